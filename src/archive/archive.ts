@@ -1,0 +1,64 @@
+import type { Compression } from './encode.ts'
+import type { ArchiveProgress, ArchiveReport } from './report.ts'
+import type { TocEntry } from './toc.ts'
+import { ANY_MINOR, Transcoder } from './transcode.ts'
+
+export type { Compression } from './encode.ts'
+export { ArchiveError } from './error.ts'
+export { writeOffsets } from './offsets.ts'
+export type { ArchiveLayout, ArchiveProgress, ArchiveReport, TableCount } from './report.ts'
+export type { TocEntry } from './toc.ts'
+
+/**
+ * A stage of a pipeline that an archive flows through, once. `transform` throws ArchiveError when the archive is
+ * malformed or incomplete; `report` throws when it has not passed to its end.
+ */
+export type ArchiveStage = {
+  transform: (source: AsyncIterable<Buffer>) => AsyncGenerator<Buffer>
+  progress: Readonly<ArchiveProgress>
+  report: () => ArchiveReport
+}
+
+const OLDEST_READER = 14
+
+/**
+ * Compresses the output of `pg_dump -Fc -Z0` with `jobs` threads into an archive that pg_restore reads without us:
+ * 16 and later for zstd, any for gzip and none. Entries keep their order; memory is bounded by a few MiB a job.
+ */
+export function createEncoder(options: { compression: Compression; jobs: number }): ArchiveStage {
+  return stage({ ...options, maxMinor: ANY_MINOR, keep: () => true })
+}
+
+/**
+ * Decompresses an archive, for a reader of versions up to `maxVersion` (see newestReadable), without the entries that
+ * `keep` refuses.
+ */
+export function createDecoder(options: {
+  maxVersion?: string | undefined
+  jobs: number
+  keep?: ((entry: TocEntry) => boolean) | undefined
+}): ArchiveStage {
+  const { maxVersion, jobs, keep = () => true } = options
+  return stage({ compression: { method: 'none' }, jobs, keep, maxMinor: minorOf(maxVersion) })
+}
+
+function stage(options: ConstructorParameters<typeof Transcoder>[0]): ArchiveStage {
+  const transcoder = new Transcoder(options)
+  return {
+    transform: (source) => transcoder.transform(source),
+    progress: transcoder.tally.progress,
+    report: () => transcoder.report,
+  }
+}
+
+/** The newest archive version that pg_restore of this major version reads (K_VERS_MAX in pg_backup_archiver.h). */
+export function newestReadable(major: number): string {
+  return major < 16 ? '1.14' : major === 16 ? '1.15' : '1.16'
+}
+
+function minorOf(version: string | undefined): number {
+  if (version === undefined) return ANY_MINOR
+  const minor = Number(/^1\.(\d+)$/.exec(version)?.[1])
+  if (!(minor >= OLDEST_READER)) throw new RangeError(`no archive can be written for readers of ${version}`)
+  return minor
+}

@@ -1,0 +1,95 @@
+import { ArchiveError } from './error.ts'
+import { type ByteSource, INT_SIZE } from './source.ts'
+
+/** Data are gathered into pieces of at most this many bytes, the unit of compression and of writing. */
+export const PIECE_SIZE = 1024 * 1024
+
+/** No chunk reaches this length: the server sends no message of a gibibyte. */
+const MAX_CHUNK = 2 ** 30
+
+/** What `squeeze` did: bytes read, payload bytes kept, payload still to come of the last chunk. */
+type Squeezed = { read: number; kept: number; left: number; ended: boolean }
+
+/**
+ * Reads runs of chunks: each a length and that many bytes, a zero length ends the run (_skipData in
+ * pg_backup_custom.c). pg_dump writes one chunk a row when it does not compress, so chunks are not handed out
+ * one by one: their payload is gathered, without regard to where a chunk ends.
+ */
+export class ChunkReader {
+  private readonly input: ByteSource
+  private arena = Buffer.alloc(0)
+  private free = 0
+
+  constructor(input: ByteSource) {
+    this.input = input
+  }
+
+  /** The payload of the run in pieces up to PIECE_SIZE. `left` bytes of a chunk already begun come first. */
+  async *run(what: string, left = 0): AsyncGenerator<Buffer> {
+    let state: Squeezed = { read: 0, kept: 0, left, ended: false }
+    while (!state.ended) {
+      this.renewArena()
+      const start = this.free
+      let end = start
+      while (!state.ended && this.arena.length - end >= INT_SIZE) {
+        await this.input.need(state.left > 0 ? 1 : INT_SIZE, what)
+        const window = this.input.peek(this.arena.length - end)
+        this.arena.set(window, end)
+        state = squeeze(this.arena, end, end + window.length, state.left, this.input.offset)
+        this.input.skip(state.read)
+        end += state.kept
+      }
+      this.free = (end + 3) & ~3
+      if (end > start) yield this.arena.subarray(start, end)
+    }
+  }
+
+  /** Length of the chunk that follows, 0 at the end of the run. */
+  async length(what: string): Promise<number> {
+    await this.input.need(INT_SIZE, what)
+    const length = chunkLength(this.input.peek(INT_SIZE), 0, this.input.offset)
+    this.input.skip(INT_SIZE)
+    return length
+  }
+
+  /** Small runs share an arena; a run that fills one leaves it to whoever works on the pieces. */
+  private renewArena(): void {
+    if (this.arena.length - this.free >= PIECE_SIZE / 2) return
+    this.arena = Buffer.allocUnsafeSlow(PIECE_SIZE)
+    this.free = 0
+  }
+}
+
+/**
+ * Moves the payload of the chunks in `bytes[from, to)` together at `from`, in place: copyWithin is what V8 does
+ * fastest with thirty bytes. Stops at an incomplete length. `offset` is where `from` lies in the archive.
+ */
+function squeeze(bytes: Buffer, from: number, to: number, left: number, offset: number): Squeezed {
+  let at = from
+  let end = from
+  let missing = left
+  for (;;) {
+    const count = Math.min(missing, to - at)
+    if (at !== end) bytes.copyWithin(end, at, at + count)
+    at += count
+    end += count
+    missing -= count
+    const done = missing > 0 || to - at < INT_SIZE
+    if (!done) {
+      missing = chunkLength(bytes, at, offset + at - from)
+      at += INT_SIZE
+    }
+    if (done || missing === 0) return { read: at - from, kept: end - from, left: missing, ended: !done }
+  }
+}
+
+function chunkLength(bytes: Buffer, at: number, offset: number): number {
+  const length = bytes[at + 1]! | (bytes[at + 2]! << 8) | (bytes[at + 3]! << 16) | (bytes[at + 4]! << 24)
+  if (bytes[at] !== 0 || length < 0 || length >= MAX_CHUNK) {
+    throw new ArchiveError(
+      `a data chunk has an absurd length (${bytes.toString('hex', at, at + INT_SIZE)})`,
+      offset,
+    )
+  }
+  return length
+}

@@ -1,0 +1,105 @@
+import { pipeline, type Transform } from 'node:stream'
+import { promisify } from 'node:util'
+import { createInflate, createZstdDecompress, zstdDecompress } from 'node:zlib'
+import { type ChunkReader, PIECE_SIZE } from './chunks.ts'
+import { ArchiveError } from './error.ts'
+import type { Algorithm } from './header.ts'
+import { ordered, type Task } from './ordered.ts'
+import type { ByteSource } from './source.ts'
+import { wholeFrameSize } from './zstd.ts'
+
+/** Chunks up to this length are looked at whole, to see whether they are a frame of their own. */
+const MAX_WHOLE_CHUNK = 2 * PIECE_SIZE
+
+/** Smallest buffer that a stream is decompressed into. */
+const MIN_OUTPUT = 64 * 1024
+
+const decompressZstd = promisify(zstdDecompress)
+
+/** Where data of an archive come from. `jobs` chunks that do not depend on each other are decompressed at once. */
+export type DataSource = { input: ByteSource; chunks: ChunkReader; algorithm: Algorithm; jobs: number }
+
+/** The next run of data, decompressed, in pieces. lz4, which Node does not know, comes as it is stored. */
+export function decodeRun(source: DataSource, what: string): AsyncGenerator<Buffer> {
+  if (source.algorithm === 'gzip') return decodeStream(source, source.chunks.run(what), createInflate, what)
+  if (source.algorithm === 'zstd') return decodeZstd(source, what)
+  return source.chunks.run(what)
+}
+
+/** pg_dump compresses a run as one stream, whatever its chunks; we make each chunk a frame of known size. */
+async function* decodeZstd(source: DataSource, what: string): AsyncGenerator<Buffer> {
+  const { chunks, input } = source
+  const length = await chunks.length(what)
+  if (length === 0) return
+  if (length > MAX_WHOLE_CHUNK) {
+    yield* decodeStream(source, chunks.run(what, length), createZstdDecompress, what)
+    return
+  }
+  const first = await input.take(length, what)
+  if (wholeFrameSize(first) !== null) yield* ordered(frames(source, first, what), source.jobs)
+  else yield* decodeStream(source, after(first, chunks.run(what)), createZstdDecompress, what)
+}
+
+async function* frames(
+  { chunks, input }: DataSource,
+  first: Buffer,
+  what: string,
+): AsyncGenerator<Task<Buffer>> {
+  for (let frame = first; ; ) {
+    const at = input.offset
+    const size = wholeFrameSize(frame)
+    if (size === null || size > MAX_WHOLE_CHUNK)
+      throw new ArchiveError(`${what} has a chunk that is no zstd frame`, at)
+    const decompressed = decompressZstd(frame, {
+      chunkSize: Math.max(size, 64),
+      maxOutputLength: MAX_WHOLE_CHUNK,
+    })
+    yield { result: decompressed.catch((error) => fail(error, what, at)) }
+    const length = await chunks.length(what)
+    if (length === 0) return
+    if (length > MAX_WHOLE_CHUNK)
+      throw new ArchiveError(`${what} has a chunk of ${length} bytes between frames`, at)
+    frame = await input.take(length, what)
+  }
+}
+
+async function* decodeStream(
+  { input }: DataSource,
+  compressed: AsyncGenerator<Buffer>,
+  create: (options: { chunkSize: number }) => Transform & { bytesWritten: number },
+  what: string,
+): AsyncGenerator<Buffer> {
+  const first = await compressed.next()
+  if (first.done) return // pg_dump 16 and later write no stream when there are no data
+  // There may be a million runs of a few bytes: large objects.
+  const engine = create({ chunkSize: Math.min(Math.max(first.value.length * 4, MIN_OUTPUT), PIECE_SIZE) })
+  let fed = 0
+  let drained = false
+  const slices = async function* (): AsyncGenerator<Buffer> {
+    for await (const slice of after(first.value, compressed)) {
+      fed += slice.length
+      yield slice
+    }
+    drained = true
+  }
+  try {
+    yield* pipeline(slices, engine, () => {}) as AsyncIterable<Buffer>
+  } catch (error) {
+    fail(error, what, input.offset)
+  }
+  if (!drained || engine.bytesWritten !== fed) {
+    throw new ArchiveError(`${what} goes on after the end of its compressed stream`, input.offset)
+  }
+}
+
+async function* after(first: Buffer, rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  yield first
+  yield* rest
+}
+
+function fail(error: unknown, what: string, offset: number): never {
+  if (error instanceof ArchiveError) throw error
+  throw new ArchiveError(`${what} cannot be decompressed: ${(error as Error).message}`, offset, {
+    cause: error,
+  })
+}

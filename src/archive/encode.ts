@@ -1,0 +1,114 @@
+import { promisify } from 'node:util'
+import { constants, deflateRaw, zstdCompress } from 'node:zlib'
+import type { Algorithm } from './header.ts'
+import { intBytes } from './source.ts'
+
+/** `level` as zstd (up to 22) or gzip (1 to 9) understand it; their default when not given. */
+export type Compression = { method: 'none' | 'gzip' | 'zstd'; level?: number | undefined }
+
+/**
+ * Compresses one run of data (a table's, or a large object's) into chunks. The buffers of `piece` follow those of the
+ * piece before, those of `end` come last and end the run. Work on several pieces can be under way at once.
+ */
+export type RunEncoder = {
+  piece(raw: Buffer): Buffer[] | Promise<Buffer[]>
+  end(): Buffer[]
+}
+
+const END_OF_RUN = intBytes(0)
+
+/** One round trip to a thread a piece: what does not fit makes another one. Compressed, a piece seldom is larger. */
+const OUTPUT_SIZE = 512 * 1024
+
+const compressZstd = promisify(zstdCompress)
+const compressRaw = promisify(deflateRaw)
+
+/** Makes the encoder of each run for an archive that is compressed so. */
+export function runEncoders({ method, level }: Compression): () => RunEncoder {
+  if (method === 'gzip') return () => new GzipRun(level ?? constants.Z_DEFAULT_COMPRESSION)
+  if (method === 'zstd') return () => zstdRun(level ?? constants.ZSTD_CLEVEL_DEFAULT)
+  return () => PLAIN_RUN
+}
+
+/** Algorithm for the header of an archive that is compressed so, and the minor version that first knew it. */
+export function algorithmOf({ method }: Compression): { algorithm: Algorithm; since: number } {
+  return { algorithm: method, since: method === 'zstd' ? 15 : 0 }
+}
+
+function chunk(...parts: Buffer[]): Buffer[] {
+  return [intBytes(parts.reduce((sum, part) => sum + part.length, 0)), ...parts]
+}
+
+const PLAIN_RUN: RunEncoder = { piece: (raw) => chunk(raw), end: () => [END_OF_RUN] }
+
+/**
+ * Each chunk is a whole frame that declares its size: a reader may decompress them side by side, and pg_restore reads
+ * them one by one.
+ */
+function zstdRun(level: number): RunEncoder {
+  const options = { chunkSize: OUTPUT_SIZE, params: { [constants.ZSTD_c_compressionLevel]: level } }
+  return {
+    piece: async (raw) => chunk(await compressZstd(raw, { ...options, pledgedSrcSize: raw.length })),
+    end: () => [END_OF_RUN],
+  }
+}
+
+/**
+ * A run is one zlib stream (RFC 1950), for pg_restore stops at the end of the first. Its pieces are deflated apart and
+ * end with a sync flush, on a byte boundary, so that they may follow each other; an empty last block ends them.
+ */
+class GzipRun implements RunEncoder {
+  private readonly level: number
+  private readonly checksum = new Adler32()
+  private begun = false
+
+  constructor(level: number) {
+    this.level = level
+  }
+
+  async piece(raw: Buffer): Promise<Buffer[]> {
+    const head = this.head()
+    this.checksum.add(raw)
+    const options = { level: this.level, chunkSize: OUTPUT_SIZE, finishFlush: constants.Z_SYNC_FLUSH }
+    return chunk(...head, await compressRaw(raw, options))
+  }
+
+  end(): Buffer[] {
+    return [...chunk(...this.head(), Buffer.from([0x03, 0x00]), this.checksum.digest()), END_OF_RUN]
+  }
+
+  /** The two bytes that begin a zlib stream, once. */
+  private head(): Buffer[] {
+    if (this.begun) return []
+    this.begun = true
+    return [Buffer.from([0x78, 0x9c])]
+  }
+}
+
+/** The checksum at the end of a zlib stream. Node has none of its own. */
+class Adler32 {
+  private a = 1
+  private b = 0
+
+  add(bytes: Buffer): void {
+    let { a, b } = this
+    for (let at = 0; at < bytes.length; ) {
+      // 5552 is how many bytes can be summed before b could pass 32 bits.
+      for (const stop = Math.min(at + 5552, bytes.length); at < stop; at++) {
+        a += bytes[at]!
+        b += a
+      }
+      a %= 65521
+      b %= 65521
+    }
+    this.a = a
+    this.b = b
+  }
+
+  digest(): Buffer {
+    const bytes = Buffer.alloc(4)
+    bytes.writeUInt16BE(this.b, 0)
+    bytes.writeUInt16BE(this.a, 2)
+    return bytes
+  }
+}

@@ -1,0 +1,131 @@
+import type { Algorithm, Header } from './header.ts'
+import { RowCounter } from './rows.ts'
+import { type TocEntry, text } from './toc.ts'
+
+/** Rows and uncompressed bytes of a table's data. `rows` is null when they are not text COPY that we can read. */
+export type TableCount = { schema: string; name: string; rows: number | null; bytes: number }
+
+/** How far a transfer is: the table under way and what it gave, and the sums so far. Cheap to read at any time. */
+export type ArchiveProgress = {
+  table: string | null
+  tableRows: number
+  tableBytes: number
+  rows: number
+  rawBytes: number
+}
+
+/** Where in the written archive data begin and where its table of contents wants to say so; by entry ID, in bytes. */
+export type ArchiveLayout = {
+  offsetSize: number
+  slots: ReadonlyMap<number, number>
+  blocks: ReadonlyMap<number, number>
+}
+
+/** What an archive said about itself, and what was counted while it passed. */
+export type ArchiveReport = {
+  /** The version is newer than any we know: the bytes passed unread, nothing was counted or checked. */
+  opaque: boolean
+  /** Version of the archive that was read, e.g. `1.14`. */
+  version: string
+  /** Compression of the archive that was read. */
+  algorithm: Algorithm | null
+  /** Version of the server that was dumped, and of the pg_dump that did it. */
+  serverVersion: string
+  clientVersion: string
+  database: string
+  /** Encoding of all text, e.g. `UTF8`. */
+  encoding: string | null
+  /** The CREATE DATABASE statement, which holds the locale. */
+  createDatabase: string | null
+  /** The table of contents as it was written: without entries that were filtered, made for the version written. */
+  entries: readonly TocEntry[]
+  /** Every table whose data passed, in the order of the archive. */
+  tables: readonly TableCount[]
+  /** Sum over the tables; null when one is unknown. */
+  rows: number | null
+  /** Uncompressed bytes of all data, large objects included. */
+  rawBytes: number
+  layout: ArchiveLayout
+}
+
+/** Counts data as they pass. */
+export class Tally {
+  readonly progress: ArchiveProgress = { table: null, tableRows: 0, tableBytes: 0, rows: 0, rawBytes: 0 }
+  readonly tables: TableCount[] = []
+  private counter: RowCounter | null = null
+  private rowsBefore = 0
+
+  /** The data of `entry` follow; `readable` tells whether we see them uncompressed. */
+  begin(entry: TocEntry, readable: boolean): void {
+    const isTable = entry.desc === 'TABLE DATA'
+    this.counter = isTable && entry.isCopy && readable ? new RowCounter() : null
+    this.rowsBefore = this.progress.rows
+    this.progress.table = isTable ? `${entry.namespace}.${entry.tag}` : null
+    this.progress.tableRows = 0
+    this.progress.tableBytes = 0
+  }
+
+  add(piece: Buffer): void {
+    this.progress.rawBytes += piece.length
+    this.progress.tableBytes += piece.length
+    if (this.counter === null) return
+    this.counter.add(piece)
+    this.progress.tableRows = this.counter.rows
+    this.progress.rows = this.rowsBefore + this.counter.rows
+  }
+
+  end(entry: TocEntry): void {
+    if (entry.desc !== 'TABLE DATA') return
+    const rows = this.counter?.rows ?? null
+    this.tables.push({ schema: entry.namespace, name: entry.tag, rows, bytes: this.progress.tableBytes })
+    this.progress.table = null
+  }
+
+  get rows(): number | null {
+    return this.tables.some((table) => table.rows === null) ? null : this.progress.rows
+  }
+}
+
+/** The report of an archive that was read to its end. */
+export function reportOf(
+  read: Header,
+  entries: readonly TocEntry[],
+  tally: Tally,
+  layout: ArchiveLayout,
+): ArchiveReport {
+  const definition = (desc: string) => entries.find((entry) => entry.desc === desc)?.definition ?? null
+  return {
+    opaque: false,
+    version: `1.${read.minor}`,
+    algorithm: read.algorithm,
+    serverVersion: text(read.serverVersion),
+    clientVersion: text(read.clientVersion),
+    database: text(read.database),
+    encoding: definition('ENCODING')?.match(/'([^']*)'/)?.[1] ?? null,
+    createDatabase: definition('DATABASE'),
+    entries,
+    tables: tally.tables,
+    rows: tally.rows,
+    rawBytes: tally.progress.rawBytes,
+    layout,
+  }
+}
+
+/** The report of an archive that passed unread. */
+export function opaqueReport(version: string, bytes: number): ArchiveReport {
+  return {
+    opaque: true,
+    version,
+    algorithm: null,
+    serverVersion: '',
+    clientVersion: '',
+    database: '',
+    encoding: null,
+    createDatabase: null,
+    entries: [],
+    tables: [],
+    rows: null,
+    rawBytes: bytes,
+    layout: { offsetSize: 0, slots: new Map(), blocks: new Map() },
+  }
+}

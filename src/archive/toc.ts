@@ -1,0 +1,155 @@
+import { ArchiveError } from './error.ts'
+import type { Header } from './header.ts'
+import { type ByteSource, type Bytes, intBytes, stringBytes } from './source.ts'
+
+const DATA_OFFSET_UNKNOWN = 1 // K_OFFSET_POS_NOT_SET in pg_backup_archiver.h
+export const DATA_OFFSET_KNOWN = 2 // K_OFFSET_POS_SET
+const NO_DATA = 3 // K_OFFSET_NO_DATA
+
+/** The fields of an entry in their order (WriteToc in pg_backup_archiver.c), with the minor version that brought them. */
+const FIELDS = [
+  ['dumpId', 'int', 0],
+  ['hadDumper', 'int', 0],
+  ['tableOid', 'string', 0],
+  ['oid', 'string', 0],
+  ['tag', 'string', 0],
+  ['desc', 'string', 0],
+  ['section', 'int', 0],
+  ['defn', 'string', 0],
+  ['dropStmt', 'string', 0],
+  ['copyStmt', 'string', 0],
+  ['namespace', 'string', 0],
+  ['tablespace', 'string', 0],
+  ['tableam', 'string', 14],
+  ['relkind', 'int', 16],
+  ['owner', 'string', 0],
+  ['withOids', 'string', 0],
+] as const
+
+type FieldOf<Kind> = Extract<(typeof FIELDS)[number], readonly [string, Kind, number]>[0]
+
+/** An entry as stored, strings in the encoding of the database. `dataState` is one of the K_OFFSET constants. */
+export type TocFields = Record<FieldOf<'int'>, number> &
+  Record<FieldOf<'string'>, Bytes> & { dependencies: Buffer[]; dataState: number }
+
+/** One object of the dump: its kind (`desc`), names and SQL, as text. */
+export class TocEntry {
+  readonly fields: Readonly<TocFields>
+
+  constructor(fields: TocFields) {
+    this.fields = fields
+  }
+
+  get dumpId(): number {
+    return this.fields.dumpId
+  }
+  /** Kind of object: `TABLE`, `TABLE DATA`, `BLOBS`, `COMMENT`, … */
+  get desc(): string {
+    return text(this.fields.desc)
+  }
+  /** Name of the object. */
+  get tag(): string {
+    return text(this.fields.tag)
+  }
+  /** Schema of the object, '' when it has none. */
+  get namespace(): string {
+    return text(this.fields.namespace)
+  }
+  get owner(): string {
+    return text(this.fields.owner)
+  }
+  /** The SQL that makes the object. */
+  get definition(): string {
+    return text(this.fields.defn)
+  }
+  /** Whether the data are text COPY; otherwise they are INSERT statements or a large object. */
+  get isCopy(): boolean {
+    return (this.fields.copyStmt?.length ?? 0) > 0
+  }
+  /** Whether a block of data belongs to this entry. */
+  get hasData(): boolean {
+    return this.fields.hadDumper === 1 && this.fields.dataState !== NO_DATA
+  }
+}
+
+/** Text of a string of the archive; bytes that are not UTF-8 become replacement characters. */
+export function text(bytes: Bytes): string {
+  return bytes?.toString() ?? ''
+}
+
+export async function readToc(input: ByteSource, header: Header): Promise<TocEntry[]> {
+  const start = input.offset
+  const count = await input.int('the table of contents')
+  if (count < 0) throw new ArchiveError(`the table of contents has ${count} entries`, start)
+  const entries: TocEntry[] = []
+  const seen = new Set<number>()
+  for (let n = 1; n <= count; n++) {
+    const at = input.offset
+    const entry = await readEntry(input, header, `entry ${n} of ${count} in the table of contents`)
+    if (seen.has(entry.dumpId)) throw new ArchiveError(`entry ${n} repeats the ID ${entry.dumpId}`, at)
+    seen.add(entry.dumpId)
+    entries.push(entry)
+  }
+  return entries
+}
+
+async function readEntry(input: ByteSource, header: Header, what: string): Promise<TocEntry> {
+  const at = input.offset
+  const fields: Record<string, unknown> = { tableam: null, relkind: 0 }
+  for (const [name, kind, since] of FIELDS) {
+    if (header.minor < since) continue
+    fields[name] = kind === 'int' ? await input.int(what) : await input.string(what)
+  }
+  const dependencies: Buffer[] = []
+  for (let id = await input.string(what); id !== null; id = await input.string(what)) dependencies.push(id)
+  const dataState = await input.byte(what)
+  await input.take(header.offsetSize, what)
+  const entry = new TocEntry({ ...fields, dependencies, dataState } as TocFields)
+  const problem = entryProblem(entry)
+  if (problem) throw new ArchiveError(`${what} ${problem}`, at)
+  return entry
+}
+
+function entryProblem({ dumpId, fields }: TocEntry): string | undefined {
+  if (dumpId <= 0) return `has the impossible ID ${dumpId}`
+  if (fields.hadDumper !== 0 && fields.hadDumper !== 1)
+    return `has the impossible data flag ${fields.hadDumper}`
+  if (fields.desc === null) return 'has no kind'
+  if (fields.dataState < DATA_OFFSET_UNKNOWN || fields.dataState > NO_DATA) {
+    return `has the impossible offset flag ${fields.dataState}`
+  }
+  return undefined
+}
+
+/**
+ * A table of contents for the version of `header`. Data offsets are left unknown: they belonged to the file it was
+ * read from. `slots` says for each entry with data, by ID, where in `bytes` its offset belongs.
+ */
+export function tocBytes(
+  header: Header,
+  entries: readonly TocEntry[],
+): { bytes: Buffer; slots: Map<number, number> } {
+  const parts = [intBytes(entries.length)]
+  const slots = new Map<number, number>()
+  let length = parts[0]!.length
+  for (const entry of entries) {
+    const bytes = entryBytes(header, entry)
+    length += bytes.length
+    if (entry.hasData) slots.set(entry.dumpId, length - header.offsetSize - 1)
+    parts.push(bytes)
+  }
+  return { bytes: Buffer.concat(parts), slots }
+}
+
+function entryBytes(header: Header, { fields, hasData }: TocEntry): Buffer {
+  const parts: Buffer[] = []
+  for (const [name, kind, since] of FIELDS) {
+    if (header.minor < since) continue
+    if (kind === 'int') parts.push(intBytes(fields[name]))
+    else parts.push(...stringBytes(fields[name]))
+  }
+  for (const id of fields.dependencies) parts.push(...stringBytes(id))
+  const state = fields.dataState === NO_DATA || !hasData ? NO_DATA : DATA_OFFSET_UNKNOWN
+  parts.push(intBytes(-1), Buffer.from([state]), Buffer.alloc(header.offsetSize))
+  return Buffer.concat(parts)
+}

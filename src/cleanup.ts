@@ -1,0 +1,37 @@
+import { rm } from 'node:fs/promises'
+import { connectionOf, openStorage, toolOptions } from './commands/prepare.ts'
+import type { Context } from './context.ts'
+import { dropDatabase, lookAtServer, openMaintenance } from './database/server.ts'
+import { type Pending, readPending } from './process/pending.ts'
+import { log } from './report/log.ts'
+import { anyClient } from './tools/postgres.ts'
+
+/** The post step: ends what the main step wrote down and could not end, because it was killed. */
+export async function cleanUp(context: Context): Promise<void> {
+  for (const item of readPending()) {
+    try {
+      await remove(context, item)
+      log.info(`Removed what the step left behind: ${describe(item)}`)
+    } catch (error) {
+      log.warning(`Could not remove ${describe(item)}: ${(error as Error).message}`)
+    }
+  }
+}
+
+function describe(item: Pending): string {
+  if (item.kind === 'file') return `the temporary file ${item.path}`
+  return item.kind === 'upload' ? `the upload of ${item.key}` : `the database "${item.name}"`
+}
+
+async function remove(context: Context, item: Pending): Promise<void> {
+  if (item.kind === 'file') return rm(item.path, { recursive: true, force: true })
+  if (item.kind === 'upload') return (await openStorage(context)).abandon(item.key)
+  const { psql } = await anyClient(toolOptions(context))
+  const options = { psql, environment: context.environment }
+  await using session = await openMaintenance(
+    connectionOf(context),
+    context.inputs.maintenanceDatabase,
+    options,
+  )
+  await dropDatabase(session, await lookAtServer(session), item.name)
+}

@@ -1,0 +1,167 @@
+import type { Context } from '../context.ts'
+import { clientEnvironment, hostName } from '../database/connection.ts'
+import { checkPatterns, dumpArguments, dumpFilters, startDump } from '../database/dump.ts'
+import { runHooks } from '../database/hooks.ts'
+import { type Locale, readLocale } from '../database/locale.ts'
+import { Session } from '../database/psql.ts'
+import { databaseSize, lookAtServer, type Server } from '../database/server.ts'
+import { Meter, type Sink, type Source, transfer } from '../process/transfer.ts'
+import { formatBytes } from '../report/format.ts'
+import { log } from '../report/log.ts'
+import { setOutputs } from '../report/outputs.ts'
+import { showProgress } from '../report/progress.ts'
+import { dumpSummary, writeSummary } from '../report/summary.ts'
+import { type DumpKey, manifestKey, newDumpKey } from '../storage/keys.ts'
+import { formatManifest, type Manifest } from '../storage/manifest.ts'
+import type { Storage } from '../storage/storage.ts'
+import type { PostgresClient } from '../tools/postgres.ts'
+import { anyClient } from '../tools/postgres.ts'
+import { ACTION_VERSION } from '../version.ts'
+import { connectionOf, openClient, openStorage, toolOptions } from './prepare.ts'
+
+type Look = { server: Server; size: number; locale: Locale }
+
+/** Hooks → stream a dump into storage → check it there → commit its manifest. */
+export async function dump(context: Context): Promise<void> {
+  const started = Date.now()
+  const { storage, look, client } = await log.group('Prepare', () => prepare(context))
+  await runHooks('pre-dump-hooks', context.inputs.preDumpHooks, connectionOf(context), {
+    ...context,
+    psql: client.psql,
+  })
+  const key = nameDump(context)
+  const stored = await log.group(`Dump ${connectionOf(context).label} to ${storage.address(key.key)}`, () =>
+    store(context, { storage, key, look, client }),
+  )
+  const manifest = describe(context, { key, look, client, ...stored, durationMs: Date.now() - started })
+  await commit(storage, manifest)
+  await report(context, storage, manifest)
+}
+
+/** Everything that can fail early, before the first byte is dumped. The database and the store are asked at once. */
+async function prepare(context: Context): Promise<{ storage: Storage; look: Look; client: PostgresClient }> {
+  const [storage, rest] = await Promise.all([openStorage(context), lookAtSource(context)])
+  return { storage, ...rest }
+}
+
+async function lookAtSource(context: Context): Promise<{ look: Look; client: PostgresClient }> {
+  const connection = connectionOf(context)
+  const { psql } = await anyClient(toolOptions(context))
+  await using session = await Session.open(connection, { ...context, psql })
+  const server = await lookAtServer(session)
+  const size = await databaseSize(session)
+  const locale = (await readLocale(session, server, connection.database))!
+  log.info(`${connection.label}: PostgreSQL ${server.version}, ${formatBytes(size)}, as "${server.role}"`)
+  await checkPatterns(session, context.inputs)
+  return {
+    look: { server, size, locale },
+    client: await openClient(context, { serverMajor: server.major, purpose: 'dump' }),
+  }
+}
+
+function nameDump({ inputs, run }: Context): DumpKey {
+  const connection = inputs.connection!
+  const instance = inputs.instance || run.repository.split('/').at(-1) || hostName(connection)
+  return newDumpKey({ instance, database: connection.database, config: inputs.config }, new Date())
+}
+
+type Plan = { storage: Storage; key: DumpKey; look: Look; client: PostgresClient }
+type Stored = { size: number; sha256: string }
+
+/** Moves the dump into storage and makes sure that all of it is there. */
+async function store(context: Context, { storage, key, look, client }: Plan): Promise<Stored> {
+  const { inputs, environment, signal } = context
+  const meter = new Meter()
+  using _ = showProgress('Dumped', () => meter.bytes, { bytes: look.size, of: "the database's size" })
+  const source = startDump(
+    client.pgDump,
+    dumpArguments(inputs),
+    clientEnvironment(connectionOf(context), environment),
+  )
+  const sink = await openSink(source, () => storage.upload(key.key, look.size))
+  await transfer(source, sink, {
+    stages: [meter.stage],
+    signal,
+    idleTimeout: inputs.idleTimeout,
+    moved: () => meter.bytes,
+  })
+  if (meter.bytes === 0) {
+    await sink.abort()
+    throw new Error('pg_dump ended well and wrote nothing; there is no dump')
+  }
+  await sink.commit()
+  await checkStored(storage, key, meter.bytes)
+  log.info(`Stored ${formatBytes(meter.bytes)}, SHA-256 ${meter.sha256}`)
+  return { size: meter.bytes, sha256: meter.sha256 }
+}
+
+/** Begins the upload when there is something to upload: a dump that fails at once leaves no trace in the store. */
+async function openSink(source: Source, open: () => Promise<Sink>): Promise<Sink> {
+  await new Promise<void>((ready) => {
+    source.stream.once('readable', ready)
+    source.stream.once('end', ready)
+    source.stream.once('error', () => ready())
+  })
+  if (source.stream.readableLength === 0) await source.finish()
+  return open()
+}
+
+/** A store may keep less, more or other than it was sent. What it kept under a wrong size is taken away again. */
+async function checkStored(storage: Storage, key: DumpKey, sent: number): Promise<void> {
+  const size = await storage.size(key.key)
+  if (size === sent) return
+  await storage
+    .remove(key.key)
+    .catch((error) => log.warning(`${key.key} stays in storage, uncommitted: ${error.message}`))
+  const found = size === null ? 'does not have it' : `holds ${size} bytes`
+  throw new Error(
+    `${sent} bytes were sent and the store ${found}; the dump was not committed. With a provider other than AWS, try s3-checksum: when-required`,
+  )
+}
+
+function describe(
+  { inputs, run }: Context,
+  { key, look, client, size, sha256, durationMs }: Omit<Plan, 'storage'> & Stored & { durationMs: number },
+): Manifest {
+  return {
+    version: 1,
+    ...key,
+    size,
+    sha256,
+    compression: 'gzip',
+    serverVersion: look.server.version,
+    clientVersion: client.version,
+    actionVersion: ACTION_VERSION,
+    locale: look.locale,
+    filters: dumpFilters(inputs),
+    durationMs,
+    run,
+  }
+}
+
+/** The moment at which the dump becomes one. */
+async function commit(storage: Storage, manifest: Manifest): Promise<void> {
+  try {
+    await storage.writeTextOnce(manifestKey(manifest.key), formatManifest(manifest))
+  } catch (error) {
+    await storage
+      .remove(manifest.key)
+      .catch(() => log.warning(`${manifest.key} stays in storage, uncommitted`))
+    throw error
+  }
+}
+
+async function report(context: Context, storage: Storage, manifest: Manifest): Promise<void> {
+  const uri = storage.address(manifest.key)
+  log.info(`Committed ${uri}`)
+  await writeSummary(context, dumpSummary(manifest, { uri, source: connectionOf(context).label }))
+  setOutputs({
+    'dump-key': manifest.key,
+    'dump-uri': uri,
+    'dump-size': manifest.size,
+    'dump-sha256': manifest.sha256,
+    'created-at': manifest.createdAt,
+    'server-version': manifest.serverVersion,
+    'duration-ms': manifest.durationMs,
+  })
+}

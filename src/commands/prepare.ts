@@ -1,0 +1,75 @@
+import { resolve } from 'node:path'
+import type { Context } from '../context.ts'
+import type { Connection } from '../database/connection.ts'
+import { log } from '../report/log.ts'
+import { Aws } from '../storage/aws.ts'
+import { localStorage } from '../storage/local.ts'
+import { s3Storage } from '../storage/s3.ts'
+import type { Storage } from '../storage/storage.ts'
+import { awsWarnings, provideAwsCli } from '../tools/aws.ts'
+import { currentEnvironment, type ToolOptions } from '../tools/options.ts'
+import { clientWarnings, type PostgresClient, type PostgresNeed, provideClient } from '../tools/postgres.ts'
+
+/** What the inputs say about finding and installing programs. */
+export function toolOptions({ inputs, signal }: Context): ToolOptions {
+  return {
+    installTools: inputs.installTools,
+    postgresVersion: inputs.postgresVersion,
+    log: log.info,
+    warn: log.warning,
+    environment: currentEnvironment(),
+    signal,
+  }
+}
+
+/** The place for dumps, ready and answering. */
+export async function openStorage(context: Context): Promise<Storage> {
+  const { inputs, workspace } = context
+  const storage =
+    inputs.location.kind === 'folder'
+      ? localStorage(resolve(workspace, inputs.location.path))
+      : await openS3(context, inputs.location)
+  await storage.check()
+  return storage
+}
+
+async function openS3(context: Context, location: { bucket: string; prefix: string }): Promise<Storage> {
+  const { inputs, environment, signal } = context
+  const cli = await provideAwsCli({ ...toolOptions(context), version: inputs.awsCliVersion })
+  for (const warning of awsWarnings(cli)) log.warning(warning)
+  const automatic = inputs.s3EndpointUrl === null ? 'when-supported' : 'when-required'
+  const aws = new Aws({
+    cli: cli.path,
+    environment,
+    config: inputs.s3Config,
+    endpointUrl: inputs.s3EndpointUrl,
+    checksum: (inputs.s3Checksum === 'auto' ? automatic : inputs.s3Checksum).replace(
+      '-',
+      '_',
+    ) as 'when_required',
+    signal,
+  })
+  return s3Storage({
+    ...location,
+    aws,
+    storageClass: inputs.s3StorageClass,
+    sse: inputs.s3Sse,
+    sseKmsKeyId: inputs.s3SseKmsKeyId,
+    maxParts: inputs.s3MaxParts,
+    conditionalPut: cli.supportsConditionalPut,
+    tempDirectory: context.tempDirectory,
+  })
+}
+
+/** The client programs that fit a server, with a warning about known holes. */
+export async function openClient(context: Context, need: PostgresNeed): Promise<PostgresClient> {
+  const client = await provideClient(need, toolOptions(context))
+  for (const warning of clientWarnings(client)) log.warning(warning)
+  return client
+}
+
+/** The connection that the rules have made sure of. */
+export function connectionOf({ inputs }: Context): Connection {
+  if (!inputs.connection) throw new Error('Input database-url is missing')
+  return inputs.connection
+}

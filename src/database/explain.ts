@@ -1,0 +1,77 @@
+/** What libpq and the server say when a connection fails, and the sentence for the user. Texts of fe-connect.c and auth.c. */
+const REASONS: readonly [RegExp, (where: string, match: RegExpExecArray) => string][] = [
+  [
+    /password authentication failed for user "([^"]*)"/,
+    (where, m) => `${where}: wrong password for user "${m[1]}"`,
+  ],
+  [/no password supplied/, (where) => `${where}: the server wants a password, and the connection has none`],
+  [
+    /could not translate host name "([^"]*)"/,
+    (where, m) => `${where}: there is no host named "${m[1]}" (check the spelling and the runner's network)`,
+  ],
+  [
+    /no pg_hba\.conf entry for host "([^"]*)".*no encryption/,
+    (where) =>
+      `${where}: the server demands TLS; add sslmode=require or better sslmode=verify-full to the URL`,
+  ],
+  [
+    /no pg_hba\.conf entry for host "([^"]*)", user "([^"]*)"/,
+    (where, m) =>
+      `${where}: the server does not let user "${m[2]}" in from ${m[1]} (its pg_hba.conf, or the provider's allow-list)`,
+  ],
+  [
+    /server does not support SSL/,
+    (where) => `${where}: the server offers no TLS, and the URL demands it by its sslmode`,
+  ],
+  [
+    /certificate verify failed|root certificate file .* does not exist|does not match host name/,
+    (where, m) =>
+      `${where}: the server's TLS certificate was not accepted (${m[0]}); check sslrootcert and the host name`,
+  ],
+  [/database "(.*)" does not exist/, (where, m) => `${where}: there is no database "${m[1]}" on that server`],
+  [/role "([^"]*)" does not exist/, (where, m) => `${where}: there is no role "${m[1]}" on that server`],
+  [
+    /database "(.*)" is not currently accepting connections/,
+    (where, m) =>
+      `${where}: the database "${m[1]}" is closed to connections (ALTER DATABASE … ALLOW_CONNECTIONS true opens it)`,
+  ],
+  [
+    /remaining connection slots|too many clients|too many connections/,
+    (where) => `${where}: the server has no connection left`,
+  ],
+  [/permission denied for database "(.*)"/, (where, m) => `${where}: the role may not connect to "${m[1]}"`],
+  [
+    /unsupported startup parameter/,
+    (where) =>
+      `${where}: a connection pooler refuses our session settings; use the direct host of the database`,
+  ],
+  [
+    /the database system is (starting up|shutting down|in recovery mode)/,
+    (where, m) => `${where}: the server is ${m[1]}`,
+  ],
+  [/Connection refused/, (where) => `${where}: nothing listens there (connection refused)`],
+  [/No such file or directory/, (where) => `${where}: there is no server at that Unix socket`],
+  [
+    /timeout expired|timed out/,
+    (where) => `${where}: no answer in time (a firewall, or a wrong host or port)`,
+  ],
+  [
+    /server closed the connection unexpectedly|Connection reset by peer|connection to server was lost|SSL connection has been closed/,
+    (where) => `${where}: the connection to the server was cut`,
+  ],
+]
+
+/**
+ * The sentence for a failed connection.
+ *
+ * @param stderr what a client program printed, in English
+ * @param label `host:port/database`
+ * @returns null when the text is none that we know
+ */
+export function explainConnection(stderr: string, label: string): string | null {
+  for (const [pattern, sentence] of REASONS) {
+    const match = pattern.exec(stderr)
+    if (match) return sentence(`Cannot connect to ${label}`, match)
+  }
+  return null
+}

@@ -1,0 +1,70 @@
+import { isAbsolute, join } from 'node:path'
+import { childFailure, endChild, startChild, succeeded } from '../process/child.ts'
+import { type Environment, hookEnvironment } from '../process/environment.ts'
+import { log } from '../report/log.ts'
+import { type Connection, clientEnvironment, toUrl } from './connection.ts'
+
+export type HookOptions = { psql: string; environment: Environment; workspace: string; signal: AbortSignal }
+
+/** How a hook is run: pure, so that a table can test it. */
+export function hookCommand(
+  hook: string,
+  workspace: string,
+  platform: NodeJS.Platform,
+): { file: 'psql' | string; args: string[] } {
+  if (/\.sql$/i.test(hook)) {
+    const path = isAbsolute(hook) ? hook : join(workspace, hook)
+    return {
+      file: 'psql',
+      args: ['--no-psqlrc', '--quiet', '--no-password', '--set=ON_ERROR_STOP=1', `--file=${path}`],
+    }
+  }
+  // Users write hooks as they write `run:` steps, and GitHub runs those in bash with -e and pipefail.
+  return platform === 'win32'
+    ? { file: 'pwsh', args: ['-NoProfile', '-Command', hook] }
+    : { file: 'bash', args: ['-e', '-o', 'pipefail', '-c', hook] }
+}
+
+/** Runs hooks one after the other on a database. The first that fails stops the step. */
+export async function runHooks(
+  what: string,
+  hooks: readonly string[],
+  connection: Connection,
+  options: HookOptions,
+): Promise<void> {
+  for (const [index, hook] of hooks.entries()) {
+    options.signal.throwIfAborted()
+    log.info(`${what} ${index + 1} of ${hooks.length} on ${connection.database}: ${hook}`)
+    await runHook(what, hook, connection, options)
+  }
+}
+
+async function runHook(
+  what: string,
+  hook: string,
+  connection: Connection,
+  options: HookOptions,
+): Promise<void> {
+  const { file, args } = hookCommand(hook, options.workspace, process.platform)
+  const client = clientEnvironment(connection, options.environment)
+  const env =
+    file === 'psql'
+      ? client
+      : { ...hookEnvironment(options.environment), ...pgVariables(client), DATABASE_URL: toUrl(connection) }
+  const child = startChild(file === 'psql' ? options.psql : file, args, {
+    name: 'hook',
+    env,
+    cwd: options.workspace,
+  })
+  const cancel = () => void endChild(child, ['SIGINT', 'SIGTERM', 'SIGKILL'], 1000)
+  options.signal.addEventListener('abort', cancel, { once: true })
+  const exit = await child.exited
+  options.signal.removeEventListener('abort', cancel)
+  options.signal.throwIfAborted()
+  if (!succeeded(exit))
+    throw new Error(`${what} ${JSON.stringify(hook)} failed: ${childFailure(child, exit).message}`)
+}
+
+function pgVariables(environment: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => name.startsWith('PG')))
+}

@@ -1,0 +1,97 @@
+import { identifier, literal, type Session } from './psql.ts'
+
+/** What PostgreSQL keeps about a database outside of it. All of it belongs to the object and not to the name. */
+export type Properties = {
+  owner: string
+  connectionLimit: number
+  isTemplate: boolean
+  tablespace: string
+  comment: string | null
+  /** Null when nobody ever granted anything: PostgreSQL's defaults are in force then. */
+  grants: { grantee: string | null; privilege: string; grantable: boolean }[] | null
+  /** `ALTER DATABASE … SET` and `ALTER ROLE … IN DATABASE … SET`; `role` is null for the former. */
+  settings: { role: string | null; setting: string }[]
+  labels: { provider: string; label: string }[]
+  /** Whether the database lets anybody in. */
+  allowsConnections: boolean
+}
+
+/** @returns null when there is no such database */
+export async function readProperties(session: Session, database: string): Promise<Properties | null> {
+  const [row] = await session.query<Properties>(`
+    SELECT pg_get_userbyid(d.datdba) AS owner, d.datconnlimit AS "connectionLimit", d.datistemplate AS "isTemplate",
+           t.spcname AS tablespace, shobj_description(d.oid, 'pg_database') AS comment,
+           d.datallowconn AS "allowsConnections",
+           CASE WHEN d.datacl IS NOT NULL THEN
+             (SELECT coalesce(json_agg(json_build_object(
+                'grantee', CASE a.grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(a.grantee) END,
+                'privilege', a.privilege_type, 'grantable', a.is_grantable)), '[]')
+              FROM aclexplode(d.datacl) AS a) END AS grants,
+           (SELECT coalesce(json_agg(json_build_object(
+                'role', CASE s.setrole WHEN 0 THEN NULL ELSE pg_get_userbyid(s.setrole) END,
+                'setting', setting)), '[]')
+            FROM pg_db_role_setting AS s, unnest(s.setconfig) AS setting WHERE s.setdatabase = d.oid) AS settings,
+           (SELECT coalesce(json_agg(json_build_object('provider', provider, 'label', label)), '[]')
+            FROM pg_shseclabel WHERE objoid = d.oid AND classoid = 'pg_database'::regclass) AS labels
+    FROM pg_database AS d JOIN pg_tablespace AS t ON t.oid = d.dattablespace
+    WHERE d.datname = ${literal(database)}`)
+  return row ?? null
+}
+
+/** The statements that give a database the properties of another. The owner comes last: after it, we may be nobody. */
+export function propertyStatements(database: string, properties: Properties): string[] {
+  const name = identifier(database)
+  const { connectionLimit, isTemplate, grants, settings, labels, comment, owner } = properties
+  return [
+    ...(connectionLimit >= 0 ? [`ALTER DATABASE ${name} CONNECTION LIMIT ${connectionLimit}`] : []),
+    ...(isTemplate ? [`ALTER DATABASE ${name} IS_TEMPLATE true`] : []),
+    ...settings.map(({ role, setting }) => settingStatement(name, role, setting)),
+    ...labels.map(
+      ({ provider, label }) =>
+        `SECURITY LABEL FOR ${identifier(provider)} ON DATABASE ${name} IS ${literal(label)}`,
+    ),
+    ...(comment === null ? [] : [`COMMENT ON DATABASE ${name} IS ${literal(comment)}`]),
+    `ALTER DATABASE ${name} OWNER TO ${identifier(owner)}`,
+    ...(grants ? grantStatements(name, owner, grants) : []),
+  ]
+}
+
+/** Grants are made from nothing: what the owner and PUBLIC have by default may have been taken away. */
+function grantStatements(name: string, owner: string, grants: NonNullable<Properties['grants']>): string[] {
+  return [
+    `REVOKE ALL ON DATABASE ${name} FROM PUBLIC, ${identifier(owner)}`,
+    ...grants.map(({ grantee, privilege, grantable }) => {
+      const to = grantee === null ? 'PUBLIC' : identifier(grantee)
+      return `GRANT ${privilege} ON DATABASE ${name} TO ${to}${grantable ? ' WITH GRANT OPTION' : ''}`
+    }),
+  ]
+}
+
+/** Settings whose value is a list of quoted names (GUC_LIST_QUOTE): `variable_is_guc_list_quote` in dumputils.c. */
+const NAME_LISTS = [
+  'local_preload_libraries',
+  'search_path',
+  'session_preload_libraries',
+  'shared_preload_libraries',
+  'temp_tablespaces',
+  'unix_socket_directories',
+]
+
+function settingStatement(name: string, role: string | null, setting: string): string {
+  const separator = setting.indexOf('=')
+  const variable = setting.slice(0, separator)
+  const value = setting.slice(separator + 1)
+  const quoted = variable.split('.').map(identifier).join('.')
+  const target = role === null ? `DATABASE ${name}` : `ROLE ${identifier(role)} IN DATABASE ${name}`
+  const values = NAME_LISTS.includes(variable.toLowerCase())
+    ? splitNames(value).map(literal).join(', ')
+    : literal(value)
+  return `ALTER ${target} SET ${quoted} TO ${values || "''"}`
+}
+
+/** `"$user", public` → `$user`, `public`. */
+export function splitNames(list: string): string[] {
+  return [...list.matchAll(/"((?:[^"]|"")*)"|([^,\s"]+)/g)].map(
+    (match) => match[1]?.replaceAll('""', '"') ?? match[2]!,
+  )
+}

@@ -1,0 +1,88 @@
+import { type Connection, onDatabase } from './connection.ts'
+import { DatabaseError, identifier, literal, Session, type SessionOptions } from './psql.ts'
+
+/** What a first look at a server tells us. */
+export type Server = {
+  /** `15.18`. */
+  version: string
+  /** 15. */
+  major: number
+  role: string
+  superuser: boolean
+  createdb: boolean
+  /** A standby, where a long query can be cancelled by recovery. */
+  standby: boolean
+}
+
+/** Connects nothing: looks through an open session. */
+export async function lookAtServer(session: Session): Promise<Server> {
+  const [row] = await session.query<Omit<Server, 'major'> & { number: number }>(`
+    SELECT current_setting('server_version_num')::int AS number,
+           split_part(current_setting('server_version'), ' ', 1) AS version,
+           current_user AS role, rolsuper AS superuser, rolcreatedb OR rolsuper AS createdb,
+           pg_is_in_recovery() AS standby
+    FROM pg_roles WHERE rolname = current_user`)
+  const { number, ...server } = row!
+  return { ...server, major: Math.floor(number / 10000) }
+}
+
+/** The size of a session's database in bytes, an upper estimate of the dump's size. */
+export async function databaseSize(session: Session): Promise<number> {
+  const [row] = await session.query<{ size: number }>('SELECT pg_database_size(current_database()) AS size')
+  return row!.size
+}
+
+/** Opens a session where databases can be created and renamed: the maintenance database, else template1. */
+export async function openMaintenance(
+  connection: Connection,
+  maintenance: string,
+  options: SessionOptions,
+): Promise<Session> {
+  const candidates = [maintenance, 'template1'].filter((name) => name !== connection.database)
+  let failure: unknown
+  for (const name of candidates) {
+    try {
+      return await Session.open(onDatabase(connection, name), options)
+    } catch (error) {
+      failure ??= error
+      // Only a missing database is a reason to look elsewhere; a wrong password is the same everywhere.
+      if (!/there is no database|may not connect|closed to connections/.test((error as Error).message)) break
+    }
+  }
+  throw failure
+}
+
+/** Any number that is ours alone, for the first half of the lock's key: "pgcl" in ASCII. */
+const LOCK_CLASS = 0x7067636c
+
+/**
+ * Claims a target for the life of the session, so that two runs never swap the same database.
+ *
+ * @throws an Error when another run has it
+ */
+export async function lockTarget(session: Session, database: string): Promise<void> {
+  const [row] = await session.query<{ locked: boolean }>(
+    `SELECT pg_try_advisory_lock(${LOCK_CLASS}, hashtext(${literal(database)})) AS locked`,
+  )
+  if (!row!.locked) {
+    throw new Error(
+      `Another run of this action is restoring "${database}" right now; try again when it has ended`,
+    )
+  }
+}
+
+/** Drops a database with everybody in it. A database that is not there is fine. */
+export async function dropDatabase(session: Session, server: Server, name: string): Promise<void> {
+  const quoted = identifier(name)
+  if (server.major >= 13) return session.execute(`DROP DATABASE IF EXISTS ${quoted} WITH (FORCE)`)
+  try {
+    await session.execute(`ALTER DATABASE ${quoted} ALLOW_CONNECTIONS false`)
+  } catch (error) {
+    if (error instanceof DatabaseError && error.sqlstate === '3D000') return
+    throw error
+  }
+  await session.query(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${literal(name)}`,
+  )
+  await session.execute(`DROP DATABASE IF EXISTS ${quoted}`)
+}

@@ -1,0 +1,97 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { DatabaseError, identifier, literal, type Session } from './psql.ts'
+import type { Server } from './server.ts'
+
+export type Swap = {
+  /** The name that users know. */
+  database: string
+  /** The restored database that takes the name over. */
+  staging: string
+  /** Where the old database goes, and what its comment becomes; null when there is no old one. */
+  old: { name: string; comment: string | null } | null
+}
+
+const ATTEMPTS = 5
+const OBJECT_IN_USE = '55006'
+
+/**
+ * Puts a database in the place of another: two renames in one transaction, so there is never a moment without a
+ * database of that name. Clients are kept out for the moment of the swap and let in again whatever happens.
+ */
+export async function swapDatabases(session: Session, server: Server, swap: Swap): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await (server.major >= 11 ? swapOnServer(session, swap) : swapByClient(session, swap))
+      return
+    } catch (error) {
+      const inUse = error instanceof DatabaseError && error.sqlstate === OBJECT_IN_USE
+      if (!inUse || attempt === ATTEMPTS) throw explainSwap(error, swap)
+      await wait(200 * attempt)
+    }
+  }
+}
+
+function explainSwap(error: unknown, { database }: Swap): Error {
+  const message = error instanceof Error ? error.message : String(error)
+  return new Error(
+    `The restored database could not take the place of "${database}", which is as it was: ${message}`,
+    { cause: error },
+  )
+}
+
+/** The renames; what is committed with them is decided by the caller's transaction. */
+function renames({ database, staging, old }: Swap): string[] {
+  return [
+    ...(old ? [`ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(old.name)}`] : []),
+    ...(old?.comment ? [`COMMENT ON DATABASE ${identifier(old.name)} IS ${literal(old.comment)}`] : []),
+    `ALTER DATABASE ${identifier(staging)} RENAME TO ${identifier(database)}`,
+  ]
+}
+
+function door(database: string, open: boolean): string {
+  return `ALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS ${open}`
+}
+
+function everybodyIn({ database, staging }: Swap): string {
+  const names = [database, staging].map(literal).join(', ')
+  return `FROM pg_stat_activity WHERE datname IN (${names}) AND pid <> pg_backend_pid()`
+}
+
+/**
+ * The whole swap as one statement, so that the server finishes it, and opens the door again, also when we are killed
+ * in the middle. COMMIT inside of DO needs PostgreSQL 11.
+ */
+async function swapOnServer(session: Session, swap: Swap): Promise<void> {
+  const execute = (statement: string) => `EXECUTE ${literal(statement)};`
+  const close = swap.old ? `${execute(door(swap.database, false))} COMMIT;` : ''
+  const reopen = swap.old ? execute(door(swap.database, true)) : ''
+  const body = `
+    DECLARE failure text; state text;
+    BEGIN
+      ${close}
+      BEGIN
+        PERFORM pg_terminate_backend(pid) ${everybodyIn(swap)};
+        ${renames(swap).map(execute).join('\n')}
+      EXCEPTION WHEN query_canceled OR others THEN
+        GET STACKED DIAGNOSTICS failure = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
+      END;
+      IF failure IS NOT NULL THEN
+        ${reopen}
+        COMMIT;
+        RAISE EXCEPTION USING MESSAGE = failure, ERRCODE = state;
+      END IF;
+    END`
+  await session.execute(`DO ${literal(body)}`)
+}
+
+/** The same in steps of ours, for PostgreSQL 10. */
+async function swapByClient(session: Session, swap: Swap): Promise<void> {
+  if (swap.old) await session.execute(door(swap.database, false))
+  try {
+    await session.query(`SELECT pg_terminate_backend(pid) ${everybodyIn(swap)}`)
+    await session.transaction(...renames(swap))
+  } catch (error) {
+    if (swap.old) await session.execute(door(swap.database, true))
+    throw error
+  }
+}

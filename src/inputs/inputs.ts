@@ -1,0 +1,192 @@
+import { ambientConnection, type Connection, parseDatabaseUrl } from '../database/connection.ts'
+import type { Environment } from '../process/environment.ts'
+import { DEFAULTS, type InputName } from './defaults.ts'
+import { configSecrets, mask, urlSecrets } from './masks.ts'
+import {
+  type Compression,
+  parseArguments,
+  parseBoolean,
+  parseChoice,
+  parseCompression,
+  parseDuration,
+  parseExpressions,
+  parseInteger,
+  parseList,
+} from './parse.ts'
+import { crossInputProblems } from './rules.ts'
+import { type Location, parseEndpoint, parseLocation, parseS3Config } from './storage.ts'
+
+export const COMMANDS = ['dump', 'restore', 'list'] as const
+const INSTALL_MODES = ['auto', 'never'] as const
+const CHECKSUM_MODES = ['auto', 'when-supported', 'when-required'] as const
+export type Command = (typeof COMMANDS)[number]
+
+/** Every input of the step, read and checked. `null` and empty mean "not given". */
+export type Inputs = Readonly<{
+  command: Command
+  connection: Connection | null
+  connectionFrom: 'database-url' | 'environment'
+  maintenanceDatabase: string
+  location: Location
+  s3Config: Readonly<Record<string, string>>
+  s3EndpointUrl: string | null
+  s3Checksum: (typeof CHECKSUM_MODES)[number]
+  s3StorageClass: string
+  s3Sse: string
+  s3SseKmsKeyId: string
+  s3MaxParts: number
+  instance: string
+  config: string
+  dumpKey: string
+  tables: readonly string[]
+  excludeTables: readonly string[]
+  schemas: readonly string[]
+  excludeSchemas: readonly string[]
+  excludeTableData: readonly string[]
+  schemaOnly: boolean
+  pgDumpArgs: readonly string[]
+  pgRestoreArgs: readonly string[]
+  compression: Compression
+  preDumpHooks: readonly string[]
+  preSwapHooks: readonly string[]
+  reversible: boolean
+  swap: boolean
+  ownerAndAcl: boolean
+  tolerateErrors: readonly RegExp[]
+  /** Milliseconds. */
+  idleTimeout: number
+  /** Milliseconds. */
+  lockWaitTimeout: number
+  postgresVersion: number | 'auto'
+  installTools: 'auto' | 'never'
+  awsCliVersion: string
+  summary: boolean
+}>
+
+/** Collects every mistake instead of stopping at the first, so that a user mends them all in one go. */
+class Reader {
+  readonly problems: string[] = []
+  readonly #environment: Environment
+
+  constructor(environment: Environment) {
+    this.#environment = environment
+  }
+
+  /** The text of an input; an empty one counts as not given. */
+  text(name: InputName): string {
+    return (this.#environment[`INPUT_${name.toUpperCase()}`] ?? '').trim() || DEFAULTS[name]
+  }
+
+  /** The value of an input, or `otherwise` when it is not given or wrong. */
+  read<Value, Otherwise>(
+    name: InputName,
+    parse: (text: string) => Value,
+    otherwise: Otherwise,
+  ): Value | Otherwise {
+    const text = this.text(name)
+    if (text === '') return otherwise
+    try {
+      return parse(text)
+    } catch (error) {
+      this.problems.push(`${name} ${(error as Error).message}`)
+      return otherwise
+    }
+  }
+
+  boolean = (name: InputName): boolean => this.read(name, parseBoolean, false)
+  list = (name: InputName): string[] => this.read(name, parseList, [])
+}
+
+/**
+ * Reads all inputs, masks first.
+ *
+ * @throws an Error that lists every mistake
+ */
+export function readInputs(environment: Environment): Inputs {
+  const reader = new Reader(environment)
+  mask([
+    ...urlSecrets(reader.text('database-url')),
+    ...configSecrets(reader.text('s3-config')),
+    environment.PGPASSWORD ?? '',
+  ])
+  const location = reader.read('storage-location', parseLocation, null)
+  const inputs: Inputs = {
+    ...readDatabase(reader, environment),
+    ...readStorage(reader, location),
+    ...readContents(reader),
+    ...readBehaviour(reader),
+    command: reader.read('command', (text) => parseChoice(text, COMMANDS), 'dump' as const),
+    location: location ?? { kind: 'folder', path: '' },
+    instance: reader.text('instance'),
+    config: reader.text('config'),
+    dumpKey: reader.text('dump-key'),
+  }
+  const problems = [...reader.problems, ...crossInputProblems(inputs)]
+  if (problems.length > 0) throw new Error(describeProblems(problems))
+  return inputs
+}
+
+function describeProblems(problems: readonly string[]): string {
+  return problems.length === 1
+    ? `Input ${problems[0]}`
+    : `${problems.length} inputs are wrong: ${problems.join('; ')}`
+}
+
+function readDatabase(reader: Reader, environment: Environment) {
+  const given = reader.text('database-url') !== ''
+  return {
+    connection: given ? reader.read('database-url', parseDatabaseUrl, null) : ambientConnection(environment),
+    connectionFrom: given ? ('database-url' as const) : ('environment' as const),
+    maintenanceDatabase: reader.text('maintenance-database'),
+  }
+}
+
+function readStorage(reader: Reader, location: Location | null) {
+  return {
+    s3Config: reader.read('s3-config', parseS3Config, {}),
+    s3EndpointUrl: reader.read('s3-endpoint-url', (text) => parseEndpoint(text, location), null),
+    s3Checksum: reader.read('s3-checksum', (text) => parseChoice(text, CHECKSUM_MODES), 'auto' as const),
+    s3StorageClass: reader.read('s3-storage-class', (text) => parseWord(text), ''),
+    s3Sse: reader.read('s3-sse', (text) => parseChoice(text, ['AES256', 'aws:kms', 'aws:kms:dsse']), ''),
+    s3SseKmsKeyId: reader.read('s3-sse-kms-key-id', (text) => parseWord(text), ''),
+    s3MaxParts: reader.read('s3-max-parts', (text) => parseInteger(text, { least: 1, most: 10_000 }), 10_000),
+  } as const
+}
+
+function parseWord(text: string): string {
+  if (/^[A-Za-z0-9][\w.:/-]*$/.test(text)) return text
+  throw new Error(`must be a plain name, not ${JSON.stringify(text)}`)
+}
+
+function readContents(reader: Reader) {
+  return {
+    tables: reader.list('tables'),
+    excludeTables: reader.list('exclude-tables'),
+    schemas: reader.list('schemas'),
+    excludeSchemas: reader.list('exclude-schemas'),
+    excludeTableData: reader.list('exclude-table-data'),
+    schemaOnly: reader.boolean('schema-only'),
+    pgDumpArgs: reader.read('pg-dump-args', (text) => parseArguments(text, 'pg_dump'), []),
+    pgRestoreArgs: reader.read('pg-restore-args', (text) => parseArguments(text, 'pg_restore'), []),
+  }
+}
+
+function readBehaviour(reader: Reader) {
+  const version = (text: string) =>
+    text === 'auto' ? ('auto' as const) : parseInteger(text, { least: 10, most: 99 })
+  return {
+    compression: reader.read('compression', parseCompression, { method: 'auto', level: null } as const),
+    preDumpHooks: reader.list('pre-dump-hooks'),
+    preSwapHooks: reader.list('pre-swap-hooks'),
+    reversible: reader.boolean('reversible'),
+    swap: reader.boolean('swap'),
+    ownerAndAcl: reader.boolean('owner-and-acl'),
+    tolerateErrors: reader.read('tolerate-errors', parseExpressions, []),
+    idleTimeout: reader.read('idle-timeout', parseDuration, 0),
+    lockWaitTimeout: reader.read('lock-wait-timeout', parseDuration, 0),
+    postgresVersion: reader.read('postgres-version', version, 'auto' as const),
+    installTools: reader.read('install-tools', (text) => parseChoice(text, INSTALL_MODES), 'auto' as const),
+    awsCliVersion: reader.text('aws-cli-version'),
+    summary: reader.boolean('summary'),
+  }
+}

@@ -1,0 +1,36 @@
+import * as core from '@actions/core'
+import { rememberSecret } from '../process/secrets.ts'
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+/** Every form in which a secret of a connection URI can come up: the runner masks what it is told and decodes nothing. */
+export function urlSecrets(url: string): string[] {
+  const userinfo = /\/\/[^:/?#]*:(.*)@/s.exec(url)?.[1]
+  const parameters = [...url.matchAll(/[?&](?:password|sslpassword)=([^&]*)/g)].map((match) => match[1]!)
+  const raw = [...(userinfo === undefined ? [] : [userinfo]), ...parameters]
+  if (raw.length === 0) return []
+  return [url, ...raw.flatMap((secret) => [secret, decoded(secret), encodeURIComponent(decoded(secret))])]
+}
+
+/** The secrets of `s3-config`, found without parsing, so that a mistake in it does not leave them unmasked. */
+export function configSecrets(text: string): string[] {
+  const pair =
+    /["']?(\w*(?:KEY|TOKEN|SECRET|PASSWORD)\w*|\w+_PROXY|\w+_proxy)["']?\s*[=:]\s*("(?:[^"\\]|\\.)*"|[^\r\n]*)/g
+  return [...text.matchAll(pair)].flatMap(([, name, value]) => {
+    const bare = value!.trim().replace(/^"|"[,}\s]*$/g, '')
+    return /proxy$/i.test(name!) ? urlSecrets(bare) : [bare]
+  })
+}
+
+/** Tells the runner and ourselves to hide a text, wherever it comes up. */
+export function mask(secrets: readonly string[]): void {
+  for (const secret of new Set(secrets)) {
+    if (rememberSecret(secret)) core.setSecret(secret)
+  }
+}

@@ -1,0 +1,94 @@
+/** Readers of one input's text. Each returns a value or throws an Error that completes the sentence "<input> …". */
+
+const TRUE = ['true', 'True', 'TRUE']
+const FALSE = ['false', 'False', 'FALSE']
+
+/** The YAML 1.2 booleans that `core.getBooleanInput` accepts. */
+export function parseBoolean(text: string): boolean {
+  if (TRUE.includes(text)) return true
+  if (FALSE.includes(text)) return false
+  throw new Error(`must be true or false, not ${JSON.stringify(text)}`)
+}
+
+export function parseChoice<Choice extends string>(text: string, choices: readonly Choice[]): Choice {
+  const choice = choices.find((candidate) => candidate === text)
+  if (choice !== undefined) return choice
+  throw new Error(`must be one of ${choices.join(', ')}, not ${JSON.stringify(text)}`)
+}
+
+export function parseInteger(text: string, range: { least: number; most: number }): number {
+  const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
+  if (number >= range.least && number <= range.most) return number
+  throw new Error(`must be a whole number from ${range.least} to ${range.most}, not ${JSON.stringify(text)}`)
+}
+
+const MILLISECONDS: Readonly<Record<string, number>> = { ms: 1, s: 1e3, m: 6e4, h: 36e5, d: 864e5 }
+
+/** `90s`, `10m`, `26h`, `7d`, `1h30m` → milliseconds. A bare number has no unit and is refused. */
+export function parseDuration(text: string): number {
+  const parts = [...text.matchAll(/(\d{1,9})(ms|[smhd])/g)]
+  const total = parts.reduce((sum, [, count, unit]) => sum + Number(count) * MILLISECONDS[unit!]!, 0)
+  if (parts.length > 0 && parts.map(([whole]) => whole).join('') === text && total > 0) return total
+  throw new Error(`must be a duration such as 90s, 10m, 26h or 7d, not ${JSON.stringify(text)}`)
+}
+
+/** One item a line; blank lines and surrounding space do not count. */
+export function parseList(text: string): string[] {
+  return text
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+}
+
+export function parseExpressions(text: string): RegExp[] {
+  return parseList(text).map((line) => {
+    try {
+      return new RegExp(line)
+    } catch {
+      throw new Error(`has a line that is no regular expression: ${line}`)
+    }
+  })
+}
+
+export type Compression = { method: 'auto' | 'gzip' | 'zstd' | 'none'; level: number | null }
+
+const LEVELS = { gzip: 9, zstd: 22 } as const
+
+/** `auto`, `none`, `gzip`, `gzip:6`, `zstd:3`. */
+export function parseCompression(text: string): Compression {
+  const [name = '', level, ...more] = text.split(':')
+  const method = parseChoice(name, ['auto', 'gzip', 'zstd', 'none'])
+  if (more.length > 0) throw new Error(`must look like zstd:3, not ${JSON.stringify(text)}`)
+  if (level === undefined) return { method, level: null }
+  if (method !== 'gzip' && method !== 'zstd')
+    throw new Error(`takes a level only with gzip or zstd, not with ${method}`)
+  return { method, level: parseInteger(level, { least: 1, most: LEVELS[method] }) }
+}
+
+/** Arguments that would take the data, the connection or the format out of our hands. */
+const RESERVED: Readonly<Record<'pg_dump' | 'pg_restore', RegExp>> = {
+  pg_dump:
+    /^(-[fFjdhpUWwZV?]|--(file|format|jobs|dbname|host|port|username|password|no-password|compress|version|help|lock-wait-timeout)\b)/,
+  pg_restore:
+    /^(-[fFjdhpUWwlCce1V?]|--(file|format|jobs|dbname|host|port|username|password|no-password|list|create|clean|exit-on-error|single-transaction|transaction-size|version|help)\b)/,
+}
+
+/** Extra arguments for a tool, one a line. A line without a leading `-` would be read as a database to connect to. */
+export function parseArguments(text: string, tool: 'pg_dump' | 'pg_restore'): string[] {
+  return parseList(text).map((argument) => {
+    if (!argument.startsWith('-') || argument === '--') {
+      throw new Error(
+        `has the line ${JSON.stringify(argument)}, which is no option; write one --option=value a line`,
+      )
+    }
+    if (/^--[\w-]+\s/.test(argument)) {
+      throw new Error(`has a space in ${JSON.stringify(argument)}; write --option=value`)
+    }
+    if (RESERVED[tool].test(argument)) {
+      throw new Error(
+        `has ${JSON.stringify(argument)}, which this action decides itself; there is an input for it or it would break the transfer`,
+      )
+    }
+    return argument
+  })
+}

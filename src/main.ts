@@ -1,0 +1,48 @@
+import * as core from '@actions/core'
+import { cleanUp } from './cleanup.ts'
+import { dump } from './commands/dump.ts'
+import { list } from './commands/list.ts'
+import { restore } from './commands/restore.ts'
+import { type Context, makeContext } from './context.ts'
+import { type Command, readInputs } from './inputs/inputs.ts'
+import { inputWarnings } from './inputs/rules.ts'
+import { onCancel } from './process/cancel.ts'
+import { hideSecrets } from './process/secrets.ts'
+import { log } from './report/log.ts'
+import { failureSummary, writeSummary } from './report/summary.ts'
+
+const COMMANDS: Readonly<Record<Command, (context: Context) => Promise<void>>> = { dump, restore, list }
+
+const POST = 'post'
+
+/** The step: inputs → command → report. The only catch of the whole, and the only place that fails the step. */
+export async function run(): Promise<void> {
+  const isPost = core.getState(POST) !== ''
+  core.saveState(POST, 'yes')
+  const cancel = onCancel()
+  let context: Context | null = null
+  try {
+    context = makeContext(readInputs(process.env), process.env, cancel.signal)
+    await (isPost ? cleanUp(context) : runCommand(context))
+  } catch (error) {
+    const reason = describeError(error)
+    log.failed(reason)
+    if (context)
+      await writeSummary(context, failureSummary(context.inputs.command, reason)).catch(() => undefined)
+  } finally {
+    cancel.done()
+  }
+}
+
+async function runCommand(context: Context): Promise<void> {
+  for (const warning of inputWarnings(context.inputs)) log.warning(warning)
+  await COMMANDS[context.inputs.command](context)
+}
+
+/** One sentence for the user; where it came from is for the debug log. */
+function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return hideSecrets(String(error))
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause)
+    core.debug(hideSecrets(cause.stack ?? cause.message))
+  return error.message
+}

@@ -1,0 +1,34 @@
+import { log } from '../report/log.ts'
+import { killAllChildren } from './child.ts'
+
+/** The runner sends SIGINT, after 7.5 s SIGTERM, after 2.5 s more it kills. Cleaning up must be over before that. */
+const CLEANUP_MILLISECONDS = 7_000
+
+/** Turns the runner's signals into an abort, on which everything that is open unwinds in order. */
+export function onCancel(): { signal: AbortSignal; done: () => void } {
+  const controller = new AbortController()
+  const cancel = (name: NodeJS.Signals) => {
+    if (controller.signal.aborted) return
+    log.info(`Cancelled by ${name}; cleaning up`)
+    controller.abort(new Error('The step was cancelled'))
+    setTimeout(giveUp, CLEANUP_MILLISECONDS).unref()
+  }
+  process.on('SIGINT', cancel)
+  process.on('SIGTERM', cancel)
+  return {
+    signal: controller.signal,
+    done: () => {
+      process.off('SIGINT', cancel)
+      process.off('SIGTERM', cancel)
+    },
+  }
+}
+
+/** What is still open stays in the step's state, for the post step. */
+function giveUp(): void {
+  killAllChildren()
+  log.failed(
+    'The step was cancelled, and not everything could be cleaned up in time; the post step tries again',
+  )
+  process.exit(1)
+}

@@ -1,0 +1,150 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import type { Readable, Writable } from 'node:stream'
+import { setTimeout as wait } from 'node:timers/promises'
+import { log } from '../report/log.ts'
+import { rowDataFilter } from './neutralise.ts'
+import { hideSecrets } from './secrets.ts'
+
+/** How a child ended: exactly one of the three is set. */
+export type Exit = { code: number | null; signal: NodeJS.Signals | null; error: Error | null }
+
+export type ChildOptions = {
+  /** What the log and the errors call it. Default is the file's base name. */
+  name?: string
+  env: Record<string, string>
+  cwd?: string
+  /** `stream` leaves the pipe to the caller, `none` closes it. Default `none`. */
+  stdin?: 'stream' | 'none'
+  /** `stream` leaves the pipe to the caller, `log` shows the lines. Default `log`. */
+  stdout?: 'stream' | 'log'
+  /** Sees every line of stderr, before anything is hidden; its answer `false` keeps the line out of the log. */
+  onErrorLine?: (line: string) => unknown
+}
+
+/** A running program. `exited` never rejects, so that it can be awaited in any order. */
+export type Child = {
+  readonly name: string
+  readonly pid: number | undefined
+  readonly stdin: Writable
+  readonly stdout: Readable
+  readonly exited: Promise<Exit>
+  readonly running: boolean
+  /** The last lines of stderr that may be shown. */
+  readonly tail: readonly string[]
+  kill(signal: NodeJS.Signals): void
+}
+
+const TAIL_LINES = 20
+const LONGEST_LINE = 2000
+const children = new Set<Child>()
+
+/** Starts a program, never through a shell. A program that cannot be started ends with `exited.error`. */
+export function startChild(file: string, args: readonly string[], options: ChildOptions): Child {
+  const name = options.name ?? file.replace(/^.*[\\/]/, '').replace(/\.exe$/i, '')
+  const stdio = [options.stdin === 'stream' ? 'pipe' : 'ignore', 'pipe', 'pipe'] as const
+  const spawned = spawn(file, args, {
+    env: options.env,
+    cwd: options.cwd,
+    stdio: [...stdio],
+    windowsHide: true,
+  })
+  const tail: string[] = []
+  // A broken pipe shows in the child's exit as well, with a better reason.
+  spawned.stdin?.on('error', () => undefined)
+  const reads = [readErrors(spawned, name, tail, options.onErrorLine)]
+  if (options.stdout !== 'stream') reads.push(readLines(spawned.stdout!, (line) => log.child(name, line)))
+  const child: Child = {
+    name,
+    pid: spawned.pid,
+    stdin: spawned.stdin as Writable,
+    stdout: spawned.stdout!,
+    exited: exitOf(spawned, reads),
+    get running() {
+      return spawned.exitCode === null && spawned.signalCode === null && spawned.pid !== undefined
+    },
+    tail,
+    kill: (signal) => void spawned.kill(signal),
+  }
+  children.add(child)
+  void child.exited.then(() => children.delete(child))
+  return child
+}
+
+/** Ends with the process and its stderr; a grandchild that keeps stderr open does not hold us. */
+async function exitOf(spawned: ChildProcess, reads: Promise<void>[]): Promise<Exit> {
+  let error: Error | null = null
+  spawned.on('error', (cause) => {
+    error = cause
+  })
+  if (spawned.pid === undefined) {
+    if (!error) [error] = (await once(spawned, 'error').catch((cause) => [cause])) as [Error]
+    return { code: null, signal: null, error }
+  }
+  const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve) => {
+    spawned.once('exit', (exitCode, exitSignal) => resolve([exitCode, exitSignal]))
+  })
+  await Promise.race([Promise.all(reads), wait(500, undefined, { ref: false })])
+  return { code, signal, error: null }
+}
+
+async function readErrors(
+  spawned: ChildProcess,
+  name: string,
+  tail: string[],
+  onErrorLine?: (line: string) => unknown,
+): Promise<void> {
+  const filter = rowDataFilter()
+  await readLines(spawned.stderr!, (line) => {
+    const wanted = onErrorLine?.(line) !== false
+    const shown = filter(line)
+    if (shown === null || shown.trim() === '') return
+    if (wanted) log.child(name, shown)
+    tail.push(hideSecrets(shown))
+    if (tail.length > TAIL_LINES) tail.shift()
+  })
+}
+
+async function readLines(stream: Readable, onLine: (line: string) => void): Promise<void> {
+  const lines = createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })
+  lines.on('line', (line) => onLine(line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE)}…` : line))
+  await once(lines, 'close')
+}
+
+/** Whether the program ended well. */
+export function succeeded(exit: Exit): boolean {
+  return exit.code === 0
+}
+
+/** How it ended, in words: `exit code 1`, `signal SIGKILL`, `could not be started: …`. */
+export function describeExit(exit: Exit): string {
+  if (exit.error) return `could not be started: ${exit.error.message}`
+  return exit.signal ? `was ended by ${exit.signal}` : `ended with exit code ${exit.code}`
+}
+
+/** The sentence for a program that failed: its name, its end, and its last message. */
+export function childFailure(child: Child, exit: Exit): Error {
+  const reason =
+    child.tail.findLast((line) => /error|fatal|denied|unable|failed/i.test(line)) ?? child.tail.at(-1)
+  return new Error(`${child.name} ${describeExit(exit)}${reason ? `: ${reason.trim()}` : ''}`)
+}
+
+/** Sends each signal in turn until the child is gone, waiting `grace` milliseconds after each. */
+export async function endChild(
+  child: Child,
+  signals: readonly NodeJS.Signals[],
+  grace: number,
+): Promise<Exit> {
+  for (const signal of signals) {
+    if (!child.running) break
+    child.kill(signal)
+    await Promise.race([child.exited, wait(grace, undefined, { ref: false })])
+  }
+  return child.exited
+}
+
+/** The last resort of a cancelled step: nothing that we started outlives us. */
+export function killAllChildren(): void {
+  for (const child of children) child.kill('SIGKILL')
+}

@@ -1,0 +1,43 @@
+/**
+ * Makes the text of other programs harmless before it reaches the log.
+ *
+ * The runner obeys `::command::` at the start of a line (after trimming) and `##[command]` anywhere in one
+ * (actions/runner, ActionCommand.cs), and a carriage return starts a new line on a terminal. Rows of a table can
+ * hold all three, and PostgreSQL prints rows in its error messages.
+ */
+export function neutralise(line: string): string {
+  return line
+    .replace(/[\r\n]+/g, ' ')
+    .replace(/^\s*::/, ': :')
+    .replace(/::(?=[A-Za-z][\w-]*(?:\s[^:]*)?::)/g, ': :')
+    .replaceAll('##[', '# #[')
+    .replace(/[\u0000-\u0008\u000b-\u001f\u007f]/g, '')
+}
+
+const MESSAGE_START =
+  /^(?:pg_dump|pg_restore|psql)\b.*?: |^(?:ERROR|FATAL|PANIC|WARNING|NOTICE|INFO|LOG|HINT):/
+const ROW_DATA = /^(DETAIL|CONTEXT|STATEMENT|QUERY|COPY)\b/
+/** `invalid input syntax for type integer: "…"` and its kin quote the value of a row. */
+const QUOTED_VALUE = /((?:invalid|malformed|out of range|too long|cannot|value)[^"]*: )".*$/
+
+/**
+ * A filter for the lines of one child's stderr that hides row data: the DETAIL, CONTEXT and COPY parts of a message,
+ * with all their following lines (a row may contain line breaks), and values quoted in an error.
+ *
+ * @returns a function from a line to what may be shown of it, or null for nothing.
+ */
+export function rowDataFilter(): (line: string) => string | null {
+  let hiding = false
+  return (line) => {
+    const part = ROW_DATA.exec(line)
+    if (part) {
+      hiding = true
+      return `${part[1]}: (hidden, it may contain row data)`
+    }
+    if (MESSAGE_START.test(line)) hiding = false
+    if (hiding) return null
+    const shown = line.replace(QUOTED_VALUE, '$1(hidden, it may be row data)')
+    hiding = shown !== line && !line.endsWith('"')
+    return shown
+  }
+}

@@ -1,0 +1,33 @@
+import * as core from '@actions/core'
+
+/** Something of ours that exists for a while and must not outlive the step. */
+export type Pending =
+  | { kind: 'file'; path: string }
+  | { kind: 'upload'; key: string }
+  | { kind: 'database'; name: string }
+
+const STATE = 'pending'
+const open = new Set<Pending>()
+
+function save(): void {
+  if (process.env.GITHUB_STATE) core.saveState(STATE, JSON.stringify([...open]))
+}
+
+/**
+ * Writes down what a killed step would leave behind, where the post step finds it.
+ *
+ * @returns a function that crosses it out again
+ */
+export function notePending(item: Pending): () => void {
+  open.add(item)
+  save()
+  return () => {
+    if (open.delete(item)) save()
+  }
+}
+
+/** In the post step: what main could not finish. */
+export function readPending(): Pending[] {
+  const state = core.getState(STATE)
+  return state ? (JSON.parse(state) as Pending[]) : []
+}

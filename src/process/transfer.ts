@@ -1,0 +1,137 @@
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import type { Readable, Writable } from 'node:stream'
+import { setTimeout as wait } from 'node:timers/promises'
+
+/** Where bytes come from: a program or a stored dump. */
+export type Source = {
+  readonly stream: Readable
+  /** After the stream's end: throws when the sending side did not end well. An end of file alone proves nothing. */
+  finish(): Promise<void>
+  abort(): Promise<void>
+}
+
+/** Where bytes go: a program or a new dump. Its input ends by `commit` or `abort` only. */
+export type Sink = {
+  readonly stream: Writable
+  /** Resolves, and never rejects, with the reason when the receiving side ends before it was told to. */
+  readonly died: Promise<Error>
+  commit(): Promise<void>
+  abort(): Promise<void>
+}
+
+/** A step between source and sink, as in `node:stream`'s pipeline. */
+export type Stage = (source: AsyncIterable<Buffer>) => AsyncIterable<Buffer>
+
+/** Counts and hashes the bytes that pass. */
+export class Meter {
+  bytes = 0
+  readonly #hash = createHash('sha256')
+  #digest: string | null = null
+
+  readonly stage: Stage = (source) => this.#pass(source)
+
+  async *#pass(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of source) {
+      this.bytes += chunk.length
+      this.#hash.update(chunk)
+      yield chunk
+    }
+  }
+
+  /** Hex SHA-256 of everything; call it after the end. */
+  get sha256(): string {
+    this.#digest ??= this.#hash.digest('hex')
+    return this.#digest
+  }
+}
+
+export type TransferOptions = {
+  stages: readonly Stage[]
+  signal: AbortSignal
+  /** Milliseconds without a byte after which the transfer is given up. */
+  idleTimeout: number
+  /** The bytes that moved so far, to notice when they stop. */
+  moved: () => number
+}
+
+/**
+ * Moves everything from source to sink, and holds the end of file back: the sink hears of the end only when its
+ * `commit` is called, which is the caller's next step, after its own checks.
+ *
+ * @throws the reason of the side that failed first; source and sink are aborted by then
+ */
+export async function transfer(source: Source, sink: Sink, options: TransferOptions): Promise<void> {
+  const watchdog = watchIdle(options)
+  const signal = AbortSignal.any([options.signal, watchdog.signal])
+  const interrupt = () => void source.stream.destroy()
+  signal.addEventListener('abort', interrupt, { once: true })
+  try {
+    const stream = options.stages.reduce<AsyncIterable<Buffer>>((input, stage) => stage(input), source.stream)
+    await Promise.race([
+      pour(stream, sink.stream, signal),
+      sink.died.then((reason) => Promise.reject(reason)),
+    ])
+    await source.finish()
+    signal.throwIfAborted()
+  } catch (error) {
+    const reason = signal.aborted ? signal.reason : await firstReason(error, sink)
+    await abortBoth(source, sink)
+    throw reason
+  } finally {
+    watchdog.stop()
+    signal.removeEventListener('abort', interrupt)
+  }
+}
+
+/** The consumer first: as long as it waits for input, nothing that the producer's end does can look like success. */
+async function abortBoth(source: Source, sink: Sink): Promise<void> {
+  await Promise.allSettled([sink.abort(), source.abort()])
+}
+
+/** A broken pipe is what we notice; why the other side went away is what the user needs. */
+async function firstReason(error: unknown, sink: Sink): Promise<unknown> {
+  const broken = [
+    'EPIPE',
+    'ECONNRESET',
+    'ERR_STREAM_DESTROYED',
+    'ERR_STREAM_WRITE_AFTER_END',
+    'ERR_STREAM_PREMATURE_CLOSE',
+  ]
+  if (!broken.includes((error as NodeJS.ErrnoException).code ?? '')) return error
+  return Promise.race([sink.died, wait(3000, error, { ref: false })])
+}
+
+/** Writes everything and does not end the sink. */
+export async function pour(
+  source: AsyncIterable<Buffer>,
+  sink: Writable,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const chunk of source) {
+    signal.throwIfAborted()
+    if (sink.errored) throw sink.errored
+    if (!sink.write(chunk)) await once(sink, 'drain', { signal })
+  }
+}
+
+function watchIdle({ idleTimeout, moved }: TransferOptions): { signal: AbortSignal; stop: () => void } {
+  const controller = new AbortController()
+  let seen = moved()
+  let since = Date.now()
+  const check = () => {
+    if (moved() !== seen) {
+      seen = moved()
+      since = Date.now()
+    } else if (Date.now() - since >= idleTimeout) {
+      const seconds = Math.round(idleTimeout / 1000)
+      controller.abort(
+        new Error(
+          `No byte moved for ${seconds} s (idle-timeout) after ${seen} bytes; the connection is dead or the other side is stuck`,
+        ),
+      )
+    }
+  }
+  const timer = setInterval(check, Math.max(50, Math.min(1000, idleTimeout / 4)))
+  return { signal: controller.signal, stop: () => clearInterval(timer) }
+}

@@ -1,0 +1,6 @@
+import * as core from '@actions/core'
+
+/** Sets outputs. Called as the very last thing: a failed step has none that a later step could take for success. */
+export function setOutputs(outputs: Readonly<Record<string, string | number>>): void {
+  for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value)
+}

@@ -1,0 +1,115 @@
+import { type DumpKey, isBelow, isFullKey, isManifestKey, manifestKey, parseDumpKey } from './keys.ts'
+import { LARGEST_MANIFEST, type Manifest, parseManifest } from './manifest.ts'
+import type { Storage } from './storage.ts'
+
+/** A dump in storage. Without a manifest it is not committed: another tool wrote it, or a run died over it. */
+export type CatalogueEntry = { key: DumpKey; size: number; committed: boolean }
+
+export type Catalogue = {
+  /** Newest first, by the time in the key. */
+  entries: CatalogueEntry[]
+  /** Manifests whose dump is gone. Nothing of ours leaves such a thing behind, so something is wrong. */
+  orphans: DumpKey[]
+}
+
+/** What lies below a prefix of whole key parts; things that are no dumps are none of our business. */
+export async function readCatalogue(storage: Storage, prefix: string): Promise<Catalogue> {
+  const objects = await storage.list(prefix)
+  const sizes = new Map(objects.map(({ key, size }) => [key, size]))
+  const keys = objects.map(({ key }) => parseDumpKey(key)).filter((key) => key !== null)
+  const entries = keys
+    .filter(({ key }) => isBelow(key, prefix))
+    .map((key) => ({ key, size: sizes.get(key.key)!, committed: sizes.has(manifestKey(key.key)) }))
+    .sort((a, b) => (a.key.createdAt < b.key.createdAt ? 1 : -1))
+  const orphans = objects
+    .filter(({ key }) => isManifestKey(key) && !sizes.has(key.slice(0, -'.json'.length)))
+    .map(({ key }) => parseDumpKey(key.slice(0, -'.json'.length)))
+    .filter((key) => key !== null)
+  return { entries, orphans }
+}
+
+/** The manifests of committed dumps, by key of the dump. */
+export async function readManifests(
+  storage: Storage,
+  entries: readonly CatalogueEntry[],
+  prefix: string,
+): Promise<Map<string, Manifest>> {
+  const committed = entries.filter((entry) => entry.committed)
+  const texts = await storage.readTexts(
+    committed.map(({ key }) => manifestKey(key.key)),
+    prefix,
+  )
+  return new Map(
+    committed.map(({ key }) => {
+      const text = texts.get(manifestKey(key.key))
+      if (text === undefined) throw new Error(`The manifest of ${key.key} was listed and could not be read`)
+      return [key.key, readManifest(text, key)]
+    }),
+  )
+}
+
+function readManifest(text: string, key: DumpKey): Manifest {
+  if (text.length > LARGEST_MANIFEST) throw new Error(`The manifest of ${key.key} is larger than any of ours`)
+  return parseManifest(text, key)
+}
+
+/** A dump to read: what it should be, when it is committed, and how many bytes storage says that it has. */
+export type Chosen = { key: string; size: number; manifest: Manifest | null; passedOver: string[] }
+
+/** Narrows the choice of `latest` and of a prefix; empty is no narrowing. */
+export type Narrowing = { instance: string; config: string }
+
+/**
+ * Finds the dump that a reference names: a full key, the leading parts of keys, or `latest`. Only a full key reaches a
+ * dump that is not committed.
+ *
+ * @throws an Error when there is none, or when what is stored contradicts its manifest
+ */
+export async function chooseDump(storage: Storage, reference: string, narrowing: Narrowing): Promise<Chosen> {
+  const chosen = isFullKey(reference)
+    ? await byKey(storage, reference)
+    : await newest(storage, reference, narrowing)
+  if (chosen.size === 0) throw new Error(`${storage.address(chosen.key)} is empty; it is no dump`)
+  if (chosen.manifest && chosen.manifest.size !== chosen.size) {
+    throw new Error(
+      `${storage.address(chosen.key)} has ${chosen.size} bytes and its manifest says ${chosen.manifest.size}; it was cut or replaced`,
+    )
+  }
+  return chosen
+}
+
+async function byKey(storage: Storage, key: string): Promise<Chosen> {
+  const [size, manifestSize] = await Promise.all([storage.size(key), storage.size(manifestKey(key))])
+  if (size === null) throw new Error(`There is no dump ${storage.address(key)}`)
+  if (manifestSize === null) return { key, size, manifest: null, passedOver: [] }
+  const parsed = parseDumpKey(key)
+  if (!parsed) throw new Error(`${key} has a manifest and its name is none of ours`)
+  const texts = await storage.readTexts([manifestKey(key)], '')
+  return { key, size, manifest: readManifest(texts.get(manifestKey(key))!, parsed), passedOver: [] }
+}
+
+async function newest(storage: Storage, reference: string, { instance, config }: Narrowing): Promise<Chosen> {
+  const prefix = reference === 'latest' ? '' : reference
+  const { entries, orphans } = await readCatalogue(storage, prefix)
+  const fits = (key: DumpKey) =>
+    (instance === '' || key.instance === instance) && (config === '' || key.config === config)
+  const committed = entries.filter((entry) => entry.committed && fits(entry.key))
+  const found = committed[0]
+  if (!found) throw new Error(nothingFound(storage, prefix, entries.length))
+  const newerOrphan = orphans.find((key) => fits(key) && key.createdAt > found.key.createdAt)
+  if (newerOrphan) {
+    throw new Error(
+      `The newest dump, ${newerOrphan.key}, has its manifest and its data is gone; name another dump by its full key`,
+    )
+  }
+  const family = ({ key }: CatalogueEntry) => `${key.instance}/${key.database}/${key.config}`
+  const passedOver = [...new Set(committed.map(family))].filter((name) => name !== family(found))
+  const manifests = await readManifests(storage, [found], prefix)
+  return { key: found.key.key, size: found.size, manifest: manifests.get(found.key.key)!, passedOver }
+}
+
+function nothingFound(storage: Storage, prefix: string, others: number): string {
+  const reason =
+    others > 0 ? ` (${others} dumps there are not committed, or of another instance or config)` : ''
+  return `There is no committed dump below ${storage.address(prefix)}${reason}`
+}

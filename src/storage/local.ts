@@ -1,0 +1,141 @@
+import { randomBytes } from 'node:crypto'
+import { createReadStream, createWriteStream } from 'node:fs'
+import { link, mkdir, open, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join, relative, resolve, sep } from 'node:path'
+import { finished } from 'node:stream/promises'
+import { notePending } from '../process/pending.ts'
+import type { Sink, Source } from '../process/transfer.ts'
+import type { Storage, StoredObject } from './storage.ts'
+
+/** Names that no key has; what a killed run leaves is known by them. */
+const TEMPORARY_PREFIX = '.pgclone-partial-'
+
+/** A folder as the place for dumps. */
+export function localStorage(folder: string): Storage {
+  const root = resolve(folder)
+  return {
+    address: (key) => join(root, key),
+    check: () => mkdir(root, { recursive: true }).then(() => undefined),
+    list: (prefix) => listFiles(root, prefix),
+    size: (key) => sizeOf(root, key),
+    readTexts: async (keys) => {
+      const texts = keys.map(async (key) => [key, await readFile(await inside(root, key), 'utf8')] as const)
+      return new Map(await Promise.all(texts))
+    },
+    writeTextOnce: (key, text) => writeTextOnce(join(root, key), text),
+    upload: (key) => upload(join(root, key)),
+    download: (key) => download(root, key),
+    // A partial file has a name of its own and is noted as such.
+    abandon: async () => undefined,
+    remove: (key) => rm(join(root, key), { force: true }),
+  }
+}
+
+/** The path of a key, after symbolic links, if it is still below the root. */
+async function inside(root: string, key: string): Promise<string> {
+  const path = await realpath(join(root, key))
+  if (!path.startsWith((await realpath(root)) + sep))
+    throw new Error(`${key} leads out of the storage location`)
+  return path
+}
+
+async function listFiles(root: string, prefix: string): Promise<StoredObject[]> {
+  const entries = await readdir(join(root, prefix), { recursive: true, withFileTypes: true }).catch(
+    (error) => {
+      if (error.code === 'ENOENT') return []
+      throw new Error(`Cannot list ${join(root, prefix)}: ${error.message}`, { cause: error })
+    },
+  )
+  const files = entries.filter((entry) => entry.isFile() && !entry.name.startsWith(TEMPORARY_PREFIX))
+  return Promise.all(
+    files.map(async (file) => {
+      const path = join(file.parentPath, file.name)
+      return { key: relative(root, path).split(sep).join('/'), size: (await stat(path)).size }
+    }),
+  )
+}
+
+async function sizeOf(root: string, key: string): Promise<number | null> {
+  try {
+    return (await stat(await inside(root, key))).size
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw error
+  }
+}
+
+/** Written whole under another name, then linked: `link` fails when the key exists, so the first writer wins. */
+async function writeTextOnce(path: string, text: string): Promise<void> {
+  const temporary = temporaryName(path)
+  try {
+    await using file = await open(temporary, 'wx', 0o600)
+    await file.writeFile(text)
+    await file.sync()
+    await link(temporary, path)
+    await syncFolder(dirname(path))
+  } catch (error) {
+    const taken = (error as NodeJS.ErrnoException).code === 'EEXIST'
+    throw taken ? new Error(`${path} exists already; another run wrote it`, { cause: error }) : error
+  } finally {
+    await rm(temporary, { force: true })
+  }
+}
+
+function temporaryName(path: string): string {
+  return join(dirname(path), TEMPORARY_PREFIX + randomBytes(8).toString('hex'))
+}
+
+/** Makes a new name last: without it a crash can forget the rename. Folders cannot be synced on Windows. */
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return
+  await using handle = await open(folder, 'r')
+  await handle.sync()
+}
+
+/** Temporary name, fsync, rename: a file under its final name is always whole. */
+async function upload(path: string): Promise<Sink> {
+  await mkdir(dirname(path), { recursive: true })
+  const temporary = temporaryName(path)
+  const forget = notePending({ kind: 'file', path: temporary })
+  const stream = createWriteStream(temporary, {
+    flags: 'wx',
+    mode: 0o600,
+    flush: true,
+    highWaterMark: 1 << 20,
+  })
+  const died = new Promise<Error>((resolveDied) =>
+    stream.once('error', (error) => resolveDied(describe(error))),
+  )
+  return {
+    stream,
+    died,
+    commit: async () => {
+      stream.end()
+      await Promise.race([finished(stream), died.then((reason) => Promise.reject(reason))])
+      await rename(temporary, path)
+      forget()
+      await syncFolder(dirname(path))
+    },
+    abort: async () => {
+      stream.destroy()
+      await finished(stream).catch(() => undefined)
+      await rm(temporary, { force: true })
+      forget()
+    },
+  }
+}
+
+function describe(error: Error): Error {
+  const full = (error as NodeJS.ErrnoException).code === 'ENOSPC'
+  const reason = full ? 'the disk is full' : error.message
+  return new Error(`Cannot write to storage-location: ${reason}`, { cause: error })
+}
+
+async function download(root: string, key: string): Promise<Source> {
+  const stream = createReadStream(await inside(root, key), { highWaterMark: 1 << 20 })
+  return {
+    stream,
+    finish: async () => undefined,
+    abort: async () => void stream.destroy(),
+  }
+}

@@ -1,0 +1,294 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join, relative, sep } from 'node:path'
+import type { Writable } from 'node:stream'
+import { setTimeout as wait } from 'node:timers/promises'
+import { type Child, endChild, succeeded } from '../process/child.ts'
+import { notePending } from '../process/pending.ts'
+import type { Sink, Source } from '../process/transfer.ts'
+import { log } from '../report/log.ts'
+import { type Aws, AwsError, awsFailure } from './aws.ts'
+import type { Storage, StoredObject } from './storage.ts'
+
+export type S3Options = {
+  aws: Aws
+  bucket: string
+  /** Empty, or ends with `/`. */
+  prefix: string
+  storageClass: string
+  sse: string
+  sseKmsKeyId: string
+  /** Multipart limit of the provider. */
+  maxParts: number
+  /** Whether this AWS CLI has `put-object --if-none-match`. */
+  conditionalPut: boolean
+  /** For small files; removed by the end of the step. */
+  tempDirectory: string
+}
+
+/** A bucket as the place for dumps, reached by the AWS CLI. */
+export function s3Storage(options: S3Options): Storage {
+  const { aws, bucket, prefix } = options
+  const address = (key: string) => `s3://${bucket}/${prefix}${key}`
+  return {
+    address,
+    check: () => checkBucket(options),
+    list: (below) => listObjects(options, below),
+    size: (key) => headObject(options, key),
+    readTexts: (keys, below) => readTexts(options, keys, below),
+    writeTextOnce: (key, text) => writeTextOnce(options, key, text),
+    upload: async (key, expectedBytes) =>
+      new S3Upload(options, key, uploadArguments(options, address(key), expectedBytes)),
+    download: async (key) => download(aws, address(key)),
+    abandon: (key) => abortMultipartUploads(options, key),
+    remove: (key) =>
+      aws.text(['s3api', 'delete-object', ...objectArguments(options, key)]).then(() => undefined),
+  }
+}
+
+function objectArguments({ bucket, prefix }: S3Options, key: string): string[] {
+  return ['--bucket', bucket, '--key', prefix + key]
+}
+
+/** Credentials, endpoint and bucket. A policy without `s3:ListBucket` is no reason to stop here. */
+async function checkBucket(options: S3Options): Promise<void> {
+  const args = ['s3api', 'list-objects-v2', '--bucket', options.bucket, '--prefix', options.prefix]
+  try {
+    await options.aws.json([...args, '--max-keys', '1', '--no-paginate'])
+  } catch (error) {
+    if (!(error instanceof AwsError) || error.code !== 'AccessDenied') throw error
+    log.warning(
+      'The credentials may not list the bucket (s3:ListBucket); `latest`, prefixes and `list` will not work',
+    )
+  }
+}
+
+type Page = {
+  Contents?: { Key: string; Size: number }[]
+  IsTruncated?: boolean
+  NextContinuationToken?: string
+}
+
+/** Page by page, so that an answer that ends before its last page is an error and not a short list. */
+async function listObjects({ aws, bucket, prefix }: S3Options, below: string): Promise<StoredObject[]> {
+  const folder = below === '' ? '' : `${below.replace(/\/$/, '')}/`
+  const found: StoredObject[] = []
+  let token: string | undefined
+  do {
+    const args = [
+      's3api',
+      'list-objects-v2',
+      '--bucket',
+      bucket,
+      '--prefix',
+      prefix + folder,
+      '--no-paginate',
+    ]
+    const page: Page = await aws.json<Page>(token ? [...args, '--continuation-token', token] : args)
+    for (const { Key, Size } of page.Contents ?? []) found.push({ key: Key.slice(prefix.length), size: Size })
+    token = page.NextContinuationToken
+    if (page.IsTruncated && !token)
+      throw new Error('The store said that its list goes on and gave no way to go on')
+  } while (token)
+  return found
+}
+
+async function headObject(options: S3Options, key: string): Promise<number | null> {
+  try {
+    const head = await options.aws.json<{ ContentLength: number }>([
+      's3api',
+      'head-object',
+      ...objectArguments(options, key),
+    ])
+    return head.ContentLength
+  } catch (error) {
+    if (error instanceof AwsError && ['404', 'NoSuchKey'].includes(error.code)) return null
+    throw error
+  }
+}
+
+/** One by one when they are few; else in one go, because every start of the AWS CLI takes most of a second. */
+async function readTexts(
+  options: S3Options,
+  keys: readonly string[],
+  below: string,
+): Promise<Map<string, string>> {
+  const source = (key: string) => `s3://${options.bucket}/${options.prefix}${key}`
+  if (keys.length <= 2) {
+    const texts = keys.map(
+      async (key) => [key, await options.aws.text(['s3', 'cp', source(key), '-'])] as const,
+    )
+    return new Map(await Promise.all(texts))
+  }
+  const folder = await mkdtemp(join(options.tempDirectory, 'pgclone-manifests-'))
+  const forget = notePending({ kind: 'file', path: folder })
+  try {
+    const filter = ['--recursive', '--exclude', '*', '--include', '*.dump.json', '--only-show-errors']
+    await options.aws.text([
+      's3',
+      'cp',
+      source(below === '' ? '' : `${below.replace(/\/$/, '')}/`),
+      folder,
+      ...filter,
+    ])
+    return await readFolder(folder, below, new Set(keys))
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+    forget()
+  }
+}
+
+async function readFolder(folder: string, below: string, wanted: Set<string>): Promise<Map<string, string>> {
+  const texts = new Map<string, string>()
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name)
+    const key = join(below, relative(folder, path)).split(sep).join('/')
+    if (entry.isFile() && wanted.has(key)) texts.set(key, await readFile(path, 'utf8'))
+  }
+  return texts
+}
+
+/** The first writer wins where the store and the CLI know `If-None-Match`; elsewhere a look before must do. */
+async function writeTextOnce(options: S3Options, key: string, text: string): Promise<void> {
+  const folder = await mkdtemp(join(options.tempDirectory, 'pgclone-manifest-'))
+  const forget = notePending({ kind: 'file', path: folder })
+  const body = join(folder, 'manifest.json')
+  const encryption = serverSideEncryption(options, ['--server-side-encryption', '--ssekms-key-id'])
+  const args = [
+    's3api',
+    'put-object',
+    ...objectArguments(options, key),
+    '--body',
+    body,
+    '--content-type',
+    'application/json',
+  ]
+  try {
+    await writeFile(body, text, { mode: 0o600 })
+    if (options.conditionalPut && (await putIfAbsent(options, key, [...args, ...encryption]))) return
+    if ((await headObject(options, key)) !== null)
+      throw new Error(`${key} exists already; another run wrote it`)
+    await options.aws.json([...args, ...encryption])
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+    forget()
+  }
+}
+
+/** @returns false when the store does not know conditional writes */
+async function putIfAbsent({ aws }: S3Options, key: string, args: string[]): Promise<boolean> {
+  try {
+    await aws.json([...args, '--if-none-match', '*'])
+    return true
+  } catch (error) {
+    if (!(error instanceof AwsError)) throw error
+    if (error.code === 'PreconditionFailed')
+      throw new Error(`${key} exists already; another run wrote it`, { cause: error })
+    if (error.code === 'NotImplemented') return false
+    throw error
+  }
+}
+
+function serverSideEncryption({ sse, sseKmsKeyId }: S3Options, [method, keyId]: [string, string]): string[] {
+  return [...(sse ? [method, sse] : []), ...(sseKmsKeyId ? [keyId, sseKmsKeyId] : [])]
+}
+
+/** The CLI plans for 10,000 parts (S3's limit) and knows no other: a lower limit is told as a larger size. */
+const CLI_PARTS = 10_000
+const LARGEST_OBJECT = 5 * 1024 ** 4
+
+/** The arguments of the upload, without the endpoint. `--expected-size` decides the part size; there is no other way. */
+export function uploadArguments(
+  options: Pick<S3Options, 'storageClass' | 'sse' | 'sseKmsKeyId' | 'maxParts'>,
+  target: string,
+  expectedBytes: number,
+): string[] {
+  const size = Math.min(LARGEST_OBJECT, Math.ceil((expectedBytes * CLI_PARTS) / options.maxParts))
+  return [
+    ...['s3', 'cp', '-', target, '--only-show-errors', '--expected-size', String(size)],
+    ...(options.storageClass ? ['--storage-class', options.storageClass] : []),
+    ...serverSideEncryption(options as S3Options, ['--sse', '--sse-kms-key-id']),
+  ]
+}
+
+/** How long after SIGINT the CLI's input is closed: closed at once, it would publish what it has. */
+const INTERRUPT_MILLISECONDS = 300
+
+/** An upload by `aws s3 cp -`, which takes the end of its input for success, whatever happened before. */
+class S3Upload implements Sink {
+  readonly stream: Writable
+  readonly died: Promise<Error>
+  readonly #options: S3Options
+  readonly #key: string
+  readonly #child: Child
+  readonly #forget: () => void
+
+  constructor(options: S3Options, key: string, args: string[]) {
+    this.#options = options
+    this.#key = key
+    this.#forget = notePending({ kind: 'upload', key })
+    this.#child = options.aws.start(args, { stdin: 'stream' })
+    this.stream = this.#child.stdin
+    this.died = this.#child.exited.then((exit) => awsFailure(this.#child, exit, 's3 cp (upload)'))
+  }
+
+  async commit(): Promise<void> {
+    this.#child.stdin.end()
+    const exit = await this.#child.exited
+    if (!succeeded(exit)) throw await this.died
+    this.#forget()
+  }
+
+  /** Interrupt, then close the input, then look for parts: in any other order the truncated object is published. */
+  async abort(): Promise<void> {
+    if (this.#child.running) {
+      this.#child.kill('SIGINT')
+      await Promise.race([this.#child.exited, wait(INTERRUPT_MILLISECONDS)])
+    }
+    this.#child.stdin.destroy()
+    await Promise.race([this.#child.exited, wait(2000, undefined, { ref: false })])
+    await endChild(this.#child, ['SIGKILL'], 1000)
+    await abortMultipartUploads(this.#options, this.#key)
+    this.#forget()
+  }
+}
+
+/** Ends the open multipart uploads of exactly this key. A store that cannot list them gets a warning. */
+export async function abortMultipartUploads(
+  options: Pick<S3Options, 'aws' | 'bucket' | 'prefix'>,
+  key: string,
+): Promise<void> {
+  const { aws, bucket } = options
+  const fullKey = options.prefix + key
+  const evenWhenCancelled = { evenWhenCancelled: true }
+  try {
+    const listing = ['s3api', 'list-multipart-uploads', '--bucket', bucket, '--prefix', fullKey]
+    const { Uploads = [] } = await aws.json<{ Uploads?: { Key: string; UploadId: string }[] }>(
+      listing,
+      evenWhenCancelled,
+    )
+    for (const upload of Uploads.filter(({ Key }) => Key === fullKey)) {
+      const target = ['--bucket', bucket, '--key', fullKey, '--upload-id', upload.UploadId]
+      await aws.json(['s3api', 'abort-multipart-upload', ...target], evenWhenCancelled)
+    }
+  } catch (error) {
+    log.warning(
+      `Could not look for unfinished uploads of ${key}: ${(error as Error).message}. A lifecycle rule should end them`,
+    )
+  }
+}
+
+function download(aws: Aws, source: string): Source {
+  const child = aws.start(['s3', 'cp', source, '-', '--only-show-errors'], { stdin: 'none' })
+  return {
+    stream: child.stdout,
+    finish: async () => {
+      const exit = await child.exited
+      if (!succeeded(exit)) throw awsFailure(child, exit, 's3 cp (download)')
+    },
+    // Unlike an upload, a download may be ended by SIGTERM at any moment; SIGINT can hang while the reader is blocked.
+    abort: () =>
+      endChild(child, ['SIGTERM', 'SIGKILL'], 1000)
+        .then(() => child.stdout.destroy())
+        .then(() => undefined),
+  }
+}

@@ -1,0 +1,30 @@
+import type { Sink, Source } from '../process/transfer.ts'
+
+/** An object below the storage location; `key` is relative to it. */
+export type StoredObject = { key: string; size: number }
+
+/** A place for dumps. Every method throws when the place cannot answer; an error is never an empty answer. */
+export interface Storage {
+  /** The full path or `s3://` address of a key, for people and outputs. */
+  address(key: string): string
+  /** Checks that the place answers, before work is begun that would be lost. */
+  check(): Promise<void>
+  /** Every object below a prefix of whole key parts (`''` is everything). */
+  list(prefix: string): Promise<StoredObject[]>
+  /** Stored bytes of a key, or null when it does not exist. */
+  size(key: string): Promise<number | null>
+  /** The texts of small objects, by key. */
+  readTexts(keys: readonly string[], prefix: string): Promise<Map<string, string>>
+  /** Publishes a small text under a key that must not exist yet. */
+  writeTextOnce(key: string, text: string): Promise<void>
+  /**
+   * A dump on its way in. Nothing is visible under its key before `commit`; after `abort` nothing stays behind.
+   *
+   * @param expectedBytes an upper estimate of the dump's size
+   */
+  upload(key: string, expectedBytes: number): Promise<Sink>
+  download(key: string): Promise<Source>
+  /** Ends what a killed upload of this key left open. */
+  abandon(key: string): Promise<void>
+  remove(key: string): Promise<void>
+}

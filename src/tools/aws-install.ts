@@ -1,0 +1,91 @@
+import { chmod } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import { AWS_PROGRAMS, type AwsBundle, awsBundle } from './aws-bundle.ts'
+import { inspectAws } from './aws-search.ts'
+import { assertGenuine, assertRunsOn } from './aws-verify.ts'
+import type { AwsCli } from './aws-version.ts'
+import { type Command, runCommand } from './command.ts'
+import { download } from './download.ts'
+import type { Attempt } from './install.ts'
+import type { ToolOptions } from './options.ts'
+import { packageAttempts } from './packages.ts'
+import { matching } from './search-path.ts'
+import type { PackageManager } from './system.ts'
+import { moveIntoPlace, toolDirectory, withStaging } from './tool-directory.ts'
+
+/** The package of each system, for musl and for machines that do not reach AWS's download server. */
+const PACKAGES: Record<PackageManager, readonly string[]> = {
+  apt: ['awscli'],
+  apk: ['aws-cli'],
+  dnf: ['awscli2', 'awscli-2', 'awscli'],
+  brew: ['awscli'],
+  none: [],
+}
+
+export function awsPackageAttempts(manager: PackageManager): Attempt[] {
+  return PACKAGES[manager].flatMap((name) => packageAttempts(manager, name))
+}
+
+/** The ways to unpack a bundle; the first that is there is used. */
+export function unpackCommands(kind: AwsBundle['kind'], file: string, folder: string): Command[] {
+  const long = { timeoutSeconds: 300 }
+  switch (kind) {
+    case 'zip':
+      return [
+        { file: 'unzip', args: ['-q', file, '-d', folder], ...long },
+        { file: 'python3', args: ['-m', 'zipfile', '-e', file, folder], ...long },
+      ]
+    case 'pkg':
+      return [{ file: 'pkgutil', args: ['--expand-full', file, folder], ...long }]
+    case 'msi':
+      // An administrative installation only unpacks: no registry, no rights needed.
+      return [{ file: 'msiexec', args: ['/a', file, '/qn', `TARGETDIR=${folder}`], ...long }]
+  }
+}
+
+/**
+ * Downloads, checks and unpacks the official bundle, and moves it into our tool directory once it has answered
+ * `--version`. Its installer is not used: it only copies the folder and links the program.
+ */
+export async function installAwsBundle(version: string, options: ToolOptions): Promise<AwsCli> {
+  const { environment } = options
+  const bundle = awsBundle(version, environment, options.downloadBaseUrl)
+  return withStaging(environment, async (folder) => {
+    const file = join(folder, `bundle.${bundle.kind}`)
+    await download(bundle.url, file, options)
+    await assertGenuine(bundle, file, folder, options)
+    const unpacked = join(folder, 'unpacked')
+    const program = await unpack(bundle, file, unpacked, options)
+    if (!(await inspectAws(program, environment))) throw new Error('it does not run on this system')
+    const home = join(toolDirectory(environment), 'aws-cli', version, environment.arch)
+    await moveIntoPlace(unpacked, home)
+    const cli = await inspectAws(join(home, relative(unpacked, program)), environment)
+    if (!cli) throw new Error('it stopped working when it was moved into place')
+    return cli
+  })
+}
+
+async function unpack(
+  bundle: AwsBundle,
+  file: string,
+  folder: string,
+  options: ToolOptions,
+): Promise<string> {
+  const failures: string[] = []
+  for (const command of unpackCommands(bundle.kind, file, folder)) {
+    const result = await runCommand(command, options)
+    const [program] = result.ok
+      ? await matching(folder, AWS_PROGRAMS[options.environment.platform] ?? [])
+      : []
+    if (program) {
+      if (bundle.kind === 'zip') {
+        await assertRunsOn(options.environment.arch, program)
+        // Python's zipfile drops the modes.
+        await chmod(program, 0o755)
+      }
+      return program
+    }
+    failures.push(result.ok ? `${command.file}: the bundle holds no aws program` : result.reason)
+  }
+  throw new Error(`it could not be unpacked: ${failures.join('; ')}`)
+}

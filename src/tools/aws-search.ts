@@ -1,0 +1,36 @@
+import { join } from 'node:path'
+import { AWS_PROGRAMS } from './aws-bundle.ts'
+import { type AwsCli, parseAwsVersion } from './aws-version.ts'
+import { runCommand } from './command.ts'
+import type { ToolEnvironment } from './options.ts'
+import { isFile, matching, pathDirectories, programName } from './search-path.ts'
+import { toolDirectory } from './tool-directory.ts'
+
+/** Where official installers put it. Relative to the root of the file system. */
+const PLACES: Partial<Record<NodeJS.Platform, readonly string[]>> = {
+  linux: ['usr/local/bin', 'usr/local/aws-cli/v2/current/bin'],
+  darwin: ['usr/local/bin', 'opt/homebrew/bin', 'usr/local/aws-cli'],
+  win32: ['Program Files/Amazon/AWSCLIV2'],
+}
+
+/** Every AWS CLI that works, PATH first. */
+export async function findAwsClis(environment: ToolEnvironment): Promise<AwsCli[]> {
+  const { platform, root } = environment
+  const name = programName('aws', platform)
+  const places = (PLACES[platform] ?? []).map((place) => join(root, place))
+  const unpacked = (AWS_PROGRAMS[platform] ?? []).map((program) => `aws-cli/*/${environment.arch}/${program}`)
+  const candidates = [
+    ...[...pathDirectories(environment), ...places].map((directory) => join(directory, name)),
+    ...(await matching(toolDirectory(environment), unpacked)),
+  ]
+  const clis = await Promise.all([...new Set(candidates)].map((path) => inspectAws(path, environment)))
+  return clis.filter((cli) => cli !== null)
+}
+
+/** Asks a program for its version. A glibc build on musl, a script without its Python, anything broken: null. */
+export async function inspectAws(path: string, environment: ToolEnvironment): Promise<AwsCli | null> {
+  if (!(await isFile(path))) return null
+  // The first start of a frozen Python program on a cold disk takes its time.
+  const result = await runCommand({ file: path, args: ['--version'], timeoutSeconds: 60 }, { environment })
+  return result.ok ? parseAwsVersion(path, result.stdout) : null
+}

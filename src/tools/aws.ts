@@ -1,0 +1,51 @@
+import { awsPackageAttempts, installAwsBundle } from './aws-install.ts'
+import { findAwsClis } from './aws-search.ts'
+import { type AwsCli, chooseAws } from './aws-version.ts'
+import { tryInOrder } from './install.ts'
+import type { ToolOptions } from './options.ts'
+import { readSystem } from './system.ts'
+
+export { type AwsCli, awsWarnings } from './aws-version.ts'
+
+export type AwsOptions = ToolOptions & {
+  /** Which version to install when there is none: the input `aws-cli-version`. */
+  version: string
+}
+
+const BY_HAND =
+  'Install AWS CLI 2 before this step (https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html)'
+
+/** The newest AWS CLI at hand; installs one when there is none that works. Logs which one it is. */
+export async function provideAwsCli(options: AwsOptions): Promise<AwsCli> {
+  const find = async () => chooseAws(await findAwsClis(options.environment))
+  const cli = (await find()) ?? (await install(options, find))
+  options.log(`AWS CLI ${cli.version} (${cli.path})`)
+  return cli
+}
+
+async function install(options: AwsOptions, find: () => Promise<AwsCli | undefined>): Promise<AwsCli> {
+  const missing = 'The AWS CLI is missing: no `aws` of version 2, or 1.29 and newer, works on this machine.'
+  if (options.installTools === 'never') {
+    throw new Error(`${missing} install-tools is never. ${BY_HAND}, or set install-tools to auto.`)
+  }
+  const failures: string[] = []
+  const system = await readSystem(options.environment)
+  const cli =
+    // The bundles are built for glibc; Alpine's package is built for musl.
+    (system.packageManager === 'apk' ? undefined : await installOfficial(options, failures)) ??
+    (await tryInOrder(awsPackageAttempts(system.packageManager), options, find, failures))
+  if (cli) return cli
+  throw new Error(`${missing} Installing it on ${system.name} failed: ${failures.join('; ')}. ${BY_HAND}.`)
+}
+
+async function installOfficial(options: AwsOptions, failures: string[]): Promise<AwsCli | undefined> {
+  options.log(`Installing the official AWS CLI ${options.version} …`)
+  try {
+    return await installAwsBundle(options.version, options)
+  } catch (error) {
+    options.signal?.throwIfAborted()
+    failures.push(`official bundle ${options.version}: ${(error as Error).message}`)
+    options.warn(`${failures.at(-1)}. Trying the system's package manager instead.`)
+    return undefined
+  }
+}

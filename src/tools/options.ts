@@ -1,0 +1,27 @@
+/** The machine that we look at. Everything about it is a value, so that a test can describe another one. */
+export type ToolEnvironment = {
+  platform: NodeJS.Platform
+  arch: string
+  env: NodeJS.ProcessEnv
+  /** Where the file system starts: `/`, or a folder that plays one. */
+  root: string
+  /** Whether commands that need root may run as they are; otherwise they run under `sudo -n`. */
+  isRoot: boolean
+}
+
+export type ToolOptions = {
+  installTools: 'auto' | 'never'
+  postgresVersion: number | 'auto'
+  /** A mirror of the files (not of the package repositories) that we download. */
+  downloadBaseUrl?: string
+  log: (line: string) => void
+  warn: (line: string) => void
+  environment: ToolEnvironment
+  signal?: AbortSignal
+}
+
+/** This machine. */
+export function currentEnvironment(): ToolEnvironment {
+  const { platform, arch, env } = process
+  return { platform, arch, env, root: platform === 'win32' ? 'C:\\' : '/', isRoot: process.getuid?.() === 0 }
+}

@@ -1,0 +1,63 @@
+import { realpath } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { runCommand } from './command.ts'
+import type { ToolEnvironment } from './options.ts'
+import type { PostgresClient } from './pair-rule.ts'
+import { isFile, matching, pathDirectories, programName } from './search-path.ts'
+import { toolDirectory } from './tool-directory.ts'
+
+/** Where packages put the programs of one major. Relative to the root of the file system. */
+const PATTERNS: Partial<Record<NodeJS.Platform, readonly string[]>> = {
+  // Debian and PostgreSQL's apt repository; PostgreSQL's yum repository; Alpine.
+  linux: ['usr/lib/postgresql/*/bin', 'usr/pgsql-*/bin', 'usr/libexec/postgresql*'],
+  // Homebrew on Apple silicon and on Intel. Both formulas are keg-only, that is, not on PATH.
+  darwin: ['opt/homebrew', 'usr/local'].flatMap((prefix) => [
+    `${prefix}/opt/postgresql@*/bin`,
+    `${prefix}/opt/libpq/bin`,
+  ]),
+  win32: ['Program Files/PostgreSQL/*/bin'],
+}
+
+/**
+ * Every client on this machine, each once, those of known places first and those of PATH after them.
+ * Debian's /usr/bin/pg_dump is left out: it is `pg_wrapper`, which picks the major by rules of its own.
+ */
+export async function findPostgresClients(environment: ToolEnvironment): Promise<PostgresClient[]> {
+  const { platform, env, root } = environment
+  const directories = [
+    ...(await matching(root, PATTERNS[platform] ?? [])),
+    // Windows runners name the place of theirs in PGBIN.
+    ...(env.PGBIN ? [env.PGBIN] : []),
+    ...(await matching(toolDirectory(environment), ['postgresql/*/bin'])),
+    ...pathDirectories(environment),
+  ]
+  const seen = new Set<string>()
+  const found: string[] = []
+  for (const directory of directories) {
+    const real = await realpath(join(directory, programName('pg_dump', platform))).catch(() => null)
+    if (!real || seen.has(real) || basename(real) === 'pg_wrapper') continue
+    seen.add(real)
+    found.push(directory)
+  }
+  const clients = await Promise.all(found.map((directory) => inspect(directory, environment)))
+  return clients.filter((client) => client !== null)
+}
+
+/** A directory counts when the three programs are there, answer, and are of one major. */
+async function inspect(directory: string, environment: ToolEnvironment): Promise<PostgresClient | null> {
+  const at = (name: string) => join(directory, programName(name, environment.platform))
+  const programs = [at('pg_dump'), at('pg_restore'), at('psql')]
+  if (!(await Promise.all(programs.map(isFile))).every(Boolean)) return null
+  const versions = await Promise.all(programs.map((program) => postgresVersion(program, environment)))
+  const majors = new Set(versions.map((version) => Number.parseInt(version, 10)))
+  const [major] = majors
+  if (majors.size !== 1 || !major) return null
+  const [pgDump, pgRestore, psql] = programs as [string, string, string]
+  return { directory, major, version: versions[0]!, pgDump, pgRestore, psql }
+}
+
+/** `15.18` from `pg_dump (PostgreSQL) 15.18 (Debian …)`, empty when the program does not work. */
+async function postgresVersion(program: string, environment: ToolEnvironment): Promise<string> {
+  const result = await runCommand({ file: program, args: ['--version'], timeoutSeconds: 20 }, { environment })
+  return (result.ok && /\(PostgreSQL\) (\d+[\w.]*)/.exec(result.stdout)?.[1]) || ''
+}
