@@ -36,7 +36,7 @@ async function* decodeZstd(source: DataSource, what: string): AsyncGenerator<Buf
     return
   }
   const first = await input.take(length, what)
-  if (wholeFrameSize(first) !== null) yield* ordered(frames(source, first, what), source.jobs)
+  if (pieceSize(first) !== null) yield* ordered(frames(source, first, what), source.jobs)
   else yield* decodeStream(source, after(first, chunks.run(what)), createZstdDecompress, what)
 }
 
@@ -61,6 +61,12 @@ async function* frames(
       throw new ArchiveError(`${what} has a chunk of ${length} bytes between frames`, at)
     frame = await input.take(length, what)
   }
+}
+
+/** Size of a chunk that is a frame small enough to be decompressed in one go, else null. */
+function pieceSize(chunk: Buffer): number | null {
+  const size = wholeFrameSize(chunk)
+  return size !== null && size <= MAX_WHOLE_CHUNK ? size : null
 }
 
 async function* decodeStream(

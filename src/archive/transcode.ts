@@ -199,6 +199,7 @@ class BlockReader {
     const { input, chunks } = this
     const source = { input, chunks, algorithm: this.header.algorithm, jobs: 2 * this.jobs }
     for await (const piece of decodeRun(source, what)) {
+      if (piece.length === 0) continue // an empty frame; an empty chunk would end the run
       this.tally.add(piece)
       const buffers = run.piece(piece)
       yield {

@@ -33,7 +33,7 @@ export const DEFAULTS = {
   'lock-wait-timeout': '60s',
   'postgres-version': 'auto',
   'install-tools': 'auto',
-  'aws-cli-version': '2.36.24',
+  'aws-cli-version': '2.38.1',
   summary: 'true',
 } as const
 

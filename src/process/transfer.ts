@@ -75,7 +75,7 @@ export async function transfer(source: Source, sink: Sink, options: TransferOpti
     await source.finish()
     signal.throwIfAborted()
   } catch (error) {
-    const reason = signal.aborted ? signal.reason : await firstReason(error, sink)
+    const reason = signal.aborted ? signal.reason : await firstReason(error, source, sink)
     await abortBoth(source, sink)
     throw reason
   } finally {
@@ -89,8 +89,15 @@ async function abortBoth(source: Source, sink: Sink): Promise<void> {
   await Promise.allSettled([sink.abort(), source.abort()])
 }
 
-/** A broken pipe is what we notice; why the other side went away is what the user needs. */
-async function firstReason(error: unknown, sink: Sink): Promise<unknown> {
+/**
+ * What we notice is a broken pipe, or data that end too early; why the side behind it went away is what the user needs.
+ */
+async function firstReason(error: unknown, source: Source, sink: Sink): Promise<unknown> {
+  const patience = () => wait(3000, error, { ref: false })
+  if (source.stream.readableEnded) {
+    const ended = source.finish().then(() => error, (reason: unknown) => reason)
+    return Promise.race([ended, patience()])
+  }
   const broken = [
     'EPIPE',
     'ECONNRESET',
@@ -99,7 +106,7 @@ async function firstReason(error: unknown, sink: Sink): Promise<unknown> {
     'ERR_STREAM_PREMATURE_CLOSE',
   ]
   if (!broken.includes((error as NodeJS.ErrnoException).code ?? '')) return error
-  return Promise.race([sink.died, wait(3000, error, { ref: false })])
+  return Promise.race([sink.died, patience()])
 }
 
 /** Writes everything and does not end the sink. */

@@ -6,17 +6,19 @@ const SELDOM = 30_000
 /** After this many lines a long transfer is reported less often. */
 const PATIENCE = 12
 
-/**
- * Logs a line every few seconds while a transfer runs.
- *
- * @param verb what is happening, `Dumped` or `Restored`
- * @param total bytes to expect, for the share, or null; the share is of an estimate and says so
- */
-export function showProgress(
-  verb: string,
-  bytes: () => number,
-  total: { bytes: number; of: string } | null,
-): Disposable {
+export type Progress = {
+  /** `Dumped` or `Restored`. */
+  verb: string
+  /** Bytes so far. */
+  bytes: () => number
+  /** Bytes to expect and of what, for a share; it is an estimate and the line says so. */
+  total: { bytes: number; of: string } | null
+  /** What is under way right now, such as a table and its rows. */
+  detail?: () => string
+}
+
+/** Logs a line every few seconds while a transfer runs. */
+export function showProgress({ verb, bytes, total, detail }: Progress): Disposable {
   const started = Date.now()
   let lastBytes = 0
   let lastTime = started
@@ -25,13 +27,9 @@ export function showProgress(
   const line = () => {
     const now = Date.now()
     const rate = ((bytes() - lastBytes) / (now - lastTime)) * 1000
-    const share =
-      total && total.bytes > 0
-        ? `, ${Math.min(100, Math.round((bytes() / total.bytes) * 100))} % of ${total.of}`
-        : ''
-    log.info(
-      `${verb} ${formatBytes(bytes())}${share}, ${formatBytes(rate)}/s, ${formatDuration(now - started)}`,
-    )
+    const share = total && total.bytes > 0 ? `, about ${Math.min(100, Math.round((bytes() / total.bytes) * 100))} % of ${total.of}` : ''
+    const current = detail?.() ?? ''
+    log.info(`${verb} ${formatBytes(bytes())}${share}, ${formatBytes(rate)}/s, ${formatDuration(now - started)}${current && `; ${current}`}`)
     lastBytes = bytes()
     lastTime = now
     lines += 1

@@ -59,5 +59,5 @@ export async function runCommand(
 /** Package managers say the cause first and the consequence last, so a single line would not do. */
 function reasonOf(child: Child, exit: Exit): string {
   const said = child.tail.slice(-3).map((line) => line.trim())
-  return [`${child.name} ${describeExit(exit)}`, ...said].join(': ')
+  return [`${child.name} ${describeExit(exit)}`, ...said].join(': ').replace(/\.$/, '')
 }

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import {
+  type Compression,
+  createDecoder,
+  createEncoder,
+  newestReadable,
+  writeOffsets,
+} from '../../src/archive/archive.ts'
+import { type Postgres, startPostgres } from '../support/postgres.ts'
+import { tempFolder } from '../support/temp.ts'
+import { convert, dump, findClients, restore } from './clients.ts'
+
+const HOSTILE = `
+  create role reader;
+  create schema "Mixed Case"; create table "Mixed Case"."Weird ""Table""" (id serial primary key, "a b" text);
+  insert into "Mixed Case"."Weird ""Table""" ("a b")
+    select case n % 7 when 0 then E'\\\\.' when 1 then E'a\\nb\\r\\n' when 2 then E'\\t\\\\N' when 3 then null
+      when 4 then '' when 5 then E'\\\\\\\\.\\n\\\\.' else repeat('é', n) end
+    from generate_series(1, 5000) n;
+  create table one (a text); insert into one values (E'\\\\.'), (E'\\n'), (E'\\\\.\\n\\n\\n'), ('');
+  create table empty (a int); create table nothing (); insert into nothing select from generate_series(1, 37);
+  create table bytes (a bytea, b jsonb, c bit varying);
+  insert into bytes select decode(repeat(lpad(to_hex(n % 256), 2, '0'), n), 'hex'), jsonb_build_object('k', E'\\n\\\\', 'n', n), b'101'
+    from generate_series(16, 300) n;
+  create table wide (a text); insert into wide select repeat(md5(n::text), 40000) from generate_series(1, 5) n;
+  create table narrow (a int); insert into narrow select generate_series(1, 200000);
+  create table part (a int, b text) partition by range (a);
+  create table part_1 partition of part for values from (0) to (50);
+  create table part_2 partition of part default; insert into part select n, n from generate_series(0, 99) n;
+  create view seen as select * from one; create materialized view kept as select * from narrow where a < 10;
+  create index on narrow (a); comment on table one is 'it''s';
+  select lo_from_bytea(50001, 'abc'), lo_from_bytea(50002, convert_to(repeat('x', 2000000), 'UTF8')),
+    lo_from_bytea(50003, ''), lo_from_bytea(3000000001, 'a large OID');
+  grant select on large object 50001, 50002 to reader; comment on large object 50003 is 'empty';
+`
+
+/** Every table with its rows and a hash of them, and every large object with its rights. */
+const FINGERPRINT = `
+  select format('%I.%I', n.nspname, c.relname) as name,
+    (xpath('//c/text()', query_to_xml(format('select count(*) as c from %s', c.oid::regclass), false, true, '')))[1]::text
+      as rows,
+    (xpath('//h/text()', query_to_xml(format('select md5(string_agg(t::text, chr(10) order by t::text)) as h
+      from %s t', c.oid::regclass), false, true, '')))[1]::text as hash
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where c.relkind in ('r', 'm') and n.nspname !~ '^pg_|^information_schema'
+  union all
+  select m.oid::text, m.lomacl::text, md5(lo_get(m.oid)) || coalesce(obj_description(m.oid, 'pg_largeobject'), '')
+  from pg_largeobject_metadata m order by 1`
+
+const METHODS: Compression[] = [{ method: 'none' }, { method: 'gzip', level: 1 }, { method: 'zstd' }]
+const clients = findClients()
+const skip = clients.length === 0 && 'no PostgreSQL client on this machine'
+const scope = new AsyncDisposableStack()
+const folder = scope.use(tempFolder('archive')).path
+let postgres: Postgres
+let databases = 0
+
+before(async () => {
+  if (skip) return
+  postgres = scope.use(await startPostgres({ locale: 'C.UTF-8' }))
+  await postgres.createDatabase('hostile')
+  await postgres.psql('hostile', HOSTILE)
+})
+after(() => scope.disposeAsync())
+
+const fingerprint = (database: string) => postgres.query<{ name: string }>(database, FINGERPRINT)
+
+async function freshDatabase(): Promise<string> {
+  const name = `copy_${++databases}`
+  await postgres.createDatabase(name, 'template template0')
+  return name
+}
+
+for (const source of clients) {
+  for (const compression of METHODS) {
+    const path = join(folder, `${source.major}-${compression.method}`)
+
+    test(`pg_dump ${source.major} with ${compression.method}: rows are those of count(*)`, {
+      skip,
+    }, async () => {
+      const stage = createEncoder({ compression, jobs: 2 })
+      await dump(source, postgres.env('hostile'), stage, path)
+      const report = stage.report()
+      const counted = report.tables.map(({ schema, name, rows }) => `${schema}.${name} ${rows}`).sort()
+      const expected = (await fingerprint('hostile')) as { name: string; rows: string }[]
+      const tables = expected.filter(({ name }) => /^[^.\d]+\./.test(name) && name !== 'public.kept')
+      assert.deepEqual(counted, tables.map(({ name, rows }) => `${unquote(name)} ${rows}`).sort())
+      assert.equal(report.database, 'hostile')
+      assert.equal(report.encoding, 'UTF8')
+      assert.match(report.serverVersion, /^15\./)
+      assert.match(report.clientVersion, new RegExp(`^${source.major}`))
+    })
+
+    for (const target of clients) {
+      test(`… and pg_restore ${target.major} restores it all`, { skip }, async () => {
+        const decoded = `${path}-for-${target.major}`
+        const decoder = createDecoder({ maxVersion: newestReadable(target.major), jobs: 2 })
+        await convert(path, decoder, decoded)
+        const whole = await fingerprint('hostile')
+
+        const piped = await freshDatabase()
+        await restore(target, postgres.env(piped), ['-d', piped], decoded)
+        assert.deepEqual(await fingerprint(piped), whole, 'from standard input')
+
+        await writeOffsets(decoded, decoder.report().layout)
+        const parallel = await freshDatabase()
+        await restore(target, postgres.env(parallel), ['-d', parallel, '-j', '2', decoded])
+        assert.deepEqual(await fingerprint(parallel), whole, 'with two jobs, by offsets')
+
+        const single = await restore(target, {}, ['-f', '-', '-a', '-t', 'one', decoded])
+        assert.match(single, /^COPY public\.one \(a\) FROM stdin;\n\\\\\.\n\\n\n\\\\\.\\n\\n\\n\n\n\\\.\n/m)
+      })
+    }
+
+    const direct = clients.filter(
+      ({ major }) => major >= source.major && (compression.method !== 'zstd' || major > 15),
+    )
+    for (const target of direct) {
+      test(`… and pg_restore ${target.major} reads it without us`, { skip }, async () => {
+        assert.match(await restore(target, {}, ['--list', path]), /TABLE DATA Mixed Case Weird "Table"/)
+        const database = await freshDatabase()
+        await restore(target, postgres.env(database), ['-d', database], path)
+        assert.deepEqual(await fingerprint(database), await fingerprint('hostile'))
+        const parallel = await freshDatabase()
+        await restore(target, postgres.env(parallel), ['-d', parallel, '-j', '2', path])
+        assert.deepEqual(await fingerprint(parallel), await fingerprint('hostile'))
+      })
+    }
+  }
+
+  test(`pg_dump ${source.major} --inserts: rows are unknown, the data arrive`, { skip }, async () => {
+    const path = join(folder, `${source.major}-inserts`)
+    const stage = createEncoder({ compression: { method: 'gzip', level: 1 }, jobs: 2 })
+    await dump(source, postgres.env('hostile'), stage, path, ['--inserts', '-t', 'public.one'])
+    assert.deepEqual(
+      stage.report().tables.map(({ name, rows }) => ({ name, rows })),
+      [{ name: 'one', rows: null }],
+    )
+    const database = await freshDatabase()
+    await restore(source, postgres.env(database), ['-d', database], path)
+    assert.equal(await postgres.psql(database, 'select count(*) from one'), '4')
+  })
+
+  test(`pg_dump ${source.major} compressing by itself is read as well`, { skip }, async () => {
+    const plain = join(folder, `${source.major}-own`)
+    for (const own of source.major < 16 ? ['6'] : ['gzip', 'zstd', 'none']) {
+      const decoder = createDecoder({ maxVersion: '1.14', jobs: 2 })
+      await dump(source, postgres.env('hostile'), decoder, plain, ['-Z', own])
+      const database = await freshDatabase()
+      await restore(clients[0]!, postgres.env(database), ['-d', database], plain)
+      assert.deepEqual(await fingerprint(database), await fingerprint('hostile'), own)
+    }
+  })
+}
+
+function unquote(name: string): string {
+  return name.replaceAll(/"((?:[^"]|"")*)"/g, (_, inner: string) => inner.replaceAll('""', '"'))
+}

@@ -1,0 +1,15 @@
+/** How a store may differ from AWS, as real providers do. */
+export interface Quirks {
+  /** Most parts of an upload (Scaleway: 1000). */
+  maxParts?: number
+  /** Overwrites although `If-None-Match: *` was sent. */
+  ignoreConditions?: boolean
+  /** Bucket with Object Lock: a PUT needs Content-MD5 or a checksum. */
+  requireChecksum?: boolean
+  /** Does not know `aws-chunked` and stores its framing inside the object. */
+  keepChunkFraming?: boolean
+  /** Answers NotImplemented to ListMultipartUploads. */
+  noUploadListing?: boolean
+  /** Most entries of a listing's page. */
+  pageSize?: number
+}
