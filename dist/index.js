@@ -28570,7 +28570,7 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 /***/ ((__webpack_module__, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3732);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7812);
 
 await (0,_main_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .e)();
 
@@ -28579,7 +28579,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 3732:
+/***/ 7812:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -32221,7 +32221,9 @@ function s3Storage(options) {
         upload: async (key, expectedBytes) => new S3Upload(options, key, uploadArguments(options, address(key), expectedBytes)),
         download: async (key) => s3_download(aws, address(key)),
         abandon: (key) => abortMultipartUploads(options, key),
-        remove: (key) => aws.text(['s3api', 'delete-object', ...objectArguments(options, key)]).then(() => undefined),
+        remove: (key) => aws
+            .text(['s3api', 'delete-object', ...objectArguments(options, key)], { evenWhenCancelled: true })
+            .then(() => undefined),
     };
 }
 function objectArguments({ bucket, prefix }, key) {
@@ -32626,7 +32628,7 @@ async function runCommand(command, { environment, signal }) {
 /** Package managers say the cause first and the consequence last, so a single line would not do. */
 function reasonOf(child, exit) {
     const said = child.tail.slice(-3).map((line) => line.trim());
-    return [`${child.name} ${describeExit(exit)}`, ...said].join(': ');
+    return [`${child.name} ${describeExit(exit)}`, ...said].join(': ').replace(/\.$/, '');
 }
 
 ;// CONCATENATED MODULE: ./build/src/tools/search-path.js
@@ -34380,14 +34382,1220 @@ async function remove(context, item) {
     }
 }
 
+;// CONCATENATED MODULE: ./build/src/archive/error.js
+/** A malformed, incomplete or unreadable archive. `offset` is the byte of the input where it was noticed. */
+class ArchiveError extends Error {
+    name = 'ArchiveError';
+    offset;
+    constructor(message, offset, options) {
+        super(`${message} (at byte ${offset} of the archive)`, options);
+        this.offset = offset;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/source.js
+
+/** Bytes of an integer on the wire: a sign byte, then four bytes, least significant first. */
+const INT_SIZE = 5;
+/** Longest string believed, in bytes: far above any SQL statement, far below what would hurt. */
+const MAX_STRING = 64 * 1024 * 1024;
+const EMPTY = Buffer.alloc(0);
+/** Reads a stream of buffers as bytes, integers and strings. Never holds more than one buffer of the stream. */
+class ByteSource {
+    source;
+    window = EMPTY;
+    at = 0;
+    passed = 0;
+    constructor(source) {
+        this.source = source[Symbol.asyncIterator]();
+    }
+    /** Bytes consumed so far. */
+    get offset() {
+        return this.passed + this.at;
+    }
+    /** Waits until `count` bytes can be peeked at together; false when the stream ends before. For small counts. */
+    async fill(count) {
+        while (this.window.length - this.at < count) {
+            const { done, value } = await this.source.next();
+            if (done)
+                return false;
+            const rest = this.window.subarray(this.at);
+            this.passed += this.at;
+            this.window = rest.length === 0 ? value : Buffer.concat([rest, value]);
+            this.at = 0;
+        }
+        return true;
+    }
+    /** Like `fill`, but the end of the stream is an error naming `what` is cut. */
+    async need(count, what) {
+        if (await this.fill(count))
+            return;
+        throw new ArchiveError(`the archive ends inside ${what}`, this.passed + this.window.length);
+    }
+    /** The bytes at hand, at most `limit`, without consuming them. */
+    peek(limit) {
+        return this.window.subarray(this.at, this.at + limit);
+    }
+    /** Consumes bytes that were peeked at. */
+    skip(count) {
+        this.at += count;
+    }
+    async take(count, what) {
+        const parts = [];
+        for (let missing = count; missing > 0;) {
+            await this.need(1, what);
+            const part = this.peek(missing);
+            parts.push(part);
+            this.skip(part.length);
+            missing -= part.length;
+        }
+        return parts.length === 1 ? parts[0] : Buffer.concat(parts);
+    }
+    async byte(what) {
+        await this.need(1, what);
+        return this.window[this.at++];
+    }
+    async int(what) {
+        await this.need(INT_SIZE, what);
+        const sign = this.window[this.at];
+        const value = this.window.readUInt32LE(this.at + 1);
+        if (sign > 1)
+            throw new ArchiveError(`${what} has the impossible sign byte ${sign}`, this.offset);
+        this.at += INT_SIZE;
+        return sign === 1 ? -value : value;
+    }
+    async string(what) {
+        const start = this.offset;
+        const length = await this.int(what);
+        if (length < 0)
+            return null;
+        if (length > MAX_STRING)
+            throw new ArchiveError(`${what} has the absurd length ${length}`, start);
+        return this.take(length, what);
+    }
+    /** Everything that is left, unread. */
+    async *rest() {
+        while (await this.fill(1)) {
+            yield this.peek(Number.POSITIVE_INFINITY);
+            this.at = this.window.length;
+        }
+    }
+    /** Lets go of the stream, wherever it stands. */
+    async close() {
+        await this.source.return?.();
+    }
+}
+/** An integer as the archive holds it (WriteInt in pg_backup_archiver.c, with four-byte integers). */
+function intBytes(value) {
+    const bytes = Buffer.alloc(INT_SIZE);
+    bytes[0] = value < 0 ? 1 : 0;
+    bytes.writeUInt32LE(Math.abs(value), 1);
+    return bytes;
+}
+/** A string as the archive holds it (WriteStr in pg_backup_archiver.c): its length, or -1 for null, and its bytes. */
+function stringBytes(value) {
+    return value === null ? [intBytes(-1)] : [intBytes(value.length), value];
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/chunks.js
+
+
+/** Data are gathered into pieces of at most this many bytes, the unit of compression and of writing. */
+const PIECE_SIZE = 1024 * 1024;
+/** No chunk reaches this length: the server sends no message of a gibibyte. */
+const MAX_CHUNK = 2 ** 30;
+/**
+ * Reads runs of chunks: each a length and that many bytes, a zero length ends the run (_skipData in
+ * pg_backup_custom.c). pg_dump writes one chunk a row when it does not compress, so chunks are not handed out
+ * one by one: their payload is gathered, without regard to where a chunk ends.
+ */
+class ChunkReader {
+    input;
+    arena = Buffer.alloc(0);
+    free = 0;
+    constructor(input) {
+        this.input = input;
+    }
+    /** The payload of the run in pieces up to PIECE_SIZE. `left` bytes of a chunk already begun come first. */
+    async *run(what, left = 0) {
+        let state = { read: 0, kept: 0, left, ended: false };
+        while (!state.ended) {
+            this.renewArena();
+            const start = this.free;
+            let end = start;
+            while (!state.ended && this.arena.length - end >= INT_SIZE) {
+                await this.input.need(state.left > 0 ? 1 : INT_SIZE, what);
+                const window = this.input.peek(this.arena.length - end);
+                this.arena.set(window, end);
+                state = squeeze(this.arena, end, end + window.length, state.left, this.input.offset);
+                this.input.skip(state.read);
+                end += state.kept;
+            }
+            this.free = (end + 3) & ~3;
+            if (end > start)
+                yield this.arena.subarray(start, end);
+        }
+    }
+    /** Length of the chunk that follows, 0 at the end of the run. */
+    async length(what) {
+        await this.input.need(INT_SIZE, what);
+        const length = chunkLength(this.input.peek(INT_SIZE), 0, this.input.offset);
+        this.input.skip(INT_SIZE);
+        return length;
+    }
+    /** Small runs share an arena; a run that fills one leaves it to whoever works on the pieces. */
+    renewArena() {
+        if (this.arena.length - this.free >= PIECE_SIZE / 2)
+            return;
+        this.arena = Buffer.allocUnsafeSlow(PIECE_SIZE);
+        this.free = 0;
+    }
+}
+/**
+ * Moves the payload of the chunks in `bytes[from, to)` together at `from`, in place: copyWithin is what V8 does
+ * fastest with thirty bytes. Stops at an incomplete length. `offset` is where `from` lies in the archive.
+ */
+function squeeze(bytes, from, to, left, offset) {
+    let at = from;
+    let end = from;
+    let missing = left;
+    for (;;) {
+        const count = Math.min(missing, to - at);
+        if (at !== end)
+            bytes.copyWithin(end, at, at + count);
+        at += count;
+        end += count;
+        missing -= count;
+        const done = missing > 0 || to - at < INT_SIZE;
+        if (!done) {
+            missing = chunkLength(bytes, at, offset + at - from);
+            at += INT_SIZE;
+        }
+        if (done || missing === 0)
+            return { read: at - from, kept: end - from, left: missing, ended: !done };
+    }
+}
+function chunkLength(bytes, at, offset) {
+    const length = bytes[at + 1] | (bytes[at + 2] << 8) | (bytes[at + 3] << 16) | (bytes[at + 4] << 24);
+    if (bytes[at] !== 0 || length < 0 || length >= MAX_CHUNK) {
+        throw new ArchiveError(`a data chunk has an absurd length (${bytes.toString('hex', at, at + INT_SIZE)})`, offset);
+    }
+    return length;
+}
+
+// EXTERNAL MODULE: external "node:util"
+var external_node_util_ = __nccwpck_require__(7975);
+// EXTERNAL MODULE: external "node:zlib"
+var external_node_zlib_ = __nccwpck_require__(8522);
+;// CONCATENATED MODULE: ./build/src/archive/ordered.js
+/**
+ * The results of `tasks` in their order, while up to `limit` promised ones are under way. When it ends early, by
+ * error or because the reader stops, it waits for the work under way, so that nothing outlives it.
+ */
+async function* ordered(tasks, limit) {
+    const queue = [];
+    let promised = 0;
+    try {
+        for await (const { result } of tasks) {
+            queue.push(result);
+            if (result instanceof Promise) {
+                promised++;
+                result.catch(() => { }); // reported when its turn comes
+            }
+            while (queue.length > 0 && (promised >= limit || !(queue[0] instanceof Promise))) {
+                const next = queue.shift();
+                if (next instanceof Promise)
+                    promised--;
+                yield await next;
+            }
+        }
+        while (queue.length > 0)
+            yield await queue.shift();
+    }
+    finally {
+        await Promise.allSettled(queue);
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/zstd.js
+const MAGIC = 0xfd2fb528;
+const RAW_BLOCK_TYPES = 3; // raw, run-length, compressed; 3 is reserved
+/**
+ * Content size of a buffer that is exactly one zstd frame of declared size (RFC 8878, section 3.1.1), else null. Only
+ * the headers are looked at.
+ */
+function wholeFrameSize(bytes) {
+    if (bytes.length < 9 || bytes.readUInt32LE(0) !== MAGIC)
+        return null;
+    const descriptor = bytes[4];
+    const single = (descriptor & 0x20) !== 0;
+    const hasChecksum = (descriptor & 0x04) !== 0;
+    const dictionarySize = [0, 1, 2, 4][descriptor & 3];
+    const sizeBytes = [single ? 1 : 0, 2, 4, 8][descriptor >> 6];
+    const sizeAt = 5 + (single ? 0 : 1) + dictionarySize;
+    if (sizeBytes === 0 || bytes.length < sizeAt + sizeBytes)
+        return null;
+    const end = blocksEnd(bytes, sizeAt + sizeBytes);
+    if (end === null || end + (hasChecksum ? 4 : 0) !== bytes.length)
+        return null;
+    if (sizeBytes === 8)
+        return Number(bytes.readBigUInt64LE(sizeAt));
+    return bytes.readUIntLE(sizeAt, sizeBytes) + (sizeBytes === 2 ? 256 : 0);
+}
+/** Where the last of the blocks that begin at `start` ends, null when they do not end within `bytes`. */
+function blocksEnd(bytes, start) {
+    for (let at = start; at + 3 <= bytes.length;) {
+        const header = bytes.readUIntLE(at, 3);
+        const type = (header >> 1) & 3;
+        if (type >= RAW_BLOCK_TYPES)
+            return null;
+        at += 3 + (type === 1 ? 1 : header >> 3);
+        if (header & 1)
+            return at;
+    }
+    return null;
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/decode.js
+
+
+
+
+
+
+
+/** Chunks up to this length are looked at whole, to see whether they are a frame of their own. */
+const MAX_WHOLE_CHUNK = 2 * PIECE_SIZE;
+/** Smallest buffer that a stream is decompressed into. */
+const MIN_OUTPUT = 64 * 1024;
+const decompressZstd = (0,external_node_util_.promisify)(external_node_zlib_.zstdDecompress);
+/** The next run of data, decompressed, in pieces. lz4, which Node does not know, comes as it is stored. */
+function decodeRun(source, what) {
+    if (source.algorithm === 'gzip')
+        return decodeStream(source, source.chunks.run(what), external_node_zlib_.createInflate, what);
+    if (source.algorithm === 'zstd')
+        return decodeZstd(source, what);
+    return source.chunks.run(what);
+}
+/** pg_dump compresses a run as one stream, whatever its chunks; we make each chunk a frame of known size. */
+async function* decodeZstd(source, what) {
+    const { chunks, input } = source;
+    const length = await chunks.length(what);
+    if (length === 0)
+        return;
+    if (length > MAX_WHOLE_CHUNK) {
+        yield* decodeStream(source, chunks.run(what, length), external_node_zlib_.createZstdDecompress, what);
+        return;
+    }
+    const first = await input.take(length, what);
+    if (pieceSize(first) !== null)
+        yield* ordered(decode_frames(source, first, what), source.jobs);
+    else
+        yield* decodeStream(source, after(first, chunks.run(what)), external_node_zlib_.createZstdDecompress, what);
+}
+async function* decode_frames({ chunks, input }, first, what) {
+    for (let frame = first;;) {
+        const at = input.offset;
+        const size = wholeFrameSize(frame);
+        if (size === null || size > MAX_WHOLE_CHUNK)
+            throw new ArchiveError(`${what} has a chunk that is no zstd frame`, at);
+        const decompressed = decompressZstd(frame, {
+            chunkSize: Math.max(size, 64),
+            maxOutputLength: MAX_WHOLE_CHUNK,
+        });
+        yield { result: decompressed.catch((error) => fail(error, what, at)) };
+        const length = await chunks.length(what);
+        if (length === 0)
+            return;
+        if (length > MAX_WHOLE_CHUNK)
+            throw new ArchiveError(`${what} has a chunk of ${length} bytes between frames`, at);
+        frame = await input.take(length, what);
+    }
+}
+/** Size of a chunk that is a frame small enough to be decompressed in one go, else null. */
+function pieceSize(chunk) {
+    const size = wholeFrameSize(chunk);
+    return size !== null && size <= MAX_WHOLE_CHUNK ? size : null;
+}
+async function* decodeStream({ input }, compressed, create, what) {
+    const first = await compressed.next();
+    if (first.done)
+        return; // pg_dump 16 and later write no stream when there are no data
+    // There may be a million runs of a few bytes: large objects.
+    const engine = create({ chunkSize: Math.min(Math.max(first.value.length * 4, MIN_OUTPUT), PIECE_SIZE) });
+    let fed = 0;
+    let drained = false;
+    const slices = async function* () {
+        for await (const slice of after(first.value, compressed)) {
+            fed += slice.length;
+            yield slice;
+        }
+        drained = true;
+    };
+    try {
+        yield* (0,external_node_stream_.pipeline)(slices, engine, () => { });
+    }
+    catch (error) {
+        fail(error, what, input.offset);
+    }
+    if (!drained || engine.bytesWritten !== fed) {
+        throw new ArchiveError(`${what} goes on after the end of its compressed stream`, input.offset);
+    }
+}
+async function* after(first, rest) {
+    yield first;
+    yield* rest;
+}
+function fail(error, what, offset) {
+    if (error instanceof ArchiveError)
+        throw error;
+    throw new ArchiveError(`${what} cannot be decompressed: ${error.message}`, offset, {
+        cause: error,
+    });
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/encode.js
+
+
+
+const END_OF_RUN = intBytes(0);
+/** One round trip to a thread a piece: what does not fit makes another one. Compressed, a piece seldom is larger. */
+const OUTPUT_SIZE = 512 * 1024;
+const compressZstd = (0,external_node_util_.promisify)(external_node_zlib_.zstdCompress);
+const compressRaw = (0,external_node_util_.promisify)(external_node_zlib_.deflateRaw);
+/** Makes the encoder of each run for an archive that is compressed so. */
+function runEncoders({ method, level }) {
+    if (method === 'gzip')
+        return () => new GzipRun(level ?? external_node_zlib_.constants.Z_DEFAULT_COMPRESSION);
+    if (method === 'zstd')
+        return () => zstdRun(level ?? external_node_zlib_.constants.ZSTD_CLEVEL_DEFAULT);
+    return () => PLAIN_RUN;
+}
+/** Algorithm for the header of an archive that is compressed so, and the minor version that first knew it. */
+function algorithmOf({ method }) {
+    return { algorithm: method, since: method === 'zstd' ? 15 : 0 };
+}
+function chunk(...parts) {
+    return [intBytes(parts.reduce((sum, part) => sum + part.length, 0)), ...parts];
+}
+const PLAIN_RUN = { piece: (raw) => chunk(raw), end: () => [END_OF_RUN] };
+/**
+ * Each chunk is a whole frame that declares its size: a reader may decompress them side by side, and pg_restore reads
+ * them one by one.
+ */
+function zstdRun(level) {
+    const options = { chunkSize: OUTPUT_SIZE, params: { [external_node_zlib_.constants.ZSTD_c_compressionLevel]: level } };
+    return {
+        piece: async (raw) => chunk(await compressZstd(raw, { ...options, pledgedSrcSize: raw.length })),
+        end: () => [END_OF_RUN],
+    };
+}
+/**
+ * A run is one zlib stream (RFC 1950), for pg_restore stops at the end of the first. Its pieces are deflated apart and
+ * end with a sync flush, on a byte boundary, so that they may follow each other; an empty last block ends them.
+ */
+class GzipRun {
+    level;
+    checksum = new Adler32();
+    begun = false;
+    constructor(level) {
+        this.level = level;
+    }
+    async piece(raw) {
+        const head = this.head();
+        this.checksum.add(raw);
+        const options = { level: this.level, chunkSize: OUTPUT_SIZE, finishFlush: external_node_zlib_.constants.Z_SYNC_FLUSH };
+        return chunk(...head, await compressRaw(raw, options));
+    }
+    end() {
+        return [...chunk(...this.head(), Buffer.from([0x03, 0x00]), this.checksum.digest()), END_OF_RUN];
+    }
+    /** The two bytes that begin a zlib stream, once. */
+    head() {
+        if (this.begun)
+            return [];
+        this.begun = true;
+        return [Buffer.from([0x78, 0x9c])];
+    }
+}
+/** The checksum at the end of a zlib stream. Node has none of its own. */
+class Adler32 {
+    a = 1;
+    b = 0;
+    add(bytes) {
+        let { a, b } = this;
+        for (let at = 0; at < bytes.length;) {
+            // 5552 is how many bytes can be summed before b could pass 32 bits.
+            for (const stop = Math.min(at + 5552, bytes.length); at < stop; at++) {
+                a += bytes[at];
+                b += a;
+            }
+            a %= 65521;
+            b %= 65521;
+        }
+        this.a = a;
+        this.b = b;
+    }
+    digest() {
+        const bytes = Buffer.alloc(4);
+        bytes.writeUInt16BE(this.b, 0);
+        bytes.writeUInt16BE(this.a, 2);
+        return bytes;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/header.js
+
+
+/** How data is compressed, in the order of pg_compress_algorithm in PostgreSQL's common/compression.h. */
+const ALGORITHMS = ['none', 'gzip', 'lz4', 'zstd'];
+const header_MAGIC = Buffer.from('PGDMP');
+const CUSTOM_FORMAT = 1;
+const OLDEST_MINOR = 12;
+/** The newest version whose fields we know: 1.16, of PostgreSQL 17 and 18. */
+const NEWEST_MINOR = 16;
+/** From this minor version the header names the algorithm; before it holds a gzip level (K_VERS_1_15). */
+const ALGORITHM_BYTE = 15;
+/** Version 1.`minor`, read without consuming it; any later major version counts as an infinite minor one. */
+async function peekVersion(input) {
+    const whole = await input.fill(header_MAGIC.length);
+    const start = input.peek(header_MAGIC.length);
+    if (!start.equals(header_MAGIC.subarray(0, start.length))) {
+        throw new ArchiveError('this is not a custom-format archive: it does not begin with "PGDMP"', 0);
+    }
+    if (!whole)
+        throw new ArchiveError('the archive ends inside its magic', start.length);
+    await input.need(header_MAGIC.length + 2, 'its version');
+    const [major, minor] = input.peek(header_MAGIC.length + 2).subarray(header_MAGIC.length);
+    if (major < 1 || (major === 1 && minor < OLDEST_MINOR)) {
+        throw new ArchiveError(`archive version ${major}.${minor} is older than 1.${OLDEST_MINOR}`, header_MAGIC.length);
+    }
+    return { version: `${major}.${minor}`, minor: major === 1 ? minor : Number.POSITIVE_INFINITY };
+}
+/** Reads the header of an archive whose version is known. */
+async function readHeader(input) {
+    const { 6: minor, 7: revision } = await input.take(header_MAGIC.length + 3, 'its header');
+    const intSize = await input.byte('its header');
+    if (intSize !== 4)
+        throw new ArchiveError(`integers of ${intSize} bytes are not supported`, input.offset - 1);
+    const offsetSize = await input.byte('its header');
+    if (offsetSize !== 4 && offsetSize !== 8) {
+        throw new ArchiveError(`file offsets of ${offsetSize} bytes are not supported`, input.offset - 1);
+    }
+    const format = await input.byte('its header');
+    if (format !== CUSTOM_FORMAT) {
+        throw new ArchiveError(`archive format ${format} is not the custom format`, input.offset - 1);
+    }
+    return {
+        minor: minor,
+        revision: revision,
+        offsetSize,
+        algorithm: await readAlgorithm(input, minor),
+        created: await input.take(7 * 5, 'its creation time'),
+        database: await input.string('the name of its database'),
+        serverVersion: await input.string('its server version'),
+        clientVersion: await input.string('its client version'),
+    };
+}
+async function readAlgorithm(input, minor) {
+    if (minor < ALGORITHM_BYTE)
+        return (await input.int('its compression level')) === 0 ? 'none' : 'gzip';
+    const code = await input.byte('its compression');
+    const algorithm = ALGORITHMS[code];
+    if (algorithm === undefined)
+        throw new ArchiveError(`unknown compression ${code}`, input.offset - 1);
+    return algorithm;
+}
+function headerBytes(header) {
+    const code = ALGORITHMS.indexOf(header.algorithm);
+    return Buffer.concat([
+        header_MAGIC,
+        Buffer.from([1, header.minor, header.revision, 4, header.offsetSize, CUSTOM_FORMAT]),
+        // A reader before 1.15 only asks whether the level is zero; -1 is zlib's "default".
+        header.minor < ALGORITHM_BYTE ? intBytes(code === 0 ? 0 : -1) : Buffer.from([code]),
+        header.created,
+        ...stringBytes(header.database),
+        ...stringBytes(header.serverVersion),
+        ...stringBytes(header.clientVersion),
+    ]);
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/toc.js
+
+
+const DATA_OFFSET_UNKNOWN = 1; // K_OFFSET_POS_NOT_SET in pg_backup_archiver.h
+const DATA_OFFSET_KNOWN = 2; // K_OFFSET_POS_SET
+const NO_DATA = 3; // K_OFFSET_NO_DATA
+/** The fields of an entry in their order (WriteToc in pg_backup_archiver.c), with the minor version that brought them. */
+const FIELDS = [
+    ['dumpId', 'int', 0],
+    ['hadDumper', 'int', 0],
+    ['tableOid', 'string', 0],
+    ['oid', 'string', 0],
+    ['tag', 'string', 0],
+    ['desc', 'string', 0],
+    ['section', 'int', 0],
+    ['defn', 'string', 0],
+    ['dropStmt', 'string', 0],
+    ['copyStmt', 'string', 0],
+    ['namespace', 'string', 0],
+    ['tablespace', 'string', 0],
+    ['tableam', 'string', 14],
+    ['relkind', 'int', 16],
+    ['owner', 'string', 0],
+    ['withOids', 'string', 0],
+];
+/** One object of the dump: its kind (`desc`), names and SQL, as text. */
+class TocEntry {
+    fields;
+    constructor(fields) {
+        this.fields = fields;
+    }
+    get dumpId() {
+        return this.fields.dumpId;
+    }
+    /** Kind of object: `TABLE`, `TABLE DATA`, `BLOBS`, `COMMENT`, … */
+    get desc() {
+        return toc_text(this.fields.desc);
+    }
+    /** Name of the object. */
+    get tag() {
+        return toc_text(this.fields.tag);
+    }
+    /** Schema of the object, '' when it has none. */
+    get namespace() {
+        return toc_text(this.fields.namespace);
+    }
+    get owner() {
+        return toc_text(this.fields.owner);
+    }
+    /** The SQL that makes the object. */
+    get definition() {
+        return toc_text(this.fields.defn);
+    }
+    /** Whether the data are text COPY; otherwise they are INSERT statements or a large object. */
+    get isCopy() {
+        return (this.fields.copyStmt?.length ?? 0) > 0;
+    }
+    /** Whether a block of data belongs to this entry. */
+    get hasData() {
+        return this.fields.hadDumper === 1 && this.fields.dataState !== NO_DATA;
+    }
+}
+/** Text of a string of the archive; bytes that are not UTF-8 become replacement characters. */
+function toc_text(bytes) {
+    return bytes?.toString() ?? '';
+}
+async function readToc(input, header) {
+    const start = input.offset;
+    const count = await input.int('the table of contents');
+    if (count < 0)
+        throw new ArchiveError(`the table of contents has ${count} entries`, start);
+    const entries = [];
+    const seen = new Set();
+    for (let n = 1; n <= count; n++) {
+        const at = input.offset;
+        const entry = await readEntry(input, header, `entry ${n} of ${count} in the table of contents`);
+        if (seen.has(entry.dumpId))
+            throw new ArchiveError(`entry ${n} repeats the ID ${entry.dumpId}`, at);
+        seen.add(entry.dumpId);
+        entries.push(entry);
+    }
+    return entries;
+}
+async function readEntry(input, header, what) {
+    const at = input.offset;
+    const fields = { tableam: null, relkind: 0 };
+    for (const [name, kind, since] of FIELDS) {
+        if (header.minor < since)
+            continue;
+        fields[name] = kind === 'int' ? await input.int(what) : await input.string(what);
+    }
+    const dependencies = [];
+    for (let id = await input.string(what); id !== null; id = await input.string(what))
+        dependencies.push(id);
+    const dataState = await input.byte(what);
+    await input.take(header.offsetSize, what);
+    const entry = new TocEntry({ ...fields, dependencies, dataState });
+    const problem = entryProblem(entry);
+    if (problem)
+        throw new ArchiveError(`${what} ${problem}`, at);
+    return entry;
+}
+function entryProblem({ dumpId, fields }) {
+    if (dumpId <= 0)
+        return `has the impossible ID ${dumpId}`;
+    if (fields.hadDumper !== 0 && fields.hadDumper !== 1)
+        return `has the impossible data flag ${fields.hadDumper}`;
+    if (fields.desc === null)
+        return 'has no kind';
+    if (fields.dataState < DATA_OFFSET_UNKNOWN || fields.dataState > NO_DATA) {
+        return `has the impossible offset flag ${fields.dataState}`;
+    }
+    return undefined;
+}
+/**
+ * A table of contents for the version of `header`. Data offsets are left unknown: they belonged to the file it was
+ * read from. `slots` says for each entry with data, by ID, where in `bytes` its offset belongs.
+ */
+function tocBytes(header, entries) {
+    const parts = [intBytes(entries.length)];
+    const slots = new Map();
+    let length = parts[0].length;
+    for (const entry of entries) {
+        const bytes = entryBytes(header, entry);
+        length += bytes.length;
+        if (entry.hasData)
+            slots.set(entry.dumpId, length - header.offsetSize - 1);
+        parts.push(bytes);
+    }
+    return { bytes: Buffer.concat(parts), slots };
+}
+function entryBytes(header, { fields, hasData }) {
+    const parts = [];
+    for (const [name, kind, since] of FIELDS) {
+        if (header.minor < since)
+            continue;
+        if (kind === 'int')
+            parts.push(intBytes(fields[name]));
+        else
+            parts.push(...stringBytes(fields[name]));
+    }
+    for (const id of fields.dependencies)
+        parts.push(...stringBytes(id));
+    const state = fields.dataState === NO_DATA || !hasData ? NO_DATA : DATA_OFFSET_UNKNOWN;
+    parts.push(intBytes(-1), Buffer.from([state]), Buffer.alloc(header.offsetSize));
+    return Buffer.concat(parts);
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/lower.js
+
+/** Version 1.16 (PostgreSQL 17) brought large objects by the group, and the kind of relation. */
+const GROUPS = 16;
+const PARTITIONED_TABLE = 'p'.charCodeAt(0); // RELKIND_PARTITIONED_TABLE in pg_class.h
+const SECTION_PRE_DATA = 2; // pg_backup.h
+/**
+ * The entries of an archive that was read as `read` for a reader of `written`, in the words it knows:
+ *
+ * - A group of large objects (BLOB METADATA, a list of OIDs) becomes one BLOB entry an object, as pg_dump 16 and
+ *   earlier wrote them, and its ACL becomes one a piece (IssueCommandPerBlob, IssueACLPerBlob in
+ *   pg_backup_archiver.c). The first keeps the ID of the group, so that what depends on it still does.
+ * - Statistics are left out: they call functions of PostgreSQL 18, and ANALYZE makes them anew.
+ * - A partitioned table loses its access method: without the kind, it would be taken for one that must be set.
+ */
+function lowerToc(entries, read, written) {
+    if (read.minor < GROUPS || written.minor >= GROUPS)
+        return entries;
+    let lastId = entries.reduce((id, entry) => Math.max(id, entry.dumpId), 0);
+    const groups = new Map();
+    const lowered = [];
+    for (const entry of entries) {
+        const { desc, fields } = entry;
+        if (desc === 'STATISTICS DATA')
+            continue;
+        if (desc === 'BLOB METADATA') {
+            const oids = entry.definition.trim().split('\n');
+            groups.set(String(entry.dumpId), oids);
+            lowered.push(...oids.map((oid, n) => largeObject(entry, oid, n === 0 ? entry.dumpId : ++lastId)));
+        }
+        else if (desc === 'ACL' && entry.tag.startsWith('LARGE OBJECTS ')) {
+            const oids = groups.get(toc_text(fields.dependencies[0] ?? null)) ?? [];
+            lowered.push(...oids.map((oid, n) => largeObjectAcl(entry, oid, n === 0 ? entry.dumpId : ++lastId)));
+        }
+        else if (fields.relkind === PARTITIONED_TABLE) {
+            lowered.push(new TocEntry({ ...fields, tableam: null }));
+        }
+        else {
+            lowered.push(entry);
+        }
+    }
+    return lowered;
+}
+function largeObject({ fields }, oid, dumpId) {
+    return new TocEntry({
+        ...fields,
+        dumpId,
+        oid: Buffer.from(oid),
+        tag: Buffer.from(oid),
+        desc: Buffer.from('BLOB'),
+        section: SECTION_PRE_DATA,
+        defn: Buffer.from(`SELECT pg_catalog.lo_create('${oid}');\n`),
+        dropStmt: Buffer.from(`SELECT pg_catalog.lo_unlink('${oid}');\n`),
+    });
+}
+/** The text is ASCII around role names; latin1 keeps their bytes whatever their encoding. */
+function largeObjectAcl({ fields }, oid, dumpId) {
+    const commands = fields.defn?.toString('latin1') ?? '';
+    return new TocEntry({
+        ...fields,
+        dumpId,
+        tag: Buffer.from(`LARGE OBJECT ${oid}`),
+        defn: Buffer.from(commands.replaceAll(/ ON LARGE OBJECT \d+ /g, ` ON LARGE OBJECT ${oid} `), 'latin1'),
+    });
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/rows.js
+const NEWLINE = 0x0a;
+/** What pg_dump writes after the rows of a COPY (dumpTableData_copy in pg_dump.c): three lines that are no rows. */
+const TERMINATOR = Buffer.from('\\.\n\n\n');
+const TERMINATOR_LINES = 3;
+/**
+ * Counts the rows of one table's text COPY data: each row is a line, newlines inside values are escaped. A value
+ * `\.` is written `\\.`, so only the end of the data can be the terminator.
+ */
+class RowCounter {
+    lines = 0;
+    tail = Buffer.alloc(0);
+    add(piece) {
+        this.lines += countNewlines(piece);
+        const end = piece.subarray(-TERMINATOR.length - 1);
+        this.tail = Buffer.concat([this.tail, end]).subarray(-TERMINATOR.length - 1);
+    }
+    /** Rows so far; exact once all data were added. */
+    get rows() {
+        return this.lines - (this.terminated() ? TERMINATOR_LINES : 0);
+    }
+    terminated() {
+        const start = this.tail.length - TERMINATOR.length;
+        if (start < 0 || !this.tail.subarray(start).equals(TERMINATOR))
+            return false;
+        return start === 0 || this.tail[0] === NEWLINE;
+    }
+}
+/**
+ * Newlines in `bytes`, four bytes at a time: XOR turns a newline into a zero byte, and the sum below has its high
+ * bit clear for zero bytes only. Steady at 2 GB/s; indexOf is faster for long lines and ten times slower for short.
+ */
+function countNewlines(bytes) {
+    const start = Math.min(-bytes.byteOffset & 3, bytes.length);
+    const length = (bytes.length - start) >> 2;
+    if (length === 0)
+        return countSingly(bytes);
+    const words = new Int32Array(bytes.buffer, bytes.byteOffset + start, length);
+    let count = countSingly(bytes.subarray(0, start)) + countSingly(bytes.subarray(start + length * 4));
+    for (let n = 0; n < length; n++) {
+        const word = words[n] ^ 0x0a0a0a0a;
+        const zeros = ~(((word & 0x7f7f7f7f) + 0x7f7f7f7f) | word | 0x7f7f7f7f);
+        if (zeros !== 0)
+            count += Math.imul(zeros >>> 7, 0x01010101) >>> 24;
+    }
+    return count;
+}
+function countSingly(bytes) {
+    let count = 0;
+    for (const byte of bytes)
+        if (byte === NEWLINE)
+            count++;
+    return count;
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/report.js
+
+
+/** Counts data as they pass. */
+class Tally {
+    progress = { table: null, tableRows: 0, tableBytes: 0, rows: 0, rawBytes: 0 };
+    tables = [];
+    counter = null;
+    rowsBefore = 0;
+    /** The data of `entry` follow; `readable` tells whether we see them uncompressed. */
+    begin(entry, readable) {
+        const isTable = entry.desc === 'TABLE DATA';
+        this.counter = isTable && entry.isCopy && readable ? new RowCounter() : null;
+        this.rowsBefore = this.progress.rows;
+        this.progress.table = isTable ? `${entry.namespace}.${entry.tag}` : null;
+        this.progress.tableRows = 0;
+        this.progress.tableBytes = 0;
+    }
+    add(piece) {
+        this.progress.rawBytes += piece.length;
+        this.progress.tableBytes += piece.length;
+        if (this.counter === null)
+            return;
+        this.counter.add(piece);
+        this.progress.tableRows = this.counter.rows;
+        this.progress.rows = this.rowsBefore + this.counter.rows;
+    }
+    end(entry) {
+        if (entry.desc !== 'TABLE DATA')
+            return;
+        const rows = this.counter?.rows ?? null;
+        this.tables.push({ schema: entry.namespace, name: entry.tag, rows, bytes: this.progress.tableBytes });
+        this.progress.table = null;
+    }
+    get rows() {
+        return this.tables.some((table) => table.rows === null) ? null : this.progress.rows;
+    }
+}
+/** The report of an archive that was read to its end. */
+function reportOf(read, entries, tally, layout) {
+    const definition = (desc) => entries.find((entry) => entry.desc === desc)?.definition ?? null;
+    return {
+        opaque: false,
+        version: `1.${read.minor}`,
+        algorithm: read.algorithm,
+        serverVersion: toc_text(read.serverVersion),
+        clientVersion: toc_text(read.clientVersion),
+        database: toc_text(read.database),
+        encoding: definition('ENCODING')?.match(/'([^']*)'/)?.[1] ?? null,
+        createDatabase: definition('DATABASE'),
+        entries,
+        tables: tally.tables,
+        rows: tally.rows,
+        rawBytes: tally.progress.rawBytes,
+        layout,
+    };
+}
+/** The report of an archive that passed unread. */
+function opaqueReport(version, bytes) {
+    return {
+        opaque: true,
+        version,
+        algorithm: null,
+        serverVersion: '',
+        clientVersion: '',
+        database: '',
+        encoding: null,
+        createDatabase: null,
+        entries: [],
+        tables: [],
+        rows: null,
+        rawBytes: bytes,
+        layout: { offsetSize: 0, slots: new Map(), blocks: new Map() },
+    };
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/transcode.js
+
+
+
+
+
+
+
+
+
+
+// Block types of pg_backup_archiver.h: a table's data, and large objects with an OID before each.
+const BLK_DATA = 1;
+const BLK_BLOBS = 3;
+/** The reader to come has no limit that we know of. */
+const ANY_MINOR = Number.POSITIVE_INFINITY;
+/** Reads one archive and writes it again: compressed otherwise, filtered, for an older reader; and counts it. */
+class Transcoder {
+    tally = new Tally();
+    options;
+    finished = null;
+    constructor(options) {
+        this.options = options;
+    }
+    get report() {
+        if (this.finished === null)
+            throw new Error('the archive was not read to its end');
+        return this.finished;
+    }
+    async *transform(source) {
+        const input = new ByteSource(source);
+        try {
+            const { version, minor } = await peekVersion(input);
+            if (minor <= NEWEST_MINOR)
+                yield* this.archive(input);
+            else if (minor <= this.options.maxMinor)
+                yield* this.opaque(input, version);
+            else
+                throw new ArchiveError(`archive version ${version} is newer than 1.${this.options.maxMinor}`, 0);
+        }
+        finally {
+            await input.close();
+        }
+    }
+    async *opaque(input, version) {
+        for await (const buffer of input.rest()) {
+            this.tally.progress.rawBytes += buffer.length;
+            yield buffer;
+        }
+        this.finished = opaqueReport(version, input.offset);
+    }
+    async *archive(input) {
+        const read = await readHeader(input);
+        const entries = await readToc(input, read);
+        const header = writtenHeader(read, this.options);
+        const kept = lowerToc(entries.filter(this.options.keep), read, header);
+        const head = headerBytes(header);
+        const toc = tocBytes(header, kept);
+        yield head;
+        yield toc.bytes;
+        let written = head.length + toc.bytes.length;
+        const blocks = new Map();
+        const tasks = new BlockReader(input, read, entries, this.tally, this.options).tasks(new Set(kept.map((entry) => entry.dumpId)));
+        for await (const { buffers, block } of ordered(tasks, 2 * this.options.jobs)) {
+            if (block !== undefined)
+                blocks.set(block, written);
+            for (const buffer of buffers)
+                written += buffer.length;
+            yield* buffers;
+        }
+        const slots = new Map([...toc.slots].map(([id, at]) => [id, at + head.length]));
+        this.finished = reportOf(read, kept, this.tally, { offsetSize: header.offsetSize, slots, blocks });
+    }
+}
+/** The header to write. Data compressed with lz4 stay so: Node cannot read them. */
+function writtenHeader(read, { compression, maxMinor }) {
+    const lz4 = read.algorithm === 'lz4';
+    const { algorithm, since } = lz4
+        ? { algorithm: read.algorithm, since: ALGORITHM_BYTE }
+        : algorithmOf(compression);
+    const minor = Math.min(Math.max(read.minor, since), maxMinor);
+    if (minor < since) {
+        throw new ArchiveError(`the archive is compressed with ${algorithm}, which readers of 1.${maxMinor} do not know`, 0);
+    }
+    return { ...read, minor, algorithm };
+}
+/** Reads the blocks of data that follow the table of contents. */
+class BlockReader {
+    input;
+    header;
+    chunks;
+    entries;
+    missing;
+    tally;
+    jobs;
+    newRun;
+    constructor(input, header, entries, tally, { compression, jobs }) {
+        this.input = input;
+        this.header = header;
+        this.chunks = new ChunkReader(input);
+        this.entries = entries.length;
+        this.missing = new Map(entries.filter((entry) => entry.hasData).map((entry) => [entry.dumpId, entry]));
+        this.tally = tally;
+        this.jobs = jobs;
+        this.newRun = runEncoders(header.algorithm === 'lz4' ? { method: 'none' } : compression);
+    }
+    /** What to write for all blocks; those of entries not in `kept` are read and left out. */
+    async *tasks(kept) {
+        while (await this.input.fill(1)) {
+            if (this.missing.size === 0) {
+                await this.tocCopy();
+                break;
+            }
+            const { type, entry } = await this.blockHeader();
+            this.missing.delete(entry.dumpId);
+            const wanted = kept.has(entry.dumpId);
+            const body = type === BLK_BLOBS ? this.largeObjects(entry, wanted) : this.run(entry, wanted, '');
+            if (!wanted) {
+                for await (const _ of body)
+                    ;
+                continue;
+            }
+            yield { result: { buffers: [Buffer.from([type]), intBytes(entry.dumpId)], block: entry.dumpId } };
+            this.tally.begin(entry, this.header.algorithm !== 'lz4');
+            yield* body;
+            this.tally.end(entry);
+        }
+        this.checkComplete();
+    }
+    /**
+     * pg_dump 16 and later, writing to a redirected file, means to go back and fill in the table of contents, but has
+     * set the file to append by then (_allocAH in pg_backup_archiver.c): a second one follows the data. It is left out.
+     */
+    async tocCopy() {
+        const at = this.input.offset;
+        if ((await this.input.int('what follows the data')) !== this.entries) {
+            throw new ArchiveError('something follows the data of the last entry', at);
+        }
+        for await (const _ of this.input.rest())
+            ;
+    }
+    async blockHeader() {
+        const at = this.input.offset;
+        const type = await this.input.byte('a block header');
+        if (type !== BLK_DATA && type !== BLK_BLOBS)
+            throw new ArchiveError(`unknown type ${type} of a data block`, at);
+        const id = await this.input.int('a block header');
+        const entry = this.missing.get(id);
+        if (entry === undefined)
+            throw new ArchiveError(`a data block for ID ${id}, which no entry awaits`, at);
+        if ((entry.desc === 'BLOBS') !== (type === BLK_BLOBS)) {
+            throw new ArchiveError(`a data block of type ${type} for ${nameOf(entry)}`, at);
+        }
+        return { type, entry };
+    }
+    async *largeObjects(entry, wanted) {
+        for (;;) {
+            const oid = await this.input.int(`the large objects of ${nameOf(entry)}`);
+            if (wanted)
+                yield { result: { buffers: [intBytes(oid)] } };
+            if (oid === 0)
+                return;
+            yield* this.run(entry, wanted, `large object ${oid >>> 0} in `);
+        }
+    }
+    async *run(entry, wanted, part) {
+        const what = `the data of ${part}${nameOf(entry)}`;
+        if (!wanted) {
+            for await (const _ of this.chunks.run(what))
+                ;
+            return;
+        }
+        const run = this.newRun();
+        const { input, chunks } = this;
+        const source = { input, chunks, algorithm: this.header.algorithm, jobs: 2 * this.jobs };
+        for await (const piece of decodeRun(source, what)) {
+            if (piece.length === 0)
+                continue; // an empty frame; an empty chunk would end the run
+            this.tally.add(piece);
+            const buffers = run.piece(piece);
+            yield {
+                result: buffers instanceof Promise ? buffers.then((ready) => ({ buffers: ready })) : { buffers },
+            };
+        }
+        yield { result: { buffers: run.end() } };
+    }
+    checkComplete() {
+        if (this.missing.size === 0)
+            return;
+        const names = [...this.missing.values()].map(nameOf);
+        const more = names.length > 10 ? ` and ${names.length - 10} more` : '';
+        throw new ArchiveError(`the archive ends without the data of ${names.slice(0, 10).join(', ')}${more}`, this.input.offset);
+    }
+}
+function nameOf({ desc, namespace, tag }) {
+    return desc === 'TABLE DATA' ? `table ${namespace}.${tag}` : `${desc} ${tag}`;
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/offsets.js
+var offsets_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var offsets_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+/**
+ * Tells the table of contents of the archive in the file `path` where the data are, as pg_dump does when it writes to
+ * a file (_CloseArchive in pg_backup_custom.c), so that `pg_restore --jobs` seeks instead of searching. `layout` is
+ * that of the report of the stage whose output, all of it, is in the file.
+ */
+async function writeOffsets(path, layout) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const file = offsets_addDisposableResource(env_1, await (0,promises_namespaceObject.open)(path, 'r+'), true);
+        for (const [id, block] of layout.blocks) {
+            const bytes = Buffer.alloc(8);
+            bytes.writeBigUInt64LE(BigInt(block));
+            const slot = Buffer.concat([Buffer.from([DATA_OFFSET_KNOWN]), bytes.subarray(0, layout.offsetSize)]);
+            await file.write(slot, 0, slot.length, layout.slots.get(id));
+        }
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = offsets_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/archive.js
+
+
+
+const OLDEST_READER = 14;
+/**
+ * Compresses the output of `pg_dump -Fc -Z0` with `jobs` threads into an archive that pg_restore reads without us:
+ * 16 and later for zstd, any for gzip and none. Entries keep their order; memory is bounded by a few MiB a job.
+ */
+function createEncoder(options) {
+    return stage({ ...options, maxMinor: ANY_MINOR, keep: () => true });
+}
+/**
+ * Decompresses an archive, for a reader of versions up to `maxVersion` (see newestReadable), without the entries that
+ * `keep` refuses.
+ */
+function createDecoder(options) {
+    const { maxVersion, jobs, keep = () => true } = options;
+    return stage({ compression: { method: 'none' }, jobs, keep, maxMinor: minorOf(maxVersion) });
+}
+function stage(options) {
+    const transcoder = new Transcoder(options);
+    return {
+        transform: (source) => transcoder.transform(source),
+        progress: transcoder.tally.progress,
+        report: () => transcoder.report,
+    };
+}
+/** The newest archive version that pg_restore of this major version reads (K_VERS_MAX in pg_backup_archiver.h). */
+function newestReadable(major) {
+    return major < 16 ? '1.14' : major === 16 ? '1.15' : '1.16';
+}
+function minorOf(version) {
+    if (version === undefined)
+        return ANY_MINOR;
+    const minor = Number(/^1\.(\d+)$/.exec(version)?.[1]);
+    if (!(minor >= OLDEST_READER))
+        throw new RangeError(`no archive can be written for readers of ${version}`);
+    return minor;
+}
+
 ;// CONCATENATED MODULE: ./build/src/database/dump.js
 
 /** The arguments of `pg_dump`. The database is not among them: it travels as `PGDATABASE`. */
-function dumpArguments(contents) {
+function dumpArguments(contents, compression) {
     const each = (option, values) => values.map((value) => `--${option}=${value}`);
     return [
         '--format=custom',
         '--no-password',
+        // Uncompressed, because we compress, on all cores and after counting.
+        ...(compression === 'ours' ? ['--compress=0'] : []),
         `--lock-wait-timeout=${contents.lockWaitTimeout}`,
         ...(contents.ownerAndAcl ? [] : ['--no-owner', '--no-acl']),
         ...(contents.schemaOnly ? ['--schema-only'] : []),
@@ -34612,7 +35820,7 @@ async function transfer(source, sink, options) {
         signal.throwIfAborted();
     }
     catch (error) {
-        const reason = signal.aborted ? signal.reason : await firstReason(error, sink);
+        const reason = signal.aborted ? signal.reason : await firstReason(error, source, sink);
         await abortBoth(source, sink);
         throw reason;
     }
@@ -34621,12 +35829,36 @@ async function transfer(source, sink, options) {
         signal.removeEventListener('abort', interrupt);
     }
 }
+/** Commits a sink, or, when that fails or the step is cancelled meanwhile, aborts it. */
+async function commitSink(sink, signal) {
+    const cancel = () => void sink.abort();
+    try {
+        signal.throwIfAborted();
+        signal.addEventListener('abort', cancel, { once: true });
+        await sink.commit();
+        signal.throwIfAborted();
+    }
+    catch (error) {
+        await sink.abort();
+        throw signal.aborted ? signal.reason : error;
+    }
+    finally {
+        signal.removeEventListener('abort', cancel);
+    }
+}
 /** The consumer first: as long as it waits for input, nothing that the producer's end does can look like success. */
 async function abortBoth(source, sink) {
     await Promise.allSettled([sink.abort(), source.abort()]);
 }
-/** A broken pipe is what we notice; why the other side went away is what the user needs. */
-async function firstReason(error, sink) {
+/**
+ * What we notice is a broken pipe, or data that end too early; why the side behind it went away is what the user needs.
+ */
+async function firstReason(error, source, sink) {
+    const patience = () => (0,external_node_timers_promises_namespaceObject.setTimeout)(3000, error, { ref: false });
+    if (source.stream.readableEnded) {
+        const ended = source.finish().then(() => error, (reason) => reason);
+        return Promise.race([ended, patience()]);
+    }
     const broken = [
         'EPIPE',
         'ECONNRESET',
@@ -34636,7 +35868,7 @@ async function firstReason(error, sink) {
     ];
     if (!broken.includes(error.code ?? ''))
         return error;
-    return Promise.race([sink.died, (0,external_node_timers_promises_namespaceObject.setTimeout)(3000, error, { ref: false })]);
+    return Promise.race([sink.died, patience()]);
 }
 /** Writes everything and does not end the sink. */
 async function pour(source, sink, signal) {
@@ -34699,6 +35931,10 @@ function setOutputs(outputs) {
     for (const [name, value] of Object.entries(outputs))
         setOutput(name, value);
 }
+/** `table-count` and `row-count`; rows that could not be counted give no output rather than a wrong one. */
+function countOutputs({ tables, rows, }) {
+    return { 'table-count': tables.length, ...(rows === null ? {} : { 'row-count': rows }) };
+}
 
 ;// CONCATENATED MODULE: ./build/src/report/progress.js
 
@@ -34707,13 +35943,8 @@ const OFTEN = 5_000;
 const SELDOM = 30_000;
 /** After this many lines a long transfer is reported less often. */
 const progress_PATIENCE = 12;
-/**
- * Logs a line every few seconds while a transfer runs.
- *
- * @param verb what is happening, `Dumped` or `Restored`
- * @param total bytes to expect, for the share, or null; the share is of an estimate and says so
- */
-function showProgress(verb, bytes, total) {
+/** Logs a line every few seconds while a transfer runs. */
+function showProgress({ verb, bytes, total, detail }) {
     const started = Date.now();
     let lastBytes = 0;
     let lastTime = started;
@@ -34723,9 +35954,10 @@ function showProgress(verb, bytes, total) {
         const now = Date.now();
         const rate = ((bytes() - lastBytes) / (now - lastTime)) * 1000;
         const share = total && total.bytes > 0
-            ? `, ${Math.min(100, Math.round((bytes() / total.bytes) * 100))} % of ${total.of}`
+            ? `, about ${Math.min(100, Math.round((bytes() / total.bytes) * 100))} % of ${total.of}`
             : '';
-        log.info(`${verb} ${formatBytes(bytes())}${share}, ${formatBytes(rate)}/s, ${formatDuration(now - started)}`);
+        const current = detail?.() ?? '';
+        log.info(`${verb} ${formatBytes(bytes())}${share}, ${formatBytes(rate)}/s, ${formatDuration(now - started)}${current && `; ${current}`}`);
         lastBytes = bytes();
         lastTime = now;
         lines += 1;
@@ -34733,6 +35965,14 @@ function showProgress(verb, bytes, total) {
     };
     timer = setTimeout(line, OFTEN);
     return { [Symbol.dispose]: () => clearTimeout(timer) };
+}
+/** `public.events 1.2 M rows, 310 MB`. */
+function tableProgress({ table, tableRows, tableBytes }) {
+    return table === null ? '' : `${table} ${formatCount(tableRows)} rows, ${formatBytes(tableBytes)}`;
+}
+/** `12 tables with 1,234 rows`. */
+function describeRows({ tables, rows }) {
+    return `${tables.length} tables with ${rows === null ? 'an unknown number of' : formatCount(rows)} rows`;
 }
 
 ;// CONCATENATED MODULE: ./build/src/report/summary.js
@@ -34767,14 +36007,14 @@ function dumpSummary(manifest, where) {
     return `### ✅ Dumped ${cell(manifest.database)}\n\n${table(rows)}`;
 }
 function restoreSummary(restored) {
-    const { dump, uri, database, previous, durationMs, serverVersion, sha256 } = restored;
+    const { dump, uri, database, previous, durationMs, serverVersion, received } = restored;
     const rows = [
         ['From', cell(uri)],
         ['To', `${cell(database)}, PostgreSQL ${serverVersion}`],
         ['Read', `${formatBytes(dump.size)} in ${formatDuration(durationMs)}`],
         [
             'SHA-256',
-            `${cell(sha256)} ${dump.manifest ? '(as in the manifest)' : '(there was no manifest to compare with)'}`,
+            `${cell(received.sha256)} ${dump.manifest ? '(as in the manifest)' : '(there was no manifest to compare with)'}`,
         ],
         ...(previous ? [['Old database', cell(previous)]] : []),
     ];
@@ -34897,7 +36137,14 @@ function parseManifest(text, key) {
         if (typeof manifest[name] !== 'string')
             throw wrong(`has no valid ${name}`);
     }
+    if (!Array.isArray(manifest.tables) || !manifest.tables.every(isTableRows))
+        throw wrong('has no valid tables');
     return value;
+}
+function isTableRows(value) {
+    const { schema, name, rows, bytes } = (value ?? {});
+    const counted = rows === null || Number.isSafeInteger(rows);
+    return typeof schema === 'string' && typeof name === 'string' && counted && Number.isSafeInteger(bytes);
 }
 
 ;// CONCATENATED MODULE: ./build/package.json
@@ -34977,6 +36224,7 @@ var dump_disposeResources = (undefined && undefined.__disposeResources) || (func
 
 
 
+
 /** Hooks → stream a dump into storage → check it there → commit its manifest. */
 async function dump(context) {
     const started = Date.now();
@@ -35027,29 +36275,53 @@ function nameDump({ inputs, run }) {
     const instance = inputs.instance || run.repository.split('/').at(-1) || hostName(connection);
     return newDumpKey({ instance, database: connection.database, config: inputs.config }, new Date());
 }
+/** The newest pg_dump whose archives we are sure to read. A newer one compresses by itself, so that nothing depends on it. */
+const NEWEST_CLIENT = 18;
+/** zstd where the `pg_restore` beside this `pg_dump` reads it, because somebody will want to restore without us. */
+function chooseCompression({ method, level }, clientMajor) {
+    if (method !== 'auto')
+        return { method, level: level ?? undefined };
+    return { method: clientMajor >= 16 ? 'zstd' : 'gzip' };
+}
 /** Moves the dump into storage and makes sure that all of it is there. */
 async function store(context, { storage, key, look, client }) {
     const env_2 = { stack: [], error: void 0, hasError: false };
     try {
         const { inputs, environment, signal } = context;
         const meter = new Meter();
-        const _ = dump_addDisposableResource(env_2, showProgress('Dumped', () => meter.bytes, { bytes: look.size, of: "the database's size" }), false);
-        const source = startDump(client.pgDump, dumpArguments(inputs), clientEnvironment(connectionOf(context), environment));
+        const encoder = createEncoder({
+            compression: chooseCompression(inputs.compression, client.major),
+            jobs: inputs.jobs,
+        });
+        const moved = () => encoder.progress.rawBytes + meter.bytes;
+        const _ = dump_addDisposableResource(env_2, showProgress({
+            verb: 'Dumped',
+            bytes: () => encoder.progress.rawBytes,
+            total: { bytes: look.size, of: "the database's size" },
+            detail: () => tableProgress(encoder.progress),
+        }), false);
+        const args = dumpArguments(inputs, client.major <= NEWEST_CLIENT ? 'ours' : 'theirs');
+        const source = startDump(client.pgDump, args, clientEnvironment(connectionOf(context), environment));
         const sink = await openSink(source, () => storage.upload(key.key, look.size));
         await transfer(source, sink, {
-            stages: [meter.stage],
+            stages: [encoder.transform, meter.stage],
             signal,
             idleTimeout: inputs.idleTimeout,
-            moved: () => meter.bytes,
+            moved,
         });
-        if (meter.bytes === 0) {
-            await sink.abort();
-            throw new Error('pg_dump ended well and wrote nothing; there is no dump');
+        try {
+            await commitSink(sink, signal);
+            await checkStored(storage, key, meter.bytes);
         }
-        await sink.commit();
-        await checkStored(storage, key, meter.bytes);
-        log.info(`Stored ${formatBytes(meter.bytes)}, SHA-256 ${meter.sha256}`);
-        return { size: meter.bytes, sha256: meter.sha256 };
+        catch (error) {
+            await discard(storage, key.key);
+            throw error;
+        }
+        const archive = encoder.report();
+        if (archive.opaque)
+            log.notice(`pg_dump ${client.version} writes archives of version ${archive.version}, which this release cannot read: no rows were counted`);
+        log.info(`Stored ${formatBytes(meter.bytes)} of ${formatBytes(archive.rawBytes)}, ${describeRows(archive)}, SHA-256 ${meter.sha256}`);
+        return { size: meter.bytes, sha256: meter.sha256, archive };
     }
     catch (e_2) {
         env_2.error = e_2;
@@ -35070,24 +36342,30 @@ async function openSink(source, open) {
         await source.finish();
     return open();
 }
-/** A store may keep less, more or other than it was sent. What it kept under a wrong size is taken away again. */
+/** Takes back what was stored and did not become a dump. Without the right to delete it stays, uncommitted. */
+async function discard(storage, key) {
+    await storage
+        .remove(key)
+        .catch((error) => log.warning(`${key} may stay in storage, uncommitted: ${error.message}`));
+}
+/** A store may keep less, more or other than it was sent. */
 async function checkStored(storage, key, sent) {
     const size = await storage.size(key.key);
     if (size === sent)
         return;
-    await storage
-        .remove(key.key)
-        .catch((error) => log.warning(`${key.key} stays in storage, uncommitted: ${error.message}`));
     const found = size === null ? 'does not have it' : `holds ${size} bytes`;
     throw new Error(`${sent} bytes were sent and the store ${found}; the dump was not committed. With a provider other than AWS, try s3-checksum: when-required`);
 }
-function dump_describe({ inputs, run }, { key, look, client, size, sha256, durationMs }) {
+function dump_describe({ inputs, run }, { key, look, client, size, sha256, archive, durationMs, }) {
     return {
         version: 1,
         ...key,
         size,
         sha256,
-        compression: 'gzip',
+        compression: archive.opaque ? 'pg_dump' : chooseCompression(inputs.compression, client.major).method,
+        rawBytes: archive.rawBytes,
+        rows: archive.rows,
+        tables: [...archive.tables],
         serverVersion: look.server.version,
         clientVersion: client.version,
         actionVersion: ACTION_VERSION,
@@ -35103,9 +36381,7 @@ async function commit(storage, manifest) {
         await storage.writeTextOnce(manifestKey(manifest.key), formatManifest(manifest));
     }
     catch (error) {
-        await storage
-            .remove(manifest.key)
-            .catch(() => log.warning(`${manifest.key} stays in storage, uncommitted`));
+        await discard(storage, manifest.key);
         throw error;
     }
 }
@@ -35119,6 +36395,7 @@ async function report(context, storage, manifest) {
         'dump-size': manifest.size,
         'dump-sha256': manifest.sha256,
         'created-at': manifest.createdAt,
+        ...countOutputs(manifest),
         'server-version': manifest.serverVersion,
         'duration-ms': manifest.durationMs,
     });
@@ -35256,17 +36533,17 @@ async function findDumps({ inputs }, storage) {
 
 
 
-/** The arguments of a `pg_restore` that reads an archive from its stdin and writes into `PGDATABASE`. */
+/** The arguments of every `pg_restore` of ours. */
 function restoreArguments({ ownerAndAcl, pgRestoreArgs }) {
-    // An empty name is "not given" for libpq, which then takes PGDATABASE; a name in argv could be a connection string.
     return [
         '--format=custom',
         '--no-password',
-        '--dbname=',
         ...(ownerAndAcl ? [] : ['--no-owner', '--no-acl']),
         ...pgRestoreArgs,
     ];
 }
+/** Restores into `PGDATABASE`: an empty name is "not given" for libpq, and a name in argv could be a connection string. */
+const INTO_PGDATABASE = '--dbname=';
 /** Errors of pg_restore that change nothing about the restored data. Anything else stops the restore. */
 const TOLERABLE_ERRORS = [
     {
@@ -35326,30 +36603,43 @@ function untilClosed(stdin) {
                 return done();
             stdin.write(chunk, () => done());
         },
+        final: (done) => {
+            stdin.end();
+            done();
+        },
     });
 }
-/** A running `pg_restore` as the sink of a transfer. Its first error that may not pass ends it at once. */
-function startRestore(pgRestore, inputs, env) {
-    const judge = new ErrorJudge(inputs.tolerateErrors);
-    const child = startChild(pgRestore, restoreArguments(inputs), {
-        env,
-        stdin: 'stream',
+/** A running `pg_restore`, judged by its messages and not by its exit code alone. Its first fatal error ends it. */
+function startJudged(pgRestore, args, options) {
+    const judge = new ErrorJudge(options.inputs.tolerateErrors);
+    const child = startChild(pgRestore, args, {
+        env: options.env,
+        stdin: options.stdin,
         onErrorLine: (line) => {
             if (judge.read(line))
                 child.kill('SIGTERM');
         },
     });
-    const failure = child.exited.then((exit) => {
+    const ended = child.exited.then((exit) => {
+        if (judge.accepts(exit.code))
+            return null;
         return judge.fatal === null ? child_childFailure(child, exit) : new Error(`pg_restore failed: ${judge.fatal}`);
     });
+    return { child, ended };
+}
+/** One `pg_restore` that restores while the archive arrives, as the sink of a transfer. */
+function startRestore(pgRestore, inputs, env) {
+    const args = [...restoreArguments(inputs), INTO_PGDATABASE];
+    const { child, ended } = startJudged(pgRestore, args, { inputs, env, stdin: 'stream' });
+    const stream = untilClosed(child.stdin);
     return {
-        stream: untilClosed(child.stdin),
-        died: child.exited.then((exit) => judge.accepts(exit.code) ? new Promise(() => undefined) : failure),
+        stream,
+        died: ended.then((reason) => reason ?? new Promise(() => undefined)),
         commit: async () => {
-            child.stdin.end();
-            const exit = await child.exited;
-            if (!judge.accepts(exit.code))
-                throw await failure;
+            stream.end();
+            const reason = await ended;
+            if (reason)
+                throw reason;
         },
         abort: () => endChild(child, ['SIGTERM', 'SIGKILL'], 1500).then(() => undefined),
     };
@@ -35368,12 +36658,7 @@ const COMMITTED = 'pgclone-committed';
  * whatever reason, rolls back.
  */
 function startInPlace(client, serverMajor, inputs, env) {
-    const script = [
-        ...restoreArguments(inputs).filter((argument) => argument !== '--dbname='),
-        '--file=-',
-        '--clean',
-        '--if-exists',
-    ];
+    const script = [...restoreArguments(inputs), '--file=-', '--clean', '--if-exists'];
     const maker = startChild(client.pgRestore, script, { env, stdin: 'stream', stdout: 'stream' });
     const psqlArguments = ['--no-psqlrc', '--quiet', '--no-password', '--set=ON_ERROR_STOP=1', '--file=-'];
     const runner = startChild(client.psql, psqlArguments, { env, stdin: 'stream', stdout: 'stream' });
@@ -35381,14 +36666,15 @@ function startInPlace(client, serverMajor, inputs, env) {
     const stop = new AbortController();
     runner.stdin.write('BEGIN;\n');
     const moved = pour(withoutNewSettings(maker.stdout, serverMajor), runner.stdin, stop.signal).catch(() => undefined);
+    const stream = untilClosed(maker.stdin);
     return {
-        stream: untilClosed(maker.stdin),
+        stream,
         died: Promise.race([
             runner.exited.then((exit) => child_childFailure(runner, exit)),
             maker.exited.then((exit) => child_succeeded(exit) ? new Promise(() => undefined) : child_childFailure(maker, exit)),
         ]),
         commit: async () => {
-            maker.stdin.end();
+            stream.end();
             const made = await maker.exited;
             if (!child_succeeded(made))
                 throw child_childFailure(maker, made);
@@ -35478,6 +36764,54 @@ function cut(text, bytes) {
         fitting += character;
     }
     return fitting;
+}
+
+;// CONCATENATED MODULE: ./build/src/database/parallel-restore.js
+
+
+
+
+
+
+
+
+
+/**
+ * `pg_restore --jobs`, as the sink of a transfer: several jobs seek in the archive, so it is a file first, and each
+ * entry of its table of contents learns where its data are.
+ */
+async function startParallelRestore(pgRestore, inputs, env, { jobs, folder, layout }) {
+    const place = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(folder, 'pgclone-spool-'));
+    const forget = notePending({ kind: 'file', path: place });
+    const path = (0,external_node_path_namespaceObject.join)(place, 'archive');
+    const stream = (0,external_node_fs_namespaceObject.createWriteStream)(path, { flags: 'wx', mode: 0o600, highWaterMark: 1 << 20 });
+    let running = null;
+    const remove = async () => {
+        await (0,promises_namespaceObject.rm)(place, { recursive: true, force: true });
+        forget();
+    };
+    return {
+        stream,
+        died: new Promise((resolve) => stream.once('error', (error) => resolve(new Error(`Cannot spool the dump: ${error.message}`)))),
+        commit: async () => {
+            stream.end();
+            await (0,external_node_stream_promises_namespaceObject.finished)(stream);
+            await writeOffsets(path, layout());
+            log.info(`Restoring with ${jobs} jobs`);
+            running = startJudged(pgRestore, [...restoreArguments(inputs), INTO_PGDATABASE, `--jobs=${jobs}`, path], { inputs, env, stdin: 'none' });
+            const reason = await running.ended;
+            if (reason)
+                throw reason;
+            await remove();
+        },
+        abort: async () => {
+            stream.destroy();
+            if (running)
+                await endChild(running.child, ['SIGTERM', 'SIGKILL'], 1500);
+            await (0,external_node_stream_promises_namespaceObject.finished)(stream).catch(() => undefined);
+            await remove();
+        },
+    };
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/properties.js
@@ -35691,6 +37025,172 @@ async function swapByClient(session, swap) {
     }
 }
 
+;// CONCATENATED MODULE: ./build/src/commands/receive.js
+var receive_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var receive_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+/** Finds the dump that `dump-key` names. */
+async function findDump(context) {
+    const { inputs } = context;
+    const storage = await openStorage(context);
+    const narrowing = {
+        instance: keyPart(inputs.instance),
+        config: inputs.config === 'none' ? '' : keyPart(inputs.config),
+    };
+    const chosen = await chooseDump(storage, inputs.dumpKey, narrowing);
+    log.info(`Found ${storage.address(chosen.key)}, ${formatBytes(chosen.size)}`);
+    if (!chosen.manifest) {
+        log.warning(`${chosen.key} has no manifest: it was not committed by this action, so its content cannot be compared with what was dumped`);
+    }
+    if (chosen.passedOver.length > 0) {
+        log.warning(`"${inputs.dumpKey}" covers several databases; the newest dump won over ${chosen.passedOver.join(', ')}. Give instance, config or a longer prefix to narrow it`);
+    }
+    return { storage, chosen };
+}
+/**
+ * Moves a dump out of storage, decompressed and in a version that `clientMajor` reads, into a sink, and commits the sink
+ * only after size, digest, structure and row counts are what they should be.
+ */
+async function receive(context, { storage, chosen }, clientMajor, openSink) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { inputs, signal } = context;
+        const meter = new Meter();
+        const decoder = createDecoder({ maxVersion: newestReadable(clientMajor), jobs: inputs.jobs });
+        const _ = receive_addDisposableResource(env_1, showProgress({
+            verb: 'Restored',
+            bytes: () => decoder.progress.rawBytes,
+            total: chosen.manifest && { bytes: chosen.manifest.rawBytes, of: 'the data' },
+            detail: () => tableProgress(decoder.progress),
+        }), false);
+        const sink = await openSink(decoder.report);
+        const source = await storage.download(chosen.key);
+        const moved = () => meter.bytes + decoder.progress.rawBytes;
+        const options = { stages: [meter.stage, decoder.transform], signal, idleTimeout: inputs.idleTimeout, moved };
+        await transfer(source, sink, options).catch((error) => Promise.reject(explainDamage(error, chosen, meter)));
+        try {
+            checkReceived(chosen, meter, decoder.report());
+        }
+        catch (error) {
+            await sink.abort();
+            throw error;
+        }
+        await commitSink(sink, signal);
+        log.info(`Received all ${formatBytes(meter.bytes)}, ${describeRows(decoder.report())}${chosen.manifest ? ', as in the manifest' : ''}`);
+        return { sha256: meter.sha256, archive: decoder.report() };
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        receive_disposeResources(env_1);
+    }
+}
+/** An archive that ends too early is most often a download that did. */
+function explainDamage(error, { key, size }, meter) {
+    if (!(error instanceof Error) || error.name !== 'ArchiveError')
+        return error;
+    if (meter.bytes < size) {
+        return new Error(`${key} has ${size} bytes and ${meter.bytes} arrived, and they are no whole archive (${error.message}); the target is as it was`, { cause: error });
+    }
+    return new Error(`${key} is damaged: ${error.message}; the target is as it was`, { cause: error });
+}
+function checkReceived({ key, size, manifest }, meter, archive) {
+    if (meter.bytes !== size) {
+        throw new Error(`${key} has ${size} bytes and ${meter.bytes} arrived; the target is as it was`);
+    }
+    if (!manifest)
+        return;
+    if (manifest.sha256 !== meter.sha256) {
+        throw new Error(`${key} is not what was dumped (SHA-256 ${meter.sha256}, its manifest says ${manifest.sha256}); the target is as it was`);
+    }
+    const difference = archive.opaque ? null : describeDifference(manifest.tables, archive.tables);
+    if (difference)
+        throw new Error(`${key} differs from its manifest: ${difference}; the target is as it was`);
+}
+/** The first tables whose rows differ, in words, or null. Tables whose rows nobody could count are equal. */
+function describeDifference(expected, found) {
+    const name = (table) => `${table.schema}.${table.name}`;
+    const rows = new Map(found.map((table) => [name(table), table.rows]));
+    const differences = expected.flatMap((table) => {
+        const actual = rows.get(name(table));
+        if (actual === undefined)
+            return [`${name(table)} is missing`];
+        if (actual === table.rows || actual === null || table.rows === null)
+            return [];
+        const more = actual - table.rows;
+        return [
+            `${name(table)} has ${formatCount(actual)} rows instead of ${formatCount(table.rows)} (${more > 0 ? '+' : ''}${formatCount(more)})`,
+        ];
+    });
+    const expectedNames = new Set(expected.map(name));
+    const surplus = found
+        .filter((table) => !expectedNames.has(name(table)))
+        .map((table) => `${name(table)} is too many`);
+    const all = [...differences, ...surplus];
+    return all.length === 0
+        ? null
+        : `${all.slice(0, 5).join(', ')}${all.length > 5 ? ` and ${all.length - 5} more` : ''}`;
+}
+
 ;// CONCATENATED MODULE: ./build/src/commands/restore.js
 var restore_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
@@ -35780,23 +37280,6 @@ async function restore(context) {
         durationMs: Date.now() - started,
     });
 }
-async function findDump(context) {
-    const { inputs } = context;
-    const storage = await openStorage(context);
-    const narrowing = {
-        instance: keyPart(inputs.instance),
-        config: inputs.config === 'none' ? '' : keyPart(inputs.config),
-    };
-    const chosen = await chooseDump(storage, inputs.dumpKey, narrowing);
-    log.info(`Found ${storage.address(chosen.key)}, ${formatBytes(chosen.size)}`);
-    if (!chosen.manifest) {
-        log.warning(`${chosen.key} has no manifest: it was not committed by this action, so neither its size nor its content can be checked`);
-    }
-    if (chosen.passedOver.length > 0) {
-        log.warning(`"${inputs.dumpKey}" covers several databases; the newest dump won over ${chosen.passedOver.join(', ')}. Give instance, config or a longer prefix to narrow it`);
-    }
-    return { storage, chosen };
-}
 async function restoreAndSwap(context, dump, psql) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
@@ -35810,12 +37293,12 @@ async function restoreAndSwap(context, dump, psql) {
         const staging = await createStaging(maker, target.name, wanted);
         const points = [];
         try {
-            const sha256 = await log.group(`Restore into ${staging.name}`, () => fill(context, dump, target, staging.name));
+            const received = await log.group(`Restore into ${staging.name}`, () => fill(context, dump, target.client, staging.name));
             if (inputs.reversible)
                 points.push(await copyDatabase(maker, staging.name, target.name));
             await finishStaging(context, target, staging.name);
             const previous = await swapIn(context, target, staging, points[0] ?? null);
-            return { sha256, database: target.name, previous, serverVersion: target.server.version };
+            return { received, database: target.name, previous, serverVersion: target.server.version };
         }
         catch (error) {
             for (const database of [staging, ...points])
@@ -35847,11 +37330,7 @@ async function lookAtTarget(context, { chosen }, session) {
     const locale = (await readLocale(session, server, name)) ?? chosen.manifest?.locale ?? null;
     const what = properties ? 'will be replaced' : 'does not exist and will be created';
     log.info(`PostgreSQL ${server.version} at ${connectionOf(context).label}, as "${server.role}"; "${name}" ${what}`);
-    const client = await openClient(context, {
-        serverMajor: server.major,
-        purpose: 'restore',
-        ...(chosen.manifest ? { archiveClientMajor: Number.parseInt(chosen.manifest.clientVersion, 10) } : {}),
-    });
+    const client = await openClient(context, { serverMajor: server.major, purpose: 'restore' });
     return { name, server, session, client, properties, locale };
 }
 async function checkRights(session, server, name, properties) {
@@ -35865,49 +37344,19 @@ async function checkRights(session, server, name, properties) {
         throw new Error(`The role "${server.role}" does not own "${name}" ("${properties.owner}" does), so it cannot replace it`);
     }
 }
-/** Moves the dump into the staging database and compares every byte of it with its manifest. */
-async function fill(context, dump, target, staging) {
-    const connection = onDatabase(connectionOf(context), staging);
-    const env = clientEnvironment(connection, context.environment);
-    return pull(context, dump, startRestore(target.client.pgRestore, context.inputs, env));
-}
-async function pull({ inputs, signal }, { storage, chosen }, sink) {
-    const env_2 = { stack: [], error: void 0, hasError: false };
-    try {
-        const meter = new Meter();
-        const _ = restore_addDisposableResource(env_2, showProgress('Read', () => meter.bytes, { bytes: chosen.size, of: 'the dump' }), false);
-        const source = await storage.download(chosen.key);
-        await transfer(source, sink, {
-            stages: [meter.stage],
-            signal,
-            idleTimeout: inputs.idleTimeout,
-            moved: () => meter.bytes,
-        });
-        try {
-            checkReceived(chosen, meter);
-            await sink.commit();
-        }
-        catch (error) {
-            await sink.abort();
-            throw error;
-        }
-        return meter.sha256;
-    }
-    catch (e_2) {
-        env_2.error = e_2;
-        env_2.hasError = true;
-    }
-    finally {
-        restore_disposeResources(env_2);
-    }
-}
-function checkReceived({ key, size, manifest }, meter) {
-    if (meter.bytes !== size) {
-        throw new Error(`${key} has ${size} bytes and ${meter.bytes} arrived; the download was cut and the target is as it was`);
-    }
-    if (manifest && manifest.sha256 !== meter.sha256) {
-        throw new Error(`${key} is not what was dumped (SHA-256 ${meter.sha256}, its manifest says ${manifest.sha256}); the target is as it was`);
-    }
+/** Moves the dump into the staging database, by one `pg_restore` that streams or by parallel ones from a file. */
+async function fill(context, dump, client, staging) {
+    const env = clientEnvironment(onDatabase(connectionOf(context), staging), context.environment);
+    const jobs = await jobsWithRoom(context, dump.chosen.manifest?.rawBytes ?? null);
+    return receive(context, dump, client.major, (report) => {
+        return jobs > 1
+            ? startParallelRestore(client.pgRestore, context.inputs, env, {
+                jobs,
+                folder: context.tempDirectory,
+                layout: () => report().layout,
+            })
+            : Promise.resolve(startRestore(client.pgRestore, context.inputs, env));
+    });
 }
 /** Hooks, statistics and the properties of the database that is to be replaced. */
 async function finishStaging(context, { client, properties, session }, staging) {
@@ -35919,17 +37368,17 @@ async function finishStaging(context, { client, properties, session }, staging) 
 }
 /** A dump carries no planner statistics; without them the first queries are slow. */
 async function analyze(context, { psql }, database) {
-    const env_3 = { stack: [], error: void 0, hasError: false };
+    const env_2 = { stack: [], error: void 0, hasError: false };
     try {
-        const session = restore_addDisposableResource(env_3, await Session.open(onDatabase(connectionOf(context), database), { ...context, psql }), true);
+        const session = restore_addDisposableResource(env_2, await Session.open(onDatabase(connectionOf(context), database), { ...context, psql }), true);
         await session.execute('ANALYZE');
     }
-    catch (e_3) {
-        env_3.error = e_3;
-        env_3.hasError = true;
+    catch (e_2) {
+        env_2.error = e_2;
+        env_2.hasError = true;
     }
     finally {
-        const result_2 = restore_disposeResources(env_3);
+        const result_2 = restore_disposeResources(env_2);
         if (result_2)
             await result_2;
     }
@@ -35989,26 +37438,27 @@ async function dropOld({ session, server }, name) {
 }
 /** For servers where no database can be created: everything in one transaction on the live database. */
 async function restoreInPlace(context, dump, psql) {
-    const env_4 = { stack: [], error: void 0, hasError: false };
+    const env_3 = { stack: [], error: void 0, hasError: false };
     try {
         const connection = connectionOf(context);
-        const session = restore_addDisposableResource(env_4, await Session.open(connection, { psql, environment: context.environment }), true);
+        const session = restore_addDisposableResource(env_3, await Session.open(connection, { psql, environment: context.environment }), true);
         await lockTarget(session, connection.database);
         const server = await lookAtServer(session);
         const client = await openClient(context, { serverMajor: server.major, purpose: 'restore' });
         const env = clientEnvironment(connection, context.environment);
         log.info(`Restoring in place, in one transaction: objects of the dump replace those of the same name, all others stay`);
-        const sha256 = await pull(context, dump, startInPlace(client, server.major, context.inputs, env));
+        const open = async () => startInPlace(client, server.major, context.inputs, env);
+        const received = await receive(context, dump, client.major, open);
         await runHooks('pre-swap-hooks', context.inputs.preSwapHooks, connection, { ...context, psql: client.psql });
         await analyze(context, client, connection.database);
-        return { sha256, database: connection.database, previous: null, serverVersion: server.version };
+        return { received, database: connection.database, previous: null, serverVersion: server.version };
     }
-    catch (e_4) {
-        env_4.error = e_4;
-        env_4.hasError = true;
+    catch (e_3) {
+        env_3.error = e_3;
+        env_3.hasError = true;
     }
     finally {
-        const result_3 = restore_disposeResources(env_4);
+        const result_3 = restore_disposeResources(env_3);
         if (result_3)
             await result_3;
     }
@@ -36020,13 +37470,29 @@ async function restore_report(context, restored) {
         'dump-key': dump.key,
         'dump-uri': restored.uri,
         'dump-size': dump.size,
-        'dump-sha256': restored.sha256,
+        'dump-sha256': restored.received.sha256,
         'created-at': parseDumpKey(dump.key)?.createdAt ?? dump.manifest?.createdAt ?? '',
+        ...countOutputs(restored.received.archive),
         'server-version': restored.serverVersion,
         database: restored.database,
         ...(restored.previous ? { 'previous-database': restored.previous } : {}),
         'duration-ms': restored.durationMs,
     });
+}
+/** Bytes that a runner needs for itself. */
+const SPARE = 1_000_000_000;
+/** How many jobs may restore: parallel ones read a file, and the file needs room for the uncompressed data. */
+async function jobsWithRoom({ inputs, tempDirectory }, rawBytes) {
+    if (inputs.jobs === 1)
+        return 1;
+    const { bavail, bsize } = await (0,promises_namespaceObject.statfs)(tempDirectory);
+    if (rawBytes !== null && rawBytes * 1.1 + SPARE < bavail * bsize)
+        return inputs.jobs;
+    const reason = rawBytes === null
+        ? 'nobody knows how large its data are'
+        : `its data need ${formatBytes(rawBytes)} and ${tempDirectory} has ${formatBytes(bavail * bsize)} free`;
+    log.info(`Restoring with one job as the dump arrives: for parallel jobs ${reason}`);
+    return 1;
 }
 
 ;// CONCATENATED MODULE: ./build/src/context.js
@@ -36073,6 +37539,7 @@ const DEFAULTS = {
     'schema-only': 'false',
     'pg-dump-args': '',
     'pg-restore-args': '',
+    jobs: 'auto',
     compression: 'auto',
     'pre-dump-hooks': '',
     'pre-swap-hooks': '',
@@ -36084,7 +37551,7 @@ const DEFAULTS = {
     'lock-wait-timeout': '60s',
     'postgres-version': 'auto',
     'install-tools': 'auto',
-    'aws-cli-version': '2.36.24',
+    'aws-cli-version': '2.38.1',
     summary: 'true',
 };
 
@@ -36348,6 +37815,7 @@ function inputWarnings(inputs) {
 
 
 
+
 const COMMANDS = ['dump', 'restore', 'list'];
 const INSTALL_MODES = ['auto', 'never'];
 const CHECKSUM_MODES = ['auto', 'when-supported', 'when-required'];
@@ -36448,9 +37916,14 @@ function readContents(reader) {
         pgRestoreArgs: reader.read('pg-restore-args', (text) => parseArguments(text, 'pg_restore'), []),
     };
 }
+/** `auto` is every core of the runner. */
+function parseJobs(text) {
+    return text === 'auto' ? (0,external_node_os_namespaceObject.availableParallelism)() : parseInteger(text, { least: 1, most: 64 });
+}
 function readBehaviour(reader) {
     const version = (text) => text === 'auto' ? 'auto' : parseInteger(text, { least: 10, most: 99 });
     return {
+        jobs: reader.read('jobs', parseJobs, 1),
         compression: reader.read('compression', parseCompression, { method: 'auto', level: null }),
         preDumpHooks: reader.list('pre-dump-hooks'),
         preSwapHooks: reader.list('pre-swap-hooks'),

@@ -1,3 +1,5 @@
+import type { Compression } from '../archive/archive.ts'
+import { type ArchiveReport, createEncoder } from '../archive/archive.ts'
 import type { Context } from '../context.ts'
 import { clientEnvironment, hostName } from '../database/connection.ts'
 import { checkPatterns, dumpArguments, dumpFilters, startDump } from '../database/dump.ts'
@@ -5,11 +7,12 @@ import { runHooks } from '../database/hooks.ts'
 import { type Locale, readLocale } from '../database/locale.ts'
 import { Session } from '../database/psql.ts'
 import { databaseSize, lookAtServer, type Server } from '../database/server.ts'
-import { Meter, type Sink, type Source, transfer } from '../process/transfer.ts'
+import type { Inputs } from '../inputs/inputs.ts'
+import { commitSink, Meter, type Sink, type Source, transfer } from '../process/transfer.ts'
 import { formatBytes } from '../report/format.ts'
 import { log } from '../report/log.ts'
-import { setOutputs } from '../report/outputs.ts'
-import { showProgress } from '../report/progress.ts'
+import { countOutputs, setOutputs } from '../report/outputs.ts'
+import { describeRows, showProgress, tableProgress } from '../report/progress.ts'
 import { dumpSummary, writeSummary } from '../report/summary.ts'
 import { type DumpKey, manifestKey, newDumpKey } from '../storage/keys.ts'
 import { formatManifest, type Manifest } from '../storage/manifest.ts'
@@ -65,34 +68,61 @@ function nameDump({ inputs, run }: Context): DumpKey {
   return newDumpKey({ instance, database: connection.database, config: inputs.config }, new Date())
 }
 
+/** The newest pg_dump whose archives we are sure to read. A newer one compresses by itself, so that nothing depends on it. */
+const NEWEST_CLIENT = 18
+
+/** zstd where the `pg_restore` beside this `pg_dump` reads it, because somebody will want to restore without us. */
+export function chooseCompression(
+  { method, level }: Inputs['compression'],
+  clientMajor: number,
+): Compression {
+  if (method !== 'auto') return { method, level: level ?? undefined }
+  return { method: clientMajor >= 16 ? 'zstd' : 'gzip' }
+}
+
 type Plan = { storage: Storage; key: DumpKey; look: Look; client: PostgresClient }
-type Stored = { size: number; sha256: string }
+type Stored = { size: number; sha256: string; archive: ArchiveReport }
 
 /** Moves the dump into storage and makes sure that all of it is there. */
 async function store(context: Context, { storage, key, look, client }: Plan): Promise<Stored> {
   const { inputs, environment, signal } = context
   const meter = new Meter()
-  using _ = showProgress('Dumped', () => meter.bytes, { bytes: look.size, of: "the database's size" })
-  const source = startDump(
-    client.pgDump,
-    dumpArguments(inputs),
-    clientEnvironment(connectionOf(context), environment),
-  )
+  const encoder = createEncoder({
+    compression: chooseCompression(inputs.compression, client.major),
+    jobs: inputs.jobs,
+  })
+  const moved = () => encoder.progress.rawBytes + meter.bytes
+  using _ = showProgress({
+    verb: 'Dumped',
+    bytes: () => encoder.progress.rawBytes,
+    total: { bytes: look.size, of: "the database's size" },
+    detail: () => tableProgress(encoder.progress),
+  })
+  const args = dumpArguments(inputs, client.major <= NEWEST_CLIENT ? 'ours' : 'theirs')
+  const source = startDump(client.pgDump, args, clientEnvironment(connectionOf(context), environment))
   const sink = await openSink(source, () => storage.upload(key.key, look.size))
   await transfer(source, sink, {
-    stages: [meter.stage],
+    stages: [encoder.transform, meter.stage],
     signal,
     idleTimeout: inputs.idleTimeout,
-    moved: () => meter.bytes,
+    moved,
   })
-  if (meter.bytes === 0) {
-    await sink.abort()
-    throw new Error('pg_dump ended well and wrote nothing; there is no dump')
+  try {
+    await commitSink(sink, signal)
+    await checkStored(storage, key, meter.bytes)
+  } catch (error) {
+    await discard(storage, key.key)
+    throw error
   }
-  await sink.commit()
-  await checkStored(storage, key, meter.bytes)
-  log.info(`Stored ${formatBytes(meter.bytes)}, SHA-256 ${meter.sha256}`)
-  return { size: meter.bytes, sha256: meter.sha256 }
+  const archive = encoder.report()
+  if (archive.opaque)
+    log.notice(
+      `pg_dump ${client.version} writes archives of version ${archive.version}, which this release cannot read: no rows were counted`,
+    )
+  log.info(
+    `Stored ${formatBytes(meter.bytes)} of ${formatBytes(archive.rawBytes)}, ${describeRows(archive)}, SHA-256 ${meter.sha256}`,
+  )
+  return { size: meter.bytes, sha256: meter.sha256, archive }
 }
 
 /** Begins the upload when there is something to upload: a dump that fails at once leaves no trace in the store. */
@@ -106,13 +136,17 @@ async function openSink(source: Source, open: () => Promise<Sink>): Promise<Sink
   return open()
 }
 
-/** A store may keep less, more or other than it was sent. What it kept under a wrong size is taken away again. */
+/** Takes back what was stored and did not become a dump. Without the right to delete it stays, uncommitted. */
+async function discard(storage: Storage, key: string): Promise<void> {
+  await storage
+    .remove(key)
+    .catch((error) => log.warning(`${key} may stay in storage, uncommitted: ${error.message}`))
+}
+
+/** A store may keep less, more or other than it was sent. */
 async function checkStored(storage: Storage, key: DumpKey, sent: number): Promise<void> {
   const size = await storage.size(key.key)
   if (size === sent) return
-  await storage
-    .remove(key.key)
-    .catch((error) => log.warning(`${key.key} stays in storage, uncommitted: ${error.message}`))
   const found = size === null ? 'does not have it' : `holds ${size} bytes`
   throw new Error(
     `${sent} bytes were sent and the store ${found}; the dump was not committed. With a provider other than AWS, try s3-checksum: when-required`,
@@ -121,14 +155,25 @@ async function checkStored(storage: Storage, key: DumpKey, sent: number): Promis
 
 function describe(
   { inputs, run }: Context,
-  { key, look, client, size, sha256, durationMs }: Omit<Plan, 'storage'> & Stored & { durationMs: number },
+  {
+    key,
+    look,
+    client,
+    size,
+    sha256,
+    archive,
+    durationMs,
+  }: Omit<Plan, 'storage'> & Stored & { durationMs: number },
 ): Manifest {
   return {
     version: 1,
     ...key,
     size,
     sha256,
-    compression: 'gzip',
+    compression: archive.opaque ? 'pg_dump' : chooseCompression(inputs.compression, client.major).method,
+    rawBytes: archive.rawBytes,
+    rows: archive.rows,
+    tables: [...archive.tables],
     serverVersion: look.server.version,
     clientVersion: client.version,
     actionVersion: ACTION_VERSION,
@@ -144,9 +189,7 @@ async function commit(storage: Storage, manifest: Manifest): Promise<void> {
   try {
     await storage.writeTextOnce(manifestKey(manifest.key), formatManifest(manifest))
   } catch (error) {
-    await storage
-      .remove(manifest.key)
-      .catch(() => log.warning(`${manifest.key} stays in storage, uncommitted`))
+    await discard(storage, manifest.key)
     throw error
   }
 }
@@ -161,6 +204,7 @@ async function report(context: Context, storage: Storage, manifest: Manifest): P
     'dump-size': manifest.size,
     'dump-sha256': manifest.sha256,
     'created-at': manifest.createdAt,
+    ...countOutputs(manifest),
     'server-version': manifest.serverVersion,
     'duration-ms': manifest.durationMs,
   })

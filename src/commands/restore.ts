@@ -1,3 +1,4 @@
+import { statfs } from 'node:fs/promises'
 import type { Context } from '../context.ts'
 import { clientEnvironment, onDatabase } from '../database/connection.ts'
 import { runHooks } from '../database/hooks.ts'
@@ -5,32 +6,28 @@ import { startInPlace } from '../database/in-place.ts'
 import { type Locale, readLocale } from '../database/locale.ts'
 import { parseMarker } from '../database/marker.ts'
 import { relatedName, temporaryName } from '../database/names.ts'
+import { startParallelRestore } from '../database/parallel-restore.ts'
 import { type Properties, propertyStatements, readProperties } from '../database/properties.ts'
 import { identifier, literal, Session } from '../database/psql.ts'
 import { startRestore } from '../database/restore.ts'
 import { dropDatabase, lockTarget, lookAtServer, openMaintenance, type Server } from '../database/server.ts'
 import { copyDatabase, createStaging, markerText, type TemporaryDatabase } from '../database/staging.ts'
 import { swapDatabases } from '../database/swap.ts'
-import { Meter, type Sink, transfer } from '../process/transfer.ts'
 import { formatBytes } from '../report/format.ts'
 import { log } from '../report/log.ts'
-import { setOutputs } from '../report/outputs.ts'
-import { showProgress } from '../report/progress.ts'
+import { countOutputs, setOutputs } from '../report/outputs.ts'
 import { restoreSummary, writeSummary } from '../report/summary.ts'
-import { type Chosen, chooseDump } from '../storage/catalogue.ts'
-import { keyPart, parseDumpKey } from '../storage/keys.ts'
-import type { Storage } from '../storage/storage.ts'
+import type { Chosen } from '../storage/catalogue.ts'
+import { parseDumpKey } from '../storage/keys.ts'
 import { anyClient, type PostgresClient } from '../tools/postgres.ts'
-import { connectionOf, openClient, openStorage, toolOptions } from './prepare.ts'
-
-/** A stored dump that was found, and the store that has it. */
-type Dump = { storage: Storage; chosen: Chosen }
+import { connectionOf, openClient, toolOptions } from './prepare.ts'
+import { type Dump, findDump, type Received, receive } from './receive.ts'
 
 /** What a restore ended with, for the report. */
 export type Restored = {
   dump: Chosen
   uri: string
-  sha256: string
+  received: Received
   database: string
   previous: string | null
   serverVersion: string
@@ -52,28 +49,6 @@ export async function restore(context: Context): Promise<void> {
   })
 }
 
-async function findDump(context: Context): Promise<Dump> {
-  const { inputs } = context
-  const storage = await openStorage(context)
-  const narrowing = {
-    instance: keyPart(inputs.instance),
-    config: inputs.config === 'none' ? '' : keyPart(inputs.config),
-  }
-  const chosen = await chooseDump(storage, inputs.dumpKey, narrowing)
-  log.info(`Found ${storage.address(chosen.key)}, ${formatBytes(chosen.size)}`)
-  if (!chosen.manifest) {
-    log.warning(
-      `${chosen.key} has no manifest: it was not committed by this action, so neither its size nor its content can be checked`,
-    )
-  }
-  if (chosen.passedOver.length > 0) {
-    log.warning(
-      `"${inputs.dumpKey}" covers several databases; the newest dump won over ${chosen.passedOver.join(', ')}. Give instance, config or a longer prefix to narrow it`,
-    )
-  }
-  return { storage, chosen }
-}
-
 type Target = {
   name: string
   server: Server
@@ -84,7 +59,7 @@ type Target = {
   locale: Locale | null
 }
 
-type Outcome = Pick<Restored, 'sha256' | 'database' | 'previous' | 'serverVersion'>
+type Outcome = Pick<Restored, 'received' | 'database' | 'previous' | 'serverVersion'>
 
 async function restoreAndSwap(context: Context, dump: Dump, psql: string): Promise<Outcome> {
   const connection = connectionOf(context)
@@ -97,13 +72,13 @@ async function restoreAndSwap(context: Context, dump: Dump, psql: string): Promi
   const staging = await createStaging(maker, target.name, wanted)
   const points: TemporaryDatabase[] = []
   try {
-    const sha256 = await log.group(`Restore into ${staging.name}`, () =>
-      fill(context, dump, target, staging.name),
+    const received = await log.group(`Restore into ${staging.name}`, () =>
+      fill(context, dump, target.client, staging.name),
     )
     if (inputs.reversible) points.push(await copyDatabase(maker, staging.name, target.name))
     await finishStaging(context, target, staging.name)
     const previous = await swapIn(context, target, staging, points[0] ?? null)
-    return { sha256, database: target.name, previous, serverVersion: target.server.version }
+    return { received, database: target.name, previous, serverVersion: target.server.version }
   } catch (error) {
     for (const database of [staging, ...points]) await database.drop()
     throw error
@@ -125,11 +100,7 @@ async function lookAtTarget(context: Context, { chosen }: Dump, session: Session
   log.info(
     `PostgreSQL ${server.version} at ${connectionOf(context).label}, as "${server.role}"; "${name}" ${what}`,
   )
-  const client = await openClient(context, {
-    serverMajor: server.major,
-    purpose: 'restore',
-    ...(chosen.manifest ? { archiveClientMajor: Number.parseInt(chosen.manifest.clientVersion, 10) } : {}),
-  })
+  const client = await openClient(context, { serverMajor: server.major, purpose: 'restore' })
   return { name, server, session, client, properties, locale }
 }
 
@@ -155,44 +126,24 @@ async function checkRights(
   }
 }
 
-/** Moves the dump into the staging database and compares every byte of it with its manifest. */
-async function fill(context: Context, dump: Dump, target: Target, staging: string): Promise<string> {
-  const connection = onDatabase(connectionOf(context), staging)
-  const env = clientEnvironment(connection, context.environment)
-  return pull(context, dump, startRestore(target.client.pgRestore, context.inputs, env))
-}
-
-async function pull({ inputs, signal }: Context, { storage, chosen }: Dump, sink: Sink): Promise<string> {
-  const meter = new Meter()
-  using _ = showProgress('Read', () => meter.bytes, { bytes: chosen.size, of: 'the dump' })
-  const source = await storage.download(chosen.key)
-  await transfer(source, sink, {
-    stages: [meter.stage],
-    signal,
-    idleTimeout: inputs.idleTimeout,
-    moved: () => meter.bytes,
+/** Moves the dump into the staging database, by one `pg_restore` that streams or by parallel ones from a file. */
+async function fill(
+  context: Context,
+  dump: Dump,
+  client: PostgresClient,
+  staging: string,
+): Promise<Received> {
+  const env = clientEnvironment(onDatabase(connectionOf(context), staging), context.environment)
+  const jobs = await jobsWithRoom(context, dump.chosen.manifest?.rawBytes ?? null)
+  return receive(context, dump, client.major, (report) => {
+    return jobs > 1
+      ? startParallelRestore(client.pgRestore, context.inputs, env, {
+          jobs,
+          folder: context.tempDirectory,
+          layout: () => report().layout,
+        })
+      : Promise.resolve(startRestore(client.pgRestore, context.inputs, env))
   })
-  try {
-    checkReceived(chosen, meter)
-    await sink.commit()
-  } catch (error) {
-    await sink.abort()
-    throw error
-  }
-  return meter.sha256
-}
-
-function checkReceived({ key, size, manifest }: Chosen, meter: Meter): void {
-  if (meter.bytes !== size) {
-    throw new Error(
-      `${key} has ${size} bytes and ${meter.bytes} arrived; the download was cut and the target is as it was`,
-    )
-  }
-  if (manifest && manifest.sha256 !== meter.sha256) {
-    throw new Error(
-      `${key} is not what was dumped (SHA-256 ${meter.sha256}, its manifest says ${manifest.sha256}); the target is as it was`,
-    )
-  }
 }
 
 /** Hooks, statistics and the properties of the database that is to be replaced. */
@@ -286,10 +237,11 @@ async function restoreInPlace(context: Context, dump: Dump, psql: string): Promi
   log.info(
     `Restoring in place, in one transaction: objects of the dump replace those of the same name, all others stay`,
   )
-  const sha256 = await pull(context, dump, startInPlace(client, server.major, context.inputs, env))
+  const open = async () => startInPlace(client, server.major, context.inputs, env)
+  const received = await receive(context, dump, client.major, open)
   await runHooks('pre-swap-hooks', context.inputs.preSwapHooks, connection, { ...context, psql: client.psql })
   await analyze(context, client, connection.database)
-  return { sha256, database: connection.database, previous: null, serverVersion: server.version }
+  return { received, database: connection.database, previous: null, serverVersion: server.version }
 }
 
 async function report(context: Context, restored: Restored): Promise<void> {
@@ -299,11 +251,28 @@ async function report(context: Context, restored: Restored): Promise<void> {
     'dump-key': dump.key,
     'dump-uri': restored.uri,
     'dump-size': dump.size,
-    'dump-sha256': restored.sha256,
+    'dump-sha256': restored.received.sha256,
     'created-at': parseDumpKey(dump.key)?.createdAt ?? dump.manifest?.createdAt ?? '',
+    ...countOutputs(restored.received.archive),
     'server-version': restored.serverVersion,
     database: restored.database,
     ...(restored.previous ? { 'previous-database': restored.previous } : {}),
     'duration-ms': restored.durationMs,
   })
+}
+
+/** Bytes that a runner needs for itself. */
+const SPARE = 1_000_000_000
+
+/** How many jobs may restore: parallel ones read a file, and the file needs room for the uncompressed data. */
+async function jobsWithRoom({ inputs, tempDirectory }: Context, rawBytes: number | null): Promise<number> {
+  if (inputs.jobs === 1) return 1
+  const { bavail, bsize } = await statfs(tempDirectory)
+  if (rawBytes !== null && rawBytes * 1.1 + SPARE < bavail * bsize) return inputs.jobs
+  const reason =
+    rawBytes === null
+      ? 'nobody knows how large its data are'
+      : `its data need ${formatBytes(rawBytes)} and ${tempDirectory} has ${formatBytes(bavail * bsize)} free`
+  log.info(`Restoring with one job as the dump arrives: for parallel jobs ${reason}`)
+  return 1
 }

@@ -17,11 +17,13 @@ type Contents = Pick<
 >
 
 /** The arguments of `pg_dump`. The database is not among them: it travels as `PGDATABASE`. */
-export function dumpArguments(contents: Contents): string[] {
+export function dumpArguments(contents: Contents, compression: 'ours' | 'theirs'): string[] {
   const each = (option: string, values: readonly string[]) => values.map((value) => `--${option}=${value}`)
   return [
     '--format=custom',
     '--no-password',
+    // Uncompressed, because we compress, on all cores and after counting.
+    ...(compression === 'ours' ? ['--compress=0'] : []),
     `--lock-wait-timeout=${contents.lockWaitTimeout}`,
     ...(contents.ownerAndAcl ? [] : ['--no-owner', '--no-acl']),
     ...(contents.schemaOnly ? ['--schema-only'] : []),

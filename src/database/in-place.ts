@@ -19,12 +19,7 @@ export function startInPlace(
   inputs: Pick<Inputs, 'ownerAndAcl' | 'pgRestoreArgs' | 'tolerateErrors'>,
   env: Record<string, string>,
 ): Sink {
-  const script = [
-    ...restoreArguments(inputs).filter((argument) => argument !== '--dbname='),
-    '--file=-',
-    '--clean',
-    '--if-exists',
-  ]
+  const script = [...restoreArguments(inputs), '--file=-', '--clean', '--if-exists']
   const maker = startChild(client.pgRestore, script, { env, stdin: 'stream', stdout: 'stream' })
   const psqlArguments = ['--no-psqlrc', '--quiet', '--no-password', '--set=ON_ERROR_STOP=1', '--file=-']
   const runner = startChild(client.psql, psqlArguments, { env, stdin: 'stream', stdout: 'stream' })
@@ -34,8 +29,9 @@ export function startInPlace(
   const moved = pour(withoutNewSettings(maker.stdout, serverMajor), runner.stdin, stop.signal).catch(
     () => undefined,
   )
+  const stream = untilClosed(maker.stdin)
   return {
-    stream: untilClosed(maker.stdin),
+    stream,
     died: Promise.race([
       runner.exited.then((exit) => childFailure(runner, exit)),
       maker.exited.then((exit) =>
@@ -43,7 +39,7 @@ export function startInPlace(
       ),
     ]),
     commit: async () => {
-      maker.stdin.end()
+      stream.end()
       const made = await maker.exited
       if (!succeeded(made)) throw childFailure(maker, made)
       await moved

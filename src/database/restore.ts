@@ -4,19 +4,20 @@ import { type Child, childFailure, endChild, startChild } from '../process/child
 import type { Sink } from '../process/transfer.ts'
 import { log } from '../report/log.ts'
 
-type RestoreInputs = Pick<Inputs, 'ownerAndAcl' | 'pgRestoreArgs' | 'tolerateErrors'>
+export type RestoreInputs = Pick<Inputs, 'ownerAndAcl' | 'pgRestoreArgs' | 'tolerateErrors'>
 
-/** The arguments of a `pg_restore` that reads an archive from its stdin and writes into `PGDATABASE`. */
+/** The arguments of every `pg_restore` of ours. */
 export function restoreArguments({ ownerAndAcl, pgRestoreArgs }: RestoreInputs): string[] {
-  // An empty name is "not given" for libpq, which then takes PGDATABASE; a name in argv could be a connection string.
   return [
     '--format=custom',
     '--no-password',
-    '--dbname=',
     ...(ownerAndAcl ? [] : ['--no-owner', '--no-acl']),
     ...pgRestoreArgs,
   ]
 }
+
+/** Restores into `PGDATABASE`: an empty name is "not given" for libpq, and a name in argv could be a connection string. */
+export const INTO_PGDATABASE = '--dbname='
 
 /** Errors of pg_restore that change nothing about the restored data. Anything else stops the restore. */
 export const TOLERABLE_ERRORS: readonly { pattern: RegExp; why: string }[] = [
@@ -78,31 +79,46 @@ export function untilClosed(stdin: Writable): Writable {
       if (!stdin.writable) return done()
       stdin.write(chunk, () => done())
     },
+    final: (done) => {
+      stdin.end()
+      done()
+    },
   })
 }
 
-/** A running `pg_restore` as the sink of a transfer. Its first error that may not pass ends it at once. */
-export function startRestore(pgRestore: string, inputs: RestoreInputs, env: Record<string, string>): Sink {
-  const judge = new ErrorJudge(inputs.tolerateErrors)
-  const child: Child = startChild(pgRestore, restoreArguments(inputs), {
-    env,
-    stdin: 'stream',
+/** A running `pg_restore`, judged by its messages and not by its exit code alone. Its first fatal error ends it. */
+export function startJudged(
+  pgRestore: string,
+  args: readonly string[],
+  options: { inputs: RestoreInputs; env: Record<string, string>; stdin: 'stream' | 'none' },
+): { child: Child; ended: Promise<Error | null> } {
+  const judge = new ErrorJudge(options.inputs.tolerateErrors)
+  const child: Child = startChild(pgRestore, args, {
+    env: options.env,
+    stdin: options.stdin,
     onErrorLine: (line) => {
       if (judge.read(line)) child.kill('SIGTERM')
     },
   })
-  const failure = child.exited.then((exit) => {
+  const ended = child.exited.then((exit) => {
+    if (judge.accepts(exit.code)) return null
     return judge.fatal === null ? childFailure(child, exit) : new Error(`pg_restore failed: ${judge.fatal}`)
   })
+  return { child, ended }
+}
+
+/** One `pg_restore` that restores while the archive arrives, as the sink of a transfer. */
+export function startRestore(pgRestore: string, inputs: RestoreInputs, env: Record<string, string>): Sink {
+  const args = [...restoreArguments(inputs), INTO_PGDATABASE]
+  const { child, ended } = startJudged(pgRestore, args, { inputs, env, stdin: 'stream' })
+  const stream = untilClosed(child.stdin)
   return {
-    stream: untilClosed(child.stdin),
-    died: child.exited.then((exit) =>
-      judge.accepts(exit.code) ? new Promise<never>(() => undefined) : failure,
-    ),
+    stream,
+    died: ended.then((reason) => reason ?? new Promise<never>(() => undefined)),
     commit: async () => {
-      child.stdin.end()
-      const exit = await child.exited
-      if (!judge.accepts(exit.code)) throw await failure
+      stream.end()
+      const reason = await ended
+      if (reason) throw reason
     },
     abort: () => endChild(child, ['SIGTERM', 'SIGKILL'], 1500).then(() => undefined),
   }

@@ -22,6 +22,7 @@ export const DEFAULTS = {
   'schema-only': 'false',
   'pg-dump-args': '',
   'pg-restore-args': '',
+  jobs: 'auto',
   compression: 'auto',
   'pre-dump-hooks': '',
   'pre-swap-hooks': '',

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { ambientConnection, type Connection, parseDatabaseUrl } from '../database/connection.ts'
 import type { Environment } from '../process/environment.ts'
 import { DEFAULTS, type InputName } from './defaults.ts'
@@ -46,6 +47,7 @@ export type Inputs = Readonly<{
   schemaOnly: boolean
   pgDumpArgs: readonly string[]
   pgRestoreArgs: readonly string[]
+  jobs: number
   compression: Compression
   preDumpHooks: readonly string[]
   preSwapHooks: readonly string[]
@@ -171,10 +173,16 @@ function readContents(reader: Reader) {
   }
 }
 
+/** `auto` is every core of the runner. */
+function parseJobs(text: string): number {
+  return text === 'auto' ? availableParallelism() : parseInteger(text, { least: 1, most: 64 })
+}
+
 function readBehaviour(reader: Reader) {
   const version = (text: string) =>
     text === 'auto' ? ('auto' as const) : parseInteger(text, { least: 10, most: 99 })
   return {
+    jobs: reader.read('jobs', parseJobs, 1),
     compression: reader.read('compression', parseCompression, { method: 'auto', level: null } as const),
     preDumpHooks: reader.list('pre-dump-hooks'),
     preSwapHooks: reader.list('pre-swap-hooks'),

@@ -84,6 +84,22 @@ export async function transfer(source: Source, sink: Sink, options: TransferOpti
   }
 }
 
+/** Commits a sink, or, when that fails or the step is cancelled meanwhile, aborts it. */
+export async function commitSink(sink: Sink, signal: AbortSignal): Promise<void> {
+  const cancel = () => void sink.abort()
+  try {
+    signal.throwIfAborted()
+    signal.addEventListener('abort', cancel, { once: true })
+    await sink.commit()
+    signal.throwIfAborted()
+  } catch (error) {
+    await sink.abort()
+    throw signal.aborted ? signal.reason : error
+  } finally {
+    signal.removeEventListener('abort', cancel)
+  }
+}
+
 /** The consumer first: as long as it waits for input, nothing that the producer's end does can look like success. */
 async function abortBoth(source: Source, sink: Sink): Promise<void> {
   await Promise.allSettled([sink.abort(), source.abort()])
@@ -95,7 +111,10 @@ async function abortBoth(source: Source, sink: Sink): Promise<void> {
 async function firstReason(error: unknown, source: Source, sink: Sink): Promise<unknown> {
   const patience = () => wait(3000, error, { ref: false })
   if (source.stream.readableEnded) {
-    const ended = source.finish().then(() => error, (reason: unknown) => reason)
+    const ended = source.finish().then(
+      () => error,
+      (reason: unknown) => reason,
+    )
     return Promise.race([ended, patience()])
   }
   const broken = [

@@ -4,3 +4,14 @@ import * as core from '@actions/core'
 export function setOutputs(outputs: Readonly<Record<string, string | number>>): void {
   for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value)
 }
+
+/** `table-count` and `row-count`; rows that could not be counted give no output rather than a wrong one. */
+export function countOutputs({
+  tables,
+  rows,
+}: {
+  tables: readonly unknown[]
+  rows: number | null
+}): Record<string, number> {
+  return { 'table-count': tables.length, ...(rows === null ? {} : { 'row-count': rows }) }
+}

@@ -1,4 +1,4 @@
-import { formatBytes, formatDuration } from './format.ts'
+import { formatBytes, formatCount, formatDuration } from './format.ts'
 import { log } from './log.ts'
 
 const OFTEN = 5_000
@@ -27,9 +27,14 @@ export function showProgress({ verb, bytes, total, detail }: Progress): Disposab
   const line = () => {
     const now = Date.now()
     const rate = ((bytes() - lastBytes) / (now - lastTime)) * 1000
-    const share = total && total.bytes > 0 ? `, about ${Math.min(100, Math.round((bytes() / total.bytes) * 100))} % of ${total.of}` : ''
+    const share =
+      total && total.bytes > 0
+        ? `, about ${Math.min(100, Math.round((bytes() / total.bytes) * 100))} % of ${total.of}`
+        : ''
     const current = detail?.() ?? ''
-    log.info(`${verb} ${formatBytes(bytes())}${share}, ${formatBytes(rate)}/s, ${formatDuration(now - started)}${current && `; ${current}`}`)
+    log.info(
+      `${verb} ${formatBytes(bytes())}${share}, ${formatBytes(rate)}/s, ${formatDuration(now - started)}${current && `; ${current}`}`,
+    )
     lastBytes = bytes()
     lastTime = now
     lines += 1
@@ -37,4 +42,16 @@ export function showProgress({ verb, bytes, total, detail }: Progress): Disposab
   }
   timer = setTimeout(line, OFTEN)
   return { [Symbol.dispose]: () => clearTimeout(timer) }
+}
+
+type Tables = { table: string | null; tableRows: number; tableBytes: number }
+
+/** `public.events 1.2 M rows, 310 MB`. */
+export function tableProgress({ table, tableRows, tableBytes }: Tables): string {
+  return table === null ? '' : `${table} ${formatCount(tableRows)} rows, ${formatBytes(tableBytes)}`
+}
+
+/** `12 tables with 1,234 rows`. */
+export function describeRows({ tables, rows }: { tables: readonly unknown[]; rows: number | null }): string {
+  return `${tables.length} tables with ${rows === null ? 'an unknown number of' : formatCount(rows)} rows`
 }

@@ -40,14 +40,14 @@ export function dumpSummary(manifest: Manifest, where: { uri: string; source: st
 }
 
 export function restoreSummary(restored: Restored): string {
-  const { dump, uri, database, previous, durationMs, serverVersion, sha256 } = restored
+  const { dump, uri, database, previous, durationMs, serverVersion, received } = restored
   const rows: [string, string][] = [
     ['From', cell(uri)],
     ['To', `${cell(database)}, PostgreSQL ${serverVersion}`],
     ['Read', `${formatBytes(dump.size)} in ${formatDuration(durationMs)}`],
     [
       'SHA-256',
-      `${cell(sha256)} ${dump.manifest ? '(as in the manifest)' : '(there was no manifest to compare with)'}`,
+      `${cell(received.sha256)} ${dump.manifest ? '(as in the manifest)' : '(there was no manifest to compare with)'}`,
     ],
     ...(previous ? ([['Old database', cell(previous)]] as [string, string][]) : []),
   ]

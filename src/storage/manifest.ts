@@ -17,6 +17,11 @@ export type Manifest = {
   /** Hex digest of the stored bytes. */
   sha256: string
   compression: string
+  /** Uncompressed bytes of all data. */
+  rawBytes: number
+  /** Rows of all tables in the dump's own snapshot; null when a table's rows could not be counted. */
+  rows: number | null
+  tables: TableRows[]
   serverVersion: string
   clientVersion: string
   actionVersion: string
@@ -25,6 +30,8 @@ export type Manifest = {
   filters: Record<string, string[] | boolean>
   durationMs: number
   run: { repository: string; ref: string; sha: string; runId: string; url: string }
+  /** Written by `verify`: the dump was restored once, and what came out was compared. */
+  verified?: { at: string; serverVersion: string }
 }
 
 /** A manifest lists tables, so it grows with a schema; beyond this it is none of ours. */
@@ -66,5 +73,13 @@ export function parseManifest(text: string, key: DumpKey): Manifest {
   ] as const) {
     if (typeof manifest[name] !== 'string') throw wrong(`has no valid ${name}`)
   }
+  if (!Array.isArray(manifest.tables) || !manifest.tables.every(isTableRows))
+    throw wrong('has no valid tables')
   return value as Manifest
+}
+
+function isTableRows(value: unknown): value is TableRows {
+  const { schema, name, rows, bytes } = (value ?? {}) as Record<string, unknown>
+  const counted = rows === null || Number.isSafeInteger(rows)
+  return typeof schema === 'string' && typeof name === 'string' && counted && Number.isSafeInteger(bytes)
 }

@@ -41,7 +41,9 @@ export function s3Storage(options: S3Options): Storage {
     download: async (key) => download(aws, address(key)),
     abandon: (key) => abortMultipartUploads(options, key),
     remove: (key) =>
-      aws.text(['s3api', 'delete-object', ...objectArguments(options, key)]).then(() => undefined),
+      aws
+        .text(['s3api', 'delete-object', ...objectArguments(options, key)], { evenWhenCancelled: true })
+        .then(() => undefined),
   }
 }
 

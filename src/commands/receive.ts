@@ -1,0 +1,132 @@
+import { type ArchiveReport, createDecoder, newestReadable } from '../archive/archive.ts'
+import type { Context } from '../context.ts'
+import { commitSink, Meter, type Sink, transfer } from '../process/transfer.ts'
+import { formatBytes, formatCount } from '../report/format.ts'
+import { log } from '../report/log.ts'
+import { describeRows, showProgress, tableProgress } from '../report/progress.ts'
+import { type Chosen, chooseDump } from '../storage/catalogue.ts'
+import { keyPart } from '../storage/keys.ts'
+import type { TableRows } from '../storage/manifest.ts'
+import type { Storage } from '../storage/storage.ts'
+import { openStorage } from './prepare.ts'
+
+/** A stored dump that was found, and the store that has it. */
+export type Dump = { storage: Storage; chosen: Chosen }
+
+/** What passed through us on the way from storage. */
+export type Received = { sha256: string; archive: ArchiveReport }
+
+/** Finds the dump that `dump-key` names. */
+export async function findDump(context: Context): Promise<Dump> {
+  const { inputs } = context
+  const storage = await openStorage(context)
+  const narrowing = {
+    instance: keyPart(inputs.instance),
+    config: inputs.config === 'none' ? '' : keyPart(inputs.config),
+  }
+  const chosen = await chooseDump(storage, inputs.dumpKey, narrowing)
+  log.info(`Found ${storage.address(chosen.key)}, ${formatBytes(chosen.size)}`)
+  if (!chosen.manifest) {
+    log.warning(
+      `${chosen.key} has no manifest: it was not committed by this action, so its content cannot be compared with what was dumped`,
+    )
+  }
+  if (chosen.passedOver.length > 0) {
+    log.warning(
+      `"${inputs.dumpKey}" covers several databases; the newest dump won over ${chosen.passedOver.join(', ')}. Give instance, config or a longer prefix to narrow it`,
+    )
+  }
+  return { storage, chosen }
+}
+
+/** Makes the sink when the stage that feeds it is known; a sink may want the report of what passed. */
+export type OpenSink = (report: () => ArchiveReport) => Promise<Sink>
+
+/**
+ * Moves a dump out of storage, decompressed and in a version that `clientMajor` reads, into a sink, and commits the sink
+ * only after size, digest, structure and row counts are what they should be.
+ */
+export async function receive(
+  context: Context,
+  { storage, chosen }: Dump,
+  clientMajor: number,
+  openSink: OpenSink,
+): Promise<Received> {
+  const { inputs, signal } = context
+  const meter = new Meter()
+  const decoder = createDecoder({ maxVersion: newestReadable(clientMajor), jobs: inputs.jobs })
+  using _ = showProgress({
+    verb: 'Restored',
+    bytes: () => decoder.progress.rawBytes,
+    total: chosen.manifest && { bytes: chosen.manifest.rawBytes, of: 'the data' },
+    detail: () => tableProgress(decoder.progress),
+  })
+  const sink = await openSink(decoder.report)
+  const source = await storage.download(chosen.key)
+  const moved = () => meter.bytes + decoder.progress.rawBytes
+  const options = { stages: [meter.stage, decoder.transform], signal, idleTimeout: inputs.idleTimeout, moved }
+  await transfer(source, sink, options).catch((error) => Promise.reject(explainDamage(error, chosen, meter)))
+  try {
+    checkReceived(chosen, meter, decoder.report())
+  } catch (error) {
+    await sink.abort()
+    throw error
+  }
+  await commitSink(sink, signal)
+  log.info(
+    `Received all ${formatBytes(meter.bytes)}, ${describeRows(decoder.report())}${chosen.manifest ? ', as in the manifest' : ''}`,
+  )
+  return { sha256: meter.sha256, archive: decoder.report() }
+}
+
+/** An archive that ends too early is most often a download that did. */
+function explainDamage(error: unknown, { key, size }: Chosen, meter: Meter): unknown {
+  if (!(error instanceof Error) || error.name !== 'ArchiveError') return error
+  if (meter.bytes < size) {
+    return new Error(
+      `${key} has ${size} bytes and ${meter.bytes} arrived, and they are no whole archive (${error.message}); the target is as it was`,
+      { cause: error },
+    )
+  }
+  return new Error(`${key} is damaged: ${error.message}; the target is as it was`, { cause: error })
+}
+
+function checkReceived({ key, size, manifest }: Chosen, meter: Meter, archive: ArchiveReport): void {
+  if (meter.bytes !== size) {
+    throw new Error(`${key} has ${size} bytes and ${meter.bytes} arrived; the target is as it was`)
+  }
+  if (!manifest) return
+  if (manifest.sha256 !== meter.sha256) {
+    throw new Error(
+      `${key} is not what was dumped (SHA-256 ${meter.sha256}, its manifest says ${manifest.sha256}); the target is as it was`,
+    )
+  }
+  const difference = archive.opaque ? null : describeDifference(manifest.tables, archive.tables)
+  if (difference) throw new Error(`${key} differs from its manifest: ${difference}; the target is as it was`)
+}
+
+/** The first tables whose rows differ, in words, or null. Tables whose rows nobody could count are equal. */
+export function describeDifference(
+  expected: readonly TableRows[],
+  found: readonly TableRows[],
+): string | null {
+  const name = (table: TableRows) => `${table.schema}.${table.name}`
+  const rows = new Map(found.map((table) => [name(table), table.rows]))
+  const differences = expected.flatMap((table) => {
+    const actual = rows.get(name(table))
+    if (actual === undefined) return [`${name(table)} is missing`]
+    if (actual === table.rows || actual === null || table.rows === null) return []
+    const more = actual - table.rows
+    return [
+      `${name(table)} has ${formatCount(actual)} rows instead of ${formatCount(table.rows)} (${more > 0 ? '+' : ''}${formatCount(more)})`,
+    ]
+  })
+  const expectedNames = new Set(expected.map(name))
+  const surplus = found
+    .filter((table) => !expectedNames.has(name(table)))
+    .map((table) => `${name(table)} is too many`)
+  const all = [...differences, ...surplus]
+  return all.length === 0
+    ? null
+    : `${all.slice(0, 5).join(', ')}${all.length > 5 ? ` and ${all.length - 5} more` : ''}`
+}
