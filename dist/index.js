@@ -28570,7 +28570,7 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 /***/ ((__webpack_module__, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7812);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8756);
 
 await (0,_main_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .e)();
 
@@ -28579,7 +28579,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 7812:
+/***/ 8756:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -32066,7 +32066,8 @@ function localStorage(folder) {
             const texts = keys.map(async (key) => [key, await (0,promises_namespaceObject.readFile)(await inside(root, key), 'utf8')]);
             return new Map(await Promise.all(texts));
         },
-        writeTextOnce: (key, text) => writeTextOnce((0,external_node_path_namespaceObject.join)(root, key), text),
+        writeTextOnce: (key, text) => writeText((0,external_node_path_namespaceObject.join)(root, key), text, promises_namespaceObject.link),
+        replaceText: (key, text) => writeText((0,external_node_path_namespaceObject.join)(root, key), text, promises_namespaceObject.rename),
         upload: (key) => upload((0,external_node_path_namespaceObject.join)(root, key)),
         download: (key) => download(root, key),
         // A partial file has a name of its own and is noted as such.
@@ -32103,27 +32104,16 @@ async function sizeOf(root, key) {
         throw error;
     }
 }
-/** Written whole under another name, then linked: `link` fails when the key exists, so the first writer wins. */
-async function writeTextOnce(path, text) {
+/**
+ * Written whole under another name, then published: `rename` takes the place of what is there, `link` fails when the
+ * key exists, so that the first writer wins.
+ */
+async function writeText(path, text, publish) {
     const temporary = temporaryName(path);
     try {
-        const env_1 = { stack: [], error: void 0, hasError: false };
-        try {
-            const file = __addDisposableResource(env_1, await (0,promises_namespaceObject.open)(temporary, 'wx', 0o600), true);
-            await file.writeFile(text);
-            await file.sync();
-            await (0,promises_namespaceObject.link)(temporary, path);
-            await syncFolder((0,external_node_path_namespaceObject.dirname)(path));
-        }
-        catch (e_1) {
-            env_1.error = e_1;
-            env_1.hasError = true;
-        }
-        finally {
-            const result_1 = __disposeResources(env_1);
-            if (result_1)
-                await result_1;
-        }
+        await (0,promises_namespaceObject.writeFile)(temporary, text, { flag: 'wx', mode: 0o600, flush: true });
+        await publish(temporary, path);
+        await syncFolder((0,external_node_path_namespaceObject.dirname)(path));
     }
     catch (error) {
         const taken = error.code === 'EEXIST';
@@ -32138,21 +32128,21 @@ function temporaryName(path) {
 }
 /** Makes a new name last: without it a crash can forget the rename. Folders cannot be synced on Windows. */
 async function syncFolder(folder) {
-    const env_2 = { stack: [], error: void 0, hasError: false };
+    const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         if (process.platform === 'win32')
             return;
-        const handle = __addDisposableResource(env_2, await (0,promises_namespaceObject.open)(folder, 'r'), true);
+        const handle = __addDisposableResource(env_1, await (0,promises_namespaceObject.open)(folder, 'r'), true);
         await handle.sync();
     }
-    catch (e_2) {
-        env_2.error = e_2;
-        env_2.hasError = true;
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
     }
     finally {
-        const result_2 = __disposeResources(env_2);
-        if (result_2)
-            await result_2;
+        const result_1 = __disposeResources(env_1);
+        if (result_1)
+            await result_1;
     }
 }
 /** Temporary name, fsync, rename: a file under its final name is always whole. */
@@ -32217,7 +32207,8 @@ function s3Storage(options) {
         list: (below) => listObjects(options, below),
         size: (key) => headObject(options, key),
         readTexts: (keys, below) => readTexts(options, keys, below),
-        writeTextOnce: (key, text) => s3_writeTextOnce(options, key, text),
+        writeTextOnce: (key, text) => putText(options, key, text, putOnce),
+        replaceText: (key, text) => putText(options, key, text, put),
         upload: async (key, expectedBytes) => new S3Upload(options, key, uploadArguments(options, address(key), expectedBytes)),
         download: async (key) => s3_download(aws, address(key)),
         abandon: (key) => abortMultipartUploads(options, key),
@@ -32315,34 +32306,39 @@ async function readFolder(folder, below, wanted) {
     }
     return texts;
 }
-/** The first writer wins where the store and the CLI know `If-None-Match`; elsewhere a look before must do. */
-async function s3_writeTextOnce(options, key, text) {
+/** `put-object` takes its body from a file only. */
+async function putText(options, key, text, publish) {
     const folder = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(options.tempDirectory, 'pgclone-manifest-'));
     const forget = notePending({ kind: 'file', path: folder });
     const body = (0,external_node_path_namespaceObject.join)(folder, 'manifest.json');
+    const content = ['--body', body, '--content-type', 'application/json'];
     const encryption = serverSideEncryption(options, ['--server-side-encryption', '--ssekms-key-id']);
-    const args = [
-        's3api',
-        'put-object',
-        ...objectArguments(options, key),
-        '--body',
-        body,
-        '--content-type',
-        'application/json',
-    ];
     try {
         await (0,promises_namespaceObject.writeFile)(body, text, { mode: 0o600 });
-        if (options.conditionalPut && (await putIfAbsent(options, key, [...args, ...encryption])))
-            return;
-        if ((await headObject(options, key)) !== null)
-            throw new Error(`${key} exists already; another run wrote it`);
-        await options.aws.json([...args, ...encryption]);
+        await publish(options, key, [
+            's3api',
+            'put-object',
+            ...objectArguments(options, key),
+            ...content,
+            ...encryption,
+        ]);
     }
     finally {
         await (0,promises_namespaceObject.rm)(folder, { recursive: true, force: true });
         forget();
     }
 }
+const put = async ({ aws }, _key, args) => {
+    await aws.json(args);
+};
+/** The first writer wins where the store and the CLI know `If-None-Match`; elsewhere a look before must do. */
+const putOnce = async (options, key, args) => {
+    if (options.conditionalPut && (await putIfAbsent(options, key, args)))
+        return;
+    if ((await headObject(options, key)) !== null)
+        throw new Error(`${key} exists already; another run wrote it`);
+    await put(options, key, args);
+};
 /** @returns false when the store does not know conditional writes */
 async function putIfAbsent({ aws }, key, args) {
     try {
@@ -32576,10 +32572,6 @@ function awsWarnings({ version, major }) {
     // https://github.com/aws/aws-cli/pull/10622
     if (isBetween(version, '2.32.32', '2.38.0')) {
         warnings.push(`AWS CLI ${version} does not retry a download whose connection breaks. Use 2.38.1 or newer.`);
-    }
-    if (isBetween(version, '2.0.0', '2.36.42')) {
-        warnings.push(`AWS CLI ${version} ignores s3-checksum: when-required if its configuration sets ` +
-            'preferred_transfer_client = crt. Use 2.36.43 or newer with it.');
     }
     return warnings;
 }
@@ -34589,7 +34581,8 @@ var external_node_util_ = __nccwpck_require__(7975);
 var external_node_zlib_ = __nccwpck_require__(8522);
 ;// CONCATENATED MODULE: ./build/src/archive/ordered.js
 /**
- * The results of `tasks` in their order, while up to `limit` promised ones are under way. When it ends early, by
+ * The results of `tasks` in their order, while up to `limit` promised ones are under way, and no more than four times
+ * as many wait their turn. When it ends early, by
  * error or because the reader stops, it waits for the work under way, so that nothing outlives it.
  */
 async function* ordered(tasks, limit) {
@@ -34602,7 +34595,8 @@ async function* ordered(tasks, limit) {
                 promised++;
                 result.catch(() => { }); // reported when its turn comes
             }
-            while (queue.length > 0 && (promised >= limit || !(queue[0] instanceof Promise))) {
+            while (queue.length > 0 &&
+                (promised >= limit || queue.length > 4 * limit || !(queue[0] instanceof Promise))) {
                 const next = queue.shift();
                 if (next instanceof Promise)
                     promised--;
@@ -34754,96 +34748,6 @@ function fail(error, what, offset) {
     });
 }
 
-;// CONCATENATED MODULE: ./build/src/archive/encode.js
-
-
-
-const END_OF_RUN = intBytes(0);
-/** One round trip to a thread a piece: what does not fit makes another one. Compressed, a piece seldom is larger. */
-const OUTPUT_SIZE = 512 * 1024;
-const compressZstd = (0,external_node_util_.promisify)(external_node_zlib_.zstdCompress);
-const compressRaw = (0,external_node_util_.promisify)(external_node_zlib_.deflateRaw);
-/** Makes the encoder of each run for an archive that is compressed so. */
-function runEncoders({ method, level }) {
-    if (method === 'gzip')
-        return () => new GzipRun(level ?? external_node_zlib_.constants.Z_DEFAULT_COMPRESSION);
-    if (method === 'zstd')
-        return () => zstdRun(level ?? external_node_zlib_.constants.ZSTD_CLEVEL_DEFAULT);
-    return () => PLAIN_RUN;
-}
-/** Algorithm for the header of an archive that is compressed so, and the minor version that first knew it. */
-function algorithmOf({ method }) {
-    return { algorithm: method, since: method === 'zstd' ? 15 : 0 };
-}
-function chunk(...parts) {
-    return [intBytes(parts.reduce((sum, part) => sum + part.length, 0)), ...parts];
-}
-const PLAIN_RUN = { piece: (raw) => chunk(raw), end: () => [END_OF_RUN] };
-/**
- * Each chunk is a whole frame that declares its size: a reader may decompress them side by side, and pg_restore reads
- * them one by one.
- */
-function zstdRun(level) {
-    const options = { chunkSize: OUTPUT_SIZE, params: { [external_node_zlib_.constants.ZSTD_c_compressionLevel]: level } };
-    return {
-        piece: async (raw) => chunk(await compressZstd(raw, { ...options, pledgedSrcSize: raw.length })),
-        end: () => [END_OF_RUN],
-    };
-}
-/**
- * A run is one zlib stream (RFC 1950), for pg_restore stops at the end of the first. Its pieces are deflated apart and
- * end with a sync flush, on a byte boundary, so that they may follow each other; an empty last block ends them.
- */
-class GzipRun {
-    level;
-    checksum = new Adler32();
-    begun = false;
-    constructor(level) {
-        this.level = level;
-    }
-    async piece(raw) {
-        const head = this.head();
-        this.checksum.add(raw);
-        const options = { level: this.level, chunkSize: OUTPUT_SIZE, finishFlush: external_node_zlib_.constants.Z_SYNC_FLUSH };
-        return chunk(...head, await compressRaw(raw, options));
-    }
-    end() {
-        return [...chunk(...this.head(), Buffer.from([0x03, 0x00]), this.checksum.digest()), END_OF_RUN];
-    }
-    /** The two bytes that begin a zlib stream, once. */
-    head() {
-        if (this.begun)
-            return [];
-        this.begun = true;
-        return [Buffer.from([0x78, 0x9c])];
-    }
-}
-/** The checksum at the end of a zlib stream. Node has none of its own. */
-class Adler32 {
-    a = 1;
-    b = 0;
-    add(bytes) {
-        let { a, b } = this;
-        for (let at = 0; at < bytes.length;) {
-            // 5552 is how many bytes can be summed before b could pass 32 bits.
-            for (const stop = Math.min(at + 5552, bytes.length); at < stop; at++) {
-                a += bytes[at];
-                b += a;
-            }
-            a %= 65521;
-            b %= 65521;
-        }
-        this.a = a;
-        this.b = b;
-    }
-    digest() {
-        const bytes = Buffer.alloc(4);
-        bytes.writeUInt16BE(this.b, 0);
-        bytes.writeUInt16BE(this.a, 2);
-        return bytes;
-    }
-}
-
 ;// CONCATENATED MODULE: ./build/src/archive/header.js
 
 
@@ -34918,6 +34822,218 @@ function headerBytes(header) {
         ...stringBytes(header.serverVersion),
         ...stringBytes(header.clientVersion),
     ]);
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/encode.js
+
+
+
+
+const END_OF_RUN = intBytes(0);
+/** One round trip to a thread a piece: what does not fit makes another one. Compressed, a piece seldom is larger. */
+const OUTPUT_SIZE = 512 * 1024;
+const compressZstd = (0,external_node_util_.promisify)(external_node_zlib_.zstdCompress);
+const compressRaw = (0,external_node_util_.promisify)(external_node_zlib_.deflateRaw);
+/** Makes the encoder of each run for an archive that is compressed so. */
+function runEncoders({ method, level }) {
+    if (method === 'gzip')
+        return () => new GzipRun(level ?? external_node_zlib_.constants.Z_DEFAULT_COMPRESSION);
+    if (method === 'zstd')
+        return () => zstdRun(level ?? external_node_zlib_.constants.ZSTD_CLEVEL_DEFAULT);
+    return () => PLAIN_RUN;
+}
+/** Algorithm for the header of an archive that is compressed so, and the minor version that first knew it. */
+function algorithmOf({ method }) {
+    return { algorithm: method, since: method === 'zstd' ? ALGORITHM_BYTE : 0 };
+}
+function chunk(...parts) {
+    return [intBytes(parts.reduce((sum, part) => sum + part.length, 0)), ...parts];
+}
+const PLAIN_RUN = { piece: (raw) => chunk(raw), end: () => [END_OF_RUN] };
+/**
+ * Each chunk is a whole frame that declares its size: a reader may decompress them side by side, and pg_restore reads
+ * them one by one.
+ */
+function zstdRun(level) {
+    const options = { chunkSize: OUTPUT_SIZE, params: { [external_node_zlib_.constants.ZSTD_c_compressionLevel]: level } };
+    return {
+        piece: async (raw) => chunk(await compressZstd(raw, { ...options, pledgedSrcSize: raw.length })),
+        end: () => [END_OF_RUN],
+    };
+}
+/**
+ * A run is one zlib stream (RFC 1950), for pg_restore stops at the end of the first. Its pieces are deflated apart and
+ * end with a sync flush, on a byte boundary, so that they may follow each other; an empty last block ends them.
+ */
+class GzipRun {
+    level;
+    checksum = new Adler32();
+    begun = false;
+    constructor(level) {
+        this.level = level;
+    }
+    async piece(raw) {
+        const head = this.head();
+        this.checksum.add(raw);
+        const options = { level: this.level, chunkSize: OUTPUT_SIZE, finishFlush: external_node_zlib_.constants.Z_SYNC_FLUSH };
+        return chunk(...head, await compressRaw(raw, options));
+    }
+    end() {
+        return [...chunk(...this.head(), Buffer.from([0x03, 0x00]), this.checksum.digest()), END_OF_RUN];
+    }
+    /** The two bytes that begin a zlib stream, once. */
+    head() {
+        if (this.begun)
+            return [];
+        this.begun = true;
+        return [Buffer.from([0x78, 0x9c])];
+    }
+}
+/** The checksum at the end of a zlib stream. Node has none of its own. */
+class Adler32 {
+    a = 1;
+    b = 0;
+    add(bytes) {
+        let { a, b } = this;
+        for (let at = 0; at < bytes.length;) {
+            // 5552 is how many bytes can be summed before b could pass 32 bits.
+            for (const stop = Math.min(at + 5552, bytes.length); at < stop; at++) {
+                a += bytes[at];
+                b += a;
+            }
+            a %= 65521;
+            b %= 65521;
+        }
+        this.a = a;
+        this.b = b;
+    }
+    digest() {
+        const bytes = Buffer.alloc(4);
+        bytes.writeUInt16BE(this.b, 0);
+        bytes.writeUInt16BE(this.a, 2);
+        return bytes;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/blocks.js
+
+
+
+
+
+// Block types of pg_backup_archiver.h: a table's data, and large objects with an OID before each.
+const BLK_DATA = 1;
+const BLK_BLOBS = 3;
+/** Reads the blocks of data that follow the table of contents. */
+class BlockReader {
+    input;
+    header;
+    chunks;
+    entries;
+    missing;
+    tally;
+    jobs;
+    newRun;
+    constructor(input, header, entries, tally, { compression, jobs }) {
+        this.input = input;
+        this.header = header;
+        this.chunks = new ChunkReader(input);
+        this.entries = entries.length;
+        this.missing = new Map(entries.filter((entry) => entry.hasData).map((entry) => [entry.dumpId, entry]));
+        this.tally = tally;
+        this.jobs = jobs;
+        this.newRun = runEncoders(header.algorithm === 'lz4' ? { method: 'none' } : compression);
+    }
+    /** What to write for all blocks; those of entries not in `kept` are read and left out. */
+    async *tasks(kept) {
+        while (await this.input.fill(1)) {
+            if (this.missing.size === 0) {
+                await this.tocCopy();
+                break;
+            }
+            const { type, entry } = await this.blockHeader();
+            this.missing.delete(entry.dumpId);
+            const wanted = kept.has(entry.dumpId);
+            const body = type === BLK_BLOBS ? this.largeObjects(entry, wanted) : this.run(entry, wanted, '');
+            if (!wanted) {
+                for await (const _ of body)
+                    ;
+                continue;
+            }
+            yield { result: { buffers: [Buffer.from([type]), intBytes(entry.dumpId)], block: entry.dumpId } };
+            this.tally.begin(entry, this.header.algorithm !== 'lz4');
+            yield* body;
+            this.tally.end(entry);
+        }
+        this.checkComplete();
+    }
+    /**
+     * pg_dump 16 and later, writing to a redirected file, means to go back and fill in the table of contents, but has
+     * set the file to append by then (_allocAH in pg_backup_archiver.c): a second one follows the data. It is left out.
+     */
+    async tocCopy() {
+        const at = this.input.offset;
+        if ((await this.input.int('what follows the data')) !== this.entries) {
+            throw new ArchiveError('something follows the data of the last entry', at);
+        }
+        for await (const _ of this.input.rest())
+            ;
+    }
+    async blockHeader() {
+        const at = this.input.offset;
+        const type = await this.input.byte('a block header');
+        if (type !== BLK_DATA && type !== BLK_BLOBS)
+            throw new ArchiveError(`unknown type ${type} of a data block`, at);
+        const id = await this.input.int('a block header');
+        const entry = this.missing.get(id);
+        if (entry === undefined)
+            throw new ArchiveError(`a data block for ID ${id}, which no entry awaits`, at);
+        if ((entry.desc === 'BLOBS') !== (type === BLK_BLOBS)) {
+            throw new ArchiveError(`a data block of type ${type} for ${nameOf(entry)}`, at);
+        }
+        return { type, entry };
+    }
+    async *largeObjects(entry, wanted) {
+        for (;;) {
+            const oid = await this.input.int(`the large objects of ${nameOf(entry)}`);
+            if (wanted)
+                yield { result: { buffers: [intBytes(oid)] } };
+            if (oid === 0)
+                return;
+            yield* this.run(entry, wanted, `large object ${oid >>> 0} in `);
+        }
+    }
+    async *run(entry, wanted, part) {
+        const what = `the data of ${part}${nameOf(entry)}`;
+        if (!wanted) {
+            for await (const _ of this.chunks.run(what))
+                ;
+            return;
+        }
+        const run = this.newRun();
+        const { input, chunks } = this;
+        const source = { input, chunks, algorithm: this.header.algorithm, jobs: 2 * this.jobs };
+        for await (const piece of decodeRun(source, what)) {
+            if (piece.length === 0)
+                continue; // an empty frame; an empty chunk would end the run
+            this.tally.add(piece);
+            const buffers = run.piece(piece);
+            yield {
+                result: buffers instanceof Promise ? buffers.then((ready) => ({ buffers: ready })) : { buffers },
+            };
+        }
+        yield { result: { buffers: run.end() } };
+    }
+    checkComplete() {
+        if (this.missing.size === 0)
+            return;
+        const names = [...this.missing.values()].map(nameOf);
+        const more = names.length > 10 ? ` and ${names.length - 10} more` : '';
+        throw new ArchiveError(`the archive ends without the data of ${names.slice(0, 10).join(', ')}${more}`, this.input.offset);
+    }
+}
+function nameOf({ desc, namespace, tag }) {
+    return desc === 'TABLE DATA' ? `table ${namespace}.${tag}` : `${desc} ${tag}`;
 }
 
 ;// CONCATENATED MODULE: ./build/src/archive/toc.js
@@ -35275,10 +35391,6 @@ function opaqueReport(version, bytes) {
 
 
 
-
-// Block types of pg_backup_archiver.h: a table's data, and large objects with an OID before each.
-const BLK_DATA = 1;
-const BLK_BLOBS = 3;
 /** The reader to come has no limit that we know of. */
 const ANY_MINOR = Number.POSITIVE_INFINITY;
 /** Reads one archive and writes it again: compressed otherwise, filtered, for an older reader; and counts it. */
@@ -35327,7 +35439,8 @@ class Transcoder {
         yield toc.bytes;
         let written = head.length + toc.bytes.length;
         const blocks = new Map();
-        const tasks = new BlockReader(input, read, entries, this.tally, this.options).tasks(new Set(kept.map((entry) => entry.dumpId)));
+        const reader = new BlockReader(input, read, entries, this.tally, this.options);
+        const tasks = reader.tasks(new Set(kept.map((entry) => entry.dumpId)));
         for await (const { buffers, block } of ordered(tasks, 2 * this.options.jobs)) {
             if (block !== undefined)
                 blocks.set(block, written);
@@ -35350,117 +35463,6 @@ function writtenHeader(read, { compression, maxMinor }) {
         throw new ArchiveError(`the archive is compressed with ${algorithm}, which readers of 1.${maxMinor} do not know`, 0);
     }
     return { ...read, minor, algorithm };
-}
-/** Reads the blocks of data that follow the table of contents. */
-class BlockReader {
-    input;
-    header;
-    chunks;
-    entries;
-    missing;
-    tally;
-    jobs;
-    newRun;
-    constructor(input, header, entries, tally, { compression, jobs }) {
-        this.input = input;
-        this.header = header;
-        this.chunks = new ChunkReader(input);
-        this.entries = entries.length;
-        this.missing = new Map(entries.filter((entry) => entry.hasData).map((entry) => [entry.dumpId, entry]));
-        this.tally = tally;
-        this.jobs = jobs;
-        this.newRun = runEncoders(header.algorithm === 'lz4' ? { method: 'none' } : compression);
-    }
-    /** What to write for all blocks; those of entries not in `kept` are read and left out. */
-    async *tasks(kept) {
-        while (await this.input.fill(1)) {
-            if (this.missing.size === 0) {
-                await this.tocCopy();
-                break;
-            }
-            const { type, entry } = await this.blockHeader();
-            this.missing.delete(entry.dumpId);
-            const wanted = kept.has(entry.dumpId);
-            const body = type === BLK_BLOBS ? this.largeObjects(entry, wanted) : this.run(entry, wanted, '');
-            if (!wanted) {
-                for await (const _ of body)
-                    ;
-                continue;
-            }
-            yield { result: { buffers: [Buffer.from([type]), intBytes(entry.dumpId)], block: entry.dumpId } };
-            this.tally.begin(entry, this.header.algorithm !== 'lz4');
-            yield* body;
-            this.tally.end(entry);
-        }
-        this.checkComplete();
-    }
-    /**
-     * pg_dump 16 and later, writing to a redirected file, means to go back and fill in the table of contents, but has
-     * set the file to append by then (_allocAH in pg_backup_archiver.c): a second one follows the data. It is left out.
-     */
-    async tocCopy() {
-        const at = this.input.offset;
-        if ((await this.input.int('what follows the data')) !== this.entries) {
-            throw new ArchiveError('something follows the data of the last entry', at);
-        }
-        for await (const _ of this.input.rest())
-            ;
-    }
-    async blockHeader() {
-        const at = this.input.offset;
-        const type = await this.input.byte('a block header');
-        if (type !== BLK_DATA && type !== BLK_BLOBS)
-            throw new ArchiveError(`unknown type ${type} of a data block`, at);
-        const id = await this.input.int('a block header');
-        const entry = this.missing.get(id);
-        if (entry === undefined)
-            throw new ArchiveError(`a data block for ID ${id}, which no entry awaits`, at);
-        if ((entry.desc === 'BLOBS') !== (type === BLK_BLOBS)) {
-            throw new ArchiveError(`a data block of type ${type} for ${nameOf(entry)}`, at);
-        }
-        return { type, entry };
-    }
-    async *largeObjects(entry, wanted) {
-        for (;;) {
-            const oid = await this.input.int(`the large objects of ${nameOf(entry)}`);
-            if (wanted)
-                yield { result: { buffers: [intBytes(oid)] } };
-            if (oid === 0)
-                return;
-            yield* this.run(entry, wanted, `large object ${oid >>> 0} in `);
-        }
-    }
-    async *run(entry, wanted, part) {
-        const what = `the data of ${part}${nameOf(entry)}`;
-        if (!wanted) {
-            for await (const _ of this.chunks.run(what))
-                ;
-            return;
-        }
-        const run = this.newRun();
-        const { input, chunks } = this;
-        const source = { input, chunks, algorithm: this.header.algorithm, jobs: 2 * this.jobs };
-        for await (const piece of decodeRun(source, what)) {
-            if (piece.length === 0)
-                continue; // an empty frame; an empty chunk would end the run
-            this.tally.add(piece);
-            const buffers = run.piece(piece);
-            yield {
-                result: buffers instanceof Promise ? buffers.then((ready) => ({ buffers: ready })) : { buffers },
-            };
-        }
-        yield { result: { buffers: run.end() } };
-    }
-    checkComplete() {
-        if (this.missing.size === 0)
-            return;
-        const names = [...this.missing.values()].map(nameOf);
-        const more = names.length > 10 ? ` and ${names.length - 10} more` : '';
-        throw new ArchiveError(`the archive ends without the data of ${names.slice(0, 10).join(', ')}${more}`, this.input.offset);
-    }
-}
-function nameOf({ desc, namespace, tag }) {
-    return desc === 'TABLE DATA' ? `table ${namespace}.${tag}` : `${desc} ${tag}`;
 }
 
 ;// CONCATENATED MODULE: ./build/src/archive/offsets.js
@@ -35979,6 +35981,7 @@ function describeRows({ tables, rows }) {
 
 
 
+
 /** Appends Markdown to the job summary, when the step wants one and the runner has one. */
 async function writeSummary({ inputs, environment }, markdown) {
     if (!inputs.summary || !environment.GITHUB_STEP_SUMMARY)
@@ -36001,10 +36004,49 @@ function dumpSummary(manifest, where) {
         ['From', `${cell(where.source)}, PostgreSQL ${manifest.serverVersion}`],
         ['To', cell(where.uri)],
         ['Key', cell(manifest.key)],
-        ['Stored', `${formatBytes(manifest.size)} in ${formatDuration(manifest.durationMs)}`],
+        ['Data', `${formatBytes(manifest.rawBytes)}, ${describeRows(manifest)}`],
+        [
+            'Stored',
+            `${formatBytes(manifest.size)} (${manifest.compression}) in ${formatDuration(manifest.durationMs)}`,
+        ],
         ['SHA-256', cell(manifest.sha256)],
     ];
-    return `### ✅ Dumped ${cell(manifest.database)}\n\n${table(rows)}`;
+    return `### ✅ Dumped ${cell(manifest.database)}\n\n${table(rows)}\n\n${largestTables(manifest.tables)}`;
+}
+/** So many tables show what a database is made of. */
+const LARGEST = 10;
+const BAR = 20;
+/** The largest tables, each with its rows and a bar of its share. */
+function largestTables(tables) {
+    const largest = [...tables].sort((a, b) => b.bytes - a.bytes).slice(0, LARGEST);
+    const most = largest[0]?.bytes ?? 0;
+    if (most === 0)
+        return '';
+    const rows = largest.map(({ schema, name, rows, bytes }) => {
+        const bar = '█'.repeat(Math.max(1, Math.round((bytes / most) * BAR)));
+        return `| ${cell(`${schema}.${name}`)} | ${rows === null ? '?' : formatCount(rows)} | ${formatBytes(bytes)} | ${bar} |`;
+    });
+    return ['| Largest tables | Rows | Data | |', '|---|---:|---:|---|', ...rows].join('\n');
+}
+function verifySummary(manifest, evidence, where) {
+    const rows = [
+        ['Dump', cell(where.uri)],
+        [
+            'Restored into',
+            `a throwaway database, PostgreSQL ${evidence.serverVersion}, in ${formatDuration(where.durationMs)}`,
+        ],
+        ['Stored bytes', `${formatBytes(manifest.size)}, SHA-256 ${cell(manifest.sha256)} as in the manifest`],
+        [
+            'Rows',
+            `${manifest.rows === null ? 'not counted in the dump' : formatCount(manifest.rows)} in ${evidence.tables} tables, each as in the manifest`,
+        ],
+        ['Schema', `all ${evidence.objects} objects of the dump`],
+        [
+            'Assertions',
+            evidence.assertions === 0 ? 'none given (`verify-sql`)' : `all ${evidence.assertions} hold`,
+        ],
+    ];
+    return `### ✅ Verified ${cell(manifest.database)}\n\n${table(rows)}\n\n${largestTables(manifest.tables)}`;
 }
 function restoreSummary(restored) {
     const { dump, uri, database, previous, durationMs, serverVersion, received } = restored;
@@ -36529,6 +36571,48 @@ async function findDumps({ inputs }, storage) {
     }));
 }
 
+;// CONCATENATED MODULE: ./build/src/database/assertions.js
+
+
+
+
+
+/**
+ * Runs the statements of `verify-sql`. Each prints one column, and every row of it must be true.
+ *
+ * @throws an Error that names the first assertion that does not hold
+ */
+async function checkAssertions(assertions, connection, options) {
+    const env = clientEnvironment(connection, options.environment);
+    for (const assertion of assertions) {
+        const isFile = /\.sql$/i.test(assertion);
+        const file = isFile ? ((0,external_node_path_namespaceObject.isAbsolute)(assertion) ? assertion : (0,external_node_path_namespaceObject.join)(options.workspace, assertion)) : '-';
+        const args = [
+            '--no-psqlrc',
+            '--no-align',
+            '--tuples-only',
+            '--quiet',
+            '--no-password',
+            '--set=ON_ERROR_STOP=1',
+            `--file=${file}`,
+        ];
+        const { exit, stdout, child } = await run(options.psql, args, {
+            env,
+            input: isFile ? '' : `${assertion}\n;`,
+            signal: options.signal,
+        });
+        if (!child_succeeded(exit))
+            throw new Error(`verify-sql could not be run: ${assertion}: ${child_childFailure(child, exit).message}`);
+        const rows = stdout.split('\n').filter((line) => line !== '');
+        const untrue = rows.filter((row) => row !== 't' && row !== 'true').length;
+        if (rows.length === 0 || untrue > 0) {
+            const reason = rows.length === 0 ? 'it returned no row' : `${untrue} of ${rows.length} rows are not true`;
+            throw new Error(`verify-sql does not hold: ${assertion} (${reason})`);
+        }
+        log.info(`Holds: ${assertion}`);
+    }
+}
+
 ;// CONCATENATED MODULE: ./build/src/database/restore.js
 
 
@@ -36766,54 +36850,6 @@ function cut(text, bytes) {
     return fitting;
 }
 
-;// CONCATENATED MODULE: ./build/src/database/parallel-restore.js
-
-
-
-
-
-
-
-
-
-/**
- * `pg_restore --jobs`, as the sink of a transfer: several jobs seek in the archive, so it is a file first, and each
- * entry of its table of contents learns where its data are.
- */
-async function startParallelRestore(pgRestore, inputs, env, { jobs, folder, layout }) {
-    const place = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(folder, 'pgclone-spool-'));
-    const forget = notePending({ kind: 'file', path: place });
-    const path = (0,external_node_path_namespaceObject.join)(place, 'archive');
-    const stream = (0,external_node_fs_namespaceObject.createWriteStream)(path, { flags: 'wx', mode: 0o600, highWaterMark: 1 << 20 });
-    let running = null;
-    const remove = async () => {
-        await (0,promises_namespaceObject.rm)(place, { recursive: true, force: true });
-        forget();
-    };
-    return {
-        stream,
-        died: new Promise((resolve) => stream.once('error', (error) => resolve(new Error(`Cannot spool the dump: ${error.message}`)))),
-        commit: async () => {
-            stream.end();
-            await (0,external_node_stream_promises_namespaceObject.finished)(stream);
-            await writeOffsets(path, layout());
-            log.info(`Restoring with ${jobs} jobs`);
-            running = startJudged(pgRestore, [...restoreArguments(inputs), INTO_PGDATABASE, `--jobs=${jobs}`, path], { inputs, env, stdin: 'none' });
-            const reason = await running.ended;
-            if (reason)
-                throw reason;
-            await remove();
-        },
-        abort: async () => {
-            stream.destroy();
-            if (running)
-                await endChild(running.child, ['SIGTERM', 'SIGKILL'], 1500);
-            await (0,external_node_stream_promises_namespaceObject.finished)(stream).catch(() => undefined);
-            await remove();
-        },
-    };
-}
-
 ;// CONCATENATED MODULE: ./build/src/database/properties.js
 
 /** @returns null when there is no such database */
@@ -37025,6 +37061,54 @@ async function swapByClient(session, swap) {
     }
 }
 
+;// CONCATENATED MODULE: ./build/src/database/parallel-restore.js
+
+
+
+
+
+
+
+
+
+/**
+ * `pg_restore --jobs`, as the sink of a transfer: several jobs seek in the archive, so it is a file first, and each
+ * entry of its table of contents learns where its data are.
+ */
+async function startParallelRestore(pgRestore, inputs, env, { jobs, folder, layout }) {
+    const place = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(folder, 'pgclone-spool-'));
+    const forget = notePending({ kind: 'file', path: place });
+    const path = (0,external_node_path_namespaceObject.join)(place, 'archive');
+    const stream = (0,external_node_fs_namespaceObject.createWriteStream)(path, { flags: 'wx', mode: 0o600, highWaterMark: 1 << 20 });
+    let running = null;
+    const remove = async () => {
+        await (0,promises_namespaceObject.rm)(place, { recursive: true, force: true });
+        forget();
+    };
+    return {
+        stream,
+        died: new Promise((resolve) => stream.once('error', (error) => resolve(new Error(`Cannot spool the dump: ${error.message}`)))),
+        commit: async () => {
+            stream.end();
+            await (0,external_node_stream_promises_namespaceObject.finished)(stream);
+            await writeOffsets(path, layout());
+            log.info(`Restoring with ${jobs} jobs`);
+            running = startJudged(pgRestore, [...restoreArguments(inputs), INTO_PGDATABASE, `--jobs=${jobs}`, path], { inputs, env, stdin: 'none' });
+            const reason = await running.ended;
+            if (reason)
+                throw reason;
+            await remove();
+        },
+        abort: async () => {
+            stream.destroy();
+            if (running)
+                await endChild(running.child, ['SIGTERM', 'SIGKILL'], 1500);
+            await (0,external_node_stream_promises_namespaceObject.finished)(stream).catch(() => undefined);
+            await remove();
+        },
+    };
+}
+
 ;// CONCATENATED MODULE: ./build/src/commands/receive.js
 var receive_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
@@ -37191,6 +37275,45 @@ function describeDifference(expected, found) {
         : `${all.slice(0, 5).join(', ')}${all.length > 5 ? ` and ${all.length - 5} more` : ''}`;
 }
 
+;// CONCATENATED MODULE: ./build/src/commands/fill.js
+
+
+
+
+
+
+
+
+/** Moves the dump into an empty database, by one `pg_restore` that streams or by parallel ones from a file. */
+async function fill(context, dump, client, database) {
+    const env = clientEnvironment(onDatabase(connectionOf(context), database), context.environment);
+    const jobs = await jobsWithRoom(context, dump.chosen.manifest?.rawBytes ?? null);
+    return receive(context, dump, client.major, (report) => {
+        return jobs > 1
+            ? startParallelRestore(client.pgRestore, context.inputs, env, {
+                jobs,
+                folder: context.tempDirectory,
+                layout: () => report().layout,
+            })
+            : Promise.resolve(startRestore(client.pgRestore, context.inputs, env));
+    });
+}
+/** Bytes that a runner needs for itself. */
+const SPARE = 1_000_000_000;
+/** How many jobs may restore: parallel ones read a file, and the file needs room for the uncompressed data. */
+async function jobsWithRoom({ inputs, tempDirectory }, rawBytes) {
+    if (inputs.jobs === 1)
+        return 1;
+    const { bavail, bsize } = await (0,promises_namespaceObject.statfs)(tempDirectory);
+    if (rawBytes !== null && rawBytes * 1.1 + SPARE < bavail * bsize)
+        return inputs.jobs;
+    const reason = rawBytes === null
+        ? 'nobody knows how large its data are'
+        : `its data need ${formatBytes(rawBytes)} and ${tempDirectory} has ${formatBytes(bavail * bsize)} free`;
+    log.info(`Restoring with one job as the dump arrives: for parallel jobs ${reason}`);
+    return 1;
+}
+
 ;// CONCATENATED MODULE: ./build/src/commands/restore.js
 var restore_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
@@ -37244,8 +37367,6 @@ var restore_disposeResources = (undefined && undefined.__disposeResources) || (f
     var e = new Error(message);
     return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
 });
-
-
 
 
 
@@ -37344,24 +37465,11 @@ async function checkRights(session, server, name, properties) {
         throw new Error(`The role "${server.role}" does not own "${name}" ("${properties.owner}" does), so it cannot replace it`);
     }
 }
-/** Moves the dump into the staging database, by one `pg_restore` that streams or by parallel ones from a file. */
-async function fill(context, dump, client, staging) {
-    const env = clientEnvironment(onDatabase(connectionOf(context), staging), context.environment);
-    const jobs = await jobsWithRoom(context, dump.chosen.manifest?.rawBytes ?? null);
-    return receive(context, dump, client.major, (report) => {
-        return jobs > 1
-            ? startParallelRestore(client.pgRestore, context.inputs, env, {
-                jobs,
-                folder: context.tempDirectory,
-                layout: () => report().layout,
-            })
-            : Promise.resolve(startRestore(client.pgRestore, context.inputs, env));
-    });
-}
 /** Hooks, statistics and the properties of the database that is to be replaced. */
 async function finishStaging(context, { client, properties, session }, staging) {
     const connection = onDatabase(connectionOf(context), staging);
     await runHooks('pre-swap-hooks', context.inputs.preSwapHooks, connection, { ...context, psql: client.psql });
+    await checkAssertions(context.inputs.verifySql, connection, { ...context, psql: client.psql });
     await analyze(context, client, staging);
     if (properties)
         await session.execute(...propertyStatements(staging, withoutMarker(properties)));
@@ -37479,20 +37587,228 @@ async function restore_report(context, restored) {
         'duration-ms': restored.durationMs,
     });
 }
-/** Bytes that a runner needs for itself. */
-const SPARE = 1_000_000_000;
-/** How many jobs may restore: parallel ones read a file, and the file needs room for the uncompressed data. */
-async function jobsWithRoom({ inputs, tempDirectory }, rawBytes) {
-    if (inputs.jobs === 1)
-        return 1;
-    const { bavail, bsize } = await (0,promises_namespaceObject.statfs)(tempDirectory);
-    if (rawBytes !== null && rawBytes * 1.1 + SPARE < bavail * bsize)
-        return inputs.jobs;
-    const reason = rawBytes === null
-        ? 'nobody knows how large its data are'
-        : `its data need ${formatBytes(rawBytes)} and ${tempDirectory} has ${formatBytes(bavail * bsize)} free`;
-    log.info(`Restoring with one job as the dump arrives: for parallel jobs ${reason}`);
-    return 1;
+
+;// CONCATENATED MODULE: ./build/src/database/inspect.js
+
+
+
+
+
+/**
+ * Rows of those of these tables that the database has. `rows` is null for a table of an extension: its dump holds only
+ * what was added to the rows that `CREATE EXTENSION` makes.
+ */
+async function countRows(session, tables) {
+    const existing = await session.query(`
+    SELECT n.nspname AS schema, c.relname AS name,
+           EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e') AS extension
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p')`);
+    const key = ({ schema, name }) => JSON.stringify([schema, name]);
+    const found = new Map(existing.map((table) => [key(table), table]));
+    const counted = [];
+    for (const table of tables) {
+        const relation = found.get(key(table));
+        if (relation)
+            counted.push({ ...table, rows: relation.extension ? null : await countTable(session, table) });
+    }
+    return counted;
+}
+async function countTable(session, { schema, name }) {
+    const [row] = await session.query(`SELECT count(*) AS rows FROM ONLY ${identifier(schema)}.${identifier(name)}`);
+    return row.rows;
+}
+/**
+ * Entries that are no objects of the schema, or that pg_restore was told to leave out: data, session settings, owners
+ * and grants. Names of entries are those of `ArchiveEntry` calls in pg_dump.c.
+ */
+const NO_OBJECT = /DATA$|^(ENCODING|STDSTRINGS|SEARCHPATH|DATABASE|DATABASE PROPERTIES|SEQUENCE SET|BLOB|BLOBS|BLOB METADATA|ACL|DEFAULT ACL|COMMENT|SECURITY LABEL)$/;
+/** What an archive would create, one line an object, such as `INDEX public orders_pkey`. */
+function schemaObjects(entries) {
+    return entries
+        .filter(({ desc }) => !NO_OBJECT.test(desc))
+        .map(({ desc, namespace, tag }) => `${desc} ${namespace} ${tag}`.replace(/\s+/g, ' '))
+        .sort();
+}
+/** What `pg_dump` finds in a database now, as the table of contents of an archive. */
+async function dumpSchema(connection, client, environment) {
+    const args = ['--format=custom', '--no-password', '--schema-only', '--no-owner', '--no-acl', '--compress=0'];
+    const source = startDump(client.pgDump, args, clientEnvironment(connection, environment));
+    const decoder = createDecoder({ jobs: 1 });
+    await (0,consumers_namespaceObject.buffer)(decoder.transform(source.stream));
+    await source.finish();
+    return decoder.report();
+}
+/** The objects of one list that another does not have. */
+function missingFrom(objects, others) {
+    const left = new Map();
+    for (const object of others)
+        left.set(object, (left.get(object) ?? 0) + 1);
+    return objects.filter((object) => {
+        const count = left.get(object) ?? 0;
+        left.set(object, count - 1);
+        return count <= 0;
+    });
+}
+
+;// CONCATENATED MODULE: ./build/src/commands/verify.js
+var verify_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var verify_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** Restores a stored dump into a throwaway database and compares what came out with what was dumped. */
+async function verify(context) {
+    const started = Date.now();
+    const [dump, { psql }] = await Promise.all([findDump(context), anyClient(toolOptions(context))]);
+    const { manifest } = dump.chosen;
+    if (!manifest)
+        throw new Error(`${dump.chosen.key} has no manifest, so there is nothing to compare it with`);
+    const evidence = await tryOut(context, dump, manifest, psql);
+    const verified = { at: new Date().toISOString(), serverVersion: evidence.serverVersion };
+    await dump.storage.replaceText(manifestKey(manifest.key), formatManifest({ ...manifest, verified }));
+    const uri = dump.storage.address(manifest.key);
+    const durationMs = Date.now() - started;
+    await writeSummary(context, verifySummary(manifest, evidence, { uri, durationMs }));
+    setOutputs({
+        'dump-key': manifest.key,
+        'dump-uri': uri,
+        'dump-size': manifest.size,
+        'dump-sha256': manifest.sha256,
+        'created-at': manifest.createdAt,
+        ...countOutputs(manifest),
+        'server-version': evidence.serverVersion,
+        verified: 'true',
+        'duration-ms': durationMs,
+    });
+}
+/** The throwaway database, from its creation to its end. */
+async function tryOut(context, dump, manifest, psql) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { environment, inputs, run } = context;
+        const session = verify_addDisposableResource(env_1, await openMaintenance(connectionOf(context), inputs.maintenanceDatabase, {
+            psql,
+            environment,
+        }), true);
+        const server = await lookAtServer(session);
+        if (!server.createdb)
+            throw new Error(`The role "${server.role}" may not create databases (CREATEDB), which verify needs`);
+        const client = await openClient(context, { serverMajor: server.major, purpose: 'restore' });
+        const wanted = { locale: manifest.locale, tablespace: null };
+        const throwaway = await createStaging({ session, server, run: run.url }, manifest.database, wanted);
+        try {
+            const received = await log.group(`Restore into ${throwaway.name}`, () => fill(context, dump, client, throwaway.name));
+            return await log.group('Compare', async () => ({
+                ...(await compare(context, manifest, received, client, throwaway.name)),
+                serverVersion: server.version,
+            }));
+        }
+        finally {
+            await throwaway.drop();
+        }
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = verify_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+async function compare(context, manifest, { archive }, client, database) {
+    const env_2 = { stack: [], error: void 0, hasError: false };
+    try {
+        const connection = onDatabase(connectionOf(context), database);
+        const session = verify_addDisposableResource(env_2, await Session.open(connection, { ...context, psql: client.psql }), true);
+        const counts = await countRows(session, manifest.tables);
+        const difference = describeDifference(manifest.tables, counts);
+        if (difference)
+            throw new Error(`The restored database differs from the dump: ${difference}`);
+        log.info(`${counts.length} tables have the ${formatCount(manifest.rows ?? 0)} rows that were dumped`);
+        const wanted = schemaObjects(archive.entries);
+        const found = schemaObjects((await dumpSchema(connection, client, context.environment)).entries);
+        const missing = missingFrom(wanted, found);
+        if (missing.length > 0) {
+            throw new Error(`The restored database lacks ${missing.length} objects of the dump: ${missing.slice(0, 5).join(', ')}`);
+        }
+        log.info(`All ${wanted.length} schema objects are there`);
+        await checkAssertions(context.inputs.verifySql, connection, { ...context, psql: client.psql });
+        return { tables: counts.length, objects: wanted.length, assertions: context.inputs.verifySql.length };
+    }
+    catch (e_2) {
+        env_2.error = e_2;
+        env_2.hasError = true;
+    }
+    finally {
+        const result_2 = verify_disposeResources(env_2);
+        if (result_2)
+            await result_2;
+    }
 }
 
 ;// CONCATENATED MODULE: ./build/src/context.js
@@ -37547,6 +37863,7 @@ const DEFAULTS = {
     swap: 'true',
     'owner-and-acl': 'false',
     'tolerate-errors': '',
+    'verify-sql': '',
     'idle-timeout': '10m',
     'lock-wait-timeout': '60s',
     'postgres-version': 'auto',
@@ -37816,7 +38133,7 @@ function inputWarnings(inputs) {
 
 
 
-const COMMANDS = ['dump', 'restore', 'list'];
+const COMMANDS = ['dump', 'restore', 'list', 'verify'];
 const INSTALL_MODES = ['auto', 'never'];
 const CHECKSUM_MODES = ['auto', 'when-supported', 'when-required'];
 /** Collects every mistake instead of stopping at the first, so that a user mends them all in one go. */
@@ -37931,6 +38248,7 @@ function readBehaviour(reader) {
         swap: reader.boolean('swap'),
         ownerAndAcl: reader.boolean('owner-and-acl'),
         tolerateErrors: reader.read('tolerate-errors', parseExpressions, []),
+        verifySql: reader.list('verify-sql'),
         idleTimeout: reader.read('idle-timeout', parseDuration, 0),
         lockWaitTimeout: reader.read('lock-wait-timeout', parseDuration, 0),
         postgresVersion: reader.read('postgres-version', version, 'auto'),
@@ -37985,7 +38303,13 @@ function giveUp() {
 
 
 
-const main_COMMANDS = { dump: dump, restore: restore, list: list };
+
+const main_COMMANDS = {
+    dump: dump,
+    restore: restore,
+    list: list,
+    verify: verify,
+};
 const POST = 'post';
 /** The step: inputs → command → report. The only catch of the whole, and the only place that fails the step. */
 async function main_run() {

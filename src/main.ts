@@ -3,6 +3,7 @@ import { cleanUp } from './cleanup.ts'
 import { dump } from './commands/dump.ts'
 import { list } from './commands/list.ts'
 import { restore } from './commands/restore.ts'
+import { verify } from './commands/verify.ts'
 import { type Context, makeContext } from './context.ts'
 import { type Command, readInputs } from './inputs/inputs.ts'
 import { inputWarnings } from './inputs/rules.ts'
@@ -11,7 +12,12 @@ import { hideSecrets } from './process/secrets.ts'
 import { log } from './report/log.ts'
 import { failureSummary, writeSummary } from './report/summary.ts'
 
-const COMMANDS: Readonly<Record<Command, (context: Context) => Promise<void>>> = { dump, restore, list }
+const COMMANDS: Readonly<Record<Command, (context: Context) => Promise<void>>> = {
+  dump,
+  restore,
+  list,
+  verify,
+}
 
 const POST = 'post'
 

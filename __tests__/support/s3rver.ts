@@ -1,18 +1,19 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { type S3Store, toConfig } from './s3.ts'
 import { tempFolder } from './temp.ts'
 
-interface Server {
-  run(): Promise<{ port: number }>
-  close(): Promise<void>
-  httpServer: { closeAllConnections(): void }
-}
-
-// The package has no type declarations.
-const S3rver = createRequire(import.meta.url)('@20minutes/s3rver') as new (options: object) => Server
 const suffix = '._S3rver_object'
+
+// Runs in a process of its own, until the end of its standard input: our end, however it comes.
+const script = `
+  const [, library, options] = process.argv
+  const S3rver = require(library)
+  new S3rver(JSON.parse(options)).run().then(({ port }) => console.log(port))
+  process.stdin.resume().on('end', () => process.exit())`
 
 /**
  * Starts the npm package s3rver as a second, independent store. It knows no listing of uploads and no conditional
@@ -23,7 +24,7 @@ export async function startS3rver(
 ): Promise<S3Store> {
   const bucket = options.bucket ?? 'backups'
   const folder = tempFolder('s3rver')
-  const server = new S3rver({
+  const { port, stop } = await launch({
     address: '127.0.0.1',
     port: 0,
     silent: true,
@@ -31,7 +32,6 @@ export async function startS3rver(
     configureBuckets: [{ name: bucket }],
     ...options.tls,
   })
-  const { port } = await server.run()
   const region = { AWS_REGION: 'us-east-1', AWS_DEFAULT_REGION: 'us-east-1' }
   const credentials = { AWS_ACCESS_KEY_ID: 'S3RVER', AWS_SECRET_ACCESS_KEY: 'S3RVER' }
   const env = { ...credentials, ...region, AWS_EC2_METADATA_DISABLED: 'true' }
@@ -40,11 +40,24 @@ export async function startS3rver(
     endpoint: `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}`,
     objects: () => readObjects(join(folder.path, bucket)),
     async [Symbol.asyncDispose]() {
-      server.httpServer.closeAllConnections()
-      await server.close()
+      await stop()
       await folder[Symbol.asyncDispose]()
     },
   }
+}
+
+async function launch(options: object): Promise<{ port: number; stop(): Promise<void> }> {
+  const library = createRequire(import.meta.url).resolve('@20minutes/s3rver')
+  // It encrypts its continuation tokens with DES, which OpenSSL 3 offers only so.
+  const args = ['--openssl-legacy-provider', '-e', script, library, JSON.stringify(options)]
+  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'], cwd: '/' })
+  const [output] = (await Promise.race([once(child.stdout, 'data'), once(child, 'exit')])) as [unknown]
+  if (!(output instanceof Buffer)) throw new Error(`s3rver did not start: exit code ${child.exitCode}`)
+  const stop = async () => {
+    child.kill('SIGKILL')
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+  }
+  return { port: Number(output.toString()), stop }
 }
 
 /** s3rver keeps each object in a file of its own, beside which others hold what is known about it. */

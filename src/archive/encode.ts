@@ -1,6 +1,6 @@
 import { promisify } from 'node:util'
 import { constants, deflateRaw, zstdCompress } from 'node:zlib'
-import type { Algorithm } from './header.ts'
+import { ALGORITHM_BYTE, type Algorithm } from './header.ts'
 import { intBytes } from './source.ts'
 
 /** `level` as zstd (up to 22) or gzip (1 to 9) understand it; their default when not given. */
@@ -32,7 +32,7 @@ export function runEncoders({ method, level }: Compression): () => RunEncoder {
 
 /** Algorithm for the header of an archive that is compressed so, and the minor version that first knew it. */
 export function algorithmOf({ method }: Compression): { algorithm: Algorithm; since: number } {
-  return { algorithm: method, since: method === 'zstd' ? 15 : 0 }
+  return { algorithm: method, since: method === 'zstd' ? ALGORITHM_BYTE : 0 }
 }
 
 function chunk(...parts: Buffer[]): Buffer[] {

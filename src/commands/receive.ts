@@ -105,12 +105,14 @@ function checkReceived({ key, size, manifest }: Chosen, meter: Meter, archive: A
   if (difference) throw new Error(`${key} differs from its manifest: ${difference}; the target is as it was`)
 }
 
+type Counted = Pick<TableRows, 'schema' | 'name' | 'rows'>
+
 /** The first tables whose rows differ, in words, or null. Tables whose rows nobody could count are equal. */
 export function describeDifference(
   expected: readonly TableRows[],
   found: readonly TableRows[],
 ): string | null {
-  const name = (table: TableRows) => `${table.schema}.${table.name}`
+  const name = (table: Counted) => `${table.schema}.${table.name}`
   const rows = new Map(found.map((table) => [name(table), table.rows]))
   const differences = expected.flatMap((table) => {
     const actual = rows.get(name(table))

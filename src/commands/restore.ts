@@ -1,25 +1,23 @@
-import { statfs } from 'node:fs/promises'
 import type { Context } from '../context.ts'
+import { checkAssertions } from '../database/assertions.ts'
 import { clientEnvironment, onDatabase } from '../database/connection.ts'
 import { runHooks } from '../database/hooks.ts'
 import { startInPlace } from '../database/in-place.ts'
 import { type Locale, readLocale } from '../database/locale.ts'
 import { parseMarker } from '../database/marker.ts'
 import { relatedName, temporaryName } from '../database/names.ts'
-import { startParallelRestore } from '../database/parallel-restore.ts'
 import { type Properties, propertyStatements, readProperties } from '../database/properties.ts'
 import { identifier, literal, Session } from '../database/psql.ts'
-import { startRestore } from '../database/restore.ts'
 import { dropDatabase, lockTarget, lookAtServer, openMaintenance, type Server } from '../database/server.ts'
 import { copyDatabase, createStaging, markerText, type TemporaryDatabase } from '../database/staging.ts'
 import { swapDatabases } from '../database/swap.ts'
-import { formatBytes } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { countOutputs, setOutputs } from '../report/outputs.ts'
 import { restoreSummary, writeSummary } from '../report/summary.ts'
 import type { Chosen } from '../storage/catalogue.ts'
 import { parseDumpKey } from '../storage/keys.ts'
 import { anyClient, type PostgresClient } from '../tools/postgres.ts'
+import { fill } from './fill.ts'
 import { connectionOf, openClient, toolOptions } from './prepare.ts'
 import { type Dump, findDump, type Received, receive } from './receive.ts'
 
@@ -126,26 +124,6 @@ async function checkRights(
   }
 }
 
-/** Moves the dump into the staging database, by one `pg_restore` that streams or by parallel ones from a file. */
-async function fill(
-  context: Context,
-  dump: Dump,
-  client: PostgresClient,
-  staging: string,
-): Promise<Received> {
-  const env = clientEnvironment(onDatabase(connectionOf(context), staging), context.environment)
-  const jobs = await jobsWithRoom(context, dump.chosen.manifest?.rawBytes ?? null)
-  return receive(context, dump, client.major, (report) => {
-    return jobs > 1
-      ? startParallelRestore(client.pgRestore, context.inputs, env, {
-          jobs,
-          folder: context.tempDirectory,
-          layout: () => report().layout,
-        })
-      : Promise.resolve(startRestore(client.pgRestore, context.inputs, env))
-  })
-}
-
 /** Hooks, statistics and the properties of the database that is to be replaced. */
 async function finishStaging(
   context: Context,
@@ -154,6 +132,7 @@ async function finishStaging(
 ): Promise<void> {
   const connection = onDatabase(connectionOf(context), staging)
   await runHooks('pre-swap-hooks', context.inputs.preSwapHooks, connection, { ...context, psql: client.psql })
+  await checkAssertions(context.inputs.verifySql, connection, { ...context, psql: client.psql })
   await analyze(context, client, staging)
   if (properties) await session.execute(...propertyStatements(staging, withoutMarker(properties)))
 }
@@ -259,20 +238,4 @@ async function report(context: Context, restored: Restored): Promise<void> {
     ...(restored.previous ? { 'previous-database': restored.previous } : {}),
     'duration-ms': restored.durationMs,
   })
-}
-
-/** Bytes that a runner needs for itself. */
-const SPARE = 1_000_000_000
-
-/** How many jobs may restore: parallel ones read a file, and the file needs room for the uncompressed data. */
-async function jobsWithRoom({ inputs, tempDirectory }: Context, rawBytes: number | null): Promise<number> {
-  if (inputs.jobs === 1) return 1
-  const { bavail, bsize } = await statfs(tempDirectory)
-  if (rawBytes !== null && rawBytes * 1.1 + SPARE < bavail * bsize) return inputs.jobs
-  const reason =
-    rawBytes === null
-      ? 'nobody knows how large its data are'
-      : `its data need ${formatBytes(rawBytes)} and ${tempDirectory} has ${formatBytes(bavail * bsize)} free`
-  log.info(`Restoring with one job as the dump arrives: for parallel jobs ${reason}`)
-  return 1
 }

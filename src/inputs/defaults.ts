@@ -30,6 +30,7 @@ export const DEFAULTS = {
   swap: 'true',
   'owner-and-acl': 'false',
   'tolerate-errors': '',
+  'verify-sql': '',
   'idle-timeout': '10m',
   'lock-wait-timeout': '60s',
   'postgres-version': 'auto',

@@ -17,7 +17,7 @@ import {
 import { crossInputProblems } from './rules.ts'
 import { type Location, parseEndpoint, parseLocation, parseS3Config } from './storage.ts'
 
-export const COMMANDS = ['dump', 'restore', 'list'] as const
+export const COMMANDS = ['dump', 'restore', 'list', 'verify'] as const
 const INSTALL_MODES = ['auto', 'never'] as const
 const CHECKSUM_MODES = ['auto', 'when-supported', 'when-required'] as const
 export type Command = (typeof COMMANDS)[number]
@@ -55,6 +55,7 @@ export type Inputs = Readonly<{
   swap: boolean
   ownerAndAcl: boolean
   tolerateErrors: readonly RegExp[]
+  verifySql: readonly string[]
   /** Milliseconds. */
   idleTimeout: number
   /** Milliseconds. */
@@ -190,6 +191,7 @@ function readBehaviour(reader: Reader) {
     swap: reader.boolean('swap'),
     ownerAndAcl: reader.boolean('owner-and-acl'),
     tolerateErrors: reader.read('tolerate-errors', parseExpressions, []),
+    verifySql: reader.list('verify-sql'),
     idleTimeout: reader.read('idle-timeout', parseDuration, 0),
     lockWaitTimeout: reader.read('lock-wait-timeout', parseDuration, 0),
     postgresVersion: reader.read('postgres-version', version, 'auto' as const),

@@ -1,10 +1,12 @@
 import * as core from '@actions/core'
 import type { ListedDump } from '../commands/list.ts'
 import type { Restored } from '../commands/restore.ts'
+import type { Evidence } from '../commands/verify.ts'
 import type { Context } from '../context.ts'
 import { hideSecrets } from '../process/secrets.ts'
-import type { Manifest } from '../storage/manifest.ts'
-import { formatBytes, formatDuration } from './format.ts'
+import type { Manifest, TableRows } from '../storage/manifest.ts'
+import { formatBytes, formatCount, formatDuration } from './format.ts'
+import { describeRows } from './progress.ts'
 
 /** Appends Markdown to the job summary, when the step wants one and the runner has one. */
 export async function writeSummary(
@@ -33,10 +35,55 @@ export function dumpSummary(manifest: Manifest, where: { uri: string; source: st
     ['From', `${cell(where.source)}, PostgreSQL ${manifest.serverVersion}`],
     ['To', cell(where.uri)],
     ['Key', cell(manifest.key)],
-    ['Stored', `${formatBytes(manifest.size)} in ${formatDuration(manifest.durationMs)}`],
+    ['Data', `${formatBytes(manifest.rawBytes)}, ${describeRows(manifest)}`],
+    [
+      'Stored',
+      `${formatBytes(manifest.size)} (${manifest.compression}) in ${formatDuration(manifest.durationMs)}`,
+    ],
     ['SHA-256', cell(manifest.sha256)],
   ]
-  return `### ✅ Dumped ${cell(manifest.database)}\n\n${table(rows)}`
+  return `### ✅ Dumped ${cell(manifest.database)}\n\n${table(rows)}\n\n${largestTables(manifest.tables)}`
+}
+
+/** So many tables show what a database is made of. */
+const LARGEST = 10
+const BAR = 20
+
+/** The largest tables, each with its rows and a bar of its share. */
+function largestTables(tables: readonly TableRows[]): string {
+  const largest = [...tables].sort((a, b) => b.bytes - a.bytes).slice(0, LARGEST)
+  const most = largest[0]?.bytes ?? 0
+  if (most === 0) return ''
+  const rows = largest.map(({ schema, name, rows, bytes }) => {
+    const bar = '█'.repeat(Math.max(1, Math.round((bytes / most) * BAR)))
+    return `| ${cell(`${schema}.${name}`)} | ${rows === null ? '?' : formatCount(rows)} | ${formatBytes(bytes)} | ${bar} |`
+  })
+  return ['| Largest tables | Rows | Data | |', '|---|---:|---:|---|', ...rows].join('\n')
+}
+
+export function verifySummary(
+  manifest: Manifest,
+  evidence: Evidence,
+  where: { uri: string; durationMs: number },
+): string {
+  const rows: [string, string][] = [
+    ['Dump', cell(where.uri)],
+    [
+      'Restored into',
+      `a throwaway database, PostgreSQL ${evidence.serverVersion}, in ${formatDuration(where.durationMs)}`,
+    ],
+    ['Stored bytes', `${formatBytes(manifest.size)}, SHA-256 ${cell(manifest.sha256)} as in the manifest`],
+    [
+      'Rows',
+      `${manifest.rows === null ? 'not counted in the dump' : formatCount(manifest.rows)} in ${evidence.tables} tables, each as in the manifest`,
+    ],
+    ['Schema', `all ${evidence.objects} objects of the dump`],
+    [
+      'Assertions',
+      evidence.assertions === 0 ? 'none given (`verify-sql`)' : `all ${evidence.assertions} hold`,
+    ],
+  ]
+  return `### ✅ Verified ${cell(manifest.database)}\n\n${table(rows)}\n\n${largestTables(manifest.tables)}`
 }
 
 export function restoreSummary(restored: Restored): string {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
-import { link, mkdir, open, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
+import { link, mkdir, open, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { notePending } from '../process/pending.ts'
@@ -22,7 +22,8 @@ export function localStorage(folder: string): Storage {
       const texts = keys.map(async (key) => [key, await readFile(await inside(root, key), 'utf8')] as const)
       return new Map(await Promise.all(texts))
     },
-    writeTextOnce: (key, text) => writeTextOnce(join(root, key), text),
+    writeTextOnce: (key, text) => writeText(join(root, key), text, link),
+    replaceText: (key, text) => writeText(join(root, key), text, rename),
     upload: (key) => upload(join(root, key)),
     download: (key) => download(root, key),
     // A partial file has a name of its own and is noted as such.
@@ -64,14 +65,15 @@ async function sizeOf(root: string, key: string): Promise<number | null> {
   }
 }
 
-/** Written whole under another name, then linked: `link` fails when the key exists, so the first writer wins. */
-async function writeTextOnce(path: string, text: string): Promise<void> {
+/**
+ * Written whole under another name, then published: `rename` takes the place of what is there, `link` fails when the
+ * key exists, so that the first writer wins.
+ */
+async function writeText(path: string, text: string, publish: typeof link | typeof rename): Promise<void> {
   const temporary = temporaryName(path)
   try {
-    await using file = await open(temporary, 'wx', 0o600)
-    await file.writeFile(text)
-    await file.sync()
-    await link(temporary, path)
+    await writeFile(temporary, text, { flag: 'wx', mode: 0o600, flush: true })
+    await publish(temporary, path)
     await syncFolder(dirname(path))
   } catch (error) {
     const taken = (error as NodeJS.ErrnoException).code === 'EEXIST'

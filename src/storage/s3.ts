@@ -35,7 +35,8 @@ export function s3Storage(options: S3Options): Storage {
     list: (below) => listObjects(options, below),
     size: (key) => headObject(options, key),
     readTexts: (keys, below) => readTexts(options, keys, below),
-    writeTextOnce: (key, text) => writeTextOnce(options, key, text),
+    writeTextOnce: (key, text) => putText(options, key, text, putOnce),
+    replaceText: (key, text) => putText(options, key, text, put),
     upload: async (key, expectedBytes) =>
       new S3Upload(options, key, uploadArguments(options, address(key), expectedBytes)),
     download: async (key) => download(aws, address(key)),
@@ -149,31 +150,40 @@ async function readFolder(folder: string, below: string, wanted: Set<string>): P
   return texts
 }
 
-/** The first writer wins where the store and the CLI know `If-None-Match`; elsewhere a look before must do. */
-async function writeTextOnce(options: S3Options, key: string, text: string): Promise<void> {
+type Put = (options: S3Options, key: string, args: string[]) => Promise<void>
+
+/** `put-object` takes its body from a file only. */
+async function putText(options: S3Options, key: string, text: string, publish: Put): Promise<void> {
   const folder = await mkdtemp(join(options.tempDirectory, 'pgclone-manifest-'))
   const forget = notePending({ kind: 'file', path: folder })
   const body = join(folder, 'manifest.json')
+  const content = ['--body', body, '--content-type', 'application/json']
   const encryption = serverSideEncryption(options, ['--server-side-encryption', '--ssekms-key-id'])
-  const args = [
-    's3api',
-    'put-object',
-    ...objectArguments(options, key),
-    '--body',
-    body,
-    '--content-type',
-    'application/json',
-  ]
   try {
     await writeFile(body, text, { mode: 0o600 })
-    if (options.conditionalPut && (await putIfAbsent(options, key, [...args, ...encryption]))) return
-    if ((await headObject(options, key)) !== null)
-      throw new Error(`${key} exists already; another run wrote it`)
-    await options.aws.json([...args, ...encryption])
+    await publish(options, key, [
+      's3api',
+      'put-object',
+      ...objectArguments(options, key),
+      ...content,
+      ...encryption,
+    ])
   } finally {
     await rm(folder, { recursive: true, force: true })
     forget()
   }
+}
+
+const put: Put = async ({ aws }, _key, args) => {
+  await aws.json(args)
+}
+
+/** The first writer wins where the store and the CLI know `If-None-Match`; elsewhere a look before must do. */
+const putOnce: Put = async (options, key, args) => {
+  if (options.conditionalPut && (await putIfAbsent(options, key, args))) return
+  if ((await headObject(options, key)) !== null)
+    throw new Error(`${key} exists already; another run wrote it`)
+  await put(options, key, args)
 }
 
 /** @returns false when the store does not know conditional writes */

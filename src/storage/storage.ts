@@ -17,6 +17,8 @@ export interface Storage {
   readTexts(keys: readonly string[], prefix: string): Promise<Map<string, string>>
   /** Publishes a small text under a key that must not exist yet. */
   writeTextOnce(key: string, text: string): Promise<void>
+  /** Publishes a small text under a key in the place of another, which stays whole until then. */
+  replaceText(key: string, text: string): Promise<void>
   /**
    * A dump on its way in. Nothing is visible under its key before `commit`; after `abort` nothing stays behind.
    *

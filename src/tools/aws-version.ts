@@ -43,11 +43,5 @@ export function awsWarnings({ version, major }: AwsCli): string[] {
       `AWS CLI ${version} does not retry a download whose connection breaks. Use 2.38.1 or newer.`,
     )
   }
-  if (isBetween(version, '2.0.0', '2.36.42')) {
-    warnings.push(
-      `AWS CLI ${version} ignores s3-checksum: when-required if its configuration sets ` +
-        'preferred_transfer_client = crt. Use 2.36.43 or newer with it.',
-    )
-  }
   return warnings
 }

@@ -1,0 +1,137 @@
+import { ChunkReader } from './chunks.ts'
+import { decodeRun } from './decode.ts'
+import { type Compression, type RunEncoder, runEncoders } from './encode.ts'
+import { ArchiveError } from './error.ts'
+import type { Header } from './header.ts'
+import type { Task } from './ordered.ts'
+import type { Tally } from './report.ts'
+import { type ByteSource, intBytes } from './source.ts'
+import type { TocEntry } from './toc.ts'
+
+// Block types of pg_backup_archiver.h: a table's data, and large objects with an OID before each.
+const BLK_DATA = 1
+const BLK_BLOBS = 3
+
+/** Buffers to write; with `block`, they begin the data of the entry of that ID. */
+export type Output = { buffers: Buffer[]; block?: number }
+
+/** Reads the blocks of data that follow the table of contents. */
+export class BlockReader {
+  private readonly input: ByteSource
+  private readonly header: Header
+  private readonly chunks: ChunkReader
+  private readonly entries: number
+  private readonly missing: Map<number, TocEntry>
+  private readonly tally: Tally
+  private readonly jobs: number
+  private readonly newRun: () => RunEncoder
+
+  constructor(
+    input: ByteSource,
+    header: Header,
+    entries: readonly TocEntry[],
+    tally: Tally,
+    { compression, jobs }: { compression: Compression; jobs: number },
+  ) {
+    this.input = input
+    this.header = header
+    this.chunks = new ChunkReader(input)
+    this.entries = entries.length
+    this.missing = new Map(entries.filter((entry) => entry.hasData).map((entry) => [entry.dumpId, entry]))
+    this.tally = tally
+    this.jobs = jobs
+    this.newRun = runEncoders(header.algorithm === 'lz4' ? { method: 'none' } : compression)
+  }
+
+  /** What to write for all blocks; those of entries not in `kept` are read and left out. */
+  async *tasks(kept: ReadonlySet<number>): AsyncGenerator<Task<Output>> {
+    while (await this.input.fill(1)) {
+      if (this.missing.size === 0) {
+        await this.tocCopy()
+        break
+      }
+      const { type, entry } = await this.blockHeader()
+      this.missing.delete(entry.dumpId)
+      const wanted = kept.has(entry.dumpId)
+      const body = type === BLK_BLOBS ? this.largeObjects(entry, wanted) : this.run(entry, wanted, '')
+      if (!wanted) {
+        for await (const _ of body);
+        continue
+      }
+      yield { result: { buffers: [Buffer.from([type]), intBytes(entry.dumpId)], block: entry.dumpId } }
+      this.tally.begin(entry, this.header.algorithm !== 'lz4')
+      yield* body
+      this.tally.end(entry)
+    }
+    this.checkComplete()
+  }
+
+  /**
+   * pg_dump 16 and later, writing to a redirected file, means to go back and fill in the table of contents, but has
+   * set the file to append by then (_allocAH in pg_backup_archiver.c): a second one follows the data. It is left out.
+   */
+  private async tocCopy(): Promise<void> {
+    const at = this.input.offset
+    if ((await this.input.int('what follows the data')) !== this.entries) {
+      throw new ArchiveError('something follows the data of the last entry', at)
+    }
+    for await (const _ of this.input.rest());
+  }
+
+  private async blockHeader(): Promise<{ type: number; entry: TocEntry }> {
+    const at = this.input.offset
+    const type = await this.input.byte('a block header')
+    if (type !== BLK_DATA && type !== BLK_BLOBS)
+      throw new ArchiveError(`unknown type ${type} of a data block`, at)
+    const id = await this.input.int('a block header')
+    const entry = this.missing.get(id)
+    if (entry === undefined) throw new ArchiveError(`a data block for ID ${id}, which no entry awaits`, at)
+    if ((entry.desc === 'BLOBS') !== (type === BLK_BLOBS)) {
+      throw new ArchiveError(`a data block of type ${type} for ${nameOf(entry)}`, at)
+    }
+    return { type, entry }
+  }
+
+  private async *largeObjects(entry: TocEntry, wanted: boolean): AsyncGenerator<Task<Output>> {
+    for (;;) {
+      const oid = await this.input.int(`the large objects of ${nameOf(entry)}`)
+      if (wanted) yield { result: { buffers: [intBytes(oid)] } }
+      if (oid === 0) return
+      yield* this.run(entry, wanted, `large object ${oid >>> 0} in `)
+    }
+  }
+
+  private async *run(entry: TocEntry, wanted: boolean, part: string): AsyncGenerator<Task<Output>> {
+    const what = `the data of ${part}${nameOf(entry)}`
+    if (!wanted) {
+      for await (const _ of this.chunks.run(what));
+      return
+    }
+    const run = this.newRun()
+    const { input, chunks } = this
+    const source = { input, chunks, algorithm: this.header.algorithm, jobs: 2 * this.jobs }
+    for await (const piece of decodeRun(source, what)) {
+      if (piece.length === 0) continue // an empty frame; an empty chunk would end the run
+      this.tally.add(piece)
+      const buffers = run.piece(piece)
+      yield {
+        result: buffers instanceof Promise ? buffers.then((ready) => ({ buffers: ready })) : { buffers },
+      }
+    }
+    yield { result: { buffers: run.end() } }
+  }
+
+  private checkComplete(): void {
+    if (this.missing.size === 0) return
+    const names = [...this.missing.values()].map(nameOf)
+    const more = names.length > 10 ? ` and ${names.length - 10} more` : ''
+    throw new ArchiveError(
+      `the archive ends without the data of ${names.slice(0, 10).join(', ')}${more}`,
+      this.input.offset,
+    )
+  }
+}
+
+function nameOf({ desc, namespace, tag }: TocEntry): string {
+  return desc === 'TABLE DATA' ? `table ${namespace}.${tag}` : `${desc} ${tag}`
+}

@@ -1,0 +1,97 @@
+import type { Context } from '../context.ts'
+import { checkAssertions } from '../database/assertions.ts'
+import { onDatabase } from '../database/connection.ts'
+import { countRows, dumpSchema, missingFrom, schemaObjects } from '../database/inspect.ts'
+import { Session } from '../database/psql.ts'
+import { lookAtServer, openMaintenance } from '../database/server.ts'
+import { createStaging } from '../database/staging.ts'
+import { formatCount } from '../report/format.ts'
+import { log } from '../report/log.ts'
+import { countOutputs, setOutputs } from '../report/outputs.ts'
+import { verifySummary, writeSummary } from '../report/summary.ts'
+import { manifestKey } from '../storage/keys.ts'
+import { formatManifest, type Manifest } from '../storage/manifest.ts'
+import { anyClient, type PostgresClient } from '../tools/postgres.ts'
+import { fill } from './fill.ts'
+import { connectionOf, openClient, toolOptions } from './prepare.ts'
+import { type Dump, describeDifference, findDump, type Received } from './receive.ts'
+
+/** What a verification found, for the report. */
+export type Evidence = { tables: number; objects: number; assertions: number; serverVersion: string }
+
+/** Restores a stored dump into a throwaway database and compares what came out with what was dumped. */
+export async function verify(context: Context): Promise<void> {
+  const started = Date.now()
+  const [dump, { psql }] = await Promise.all([findDump(context), anyClient(toolOptions(context))])
+  const { manifest } = dump.chosen
+  if (!manifest) throw new Error(`${dump.chosen.key} has no manifest, so there is nothing to compare it with`)
+  const evidence = await tryOut(context, dump, manifest, psql)
+  const verified = { at: new Date().toISOString(), serverVersion: evidence.serverVersion }
+  await dump.storage.replaceText(manifestKey(manifest.key), formatManifest({ ...manifest, verified }))
+  const uri = dump.storage.address(manifest.key)
+  const durationMs = Date.now() - started
+  await writeSummary(context, verifySummary(manifest, evidence, { uri, durationMs }))
+  setOutputs({
+    'dump-key': manifest.key,
+    'dump-uri': uri,
+    'dump-size': manifest.size,
+    'dump-sha256': manifest.sha256,
+    'created-at': manifest.createdAt,
+    ...countOutputs(manifest),
+    'server-version': evidence.serverVersion,
+    verified: 'true',
+    'duration-ms': durationMs,
+  })
+}
+
+/** The throwaway database, from its creation to its end. */
+async function tryOut(context: Context, dump: Dump, manifest: Manifest, psql: string): Promise<Evidence> {
+  const { environment, inputs, run } = context
+  await using session = await openMaintenance(connectionOf(context), inputs.maintenanceDatabase, {
+    psql,
+    environment,
+  })
+  const server = await lookAtServer(session)
+  if (!server.createdb)
+    throw new Error(`The role "${server.role}" may not create databases (CREATEDB), which verify needs`)
+  const client = await openClient(context, { serverMajor: server.major, purpose: 'restore' })
+  const wanted = { locale: manifest.locale, tablespace: null }
+  const throwaway = await createStaging({ session, server, run: run.url }, manifest.database, wanted)
+  try {
+    const received = await log.group(`Restore into ${throwaway.name}`, () =>
+      fill(context, dump, client, throwaway.name),
+    )
+    return await log.group('Compare', async () => ({
+      ...(await compare(context, manifest, received, client, throwaway.name)),
+      serverVersion: server.version,
+    }))
+  } finally {
+    await throwaway.drop()
+  }
+}
+
+async function compare(
+  context: Context,
+  manifest: Manifest,
+  { archive }: Received,
+  client: PostgresClient,
+  database: string,
+): Promise<Omit<Evidence, 'serverVersion'>> {
+  const connection = onDatabase(connectionOf(context), database)
+  await using session = await Session.open(connection, { ...context, psql: client.psql })
+  const counts = await countRows(session, manifest.tables)
+  const difference = describeDifference(manifest.tables, counts)
+  if (difference) throw new Error(`The restored database differs from the dump: ${difference}`)
+  log.info(`${counts.length} tables have the ${formatCount(manifest.rows ?? 0)} rows that were dumped`)
+  const wanted = schemaObjects(archive.entries)
+  const found = schemaObjects((await dumpSchema(connection, client, context.environment)).entries)
+  const missing = missingFrom(wanted, found)
+  if (missing.length > 0) {
+    throw new Error(
+      `The restored database lacks ${missing.length} objects of the dump: ${missing.slice(0, 5).join(', ')}`,
+    )
+  }
+  log.info(`All ${wanted.length} schema objects are there`)
+  await checkAssertions(context.inputs.verifySql, connection, { ...context, psql: client.psql })
+  return { tables: counts.length, objects: wanted.length, assertions: context.inputs.verifySql.length }
+}
