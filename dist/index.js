@@ -28482,6 +28482,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:net");
 
 /***/ }),
 
+/***/ 8161:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:os");
+
+/***/ }),
+
 /***/ 643:
 /***/ ((module) => {
 
@@ -28570,16 +28577,18 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 /***/ ((__webpack_module__, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8756);
+/* harmony import */ var _process_threads_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8130);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(34);
 
-await (0,_main_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .e)();
+
+await (0,_main_js__WEBPACK_IMPORTED_MODULE_1__/* .run */ .e)();
 
 __webpack_async_result__();
 } catch(e) { __webpack_async_result__(e); } }, 1);
 
 /***/ }),
 
-/***/ 8756:
+/***/ 34:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -31546,17 +31555,25 @@ const external_node_path_namespaceObject = __WEBPACK_EXTERNAL_createRequire(impo
  * hold all three, and PostgreSQL prints rows in its error messages.
  */
 function neutralise(line) {
-    return line
+    return (line
         .replace(/[\r\n]+/g, ' ')
+        // First, because what is left when they are gone may be a command.
+        .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '')
         .replace(/^\s*::/, ': :')
         .replace(/::(?=[A-Za-z][\w-]*(?:\s[^:]*)?::)/g, ': :')
-        .replaceAll('##[', '# #[')
-        .replace(/[\u0000-\u0008\u000b-\u001f\u007f]/g, '');
+        .replaceAll('##[', '# #['));
 }
 const MESSAGE_START = /^(?:pg_dump|pg_restore|psql)\b.*?: |^(?:ERROR|FATAL|PANIC|WARNING|NOTICE|INFO|LOG|HINT):/;
 const ROW_DATA = /^(DETAIL|CONTEXT|STATEMENT|QUERY|COPY)\b/;
 /** `invalid input syntax for type integer: "…"` and its kin quote the value of a row. */
 const QUOTED_VALUE = /((?:invalid|malformed|out of range|too long|cannot|value)[^"]*: )".*$/;
+/** The same for `value "…" is out of range for type integer`. */
+const VALUE_OUT_OF_RANGE = /\b(value )".*"( is out of range)/;
+/** An error message without the values of a row that it quotes. */
+function hideValues(message) {
+    const value = '(hidden, it may be row data)';
+    return message.replace(QUOTED_VALUE, `$1${value}`).replace(VALUE_OUT_OF_RANGE, `$1${value}$2`);
+}
 /**
  * A filter for the lines of one child's stderr that hides row data: the DETAIL, CONTEXT and COPY parts of a message,
  * with all their following lines (a row may contain line breaks), and values quoted in an error.
@@ -31575,9 +31592,8 @@ function rowDataFilter() {
             hiding = false;
         if (hiding)
             return null;
-        const shown = line.replace(QUOTED_VALUE, '$1(hidden, it may be row data)');
-        hiding = shown !== line && !line.endsWith('"');
-        return shown;
+        hiding = QUOTED_VALUE.test(line) && !line.endsWith('"');
+        return hideValues(line);
     };
 }
 
@@ -31993,6 +32009,10 @@ function readPending() {
     return state ? JSON.parse(state) : [];
 }
 
+;// CONCATENATED MODULE: ./build/src/storage/storage.js
+/** Milliseconds after which a transfer that has not ended is taken for dead; no job of GitHub's lasts a day and goes on. */
+const ABANDONED = 24 * 60 * 60 * 1000;
+
 ;// CONCATENATED MODULE: ./build/src/storage/local.js
 var __addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
@@ -32052,6 +32072,7 @@ var __disposeResources = (undefined && undefined.__disposeResources) || (functio
 
 
 
+
 /** Names that no key has; what a killed run leaves is known by them. */
 const TEMPORARY_PREFIX = '.pgclone-partial-';
 /** A folder as the place for dumps. */
@@ -32068,11 +32089,13 @@ function localStorage(folder) {
         },
         writeTextOnce: (key, text) => writeText((0,external_node_path_namespaceObject.join)(root, key), text, promises_namespaceObject.link),
         replaceText: (key, text) => writeText((0,external_node_path_namespaceObject.join)(root, key), text, promises_namespaceObject.rename),
-        upload: (key) => upload((0,external_node_path_namespaceObject.join)(root, key)),
+        upload: (key) => upload(root, key),
         download: (key) => download(root, key),
+        sweep: () => sweepPartial(root),
         // A partial file has a name of its own and is noted as such.
         abandon: async () => undefined,
         remove: (key) => (0,promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(root, key), { force: true }),
+        removeAll: (keys) => removeFiles(root, keys),
     };
 }
 /** The path of a key, after symbolic links, if it is still below the root. */
@@ -32093,6 +32116,21 @@ async function listFiles(root, prefix) {
         const path = (0,external_node_path_namespaceObject.join)(file.parentPath, file.name);
         return { key: (0,external_node_path_namespaceObject.relative)(root, path).split(external_node_path_namespaceObject.sep).join('/'), size: (await (0,promises_namespaceObject.stat)(path)).size };
     }));
+}
+async function sweepPartial(root) {
+    const entries = await (0,promises_namespaceObject.readdir)(root, { recursive: true, withFileTypes: true });
+    for (const entry of entries.filter(({ name }) => name.startsWith(TEMPORARY_PREFIX))) {
+        const path = (0,external_node_path_namespaceObject.join)(entry.parentPath, entry.name);
+        if (Date.now() - (await (0,promises_namespaceObject.stat)(path)).mtimeMs > ABANDONED)
+            await (0,promises_namespaceObject.rm)(path, { force: true });
+    }
+}
+async function removeFiles(root, keys) {
+    const refused = new Map();
+    for (const key of keys) {
+        await (0,promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(root, key), { force: true }).catch((error) => refused.set(key, error.message));
+    }
+    return refused;
 }
 async function sizeOf(root, key) {
     try {
@@ -32146,8 +32184,10 @@ async function syncFolder(folder) {
     }
 }
 /** Temporary name, fsync, rename: a file under its final name is always whole. */
-async function upload(path) {
+async function upload(root, key) {
+    const path = (0,external_node_path_namespaceObject.join)(root, key);
     await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(path), { recursive: true });
+    await inside(root, (0,external_node_path_namespaceObject.dirname)(key));
     const temporary = temporaryName(path);
     const forget = notePending({ kind: 'file', path: temporary });
     const stream = (0,external_node_fs_namespaceObject.createWriteStream)(temporary, {
@@ -32197,6 +32237,7 @@ async function download(root, key) {
 
 
 
+
 /** A bucket as the place for dumps, reached by the AWS CLI. */
 function s3Storage(options) {
     const { aws, bucket, prefix } = options;
@@ -32211,10 +32252,12 @@ function s3Storage(options) {
         replaceText: (key, text) => putText(options, key, text, put),
         upload: async (key, expectedBytes) => new S3Upload(options, key, uploadArguments(options, address(key), expectedBytes)),
         download: async (key) => s3_download(aws, address(key)),
+        sweep: () => sweepUploads(options),
         abandon: (key) => abortMultipartUploads(options, key),
         remove: (key) => aws
             .text(['s3api', 'delete-object', ...objectArguments(options, key)], { evenWhenCancelled: true })
             .then(() => undefined),
+        removeAll: (keys) => deleteObjects(options, keys),
     };
 }
 function objectArguments({ bucket, prefix }, key) {
@@ -32306,22 +32349,42 @@ async function readFolder(folder, below, wanted) {
     }
     return texts;
 }
+/** So many keys one request may name (AWS: API Reference, DeleteObjects). */
+const DELETED_AT_ONCE = 1000;
+async function deleteObjects(options, keys) {
+    const { aws, bucket, prefix } = options;
+    const refused = new Map();
+    for (let start = 0; start < keys.length; start += DELETED_AT_ONCE) {
+        const Objects = keys.slice(start, start + DELETED_AT_ONCE).map((key) => ({ Key: prefix + key }));
+        const { Errors = [] } = await withTextFile(options, JSON.stringify({ Objects, Quiet: true }), (path) => aws.json(['s3api', 'delete-objects', '--bucket', bucket, '--delete', `file://${path}`]));
+        for (const { Key, Code, Message } of Errors) {
+            refused.set(Key.slice(prefix.length), Message ? `${Message} [${Code}]` : Code);
+        }
+    }
+    return refused;
+}
 /** `put-object` takes its body from a file only. */
 async function putText(options, key, text, publish) {
-    const folder = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(options.tempDirectory, 'pgclone-manifest-'));
-    const forget = notePending({ kind: 'file', path: folder });
-    const body = (0,external_node_path_namespaceObject.join)(folder, 'manifest.json');
-    const content = ['--body', body, '--content-type', 'application/json'];
     const encryption = serverSideEncryption(options, ['--server-side-encryption', '--ssekms-key-id']);
-    try {
-        await (0,promises_namespaceObject.writeFile)(body, text, { mode: 0o600 });
-        await publish(options, key, [
+    await withTextFile(options, text, (body) => {
+        const content = ['--body', body, '--content-type', 'application/json'];
+        return publish(options, key, [
             's3api',
             'put-object',
             ...objectArguments(options, key),
             ...content,
             ...encryption,
         ]);
+    });
+}
+/** A text as a file, for as long as the work with it takes. */
+async function withTextFile({ tempDirectory }, text, work) {
+    const folder = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(tempDirectory, 'pgclone-text-'));
+    const forget = notePending({ kind: 'file', path: folder });
+    const path = (0,external_node_path_namespaceObject.join)(folder, 'text.json');
+    try {
+        await (0,promises_namespaceObject.writeFile)(path, text, { mode: 0o600 });
+        return await work(path);
     }
     finally {
         await (0,promises_namespaceObject.rm)(folder, { recursive: true, force: true });
@@ -32410,19 +32473,25 @@ class S3Upload {
 }
 /** Ends the open multipart uploads of exactly this key. A store that cannot list them gets a warning. */
 async function abortMultipartUploads(options, key) {
-    const { aws, bucket } = options;
     const fullKey = options.prefix + key;
-    const evenWhenCancelled = { evenWhenCancelled: true };
-    try {
-        const listing = ['s3api', 'list-multipart-uploads', '--bucket', bucket, '--prefix', fullKey];
-        const { Uploads = [] } = await aws.json(listing, evenWhenCancelled);
-        for (const upload of Uploads.filter(({ Key }) => Key === fullKey)) {
-            const target = ['--bucket', bucket, '--key', fullKey, '--upload-id', upload.UploadId];
-            await aws.json(['s3api', 'abort-multipart-upload', ...target], evenWhenCancelled);
-        }
-    }
-    catch (error) {
+    await abortUploads(options, fullKey, (upload) => upload.Key === fullKey).catch((error) => {
         log.warning(`Could not look for unfinished uploads of ${key}: ${error.message}. A lifecycle rule should end them`);
+    });
+}
+/** Ends the uploads of dumps below our prefix that began so long ago that nobody is at them any more. */
+async function sweepUploads(options) {
+    await abortUploads(options, options.prefix, ({ Key, Initiated }) => {
+        return Key.endsWith('.dump') && Date.now() - Date.parse(Initiated) > ABANDONED;
+    });
+}
+async function abortUploads({ aws, bucket }, prefix, chosen) {
+    const evenWhenCancelled = { evenWhenCancelled: true };
+    const listing = ['s3api', 'list-multipart-uploads', '--bucket', bucket, '--prefix', prefix];
+    const { Uploads = [] } = await aws.json(listing, evenWhenCancelled);
+    for (const { Key, UploadId } of Uploads.filter(chosen)) {
+        const target = ['--bucket', bucket, '--key', Key, '--upload-id', UploadId];
+        await aws.json(['s3api', 'abort-multipart-upload', ...target], evenWhenCancelled);
+        log.info(`Ended the unfinished upload of ${Key}`);
     }
 }
 function s3_download(aws, source) {
@@ -32656,15 +32725,15 @@ function programName(name, platform) {
     return platform === 'win32' ? `${name}.exe` : name;
 }
 
-;// CONCATENATED MODULE: external "node:os"
-const external_node_os_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:os");
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __nccwpck_require__(8161);
 ;// CONCATENATED MODULE: ./build/src/tools/tool-directory.js
 
 
 
 /** Where we keep what we downloaded: the runner's tool cache, which outlives the job on a self-hosted runner. */
 function toolDirectory({ env }) {
-    return (0,external_node_path_namespaceObject.join)(env.RUNNER_TOOL_CACHE || env.RUNNER_TEMP || (0,external_node_os_namespaceObject.tmpdir)(), 'pgclone-action');
+    return (0,external_node_path_namespaceObject.join)(env.RUNNER_TOOL_CACHE || env.RUNNER_TEMP || (0,external_node_os_.tmpdir)(), 'pgclone-action');
 }
 /** Runs `work` with an empty folder on the file system of our tool directory; nothing of it stays. */
 async function withStaging(environment, work) {
@@ -33482,7 +33551,7 @@ async function availableMajors({ preferred, reserve }, options) {
 }
 /** Runs `work` with a folder that holds the files of PostgreSQL's repository. */
 async function withPgdgFiles(codename, work) {
-    const folder = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)((0,external_node_os_namespaceObject.tmpdir)(), 'pgclone-apt-'));
+    const folder = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)((0,external_node_os_.tmpdir)(), 'pgclone-apt-'));
     try {
         await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(folder, 'key.asc'), PGDG_KEY.armored);
         await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(folder, 'source.list'), pgdgSource(codename));
@@ -33863,12 +33932,16 @@ function parseDatabaseUrl(url) {
     if (!parts)
         throw new Error(notAUrl(url));
     const [, userinfo = '', hosts = '', database = '', query = ''] = parts;
+    // libpq would take it for a part of the name; it is one of the password's, and what is before it must not be shown.
+    if (`${hosts}${database}`.includes('@'))
+        throw new Error(UNREADABLE);
     const parameters = { ...credentials(userinfo), ...hostsAndPorts(hosts) };
     if (database)
         parameters.dbname = decode(database, 'the database name');
     Object.assign(parameters, queryParameters(query));
     return connection_connectionOf(parameters);
 }
+const UNREADABLE = 'cannot be read; percent-encode special characters in the password (@ is %40, / is %2F, # is %23)';
 function notAUrl(url) {
     const scheme = /^[A-Za-z][A-Za-z0-9+.-]*:\/\//.exec(url.trim())?.[0];
     if (!scheme)
@@ -33876,7 +33949,7 @@ function notAUrl(url) {
     if (!/^postgres(ql)?:\/\/$/.test(scheme)) {
         return `must start with postgres:// or postgresql://, not with ${scheme}`;
     }
-    return 'cannot be read; percent-encode special characters in the password (@ is %40, / is %2F, # is %23)';
+    return UNREADABLE;
 }
 function credentials(userinfo) {
     if (!userinfo)
@@ -33893,7 +33966,7 @@ function hostsAndPorts(list) {
     if (!list)
         return {};
     const pairs = list.split(',').map((item) => {
-        const match = /^(\[[^\]]+\]|[^:]*)(?::(\d*))?$/.exec(item);
+        const match = /^(\[[^\]]+\]|[^:[\]]*)(?::(\d*))?$/.exec(item);
         if (!match) {
             throw new Error('names a host and port that cannot be read; percent-encode special characters in the password');
         }
@@ -33912,16 +33985,17 @@ function queryParameters(query) {
         const separator = item.indexOf('=');
         const rawName = separator < 0 ? item : item.slice(0, separator);
         const name = decode(rawName, 'a parameter name');
+        const what = query.includes('@') ? 'a parameter' : `the parameter "${name}"`;
         if (separator < 0)
-            throw new Error(`has the parameter "${name}" without a value`);
-        const value = decode(item.slice(separator + 1), `the parameter "${name}"`);
+            throw new Error(`has ${what} without a value`);
+        const value = decode(item.slice(separator + 1), what);
         // As in libpq, for JDBC's sake.
         if (name === 'ssl' && value === 'true')
             found.sslmode = 'require';
-        else if (name in VARIABLES)
+        else if (Object.hasOwn(VARIABLES, name))
             found[name] = value;
         else if (!HARMLESS_WITHOUT_VARIABLE.includes(name)) {
-            throw new Error(`has the parameter "${name}", which libpq does not know; remove it`);
+            throw new Error(`has ${what}, which is none of libpq's that have an environment variable; remove it`);
         }
     }
     return found;
@@ -33960,7 +34034,7 @@ function labelOf(variables, database) {
 function ambientConnection(environment) {
     const all = pick(environment, (name) => /^PG[A-Z]+/.test(name) && name !== 'PGDATA');
     const { PGDATABASE, ...variables } = all;
-    const database = PGDATABASE ?? variables.PGUSER;
+    const database = PGDATABASE || variables.PGUSER;
     if (!database)
         return null;
     return { variables, database, label: labelOf(variables, database) };
@@ -33983,11 +34057,13 @@ function clientEnvironment(connection, environment) {
 function toUrl({ variables, database }) {
     const { PGUSER, PGPASSWORD, PGHOST = '', PGPORT = '', ...others } = variables;
     const password = PGPASSWORD === undefined ? '' : `:${encodeURIComponent(PGPASSWORD)}`;
-    const userinfo = PGUSER === undefined ? '' : `${encodeURIComponent(PGUSER)}${password}@`;
+    const user = `${encodeURIComponent(PGUSER ?? '')}${password}`;
+    const userinfo = user && `${user}@`;
     const ports = PGPORT.split(',');
     const hosts = PGHOST.split(',').map((host, index) => {
         const port = ports[index] ?? ports[0];
-        const written = host.includes(':') ? `[${host}]` : encodeURIComponent(host);
+        const encoded = encodeURIComponent(host);
+        const written = host.includes(':') ? `[${encoded.replaceAll('%3A', ':')}]` : encoded;
         return port ? `${written}:${port}` : written;
     });
     const query = Object.entries(VARIABLES)
@@ -34089,6 +34165,8 @@ class DatabaseError extends Error {
         this.sqlstate = sqlstate;
     }
 }
+/** A database has sessions that would have to end first. */
+const OBJECT_IN_USE = '55006';
 /**
  * One `psql` process on one database: a session of ours that lasts, so that it can hold an advisory lock and does not
  * connect anew for every statement. Statements go in by stdin, rows come back as one JSON document a line.
@@ -34245,18 +34323,45 @@ async function openMaintenance(connection, maintenance, options) {
     }
     throw failure;
 }
-/** Any number that is ours alone, for the first half of the lock's key: "pgcl" in ASCII. */
+/** Any number that is ours alone, for the first half of a lock's key: "pgcl" in ASCII. */
 const LOCK_CLASS = 0x7067636c;
+/** Claims a name for the life of the session, or until `unlock`; false when another session has it. */
+async function tryLock(session, name) {
+    const [row] = await session.query(`SELECT pg_try_advisory_lock(${LOCK_CLASS}, hashtext(${literal(name)})) AS locked`);
+    return row.locked;
+}
+async function unlock(session, name) {
+    await session.query(`SELECT pg_advisory_unlock(${LOCK_CLASS}, hashtext(${literal(name)}))`);
+}
 /**
- * Claims a target for the life of the session, so that two runs never swap the same database.
+ * Claims a target, so that two runs never swap the same database.
  *
  * @throws an Error when another run has it
  */
 async function lockTarget(session, database) {
-    const [row] = await session.query(`SELECT pg_try_advisory_lock(${LOCK_CLASS}, hashtext(${literal(database)})) AS locked`);
-    if (!row.locked) {
-        throw new Error(`Another run of this action is restoring "${database}" right now; try again when it has ended`);
-    }
+    if (await tryLock(session, database))
+        return;
+    throw new Error(`Another run of this action is working on "${database}" right now; try again when it has ended`);
+}
+async function readIdentity(session) {
+    const [row] = await session.query('SELECT pg_postmaster_start_time()::text AS started');
+    // Managed servers may keep this one to themselves.
+    const identifier = session.query('SELECT system_identifier::text AS id FROM pg_control_system()');
+    const systemIdentifier = await identifier.then(([found]) => found.id).catch(() => null);
+    return { ...row, systemIdentifier };
+}
+/** The same running server. A standby has its primary's identifier and started at another microsecond. */
+function isSameServer(a, b) {
+    const sameIdentifier = a.systemIdentifier === null || b.systemIdentifier === null || a.systemIdentifier === b.systemIdentifier;
+    return a.started === b.started && sameIdentifier;
+}
+/** Sessions in a database, other than our own. */
+async function countSessions(session, database) {
+    const [row] = await session.query(`SELECT count(*) AS sessions FROM pg_stat_activity WHERE datname = ${literal(database)} AND pid <> pg_backend_pid()`);
+    return row.sessions;
+}
+async function endSessions(session, database) {
+    await session.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${literal(database)} AND pid <> pg_backend_pid()`);
 }
 /** Drops a database with everybody in it. A database that is not there is fine. */
 async function dropDatabase(session, server, name) {
@@ -34271,7 +34376,7 @@ async function dropDatabase(session, server, name) {
             return;
         throw error;
     }
-    await session.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${literal(name)}`);
+    await endSessions(session, name);
     await session.execute(`DROP DATABASE IF EXISTS ${quoted}`);
 }
 
@@ -34372,6 +34477,669 @@ async function remove(context, item) {
         if (result_1)
             await result_1;
     }
+}
+
+;// CONCATENATED MODULE: ./build/src/database/dump.js
+
+/** The arguments of `pg_dump`. The database is not among them: it travels as `PGDATABASE`. */
+function dumpArguments(contents, compression) {
+    const each = (option, values) => values.map((value) => `--${option}=${value}`);
+    return [
+        '--format=custom',
+        '--no-password',
+        // Uncompressed, because we compress, on all cores and after counting.
+        ...(compression === 'ours' ? ['--compress=0'] : []),
+        `--lock-wait-timeout=${contents.lockWaitTimeout}`,
+        ...(contents.ownerAndAcl ? [] : ['--no-owner', '--no-acl']),
+        ...(contents.schemaOnly ? ['--schema-only'] : []),
+        ...(contents.tables.length + contents.schemas.length > 0 ? ['--strict-names'] : []),
+        ...each('table', contents.tables),
+        ...each('exclude-table', contents.excludeTables),
+        ...each('schema', contents.schemas),
+        ...each('exclude-schema', contents.excludeSchemas),
+        ...each('exclude-table-data', contents.excludeTableData),
+        ...contents.pgDumpArgs,
+    ];
+}
+/** The filters that were in force, for the manifest; only those that were given. */
+function dumpFilters(contents) {
+    const { tables, excludeTables, schemas, excludeSchemas, excludeTableData, schemaOnly, pgDumpArgs } = contents;
+    const lists = { tables, excludeTables, schemas, excludeSchemas, excludeTableData, pgDumpArgs };
+    const given = Object.entries(lists).filter(([, list]) => list.length > 0);
+    return {
+        ...Object.fromEntries(given.map(([name, list]) => [name, [...list]])),
+        ...(schemaOnly ? { schemaOnly } : {}),
+    };
+}
+/**
+ * Refuses a pattern that matches nothing. A misspelt exclude pattern would let through just what was to be kept out,
+ * and `pg_dump --strict-names` looks only at the patterns that include.
+ */
+async function checkPatterns(session, contents) {
+    const groups = [
+        ['tables', 'relations', contents.tables],
+        ['exclude-tables', 'relations', contents.excludeTables],
+        ['schemas', 'schemas', contents.schemas],
+        ['exclude-schemas', 'schemas', contents.excludeSchemas],
+        ['exclude-table-data', 'relations', contents.excludeTableData],
+    ];
+    const unmatched = [];
+    for (const [input, what, patterns] of groups) {
+        for (const pattern of patterns) {
+            if (!(await session.finds(what, pattern)))
+                unmatched.push(`${input}: ${pattern}`);
+        }
+    }
+    if (unmatched.length > 0) {
+        throw new Error(`Nothing in the database matches ${unmatched.join(', ')} (names with capitals need double quotes, as in public."Order")`);
+    }
+}
+/** A running `pg_dump` as the source of a transfer. */
+function startDump(pgDump, args, env) {
+    const child = startChild(pgDump, args, { env, stdout: 'stream' });
+    return {
+        stream: child.stdout,
+        finish: () => finish(child),
+        abort: () => endChild(child, ['SIGTERM', 'SIGKILL'], 1500).then(() => undefined),
+    };
+}
+async function finish(child) {
+    const exit = await child.exited;
+    if (!child_succeeded(exit))
+        throw explainDump(child.tail, child_childFailure(child, exit));
+}
+/** What pg_dump said, where one sentence of ours says it better. */
+function explainDump(tail, failure) {
+    const text = tail.join('\n');
+    const lock = /canceling statement due to lock timeout/.test(text);
+    if (lock) {
+        return new Error('pg_dump waited too long for a table that another session has locked (lock-wait-timeout); nothing was dumped', { cause: failure });
+    }
+    if (/server closed the connection|connection to server was lost|SSL SYSCALL error|could not receive data/.test(text)) {
+        return new Error(`The connection to the database was cut in the middle of the dump. ${failure.message}`, {
+            cause: failure,
+        });
+    }
+    if (/canceling statement due to conflict with recovery/.test(text)) {
+        return new Error('The standby cancelled the dump, because it had to apply changes of its primary; dump from the primary, or raise max_standby_streaming_delay', { cause: failure });
+    }
+    const denied = /permission denied for (.*)/.exec(text)?.[0];
+    if (denied)
+        return new Error(`The role may not read everything: ${denied}. Grant it pg_read_all_data, or leave the object out`, { cause: failure });
+    return failure;
+}
+
+;// CONCATENATED MODULE: ./build/src/database/hooks.js
+
+
+
+
+
+/** How a hook is run: pure, so that a table can test it. */
+function hookCommand(hook, workspace, platform) {
+    if (/\.sql$/i.test(hook)) {
+        const path = (0,external_node_path_namespaceObject.isAbsolute)(hook) ? hook : (0,external_node_path_namespaceObject.join)(workspace, hook);
+        return {
+            file: 'psql',
+            args: ['--no-psqlrc', '--quiet', '--no-password', '--set=ON_ERROR_STOP=1', `--file=${path}`],
+        };
+    }
+    // Users write hooks as they write `run:` steps, and GitHub runs those in bash with -e and pipefail.
+    return platform === 'win32'
+        ? { file: 'pwsh', args: ['-NoProfile', '-Command', hook] }
+        : { file: 'bash', args: ['-e', '-o', 'pipefail', '-c', hook] };
+}
+/** Runs hooks one after the other on a database. The first that fails stops the step. */
+async function runHooks(what, hooks, connection, options) {
+    for (const [index, hook] of hooks.entries()) {
+        options.signal.throwIfAborted();
+        log.info(`${what} ${index + 1} of ${hooks.length} on ${connection.database}: ${hook}`);
+        await runHook(what, hook, connection, options);
+    }
+}
+async function runHook(what, hook, connection, options) {
+    const { file, args } = hookCommand(hook, options.workspace, process.platform);
+    const client = clientEnvironment(connection, options.environment);
+    const env = file === 'psql'
+        ? client
+        : { ...hookEnvironment(options.environment), ...pgVariables(client), DATABASE_URL: toUrl(connection) };
+    const child = startChild(file === 'psql' ? options.psql : file, args, {
+        name: 'hook',
+        env,
+        cwd: options.workspace,
+    });
+    const cancel = () => void endChild(child, ['SIGINT', 'SIGTERM', 'SIGKILL'], 1000);
+    options.signal.addEventListener('abort', cancel, { once: true });
+    const exit = await child.exited;
+    options.signal.removeEventListener('abort', cancel);
+    options.signal.throwIfAborted();
+    if (!child_succeeded(exit))
+        throw new Error(`${what} ${JSON.stringify(hook)} failed: ${child_childFailure(child, exit).message}`);
+}
+function pgVariables(environment) {
+    return Object.fromEntries(Object.entries(environment).filter(([name]) => name.startsWith('PG')));
+}
+
+;// CONCATENATED MODULE: ./build/src/database/locale.js
+
+/** The locale of a database, or null when there is no such database. */
+async function readLocale(session, server, database) {
+    const provider = server.major >= 15 ? 'datlocprovider' : `'c'::"char"`;
+    const locale = server.major >= 17 ? 'datlocale' : server.major >= 15 ? 'daticulocale' : 'NULL';
+    const [row] = await session.query(`
+    SELECT pg_encoding_to_char(encoding) AS encoding, datcollate AS collate, datctype AS ctype,
+           CASE ${provider} WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END AS provider,
+           ${locale}::text AS locale
+    FROM pg_database WHERE datname = ${literal(database)}`);
+    return row ?? null;
+}
+/** `CREATE DATABASE` from template0: objects that an administrator put into template1 must not end up in a copy. */
+function createStatement(name, server, locale, tablespace) {
+    const options = [`CREATE DATABASE ${identifier(name)} TEMPLATE template0`];
+    if (locale) {
+        options.push(`ENCODING ${literal(locale.encoding)} LC_COLLATE ${literal(locale.collate)} LC_CTYPE ${literal(locale.ctype)}`);
+        if (server.major >= 15)
+            options.push(`LOCALE_PROVIDER ${locale.provider}`);
+        if (locale.provider === 'icu' && locale.locale)
+            options.push(`ICU_LOCALE ${literal(locale.locale)}`);
+        if (locale.provider === 'builtin' && locale.locale)
+            options.push(`BUILTIN_LOCALE ${literal(locale.locale)}`);
+    }
+    if (tablespace)
+        options.push(`TABLESPACE ${identifier(tablespace)}`);
+    return options.join(' ');
+}
+/** Invalid locale or encoding: wrong_object_type, invalid_parameter_value, undefined_object, syntax_error. */
+const LOCALE_REFUSED = ['42809', '22023', '42704', '42601'];
+/**
+ * Creates a database with a locale, or, when the server does not have that locale, with the server's own.
+ *
+ * @returns the server's reason when it had to be its own locale, else null
+ */
+async function createDatabase(session, server, name, wanted) {
+    try {
+        await session.execute(createStatement(name, server, wanted.locale, wanted.tablespace));
+        return null;
+    }
+    catch (error) {
+        if (!(error instanceof DatabaseError) || !wanted.locale || !LOCALE_REFUSED.includes(error.sqlstate))
+            throw error;
+        await session.execute(createStatement(name, server, null, wanted.tablespace));
+        return error.message;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/database/marker.js
+const PREFIX = 'pgclone-action ';
+function formatMarker(marker) {
+    return PREFIX + JSON.stringify(marker);
+}
+/** @returns null for a comment that is not ours */
+function parseMarker(comment) {
+    if (!comment?.startsWith(PREFIX))
+        return null;
+    try {
+        return JSON.parse(comment.slice(PREFIX.length));
+    }
+    catch {
+        return null;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/database/names.js
+
+/** PostgreSQL cuts longer names with no more than a notice (NAMEDATALEN - 1), so two long names can become one. */
+const LONGEST_NAME = 63;
+/**
+ * The name of a database that belongs to another one: `<database>__<suffix>`, within 63 bytes. A base that must be cut
+ * gets a hash of the whole, so that two long names stay apart.
+ */
+function relatedName(database, suffix) {
+    const name = `${database}__${suffix}`;
+    if (Buffer.byteLength(name) <= LONGEST_NAME)
+        return name;
+    const ending = `_${(0,external_node_crypto_.createHash)('sha256').update(database).digest('hex').slice(0, 8)}__${suffix}`;
+    return cut(database, LONGEST_NAME - Buffer.byteLength(ending)) + ending;
+}
+/** A fresh name for a database that lives only during a run. */
+function names_temporaryName(database) {
+    return relatedName(database, `pgclone_${(0,external_node_crypto_.randomBytes)(4).toString('hex')}`);
+}
+/** The longest beginning of a text that fits, without half a character. */
+function cut(text, bytes) {
+    let fitting = '';
+    for (const character of text) {
+        if (Buffer.byteLength(fitting + character) > bytes)
+            break;
+        fitting += character;
+    }
+    return fitting;
+}
+
+;// CONCATENATED MODULE: ./build/src/database/staging.js
+
+
+
+
+
+
+
+/** Creates the empty database into which a dump is restored beside the live one. */
+async function createStaging({ session, server, run }, target, wanted) {
+    const staging = await temporary(session, server, names_temporaryName(target));
+    try {
+        const refused = await createDatabase(session, server, staging.name, wanted);
+        if (refused)
+            log.warning(`The server cannot make a database with the locale of the dump (${refused}); sorting may differ`);
+        await commentDatabase(session, staging.name, markerText('staging', target, run));
+        return staging;
+    }
+    catch (error) {
+        await staging.drop();
+        throw error;
+    }
+}
+/** Copies smaller than this are made through the write-ahead log, which spares the server two checkpoints. */
+const SMALL = 64 * 1024 * 1024;
+/** The size of a database, and how a file copy of it is made fastest on this server. */
+async function copyStatements({ session, server }, from, to) {
+    const create = `CREATE DATABASE ${identifier(to)} TEMPLATE ${identifier(from)}`;
+    const [row] = await session.query(`SELECT pg_database_size(${literal(from)}) AS size`);
+    if (server.major < 15 || row.size < SMALL)
+        return [create];
+    // From 18 the file system may share the blocks of both files; where it cannot, the server says so.
+    const clone = server.major >= 18 ? [`SET file_copy_method = clone`] : [];
+    return [...clone, `${create} STRATEGY FILE_COPY`];
+}
+/** A file copy of a database that has no sessions; far faster than a restore, because it copies indexes as they are. */
+async function copyDatabase(maker, from, target) {
+    const { session, server, run } = maker;
+    const copy = await temporary(session, server, names_temporaryName(target));
+    try {
+        await runCopy(session, await copyStatements(maker, from, copy.name));
+        await commentDatabase(session, copy.name, markerText('staging', target, run));
+        return copy;
+    }
+    catch (error) {
+        await copy.drop();
+        throw error;
+    }
+}
+async function runCopy(session, statements) {
+    try {
+        await session.execute(...statements);
+    }
+    catch (error) {
+        if (statements.length === 1 || (error instanceof DatabaseError && error.sqlstate === OBJECT_IN_USE))
+            throw error;
+        await session.execute('SET file_copy_method = copy', statements.at(-1));
+    }
+}
+function markerText(kind, of, run) {
+    return formatMarker({ kind, of, at: new Date().toISOString(), run });
+}
+function commentDatabase(session, database, text) {
+    return session.execute(`COMMENT ON DATABASE ${identifier(database)} IS ${literal(text)}`);
+}
+/** Noted for the post step, and locked, so that no sweep takes it for a dead run's while we live. */
+async function temporary(session, server, name) {
+    await tryLock(session, name);
+    const forget = notePending({ kind: 'database', name });
+    return {
+        name,
+        release: forget,
+        drop: async () => {
+            try {
+                await dropDatabase(session, server, name);
+                forget();
+            }
+            catch (error) {
+                log.warning(`Could not drop the temporary database "${name}": ${error.message}`);
+            }
+        },
+    };
+}
+
+;// CONCATENATED MODULE: ./build/src/process/transfer.js
+
+
+
+/** Counts and hashes the bytes that pass. */
+class Meter {
+    bytes = 0;
+    #hash = (0,external_node_crypto_.createHash)('sha256');
+    #digest = null;
+    stage = (source) => this.#pass(source);
+    async *#pass(source) {
+        for await (const chunk of source) {
+            this.bytes += chunk.length;
+            this.#hash.update(chunk);
+            yield chunk;
+        }
+    }
+    /** Hex SHA-256 of everything; call it after the end. */
+    get sha256() {
+        this.#digest ??= this.#hash.digest('hex');
+        return this.#digest;
+    }
+}
+/**
+ * Moves everything from source to sink, and holds the end of file back: the sink hears of the end only when its
+ * `commit` is called, which is the caller's next step, after its own checks.
+ *
+ * @throws the reason of the side that failed first; source and sink are aborted by then
+ */
+async function transfer(source, sink, options) {
+    const watchdog = watchIdle(options);
+    const signal = AbortSignal.any([options.signal, watchdog.signal]);
+    const interrupt = () => void source.stream.destroy();
+    signal.addEventListener('abort', interrupt, { once: true });
+    try {
+        const stream = options.stages.reduce((input, stage) => stage(input), source.stream);
+        await Promise.race([
+            pour(stream, sink.stream, signal),
+            sink.died.then((reason) => Promise.reject(reason)),
+        ]);
+        await source.finish();
+        signal.throwIfAborted();
+    }
+    catch (error) {
+        const reason = signal.aborted ? signal.reason : await firstReason(error, source, sink);
+        await abortBoth(source, sink);
+        throw reason;
+    }
+    finally {
+        watchdog.stop();
+        signal.removeEventListener('abort', interrupt);
+    }
+}
+/** Commits a sink, or, when that fails or the step is cancelled meanwhile, aborts it. */
+async function commitSink(sink, signal) {
+    const cancel = () => void sink.abort();
+    try {
+        signal.throwIfAborted();
+        signal.addEventListener('abort', cancel, { once: true });
+        await sink.commit();
+        signal.throwIfAborted();
+    }
+    catch (error) {
+        await sink.abort();
+        throw signal.aborted ? signal.reason : error;
+    }
+    finally {
+        signal.removeEventListener('abort', cancel);
+    }
+}
+/** The consumer first: as long as it waits for input, nothing that the producer's end does can look like success. */
+async function abortBoth(source, sink) {
+    await Promise.allSettled([sink.abort(), source.abort()]);
+}
+/**
+ * What we notice is a broken pipe, or data that end too early; why the side behind it went away is what the user needs.
+ */
+async function firstReason(error, source, sink) {
+    const patience = () => (0,external_node_timers_promises_namespaceObject.setTimeout)(3000, error, { ref: false });
+    if (source.stream.readableEnded) {
+        const ended = source.finish().then(() => error, (reason) => reason);
+        return Promise.race([ended, patience()]);
+    }
+    const broken = [
+        'EPIPE',
+        'ECONNRESET',
+        'ERR_STREAM_DESTROYED',
+        'ERR_STREAM_WRITE_AFTER_END',
+        'ERR_STREAM_PREMATURE_CLOSE',
+    ];
+    if (!broken.includes(error.code ?? ''))
+        return error;
+    return Promise.race([sink.died, patience()]);
+}
+/** Writes everything and does not end the sink. */
+async function pour(source, sink, signal) {
+    for await (const chunk of source) {
+        signal.throwIfAborted();
+        if (sink.errored)
+            throw sink.errored;
+        if (!sink.write(chunk))
+            await (0,external_node_events_.once)(sink, 'drain', { signal });
+    }
+}
+function watchIdle({ idleTimeout, moved }) {
+    const controller = new AbortController();
+    let seen = moved();
+    let since = Date.now();
+    const check = () => {
+        if (moved() !== seen) {
+            seen = moved();
+            since = Date.now();
+        }
+        else if (Date.now() - since >= idleTimeout) {
+            const seconds = Math.round(idleTimeout / 1000);
+            controller.abort(new Error(`No byte moved for ${seconds} s (idle-timeout) after ${seen} bytes; the connection is dead or the other side is stuck`));
+        }
+    };
+    const timer = setInterval(check, Math.max(50, Math.min(1000, idleTimeout / 4)));
+    return { signal: controller.signal, stop: () => clearInterval(timer) };
+}
+
+;// CONCATENATED MODULE: ./build/src/report/format.js
+/** Numbers for people. */
+const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB'];
+/** `1.2 GB`, in powers of 1000. */
+function formatBytes(bytes) {
+    let value = bytes;
+    let unit = 0;
+    for (; value >= 999.5 && unit < UNITS.length - 1; unit += 1)
+        value /= 1000;
+    return `${unit === 0 || value >= 99.95 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit]}`;
+}
+/** `850 ms`, `12.3 s`, `4 min 5 s`, `2 h 3 min`. */
+function formatDuration(milliseconds) {
+    if (milliseconds < 1000)
+        return `${Math.round(milliseconds)} ms`;
+    const seconds = Math.round(milliseconds / 100) / 10;
+    if (seconds < 60)
+        return `${seconds.toFixed(1)} s`;
+    const minutes = Math.floor(seconds / 60);
+    if (minutes < 60)
+        return `${minutes} min ${Math.floor(seconds % 60)} s`;
+    return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+/** `1,234,567`. */
+function formatCount(count) {
+    return count.toLocaleString('en-US');
+}
+
+;// CONCATENATED MODULE: ./build/src/report/outputs.js
+
+/** Sets outputs. Called as the very last thing: a failed step has none that a later step could take for success. */
+function setOutputs(outputs) {
+    for (const [name, value] of Object.entries(outputs))
+        setOutput(name, value);
+}
+/** `table-count` and `row-count`; rows that could not be counted give no output rather than a wrong one. */
+function countOutputs({ tables, rows, }) {
+    return { 'table-count': tables.length, ...(rows === null ? {} : { 'row-count': rows }) };
+}
+
+;// CONCATENATED MODULE: ./build/src/report/progress.js
+
+
+const OFTEN = 5_000;
+const SELDOM = 30_000;
+/** After this many lines a long transfer is reported less often. */
+const progress_PATIENCE = 12;
+/** Logs a line every few seconds while a transfer runs. */
+function showProgress({ verb, bytes, total, detail }) {
+    const started = Date.now();
+    let lastBytes = 0;
+    let lastTime = started;
+    let lines = 0;
+    let timer;
+    const line = () => {
+        const now = Date.now();
+        const rate = ((bytes() - lastBytes) / (now - lastTime)) * 1000;
+        const share = total && total.bytes > 0
+            ? `, about ${Math.min(100, Math.round((bytes() / total.bytes) * 100))} % of ${total.of}`
+            : '';
+        const current = detail?.() ?? '';
+        log.info(`${verb} ${formatBytes(bytes())}${share}, ${formatBytes(rate)}/s, ${formatDuration(now - started)}${current && `; ${current}`}`);
+        lastBytes = bytes();
+        lastTime = now;
+        lines += 1;
+        timer = setTimeout(line, lines < progress_PATIENCE ? OFTEN : SELDOM);
+    };
+    timer = setTimeout(line, OFTEN);
+    return { [Symbol.dispose]: () => clearTimeout(timer) };
+}
+/** `public.events 1.2 M rows, 310 MB`. */
+function tableProgress({ table, tableRows, tableBytes }) {
+    return table === null ? '' : `${table} ${formatCount(tableRows)} rows, ${formatBytes(tableBytes)}`;
+}
+/** `12 tables with 1,234 rows`. */
+function describeRows({ tables, rows }) {
+    return `${tables.length} tables with ${rows === null ? 'an unknown number of' : formatCount(rows)} rows`;
+}
+
+;// CONCATENATED MODULE: ./build/src/report/summary.js
+
+
+
+
+/** Appends Markdown to the job summary, when the step wants one and the runner has one. */
+async function writeSummary({ inputs, environment }, markdown) {
+    if (!inputs.summary || !environment.GITHUB_STEP_SUMMARY)
+        return;
+    await summary.addRaw(`${hideSecrets(markdown)}\n\n`).write();
+}
+/** A text in a table cell: names of databases and keys are other people's, and must not become Markdown or HTML. */
+function cell(text) {
+    const plain = text
+        .replace(/[\r\n]+/g, ' ')
+        .replaceAll('|', '\\|')
+        .replaceAll('`', "'");
+    return plain === '' ? '' : `\`${plain}\``;
+}
+function table(rows) {
+    return ['| | |', '|---|---|', ...rows.map(([name, value]) => `| ${name} | ${value} |`)].join('\n');
+}
+function dumpSummary(manifest, where) {
+    const rows = [
+        ['From', `${cell(where.source)}, PostgreSQL ${manifest.serverVersion}`],
+        ['To', cell(where.uri)],
+        ['Key', cell(manifest.key)],
+        ['Data', `${formatBytes(manifest.rawBytes)}, ${describeRows(manifest)}`],
+        [
+            'Stored',
+            `${formatBytes(manifest.size)} (${manifest.compression}) in ${formatDuration(manifest.durationMs)}`,
+        ],
+        ['SHA-256', cell(manifest.sha256)],
+    ];
+    return `### ✅ Dumped ${cell(manifest.database)}\n\n${table(rows)}\n\n${largestTables(manifest.tables)}`;
+}
+/** So many tables show what a database is made of. */
+const LARGEST = 10;
+const BAR = 20;
+/** The largest tables, each with its rows and a bar of its share. */
+function largestTables(tables) {
+    const largest = [...tables].sort((a, b) => b.bytes - a.bytes).slice(0, LARGEST);
+    const most = largest[0]?.bytes ?? 0;
+    if (most === 0)
+        return '';
+    const rows = largest.map(({ schema, name, rows, bytes }) => {
+        const bar = '█'.repeat(Math.max(1, Math.round((bytes / most) * BAR)));
+        return `| ${cell(`${schema}.${name}`)} | ${rows === null ? '?' : formatCount(rows)} | ${formatBytes(bytes)} | ${bar} |`;
+    });
+    return ['| Largest tables | Rows | Data | |', '|---|---:|---:|---|', ...rows].join('\n');
+}
+function verifySummary(manifest, evidence, where) {
+    const rows = [
+        ['Dump', cell(where.uri)],
+        [
+            'Restored into',
+            `a throwaway database, PostgreSQL ${evidence.serverVersion}, in ${formatDuration(where.durationMs)}`,
+        ],
+        ['Stored bytes', `${formatBytes(manifest.size)}, SHA-256 ${cell(manifest.sha256)} as in the manifest`],
+        [
+            'Rows',
+            `${manifest.rows === null ? 'not counted in the dump' : formatCount(manifest.rows)} in ${evidence.tables} tables, each as in the manifest`,
+        ],
+        ['Schema', `all ${evidence.objects} objects of the dump`],
+        [
+            'Assertions',
+            evidence.assertions === 0 ? 'none given (`verify-sql`)' : `all ${evidence.assertions} hold`,
+        ],
+    ];
+    return `### ✅ Verified ${cell(manifest.database)}\n\n${table(rows)}\n\n${largestTables(manifest.tables)}`;
+}
+function restoreSummary(restored) {
+    const { dump, uri, database, previous, durationMs, serverVersion, received } = restored;
+    const rows = [
+        ['From', cell(uri)],
+        ['To', `${cell(database)}, PostgreSQL ${serverVersion}`],
+        ['Read', `${formatBytes(dump.size)} in ${formatDuration(durationMs)}`],
+        [
+            'SHA-256',
+            `${cell(received.sha256)} ${dump.manifest ? '(as in the manifest)' : '(there was no manifest to compare with)'}`,
+        ],
+        ...(previous ? [['Old database', cell(previous)]] : []),
+    ];
+    return `### ✅ Restored ${cell(database)}\n\n${table(rows)}`;
+}
+function copySummary(copied) {
+    const { source, database, previous, method, counted, serverVersion, durationMs } = copied;
+    const rows = [
+        ['From', cell(source)],
+        ['To', `${cell(database)}, PostgreSQL ${serverVersion}`],
+        [
+            'How',
+            method === 'template' ? 'a copy of its files on the server' : 'a stream of `pg_dump` into `pg_restore`',
+        ],
+        ...(counted ? [['Rows', describeRows(counted)]] : []),
+        ['Duration', formatDuration(durationMs)],
+        ...(previous ? [['Old database', cell(previous)]] : []),
+    ];
+    return `### ✅ Copied ${cell(database)}\n\n${table(rows)}`;
+}
+function pointSummary(restored) {
+    const { point, database, previous, serverVersion, durationMs } = restored;
+    const rows = [
+        ['From', `the database ${cell(point)} of the same server, which stays`],
+        ['To', `${cell(database)}, PostgreSQL ${serverVersion}`],
+        ['Duration', formatDuration(durationMs)],
+        ...(previous ? [['Old database', cell(previous)]] : []),
+    ];
+    return `### ✅ Restored ${cell(database)}\n\n${table(rows)}`;
+}
+function dropSummary(names, { label, dryRun }) {
+    if (names.length === 0)
+        return `### ✅ Nothing to drop\n\nThere is no database ${cell(label)}.`;
+    return `### ✅ ${dryRun ? 'Would drop' : 'Dropped'} ${names.map(cell).join(', ')}`;
+}
+function localSummary(databases, label) {
+    const rows = databases.map(({ name, owner, size, marker }) => {
+        return `| ${cell(name)} | ${cell(owner)} | ${size === null ? '?' : formatBytes(size)} | ${marker ? `${marker.kind} of ${cell(marker.of)}` : ''} |`;
+    });
+    return [
+        '### Databases of ' + cell(label),
+        '',
+        '| Database | Owner | Size | Made by this action |',
+        '|---|---|---:|---|',
+        ...rows,
+    ].join('\n');
+}
+/** So many rows fit into a summary that is still read. */
+const LISTED = 50;
+function listSummary(dumps, where) {
+    const rows = dumps.slice(0, LISTED).map((dump) => {
+        return `| ${cell(dump.key)} | ${formatBytes(dump.size)} | ${dump.committed ? 'yes' : 'no'} |`;
+    });
+    const more = dumps.length > LISTED ? `\n\n… and ${dumps.length - LISTED} older ones.` : '';
+    const listing = dumps.length === 0 ? 'None.' : ['| Key | Size | Committed |', '|---|---:|---|', ...rows].join('\n');
+    return `### ${dumps.length} dumps in ${cell(where)}\n\n${listing}${more}`;
+}
+function failureSummary(command, reason) {
+    return `### ❌ ${command} failed\n\n${cell(reason)}`;
 }
 
 ;// CONCATENATED MODULE: ./build/src/archive/error.js
@@ -34690,8 +35458,8 @@ async function* decodeZstd(source, what) {
 async function* decode_frames({ chunks, input }, first, what) {
     for (let frame = first;;) {
         const at = input.offset;
-        const size = wholeFrameSize(frame);
-        if (size === null || size > MAX_WHOLE_CHUNK)
+        const size = pieceSize(frame);
+        if (size === null)
             throw new ArchiveError(`${what} has a chunk that is no zstd frame`, at);
         const decompressed = decompressZstd(frame, {
             chunkSize: Math.max(size, 64),
@@ -35588,501 +36356,1271 @@ function minorOf(version) {
     return minor;
 }
 
-;// CONCATENATED MODULE: ./build/src/database/dump.js
+;// CONCATENATED MODULE: ./build/src/database/restore.js
 
-/** The arguments of `pg_dump`. The database is not among them: it travels as `PGDATABASE`. */
-function dumpArguments(contents, compression) {
-    const each = (option, values) => values.map((value) => `--${option}=${value}`);
+
+
+
+/** The arguments of every `pg_restore` of ours. */
+function restoreArguments({ ownerAndAcl, pgRestoreArgs }) {
     return [
         '--format=custom',
         '--no-password',
-        // Uncompressed, because we compress, on all cores and after counting.
-        ...(compression === 'ours' ? ['--compress=0'] : []),
-        `--lock-wait-timeout=${contents.lockWaitTimeout}`,
-        ...(contents.ownerAndAcl ? [] : ['--no-owner', '--no-acl']),
-        ...(contents.schemaOnly ? ['--schema-only'] : []),
-        ...(contents.tables.length + contents.schemas.length > 0 ? ['--strict-names'] : []),
-        ...each('table', contents.tables),
-        ...each('exclude-table', contents.excludeTables),
-        ...each('schema', contents.schemas),
-        ...each('exclude-schema', contents.excludeSchemas),
-        ...each('exclude-table-data', contents.excludeTableData),
-        ...contents.pgDumpArgs,
+        ...(ownerAndAcl ? [] : ['--no-owner', '--no-acl']),
+        ...pgRestoreArgs,
     ];
 }
-/** The filters that were in force, for the manifest; only those that were given. */
-function dumpFilters(contents) {
-    const { tables, excludeTables, schemas, excludeSchemas, excludeTableData, schemaOnly, pgDumpArgs } = contents;
-    const lists = { tables, excludeTables, schemas, excludeSchemas, excludeTableData, pgDumpArgs };
-    const given = Object.entries(lists).filter(([, list]) => list.length > 0);
-    return {
-        ...Object.fromEntries(given.map(([name, list]) => [name, [...list]])),
-        ...(schemaOnly ? { schemaOnly } : {}),
-    };
+/** Restores into `PGDATABASE`: an empty name is "not given" for libpq, and a name in argv could be a connection string. */
+const INTO_PGDATABASE = '--dbname=';
+/** Errors of pg_restore that change nothing about the restored data. Anything else stops the restore. */
+const TOLERABLE_ERRORS = [
+    {
+        pattern: /unrecognized configuration parameter "transaction_timeout"/,
+        why: 'a client of version 17 or later sets it, and older servers do not have it',
+    },
+    {
+        pattern: /must be owner of extension /,
+        why: 'the comment of an extension that the server itself installed',
+    },
+    { pattern: /schema "public" already exists/, why: 'every new database has one' },
+];
+/** Judges the messages of one pg_restore while they come. */
+class ErrorJudge {
+    tolerated = 0;
+    /** The first error that may not pass. */
+    fatal = null;
+    #ignored = 0;
+    #entry = '';
+    #patterns;
+    constructor(tolerateErrors) {
+        this.#patterns = [...TOLERABLE_ERRORS.map(({ pattern }) => pattern), ...tolerateErrors];
+    }
+    /** @returns whether the line tells of an error that may not pass */
+    read(line) {
+        const entry = /from TOC entry \d+; \d+ \d+ (.+)$/.exec(line)?.[1];
+        if (entry)
+            this.#entry = entry.trim();
+        this.#ignored = Number(/errors ignored on restore: (\d+)/.exec(line)?.[1] ?? this.#ignored);
+        const error = /^pg_restore: (?:error|fatal): (.+)$/.exec(line)?.[1];
+        if (!error)
+            return false;
+        if (this.#patterns.some((pattern) => pattern.test(error))) {
+            this.tolerated += 1;
+            log.info(`  tolerated (${this.#entry || 'no entry'}): ${hideValues(error)}`);
+            return false;
+        }
+        this.fatal ??= hideValues(error) + (this.#entry ? ` [in ${this.#entry}]` : '');
+        return true;
+    }
+    /** pg_restore ends with 1 when it ignored errors; that is good only when we know and tolerate each of them. */
+    accepts(code) {
+        if (this.fatal !== null)
+            return false;
+        return code === 0 || (code === 1 && this.tolerated > 0 && this.#ignored === this.tolerated);
+    }
 }
 /**
- * Refuses a pattern that matches nothing. A misspelt exclude pattern would let through just what was to be kept out,
- * and `pg_dump --strict-names` looks only at the patterns that include.
+ * A pg_restore that has all it wants stops reading; that is an end and no death. What comes after is thrown away, so
+ * that the whole dump still passes our counters.
  */
-async function checkPatterns(session, contents) {
-    const groups = [
-        ['tables', 'relations', contents.tables],
-        ['exclude-tables', 'relations', contents.excludeTables],
-        ['schemas', 'schemas', contents.schemas],
-        ['exclude-schemas', 'schemas', contents.excludeSchemas],
-        ['exclude-table-data', 'relations', contents.excludeTableData],
-    ];
-    const unmatched = [];
-    for (const [input, what, patterns] of groups) {
-        for (const pattern of patterns) {
-            if (!(await session.finds(what, pattern)))
-                unmatched.push(`${input}: ${pattern}`);
-        }
-    }
-    if (unmatched.length > 0) {
-        throw new Error(`Nothing in the database matches ${unmatched.join(', ')} (names with capitals need double quotes, as in public."Order")`);
-    }
+function untilClosed(stdin) {
+    return new external_node_stream_.Writable({
+        highWaterMark: 1 << 20,
+        write: (chunk, _encoding, done) => {
+            if (!stdin.writable)
+                return done();
+            stdin.write(chunk, () => done());
+        },
+        final: (done) => {
+            stdin.end();
+            done();
+        },
+    });
 }
-/** A running `pg_dump` as the source of a transfer. */
-function startDump(pgDump, args, env) {
-    const child = startChild(pgDump, args, { env, stdout: 'stream' });
+/** A running `pg_restore`, judged by its messages and not by its exit code alone. Its first fatal error ends it. */
+function startJudged(pgRestore, args, options) {
+    const judge = new ErrorJudge(options.inputs.tolerateErrors);
+    const child = startChild(pgRestore, args, {
+        env: options.env,
+        stdin: options.stdin,
+        onErrorLine: (line) => {
+            if (judge.read(line))
+                child.kill('SIGTERM');
+        },
+    });
+    const ended = child.exited.then((exit) => {
+        if (judge.accepts(exit.code))
+            return null;
+        return judge.fatal === null ? child_childFailure(child, exit) : new Error(`pg_restore failed: ${judge.fatal}`);
+    });
+    return { child, ended };
+}
+/** One `pg_restore` that restores while the archive arrives, as the sink of a transfer. */
+function startRestore(pgRestore, inputs, env) {
+    const args = [...restoreArguments(inputs), INTO_PGDATABASE];
+    const { child, ended } = startJudged(pgRestore, args, { inputs, env, stdin: 'stream' });
+    const stream = untilClosed(child.stdin);
     return {
-        stream: child.stdout,
-        finish: () => finish(child),
+        stream,
+        died: ended.then((reason) => reason ?? new Promise(() => undefined)),
+        commit: async () => {
+            stream.end();
+            const reason = await ended;
+            if (reason)
+                throw reason;
+        },
         abort: () => endChild(child, ['SIGTERM', 'SIGKILL'], 1500).then(() => undefined),
     };
 }
-async function finish(child) {
-    const exit = await child.exited;
-    if (!child_succeeded(exit))
-        throw explainDump(child.tail, child_childFailure(child, exit));
+
+;// CONCATENATED MODULE: ./build/src/database/parallel-restore.js
+
+
+
+
+
+
+
+
+
+/**
+ * `pg_restore --jobs`, as the sink of a transfer: several jobs seek in the archive, so it is a file first, and each
+ * entry of its table of contents learns where its data are.
+ */
+async function startParallelRestore(pgRestore, inputs, env, { jobs, folder, layout }) {
+    const place = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(folder, 'pgclone-spool-'));
+    const forget = notePending({ kind: 'file', path: place });
+    const path = (0,external_node_path_namespaceObject.join)(place, 'archive');
+    const stream = (0,external_node_fs_namespaceObject.createWriteStream)(path, { flags: 'wx', mode: 0o600, highWaterMark: 1 << 20 });
+    let running = null;
+    const remove = async () => {
+        await (0,promises_namespaceObject.rm)(place, { recursive: true, force: true });
+        forget();
+    };
+    return {
+        stream,
+        died: new Promise((resolve) => stream.once('error', (error) => resolve(new Error(`Cannot spool the dump: ${error.message}`)))),
+        commit: async () => {
+            stream.end();
+            await (0,external_node_stream_promises_namespaceObject.finished)(stream);
+            await writeOffsets(path, layout());
+            log.info(`Restoring with ${jobs} jobs`);
+            running = startJudged(pgRestore, [...restoreArguments(inputs), INTO_PGDATABASE, `--jobs=${jobs}`, path], { inputs, env, stdin: 'none' });
+            const reason = await running.ended;
+            if (reason)
+                throw reason;
+            await remove();
+        },
+        abort: async () => {
+            stream.destroy();
+            if (running)
+                await endChild(running.child, ['SIGTERM', 'SIGKILL'], 1500);
+            await (0,external_node_stream_promises_namespaceObject.finished)(stream).catch(() => undefined);
+            await remove();
+        },
+    };
 }
-/** What pg_dump said, where one sentence of ours says it better. */
-function explainDump(tail, failure) {
-    const text = tail.join('\n');
-    const lock = /canceling statement due to lock timeout/.test(text);
-    if (lock) {
-        return new Error('pg_dump waited too long for a table that another session has locked (lock-wait-timeout); nothing was dumped', { cause: failure });
+
+;// CONCATENATED MODULE: ./build/src/commands/move.js
+var move_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
     }
-    if (/server closed the connection|connection to server was lost|SSL SYSCALL error|could not receive data/.test(text)) {
-        return new Error(`The connection to the database was cut in the middle of the dump. ${failure.message}`, {
-            cause: failure,
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var move_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+
+
+/**
+ * Moves an archive from a source to a sink, decompressed, counted, checked to be complete, and in a version that the
+ * reader at the end understands. The sink is not committed: that is the caller's, after its own checks.
+ */
+async function moveArchive({ inputs, signal }, { openSource, openSink, clientMajor, meter, total }) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const decoder = createDecoder({ maxVersion: newestReadable(clientMajor), jobs: inputs.jobs });
+        const { report, progress } = decoder;
+        const _ = move_addDisposableResource(env_1, showProgress({
+            verb: 'Restored',
+            bytes: () => progress.rawBytes,
+            total,
+            detail: () => tableProgress(progress),
+        }), false);
+        const source = await openSource();
+        const sink = await openSink(report).catch(async (error) => {
+            await source.abort();
+            throw error;
         });
+        const moved = () => meter.bytes + progress.rawBytes;
+        await transfer(source, sink, {
+            stages: [meter.stage, decoder.transform],
+            signal,
+            idleTimeout: inputs.idleTimeout,
+            moved,
+        });
+        return { sink, report };
     }
-    if (/canceling statement due to conflict with recovery/.test(text)) {
-        return new Error('The standby cancelled the dump, because it had to apply changes of its primary; dump from the primary, or raise max_standby_streaming_delay', { cause: failure });
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
     }
-    const denied = /permission denied for (.*)/.exec(text)?.[0];
-    if (denied)
-        return new Error(`The role may not read everything: ${denied}. Grant it pg_read_all_data, or leave the object out`, { cause: failure });
-    return failure;
-}
-
-;// CONCATENATED MODULE: ./build/src/database/hooks.js
-
-
-
-
-
-/** How a hook is run: pure, so that a table can test it. */
-function hookCommand(hook, workspace, platform) {
-    if (/\.sql$/i.test(hook)) {
-        const path = (0,external_node_path_namespaceObject.isAbsolute)(hook) ? hook : (0,external_node_path_namespaceObject.join)(workspace, hook);
-        return {
-            file: 'psql',
-            args: ['--no-psqlrc', '--quiet', '--no-password', '--set=ON_ERROR_STOP=1', `--file=${path}`],
-        };
-    }
-    // Users write hooks as they write `run:` steps, and GitHub runs those in bash with -e and pipefail.
-    return platform === 'win32'
-        ? { file: 'pwsh', args: ['-NoProfile', '-Command', hook] }
-        : { file: 'bash', args: ['-e', '-o', 'pipefail', '-c', hook] };
-}
-/** Runs hooks one after the other on a database. The first that fails stops the step. */
-async function runHooks(what, hooks, connection, options) {
-    for (const [index, hook] of hooks.entries()) {
-        options.signal.throwIfAborted();
-        log.info(`${what} ${index + 1} of ${hooks.length} on ${connection.database}: ${hook}`);
-        await runHook(what, hook, connection, options);
+    finally {
+        move_disposeResources(env_1);
     }
 }
-async function runHook(what, hook, connection, options) {
-    const { file, args } = hookCommand(hook, options.workspace, process.platform);
-    const client = clientEnvironment(connection, options.environment);
-    const env = file === 'psql'
-        ? client
-        : { ...hookEnvironment(options.environment), ...pgVariables(client), DATABASE_URL: toUrl(connection) };
-    const child = startChild(file === 'psql' ? options.psql : file, args, {
-        name: 'hook',
-        env,
-        cwd: options.workspace,
+/**
+ * An empty database as the receiving end: one `pg_restore` that streams, or parallel ones that read a file.
+ *
+ * @param rawBytes size of the uncompressed data, or null when nobody knows
+ */
+async function databaseSink(context, client, database, rawBytes) {
+    const { inputs, tempDirectory } = context;
+    const env = clientEnvironment(onDatabase(connectionOf(context), database), context.environment);
+    const jobs = await jobsWithRoom(context, rawBytes);
+    if (jobs === 1)
+        return async () => startRestore(client.pgRestore, inputs, env);
+    return (report) => startParallelRestore(client.pgRestore, inputs, env, {
+        jobs,
+        folder: tempDirectory,
+        layout: () => report().layout,
     });
-    const cancel = () => void endChild(child, ['SIGINT', 'SIGTERM', 'SIGKILL'], 1000);
-    options.signal.addEventListener('abort', cancel, { once: true });
-    const exit = await child.exited;
-    options.signal.removeEventListener('abort', cancel);
-    options.signal.throwIfAborted();
-    if (!child_succeeded(exit))
-        throw new Error(`${what} ${JSON.stringify(hook)} failed: ${child_childFailure(child, exit).message}`);
 }
-function pgVariables(environment) {
-    return Object.fromEntries(Object.entries(environment).filter(([name]) => name.startsWith('PG')));
+/** Bytes that a runner needs for itself. */
+const SPARE = 1_000_000_000;
+/** How many jobs may restore: parallel ones read a file, and the file needs room for the uncompressed data. */
+async function jobsWithRoom({ inputs, tempDirectory }, rawBytes) {
+    if (inputs.jobs === 1)
+        return 1;
+    const { bavail, bsize } = await (0,promises_namespaceObject.statfs)(tempDirectory);
+    if (rawBytes !== null && rawBytes * 1.1 + SPARE < bavail * bsize)
+        return inputs.jobs;
+    const free = `${tempDirectory} has ${formatBytes(bavail * bsize)} free`;
+    const reason = rawBytes === null
+        ? 'nobody knows how large its data are'
+        : `its data need ${formatBytes(rawBytes)} and ${free}`;
+    log.info(`Restoring with one job as the dump arrives: for parallel jobs ${reason}`);
+    return 1;
 }
 
-;// CONCATENATED MODULE: ./build/src/database/locale.js
+;// CONCATENATED MODULE: ./build/src/database/assertions.js
 
-/** The locale of a database, or null when there is no such database. */
-async function readLocale(session, server, database) {
-    const provider = server.major >= 15 ? 'datlocprovider' : `'c'::"char"`;
-    const locale = server.major >= 17 ? 'datlocale' : server.major >= 15 ? 'daticulocale' : 'NULL';
+
+
+
+
+/**
+ * Runs the statements of `verify-sql`. Each prints one column, and every row of it must be true.
+ *
+ * @throws an Error that names the first assertion that does not hold
+ */
+async function checkAssertions(assertions, connection, options) {
+    const env = clientEnvironment(connection, options.environment);
+    for (const assertion of assertions) {
+        const isFile = /\.sql$/i.test(assertion);
+        const file = isFile ? ((0,external_node_path_namespaceObject.isAbsolute)(assertion) ? assertion : (0,external_node_path_namespaceObject.join)(options.workspace, assertion)) : '-';
+        const args = [
+            '--no-psqlrc',
+            '--no-align',
+            '--tuples-only',
+            '--quiet',
+            '--no-password',
+            '--set=ON_ERROR_STOP=1',
+            `--file=${file}`,
+        ];
+        const { exit, stdout, child } = await run(options.psql, args, {
+            env,
+            input: isFile ? '' : `${assertion}\n;`,
+            signal: options.signal,
+        });
+        if (!child_succeeded(exit))
+            throw new Error(`verify-sql could not be run: ${assertion}: ${child_childFailure(child, exit).message}`);
+        const rows = stdout.split('\n').filter((line) => line !== '');
+        const untrue = rows.filter((row) => row !== 't' && row !== 'true').length;
+        if (rows.length === 0 || untrue > 0) {
+            const reason = rows.length === 0 ? 'it returned no row' : `${untrue} of ${rows.length} rows are not true`;
+            throw new Error(`verify-sql does not hold: ${assertion} (${reason})`);
+        }
+        log.info(`Holds: ${assertion}`);
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/database/properties.js
+
+/** @returns null when there is no such database */
+async function readProperties(session, database) {
     const [row] = await session.query(`
-    SELECT pg_encoding_to_char(encoding) AS encoding, datcollate AS collate, datctype AS ctype,
-           CASE ${provider} WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END AS provider,
-           ${locale}::text AS locale
-    FROM pg_database WHERE datname = ${literal(database)}`);
+    SELECT pg_get_userbyid(d.datdba) AS owner, d.datconnlimit AS "connectionLimit", d.datistemplate AS "isTemplate",
+           t.spcname AS tablespace, shobj_description(d.oid, 'pg_database') AS comment,
+           d.datallowconn AS "allowsConnections",
+           CASE WHEN d.datacl IS NOT NULL THEN
+             (SELECT coalesce(json_agg(json_build_object(
+                'grantee', CASE a.grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(a.grantee) END,
+                'privilege', a.privilege_type, 'grantable', a.is_grantable)), '[]')
+              FROM aclexplode(d.datacl) AS a) END AS grants,
+           (SELECT coalesce(json_agg(json_build_object(
+                'role', CASE s.setrole WHEN 0 THEN NULL ELSE pg_get_userbyid(s.setrole) END,
+                'setting', setting)), '[]')
+            FROM pg_db_role_setting AS s, unnest(s.setconfig) AS setting WHERE s.setdatabase = d.oid) AS settings,
+           (SELECT coalesce(json_agg(json_build_object('provider', provider, 'label', label)), '[]')
+            FROM pg_shseclabel WHERE objoid = d.oid AND classoid = 'pg_database'::regclass) AS labels
+    FROM pg_database AS d JOIN pg_tablespace AS t ON t.oid = d.dattablespace
+    WHERE d.datname = ${literal(database)}`);
     return row ?? null;
 }
-/** `CREATE DATABASE` from template0: objects that an administrator put into template1 must not end up in a copy. */
-function createStatement(name, server, locale, tablespace) {
-    const options = [`CREATE DATABASE ${identifier(name)} TEMPLATE template0`];
-    if (locale) {
-        options.push(`ENCODING ${literal(locale.encoding)} LC_COLLATE ${literal(locale.collate)} LC_CTYPE ${literal(locale.ctype)}`);
-        if (server.major >= 15)
-            options.push(`LOCALE_PROVIDER ${locale.provider}`);
-        if (locale.provider === 'icu' && locale.locale)
-            options.push(`ICU_LOCALE ${literal(locale.locale)}`);
-        if (locale.provider === 'builtin' && locale.locale)
-            options.push(`BUILTIN_LOCALE ${literal(locale.locale)}`);
-    }
-    if (tablespace)
-        options.push(`TABLESPACE ${identifier(tablespace)}`);
-    return options.join(' ');
-}
-/** Invalid locale or encoding: wrong_object_type, invalid_parameter_value, undefined_object, syntax_error. */
-const LOCALE_REFUSED = ['42809', '22023', '42704', '42601'];
-/**
- * Creates a database with a locale, or, when the server does not have that locale, with the server's own.
- *
- * @returns the server's reason when it had to be its own locale, else null
- */
-async function createDatabase(session, server, name, wanted) {
-    try {
-        await session.execute(createStatement(name, server, wanted.locale, wanted.tablespace));
-        return null;
-    }
-    catch (error) {
-        if (!(error instanceof DatabaseError) || !wanted.locale || !LOCALE_REFUSED.includes(error.sqlstate))
-            throw error;
-        await session.execute(createStatement(name, server, null, wanted.tablespace));
-        return error.message;
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/process/transfer.js
-
-
-
-/** Counts and hashes the bytes that pass. */
-class Meter {
-    bytes = 0;
-    #hash = (0,external_node_crypto_.createHash)('sha256');
-    #digest = null;
-    stage = (source) => this.#pass(source);
-    async *#pass(source) {
-        for await (const chunk of source) {
-            this.bytes += chunk.length;
-            this.#hash.update(chunk);
-            yield chunk;
-        }
-    }
-    /** Hex SHA-256 of everything; call it after the end. */
-    get sha256() {
-        this.#digest ??= this.#hash.digest('hex');
-        return this.#digest;
-    }
-}
-/**
- * Moves everything from source to sink, and holds the end of file back: the sink hears of the end only when its
- * `commit` is called, which is the caller's next step, after its own checks.
- *
- * @throws the reason of the side that failed first; source and sink are aborted by then
- */
-async function transfer(source, sink, options) {
-    const watchdog = watchIdle(options);
-    const signal = AbortSignal.any([options.signal, watchdog.signal]);
-    const interrupt = () => void source.stream.destroy();
-    signal.addEventListener('abort', interrupt, { once: true });
-    try {
-        const stream = options.stages.reduce((input, stage) => stage(input), source.stream);
-        await Promise.race([
-            pour(stream, sink.stream, signal),
-            sink.died.then((reason) => Promise.reject(reason)),
-        ]);
-        await source.finish();
-        signal.throwIfAborted();
-    }
-    catch (error) {
-        const reason = signal.aborted ? signal.reason : await firstReason(error, source, sink);
-        await abortBoth(source, sink);
-        throw reason;
-    }
-    finally {
-        watchdog.stop();
-        signal.removeEventListener('abort', interrupt);
-    }
-}
-/** Commits a sink, or, when that fails or the step is cancelled meanwhile, aborts it. */
-async function commitSink(sink, signal) {
-    const cancel = () => void sink.abort();
-    try {
-        signal.throwIfAborted();
-        signal.addEventListener('abort', cancel, { once: true });
-        await sink.commit();
-        signal.throwIfAborted();
-    }
-    catch (error) {
-        await sink.abort();
-        throw signal.aborted ? signal.reason : error;
-    }
-    finally {
-        signal.removeEventListener('abort', cancel);
-    }
-}
-/** The consumer first: as long as it waits for input, nothing that the producer's end does can look like success. */
-async function abortBoth(source, sink) {
-    await Promise.allSettled([sink.abort(), source.abort()]);
-}
-/**
- * What we notice is a broken pipe, or data that end too early; why the side behind it went away is what the user needs.
- */
-async function firstReason(error, source, sink) {
-    const patience = () => (0,external_node_timers_promises_namespaceObject.setTimeout)(3000, error, { ref: false });
-    if (source.stream.readableEnded) {
-        const ended = source.finish().then(() => error, (reason) => reason);
-        return Promise.race([ended, patience()]);
-    }
-    const broken = [
-        'EPIPE',
-        'ECONNRESET',
-        'ERR_STREAM_DESTROYED',
-        'ERR_STREAM_WRITE_AFTER_END',
-        'ERR_STREAM_PREMATURE_CLOSE',
+/** The statements that give a database the properties of another. The owner comes last: after it, we may be nobody. */
+function propertyStatements(database, properties) {
+    const name = identifier(database);
+    const { connectionLimit, isTemplate, grants, settings, labels, comment, owner } = properties;
+    return [
+        ...(connectionLimit >= 0 ? [`ALTER DATABASE ${name} CONNECTION LIMIT ${connectionLimit}`] : []),
+        ...(isTemplate ? [`ALTER DATABASE ${name} IS_TEMPLATE true`] : []),
+        ...settings.map(({ role, setting }) => settingStatement(name, role, setting)),
+        ...labels.map(({ provider, label }) => `SECURITY LABEL FOR ${identifier(provider)} ON DATABASE ${name} IS ${literal(label)}`),
+        ...(comment === null ? [] : [`COMMENT ON DATABASE ${name} IS ${literal(comment)}`]),
+        `ALTER DATABASE ${name} OWNER TO ${identifier(owner)}`,
+        ...(grants ? grantStatements(name, owner, grants) : []),
     ];
-    if (!broken.includes(error.code ?? ''))
-        return error;
-    return Promise.race([sink.died, patience()]);
 }
-/** Writes everything and does not end the sink. */
-async function pour(source, sink, signal) {
-    for await (const chunk of source) {
-        signal.throwIfAborted();
-        if (sink.errored)
-            throw sink.errored;
-        if (!sink.write(chunk))
-            await (0,external_node_events_.once)(sink, 'drain', { signal });
+/** Grants are made from nothing: what the owner and PUBLIC have by default may have been taken away. */
+function grantStatements(name, owner, grants) {
+    return [
+        `REVOKE ALL ON DATABASE ${name} FROM PUBLIC, ${identifier(owner)}`,
+        ...grants.map(({ grantee, privilege, grantable }) => {
+            const to = grantee === null ? 'PUBLIC' : identifier(grantee);
+            return `GRANT ${privilege} ON DATABASE ${name} TO ${to}${grantable ? ' WITH GRANT OPTION' : ''}`;
+        }),
+    ];
+}
+/** Settings whose value is a list of quoted names (GUC_LIST_QUOTE): `variable_is_guc_list_quote` in dumputils.c. */
+const NAME_LISTS = [
+    'local_preload_libraries',
+    'search_path',
+    'session_preload_libraries',
+    'shared_preload_libraries',
+    'temp_tablespaces',
+    'unix_socket_directories',
+];
+function settingStatement(name, role, setting) {
+    const separator = setting.indexOf('=');
+    const variable = setting.slice(0, separator);
+    const value = setting.slice(separator + 1);
+    const quoted = variable.split('.').map(identifier).join('.');
+    const target = role === null ? `DATABASE ${name}` : `ROLE ${identifier(role)} IN DATABASE ${name}`;
+    const values = NAME_LISTS.includes(variable.toLowerCase())
+        ? splitNames(value).map(literal).join(', ')
+        : literal(value);
+    return `ALTER ${target} SET ${quoted} TO ${values || "''"}`;
+}
+/** `"$user", public` → `$user`, `public`. */
+function splitNames(list) {
+    return [...list.matchAll(/"((?:[^"]|"")*)"|([^,\s"]+)/g)].map((match) => match[1]?.replaceAll('""', '"') ?? match[2]);
+}
+
+;// CONCATENATED MODULE: ./build/src/database/swap.js
+
+
+const ATTEMPTS = 5;
+/**
+ * Puts a database in the place of another: two renames in one transaction, so there is never a moment without a
+ * database of that name. Clients are kept out for the moment of the swap and let in again whatever happens.
+ */
+async function swapDatabases(session, server, swap) {
+    for (let attempt = 1;; attempt += 1) {
+        try {
+            await (server.major >= 11 ? swapOnServer(session, swap) : swapByClient(session, swap));
+            return;
+        }
+        catch (error) {
+            const inUse = error instanceof DatabaseError && error.sqlstate === OBJECT_IN_USE;
+            if (!inUse || attempt === ATTEMPTS)
+                throw explainSwap(error, swap);
+            await (0,external_node_timers_promises_namespaceObject.setTimeout)(200 * attempt);
+        }
     }
 }
-function watchIdle({ idleTimeout, moved }) {
-    const controller = new AbortController();
-    let seen = moved();
-    let since = Date.now();
-    const check = () => {
-        if (moved() !== seen) {
-            seen = moved();
-            since = Date.now();
+function explainSwap(error, { database }) {
+    const message = error instanceof Error ? error.message : String(error);
+    // Without an answer of the server nobody knows which of the two it is; a mix it is not.
+    const state = error instanceof DatabaseError ? 'is as it was' : 'is either the old or the new one, never a mix';
+    return new Error(`The new database could not take the place of "${database}", which ${state}: ${message}`, {
+        cause: error,
+    });
+}
+/** The renames; what is committed with them is decided by the caller's transaction. */
+function renames({ database, staging, old }) {
+    return [
+        ...(old ? [`ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(old.name)}`] : []),
+        ...(old?.comment ? [`COMMENT ON DATABASE ${identifier(old.name)} IS ${literal(old.comment)}`] : []),
+        `ALTER DATABASE ${identifier(staging)} RENAME TO ${identifier(database)}`,
+    ];
+}
+function door(database, open) {
+    return `ALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS ${open}`;
+}
+function everybodyIn({ database, staging }) {
+    const names = [database, staging].map(literal).join(', ');
+    return `FROM pg_stat_activity WHERE datname IN (${names}) AND pid <> pg_backend_pid()`;
+}
+/**
+ * The whole swap as one statement, so that the server finishes it, and opens the door again, also when we are killed
+ * in the middle. COMMIT inside of DO needs PostgreSQL 11.
+ */
+async function swapOnServer(session, swap) {
+    const execute = (statement) => `EXECUTE ${literal(statement)};`;
+    const close = swap.old ? `${execute(door(swap.database, false))} COMMIT;` : '';
+    const reopen = swap.old ? execute(door(swap.database, true)) : '';
+    const body = `
+    DECLARE failure text; state text;
+    BEGIN
+      ${close}
+      BEGIN
+        PERFORM pg_terminate_backend(pid) ${everybodyIn(swap)};
+        ${renames(swap).map(execute).join('\n')}
+      EXCEPTION WHEN query_canceled OR others THEN
+        GET STACKED DIAGNOSTICS failure = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
+      END;
+      IF failure IS NOT NULL THEN
+        ${reopen}
+        COMMIT;
+        RAISE EXCEPTION USING MESSAGE = failure, ERRCODE = state;
+      END IF;
+    END`;
+    await session.execute(`DO ${literal(body)}`);
+}
+/** The same in steps of ours, for PostgreSQL 10. */
+async function swapByClient(session, swap) {
+    if (swap.old)
+        await session.execute(door(swap.database, false));
+    try {
+        await session.query(`SELECT pg_terminate_backend(pid) ${everybodyIn(swap)}`);
+        await session.transaction(...renames(swap));
+    }
+    catch (error) {
+        if (swap.old)
+            await session.execute(door(swap.database, true));
+        throw error;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/database/catalog.js
+
+/** Every database of the server but template0, by name. */
+async function readDatabases(session) {
+    const rows = await session.query(`
+    SELECT d.datname AS name, pg_get_userbyid(d.datdba) AS owner,
+           CASE WHEN has_database_privilege(d.oid, 'CONNECT') THEN pg_database_size(d.oid) END AS size,
+           shobj_description(d.oid, 'pg_database') AS comment, d.datallowconn AS "allowsConnections",
+           d.datistemplate AS "isTemplate",
+           (SELECT count(*) FROM pg_stat_activity AS a WHERE a.datid = d.oid AND a.pid <> pg_backend_pid()) AS sessions
+    FROM pg_database AS d WHERE d.datname <> 'template0' ORDER BY d.datname`);
+    return rows.map((row) => ({ ...row, marker: parseMarker(row.comment) }));
+}
+
+;// CONCATENATED MODULE: ./build/src/database/sweep.js
+
+
+
+/** Younger leftovers are left alone: their run may be between two steps. */
+const OLDEST_ALIVE = 60 * 60 * 1000;
+/**
+ * Drops what killed runs left on a server: staging and replaced databases of ours, by their marker, older than an hour,
+ * whose lock nobody holds. A living run holds the lock of each of its databases.
+ */
+async function sweepDatabases(session, server, now = Date.now()) {
+    const swept = [];
+    for (const { name, marker } of await readDatabases(session)) {
+        if (!marker || !['staging', 'old'].includes(marker.kind))
+            continue;
+        if (!(now - Date.parse(marker.at) > OLDEST_ALIVE) || !(await tryLock(session, name)))
+            continue;
+        try {
+            await dropDatabase(session, server, name);
+            swept.push(name);
+            log.info(`Dropped "${name}", which a killed run left behind on ${marker.at}`);
         }
-        else if (Date.now() - since >= idleTimeout) {
-            const seconds = Math.round(idleTimeout / 1000);
-            controller.abort(new Error(`No byte moved for ${seconds} s (idle-timeout) after ${seen} bytes; the connection is dead or the other side is stuck`));
+        catch (error) {
+            log.warning(`Could not drop "${name}", which a killed run left behind: ${error.message}`);
         }
+        finally {
+            await unlock(session, name);
+        }
+    }
+    return swept;
+}
+
+;// CONCATENATED MODULE: ./build/src/commands/guards.js
+var guards_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var guards_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
     };
-    const timer = setInterval(check, Math.max(50, Math.min(1000, idleTimeout / 4)));
-    return { signal: controller.signal, stop: () => clearInterval(timer) };
-}
-
-;// CONCATENATED MODULE: ./build/src/report/format.js
-/** Numbers for people. */
-const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB'];
-/** `1.2 GB`, in powers of 1000. */
-function formatBytes(bytes) {
-    const power = bytes < 1000 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log10(bytes) / 3));
-    const value = bytes / 1000 ** power;
-    return `${power === 0 || value >= 99.95 ? Math.round(value) : value.toFixed(1)} ${UNITS[power]}`;
-}
-/** `850 ms`, `12.3 s`, `4 min 5 s`, `2 h 3 min`. */
-function formatDuration(milliseconds) {
-    if (milliseconds < 1000)
-        return `${Math.round(milliseconds)} ms`;
-    const seconds = milliseconds / 1000;
-    if (seconds < 60)
-        return `${seconds.toFixed(1)} s`;
-    const minutes = Math.floor(seconds / 60);
-    if (minutes < 60)
-        return `${minutes} min ${Math.floor(seconds % 60)} s`;
-    return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-}
-/** `1,234,567`. */
-function formatCount(count) {
-    return count.toLocaleString('en-US');
-}
-
-;// CONCATENATED MODULE: ./build/src/report/outputs.js
-
-/** Sets outputs. Called as the very last thing: a failed step has none that a later step could take for success. */
-function setOutputs(outputs) {
-    for (const [name, value] of Object.entries(outputs))
-        setOutput(name, value);
-}
-/** `table-count` and `row-count`; rows that could not be counted give no output rather than a wrong one. */
-function countOutputs({ tables, rows, }) {
-    return { 'table-count': tables.length, ...(rows === null ? {} : { 'row-count': rows }) };
-}
-
-;// CONCATENATED MODULE: ./build/src/report/progress.js
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
 
 
-const OFTEN = 5_000;
-const SELDOM = 30_000;
-/** After this many lines a long transfer is reported less often. */
-const progress_PATIENCE = 12;
-/** Logs a line every few seconds while a transfer runs. */
-function showProgress({ verb, bytes, total, detail }) {
-    const started = Date.now();
-    let lastBytes = 0;
-    let lastTime = started;
-    let lines = 0;
-    let timer;
-    const line = () => {
-        const now = Date.now();
-        const rate = ((bytes() - lastBytes) / (now - lastTime)) * 1000;
-        const share = total && total.bytes > 0
-            ? `, about ${Math.min(100, Math.round((bytes() / total.bytes) * 100))} % of ${total.of}`
-            : '';
-        const current = detail?.() ?? '';
-        log.info(`${verb} ${formatBytes(bytes())}${share}, ${formatBytes(rate)}/s, ${formatDuration(now - started)}${current && `; ${current}`}`);
-        lastBytes = bytes();
-        lastTime = now;
-        lines += 1;
-        timer = setTimeout(line, lines < progress_PATIENCE ? OFTEN : SELDOM);
+
+
+/** Databases of the server itself; nothing of ours ever replaces or drops one. */
+const OF_THE_SERVER = ['postgres', 'template0', 'template1'];
+/**
+ * Whether a pattern of `protected-databases` covers a database. A pattern is `host/database`; `*` stands for any text.
+ * With several hosts, one that is covered is enough.
+ */
+function isProtected(pattern, { variables, database }) {
+    const [hostPattern = '', databasePattern = ''] = splitPattern(pattern);
+    const hosts = [variables.PGHOST, variables.PGHOSTADDR].flatMap((list) => list?.split(',') ?? []);
+    const matches = (text, glob) => {
+        const source = glob
+            .split('*')
+            .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+            .join('.*');
+        return new RegExp(`^${source}$`, 'is').test(text);
     };
-    timer = setTimeout(line, OFTEN);
-    return { [Symbol.dispose]: () => clearTimeout(timer) };
+    return (matches(database, databasePattern) &&
+        (hosts.length > 0 ? hosts : ['']).some((host) => matches(host, hostPattern)));
 }
-/** `public.events 1.2 M rows, 310 MB`. */
-function tableProgress({ table, tableRows, tableBytes }) {
-    return table === null ? '' : `${table} ${formatCount(tableRows)} rows, ${formatBytes(tableBytes)}`;
+/** The last slash divides, because a socket's folder has slashes of its own. A pattern without one means any host. */
+function splitPattern(pattern) {
+    const slash = pattern.lastIndexOf('/');
+    return slash < 0 ? ['*', pattern] : [pattern.slice(0, slash), pattern.slice(slash + 1)];
 }
-/** `12 tables with 1,234 rows`. */
-function describeRows({ tables, rows }) {
-    return `${tables.length} tables with ${rows === null ? 'an unknown number of' : formatCount(rows)} rows`;
+/** Refuses a database that must not be written. */
+function checkProtected(inputs, connection) {
+    const pattern = inputs.protectedDatabases.find((candidate) => isProtected(candidate, connection));
+    if (pattern !== undefined) {
+        throw new Error(`"${connection.label}" is protected by the pattern ${pattern} of protected-databases; ${inputs.command} does not touch it`);
+    }
+    if (OF_THE_SERVER.includes(connection.database)) {
+        throw new Error(`"${connection.database}" belongs to the server itself; database-url must name a database of yours`);
+    }
 }
-
-;// CONCATENATED MODULE: ./build/src/report/summary.js
-
-
-
-
-/** Appends Markdown to the job summary, when the step wants one and the runner has one. */
-async function writeSummary({ inputs, environment }, markdown) {
-    if (!inputs.summary || !environment.GITHUB_STEP_SUMMARY)
+/** Refuses what would fail after the long part of the work. */
+async function checkRights(session, server, name, properties) {
+    if (!server.createdb) {
+        throw new Error(`The role "${server.role}" may not create databases (CREATEDB); grant it, or set swap: false to restore in place`);
+    }
+    if (!properties || server.superuser)
         return;
-    await summary.addRaw(`${hideSecrets(markdown)}\n\n`).write();
+    const [row] = await session.query(`SELECT pg_has_role(current_user, ${literal(properties.owner)}, 'USAGE') AS owns`);
+    if (!row.owns) {
+        throw new Error(`The role "${server.role}" does not own "${name}" ("${properties.owner}" does), so it cannot replace it`);
+    }
 }
-/** A text in a table cell: names of databases and keys are other people's, and must not become Markdown or HTML. */
-function cell(text) {
-    const plain = text
-        .replace(/[\r\n]+/g, ' ')
-        .replaceAll('|', '\\|')
-        .replaceAll('`', "'");
-    return plain === '' ? '' : `\`${plain}\``;
+/** Refuses to replace a database that we did not make and that holds something, unless told to. */
+async function checkOverwrite(context, client, properties) {
+    const connection = connectionOf(context);
+    if (!properties || context.inputs.overwrite || parseMarker(properties.comment))
+        return;
+    if (properties.allowsConnections && (await isEmpty(context, client)))
+        return;
+    throw new Error(`"${connection.database}" exists, is not empty and was not made by this action; set overwrite: true to replace it`);
 }
-function table(rows) {
-    return ['| | |', '|---|---|', ...rows.map(([name, value]) => `| ${name} | ${value} |`)].join('\n');
+/** Whether nobody has made any table, view or sequence in the target. */
+async function isEmpty(context, { psql }) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const session = guards_addDisposableResource(env_1, await Session.open(connectionOf(context), { ...context, psql }), true);
+        const rows = await session.query(`
+    SELECT 1 AS one FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
+      AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')
+    LIMIT 1`);
+        if (rows.length === 0)
+            log.debug('The target exists and is empty');
+        return rows.length === 0;
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = guards_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
 }
-function dumpSummary(manifest, where) {
-    const rows = [
-        ['From', `${cell(where.source)}, PostgreSQL ${manifest.serverVersion}`],
-        ['To', cell(where.uri)],
-        ['Key', cell(manifest.key)],
-        ['Data', `${formatBytes(manifest.rawBytes)}, ${describeRows(manifest)}`],
-        [
-            'Stored',
-            `${formatBytes(manifest.size)} (${manifest.compression}) in ${formatDuration(manifest.durationMs)}`,
-        ],
-        ['SHA-256', cell(manifest.sha256)],
-    ];
-    return `### ✅ Dumped ${cell(manifest.database)}\n\n${table(rows)}\n\n${largestTables(manifest.tables)}`;
+
+;// CONCATENATED MODULE: ./build/src/commands/replace.js
+var replace_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var replace_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Claim the target → build its replacement → hooks → assertions → atomic swap. The way of restore and of copy.
+ *
+ * @returns null after a dry run
+ */
+async function replaceDatabase(context, { what, build, hooks }) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { environment, inputs } = context;
+        const { psql } = await anyClient(toolOptions(context));
+        // Without the signal: this session cleans up after a cancelled run.
+        const session = replace_addDisposableResource(env_1, await openMaintenance(connectionOf(context), inputs.maintenanceDatabase, {
+            psql,
+            environment,
+        }), true);
+        const target = await log.group('Look at the target', () => lookAtTarget(context, session));
+        if (inputs.dryRun) {
+            log.info(dryRun(context, target, what, hooks));
+            return null;
+        }
+        await sweepDatabases(session, target.server);
+        const { staging, result } = await build(target);
+        const points = [];
+        try {
+            if (inputs.reversible)
+                points.push(await copyDatabase(target.maker, staging.name, target.name));
+            await replace_finish(context, target, staging.name, hooks);
+            const previous = await swapIn(context, target, staging, points[0] ?? null);
+            return { result, database: target.name, previous, server: target.server };
+        }
+        catch (error) {
+            for (const database of [staging, ...points])
+                await database.drop();
+            throw error;
+        }
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = replace_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
 }
-/** So many tables show what a database is made of. */
-const LARGEST = 10;
-const BAR = 20;
-/** The largest tables, each with its rows and a bar of its share. */
-function largestTables(tables) {
-    const largest = [...tables].sort((a, b) => b.bytes - a.bytes).slice(0, LARGEST);
-    const most = largest[0]?.bytes ?? 0;
-    if (most === 0)
-        return '';
-    const rows = largest.map(({ schema, name, rows, bytes }) => {
-        const bar = '█'.repeat(Math.max(1, Math.round((bytes / most) * BAR)));
-        return `| ${cell(`${schema}.${name}`)} | ${rows === null ? '?' : formatCount(rows)} | ${formatBytes(bytes)} | ${bar} |`;
+/** What would happen, in a sentence; everything that is checked before the work was checked by now. */
+function dryRun({ inputs }, { name, properties }, what, hooks) {
+    const before = hooks.length === 0 ? '' : ` after ${hooks.length} pre-swap-hooks`;
+    const kept = inputs.reversible ? `be kept as "${relatedName(name, 'pre')}"` : 'be dropped';
+    const old = properties ? `; the present "${name}" would ${kept}` : '';
+    return `Dry run: ${what} would become "${name}"${before}${old}`;
+}
+async function lookAtTarget(context, session) {
+    const connection = connectionOf(context);
+    const name = connection.database;
+    checkProtected(context.inputs, connection);
+    const server = await lookAtServer(session);
+    if (server.standby)
+        throw new Error('The server of database-url is a standby; nothing can be restored into it');
+    await lockTarget(session, name);
+    const properties = await readProperties(session, name);
+    await checkRights(session, server, name, properties);
+    const client = await openClient(context, { serverMajor: server.major, purpose: 'restore' });
+    await checkOverwrite(context, client, properties);
+    const locale = await readLocale(session, server, name);
+    const what = properties ? 'will be replaced' : 'does not exist and will be created';
+    log.info(`PostgreSQL ${server.version} at ${connection.label}, as "${server.role}"; "${name}" ${what}`);
+    return {
+        name,
+        server,
+        session,
+        client,
+        properties,
+        locale,
+        maker: { session, server, run: context.run.url },
+    };
+}
+/** Hooks, assertions, statistics, and the properties of the database that is to be replaced. */
+async function replace_finish(context, target, staging, hooks) {
+    const { client, properties, session } = target;
+    const connection = onDatabase(connectionOf(context), staging);
+    const options = { ...context, psql: client.psql };
+    await runHooks('pre-swap-hooks', hooks, connection, options);
+    await checkAssertions(context.inputs.verifySql, connection, options);
+    await analyze(context, client, staging);
+    if (properties)
+        await session.execute(...propertyStatements(staging, withoutMarker(properties)));
+}
+/** A dump carries no planner statistics; without them the first queries are slow. */
+async function analyze(context, { psql }, database) {
+    const env_2 = { stack: [], error: void 0, hasError: false };
+    try {
+        const session = replace_addDisposableResource(env_2, await Session.open(onDatabase(connectionOf(context), database), { ...context, psql }), true);
+        await session.execute('ANALYZE');
+    }
+    catch (e_2) {
+        env_2.error = e_2;
+        env_2.hasError = true;
+    }
+    finally {
+        const result_2 = replace_disposeResources(env_2);
+        if (result_2)
+            await result_2;
+    }
+}
+/** Our own mark of the last restore is written anew; a comment of the user's stays. */
+function withoutMarker(properties) {
+    return isOurs(properties) ? { ...properties, comment: null } : properties;
+}
+/** Whether we made this database, so that we may replace and drop it without being told to. */
+function isOurs(properties) {
+    return parseMarker(properties.comment) !== null;
+}
+/** @returns the name of the kept old database, if one is kept */
+async function swapIn(context, target, staging, post) {
+    const { session, server, name, properties } = target;
+    const mark = (kind) => markerText(kind, name, context.run.url);
+    if (!properties || isOurs(properties))
+        await commentDatabase(session, staging.name, mark('clone'));
+    context.signal.throwIfAborted();
+    const keep = context.inputs.reversible;
+    const old = properties && { name: names_temporaryName(name), comment: keep ? null : mark('old') };
+    await swapDatabases(session, server, { database: name, staging: staging.name, old });
+    staging.release();
+    log.info(`"${name}" is the new database now`);
+    if (post)
+        await keepAs(target, post.name, 'post', post);
+    if (!old)
+        return null;
+    if (keep)
+        return keepAs(target, old.name, 'pre', null);
+    await dropOld(target, old.name);
+    return null;
+}
+/** Makes a database a restore point, in the place of an older one. The replacement itself has succeeded by now. */
+async function keepAs({ session, server, name, maker }, database, suffix, temporary) {
+    const point = relatedName(name, suffix);
+    try {
+        await dropDatabase(session, server, point);
+        await session.execute(`ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(point)}`);
+        temporary?.release();
+        await session.execute(`ALTER DATABASE ${identifier(point)} ALLOW_CONNECTIONS true`);
+        const properties = await readProperties(session, point);
+        const marked = properties && (properties.comment === null || isOurs(properties));
+        if (marked)
+            await commentDatabase(session, point, markerText('point', name, maker.run));
+        return point;
+    }
+    catch (error) {
+        log.warning(`The restore point could not become "${point}": ${error.message}`);
+        return database;
+    }
+}
+async function dropOld({ session, server }, name) {
+    try {
+        await dropDatabase(session, server, name);
+    }
+    catch (error) {
+        log.warning(`The old database stays, closed, under the name "${name}": ${error.message}`);
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/commands/copy.js
+var copy_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var copy_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** Source database → staging database beside the target → hooks → atomic swap, with nothing stored in between. */
+async function copy(context) {
+    const started = Date.now();
+    const source = await log.group('Look at the source', () => lookAtSource(context));
+    const hookOptions = { ...context, psql: source.client.psql };
+    if (!context.inputs.dryRun)
+        await runHooks('pre-dump-hooks', context.inputs.preDumpHooks, source.connection, hookOptions);
+    const replaced = await replaceDatabase(context, {
+        what: source.connection.label,
+        build: (target) => build(context, source, target),
+        hooks: context.inputs.preSwapHooks,
     });
-    return ['| Largest tables | Rows | Data | |', '|---|---:|---:|---|', ...rows].join('\n');
+    if (!replaced)
+        return;
+    const { result, database, previous, server } = replaced;
+    const where = { source: source.connection.label, database, previous, serverVersion: server.version };
+    await report(context, { ...result, ...where, durationMs: Date.now() - started });
 }
-function verifySummary(manifest, evidence, where) {
-    const rows = [
-        ['Dump', cell(where.uri)],
-        [
-            'Restored into',
-            `a throwaway database, PostgreSQL ${evidence.serverVersion}, in ${formatDuration(where.durationMs)}`,
-        ],
-        ['Stored bytes', `${formatBytes(manifest.size)}, SHA-256 ${cell(manifest.sha256)} as in the manifest`],
-        [
-            'Rows',
-            `${manifest.rows === null ? 'not counted in the dump' : formatCount(manifest.rows)} in ${evidence.tables} tables, each as in the manifest`,
-        ],
-        ['Schema', `all ${evidence.objects} objects of the dump`],
-        [
-            'Assertions',
-            evidence.assertions === 0 ? 'none given (`verify-sql`)' : `all ${evidence.assertions} hold`,
-        ],
-    ];
-    return `### ✅ Verified ${cell(manifest.database)}\n\n${table(rows)}\n\n${largestTables(manifest.tables)}`;
+async function lookAtSource(context) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const connection = context.inputs.sourceConnection;
+        const { psql } = await anyClient(toolOptions(context));
+        const session = copy_addDisposableResource(env_1, await Session.open(connection, { ...context, psql }), true);
+        const server = await lookAtServer(session);
+        const size = await databaseSize(session);
+        log.info(`${connection.label}: PostgreSQL ${server.version}, ${formatBytes(size)}, as "${server.role}"`);
+        await checkPatterns(session, context.inputs);
+        return {
+            connection,
+            server,
+            size,
+            identity: await readIdentity(session),
+            locale: (await readLocale(session, server, connection.database)),
+            client: await openClient(context, { serverMajor: server.major, purpose: 'dump' }),
+        };
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = copy_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
 }
-function restoreSummary(restored) {
-    const { dump, uri, database, previous, durationMs, serverVersion, received } = restored;
-    const rows = [
-        ['From', cell(uri)],
-        ['To', `${cell(database)}, PostgreSQL ${serverVersion}`],
-        ['Read', `${formatBytes(dump.size)} in ${formatDuration(durationMs)}`],
-        [
-            'SHA-256',
-            `${cell(received.sha256)} ${dump.manifest ? '(as in the manifest)' : '(there was no manifest to compare with)'}`,
-        ],
-        ...(previous ? [['Old database', cell(previous)]] : []),
-    ];
-    return `### ✅ Restored ${cell(database)}\n\n${table(rows)}`;
+async function build(context, source, target) {
+    const same = isSameServer(source.identity, await readIdentity(target.session));
+    if (same && source.connection.database === target.name) {
+        throw new Error(`source-database-url and database-url are the same database, "${target.name}" of one server, however they are spelt`);
+    }
+    const obstacle = same ? await templateObstacle(context, source, target) : 'the source is on another server';
+    const { copyMethod } = context.inputs;
+    if (copyMethod === 'template' && obstacle)
+        throw new Error(`copy-method: template is not possible, because ${obstacle}`);
+    if (copyMethod === 'stream' || obstacle)
+        return streamCopy(context, source, target);
+    return templateCopy(context, source, target);
 }
-/** So many rows fit into a summary that is still read. */
-const LISTED = 50;
-function listSummary(dumps, where) {
-    const rows = dumps.slice(0, LISTED).map((dump) => {
-        return `| ${cell(dump.key)} | ${formatBytes(dump.size)} | ${dump.committed ? 'yes' : 'no'} |`;
+/** Why the source's files cannot be copied, or null. */
+async function templateObstacle(context, { connection }, { session, server }) {
+    const { inputs } = context;
+    if (Object.keys(dumpFilters(inputs)).length > 0)
+        return 'a filter is given, and a file copy takes everything';
+    const [row] = await session.query(`SELECT datistemplate OR pg_has_role(current_user, datdba, 'USAGE') AS allowed FROM pg_database WHERE datname = ${literal(connection.database)}`);
+    if (!server.superuser && !row?.allowed)
+        return `"${server.role}" does not own the source`;
+    const sessions = await countSessions(session, connection.database);
+    if (sessions > 0 && !inputs.disconnectSource)
+        return `the source has ${sessions} sessions (disconnect-source: true ends them)`;
+    return null;
+}
+const copy_ATTEMPTS = 5;
+/** A file copy on the server. Somebody may connect to the source at the last moment: then the stream does it. */
+async function templateCopy(context, source, target) {
+    const { inputs } = context;
+    const { database } = source.connection;
+    for (let attempt = 1;; attempt += 1) {
+        try {
+            context.signal.throwIfAborted();
+            if (inputs.disconnectSource)
+                await endSessions(target.session, database);
+            log.info(`Copying the files of "${database}" on the server`);
+            return {
+                staging: await copyDatabase(target.maker, database, target.name),
+                result: { method: 'template', counted: null },
+            };
+        }
+        catch (error) {
+            if (!(error instanceof DatabaseError) || error.sqlstate !== OBJECT_IN_USE)
+                throw error;
+            if (inputs.disconnectSource && attempt < copy_ATTEMPTS)
+                continue;
+            if (inputs.copyMethod === 'template')
+                throw error;
+            log.info(`Somebody connected to "${database}"; copying by the stream instead`);
+            return streamCopy(context, source, target);
+        }
+    }
+}
+/** pg_dump → us → pg_restore. */
+async function streamCopy(context, source, target) {
+    const { inputs, environment } = context;
+    const wanted = { locale: target.locale ?? source.locale, tablespace: target.properties?.tablespace ?? null };
+    const staging = await createStaging(target.maker, target.name, wanted);
+    try {
+        const meter = new Meter();
+        const args = dumpArguments(inputs, 'ours');
+        const env = clientEnvironment(source.connection, environment);
+        const { sink, report: reportArchive } = await log.group(`Copy into ${staging.name}`, async () => moveArchive(context, {
+            openSource: async () => startDump(source.client.pgDump, args, env),
+            openSink: await databaseSink(context, target.client, staging.name, source.size),
+            clientMajor: target.client.major,
+            meter,
+            total: { bytes: source.size, of: "the source's size" },
+        }));
+        await commitSink(sink, context.signal);
+        const archive = reportArchive();
+        log.info(`Copied ${formatBytes(archive.rawBytes)}, ${describeRows(archive)}`);
+        return { staging, result: { method: 'stream', counted: archive } };
+    }
+    catch (error) {
+        await staging.drop();
+        throw error;
+    }
+}
+async function report(context, copied) {
+    await writeSummary(context, copySummary(copied));
+    setOutputs({
+        database: copied.database,
+        ...(copied.previous ? { 'previous-database': copied.previous } : {}),
+        ...(copied.counted ? countOutputs(copied.counted) : {}),
+        'server-version': copied.serverVersion,
+        'duration-ms': copied.durationMs,
     });
-    const more = dumps.length > LISTED ? `\n\n… and ${dumps.length - LISTED} older ones.` : '';
-    const listing = dumps.length === 0 ? 'None.' : ['| Key | Size | Committed |', '|---|---:|---|', ...rows].join('\n');
-    return `### ${dumps.length} dumps in ${cell(where)}\n\n${listing}${more}`;
 }
-function failureSummary(command, reason) {
-    return `### ❌ ${command} failed\n\n${cell(reason)}`;
+
+;// CONCATENATED MODULE: ./build/src/commands/drop.js
+var drop_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var drop_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+
+
+/** Drops a database that this action made, with its restore points. One that is not there is fine. */
+async function drop(context) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const started = Date.now();
+        const { inputs, environment } = context;
+        const connection = connectionOf(context);
+        checkProtected(inputs, connection);
+        const { psql } = await anyClient(toolOptions(context));
+        const session = drop_addDisposableResource(env_1, await openMaintenance(connection, inputs.maintenanceDatabase, { psql, environment }), true);
+        const server = await lookAtServer(session);
+        await lockTarget(session, connection.database);
+        const doomed = await chooseDatabases(context, session, connection.database);
+        if (doomed.length === 0)
+            log.info(`There is no database "${connection.database}" at ${connection.label}; nothing to drop`);
+        for (const database of doomed)
+            await dropOne(context, session, server, database);
+        if (!inputs.dryRun)
+            await sweep(context, session, server);
+        const names = doomed.map(({ name }) => name);
+        await writeSummary(context, dropSummary(names, { label: connection.label, dryRun: inputs.dryRun }));
+        setOutputs({ 'duration-ms': Date.now() - started });
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = drop_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+/** The database and its restore points, the database last, so that a killed run can be run again. */
+async function chooseDatabases({ inputs }, session, name) {
+    const databases = await readDatabases(session);
+    const database = databases.find((candidate) => candidate.name === name);
+    if (database)
+        checkOurs(database, inputs.force);
+    const points = [relatedName(name, 'pre'), relatedName(name, 'post')];
+    const ours = databases.filter((candidate) => points.includes(candidate.name) && candidate.marker?.of === name);
+    return database ? [...ours, database] : ours;
+}
+function checkOurs({ name, marker, isTemplate }, force) {
+    if (marker?.kind === 'template')
+        throw new Error(`"${name}" is a template of instant previews; template-cache decides when it goes`);
+    if (isTemplate)
+        throw new Error(`"${name}" is a template database of the server; drop does not touch it`);
+    if (!marker && !force)
+        throw new Error(`"${name}" was not made by this action; set force: true to drop it all the same`);
+}
+async function dropOne({ inputs }, session, server, { name, sessions }) {
+    const who = sessions > 0 ? `, with ${sessions} sessions in it` : '';
+    if (inputs.dryRun) {
+        log.info(`Would drop "${name}"${who}`);
+        return;
+    }
+    await dropDatabase(session, server, name);
+    log.info(`Dropped "${name}"${who}`);
+}
+/** What killed runs left on the server and in storage. It is not what the step is for, so it never fails the step. */
+async function sweep(context, session, server) {
+    await sweepDatabases(session, server).catch((error) => log.warning(`Could not look for leftovers: ${error.message}`));
+    if (context.inputs.location.kind !== 's3')
+        return;
+    await openStorage(context)
+        .then((storage) => storage.sweep())
+        .catch((error) => log.warning(`Could not look for unfinished uploads: ${error.message}`));
 }
 
 ;// CONCATENATED MODULE: ./build/src/storage/keys.js
 const EXTENSION = '.dump';
 const MANIFEST_EXTENSION = '.dump.json';
 const PATTERN = /^([\w-]+)\/([\w-]+)\/([\w-]+)\/(\d{4})-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d{6})\.dump$/;
-/** A part of a key from any text: what is not a letter, digit, `_` or `-` becomes `_`, as in django-pgclone. */
+/**
+ * A part of a key from any text: what is not a letter, digit, `_` or `-` becomes `_`, as in django-pgclone; so does a
+ * `-` at the beginning, which a program could take for an option.
+ */
 function keyPart(text) {
-    return text.replace(/[^A-Za-z0-9_-]/g, '_');
+    return text.replace(/^-|[^A-Za-z0-9_-]/g, '_');
 }
 /** The key of a dump made now. Node's clock counts milliseconds; the last three digits keep two runs apart. */
 function newDumpKey(parts, now, microseconds = Math.floor(Math.random() * 1000)) {
@@ -36168,20 +37706,25 @@ function parseManifest(text, key) {
         throw wrong('has no valid size');
     if (typeof manifest.sha256 !== 'string' || !/^[0-9a-f]{64}$/.test(manifest.sha256))
         throw wrong('has no valid sha256');
-    for (const name of [
-        'createdAt',
-        'instance',
-        'database',
-        'config',
-        'serverVersion',
-        'clientVersion',
-    ]) {
+    for (const name of ['createdAt', 'instance', 'database', 'config']) {
+        if (manifest[name] !== key[name])
+            throw wrong(`has no valid ${name}`);
+    }
+    for (const name of ['serverVersion', 'clientVersion']) {
         if (typeof manifest[name] !== 'string')
             throw wrong(`has no valid ${name}`);
     }
+    if (!isLocale(manifest.locale))
+        throw wrong('has no valid locale');
     if (!Array.isArray(manifest.tables) || !manifest.tables.every(isTableRows))
         throw wrong('has no valid tables');
     return value;
+}
+/** A restore makes a statement of it. */
+function isLocale(value) {
+    const { encoding, collate, ctype, provider, locale } = (value ?? {});
+    return ([encoding, collate, ctype, locale ?? ''].every((text) => typeof text === 'string') &&
+        ['libc', 'icu', 'builtin'].includes(provider));
 }
 function isTableRows(value) {
     const { schema, name, rows, bytes } = (value ?? {});
@@ -36279,14 +37822,14 @@ async function dump(context) {
     const stored = await log.group(`Dump ${connectionOf(context).label} to ${storage.address(key.key)}`, () => store(context, { storage, key, look, client }));
     const manifest = dump_describe(context, { key, look, client, ...stored, durationMs: Date.now() - started });
     await commit(storage, manifest);
-    await report(context, storage, manifest);
+    await dump_report(context, storage, manifest);
 }
 /** Everything that can fail early, before the first byte is dumped. The database and the store are asked at once. */
 async function prepare(context) {
-    const [storage, rest] = await Promise.all([openStorage(context), lookAtSource(context)]);
+    const [storage, rest] = await Promise.all([openStorage(context), dump_lookAtSource(context)]);
     return { storage, ...rest };
 }
-async function lookAtSource(context) {
+async function dump_lookAtSource(context) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         const connection = connectionOf(context);
@@ -36376,7 +37919,8 @@ async function store(context, { storage, key, look, client }) {
 /** Begins the upload when there is something to upload: a dump that fails at once leaves no trace in the store. */
 async function openSink(source, open) {
     await new Promise((ready) => {
-        source.stream.once('readable', ready);
+        // This listener stays: when a child exits, Node throws away what nobody is listening for.
+        source.stream.on('readable', ready);
         source.stream.once('end', ready);
         source.stream.once('error', () => ready());
     });
@@ -36427,7 +37971,7 @@ async function commit(storage, manifest) {
         throw error;
     }
 }
-async function report(context, storage, manifest) {
+async function dump_report(context, storage, manifest) {
     const uri = storage.address(manifest.key);
     log.info(`Committed ${uri}`);
     await writeSummary(context, dumpSummary(manifest, { uri, source: connectionOf(context).label }));
@@ -36529,6 +38073,58 @@ function nothingFound(storage, prefix, others) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/commands/list.js
+var list_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var list_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
 
 
 
@@ -36536,8 +38132,44 @@ function nothingFound(storage, prefix, others) {
 
 
 
-/** Shows the stored dumps, newest first. */
+
+
+
+/** Shows the stored dumps, newest first; with `local`, the databases of a server. */
 async function list(context) {
+    await (context.inputs.local ? listDatabases(context) : listDumps(context));
+}
+async function listDatabases(context) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const started = Date.now();
+        const { inputs, environment } = context;
+        const { psql } = await anyClient(toolOptions(context));
+        const connection = connectionOf(context);
+        const session = list_addDisposableResource(env_1, await openMaintenance(connection, inputs.maintenanceDatabase, { psql, environment }), true);
+        const databases = await readDatabases(session);
+        for (const { name, owner, size, marker } of databases) {
+            const made = marker ? `  (${marker.kind} of ${marker.of}, ${marker.at})` : '';
+            log.info(`${name}  ${owner}  ${size === null ? '?' : formatBytes(size)}${made}`);
+        }
+        await writeSummary(context, localSummary(databases, connection.label));
+        setOutputs({
+            dumps: JSON.stringify(databases),
+            'dump-count': databases.length,
+            'duration-ms': Date.now() - started,
+        });
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = list_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+async function listDumps(context) {
     const started = Date.now();
     const storage = await openStorage(context);
     const dumps = await findDumps(context, storage);
@@ -36569,164 +38201,6 @@ async function findDumps({ inputs }, storage) {
         ...(manifests.get(key.key) ?? { ...key, size }),
         committed,
     }));
-}
-
-;// CONCATENATED MODULE: ./build/src/database/assertions.js
-
-
-
-
-
-/**
- * Runs the statements of `verify-sql`. Each prints one column, and every row of it must be true.
- *
- * @throws an Error that names the first assertion that does not hold
- */
-async function checkAssertions(assertions, connection, options) {
-    const env = clientEnvironment(connection, options.environment);
-    for (const assertion of assertions) {
-        const isFile = /\.sql$/i.test(assertion);
-        const file = isFile ? ((0,external_node_path_namespaceObject.isAbsolute)(assertion) ? assertion : (0,external_node_path_namespaceObject.join)(options.workspace, assertion)) : '-';
-        const args = [
-            '--no-psqlrc',
-            '--no-align',
-            '--tuples-only',
-            '--quiet',
-            '--no-password',
-            '--set=ON_ERROR_STOP=1',
-            `--file=${file}`,
-        ];
-        const { exit, stdout, child } = await run(options.psql, args, {
-            env,
-            input: isFile ? '' : `${assertion}\n;`,
-            signal: options.signal,
-        });
-        if (!child_succeeded(exit))
-            throw new Error(`verify-sql could not be run: ${assertion}: ${child_childFailure(child, exit).message}`);
-        const rows = stdout.split('\n').filter((line) => line !== '');
-        const untrue = rows.filter((row) => row !== 't' && row !== 'true').length;
-        if (rows.length === 0 || untrue > 0) {
-            const reason = rows.length === 0 ? 'it returned no row' : `${untrue} of ${rows.length} rows are not true`;
-            throw new Error(`verify-sql does not hold: ${assertion} (${reason})`);
-        }
-        log.info(`Holds: ${assertion}`);
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/database/restore.js
-
-
-
-/** The arguments of every `pg_restore` of ours. */
-function restoreArguments({ ownerAndAcl, pgRestoreArgs }) {
-    return [
-        '--format=custom',
-        '--no-password',
-        ...(ownerAndAcl ? [] : ['--no-owner', '--no-acl']),
-        ...pgRestoreArgs,
-    ];
-}
-/** Restores into `PGDATABASE`: an empty name is "not given" for libpq, and a name in argv could be a connection string. */
-const INTO_PGDATABASE = '--dbname=';
-/** Errors of pg_restore that change nothing about the restored data. Anything else stops the restore. */
-const TOLERABLE_ERRORS = [
-    {
-        pattern: /unrecognized configuration parameter "transaction_timeout"/,
-        why: 'a client of version 17 or later sets it, and older servers do not have it',
-    },
-    {
-        pattern: /must be owner of extension /,
-        why: 'the comment of an extension that the server itself installed',
-    },
-    { pattern: /schema "public" already exists/, why: 'every new database has one' },
-];
-/** Judges the messages of one pg_restore while they come. */
-class ErrorJudge {
-    tolerated = 0;
-    /** The first error that may not pass. */
-    fatal = null;
-    #ignored = 0;
-    #entry = '';
-    #patterns;
-    constructor(tolerateErrors) {
-        this.#patterns = [...TOLERABLE_ERRORS.map(({ pattern }) => pattern), ...tolerateErrors];
-    }
-    /** @returns whether the line tells of an error that may not pass */
-    read(line) {
-        const entry = /from TOC entry \d+; \d+ \d+ (.+)$/.exec(line)?.[1];
-        if (entry)
-            this.#entry = entry.trim();
-        this.#ignored = Number(/errors ignored on restore: (\d+)/.exec(line)?.[1] ?? this.#ignored);
-        const error = /^pg_restore: (?:error|fatal): (.+)$/.exec(line)?.[1];
-        if (!error)
-            return false;
-        if (this.#patterns.some((pattern) => pattern.test(error))) {
-            this.tolerated += 1;
-            log.info(`  tolerated (${this.#entry || 'no entry'}): ${error}`);
-            return false;
-        }
-        this.fatal ??= this.#entry ? `${error} [in ${this.#entry}]` : error;
-        return true;
-    }
-    /** pg_restore ends with 1 when it ignored errors; that is good only when we know and tolerate each of them. */
-    accepts(code) {
-        if (this.fatal !== null)
-            return false;
-        return code === 0 || (code === 1 && this.tolerated > 0 && this.#ignored === this.tolerated);
-    }
-}
-/**
- * A pg_restore that has all it wants stops reading; that is an end and no death. What comes after is thrown away, so
- * that the whole dump still passes our counters.
- */
-function untilClosed(stdin) {
-    return new external_node_stream_.Writable({
-        highWaterMark: 1 << 20,
-        write: (chunk, _encoding, done) => {
-            if (!stdin.writable)
-                return done();
-            stdin.write(chunk, () => done());
-        },
-        final: (done) => {
-            stdin.end();
-            done();
-        },
-    });
-}
-/** A running `pg_restore`, judged by its messages and not by its exit code alone. Its first fatal error ends it. */
-function startJudged(pgRestore, args, options) {
-    const judge = new ErrorJudge(options.inputs.tolerateErrors);
-    const child = startChild(pgRestore, args, {
-        env: options.env,
-        stdin: options.stdin,
-        onErrorLine: (line) => {
-            if (judge.read(line))
-                child.kill('SIGTERM');
-        },
-    });
-    const ended = child.exited.then((exit) => {
-        if (judge.accepts(exit.code))
-            return null;
-        return judge.fatal === null ? child_childFailure(child, exit) : new Error(`pg_restore failed: ${judge.fatal}`);
-    });
-    return { child, ended };
-}
-/** One `pg_restore` that restores while the archive arrives, as the sink of a transfer. */
-function startRestore(pgRestore, inputs, env) {
-    const args = [...restoreArguments(inputs), INTO_PGDATABASE];
-    const { child, ended } = startJudged(pgRestore, args, { inputs, env, stdin: 'stream' });
-    const stream = untilClosed(child.stdin);
-    return {
-        stream,
-        died: ended.then((reason) => reason ?? new Promise(() => undefined)),
-        commit: async () => {
-            stream.end();
-            const reason = await ended;
-            if (reason)
-                throw reason;
-        },
-        abort: () => endChild(child, ['SIGTERM', 'SIGKILL'], 1500).then(() => undefined),
-    };
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/in-place.js
@@ -36803,365 +38277,7 @@ async function lastLine(stream) {
     return tail.trimEnd().split('\n').at(-1) ?? '';
 }
 
-;// CONCATENATED MODULE: ./build/src/database/marker.js
-const PREFIX = 'pgclone-action ';
-function formatMarker(marker) {
-    return PREFIX + JSON.stringify(marker);
-}
-/** @returns null for a comment that is not ours */
-function parseMarker(comment) {
-    if (!comment?.startsWith(PREFIX))
-        return null;
-    try {
-        return JSON.parse(comment.slice(PREFIX.length));
-    }
-    catch {
-        return null;
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/database/names.js
-
-/** PostgreSQL cuts longer names with no more than a notice (NAMEDATALEN - 1), so two long names can become one. */
-const LONGEST_NAME = 63;
-/**
- * The name of a database that belongs to another one: `<database>__<suffix>`, within 63 bytes. A base that must be cut
- * gets a hash of the whole, so that two long names stay apart.
- */
-function relatedName(database, suffix) {
-    const name = `${database}__${suffix}`;
-    if (Buffer.byteLength(name) <= LONGEST_NAME)
-        return name;
-    const ending = `_${(0,external_node_crypto_.createHash)('sha256').update(database).digest('hex').slice(0, 8)}__${suffix}`;
-    return cut(database, LONGEST_NAME - Buffer.byteLength(ending)) + ending;
-}
-/** A fresh name for a database that lives only during a run. */
-function names_temporaryName(database) {
-    return relatedName(database, `pgclone_${(0,external_node_crypto_.randomBytes)(4).toString('hex')}`);
-}
-/** The longest beginning of a text that fits, without half a character. */
-function cut(text, bytes) {
-    let fitting = '';
-    for (const character of text) {
-        if (Buffer.byteLength(fitting + character) > bytes)
-            break;
-        fitting += character;
-    }
-    return fitting;
-}
-
-;// CONCATENATED MODULE: ./build/src/database/properties.js
-
-/** @returns null when there is no such database */
-async function readProperties(session, database) {
-    const [row] = await session.query(`
-    SELECT pg_get_userbyid(d.datdba) AS owner, d.datconnlimit AS "connectionLimit", d.datistemplate AS "isTemplate",
-           t.spcname AS tablespace, shobj_description(d.oid, 'pg_database') AS comment,
-           d.datallowconn AS "allowsConnections",
-           CASE WHEN d.datacl IS NOT NULL THEN
-             (SELECT coalesce(json_agg(json_build_object(
-                'grantee', CASE a.grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(a.grantee) END,
-                'privilege', a.privilege_type, 'grantable', a.is_grantable)), '[]')
-              FROM aclexplode(d.datacl) AS a) END AS grants,
-           (SELECT coalesce(json_agg(json_build_object(
-                'role', CASE s.setrole WHEN 0 THEN NULL ELSE pg_get_userbyid(s.setrole) END,
-                'setting', setting)), '[]')
-            FROM pg_db_role_setting AS s, unnest(s.setconfig) AS setting WHERE s.setdatabase = d.oid) AS settings,
-           (SELECT coalesce(json_agg(json_build_object('provider', provider, 'label', label)), '[]')
-            FROM pg_shseclabel WHERE objoid = d.oid AND classoid = 'pg_database'::regclass) AS labels
-    FROM pg_database AS d JOIN pg_tablespace AS t ON t.oid = d.dattablespace
-    WHERE d.datname = ${literal(database)}`);
-    return row ?? null;
-}
-/** The statements that give a database the properties of another. The owner comes last: after it, we may be nobody. */
-function propertyStatements(database, properties) {
-    const name = identifier(database);
-    const { connectionLimit, isTemplate, grants, settings, labels, comment, owner } = properties;
-    return [
-        ...(connectionLimit >= 0 ? [`ALTER DATABASE ${name} CONNECTION LIMIT ${connectionLimit}`] : []),
-        ...(isTemplate ? [`ALTER DATABASE ${name} IS_TEMPLATE true`] : []),
-        ...settings.map(({ role, setting }) => settingStatement(name, role, setting)),
-        ...labels.map(({ provider, label }) => `SECURITY LABEL FOR ${identifier(provider)} ON DATABASE ${name} IS ${literal(label)}`),
-        ...(comment === null ? [] : [`COMMENT ON DATABASE ${name} IS ${literal(comment)}`]),
-        `ALTER DATABASE ${name} OWNER TO ${identifier(owner)}`,
-        ...(grants ? grantStatements(name, owner, grants) : []),
-    ];
-}
-/** Grants are made from nothing: what the owner and PUBLIC have by default may have been taken away. */
-function grantStatements(name, owner, grants) {
-    return [
-        `REVOKE ALL ON DATABASE ${name} FROM PUBLIC, ${identifier(owner)}`,
-        ...grants.map(({ grantee, privilege, grantable }) => {
-            const to = grantee === null ? 'PUBLIC' : identifier(grantee);
-            return `GRANT ${privilege} ON DATABASE ${name} TO ${to}${grantable ? ' WITH GRANT OPTION' : ''}`;
-        }),
-    ];
-}
-/** Settings whose value is a list of quoted names (GUC_LIST_QUOTE): `variable_is_guc_list_quote` in dumputils.c. */
-const NAME_LISTS = [
-    'local_preload_libraries',
-    'search_path',
-    'session_preload_libraries',
-    'shared_preload_libraries',
-    'temp_tablespaces',
-    'unix_socket_directories',
-];
-function settingStatement(name, role, setting) {
-    const separator = setting.indexOf('=');
-    const variable = setting.slice(0, separator);
-    const value = setting.slice(separator + 1);
-    const quoted = variable.split('.').map(identifier).join('.');
-    const target = role === null ? `DATABASE ${name}` : `ROLE ${identifier(role)} IN DATABASE ${name}`;
-    const values = NAME_LISTS.includes(variable.toLowerCase())
-        ? splitNames(value).map(literal).join(', ')
-        : literal(value);
-    return `ALTER ${target} SET ${quoted} TO ${values || "''"}`;
-}
-/** `"$user", public` → `$user`, `public`. */
-function splitNames(list) {
-    return [...list.matchAll(/"((?:[^"]|"")*)"|([^,\s"]+)/g)].map((match) => match[1]?.replaceAll('""', '"') ?? match[2]);
-}
-
-;// CONCATENATED MODULE: ./build/src/database/staging.js
-
-
-
-
-
-
-
-/** Creates the empty database into which a dump is restored beside the live one. */
-async function createStaging({ session, server, run }, target, wanted) {
-    const staging = temporary(session, server, names_temporaryName(target));
-    try {
-        const refused = await createDatabase(session, server, staging.name, wanted);
-        if (refused)
-            log.warning(`The server cannot make a database with the locale of the dump (${refused}); sorting may differ`);
-        await session.execute(`COMMENT ON DATABASE ${identifier(staging.name)} IS ${literal(markerText('staging', target, run))}`);
-        return staging;
-    }
-    catch (error) {
-        await staging.drop();
-        throw error;
-    }
-}
-/** A file copy of a database that has no sessions. */
-async function copyDatabase({ session, server, run }, from, target) {
-    const copy = temporary(session, server, names_temporaryName(target));
-    try {
-        await session.execute(`CREATE DATABASE ${identifier(copy.name)} TEMPLATE ${identifier(from)}`);
-        await session.execute(`COMMENT ON DATABASE ${identifier(copy.name)} IS ${literal(markerText('staging', target, run))}`);
-        return copy;
-    }
-    catch (error) {
-        await copy.drop();
-        throw error;
-    }
-}
-function markerText(kind, of, run) {
-    return formatMarker({ kind, of, at: new Date().toISOString(), run });
-}
-function temporary(session, server, name) {
-    const forget = notePending({ kind: 'database', name });
-    return {
-        name,
-        release: forget,
-        drop: async () => {
-            try {
-                await dropDatabase(session, server, name);
-                forget();
-            }
-            catch (error) {
-                log.warning(`Could not drop the temporary database "${name}": ${error.message}`);
-            }
-        },
-    };
-}
-
-;// CONCATENATED MODULE: ./build/src/database/swap.js
-
-
-const ATTEMPTS = 5;
-const OBJECT_IN_USE = '55006';
-/**
- * Puts a database in the place of another: two renames in one transaction, so there is never a moment without a
- * database of that name. Clients are kept out for the moment of the swap and let in again whatever happens.
- */
-async function swapDatabases(session, server, swap) {
-    for (let attempt = 1;; attempt += 1) {
-        try {
-            await (server.major >= 11 ? swapOnServer(session, swap) : swapByClient(session, swap));
-            return;
-        }
-        catch (error) {
-            const inUse = error instanceof DatabaseError && error.sqlstate === OBJECT_IN_USE;
-            if (!inUse || attempt === ATTEMPTS)
-                throw explainSwap(error, swap);
-            await (0,external_node_timers_promises_namespaceObject.setTimeout)(200 * attempt);
-        }
-    }
-}
-function explainSwap(error, { database }) {
-    const message = error instanceof Error ? error.message : String(error);
-    return new Error(`The restored database could not take the place of "${database}", which is as it was: ${message}`, { cause: error });
-}
-/** The renames; what is committed with them is decided by the caller's transaction. */
-function renames({ database, staging, old }) {
-    return [
-        ...(old ? [`ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(old.name)}`] : []),
-        ...(old?.comment ? [`COMMENT ON DATABASE ${identifier(old.name)} IS ${literal(old.comment)}`] : []),
-        `ALTER DATABASE ${identifier(staging)} RENAME TO ${identifier(database)}`,
-    ];
-}
-function door(database, open) {
-    return `ALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS ${open}`;
-}
-function everybodyIn({ database, staging }) {
-    const names = [database, staging].map(literal).join(', ');
-    return `FROM pg_stat_activity WHERE datname IN (${names}) AND pid <> pg_backend_pid()`;
-}
-/**
- * The whole swap as one statement, so that the server finishes it, and opens the door again, also when we are killed
- * in the middle. COMMIT inside of DO needs PostgreSQL 11.
- */
-async function swapOnServer(session, swap) {
-    const execute = (statement) => `EXECUTE ${literal(statement)};`;
-    const close = swap.old ? `${execute(door(swap.database, false))} COMMIT;` : '';
-    const reopen = swap.old ? execute(door(swap.database, true)) : '';
-    const body = `
-    DECLARE failure text; state text;
-    BEGIN
-      ${close}
-      BEGIN
-        PERFORM pg_terminate_backend(pid) ${everybodyIn(swap)};
-        ${renames(swap).map(execute).join('\n')}
-      EXCEPTION WHEN query_canceled OR others THEN
-        GET STACKED DIAGNOSTICS failure = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
-      END;
-      IF failure IS NOT NULL THEN
-        ${reopen}
-        COMMIT;
-        RAISE EXCEPTION USING MESSAGE = failure, ERRCODE = state;
-      END IF;
-    END`;
-    await session.execute(`DO ${literal(body)}`);
-}
-/** The same in steps of ours, for PostgreSQL 10. */
-async function swapByClient(session, swap) {
-    if (swap.old)
-        await session.execute(door(swap.database, false));
-    try {
-        await session.query(`SELECT pg_terminate_backend(pid) ${everybodyIn(swap)}`);
-        await session.transaction(...renames(swap));
-    }
-    catch (error) {
-        if (swap.old)
-            await session.execute(door(swap.database, true));
-        throw error;
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/database/parallel-restore.js
-
-
-
-
-
-
-
-
-
-/**
- * `pg_restore --jobs`, as the sink of a transfer: several jobs seek in the archive, so it is a file first, and each
- * entry of its table of contents learns where its data are.
- */
-async function startParallelRestore(pgRestore, inputs, env, { jobs, folder, layout }) {
-    const place = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(folder, 'pgclone-spool-'));
-    const forget = notePending({ kind: 'file', path: place });
-    const path = (0,external_node_path_namespaceObject.join)(place, 'archive');
-    const stream = (0,external_node_fs_namespaceObject.createWriteStream)(path, { flags: 'wx', mode: 0o600, highWaterMark: 1 << 20 });
-    let running = null;
-    const remove = async () => {
-        await (0,promises_namespaceObject.rm)(place, { recursive: true, force: true });
-        forget();
-    };
-    return {
-        stream,
-        died: new Promise((resolve) => stream.once('error', (error) => resolve(new Error(`Cannot spool the dump: ${error.message}`)))),
-        commit: async () => {
-            stream.end();
-            await (0,external_node_stream_promises_namespaceObject.finished)(stream);
-            await writeOffsets(path, layout());
-            log.info(`Restoring with ${jobs} jobs`);
-            running = startJudged(pgRestore, [...restoreArguments(inputs), INTO_PGDATABASE, `--jobs=${jobs}`, path], { inputs, env, stdin: 'none' });
-            const reason = await running.ended;
-            if (reason)
-                throw reason;
-            await remove();
-        },
-        abort: async () => {
-            stream.destroy();
-            if (running)
-                await endChild(running.child, ['SIGTERM', 'SIGKILL'], 1500);
-            await (0,external_node_stream_promises_namespaceObject.finished)(stream).catch(() => undefined);
-            await remove();
-        },
-    };
-}
-
 ;// CONCATENATED MODULE: ./build/src/commands/receive.js
-var receive_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
-    if (value !== null && value !== void 0) {
-        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
-        var dispose, inner;
-        if (async) {
-            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
-            dispose = value[Symbol.asyncDispose];
-        }
-        if (dispose === void 0) {
-            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
-            dispose = value[Symbol.dispose];
-            if (async) inner = dispose;
-        }
-        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
-        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
-        env.stack.push({ value: value, dispose: dispose, async: async });
-    }
-    else if (async) {
-        env.stack.push({ async: true });
-    }
-    return value;
-};
-var receive_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
-    return function (env) {
-        function fail(e) {
-            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
-            env.hasError = true;
-        }
-        var r, s = 0;
-        function next() {
-            while (r = env.stack.pop()) {
-                try {
-                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
-                    if (r.dispose) {
-                        var result = r.dispose.call(r.value);
-                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
-                    }
-                    else s |= 1;
-                }
-                catch (e) {
-                    fail(e);
-                }
-            }
-            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
-            if (env.hasError) throw env.error;
-        }
-        return next();
-    };
-})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
-    var e = new Error(message);
-    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
-});
 
 
 
@@ -37189,44 +38305,24 @@ async function findDump(context) {
     return { storage, chosen };
 }
 /**
- * Moves a dump out of storage, decompressed and in a version that `clientMajor` reads, into a sink, and commits the sink
- * only after size, digest, structure and row counts are what they should be.
+ * Moves a dump out of storage into a sink, and commits the sink only after size, digest, structure and row counts are
+ * what they should be.
  */
 async function receive(context, { storage, chosen }, clientMajor, openSink) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
+    const meter = new Meter();
+    const total = chosen.manifest && { bytes: chosen.manifest.rawBytes, of: 'the data' };
+    const open = { openSource: () => storage.download(chosen.key), openSink, clientMajor, meter, total };
+    const { sink, report } = await moveArchive(context, open).catch((error) => Promise.reject(explainDamage(error, chosen, meter)));
     try {
-        const { inputs, signal } = context;
-        const meter = new Meter();
-        const decoder = createDecoder({ maxVersion: newestReadable(clientMajor), jobs: inputs.jobs });
-        const _ = receive_addDisposableResource(env_1, showProgress({
-            verb: 'Restored',
-            bytes: () => decoder.progress.rawBytes,
-            total: chosen.manifest && { bytes: chosen.manifest.rawBytes, of: 'the data' },
-            detail: () => tableProgress(decoder.progress),
-        }), false);
-        const sink = await openSink(decoder.report);
-        const source = await storage.download(chosen.key);
-        const moved = () => meter.bytes + decoder.progress.rawBytes;
-        const options = { stages: [meter.stage, decoder.transform], signal, idleTimeout: inputs.idleTimeout, moved };
-        await transfer(source, sink, options).catch((error) => Promise.reject(explainDamage(error, chosen, meter)));
-        try {
-            checkReceived(chosen, meter, decoder.report());
-        }
-        catch (error) {
-            await sink.abort();
-            throw error;
-        }
-        await commitSink(sink, signal);
-        log.info(`Received all ${formatBytes(meter.bytes)}, ${describeRows(decoder.report())}${chosen.manifest ? ', as in the manifest' : ''}`);
-        return { sha256: meter.sha256, archive: decoder.report() };
+        checkReceived(chosen, meter, report());
     }
-    catch (e_1) {
-        env_1.error = e_1;
-        env_1.hasError = true;
+    catch (error) {
+        await sink.abort();
+        throw error;
     }
-    finally {
-        receive_disposeResources(env_1);
-    }
+    await commitSink(sink, context.signal);
+    log.info(`Received all ${formatBytes(meter.bytes)}, ${describeRows(report())}${chosen.manifest ? ', as in the manifest' : ''}`);
+    return { sha256: meter.sha256, counted: report(), archive: report() };
 }
 /** An archive that ends too early is most often a download that did. */
 function explainDamage(error, { key, size }, meter) {
@@ -37275,7 +38371,7 @@ function describeDifference(expected, found) {
         : `${all.slice(0, 5).join(', ')}${all.length > 5 ? ` and ${all.length - 5} more` : ''}`;
 }
 
-;// CONCATENATED MODULE: ./build/src/commands/fill.js
+;// CONCATENATED MODULE: ./build/src/commands/restore-point.js
 
 
 
@@ -37284,34 +38380,157 @@ function describeDifference(expected, found) {
 
 
 
-/** Moves the dump into an empty database, by one `pg_restore` that streams or by parallel ones from a file. */
-async function fill(context, dump, client, database) {
-    const env = clientEnvironment(onDatabase(connectionOf(context), database), context.environment);
-    const jobs = await jobsWithRoom(context, dump.chosen.manifest?.rawBytes ?? null);
-    return receive(context, dump, client.major, (report) => {
-        return jobs > 1
-            ? startParallelRestore(client.pgRestore, context.inputs, env, {
-                jobs,
-                folder: context.tempDirectory,
-                layout: () => report().layout,
-            })
-            : Promise.resolve(startRestore(client.pgRestore, context.inputs, env));
+/** `:pre`, `:post` or `:name`: a database of the target's server → copy → hooks → swap. The point itself stays. */
+async function restorePoint(context) {
+    const started = Date.now();
+    const { dumpKey, preSwapHooks } = context.inputs;
+    const replaced = await replaceDatabase(context, {
+        what: dumpKey,
+        build: (target) => copyPoint(context, target),
+        hooks: preSwapHooks,
+    });
+    if (!replaced)
+        return;
+    const { result, database, previous, server } = replaced;
+    const durationMs = Date.now() - started;
+    await writeSummary(context, pointSummary({ point: result, database, previous, serverVersion: server.version, durationMs }));
+    setOutputs({
+        'dump-key': dumpKey,
+        database,
+        ...(previous ? { 'previous-database': previous } : {}),
+        'server-version': server.version,
+        'duration-ms': durationMs,
     });
 }
-/** Bytes that a runner needs for itself. */
-const SPARE = 1_000_000_000;
-/** How many jobs may restore: parallel ones read a file, and the file needs room for the uncompressed data. */
-async function jobsWithRoom({ inputs, tempDirectory }, rawBytes) {
-    if (inputs.jobs === 1)
-        return 1;
-    const { bavail, bsize } = await (0,promises_namespaceObject.statfs)(tempDirectory);
-    if (rawBytes !== null && rawBytes * 1.1 + SPARE < bavail * bsize)
-        return inputs.jobs;
-    const reason = rawBytes === null
-        ? 'nobody knows how large its data are'
-        : `its data need ${formatBytes(rawBytes)} and ${tempDirectory} has ${formatBytes(bavail * bsize)} free`;
-    log.info(`Restoring with one job as the dump arrives: for parallel jobs ${reason}`);
-    return 1;
+async function copyPoint({ inputs }, target) {
+    const reference = inputs.dumpKey.slice(1);
+    const name = ['pre', 'post'].includes(reference) ? relatedName(target.name, reference) : reference;
+    const point = (await readDatabases(target.session)).find((database) => database.name === name);
+    if (!point)
+        throw new Error(`There is no database "${name}" on the server (list with local: true shows what there is)`);
+    if (name === target.name)
+        throw new Error(`dump-key names the target itself, "${name}"`);
+    if (point.sessions > 0) {
+        if (!point.marker && !inputs.disconnectSource) {
+            throw new Error(`"${name}" has ${point.sessions} sessions, and a copy needs it for itself; set disconnect-source: true to end them`);
+        }
+        await endSessions(target.session, name);
+    }
+    log.info(`Copying the files of "${name}" on the server`);
+    return { staging: await copyDatabase(target.maker, name, target.name), result: name };
+}
+
+;// CONCATENATED MODULE: ./build/src/commands/template-cache.js
+
+
+
+
+
+
+
+
+
+
+
+
+const template_cache_PREFIX = 'pgclone_template_';
+/**
+ * The hooks that a template can have had already: the `.sql` files before the first shell command. What a shell command
+ * does depends on more than its text (`npm run migrate`), so from the first one on, hooks run on every preview.
+ */
+function splitHooks(hooks) {
+    const first = hooks.findIndex((hook) => !/\.sql$/i.test(hook));
+    const end = first < 0 ? hooks.length : first;
+    return { baked: hooks.slice(0, end), live: hooks.slice(end) };
+}
+/** The name of the template for a dump and a recipe: what is different about either makes another template. */
+async function templateName(context, manifest, target) {
+    const { inputs, workspace } = context;
+    const { baked } = splitHooks(inputs.preSwapHooks);
+    const files = await Promise.all(baked.map((hook) => (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.isAbsolute)(hook) ? hook : (0,external_node_path_namespaceObject.join)(workspace, hook), 'utf8')));
+    const recipe = [
+        manifest.sha256,
+        files,
+        inputs.pgRestoreArgs,
+        inputs.ownerAndAcl,
+        inputs.tolerateErrors.map(String),
+        target.locale ?? manifest.locale,
+        target.server.role,
+    ];
+    return template_cache_PREFIX + (0,external_node_crypto_.createHash)('sha256').update(JSON.stringify(recipe)).digest('hex').slice(0, 24);
+}
+/**
+ * A staging database copied from the template of a dump, which is restored first when there is none yet.
+ *
+ * @param restore makes a staging database with the dump in it
+ */
+async function copyFromTemplate(context, manifest, target, restore) {
+    const { session, maker } = target;
+    const name = await templateName(context, manifest, target);
+    await lockTemplate(context, session, name);
+    try {
+        if (await isReady(session, name))
+            log.info(`Copying the template "${name}"`);
+        else
+            await makeTemplate(context, target, name, restore);
+        const copy = await copyDatabase(maker, name, target.name);
+        await dropOldTemplates(context, target, name);
+        return copy;
+    }
+    finally {
+        await unlock(session, name);
+    }
+}
+/** A template is made once: who comes second waits and finds it ready. */
+async function lockTemplate({ signal }, session, name) {
+    for (let told = false; !(await tryLock(session, name)); told = true) {
+        if (!told)
+            log.info(`Another run is making or copying the template "${name}"; waiting for it`);
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(500, undefined, { signal });
+    }
+}
+/** It gets its name when it is finished, so one of that name is whole. */
+async function isReady(session, name) {
+    const databases = await readDatabases(session);
+    return databases.some((database) => database.name === name && database.marker?.kind === 'template');
+}
+async function makeTemplate(context, target, name, restore) {
+    const { session, client, maker } = target;
+    log.info(`There is no template of this dump and recipe yet; making "${name}"`);
+    const staging = await restore();
+    try {
+        const { baked } = splitHooks(context.inputs.preSwapHooks);
+        const connection = onDatabase(context.inputs.connection, staging.name);
+        await runHooks('pre-swap-hooks', baked, connection, { ...context, psql: client.psql });
+        await analyze(context, client, staging.name);
+        await commentDatabase(session, staging.name, markerText('template', name, maker.run));
+        await session.transaction(`ALTER DATABASE ${identifier(staging.name)} ALLOW_CONNECTIONS false`, `ALTER DATABASE ${identifier(staging.name)} RENAME TO ${identifier(name)}`);
+        staging.release();
+    }
+    catch (error) {
+        await staging.drop();
+        throw error;
+    }
+}
+/** Keeps the newest templates. One that another run is just copying is left for the next time. */
+async function dropOldTemplates({ inputs }, { session, server }, current) {
+    const templates = (await readDatabases(session))
+        .filter(({ name, marker }) => marker?.kind === 'template' && name.startsWith(template_cache_PREFIX) && name !== current)
+        .sort((a, b) => (a.marker.at < b.marker.at ? 1 : -1));
+    for (const { name } of templates.slice(inputs.templateCache - 1)) {
+        if (!(await tryLock(session, name)))
+            continue;
+        try {
+            await dropDatabase(session, server, name);
+            log.info(`Dropped the older template "${name}"`);
+        }
+        catch (error) {
+            log.warning(`Could not drop the older template "${name}": ${error.message}`);
+        }
+        finally {
+            await unlock(session, name);
+        }
+    }
 }
 
 ;// CONCATENATED MODULE: ./build/src/commands/restore.js
@@ -37386,46 +38605,85 @@ var restore_disposeResources = (undefined && undefined.__disposeResources) || (f
 
 
 
-
 /** Stored dump → staging database → checks → hooks → atomic swap. */
 async function restore(context) {
+    if (context.inputs.dumpKey.startsWith(':'))
+        return restorePoint(context);
     const started = Date.now();
-    const [dump, { psql }] = await Promise.all([findDump(context), anyClient(toolOptions(context))]);
-    const result = context.inputs.swap
-        ? await restoreAndSwap(context, dump, psql)
-        : await restoreInPlace(context, dump, psql);
-    await restore_report(context, {
-        ...result,
-        dump: dump.chosen,
-        uri: dump.storage.address(dump.chosen.key),
-        durationMs: Date.now() - started,
-    });
+    const dump = await findDump(context);
+    const outcome = context.inputs.swap
+        ? await restoreAndSwap(context, dump)
+        : await restoreInPlace(context, dump);
+    if (!outcome)
+        return;
+    const uri = dump.storage.address(dump.chosen.key);
+    await restore_report(context, { ...outcome, dump: dump.chosen, uri, durationMs: Date.now() - started });
 }
-async function restoreAndSwap(context, dump, psql) {
+/** @returns null after a dry run */
+async function restoreAndSwap(context, dump) {
+    const { inputs } = context;
+    const { manifest } = dump.chosen;
+    await dump.storage
+        .sweep()
+        .catch((error) => log.debug(`Could not look for unfinished uploads: ${error.message}`));
+    if (inputs.templateCache > 0 && !manifest)
+        log.warning('template-cache has no effect on a dump without a manifest');
+    const cached = inputs.templateCache > 0 && manifest !== null;
+    const build = (target) => {
+        const restoreIt = () => restoreBeside(context, dump, target);
+        return cached ? restoreByTemplate(context, manifest, target, restoreIt) : restoreIt();
+    };
+    const hooks = cached ? splitHooks(inputs.preSwapHooks).live : inputs.preSwapHooks;
+    const replaced = await replaceDatabase(context, { what: dump.chosen.key, build, hooks });
+    if (!replaced)
+        return null;
+    const { result, database, previous, server } = replaced;
+    return { received: result, database, previous, serverVersion: server.version };
+}
+/** By the template of this dump; what the dump holds was checked when the template was made. */
+async function restoreByTemplate(context, manifest, target, restoreIt) {
+    const staging = await copyFromTemplate(context, manifest, target, async () => (await restoreIt()).staging);
+    return { staging, result: { sha256: manifest.sha256, counted: manifest } };
+}
+/** A staging database with the dump in it. */
+async function restoreBeside(context, dump, { name, client, maker, locale, properties }) {
+    const wanted = {
+        locale: locale ?? dump.chosen.manifest?.locale ?? null,
+        tablespace: properties?.tablespace ?? null,
+    };
+    const staging = await createStaging(maker, name, wanted);
+    try {
+        const result = await log.group(`Restore into ${staging.name}`, async () => receive(context, dump, client.major, await databaseSink(context, client, staging.name, dump.chosen.manifest?.rawBytes ?? null)));
+        return { staging, result };
+    }
+    catch (error) {
+        await staging.drop();
+        throw error;
+    }
+}
+/** For servers where no database can be created: everything in one transaction on the live database. */
+async function restoreInPlace(context, dump) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         const connection = connectionOf(context);
-        const { environment, inputs } = context;
-        // Without the signal: this session cleans up after a cancelled run.
-        const session = restore_addDisposableResource(env_1, await openMaintenance(connection, inputs.maintenanceDatabase, { psql, environment }), true);
-        const target = await log.group('Prepare', () => lookAtTarget(context, dump, session));
-        const maker = { session, server: target.server, run: context.run.url };
-        const wanted = { locale: target.locale, tablespace: target.properties?.tablespace ?? null };
-        const staging = await createStaging(maker, target.name, wanted);
-        const points = [];
-        try {
-            const received = await log.group(`Restore into ${staging.name}`, () => fill(context, dump, target.client, staging.name));
-            if (inputs.reversible)
-                points.push(await copyDatabase(maker, staging.name, target.name));
-            await finishStaging(context, target, staging.name);
-            const previous = await swapIn(context, target, staging, points[0] ?? null);
-            return { received, database: target.name, previous, serverVersion: target.server.version };
+        checkProtected(context.inputs, connection);
+        const { psql } = await anyClient(toolOptions(context));
+        const session = restore_addDisposableResource(env_1, await Session.open(connection, { psql, environment: context.environment }), true);
+        await lockTarget(session, connection.database);
+        const server = await lookAtServer(session);
+        const client = await openClient(context, { serverMajor: server.major, purpose: 'restore' });
+        await checkOverwrite(context, client, await readProperties(session, connection.database));
+        if (context.inputs.dryRun) {
+            log.info(`Would restore ${dump.chosen.key} into "${connection.database}" in place`);
+            return null;
         }
-        catch (error) {
-            for (const database of [staging, ...points])
-                await database.drop();
-            throw error;
-        }
+        const env = clientEnvironment(connection, context.environment);
+        log.info('Restoring in place, in one transaction: objects of the dump replace those of the same name, all others stay');
+        const open = async () => startInPlace(client, server.major, context.inputs, env);
+        const received = await receive(context, dump, client.major, open);
+        await runHooks('pre-swap-hooks', context.inputs.preSwapHooks, connection, { ...context, psql: client.psql });
+        await analyze(context, client, connection.database);
+        return { received, database: connection.database, previous: null, serverVersion: server.version };
     }
     catch (e_1) {
         env_1.error = e_1;
@@ -37437,155 +38695,52 @@ async function restoreAndSwap(context, dump, psql) {
             await result_1;
     }
 }
-/** The target as it is, the right to replace it, and the claim on it. */
-async function lookAtTarget(context, { chosen }, session) {
-    const name = connectionOf(context).database;
-    if (/^template[01]$/.test(name))
-        throw new Error(`database-url names ${name}, which belongs to the server`);
-    const server = await lookAtServer(session);
-    if (server.standby)
-        throw new Error('The server of database-url is a standby; nothing can be restored into it');
-    await lockTarget(session, name);
-    const properties = await readProperties(session, name);
-    await checkRights(session, server, name, properties);
-    const locale = (await readLocale(session, server, name)) ?? chosen.manifest?.locale ?? null;
-    const what = properties ? 'will be replaced' : 'does not exist and will be created';
-    log.info(`PostgreSQL ${server.version} at ${connectionOf(context).label}, as "${server.role}"; "${name}" ${what}`);
-    const client = await openClient(context, { serverMajor: server.major, purpose: 'restore' });
-    return { name, server, session, client, properties, locale };
-}
-async function checkRights(session, server, name, properties) {
-    if (!server.createdb) {
-        throw new Error(`The role "${server.role}" may not create databases (CREATEDB); grant it, or set swap: false to restore in place`);
-    }
-    if (!properties || server.superuser)
-        return;
-    const [row] = await session.query(`SELECT pg_has_role(current_user, ${literal(properties.owner)}, 'USAGE') AS owns`);
-    if (!row.owns) {
-        throw new Error(`The role "${server.role}" does not own "${name}" ("${properties.owner}" does), so it cannot replace it`);
-    }
-}
-/** Hooks, statistics and the properties of the database that is to be replaced. */
-async function finishStaging(context, { client, properties, session }, staging) {
-    const connection = onDatabase(connectionOf(context), staging);
-    await runHooks('pre-swap-hooks', context.inputs.preSwapHooks, connection, { ...context, psql: client.psql });
-    await checkAssertions(context.inputs.verifySql, connection, { ...context, psql: client.psql });
-    await analyze(context, client, staging);
-    if (properties)
-        await session.execute(...propertyStatements(staging, withoutMarker(properties)));
-}
-/** A dump carries no planner statistics; without them the first queries are slow. */
-async function analyze(context, { psql }, database) {
-    const env_2 = { stack: [], error: void 0, hasError: false };
-    try {
-        const session = restore_addDisposableResource(env_2, await Session.open(onDatabase(connectionOf(context), database), { ...context, psql }), true);
-        await session.execute('ANALYZE');
-    }
-    catch (e_2) {
-        env_2.error = e_2;
-        env_2.hasError = true;
-    }
-    finally {
-        const result_2 = restore_disposeResources(env_2);
-        if (result_2)
-            await result_2;
-    }
-}
-/** Our own mark of the last restore is written anew; a comment of the user's stays. */
-function withoutMarker(properties) {
-    return parseMarker(properties.comment) ? { ...properties, comment: null } : properties;
-}
-/** @returns the name of the kept old database, if one is kept */
-async function swapIn(context, target, staging, post) {
-    const { session, server, name, properties } = target;
-    const ours = !properties || parseMarker(properties.comment) !== null;
-    if (ours)
-        await comment(session, staging.name, markerText('clone', name, context.run.url));
-    context.signal.throwIfAborted();
-    const keep = context.inputs.reversible;
-    const old = properties && {
-        name: names_temporaryName(name),
-        comment: keep ? null : markerText('old', name, context.run.url),
-    };
-    await swapDatabases(session, server, { database: name, staging: staging.name, old });
-    staging.release();
-    log.info(`"${name}" is the restored database now`);
-    if (post)
-        await keepAs(target, post.name, relatedName(name, 'post'), post);
-    if (!old)
-        return null;
-    if (keep)
-        return keepAs(target, old.name, relatedName(name, 'pre'), null);
-    await dropOld(target, old.name);
-    return null;
-}
-async function comment(session, database, text) {
-    await session.execute(`COMMENT ON DATABASE ${identifier(database)} IS ${literal(text)}`);
-}
-/** Gives a database the name of a restore point, in the place of an older one. The restore itself has succeeded by now. */
-async function keepAs({ session, server }, database, point, temporary) {
-    try {
-        await dropDatabase(session, server, point);
-        await session.execute(`ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(point)}`);
-        await session.execute(`ALTER DATABASE ${identifier(point)} ALLOW_CONNECTIONS true`);
-        temporary?.release();
-        return point;
-    }
-    catch (error) {
-        log.warning(`The restore point stays under the name "${database}": ${error.message}`);
-        return database;
-    }
-}
-async function dropOld({ session, server }, name) {
-    try {
-        await dropDatabase(session, server, name);
-    }
-    catch (error) {
-        log.warning(`The old database stays, closed, under the name "${name}": ${error.message}`);
-    }
-}
-/** For servers where no database can be created: everything in one transaction on the live database. */
-async function restoreInPlace(context, dump, psql) {
-    const env_3 = { stack: [], error: void 0, hasError: false };
-    try {
-        const connection = connectionOf(context);
-        const session = restore_addDisposableResource(env_3, await Session.open(connection, { psql, environment: context.environment }), true);
-        await lockTarget(session, connection.database);
-        const server = await lookAtServer(session);
-        const client = await openClient(context, { serverMajor: server.major, purpose: 'restore' });
-        const env = clientEnvironment(connection, context.environment);
-        log.info(`Restoring in place, in one transaction: objects of the dump replace those of the same name, all others stay`);
-        const open = async () => startInPlace(client, server.major, context.inputs, env);
-        const received = await receive(context, dump, client.major, open);
-        await runHooks('pre-swap-hooks', context.inputs.preSwapHooks, connection, { ...context, psql: client.psql });
-        await analyze(context, client, connection.database);
-        return { received, database: connection.database, previous: null, serverVersion: server.version };
-    }
-    catch (e_3) {
-        env_3.error = e_3;
-        env_3.hasError = true;
-    }
-    finally {
-        const result_3 = restore_disposeResources(env_3);
-        if (result_3)
-            await result_3;
-    }
-}
 async function restore_report(context, restored) {
-    const { dump } = restored;
+    const { dump, previous } = restored;
     await writeSummary(context, restoreSummary(restored));
     setOutputs({
         'dump-key': dump.key,
         'dump-uri': restored.uri,
         'dump-size': dump.size,
         'dump-sha256': restored.received.sha256,
-        'created-at': parseDumpKey(dump.key)?.createdAt ?? dump.manifest?.createdAt ?? '',
-        ...countOutputs(restored.received.archive),
+        'created-at': parseDumpKey(dump.key)?.createdAt ?? '',
+        ...countOutputs(restored.received.counted),
         'server-version': restored.serverVersion,
         database: restored.database,
-        ...(restored.previous ? { 'previous-database': restored.previous } : {}),
+        ...(previous ? { 'previous-database': previous } : {}),
         'duration-ms': restored.durationMs,
     });
+}
+
+;// CONCATENATED MODULE: ./build/src/commands/trust.js
+
+
+const WRITES = ['restore', 'copy', 'drop', 'prune'];
+/**
+ * Refuses to write in a `pull_request_target` run that checked out the code of a fork: such a run has the secrets of
+ * the repository, and hooks and files of somebody who has none.
+ */
+async function checkTrust({ inputs, environment, workspace, run }) {
+    if (environment.GITHUB_EVENT_NAME !== 'pull_request_target' ||
+        inputs.force ||
+        !WRITES.includes(inputs.command))
+        return;
+    const event = JSON.parse(await (0,promises_namespaceObject.readFile)(environment.GITHUB_EVENT_PATH ?? '', 'utf8'));
+    const head = event.pull_request?.head;
+    const fork = head?.repo?.full_name !== run.repository;
+    if (!fork || (await checkedOutCommit(workspace)) !== head?.sha)
+        return;
+    throw new Error(`This pull_request_target run checked out the code of a fork, which must not decide what ${inputs.command} does to your databases. Use pull_request, do not check out the fork, or set force: true`);
+}
+/** What `actions/checkout` left: a detached HEAD holds the commit itself. */
+async function checkedOutCommit(workspace) {
+    const head = await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(workspace, '.git', 'HEAD'), 'utf8').catch(() => null);
+    if (head === null)
+        return null;
+    const reference = /^ref: (.+)$/m.exec(head)?.[1];
+    if (!reference)
+        return head.trim();
+    return (await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(workspace, '.git', reference), 'utf8').catch(() => ''))?.trim();
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/inspect.js
@@ -37760,7 +38915,7 @@ async function tryOut(context, dump, manifest, psql) {
         const wanted = { locale: manifest.locale, tablespace: null };
         const throwaway = await createStaging({ session, server, run: run.url }, manifest.database, wanted);
         try {
-            const received = await log.group(`Restore into ${throwaway.name}`, () => fill(context, dump, client, throwaway.name));
+            const received = await log.group(`Restore into ${throwaway.name}`, async () => receive(context, dump, client.major, await databaseSink(context, client, throwaway.name, manifest.rawBytes)));
             return await log.group('Compare', async () => ({
                 ...(await compare(context, manifest, received, client, throwaway.name)),
                 serverVersion: server.version,
@@ -37819,7 +38974,7 @@ function makeContext(inputs, environment, signal) {
         inputs,
         environment,
         workspace: (0,external_node_path_namespaceObject.resolve)(environment.GITHUB_WORKSPACE || '.'),
-        tempDirectory: (0,external_node_path_namespaceObject.resolve)(environment.RUNNER_TEMP || (0,external_node_os_namespaceObject.tmpdir)()),
+        tempDirectory: (0,external_node_path_namespaceObject.resolve)(environment.RUNNER_TEMP || (0,external_node_os_.tmpdir)()),
         run: workflowRun(environment),
         signal,
     };
@@ -37830,11 +38985,114 @@ function workflowRun(environment) {
     return { repository: GITHUB_REPOSITORY, ref: GITHUB_REF, sha: GITHUB_SHA, runId: GITHUB_RUN_ID, url };
 }
 
+;// CONCATENATED MODULE: ./build/src/storage/retention.js
+const PERIODS = ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'];
+/** Dumps in the same bucket of a period count as one. `createdAt` is ISO 8601 in UTC, so its beginnings are periods. */
+const BUCKETS = {
+    last: (_, index) => String(index),
+    hourly: (createdAt) => createdAt.slice(0, 'YYYY-MM-DDTHH'.length),
+    daily: (createdAt) => createdAt.slice(0, 'YYYY-MM-DD'.length),
+    weekly: mondayOf,
+    monthly: (createdAt) => createdAt.slice(0, 'YYYY-MM'.length),
+    yearly: (createdAt) => createdAt.slice(0, 'YYYY'.length),
+};
+/** An ISO 8601 week is known by its Monday. */
+function mondayOf(createdAt) {
+    const day = new Date(createdAt);
+    day.setUTCDate(day.getUTCDate() - ((day.getUTCDay() + 6) % 7));
+    return day.toISOString().slice(0, 'YYYY-MM-DD'.length);
+}
+/** The dumps that share instance, database and config: rules count within such a group. */
+function groupOf({ instance, database, config }) {
+    return `${instance}/${database}/${config}`;
+}
+function hasRules({ counts, within }) {
+    return within !== null || PERIODS.some((period) => counts[period] > 0);
+}
+/**
+ * Decides on every dump, group by group, newest first. Whatever the rules, the newest dump of a group stays, and the
+ * newest verified one.
+ *
+ * @param now ISO 8601 in UTC; a dump from the future does not count as the newest for `within`
+ */
+function decide(dumps, rules, now) {
+    const newestFirst = [...dumps].sort(({ key: a }, { key: b }) => a.createdAt === b.createdAt ? (a.key < b.key ? -1 : 1) : a.createdAt < b.createdAt ? 1 : -1);
+    const groups = Map.groupBy(newestFirst, ({ key }) => groupOf(key));
+    const verdicts = [...groups.values()].flatMap((group) => decideGroup(group, rules, now));
+    const byKey = new Map(verdicts.map((verdict) => [verdict.dump.key.key, verdict]));
+    return newestFirst.map(({ key }) => byKey.get(key.key));
+}
+function decideGroup(newestFirst, rules, now) {
+    const reasons = newestFirst.map(() => []);
+    keepWithin(newestFirst, rules.within, now, reasons);
+    for (const period of PERIODS)
+        keepCounted(newestFirst, period, rules.counts[period], reasons);
+    keepFloor(newestFirst, reasons);
+    return newestFirst.map((dump, index) => ({
+        dump,
+        keep: reasons[index].length > 0,
+        reasons: reasons[index],
+    }));
+}
+function keepWithin(newestFirst, within, now, reasons) {
+    if (!within)
+        return;
+    const newest = newestFirst.find(({ key }) => key.createdAt < now)?.key.createdAt;
+    for (const [index, { key }] of newestFirst.entries()) {
+        if (newest === undefined || key.createdAt > before(newest, within)) {
+            reasons[index].push(`within ${formatSpan(within)}`);
+        }
+    }
+}
+/** The newest of each bucket, for so many buckets; and the oldest of all while there are counts left, so that history reaches as far back as it can. */
+function keepCounted(newestFirst, period, count, reasons) {
+    let left = count;
+    let last = '';
+    for (const [index, { key }] of newestFirst.entries()) {
+        if (left === 0)
+            return;
+        const bucket = BUCKETS[period](key.createdAt, index);
+        const isOldest = index === newestFirst.length - 1;
+        if (bucket === last && !isOldest)
+            continue;
+        reasons[index].push(bucket === last ? `oldest ${period}` : period);
+        last = bucket;
+        left -= 1;
+    }
+}
+/** What stays without a rule. */
+function keepFloor(newestFirst, reasons) {
+    const verified = newestFirst.findIndex((dump) => dump.verified);
+    if (reasons[0]?.length === 0)
+        reasons[0].push('newest');
+    if (reasons[verified]?.length === 0)
+        reasons[verified].push('newest verified');
+}
+/** The time so long before another, as Go's `AddDate` and JavaScript's `Date` count: 31 March less a month is 3 March. */
+function before(createdAt, { years, months, days, hours }) {
+    const date = new Date(createdAt);
+    date.setUTCFullYear(date.getUTCFullYear() - years, date.getUTCMonth() - months, date.getUTCDate() - days);
+    date.setUTCHours(date.getUTCHours() - hours);
+    // A Date ends at milliseconds; the three digits behind them are not changed by whole hours.
+    return date.toISOString().slice(0, -1) + createdAt.slice(-'123Z'.length);
+}
+/** `2y5m7d3h`, as it is written in the input. */
+function formatSpan({ years, months, days, hours }) {
+    const parts = [
+        [years, 'y'],
+        [months, 'm'],
+        [days, 'd'],
+        [hours, 'h'],
+    ];
+    return parts.map(([count, unit]) => (count > 0 ? `${count}${unit}` : '')).join('');
+}
+
 ;// CONCATENATED MODULE: ./build/src/inputs/defaults.js
 /** The inputs and their defaults. Generated from action.yml by `npm run docs`; change them there. */
 const DEFAULTS = {
     command: 'dump',
     'database-url': '',
+    'source-database-url': '',
     'maintenance-database': 'postgres',
     'storage-location': '.pgclone/',
     's3-config': '',
@@ -37846,7 +39104,10 @@ const DEFAULTS = {
     's3-max-parts': '10000',
     instance: '',
     config: 'none',
+    'config-file': '.github/pgclone.yml',
     'dump-key': '',
+    local: 'false',
+    'max-age': '',
     tables: '',
     'exclude-tables': '',
     schemas: '',
@@ -37861,9 +39122,25 @@ const DEFAULTS = {
     'pre-swap-hooks': '',
     reversible: 'false',
     swap: 'true',
+    'template-cache': '0',
+    'copy-method': 'auto',
+    'disconnect-source': 'false',
     'owner-and-acl': 'false',
     'tolerate-errors': '',
     'verify-sql': '',
+    'dry-run': 'false',
+    'keep-last': '',
+    'keep-within': '',
+    'keep-hourly': '',
+    'keep-daily': '',
+    'keep-weekly': '',
+    'keep-monthly': '',
+    'keep-yearly': '',
+    'protected-databases': '',
+    overwrite: 'false',
+    force: 'false',
+    'max-shrink': '50%',
+    'fail-on-shrink': 'false',
     'idle-timeout': '10m',
     'lock-wait-timeout': '60s',
     'postgres-version': 'auto',
@@ -37885,9 +39162,10 @@ function decoded(text) {
 }
 /** Every form in which a secret of a connection URI can come up: the runner masks what it is told and decodes nothing. */
 function urlSecrets(url) {
-    const userinfo = /\/\/[^:/?#]*:(.*)@/s.exec(url)?.[1];
+    // Up to the first @, where libpq ends it, and up to the last, where a user may have meant it to end.
+    const userinfo = [/\/\/[^:/?#]*:(.*?)@/s, /\/\/[^:/?#]*:(.*)@/s].flatMap((form) => form.exec(url)?.[1] ?? []);
     const parameters = [...url.matchAll(/[?&](?:password|sslpassword)=([^&]*)/g)].map((match) => match[1]);
-    const raw = [...(userinfo === undefined ? [] : [userinfo]), ...parameters];
+    const raw = [...userinfo, ...parameters];
     if (raw.length === 0)
         return [];
     return [url, ...raw.flatMap((secret) => [secret, decoded(secret), encodeURIComponent(decoded(secret))])];
@@ -37897,7 +39175,7 @@ function configSecrets(text) {
     const pair = /["']?(\w*(?:KEY|TOKEN|SECRET|PASSWORD)\w*|\w+_PROXY|\w+_proxy)["']?\s*[=:]\s*("(?:[^"\\]|\\.)*"|[^\r\n]*)/g;
     return [...text.matchAll(pair)].flatMap(([, name, value]) => {
         const bare = value.trim().replace(/^"|"[,}\s]*$/g, '');
-        return /proxy$/i.test(name) ? urlSecrets(bare) : [bare];
+        return /proxy$/i.test(name) ? urlSecrets(bare) : [bare, bare.replaceAll('\\/', '/')];
     });
 }
 /** Tells the runner and ourselves to hide a text, wherever it comes up. */
@@ -37971,11 +39249,24 @@ function parseCompression(text) {
         throw new Error(`takes a level only with gzip or zstd, not with ${method}`);
     return { method, level: parseInteger(level, { least: 1, most: LEVELS[method] }) };
 }
-/** Arguments that would take the data, the connection or the format out of our hands. */
+/** Options that would take the data, the connection or the format out of our hands. Other letters may stand before theirs. */
 const RESERVED = {
-    pg_dump: /^(-[fFjdhpUWwZV?]|--(file|format|jobs|dbname|host|port|username|password|no-password|compress|version|help|lock-wait-timeout)\b)/,
-    pg_restore: /^(-[fFjdhpUWwlCce1V?]|--(file|format|jobs|dbname|host|port|username|password|no-password|list|create|clean|exit-on-error|single-transaction|transaction-size|version|help)\b)/,
+    pg_dump: {
+        short: /^-[abBcCORsvx]*[fFjdhpUWwZV?]/,
+        long: 'file format jobs dbname host port username password no-password compress version help lock-wait-timeout',
+    },
+    pg_restore: {
+        short: /^-[aORsvx]*[fFjdhpUWwlCce1V?]/,
+        long: 'file format jobs dbname host port username password no-password list create clean exit-on-error single-transaction transaction-size version help',
+    },
 };
+/** Whether an option is reserved, also behind others (`-vFp`) or cut short (`--form=p`), as getopt_long allows. */
+function isReserved(argument, tool) {
+    const long = /^--([^=]+)/.exec(argument)?.[1];
+    if (long === undefined)
+        return RESERVED[tool].short.test(argument);
+    return RESERVED[tool].long.split(' ').some((name) => name.startsWith(long));
+}
 /** Extra arguments for a tool, one a line. A line without a leading `-` would be read as a database to connect to. */
 function parseArguments(text, tool) {
     return parseList(text).map((argument) => {
@@ -37985,11 +39276,41 @@ function parseArguments(text, tool) {
         if (/^--[\w-]+\s/.test(argument)) {
             throw new Error(`has a space in ${JSON.stringify(argument)}; write --option=value`);
         }
-        if (RESERVED[tool].test(argument)) {
+        if (isReserved(argument, tool)) {
             throw new Error(`has ${JSON.stringify(argument)}, which this action decides itself; there is an input for it or it would break the transfer`);
         }
         return argument;
     });
+}
+
+;// CONCATENATED MODULE: ./build/src/inputs/retention.js
+
+/** Readers of the inputs about keeping dumps. Each returns a value or throws an Error that completes the sentence "<input> …". */
+/** A count of a keep rule: 0 is no rule, and `unlimited` keeps all, as in restic. */
+function parseKeepCount(text) {
+    if (text === 'unlimited')
+        return Number.POSITIVE_INFINITY;
+    if (text.startsWith('-'))
+        throw new Error('must not be negative; write unlimited to keep all');
+    return parseInteger(text, { least: 0, most: 1_000_000 });
+}
+/** `2y5m7d3h` as in restic: years, **months**, days and hours, each at most once, in any order. */
+function parseCalendarSpan(text) {
+    const parts = [...text.matchAll(/(\d{1,5})([ymdh])/g)];
+    const counts = new Map(parts.map(([, count, unit]) => [unit, Number(count)]));
+    if (parts.length === 0 || counts.size < parts.length || parts.map(([part]) => part).join('') !== text) {
+        throw new Error(`must be years, months, days and hours such as 14d, 6m or 2y5m7d3h (m is months), not ${JSON.stringify(text)}`);
+    }
+    const of = (unit) => counts.get(unit) ?? 0;
+    const isNothing = [...counts.values()].every((count) => count === 0);
+    return isNothing ? null : { years: of('y'), months: of('m'), days: of('d'), hours: of('h') };
+}
+/** `50%` → 0.5. */
+function parseShare(text) {
+    const percent = /^(\d{1,3}(?:\.\d{1,3})?) ?%$/.exec(text)?.[1];
+    if (percent !== undefined && Number(percent) <= 100)
+        return Number(percent) / 100;
+    throw new Error(`must be a share from 0% to 100%, not ${JSON.stringify(text)}`);
 }
 
 ;// CONCATENATED MODULE: ./build/src/inputs/storage.js
@@ -37999,6 +39320,8 @@ function parseLocation(text) {
     const scheme = /^([A-Za-z][A-Za-z0-9+.-]+):\/\//.exec(text)?.[1];
     if (/[\u0000-\u001f\u007f]/.test(text))
         throw new Error('contains a control character');
+    if (/^s3:(?!\/\/)/i.test(text))
+        throw new Error('looks like an address of S3, which is s3://bucket/prefix/');
     if (scheme === undefined)
         return { kind: 'folder', path: text };
     if (scheme !== 's3')
@@ -38020,7 +39343,9 @@ function parseS3Config(text) {
     const seen = new Set();
     for (const [name, value] of entries) {
         if (!AWS_VARIABLE.test(name)) {
-            throw new Error(`has the name ${JSON.stringify(name)}; only AWS_*, proxy and CA variables belong there`);
+            // What does not look like a variable may be half of a secret.
+            const what = /^[A-Z_]{1,40}$/.test(name) ? JSON.stringify(name) : 'of something else';
+            throw new Error(`has the name ${what}; only AWS_*, proxy and CA variables belong there`);
         }
         if (seen.has(name))
             throw new Error(`gives ${name} twice`);
@@ -38053,8 +39378,9 @@ function jsonEntries(text) {
         throw new Error('starts with { and is not valid JSON');
     }
     return Object.entries(value).map(([name, item]) => {
-        if (typeof item !== 'string')
-            throw new Error(`gives ${name} a value that is no string`);
+        if (typeof item !== 'string') {
+            throw new Error(`gives ${AWS_VARIABLE.test(name) ? name : 'something'} a value that is no string`);
+        }
         return [name, item];
     });
 }
@@ -38085,23 +39411,50 @@ function isPlainHttp(endpoint) {
 ;// CONCATENATED MODULE: ./build/src/inputs/rules.js
 
 
+const WITHOUT_DATABASE = ['prune'];
+/** The commands that connect to `database-url`. */
+function needsDatabase({ command, local }) {
+    return command === 'list' ? local : !WITHOUT_DATABASE.includes(command);
+}
+const READS_A_DUMP = ['restore', 'verify'];
 /** What one input demands of another. Each rule answers with a sentence that begins with the input to change. */
 const RULES = [
-    ({ command, connection, connectionFrom }) => command !== 'list' &&
-        !connection &&
-        connectionFrom === 'environment' &&
-        `database-url is missing (and there is no PGDATABASE or PGUSER in the environment)`,
-    ({ command, dumpKey }) => command === 'restore' &&
+    (inputs) => needsDatabase(inputs) &&
+        !inputs.connection &&
+        inputs.connectionFrom === 'environment' &&
+        'database-url is missing (and there is no PGDATABASE or PGUSER in the environment)',
+    ({ command, sourceConnection }) => command === 'copy' && !sourceConnection && 'source-database-url is missing; copy reads from it',
+    ({ command, dumpKey }) => READS_A_DUMP.includes(command) &&
         dumpKey === '' &&
         'dump-key is missing; give a full key, its leading parts, or latest',
-    ({ dumpKey }) => dumpKey !== '' && ((problem) => problem !== null && `dump-key ${problem}`)(referenceProblem(dumpKey)),
-    ({ dumpKey }) => dumpKey.startsWith(':') &&
-        'dump-key names a database of the server, which this release does not restore from',
+    ({ dumpKey }) => {
+        const problem = dumpKey === '' || dumpKey.startsWith(':') ? null : referenceProblem(dumpKey);
+        return problem !== null && `dump-key ${problem}`;
+    },
+    ({ dumpKey, command }) => dumpKey.startsWith(':') &&
+        command !== 'restore' &&
+        'dump-key names a database of the server, which only restore can take',
+    ({ dumpKey, templateCache }) => dumpKey.startsWith(':') &&
+        templateCache > 0 &&
+        'template-cache has no use for a database of the server as dump-key',
     ({ s3SseKmsKeyId, s3Sse }) => s3SseKmsKeyId !== '' && !s3Sse.startsWith('aws:kms') && 's3-sse-kms-key-id needs s3-sse: aws:kms',
-    ({ reversible, swap }) => reversible && !swap && 'reversible needs swap: true; a restore in place keeps no old database',
-    ({ tolerateErrors, swap }) => tolerateErrors.length > 0 &&
-        !swap &&
-        'tolerate-errors needs swap: true; one transaction ends at its first error',
+    (inputs) => {
+        const { command, dumpKey, reversible, templateCache, tolerateErrors, verifySql } = inputs;
+        if (inputs.swap)
+            return false;
+        if (command === 'copy')
+            return 'swap must be true with copy';
+        if (dumpKey.startsWith(':'))
+            return 'dump-key names a database of the server, which needs swap: true';
+        if (reversible)
+            return 'reversible needs swap: true; a restore in place keeps no old database';
+        if (templateCache > 0)
+            return 'template-cache needs swap: true; a template is copied and swapped in';
+        if (tolerateErrors.length > 0)
+            return 'tolerate-errors needs swap: true; one transaction ends at its first error';
+        return (verifySql.length > 0 &&
+            'verify-sql needs swap: true; in place there is nothing between the restore and going live');
+    },
 ];
 /** @returns one sentence for every rule that the inputs break */
 function crossInputProblems(inputs) {
@@ -38119,7 +39472,7 @@ function inputWarnings(inputs) {
     }
     if (command === 'dump' && inputs.dumpKey !== '')
         warnings.push('dump-key has no effect with command: dump');
-    if (command !== 'list' && connectionFrom === 'environment') {
+    if (needsDatabase(inputs) && connectionFrom === 'environment') {
         warnings.push("database-url is not given; the job's own PG* variables decide where to connect");
     }
     return warnings;
@@ -38133,7 +39486,10 @@ function inputWarnings(inputs) {
 
 
 
-const COMMANDS = ['dump', 'restore', 'list', 'verify'];
+
+
+const COMMANDS = ['dump', 'restore', 'list', 'verify', 'copy', 'drop'];
+const COPY_METHODS = ['auto', 'stream', 'template'];
 const INSTALL_MODES = ['auto', 'never'];
 const CHECKSUM_MODES = ['auto', 'when-supported', 'when-required'];
 /** Collects every mistake instead of stopping at the first, so that a user mends them all in one go. */
@@ -38172,6 +39528,7 @@ function readInputs(environment) {
     const reader = new Reader(environment);
     mask([
         ...urlSecrets(reader.text('database-url')),
+        ...urlSecrets(reader.text('source-database-url')),
         ...configSecrets(reader.text('s3-config')),
         environment.PGPASSWORD ?? '',
     ]);
@@ -38181,16 +39538,24 @@ function readInputs(environment) {
         ...readStorage(reader, location),
         ...readContents(reader),
         ...readBehaviour(reader),
+        ...readRetention(reader),
         command: reader.read('command', (text) => parseChoice(text, COMMANDS), 'dump'),
         location: location ?? { kind: 'folder', path: '' },
         instance: reader.text('instance'),
         config: reader.text('config'),
         dumpKey: reader.text('dump-key'),
     };
-    const problems = [...reader.problems, ...crossInputProblems(inputs)];
+    // An input that cannot be read breaks rules as well; its user needs to hear of it once.
+    const unread = new Set(reader.problems.map(subject));
+    const broken = crossInputProblems(inputs).filter((problem) => !unread.has(subject(problem)));
+    const problems = [...reader.problems, ...broken];
     if (problems.length > 0)
         throw new Error(describeProblems(problems));
     return inputs;
+}
+/** Every problem begins with the name of its input. */
+function subject(problem) {
+    return problem.split(' ')[0];
 }
 function describeProblems(problems) {
     return problems.length === 1
@@ -38202,6 +39567,7 @@ function readDatabase(reader, environment) {
     return {
         connection: given ? reader.read('database-url', parseDatabaseUrl, null) : ambientConnection(environment),
         connectionFrom: given ? 'database-url' : 'environment',
+        sourceConnection: reader.read('source-database-url', parseDatabaseUrl, null),
         maintenanceDatabase: reader.text('maintenance-database'),
     };
 }
@@ -38233,9 +39599,22 @@ function readContents(reader) {
         pgRestoreArgs: reader.read('pg-restore-args', (text) => parseArguments(text, 'pg_restore'), []),
     };
 }
+function readRetention(reader) {
+    const counts = PERIODS.map((period) => [period, reader.read(`keep-${period}`, parseKeepCount, 0)]);
+    return {
+        keep: {
+            counts: Object.fromEntries(counts),
+            within: reader.read('keep-within', parseCalendarSpan, null),
+        },
+        dryRun: reader.boolean('dry-run'),
+        maxAge: reader.read('max-age', parseDuration, null),
+        maxShrink: reader.read('max-shrink', parseShare, 1),
+        failOnShrink: reader.boolean('fail-on-shrink'),
+    };
+}
 /** `auto` is every core of the runner. */
 function parseJobs(text) {
-    return text === 'auto' ? (0,external_node_os_namespaceObject.availableParallelism)() : parseInteger(text, { least: 1, most: 64 });
+    return text === 'auto' ? (0,external_node_os_.availableParallelism)() : parseInteger(text, { least: 1, most: 64 });
 }
 function readBehaviour(reader) {
     const version = (text) => text === 'auto' ? 'auto' : parseInteger(text, { least: 10, most: 99 });
@@ -38249,6 +39628,13 @@ function readBehaviour(reader) {
         ownerAndAcl: reader.boolean('owner-and-acl'),
         tolerateErrors: reader.read('tolerate-errors', parseExpressions, []),
         verifySql: reader.list('verify-sql'),
+        protectedDatabases: reader.list('protected-databases'),
+        overwrite: reader.boolean('overwrite'),
+        force: reader.boolean('force'),
+        local: reader.boolean('local'),
+        copyMethod: reader.read('copy-method', (text) => parseChoice(text, COPY_METHODS), 'auto'),
+        disconnectSource: reader.boolean('disconnect-source'),
+        templateCache: reader.read('template-cache', (text) => parseInteger(text, { least: 0, most: 100 }), 0),
         idleTimeout: reader.read('idle-timeout', parseDuration, 0),
         lockWaitTimeout: reader.read('lock-wait-timeout', parseDuration, 0),
         postgresVersion: reader.read('postgres-version', version, 'auto'),
@@ -38304,11 +39690,16 @@ function giveUp() {
 
 
 
+
+
+
 const main_COMMANDS = {
     dump: dump,
     restore: restore,
     list: list,
     verify: verify,
+    copy: copy,
+    drop: drop,
 };
 const POST = 'post';
 /** The step: inputs → command → report. The only catch of the whole, and the only place that fails the step. */
@@ -38334,6 +39725,7 @@ async function main_run() {
 async function main_runCommand(context) {
     for (const warning of inputWarnings(context.inputs))
         log.warning(warning);
+    await checkTrust(context);
     await main_COMMANDS[context.inputs.command](context);
 }
 /** One sentence for the user; where it came from is for the debug log. */
@@ -38344,6 +39736,20 @@ function describeError(error) {
         core_debug(hideSecrets(cause.stack ?? cause.message));
     return error.message;
 }
+
+
+/***/ }),
+
+/***/ 8130:
+/***/ ((__unused_webpack___webpack_module__, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
+
+/* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8161);
+
+/**
+ * Compression runs on libuv's pool of four threads; a runner with more cores gets as many. It must be said before the
+ * pool is first used, so this module is the first that is imported.
+ */
+process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, (0,node_os__WEBPACK_IMPORTED_MODULE_0__.availableParallelism)()));
 
 
 /***/ })

@@ -1,3 +1,4 @@
+import './process/threads.ts'
 import { run } from './main.ts'
 
 await run()

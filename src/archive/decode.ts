@@ -47,9 +47,8 @@ async function* frames(
 ): AsyncGenerator<Task<Buffer>> {
   for (let frame = first; ; ) {
     const at = input.offset
-    const size = wholeFrameSize(frame)
-    if (size === null || size > MAX_WHOLE_CHUNK)
-      throw new ArchiveError(`${what} has a chunk that is no zstd frame`, at)
+    const size = pieceSize(frame)
+    if (size === null) throw new ArchiveError(`${what} has a chunk that is no zstd frame`, at)
     const decompressed = decompressZstd(frame, {
       chunkSize: Math.max(size, 64),
       maxOutputLength: MAX_WHOLE_CHUNK,

@@ -128,7 +128,8 @@ async function store(context: Context, { storage, key, look, client }: Plan): Pr
 /** Begins the upload when there is something to upload: a dump that fails at once leaves no trace in the store. */
 async function openSink(source: Source, open: () => Promise<Sink>): Promise<Sink> {
   await new Promise<void>((ready) => {
-    source.stream.once('readable', ready)
+    // This listener stays: when a child exits, Node throws away what nobody is listening for.
+    source.stream.on('readable', ready)
     source.stream.once('end', ready)
     source.stream.once('error', () => ready())
   })

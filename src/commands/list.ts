@@ -1,12 +1,15 @@
 import type { Context } from '../context.ts'
+import { readDatabases } from '../database/catalog.ts'
+import { openMaintenance } from '../database/server.ts'
 import { formatBytes } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { setOutputs } from '../report/outputs.ts'
-import { listSummary, writeSummary } from '../report/summary.ts'
+import { listSummary, localSummary, writeSummary } from '../report/summary.ts'
 import { readCatalogue, readManifests } from '../storage/catalogue.ts'
 import { isBelow, keyPart } from '../storage/keys.ts'
 import type { Manifest } from '../storage/manifest.ts'
-import { openStorage } from './prepare.ts'
+import { anyClient } from '../tools/postgres.ts'
+import { connectionOf, openStorage, toolOptions } from './prepare.ts'
 
 /** A stored dump as `list` shows it: its manifest, or for one that is not committed what its key tells. */
 export type ListedDump = (
@@ -16,8 +19,31 @@ export type ListedDump = (
   committed: boolean
 }
 
-/** Shows the stored dumps, newest first. */
+/** Shows the stored dumps, newest first; with `local`, the databases of a server. */
 export async function list(context: Context): Promise<void> {
+  await (context.inputs.local ? listDatabases(context) : listDumps(context))
+}
+
+async function listDatabases(context: Context): Promise<void> {
+  const started = Date.now()
+  const { inputs, environment } = context
+  const { psql } = await anyClient(toolOptions(context))
+  const connection = connectionOf(context)
+  await using session = await openMaintenance(connection, inputs.maintenanceDatabase, { psql, environment })
+  const databases = await readDatabases(session)
+  for (const { name, owner, size, marker } of databases) {
+    const made = marker ? `  (${marker.kind} of ${marker.of}, ${marker.at})` : ''
+    log.info(`${name}  ${owner}  ${size === null ? '?' : formatBytes(size)}${made}`)
+  }
+  await writeSummary(context, localSummary(databases, connection.label))
+  setOutputs({
+    dumps: JSON.stringify(databases),
+    'dump-count': databases.length,
+    'duration-ms': Date.now() - started,
+  })
+}
+
+async function listDumps(context: Context): Promise<void> {
   const started = Date.now()
   const storage = await openStorage(context)
   const dumps = await findDumps(context, storage)

@@ -1,20 +1,25 @@
-import { type ArchiveReport, createDecoder, newestReadable } from '../archive/archive.ts'
+import type { ArchiveReport } from '../archive/archive.ts'
 import type { Context } from '../context.ts'
-import { commitSink, Meter, type Sink, transfer } from '../process/transfer.ts'
+import { commitSink, Meter } from '../process/transfer.ts'
 import { formatBytes, formatCount } from '../report/format.ts'
 import { log } from '../report/log.ts'
-import { describeRows, showProgress, tableProgress } from '../report/progress.ts'
+import { describeRows } from '../report/progress.ts'
 import { type Chosen, chooseDump } from '../storage/catalogue.ts'
 import { keyPart } from '../storage/keys.ts'
 import type { TableRows } from '../storage/manifest.ts'
 import type { Storage } from '../storage/storage.ts'
+import { moveArchive, type OpenSink } from './move.ts'
 import { openStorage } from './prepare.ts'
 
 /** A stored dump that was found, and the store that has it. */
 export type Dump = { storage: Storage; chosen: Chosen }
 
 /** What passed through us on the way from storage. */
-export type Received = { sha256: string; archive: ArchiveReport }
+export type Received = {
+  sha256: string
+  counted: { tables: readonly TableRows[]; rows: number | null }
+  archive: ArchiveReport
+}
 
 /** Finds the dump that `dump-key` names. */
 export async function findDump(context: Context): Promise<Dump> {
@@ -39,12 +44,9 @@ export async function findDump(context: Context): Promise<Dump> {
   return { storage, chosen }
 }
 
-/** Makes the sink when the stage that feeds it is known; a sink may want the report of what passed. */
-export type OpenSink = (report: () => ArchiveReport) => Promise<Sink>
-
 /**
- * Moves a dump out of storage, decompressed and in a version that `clientMajor` reads, into a sink, and commits the sink
- * only after size, digest, structure and row counts are what they should be.
+ * Moves a dump out of storage into a sink, and commits the sink only after size, digest, structure and row counts are
+ * what they should be.
  */
 export async function receive(
   context: Context,
@@ -52,31 +54,23 @@ export async function receive(
   clientMajor: number,
   openSink: OpenSink,
 ): Promise<Received> {
-  const { inputs, signal } = context
   const meter = new Meter()
-  const decoder = createDecoder({ maxVersion: newestReadable(clientMajor), jobs: inputs.jobs })
-  using _ = showProgress({
-    verb: 'Restored',
-    bytes: () => decoder.progress.rawBytes,
-    total: chosen.manifest && { bytes: chosen.manifest.rawBytes, of: 'the data' },
-    detail: () => tableProgress(decoder.progress),
-  })
-  const sink = await openSink(decoder.report)
-  const source = await storage.download(chosen.key)
-  const moved = () => meter.bytes + decoder.progress.rawBytes
-  const options = { stages: [meter.stage, decoder.transform], signal, idleTimeout: inputs.idleTimeout, moved }
-  await transfer(source, sink, options).catch((error) => Promise.reject(explainDamage(error, chosen, meter)))
+  const total = chosen.manifest && { bytes: chosen.manifest.rawBytes, of: 'the data' }
+  const open = { openSource: () => storage.download(chosen.key), openSink, clientMajor, meter, total }
+  const { sink, report } = await moveArchive(context, open).catch((error) =>
+    Promise.reject(explainDamage(error, chosen, meter)),
+  )
   try {
-    checkReceived(chosen, meter, decoder.report())
+    checkReceived(chosen, meter, report())
   } catch (error) {
     await sink.abort()
     throw error
   }
-  await commitSink(sink, signal)
+  await commitSink(sink, context.signal)
   log.info(
-    `Received all ${formatBytes(meter.bytes)}, ${describeRows(decoder.report())}${chosen.manifest ? ', as in the manifest' : ''}`,
+    `Received all ${formatBytes(meter.bytes)}, ${describeRows(report())}${chosen.manifest ? ', as in the manifest' : ''}`,
   )
-  return { sha256: meter.sha256, archive: decoder.report() }
+  return { sha256: meter.sha256, counted: report(), archive: report() }
 }
 
 /** An archive that ends too early is most often a download that did. */
@@ -108,10 +102,7 @@ function checkReceived({ key, size, manifest }: Chosen, meter: Meter, archive: A
 type Counted = Pick<TableRows, 'schema' | 'name' | 'rows'>
 
 /** The first tables whose rows differ, in words, or null. Tables whose rows nobody could count are equal. */
-export function describeDifference(
-  expected: readonly TableRows[],
-  found: readonly TableRows[],
-): string | null {
+export function describeDifference(expected: readonly Counted[], found: readonly Counted[]): string | null {
   const name = (table: Counted) => `${table.schema}.${table.name}`
   const rows = new Map(found.map((table) => [name(table), table.rows]))
   const differences = expected.flatMap((table) => {

@@ -12,9 +12,9 @@ import { verifySummary, writeSummary } from '../report/summary.ts'
 import { manifestKey } from '../storage/keys.ts'
 import { formatManifest, type Manifest } from '../storage/manifest.ts'
 import { anyClient, type PostgresClient } from '../tools/postgres.ts'
-import { fill } from './fill.ts'
+import { databaseSink } from './move.ts'
 import { connectionOf, openClient, toolOptions } from './prepare.ts'
-import { type Dump, describeDifference, findDump, type Received } from './receive.ts'
+import { type Dump, describeDifference, findDump, type Received, receive } from './receive.ts'
 
 /** What a verification found, for the report. */
 export type Evidence = { tables: number; objects: number; assertions: number; serverVersion: string }
@@ -58,8 +58,13 @@ async function tryOut(context: Context, dump: Dump, manifest: Manifest, psql: st
   const wanted = { locale: manifest.locale, tablespace: null }
   const throwaway = await createStaging({ session, server, run: run.url }, manifest.database, wanted)
   try {
-    const received = await log.group(`Restore into ${throwaway.name}`, () =>
-      fill(context, dump, client, throwaway.name),
+    const received = await log.group(`Restore into ${throwaway.name}`, async () =>
+      receive(
+        context,
+        dump,
+        client.major,
+        await databaseSink(context, client, throwaway.name, manifest.rawBytes),
+      ),
     )
     return await log.group('Compare', async () => ({
       ...(await compare(context, manifest, received, client, throwaway.name)),

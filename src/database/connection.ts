@@ -75,11 +75,16 @@ export function parseDatabaseUrl(url: string): Connection {
   const parts = /^postgres(?:ql)?:\/\/(?:([^@/]*)@)?([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(url.trim())
   if (!parts) throw new Error(notAUrl(url))
   const [, userinfo = '', hosts = '', database = '', query = ''] = parts
+  // libpq would take it for a part of the name; it is one of the password's, and what is before it must not be shown.
+  if (`${hosts}${database}`.includes('@')) throw new Error(UNREADABLE)
   const parameters: Parameters = { ...credentials(userinfo), ...hostsAndPorts(hosts) }
   if (database) parameters.dbname = decode(database, 'the database name')
   Object.assign(parameters, queryParameters(query))
   return connectionOf(parameters)
 }
+
+const UNREADABLE =
+  'cannot be read; percent-encode special characters in the password (@ is %40, / is %2F, # is %23)'
 
 function notAUrl(url: string): string {
   const scheme = /^[A-Za-z][A-Za-z0-9+.-]*:\/\//.exec(url.trim())?.[0]
@@ -87,7 +92,7 @@ function notAUrl(url: string): string {
   if (!/^postgres(ql)?:\/\/$/.test(scheme)) {
     return `must start with postgres:// or postgresql://, not with ${scheme}`
   }
-  return 'cannot be read; percent-encode special characters in the password (@ is %40, / is %2F, # is %23)'
+  return UNREADABLE
 }
 
 function credentials(userinfo: string): Parameters {
@@ -102,7 +107,7 @@ function credentials(userinfo: string): Parameters {
 function hostsAndPorts(list: string): Parameters {
   if (!list) return {}
   const pairs = list.split(',').map((item) => {
-    const match = /^(\[[^\]]+\]|[^:]*)(?::(\d*))?$/.exec(item)
+    const match = /^(\[[^\]]+\]|[^:[\]]*)(?::(\d*))?$/.exec(item)
     if (!match) {
       throw new Error(
         'names a host and port that cannot be read; percent-encode special characters in the password',
@@ -122,13 +127,14 @@ function queryParameters(query: string): Parameters {
     const separator = item.indexOf('=')
     const rawName = separator < 0 ? item : item.slice(0, separator)
     const name = decode(rawName, 'a parameter name')
-    if (separator < 0) throw new Error(`has the parameter "${name}" without a value`)
-    const value = decode(item.slice(separator + 1), `the parameter "${name}"`)
+    const what = query.includes('@') ? 'a parameter' : `the parameter "${name}"`
+    if (separator < 0) throw new Error(`has ${what} without a value`)
+    const value = decode(item.slice(separator + 1), what)
     // As in libpq, for JDBC's sake.
     if (name === 'ssl' && value === 'true') found.sslmode = 'require'
-    else if (name in VARIABLES) found[name] = value
+    else if (Object.hasOwn(VARIABLES, name)) found[name] = value
     else if (!HARMLESS_WITHOUT_VARIABLE.includes(name)) {
-      throw new Error(`has the parameter "${name}", which libpq does not know; remove it`)
+      throw new Error(`has ${what}, which is none of libpq's that have an environment variable; remove it`)
     }
   }
   return found
@@ -169,7 +175,7 @@ function labelOf(variables: Readonly<Record<string, string>>, database: string):
 export function ambientConnection(environment: Environment): Connection | null {
   const all = pick(environment, (name) => /^PG[A-Z]+/.test(name) && name !== 'PGDATA')
   const { PGDATABASE, ...variables } = all
-  const database = PGDATABASE ?? variables.PGUSER
+  const database = PGDATABASE || variables.PGUSER
   if (!database) return null
   return { variables, database, label: labelOf(variables, database) }
 }
@@ -194,11 +200,13 @@ export function clientEnvironment(connection: Connection, environment: Environme
 export function toUrl({ variables, database }: Connection): string {
   const { PGUSER, PGPASSWORD, PGHOST = '', PGPORT = '', ...others } = variables
   const password = PGPASSWORD === undefined ? '' : `:${encodeURIComponent(PGPASSWORD)}`
-  const userinfo = PGUSER === undefined ? '' : `${encodeURIComponent(PGUSER)}${password}@`
+  const user = `${encodeURIComponent(PGUSER ?? '')}${password}`
+  const userinfo = user && `${user}@`
   const ports = PGPORT.split(',')
   const hosts = PGHOST.split(',').map((host, index) => {
     const port = ports[index] ?? ports[0]
-    const written = host.includes(':') ? `[${host}]` : encodeURIComponent(host)
+    const encoded = encodeURIComponent(host)
+    const written = host.includes(':') ? `[${encoded.replaceAll('%3A', ':')}]` : encoded
     return port ? `${written}:${port}` : written
   })
   const query = Object.entries(VARIABLES)

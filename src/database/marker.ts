@@ -1,8 +1,14 @@
 /**
  * What we write in the comment of a database that we made, so that a later run knows it as ours:
- * `staging` is being built, `clone` is live, `old` waits to be dropped.
+ * `staging` is being built, `clone` is live, `point` is a restore point, `template` is what previews are copied from,
+ * `old` waits to be dropped.
  */
-export type Marker = { kind: 'staging' | 'clone' | 'old'; of: string; at: string; run: string }
+export type Marker = {
+  kind: 'staging' | 'clone' | 'point' | 'template' | 'old'
+  of: string
+  at: string
+  run: string
+}
 
 const PREFIX = 'pgclone-action '
 

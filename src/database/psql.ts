@@ -15,6 +15,9 @@ export class DatabaseError extends Error {
   }
 }
 
+/** A database has sessions that would have to end first. */
+export const OBJECT_IN_USE = '55006'
+
 export type SessionOptions = { psql: string; environment: Environment; signal?: AbortSignal }
 
 /**

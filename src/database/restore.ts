@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream'
 import type { Inputs } from '../inputs/inputs.ts'
 import { type Child, childFailure, endChild, startChild } from '../process/child.ts'
+import { hideValues } from '../process/neutralise.ts'
 import type { Sink } from '../process/transfer.ts'
 import { log } from '../report/log.ts'
 
@@ -54,10 +55,10 @@ export class ErrorJudge {
     if (!error) return false
     if (this.#patterns.some((pattern) => pattern.test(error))) {
       this.tolerated += 1
-      log.info(`  tolerated (${this.#entry || 'no entry'}): ${error}`)
+      log.info(`  tolerated (${this.#entry || 'no entry'}): ${hideValues(error)}`)
       return false
     }
-    this.fatal ??= this.#entry ? `${error} [in ${this.#entry}]` : error
+    this.fatal ??= hideValues(error) + (this.#entry ? ` [in ${this.#entry}]` : '')
     return true
   }
 

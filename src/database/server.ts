@@ -52,23 +52,65 @@ export async function openMaintenance(
   throw failure
 }
 
-/** Any number that is ours alone, for the first half of the lock's key: "pgcl" in ASCII. */
+/** Any number that is ours alone, for the first half of a lock's key: "pgcl" in ASCII. */
 const LOCK_CLASS = 0x7067636c
 
+/** Claims a name for the life of the session, or until `unlock`; false when another session has it. */
+export async function tryLock(session: Session, name: string): Promise<boolean> {
+  const [row] = await session.query<{ locked: boolean }>(
+    `SELECT pg_try_advisory_lock(${LOCK_CLASS}, hashtext(${literal(name)})) AS locked`,
+  )
+  return row!.locked
+}
+
+export async function unlock(session: Session, name: string): Promise<void> {
+  await session.query(`SELECT pg_advisory_unlock(${LOCK_CLASS}, hashtext(${literal(name)}))`)
+}
+
 /**
- * Claims a target for the life of the session, so that two runs never swap the same database.
+ * Claims a target, so that two runs never swap the same database.
  *
  * @throws an Error when another run has it
  */
 export async function lockTarget(session: Session, database: string): Promise<void> {
-  const [row] = await session.query<{ locked: boolean }>(
-    `SELECT pg_try_advisory_lock(${LOCK_CLASS}, hashtext(${literal(database)})) AS locked`,
+  if (await tryLock(session, database)) return
+  throw new Error(
+    `Another run of this action is working on "${database}" right now; try again when it has ended`,
   )
-  if (!row!.locked) {
-    throw new Error(
-      `Another run of this action is restoring "${database}" right now; try again when it has ended`,
-    )
-  }
+}
+
+/** What tells one running server from another, whatever name it was reached by. */
+export type Identity = { started: string; systemIdentifier: string | null }
+
+export async function readIdentity(session: Session): Promise<Identity> {
+  const [row] = await session.query<{ started: string }>('SELECT pg_postmaster_start_time()::text AS started')
+  // Managed servers may keep this one to themselves.
+  const identifier = session.query<{ id: string }>(
+    'SELECT system_identifier::text AS id FROM pg_control_system()',
+  )
+  const systemIdentifier = await identifier.then(([found]) => found!.id).catch(() => null)
+  return { ...row!, systemIdentifier }
+}
+
+/** The same running server. A standby has its primary's identifier and started at another microsecond. */
+export function isSameServer(a: Identity, b: Identity): boolean {
+  const sameIdentifier =
+    a.systemIdentifier === null || b.systemIdentifier === null || a.systemIdentifier === b.systemIdentifier
+  return a.started === b.started && sameIdentifier
+}
+
+/** Sessions in a database, other than our own. */
+export async function countSessions(session: Session, database: string): Promise<number> {
+  const [row] = await session.query<{ sessions: number }>(
+    `SELECT count(*) AS sessions FROM pg_stat_activity WHERE datname = ${literal(database)} AND pid <> pg_backend_pid()`,
+  )
+  return row!.sessions
+}
+
+export async function endSessions(session: Session, database: string): Promise<void> {
+  await session.query(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${literal(database)} AND pid <> pg_backend_pid()`,
+  )
 }
 
 /** Drops a database with everybody in it. A database that is not there is fine. */
@@ -81,8 +123,6 @@ export async function dropDatabase(session: Session, server: Server, name: strin
     if (error instanceof DatabaseError && error.sqlstate === '3D000') return
     throw error
   }
-  await session.query(
-    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${literal(name)}`,
-  )
+  await endSessions(session, name)
   await session.execute(`DROP DATABASE IF EXISTS ${quoted}`)
 }

@@ -3,8 +3,8 @@ import { log } from '../report/log.ts'
 import { createDatabase, type Locale } from './locale.ts'
 import { formatMarker, type Marker } from './marker.ts'
 import { temporaryName } from './names.ts'
-import { identifier, literal, type Session } from './psql.ts'
-import { dropDatabase, type Server } from './server.ts'
+import { DatabaseError, identifier, literal, OBJECT_IN_USE, type Session } from './psql.ts'
+import { dropDatabase, type Server, tryLock } from './server.ts'
 
 /** A database that lives only during a run, under a name that nobody knows. */
 export type TemporaryDatabase = {
@@ -15,7 +15,8 @@ export type TemporaryDatabase = {
   drop(): Promise<void>
 }
 
-type Maker = { session: Session; server: Server; run: string }
+/** Who makes databases, where, and for which workflow run. */
+export type Maker = { session: Session; server: Server; run: string }
 
 /** Creates the empty database into which a dump is restored beside the live one. */
 export async function createStaging(
@@ -23,16 +24,14 @@ export async function createStaging(
   target: string,
   wanted: { locale: Locale | null; tablespace: string | null },
 ): Promise<TemporaryDatabase> {
-  const staging = temporary(session, server, temporaryName(target))
+  const staging = await temporary(session, server, temporaryName(target))
   try {
     const refused = await createDatabase(session, server, staging.name, wanted)
     if (refused)
       log.warning(
         `The server cannot make a database with the locale of the dump (${refused}); sorting may differ`,
       )
-    await session.execute(
-      `COMMENT ON DATABASE ${identifier(staging.name)} IS ${literal(markerText('staging', target, run))}`,
-    )
+    await commentDatabase(session, staging.name, markerText('staging', target, run))
     return staging
   } catch (error) {
     await staging.drop()
@@ -40,18 +39,26 @@ export async function createStaging(
   }
 }
 
-/** A file copy of a database that has no sessions. */
-export async function copyDatabase(
-  { session, server, run }: Maker,
-  from: string,
-  target: string,
-): Promise<TemporaryDatabase> {
-  const copy = temporary(session, server, temporaryName(target))
+/** Copies smaller than this are made through the write-ahead log, which spares the server two checkpoints. */
+const SMALL = 64 * 1024 * 1024
+
+/** The size of a database, and how a file copy of it is made fastest on this server. */
+async function copyStatements({ session, server }: Maker, from: string, to: string): Promise<string[]> {
+  const create = `CREATE DATABASE ${identifier(to)} TEMPLATE ${identifier(from)}`
+  const [row] = await session.query<{ size: number }>(`SELECT pg_database_size(${literal(from)}) AS size`)
+  if (server.major < 15 || row!.size < SMALL) return [create]
+  // From 18 the file system may share the blocks of both files; where it cannot, the server says so.
+  const clone = server.major >= 18 ? [`SET file_copy_method = clone`] : []
+  return [...clone, `${create} STRATEGY FILE_COPY`]
+}
+
+/** A file copy of a database that has no sessions; far faster than a restore, because it copies indexes as they are. */
+export async function copyDatabase(maker: Maker, from: string, target: string): Promise<TemporaryDatabase> {
+  const { session, server, run } = maker
+  const copy = await temporary(session, server, temporaryName(target))
   try {
-    await session.execute(`CREATE DATABASE ${identifier(copy.name)} TEMPLATE ${identifier(from)}`)
-    await session.execute(
-      `COMMENT ON DATABASE ${identifier(copy.name)} IS ${literal(markerText('staging', target, run))}`,
-    )
+    await runCopy(session, await copyStatements(maker, from, copy.name))
+    await commentDatabase(session, copy.name, markerText('staging', target, run))
     return copy
   } catch (error) {
     await copy.drop()
@@ -59,11 +66,27 @@ export async function copyDatabase(
   }
 }
 
+async function runCopy(session: Session, statements: string[]): Promise<void> {
+  try {
+    await session.execute(...statements)
+  } catch (error) {
+    if (statements.length === 1 || (error instanceof DatabaseError && error.sqlstate === OBJECT_IN_USE))
+      throw error
+    await session.execute('SET file_copy_method = copy', statements.at(-1)!)
+  }
+}
+
 export function markerText(kind: Marker['kind'], of: string, run: string): string {
   return formatMarker({ kind, of, at: new Date().toISOString(), run })
 }
 
-function temporary(session: Session, server: Server, name: string): TemporaryDatabase {
+export function commentDatabase(session: Session, database: string, text: string): Promise<void> {
+  return session.execute(`COMMENT ON DATABASE ${identifier(database)} IS ${literal(text)}`)
+}
+
+/** Noted for the post step, and locked, so that no sweep takes it for a dead run's while we live. */
+async function temporary(session: Session, server: Server, name: string): Promise<TemporaryDatabase> {
+  await tryLock(session, name)
   const forget = notePending({ kind: 'database', name })
   return {
     name,

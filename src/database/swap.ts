@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { DatabaseError, identifier, literal, type Session } from './psql.ts'
+import { DatabaseError, identifier, literal, OBJECT_IN_USE, type Session } from './psql.ts'
 import type { Server } from './server.ts'
 
 export type Swap = {
@@ -12,7 +12,6 @@ export type Swap = {
 }
 
 const ATTEMPTS = 5
-const OBJECT_IN_USE = '55006'
 
 /**
  * Puts a database in the place of another: two renames in one transaction, so there is never a moment without a
@@ -33,10 +32,12 @@ export async function swapDatabases(session: Session, server: Server, swap: Swap
 
 function explainSwap(error: unknown, { database }: Swap): Error {
   const message = error instanceof Error ? error.message : String(error)
-  return new Error(
-    `The restored database could not take the place of "${database}", which is as it was: ${message}`,
-    { cause: error },
-  )
+  // Without an answer of the server nobody knows which of the two it is; a mix it is not.
+  const state =
+    error instanceof DatabaseError ? 'is as it was' : 'is either the old or the new one, never a mix'
+  return new Error(`The new database could not take the place of "${database}", which ${state}: ${message}`, {
+    cause: error,
+  })
 }
 
 /** The renames; what is committed with them is decided by the caller's transaction. */

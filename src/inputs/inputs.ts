@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { ambientConnection, type Connection, parseDatabaseUrl } from '../database/connection.ts'
 import type { Environment } from '../process/environment.ts'
+import { type KeepRules, PERIODS, type Period } from '../storage/retention.ts'
 import { DEFAULTS, type InputName } from './defaults.ts'
 import { configSecrets, mask, urlSecrets } from './masks.ts'
 import {
@@ -14,10 +15,12 @@ import {
   parseInteger,
   parseList,
 } from './parse.ts'
+import { parseCalendarSpan, parseKeepCount, parseShare } from './retention.ts'
 import { crossInputProblems } from './rules.ts'
 import { type Location, parseEndpoint, parseLocation, parseS3Config } from './storage.ts'
 
-export const COMMANDS = ['dump', 'restore', 'list', 'verify'] as const
+export const COMMANDS = ['dump', 'restore', 'list', 'verify', 'copy', 'drop'] as const
+const COPY_METHODS = ['auto', 'stream', 'template'] as const
 const INSTALL_MODES = ['auto', 'never'] as const
 const CHECKSUM_MODES = ['auto', 'when-supported', 'when-required'] as const
 export type Command = (typeof COMMANDS)[number]
@@ -26,6 +29,8 @@ export type Command = (typeof COMMANDS)[number]
 export type Inputs = Readonly<{
   command: Command
   connection: Connection | null
+  /** With `copy`, where from. */
+  sourceConnection: Connection | null
   connectionFrom: 'database-url' | 'environment'
   maintenanceDatabase: string
   location: Location
@@ -56,6 +61,21 @@ export type Inputs = Readonly<{
   ownerAndAcl: boolean
   tolerateErrors: readonly RegExp[]
   verifySql: readonly string[]
+  keep: KeepRules
+  dryRun: boolean
+  /** Milliseconds; null is any age. */
+  maxAge: number | null
+  /** A share from 0 to 1. */
+  maxShrink: number
+  failOnShrink: boolean
+  protectedDatabases: readonly string[]
+  overwrite: boolean
+  force: boolean
+  local: boolean
+  copyMethod: (typeof COPY_METHODS)[number]
+  disconnectSource: boolean
+  /** How many template databases to keep; 0 makes none. */
+  templateCache: number
   /** Milliseconds. */
   idleTimeout: number
   /** Milliseconds. */
@@ -109,6 +129,7 @@ export function readInputs(environment: Environment): Inputs {
   const reader = new Reader(environment)
   mask([
     ...urlSecrets(reader.text('database-url')),
+    ...urlSecrets(reader.text('source-database-url')),
     ...configSecrets(reader.text('s3-config')),
     environment.PGPASSWORD ?? '',
   ])
@@ -118,15 +139,24 @@ export function readInputs(environment: Environment): Inputs {
     ...readStorage(reader, location),
     ...readContents(reader),
     ...readBehaviour(reader),
+    ...readRetention(reader),
     command: reader.read('command', (text) => parseChoice(text, COMMANDS), 'dump' as const),
     location: location ?? { kind: 'folder', path: '' },
     instance: reader.text('instance'),
     config: reader.text('config'),
     dumpKey: reader.text('dump-key'),
   }
-  const problems = [...reader.problems, ...crossInputProblems(inputs)]
+  // An input that cannot be read breaks rules as well; its user needs to hear of it once.
+  const unread = new Set(reader.problems.map(subject))
+  const broken = crossInputProblems(inputs).filter((problem) => !unread.has(subject(problem)))
+  const problems = [...reader.problems, ...broken]
   if (problems.length > 0) throw new Error(describeProblems(problems))
   return inputs
+}
+
+/** Every problem begins with the name of its input. */
+function subject(problem: string): string {
+  return problem.split(' ')[0]!
 }
 
 function describeProblems(problems: readonly string[]): string {
@@ -140,6 +170,7 @@ function readDatabase(reader: Reader, environment: Environment) {
   return {
     connection: given ? reader.read('database-url', parseDatabaseUrl, null) : ambientConnection(environment),
     connectionFrom: given ? ('database-url' as const) : ('environment' as const),
+    sourceConnection: reader.read('source-database-url', parseDatabaseUrl, null),
     maintenanceDatabase: reader.text('maintenance-database'),
   }
 }
@@ -174,6 +205,20 @@ function readContents(reader: Reader) {
   }
 }
 
+function readRetention(reader: Reader) {
+  const counts = PERIODS.map((period) => [period, reader.read(`keep-${period}`, parseKeepCount, 0)])
+  return {
+    keep: {
+      counts: Object.fromEntries(counts) as Record<Period, number>,
+      within: reader.read('keep-within', parseCalendarSpan, null),
+    },
+    dryRun: reader.boolean('dry-run'),
+    maxAge: reader.read('max-age', parseDuration, null),
+    maxShrink: reader.read('max-shrink', parseShare, 1),
+    failOnShrink: reader.boolean('fail-on-shrink'),
+  }
+}
+
 /** `auto` is every core of the runner. */
 function parseJobs(text: string): number {
   return text === 'auto' ? availableParallelism() : parseInteger(text, { least: 1, most: 64 })
@@ -192,6 +237,13 @@ function readBehaviour(reader: Reader) {
     ownerAndAcl: reader.boolean('owner-and-acl'),
     tolerateErrors: reader.read('tolerate-errors', parseExpressions, []),
     verifySql: reader.list('verify-sql'),
+    protectedDatabases: reader.list('protected-databases'),
+    overwrite: reader.boolean('overwrite'),
+    force: reader.boolean('force'),
+    local: reader.boolean('local'),
+    copyMethod: reader.read('copy-method', (text) => parseChoice(text, COPY_METHODS), 'auto' as const),
+    disconnectSource: reader.boolean('disconnect-source'),
+    templateCache: reader.read('template-cache', (text) => parseInteger(text, { least: 0, most: 100 }), 0),
     idleTimeout: reader.read('idle-timeout', parseDuration, 0),
     lockWaitTimeout: reader.read('lock-wait-timeout', parseDuration, 0),
     postgresVersion: reader.read('postgres-version', version, 'auto' as const),

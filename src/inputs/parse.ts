@@ -65,12 +65,23 @@ export function parseCompression(text: string): Compression {
   return { method, level: parseInteger(level, { least: 1, most: LEVELS[method] }) }
 }
 
-/** Arguments that would take the data, the connection or the format out of our hands. */
-const RESERVED: Readonly<Record<'pg_dump' | 'pg_restore', RegExp>> = {
-  pg_dump:
-    /^(-[fFjdhpUWwZV?]|--(file|format|jobs|dbname|host|port|username|password|no-password|compress|version|help|lock-wait-timeout)\b)/,
-  pg_restore:
-    /^(-[fFjdhpUWwlCce1V?]|--(file|format|jobs|dbname|host|port|username|password|no-password|list|create|clean|exit-on-error|single-transaction|transaction-size|version|help)\b)/,
+/** Options that would take the data, the connection or the format out of our hands. Other letters may stand before theirs. */
+const RESERVED = {
+  pg_dump: {
+    short: /^-[abBcCORsvx]*[fFjdhpUWwZV?]/,
+    long: 'file format jobs dbname host port username password no-password compress version help lock-wait-timeout',
+  },
+  pg_restore: {
+    short: /^-[aORsvx]*[fFjdhpUWwlCce1V?]/,
+    long: 'file format jobs dbname host port username password no-password list create clean exit-on-error single-transaction transaction-size version help',
+  },
+} as const
+
+/** Whether an option is reserved, also behind others (`-vFp`) or cut short (`--form=p`), as getopt_long allows. */
+function isReserved(argument: string, tool: keyof typeof RESERVED): boolean {
+  const long = /^--([^=]+)/.exec(argument)?.[1]
+  if (long === undefined) return RESERVED[tool].short.test(argument)
+  return RESERVED[tool].long.split(' ').some((name) => name.startsWith(long))
 }
 
 /** Extra arguments for a tool, one a line. A line without a leading `-` would be read as a database to connect to. */
@@ -84,7 +95,7 @@ export function parseArguments(text: string, tool: 'pg_dump' | 'pg_restore'): st
     if (/^--[\w-]+\s/.test(argument)) {
       throw new Error(`has a space in ${JSON.stringify(argument)}; write --option=value`)
     }
-    if (RESERVED[tool].test(argument)) {
+    if (isReserved(argument, tool)) {
       throw new Error(
         `has ${JSON.stringify(argument)}, which this action decides itself; there is an input for it or it would break the transfer`,
       )

@@ -4,30 +4,56 @@ import { isPlainHttp } from './storage.ts'
 
 type Rule = (inputs: Inputs) => string | false
 
+const WITHOUT_DATABASE: readonly string[] = ['prune']
+
+/** The commands that connect to `database-url`. */
+function needsDatabase({ command, local }: Inputs): boolean {
+  return command === 'list' ? local : !WITHOUT_DATABASE.includes(command)
+}
+
+const READS_A_DUMP = ['restore', 'verify']
+
 /** What one input demands of another. Each rule answers with a sentence that begins with the input to change. */
 const RULES: readonly Rule[] = [
-  ({ command, connection, connectionFrom }) =>
-    command !== 'list' &&
-    !connection &&
-    connectionFrom === 'environment' &&
-    `database-url is missing (and there is no PGDATABASE or PGUSER in the environment)`,
+  (inputs) =>
+    needsDatabase(inputs) &&
+    !inputs.connection &&
+    inputs.connectionFrom === 'environment' &&
+    'database-url is missing (and there is no PGDATABASE or PGUSER in the environment)',
+  ({ command, sourceConnection }) =>
+    command === 'copy' && !sourceConnection && 'source-database-url is missing; copy reads from it',
   ({ command, dumpKey }) =>
-    command === 'restore' &&
+    READS_A_DUMP.includes(command) &&
     dumpKey === '' &&
     'dump-key is missing; give a full key, its leading parts, or latest',
-  ({ dumpKey }) =>
-    dumpKey !== '' && ((problem) => problem !== null && `dump-key ${problem}`)(referenceProblem(dumpKey)),
-  ({ dumpKey }) =>
+  ({ dumpKey }) => {
+    const problem = dumpKey === '' || dumpKey.startsWith(':') ? null : referenceProblem(dumpKey)
+    return problem !== null && `dump-key ${problem}`
+  },
+  ({ dumpKey, command }) =>
     dumpKey.startsWith(':') &&
-    'dump-key names a database of the server, which this release does not restore from',
+    command !== 'restore' &&
+    'dump-key names a database of the server, which only restore can take',
+  ({ dumpKey, templateCache }) =>
+    dumpKey.startsWith(':') &&
+    templateCache > 0 &&
+    'template-cache has no use for a database of the server as dump-key',
   ({ s3SseKmsKeyId, s3Sse }) =>
     s3SseKmsKeyId !== '' && !s3Sse.startsWith('aws:kms') && 's3-sse-kms-key-id needs s3-sse: aws:kms',
-  ({ reversible, swap }) =>
-    reversible && !swap && 'reversible needs swap: true; a restore in place keeps no old database',
-  ({ tolerateErrors, swap }) =>
-    tolerateErrors.length > 0 &&
-    !swap &&
-    'tolerate-errors needs swap: true; one transaction ends at its first error',
+  (inputs) => {
+    const { command, dumpKey, reversible, templateCache, tolerateErrors, verifySql } = inputs
+    if (inputs.swap) return false
+    if (command === 'copy') return 'swap must be true with copy'
+    if (dumpKey.startsWith(':')) return 'dump-key names a database of the server, which needs swap: true'
+    if (reversible) return 'reversible needs swap: true; a restore in place keeps no old database'
+    if (templateCache > 0) return 'template-cache needs swap: true; a template is copied and swapped in'
+    if (tolerateErrors.length > 0)
+      return 'tolerate-errors needs swap: true; one transaction ends at its first error'
+    return (
+      verifySql.length > 0 &&
+      'verify-sql needs swap: true; in place there is nothing between the restore and going live'
+    )
+  },
 ]
 
 /** @returns one sentence for every rule that the inputs break */
@@ -46,7 +72,7 @@ export function inputWarnings(inputs: Inputs): string[] {
     warnings.push('the s3-… inputs have no effect, because storage-location is a folder')
   }
   if (command === 'dump' && inputs.dumpKey !== '') warnings.push('dump-key has no effect with command: dump')
-  if (command !== 'list' && connectionFrom === 'environment') {
+  if (needsDatabase(inputs) && connectionFrom === 'environment') {
     warnings.push("database-url is not given; the job's own PG* variables decide where to connect")
   }
   return warnings

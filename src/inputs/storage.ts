@@ -8,6 +8,7 @@ export type Location = { kind: 'folder'; path: string } | { kind: 's3'; bucket: 
 export function parseLocation(text: string): Location {
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]+):\/\//.exec(text)?.[1]
   if (/[\u0000-\u001f\u007f]/.test(text)) throw new Error('contains a control character')
+  if (/^s3:(?!\/\/)/i.test(text)) throw new Error('looks like an address of S3, which is s3://bucket/prefix/')
   if (scheme === undefined) return { kind: 'folder', path: text }
   if (scheme !== 's3') throw new Error(`must be a folder or s3://bucket/prefix/, not ${scheme}://…`)
   const [, bucket = '', path = ''] = /^s3:\/\/([^/]*)\/?(.*)$/.exec(text) ?? []
@@ -28,7 +29,9 @@ export function parseS3Config(text: string): Record<string, string> {
   const seen = new Set<string>()
   for (const [name, value] of entries) {
     if (!AWS_VARIABLE.test(name)) {
-      throw new Error(`has the name ${JSON.stringify(name)}; only AWS_*, proxy and CA variables belong there`)
+      // What does not look like a variable may be half of a secret.
+      const what = /^[A-Z_]{1,40}$/.test(name) ? JSON.stringify(name) : 'of something else'
+      throw new Error(`has the name ${what}; only AWS_*, proxy and CA variables belong there`)
     }
     if (seen.has(name)) throw new Error(`gives ${name} twice`)
     if (value === '')
@@ -59,7 +62,9 @@ function jsonEntries(text: string): [string, string][] {
     throw new Error('starts with { and is not valid JSON')
   }
   return Object.entries(value as Record<string, unknown>).map(([name, item]) => {
-    if (typeof item !== 'string') throw new Error(`gives ${name} a value that is no string`)
+    if (typeof item !== 'string') {
+      throw new Error(`gives ${AWS_VARIABLE.test(name) ? name : 'something'} a value that is no string`)
+    }
     return [name, item]
   })
 }

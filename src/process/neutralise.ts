@@ -6,12 +6,15 @@
  * hold all three, and PostgreSQL prints rows in its error messages.
  */
 export function neutralise(line: string): string {
-  return line
-    .replace(/[\r\n]+/g, ' ')
-    .replace(/^\s*::/, ': :')
-    .replace(/::(?=[A-Za-z][\w-]*(?:\s[^:]*)?::)/g, ': :')
-    .replaceAll('##[', '# #[')
-    .replace(/[\u0000-\u0008\u000b-\u001f\u007f]/g, '')
+  return (
+    line
+      .replace(/[\r\n]+/g, ' ')
+      // First, because what is left when they are gone may be a command.
+      .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '')
+      .replace(/^\s*::/, ': :')
+      .replace(/::(?=[A-Za-z][\w-]*(?:\s[^:]*)?::)/g, ': :')
+      .replaceAll('##[', '# #[')
+  )
 }
 
 const MESSAGE_START =
@@ -19,6 +22,14 @@ const MESSAGE_START =
 const ROW_DATA = /^(DETAIL|CONTEXT|STATEMENT|QUERY|COPY)\b/
 /** `invalid input syntax for type integer: "…"` and its kin quote the value of a row. */
 const QUOTED_VALUE = /((?:invalid|malformed|out of range|too long|cannot|value)[^"]*: )".*$/
+/** The same for `value "…" is out of range for type integer`. */
+const VALUE_OUT_OF_RANGE = /\b(value )".*"( is out of range)/
+
+/** An error message without the values of a row that it quotes. */
+export function hideValues(message: string): string {
+  const value = '(hidden, it may be row data)'
+  return message.replace(QUOTED_VALUE, `$1${value}`).replace(VALUE_OUT_OF_RANGE, `$1${value}$2`)
+}
 
 /**
  * A filter for the lines of one child's stderr that hides row data: the DETAIL, CONTEXT and COPY parts of a message,
@@ -36,8 +47,7 @@ export function rowDataFilter(): (line: string) => string | null {
     }
     if (MESSAGE_START.test(line)) hiding = false
     if (hiding) return null
-    const shown = line.replace(QUOTED_VALUE, '$1(hidden, it may be row data)')
-    hiding = shown !== line && !line.endsWith('"')
-    return shown
+    hiding = QUOTED_VALUE.test(line) && !line.endsWith('"')
+    return hideValues(line)
   }
 }

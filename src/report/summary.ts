@@ -1,8 +1,10 @@
 import * as core from '@actions/core'
+import type { Copied } from '../commands/copy.ts'
 import type { ListedDump } from '../commands/list.ts'
 import type { Restored } from '../commands/restore.ts'
 import type { Evidence } from '../commands/verify.ts'
 import type { Context } from '../context.ts'
+import type { DatabaseRow } from '../database/catalog.ts'
 import { hideSecrets } from '../process/secrets.ts'
 import type { Manifest, TableRows } from '../storage/manifest.ts'
 import { formatBytes, formatCount, formatDuration } from './format.ts'
@@ -99,6 +101,60 @@ export function restoreSummary(restored: Restored): string {
     ...(previous ? ([['Old database', cell(previous)]] as [string, string][]) : []),
   ]
   return `### ✅ Restored ${cell(database)}\n\n${table(rows)}`
+}
+
+export function copySummary(copied: Copied): string {
+  const { source, database, previous, method, counted, serverVersion, durationMs } = copied
+  const rows: [string, string][] = [
+    ['From', cell(source)],
+    ['To', `${cell(database)}, PostgreSQL ${serverVersion}`],
+    [
+      'How',
+      method === 'template' ? 'a copy of its files on the server' : 'a stream of `pg_dump` into `pg_restore`',
+    ],
+    ...(counted ? ([['Rows', describeRows(counted)]] as [string, string][]) : []),
+    ['Duration', formatDuration(durationMs)],
+    ...(previous ? ([['Old database', cell(previous)]] as [string, string][]) : []),
+  ]
+  return `### ✅ Copied ${cell(database)}\n\n${table(rows)}`
+}
+
+export function pointSummary(restored: {
+  point: string
+  database: string
+  previous: string | null
+  serverVersion: string
+  durationMs: number
+}): string {
+  const { point, database, previous, serverVersion, durationMs } = restored
+  const rows: [string, string][] = [
+    ['From', `the database ${cell(point)} of the same server, which stays`],
+    ['To', `${cell(database)}, PostgreSQL ${serverVersion}`],
+    ['Duration', formatDuration(durationMs)],
+    ...(previous ? ([['Old database', cell(previous)]] as [string, string][]) : []),
+  ]
+  return `### ✅ Restored ${cell(database)}\n\n${table(rows)}`
+}
+
+export function dropSummary(
+  names: readonly string[],
+  { label, dryRun }: { label: string; dryRun: boolean },
+): string {
+  if (names.length === 0) return `### ✅ Nothing to drop\n\nThere is no database ${cell(label)}.`
+  return `### ✅ ${dryRun ? 'Would drop' : 'Dropped'} ${names.map(cell).join(', ')}`
+}
+
+export function localSummary(databases: readonly DatabaseRow[], label: string): string {
+  const rows = databases.map(({ name, owner, size, marker }) => {
+    return `| ${cell(name)} | ${cell(owner)} | ${size === null ? '?' : formatBytes(size)} | ${marker ? `${marker.kind} of ${cell(marker.of)}` : ''} |`
+  })
+  return [
+    '### Databases of ' + cell(label),
+    '',
+    '| Database | Owner | Size | Made by this action |',
+    '|---|---|---:|---|',
+    ...rows,
+  ].join('\n')
 }
 
 /** So many rows fit into a summary that is still read. */

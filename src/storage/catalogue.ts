@@ -10,6 +10,8 @@ export type Catalogue = {
   entries: CatalogueEntry[]
   /** Manifests whose dump is gone. Nothing of ours leaves such a thing behind, so something is wrong. */
   orphans: DumpKey[]
+  /** How many objects are neither a dump nor a manifest. */
+  foreign: number
 }
 
 /** What lies below a prefix of whole key parts; things that are no dumps are none of our business. */
@@ -25,7 +27,8 @@ export async function readCatalogue(storage: Storage, prefix: string): Promise<C
     .filter(({ key }) => isManifestKey(key) && !sizes.has(key.slice(0, -'.json'.length)))
     .map(({ key }) => parseDumpKey(key.slice(0, -'.json'.length)))
     .filter((key) => key !== null)
-  return { entries, orphans }
+  const committed = entries.filter((entry) => entry.committed).length
+  return { entries, orphans, foreign: objects.length - entries.length - committed - orphans.length }
 }
 
 /** The manifests of committed dumps, by key of the dump. */
@@ -40,15 +43,52 @@ export async function readManifests(
     prefix,
   )
   return new Map(
-    committed.map(({ key }) => {
-      const text = texts.get(manifestKey(key.key))
-      if (text === undefined) throw new Error(`The manifest of ${key.key} was listed and could not be read`)
-      return [key.key, readManifest(text, key)]
-    }),
+    committed.map(({ key }) => [key.key, readManifest(texts.get(manifestKey(key.key)), key)] as const),
   )
 }
 
-function readManifest(text: string, key: DumpKey): Manifest {
+/** As `readManifests`, with the error in the place of each manifest that cannot be read. */
+export async function tryManifests(
+  storage: Storage,
+  entries: readonly CatalogueEntry[],
+  prefix: string,
+): Promise<Map<string, Manifest | Error>> {
+  const committed = entries.filter((entry) => entry.committed)
+  const keys = committed.map(({ key }) => manifestKey(key.key))
+  // One object that nobody may read fails the reading of all.
+  const texts = await storage.readTexts(keys, prefix).catch(() => readOneByOne(storage, keys))
+  const read = (key: DumpKey) => {
+    const text = texts.get(manifestKey(key.key))
+    try {
+      if (text instanceof Error) throw text
+      return readManifest(text, key)
+    } catch (error) {
+      return error as Error
+    }
+  }
+  return new Map(committed.map(({ key }) => [key.key, read(key)] as const))
+}
+
+/** @throws when nothing at all can be read: then it is the place that does not answer */
+async function readOneByOne(
+  storage: Storage,
+  keys: readonly string[],
+): Promise<Map<string, string | Error | undefined>> {
+  const texts = new Map<string, string | Error | undefined>()
+  for (const key of keys) {
+    const text = await storage.readTexts([key], '').then(
+      (found) => found.get(key),
+      (error: Error) => error,
+    )
+    texts.set(key, text)
+  }
+  const failures = [...texts.values()].filter((text) => text instanceof Error)
+  if (failures.length === keys.length) throw failures[0]
+  return texts
+}
+
+function readManifest(text: string | undefined, key: DumpKey): Manifest {
+  if (text === undefined) throw new Error(`The manifest of ${key.key} was listed and could not be read`)
   if (text.length > LARGEST_MANIFEST) throw new Error(`The manifest of ${key.key} is larger than any of ours`)
   return parseManifest(text, key)
 }
@@ -58,6 +98,10 @@ export type Chosen = { key: string; size: number; manifest: Manifest | null; pas
 
 /** Narrows the choice of `latest` and of a prefix; empty is no narrowing. */
 export type Narrowing = { instance: string; config: string }
+
+export function isWanted(key: DumpKey, { instance, config }: Narrowing): boolean {
+  return (instance === '' || key.instance === instance) && (config === '' || key.config === config)
+}
 
 /**
  * Finds the dump that a reference names: a full key, the leading parts of keys, or `latest`. Only a full key reaches a
@@ -88,11 +132,10 @@ async function byKey(storage: Storage, key: string): Promise<Chosen> {
   return { key, size, manifest: readManifest(texts.get(manifestKey(key))!, parsed), passedOver: [] }
 }
 
-async function newest(storage: Storage, reference: string, { instance, config }: Narrowing): Promise<Chosen> {
+async function newest(storage: Storage, reference: string, narrowing: Narrowing): Promise<Chosen> {
   const prefix = reference === 'latest' ? '' : reference
   const { entries, orphans } = await readCatalogue(storage, prefix)
-  const fits = (key: DumpKey) =>
-    (instance === '' || key.instance === instance) && (config === '' || key.config === config)
+  const fits = (key: DumpKey) => isWanted(key, narrowing)
   const committed = entries.filter((entry) => entry.committed && fits(entry.key))
   const found = committed[0]
   if (!found) throw new Error(nothingFound(storage, prefix, entries.length))

@@ -15,9 +15,12 @@ const EXTENSION = '.dump'
 const MANIFEST_EXTENSION = '.dump.json'
 const PATTERN = /^([\w-]+)\/([\w-]+)\/([\w-]+)\/(\d{4})-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d{6})\.dump$/
 
-/** A part of a key from any text: what is not a letter, digit, `_` or `-` becomes `_`, as in django-pgclone. */
+/**
+ * A part of a key from any text: what is not a letter, digit, `_` or `-` becomes `_`, as in django-pgclone; so does a
+ * `-` at the beginning, which a program could take for an option.
+ */
 export function keyPart(text: string): string {
-  return text.replace(/[^A-Za-z0-9_-]/g, '_')
+  return text.replace(/^-|[^A-Za-z0-9_-]/g, '_')
 }
 
 /** The key of a dump made now. Node's clock counts milliseconds; the last three digits keep two runs apart. */

@@ -5,7 +5,7 @@ import { dirname, join, relative, resolve, sep } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { notePending } from '../process/pending.ts'
 import type { Sink, Source } from '../process/transfer.ts'
-import type { Storage, StoredObject } from './storage.ts'
+import { ABANDONED, type Storage, type StoredObject } from './storage.ts'
 
 /** Names that no key has; what a killed run leaves is known by them. */
 const TEMPORARY_PREFIX = '.pgclone-partial-'
@@ -24,11 +24,13 @@ export function localStorage(folder: string): Storage {
     },
     writeTextOnce: (key, text) => writeText(join(root, key), text, link),
     replaceText: (key, text) => writeText(join(root, key), text, rename),
-    upload: (key) => upload(join(root, key)),
+    upload: (key) => upload(root, key),
     download: (key) => download(root, key),
+    sweep: () => sweepPartial(root),
     // A partial file has a name of its own and is noted as such.
     abandon: async () => undefined,
     remove: (key) => rm(join(root, key), { force: true }),
+    removeAll: (keys) => removeFiles(root, keys),
   }
 }
 
@@ -54,6 +56,22 @@ async function listFiles(root: string, prefix: string): Promise<StoredObject[]> 
       return { key: relative(root, path).split(sep).join('/'), size: (await stat(path)).size }
     }),
   )
+}
+
+async function sweepPartial(root: string): Promise<void> {
+  const entries = await readdir(root, { recursive: true, withFileTypes: true })
+  for (const entry of entries.filter(({ name }) => name.startsWith(TEMPORARY_PREFIX))) {
+    const path = join(entry.parentPath, entry.name)
+    if (Date.now() - (await stat(path)).mtimeMs > ABANDONED) await rm(path, { force: true })
+  }
+}
+
+async function removeFiles(root: string, keys: readonly string[]): Promise<Map<string, string>> {
+  const refused = new Map<string, string>()
+  for (const key of keys) {
+    await rm(join(root, key), { force: true }).catch((error) => refused.set(key, error.message))
+  }
+  return refused
 }
 
 async function sizeOf(root: string, key: string): Promise<number | null> {
@@ -95,8 +113,10 @@ async function syncFolder(folder: string): Promise<void> {
 }
 
 /** Temporary name, fsync, rename: a file under its final name is always whole. */
-async function upload(path: string): Promise<Sink> {
+async function upload(root: string, key: string): Promise<Sink> {
+  const path = join(root, key)
   await mkdir(dirname(path), { recursive: true })
+  await inside(root, dirname(key))
   const temporary = temporaryName(path)
   const forget = notePending({ kind: 'file', path: temporary })
   const stream = createWriteStream(temporary, {

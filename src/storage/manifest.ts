@@ -63,19 +63,25 @@ export function parseManifest(text: string, key: DumpKey): Manifest {
   if (!Number.isSafeInteger(manifest.size) || (manifest.size as number) <= 0) throw wrong('has no valid size')
   if (typeof manifest.sha256 !== 'string' || !/^[0-9a-f]{64}$/.test(manifest.sha256))
     throw wrong('has no valid sha256')
-  for (const name of [
-    'createdAt',
-    'instance',
-    'database',
-    'config',
-    'serverVersion',
-    'clientVersion',
-  ] as const) {
+  for (const name of ['createdAt', 'instance', 'database', 'config'] as const) {
+    if (manifest[name] !== key[name]) throw wrong(`has no valid ${name}`)
+  }
+  for (const name of ['serverVersion', 'clientVersion'] as const) {
     if (typeof manifest[name] !== 'string') throw wrong(`has no valid ${name}`)
   }
+  if (!isLocale(manifest.locale)) throw wrong('has no valid locale')
   if (!Array.isArray(manifest.tables) || !manifest.tables.every(isTableRows))
     throw wrong('has no valid tables')
   return value as Manifest
+}
+
+/** A restore makes a statement of it. */
+function isLocale(value: unknown): value is Locale {
+  const { encoding, collate, ctype, provider, locale } = (value ?? {}) as Record<string, unknown>
+  return (
+    [encoding, collate, ctype, locale ?? ''].every((text) => typeof text === 'string') &&
+    ['libc', 'icu', 'builtin'].includes(provider as string)
+  )
 }
 
 function isTableRows(value: unknown): value is TableRows {

@@ -7,7 +7,7 @@ import { notePending } from '../process/pending.ts'
 import type { Sink, Source } from '../process/transfer.ts'
 import { log } from '../report/log.ts'
 import { type Aws, AwsError, awsFailure } from './aws.ts'
-import type { Storage, StoredObject } from './storage.ts'
+import { ABANDONED, type Storage, type StoredObject } from './storage.ts'
 
 export type S3Options = {
   aws: Aws
@@ -40,11 +40,13 @@ export function s3Storage(options: S3Options): Storage {
     upload: async (key, expectedBytes) =>
       new S3Upload(options, key, uploadArguments(options, address(key), expectedBytes)),
     download: async (key) => download(aws, address(key)),
+    sweep: () => sweepUploads(options),
     abandon: (key) => abortMultipartUploads(options, key),
     remove: (key) =>
       aws
         .text(['s3api', 'delete-object', ...objectArguments(options, key)], { evenWhenCancelled: true })
         .then(() => undefined),
+    removeAll: (keys) => deleteObjects(options, keys),
   }
 }
 
@@ -150,24 +152,55 @@ async function readFolder(folder: string, below: string, wanted: Set<string>): P
   return texts
 }
 
+/** So many keys one request may name (AWS: API Reference, DeleteObjects). */
+const DELETED_AT_ONCE = 1000
+
+type Deletion = { Errors?: { Key: string; Code: string; Message?: string }[] }
+
+async function deleteObjects(options: S3Options, keys: readonly string[]): Promise<Map<string, string>> {
+  const { aws, bucket, prefix } = options
+  const refused = new Map<string, string>()
+  for (let start = 0; start < keys.length; start += DELETED_AT_ONCE) {
+    const Objects = keys.slice(start, start + DELETED_AT_ONCE).map((key) => ({ Key: prefix + key }))
+    const { Errors = [] } = await withTextFile(options, JSON.stringify({ Objects, Quiet: true }), (path) =>
+      aws.json<Deletion>(['s3api', 'delete-objects', '--bucket', bucket, '--delete', `file://${path}`]),
+    )
+    for (const { Key, Code, Message } of Errors) {
+      refused.set(Key.slice(prefix.length), Message ? `${Message} [${Code}]` : Code)
+    }
+  }
+  return refused
+}
+
 type Put = (options: S3Options, key: string, args: string[]) => Promise<void>
 
 /** `put-object` takes its body from a file only. */
 async function putText(options: S3Options, key: string, text: string, publish: Put): Promise<void> {
-  const folder = await mkdtemp(join(options.tempDirectory, 'pgclone-manifest-'))
-  const forget = notePending({ kind: 'file', path: folder })
-  const body = join(folder, 'manifest.json')
-  const content = ['--body', body, '--content-type', 'application/json']
   const encryption = serverSideEncryption(options, ['--server-side-encryption', '--ssekms-key-id'])
-  try {
-    await writeFile(body, text, { mode: 0o600 })
-    await publish(options, key, [
+  await withTextFile(options, text, (body) => {
+    const content = ['--body', body, '--content-type', 'application/json']
+    return publish(options, key, [
       's3api',
       'put-object',
       ...objectArguments(options, key),
       ...content,
       ...encryption,
     ])
+  })
+}
+
+/** A text as a file, for as long as the work with it takes. */
+async function withTextFile<Result>(
+  { tempDirectory }: S3Options,
+  text: string,
+  work: (path: string) => Promise<Result>,
+): Promise<Result> {
+  const folder = await mkdtemp(join(tempDirectory, 'pgclone-text-'))
+  const forget = notePending({ kind: 'file', path: folder })
+  const path = join(folder, 'text.json')
+  try {
+    await writeFile(path, text, { mode: 0o600 })
+    return await work(path)
   } finally {
     await rm(folder, { recursive: true, force: true })
     forget()
@@ -264,28 +297,37 @@ class S3Upload implements Sink {
   }
 }
 
+type OpenUpload = { Key: string; UploadId: string; Initiated: string }
+
 /** Ends the open multipart uploads of exactly this key. A store that cannot list them gets a warning. */
-export async function abortMultipartUploads(
-  options: Pick<S3Options, 'aws' | 'bucket' | 'prefix'>,
-  key: string,
-): Promise<void> {
-  const { aws, bucket } = options
+async function abortMultipartUploads(options: S3Options, key: string): Promise<void> {
   const fullKey = options.prefix + key
-  const evenWhenCancelled = { evenWhenCancelled: true }
-  try {
-    const listing = ['s3api', 'list-multipart-uploads', '--bucket', bucket, '--prefix', fullKey]
-    const { Uploads = [] } = await aws.json<{ Uploads?: { Key: string; UploadId: string }[] }>(
-      listing,
-      evenWhenCancelled,
-    )
-    for (const upload of Uploads.filter(({ Key }) => Key === fullKey)) {
-      const target = ['--bucket', bucket, '--key', fullKey, '--upload-id', upload.UploadId]
-      await aws.json(['s3api', 'abort-multipart-upload', ...target], evenWhenCancelled)
-    }
-  } catch (error) {
+  await abortUploads(options, fullKey, (upload) => upload.Key === fullKey).catch((error) => {
     log.warning(
-      `Could not look for unfinished uploads of ${key}: ${(error as Error).message}. A lifecycle rule should end them`,
+      `Could not look for unfinished uploads of ${key}: ${error.message}. A lifecycle rule should end them`,
     )
+  })
+}
+
+/** Ends the uploads of dumps below our prefix that began so long ago that nobody is at them any more. */
+async function sweepUploads(options: S3Options): Promise<void> {
+  await abortUploads(options, options.prefix, ({ Key, Initiated }) => {
+    return Key.endsWith('.dump') && Date.now() - Date.parse(Initiated) > ABANDONED
+  })
+}
+
+async function abortUploads(
+  { aws, bucket }: S3Options,
+  prefix: string,
+  chosen: (upload: OpenUpload) => boolean,
+): Promise<void> {
+  const evenWhenCancelled = { evenWhenCancelled: true }
+  const listing = ['s3api', 'list-multipart-uploads', '--bucket', bucket, '--prefix', prefix]
+  const { Uploads = [] } = await aws.json<{ Uploads?: OpenUpload[] }>(listing, evenWhenCancelled)
+  for (const { Key, UploadId } of Uploads.filter(chosen)) {
+    const target = ['--bucket', bucket, '--key', Key, '--upload-id', UploadId]
+    await aws.json(['s3api', 'abort-multipart-upload', ...target], evenWhenCancelled)
+    log.info(`Ended the unfinished upload of ${Key}`)
   }
 }
 

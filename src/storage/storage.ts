@@ -3,6 +3,9 @@ import type { Sink, Source } from '../process/transfer.ts'
 /** An object below the storage location; `key` is relative to it. */
 export type StoredObject = { key: string; size: number }
 
+/** Milliseconds after which a transfer that has not ended is taken for dead; no job of GitHub's lasts a day and goes on. */
+export const ABANDONED = 24 * 60 * 60 * 1000
+
 /** A place for dumps. Every method throws when the place cannot answer; an error is never an empty answer. */
 export interface Storage {
   /** The full path or `s3://` address of a key, for people and outputs. */
@@ -26,7 +29,15 @@ export interface Storage {
    */
   upload(key: string, expectedBytes: number): Promise<Sink>
   download(key: string): Promise<Source>
+  /** Removes what killed runs left half-written, when it is more than a day old. */
+  sweep(): Promise<void>
   /** Ends what a killed upload of this key left open. */
   abandon(key: string): Promise<void>
   remove(key: string): Promise<void>
+  /**
+   * Deletes exactly these keys; one that is gone already is no error.
+   *
+   * @returns why, for each key that the place would not delete
+   */
+  removeAll(keys: readonly string[]): Promise<Map<string, string>>
 }

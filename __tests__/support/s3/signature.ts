@@ -1,5 +1,4 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
 import { S3Error } from './error.ts'
 
 /** A key pair, with the token of temporary credentials. */
@@ -9,52 +8,62 @@ export interface Credentials {
   sessionToken?: string
 }
 
+/** The parts of a request that are signed. Header names are in small letters. */
+export interface Signable {
+  method?: string | undefined
+  url?: string | undefined
+  headers: Record<string, string | string[] | undefined>
+}
+
 /** Checks the Signature Version 4 in the `Authorization` header; throws what S3 would answer. */
-export function checkSignature(request: IncomingMessage, credentials: Credentials): void {
-  const parts =
-    /^AWS4-HMAC-SHA256 Credential=([^,]+),\s*SignedHeaders=([^,]+),\s*Signature=([0-9a-f]{64})$/.exec(
-      request.headers.authorization ?? '',
-    )
+export function checkSignature(request: Signable, credentials: Credentials): void {
+  const form = /^AWS4-HMAC-SHA256 Credential=([^,]+),\s*SignedHeaders=([^,]+),\s*Signature=([0-9a-f]{64})$/
+  const parts = form.exec(String(request.headers.authorization ?? ''))
   if (!parts) throw new S3Error(403, 'AccessDenied', 'Access Denied')
   const [, credential = '', signedHeaders = '', signature = ''] = parts
   const [accessKeyId, ...scope] = credential.split('/')
-  if (accessKeyId !== credentials.accessKeyId)
-    throw new S3Error(
-      403,
-      'InvalidAccessKeyId',
-      'The AWS Access Key Id you provided does not exist in our records.',
-    )
-  const token = request.headers['x-amz-security-token']
-  if (token !== credentials.sessionToken)
-    throw new S3Error(400, 'InvalidToken', 'The provided token is malformed or otherwise invalid.')
+  if (accessKeyId !== credentials.accessKeyId) throw new S3Error(403, 'InvalidAccessKeyId')
+  if (request.headers['x-amz-security-token'] !== credentials.sessionToken)
+    throw new S3Error(400, 'InvalidToken')
   const expected = sign(request, signedHeaders, scope, credentials.secretAccessKey)
   if (!timingSafeEqual(Buffer.from(expected), Buffer.from(signature)))
-    throw new S3Error(403, 'SignatureDoesNotMatch', 'The request signature we calculated does not match.')
+    throw new S3Error(403, 'SignatureDoesNotMatch')
 }
 
-function sign(request: IncomingMessage, signedHeaders: string, scope: string[], secret: string): string {
+/** The `Authorization` header of a request whose other headers are complete. */
+export function authorize(request: Signable, credentials: Credentials): string {
+  const scope = [String(request.headers['x-amz-date']).slice(0, 8), 'us-east-1', 's3', 'aws4_request']
+  const signedHeaders = Object.keys(request.headers).sort().join(';')
+  const signature = sign(request, signedHeaders, scope, credentials.secretAccessKey)
+  const credential = [credentials.accessKeyId, ...scope].join('/')
+  return `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=${signedHeaders}, Signature=${signature}`
+}
+
+function sign(request: Signable, signedHeaders: string, scope: string[], secret: string): string {
   const [path = '/', query = ''] = (request.url ?? '/').split('?')
-  const headers = signedHeaders.split(';').map(
-    (name) =>
-      `${name}:${String(request.headers[name] ?? '')
-        .trim()
-        .replace(/\s+/g, ' ')}\n`,
-  )
+  const value = (name: string) =>
+    String(request.headers[name] ?? '')
+      .trim()
+      .replace(/\s+/g, ' ')
+  const headers = signedHeaders.split(';').map((name) => `${name}:${value(name)}\n`)
   const payload = request.headers['x-amz-content-sha256']
-  const canonical = [request.method, path, sortQuery(query), headers.join(''), signedHeaders, payload].join(
-    '\n',
-  )
-  const hash = createHash('sha256').update(canonical).digest('hex')
+  const parts = [request.method, path, sortQuery(query), headers.join(''), signedHeaders, payload]
+  const hash = createHash('sha256').update(parts.join('\n')).digest('hex')
   const text = ['AWS4-HMAC-SHA256', request.headers['x-amz-date'], scope.join('/'), hash].join('\n')
   const key = scope.reduce<string | Buffer>((previous, part) => hmac(previous, part), `AWS4${secret}`)
   return hmac(key, text).toString('hex')
 }
 
+/** By name, then by value: the equals sign must not take part in the comparison. */
 function sortQuery(query: string): string {
-  const pairs = query.split('&').filter(Boolean)
+  const pairs = query
+    .split('&')
+    .filter(Boolean)
+    .map((pair) => pair.split('='))
+  const order = ([name = '', value = '']: string[]) => `${name}\0${value}`
   return pairs
-    .map((pair) => (pair.includes('=') ? pair : `${pair}=`))
-    .sort()
+    .sort((a, b) => (order(a) < order(b) ? -1 : 1))
+    .map(([name, value = '']) => `${name}=${value}`)
     .join('&')
 }
 

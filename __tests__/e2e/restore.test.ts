@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { compareDatabases } from '../support/compare.ts'
+import { assertNothingLeft } from '../support/leftovers.ts'
+import { type Bench, failed, startBench, succeeded } from './bench.ts'
+
+let bench: Bench
+let key: string
+
+before(async () => {
+  bench = await startBench()
+  await bench.postgres.createDatabase('app')
+  await bench.postgres.psql('app', `create table state as select 'new' as state; create table more (id int)`)
+  await bench.postgres.psql(
+    'postgres',
+    `create role app_owner nologin; create role "Böse ""Rolle""" login; create role plain login password 'plain'`,
+  )
+  key = await bench.dump('folder', 'app')
+})
+after(() => bench?.[Symbol.asyncDispose]())
+
+const state = (database: string) => bench.postgres.psql(database, 'select state from state')
+
+/** A database of a user's, with other content than the dump. */
+async function old(name: string): Promise<void> {
+  await bench.postgres.createDatabase(name)
+  await bench.postgres.psql(name, `create table state as select 'old' as state; create table gone (id int)`)
+}
+
+const restore = (database: string, more = {}) =>
+  bench.run('restore', 'folder', database, { 'dump-key': key, ...more })
+
+/** All that pg_database and its shared catalogues say about a database, but for its oid and what changes by itself. */
+async function catalogue(name: string): Promise<unknown> {
+  const [row] = await bench.postgres.query(
+    'postgres',
+    `select (to_jsonb(d) - '{oid,datfrozenxid,datminmxid,datacl}'::text[])
+       || jsonb_build_object('owner', datdba::regrole, 'tablespace', dattablespace,
+         'acl', (select array_agg(a::text order by a::text) from unnest(datacl) a),
+         'comment', shobj_description(oid, 'pg_database'),
+         'settings', (select jsonb_object_agg(setrole::regrole, setconfig) from pg_db_role_setting where setdatabase = d.oid)) as row
+     from pg_database d where datname = $1`,
+    [name],
+  )
+  return row
+}
+
+test('a missing target is created, an existing one replaced as a whole', async () => {
+  const { postgres, folder } = bench
+  await old('existing')
+  for (const name of ['existing', 'missing']) {
+    const run = succeeded(await restore(name))
+    assert.deepEqual(await compareDatabases(postgres, 'app', postgres, name), [])
+    const databases = await postgres.databases()
+    assert.deepEqual(
+      databases.filter((database) => database.startsWith(name)),
+      [name],
+    )
+    await assertNothingLeft({ run, postgres, folder })
+    assert.equal(run.outputs.database, name)
+    assert.equal(run.outputs['previous-database'], undefined)
+  }
+})
+
+test('owner, grants, limits, settings and comment of the target stay', async () => {
+  const { postgres } = bench
+  const name = 'kept "as" it is'
+  await old(name)
+  const target = `database "${name.replaceAll('"', '""')}"`
+  for (const statement of [
+    `alter ${target} owner to app_owner`,
+    `alter ${target} connection limit 17`,
+    `revoke all on ${target} from public`,
+    `grant connect on ${target} to "Böse ""Rolle"""`,
+    `grant create, temporary on ${target} to plain with grant option`,
+    `alter ${target} set search_path to "$user", public, "my ""schema"""`,
+    `alter ${target} set work_mem = '7MB'`,
+    `alter ${target} set my.setting = 'it''s; "quoted" \\ and empty '`,
+    `alter role "Böse ""Rolle""" in ${target} set statement_timeout = '5s'`,
+    `comment on ${target} is 'It''s ours; \\ not yours'`,
+  ])
+    await postgres.psql('postgres', statement)
+  const before = await catalogue(name)
+  for (let round = 0; round < 2; round++) {
+    succeeded(await restore(name))
+    assert.deepEqual(await catalogue(name), before)
+    assert.equal(await state(name), 'new')
+  }
+})
+
+test('reversible keeps the old database and the restored state before the hooks', async () => {
+  const { postgres, folder } = bench
+  await old('tenant')
+  const more = { reversible: 'true', 'pre-swap-hooks': `psql -Xqc "update state set state = 'hooked'"` }
+  for (const previous of ['old', 'hooked']) {
+    const run = succeeded(await restore('tenant', more))
+    assert.equal(run.outputs['previous-database'], 'tenant__pre')
+    assert.deepEqual(await Promise.all(['tenant', 'tenant__pre', 'tenant__post'].map(state)), [
+      'hooked',
+      previous,
+      'new',
+    ])
+    const names = (await postgres.databases()).filter((name) => name.startsWith('tenant'))
+    assert.deepEqual(names, ['tenant', 'tenant__post', 'tenant__pre'])
+    await assertNothingLeft({ run, postgres, folder })
+  }
+})
+
+test('swap: false restores in place, in one transaction, without the right to create databases', async () => {
+  const { postgres, folder } = bench
+  await old('in_place')
+  await postgres.psql('postgres', 'alter database in_place owner to plain')
+  await postgres.psql('in_place', 'alter table state owner to plain; alter schema public owner to plain')
+  const more = {
+    swap: 'false',
+    'database-url': postgres.url('in_place', { user: 'plain', password: 'plain' }),
+  }
+  const [before] = await postgres.query('postgres', "select oid from pg_database where datname = 'in_place'")
+  const run = succeeded(await restore('in_place', more))
+  assert.equal(await state('in_place'), 'new')
+  assert.equal(await postgres.psql('in_place', "select count(*) from pg_class where relname = 'gone'"), '1')
+  const [after] = await postgres.query('postgres', "select oid from pg_database where datname = 'in_place'")
+  assert.deepEqual(after, before)
+  await assertNothingLeft({ run, postgres, folder })
+
+  await postgres.psql('in_place', `update state set state = 'old'; create view v as select * from state`)
+  failed(await restore('in_place', more), /other objects depend on it/)
+  assert.equal(await state('in_place'), 'old')
+  const refused = await restore('in_place', { ...more, swap: 'true' })
+  failed(refused, /"plain" may not create databases \(CREATEDB\).*swap: false/)
+})
+
+test('of two restores of one target at once, one is refused', async () => {
+  const { postgres, folder } = bench
+  await old('contested')
+  const go = join(bench.folder, '..', 'go')
+  const first = bench.start('restore', 'folder', 'contested', {
+    'dump-key': key,
+    'pre-swap-hooks': `echo waiting; until [ -e ${go} ]; do sleep 0.05; done`,
+  })
+  await first.waitForLog(/hook \| waiting/)
+  const second = failed(await restore('contested'), /Another run .* restoring "contested"/)
+  assert.equal(await state('contested'), 'old')
+  writeFileSync(go, '')
+  const won = succeeded(await first.done)
+  assert.equal(await state('contested'), 'new')
+  for (const run of [second, won]) await assertNothingLeft({ run, postgres, folder })
+})
+
+test('tolerate-errors lets just these errors pass', async () => {
+  const { postgres, folder } = bench
+  await postgres.createDatabase('trusting')
+  await postgres.psql(
+    'trusting',
+    `create role trusted_role; create table state as select 'new' as state;
+     create policy mine on state to trusted_role using (true); grant select on state to trusted_role`,
+  )
+  const policy = await bench.dump('folder', 'trusting')
+  await postgres.psql('trusting', 'drop owned by trusted_role; drop role trusted_role')
+  await old('tolerant')
+  const refused = failed(
+    await restore('tolerant', { 'dump-key': policy }),
+    /role "trusted_role" does not exist/,
+  )
+  assert.equal(await state('tolerant'), 'old')
+  await assertNothingLeft({ run: refused, postgres, folder })
+  const other = { 'dump-key': policy, 'tolerate-errors': 'extension "pg_cron"\nrole "other"' }
+  failed(await restore('tolerant', other), /trusted_role/)
+  const one = { 'dump-key': policy, 'tolerate-errors': 'nothing\nrole "trusted_.*" does not exist' }
+  const run = succeeded(await restore('tolerant', one))
+  assert.match(run.log, /tolerated .*trusted_role/)
+  assert.equal(await state('tolerant'), 'new')
+  await assertNothingLeft({ run, postgres, folder })
+})
+
+test('encoding and locale of the source come along', async () => {
+  const { postgres } = bench
+  await postgres.createDatabase('latin', `template template0 encoding 'LATIN1' lc_collate 'C' lc_ctype 'C'`)
+  await postgres.psql('latin', `create table state as select 'schön' as state`)
+  const latin = await bench.dump('folder', 'latin')
+  const manifest = JSON.parse(readFileSync(join(bench.folder, `${latin}.json`), 'utf8'))
+  assert.equal(manifest.locale.encoding, 'LATIN1')
+  succeeded(await restore('latin_copy', { 'dump-key': latin }))
+  assert.equal(await state('latin_copy'), 'schön')
+  assert.equal(await postgres.psql('latin_copy', 'show server_encoding'), 'LATIN1')
+})
+
+test('names and passwords that need quoting everywhere', async () => {
+  const { postgres } = bench
+  for (const name of [
+    `it's "a" \\ 100% ünï; -- x`,
+    'host=evil dbname=x',
+    '$(id) `id`',
+    '-d',
+    'x'.repeat(63),
+  ]) {
+    succeeded(await restore(name))
+    assert.equal(await state(name), 'new')
+    const copy = await bench.dump('folder', name)
+    assert.match(copy, /^shop\/[\w-]+\/none\//)
+    assert.equal((await restore(name, { 'dump-key': copy, reversible: 'true' })).exitCode, 0)
+    for (const database of await postgres.databases())
+      if (/__(pre|post)$/.test(database))
+        await postgres.psql('postgres', `drop database "${database.replaceAll('"', '""')}"`)
+  }
+})

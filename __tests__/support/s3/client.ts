@@ -1,0 +1,59 @@
+import { request as httpRequest } from 'node:http'
+import type { S3 } from '../s3.ts'
+import { authorize } from './signature.ts'
+
+/** What came back. */
+export interface ClientAnswer {
+  status: number
+  headers: Record<string, string | string[] | undefined>
+  body: Buffer
+  /** How the connection broke, when the answer was cut. */
+  broken?: string
+}
+
+/** A signed request to a store, for tests of what the AWS CLI on this machine may be too old for. */
+export function requestS3(
+  s3: S3,
+  method: string,
+  path: string,
+  options: {
+    headers?: Record<string, string>
+    body?: string | Buffer
+    accessKeyId?: string
+    signal?: AbortSignal
+  } = {},
+): Promise<ClientAnswer> {
+  const url = `/${s3.bucket}/${path}`
+  const headers: Record<string, string> = {
+    ...options.headers,
+    'content-length': String(Buffer.byteLength(options.body ?? '')),
+    host: `127.0.0.1:${s3.port}`,
+    'x-amz-content-sha256': 'UNSIGNED-PAYLOAD',
+    'x-amz-date': new Date().toISOString().replace(/[-:]|\.\d+/g, ''),
+  }
+  const credentials = {
+    accessKeyId: options.accessKeyId ?? s3.env.AWS_ACCESS_KEY_ID!,
+    secretAccessKey: s3.env.AWS_SECRET_ACCESS_KEY!,
+  }
+  headers.authorization = authorize({ method, url, headers }, credentials)
+  const target = { host: '127.0.0.1', port: s3.port, method, path: url, headers, agent: false }
+  return new Promise((resolve, reject) => {
+    let hasAnswer = false
+    const request = httpRequest(
+      { ...target, ...(options.signal && { signal: options.signal }) },
+      (response) => {
+        hasAnswer = true
+        const chunks: Buffer[] = []
+        const common = { status: response.statusCode ?? 0, headers: response.headers }
+        const settle = (broken?: string) =>
+          resolve({ ...common, body: Buffer.concat(chunks), ...(broken && { broken }) })
+        response.on('data', (chunk) => chunks.push(chunk))
+        response.on('end', () => settle())
+        response.on('error', (error: NodeJS.ErrnoException) => settle(error.code ?? error.name))
+      },
+    )
+    // After the first bytes of an answer, its own error tells how it ended.
+    request.on('error', (error) => void (hasAnswer || reject(error)))
+    request.end(options.body)
+  })
+}

@@ -1,0 +1,142 @@
+/**
+ * `npm run demo`: dumps, lists and restores a sample shop on this machine, with the built Action run exactly as the
+ * GitHub runner runs it, a real PostgreSQL and a local S3 store. Proves the result table by table.
+ */
+import { existsSync } from 'node:fs'
+import { stripVTControlCharacters, styleText } from 'node:util'
+import { type ActionRun, runAction } from '../__tests__/support/action.ts'
+import { root } from '../__tests__/support/action-inputs.ts'
+import { compareDatabases, readTables } from '../__tests__/support/compare.ts'
+import { type Postgres, startPostgres } from '../__tests__/support/postgres.ts'
+import type { S3Store } from '../__tests__/support/s3.ts'
+import { startS3rver } from '../__tests__/support/s3rver.ts'
+import { loadSample } from '../__tests__/support/sample.ts'
+
+const entry = 'dist/index.js'
+const source = 'shop'
+const target = 'preview_1'
+
+process.exitCode = await demo()
+
+async function demo(): Promise<number> {
+  const started = performance.now()
+  if (!existsSync(new URL(entry, `file://${root}`))) {
+    console.error(`There is no ${entry} yet. Run \`npm run build\` first.`)
+    return 1
+  }
+  title('A PostgreSQL server and an S3 store, both on this machine only')
+  await using postgres = await startPostgres()
+  await using s3 = await startS3rver({ bucket: 'demo' })
+  say(`PostgreSQL ${postgres.version} on port ${postgres.port}, S3 at ${s3.endpoint}`)
+
+  title(`A sample shop: loading scripts/sample/shop.sql into the database "${source}"`)
+  await loadSample(postgres, source)
+  const tables = await readTables(postgres, source)
+  const rows = [...tables.values()].reduce((sum, table) => sum + table.rows, 0)
+  say(`${count(tables.size)} tables, ${count(rows)} rows`)
+
+  const succeeded = (await everyStep(postgres, s3)) && (await prove(postgres))
+  const seconds = ((performance.now() - started) / 1000).toFixed(1)
+  console.log(
+    succeeded ? green(`\nAll of it came back, in ${seconds} s.`) : red('\nThat went wrong: see above.'),
+  )
+  return succeeded ? 0 : 1
+}
+
+/** The three steps of a workflow: a nightly dump, a look at the storage, a preview database. */
+async function everyStep(postgres: Postgres, s3: S3Store): Promise<boolean> {
+  const storage = {
+    'storage-location': `s3://${s3.bucket}/backups/`,
+    's3-endpoint-url': s3.endpoint,
+    's3-config': s3.config,
+  }
+  return (
+    (await step({ command: 'dump', instance: 'demo', 'database-url': postgres.url(source), ...storage })) &&
+    (await step({ command: 'list', ...storage })) &&
+    (await step({
+      command: 'restore',
+      'dump-key': 'latest',
+      'database-url': postgres.url(target),
+      ...storage,
+    }))
+  )
+}
+
+async function step(inputs: Record<string, string>): Promise<boolean> {
+  title(`The Action: command ${inputs.command}`)
+  const run = await runAction(inputs, { timeout: 600_000, onLine: (line) => showLine(line) })
+  show(
+    'outputs',
+    Object.entries(run.outputs).map(([name, value]) => `${name}: ${shorten(value)}`),
+  )
+  show('job summary', run.summary.trim().split('\n'))
+  return succeeded(run)
+}
+
+function succeeded(run: ActionRun): boolean {
+  const { exitCode, durationMs } = run
+  if (exitCode === 0) say(green(`✓ ended with 0 after ${(durationMs / 1000).toFixed(1)} s`))
+  else say(red(`✗ ended with ${exitCode ?? run.signal}`))
+  return exitCode === 0
+}
+
+/** Compares the copy with the source, first the rows of each table, then everything else. */
+async function prove(postgres: Postgres): Promise<boolean> {
+  title(`Is "${target}" the same as "${source}"?`)
+  const [before, after] = await Promise.all([readTables(postgres, source), readTables(postgres, target)])
+  for (const [name, table] of before) {
+    const copy = after.get(name)
+    const mark = copy?.rows === table.rows && copy.hash === table.hash ? green('✓') : red('✗')
+    say(
+      `${mark} ${name.padEnd(34)} ${count(table.rows).padStart(8)} rows  ${count(copy?.rows ?? 0).padStart(8)} in the copy`,
+    )
+  }
+  const differences = await compareDatabases(postgres, source, postgres, target)
+  for (const difference of differences) say(red(`✗ ${difference}`))
+  if (differences.length === 0)
+    say(
+      `${green('✓')} columns, keys, indexes, views, functions, triggers, types, sequences, comments, large objects`,
+    )
+  return differences.length === 0
+}
+
+/** Shows a line of the Action's log as the runner would: masks are hidden, commands become plain text. */
+function showLine(line: string): void {
+  if (line.startsWith('::add-mask::') || line.startsWith('::debug::') || line === '::endgroup::') return
+  const text = line.replace(/^::group::/, '▸ ').replace(/^::(error|warning|notice)[^:]*::/, '$1: ')
+  say(dim(`│ ${stripVTControlCharacters(text)}`))
+}
+
+function show(name: string, lines: string[]): void {
+  if (lines.length === 0 || lines[0] === '') return
+  say(`${name}:`)
+  for (const line of lines) say(`  ${line}`)
+}
+
+function title(text: string): void {
+  console.log(`\n${styleText('bold', text)}`)
+}
+
+function say(text: string): void {
+  console.log(`  ${text}`)
+}
+
+function shorten(text: string): string {
+  return text.length > 120 ? `${text.slice(0, 120)}…` : text
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en-GB')
+}
+
+function green(text: string): string {
+  return styleText('green', text)
+}
+
+function red(text: string): string {
+  return styleText('red', text)
+}
+
+function dim(text: string): string {
+  return styleText('dim', text)
+}

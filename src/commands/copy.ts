@@ -1,0 +1,186 @@
+import type { Context } from '../context.ts'
+import { type Connection, clientEnvironment } from '../database/connection.ts'
+import { checkPatterns, dumpArguments, dumpFilters, startDump } from '../database/dump.ts'
+import { runHooks } from '../database/hooks.ts'
+import { type Locale, readLocale } from '../database/locale.ts'
+import { DatabaseError, literal, OBJECT_IN_USE, Session } from '../database/psql.ts'
+import {
+  countSessions,
+  databaseSize,
+  endSessions,
+  type Identity,
+  isSameServer,
+  lookAtServer,
+  readIdentity,
+  type Server,
+} from '../database/server.ts'
+import { copyDatabase, createStaging, type TemporaryDatabase } from '../database/staging.ts'
+import { commitSink, Meter } from '../process/transfer.ts'
+import { formatBytes } from '../report/format.ts'
+import { log } from '../report/log.ts'
+import { countOutputs, setOutputs } from '../report/outputs.ts'
+import { describeRows } from '../report/progress.ts'
+import { copySummary, writeSummary } from '../report/summary.ts'
+import { anyClient, type PostgresClient } from '../tools/postgres.ts'
+import { databaseSink, moveArchive } from './move.ts'
+import { openClient, toolOptions } from './prepare.ts'
+import { replaceDatabase, type Target } from './replace.ts'
+
+type Source = {
+  connection: Connection
+  server: Server
+  identity: Identity
+  size: number
+  locale: Locale
+  client: PostgresClient
+}
+
+/** What a copy by the stream counted; a file copy counts nothing. */
+type Counted = { tables: readonly unknown[]; rows: number | null } | null
+
+/** What a copy ended with, for the report. */
+export type Copied = {
+  source: string
+  database: string
+  previous: string | null
+  method: 'stream' | 'template'
+  counted: Counted
+  serverVersion: string
+  durationMs: number
+}
+
+/** Source database → staging database beside the target → hooks → atomic swap, with nothing stored in between. */
+export async function copy(context: Context): Promise<void> {
+  const started = Date.now()
+  const source = await log.group('Look at the source', () => lookAtSource(context))
+  const hookOptions = { ...context, psql: source.client.psql }
+  if (!context.inputs.dryRun)
+    await runHooks('pre-dump-hooks', context.inputs.preDumpHooks, source.connection, hookOptions)
+  const replaced = await replaceDatabase(context, {
+    what: source.connection.label,
+    build: (target) => build(context, source, target),
+    hooks: context.inputs.preSwapHooks,
+  })
+  if (!replaced) return
+  const { result, database, previous, server } = replaced
+  const where = { source: source.connection.label, database, previous, serverVersion: server.version }
+  await report(context, { ...result, ...where, durationMs: Date.now() - started })
+}
+
+async function lookAtSource(context: Context): Promise<Source> {
+  const connection = context.inputs.sourceConnection!
+  const { psql } = await anyClient(toolOptions(context))
+  await using session = await Session.open(connection, { ...context, psql })
+  const server = await lookAtServer(session)
+  const size = await databaseSize(session)
+  log.info(`${connection.label}: PostgreSQL ${server.version}, ${formatBytes(size)}, as "${server.role}"`)
+  await checkPatterns(session, context.inputs)
+  return {
+    connection,
+    server,
+    size,
+    identity: await readIdentity(session),
+    locale: (await readLocale(session, server, connection.database))!,
+    client: await openClient(context, { serverMajor: server.major, purpose: 'dump' }),
+  }
+}
+
+type Built = { staging: TemporaryDatabase; result: Pick<Copied, 'method' | 'counted'> }
+
+async function build(context: Context, source: Source, target: Target): Promise<Built> {
+  const same = isSameServer(source.identity, await readIdentity(target.session))
+  if (same && source.connection.database === target.name) {
+    throw new Error(
+      `source-database-url and database-url are the same database, "${target.name}" of one server, however they are spelt`,
+    )
+  }
+  const obstacle = same ? await templateObstacle(context, source, target) : 'the source is on another server'
+  const { copyMethod } = context.inputs
+  if (copyMethod === 'template' && obstacle)
+    throw new Error(`copy-method: template is not possible, because ${obstacle}`)
+  if (copyMethod === 'stream' || obstacle) return streamCopy(context, source, target)
+  return templateCopy(context, source, target)
+}
+
+/** Why the source's files cannot be copied, or null. */
+async function templateObstacle(
+  context: Context,
+  { connection }: Source,
+  { session, server }: Target,
+): Promise<string | null> {
+  const { inputs } = context
+  if (Object.keys(dumpFilters(inputs)).length > 0)
+    return 'a filter is given, and a file copy takes everything'
+  const [row] = await session.query<{ allowed: boolean }>(
+    `SELECT datistemplate OR pg_has_role(current_user, datdba, 'USAGE') AS allowed FROM pg_database WHERE datname = ${literal(connection.database)}`,
+  )
+  if (!server.superuser && !row?.allowed) return `"${server.role}" does not own the source`
+  const sessions = await countSessions(session, connection.database)
+  if (sessions > 0 && !inputs.disconnectSource)
+    return `the source has ${sessions} sessions (disconnect-source: true ends them)`
+  return null
+}
+
+const ATTEMPTS = 5
+
+/** A file copy on the server. Somebody may connect to the source at the last moment: then the stream does it. */
+async function templateCopy(context: Context, source: Source, target: Target): Promise<Built> {
+  const { inputs } = context
+  const { database } = source.connection
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      context.signal.throwIfAborted()
+      if (inputs.disconnectSource) await endSessions(target.session, database)
+      log.info(`Copying the files of "${database}" on the server`)
+      return {
+        staging: await copyDatabase(target.maker, database, target.name),
+        result: { method: 'template', counted: null },
+      }
+    } catch (error) {
+      if (!(error instanceof DatabaseError) || error.sqlstate !== OBJECT_IN_USE) throw error
+      if (inputs.disconnectSource && attempt < ATTEMPTS) continue
+      if (inputs.copyMethod === 'template') throw error
+      log.info(`Somebody connected to "${database}"; copying by the stream instead`)
+      return streamCopy(context, source, target)
+    }
+  }
+}
+
+/** pg_dump → us → pg_restore. */
+async function streamCopy(context: Context, source: Source, target: Target): Promise<Built> {
+  const { inputs, environment } = context
+  const wanted = { locale: target.locale ?? source.locale, tablespace: target.properties?.tablespace ?? null }
+  const staging = await createStaging(target.maker, target.name, wanted)
+  try {
+    const meter = new Meter()
+    const args = dumpArguments(inputs, 'ours')
+    const env = clientEnvironment(source.connection, environment)
+    const { sink, report: reportArchive } = await log.group(`Copy into ${staging.name}`, async () =>
+      moveArchive(context, {
+        openSource: async () => startDump(source.client.pgDump, args, env),
+        openSink: await databaseSink(context, target.client, staging.name, source.size),
+        clientMajor: target.client.major,
+        meter,
+        total: { bytes: source.size, of: "the source's size" },
+      }),
+    )
+    await commitSink(sink, context.signal)
+    const archive = reportArchive()
+    log.info(`Copied ${formatBytes(archive.rawBytes)}, ${describeRows(archive)}`)
+    return { staging, result: { method: 'stream', counted: archive } }
+  } catch (error) {
+    await staging.drop()
+    throw error
+  }
+}
+
+async function report(context: Context, copied: Copied): Promise<void> {
+  await writeSummary(context, copySummary(copied))
+  setOutputs({
+    database: copied.database,
+    ...(copied.previous ? { 'previous-database': copied.previous } : {}),
+    ...(copied.counted ? countOutputs(copied.counted) : {}),
+    'server-version': copied.serverVersion,
+    'duration-ms': copied.durationMs,
+  })
+}

@@ -1,0 +1,106 @@
+import type { Context } from '../context.ts'
+import type { Connection } from '../database/connection.ts'
+import { parseMarker } from '../database/marker.ts'
+import type { Properties } from '../database/properties.ts'
+import { literal, Session } from '../database/psql.ts'
+import type { Server } from '../database/server.ts'
+import type { Inputs } from '../inputs/inputs.ts'
+import { log } from '../report/log.ts'
+import type { PostgresClient } from '../tools/postgres.ts'
+import { connectionOf } from './prepare.ts'
+
+/** Databases of the server itself; nothing of ours ever replaces or drops one. */
+const OF_THE_SERVER = ['postgres', 'template0', 'template1']
+
+/**
+ * Whether a pattern of `protected-databases` covers a database. A pattern is `host/database`; `*` stands for any text.
+ * With several hosts, one that is covered is enough.
+ */
+export function isProtected(pattern: string, { variables, database }: Connection): boolean {
+  const [hostPattern = '', databasePattern = ''] = splitPattern(pattern)
+  const hosts = [variables.PGHOST, variables.PGHOSTADDR].flatMap((list) => list?.split(',') ?? [])
+  const matches = (text: string, glob: string) => {
+    const source = glob
+      .split('*')
+      .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+      .join('.*')
+    return new RegExp(`^${source}$`, 'is').test(text)
+  }
+  return (
+    matches(database, databasePattern) &&
+    (hosts.length > 0 ? hosts : ['']).some((host) => matches(host, hostPattern))
+  )
+}
+
+/** The last slash divides, because a socket's folder has slashes of its own. A pattern without one means any host. */
+function splitPattern(pattern: string): [string, string] {
+  const slash = pattern.lastIndexOf('/')
+  return slash < 0 ? ['*', pattern] : [pattern.slice(0, slash), pattern.slice(slash + 1)]
+}
+
+/** Refuses a database that must not be written. */
+export function checkProtected(
+  inputs: Pick<Inputs, 'protectedDatabases' | 'command'>,
+  connection: Connection,
+): void {
+  const pattern = inputs.protectedDatabases.find((candidate) => isProtected(candidate, connection))
+  if (pattern !== undefined) {
+    throw new Error(
+      `"${connection.label}" is protected by the pattern ${pattern} of protected-databases; ${inputs.command} does not touch it`,
+    )
+  }
+  if (OF_THE_SERVER.includes(connection.database)) {
+    throw new Error(
+      `"${connection.database}" belongs to the server itself; database-url must name a database of yours`,
+    )
+  }
+}
+
+/** Refuses what would fail after the long part of the work. */
+export async function checkRights(
+  session: Session,
+  server: Server,
+  name: string,
+  properties: Properties | null,
+): Promise<void> {
+  if (!server.createdb) {
+    throw new Error(
+      `The role "${server.role}" may not create databases (CREATEDB); grant it, or set swap: false to restore in place`,
+    )
+  }
+  if (!properties || server.superuser) return
+  const [row] = await session.query<{ owns: boolean }>(
+    `SELECT pg_has_role(current_user, ${literal(properties.owner)}, 'USAGE') AS owns`,
+  )
+  if (!row!.owns) {
+    throw new Error(
+      `The role "${server.role}" does not own "${name}" ("${properties.owner}" does), so it cannot replace it`,
+    )
+  }
+}
+
+/** Refuses to replace a database that we did not make and that holds something, unless told to. */
+export async function checkOverwrite(
+  context: Context,
+  client: PostgresClient,
+  properties: Properties | null,
+): Promise<void> {
+  const connection = connectionOf(context)
+  if (!properties || context.inputs.overwrite || parseMarker(properties.comment)) return
+  if (properties.allowsConnections && (await isEmpty(context, client))) return
+  throw new Error(
+    `"${connection.database}" exists, is not empty and was not made by this action; set overwrite: true to replace it`,
+  )
+}
+
+/** Whether nobody has made any table, view or sequence in the target. */
+async function isEmpty(context: Context, { psql }: PostgresClient): Promise<boolean> {
+  await using session = await Session.open(connectionOf(context), { ...context, psql })
+  const rows = await session.query(`
+    SELECT 1 AS one FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
+      AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')
+    LIMIT 1`)
+  if (rows.length === 0) log.debug('The target exists and is empty')
+  return rows.length === 0
+}

@@ -1,0 +1,214 @@
+import type { Context } from '../context.ts'
+import { checkAssertions } from '../database/assertions.ts'
+import { onDatabase } from '../database/connection.ts'
+import { runHooks } from '../database/hooks.ts'
+import { type Locale, readLocale } from '../database/locale.ts'
+import { parseMarker } from '../database/marker.ts'
+import { relatedName, temporaryName } from '../database/names.ts'
+import { type Properties, propertyStatements, readProperties } from '../database/properties.ts'
+import { identifier, Session } from '../database/psql.ts'
+import { dropDatabase, lockTarget, lookAtServer, openMaintenance, type Server } from '../database/server.ts'
+import {
+  commentDatabase,
+  copyDatabase,
+  type Maker,
+  markerText,
+  type TemporaryDatabase,
+} from '../database/staging.ts'
+import { swapDatabases } from '../database/swap.ts'
+import { sweepDatabases } from '../database/sweep.ts'
+import { log } from '../report/log.ts'
+import { anyClient, type PostgresClient } from '../tools/postgres.ts'
+import { checkOverwrite, checkProtected, checkRights } from './guards.ts'
+import { connectionOf, openClient, toolOptions } from './prepare.ts'
+
+/** The database that is to be replaced, the right to do so, and the claim on it. */
+export type Target = {
+  name: string
+  server: Server
+  /** On the maintenance database; it holds the claim. */
+  session: Session
+  client: PostgresClient
+  /** Null when the target does not exist yet. */
+  properties: Properties | null
+  locale: Locale | null
+  maker: Maker
+}
+
+/** What a command puts in the place of the target. */
+export type Replacement<Result> = {
+  /** What goes live, in words, for a dry run. */
+  what: string
+  /** Builds it beside the target. It drops what it began when it fails. */
+  build: (target: Target) => Promise<{ staging: TemporaryDatabase; result: Result }>
+  /** Hooks that still have to run on it; a template may have had some already. */
+  hooks: readonly string[]
+}
+
+export type Replaced<Result> = {
+  result: Result
+  database: string
+  /** Name of the kept old database, with `reversible`. */
+  previous: string | null
+  server: Server
+}
+
+/**
+ * Claim the target → build its replacement → hooks → assertions → atomic swap. The way of restore and of copy.
+ *
+ * @returns null after a dry run
+ */
+export async function replaceDatabase<Result>(
+  context: Context,
+  { what, build, hooks }: Replacement<Result>,
+): Promise<Replaced<Result> | null> {
+  const { environment, inputs } = context
+  const { psql } = await anyClient(toolOptions(context))
+  // Without the signal: this session cleans up after a cancelled run.
+  await using session = await openMaintenance(connectionOf(context), inputs.maintenanceDatabase, {
+    psql,
+    environment,
+  })
+  const target = await log.group('Look at the target', () => lookAtTarget(context, session))
+  if (inputs.dryRun) {
+    log.info(dryRun(context, target, what, hooks))
+    return null
+  }
+  await sweepDatabases(session, target.server)
+  const { staging, result } = await build(target)
+  const points: TemporaryDatabase[] = []
+  try {
+    if (inputs.reversible) points.push(await copyDatabase(target.maker, staging.name, target.name))
+    await finish(context, target, staging.name, hooks)
+    const previous = await swapIn(context, target, staging, points[0] ?? null)
+    return { result, database: target.name, previous, server: target.server }
+  } catch (error) {
+    for (const database of [staging, ...points]) await database.drop()
+    throw error
+  }
+}
+
+/** What would happen, in a sentence; everything that is checked before the work was checked by now. */
+function dryRun(
+  { inputs }: Context,
+  { name, properties }: Target,
+  what: string,
+  hooks: readonly string[],
+): string {
+  const before = hooks.length === 0 ? '' : ` after ${hooks.length} pre-swap-hooks`
+  const kept = inputs.reversible ? `be kept as "${relatedName(name, 'pre')}"` : 'be dropped'
+  const old = properties ? `; the present "${name}" would ${kept}` : ''
+  return `Dry run: ${what} would become "${name}"${before}${old}`
+}
+
+async function lookAtTarget(context: Context, session: Session): Promise<Target> {
+  const connection = connectionOf(context)
+  const name = connection.database
+  checkProtected(context.inputs, connection)
+  const server = await lookAtServer(session)
+  if (server.standby)
+    throw new Error('The server of database-url is a standby; nothing can be restored into it')
+  await lockTarget(session, name)
+  const properties = await readProperties(session, name)
+  await checkRights(session, server, name, properties)
+  const client = await openClient(context, { serverMajor: server.major, purpose: 'restore' })
+  await checkOverwrite(context, client, properties)
+  const locale = await readLocale(session, server, name)
+  const what = properties ? 'will be replaced' : 'does not exist and will be created'
+  log.info(`PostgreSQL ${server.version} at ${connection.label}, as "${server.role}"; "${name}" ${what}`)
+  return {
+    name,
+    server,
+    session,
+    client,
+    properties,
+    locale,
+    maker: { session, server, run: context.run.url },
+  }
+}
+
+/** Hooks, assertions, statistics, and the properties of the database that is to be replaced. */
+async function finish(
+  context: Context,
+  target: Target,
+  staging: string,
+  hooks: readonly string[],
+): Promise<void> {
+  const { client, properties, session } = target
+  const connection = onDatabase(connectionOf(context), staging)
+  const options = { ...context, psql: client.psql }
+  await runHooks('pre-swap-hooks', hooks, connection, options)
+  await checkAssertions(context.inputs.verifySql, connection, options)
+  await analyze(context, client, staging)
+  if (properties) await session.execute(...propertyStatements(staging, withoutMarker(properties)))
+}
+
+/** A dump carries no planner statistics; without them the first queries are slow. */
+export async function analyze(context: Context, { psql }: PostgresClient, database: string): Promise<void> {
+  await using session = await Session.open(onDatabase(connectionOf(context), database), { ...context, psql })
+  await session.execute('ANALYZE')
+}
+
+/** Our own mark of the last restore is written anew; a comment of the user's stays. */
+function withoutMarker(properties: Properties): Properties {
+  return isOurs(properties) ? { ...properties, comment: null } : properties
+}
+
+/** Whether we made this database, so that we may replace and drop it without being told to. */
+function isOurs(properties: Properties): boolean {
+  return parseMarker(properties.comment) !== null
+}
+
+/** @returns the name of the kept old database, if one is kept */
+async function swapIn(
+  context: Context,
+  target: Target,
+  staging: TemporaryDatabase,
+  post: TemporaryDatabase | null,
+): Promise<string | null> {
+  const { session, server, name, properties } = target
+  const mark = (kind: 'clone' | 'old') => markerText(kind, name, context.run.url)
+  if (!properties || isOurs(properties)) await commentDatabase(session, staging.name, mark('clone'))
+  context.signal.throwIfAborted()
+  const keep = context.inputs.reversible
+  const old = properties && { name: temporaryName(name), comment: keep ? null : mark('old') }
+  await swapDatabases(session, server, { database: name, staging: staging.name, old })
+  staging.release()
+  log.info(`"${name}" is the new database now`)
+  if (post) await keepAs(target, post.name, 'post', post)
+  if (!old) return null
+  if (keep) return keepAs(target, old.name, 'pre', null)
+  await dropOld(target, old.name)
+  return null
+}
+
+/** Makes a database a restore point, in the place of an older one. The replacement itself has succeeded by now. */
+async function keepAs(
+  { session, server, name, maker }: Target,
+  database: string,
+  suffix: 'pre' | 'post',
+  temporary: TemporaryDatabase | null,
+): Promise<string> {
+  const point = relatedName(name, suffix)
+  try {
+    await dropDatabase(session, server, point)
+    await session.execute(`ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(point)}`)
+    temporary?.release()
+    await session.execute(`ALTER DATABASE ${identifier(point)} ALLOW_CONNECTIONS true`)
+    const properties = await readProperties(session, point)
+    const marked = properties && (properties.comment === null || isOurs(properties))
+    if (marked) await commentDatabase(session, point, markerText('point', name, maker.run))
+    return point
+  } catch (error) {
+    log.warning(`The restore point could not become "${point}": ${(error as Error).message}`)
+    return database
+  }
+}
+
+async function dropOld({ session, server }: Target, name: string): Promise<void> {
+  try {
+    await dropDatabase(session, server, name)
+  } catch (error) {
+    log.warning(`The old database stays, closed, under the name "${name}": ${(error as Error).message}`)
+  }
+}
