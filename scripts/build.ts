@@ -13,12 +13,24 @@ const root = fileURLToPath(new URL('../', import.meta.url))
 /** tsc emits JavaScript, ncc bundles it; the folder's name ends up in the bundle. The types are checked by `npm run check`, over more than src/. */
 function build(folder: string): void {
   const emitted = join(root, 'build')
-  const run = (...args: string[]) => execFileSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] })
+  const run = (...args: string[]) =>
+    execFileSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] })
   try {
     run('node_modules/typescript/bin/tsc', '--project', 'tsconfig.build.json', '--outDir', emitted)
     rmSync(folder, { recursive: true, force: true })
     const ncc = 'node_modules/@vercel/ncc/dist/ncc/cli.js'
-    run(ncc, 'build', join(emitted, 'src/index.js'), '--out', folder, '--target', 'es2024', '--license', 'licenses.txt', '--no-cache')
+    run(
+      ncc,
+      'build',
+      join(emitted, 'src/index.js'),
+      '--out',
+      folder,
+      '--target',
+      'es2024',
+      '--license',
+      'licenses.txt',
+      '--no-cache',
+    )
   } finally {
     rmSync(emitted, { recursive: true, force: true })
   }

@@ -25,7 +25,7 @@ const PROGRAMS = [
 const CONCURRENCY = Math.max(2, availableParallelism())
 
 /** No file takes nearly as long; one that hangs must not hold CI to the end of its job. */
-const FILE_TIMEOUT = 5 * 60_000
+const FILE_TIMEOUT = 8 * 60_000
 
 function missing(): typeof PROGRAMS {
   return PROGRAMS.filter(({ name }) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status !== 0)

@@ -4,6 +4,7 @@ import { copy } from './commands/copy.ts'
 import { drop } from './commands/drop.ts'
 import { dump } from './commands/dump.ts'
 import { list } from './commands/list.ts'
+import { prune } from './commands/prune.ts'
 import { restore } from './commands/restore.ts'
 import { checkTrust } from './commands/trust.ts'
 import { verify } from './commands/verify.ts'
@@ -22,6 +23,7 @@ const COMMANDS: Readonly<Record<Command, (context: Context) => Promise<void>>> =
   verify,
   copy,
   drop,
+  prune,
 }
 
 const POST = 'post'
@@ -46,6 +48,9 @@ export async function run(): Promise<void> {
 }
 
 async function runCommand(context: Context): Promise<void> {
+  const { namedSet } = context.inputs
+  if (namedSet)
+    log.info(`From "${namedSet.name}" in ${namedSet.file}: ${Object.keys(namedSet.inputs).join(', ')}`)
   for (const warning of inputWarnings(context.inputs)) log.warning(warning)
   await checkTrust(context)
   await COMMANDS[context.inputs.command](context)

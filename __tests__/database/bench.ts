@@ -44,8 +44,8 @@ export type Bench = {
 
 export type Run = { code: number; stdout: string; stderr: string }
 
-export async function startBench(): Promise<Bench> {
-  const postgres = await startPostgres()
+export async function startBench(settings: Record<string, string> = {}): Promise<Bench> {
+  const postgres = await startPostgres({ settings })
   const open: Session[] = []
   after(async () => {
     await Promise.all(open.map((session) => session.close()))

@@ -15,7 +15,7 @@ before(async () => {
   await bench.postgres.psql('app', `create table state as select 'new' as state; create table more (id int)`)
   await bench.postgres.psql(
     'postgres',
-    `create role app_owner nologin; create role "Böse ""Rolle""" login; create role plain login password 'plain'`,
+    `create role app_owner nologin; create role "Böse ""Rolle""" login; create role plain login password 'simple'`,
   )
   key = await bench.dump('folder', 'app')
 })
@@ -115,7 +115,7 @@ test('swap: false restores in place, in one transaction, without the right to cr
   await postgres.psql('in_place', 'alter table state owner to plain; alter schema public owner to plain')
   const more = {
     swap: 'false',
-    'database-url': postgres.url('in_place', { user: 'plain', password: 'plain' }),
+    'database-url': postgres.url('in_place', { user: 'plain', password: 'simple' }),
   }
   const [before] = await postgres.query('postgres', "select oid from pg_database where datname = 'in_place'")
   const run = succeeded(await restore('in_place', more))
@@ -141,7 +141,7 @@ test('of two restores of one target at once, one is refused', async () => {
     'pre-swap-hooks': `echo waiting; until [ -e ${go} ]; do sleep 0.05; done`,
   })
   await first.waitForLog(/hook \| waiting/)
-  const second = failed(await restore('contested'), /Another run .* restoring "contested"/)
+  const second = failed(await restore('contested'), /Another run .*"contested" right now/)
   assert.equal(await state('contested'), 'old')
   writeFileSync(go, '')
   const won = succeeded(await first.done)

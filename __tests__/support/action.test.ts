@@ -46,6 +46,7 @@ if (process.env.STATE_child) {
   console.log('post of ' + process.env['INPUT_DATABASE-URL'])
   process.kill(Number(process.env.STATE_child), 'SIGKILL')
 } else {
+  process.on('SIGINT', () => process.exit(3))
   const child = require('node:child_process').spawn('sleep', ['60'], { stdio: 'ignore', detached: true })
   child.unref()
   appendFileSync(process.env.GITHUB_STATE, 'child=' + child.pid + '\\n')
@@ -54,7 +55,6 @@ if (process.env.STATE_child) {
   console.log('::add-mask::s3cret%25')
   console.log('command ' + process.env.INPUT_COMMAND + ' in ' + process.cwd())
   console.error('::error title=T::no%0Agood')
-  process.on('SIGINT', () => process.exit(3))
   if (process.env['INPUT_DUMP-KEY'] === 'wait') setTimeout(() => {}, 60000)
   else process.exitCode = 1
 }`

@@ -41,8 +41,8 @@ test('ends the server when the test process is killed', async () => {
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  const [output] = (await once(child.stdout, 'data')) as [Buffer]
-  const pid = Number(output.toString())
+  const [output] = await Promise.race([once(child.stdout, 'data'), once(child, 'exit')])
+  const pid = Number(String(output))
   assert.ok(isAlive(pid))
   child.kill('SIGKILL')
   for (let tries = 0; isAlive(pid) && tries < 100; tries++) await sleep(50)

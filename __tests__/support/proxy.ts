@@ -39,17 +39,14 @@ interface State {
   stalled: Set<() => void>
 }
 
+function emptyState(): State {
+  const bytes = { server: 0, client: 0 }
+  return { bytes, connections: 0, fault: undefined, open: new Set(), stalled: new Set() }
+}
+
 /** Starts a proxy before a server on this machine. */
 export async function startProxy(target: { port: number; host?: string }): Promise<Proxy> {
-  const state: State = {
-    ...{
-      bytes: { server: 0, client: 0 },
-      connections: 0,
-      fault: undefined,
-      open: new Set(),
-      stalled: new Set(),
-    },
-  }
+  const state = emptyState()
   const server = createServer({ allowHalfOpen: true }, (client) => {
     state.connections++
     const upstream = createConnection({ host: '127.0.0.1', ...target, allowHalfOpen: true })
@@ -62,7 +59,10 @@ export async function startProxy(target: { port: number; host?: string }): Promi
     state.fault = { kind, after, from }
   }
   const cutNow: Proxy['cutNow'] = (how = 'cut') => {
-    for (const socket of state.open) how === 'reset' ? socket.resetAndDestroy() : socket.destroy()
+    for (const socket of state.open) {
+      if (how === 'reset') socket.resetAndDestroy()
+      else socket.destroy()
+    }
   }
   return {
     host: '127.0.0.1',

@@ -3,11 +3,11 @@ import type { FileCommands } from './runner-files.ts'
 
 /** What a step finds in its environment, without what the developer's machine has in its own. */
 export function runnerEnvironment(
-  runnerTemp: string,
+  temp: string,
   workspace: string,
   files: FileCommands,
 ): Record<string, string> {
-  const home = join(runnerTemp, '..', '..')
+  const home = join(temp, '..', '..')
   return {
     PATH: process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin',
     HOME: home,
@@ -39,7 +39,7 @@ export function runnerEnvironment(
     RUNNER_ENVIRONMENT: 'github-hosted',
     RUNNER_NAME: 'test bench',
     RUNNER_OS: 'Linux',
-    RUNNER_TEMP: runnerTemp,
+    RUNNER_TEMP: temp,
     RUNNER_TOOL_CACHE: join(home, 'hostedtoolcache'),
   }
 }

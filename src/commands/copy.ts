@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Context } from '../context.ts'
 import { type Connection, clientEnvironment } from '../database/connection.ts'
 import { checkPatterns, dumpArguments, dumpFilters, startDump } from '../database/dump.ts'
@@ -53,11 +54,9 @@ export type Copied = {
 export async function copy(context: Context): Promise<void> {
   const started = Date.now()
   const source = await log.group('Look at the source', () => lookAtSource(context))
-  const hookOptions = { ...context, psql: source.client.psql }
-  if (!context.inputs.dryRun)
-    await runHooks('pre-dump-hooks', context.inputs.preDumpHooks, source.connection, hookOptions)
   const replaced = await replaceDatabase(context, {
     what: source.connection.label,
+    check: async (target) => void (await chooseMethod(context, source, target)),
     build: (target) => build(context, source, target),
     hooks: context.inputs.preSwapHooks,
   })
@@ -87,19 +86,32 @@ async function lookAtSource(context: Context): Promise<Source> {
 
 type Built = { staging: TemporaryDatabase; result: Pick<Copied, 'method' | 'counted'> }
 
-async function build(context: Context, source: Source, target: Target): Promise<Built> {
+/**
+ * How to copy, by the inputs and by what is possible.
+ *
+ * @throws an Error when source and target are one database, or when the method that was asked for is not possible
+ */
+async function chooseMethod(context: Context, source: Source, target: Target): Promise<Copied['method']> {
   const same = isSameServer(source.identity, await readIdentity(target.session))
   if (same && source.connection.database === target.name) {
     throw new Error(
       `source-database-url and database-url are the same database, "${target.name}" of one server, however they are spelt`,
     )
   }
-  const obstacle = same ? await templateObstacle(context, source, target) : 'the source is on another server'
   const { copyMethod } = context.inputs
+  if (copyMethod === 'stream') return 'stream'
+  const obstacle = same ? await templateObstacle(context, source, target) : 'the source is on another server'
   if (copyMethod === 'template' && obstacle)
     throw new Error(`copy-method: template is not possible, because ${obstacle}`)
-  if (copyMethod === 'stream' || obstacle) return streamCopy(context, source, target)
-  return templateCopy(context, source, target)
+  return obstacle ? 'stream' : 'template'
+}
+
+async function build(context: Context, source: Source, target: Target): Promise<Built> {
+  const { preDumpHooks } = context.inputs
+  const hookOptions = { ...context, psql: source.client.psql }
+  await runHooks('pre-dump-hooks', preDumpHooks, source.connection, hookOptions)
+  const method = await chooseMethod(context, source, target)
+  return (method === 'stream' ? streamCopy : templateCopy)(context, source, target)
 }
 
 /** Why the source's files cannot be copied, or null. */
@@ -115,10 +127,18 @@ async function templateObstacle(
     `SELECT datistemplate OR pg_has_role(current_user, datdba, 'USAGE') AS allowed FROM pg_database WHERE datname = ${literal(connection.database)}`,
   )
   if (!server.superuser && !row?.allowed) return `"${server.role}" does not own the source`
-  const sessions = await countSessions(session, connection.database)
-  if (sessions > 0 && !inputs.disconnectSource)
-    return `the source has ${sessions} sessions (disconnect-source: true ends them)`
-  return null
+  if (inputs.disconnectSource) return null
+  const sessions = await lastingSessions(session, connection.database)
+  return sessions > 0 ? `the source has ${sessions} sessions (disconnect-source: true ends them)` : null
+}
+
+/** Sessions that stay; the server takes a moment to end those that we have just closed. */
+async function lastingSessions(session: Session, database: string): Promise<number> {
+  for (let patience = 10; ; patience -= 1) {
+    const sessions = await countSessions(session, database)
+    if (sessions === 0 || patience === 0) return sessions
+    await wait(50)
+  }
 }
 
 const ATTEMPTS = 5
@@ -133,7 +153,12 @@ async function templateCopy(context: Context, source: Source, target: Target): P
       if (inputs.disconnectSource) await endSessions(target.session, database)
       log.info(`Copying the files of "${database}" on the server`)
       return {
-        staging: await copyDatabase(target.maker, database, target.name),
+        staging: await copyDatabase(
+          target.maker,
+          database,
+          target.name,
+          target.properties?.tablespace ?? null,
+        ),
         result: { method: 'template', counted: null },
       }
     } catch (error) {

@@ -1,9 +1,10 @@
 import type { Context } from '../context.ts'
 import { type DatabaseRow, readDatabases } from '../database/catalog.ts'
+import { onDatabase } from '../database/connection.ts'
 import { relatedName } from '../database/names.ts'
 import type { Session } from '../database/psql.ts'
 import { dropDatabase, lockTarget, lookAtServer, openMaintenance, type Server } from '../database/server.ts'
-import { sweepDatabases } from '../database/sweep.ts'
+import { hasTemporaryName, sweepDatabases } from '../database/sweep.ts'
 import { log } from '../report/log.ts'
 import { setOutputs } from '../report/outputs.ts'
 import { dropSummary, writeSummary } from '../report/summary.ts'
@@ -32,14 +33,19 @@ export async function drop(context: Context): Promise<void> {
 }
 
 /** The database and its restore points, the database last, so that a killed run can be run again. */
-async function chooseDatabases({ inputs }: Context, session: Session, name: string): Promise<DatabaseRow[]> {
+async function chooseDatabases(context: Context, session: Session, name: string): Promise<DatabaseRow[]> {
+  const { inputs } = context
   const databases = await readDatabases(session)
   const database = databases.find((candidate) => candidate.name === name)
   if (database) checkOurs(database, inputs.force)
   const points = [relatedName(name, 'pre'), relatedName(name, 'post')]
   const ours = databases.filter(
-    (candidate) => points.includes(candidate.name) && candidate.marker?.of === name,
+    ({ marker, ...candidate }) =>
+      marker?.of === name &&
+      // A run that was killed right after the swap leaves the old database under its temporary name.
+      (points.includes(candidate.name) || (marker.kind === 'point' && hasTemporaryName(candidate))),
   )
+  for (const point of ours) checkProtected(inputs, onDatabase(connectionOf(context), point.name))
   return database ? [...ours, database] : ours
 }
 

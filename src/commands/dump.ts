@@ -8,26 +8,29 @@ import { type Locale, readLocale } from '../database/locale.ts'
 import { Session } from '../database/psql.ts'
 import { databaseSize, lookAtServer, type Server } from '../database/server.ts'
 import type { Inputs } from '../inputs/inputs.ts'
-import { commitSink, Meter, type Sink, type Source, transfer } from '../process/transfer.ts'
+import { commitSink, Meter, type Source, transfer, within } from '../process/transfer.ts'
 import { formatBytes } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { countOutputs, setOutputs } from '../report/outputs.ts'
 import { describeRows, showProgress, tableProgress } from '../report/progress.ts'
-import { dumpSummary, writeSummary } from '../report/summary.ts'
+import { dumpSummary, pruneSummary, writeSummary } from '../report/summary.ts'
 import { type DumpKey, manifestKey, newDumpKey } from '../storage/keys.ts'
 import { formatManifest, type Manifest } from '../storage/manifest.ts'
+import { groupOf, hasRules } from '../storage/retention.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { PostgresClient } from '../tools/postgres.ts'
 import { anyClient } from '../tools/postgres.ts'
 import { ACTION_VERSION } from '../version.ts'
 import { connectionOf, openClient, openStorage, toolOptions } from './prepare.ts'
+import { type Pruned, pruneDumps, pruneOutputs } from './prune.ts'
+import { checkShrinkage, findPrevious } from './shrink.ts'
 
 type Look = { server: Server; size: number; locale: Locale }
 
 /** Hooks → stream a dump into storage → check it there → commit its manifest. */
 export async function dump(context: Context): Promise<void> {
   const started = Date.now()
-  const { storage, look, client } = await log.group('Prepare', () => prepare(context))
+  const { storage, previous, look, client } = await log.group('Prepare', () => prepare(context))
   await runHooks('pre-dump-hooks', context.inputs.preDumpHooks, connectionOf(context), {
     ...context,
     psql: client.psql,
@@ -37,14 +40,20 @@ export async function dump(context: Context): Promise<void> {
     store(context, { storage, key, look, client }),
   )
   const manifest = describe(context, { key, look, client, ...stored, durationMs: Date.now() - started })
-  await commit(storage, manifest)
-  await report(context, storage, manifest)
+  await commit(context, storage, manifest, previous)
+  const pruned = await pruneAfter(context, storage, key)
+  await report(context, storage, manifest, pruned)
 }
 
 /** Everything that can fail early, before the first byte is dumped. The database and the store are asked at once. */
-async function prepare(context: Context): Promise<{ storage: Storage; look: Look; client: PostgresClient }> {
-  const [storage, rest] = await Promise.all([openStorage(context), lookAtSource(context)])
-  return { storage, ...rest }
+async function prepare(context: Context): Promise<Omit<Plan, 'key'> & { previous: Manifest | null }> {
+  const [place, rest] = await Promise.all([lookAtStorage(context), lookAtSource(context)])
+  return { ...place, ...rest }
+}
+
+async function lookAtStorage(context: Context): Promise<{ storage: Storage; previous: Manifest | null }> {
+  const storage = await openStorage(context)
+  return { storage, previous: await findPrevious(context, storage, groupOf(nameDump(context))) }
 }
 
 async function lookAtSource(context: Context): Promise<{ look: Look; client: PostgresClient }> {
@@ -100,7 +109,8 @@ async function store(context: Context, { storage, key, look, client }: Plan): Pr
   })
   const args = dumpArguments(inputs, client.major <= NEWEST_CLIENT ? 'ours' : 'theirs')
   const source = startDump(client.pgDump, args, clientEnvironment(connectionOf(context), environment))
-  const sink = await openSink(source, () => storage.upload(key.key, look.size))
+  await untilFirstByte(source, signal, inputs.idleTimeout)
+  const sink = await storage.upload(key.key, look.size)
   await transfer(source, sink, {
     stages: [encoder.transform, meter.stage],
     signal,
@@ -108,7 +118,8 @@ async function store(context: Context, { storage, key, look, client }: Plan): Pr
     moved,
   })
   try {
-    await commitSink(sink, signal)
+    using limit = within(signal, inputs.idleTimeout, 'The store did not finish the upload')
+    await commitSink(sink, limit.signal)
     await checkStored(storage, key, meter.bytes)
   } catch (error) {
     await discard(storage, key.key)
@@ -125,16 +136,25 @@ async function store(context: Context, { storage, key, look, client }: Plan): Pr
   return { size: meter.bytes, sha256: meter.sha256, archive }
 }
 
-/** Begins the upload when there is something to upload: a dump that fails at once leaves no trace in the store. */
-async function openSink(source: Source, open: () => Promise<Sink>): Promise<Sink> {
-  await new Promise<void>((ready) => {
-    // This listener stays: when a child exits, Node throws away what nobody is listening for.
-    source.stream.on('readable', ready)
-    source.stream.once('end', ready)
-    source.stream.once('error', () => ready())
-  })
-  if (source.stream.readableLength === 0) await source.finish()
-  return open()
+/** The upload begins when there is something to upload: a dump that fails at once leaves no trace in the store. */
+async function untilFirstByte(source: Source, cancelled: AbortSignal, idleTimeout: number): Promise<void> {
+  const { stream } = source
+  using limit = within(cancelled, idleTimeout, 'pg_dump sent nothing')
+  const { signal } = limit
+  try {
+    await new Promise<void>((ready, fail) => {
+      // This listener stays: when a child exits, Node throws away what nobody is listening for.
+      stream.on('readable', ready)
+      stream.once('end', ready)
+      stream.once('error', () => ready())
+      if (signal.aborted) fail(signal.reason)
+      signal.addEventListener('abort', () => fail(signal.reason), { once: true })
+    })
+    if (stream.readableLength === 0) await source.finish()
+  } catch (error) {
+    await source.abort()
+    throw error
+  }
 }
 
 /** Takes back what was stored and did not become a dump. Without the right to delete it stays, uncommitted. */
@@ -186,8 +206,14 @@ function describe(
 }
 
 /** The moment at which the dump becomes one. */
-async function commit(storage: Storage, manifest: Manifest): Promise<void> {
+async function commit(
+  { inputs }: Context,
+  storage: Storage,
+  manifest: Manifest,
+  previous: Manifest | null,
+): Promise<void> {
   try {
+    checkShrinkage(inputs, previous, manifest)
     await storage.writeTextOnce(manifestKey(manifest.key), formatManifest(manifest))
   } catch (error) {
     await discard(storage, manifest.key)
@@ -195,11 +221,30 @@ async function commit(storage: Storage, manifest: Manifest): Promise<void> {
   }
 }
 
-async function report(context: Context, storage: Storage, manifest: Manifest): Promise<void> {
+/** The dump is good whatever becomes of older ones, so that a prune that fails is only a warning. */
+async function pruneAfter(context: Context, storage: Storage, key: DumpKey): Promise<Pruned | null> {
+  if (!hasRules(context.inputs.keep)) return null
+  try {
+    const scope = { prefix: groupOf(key), narrowing: { instance: '', config: '' } }
+    return await log.group(`Prune ${scope.prefix}`, () => pruneDumps(context, storage, scope))
+  } catch (error) {
+    log.warning(`The dump is committed, and older ones were not pruned: ${(error as Error).message}`)
+    return null
+  }
+}
+
+async function report(
+  context: Context,
+  storage: Storage,
+  manifest: Manifest,
+  pruned: Pruned | null,
+): Promise<void> {
   const uri = storage.address(manifest.key)
   log.info(`Committed ${uri}`)
   await writeSummary(context, dumpSummary(manifest, { uri, source: connectionOf(context).label }))
+  if (pruned) await writeSummary(context, pruneSummary(pruned, storage.address(groupOf(manifest))))
   setOutputs({
+    ...(pruned ? pruneOutputs(pruned) : {}),
     'dump-key': manifest.key,
     'dump-uri': uri,
     'dump-size': manifest.size,

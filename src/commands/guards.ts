@@ -1,6 +1,8 @@
 import type { Context } from '../context.ts'
-import type { Connection } from '../database/connection.ts'
+import { readDatabases } from '../database/catalog.ts'
+import { type Connection, onDatabase } from '../database/connection.ts'
 import { parseMarker } from '../database/marker.ts'
+import { relatedName } from '../database/names.ts'
 import type { Properties } from '../database/properties.ts'
 import { literal, Session } from '../database/psql.ts'
 import type { Server } from '../database/server.ts'
@@ -56,6 +58,22 @@ export function checkProtected(
   }
 }
 
+/** Refuses to put restore points in the place of databases that must not be written, or that we did not make. */
+export async function checkPoints(context: Context, session: Session): Promise<void> {
+  const { inputs } = context
+  const connection = connectionOf(context)
+  const databases = await readDatabases(session)
+  for (const suffix of ['pre', 'post']) {
+    const name = relatedName(connection.database, suffix)
+    const point = databases.find((database) => database.name === name)
+    checkProtected(inputs, onDatabase(connection, name))
+    if (!point || point.marker || inputs.overwrite) continue
+    throw new Error(
+      `"${name}" is where reversible keeps a restore point, and it was not made by this action; set overwrite: true to replace it`,
+    )
+  }
+}
+
 /** Refuses what would fail after the long part of the work. */
 export async function checkRights(
   session: Session,
@@ -86,20 +104,30 @@ export async function checkOverwrite(
   properties: Properties | null,
 ): Promise<void> {
   const connection = connectionOf(context)
-  if (!properties || context.inputs.overwrite || parseMarker(properties.comment)) return
+  const marker = properties && parseMarker(properties.comment)
+  if (marker?.kind === 'template')
+    throw new Error(
+      `"${connection.database}" is a template of instant previews; database-url must name another database`,
+    )
+  if (!properties || context.inputs.overwrite || marker) return
   if (properties.allowsConnections && (await isEmpty(context, client))) return
   throw new Error(
     `"${connection.database}" exists, is not empty and was not made by this action; set overwrite: true to replace it`,
   )
 }
 
-/** Whether nobody has made any table, view or sequence in the target. */
+/** Whether nobody has made any table, view, sequence, type, function or large object in the target. */
 async function isEmpty(context: Context, { psql }: PostgresClient): Promise<boolean> {
   await using session = await Session.open(connectionOf(context), { ...context, psql })
   const rows = await session.query(`
-    SELECT 1 AS one FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    SELECT 1 AS one FROM (
+      SELECT 'pg_class'::regclass AS class, oid, relnamespace AS namespace FROM pg_class WHERE relkind NOT IN ('i', 'I')
+      UNION ALL SELECT 'pg_type'::regclass, oid, typnamespace FROM pg_type WHERE typtype IN ('d', 'e', 'r')
+      UNION ALL SELECT 'pg_proc'::regclass, oid, pronamespace FROM pg_proc) AS o
+    JOIN pg_namespace AS n ON n.oid = o.namespace
     WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
-      AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')
+      AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = o.class AND d.objid = o.oid AND d.deptype = 'e')
+    UNION ALL SELECT 1 FROM pg_largeobject_metadata
     LIMIT 1`)
   if (rows.length === 0) log.debug('The target exists and is empty')
   return rows.length === 0

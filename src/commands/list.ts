@@ -5,11 +5,13 @@ import { formatBytes } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { setOutputs } from '../report/outputs.ts'
 import { listSummary, localSummary, writeSummary } from '../report/summary.ts'
-import { readCatalogue, readManifests } from '../storage/catalogue.ts'
-import { isBelow, keyPart } from '../storage/keys.ts'
+import { isWanted, readCatalogue, readManifests } from '../storage/catalogue.ts'
+import { parseDumpKey } from '../storage/keys.ts'
 import type { Manifest } from '../storage/manifest.ts'
+import type { Storage } from '../storage/storage.ts'
 import { anyClient } from '../tools/postgres.ts'
-import { connectionOf, openStorage, toolOptions } from './prepare.ts'
+import { checkAge } from './freshness.ts'
+import { connectionOf, narrowingOf, openStorage, prefixOf, toolOptions } from './prepare.ts'
 
 /** A stored dump as `list` shows it: its manifest, or for one that is not committed what its key tells. */
 export type ListedDump = (
@@ -51,6 +53,8 @@ async function listDumps(context: Context): Promise<void> {
   for (const dump of dumps) {
     log.info(`${dump.key}  ${formatBytes(dump.size)}${dump.committed ? '' : '  (not committed)'}`)
   }
+  const newest = dumps.find((dump) => dump.committed)
+  checkAge(context.inputs, newest ? parseDumpKey(newest.key) : null)
   await writeSummary(context, listSummary(dumps, storage.address('')))
   setOutputs({
     dumps: JSON.stringify(dumps),
@@ -59,22 +63,12 @@ async function listDumps(context: Context): Promise<void> {
   })
 }
 
-async function findDumps(
-  { inputs }: Context,
-  storage: Awaited<ReturnType<typeof openStorage>>,
-): Promise<ListedDump[]> {
-  const prefix = inputs.dumpKey === 'latest' ? '' : inputs.dumpKey
+async function findDumps(context: Context, storage: Storage): Promise<ListedDump[]> {
+  const prefix = prefixOf(context)
   const { entries, orphans } = await readCatalogue(storage, prefix)
   for (const orphan of orphans) log.warning(`${orphan.key} has a manifest and its data is gone`)
-  const instance = inputs.instance && keyPart(inputs.instance)
-  const config = inputs.config === 'none' ? '' : keyPart(inputs.config)
-  const wanted = entries.filter(({ key }) => {
-    return (
-      isBelow(key.key, prefix) &&
-      (!instance || key.instance === instance) &&
-      (!config || key.config === config)
-    )
-  })
+  const narrowing = narrowingOf(context)
+  const wanted = entries.filter(({ key }) => isWanted(key, narrowing))
   const manifests = await readManifests(storage, wanted, prefix)
   return wanted.map(({ key, size, committed }) => ({
     ...(manifests.get(key.key) ?? { ...key, size }),

@@ -3,6 +3,8 @@ import type { Context } from '../context.ts'
 import type { Connection } from '../database/connection.ts'
 import { log } from '../report/log.ts'
 import { Aws } from '../storage/aws.ts'
+import type { Narrowing } from '../storage/catalogue.ts'
+import { keyPart } from '../storage/keys.ts'
 import { localStorage } from '../storage/local.ts'
 import { s3Storage } from '../storage/s3.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -59,6 +61,19 @@ async function openS3(context: Context, location: { bucket: string; prefix: stri
     conditionalPut: cli.supportsConditionalPut,
     tempDirectory: context.tempDirectory,
   })
+}
+
+/** Which dumps the inputs `instance` and `config` choose among. */
+export function narrowingOf({ inputs }: Context): Narrowing {
+  return {
+    instance: keyPart(inputs.instance),
+    config: inputs.config === 'none' ? '' : keyPart(inputs.config),
+  }
+}
+
+/** The leading parts of keys that `dump-key` gives to commands that take many dumps. */
+export function prefixOf({ inputs }: Context): string {
+  return inputs.dumpKey === 'latest' ? '' : inputs.dumpKey
 }
 
 /** The client programs that fit a server, with a warning about known holes. */

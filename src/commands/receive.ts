@@ -1,15 +1,16 @@
 import type { ArchiveReport } from '../archive/archive.ts'
 import type { Context } from '../context.ts'
 import { commitSink, Meter } from '../process/transfer.ts'
-import { formatBytes, formatCount } from '../report/format.ts'
+import { formatBytes, formatCount, formatDuration } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { describeRows } from '../report/progress.ts'
 import { type Chosen, chooseDump } from '../storage/catalogue.ts'
-import { keyPart } from '../storage/keys.ts'
+import { parseDumpKey } from '../storage/keys.ts'
 import type { TableRows } from '../storage/manifest.ts'
 import type { Storage } from '../storage/storage.ts'
+import { ageOf, checkAge } from './freshness.ts'
 import { moveArchive, type OpenSink } from './move.ts'
-import { openStorage } from './prepare.ts'
+import { narrowingOf, openStorage } from './prepare.ts'
 
 /** A stored dump that was found, and the store that has it. */
 export type Dump = { storage: Storage; chosen: Chosen }
@@ -25,12 +26,11 @@ export type Received = {
 export async function findDump(context: Context): Promise<Dump> {
   const { inputs } = context
   const storage = await openStorage(context)
-  const narrowing = {
-    instance: keyPart(inputs.instance),
-    config: inputs.config === 'none' ? '' : keyPart(inputs.config),
-  }
-  const chosen = await chooseDump(storage, inputs.dumpKey, narrowing)
-  log.info(`Found ${storage.address(chosen.key)}, ${formatBytes(chosen.size)}`)
+  const chosen = await chooseDump(storage, inputs.dumpKey, narrowingOf(context))
+  const key = parseDumpKey(chosen.key)
+  const age = key ? `, ${formatDuration(Math.max(0, ageOf(key)))} old` : ''
+  log.info(`Found ${storage.address(chosen.key)}, ${formatBytes(chosen.size)}${age}`)
+  checkAge(inputs, key)
   if (!chosen.manifest) {
     log.warning(
       `${chosen.key} has no manifest: it was not committed by this action, so its content cannot be compared with what was dumped`,

@@ -5,21 +5,20 @@ import { runHooks } from '../database/hooks.ts'
 import { type Locale, readLocale } from '../database/locale.ts'
 import { parseMarker } from '../database/marker.ts'
 import { relatedName, temporaryName } from '../database/names.ts'
-import { type Properties, propertyStatements, readProperties } from '../database/properties.ts'
+import {
+  commentStatement,
+  type Properties,
+  propertyStatements,
+  readProperties,
+} from '../database/properties.ts'
 import { identifier, Session } from '../database/psql.ts'
 import { dropDatabase, lockTarget, lookAtServer, openMaintenance, type Server } from '../database/server.ts'
-import {
-  commentDatabase,
-  copyDatabase,
-  type Maker,
-  markerText,
-  type TemporaryDatabase,
-} from '../database/staging.ts'
+import { copyDatabase, type Maker, markerText, type TemporaryDatabase } from '../database/staging.ts'
 import { swapDatabases } from '../database/swap.ts'
 import { sweepDatabases } from '../database/sweep.ts'
 import { log } from '../report/log.ts'
 import { anyClient, type PostgresClient } from '../tools/postgres.ts'
-import { checkOverwrite, checkProtected, checkRights } from './guards.ts'
+import { checkOverwrite, checkPoints, checkProtected, checkRights } from './guards.ts'
 import { connectionOf, openClient, toolOptions } from './prepare.ts'
 
 /** The database that is to be replaced, the right to do so, and the claim on it. */
@@ -39,6 +38,8 @@ export type Target = {
 export type Replacement<Result> = {
   /** What goes live, in words, for a dry run. */
   what: string
+  /** Refuses what cannot be built, also before a dry run. */
+  check?: (target: Target) => Promise<void>
   /** Builds it beside the target. It drops what it began when it fails. */
   build: (target: Target) => Promise<{ staging: TemporaryDatabase; result: Result }>
   /** Hooks that still have to run on it; a template may have had some already. */
@@ -60,7 +61,7 @@ export type Replaced<Result> = {
  */
 export async function replaceDatabase<Result>(
   context: Context,
-  { what, build, hooks }: Replacement<Result>,
+  { what, check, build, hooks }: Replacement<Result>,
 ): Promise<Replaced<Result> | null> {
   const { environment, inputs } = context
   const { psql } = await anyClient(toolOptions(context))
@@ -70,6 +71,7 @@ export async function replaceDatabase<Result>(
     environment,
   })
   const target = await log.group('Look at the target', () => lookAtTarget(context, session))
+  await check?.(target)
   if (inputs.dryRun) {
     log.info(dryRun(context, target, what, hooks))
     return null
@@ -78,7 +80,7 @@ export async function replaceDatabase<Result>(
   const { staging, result } = await build(target)
   const points: TemporaryDatabase[] = []
   try {
-    if (inputs.reversible) points.push(await copyDatabase(target.maker, staging.name, target.name))
+    if (inputs.reversible) points.push(await copyDatabase(target.maker, staging.name, target.name, null))
     await finish(context, target, staging.name, hooks)
     const previous = await swapIn(context, target, staging, points[0] ?? null)
     return { result, database: target.name, previous, server: target.server }
@@ -113,6 +115,7 @@ async function lookAtTarget(context: Context, session: Session): Promise<Target>
   await checkRights(session, server, name, properties)
   const client = await openClient(context, { serverMajor: server.major, purpose: 'restore' })
   await checkOverwrite(context, client, properties)
+  if (context.inputs.reversible) await checkPoints(context, session)
   const locale = await readLocale(session, server, name)
   const what = properties ? 'will be replaced' : 'does not exist and will be created'
   log.info(`PostgreSQL ${server.version} at ${connection.label}, as "${server.role}"; "${name}" ${what}`)
@@ -140,7 +143,8 @@ async function finish(
   await runHooks('pre-swap-hooks', hooks, connection, options)
   await checkAssertions(context.inputs.verifySql, connection, options)
   await analyze(context, client, staging)
-  if (properties) await session.execute(...propertyStatements(staging, withoutMarker(properties)))
+  // The comment is for the swap: until then it says that this is a staging database.
+  if (properties) await session.execute(...propertyStatements(staging, { ...properties, comment: null }))
 }
 
 /** A dump carries no planner statistics; without them the first queries are slow. */
@@ -149,14 +153,14 @@ export async function analyze(context: Context, { psql }: PostgresClient, databa
   await session.execute('ANALYZE')
 }
 
-/** Our own mark of the last restore is written anew; a comment of the user's stays. */
-function withoutMarker(properties: Properties): Properties {
-  return isOurs(properties) ? { ...properties, comment: null } : properties
-}
-
 /** Whether we made this database, so that we may replace and drop it without being told to. */
 function isOurs(properties: Properties): boolean {
   return parseMarker(properties.comment) !== null
+}
+
+/** A comment of the user's is not ours to replace. */
+function isMarkable(properties: Properties): boolean {
+  return properties.comment === null || isOurs(properties)
 }
 
 /** @returns the name of the kept old database, if one is kept */
@@ -167,12 +171,14 @@ async function swapIn(
   post: TemporaryDatabase | null,
 ): Promise<string | null> {
   const { session, server, name, properties } = target
-  const mark = (kind: 'clone' | 'old') => markerText(kind, name, context.run.url)
-  if (!properties || isOurs(properties)) await commentDatabase(session, staging.name, mark('clone'))
+  const mark = (kind: 'clone' | 'point' | 'old') => markerText(kind, name, context.run.url)
+  // Our own mark of the last restore is written anew; what a user wrote, or did not write, stays.
+  const comment = !properties || isOurs(properties) ? mark('clone') : properties.comment
   context.signal.throwIfAborted()
   const keep = context.inputs.reversible
-  const old = properties && { name: temporaryName(name), comment: keep ? null : mark('old') }
-  await swapDatabases(session, server, { database: name, staging: staging.name, old })
+  const keptComment = properties && isMarkable(properties) ? mark('point') : null
+  const old = properties && { name: temporaryName(name), comment: keep ? keptComment : mark('old') }
+  await swapDatabases(session, server, { database: name, staging: staging.name, old, comment })
   staging.release()
   log.info(`"${name}" is the new database now`)
   if (post) await keepAs(target, post.name, 'post', post)
@@ -192,12 +198,14 @@ async function keepAs(
   const point = relatedName(name, suffix)
   try {
     await dropDatabase(session, server, point)
-    await session.execute(`ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(point)}`)
+    const properties = await readProperties(session, database)
+    const comment = commentStatement(point, markerText('point', name, maker.run))
+    await session.transaction(
+      `ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(point)}`,
+      `ALTER DATABASE ${identifier(point)} ALLOW_CONNECTIONS true`,
+      ...(properties && isMarkable(properties) ? [comment] : []),
+    )
     temporary?.release()
-    await session.execute(`ALTER DATABASE ${identifier(point)} ALLOW_CONNECTIONS true`)
-    const properties = await readProperties(session, point)
-    const marked = properties && (properties.comment === null || isOurs(properties))
-    if (marked) await commentDatabase(session, point, markerText('point', name, maker.run))
     return point
   } catch (error) {
     log.warning(`The restore point could not become "${point}": ${(error as Error).message}`)

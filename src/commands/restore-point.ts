@@ -1,5 +1,5 @@
 import type { Context } from '../context.ts'
-import { readDatabases } from '../database/catalog.ts'
+import { type DatabaseRow, readDatabases } from '../database/catalog.ts'
 import { relatedName } from '../database/names.ts'
 import { endSessions } from '../database/server.ts'
 import { copyDatabase, type TemporaryDatabase } from '../database/staging.ts'
@@ -14,6 +14,7 @@ export async function restorePoint(context: Context): Promise<void> {
   const { dumpKey, preSwapHooks } = context.inputs
   const replaced = await replaceDatabase(context, {
     what: dumpKey,
+    check: async (target) => void (await findPoint(context, target)),
     build: (target) => copyPoint(context, target),
     hooks: preSwapHooks,
   })
@@ -33,10 +34,8 @@ export async function restorePoint(context: Context): Promise<void> {
   })
 }
 
-async function copyPoint(
-  { inputs }: Context,
-  target: Target,
-): Promise<{ staging: TemporaryDatabase; result: string }> {
+/** @throws an Error when there is no such database, or when it may not be copied */
+async function findPoint({ inputs }: Context, target: Target): Promise<DatabaseRow> {
   const reference = inputs.dumpKey.slice(1)
   const name = ['pre', 'post'].includes(reference) ? relatedName(target.name, reference) : reference
   const point = (await readDatabases(target.session)).find((database) => database.name === name)
@@ -45,14 +44,22 @@ async function copyPoint(
       `There is no database "${name}" on the server (list with local: true shows what there is)`,
     )
   if (name === target.name) throw new Error(`dump-key names the target itself, "${name}"`)
-  if (point.sessions > 0) {
-    if (!point.marker && !inputs.disconnectSource) {
-      throw new Error(
-        `"${name}" has ${point.sessions} sessions, and a copy needs it for itself; set disconnect-source: true to end them`,
-      )
-    }
-    await endSessions(target.session, name)
+  // Nobody works in a restore point, whatever looks into it; any other database may be somebody's.
+  if (point.sessions > 0 && point.marker?.kind !== 'point' && !inputs.disconnectSource) {
+    throw new Error(
+      `"${name}" has ${point.sessions} sessions, and a copy needs it for itself; set disconnect-source: true to end them`,
+    )
   }
+  return point
+}
+
+async function copyPoint(
+  context: Context,
+  target: Target,
+): Promise<{ staging: TemporaryDatabase; result: string }> {
+  const { name, sessions } = await findPoint(context, target)
+  if (sessions > 0) await endSessions(target.session, name)
   log.info(`Copying the files of "${name}" on the server`)
-  return { staging: await copyDatabase(target.maker, name, target.name), result: name }
+  const tablespace = target.properties?.tablespace ?? null
+  return { staging: await copyDatabase(target.maker, name, target.name, tablespace), result: name }
 }

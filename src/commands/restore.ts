@@ -53,9 +53,8 @@ export async function restore(context: Context): Promise<void> {
 async function restoreAndSwap(context: Context, dump: Dump): Promise<Outcome | null> {
   const { inputs } = context
   const { manifest } = dump.chosen
-  await dump.storage
-    .sweep()
-    .catch((error) => log.debug(`Could not look for unfinished uploads: ${error.message}`))
+  // Beside the restore, because nothing waits for it.
+  const swept = dump.storage.sweep().catch((error) => log.debug(`Unfinished uploads: ${error.message}`))
   if (inputs.templateCache > 0 && !manifest)
     log.warning('template-cache has no effect on a dump without a manifest')
   const cached = inputs.templateCache > 0 && manifest !== null
@@ -65,6 +64,7 @@ async function restoreAndSwap(context: Context, dump: Dump): Promise<Outcome | n
   }
   const hooks = cached ? splitHooks(inputs.preSwapHooks).live : inputs.preSwapHooks
   const replaced = await replaceDatabase(context, { what: dump.chosen.key, build, hooks })
+  await swept
   if (!replaced) return null
   const { result, database, previous, server } = replaced
   return { received: result, database, previous, serverVersion: server.version }

@@ -6,9 +6,10 @@ import type { Context } from '../context.ts'
 import { readDatabases } from '../database/catalog.ts'
 import { onDatabase } from '../database/connection.ts'
 import { runHooks } from '../database/hooks.ts'
+import { commentStatement } from '../database/properties.ts'
 import { identifier, type Session } from '../database/psql.ts'
 import { dropDatabase, tryLock, unlock } from '../database/server.ts'
-import { commentDatabase, copyDatabase, markerText, type TemporaryDatabase } from '../database/staging.ts'
+import { copyDatabase, markerText, type TemporaryDatabase } from '../database/staging.ts'
 import { log } from '../report/log.ts'
 import type { Manifest } from '../storage/manifest.ts'
 import { analyze, type Target } from './replace.ts'
@@ -40,6 +41,7 @@ export async function templateName(context: Context, manifest: Manifest, target:
     inputs.tolerateErrors.map(String),
     target.locale ?? manifest.locale,
     target.server.role,
+    target.properties?.tablespace ?? null,
   ]
   return PREFIX + createHash('sha256').update(JSON.stringify(recipe)).digest('hex').slice(0, 24)
 }
@@ -61,7 +63,7 @@ export async function copyFromTemplate(
   try {
     if (await isReady(session, name)) log.info(`Copying the template "${name}"`)
     else await makeTemplate(context, target, name, restore)
-    const copy = await copyDatabase(maker, name, target.name)
+    const copy = await copyDatabase(maker, name, target.name, null)
     await dropOldTemplates(context, target, name)
     return copy
   } finally {
@@ -97,8 +99,9 @@ async function makeTemplate(
     const connection = onDatabase(context.inputs.connection!, staging.name)
     await runHooks('pre-swap-hooks', baked, connection, { ...context, psql: client.psql })
     await analyze(context, client, staging.name)
-    await commentDatabase(session, staging.name, markerText('template', name, maker.run))
+    // All at once: a template by its marker is one by its name, and whole.
     await session.transaction(
+      commentStatement(staging.name, markerText('template', name, maker.run)),
       `ALTER DATABASE ${identifier(staging.name)} ALLOW_CONNECTIONS false`,
       `ALTER DATABASE ${identifier(staging.name)} RENAME TO ${identifier(name)}`,
     )

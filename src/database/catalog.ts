@@ -22,7 +22,7 @@ export async function readDatabases(session: Session): Promise<DatabaseRow[]> {
            CASE WHEN has_database_privilege(d.oid, 'CONNECT') THEN pg_database_size(d.oid) END AS size,
            shobj_description(d.oid, 'pg_database') AS comment, d.datallowconn AS "allowsConnections",
            d.datistemplate AS "isTemplate",
-           (SELECT count(*) FROM pg_stat_activity AS a WHERE a.datid = d.oid AND a.pid <> pg_backend_pid()) AS sessions
+           (SELECT count(*) FROM pg_stat_activity AS a WHERE a.datid = d.oid AND a.usesysid IS NOT NULL AND a.pid <> pg_backend_pid()) AS sessions
     FROM pg_database AS d WHERE d.datname <> 'template0' ORDER BY d.datname`)
   return rows.map((row) => ({ ...row, marker: parseMarker(row.comment) }))
 }

@@ -92,7 +92,8 @@ async function finish(child: Child): Promise<void> {
 /** What pg_dump said, where one sentence of ours says it better. */
 function explainDump(tail: readonly string[], failure: Error): Error {
   const text = tail.join('\n')
-  const lock = /canceling statement due to lock timeout/.test(text)
+  // pg_dump makes of --lock-wait-timeout a statement_timeout for its LOCK TABLE, and of any other limit 0.
+  const lock = /canceling statement due to (lock|statement) timeout/.test(text)
   if (lock) {
     return new Error(
       'pg_dump waited too long for a table that another session has locked (lock-wait-timeout); nothing was dumped',

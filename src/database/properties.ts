@@ -50,10 +50,15 @@ export function propertyStatements(database: string, properties: Properties): st
       ({ provider, label }) =>
         `SECURITY LABEL FOR ${identifier(provider)} ON DATABASE ${name} IS ${literal(label)}`,
     ),
-    ...(comment === null ? [] : [`COMMENT ON DATABASE ${name} IS ${literal(comment)}`]),
+    ...(comment === null ? [] : [commentStatement(database, comment)]),
     `ALTER DATABASE ${name} OWNER TO ${identifier(owner)}`,
     ...(grants ? grantStatements(name, owner, grants) : []),
   ]
+}
+
+/** Null takes the comment away. */
+export function commentStatement(database: string, comment: string | null): string {
+  return `COMMENT ON DATABASE ${identifier(database)} IS ${comment === null ? 'NULL' : literal(comment)}`
 }
 
 /** Grants are made from nothing: what the owner and PUBLIC have by default may have been taken away. */

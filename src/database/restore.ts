@@ -39,11 +39,14 @@ export class ErrorJudge {
   /** The first error that may not pass. */
   fatal: string | null = null
   #ignored = 0
+  #messages = 0
   #entry = ''
   readonly #patterns: readonly RegExp[]
+  readonly #parallel: boolean
 
-  constructor(tolerateErrors: readonly RegExp[]) {
+  constructor(tolerateErrors: readonly RegExp[], parallel = false) {
     this.#patterns = [...TOLERABLE_ERRORS.map(({ pattern }) => pattern), ...tolerateErrors]
+    this.#parallel = parallel
   }
 
   /** @returns whether the line tells of an error that may not pass */
@@ -51,6 +54,7 @@ export class ErrorJudge {
     const entry = /from TOC entry \d+; \d+ \d+ (.+)$/.exec(line)?.[1]
     if (entry) this.#entry = entry.trim()
     this.#ignored = Number(/errors ignored on restore: (\d+)/.exec(line)?.[1] ?? this.#ignored)
+    if (line.startsWith('pg_restore:')) this.#messages += line.match(/\b(?:error|fatal): /g)?.length ?? 0
     const error = /^pg_restore: (?:error|fatal): (.+)$/.exec(line)?.[1]
     if (!error) return false
     if (this.#patterns.some((pattern) => pattern.test(error))) {
@@ -65,7 +69,17 @@ export class ErrorJudge {
   /** pg_restore ends with 1 when it ignored errors; that is good only when we know and tolerate each of them. */
   accepts(code: number | null): boolean {
     if (this.fatal !== null) return false
-    return code === 0 || (code === 1 && this.tolerated > 0 && this.#ignored === this.tolerated)
+    return code === 0 || (code === 1 && this.tolerated > 0 && this.#knowsAll())
+  }
+
+  /**
+   * Its own count of errors is too high with several jobs: a worker that ignored one reports every later entry as
+   * another (`restore_toc_entry` in pg_backup_archiver.c). There we count messages, also those that two workers mixed.
+   */
+  #knowsAll(): boolean {
+    return this.#parallel
+      ? this.#messages === this.tolerated && this.#ignored >= this.tolerated
+      : this.#ignored === this.tolerated
   }
 }
 
@@ -93,7 +107,10 @@ export function startJudged(
   args: readonly string[],
   options: { inputs: RestoreInputs; env: Record<string, string>; stdin: 'stream' | 'none' },
 ): { child: Child; ended: Promise<Error | null> } {
-  const judge = new ErrorJudge(options.inputs.tolerateErrors)
+  const judge = new ErrorJudge(
+    options.inputs.tolerateErrors,
+    args.some((arg) => arg.startsWith('--jobs=')),
+  )
   const child: Child = startChild(pgRestore, args, {
     env: options.env,
     stdin: options.stdin,

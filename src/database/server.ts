@@ -102,14 +102,14 @@ export function isSameServer(a: Identity, b: Identity): boolean {
 /** Sessions in a database, other than our own. */
 export async function countSessions(session: Session, database: string): Promise<number> {
   const [row] = await session.query<{ sessions: number }>(
-    `SELECT count(*) AS sessions FROM pg_stat_activity WHERE datname = ${literal(database)} AND pid <> pg_backend_pid()`,
+    `SELECT count(*) AS sessions FROM pg_stat_activity WHERE datname = ${literal(database)} AND usesysid IS NOT NULL AND pid <> pg_backend_pid()`,
   )
   return row!.sessions
 }
 
 export async function endSessions(session: Session, database: string): Promise<void> {
   await session.query(
-    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${literal(database)} AND pid <> pg_backend_pid()`,
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${literal(database)} AND usesysid IS NOT NULL AND pid <> pg_backend_pid()`,
   )
 }
 

@@ -3,6 +3,7 @@ import { log } from '../report/log.ts'
 import { createDatabase, type Locale } from './locale.ts'
 import { formatMarker, type Marker } from './marker.ts'
 import { temporaryName } from './names.ts'
+import { commentStatement } from './properties.ts'
 import { DatabaseError, identifier, literal, OBJECT_IN_USE, type Session } from './psql.ts'
 import { dropDatabase, type Server, tryLock } from './server.ts'
 
@@ -43,8 +44,13 @@ export async function createStaging(
 const SMALL = 64 * 1024 * 1024
 
 /** The size of a database, and how a file copy of it is made fastest on this server. */
-async function copyStatements({ session, server }: Maker, from: string, to: string): Promise<string[]> {
-  const create = `CREATE DATABASE ${identifier(to)} TEMPLATE ${identifier(from)}`
+async function copyStatements(
+  { session, server }: Maker,
+  from: string,
+  to: { name: string; tablespace: string | null },
+): Promise<string[]> {
+  const place = to.tablespace === null ? '' : ` TABLESPACE ${identifier(to.tablespace)}`
+  const create = `CREATE DATABASE ${identifier(to.name)} TEMPLATE ${identifier(from)}${place}`
   const [row] = await session.query<{ size: number }>(`SELECT pg_database_size(${literal(from)}) AS size`)
   if (server.major < 15 || row!.size < SMALL) return [create]
   // From 18 the file system may share the blocks of both files; where it cannot, the server says so.
@@ -52,12 +58,21 @@ async function copyStatements({ session, server }: Maker, from: string, to: stri
   return [...clone, `${create} STRATEGY FILE_COPY`]
 }
 
-/** A file copy of a database that has no sessions; far faster than a restore, because it copies indexes as they are. */
-export async function copyDatabase(maker: Maker, from: string, target: string): Promise<TemporaryDatabase> {
+/**
+ * A file copy of a database that has no sessions; far faster than a restore, because it copies indexes as they are.
+ *
+ * @param tablespace where the copy goes; null is where the original is
+ */
+export async function copyDatabase(
+  maker: Maker,
+  from: string,
+  target: string,
+  tablespace: string | null,
+): Promise<TemporaryDatabase> {
   const { session, server, run } = maker
   const copy = await temporary(session, server, temporaryName(target))
   try {
-    await runCopy(session, await copyStatements(maker, from, copy.name))
+    await runCopy(session, await copyStatements(maker, from, { name: copy.name, tablespace }))
     await commentDatabase(session, copy.name, markerText('staging', target, run))
     return copy
   } catch (error) {
@@ -81,7 +96,7 @@ export function markerText(kind: Marker['kind'], of: string, run: string): strin
 }
 
 export function commentDatabase(session: Session, database: string, text: string): Promise<void> {
-  return session.execute(`COMMENT ON DATABASE ${identifier(database)} IS ${literal(text)}`)
+  return session.execute(commentStatement(database, text))
 }
 
 /** Noted for the post step, and locked, so that no sweep takes it for a dead run's while we live. */

@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import { commentStatement } from './properties.ts'
 import { DatabaseError, identifier, literal, OBJECT_IN_USE, type Session } from './psql.ts'
 import type { Server } from './server.ts'
 
@@ -9,6 +10,8 @@ export type Swap = {
   staging: string
   /** Where the old database goes, and what its comment becomes; null when there is no old one. */
   old: { name: string; comment: string | null } | null
+  /** The comment of the new database, which takes effect with the swap; left alone when not given. */
+  comment?: string | null
 }
 
 const ATTEMPTS = 5
@@ -41,11 +44,12 @@ function explainSwap(error: unknown, { database }: Swap): Error {
 }
 
 /** The renames; what is committed with them is decided by the caller's transaction. */
-function renames({ database, staging, old }: Swap): string[] {
+function renames({ database, staging, old, comment }: Swap): string[] {
   return [
     ...(old ? [`ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(old.name)}`] : []),
-    ...(old?.comment ? [`COMMENT ON DATABASE ${identifier(old.name)} IS ${literal(old.comment)}`] : []),
+    ...(old?.comment ? [commentStatement(old.name, old.comment)] : []),
     `ALTER DATABASE ${identifier(staging)} RENAME TO ${identifier(database)}`,
+    ...(comment === undefined ? [] : [commentStatement(database, comment)]),
   ]
 }
 
@@ -53,9 +57,10 @@ function door(database: string, open: boolean): string {
   return `ALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS ${open}`
 }
 
+/** Not autovacuum, which has no user: it makes room for a rename by itself, and only a superuser may end it. */
 function everybodyIn({ database, staging }: Swap): string {
   const names = [database, staging].map(literal).join(', ')
-  return `FROM pg_stat_activity WHERE datname IN (${names}) AND pid <> pg_backend_pid()`
+  return `FROM pg_stat_activity WHERE datname IN (${names}) AND usesysid IS NOT NULL AND pid <> pg_backend_pid()`
 }
 
 /**

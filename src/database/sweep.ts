@@ -1,14 +1,22 @@
 import { log } from '../report/log.ts'
-import { readDatabases } from './catalog.ts'
+import { type DatabaseRow, readDatabases } from './catalog.ts'
 import type { Session } from './psql.ts'
 import { dropDatabase, type Server, tryLock, unlock } from './server.ts'
+import { commentDatabase, markerText } from './staging.ts'
 
 /** Younger leftovers are left alone: their run may be between two steps. */
 const OLDEST_ALIVE = 60 * 60 * 1000
 
+/** The names of `temporaryName`. No live database has one, whatever its comment says. */
+const TEMPORARY_NAME = /__pgclone_[0-9a-f]{8}$/
+
+export function hasTemporaryName({ name }: Pick<DatabaseRow, 'name'>): boolean {
+  return TEMPORARY_NAME.test(name)
+}
+
 /**
- * Drops what killed runs left on a server: staging and replaced databases of ours, by their marker, older than an hour,
- * whose lock nobody holds. A living run holds the lock of each of its databases.
+ * Drops what killed runs left on a server: staging and replaced databases of ours, by their name and marker, older than
+ * an hour, whose lock nobody holds. A living run holds the lock of each of its databases.
  */
 export async function sweepDatabases(
   session: Session,
@@ -16,10 +24,15 @@ export async function sweepDatabases(
   now: number = Date.now(),
 ): Promise<string[]> {
   const swept: string[] = []
-  for (const { name, marker } of await readDatabases(session)) {
-    if (!marker || !['staging', 'old'].includes(marker.kind)) continue
-    if (!(now - Date.parse(marker.at) > OLDEST_ALIVE) || !(await tryLock(session, name))) continue
+  for (const database of (await readDatabases(session)).filter(hasTemporaryName)) {
+    const { name, marker } = database
+    if (!isUnmarked(database) && !isLeftover(database, now)) continue
+    if (!(await tryLock(session, name))) continue
     try {
+      if (!marker) {
+        await commentDatabase(session, name, markerText('staging', name, ''))
+        continue
+      }
       await dropDatabase(session, server, name)
       swept.push(name)
       log.info(`Dropped "${name}", which a killed run left behind on ${marker.at}`)
@@ -30,4 +43,18 @@ export async function sweepDatabases(
     }
   }
   return swept
+}
+
+function isLeftover({ marker }: DatabaseRow, now: number): boolean {
+  return (
+    marker !== null && ['staging', 'old'].includes(marker.kind) && now - Date.parse(marker.at) > OLDEST_ALIVE
+  )
+}
+
+/**
+ * The server finishes a `CREATE DATABASE` whose client was killed, and nobody is left to mark it. It is marked when it is
+ * first seen, so that its hour begins then.
+ */
+function isUnmarked({ comment, sessions }: DatabaseRow): boolean {
+  return comment === null && sessions === 0
 }

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { ambientConnection, type Connection, parseDatabaseUrl } from '../database/connection.ts'
 import type { Environment } from '../process/environment.ts'
 import { type KeepRules, PERIODS, type Period } from '../storage/retention.ts'
+import { type InputSet, type NamedSet, readNamedSet } from './config-file.ts'
 import { DEFAULTS, type InputName } from './defaults.ts'
 import { configSecrets, mask, urlSecrets } from './masks.ts'
 import {
@@ -19,7 +20,7 @@ import { parseCalendarSpan, parseKeepCount, parseShare } from './retention.ts'
 import { crossInputProblems } from './rules.ts'
 import { type Location, parseEndpoint, parseLocation, parseS3Config } from './storage.ts'
 
-export const COMMANDS = ['dump', 'restore', 'list', 'verify', 'copy', 'drop'] as const
+export const COMMANDS = ['dump', 'restore', 'list', 'verify', 'copy', 'drop', 'prune'] as const
 const COPY_METHODS = ['auto', 'stream', 'template'] as const
 const INSTALL_MODES = ['auto', 'never'] as const
 const CHECKSUM_MODES = ['auto', 'when-supported', 'when-required'] as const
@@ -43,6 +44,8 @@ export type Inputs = Readonly<{
   s3MaxParts: number
   instance: string
   config: string
+  /** The set of `config-file` whose inputs stand in for those that the step does not give. */
+  namedSet: NamedSet | null
   dumpKey: string
   tables: readonly string[]
   excludeTables: readonly string[]
@@ -90,14 +93,18 @@ export type Inputs = Readonly<{
 class Reader {
   readonly problems: string[] = []
   readonly #environment: Environment
+  readonly #set: InputSet
 
-  constructor(environment: Environment) {
+  constructor(environment: Environment, set: InputSet = {}) {
     this.#environment = environment
+    this.#set = set
   }
 
-  /** The text of an input; an empty one counts as not given. */
+  /** The text of an input: from the step, else from the set, else the default. The runner fills in defaults, so that one counts as not given. */
   text(name: InputName): string {
-    return (this.#environment[`INPUT_${name.toUpperCase()}`] ?? '').trim() || DEFAULTS[name]
+    const given = (this.#environment[`INPUT_${name.toUpperCase()}`] ?? '').trim()
+    if (given !== '' && given !== DEFAULTS[name]) return given
+    return this.#set[name]?.trim() || DEFAULTS[name]
   }
 
   /** The value of an input, or `otherwise` when it is not given or wrong. */
@@ -126,13 +133,15 @@ class Reader {
  * @throws an Error that lists every mistake
  */
 export function readInputs(environment: Environment): Inputs {
-  const reader = new Reader(environment)
+  const step = new Reader(environment)
   mask([
-    ...urlSecrets(reader.text('database-url')),
-    ...urlSecrets(reader.text('source-database-url')),
-    ...configSecrets(reader.text('s3-config')),
+    ...urlSecrets(step.text('database-url')),
+    ...urlSecrets(step.text('source-database-url')),
+    ...configSecrets(step.text('s3-config')),
     environment.PGPASSWORD ?? '',
   ])
+  const namedSet = chooseNamedSet(step, environment)
+  const reader = new Reader(environment, namedSet?.inputs)
   const location = reader.read('storage-location', parseLocation, null)
   const inputs: Inputs = {
     ...readDatabase(reader, environment),
@@ -144,6 +153,7 @@ export function readInputs(environment: Environment): Inputs {
     location: location ?? { kind: 'folder', path: '' },
     instance: reader.text('instance'),
     config: reader.text('config'),
+    namedSet,
     dumpKey: reader.text('dump-key'),
   }
   // An input that cannot be read breaks rules as well; its user needs to hear of it once.
@@ -152,6 +162,14 @@ export function readInputs(environment: Environment): Inputs {
   const problems = [...reader.problems, ...broken]
   if (problems.length > 0) throw new Error(describeProblems(problems))
   return inputs
+}
+
+function chooseNamedSet(step: Reader, environment: Environment): NamedSet | null {
+  try {
+    return readNamedSet(step.text('config-file'), step.text('config'), environment)
+  } catch (error) {
+    throw new Error(`Input ${(error as Error).message}`, { cause: error })
+  }
 }
 
 /** Every problem begins with the name of its input. */

@@ -1,4 +1,5 @@
-import { referenceProblem } from '../storage/keys.ts'
+import { isFullKey, referenceProblem } from '../storage/keys.ts'
+import { hasRules } from '../storage/retention.ts'
 import type { Inputs } from './inputs.ts'
 import { isPlainHttp } from './storage.ts'
 
@@ -10,6 +11,9 @@ const WITHOUT_DATABASE: readonly string[] = ['prune']
 function needsDatabase({ command, local }: Inputs): boolean {
   return command === 'list' ? local : !WITHOUT_DATABASE.includes(command)
 }
+
+const PRUNES: readonly string[] = ['prune', 'dump']
+const TELLS_AGE: readonly string[] = ['restore', 'verify', 'list']
 
 const READS_A_DUMP = ['restore', 'verify']
 
@@ -38,6 +42,14 @@ const RULES: readonly Rule[] = [
     dumpKey.startsWith(':') &&
     templateCache > 0 &&
     'template-cache has no use for a database of the server as dump-key',
+  ({ command, keep }) =>
+    command === 'prune' &&
+    !hasRules(keep) &&
+    'keep-last (or keep-within, -hourly, -daily, -weekly, -monthly, -yearly) is missing; prune needs a rule for what stays',
+  ({ command, dumpKey }) =>
+    command === 'prune' &&
+    isFullKey(dumpKey) &&
+    'dump-key names one dump; prune takes the leading parts of keys, or none',
   ({ s3SseKmsKeyId, s3Sse }) =>
     s3SseKmsKeyId !== '' && !s3Sse.startsWith('aws:kms') && 's3-sse-kms-key-id needs s3-sse: aws:kms',
   (inputs) => {
@@ -70,6 +82,15 @@ export function inputWarnings(inputs: Inputs): string[] {
   }
   if (location.kind === 'folder' && (s3EndpointUrl || s3StorageClass || s3Sse)) {
     warnings.push('the s3-… inputs have no effect, because storage-location is a folder')
+  }
+  if (!PRUNES.includes(command) && hasRules(inputs.keep)) {
+    warnings.push(`the keep-… inputs have no effect with command: ${command}`)
+  }
+  if (!TELLS_AGE.includes(command) && inputs.maxAge !== null) {
+    warnings.push(`max-age has no effect with command: ${command}`)
+  }
+  if (command === 'dump' && inputs.dryRun) {
+    warnings.push('dry-run has no effect on the dump itself, only on its keep rules')
   }
   if (command === 'dump' && inputs.dumpKey !== '') warnings.push('dump-key has no effect with command: dump')
   if (needsDatabase(inputs) && connectionFrom === 'environment') {

@@ -100,6 +100,29 @@ export async function commitSink(sink: Sink, signal: AbortSignal): Promise<void>
   }
 }
 
+/** The longest time that Node's timers know. */
+const LONGEST_TIMER = 2 ** 31 - 1
+
+/** A signal that aborts with `signal`, or with a sentence when something takes too long of which no byte can be seen. */
+export function within(
+  signal: AbortSignal,
+  milliseconds: number,
+  what: string,
+): Disposable & { signal: AbortSignal } {
+  const controller = new AbortController()
+  const late = () =>
+    controller.abort(
+      new Error(
+        `${what} within ${Math.round(milliseconds / 1000)} s (idle-timeout); the connection is dead or the other side is stuck`,
+      ),
+    )
+  const timer = setTimeout(late, Math.min(milliseconds, LONGEST_TIMER))
+  return {
+    signal: AbortSignal.any([signal, controller.signal]),
+    [Symbol.dispose]: () => clearTimeout(timer),
+  }
+}
+
 /** The consumer first: as long as it waits for input, nothing that the producer's end does can look like success. */
 async function abortBoth(source: Source, sink: Sink): Promise<void> {
   await Promise.allSettled([sink.abort(), source.abort()])

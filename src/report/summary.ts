@@ -1,6 +1,7 @@
 import * as core from '@actions/core'
 import type { Copied } from '../commands/copy.ts'
 import type { ListedDump } from '../commands/list.ts'
+import type { Pruned } from '../commands/prune.ts'
 import type { Restored } from '../commands/restore.ts'
 import type { Evidence } from '../commands/verify.ts'
 import type { Context } from '../context.ts'
@@ -149,7 +150,7 @@ export function localSummary(databases: readonly DatabaseRow[], label: string): 
     return `| ${cell(name)} | ${cell(owner)} | ${size === null ? '?' : formatBytes(size)} | ${marker ? `${marker.kind} of ${cell(marker.of)}` : ''} |`
   })
   return [
-    '### Databases of ' + cell(label),
+    `### Databases of ${cell(label)}`,
     '',
     '| Database | Owner | Size | Made by this action |',
     '|---|---|---:|---|',
@@ -168,6 +169,32 @@ export function listSummary(dumps: readonly ListedDump[], where: string): string
   const listing =
     dumps.length === 0 ? 'None.' : ['| Key | Size | Committed |', '|---|---:|---|', ...rows].join('\n')
   return `### ${dumps.length} dumps in ${cell(where)}\n\n${listing}${more}`
+}
+
+/** What a prune leaves alone, in words. */
+export function describeUntouched({ uncommitted, orphans, foreign }: Pruned): string {
+  const counts = [uncommitted, orphans, foreign].map(formatCount)
+  return `${counts[0]} dumps without a manifest, ${counts[1]} manifests without a dump and ${counts[2]} foreign objects`
+}
+
+/** GitHub takes a megabyte of summary; so many rows are a quarter of it. */
+const JUDGED = 1000
+
+export function pruneSummary(pruned: Pruned, where: string): string {
+  const { fates, dryRun } = pruned
+  const deleted = fates.filter(({ keep }) => !keep).length
+  const rows = fates.slice(0, JUDGED).map(({ key, size, keep, reasons }) => {
+    const fate = keep ? 'kept' : dryRun ? 'would be deleted' : '**deleted**'
+    return `| ${cell(key.key)} | ${formatBytes(size)} | ${fate} | ${keep ? reasons.map(cell).join(', ') : 'no rule keeps it'} |`
+  })
+  const listing =
+    rows.length === 0
+      ? 'No committed dumps.'
+      : ['| Key | Size | | Why |', '|---|---:|---|---|', ...rows].join('\n')
+  const more =
+    fates.length > JUDGED ? `\n\n… and ${fates.length - JUDGED} older ones, which are in the log.` : ''
+  const title = `### ${dryRun ? 'Dry run: would delete' : '✅ Deleted'} ${deleted} of ${fates.length} dumps in ${cell(where)}`
+  return `${title}\n\n${listing}${more}\n\nIt leaves alone ${describeUntouched(pruned)}.`
 }
 
 export function failureSummary(command: string, reason: string): string {

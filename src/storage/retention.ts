@@ -41,7 +41,7 @@ function mondayOf(createdAt: string): string {
 }
 
 /** The dumps that share instance, database and config: rules count within such a group. */
-export function groupOf({ instance, database, config }: DumpKey): string {
+export function groupOf({ instance, database, config }: Omit<DumpKey, 'key' | 'createdAt'>): string {
   return `${instance}/${database}/${config}`
 }
 
@@ -127,7 +127,7 @@ function keepFloor(newestFirst: readonly Candidate[], reasons: string[][]): void
   if (reasons[verified]?.length === 0) reasons[verified].push('newest verified')
 }
 
-/** The time so long before another, as Go's `AddDate` and JavaScript's `Date` count: 31 March less a month is 3 March. */
+/** The time so long before another, as Go's `AddDate` and JavaScript's `Date` count: 31 March 2025 less a month is 3 March. */
 function before(createdAt: string, { years, months, days, hours }: CalendarSpan): string {
   const date = new Date(createdAt)
   date.setUTCFullYear(date.getUTCFullYear() - years, date.getUTCMonth() - months, date.getUTCDate() - days)

@@ -41,7 +41,7 @@ export function s3Storage(options: S3Options): Storage {
       new S3Upload(options, key, uploadArguments(options, address(key), expectedBytes)),
     download: async (key) => download(aws, address(key)),
     sweep: () => sweepUploads(options),
-    abandon: (key) => abortMultipartUploads(options, key),
+    abandon: (key) => abortMultipartUploads(options, key).then(() => undefined),
     remove: (key) =>
       aws
         .text(['s3api', 'delete-object', ...objectArguments(options, key)], { evenWhenCancelled: true })
@@ -292,21 +292,25 @@ class S3Upload implements Sink {
     this.#child.stdin.destroy()
     await Promise.race([this.#child.exited, wait(2000, undefined, { ref: false })])
     await endChild(this.#child, ['SIGKILL'], 1000)
-    await abortMultipartUploads(this.#options, this.#key)
-    this.#forget()
+    // What could not be ended stays noted, for the post step.
+    if (await abortMultipartUploads(this.#options, this.#key)) this.#forget()
   }
 }
 
 type OpenUpload = { Key: string; UploadId: string; Initiated: string }
 
 /** Ends the open multipart uploads of exactly this key. A store that cannot list them gets a warning. */
-async function abortMultipartUploads(options: S3Options, key: string): Promise<void> {
+async function abortMultipartUploads(options: S3Options, key: string): Promise<boolean> {
   const fullKey = options.prefix + key
-  await abortUploads(options, fullKey, (upload) => upload.Key === fullKey).catch((error) => {
+  try {
+    await abortUploads(options, fullKey, (upload) => upload.Key === fullKey)
+    return true
+  } catch (error) {
     log.warning(
-      `Could not look for unfinished uploads of ${key}: ${error.message}. A lifecycle rule should end them`,
+      `Could not look for unfinished uploads of ${key}: ${(error as Error).message}. A lifecycle rule should end them`,
     )
-  })
+    return false
+  }
 }
 
 /** Ends the uploads of dumps below our prefix that began so long ago that nobody is at them any more. */

@@ -1,3 +1,4 @@
+import { realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AWS_PROGRAMS } from './aws-bundle.ts'
 import { type AwsCli, parseAwsVersion } from './aws-version.ts'
@@ -23,8 +24,18 @@ export async function findAwsClis(environment: ToolEnvironment): Promise<AwsCli[
     ...[...pathDirectories(environment), ...places].map((directory) => join(directory, name)),
     ...(await matching(toolDirectory(environment), unpacked)),
   ]
-  const clis = await Promise.all([...new Set(candidates)].map((path) => inspectAws(path, environment)))
+  const clis = await Promise.all((await distinct(candidates)).map((path) => inspectAws(path, environment)))
   return clis.filter((cli) => cli !== null)
+}
+
+/** Each file once: `/bin` is often a link to `/usr/bin`, and every start of the CLI takes most of a second. */
+async function distinct(paths: readonly string[]): Promise<string[]> {
+  const byFile = new Map<string, string>()
+  for (const path of paths) {
+    const file = await realpath(path).catch(() => null)
+    if (file !== null && !byFile.has(file)) byFile.set(file, path)
+  }
+  return [...byFile.values()]
 }
 
 /** Asks a program for its version. A glibc build on musl, a script without its Python, anything broken: null. */

@@ -50,7 +50,8 @@ export const operations: Record<string, Operation> = {
   ListObjectsV2: (context) => {
     const { request, quirks } = context
     const list = listObjects(request.bucket, bucketOf(context), request.parameters, quirks.pageSize ?? 1000)
-    return { body: xmlDocument('ListBucketResult', list) }
+    const cut = quirks.noContinuation ? { IsTruncated: true, NextContinuationToken: undefined } : {}
+    return { body: xmlDocument('ListBucketResult', { ...(list as object), ...cut }) }
   },
   ListMultipartUploads: (context) => {
     const { request, quirks } = context
@@ -155,9 +156,17 @@ async function deleteObjects(context: Context): Promise<Answer> {
   const xml = await readText(context.message)
   const keys = elements(xml, 'Object').map((element) => elementText(element, 'Key') ?? '')
   if (keys.length === 0 || keys.length > 1000) throw errors.malformedXml()
-  for (const key of keys) await bucket.remove(key)
+  const isLocked = (key: string) => context.quirks.locked?.test(key) ?? false
+  const deleted = keys.filter((key) => !isLocked(key))
+  for (const key of deleted) await bucket.remove(key)
+  context.request.deleted = deleted
+  const refusal = { Code: 'AccessDenied', Message: 'Access Denied because object protected by object lock.' }
   const isQuiet = elementText(xml, 'Quiet') === 'true'
-  return { body: xmlDocument('DeleteResult', { Deleted: isQuiet ? [] : keys.map((Key) => ({ Key })) }) }
+  const answer = {
+    Deleted: isQuiet ? [] : deleted.map((Key) => ({ Key })),
+    Error: keys.filter(isLocked).map((Key) => ({ Key, ...refusal })),
+  }
+  return { body: xmlDocument('DeleteResult', answer) }
 }
 
 async function uploadPart(context: Context): Promise<Answer> {

@@ -12,4 +12,8 @@ export interface Quirks {
   noUploadListing?: boolean
   /** Most entries of a listing's page. */
   pageSize?: number
+  /** Says that a listing goes on and does not say where. */
+  noContinuation?: boolean
+  /** Keys that DeleteObjects refuses, as an Object Lock does. */
+  locked?: RegExp
 }

@@ -15,6 +15,8 @@ export interface S3Request {
   /** What was answered; 0 while there is no answer, or when the connection was broken on purpose. */
   status: number
   errorCode?: string
+  /** The keys that a DeleteObjects deleted. */
+  deleted?: string[]
   startedAt: number
 }
 

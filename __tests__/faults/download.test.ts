@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, beforeEach, test } from 'node:test'
+import { type Bench, startBench } from '../e2e/bench.ts'
+import type { FaultRule } from '../support/s3.ts'
+import { makeData } from '../support/sample.ts'
+import { childOf, killChild, until, witness } from './harm.ts'
+
+let bench: Bench
+/** The same dump in both places. */
+let key: string
+let bytes: Buffer
+let manifest: Record<string, unknown>
+
+before(async () => {
+  bench = await startBench()
+  const { postgres } = bench
+  await makeData(postgres, 'app', 20)
+  await postgres.createDatabase('live')
+  await postgres.psql('live', `create table bulk as select 'old' as state; create table only_here (id int)`)
+  key = await bench.dump('folder', 'app', { compression: 'none' })
+  bytes = readFileSync(join(bench.folder, key))
+  manifest = JSON.parse(readFileSync(join(bench.folder, `${key}.json`), 'utf8'))
+})
+beforeEach(async () => {
+  bench.s3.heal()
+  await put('folder', bytes, manifest)
+  await put('s3', bytes, manifest)
+})
+after(() => bench?.[Symbol.asyncDispose]())
+
+/** Puts the dump and its manifest into a place; null takes one away. */
+async function put(place: 'folder' | 's3', dump: Uint8Array | null, record: object | string | null) {
+  const text = record === null || typeof record === 'string' ? record : JSON.stringify(record)
+  for (const [name, content] of [[key, dump] as const, [`${key}.json`, text] as const]) {
+    const path = join(bench.folder, name)
+    if (place === 'folder') content === null ? rmSync(path, { force: true }) : writeFileSync(path, content)
+    else
+      await (content === null
+        ? bench.s3.remove(`nightly/${name}`)
+        : bench.s3.write(`nightly/${name}`, content))
+  }
+}
+
+function flipped(at: number): Buffer {
+  const altered = Buffer.from(bytes)
+  altered[at]! ^= 0x01
+  return altered
+}
+
+const sha256 = (data: Uint8Array) => createHash('sha256').update(data).digest('hex')
+/** Somewhere in the rows. */
+const middle = () => Math.floor(bytes.length / 2)
+const cutAt = (size: number) => bytes.subarray(0, size)
+
+const stored: [string, () => [Uint8Array | null, object | string | null], RegExp][] = [
+  ['cut', () => [cutAt(middle()), manifest], /its manifest says \d+; it was cut or replaced/],
+  ['longer', () => [Buffer.concat([bytes, Buffer.from('x')]), manifest], /it was cut or replaced/],
+  ['empty', () => [Buffer.alloc(0), manifest], /is empty; it is no dump/],
+  ['altered by one bit', () => [flipped(middle()), manifest], /is not what was dumped \(SHA-256|is damaged/],
+  [
+    'altered by its last bit',
+    () => [flipped(bytes.length - 1), manifest],
+    /is not what was dumped \(SHA-256|is damaged/,
+  ],
+  ['gone', () => [null, manifest], /There is no dump|data is gone/],
+  ['cut, and nobody recorded its size', () => [cutAt(middle()), null], /is damaged: the archive ends/],
+  ['no archive at all', () => [Buffer.from('\0'.repeat(1000)), null], /is damaged/],
+  [
+    'cut, with a manifest that says so',
+    () => {
+      const dump = cutAt(middle())
+      return [dump, { ...manifest, size: dump.length, sha256: sha256(dump) }]
+    },
+    /is damaged: the archive ends/,
+  ],
+  [
+    'of other rows than its manifest says',
+    () => [bytes, { ...manifest, tables: [{ schema: 'public', name: 'bulk', rows: 7, bytes: 7 }] }],
+    /differs from its manifest: public\.bulk has 21,400 rows instead of 7/,
+  ],
+  ['with a manifest of another key', () => [bytes, { ...manifest, key: 'a/b/c/d' }], /names another key/],
+  ['with a manifest that is no JSON', () => [bytes, '{"version": 1,'], /manifest of .* is not JSON/],
+  ['with a manifest of the future', () => [bytes, { ...manifest, version: 2 }], /has version 2/],
+  [
+    'with another SHA-256',
+    () => [bytes, { ...manifest, sha256: sha256(Buffer.from('x')) }],
+    /is not what was dumped/,
+  ],
+]
+
+for (const [what, content, says] of stored) {
+  test(`the stored dump is ${what}`, async () => {
+    await put('folder', ...content())
+    const harm = await witness(bench, 'live')
+    for (const jobs of ['1', '2']) {
+      const run = await bench.run('restore', 'folder', 'live', { 'dump-key': key, jobs })
+      await assertHarmless(harm, run, says)
+    }
+  })
+}
+
+/** The damaged dump itself is no leftover of the run. */
+async function assertHarmless(
+  harm: Awaited<ReturnType<typeof witness>>,
+  run: Parameters<typeof harm.assertHarmless>[0],
+  says: RegExp,
+) {
+  const now = (path: string) => readFileSync(path)
+  const path = join(bench.folder, key)
+  const kept = [path, `${path}.json`].map((file) => {
+    try {
+      return now(file)
+    } catch {
+      return null
+    }
+  })
+  // Whole again for a moment, so that only what the run left would be found.
+  await put('folder', bytes, manifest)
+  await harm.assertHarmless(run, says)
+  await put('folder', kept[0]!, kept[1] === null ? null : String(kept[1]))
+}
+
+const always = Number.POSITIVE_INFINITY
+/** The second half of the dump, as the AWS CLI asks for it; the manifest is read in one piece. */
+const part = { operation: 'GetObject', key: /\.dump$/, nth: 2 }
+
+const transfers: [string, FaultRule, RegExp][] = [
+  [
+    'ends early, and the AWS CLI takes it for the end',
+    { ...part, action: { type: 'truncate', after: 3_000_000 } },
+    /bytes and \d+ arrived/,
+  ],
+  [
+    'ignores the range',
+    { ...part, times: 1, action: { type: 'ignore-range' } },
+    /arrived|not what was dumped|damaged/,
+  ],
+  ['alters a byte', { ...part, action: { type: 'flip', at: 100_000 } }, /is not what was dumped|is damaged/],
+  [
+    'is refused in the middle',
+    { ...part, times: always, action: { type: 'error', status: 403, code: 'AccessDenied' } },
+    /access denied/,
+  ],
+  [
+    'is answered by 503 for ever',
+    { ...part, times: always, action: { type: 'error', status: 503, code: 'SlowDown' } },
+    /503 SlowDown|overloaded/,
+  ],
+  [
+    'is cut again and again',
+    { ...part, times: always, action: { type: 'close', after: 1000 } },
+    /connection to the store was cut|aws s3 cp/,
+  ],
+  [
+    'goes silent',
+    { ...part, times: always, action: { type: 'stall', after: 1000 } },
+    /No byte moved for 3 s/,
+  ],
+]
+
+for (const [what, rule, says] of transfers) {
+  test(`the download ${what}`, async () => {
+    const harm = await witness(bench, 'live')
+    bench.s3.fault(rule)
+    const more = {
+      ...{ 'dump-key': key, 'idle-timeout': '3s' },
+      's3-config': `${bench.s3.config}\nAWS_MAX_ATTEMPTS=2`,
+    }
+    await harm.assertHarmless(await bench.run('restore', 's3', 'live', more), says)
+  })
+}
+
+test('the downloader is killed', async () => {
+  const harm = await witness(bench, 'live')
+  bench.s3.fault({ ...part, times: always, action: { type: 'stall', after: 1000 } })
+  const action = bench.start('restore', 's3', 'live', { 'dump-key': key })
+  await childOf(action, /s3 cp s3:.*\.dump - /)
+  await until(
+    () => bench.s3.requests.filter(({ operation }) => operation === 'GetObject').length > 1,
+    'a request',
+  )
+  await killChild(action, /s3 cp s3:.*\.dump - /)
+  await harm.assertHarmless(await action.done, /aws s3 cp \(download\) failed \(SIGKILL\)/)
+})
+
+test('the store replaces the dump while it is read', async () => {
+  const harm = await witness(bench, 'live')
+  const other = flipped(bytes.length - 1000)
+  bench.s3.fault({ ...part, action: { type: 'call', run: ({ key }) => bench.s3.write(key, other) } })
+  const run = await bench.run('restore', 's3', 'live', { 'dump-key': key })
+  await harm.assertHarmless(run, /not what was dumped|aws s3 cp/)
+  assert.deepEqual(run.outputs, {})
+})

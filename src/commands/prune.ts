@@ -1,0 +1,132 @@
+import type { Context } from '../context.ts'
+import { formatBytes } from '../report/format.ts'
+import { log } from '../report/log.ts'
+import { setOutputs } from '../report/outputs.ts'
+import { describeUntouched, pruneSummary, writeSummary } from '../report/summary.ts'
+import {
+  type CatalogueEntry,
+  isWanted,
+  type Narrowing,
+  readCatalogue,
+  tryManifests,
+} from '../storage/catalogue.ts'
+import { type DumpKey, manifestKey } from '../storage/keys.ts'
+import { formatManifest, type Manifest } from '../storage/manifest.ts'
+import { type Candidate, decide } from '../storage/retention.ts'
+import type { Storage } from '../storage/storage.ts'
+import { narrowingOf, openStorage, prefixOf } from './prepare.ts'
+
+/** Where to prune: below a prefix of whole key parts, and only what fits. */
+export type Scope = { prefix: string; narrowing: Narrowing }
+
+/** What became of a committed dump, and why. */
+export type Fate = { key: DumpKey; size: number; keep: boolean; reasons: readonly string[] }
+
+/** What a prune did, or with `dryRun` would do. The other numbers are of what it does not touch. */
+export type Pruned = {
+  /** Newest first. */
+  fates: readonly Fate[]
+  uncommitted: number
+  orphans: number
+  foreign: number
+  dryRun: boolean
+}
+
+/** Deletes the dumps that no keep rule keeps. */
+export async function prune(context: Context): Promise<void> {
+  const started = Date.now()
+  const storage = await openStorage(context)
+  const scope = { prefix: prefixOf(context), narrowing: narrowingOf(context) }
+  const pruned = await pruneDumps(context, storage, scope)
+  await writeSummary(context, pruneSummary(pruned, storage.address(scope.prefix)))
+  setOutputs({ ...pruneOutputs(pruned), 'duration-ms': Date.now() - started })
+}
+
+export function pruneOutputs({ fates }: Pruned): Record<'deleted' | 'kept', string> {
+  const keys = (keep: boolean) => fates.filter((fate) => fate.keep === keep).map(({ key }) => key.key)
+  return { deleted: JSON.stringify(keys(false)), kept: JSON.stringify(keys(true)) }
+}
+
+/** Everything is read and decided before anything is deleted: what cannot be listed or read in whole is not pruned. */
+export async function pruneDumps(context: Context, storage: Storage, scope: Scope): Promise<Pruned> {
+  const { keep, dryRun } = context.inputs
+  const { entries, orphans, foreign } = await readCatalogue(storage, scope.prefix)
+  const wanted = entries.filter((entry) => entry.committed && isWanted(entry.key, scope.narrowing))
+  const { sound, unsound } = await sortOut(storage, wanted, scope.prefix)
+  const verdicts = decide(sound, keep, new Date().toISOString())
+  const doomed = verdicts.filter((verdict) => !verdict.keep).map(({ dump }) => dump)
+  context.signal.throwIfAborted()
+  const refused = dryRun ? new Map<string, string>() : await remove(storage, doomed)
+  const judged = verdicts.map(({ dump, keep, reasons }): Fate => {
+    const refusal = refused.get(dump.key.key)
+    return { ...dump, keep: keep || refusal !== undefined, reasons: refusal ? [refusal] : reasons }
+  })
+  const fates = [...judged, ...unsound].sort((a, b) => (a.key.createdAt < b.key.createdAt ? 1 : -1))
+  const uncommitted = entries.filter((entry) => !entry.committed).length
+  const pruned = { fates, uncommitted, orphans: orphans.length, foreign, dryRun }
+  tell(pruned)
+  return pruned
+}
+
+type Sound = Candidate & { size: number; manifest: Manifest }
+
+/** A dump that contradicts its manifest, or whose manifest cannot be read, stays and does not count in the place of a good one. */
+async function sortOut(
+  storage: Storage,
+  entries: readonly CatalogueEntry[],
+  prefix: string,
+): Promise<{ sound: Sound[]; unsound: Fate[] }> {
+  const manifests = await tryManifests(storage, entries, prefix)
+  const sound: Sound[] = []
+  const unsound: Fate[] = []
+  for (const { key, size } of entries) {
+    const manifest = manifests.get(key.key)!
+    if (!(manifest instanceof Error) && manifest.size === size) {
+      sound.push({ key, size, manifest, verified: manifest.verified !== undefined })
+      continue
+    }
+    const differs = (expected: number) => `it has ${size} bytes and its manifest says ${expected}`
+    const problem = manifest instanceof Error ? manifest.message : differs(manifest.size)
+    log.warning(`${key.key} is kept and not counted: ${problem}`)
+    unsound.push({ key, size, keep: true, reasons: ['not sound, see the log'] })
+  }
+  return { sound, unsound }
+}
+
+/**
+ * Manifest first: at no moment does a manifest promise data that are gone.
+ *
+ * @returns why, for each dump that storage would not delete and that therefore stays whole
+ */
+async function remove(storage: Storage, dumps: readonly Sound[]): Promise<Map<string, string>> {
+  const refused = new Map<string, string>()
+  const locked = await storage.removeAll(dumps.map(({ key }) => manifestKey(key.key)))
+  const open = dumps.filter(({ key }) => !locked.has(manifestKey(key.key)))
+  const stuck = await storage.removeAll(open.map(({ key }) => key.key)).catch((error) => {
+    throw new Error(
+      `The manifests of ${open.length} dumps are deleted, and their data may stay, uncommitted: ${error.message}`,
+      { cause: error },
+    )
+  })
+  for (const { key, manifest } of dumps) {
+    const reason = locked.get(manifestKey(key.key)) ?? stuck.get(key.key)
+    if (reason === undefined) continue
+    if (stuck.has(key.key)) await storage.writeTextOnce(manifestKey(key.key), formatManifest(manifest))
+    log.warning(`${key.key} cannot be deleted and is kept: ${reason}`)
+    refused.set(key.key, `cannot be deleted: ${reason}`)
+  }
+  return refused
+}
+
+function tell(pruned: Pruned): void {
+  const { fates, dryRun } = pruned
+  for (const { key, size, keep, reasons } of fates) {
+    const fate = keep ? 'Kept' : dryRun ? 'Would delete' : 'Deleted'
+    log.info(`${fate} ${key.key}  ${formatBytes(size)}  (${keep ? reasons.join(', ') : 'no rule keeps it'})`)
+  }
+  const kept = fates.filter(({ keep }) => keep).length
+  const deleted = fates.length - kept
+  log.info(
+    `${dryRun ? 'Dry run: would delete' : 'Deleted'} ${deleted} of ${fates.length} dumps; not touched: ${describeUntouched(pruned)}`,
+  )
+}
