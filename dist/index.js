@@ -41001,7 +41001,11 @@ async function deleteObjects(options, keys) {
     const refused = new Map();
     for (let start = 0; start < keys.length; start += DELETED_AT_ONCE) {
         const Objects = keys.slice(start, start + DELETED_AT_ONCE).map((key) => ({ Key: prefix + key }));
-        const { Errors = [] } = await withTextFile(options, JSON.stringify({ Objects, Quiet: true }), (path) => aws.json(['s3api', 'delete-objects', '--bucket', bucket, '--delete', `file://${path}`]));
+        const { Errors = [] } = await withTextFile(options, JSON.stringify({ Objects, Quiet: true }), (path) => {
+            const args = ['s3api', 'delete-objects', '--bucket', bucket, '--delete', `file://${path}`];
+            // Half of a deletion leaves more behind than a whole one.
+            return aws.json(args, { evenWhenCancelled: true });
+        });
         for (const { Key, Code, Message } of Errors) {
             refused.set(Key.slice(prefix.length), Message ? `${Message} [${Code}]` : Code);
         }
@@ -41412,6 +41416,7 @@ async function moveIntoPlace(folder, home) {
 
 
 
+
 /** Where official installers put it. Relative to the root of the file system. */
 const PLACES = {
     linux: ['usr/local/bin', 'usr/local/aws-cli/v2/current/bin'],
@@ -41428,8 +41433,18 @@ async function findAwsClis(environment) {
         ...[...pathDirectories(environment), ...places].map((directory) => (0,external_node_path_namespaceObject.join)(directory, name)),
         ...(await matching(toolDirectory(environment), unpacked)),
     ];
-    const clis = await Promise.all([...new Set(candidates)].map((path) => inspectAws(path, environment)));
+    const clis = await Promise.all((await distinct(candidates)).map((path) => inspectAws(path, environment)));
     return clis.filter((cli) => cli !== null);
+}
+/** Each file once: `/bin` is often a link to `/usr/bin`, and every start of the CLI takes most of a second. */
+async function distinct(paths) {
+    const byFile = new Map();
+    for (const path of paths) {
+        const file = await (0,promises_namespaceObject.realpath)(path).catch(() => null);
+        if (file !== null && !byFile.has(file))
+            byFile.set(file, path);
+    }
+    return [...byFile.values()];
 }
 /** Asks a program for its version. A glibc build on musl, a script without its Python, anything broken: null. */
 async function inspectAws(path, environment) {
@@ -42475,14 +42490,12 @@ function toolOptions({ inputs, signal }) {
         signal,
     };
 }
-/** The place for dumps, ready and answering. */
+/** The place for dumps. Its first use tells whether it answers. */
 async function openStorage(context) {
     const { inputs, workspace } = context;
-    const storage = inputs.location.kind === 'folder'
+    return inputs.location.kind === 'folder'
         ? localStorage((0,external_node_path_namespaceObject.resolve)(workspace, inputs.location.path))
-        : await openS3(context, inputs.location);
-    await storage.check();
-    return storage;
+        : openS3(context, inputs.location);
 }
 async function openS3(context, location) {
     const { inputs, environment, signal } = context;
@@ -42752,14 +42765,13 @@ const REASONS = [
         /could not translate host name "([^"]*)"/,
         (where, m) => `${where}: there is no host named "${m[1]}" (check the spelling and the runner's network)`,
     ],
+    // Refused over TLS, whether or not it was then tried without: what is missing is not TLS.
+    [/no pg_hba\.conf entry for host "([^"]*)", user "([^"]*)".*, SSL encryption/, notLetIn],
     [
         /no pg_hba\.conf entry for host "([^"]*)".*no encryption/,
         (where) => `${where}: the server demands TLS; add sslmode=require or better sslmode=verify-full to the URL`,
     ],
-    [
-        /no pg_hba\.conf entry for host "([^"]*)", user "([^"]*)"/,
-        (where, m) => `${where}: the server does not let user "${m[2]}" in from ${m[1]} (its pg_hba.conf, or the provider's allow-list)`,
-    ],
+    [/no pg_hba\.conf entry for host "([^"]*)", user "([^"]*)"/, notLetIn],
     [
         /server does not support SSL/,
         (where) => `${where}: the server offers no TLS, and the URL demands it by its sslmode`,
@@ -42798,6 +42810,9 @@ const REASONS = [
         (where) => `${where}: the connection to the server was cut`,
     ],
 ];
+function notLetIn(where, [, host, user]) {
+    return `${where}: the server does not let user "${user}" in from ${host} (its pg_hba.conf, or the provider's allow-list)`;
+}
 /**
  * The sentence for a failed connection.
  *
@@ -42860,7 +42875,19 @@ class Session {
         options.signal?.addEventListener('abort', cancel, { once: true });
         void child.exited.then(() => options.signal?.removeEventListener('abort', cancel));
         await session.execute('SET standard_conforming_strings = on', 'SET client_min_messages = error', 'SET statement_timeout = 0', 'SET lock_timeout = 0');
+        await session.#checkService();
         return session;
+    }
+    /** libpq believes a service more than `PGDATABASE`: one that names a database would take us there, and nowhere else. */
+    async #checkService() {
+        const { variables, database, label } = this.#connection;
+        if (!variables.PGSERVICE)
+            return;
+        const [row] = await this.query('SELECT current_database() AS name');
+        if (row.name === database)
+            return;
+        await this.close();
+        throw new Error(`Cannot connect to ${label}: the service "${variables.PGSERVICE}" leads to "${row.name}" and not to "${database}"; remove dbname from it`);
     }
     /** Runs one SELECT and returns its rows as objects. */
     async query(select) {
@@ -43241,7 +43268,8 @@ function explainDump(tail, failure) {
 
 /** How a hook is run: pure, so that a table can test it. */
 function hookCommand(hook, workspace, platform) {
-    if (/\.sql$/i.test(hook)) {
+    // `psql --file=x.sql` is a command.
+    if (/^\S+\.sql$/i.test(hook)) {
         const path = (0,external_node_path_namespaceObject.isAbsolute)(hook) ? hook : (0,external_node_path_namespaceObject.join)(workspace, hook);
         return {
             file: 'psql',
@@ -43313,8 +43341,11 @@ function createStatement(name, server, locale, tablespace) {
         options.push(`TABLESPACE ${identifier(tablespace)}`);
     return options.join(' ');
 }
-/** Invalid locale or encoding: wrong_object_type, invalid_parameter_value, undefined_object, syntax_error. */
-const LOCALE_REFUSED = ['42809', '22023', '42704', '42601'];
+/**
+ * Invalid locale, provider or encoding: wrong_object_type, invalid_parameter_value, undefined_object, syntax_error,
+ * invalid_object_definition, feature_not_supported.
+ */
+const LOCALE_REFUSED = ['42809', '22023', '42704', '42601', '42P17', '0A000'];
 /**
  * Creates a database with a locale, or, when the server does not have that locale, with the server's own.
  *
@@ -43879,7 +43910,7 @@ function localSummary(databases, label) {
         return `| ${cell(name)} | ${cell(owner)} | ${size === null ? '?' : formatBytes(size)} | ${marker ? `${marker.kind} of ${cell(marker.of)}` : ''} |`;
     });
     return [
-        '### Databases of ' + cell(label),
+        `### Databases of ${cell(label)}`,
         '',
         '| Database | Owner | Size | Made by this action |',
         '|---|---|---:|---|',
@@ -46967,26 +46998,30 @@ var dump_disposeResources = (undefined && undefined.__disposeResources) || (func
 /** Hooks → stream a dump into storage → check it there → commit its manifest. */
 async function dump(context) {
     const started = Date.now();
-    const { storage, previous, look, client } = await log.group('Prepare', () => prepare(context));
-    await runHooks('pre-dump-hooks', context.inputs.preDumpHooks, connectionOf(context), {
-        ...context,
-        psql: client.psql,
-    });
+    const { storage, look, client } = await log.group('Prepare', () => prepare(context));
+    await runPreDumpHooks(context, storage, client);
     const key = nameDump(context);
+    // Beside the dump: it is needed for the commit only, and every question to S3 takes a second.
+    const previous = findPrevious(context, storage, groupOf(key));
+    previous.catch(() => undefined);
     const stored = await log.group(`Dump ${connectionOf(context).label} to ${storage.address(key.key)}`, () => store(context, { storage, key, look, client }));
     const manifest = dump_describe(context, { key, look, client, ...stored, durationMs: Date.now() - started });
     await commit(context, storage, manifest, previous);
     const pruned = await pruneAfter(context, storage, key);
     await dump_report(context, storage, manifest, pruned);
 }
-/** Everything that can fail early, before the first byte is dumped. The database and the store are asked at once. */
+/** Everything that can fail early, before the first byte is dumped. */
 async function prepare(context) {
-    const [place, rest] = await Promise.all([lookAtStorage(context), dump_lookAtSource(context)]);
-    return { ...place, ...rest };
+    const [storage, source] = await Promise.all([openStorage(context), dump_lookAtSource(context)]);
+    return { storage, ...source };
 }
-async function lookAtStorage(context) {
-    const storage = await openStorage(context);
-    return { storage, previous: await findPrevious(context, storage, groupOf(nameDump(context))) };
+/** Hooks may take long and change the source, so they run only when the store has answered. */
+async function runPreDumpHooks(context, storage, { psql }) {
+    const hooks = context.inputs.preDumpHooks;
+    if (hooks.length === 0)
+        return;
+    await storage.check();
+    await runHooks('pre-dump-hooks', hooks, connectionOf(context), { ...context, psql });
 }
 async function dump_lookAtSource(context) {
     const env_1 = { stack: [], error: void 0, hasError: false };
@@ -47156,7 +47191,7 @@ function dump_describe({ inputs, run }, { key, look, client, size, sha256, archi
 /** The moment at which the dump becomes one. */
 async function commit({ inputs }, storage, manifest, previous) {
     try {
-        checkShrinkage(inputs, previous, manifest);
+        checkShrinkage(inputs, await previous, manifest);
         await storage.writeTextOnce(manifestKey(manifest.key), formatManifest(manifest));
     }
     catch (error) {
@@ -48972,6 +49007,7 @@ function giveUp() {
 
 
 
+
 const main_COMMANDS = {
     dump: dump,
     restore: restore,
@@ -48986,6 +49022,9 @@ const POST = 'post';
 async function main_run() {
     const isPost = getState(POST) !== '';
     saveState(POST, 'yes');
+    // Later steps may have changed the workspace, so that inputs from its config-file are read only when there is work.
+    if (isPost && readPending().length === 0)
+        return;
     const cancel = onCancel();
     let context = null;
     try {

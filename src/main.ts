@@ -12,6 +12,7 @@ import { type Context, makeContext } from './context.ts'
 import { type Command, readInputs } from './inputs/inputs.ts'
 import { inputWarnings } from './inputs/rules.ts'
 import { onCancel } from './process/cancel.ts'
+import { readPending } from './process/pending.ts'
 import { hideSecrets } from './process/secrets.ts'
 import { log } from './report/log.ts'
 import { failureSummary, writeSummary } from './report/summary.ts'
@@ -32,6 +33,8 @@ const POST = 'post'
 export async function run(): Promise<void> {
   const isPost = core.getState(POST) !== ''
   core.saveState(POST, 'yes')
+  // Later steps may have changed the workspace, so that inputs from its config-file are read only when there is work.
+  if (isPost && readPending().length === 0) return
   const cancel = onCancel()
   let context: Context | null = null
   try {

@@ -105,6 +105,30 @@ export async function waitsFor({ postgres }: Bench, statement: string): Promise<
   )
 }
 
+/**
+ * Lets the Action go on, one statement at a time, up to one that creates, renames or alters a database in a given way.
+ *
+ * @param held what holds it now
+ */
+export async function holdAt(bench: Bench, statement: string, held: Session): Promise<Session> {
+  const { postgres } = bench
+  const sql =
+    "select query from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'pgclone-action'"
+  for (let session = held; ; ) {
+    let query = ''
+    await until(async () => {
+      query = (await postgres.query<{ query: string }>('postgres', sql))[0]?.query ?? ''
+      return query !== ''
+    }, `${statement} to wait`)
+    if (query.startsWith(statement)) return session
+    // The lock is given in the order in which it was asked for: to one statement of the Action, and then to us again.
+    const next = holdDatabases(bench)
+    await waitsFor(bench, 'begin; lock table pg_database')
+    await session.end()
+    session = await next
+  }
+}
+
 /** Waits until no session of the Action is left on the server. */
 export async function allGone({ postgres }: Bench): Promise<void> {
   const sql =

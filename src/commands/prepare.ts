@@ -24,15 +24,12 @@ export function toolOptions({ inputs, signal }: Context): ToolOptions {
   }
 }
 
-/** The place for dumps, ready and answering. */
+/** The place for dumps. Its first use tells whether it answers. */
 export async function openStorage(context: Context): Promise<Storage> {
   const { inputs, workspace } = context
-  const storage =
-    inputs.location.kind === 'folder'
-      ? localStorage(resolve(workspace, inputs.location.path))
-      : await openS3(context, inputs.location)
-  await storage.check()
-  return storage
+  return inputs.location.kind === 'folder'
+    ? localStorage(resolve(workspace, inputs.location.path))
+    : openS3(context, inputs.location)
 }
 
 async function openS3(context: Context, location: { bucket: string; prefix: string }): Promise<Storage> {

@@ -41,7 +41,6 @@ export async function templateName(context: Context, manifest: Manifest, target:
     inputs.tolerateErrors.map(String),
     target.locale ?? manifest.locale,
     target.server.role,
-    target.properties?.tablespace ?? null,
   ]
   return PREFIX + createHash('sha256').update(JSON.stringify(recipe)).digest('hex').slice(0, 24)
 }
@@ -63,7 +62,7 @@ export async function copyFromTemplate(
   try {
     if (await isReady(session, name)) log.info(`Copying the template "${name}"`)
     else await makeTemplate(context, target, name, restore)
-    const copy = await copyDatabase(maker, name, target.name, null)
+    const copy = await copyDatabase(maker, name, target.name, target.properties?.tablespace ?? null)
     await dropOldTemplates(context, target, name)
     return copy
   } finally {

@@ -9,16 +9,14 @@ const REASONS: readonly [RegExp, (where: string, match: RegExpExecArray) => stri
     /could not translate host name "([^"]*)"/,
     (where, m) => `${where}: there is no host named "${m[1]}" (check the spelling and the runner's network)`,
   ],
+  // Refused over TLS, whether or not it was then tried without: what is missing is not TLS.
+  [/no pg_hba\.conf entry for host "([^"]*)", user "([^"]*)".*, SSL encryption/, notLetIn],
   [
     /no pg_hba\.conf entry for host "([^"]*)".*no encryption/,
     (where) =>
       `${where}: the server demands TLS; add sslmode=require or better sslmode=verify-full to the URL`,
   ],
-  [
-    /no pg_hba\.conf entry for host "([^"]*)", user "([^"]*)"/,
-    (where, m) =>
-      `${where}: the server does not let user "${m[2]}" in from ${m[1]} (its pg_hba.conf, or the provider's allow-list)`,
-  ],
+  [/no pg_hba\.conf entry for host "([^"]*)", user "([^"]*)"/, notLetIn],
   [
     /server does not support SSL/,
     (where) => `${where}: the server offers no TLS, and the URL demands it by its sslmode`,
@@ -60,6 +58,10 @@ const REASONS: readonly [RegExp, (where: string, match: RegExpExecArray) => stri
     (where) => `${where}: the connection to the server was cut`,
   ],
 ]
+
+function notLetIn(where: string, [, host, user]: RegExpExecArray): string {
+  return `${where}: the server does not let user "${user}" in from ${host} (its pg_hba.conf, or the provider's allow-list)`
+}
 
 /**
  * The sentence for a failed connection.

@@ -12,7 +12,8 @@ export function hookCommand(
   workspace: string,
   platform: NodeJS.Platform,
 ): { file: 'psql' | string; args: string[] } {
-  if (/\.sql$/i.test(hook)) {
+  // `psql --file=x.sql` is a command.
+  if (/^\S+\.sql$/i.test(hook)) {
     const path = isAbsolute(hook) ? hook : join(workspace, hook)
     return {
       file: 'psql',

@@ -44,8 +44,11 @@ export function createStatement(
   return options.join(' ')
 }
 
-/** Invalid locale or encoding: wrong_object_type, invalid_parameter_value, undefined_object, syntax_error. */
-const LOCALE_REFUSED = ['42809', '22023', '42704', '42601']
+/**
+ * Invalid locale, provider or encoding: wrong_object_type, invalid_parameter_value, undefined_object, syntax_error,
+ * invalid_object_definition, feature_not_supported.
+ */
+const LOCALE_REFUSED = ['42809', '22023', '42704', '42601', '42P17', '0A000']
 
 /**
  * Creates a database with a locale, or, when the server does not have that locale, with the server's own.

@@ -57,7 +57,20 @@ export class Session implements AsyncDisposable {
       'SET statement_timeout = 0',
       'SET lock_timeout = 0',
     )
+    await session.#checkService()
     return session
+  }
+
+  /** libpq believes a service more than `PGDATABASE`: one that names a database would take us there, and nowhere else. */
+  async #checkService(): Promise<void> {
+    const { variables, database, label } = this.#connection
+    if (!variables.PGSERVICE) return
+    const [row] = await this.query<{ name: string }>('SELECT current_database() AS name')
+    if (row!.name === database) return
+    await this.close()
+    throw new Error(
+      `Cannot connect to ${label}: the service "${variables.PGSERVICE}" leads to "${row!.name}" and not to "${database}"; remove dbname from it`,
+    )
   }
 
   /** Runs one SELECT and returns its rows as objects. */

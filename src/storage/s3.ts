@@ -162,9 +162,11 @@ async function deleteObjects(options: S3Options, keys: readonly string[]): Promi
   const refused = new Map<string, string>()
   for (let start = 0; start < keys.length; start += DELETED_AT_ONCE) {
     const Objects = keys.slice(start, start + DELETED_AT_ONCE).map((key) => ({ Key: prefix + key }))
-    const { Errors = [] } = await withTextFile(options, JSON.stringify({ Objects, Quiet: true }), (path) =>
-      aws.json<Deletion>(['s3api', 'delete-objects', '--bucket', bucket, '--delete', `file://${path}`]),
-    )
+    const { Errors = [] } = await withTextFile(options, JSON.stringify({ Objects, Quiet: true }), (path) => {
+      const args = ['s3api', 'delete-objects', '--bucket', bucket, '--delete', `file://${path}`]
+      // Half of a deletion leaves more behind than a whole one.
+      return aws.json<Deletion>(args, { evenWhenCancelled: true })
+    })
     for (const { Key, Code, Message } of Errors) {
       refused.set(Key.slice(prefix.length), Message ? `${Message} [${Code}]` : Code)
     }
