@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
 import { DEFAULTS } from '../src/inputs/defaults.ts'
+import { COMMANDS, type Command, readInputs } from '../src/inputs/inputs.ts'
 import { root } from './support/action-inputs.ts'
 
 type Described = { description: string; default?: unknown; required?: boolean }
@@ -41,10 +42,25 @@ test('every default is a text, as the runner hands it over', () => {
   }
 })
 
-test('every input is read', () => {
-  const reader = read('src/inputs/inputs.ts')
-  const unread = Object.keys(action.inputs).filter((name) => !reader.includes(`'${name}'`))
-  assert.deepEqual(unread, [])
+test('every input is read, and no other', () => {
+  const asked = new Set<string>()
+  const environment = new Proxy<Record<string, string>>(
+    { 'INPUT_DATABASE-URL': 'postgres://host/db' },
+    {
+      get(target, name: string) {
+        asked.add(name)
+        return target[name]
+      },
+    },
+  )
+  readInputs(environment)
+  const read = [...asked].filter((name) => name.startsWith('INPUT_'))
+  assert.deepEqual(
+    read.toSorted(),
+    Object.keys(action.inputs)
+      .map((name) => `INPUT_${name.toUpperCase()}`)
+      .toSorted(),
+  )
 })
 
 test('every output is set', () => {
@@ -64,19 +80,24 @@ test('every input and output is described and documented', () => {
   }
 })
 
-test('every input that the README uses exists', () => {
-  const used = [...read('README.md').matchAll(/^\s{10,}([a-z0-9-]+):(?=\s|$)/gm)].map((match) => match[1]!)
-  const blocks = [
-    ...read('README.md').matchAll(
-      /uses: [^\n]*pgclone-action[^\n]*\n(?:\s*#.*\n)*( *)with:\n((?:\1 +.*\n|\s*\n)*)/g,
-    ),
-  ]
-  assert.ok(blocks.length > 0 || used.length === 0)
-  for (const [, indent, block] of blocks) {
-    const names = [...block!.matchAll(new RegExp(`^${indent} {2}([a-z0-9-]+):`, 'gm'))].map(
-      (match) => match[1]!,
-    )
-    for (const name of names) assert.ok(name in action.inputs, `${name} in the README is no input`)
+/** Every step of ours below a piece of YAML. */
+function stepsOf(value: unknown): { with: Record<string, string> }[] {
+  if (typeof value !== 'object' || value === null) return []
+  const { uses } = value as { uses?: unknown }
+  if (typeof uses === 'string' && uses.includes('/pgclone-action@'))
+    return [value as { with: Record<string, string> }]
+  return Object.values(value).flatMap(stepsOf)
+}
+
+test('the examples of the README use inputs and commands that exist', () => {
+  const examples = [...read('README.md').matchAll(/^```ya?ml\n([\s\S]*?)^```/gm)].map(
+    ([, text]) => parse(text!) as unknown,
+  )
+  const steps = examples.flatMap(stepsOf)
+  assert.ok(steps.length > 0)
+  for (const step of steps) {
+    for (const name of Object.keys(step.with)) assert.ok(name in action.inputs, `${name} is no input`)
+    assert.ok([undefined, ...COMMANDS].includes(step.with.command as Command | undefined), step.with.command)
   }
 })
 

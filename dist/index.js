@@ -37159,7 +37159,7 @@ exports.visitAsync = visitAsync;
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _process_threads_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8130);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(284);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9732);
 
 
 await (0,_main_js__WEBPACK_IMPORTED_MODULE_1__/* .run */ .e)();
@@ -37169,7 +37169,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 284:
+/***/ 9732:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -40874,8 +40874,97 @@ async function download(root, key) {
     };
 }
 
-;// CONCATENATED MODULE: ./build/src/storage/s3.js
+;// CONCATENATED MODULE: ./build/src/storage/s3-upload.js
 
+
+
+
+
+
+function serverSideEncryption({ sse, sseKmsKeyId }, [method, keyId]) {
+    return [...(sse ? [method, sse] : []), ...(sseKmsKeyId ? [keyId, sseKmsKeyId] : [])];
+}
+/** The CLI plans for 10,000 parts (S3's limit) and knows no other: a lower limit is told as a larger size. */
+const CLI_PARTS = 10_000;
+const LARGEST_OBJECT = 5 * 1024 ** 4;
+/** The arguments of the upload, without the endpoint. `--expected-size` decides the part size; there is no other way. */
+function uploadArguments(options, target, expectedBytes) {
+    const size = Math.min(LARGEST_OBJECT, Math.ceil((expectedBytes * CLI_PARTS) / options.maxParts));
+    return [
+        ...['s3', 'cp', '-', target, '--only-show-errors', '--expected-size', String(size)],
+        ...(options.storageClass ? ['--storage-class', options.storageClass] : []),
+        ...serverSideEncryption(options, ['--sse', '--sse-kms-key-id']),
+    ];
+}
+/** How long after SIGINT the CLI's input is closed: closed at once, it would publish what it has. */
+const INTERRUPT_MILLISECONDS = 300;
+/** An upload by `aws s3 cp -`, which takes the end of its input for success, whatever happened before. */
+class S3Upload {
+    stream;
+    died;
+    #options;
+    #key;
+    #child;
+    #forget;
+    constructor(options, key, args) {
+        this.#options = options;
+        this.#key = key;
+        this.#forget = notePending({ kind: 'upload', key });
+        this.#child = options.aws.start(args, { stdin: 'stream' });
+        this.stream = this.#child.stdin;
+        this.died = this.#child.exited.then((exit) => awsFailure(this.#child, exit, 's3 cp (upload)'));
+    }
+    async commit() {
+        this.#child.stdin.end();
+        const exit = await this.#child.exited;
+        if (!child_succeeded(exit))
+            throw await this.died;
+        this.#forget();
+    }
+    /** Interrupt, then close the input, then look for parts: in any other order the truncated object is published. */
+    async abort() {
+        if (this.#child.running) {
+            this.#child.kill('SIGINT');
+            await Promise.race([this.#child.exited, (0,external_node_timers_promises_namespaceObject.setTimeout)(INTERRUPT_MILLISECONDS)]);
+        }
+        this.#child.stdin.destroy();
+        await Promise.race([this.#child.exited, (0,external_node_timers_promises_namespaceObject.setTimeout)(2000, undefined, { ref: false })]);
+        await endChild(this.#child, ['SIGKILL'], 1000);
+        // What could not be ended stays noted, for the post step.
+        if (await abortMultipartUploads(this.#options, this.#key))
+            this.#forget();
+    }
+}
+/** Ends the open multipart uploads of exactly this key. A store that cannot list them gets a warning. */
+async function abortMultipartUploads(options, key) {
+    const fullKey = options.prefix + key;
+    try {
+        await abortUploads(options, fullKey, (upload) => upload.Key === fullKey);
+        return true;
+    }
+    catch (error) {
+        log.warning(`Could not look for unfinished uploads of ${key}: ${error.message}. A lifecycle rule should end them`);
+        return false;
+    }
+}
+/** Ends the uploads of dumps below our prefix that began so long ago that nobody is at them any more. */
+async function sweepUploads(options) {
+    await abortUploads(options, options.prefix, ({ Key, Initiated }) => {
+        return Key.endsWith('.dump') && Date.now() - Date.parse(Initiated) > ABANDONED;
+    });
+}
+async function abortUploads({ aws, bucket }, prefix, chosen) {
+    const evenWhenCancelled = { evenWhenCancelled: true };
+    const listing = ['s3api', 'list-multipart-uploads', '--bucket', bucket, '--prefix', prefix];
+    const { Uploads = [] } = await aws.json(listing, evenWhenCancelled);
+    for (const { Key, UploadId } of Uploads.filter(chosen)) {
+        const target = ['--bucket', bucket, '--key', Key, '--upload-id', UploadId];
+        await aws.json(['s3api', 'abort-multipart-upload', ...target], evenWhenCancelled);
+        log.info(`Ended the unfinished upload of ${Key}`);
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/s3.js
 
 
 
@@ -41065,88 +41154,6 @@ async function putIfAbsent({ aws }, key, args) {
         if (error.code === 'NotImplemented')
             return false;
         throw error;
-    }
-}
-function serverSideEncryption({ sse, sseKmsKeyId }, [method, keyId]) {
-    return [...(sse ? [method, sse] : []), ...(sseKmsKeyId ? [keyId, sseKmsKeyId] : [])];
-}
-/** The CLI plans for 10,000 parts (S3's limit) and knows no other: a lower limit is told as a larger size. */
-const CLI_PARTS = 10_000;
-const LARGEST_OBJECT = 5 * 1024 ** 4;
-/** The arguments of the upload, without the endpoint. `--expected-size` decides the part size; there is no other way. */
-function uploadArguments(options, target, expectedBytes) {
-    const size = Math.min(LARGEST_OBJECT, Math.ceil((expectedBytes * CLI_PARTS) / options.maxParts));
-    return [
-        ...['s3', 'cp', '-', target, '--only-show-errors', '--expected-size', String(size)],
-        ...(options.storageClass ? ['--storage-class', options.storageClass] : []),
-        ...serverSideEncryption(options, ['--sse', '--sse-kms-key-id']),
-    ];
-}
-/** How long after SIGINT the CLI's input is closed: closed at once, it would publish what it has. */
-const INTERRUPT_MILLISECONDS = 300;
-/** An upload by `aws s3 cp -`, which takes the end of its input for success, whatever happened before. */
-class S3Upload {
-    stream;
-    died;
-    #options;
-    #key;
-    #child;
-    #forget;
-    constructor(options, key, args) {
-        this.#options = options;
-        this.#key = key;
-        this.#forget = notePending({ kind: 'upload', key });
-        this.#child = options.aws.start(args, { stdin: 'stream' });
-        this.stream = this.#child.stdin;
-        this.died = this.#child.exited.then((exit) => awsFailure(this.#child, exit, 's3 cp (upload)'));
-    }
-    async commit() {
-        this.#child.stdin.end();
-        const exit = await this.#child.exited;
-        if (!child_succeeded(exit))
-            throw await this.died;
-        this.#forget();
-    }
-    /** Interrupt, then close the input, then look for parts: in any other order the truncated object is published. */
-    async abort() {
-        if (this.#child.running) {
-            this.#child.kill('SIGINT');
-            await Promise.race([this.#child.exited, (0,external_node_timers_promises_namespaceObject.setTimeout)(INTERRUPT_MILLISECONDS)]);
-        }
-        this.#child.stdin.destroy();
-        await Promise.race([this.#child.exited, (0,external_node_timers_promises_namespaceObject.setTimeout)(2000, undefined, { ref: false })]);
-        await endChild(this.#child, ['SIGKILL'], 1000);
-        // What could not be ended stays noted, for the post step.
-        if (await abortMultipartUploads(this.#options, this.#key))
-            this.#forget();
-    }
-}
-/** Ends the open multipart uploads of exactly this key. A store that cannot list them gets a warning. */
-async function abortMultipartUploads(options, key) {
-    const fullKey = options.prefix + key;
-    try {
-        await abortUploads(options, fullKey, (upload) => upload.Key === fullKey);
-        return true;
-    }
-    catch (error) {
-        log.warning(`Could not look for unfinished uploads of ${key}: ${error.message}. A lifecycle rule should end them`);
-        return false;
-    }
-}
-/** Ends the uploads of dumps below our prefix that began so long ago that nobody is at them any more. */
-async function sweepUploads(options) {
-    await abortUploads(options, options.prefix, ({ Key, Initiated }) => {
-        return Key.endsWith('.dump') && Date.now() - Date.parse(Initiated) > ABANDONED;
-    });
-}
-async function abortUploads({ aws, bucket }, prefix, chosen) {
-    const evenWhenCancelled = { evenWhenCancelled: true };
-    const listing = ['s3api', 'list-multipart-uploads', '--bucket', bucket, '--prefix', prefix];
-    const { Uploads = [] } = await aws.json(listing, evenWhenCancelled);
-    for (const { Key, UploadId } of Uploads.filter(chosen)) {
-        const target = ['--bucket', bucket, '--key', Key, '--upload-id', UploadId];
-        await aws.json(['s3api', 'abort-multipart-upload', ...target], evenWhenCancelled);
-        log.info(`Ended the unfinished upload of ${Key}`);
     }
 }
 function s3_download(aws, source) {
@@ -47649,7 +47656,6 @@ async function templateName(context, manifest, target) {
         inputs.tolerateErrors.map(String),
         target.locale ?? manifest.locale,
         target.server.role,
-        target.properties?.tablespace ?? null,
     ];
     return template_cache_PREFIX + (0,external_node_crypto_.createHash)('sha256').update(JSON.stringify(recipe)).digest('hex').slice(0, 24);
 }
@@ -47667,7 +47673,7 @@ async function copyFromTemplate(context, manifest, target, restore) {
             log.info(`Copying the template "${name}"`);
         else
             await makeTemplate(context, target, name, restore);
-        const copy = await copyDatabase(maker, name, target.name, null);
+        const copy = await copyDatabase(maker, name, target.name, target.properties?.tablespace ?? null);
         await dropOldTemplates(context, target, name);
         return copy;
     }
