@@ -47915,15 +47915,17 @@ async function restore_report(context, restored) {
 ;// CONCATENATED MODULE: ./build/src/commands/trust.js
 
 
-const WRITES = ['restore', 'copy', 'drop', 'prune'];
+/** Every other command takes something out of a database or of storage, or puts something in. */
+const HARMLESS = ['list'];
 /**
- * Refuses to write in a `pull_request_target` run that checked out the code of a fork: such a run has the secrets of
+ * Refuses to work in a `pull_request_target` run that checked out the code of a fork: such a run has the secrets of
  * the repository, and hooks and files of somebody who has none.
  */
 async function checkTrust({ inputs, environment, workspace, run }) {
-    if (environment.GITHUB_EVENT_NAME !== 'pull_request_target' ||
-        inputs.force ||
-        !WRITES.includes(inputs.command))
+    // A config-file comes from the checkout, so it must not be what allows the checkout.
+    const allowed = inputs.force && !('force' in (inputs.namedSet?.inputs ?? {}));
+    const targeted = environment.GITHUB_EVENT_NAME === 'pull_request_target';
+    if (!targeted || allowed || HARMLESS.includes(inputs.command))
         return;
     const event = JSON.parse(await (0,promises_namespaceObject.readFile)(environment.GITHUB_EVENT_PATH ?? '', 'utf8'));
     const pull = event.pull_request;

@@ -184,10 +184,8 @@ test('clients that reconnect all the time do not stop the swap, and find a datab
 
 test('a session that cannot be ended keeps the target as it was', async () => {
   const { postgres } = bench
-  await postgres.psql(
-    'postgres',
-    `create role owner_only login createdb password 'owns-the-target'; create database tight owner owner_only`,
-  )
+  await postgres.psql('postgres', `create role owner_only login createdb password 'owns-the-target'`)
+  await postgres.createDatabase('tight', 'owner owner_only')
   await postgres.psql(
     'tight',
     `create table bulk as select 'old' as state; alter table bulk owner to owner_only`,

@@ -2,7 +2,8 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Context } from '../context.ts'
 
-const WRITES = ['restore', 'copy', 'drop', 'prune']
+/** Every other command takes something out of a database or of storage, or puts something in. */
+const HARMLESS = ['list']
 
 type PullRequest = {
   head?: { sha?: string; repo?: { full_name?: string } | null }
@@ -10,16 +11,14 @@ type PullRequest = {
 }
 
 /**
- * Refuses to write in a `pull_request_target` run that checked out the code of a fork: such a run has the secrets of
+ * Refuses to work in a `pull_request_target` run that checked out the code of a fork: such a run has the secrets of
  * the repository, and hooks and files of somebody who has none.
  */
 export async function checkTrust({ inputs, environment, workspace, run }: Context): Promise<void> {
-  if (
-    environment.GITHUB_EVENT_NAME !== 'pull_request_target' ||
-    inputs.force ||
-    !WRITES.includes(inputs.command)
-  )
-    return
+  // A config-file comes from the checkout, so it must not be what allows the checkout.
+  const allowed = inputs.force && !('force' in (inputs.namedSet?.inputs ?? {}))
+  const targeted = environment.GITHUB_EVENT_NAME === 'pull_request_target'
+  if (!targeted || allowed || HARMLESS.includes(inputs.command)) return
   const event = JSON.parse(await readFile(environment.GITHUB_EVENT_PATH ?? '', 'utf8')) as {
     pull_request?: PullRequest
   }

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { Inputs } from '../inputs/inputs.ts'
-import { childFailure, endChild, startChild, succeeded } from '../process/child.ts'
+import { childFailure, type Exit, endChild, startChild, succeeded } from '../process/child.ts'
 import { pour, type Sink } from '../process/transfer.ts'
 import type { PostgresClient } from '../tools/postgres.ts'
 import { restoreArguments, untilClosed } from './restore.ts'
@@ -29,19 +29,22 @@ export function startInPlace(
   const moved = pour(withoutNewSettings(maker.stdout, serverMajor), runner.stdin, stop.signal).catch(
     () => undefined,
   )
+  // A broken pipe in front of psql is psql's end; why it ended is the reason.
+  const makerFailure = async (exit: Exit) =>
+    exit.signal === 'SIGPIPE' ? childFailure(runner, await runner.exited) : childFailure(maker, exit)
   const stream = untilClosed(maker.stdin)
   return {
     stream,
     died: Promise.race([
       runner.exited.then((exit) => childFailure(runner, exit)),
       maker.exited.then((exit) =>
-        succeeded(exit) ? new Promise<never>(() => undefined) : childFailure(maker, exit),
+        succeeded(exit) ? new Promise<never>(() => undefined) : makerFailure(exit),
       ),
     ]),
     commit: async () => {
       stream.end()
       const made = await maker.exited
-      if (!succeeded(made)) throw childFailure(maker, made)
+      if (!succeeded(made)) throw await makerFailure(made)
       await moved
       runner.stdin.end(`COMMIT;\n\\echo ${COMMITTED}\n`)
       const exit = await runner.exited
