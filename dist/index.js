@@ -40752,7 +40752,8 @@ async function inside(root, key) {
 }
 async function listFiles(root, prefix) {
     const entries = await (0,promises_namespaceObject.readdir)((0,external_node_path_namespaceObject.join)(root, prefix), { recursive: true, withFileTypes: true }).catch((error) => {
-        if (error.code === 'ENOENT')
+        // A prefix that is a file has nothing below it, as in S3.
+        if (['ENOENT', 'ENOTDIR'].includes(error.code))
             return [];
         throw new Error(`Cannot list ${(0,external_node_path_namespaceObject.join)(root, prefix)}: ${error.message}`, { cause: error });
     });
@@ -43344,7 +43345,8 @@ function createStatement(name, server, locale, tablespace) {
         if (locale.provider === 'builtin' && locale.locale)
             options.push(`BUILTIN_LOCALE ${literal(locale.locale)}`);
     }
-    if (tablespace)
+    // template0's own. Naming it needs a right on it that only superusers have by default.
+    if (tablespace && tablespace !== 'pg_default')
         options.push(`TABLESPACE ${identifier(tablespace)}`);
     return options.join(' ');
 }
@@ -43522,9 +43524,13 @@ async function createStaging({ session, server, run }, target, wanted) {
 const SMALL = 64 * 1024 * 1024;
 /** The size of a database, and how a file copy of it is made fastest on this server. */
 async function copyStatements({ session, server }, from, to) {
-    const place = to.tablespace === null ? '' : ` TABLESPACE ${identifier(to.tablespace)}`;
+    const [row] = await session.query(`
+    SELECT pg_database_size(d.oid) AS size, t.spcname AS tablespace
+    FROM pg_database AS d JOIN pg_tablespace AS t ON t.oid = d.dattablespace WHERE d.datname = ${literal(from)}`);
+    // Naming the place where it goes anyway needs a right on it that only superusers have by default.
+    const elsewhere = to.tablespace !== null && to.tablespace !== row.tablespace;
+    const place = elsewhere ? ` TABLESPACE ${identifier(to.tablespace)}` : '';
     const create = `CREATE DATABASE ${identifier(to.name)} TEMPLATE ${identifier(from)}${place}`;
-    const [row] = await session.query(`SELECT pg_database_size(${literal(from)}) AS size`);
     if (server.major < 15 || row.size < SMALL)
         return [create];
     // From 18 the file system may share the blocks of both files; where it cannot, the server says so.
@@ -47416,18 +47422,20 @@ function startInPlace(client, serverMajor, inputs, env) {
     const stop = new AbortController();
     runner.stdin.write('BEGIN;\n');
     const moved = pour(withoutNewSettings(maker.stdout, serverMajor), runner.stdin, stop.signal).catch(() => undefined);
+    // A broken pipe in front of psql is psql's end; why it ended is the reason.
+    const makerFailure = async (exit) => exit.signal === 'SIGPIPE' ? child_childFailure(runner, await runner.exited) : child_childFailure(maker, exit);
     const stream = untilClosed(maker.stdin);
     return {
         stream,
         died: Promise.race([
             runner.exited.then((exit) => child_childFailure(runner, exit)),
-            maker.exited.then((exit) => child_succeeded(exit) ? new Promise(() => undefined) : child_childFailure(maker, exit)),
+            maker.exited.then((exit) => child_succeeded(exit) ? new Promise(() => undefined) : makerFailure(exit)),
         ]),
         commit: async () => {
             stream.end();
             const made = await maker.exited;
             if (!child_succeeded(made))
-                throw child_childFailure(maker, made);
+                throw await makerFailure(made);
             await moved;
             runner.stdin.end(`COMMIT;\n\\echo ${COMMITTED}\n`);
             const exit = await runner.exited;
@@ -47639,7 +47647,7 @@ const template_cache_PREFIX = 'pgclone_template_';
  * does depends on more than its text (`npm run migrate`), so from the first one on, hooks run on every preview.
  */
 function splitHooks(hooks) {
-    const first = hooks.findIndex((hook) => !/\.sql$/i.test(hook));
+    const first = hooks.findIndex((hook) => hookCommand(hook, '', process.platform).file !== 'psql');
     const end = first < 0 ? hooks.length : first;
     return { baked: hooks.slice(0, end), live: hooks.slice(end) };
 }
@@ -48505,6 +48513,15 @@ function parseDuration(text) {
         return total;
     throw new Error(`must be a duration such as 90s, 10m, 26h or 7d, not ${JSON.stringify(text)}`);
 }
+/** The server counts timeouts in milliseconds and in 32 bits, which is 24 days. */
+const LONGEST_TIMEOUT = 2 ** 31 - 1;
+/** As `parseDuration`, for what becomes a setting of the server. */
+function parseServerDuration(text) {
+    const milliseconds = parseDuration(text);
+    if (milliseconds <= LONGEST_TIMEOUT)
+        return milliseconds;
+    throw new Error(`must be 24d at most, not ${JSON.stringify(text)}`);
+}
 /** One item a line; blank lines and surrounding space do not count. */
 function parseList(text) {
     return text
@@ -48957,7 +48974,7 @@ function readBehaviour(reader) {
         disconnectSource: reader.boolean('disconnect-source'),
         templateCache: reader.read('template-cache', (text) => parseInteger(text, { least: 0, most: 100 }), 0),
         idleTimeout: reader.read('idle-timeout', parseDuration, 0),
-        lockWaitTimeout: reader.read('lock-wait-timeout', parseDuration, 0),
+        lockWaitTimeout: reader.read('lock-wait-timeout', parseServerDuration, 0),
         postgresVersion: reader.read('postgres-version', version, 'auto'),
         installTools: reader.read('install-tools', (text) => parseChoice(text, INSTALL_MODES), 'auto'),
         awsCliVersion: reader.text('aws-cli-version'),

@@ -132,6 +132,30 @@ test('swap: false restores in place, in one transaction, without the right to cr
   failed(refused, /"plain" may not create databases \(CREATEDB\).*swap: false/)
 })
 
+test('a role with CREATEDB that is no superuser replaces and creates databases', async () => {
+  const { postgres, folder } = bench
+  await postgres.psql('postgres', `create role deployer login createdb password 'deploys-it'`)
+  await postgres.createDatabase('deployed', 'owner deployer')
+  await postgres.psql(
+    'deployed',
+    `create table state as select 'old' as state; alter table state owner to deployer`,
+  )
+  await postgres.psql('postgres', 'grant connect on database deployed to plain')
+  const before = await catalogue('deployed')
+  for (const name of ['deployed', 'deployed_new', 'deployed_new']) {
+    const url = postgres.url(name, { user: 'deployer', password: 'deploys-it' })
+    const run = succeeded(
+      await restore(name, { 'database-url': url, reversible: String(name === 'deployed') }),
+    )
+    assert.equal(await state(name), 'new')
+    await assertNothingLeft({ run, postgres, folder })
+  }
+  assert.deepEqual(await catalogue('deployed'), before)
+  assert.equal(await state('deployed__pre'), 'old')
+  const url = postgres.url('existing', { user: 'deployer', password: 'deploys-it' })
+  failed(await restore('existing', { 'database-url': url }), /"deployer" does not own "existing"/)
+})
+
 test('of two restores of one target at once, one is refused', async () => {
   const { postgres, folder } = bench
   await old('contested')

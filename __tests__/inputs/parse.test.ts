@@ -9,6 +9,7 @@ import {
   parseExpressions,
   parseInteger,
   parseList,
+  parseServerDuration,
 } from '../../src/inputs/parse.ts'
 
 /** Cases of one parser: a value is what it returns, a pattern is what it complains of. */
@@ -137,4 +138,13 @@ test('an extra argument is an option, and one a line', () => {
   const wrong = ['dbname=elsewhere', 'postgres://elsewhere/x', '--', '--table orders', 'x\n-v']
   for (const text of wrong)
     assert.throws(() => parseArguments(text, 'pg_dump'), /one --option|--option=value/)
+})
+
+test('a timeout of the server fits into its 32 bits', () => {
+  table(parseServerDuration, [
+    ['60s', 60_000],
+    ['24d', 24 * 86_400_000],
+    ['25d', /must be 24d at most/],
+    ['soon', /must be a duration/],
+  ])
 })

@@ -40,16 +40,14 @@ test(':pre, :post and :name are copied and not consumed', async () => {
   const { postgres, folder } = bench
   await makePoints('app')
   assert.deepEqual(await states('app', 'app__pre', 'app__post'), ['second', 'first', 'dumped'])
-  for (let round = 0; round < 2; round++) {
-    const expected = { ':pre': 'first', ':post': 'dumped', ':app__pre': 'first', ':source': 'dumped' }
-    for (const [point, state] of Object.entries(expected)) {
-      const run = succeeded(await restore('app', point))
-      assert.equal(await bench.state('app'), state)
-      assert.equal(run.outputs['dump-key'], point)
-      assert.equal(run.outputs.database, 'app')
-      assert.deepEqual(await states('app__pre', 'app__post'), ['first', 'dumped'])
-      await assertNothingLeft({ run, postgres, folder })
-    }
+  const expected = { ':pre': 'first', ':post': 'dumped', ':app__pre': 'first', ':source': 'dumped' }
+  for (const [point, state] of Object.entries(expected)) {
+    const run = succeeded(await restore('app', point))
+    assert.equal(await bench.state('app'), state)
+    assert.equal(run.outputs['dump-key'], point)
+    assert.equal(run.outputs.database, 'app')
+    assert.deepEqual(await states('app__pre', 'app__post'), ['first', 'dumped'])
+    await assertNothingLeft({ run, postgres, folder })
   }
   assert.equal((await marker(bench, 'app'))?.kind, 'clone')
   for (const point of ['app__pre', 'app__post']) {
@@ -132,7 +130,8 @@ test('names near 63 bytes do not collide', async () => {
   const names = ['y'.repeat(57), 'y'.repeat(58), `${long}a`, `${long}b`]
   const multibyte = [`${'é'.repeat(31)}a`, `${'é'.repeat(31)}b`, '日'.repeat(21), `${'🐘'.repeat(15)}abc`]
   const before = (await postgres.databases()).length
-  for (const name of [...names, ...multibyte]) {
+  const all = [...names, ...multibyte]
+  const twice = all.map(async (name) => {
     assert.ok(Buffer.byteLength(name) <= 63)
     succeeded(await restore(name, key, { 'pre-swap-hooks': set(`old ${name}`) }))
     const more = { 'pre-swap-hooks': set(`new ${name}`), reversible: 'true' }
@@ -140,14 +139,15 @@ test('names near 63 bytes do not collide', async () => {
     const pre = run.outputs['previous-database']!
     assert.ok(Buffer.byteLength(pre) <= 63)
     assert.deepEqual(await states(name, pre), [`new ${name}`, `old ${name}`])
-  }
-  const all = [...names, ...multibyte]
+  })
+  await Promise.all(twice)
   assert.equal((await postgres.databases()).length, before + 3 * all.length)
-  for (const name of all) {
+  const back = all.map(async (name) => {
     succeeded(await restore(name, ':pre'))
     assert.equal(await bench.state(name), `old ${name}`)
-  }
-  for (const name of all) succeeded(await bench.run('drop', name))
+    succeeded(await bench.run('drop', name))
+  })
+  await Promise.all(back)
   assert.equal((await postgres.databases()).length, before)
 })
 

@@ -132,7 +132,7 @@ test('what makes another template: a dump, a changed .sql hook, another option',
 test('shell hooks run on every copy, and .sql hooks after one as well', async () => {
   writeFileSync(join(workspace, 'first.sql'), `update state set state = 'first';`)
   writeFileSync(join(workspace, 'last.sql'), `update state set state = state || ' last';`)
-  const hooks = `first.sql\npsql -Xqc "update state set state = state || ' $PREVIEW'"\nlast.sql`
+  const hooks = `first.sql\npsql -Xqc "update state set state = state || ' $PREVIEW'"\npsql -Xqf last.sql`
   for (const name of ['pr_a', 'pr_b']) {
     const env = { PREVIEW: name }
     const run = succeeded(await preview(name, small, { 'pre-swap-hooks': hooks }, { env }).done)
@@ -189,7 +189,7 @@ test('a template that another run copies is not dropped', async () => {
 
 /** A hook that waits until a role of that name exists: roles are seen from every database. */
 function waitingHook(role: string): string {
-  const file = `wait for ${role}.sql`
+  const file = `wait_for_${role}.sql`
   const look = `exit when exists (select from pg_roles where rolname = '${role}'); perform pg_sleep(0.02);`
   writeFileSync(join(workspace, file), `do $$ begin loop ${look} end loop; end $$;`)
   return file

@@ -5,7 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Context } from '../context.ts'
 import { readDatabases } from '../database/catalog.ts'
 import { onDatabase } from '../database/connection.ts'
-import { runHooks } from '../database/hooks.ts'
+import { hookCommand, runHooks } from '../database/hooks.ts'
 import { commentStatement } from '../database/properties.ts'
 import { identifier, type Session } from '../database/psql.ts'
 import { dropDatabase, tryLock, unlock } from '../database/server.ts'
@@ -21,7 +21,7 @@ const PREFIX = 'pgclone_template_'
  * does depends on more than its text (`npm run migrate`), so from the first one on, hooks run on every preview.
  */
 export function splitHooks(hooks: readonly string[]): { baked: string[]; live: string[] } {
-  const first = hooks.findIndex((hook) => !/\.sql$/i.test(hook))
+  const first = hooks.findIndex((hook) => hookCommand(hook, '', process.platform).file !== 'psql')
   const end = first < 0 ? hooks.length : first
   return { baked: hooks.slice(0, end), live: hooks.slice(end) }
 }

@@ -40,7 +40,8 @@ export function createStatement(
     if (locale.provider === 'builtin' && locale.locale)
       options.push(`BUILTIN_LOCALE ${literal(locale.locale)}`)
   }
-  if (tablespace) options.push(`TABLESPACE ${identifier(tablespace)}`)
+  // template0's own. Naming it needs a right on it that only superusers have by default.
+  if (tablespace && tablespace !== 'pg_default') options.push(`TABLESPACE ${identifier(tablespace)}`)
   return options.join(' ')
 }
 

@@ -49,9 +49,13 @@ async function copyStatements(
   from: string,
   to: { name: string; tablespace: string | null },
 ): Promise<string[]> {
-  const place = to.tablespace === null ? '' : ` TABLESPACE ${identifier(to.tablespace)}`
+  const [row] = await session.query<{ size: number; tablespace: string }>(`
+    SELECT pg_database_size(d.oid) AS size, t.spcname AS tablespace
+    FROM pg_database AS d JOIN pg_tablespace AS t ON t.oid = d.dattablespace WHERE d.datname = ${literal(from)}`)
+  // Naming the place where it goes anyway needs a right on it that only superusers have by default.
+  const elsewhere = to.tablespace !== null && to.tablespace !== row!.tablespace
+  const place = elsewhere ? ` TABLESPACE ${identifier(to.tablespace!)}` : ''
   const create = `CREATE DATABASE ${identifier(to.name)} TEMPLATE ${identifier(from)}${place}`
-  const [row] = await session.query<{ size: number }>(`SELECT pg_database_size(${literal(from)}) AS size`)
   if (server.major < 15 || row!.size < SMALL) return [create]
   // From 18 the file system may share the blocks of both files; where it cannot, the server says so.
   const clone = server.major >= 18 ? [`SET file_copy_method = clone`] : []

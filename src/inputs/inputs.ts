@@ -15,6 +15,7 @@ import {
   parseExpressions,
   parseInteger,
   parseList,
+  parseServerDuration,
 } from './parse.ts'
 import { parseCalendarSpan, parseKeepCount, parseShare } from './retention.ts'
 import { crossInputProblems } from './rules.ts'
@@ -263,7 +264,7 @@ function readBehaviour(reader: Reader) {
     disconnectSource: reader.boolean('disconnect-source'),
     templateCache: reader.read('template-cache', (text) => parseInteger(text, { least: 0, most: 100 }), 0),
     idleTimeout: reader.read('idle-timeout', parseDuration, 0),
-    lockWaitTimeout: reader.read('lock-wait-timeout', parseDuration, 0),
+    lockWaitTimeout: reader.read('lock-wait-timeout', parseServerDuration, 0),
     postgresVersion: reader.read('postgres-version', version, 'auto' as const),
     installTools: reader.read('install-tools', (text) => parseChoice(text, INSTALL_MODES), 'auto' as const),
     awsCliVersion: reader.text('aws-cli-version'),

@@ -32,6 +32,16 @@ export function parseDuration(text: string): number {
   throw new Error(`must be a duration such as 90s, 10m, 26h or 7d, not ${JSON.stringify(text)}`)
 }
 
+/** The server counts timeouts in milliseconds and in 32 bits, which is 24 days. */
+const LONGEST_TIMEOUT = 2 ** 31 - 1
+
+/** As `parseDuration`, for what becomes a setting of the server. */
+export function parseServerDuration(text: string): number {
+  const milliseconds = parseDuration(text)
+  if (milliseconds <= LONGEST_TIMEOUT) return milliseconds
+  throw new Error(`must be 24d at most, not ${JSON.stringify(text)}`)
+}
+
 /** One item a line; blank lines and surrounding space do not count. */
 export function parseList(text: string): string[] {
   return text

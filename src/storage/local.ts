@@ -45,7 +45,8 @@ async function inside(root: string, key: string): Promise<string> {
 async function listFiles(root: string, prefix: string): Promise<StoredObject[]> {
   const entries = await readdir(join(root, prefix), { recursive: true, withFileTypes: true }).catch(
     (error) => {
-      if (error.code === 'ENOENT') return []
+      // A prefix that is a file has nothing below it, as in S3.
+      if (['ENOENT', 'ENOTDIR'].includes(error.code)) return []
       throw new Error(`Cannot list ${join(root, prefix)}: ${error.message}`, { cause: error })
     },
   )
