@@ -40751,9 +40751,11 @@ async function inside(root, key) {
     return path;
 }
 async function listFiles(root, prefix) {
-    const entries = await (0,promises_namespaceObject.readdir)((0,external_node_path_namespaceObject.join)(root, prefix), { recursive: true, withFileTypes: true }).catch((error) => {
-        // A prefix that is a file has nothing below it, as in S3.
-        if (['ENOENT', 'ENOTDIR'].includes(error.code))
+    const entries = await (0,promises_namespaceObject.readdir)((0,external_node_path_namespaceObject.join)(root, prefix), { recursive: true, withFileTypes: true }).catch(async (error) => {
+        if (error.code === 'ENOENT')
+            return [];
+        // A prefix that is a file has nothing below it, as in S3; a location that is one is a mistake.
+        if (error.code === 'ENOTDIR' && (await isFolder(root)))
             return [];
         throw new Error(`Cannot list ${(0,external_node_path_namespaceObject.join)(root, prefix)}: ${error.message}`, { cause: error });
     });
@@ -40777,6 +40779,9 @@ async function removeFiles(root, keys) {
         await (0,promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(root, key), { force: true }).catch((error) => refused.set(key, error.message));
     }
     return refused;
+}
+function isFolder(path) {
+    return (0,promises_namespaceObject.stat)(path).then((entry) => entry.isDirectory(), () => false);
 }
 async function sizeOf(root, key) {
     try {
@@ -47646,7 +47651,10 @@ const template_cache_PREFIX = 'pgclone_template_';
  * The hooks that a template can have had already: the `.sql` files before the first shell command. What a shell command
  * does depends on more than its text (`npm run migrate`), so from the first one on, hooks run on every preview.
  */
-function splitHooks(hooks) {
+function splitHooks({ preSwapHooks: hooks, reversible }) {
+    // The restore point `__post` is the state before the hooks, so then none of them may have run.
+    if (reversible)
+        return { baked: [], live: [...hooks] };
     const first = hooks.findIndex((hook) => hookCommand(hook, '', process.platform).file !== 'psql');
     const end = first < 0 ? hooks.length : first;
     return { baked: hooks.slice(0, end), live: hooks.slice(end) };
@@ -47654,7 +47662,7 @@ function splitHooks(hooks) {
 /** The name of the template for a dump and a recipe: what is different about either makes another template. */
 async function templateName(context, manifest, target) {
     const { inputs, workspace } = context;
-    const { baked } = splitHooks(inputs.preSwapHooks);
+    const { baked } = splitHooks(inputs);
     const files = await Promise.all(baked.map((hook) => (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.isAbsolute)(hook) ? hook : (0,external_node_path_namespaceObject.join)(workspace, hook), 'utf8')));
     const recipe = [
         manifest.sha256,
@@ -47707,7 +47715,7 @@ async function makeTemplate(context, target, name, restore) {
     log.info(`There is no template of this dump and recipe yet; making "${name}"`);
     const staging = await restore();
     try {
-        const { baked } = splitHooks(context.inputs.preSwapHooks);
+        const { baked } = splitHooks(context.inputs);
         const connection = onDatabase(context.inputs.connection, staging.name);
         await runHooks('pre-swap-hooks', baked, connection, { ...context, psql: client.psql });
         await analyze(context, client, staging.name);
@@ -47840,7 +47848,7 @@ async function restoreAndSwap(context, dump) {
         const restoreIt = () => restoreBeside(context, dump, target);
         return cached ? restoreByTemplate(context, manifest, target, restoreIt) : restoreIt();
     };
-    const hooks = cached ? splitHooks(inputs.preSwapHooks).live : inputs.preSwapHooks;
+    const hooks = cached ? splitHooks(inputs).live : inputs.preSwapHooks;
     const replaced = await replaceDatabase(context, { what: dump.chosen.key, build, hooks });
     await swept;
     if (!replaced)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { parseDumpKey } from '../../src/storage/keys.ts'
 import { type Bench, failed, startBench, succeeded } from './bench.ts'
 
 let bench: Bench
@@ -34,12 +35,14 @@ const path = (key: string) => join(bench.folder, key)
 
 /** Stores the dump under another key, as if it had been made then. */
 function copy(key: string): void {
-  const manifest = JSON.parse(readFileSync(path(`${original}.json`), 'utf8'))
-  const [instance, database, config] = key.split('/')
   mkdirSync(dirname(path(key)), { recursive: true })
   cpSync(path(original), path(key))
-  const text = JSON.stringify({ ...manifest, key, instance, database, config })
-  writeFileSync(path(`${key}.json`), text)
+  writeFileSync(path(`${key}.json`), manifestOf(key))
+}
+
+function manifestOf(key: string): string {
+  const manifest = JSON.parse(readFileSync(path(`${original}.json`), 'utf8'))
+  return JSON.stringify({ ...manifest, ...parseDumpKey(key) })
 }
 
 const choices: [string, Record<string, string>, string][] = [
@@ -144,11 +147,10 @@ test('a storage that cannot answer is an error and no empty list', async () => {
 
 test('list reads every page of a large bucket, and many manifests', async () => {
   const { s3 } = bench
-  const manifest = JSON.parse(readFileSync(path(`${original}.json`), 'utf8'))
   for (let day = 10; day < 25; day++) {
     const key = `prod/app/none/2026-03-${day}-00-00-00-000000.dump`
     await s3.write(`nightly/${key}`, readFileSync(path(original)))
-    await s3.write(`nightly/${key}.json`, JSON.stringify({ ...manifest, key }))
+    await s3.write(`nightly/${key}.json`, manifestOf(key))
   }
   s3.quirks.pageSize = 7
   const run = succeeded(await bench.run('list', 's3', ''))

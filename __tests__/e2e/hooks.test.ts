@@ -16,7 +16,7 @@ before(async () => {
   workspace = tempFolder('workspace').path
   await bench.postgres.createDatabase('app')
   await bench.postgres.psql('app', `create table steps (step text); insert into steps values ('source')`)
-  writeFileSync(join(workspace, 'mask me.sql'), `insert into steps values ('sql ' || current_database());\n`)
+  writeFileSync(join(workspace, 'mask-me.sql'), `insert into steps values ('sql ' || current_database());\n`)
   writeFileSync(join(workspace, 'broken.sql'), `insert into steps values ('never'); select 1 / 0;\n`)
 })
 after(() => bench?.[Symbol.asyncDispose]())
@@ -34,7 +34,7 @@ test('pre-dump-hooks run in order on the source, and what they write is dumped',
       'folder',
       'app',
       {
-        'pre-dump-hooks': `psql -Xqc "insert into steps values ('first')"\nmask me.sql\n${look('dump.txt')}\npsql -Xq "$DATABASE_URL" -c "insert into steps values ('by url')"`,
+        'pre-dump-hooks': `psql -Xqc "insert into steps values ('first')"\nmask-me.sql\n${look('dump.txt')}\npsql -Xq "$DATABASE_URL" -c "insert into steps values ('by url')"`,
       },
       { cwd: workspace, env: { MY_OWN: 'mine', PGHOST: 'elsewhere.invalid', PGOPTIONS: '-c nonsense' } },
     ),
@@ -59,7 +59,7 @@ test('pre-swap-hooks run in order on the staging database, before it is live', a
       'live',
       {
         'dump-key': 'latest',
-        'pre-swap-hooks': `mask me.sql\n${look('swap.txt')}\npsql -Xqc "insert into steps values ('live has ' || '$(PGDATABASE=live psql -XAtc 'select step from steps')')"`,
+        'pre-swap-hooks': `mask-me.sql\n${look('swap.txt')}\npsql -Xqc "insert into steps values ('live has ' || '$(PGDATABASE=live psql -XAtc 'select step from steps')')"`,
       },
       { cwd: workspace },
     ),

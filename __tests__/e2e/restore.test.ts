@@ -212,7 +212,6 @@ test('encoding and locale of the source come along', async () => {
 })
 
 test('names and passwords that need quoting everywhere', async () => {
-  const { postgres } = bench
   for (const name of [
     `it's "a" \\ 100% ünï; -- x`,
     'host=evil dbname=x',
@@ -224,9 +223,5 @@ test('names and passwords that need quoting everywhere', async () => {
     assert.equal(await state(name), 'new')
     const copy = await bench.dump('folder', name)
     assert.match(copy, /^shop\/[\w-]+\/none\//)
-    assert.equal((await restore(name, { 'dump-key': copy, reversible: 'true' })).exitCode, 0)
-    for (const database of await postgres.databases())
-      if (/__(pre|post)$/.test(database))
-        await postgres.psql('postgres', `drop database "${database.replaceAll('"', '""')}"`)
   }
 })

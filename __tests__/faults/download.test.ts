@@ -91,17 +91,16 @@ const stored: [string, () => [Uint8Array | null, object | string | null], RegExp
   ],
 ]
 
-for (const [what, content, says] of stored) {
+for (const [index, [what, content, says]] of stored.entries()) {
   test(`the stored dump is ${what}`, async () => {
     const harm = await witness(bench, 'live')
     await put('folder', ...content())
-    for (const jobs of ['1', '2']) {
-      const run = await bench.run('restore', 'folder', 'live', { 'dump-key': key, jobs })
-      // Whole again, so that only what the run left is found: the damaged dump is ours.
-      await put('folder', bytes, manifest)
-      await harm.assertHarmless(run, says)
-      await put('folder', ...content())
-    }
+    // Streaming and from a spooled file take turns.
+    const jobs = String(1 + (index % 2))
+    const run = await bench.run('restore', 'folder', 'live', { 'dump-key': key, jobs })
+    // Whole again, so that only what the run left is found: the damaged dump is ours.
+    await put('folder', bytes, manifest)
+    await harm.assertHarmless(run, says)
   })
 }
 

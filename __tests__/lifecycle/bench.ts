@@ -78,6 +78,15 @@ export async function mark(bench: Bench, database: string, change: Partial<Marke
   await bench.postgres.psql('postgres', `comment on database ${quoteIdentifier(database)} is '${text}'`)
 }
 
+/** A clone with both restore points, in the states `second`, `first` and `dumped`, as two restores would make it. */
+export async function makePoints(bench: Bench, name: string): Promise<void> {
+  const all = { [name]: 'second', [`${name}__pre`]: 'first', [`${name}__post`]: 'dumped' }
+  for (const [database, state] of Object.entries(all)) {
+    await bench.make(database, state)
+    await mark(bench, database, { kind: database === name ? 'clone' : 'point', of: name, at: longAgo })
+  }
+}
+
 /** A time long enough ago for a sweep. */
 export const longAgo = '2026-01-01T00:00:00.000Z'
 

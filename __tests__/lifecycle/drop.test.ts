@@ -12,6 +12,7 @@ import {
   holdDatabases,
   type Inputs,
   longAgo,
+  makePoints,
   mark,
   marker,
   startBench,
@@ -56,10 +57,7 @@ test('a database of ours is dropped, with its sessions; twice is fine', async ()
 })
 
 test('restore points go too, also without their database', async () => {
-  for (const name of ['preview_2', 'preview_20']) {
-    succeeded(await restore(name))
-    succeeded(await restore(name, { reversible: 'true' }))
-  }
+  for (const name of ['preview_2', 'preview_20']) await makePoints(bench, name)
   await bench.postgres.psql('postgres', 'drop database preview_2')
   await using session = await bench.postgres.connect('preview_2__pre')
   succeeded(await drop('preview_2'))
@@ -112,14 +110,10 @@ test('neither force nor a marker opens what is protected, or the servers own dat
   ]
   for (const [name, says, more] of cases) failed(await drop(name, { force: 'true', ...more }), says)
   assert.deepEqual(await postgres.databases(), before)
-  succeeded(await restore('preview_5'))
-  succeeded(await restore('preview_5', { reversible: 'true' }))
+  await makePoints(bench, 'preview_5')
   const point = { 'protected-databases': '*/preview_5__pre' }
   failed(await drop('preview_5', point), /preview_5__pre" is protected/)
   assert.equal(await exists('preview_5'), true)
-  await postgres
-    .psql('postgres', `alter database house_template is_template false; drop database if exists nothing`)
-    .catch(() => undefined)
 })
 
 test('the template of instant previews is dropped by nobody but template-cache', async () => {
@@ -131,8 +125,7 @@ test('the template of instant previews is dropped by nobody but template-cache',
 })
 
 test('dry-run names what would go, and changes nothing', async () => {
-  succeeded(await restore('preview_7'))
-  succeeded(await restore('preview_7', { reversible: 'true' }))
+  await makePoints(bench, 'preview_7')
   await bench.make('app__pgclone_0a1b2c3d', 'orphan')
   await mark(bench, 'app__pgclone_0a1b2c3d', { kind: 'staging', of: 'app', at: longAgo })
   const before = await catalogue(bench)
@@ -215,8 +208,7 @@ test('orphans of killed runs are swept by name, marker and age; those of living 
 })
 
 test('a drop that was killed can be run again', async () => {
-  succeeded(await restore('preview_11'))
-  succeeded(await restore('preview_11', { reversible: 'true' }))
+  await makePoints(bench, 'preview_11')
   await using session = await holdDatabases(bench)
   const action = bench.start('drop', 'preview_11')
   await waitsFor(bench, 'DROP DATABASE')

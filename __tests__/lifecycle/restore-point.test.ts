@@ -5,6 +5,7 @@ import {
   type Bench,
   failed,
   type Inputs,
+  makePoints,
   mark,
   marker,
   reconnect,
@@ -30,15 +31,10 @@ const restore = (database: string, dumpKey: string, more: Inputs = {}) =>
 
 const states = (...names: string[]) => Promise.all(names.map(bench.state))
 
-/** A database of ours with both restore points. */
-async function makePoints(name: string): Promise<void> {
-  succeeded(await restore(name, key, { 'pre-swap-hooks': set('first') }))
-  succeeded(await restore(name, key, { 'pre-swap-hooks': set('second'), reversible: 'true' }))
-}
-
 test(':pre, :post and :name are copied and not consumed', async () => {
   const { postgres, folder } = bench
-  await makePoints('app')
+  succeeded(await restore('app', key, { 'pre-swap-hooks': set('first') }))
+  succeeded(await restore('app', key, { 'pre-swap-hooks': set('second'), reversible: 'true' }))
   assert.deepEqual(await states('app', 'app__pre', 'app__post'), ['second', 'first', 'dumped'])
   const expected = { ':pre': 'first', ':post': 'dumped', ':app__pre': 'first', ':source': 'dumped' }
   for (const [point, state] of Object.entries(expected)) {
@@ -59,7 +55,7 @@ test(':pre, :post and :name are copied and not consumed', async () => {
 })
 
 test('hooks and assertions run on the copy of a point, and a failure changes nothing', async () => {
-  await makePoints('hooked')
+  await makePoints(bench, 'hooked')
   const more = { 'pre-swap-hooks': set('hooked'), 'verify-sql': `select state = 'hooked' from state` }
   succeeded(await restore('hooked', ':pre', more))
   assert.deepEqual(await states('hooked', 'hooked__pre'), ['hooked', 'first'])
@@ -69,20 +65,20 @@ test('hooks and assertions run on the copy of a point, and a failure changes not
 })
 
 test('going back can be reversible as well', async () => {
-  await makePoints('reversed')
+  await makePoints(bench, 'reversed')
   const run = succeeded(await restore('reversed', ':pre', { reversible: 'true' }))
   assert.equal(run.outputs['previous-database'], 'reversed__pre')
   assert.deepEqual(await states('reversed', 'reversed__pre', 'reversed__post'), ['first', 'second', 'first'])
 })
 
 test('a restore without reversible leaves the points of the one before', async () => {
-  await makePoints('left')
+  await makePoints(bench, 'left')
   succeeded(await restore('left', key))
   assert.deepEqual(await states('left', 'left__pre', 'left__post'), ['dumped', 'first', 'dumped'])
 })
 
 test('open sessions: those of a point end, those of any other database stay', async () => {
-  await makePoints('open')
+  await makePoints(bench, 'open')
   await using looking = await bench.postgres.connect('open__pre')
   succeeded(await restore('open', ':pre'))
   await assert.rejects(looking.query('select 1'))
@@ -100,14 +96,14 @@ test('open sessions: those of a point end, those of any other database stay', as
 })
 
 test('a client that reconnects to the target does not stop the swap', async () => {
-  await makePoints('busy')
+  await makePoints(bench, 'busy')
   await using _ = reconnect(bench, 'busy')
   succeeded(await restore('busy', ':pre'))
   assert.equal(await bench.state('busy'), 'first')
 })
 
 test('what is no restore point', async () => {
-  await makePoints('refusing')
+  await makePoints(bench, 'refusing')
   const cases: [string, RegExp][] = [
     [':nowhere', /no database "nowhere" on the server/],
     [':refusing', /names the target itself/],
@@ -184,7 +180,7 @@ test("the user's own comment stays on the database, through swaps and as a resto
 })
 
 test('list with local: true shows the databases of the server', async () => {
-  await makePoints('listed')
+  await makePoints(bench, 'listed')
   await bench.postgres.psql('postgres', `create role somebody; alter database source owner to somebody`)
   await bench.postgres.psql('postgres', `comment on database source is 'pgclone-action of old'`)
   const run = succeeded(await bench.run('list', 'not_there', { local: 'true' }))

@@ -62,7 +62,7 @@ async function restoreAndSwap(context: Context, dump: Dump): Promise<Outcome | n
     const restoreIt = () => restoreBeside(context, dump, target)
     return cached ? restoreByTemplate(context, manifest, target, restoreIt) : restoreIt()
   }
-  const hooks = cached ? splitHooks(inputs.preSwapHooks).live : inputs.preSwapHooks
+  const hooks = cached ? splitHooks(inputs).live : inputs.preSwapHooks
   const replaced = await replaceDatabase(context, { what: dump.chosen.key, build, hooks })
   await swept
   if (!replaced) return null

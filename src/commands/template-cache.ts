@@ -10,17 +10,25 @@ import { commentStatement } from '../database/properties.ts'
 import { identifier, type Session } from '../database/psql.ts'
 import { dropDatabase, tryLock, unlock } from '../database/server.ts'
 import { copyDatabase, markerText, type TemporaryDatabase } from '../database/staging.ts'
+import type { Inputs } from '../inputs/inputs.ts'
 import { log } from '../report/log.ts'
 import type { Manifest } from '../storage/manifest.ts'
 import { analyze, type Target } from './replace.ts'
 
 const PREFIX = 'pgclone_template_'
 
+type SplitInputs = Pick<Inputs, 'preSwapHooks' | 'reversible'>
+
 /**
  * The hooks that a template can have had already: the `.sql` files before the first shell command. What a shell command
  * does depends on more than its text (`npm run migrate`), so from the first one on, hooks run on every preview.
  */
-export function splitHooks(hooks: readonly string[]): { baked: string[]; live: string[] } {
+export function splitHooks({ preSwapHooks: hooks, reversible }: SplitInputs): {
+  baked: string[]
+  live: string[]
+} {
+  // The restore point `__post` is the state before the hooks, so then none of them may have run.
+  if (reversible) return { baked: [], live: [...hooks] }
   const first = hooks.findIndex((hook) => hookCommand(hook, '', process.platform).file !== 'psql')
   const end = first < 0 ? hooks.length : first
   return { baked: hooks.slice(0, end), live: hooks.slice(end) }
@@ -29,7 +37,7 @@ export function splitHooks(hooks: readonly string[]): { baked: string[]; live: s
 /** The name of the template for a dump and a recipe: what is different about either makes another template. */
 export async function templateName(context: Context, manifest: Manifest, target: Target): Promise<string> {
   const { inputs, workspace } = context
-  const { baked } = splitHooks(inputs.preSwapHooks)
+  const { baked } = splitHooks(inputs)
   const files = await Promise.all(
     baked.map((hook) => readFile(isAbsolute(hook) ? hook : join(workspace, hook), 'utf8')),
   )
@@ -94,7 +102,7 @@ async function makeTemplate(
   log.info(`There is no template of this dump and recipe yet; making "${name}"`)
   const staging = await restore()
   try {
-    const { baked } = splitHooks(context.inputs.preSwapHooks)
+    const { baked } = splitHooks(context.inputs)
     const connection = onDatabase(context.inputs.connection!, staging.name)
     await runHooks('pre-swap-hooks', baked, connection, { ...context, psql: client.psql })
     await analyze(context, client, staging.name)

@@ -44,9 +44,10 @@ async function inside(root: string, key: string): Promise<string> {
 
 async function listFiles(root: string, prefix: string): Promise<StoredObject[]> {
   const entries = await readdir(join(root, prefix), { recursive: true, withFileTypes: true }).catch(
-    (error) => {
-      // A prefix that is a file has nothing below it, as in S3.
-      if (['ENOENT', 'ENOTDIR'].includes(error.code)) return []
+    async (error) => {
+      if (error.code === 'ENOENT') return []
+      // A prefix that is a file has nothing below it, as in S3; a location that is one is a mistake.
+      if (error.code === 'ENOTDIR' && (await isFolder(root))) return []
       throw new Error(`Cannot list ${join(root, prefix)}: ${error.message}`, { cause: error })
     },
   )
@@ -73,6 +74,13 @@ async function removeFiles(root: string, keys: readonly string[]): Promise<Map<s
     await rm(join(root, key), { force: true }).catch((error) => refused.set(key, error.message))
   }
   return refused
+}
+
+function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (entry) => entry.isDirectory(),
+    () => false,
+  )
 }
 
 async function sizeOf(root: string, key: string): Promise<number | null> {
