@@ -43885,6 +43885,7 @@ function restoreSummary(restored) {
         ['From', cell(uri)],
         ['To', `${cell(database)}, PostgreSQL ${serverVersion}`],
         ['Read', `${formatBytes(dump.size)} in ${formatDuration(durationMs)}`],
+        ['Rows', describeRows(received.counted)],
         [
             'SHA-256',
             `${cell(received.sha256)} ${dump.manifest ? '(as in the manifest)' : '(there was no manifest to compare with)'}`,
@@ -47100,7 +47101,10 @@ async function store(context, { storage, key, look, client }) {
         const args = dumpArguments(inputs, client.major <= NEWEST_CLIENT ? 'ours' : 'theirs');
         const source = startDump(client.pgDump, args, clientEnvironment(connectionOf(context), environment));
         await untilFirstByte(source, signal, inputs.idleTimeout);
-        const sink = await storage.upload(key.key, look.size);
+        const sink = await storage.upload(key.key, look.size).catch(async (error) => {
+            await source.abort();
+            throw error;
+        });
         await transfer(source, sink, {
             stages: [encoder.transform, meter.stage],
             signal,

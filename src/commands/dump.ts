@@ -113,7 +113,10 @@ async function store(context: Context, { storage, key, look, client }: Plan): Pr
   const args = dumpArguments(inputs, client.major <= NEWEST_CLIENT ? 'ours' : 'theirs')
   const source = startDump(client.pgDump, args, clientEnvironment(connectionOf(context), environment))
   await untilFirstByte(source, signal, inputs.idleTimeout)
-  const sink = await storage.upload(key.key, look.size)
+  const sink = await storage.upload(key.key, look.size).catch(async (error) => {
+    await source.abort()
+    throw error
+  })
   await transfer(source, sink, {
     stages: [encoder.transform, meter.stage],
     signal,

@@ -95,6 +95,7 @@ export function restoreSummary(restored: Restored): string {
     ['From', cell(uri)],
     ['To', `${cell(database)}, PostgreSQL ${serverVersion}`],
     ['Read', `${formatBytes(dump.size)} in ${formatDuration(durationMs)}`],
+    ['Rows', describeRows(received.counted)],
     [
       'SHA-256',
       `${cell(received.sha256)} ${dump.manifest ? '(as in the manifest)' : '(there was no manifest to compare with)'}`,
