@@ -13,7 +13,7 @@ test('a hook is a file of SQL or a command', () => {
   }
   const bash = (command: string) => ({ file: 'bash', args: ['-e', '-o', 'pipefail', '-c', command] })
   const cases: [string, NodeJS.Platform, ReturnType<typeof hookCommand>][] = [
-    ['sql/mask.sql', 'linux', psql('/work/sql/mask.sql')],
+    ['sql/mask.sql', 'linux', psql('/repo/sql/mask.sql')],
     ['/etc/mask.SQL', 'linux', psql('/etc/mask.SQL')],
     ['npm run migrate', 'linux', bash('npm run migrate')],
     ['psql --file=mask.sql', 'linux', bash('psql --file=mask.sql')],
@@ -22,7 +22,7 @@ test('a hook is a file of SQL or a command', () => {
     ['npm run migrate', 'win32', { file: 'pwsh', args: ['-NoProfile', '-Command', 'npm run migrate'] }],
   ]
   for (const [hook, platform, command] of cases) {
-    assert.deepEqual(hookCommand(hook, '/work', platform), command, hook)
+    assert.deepEqual(hookCommand(hook, '/repo', platform), command, hook)
   }
 })
 
