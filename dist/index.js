@@ -40185,10 +40185,12 @@ const known = new Set();
 const SHORTEST_SECRET = 4;
 /** Remembers a secret; returns whether it is long enough to be hidden. */
 function rememberSecret(value) {
-    const hidden = value.trim().length >= SHORTEST_SECRET;
-    if (hidden)
-        known.add(value);
-    return hidden;
+    const longEnough = (text) => text.trim().length >= SHORTEST_SECRET;
+    // Programs print line by line, and so we see a secret of several lines in pieces.
+    for (const piece of [value, ...value.split(/\r\n|\n|\r/)])
+        if (longEnough(piece))
+            known.add(piece);
+    return longEnough(value);
 }
 /** The text with every known secret replaced, longest first so that no tail of a longer one stays. */
 function hideSecrets(text) {

@@ -83,7 +83,11 @@ test('symbolic links do not lead out of the folder', async () => {
   symlinkSync(outside.path, join(folder.path, 'evil'))
   const storage = localStorage(folder.path)
   for (const key of [KEY, 'evil/secret.dump']) {
-    const attempts = [() => storage.size(key), () => storage.download(key), () => storage.readTexts([key], '')]
+    const attempts = [
+      () => storage.size(key),
+      () => storage.download(key),
+      () => storage.readTexts([key], ''),
+    ]
     for (const attempt of attempts) await assert.rejects(attempt, /leads out of the storage location/, key)
   }
   await assert.rejects(storage.upload('evil/new.dump', 1), /leads out of the storage location/)

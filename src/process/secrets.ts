@@ -6,9 +6,10 @@ const SHORTEST_SECRET = 4
 
 /** Remembers a secret; returns whether it is long enough to be hidden. */
 export function rememberSecret(value: string): boolean {
-  const hidden = value.trim().length >= SHORTEST_SECRET
-  if (hidden) known.add(value)
-  return hidden
+  const longEnough = (text: string) => text.trim().length >= SHORTEST_SECRET
+  // Programs print line by line, and so we see a secret of several lines in pieces.
+  for (const piece of [value, ...value.split(/\r\n|\n|\r/)]) if (longEnough(piece)) known.add(piece)
+  return longEnough(value)
 }
 
 /** The text with every known secret replaced, longest first so that no tail of a longer one stays. */
