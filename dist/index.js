@@ -40145,7 +40145,8 @@ function neutralise(line) {
         .replaceAll('##[', '# #['));
 }
 const MESSAGE_START = /^(?:pg_dump|pg_restore|psql)\b.*?: |^(?:ERROR|FATAL|PANIC|WARNING|NOTICE|INFO|LOG|HINT):/;
-const ROW_DATA = /^(DETAIL|CONTEXT|STATEMENT|QUERY|COPY)\b/;
+/** `pg_restore` names the statement that failed, and with `--inserts` a statement is a row; psql shows a piece of it. */
+const ROW_DATA = /^(?:(DETAIL|CONTEXT|STATEMENT|QUERY|COPY)\b|(Command was): INSERT\b|(LINE \d+): (?:INSERT\b|\.\.\.))/;
 /** `invalid input syntax for type integer: "…"` and its kin quote the value of a row. */
 const QUOTED_VALUE = /((?:invalid|malformed|out of range|too long|cannot|value)[^"]*: )".*$/;
 /** The same for `value "…" is out of range for type integer`. */
@@ -40167,7 +40168,7 @@ function rowDataFilter() {
         const part = ROW_DATA.exec(line);
         if (part) {
             hiding = true;
-            return `${part[1]}: (hidden, it may contain row data)`;
+            return `${part[1] ?? part[2] ?? part[3]}: (hidden, it may contain row data)`;
         }
         if (MESSAGE_START.test(line))
             hiding = false;
@@ -40659,6 +40660,12 @@ function readPending() {
 ;// CONCATENATED MODULE: ./build/src/storage/storage.js
 /** Milliseconds after which a transfer that has not ended is taken for dead; no job of GitHub's lasts a day and goes on. */
 const ABANDONED = 24 * 60 * 60 * 1000;
+/** The key of a text exists already: another run was faster. */
+class TakenError extends Error {
+    constructor(key, options) {
+        super(`${key} exists already; another run wrote it`, options);
+    }
+}
 
 ;// CONCATENATED MODULE: ./build/src/storage/local.js
 var __addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
@@ -40734,7 +40741,7 @@ function localStorage(folder) {
             const texts = keys.map(async (key) => [key, await (0,promises_namespaceObject.readFile)(await inside(root, key), 'utf8')]);
             return new Map(await Promise.all(texts));
         },
-        writeTextOnce: (key, text) => writeText((0,external_node_path_namespaceObject.join)(root, key), text, promises_namespaceObject.link),
+        writeTextOnce: (key, text) => writeText((0,external_node_path_namespaceObject.join)(root, key), text, publishOnce),
         replaceText: (key, text) => writeText((0,external_node_path_namespaceObject.join)(root, key), text, promises_namespaceObject.rename),
         upload: (key) => upload(root, key),
         download: (key) => download(root, key),
@@ -40796,9 +40803,24 @@ async function sizeOf(root, key) {
     }
 }
 /**
- * Written whole under another name, then published: `rename` takes the place of what is there, `link` fails when the
- * key exists, so that the first writer wins.
+ * Gives a file its name unless the name is taken, so that the first writer wins.
+ *
+ * @param hardLink fails where the file system has no hard links (exFAT, many network shares)
  */
+async function publishOnce(temporary, path, hardLink = promises_namespaceObject.link) {
+    try {
+        await hardLink(temporary, path);
+    }
+    catch (error) {
+        const { code = '' } = error;
+        if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(code))
+            throw error;
+        // An empty file claims the name; the rename fills it whole.
+        await (0,promises_namespaceObject.writeFile)(path, '', { flag: 'wx', mode: 0o600 });
+        await (0,promises_namespaceObject.rename)(temporary, path);
+    }
+}
+/** Written whole under another name, then published: `rename` takes the place of what is there, `publishOnce` does not. */
 async function writeText(path, text, publish) {
     const temporary = temporaryName(path);
     try {
@@ -40807,12 +40829,14 @@ async function writeText(path, text, publish) {
         await syncFolder((0,external_node_path_namespaceObject.dirname)(path));
     }
     catch (error) {
-        const taken = error.code === 'EEXIST';
-        throw taken ? new Error(`${path} exists already; another run wrote it`, { cause: error }) : error;
+        throw refusal(error, path);
     }
     finally {
         await (0,promises_namespaceObject.rm)(temporary, { force: true });
     }
+}
+function refusal(error, key) {
+    return error.code === 'EEXIST' ? new TakenError(key, { cause: error }) : error;
 }
 function temporaryName(path) {
     return (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(path), TEMPORARY_PREFIX + (0,external_node_crypto_.randomBytes)(8).toString('hex'));
@@ -40836,7 +40860,7 @@ async function syncFolder(folder) {
             await result_1;
     }
 }
-/** Temporary name, fsync, rename: a file under its final name is always whole. */
+/** Temporary name, fsync, publication: a file under its final name is always whole, and no other run's. */
 async function upload(root, key) {
     const path = (0,external_node_path_namespaceObject.join)(root, key);
     await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(path), { recursive: true });
@@ -40856,7 +40880,8 @@ async function upload(root, key) {
         commit: async () => {
             stream.end();
             await Promise.race([(0,external_node_stream_promises_namespaceObject.finished)(stream), died.then((reason) => Promise.reject(reason))]);
-            await (0,promises_namespaceObject.rename)(temporary, path);
+            await publishOnce(temporary, path).catch((error) => Promise.reject(refusal(error, key)));
+            await (0,promises_namespaceObject.rm)(temporary, { force: true });
             forget();
             await syncFolder((0,external_node_path_namespaceObject.dirname)(path));
         },
@@ -40973,6 +40998,7 @@ async function abortUploads({ aws, bucket }, prefix, chosen) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/storage/s3.js
+
 
 
 
@@ -41145,7 +41171,7 @@ const putOnce = async (options, key, args) => {
     if (options.conditionalPut && (await putIfAbsent(options, key, args)))
         return;
     if ((await headObject(options, key)) !== null)
-        throw new Error(`${key} exists already; another run wrote it`);
+        throw new TakenError(key);
     await put(options, key, args);
 };
 /** @returns false when the store does not know conditional writes */
@@ -41158,7 +41184,7 @@ async function putIfAbsent({ aws }, key, args) {
         if (!(error instanceof AwsError))
             throw error;
         if (error.code === 'PreconditionFailed')
-            throw new Error(`${key} exists already; another run wrote it`, { cause: error });
+            throw new TakenError(key, { cause: error });
         if (error.code === 'NotImplemented')
             return false;
         throw error;
@@ -42876,6 +42902,7 @@ class Session {
     }
     /** @throws an Error that explains in one sentence why the server let us not in. */
     static async open(connection, options) {
+        options.signal?.throwIfAborted();
         const args = ['--no-psqlrc', '--no-align', '--tuples-only', '--quiet', '--no-password', '--file=-'];
         const env = { ...clientEnvironment(connection, options.environment), PGCLIENTENCODING: 'UTF8' };
         // Every failure reaches the caller as an exception; what psql prints beside it would only say it twice.
@@ -42995,6 +43022,8 @@ function identifier(name) {
 ;// CONCATENATED MODULE: ./build/src/database/server.js
 
 
+
+
 /** Connects nothing: looks through an open session. */
 async function lookAtServer(session) {
     const [row] = await session.query(`
@@ -43030,13 +43059,41 @@ async function openMaintenance(connection, maintenance, options) {
 }
 /** Any number that is ours alone, for the first half of a lock's key: "pgcl" in ASCII. */
 const LOCK_CLASS = 0x7067636c;
-/** Claims a name for the life of the session, or until `unlock`; false when another session has it. */
+/** The second half. Not the server's `hashtext`, whose result depends on the encoding of the session's database. */
+function lockNumber(name) {
+    return (0,external_node_crypto_.createHash)('sha256').update(name).digest().readInt32BE();
+}
+const LOCK_ATTEMPTS = 4;
+/**
+ * Claims a name on the whole server, for the life of the session or until `unlock`; false when another session has it.
+ *
+ * An advisory lock belongs to the database that its session is in, and two runs may be in two: by another
+ * `maintenance-database`, or by `swap: false`. `pg_locks` shows those of all databases. Who sees another one lets go;
+ * when two came at the same moment both do, so that they try again, each after a time of its own.
+ */
 async function tryLock(session, name) {
-    const [row] = await session.query(`SELECT pg_try_advisory_lock(${LOCK_CLASS}, hashtext(${literal(name)})) AS locked`);
-    return row.locked;
+    const key = `${LOCK_CLASS}, ${lockNumber(name)}`;
+    for (let attempt = 1;; attempt += 1) {
+        const [row] = await session.query(`SELECT pg_try_advisory_lock(${key}) AS locked`);
+        if (!row.locked)
+            return false;
+        if (!(await isLockedElsewhere(session, name)))
+            return true;
+        await unlock(session, name);
+        if (attempt === LOCK_ATTEMPTS)
+            return false;
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(20 + Math.random() * 200);
+    }
+}
+async function isLockedElsewhere(session, name) {
+    // The view shows both halves as unsigned numbers, and 2 for a key of two halves.
+    const rows = await session.query(`
+    SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND pid <> pg_backend_pid()
+      AND classid::bigint = ${LOCK_CLASS} AND objid::bigint = ${lockNumber(name) >>> 0}`);
+    return rows.length > 0;
 }
 async function unlock(session, name) {
-    await session.query(`SELECT pg_advisory_unlock(${LOCK_CLASS}, hashtext(${literal(name)}))`);
+    await session.query(`SELECT pg_advisory_unlock(${LOCK_CLASS}, ${lockNumber(name)})`);
 }
 /**
  * Claims a target, so that two runs never swap the same database.
@@ -45585,6 +45642,10 @@ function renames({ database, staging, old, comment }) {
 function door(database, open) {
     return `ALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS ${open}`;
 }
+/** An administrator may have closed it; then it stays closed when the swap fails. */
+function isOpen(database) {
+    return `SELECT datallowconn AS open FROM pg_database WHERE datname = ${literal(database)}`;
+}
 /** Not autovacuum, which has no user: it makes room for a rename by itself, and only a superuser may end it. */
 function everybodyIn({ database, staging }) {
     const names = [database, staging].map(literal).join(', ');
@@ -45597,10 +45658,11 @@ function everybodyIn({ database, staging }) {
 async function swapOnServer(session, swap) {
     const execute = (statement) => `EXECUTE ${literal(statement)};`;
     const close = swap.old ? `${execute(door(swap.database, false))} COMMIT;` : '';
-    const reopen = swap.old ? execute(door(swap.database, true)) : '';
+    const reopen = swap.old ? `IF was_open THEN ${execute(door(swap.database, true))} END IF;` : '';
     const body = `
-    DECLARE failure text; state text;
+    DECLARE failure text; state text; was_open boolean;
     BEGIN
+      was_open := (${isOpen(swap.database)});
       ${close}
       BEGIN
         PERFORM pg_terminate_backend(pid) ${everybodyIn(swap)};
@@ -45618,6 +45680,7 @@ async function swapOnServer(session, swap) {
 }
 /** The same in steps of ours, for PostgreSQL 10. */
 async function swapByClient(session, swap) {
+    const [before] = await session.query(isOpen(swap.database));
     if (swap.old)
         await session.execute(door(swap.database, false));
     try {
@@ -45625,7 +45688,7 @@ async function swapByClient(session, swap) {
         await session.transaction(...renames(swap));
     }
     catch (error) {
-        if (swap.old)
+        if (before?.open)
             await session.execute(door(swap.database, true));
         throw error;
     }
@@ -46435,8 +46498,8 @@ async function chooseDatabases(context, session, name) {
     return database ? [...ours, database] : ours;
 }
 function checkOurs({ name, marker, isTemplate }, force) {
-    if (marker?.kind === 'template')
-        throw new Error(`"${name}" is a template of instant previews; template-cache decides when it goes`);
+    if (marker?.kind === 'template' && !force)
+        throw new Error(`"${name}" is a template of instant previews, and template-cache decides when it goes; set force: true to drop it all the same`);
     if (isTemplate)
         throw new Error(`"${name}" is a template database of the server; drop does not touch it`);
     if (!marker && !force)
@@ -46770,6 +46833,10 @@ function pruneOutputs({ fates }) {
 /** Everything is read and decided before anything is deleted: what cannot be listed or read in whole is not pruned. */
 async function pruneDumps(context, storage, scope) {
     const { keep, dryRun } = context.inputs;
+    // Beside the work, because nothing waits for it.
+    const swept = dryRun
+        ? undefined
+        : storage.sweep().catch((error) => log.debug(`Leftovers: ${error.message}`));
     const { entries, orphans, foreign } = await readCatalogue(storage, scope.prefix);
     const wanted = entries.filter((entry) => entry.committed && isWanted(entry.key, scope.narrowing));
     const { sound, unsound } = await sortOut(storage, wanted, scope.prefix);
@@ -46785,6 +46852,7 @@ async function pruneDumps(context, storage, scope) {
     const uncommitted = entries.filter((entry) => !entry.committed).length;
     const pruned = { fates, uncommitted, orphans: orphans.length, foreign, dryRun };
     tell(pruned);
+    await swept;
     return pruned;
 }
 /** A dump that contradicts its manifest, or whose manifest cannot be read, stays and does not count in the place of a good one. */
@@ -46806,7 +46874,8 @@ async function sortOut(storage, entries, prefix) {
     return { sound, unsound };
 }
 /**
- * Manifest first: at no moment does a manifest promise data that are gone.
+ * Manifest first: at no moment does a manifest promise data that are gone. And once more with the data: a verify that
+ * was at work meanwhile may have written it anew.
  *
  * @returns why, for each dump that storage would not delete and that therefore stays whole
  */
@@ -46814,7 +46883,8 @@ async function prune_remove(storage, dumps) {
     const refused = new Map();
     const locked = await storage.removeAll(dumps.map(({ key }) => manifestKey(key.key)));
     const open = dumps.filter(({ key }) => !locked.has(manifestKey(key.key)));
-    const stuck = await storage.removeAll(open.map(({ key }) => key.key)).catch((error) => {
+    const both = open.flatMap(({ key }) => [key.key, manifestKey(key.key)]);
+    const stuck = await storage.removeAll(both).catch((error) => {
         throw new Error(`The manifests of ${open.length} dumps are deleted, and their data may stay, uncommitted: ${error.message}`, { cause: error });
     });
     for (const { key, manifest } of dumps) {
@@ -47016,6 +47086,7 @@ var dump_disposeResources = (undefined && undefined.__disposeResources) || (func
 
 
 
+
 /** Hooks → stream a dump into storage → check it there → commit its manifest. */
 async function dump(context) {
     const started = Date.now();
@@ -47129,7 +47200,7 @@ async function store(context, { storage, key, look, client }) {
             }
         }
         catch (error) {
-            await discard(storage, key.key);
+            await discard(storage, key.key, error);
             throw error;
         }
         const archive = encoder.report();
@@ -47180,7 +47251,10 @@ async function untilFirstByte(source, cancelled, idleTimeout) {
     }
 }
 /** Takes back what was stored and did not become a dump. Without the right to delete it stays, uncommitted. */
-async function discard(storage, key) {
+async function discard(storage, key, reason) {
+    // Of two runs that gave their dumps one name, the other one was faster: what lies there is its dump.
+    if (reason instanceof TakenError)
+        return;
     await storage
         .remove(key)
         .catch((error) => log.warning(`${key} may stay in storage, uncommitted: ${error.message}`));
@@ -47219,7 +47293,7 @@ async function commit({ inputs }, storage, manifest, previous) {
         await storage.writeTextOnce(manifestKey(manifest.key), formatManifest(manifest));
     }
     catch (error) {
-        await discard(storage, manifest.key);
+        await discard(storage, manifest.key, error);
         throw error;
     }
 }
@@ -47956,10 +48030,10 @@ async function checkTrust({ inputs, environment, workspace, run }) {
         return;
     for (const folder of await checkouts(workspace)) {
         if (await isForeign(folder, pull ?? {}, fork))
-            throw new Error(refusal(inputs.command));
+            throw new Error(trust_refusal(inputs.command));
     }
 }
-function refusal(command) {
+function trust_refusal(command) {
     return `This pull_request_target run checked out the code of a fork, which must not decide what ${command} does to your databases. Use pull_request, do not check out the fork, or set force: true`;
 }
 /** The workspace and the folders in it, where `path` of `actions/checkout` puts other repositories. */
@@ -48131,8 +48205,10 @@ async function verify(context) {
     if (!manifest)
         throw new Error(`${dump.chosen.key} has no manifest, so there is nothing to compare it with`);
     const evidence = await tryOut(context, dump, manifest, psql);
-    const verified = { at: new Date().toISOString(), serverVersion: evidence.serverVersion };
-    await dump.storage.replaceText(manifestKey(manifest.key), formatManifest({ ...manifest, verified }));
+    await record(dump.storage, {
+        ...manifest,
+        verified: { at: new Date().toISOString(), serverVersion: evidence.serverVersion },
+    });
     const uri = dump.storage.address(manifest.key);
     const durationMs = Date.now() - started;
     await writeSummary(context, verifySummary(manifest, evidence, { uri, durationMs }));
@@ -48147,6 +48223,17 @@ async function verify(context) {
         verified: 'true',
         'duration-ms': durationMs,
     });
+}
+/** Writes the evidence into the manifest, which must not come back to life when a prune took the dump meanwhile. */
+async function record(storage, manifest) {
+    const { key } = manifest;
+    if ((await storage.size(manifestKey(key))) !== null) {
+        await storage.replaceText(manifestKey(key), formatManifest(manifest));
+        if ((await storage.size(key)) !== null)
+            return;
+        await storage.remove(manifestKey(key));
+    }
+    throw new Error(`${key} was sound, and another run deleted it while it was verified`);
 }
 /** The throwaway database, from its creation to its end. */
 async function tryOut(context, dump, manifest, psql) {

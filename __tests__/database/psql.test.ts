@@ -140,6 +140,7 @@ describe('a session', { skip: noClient }, () => {
     await assert.rejects(sleeping)
     await session.close()
     await assert.rejects(session.query('SELECT 1'))
+    await assert.rejects(Session.open(bench.connection('postgres'), options), { name: 'AbortError' })
   })
 
   test('a database may have any name, and a name is never a connection string', async () => {

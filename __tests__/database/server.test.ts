@@ -8,6 +8,7 @@ import {
   lookAtServer,
   openMaintenance,
   type Server,
+  tryLock,
 } from '../../src/database/server.ts'
 import { environment, noClient, program, startBench } from './bench.ts'
 
@@ -78,8 +79,12 @@ describe('a server', { skip: noClient }, () => {
     await lockTarget(session, `it's`)
     await assert.rejects(lockTarget(other, `it's`), /Another run of this action is .*"it's"/)
     await lockTarget(other, 'its')
+    // A lock belongs to a database, and not every run is in the same one.
+    const elsewhere = await bench.open('template1')
+    await assert.rejects(lockTarget(elsewhere, `it's`), /Another run of this action is .*"it's"/)
     const third = await bench.open('postgres')
     await other.close()
+    await elsewhere.close()
     for (let tries = 0; tries < 50; tries += 1) {
       const gone = await lockTarget(third, 'its').then(
         () => true,
@@ -88,6 +93,15 @@ describe('a server', { skip: noClient }, () => {
       if (gone) return
     }
     assert.fail('the lock outlived its session')
+  })
+
+  test('when two want a target at the same moment, from two databases, one at most gets it', async () => {
+    const sessions = [await bench.open('postgres'), await bench.open('template1')]
+    for (let round = 0; round < 20; round += 1) {
+      const outcomes = await Promise.all(sessions.map((one) => tryLock(one, `round ${round}`)))
+      assert.ok(outcomes.filter(Boolean).length <= 1)
+    }
+    for (const one of sessions) await one.close()
   })
 
   test('drops a database with everybody in it, and does not mind when it is gone', async () => {

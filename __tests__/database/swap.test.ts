@@ -126,6 +126,20 @@ describe('the swap', { skip: noClient }, () => {
     assert.deepEqual(await session.query('SELECT 1 AS still'), [{ still: 1 }])
   })
 
+  test('a swap that fails does not open what an administrator has closed', async () => {
+    await make('shut', 1)
+    await make('waiting', 2)
+    await bench.postgres.psql('postgres', 'alter database shut allow_connections false')
+    const swap = { database: 'shut', staging: 'waiting', old: { name: 'waiting', comment: null } }
+    await assert.rejects(swapDatabases(session, server, swap), /"shut", which is as it was/)
+    const [row] = await bench.postgres.query(
+      'postgres',
+      "select datallowconn from pg_database where datname = 'shut'",
+    )
+    assert.deepEqual(row, { datallowconn: false })
+    await bench.postgres.psql('postgres', 'alter database shut allow_connections true')
+  })
+
   test('a swap that loses its session in the middle is whole or has not happened', async () => {
     await make('held', 1)
     await make('held staging', 2)

@@ -121,6 +121,19 @@ test('messages are shown and the rows in them are hidden', () => {
       [hidden('STATEMENT'), hidden('QUERY'), hidden('COPY')],
     ],
     [
+      ['Command was: INSERT INTO t VALUES (1, canary);', '', '', 'pg_restore: error: x'],
+      [hidden('Command was'), null, null, 'pg_restore: error: x'],
+    ],
+    [
+      [
+        'Command was: CREATE INDEX i ON t USING btree (a);',
+        'LINE 1: ...LUES (1, canary',
+        '     ^',
+        'HINT:  x',
+      ],
+      ['Command was: CREATE INDEX i ON t USING btree (a);', hidden('LINE 1'), null, 'HINT:  x'],
+    ],
+    [
       ['could not connect: "host" is unknown', 'pg_dump: dumping contents of table "public.t"'],
       ['could not connect: "host" is unknown', 'pg_dump: dumping contents of table "public.t"'],
     ],

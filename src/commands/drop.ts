@@ -50,8 +50,10 @@ async function chooseDatabases(context: Context, session: Session, name: string)
 }
 
 function checkOurs({ name, marker, isTemplate }: DatabaseRow, force: boolean): void {
-  if (marker?.kind === 'template')
-    throw new Error(`"${name}" is a template of instant previews; template-cache decides when it goes`)
+  if (marker?.kind === 'template' && !force)
+    throw new Error(
+      `"${name}" is a template of instant previews, and template-cache decides when it goes; set force: true to drop it all the same`,
+    )
   if (isTemplate) throw new Error(`"${name}" is a template database of the server; drop does not touch it`)
   if (!marker && !force)
     throw new Error(`"${name}" was not made by this action; set force: true to drop it all the same`)

@@ -17,7 +17,7 @@ import { dumpSummary, pruneSummary, writeSummary } from '../report/summary.ts'
 import { type DumpKey, manifestKey, newDumpKey } from '../storage/keys.ts'
 import { formatManifest, type Manifest } from '../storage/manifest.ts'
 import { groupOf, hasRules } from '../storage/retention.ts'
-import type { Storage } from '../storage/storage.ts'
+import { type Storage, TakenError } from '../storage/storage.ts'
 import type { PostgresClient } from '../tools/postgres.ts'
 import { anyClient } from '../tools/postgres.ts'
 import { ACTION_VERSION } from '../version.ts'
@@ -128,7 +128,7 @@ async function store(context: Context, { storage, key, look, client }: Plan): Pr
     await commitSink(sink, limit.signal)
     await checkStored(storage, key, meter.bytes)
   } catch (error) {
-    await discard(storage, key.key)
+    await discard(storage, key.key, error)
     throw error
   }
   const archive = encoder.report()
@@ -164,7 +164,9 @@ async function untilFirstByte(source: Source, cancelled: AbortSignal, idleTimeou
 }
 
 /** Takes back what was stored and did not become a dump. Without the right to delete it stays, uncommitted. */
-async function discard(storage: Storage, key: string): Promise<void> {
+async function discard(storage: Storage, key: string, reason: unknown): Promise<void> {
+  // Of two runs that gave their dumps one name, the other one was faster: what lies there is its dump.
+  if (reason instanceof TakenError) return
   await storage
     .remove(key)
     .catch((error) => log.warning(`${key} may stay in storage, uncommitted: ${error.message}`))
@@ -222,7 +224,7 @@ async function commit(
     checkShrinkage(inputs, await previous, manifest)
     await storage.writeTextOnce(manifestKey(manifest.key), formatManifest(manifest))
   } catch (error) {
-    await discard(storage, manifest.key)
+    await discard(storage, manifest.key, error)
     throw error
   }
 }

@@ -50,6 +50,10 @@ export function pruneOutputs({ fates }: Pruned): Record<'deleted' | 'kept', stri
 /** Everything is read and decided before anything is deleted: what cannot be listed or read in whole is not pruned. */
 export async function pruneDumps(context: Context, storage: Storage, scope: Scope): Promise<Pruned> {
   const { keep, dryRun } = context.inputs
+  // Beside the work, because nothing waits for it.
+  const swept = dryRun
+    ? undefined
+    : storage.sweep().catch((error) => log.debug(`Leftovers: ${error.message}`))
   const { entries, orphans, foreign } = await readCatalogue(storage, scope.prefix)
   const wanted = entries.filter((entry) => entry.committed && isWanted(entry.key, scope.narrowing))
   const { sound, unsound } = await sortOut(storage, wanted, scope.prefix)
@@ -65,6 +69,7 @@ export async function pruneDumps(context: Context, storage: Storage, scope: Scop
   const uncommitted = entries.filter((entry) => !entry.committed).length
   const pruned = { fates, uncommitted, orphans: orphans.length, foreign, dryRun }
   tell(pruned)
+  await swept
   return pruned
 }
 
@@ -94,7 +99,8 @@ async function sortOut(
 }
 
 /**
- * Manifest first: at no moment does a manifest promise data that are gone.
+ * Manifest first: at no moment does a manifest promise data that are gone. And once more with the data: a verify that
+ * was at work meanwhile may have written it anew.
  *
  * @returns why, for each dump that storage would not delete and that therefore stays whole
  */
@@ -102,7 +108,8 @@ async function remove(storage: Storage, dumps: readonly Sound[]): Promise<Map<st
   const refused = new Map<string, string>()
   const locked = await storage.removeAll(dumps.map(({ key }) => manifestKey(key.key)))
   const open = dumps.filter(({ key }) => !locked.has(manifestKey(key.key)))
-  const stuck = await storage.removeAll(open.map(({ key }) => key.key)).catch((error) => {
+  const both = open.flatMap(({ key }) => [key.key, manifestKey(key.key)])
+  const stuck = await storage.removeAll(both).catch((error) => {
     throw new Error(
       `The manifests of ${open.length} dumps are deleted, and their data may stay, uncommitted: ${error.message}`,
       { cause: error },

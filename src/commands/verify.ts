@@ -11,6 +11,7 @@ import { countOutputs, setOutputs } from '../report/outputs.ts'
 import { verifySummary, writeSummary } from '../report/summary.ts'
 import { manifestKey } from '../storage/keys.ts'
 import { formatManifest, type Manifest } from '../storage/manifest.ts'
+import type { Storage } from '../storage/storage.ts'
 import { anyClient, type PostgresClient } from '../tools/postgres.ts'
 import { databaseSink } from './move.ts'
 import { connectionOf, openClient, toolOptions } from './prepare.ts'
@@ -26,8 +27,10 @@ export async function verify(context: Context): Promise<void> {
   const { manifest } = dump.chosen
   if (!manifest) throw new Error(`${dump.chosen.key} has no manifest, so there is nothing to compare it with`)
   const evidence = await tryOut(context, dump, manifest, psql)
-  const verified = { at: new Date().toISOString(), serverVersion: evidence.serverVersion }
-  await dump.storage.replaceText(manifestKey(manifest.key), formatManifest({ ...manifest, verified }))
+  await record(dump.storage, {
+    ...manifest,
+    verified: { at: new Date().toISOString(), serverVersion: evidence.serverVersion },
+  })
   const uri = dump.storage.address(manifest.key)
   const durationMs = Date.now() - started
   await writeSummary(context, verifySummary(manifest, evidence, { uri, durationMs }))
@@ -42,6 +45,17 @@ export async function verify(context: Context): Promise<void> {
     verified: 'true',
     'duration-ms': durationMs,
   })
+}
+
+/** Writes the evidence into the manifest, which must not come back to life when a prune took the dump meanwhile. */
+async function record(storage: Storage, manifest: Manifest): Promise<void> {
+  const { key } = manifest
+  if ((await storage.size(manifestKey(key))) !== null) {
+    await storage.replaceText(manifestKey(key), formatManifest(manifest))
+    if ((await storage.size(key)) !== null) return
+    await storage.remove(manifestKey(key))
+  }
+  throw new Error(`${key} was sound, and another run deleted it while it was verified`)
 }
 
 /** The throwaway database, from its creation to its end. */

@@ -38,6 +38,7 @@ export class Session implements AsyncDisposable {
 
   /** @throws an Error that explains in one sentence why the server let us not in. */
   static async open(connection: Connection, options: SessionOptions): Promise<Session> {
+    options.signal?.throwIfAborted()
     const args = ['--no-psqlrc', '--no-align', '--tuples-only', '--quiet', '--no-password', '--file=-']
     const env = { ...clientEnvironment(connection, options.environment), PGCLIENTENCODING: 'UTF8' }
     // Every failure reaches the caller as an exception; what psql prints beside it would only say it twice.

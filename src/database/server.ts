@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+import { setTimeout as wait } from 'node:timers/promises'
 import { type Connection, onDatabase } from './connection.ts'
 import { DatabaseError, identifier, literal, Session, type SessionOptions } from './psql.ts'
 
@@ -55,16 +57,42 @@ export async function openMaintenance(
 /** Any number that is ours alone, for the first half of a lock's key: "pgcl" in ASCII. */
 const LOCK_CLASS = 0x7067636c
 
-/** Claims a name for the life of the session, or until `unlock`; false when another session has it. */
+/** The second half. Not the server's `hashtext`, whose result depends on the encoding of the session's database. */
+function lockNumber(name: string): number {
+  return createHash('sha256').update(name).digest().readInt32BE()
+}
+
+const LOCK_ATTEMPTS = 4
+
+/**
+ * Claims a name on the whole server, for the life of the session or until `unlock`; false when another session has it.
+ *
+ * An advisory lock belongs to the database that its session is in, and two runs may be in two: by another
+ * `maintenance-database`, or by `swap: false`. `pg_locks` shows those of all databases. Who sees another one lets go;
+ * when two came at the same moment both do, so that they try again, each after a time of its own.
+ */
 export async function tryLock(session: Session, name: string): Promise<boolean> {
-  const [row] = await session.query<{ locked: boolean }>(
-    `SELECT pg_try_advisory_lock(${LOCK_CLASS}, hashtext(${literal(name)})) AS locked`,
-  )
-  return row!.locked
+  const key = `${LOCK_CLASS}, ${lockNumber(name)}`
+  for (let attempt = 1; ; attempt += 1) {
+    const [row] = await session.query<{ locked: boolean }>(`SELECT pg_try_advisory_lock(${key}) AS locked`)
+    if (!row!.locked) return false
+    if (!(await isLockedElsewhere(session, name))) return true
+    await unlock(session, name)
+    if (attempt === LOCK_ATTEMPTS) return false
+    await wait(20 + Math.random() * 200)
+  }
+}
+
+async function isLockedElsewhere(session: Session, name: string): Promise<boolean> {
+  // The view shows both halves as unsigned numbers, and 2 for a key of two halves.
+  const rows = await session.query(`
+    SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND pid <> pg_backend_pid()
+      AND classid::bigint = ${LOCK_CLASS} AND objid::bigint = ${lockNumber(name) >>> 0}`)
+  return rows.length > 0
 }
 
 export async function unlock(session: Session, name: string): Promise<void> {
-  await session.query(`SELECT pg_advisory_unlock(${LOCK_CLASS}, hashtext(${literal(name)}))`)
+  await session.query(`SELECT pg_advisory_unlock(${LOCK_CLASS}, ${lockNumber(name)})`)
 }
 
 /**

@@ -57,6 +57,11 @@ function door(database: string, open: boolean): string {
   return `ALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS ${open}`
 }
 
+/** An administrator may have closed it; then it stays closed when the swap fails. */
+function isOpen(database: string): string {
+  return `SELECT datallowconn AS open FROM pg_database WHERE datname = ${literal(database)}`
+}
+
 /** Not autovacuum, which has no user: it makes room for a rename by itself, and only a superuser may end it. */
 function everybodyIn({ database, staging }: Swap): string {
   const names = [database, staging].map(literal).join(', ')
@@ -70,10 +75,11 @@ function everybodyIn({ database, staging }: Swap): string {
 async function swapOnServer(session: Session, swap: Swap): Promise<void> {
   const execute = (statement: string) => `EXECUTE ${literal(statement)};`
   const close = swap.old ? `${execute(door(swap.database, false))} COMMIT;` : ''
-  const reopen = swap.old ? execute(door(swap.database, true)) : ''
+  const reopen = swap.old ? `IF was_open THEN ${execute(door(swap.database, true))} END IF;` : ''
   const body = `
-    DECLARE failure text; state text;
+    DECLARE failure text; state text; was_open boolean;
     BEGIN
+      was_open := (${isOpen(swap.database)});
       ${close}
       BEGIN
         PERFORM pg_terminate_backend(pid) ${everybodyIn(swap)};
@@ -92,12 +98,13 @@ async function swapOnServer(session: Session, swap: Swap): Promise<void> {
 
 /** The same in steps of ours, for PostgreSQL 10. */
 async function swapByClient(session: Session, swap: Swap): Promise<void> {
+  const [before] = await session.query<{ open: boolean }>(isOpen(swap.database))
   if (swap.old) await session.execute(door(swap.database, false))
   try {
     await session.query(`SELECT pg_terminate_backend(pid) ${everybodyIn(swap)}`)
     await session.transaction(...renames(swap))
   } catch (error) {
-    if (swap.old) await session.execute(door(swap.database, true))
+    if (before?.open) await session.execute(door(swap.database, true))
     throw error
   }
 }

@@ -19,7 +19,9 @@ export function neutralise(line: string): string {
 
 const MESSAGE_START =
   /^(?:pg_dump|pg_restore|psql)\b.*?: |^(?:ERROR|FATAL|PANIC|WARNING|NOTICE|INFO|LOG|HINT):/
-const ROW_DATA = /^(DETAIL|CONTEXT|STATEMENT|QUERY|COPY)\b/
+/** `pg_restore` names the statement that failed, and with `--inserts` a statement is a row; psql shows a piece of it. */
+const ROW_DATA =
+  /^(?:(DETAIL|CONTEXT|STATEMENT|QUERY|COPY)\b|(Command was): INSERT\b|(LINE \d+): (?:INSERT\b|\.\.\.))/
 /** `invalid input syntax for type integer: "…"` and its kin quote the value of a row. */
 const QUOTED_VALUE = /((?:invalid|malformed|out of range|too long|cannot|value)[^"]*: )".*$/
 /** The same for `value "…" is out of range for type integer`. */
@@ -43,7 +45,7 @@ export function rowDataFilter(): (line: string) => string | null {
     const part = ROW_DATA.exec(line)
     if (part) {
       hiding = true
-      return `${part[1]}: (hidden, it may contain row data)`
+      return `${part[1] ?? part[2] ?? part[3]}: (hidden, it may contain row data)`
     }
     if (MESSAGE_START.test(line)) hiding = false
     if (hiding) return null

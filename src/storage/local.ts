@@ -5,7 +5,7 @@ import { dirname, join, relative, resolve, sep } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { notePending } from '../process/pending.ts'
 import type { Sink, Source } from '../process/transfer.ts'
-import { ABANDONED, type Storage, type StoredObject } from './storage.ts'
+import { ABANDONED, type Storage, type StoredObject, TakenError } from './storage.ts'
 
 /** Names that no key has; what a killed run leaves is known by them. */
 const TEMPORARY_PREFIX = '.pgclone-partial-'
@@ -22,7 +22,7 @@ export function localStorage(folder: string): Storage {
       const texts = keys.map(async (key) => [key, await readFile(await inside(root, key), 'utf8')] as const)
       return new Map(await Promise.all(texts))
     },
-    writeTextOnce: (key, text) => writeText(join(root, key), text, link),
+    writeTextOnce: (key, text) => writeText(join(root, key), text, publishOnce),
     replaceText: (key, text) => writeText(join(root, key), text, rename),
     upload: (key) => upload(root, key),
     download: (key) => download(root, key),
@@ -93,21 +93,42 @@ async function sizeOf(root: string, key: string): Promise<number | null> {
 }
 
 /**
- * Written whole under another name, then published: `rename` takes the place of what is there, `link` fails when the
- * key exists, so that the first writer wins.
+ * Gives a file its name unless the name is taken, so that the first writer wins.
+ *
+ * @param hardLink fails where the file system has no hard links (exFAT, many network shares)
  */
-async function writeText(path: string, text: string, publish: typeof link | typeof rename): Promise<void> {
+export async function publishOnce(temporary: string, path: string, hardLink = link): Promise<void> {
+  try {
+    await hardLink(temporary, path)
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(code)) throw error
+    // An empty file claims the name; the rename fills it whole.
+    await writeFile(path, '', { flag: 'wx', mode: 0o600 })
+    await rename(temporary, path)
+  }
+}
+
+/** Written whole under another name, then published: `rename` takes the place of what is there, `publishOnce` does not. */
+async function writeText(
+  path: string,
+  text: string,
+  publish: (temporary: string, path: string) => Promise<void>,
+): Promise<void> {
   const temporary = temporaryName(path)
   try {
     await writeFile(temporary, text, { flag: 'wx', mode: 0o600, flush: true })
     await publish(temporary, path)
     await syncFolder(dirname(path))
   } catch (error) {
-    const taken = (error as NodeJS.ErrnoException).code === 'EEXIST'
-    throw taken ? new Error(`${path} exists already; another run wrote it`, { cause: error }) : error
+    throw refusal(error, path)
   } finally {
     await rm(temporary, { force: true })
   }
+}
+
+function refusal(error: unknown, key: string): unknown {
+  return (error as NodeJS.ErrnoException).code === 'EEXIST' ? new TakenError(key, { cause: error }) : error
 }
 
 function temporaryName(path: string): string {
@@ -121,7 +142,7 @@ async function syncFolder(folder: string): Promise<void> {
   await handle.sync()
 }
 
-/** Temporary name, fsync, rename: a file under its final name is always whole. */
+/** Temporary name, fsync, publication: a file under its final name is always whole, and no other run's. */
 async function upload(root: string, key: string): Promise<Sink> {
   const path = join(root, key)
   await mkdir(dirname(path), { recursive: true })
@@ -143,7 +164,8 @@ async function upload(root: string, key: string): Promise<Sink> {
     commit: async () => {
       stream.end()
       await Promise.race([finished(stream), died.then((reason) => Promise.reject(reason))])
-      await rename(temporary, path)
+      await publishOnce(temporary, path).catch((error) => Promise.reject(refusal(error, key)))
+      await rm(temporary, { force: true })
       forget()
       await syncFolder(dirname(path))
     },

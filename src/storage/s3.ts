@@ -13,7 +13,7 @@ import {
   sweepUploads,
   uploadArguments,
 } from './s3-upload.ts'
-import type { Storage, StoredObject } from './storage.ts'
+import { type Storage, type StoredObject, TakenError } from './storage.ts'
 
 /** A bucket as the place for dumps, reached by the AWS CLI. */
 export function s3Storage(options: S3Options): Storage {
@@ -206,8 +206,7 @@ const put: Put = async ({ aws }, _key, args) => {
 /** The first writer wins where the store and the CLI know `If-None-Match`; elsewhere a look before must do. */
 const putOnce: Put = async (options, key, args) => {
   if (options.conditionalPut && (await putIfAbsent(options, key, args))) return
-  if ((await headObject(options, key)) !== null)
-    throw new Error(`${key} exists already; another run wrote it`)
+  if ((await headObject(options, key)) !== null) throw new TakenError(key)
   await put(options, key, args)
 }
 
@@ -218,8 +217,7 @@ async function putIfAbsent({ aws }: S3Options, key: string, args: string[]): Pro
     return true
   } catch (error) {
     if (!(error instanceof AwsError)) throw error
-    if (error.code === 'PreconditionFailed')
-      throw new Error(`${key} exists already; another run wrote it`, { cause: error })
+    if (error.code === 'PreconditionFailed') throw new TakenError(key, { cause: error })
     if (error.code === 'NotImplemented') return false
     throw error
   }

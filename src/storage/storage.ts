@@ -6,6 +6,13 @@ export type StoredObject = { key: string; size: number }
 /** Milliseconds after which a transfer that has not ended is taken for dead; no job of GitHub's lasts a day and goes on. */
 export const ABANDONED = 24 * 60 * 60 * 1000
 
+/** The key of a text exists already: another run was faster. */
+export class TakenError extends Error {
+  constructor(key: string, options?: ErrorOptions) {
+    super(`${key} exists already; another run wrote it`, options)
+  }
+}
+
 /** A place for dumps. Every method throws when the place cannot answer; an error is never an empty answer. */
 export interface Storage {
   /** The full path or `s3://` address of a key, for people and outputs. */
@@ -18,7 +25,11 @@ export interface Storage {
   size(key: string): Promise<number | null>
   /** The texts of small objects, by key. */
   readTexts(keys: readonly string[], prefix: string): Promise<Map<string, string>>
-  /** Publishes a small text under a key that must not exist yet. */
+  /**
+   * Publishes a small text under a key that must not exist yet.
+   *
+   * @throws a TakenError when it does
+   */
   writeTextOnce(key: string, text: string): Promise<void>
   /** Publishes a small text under a key in the place of another, which stays whole until then. */
   replaceText(key: string, text: string): Promise<void>
