@@ -37159,7 +37159,7 @@ exports.visitAsync = visitAsync;
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _process_threads_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8130);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9732);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3465);
 
 
 await (0,_main_js__WEBPACK_IMPORTED_MODULE_1__/* .run */ .e)();
@@ -37169,7 +37169,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 9732:
+/***/ 3465:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -41206,59 +41206,7 @@ function s3_download(aws, source) {
     };
 }
 
-// EXTERNAL MODULE: external "node:http"
-var external_node_http_ = __nccwpck_require__(7067);
-// EXTERNAL MODULE: external "node:stream"
-var external_node_stream_ = __nccwpck_require__(7075);
-;// CONCATENATED MODULE: ./build/src/tools/download.js
-
-
-
-
-/** Milliseconds that the connection and every next byte may take, so that a machine without internet falls back soon. */
-const PATIENCE = 10_000;
-/**
- * Downloads a file. Fewer or more bytes than Content-Length says, a stall, and any status but 200 are errors.
- * A proxy named by the environment is used (`HTTPS_PROXY`, `NO_PROXY`; needs Node 24.14).
- */
-async function download_download(url, file, { environment, signal }, patience = PATIENCE) {
-    const stalled = new AbortController();
-    const stall = () => stalled.abort(new Error(`nothing came for ${patience / 1000} s`));
-    const timer = setTimeout(stall, patience);
-    const restoreProxy = external_node_http_.setGlobalProxyFromEnv?.(environment.env);
-    try {
-        const response = await fetch(url, {
-            signal: signal ? AbortSignal.any([signal, stalled.signal]) : stalled.signal,
-        });
-        if (response.status !== 200 || !response.body)
-            throw new Error(`the server answered ${response.status}`);
-        const body = external_node_stream_.Readable.fromWeb(response.body);
-        body.on('data', () => timer.refresh());
-        await (0,external_node_stream_promises_namespaceObject.pipeline)(body, (0,external_node_fs_namespaceObject.createWriteStream)(file, { mode: 0o600 }));
-    }
-    catch (error) {
-        signal?.throwIfAborted();
-        throw new Error(`${url} could not be downloaded: ${rootCause(error)}`, { cause: error });
-    }
-    finally {
-        clearTimeout(timer);
-        restoreProxy?.();
-    }
-}
-/** The address of a file below a base address, which may end with a slash or not. */
-function fileUrl(base, name) {
-    return `${base.replace(/\/+$/, '')}/${name}`;
-}
-/** fetch says `fetch failed`; the reason is inside. */
-function rootCause(error) {
-    let cause = error;
-    while (cause instanceof Error && cause.cause)
-        cause = cause.cause;
-    return cause instanceof Error ? cause.message : String(cause);
-}
-
 ;// CONCATENATED MODULE: ./build/src/tools/aws-bundle.js
-
 /** Where the program is in an unpacked bundle. Windows names the folder of Program Files in its own ways. */
 const AWS_PROGRAMS = {
     linux: ['aws/dist/aws'],
@@ -41271,22 +41219,18 @@ const LINUX_ARCHITECTURES = { x64: 'x86_64', arm64: 'aarch64' };
  * The official bundle of a version
  * (https://docs.aws.amazon.com/cli/latest/userguide/getting-started-version.html).
  *
- * @throws when the version is none, or there is no bundle for the platform.
+ * @throws when there is no bundle for the platform.
  */
-function awsBundle(version, { platform, arch }, baseUrl = OFFICIAL) {
-    if (!/^2\.\d+\.\d+$/.test(version)) {
-        throw new Error(`aws-cli-version: ${JSON.stringify(version)} is no version of AWS CLI 2. Use one like 2.38.1.`);
-    }
-    if (platform === 'darwin') {
-        return { kind: 'pkg', url: fileUrl(baseUrl, `AWSCLIV2-${version}.pkg`) };
-    }
-    if (platform === 'win32' && arch === 'x64') {
-        return { kind: 'msi', url: fileUrl(baseUrl, `AWSCLIV2-${version}.msi`) };
-    }
+function awsBundle(version, { platform, arch }) {
+    if (platform === 'darwin')
+        return { kind: 'pkg', url: `${OFFICIAL}/AWSCLIV2-${version}.pkg` };
+    // Windows on ARM runs programs for x64.
+    if (platform === 'win32')
+        return { kind: 'msi', url: `${OFFICIAL}/AWSCLIV2-${version}.msi` };
     const linux = platform === 'linux' && LINUX_ARCHITECTURES[arch];
     if (!linux)
         throw new Error(`AWS publishes no AWS CLI bundle for ${platform} on ${arch}`);
-    return { kind: 'zip', url: fileUrl(baseUrl, `awscli-exe-linux-${linux}-${version}.zip`) };
+    return { kind: 'zip', url: `${OFFICIAL}/awscli-exe-linux-${linux}-${version}.zip` };
 }
 
 ;// CONCATENATED MODULE: ./build/src/tools/version.js
@@ -41321,22 +41265,37 @@ function parseAwsVersion(path, output) {
 }
 /** The oldest v1 that we use; from here on it knows AWS_ENDPOINT_URL as v2 does. */
 const OLDEST_V1 = '1.29.0';
-/** The newest v2, or else the newest v1 that is not too old. */
+/** From 2.23.0 `s3 cp` adds checksums, and only from here on it can be told not to (aws-cli, pull request 9238). */
+const IGNORES_CHECKSUM_SETTING = ['2.23.0', '2.23.5'];
+/** With urllib3 2, until aws-cli's pull request 10622. */
+const GIVES_UP_DOWNLOADS = ['2.32.32', '2.38.0'];
+/** What makes one CLI better than another, in this order; of those alike, the newest. */
+const ABILITIES = [
+    (cli) => cli.supportsConditionalPut,
+    (cli) => !isBetween(cli.version, ...IGNORES_CHECKSUM_SETTING),
+    (cli) => cli.major >= 2,
+    (cli) => !isBetween(cli.version, ...GIVES_UP_DOWNLOADS),
+];
+/** The one that can do most, of those that are not too old. */
 function chooseAws(clis) {
-    return clis
-        .filter(({ version }) => compareVersions(version, OLDEST_V1) >= 0)
-        .sort((a, b) => compareVersions(b.version, a.version))[0];
+    return clis.filter(({ version }) => compareVersions(version, OLDEST_V1) >= 0).sort(byAbilities)[0];
 }
-/** What is known to be wrong with this version. */
-function awsWarnings({ version, major }) {
+function byAbilities(a, b) {
+    const able = ABILITIES.find((ability) => ability(a) !== ability(b));
+    return able ? Number(able(b)) - Number(able(a)) : compareVersions(b.version, a.version);
+}
+/** What is known to be wrong with this version, for this use, with the version that mends it. */
+function awsWarnings({ version, major }, { downloads, checksum }) {
     const warnings = [];
     if (major < 2) {
         // https://aws.amazon.com/blogs/developer/cli-v1-maintenance-mode-announcement/
         warnings.push(`AWS CLI ${version}: version 1 is in maintenance mode and its support ends on 15 July 2027. Use version 2.`);
     }
-    // https://github.com/aws/aws-cli/pull/10622
-    if (isBetween(version, '2.32.32', '2.38.0')) {
+    if (downloads && isBetween(version, ...GIVES_UP_DOWNLOADS)) {
         warnings.push(`AWS CLI ${version} does not retry a download whose connection breaks. Use 2.38.1 or newer.`);
+    }
+    if (checksum === 'when_required' && isBetween(version, ...IGNORES_CHECKSUM_SETTING)) {
+        warnings.push(`AWS CLI ${version} adds checksums although s3-checksum says when-required, which some providers refuse or store in the object. Use 2.23.6 or newer.`);
     }
     return warnings;
 }
@@ -41427,26 +41386,44 @@ var external_node_os_ = __nccwpck_require__(8161);
 
 
 
-/** Where we keep what we downloaded: the runner's tool cache, which outlives the job on a self-hosted runner. */
-function toolDirectory({ env }) {
-    return (0,external_node_path_namespaceObject.join)(env.RUNNER_TOOL_CACHE || env.RUNNER_TEMP || (0,external_node_os_.tmpdir)(), 'pgclone-action');
+/**
+ * Where we keep what we downloaded, best first: the runner's tool cache, which outlives the job on a self-hosted runner,
+ * and the runner's temporary folder where the cache is missing or not ours to write.
+ */
+function toolDirectories({ env }) {
+    const places = [env.RUNNER_TOOL_CACHE, env.RUNNER_TEMP, (0,external_node_os_.tmpdir)()].filter((place) => place !== undefined);
+    return [...new Set(places.filter((place) => place !== ''))].map((place) => (0,external_node_path_namespaceObject.join)(place, 'pgclone-action'));
 }
-/** Runs `work` with an empty folder on the file system of our tool directory; nothing of it stays. */
+/**
+ * Runs `work` with an empty folder on the file system of the first tool directory that can be written, and with that
+ * directory; nothing of the folder stays.
+ */
 async function withStaging(environment, work) {
-    const directory = toolDirectory(environment);
-    await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(directory), { recursive: true });
-    const folder = await (0,promises_namespaceObject.mkdtemp)(`${directory}-`);
+    const { folder, directory } = await makeStaging(toolDirectories(environment));
     try {
-        return await work(folder);
+        return await work(folder, directory);
     }
     finally {
-        await (0,promises_namespaceObject.rm)(folder, { recursive: true, force: true });
+        await (0,promises_namespaceObject.rm)(folder, { recursive: true, force: true, maxRetries: 5 });
     }
+}
+async function makeStaging(directories) {
+    let reason;
+    for (const directory of directories) {
+        try {
+            await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(directory), { recursive: true });
+            return { folder: await (0,promises_namespaceObject.mkdtemp)(`${directory}-`), directory };
+        }
+        catch (error) {
+            reason = error;
+        }
+    }
+    throw reason;
 }
 /** Moves a finished folder to its place in one step, over a broken one that may be there. */
 async function moveIntoPlace(folder, home) {
     await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(home), { recursive: true });
-    await (0,promises_namespaceObject.rm)(home, { recursive: true, force: true });
+    await (0,promises_namespaceObject.rm)(home, { recursive: true, force: true, maxRetries: 5 });
     await (0,promises_namespaceObject.rename)(folder, home);
 }
 
@@ -41472,7 +41449,7 @@ async function findAwsClis(environment) {
     const unpacked = (AWS_PROGRAMS[platform] ?? []).map((program) => `aws-cli/*/${environment.arch}/${program}`);
     const candidates = [
         ...[...pathDirectories(environment), ...places].map((directory) => (0,external_node_path_namespaceObject.join)(directory, name)),
-        ...(await matching(toolDirectory(environment), unpacked)),
+        ...(await Promise.all(toolDirectories(environment).map((directory) => matching(directory, unpacked)))).flat(),
     ];
     const clis = await Promise.all((await distinct(candidates)).map((path) => inspectAws(path, environment)));
     return clis.filter((cli) => cli !== null);
@@ -41536,45 +41513,210 @@ E91G7bb0hOb/cA==
 `,
 };
 
-;// CONCATENATED MODULE: ./build/src/tools/signature.js
+// EXTERNAL MODULE: external "node:http"
+var external_node_http_ = __nccwpck_require__(7067);
+// EXTERNAL MODULE: external "node:stream"
+var external_node_stream_ = __nccwpck_require__(7075);
+;// CONCATENATED MODULE: ./build/src/tools/download.js
 
 
 
-/** Whether gpg is there to check a signature with. */
-async function hasGpg(options) {
-    return (await runCommand({ file: 'gpg', args: ['--version'] }, options)).ok;
-}
-/** The commands that check a detached signature with a keyring that holds the signer's key and nothing else. */
-function verifyCommands(home, keyFile, file, signature) {
-    const gpg = (...args) => ({
-        file: 'gpg',
-        args: ['--homedir', home, '--batch', '--no-autostart', '--status-fd', '1', ...args],
-    });
-    return [gpg('--import', keyFile), gpg('--verify', signature, file)];
+
+/** Milliseconds that the connection and every next byte may take, so that a machine without internet falls back soon. */
+const PATIENCE = 10_000;
+/**
+ * Downloads a file, from the mirror where there is one. Fewer or more bytes than Content-Length says, a stall, and any status but 200 are errors.
+ * A proxy named by the environment is used (`HTTPS_PROXY`, `NO_PROXY`; needs Node 24.14).
+ */
+async function download_download(original, file, { environment, signal, downloadBaseUrl }, patience = PATIENCE) {
+    const url = mirrored(original, downloadBaseUrl);
+    const stalled = new AbortController();
+    const stall = () => stalled.abort(new Error(`nothing came for ${patience / 1000} s`));
+    const timer = setTimeout(stall, patience);
+    const restoreProxy = external_node_http_.setGlobalProxyFromEnv?.(environment.env);
+    try {
+        const response = await fetch(url, {
+            signal: signal ? AbortSignal.any([signal, stalled.signal]) : stalled.signal,
+        });
+        if (response.status !== 200 || !response.body)
+            throw new Error(`the server answered ${response.status}`);
+        const body = external_node_stream_.Readable.fromWeb(response.body);
+        body.on('data', () => timer.refresh());
+        await (0,external_node_stream_promises_namespaceObject.pipeline)(body, (0,external_node_fs_namespaceObject.createWriteStream)(file, { mode: 0o600 }));
+    }
+    catch (error) {
+        signal?.throwIfAborted();
+        throw new Error(`${url} could not be downloaded: ${rootCause(error)}`, { cause: error });
+    }
+    finally {
+        clearTimeout(timer);
+        restoreProxy?.();
+    }
 }
 /**
- * Whether gpg says that the signer signed. The fingerprint decides, not the expiry date of our copy of the key, which
- * AWS moves on from year to year. `VALIDSIG` ends with the primary key's fingerprint (GnuPG, doc/DETAILS).
+ * The address of something on a mirror: `https://host/path` is below the mirror's own address as `host/path`, which is
+ * what `wget --force-directories` makes and what a reverse proxy can serve for all hosts alike.
  */
-function isSignedBy(status, { fingerprint }) {
-    return status
-        .split('\n')
-        .some((line) => line.startsWith('[GNUPG:] VALIDSIG ') && line.trimEnd().endsWith(fingerprint));
+function mirrored(url, mirror) {
+    return mirror === null ? url : `${mirror.replace(/\/+$/, '')}/${url.replace(/^https?:\/\//, '')}`;
 }
-/** Throws unless `signature` is the signer's signature of `file`. `folder` takes the keyring. */
-async function assertSigned({ file, signature, signer, folder }, options) {
-    const home = (0,external_node_path_namespaceObject.join)(folder, 'gnupg');
-    const keyFile = (0,external_node_path_namespaceObject.join)(folder, 'signer.asc');
-    await (0,promises_namespaceObject.mkdir)(home, { mode: 0o700 });
-    await (0,promises_namespaceObject.writeFile)(keyFile, signer.armored);
-    for (const command of verifyCommands(home, keyFile, file, signature)) {
-        const result = await runCommand(command, options);
-        if (!result.ok)
-            throw new Error(`its signature is not good: ${result.reason}`);
-        if (command.args.includes('--verify') && !isSignedBy(result.stdout, signer)) {
-            throw new Error(`its signature is not by the key ${signer.fingerprint}`);
-        }
+/** fetch says `fetch failed`; the reason is inside. */
+function rootCause(error) {
+    let cause = error;
+    while (cause instanceof Error && cause.cause)
+        cause = cause.cause;
+    return cause instanceof Error ? cause.message : String(cause);
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/openpgp.js
+
+
+const SIGNATURE = 2;
+const PUBLIC_KEY = 6;
+const RSA = 1;
+const BINARY_DOCUMENT = 0;
+/** RFC 4880, 9.4; weaker ones are no proof any more. */
+const HASHES = { 8: 'sha256', 9: 'sha384', 10: 'sha512' };
+/** The bytes inside of `-----BEGIN …-----`, without the checksum. */
+function dearmor(armored) {
+    const blocks = [
+        ...armored.matchAll(/^-----BEGIN [^\n]+\r?\n(?:[^\r\n]+\r?\n)*\r?\n([A-Za-z0-9+/\r\n]+=*)[^-]*-----END /gm),
+    ];
+    if (blocks.length !== 1)
+        throw new Error(`it has ${blocks.length} armored blocks instead of one`);
+    return Buffer.from(blocks[0][1], 'base64');
+}
+/** Splits bytes into packets, whose length has an old and a new form (RFC 4880, 4.2). */
+function packets(bytes) {
+    const found = [];
+    for (let at = 0; at < bytes.length;) {
+        const [tag, start, length] = packetHeader(bytes, at);
+        if (start + length > bytes.length)
+            throw new Error('it is cut');
+        found.push({ tag, body: bytes.subarray(start, start + length) });
+        at = start + length;
     }
+    return found;
+}
+/** Tag, and where the body starts and how long it is. Reading behind the end throws. */
+function packetHeader(bytes, at) {
+    const first = bytes.readUInt8(at);
+    if ((first & 0x80) === 0)
+        throw new Error('it is no OpenPGP data');
+    if ((first & 0x40) === 0) {
+        const size = 1 << (first & 3);
+        if (size === 8)
+            throw new Error('it has a packet without a length');
+        return [(first >> 2) & 15, at + 1 + size, bytes.readUIntBE(at + 1, size)];
+    }
+    const tag = first & 63;
+    const length = bytes.readUInt8(at + 1);
+    if (length < 192)
+        return [tag, at + 2, length];
+    if (length < 224)
+        return [tag, at + 3, ((length - 192) << 8) + bytes.readUInt8(at + 2) + 192];
+    if (length < 255)
+        throw new Error('it has a packet in parts');
+    return [tag, at + 6, bytes.readUInt32BE(at + 2)];
+}
+/** A multiprecision integer: its length in bits, then its bytes. */
+function readNumber(body, at) {
+    const end = at + 2 + Math.ceil(body.readUInt16BE(at) / 8);
+    if (end > body.length)
+        throw new Error('it is cut');
+    return { value: body.subarray(at + 2, end), end };
+}
+/** The fingerprint of the one primary key in an armored key block (version 4; RFC 4880, 12.2). @throws when there is not exactly one. */
+function fingerprintOf(armored) {
+    const keys = packets(dearmor(armored)).filter(({ tag }) => tag === PUBLIC_KEY);
+    const [key] = keys;
+    if (!key || keys.length !== 1)
+        throw new Error(`it holds ${keys.length} keys instead of one`);
+    const length = Buffer.alloc(2);
+    length.writeUInt16BE(key.body.length);
+    const hash = (0,external_node_crypto_.createHash)('sha1').update(Buffer.of(0x99)).update(length).update(key.body);
+    return hash.digest('hex').toUpperCase();
+}
+function rsaKey({ armored, fingerprint }) {
+    if (fingerprintOf(armored) !== fingerprint)
+        throw new Error(`the key is not ${fingerprint}`);
+    const { body } = packets(dearmor(armored)).find(({ tag }) => tag === PUBLIC_KEY);
+    if (body[0] !== 4 || body[5] !== RSA)
+        throw new Error('the key is no RSA key of version 4');
+    const modulus = readNumber(body, 6);
+    const exponent = readNumber(body, modulus.end);
+    const [n, e] = [modulus.value.toString('base64url'), exponent.value.toString('base64url')];
+    return (0,external_node_crypto_.createPublicKey)({ key: { kty: 'RSA', n, e }, format: 'jwk' });
+}
+/** What was signed beside the file, and the number that signs it (RFC 4880, 5.2.3 and 5.2.4). */
+function readSignature(bytes) {
+    const all = packets(bytes);
+    const [{ tag, body } = { tag: 0, body: Buffer.alloc(0) }] = all;
+    if (all.length !== 1 || tag !== SIGNATURE)
+        throw new Error('it is no detached signature');
+    const [version, type, algorithm, hashAlgorithm] = body;
+    const hash = HASHES[hashAlgorithm ?? 0];
+    if (version !== 4 || type !== BINARY_DOCUMENT || algorithm !== RSA || !hash) {
+        throw new Error('it is no RSA signature of a file with SHA-2');
+    }
+    const hashedEnd = 6 + body.readUInt16BE(4);
+    const unhashedEnd = hashedEnd + 2 + body.readUInt16BE(hashedEnd);
+    const trailer = Buffer.from([4, 0xff, 0, 0, 0, 0]);
+    trailer.writeUInt32BE(hashedEnd, 2);
+    const { value } = readNumber(body, unhashedEnd + 2);
+    return { hash, hashed: body.subarray(0, hashedEnd), trailer, value };
+}
+/**
+ * Throws unless `signature` is the signer's detached signature of `file`. The fingerprint decides who that is, not the
+ * expiry date of our copy of the key, which AWS moves on from year to year.
+ */
+async function assertSigned(file, signature, signer) {
+    const key = rsaKey(signer);
+    const { hash, hashed, trailer, value } = readSignature(signature);
+    const verify = (0,external_node_crypto_.createVerify)(hash);
+    for await (const chunk of (0,external_node_fs_namespaceObject.createReadStream)(file))
+        verify.update(chunk);
+    const size = (key.asymmetricKeyDetails?.modulusLength ?? 0) / 8;
+    const padded = Buffer.concat([Buffer.alloc(Math.max(0, size - value.length)), value]);
+    if (!verify.update(hashed).update(trailer).verify(key, padded)) {
+        throw new Error(`it is no signature of this file by ${signer.fingerprint}`);
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/vendor-signature.js
+
+/** Prints the state of a file's Authenticode signature and who made it. */
+const AUTHENTICODE = '$s = Get-AuthenticodeSignature -LiteralPath $env:PGCLONE_FILE; "$($s.Status) $($s.SignerCertificate.Subject)"';
+const VENDORS = {
+    // 94KV3E626L is Amazon's team at Apple, as the AWS CLI install guide says.
+    pkg: {
+        vendor: 'Amazon',
+        expects: /Status: signed by a developer certificate[\s\S]*\(94KV3E626L\)/,
+    },
+    msi: { vendor: 'Amazon', expects: /^Valid (?:.*, )?O="?Amazon(?: Web Services|\.com)/ },
+    // The subject that GitHub's own image scripts expect (actions/runner-images, Install-PostgreSQL.ps1).
+    'postgresql-installer': {
+        vendor: 'EnterpriseDB',
+        expects: /^Valid (?:.*, )?O=EnterpriseDB Corporation(?:,|$)/m,
+    },
+};
+/** How a platform checks the vendor's signature of a file, and what its answer must hold. */
+function vendorCheck(kind, file) {
+    const command = kind === 'pkg'
+        ? { file: 'pkgutil', args: ['--check-signature', file] }
+        : { file: 'powershell', args: ['-NoProfile', '-Command', AUTHENTICODE], env: { PGCLONE_FILE: file } };
+    return { command, expects: VENDORS[kind].expects };
+}
+/** Throws unless the platform says that the vendor signed the file. @returns what proved it, for the log */
+async function assertVendorSigned(file, kind, options) {
+    const { command, expects } = vendorCheck(kind, file);
+    const { vendor } = VENDORS[kind];
+    const result = await runCommand(command, options);
+    if (!result.ok)
+        throw new Error(`its signature is not good: ${result.reason}`);
+    if (!expects.test(result.stdout))
+        throw new Error(`it is not signed by ${vendor}`);
+    return `the signature of ${vendor} (${command.file})`;
 }
 
 ;// CONCATENATED MODULE: ./build/src/tools/zip.js
@@ -41733,43 +41875,42 @@ var aws_verify_disposeResources = (undefined && undefined.__disposeResources) ||
 
 
 
-/** How a platform checks the vendor's signature of a package, and what its answer must hold. */
-function platformCheck(kind, file) {
-    if (kind === 'pkg') {
-        // 94KV3E626L is Amazon's team at Apple, as the AWS CLI install guide says.
-        return {
-            command: { file: 'pkgutil', args: ['--check-signature', file] },
-            expects: /Status: signed by a developer certificate[\s\S]*\(94KV3E626L\)/,
-        };
-    }
-    const script = '$s = Get-AuthenticodeSignature -LiteralPath $env:PGCLONE_FILE; "$($s.Status) $($s.SignerCertificate.Subject)"';
-    return {
-        command: { file: 'powershell', args: ['-NoProfile', '-Command', script], env: { PGCLONE_FILE: file } },
-        expects: /^Valid .*O="?Amazon/,
-    };
-}
+
+
+
 /**
- * Throws unless a download is whole and signed. Where gpg is missing, a Linux bundle rests on TLS and its structure
- * alone, and the log says so.
+ * Throws unless a download is whole and proven to be what AWS published: nothing of it may be started before. A SHA-256
+ * that the user gave decides alone; else the signature does, that of the platform or the detached one beside a zip.
+ *
+ * @param sha256 hex, or null when none was given
+ * @param folder takes the signature
+ * @returns what proved it, for the log
  */
-async function assertGenuine(bundle, file, folder, options) {
-    if (bundle.kind !== 'zip') {
-        const { command, expects } = platformCheck(bundle.kind, file);
-        const result = await runCommand(command, options);
-        if (!result.ok)
-            throw new Error(`its signature is not good: ${result.reason}`);
-        if (!expects.test(result.stdout))
-            throw new Error('it is not signed by Amazon');
-        return;
+async function assertGenuine(bundle, file, { sha256, folder }, options) {
+    if (bundle.kind === 'zip')
+        await assertWholeZip(file);
+    if (sha256) {
+        await assertDigest(file, sha256);
+        return 'the SHA-256 in aws-cli-version';
     }
-    await assertWholeZip(file);
-    if (!(await hasGpg(options))) {
-        options.log('The signature of the AWS CLI is not checked, because gpg is missing.');
-        return;
-    }
+    if (bundle.kind !== 'zip')
+        return assertVendorSigned(file, bundle.kind, options);
     const signature = (0,external_node_path_namespaceObject.join)(folder, 'bundle.sig');
     await download_download(`${bundle.url}.sig`, signature, options);
-    await assertSigned({ file, signature, signer: AWS_CLI_KEY, folder }, options);
+    try {
+        await assertSigned(file, await (0,promises_namespaceObject.readFile)(signature), AWS_CLI_KEY);
+    }
+    catch (error) {
+        throw new Error(`its signature is not good: ${error.message}`, { cause: error });
+    }
+    return `the PGP signature of the AWS CLI Team (${AWS_CLI_KEY.fingerprint})`;
+}
+async function assertDigest(file, expected) {
+    const hash = (0,external_node_crypto_.createHash)('sha256');
+    await (0,external_node_stream_promises_namespaceObject.pipeline)((0,external_node_fs_namespaceObject.createReadStream)(file), hash);
+    const actual = hash.digest('hex');
+    if (actual !== expected)
+        throw new Error(`its SHA-256 is ${actual}, and aws-cli-version says ${expected}`);
 }
 /** `e_machine` of the ELF header (elf.h). */
 const ELF_MACHINES = { x64: 62, arm64: 183 };
@@ -41892,24 +42033,35 @@ function unpackCommands(kind, file, folder) {
  * Downloads, checks and unpacks the official bundle, and moves it into our tool directory once it has answered
  * `--version`. Its installer is not used: it only copies the folder and links the program.
  */
-async function installAwsBundle(version, options) {
-    const { environment } = options;
-    const bundle = awsBundle(version, environment, options.downloadBaseUrl);
-    return withStaging(environment, async (folder) => {
+async function installAwsBundle(release, options) {
+    const { environment, log } = options;
+    const bundle = awsBundle(release.version, environment);
+    return withStaging(environment, async (folder, directory) => {
         const file = (0,external_node_path_namespaceObject.join)(folder, `bundle.${bundle.kind}`);
         await download_download(bundle.url, file, options);
-        await assertGenuine(bundle, file, folder, options);
+        const proof = await assertGenuine(bundle, file, { sha256: release.sha256, folder }, options);
+        log(`The AWS CLI ${release.version} is genuine by ${proof}`);
         const unpacked = (0,external_node_path_namespaceObject.join)(folder, 'unpacked');
         const program = await unpack(bundle, file, unpacked, options);
-        if (!(await inspectAws(program, environment)))
-            throw new Error('it does not run on this system');
-        const home = (0,external_node_path_namespaceObject.join)(toolDirectory(environment), 'aws-cli', version, environment.arch);
+        await inspectRelease(program, release, environment);
+        const home = (0,external_node_path_namespaceObject.join)(directory, 'aws-cli', release.version, environment.arch);
+        const installed = (0,external_node_path_namespaceObject.join)(home, (0,external_node_path_namespaceObject.relative)(unpacked, program));
+        // Another job on this runner may have been faster, and runs it by now.
+        const theirs = await inspectAws(installed, environment);
+        if (theirs)
+            return theirs;
         await moveIntoPlace(unpacked, home);
-        const cli = await inspectAws((0,external_node_path_namespaceObject.join)(home, (0,external_node_path_namespaceObject.relative)(unpacked, program)), environment);
-        if (!cli)
-            throw new Error('it stopped working when it was moved into place');
-        return cli;
+        return inspectRelease(installed, release, environment);
     });
+}
+/** @throws when the program does not run, or is of another version: an old one is signed as well. */
+async function inspectRelease(program, { version }, environment) {
+    const cli = await inspectAws(program, environment);
+    if (!cli)
+        throw new Error('it does not run on this system');
+    if (cli.version !== version)
+        throw new Error(`it is version ${cli.version}`);
+    return cli;
 }
 async function unpack(bundle, file, folder, options) {
     const failures = [];
@@ -42015,7 +42167,7 @@ async function readSystem({ platform, root }) {
 
 
 const BY_HAND = 'Install AWS CLI 2 before this step (https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html)';
-/** The newest AWS CLI at hand; installs one when there is none that works. Logs which one it is. */
+/** The best AWS CLI at hand; installs one when there is none that works. Logs which one it is. */
 async function provideAwsCli(options) {
     const find = async () => chooseAws(await findAwsClis(options.environment));
     const cli = (await find()) ?? (await install(options, find));
@@ -42038,14 +42190,15 @@ async function install(options, find) {
     throw new Error(`${missing} Installing it on ${system.name} failed: ${failures.join('; ')}. ${BY_HAND}.`);
 }
 async function installOfficial(options, failures) {
-    options.log(`Installing the official AWS CLI ${options.version} …`);
+    const { release, log, signal, warn } = options;
+    log(`Installing the official AWS CLI ${release.version} …`);
     try {
-        return await installAwsBundle(options.version, options);
+        return await installAwsBundle(release, options);
     }
     catch (error) {
-        options.signal?.throwIfAborted();
-        failures.push(`official bundle ${options.version}: ${error.message}`);
-        options.warn(`${failures.at(-1)}. Trying the system's package manager instead.`);
+        signal?.throwIfAborted();
+        failures.push(`official bundle ${release.version}: ${error.message}`);
+        warn(`${failures.at(-1)}. Trying the system's package manager instead.`);
         return undefined;
     }
 }
@@ -42190,11 +42343,13 @@ ewqmN4TfE+XIpCPxxHXwGq9Rv1IFjOdCX0iG436GHyTLC1tTUIKF5xV4Y0+cXIM=
 
 
 
+
 const KEY_FILE = '/etc/apt/keyrings/pgclone-action-pgdg.asc';
 const SOURCE_FILE = '/etc/apt/sources.list.d/pgclone-action-pgdg.list';
 /** PostgreSQL's own apt repository (https://wiki.postgresql.org/wiki/Apt), trusted with its own key only. */
-function pgdgSource(codename) {
-    return `deb [signed-by=${KEY_FILE}] https://apt.postgresql.org/pub/repos/apt ${codename}-pgdg main\n`;
+function pgdgSource(codename, mirror) {
+    const repository = mirrored('https://apt.postgresql.org/pub/repos/apt', mirror);
+    return `deb [signed-by=${KEY_FILE}] ${repository} ${codename}-pgdg main\n`;
 }
 /** The majors for which `apt-cache policy` names a candidate. */
 function majorsInPolicy(policy) {
@@ -42257,11 +42412,11 @@ async function availableMajors({ preferred, reserve }, options) {
     return ask();
 }
 /** Runs `work` with a folder that holds the files of PostgreSQL's repository. */
-async function withPgdgFiles(codename, work) {
+async function withPgdgFiles(codename, mirror, work) {
     const folder = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)((0,external_node_os_.tmpdir)(), 'pgclone-apt-'));
     try {
         await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(folder, 'key.asc'), PGDG_KEY.armored);
-        await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(folder, 'source.list'), pgdgSource(codename));
+        await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(folder, 'source.list'), pgdgSource(codename, mirror));
         return await work(folder);
     }
     finally {
@@ -42276,10 +42431,15 @@ async function withPgdgFiles(codename, work) {
 
 
 
-/** Its `versions.json` lists the newest release of each major: `[{"major": "17", "latestMinor": "6", …}]`. */
-const RELEASES = 'https://www.postgresql.org';
-/** EnterpriseDB's archives of the binaries (https://www.enterprisedb.com/download-postgresql-binaries). */
-const ARCHIVES = 'https://get.enterprisedb.com/postgresql';
+/** Lists the newest release of each major: `[{"major": "17", "latestMinor": "6", …}]`. */
+const RELEASES = 'https://www.postgresql.org/versions.json';
+/**
+ * EnterpriseDB's installer, which is the published form of the programs that carries a signature; the zip archives
+ * beside it carry none (https://www.enterprisedb.com/downloads/postgres-postgresql-downloads).
+ */
+function installerUrl(release) {
+    return `https://get.enterprisedb.com/postgresql/postgresql-${release}-1-windows-x64.exe`;
+}
 /** The newest release of a major, as in `17.6`. */
 function newestRelease(releases, major) {
     const list = JSON.parse(releases);
@@ -42288,22 +42448,36 @@ function newestRelease(releases, major) {
         throw new Error(`versions.json has no PostgreSQL ${major}`);
     return `${major}.${entry.latestMinor}`;
 }
+/**
+ * How the installer is made to unpack and do nothing else: no service, no registry
+ * (https://www.enterprisedb.com/docs/supported-open-source/postgresql/installing/command_line_parameters). `RunAsInvoker`
+ * keeps Windows from asking for an administrator.
+ */
+function extractCommand(installer, folder) {
+    const unattended = ['--mode', 'unattended', '--unattendedmodeui', 'none', '--extract-only', '1'];
+    return {
+        file: installer,
+        args: [...unattended, '--prefix', folder],
+        env: { __COMPAT_LAYER: 'RunAsInvoker' },
+        timeoutSeconds: 600,
+    };
+}
 /** Puts the programs of a major into our tool directory, where the search finds them. */
 async function installWindowsClient(major, options) {
-    const { environment, downloadBaseUrl: mirror } = options;
-    await withStaging(environment, async (folder) => {
-        const [releases, archive] = [(0,external_node_path_namespaceObject.join)(folder, 'versions.json'), (0,external_node_path_namespaceObject.join)(folder, 'archive.zip')];
-        await download_download(fileUrl(mirror ?? RELEASES, 'versions.json'), releases, options);
+    const { environment, log } = options;
+    await withStaging(environment, async (folder, directory) => {
+        const releases = (0,external_node_path_namespaceObject.join)(folder, 'versions.json');
+        await download_download(RELEASES, releases, options);
         const release = newestRelease(await (0,promises_namespaceObject.readFile)(releases, 'utf8'), major);
-        await download_download(fileUrl(mirror ?? ARCHIVES, `postgresql-${release}-1-windows-x64-binaries.zip`), archive, options);
-        await assertWholeZip(archive);
-        // Windows' own tar reads zip, the one of Git does not. pgsql/bin holds the programs and their libraries.
-        const tar = (0,external_node_path_namespaceObject.join)(environment.env.SystemRoot ?? 'C:\\Windows', 'System32', 'tar.exe');
-        const unpack = { file: tar, args: ['-xf', archive, '-C', folder, 'pgsql/bin'], timeoutSeconds: 300 };
-        const result = await runCommand(unpack, options);
+        const installer = (0,external_node_path_namespaceObject.join)(folder, 'installer.exe');
+        await download_download(installerUrl(release), installer, options);
+        const proof = await assertVendorSigned(installer, 'postgresql-installer', options);
+        log(`The PostgreSQL ${release} installer is genuine by ${proof}`);
+        const unpacked = (0,external_node_path_namespaceObject.join)(folder, 'pgsql');
+        const result = await runCommand(extractCommand(installer, unpacked), options);
         if (!result.ok)
             throw new Error(result.reason);
-        await moveIntoPlace((0,external_node_path_namespaceObject.join)(folder, 'pgsql'), (0,external_node_path_namespaceObject.join)(toolDirectory(environment), 'postgresql', release));
+        await moveIntoPlace(unpacked, (0,external_node_path_namespaceObject.join)(directory, 'postgresql', release));
     });
 }
 
@@ -42353,7 +42527,7 @@ async function installPostgres(majors, options, find, failures) {
         return tryInOrder(attempts, options, find, failures);
     }
     const available = await availableMajors(majors, options);
-    return withPgdgFiles(system.codename, (folder) => tryInOrder(aptAttempts(majors, available, folder), options, find, failures));
+    return withPgdgFiles(system.codename, options.downloadBaseUrl, (folder) => tryInOrder(aptAttempts(majors, available, folder), options, find, failures));
 }
 async function installOnWindows({ preferred: [major] }, options, find, failures) {
     options.log(`Downloading the PostgreSQL ${major} programs from EnterpriseDB …`);
@@ -42395,7 +42569,7 @@ async function findPostgresClients(environment) {
         ...(await matching(root, PATTERNS[platform] ?? [])),
         // Windows runners name the place of theirs in PGBIN.
         ...(env.PGBIN ? [env.PGBIN] : []),
-        ...(await matching(toolDirectory(environment), ['postgresql/*/bin'])),
+        ...(await Promise.all(toolDirectories(environment).map((directory) => matching(directory, ['postgresql/*/bin'])))).flat(),
         ...pathDirectories(environment),
     ];
     const seen = new Set();
@@ -42525,6 +42699,7 @@ function toolOptions({ inputs, signal }) {
     return {
         installTools: inputs.installTools,
         postgresVersion: inputs.postgresVersion,
+        downloadBaseUrl: inputs.downloadBaseUrl,
         log: log.info,
         warn: log.warning,
         environment: currentEnvironment(),
@@ -42540,16 +42715,17 @@ async function openStorage(context) {
 }
 async function openS3(context, location) {
     const { inputs, environment, signal } = context;
-    const cli = await provideAwsCli({ ...toolOptions(context), version: inputs.awsCliVersion });
-    for (const warning of awsWarnings(cli))
+    const cli = await provideAwsCli({ ...toolOptions(context), release: inputs.awsCli });
+    const checksum = checksumMode(inputs);
+    const downloads = DOWNLOADS.includes(inputs.command);
+    for (const warning of awsWarnings(cli, { downloads, checksum }))
         log.warning(warning);
-    const automatic = inputs.s3EndpointUrl === null ? 'when-supported' : 'when-required';
     const aws = new Aws({
         cli: cli.path,
         environment,
         config: inputs.s3Config,
         endpointUrl: inputs.s3EndpointUrl,
-        checksum: (inputs.s3Checksum === 'auto' ? automatic : inputs.s3Checksum).replace('-', '_'),
+        checksum,
         signal,
     });
     return s3Storage({
@@ -42562,6 +42738,14 @@ async function openS3(context, location) {
         conditionalPut: cli.supportsConditionalPut,
         tempDirectory: context.tempDirectory,
     });
+}
+/** The commands that fetch whole dumps. */
+const DOWNLOADS = ['restore', 'verify'];
+/** When the AWS CLI adds checksums of its own; some providers store them inside of the object. */
+function checksumMode({ s3Checksum, s3EndpointUrl }) {
+    if (s3Checksum === 'auto')
+        return s3EndpointUrl === null ? 'when_supported' : 'when_required';
+    return s3Checksum === 'when-supported' ? 'when_supported' : 'when_required';
 }
 /** Which dumps the inputs `instance` and `config` choose among. */
 function narrowingOf({ inputs }) {
@@ -48382,6 +48566,7 @@ const DEFAULTS = {
     'postgres-version': 'auto',
     'install-tools': 'auto',
     'aws-cli-version': '2.38.1',
+    'download-base-url': '',
     summary: 'true',
 };
 
@@ -48686,6 +48871,17 @@ function parseArguments(text, tool) {
         return argument;
     });
 }
+/** An http(s) address that carries neither credentials nor a query. `credentials` says where those belong. */
+function parseHttpUrl(text, credentials) {
+    const url = URL.parse(text);
+    if (!url || !['http:', 'https:'].includes(url.protocol))
+        throw new Error('must be an http:// or https:// URL');
+    if (url.username || url.password)
+        throw new Error(`contains credentials; ${credentials}`);
+    if (url.search || url.hash)
+        throw new Error('must end before ? and #');
+    return text;
+}
 
 ;// CONCATENATED MODULE: ./build/src/inputs/retention.js
 
@@ -48718,6 +48914,7 @@ function parseShare(text) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/inputs/storage.js
+
 
 /** A folder, or `s3://bucket/prefix/`. The prefix comes back empty or with one trailing slash. */
 function parseLocation(text) {
@@ -48790,13 +48987,7 @@ function jsonEntries(text) {
 }
 /** An http(s) endpoint without credentials and without the bucket. */
 function parseEndpoint(text, location) {
-    const url = URL.parse(text);
-    if (!url || !['http:', 'https:'].includes(url.protocol))
-        throw new Error('must be an http:// or https:// URL');
-    if (url.username || url.password)
-        throw new Error('contains credentials; they belong in s3-config');
-    if (url.search || url.hash)
-        throw new Error('must end before ? and #');
+    const url = new URL(parseHttpUrl(text, 'they belong in s3-config'));
     if (location?.kind === 's3') {
         const inHost = url.hostname.startsWith(`${location.bucket}.`);
         const inPath = url.pathname.split('/').includes(location.bucket);
@@ -48900,7 +49091,23 @@ function inputWarnings(inputs) {
     return warnings;
 }
 
+;// CONCATENATED MODULE: ./build/src/inputs/tools.js
+
+/** Readers of the inputs about programs. Each returns a value or throws an Error that completes the sentence "<input> …". */
+/** `2.38.1`, or `2.38.1@sha256:…` with the digest of the bundle for this platform. */
+function parseAwsRelease(text) {
+    const [, version, , sha256] = /^(2\.\d+\.\d+)(@sha256:([0-9a-f]{64}))?$/i.exec(text) ?? [];
+    if (version)
+        return { version, sha256: sha256?.toLowerCase() ?? null };
+    throw new Error(`must be a version of AWS CLI 2 such as 2.38.1, with an optional @sha256: and its 64 hex digits, not ${JSON.stringify(text)}`);
+}
+/** The address of a mirror. */
+function parseMirror(text) {
+    return parseHttpUrl(text, 'a mirror that asks for them cannot be used').replace(/\/+$/, '');
+}
+
 ;// CONCATENATED MODULE: ./build/src/inputs/inputs.js
+
 
 
 
@@ -49078,7 +49285,8 @@ function readBehaviour(reader) {
         lockWaitTimeout: reader.read('lock-wait-timeout', parseServerDuration, 0),
         postgresVersion: reader.read('postgres-version', version, 'auto'),
         installTools: reader.read('install-tools', (text) => parseChoice(text, INSTALL_MODES), 'auto'),
-        awsCliVersion: reader.text('aws-cli-version'),
+        awsCli: reader.read('aws-cli-version', parseAwsRelease, { version: '', sha256: null }),
+        downloadBaseUrl: reader.read('download-base-url', parseMirror, null),
         summary: reader.boolean('summary'),
     };
 }

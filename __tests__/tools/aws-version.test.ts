@@ -32,6 +32,11 @@ test('what is no AWS CLI has no version', () => {
 const CHOICES: [string[], string | undefined][] = [
   [['1.45.11', '2.9.19', '2.38.1', '2.36.24'], '2.38.1'],
   [['1.28.0', '1.45.11'], '1.45.11'],
+  // An old v2 as Debian 12 has it can do less than a new v1.
+  [['1.45.11', '2.9.19'], '1.45.11'],
+  [['1.45.11', '2.23.3', '2.18.0'], '2.18.0'],
+  [['1.45.11', '2.36.24', '2.31.35'], '2.31.35'],
+  [['1.45.11', '2.36.24', '2.32.32'], '2.36.24'],
   [['1.28.9'], undefined],
   [[], undefined],
 ]
@@ -42,10 +47,13 @@ for (const [versions, expected] of CHOICES) {
   })
 }
 
-const [RETRY, END] = [/does not retry/, /support ends/]
+const [RETRY, END, CHECKSUM] = [/2\.38\.1 or newer/, /support ends/, /2\.23\.6 or newer/]
 const WARNINGS: [string, RegExp[]][] = [
   ['1.45.11', [END]],
   ['2.9.19', []],
+  ['2.23.0', [CHECKSUM]],
+  ['2.23.5', [CHECKSUM]],
+  ['2.23.6', []],
   ['2.32.31', []],
   ['2.32.32', [RETRY]],
   ['2.36.42', [RETRY]],
@@ -56,8 +64,14 @@ const WARNINGS: [string, RegExp[]][] = [
 
 for (const [version, expected] of WARNINGS) {
   test(`AWS CLI ${version} has ${expected.length} known flaws`, () => {
-    const warnings = awsWarnings(cli(version))
+    const warnings = awsWarnings(cli(version), { downloads: true, checksum: 'when_required' })
     assert.equal(warnings.length, expected.length)
     for (const [index, pattern] of expected.entries()) assert.match(warnings[index]!, pattern)
   })
 }
+
+test('a flaw that does not touch this use is not told', () => {
+  for (const version of ['2.23.3', '2.36.24']) {
+    assert.deepEqual(awsWarnings(cli(version), { downloads: false, checksum: 'when_supported' }), [])
+  }
+})

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -7,7 +8,7 @@ import { fileServer, programPrinting, webServer, zipOf } from './bundle.ts'
 import { fakeMachine, findReal, type Machine } from './machine.ts'
 
 const VERSION = '2.38.1'
-const BUNDLE = `/awscli-exe-linux-x86_64-${VERSION}.zip`
+const BUNDLE = `/awscli.amazonaws.com/awscli-exe-linux-x86_64-${VERSION}.zip`
 const PRINTED = `aws-cli/${VERSION} Python/3.14.0 Linux/6 exe/x86_64\n`
 
 /** A program that would be a full AWS CLI bundle, if it did anything but say its version. */
@@ -17,13 +18,18 @@ const x64 =
   process.platform === 'linux' && process.arch === 'x64' ? false : 'the fake program is for x86-64 Linux'
 const withUnzip = x64 || (findReal('unzip') ? false : 'unzip is not installed')
 const withPython = x64 || (findReal('python3') ? false : 'python3 is not installed')
-const withGpg = withUnzip || (findReal('gpg') ? false : 'gpg is not installed')
 
-const asking = (machine: Machine, downloadBaseUrl?: string): AwsOptions => ({
+/** Options with a mirror, and with the digest that a user pins, which stands in for AWS's signature. */
+const asking = (
+  machine: Machine,
+  downloadBaseUrl: string | null = null,
+  pinned: Buffer | null = bundle,
+): AwsOptions => ({
   ...machine.options,
-  version: VERSION,
-  ...(downloadBaseUrl && { downloadBaseUrl }),
+  release: { version: VERSION, sha256: pinned && digestOf(pinned) },
+  downloadBaseUrl,
 })
+const digestOf = (content: Buffer) => createHash('sha256').update(content).digest('hex')
 const aws = (machine: Machine, directory: string, version: string) =>
   machine.program(`${directory}/aws`, `echo "aws-cli/${version} Python/3.13.4 Linux/6 exe/x86_64"`)
 
@@ -48,6 +54,18 @@ test('takes the newest that works, on PATH or where installers put it', async ()
   assert.deepEqual(machine.lines, [`AWS CLI 2.38.1 (${newest})`])
 })
 
+test('where the tool cache cannot be written the temporary folder is used', { skip: withUnzip }, async () => {
+  await using machine = fakeMachine()
+  machine.borrow('unzip')
+  // A file stands where the folder should be made.
+  machine.program('tools', 'exit 1')
+  machine.options.environment.env.RUNNER_TEMP = join(machine.root, 'temp')
+  await using web = await fileServer({ [BUNDLE]: bundle })
+  const { path } = await provideAwsCli(asking(machine, web.url))
+  assert.equal(path, join(machine.root, 'temp/pgclone-action/aws-cli', VERSION, 'x64/aws/dist/aws'))
+  assert.equal((await provideAwsCli(asking(machine, web.url))).path, path)
+})
+
 test('a missing one is named, with what to do, when nothing may be installed', async () => {
   await using machine = fakeMachine('debian', { installTools: 'never' })
   aws(machine, 'bin', '1.18.69')
@@ -65,7 +83,7 @@ test('installs the official bundle, without root, and finds it again', { skip: w
   const cli = await provideAwsCli(asking(machine, web.url))
   const home = join(machine.root, 'tools/pgclone-action/aws-cli', VERSION, 'x64')
   assert.deepEqual([cli.version, cli.path], [VERSION, join(home, 'aws/dist/aws')])
-  assert.ok(machine.lines.includes('The signature of the AWS CLI is not checked, because gpg is missing.'))
+  assert.ok(machine.lines.includes('The AWS CLI 2.38.1 is genuine by the SHA-256 in aws-cli-version'))
   assert.deepEqual(await provideAwsCli(asking(machine, web.url)), cli)
   assert.deepEqual(web.requests, [BUNDLE])
   assert.deepEqual(readdirSync(join(machine.root, 'tools')), ['pgclone-action'])
@@ -93,6 +111,11 @@ const BAD_BUNDLES: [string, (machine: Machine) => Buffer, RegExp][] = [
   ['for another system', (machine) => zipOf({ 'aws/dist/aws': canary(machine) }), /is not for x64 Linux/],
   ['without the program', () => zipOf({ 'gcp/dist/gcp': programPrinting(PRINTED) }), /holds no aws program/],
   [
+    'of another version',
+    () => zipOf({ 'aws/dist/aws': programPrinting(PRINTED.replace(VERSION, '2.15.0')) }),
+    /it is version 2\.15\.0/,
+  ],
+  [
     'that does not answer',
     () => zipOf({ 'aws/dist/aws': programPrinting('hello') }),
     /does not run on this system/,
@@ -104,8 +127,9 @@ for (const [name, content, reason] of BAD_BUNDLES) {
     await using machine = fakeMachine()
     machine.borrow('unzip')
     packageManager(machine, 'apt-get')
-    await using web = await fileServer({ [BUNDLE]: content(machine) })
-    const cli = await provideAwsCli(asking(machine, web.url))
+    const bad = content(machine)
+    await using web = await fileServer({ [BUNDLE]: bad })
+    const cli = await provideAwsCli(asking(machine, web.url, bad))
     assert.deepEqual([cli.version, cli.path], ['2.31.35', join(machine.root, 'bin/aws')])
     assert.equal(machine.warnings.length, 1)
     assert.match(machine.warnings[0]!, reason)
@@ -114,23 +138,30 @@ for (const [name, content, reason] of BAD_BUNDLES) {
   })
 }
 
-test('a bundle with a wrong or missing signature is never started', { skip: withGpg }, async () => {
-  for (const signature of ['not a signature', undefined]) {
+/** The bundle beside a signature, or null for none, and why it must not be started. */
+const UNPROVEN: [string, Buffer | null, Buffer | null, RegExp][] = [
+  ['another digest', Buffer.from('another'), null, /its SHA-256 is [0-9a-f]{64}, and aws-cli-version says/],
+  ['no signature', null, null, /\.sig could not be downloaded: .*404/],
+  ['a page for a signature', null, Buffer.from('<html>'), /its signature is not good: it is no OpenPGP data/],
+  ['an empty signature', null, Buffer.alloc(0), /its signature is not good: it is no detached signature/],
+]
+
+for (const [name, pinned, signature, reason] of UNPROVEN) {
+  test(`a bundle with ${name} is never started`, { skip: withUnzip }, async () => {
     await using machine = fakeMachine()
-    machine.borrow('unzip', 'gpg')
+    machine.borrow('unzip')
     packageManager(machine, 'apt-get')
+    const traced = zipOf({ 'aws/dist/aws': canary(machine) })
     await using web = await fileServer({
-      [BUNDLE]: bundle,
+      [BUNDLE]: traced,
       ...(signature && { [`${BUNDLE}.sig`]: signature }),
     })
-    assert.equal((await provideAwsCli(asking(machine, web.url))).version, '2.31.35')
-    assert.match(
-      machine.warnings[0]!,
-      signature ? /its signature is not good/ : /\.sig could not be downloaded: .*404/,
-    )
-    assert.deepEqual(web.requests, [BUNDLE, `${BUNDLE}.sig`])
-  }
-})
+    assert.equal((await provideAwsCli(asking(machine, web.url, pinned))).version, '2.31.35')
+    assert.match(machine.warnings[0]!, reason)
+    assert.equal(machine.read('canary'), '')
+    assert.deepEqual(web.requests, pinned ? [BUNDLE] : [BUNDLE, `${BUNDLE}.sig`])
+  })
+}
 
 test('without the download server the package is installed', async () => {
   await using machine = fakeMachine()
@@ -177,17 +208,6 @@ test('on a system that we do not know only the bundle is tried', async () => {
   )
 })
 
-test('a wrong aws-cli-version is named before anything is downloaded', async () => {
-  await using machine = fakeMachine('unknown')
-  await using web = await fileServer({})
-  const options = { ...asking(machine, web.url), version: 'newest' }
-  await assert.rejects(
-    provideAwsCli(options),
-    /aws-cli-version: "newest" is no version of AWS CLI 2\. Use one like/,
-  )
-  assert.deepEqual(web.requests, [])
-})
-
 test('a cancelled run stops the download and installs nothing else', async () => {
   await using machine = fakeMachine()
   packageManager(machine, 'apt-get')
@@ -197,6 +217,8 @@ test('a cancelled run stops the download and installs nothing else', async () =>
   await assert.rejects(provideAwsCli(options), { message: 'the run was cancelled' })
   assert.equal(machine.read('calls'), '')
 })
+
+const PACKAGE = `/awscli.amazonaws.com/AWSCLIV2-${VERSION}.pkg`
 
 /** A pkgutil that says what it is told about the signature, and unpacks an AWS CLI. */
 function pkgutil(machine: Machine, signature: string): void {
@@ -214,8 +236,8 @@ test('on macOS the package is checked and unpacked, not installed', async () => 
   await using machine = fakeMachine()
   machine.options.environment.platform = 'darwin'
   pkgutil(machine, 'Status: signed by a developer certificate issued by Apple, AMZN Mobile LLC (94KV3E626L)')
-  await using web = await fileServer({ [`/AWSCLIV2-${VERSION}.pkg`]: 'xar!' })
-  const { path } = await provideAwsCli(asking(machine, web.url))
+  await using web = await fileServer({ [PACKAGE]: 'xar!' })
+  const { path } = await provideAwsCli(asking(machine, web.url, null))
   assert.match(path, /\/tools\/pgclone-action\/aws-cli\/2\.38\.1\/\w+\/aws-cli\.pkg\/Payload\/aws-cli\/aws$/)
 })
 
@@ -225,8 +247,8 @@ test('on macOS a package that is not signed by Amazon gives way to Homebrew', as
   machine.options.environment.isRoot = false
   pkgutil(machine, 'Status: signed by a developer certificate issued by Apple, Somebody (AAAAAAAAAA)')
   packageManager(machine, 'brew')
-  await using web = await fileServer({ [`/AWSCLIV2-${VERSION}.pkg`]: 'xar!' })
-  assert.equal((await provideAwsCli(asking(machine, web.url))).version, '2.31.35')
+  await using web = await fileServer({ [PACKAGE]: 'xar!' })
+  assert.equal((await provideAwsCli(asking(machine, web.url, null))).version, '2.31.35')
   assert.match(machine.warnings[0]!, /it is not signed by Amazon/)
   assert.equal(machine.read('calls'), 'install --quiet awscli\n')
 })

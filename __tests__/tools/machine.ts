@@ -47,6 +47,7 @@ export function fakeMachine(
   const options: ToolOptions = {
     installTools: 'auto',
     postgresVersion: 'auto',
+    downloadBaseUrl: null,
     log: (line) => lines.push(line),
     warn: (line) => warnings.push(line),
     environment: {

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { awsBundle } from '../../src/tools/aws-bundle.ts'
 import { awsPackageAttempts, unpackCommands } from '../../src/tools/aws-install.ts'
-import { platformCheck } from '../../src/tools/aws-verify.ts'
 import { type Command, withSudo } from '../../src/tools/command.ts'
+import { mirrored } from '../../src/tools/download.ts'
 import type { Attempt } from '../../src/tools/install.ts'
 import { aptAttempts, majorsInPolicy, pgdgSource } from '../../src/tools/postgres-apt.ts'
 import { namedAttempts } from '../../src/tools/postgres-install.ts'
-import { newestRelease } from '../../src/tools/postgres-windows.ts'
+import { extractCommand, newestRelease } from '../../src/tools/postgres-windows.ts'
+import { type SignedKind, vendorCheck } from '../../src/tools/vendor-signature.ts'
 
 /** A command as one would type it, without the options that every apt-get has. */
 const typed = ({ file, args }: Command) =>
@@ -75,7 +76,11 @@ for (const [name, majors, available, expected] of APT) {
 test('the repository is signed by its own key, and gone afterwards', () => {
   const source =
     'deb [signed-by=/etc/apt/keyrings/pgclone-action-pgdg.asc] https://apt.postgresql.org/pub/repos/apt noble-pgdg main\n'
-  assert.equal(pgdgSource('noble'), source)
+  assert.equal(pgdgSource('noble', null), source)
+  assert.equal(
+    pgdgSource('noble', 'https://mirror.example/tools'),
+    source.replace('https://apt', 'https://mirror.example/tools/apt'),
+  )
   const [attempt] = aptAttempts({ preferred: [17], reserve: [] }, [], '/f')
   assert.deepEqual(attempt?.cleanup?.map(typed), [
     'rm -f /etc/apt/sources.list.d/pgclone-action-pgdg.list /etc/apt/keyrings/pgclone-action-pgdg.asc',
@@ -137,6 +142,7 @@ const BUNDLES: [NodeJS.Platform, string, string, string][] = [
   ['linux', 'arm64', 'zip', 'https://awscli.amazonaws.com/awscli-exe-linux-aarch64-2.38.1.zip'],
   ['darwin', 'arm64', 'pkg', 'https://awscli.amazonaws.com/AWSCLIV2-2.38.1.pkg'],
   ['win32', 'x64', 'msi', 'https://awscli.amazonaws.com/AWSCLIV2-2.38.1.msi'],
+  ['win32', 'arm64', 'msi', 'https://awscli.amazonaws.com/AWSCLIV2-2.38.1.msi'],
 ]
 
 for (const [platform, arch, kind, url] of BUNDLES) {
@@ -146,16 +152,18 @@ for (const [platform, arch, kind, url] of BUNDLES) {
   })
 }
 
-test('there is a mirror, and no bundle for other platforms and versions', () => {
-  const linux = { platform: 'linux' as const, arch: 'x64' }
-  const mirrored = awsBundle('2.38.1', linux, 'https://mirror.example/tools/').url
-  assert.equal(mirrored, 'https://mirror.example/tools/awscli-exe-linux-x86_64-2.38.1.zip')
+test('there is no bundle for other platforms', () => {
   assert.throws(
     () => awsBundle('2.38.1', { platform: 'linux', arch: 's390x' }),
     /no AWS CLI bundle for linux on s390x/,
   )
-  for (const version of ['latest', '1.45.11', '2.38', '2.38.1/../x', '']) {
-    assert.throws(() => awsBundle(version, linux), /^Error: aws-cli-version: .* is no version of AWS CLI 2/)
+})
+
+test('a mirror has every host below its own address', () => {
+  const url = 'https://get.enterprisedb.com/postgresql/x.exe'
+  assert.equal(mirrored(url, null), url)
+  for (const mirror of ['http://mirror:8081/tools', 'http://mirror:8081/tools/']) {
+    assert.equal(mirrored(url, mirror), 'http://mirror:8081/tools/get.enterprisedb.com/postgresql/x.exe')
   }
 })
 
@@ -166,16 +174,46 @@ test('how a bundle is unpacked and checked on each platform', () => {
   ])
   assert.deepEqual(unpackCommands('pkg', 'b', 'd').map(typed), ['pkgutil --expand-full b d'])
   assert.deepEqual(unpackCommands('msi', 'b', 'd').map(typed), ['msiexec /a b /qn TARGETDIR=d'])
-  const pkg = platformCheck('pkg', 'b').expects
-  assert.match(
-    'Status: signed by a developer certificate issued by Apple\n 1. Developer ID Installer: AMZN Mobile LLC (94KV3E626L)',
-    pkg,
+})
+
+/** What the platform answers about the signature of a file, and whether that is the vendor's. */
+const ANSWERS: [SignedKind, string, boolean][] = [
+  [
+    'pkg',
+    'Status: signed by a developer certificate issued by Apple for distribution\n 1. Developer ID Installer: AMZN Mobile LLC (94KV3E626L)',
+    true,
+  ],
+  ['pkg', 'Status: no signature', false],
+  ['pkg', 'Status: signed by a certificate that is not trusted\n 1. AMZN Mobile LLC (94KV3E626L)', false],
+  [
+    'msi',
+    'Valid CN="Amazon Web Services, Inc.", OU=AWS, O="Amazon Web Services, Inc.", L=Seattle, S=Washington, C=US\r\n',
+    true,
+  ],
+  ['msi', 'NotSigned ', false],
+  ['msi', 'HashMismatch CN=x, O="Amazon Web Services, Inc.", L=Seattle', false],
+  ['msi', 'Valid CN=Somebody, O=Somebody', false],
+  [
+    'postgresql-installer',
+    'Valid CN=EnterpriseDB Corporation, O=EnterpriseDB Corporation, L=Wilmington, S=Delaware, C=US\r\n',
+    true,
+  ],
+  ['postgresql-installer', 'Valid CN=EnterpriseDB, O=Somebody, C=US', false],
+]
+
+for (const [kind, answer, genuine] of ANSWERS) {
+  test(`${kind}: ${genuine ? 'takes' : 'refuses'} ${answer.slice(0, 40).trim()}`, () => {
+    assert.equal(vendorCheck(kind, 'f').expects.test(answer), genuine)
+  })
+}
+
+test("EnterpriseDB's installer only unpacks, without asking for an administrator", () => {
+  const command = extractCommand('i.exe', 'C:\\t\\pgsql')
+  assert.equal(
+    typed(command),
+    'i.exe --mode unattended --unattendedmodeui none --extract-only 1 --prefix C:\\t\\pgsql',
   )
-  assert.doesNotMatch('Status: no signature', pkg)
-  const msi = platformCheck('msi', 'b').expects
-  assert.match('Valid CN="Amazon Web Services, Inc.", O="Amazon Web Services, Inc.", L=Seattle', msi)
-  assert.doesNotMatch('NotSigned ', msi)
-  assert.doesNotMatch('Valid CN=Somebody, O=Somebody', msi)
+  assert.deepEqual(command.env, { __COMPAT_LAYER: 'RunAsInvoker' })
 })
 
 test('the newest release of a major on Windows', () => {

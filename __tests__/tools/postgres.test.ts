@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { anyClient, type PostgresNeed, provideClient } from '../../src/tools/postgres.ts'
-import { fileServer, zipOf } from './bundle.ts'
+import { fileServer } from './bundle.ts'
 import { fakeMachine, type Machine } from './machine.ts'
 
 const dump = (serverMajor: number): PostgresNeed => ({ purpose: 'dump', serverMajor })
@@ -198,30 +198,54 @@ test("for the first look the distribution's own client is installed", async () =
   await assert.rejects(anyClient(nothing.options), /is missing: none was found\. install-tools is never/)
 })
 
-test("on Windows it unpacks EnterpriseDB's newest release of the major", async () => {
-  await using machine = fakeMachine()
-  const { environment } = machine.options
-  environment.platform = 'win32'
-  environment.env.SystemRoot = join(machine.root, 'Windows')
+const INSTALLER = '/get.enterprisedb.com/postgresql/postgresql-16.14-1-windows-x64.exe'
+const SIGNED = 'Valid CN=EnterpriseDB Corporation, O=EnterpriseDB Corporation, L=Wilmington'
+
+/** A Windows on which powershell says what it is told about signatures, and a mirror with a PostgreSQL installer. */
+async function windows(machine: Machine, signature: string) {
+  machine.options.environment.platform = 'win32'
+  machine.options.environment.arch = 'x64'
+  // What is downloaded on Windows needs no permission to run.
+  machine.program('bin/powershell', `echo '${signature}'`, '/bin/chmod 755 "$PGCLONE_FILE"')
   for (const name of ['pg_dump', 'pg_restore', 'psql']) {
     machine.program(`stock/${name}.exe`, `echo "${name} (PostgreSQL) 16.14"`)
   }
-  // Called as `tar -xf archive -C folder pgsql/bin`.
-  const unpack = `/bin/mkdir -p "$4/$5" && /bin/cp '${machine.root}'/stock/* "$4/$5"`
-  machine.program('Windows/System32/tar.exe', `echo "$1 $3 $5" >> '${machine.root}/calls'`, unpack)
-  await using web = await fileServer({
-    '/versions.json': JSON.stringify([{ major: '16', latestMinor: '14' }]),
-    '/postgresql-16.14-1-windows-x64-binaries.zip': zipOf({ 'pgsql/bin/pg_dump.exe': Buffer.from('MZ') }),
+  // Called as `… --extract-only 1 --prefix folder`.
+  const installer = [
+    '#!/bin/sh',
+    `echo "$5 $6" >> '${machine.root}/calls'`,
+    `/bin/mkdir -p "$8/bin" && /bin/cp '${machine.root}'/stock/* "$8/bin"`,
+  ]
+  return fileServer({
+    '/www.postgresql.org/versions.json': JSON.stringify([{ major: '16', latestMinor: '14' }]),
+    [INSTALLER]: installer.join('\n'),
   })
+}
+
+test("on Windows it unpacks EnterpriseDB's newest release of the major", async () => {
+  await using machine = fakeMachine()
+  await using web = await windows(machine, SIGNED)
   const client = await provideClient(dump(15), { ...machine.options, downloadBaseUrl: `${web.url}/` })
   assert.equal(client.pgDump, join(machine.root, 'tools/pgclone-action/postgresql/16.14/bin/pg_dump.exe'))
-  assert.equal(machine.read('calls'), '-xf -C pgsql/bin\n')
+  assert.equal(machine.read('calls'), '--extract-only 1\n')
+  assert.deepEqual(web.requests, ['/www.postgresql.org/versions.json', INSTALLER])
+  assert.ok(machine.lines.some((line) => /16\.14 installer is genuine by .* EnterpriseDB/.test(line)))
+})
+
+test('on Windows an installer that EnterpriseDB did not sign is never started', async () => {
+  for (const signature of ['NotSigned ', 'Valid CN=Mallory, O=Mallory']) {
+    await using machine = fakeMachine()
+    await using web = await windows(machine, signature)
+    const running = provideClient(dump(15), { ...machine.options, downloadBaseUrl: web.url })
+    await assert.rejects(running, /Installing it failed: it is not signed by EnterpriseDB\./)
+    assert.equal(machine.read('calls'), '')
+  }
 })
 
 test('on Windows a failed download is told', async () => {
   await using machine = fakeMachine()
   machine.options.environment.platform = 'win32'
-  await using web = await fileServer({ '/versions.json': '[]' })
+  await using web = await fileServer({ '/www.postgresql.org/versions.json': '[]' })
   const running = provideClient(dump(15), { ...machine.options, downloadBaseUrl: web.url })
   await assert.rejects(
     running,

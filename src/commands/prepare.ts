@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import type { Context } from '../context.ts'
 import type { Connection } from '../database/connection.ts'
+import type { Command, Inputs } from '../inputs/inputs.ts'
 import { log } from '../report/log.ts'
 import { Aws } from '../storage/aws.ts'
 import type { Narrowing } from '../storage/catalogue.ts'
@@ -17,6 +18,7 @@ export function toolOptions({ inputs, signal }: Context): ToolOptions {
   return {
     installTools: inputs.installTools,
     postgresVersion: inputs.postgresVersion,
+    downloadBaseUrl: inputs.downloadBaseUrl,
     log: log.info,
     warn: log.warning,
     environment: currentEnvironment(),
@@ -34,18 +36,16 @@ export async function openStorage(context: Context): Promise<Storage> {
 
 async function openS3(context: Context, location: { bucket: string; prefix: string }): Promise<Storage> {
   const { inputs, environment, signal } = context
-  const cli = await provideAwsCli({ ...toolOptions(context), version: inputs.awsCliVersion })
-  for (const warning of awsWarnings(cli)) log.warning(warning)
-  const automatic = inputs.s3EndpointUrl === null ? 'when-supported' : 'when-required'
+  const cli = await provideAwsCli({ ...toolOptions(context), release: inputs.awsCli })
+  const checksum = checksumMode(inputs)
+  const downloads = DOWNLOADS.includes(inputs.command)
+  for (const warning of awsWarnings(cli, { downloads, checksum })) log.warning(warning)
   const aws = new Aws({
     cli: cli.path,
     environment,
     config: inputs.s3Config,
     endpointUrl: inputs.s3EndpointUrl,
-    checksum: (inputs.s3Checksum === 'auto' ? automatic : inputs.s3Checksum).replace(
-      '-',
-      '_',
-    ) as 'when_required',
+    checksum,
     signal,
   })
   return s3Storage({
@@ -58,6 +58,15 @@ async function openS3(context: Context, location: { bucket: string; prefix: stri
     conditionalPut: cli.supportsConditionalPut,
     tempDirectory: context.tempDirectory,
   })
+}
+
+/** The commands that fetch whole dumps. */
+const DOWNLOADS: readonly Command[] = ['restore', 'verify']
+
+/** When the AWS CLI adds checksums of its own; some providers store them inside of the object. */
+function checksumMode({ s3Checksum, s3EndpointUrl }: Inputs): 'when_supported' | 'when_required' {
+  if (s3Checksum === 'auto') return s3EndpointUrl === null ? 'when_supported' : 'when_required'
+  return s3Checksum === 'when-supported' ? 'when_supported' : 'when_required'
 }
 
 /** Which dumps the inputs `instance` and `config` choose among. */

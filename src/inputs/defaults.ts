@@ -56,6 +56,7 @@ export const DEFAULTS = {
   'postgres-version': 'auto',
   'install-tools': 'auto',
   'aws-cli-version': '2.38.1',
+  'download-base-url': '',
   summary: 'true',
 } as const
 

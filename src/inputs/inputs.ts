@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { ambientConnection, type Connection, parseDatabaseUrl } from '../database/connection.ts'
 import type { Environment } from '../process/environment.ts'
 import { type KeepRules, PERIODS, type Period } from '../storage/retention.ts'
+import type { AwsRelease } from '../tools/aws.ts'
 import { type InputSet, type NamedSet, readNamedSet } from './config-file.ts'
 import { DEFAULTS, type InputName } from './defaults.ts'
 import { configSecrets, mask, urlSecrets } from './masks.ts'
@@ -20,6 +21,7 @@ import {
 import { parseCalendarSpan, parseKeepCount, parseShare } from './retention.ts'
 import { crossInputProblems } from './rules.ts'
 import { type Location, parseEndpoint, parseLocation, parseS3Config } from './storage.ts'
+import { parseAwsRelease, parseMirror } from './tools.ts'
 
 export const COMMANDS = ['dump', 'restore', 'list', 'verify', 'copy', 'drop', 'prune'] as const
 const COPY_METHODS = ['auto', 'stream', 'template'] as const
@@ -86,7 +88,10 @@ export type Inputs = Readonly<{
   lockWaitTimeout: number
   postgresVersion: number | 'auto'
   installTools: 'auto' | 'never'
-  awsCliVersion: string
+  /** What to install when there is no AWS CLI. */
+  awsCli: AwsRelease
+  /** The mirror of what is downloaded. */
+  downloadBaseUrl: string | null
   summary: boolean
 }>
 
@@ -267,7 +272,8 @@ function readBehaviour(reader: Reader) {
     lockWaitTimeout: reader.read('lock-wait-timeout', parseServerDuration, 0),
     postgresVersion: reader.read('postgres-version', version, 'auto' as const),
     installTools: reader.read('install-tools', (text) => parseChoice(text, INSTALL_MODES), 'auto' as const),
-    awsCliVersion: reader.text('aws-cli-version'),
+    awsCli: reader.read('aws-cli-version', parseAwsRelease, { version: '', sha256: null }),
+    downloadBaseUrl: reader.read('download-base-url', parseMirror, null),
     summary: reader.boolean('summary'),
   }
 }

@@ -113,3 +113,13 @@ export function parseArguments(text: string, tool: 'pg_dump' | 'pg_restore'): st
     return argument
   })
 }
+
+/** An http(s) address that carries neither credentials nor a query. `credentials` says where those belong. */
+export function parseHttpUrl(text: string, credentials: string): string {
+  const url = URL.parse(text)
+  if (!url || !['http:', 'https:'].includes(url.protocol))
+    throw new Error('must be an http:// or https:// URL')
+  if (url.username || url.password) throw new Error(`contains credentials; ${credentials}`)
+  if (url.search || url.hash) throw new Error('must end before ? and #')
+  return text
+}

@@ -1,4 +1,5 @@
 import { AWS_VARIABLE } from '../storage/aws.ts'
+import { parseHttpUrl } from './parse.ts'
 
 /** Readers of the storage inputs. Each returns a value or throws an Error that completes the sentence "<input> …". */
 
@@ -71,11 +72,7 @@ function jsonEntries(text: string): [string, string][] {
 
 /** An http(s) endpoint without credentials and without the bucket. */
 export function parseEndpoint(text: string, location: Location | null): string {
-  const url = URL.parse(text)
-  if (!url || !['http:', 'https:'].includes(url.protocol))
-    throw new Error('must be an http:// or https:// URL')
-  if (url.username || url.password) throw new Error('contains credentials; they belong in s3-config')
-  if (url.search || url.hash) throw new Error('must end before ? and #')
+  const url = new URL(parseHttpUrl(text, 'they belong in s3-config'))
   if (location?.kind === 's3') {
     const inHost = url.hostname.startsWith(`${location.bucket}.`)
     const inPath = url.pathname.split('/').includes(location.bucket)

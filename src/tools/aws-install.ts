@@ -7,11 +7,11 @@ import type { AwsCli } from './aws-version.ts'
 import { type Command, runCommand } from './command.ts'
 import { download } from './download.ts'
 import type { Attempt } from './install.ts'
-import type { ToolOptions } from './options.ts'
+import type { ToolEnvironment, ToolOptions } from './options.ts'
 import { packageAttempts } from './packages.ts'
 import { matching } from './search-path.ts'
 import type { PackageManager } from './system.ts'
-import { moveIntoPlace, toolDirectory, withStaging } from './tool-directory.ts'
+import { moveIntoPlace, withStaging } from './tool-directory.ts'
 
 /** The package of each system, for musl and for machines that do not reach AWS's download server. */
 const PACKAGES: Record<PackageManager, readonly string[]> = {
@@ -43,26 +43,49 @@ export function unpackCommands(kind: AwsBundle['kind'], file: string, folder: st
   }
 }
 
+/** What to install: the input `aws-cli-version`. */
+export type AwsRelease = {
+  /** As in `2.38.1`. */
+  version: string
+  /** Hex SHA-256 of the bundle for this platform, where the user pinned it. */
+  sha256: string | null
+}
+
 /**
  * Downloads, checks and unpacks the official bundle, and moves it into our tool directory once it has answered
  * `--version`. Its installer is not used: it only copies the folder and links the program.
  */
-export async function installAwsBundle(version: string, options: ToolOptions): Promise<AwsCli> {
-  const { environment } = options
-  const bundle = awsBundle(version, environment, options.downloadBaseUrl)
-  return withStaging(environment, async (folder) => {
+export async function installAwsBundle(release: AwsRelease, options: ToolOptions): Promise<AwsCli> {
+  const { environment, log } = options
+  const bundle = awsBundle(release.version, environment)
+  return withStaging(environment, async (folder, directory) => {
     const file = join(folder, `bundle.${bundle.kind}`)
     await download(bundle.url, file, options)
-    await assertGenuine(bundle, file, folder, options)
+    const proof = await assertGenuine(bundle, file, { sha256: release.sha256, folder }, options)
+    log(`The AWS CLI ${release.version} is genuine by ${proof}`)
     const unpacked = join(folder, 'unpacked')
     const program = await unpack(bundle, file, unpacked, options)
-    if (!(await inspectAws(program, environment))) throw new Error('it does not run on this system')
-    const home = join(toolDirectory(environment), 'aws-cli', version, environment.arch)
+    await inspectRelease(program, release, environment)
+    const home = join(directory, 'aws-cli', release.version, environment.arch)
+    const installed = join(home, relative(unpacked, program))
+    // Another job on this runner may have been faster, and runs it by now.
+    const theirs = await inspectAws(installed, environment)
+    if (theirs) return theirs
     await moveIntoPlace(unpacked, home)
-    const cli = await inspectAws(join(home, relative(unpacked, program)), environment)
-    if (!cli) throw new Error('it stopped working when it was moved into place')
-    return cli
+    return inspectRelease(installed, release, environment)
   })
+}
+
+/** @throws when the program does not run, or is of another version: an old one is signed as well. */
+async function inspectRelease(
+  program: string,
+  { version }: AwsRelease,
+  environment: ToolEnvironment,
+): Promise<AwsCli> {
+  const cli = await inspectAws(program, environment)
+  if (!cli) throw new Error('it does not run on this system')
+  if (cli.version !== version) throw new Error(`it is version ${cli.version}`)
+  return cli
 }
 
 async function unpack(

@@ -5,7 +5,7 @@ import { type AwsCli, parseAwsVersion } from './aws-version.ts'
 import { runCommand } from './command.ts'
 import type { ToolEnvironment } from './options.ts'
 import { isFile, matching, pathDirectories, programName } from './search-path.ts'
-import { toolDirectory } from './tool-directory.ts'
+import { toolDirectories } from './tool-directory.ts'
 
 /** Where official installers put it. Relative to the root of the file system. */
 const PLACES: Partial<Record<NodeJS.Platform, readonly string[]>> = {
@@ -22,7 +22,9 @@ export async function findAwsClis(environment: ToolEnvironment): Promise<AwsCli[
   const unpacked = (AWS_PROGRAMS[platform] ?? []).map((program) => `aws-cli/*/${environment.arch}/${program}`)
   const candidates = [
     ...[...pathDirectories(environment), ...places].map((directory) => join(directory, name)),
-    ...(await matching(toolDirectory(environment), unpacked)),
+    ...(
+      await Promise.all(toolDirectories(environment).map((directory) => matching(directory, unpacked)))
+    ).flat(),
   ]
   const clis = await Promise.all((await distinct(candidates)).map((path) => inspectAws(path, environment)))
   return clis.filter((cli) => cli !== null)

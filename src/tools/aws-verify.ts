@@ -1,55 +1,51 @@
-import { open } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import type { AwsBundle } from './aws-bundle.ts'
 import { AWS_CLI_KEY } from './aws-key.ts'
-import { type Command, runCommand } from './command.ts'
 import { download } from './download.ts'
+import { assertSigned } from './openpgp.ts'
 import type { ToolOptions } from './options.ts'
-import { assertSigned, hasGpg } from './signature.ts'
+import { assertVendorSigned } from './vendor-signature.ts'
 import { assertWholeZip } from './zip.ts'
 
-/** How a platform checks the vendor's signature of a package, and what its answer must hold. */
-export function platformCheck(kind: 'pkg' | 'msi', file: string): { command: Command; expects: RegExp } {
-  if (kind === 'pkg') {
-    // 94KV3E626L is Amazon's team at Apple, as the AWS CLI install guide says.
-    return {
-      command: { file: 'pkgutil', args: ['--check-signature', file] },
-      expects: /Status: signed by a developer certificate[\s\S]*\(94KV3E626L\)/,
-    }
-  }
-  const script =
-    '$s = Get-AuthenticodeSignature -LiteralPath $env:PGCLONE_FILE; "$($s.Status) $($s.SignerCertificate.Subject)"'
-  return {
-    command: { file: 'powershell', args: ['-NoProfile', '-Command', script], env: { PGCLONE_FILE: file } },
-    expects: /^Valid .*O="?Amazon/,
-  }
-}
-
 /**
- * Throws unless a download is whole and signed. Where gpg is missing, a Linux bundle rests on TLS and its structure
- * alone, and the log says so.
+ * Throws unless a download is whole and proven to be what AWS published: nothing of it may be started before. A SHA-256
+ * that the user gave decides alone; else the signature does, that of the platform or the detached one beside a zip.
+ *
+ * @param sha256 hex, or null when none was given
+ * @param folder takes the signature
+ * @returns what proved it, for the log
  */
 export async function assertGenuine(
   bundle: AwsBundle,
   file: string,
-  folder: string,
+  { sha256, folder }: { sha256: string | null; folder: string },
   options: ToolOptions,
-): Promise<void> {
-  if (bundle.kind !== 'zip') {
-    const { command, expects } = platformCheck(bundle.kind, file)
-    const result = await runCommand(command, options)
-    if (!result.ok) throw new Error(`its signature is not good: ${result.reason}`)
-    if (!expects.test(result.stdout)) throw new Error('it is not signed by Amazon')
-    return
+): Promise<string> {
+  if (bundle.kind === 'zip') await assertWholeZip(file)
+  if (sha256) {
+    await assertDigest(file, sha256)
+    return 'the SHA-256 in aws-cli-version'
   }
-  await assertWholeZip(file)
-  if (!(await hasGpg(options))) {
-    options.log('The signature of the AWS CLI is not checked, because gpg is missing.')
-    return
-  }
+  if (bundle.kind !== 'zip') return assertVendorSigned(file, bundle.kind, options)
   const signature = join(folder, 'bundle.sig')
   await download(`${bundle.url}.sig`, signature, options)
-  await assertSigned({ file, signature, signer: AWS_CLI_KEY, folder }, options)
+  try {
+    await assertSigned(file, await readFile(signature), AWS_CLI_KEY)
+  } catch (error) {
+    throw new Error(`its signature is not good: ${(error as Error).message}`, { cause: error })
+  }
+  return `the PGP signature of the AWS CLI Team (${AWS_CLI_KEY.fingerprint})`
+}
+
+async function assertDigest(file: string, expected: string): Promise<void> {
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(file), hash)
+  const actual = hash.digest('hex')
+  if (actual !== expected) throw new Error(`its SHA-256 is ${actual}, and aws-cli-version says ${expected}`)
 }
 
 /** `e_machine` of the ELF header (elf.h). */

@@ -1,21 +1,22 @@
-import { awsPackageAttempts, installAwsBundle } from './aws-install.ts'
+import { type AwsRelease, awsPackageAttempts, installAwsBundle } from './aws-install.ts'
 import { findAwsClis } from './aws-search.ts'
 import { type AwsCli, chooseAws } from './aws-version.ts'
 import { tryInOrder } from './install.ts'
 import type { ToolOptions } from './options.ts'
 import { readSystem } from './system.ts'
 
+export type { AwsRelease } from './aws-install.ts'
 export { type AwsCli, awsWarnings } from './aws-version.ts'
 
 export type AwsOptions = ToolOptions & {
-  /** Which version to install when there is none: the input `aws-cli-version`. */
-  version: string
+  /** What to install when there is none. */
+  release: AwsRelease
 }
 
 const BY_HAND =
   'Install AWS CLI 2 before this step (https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html)'
 
-/** The newest AWS CLI at hand; installs one when there is none that works. Logs which one it is. */
+/** The best AWS CLI at hand; installs one when there is none that works. Logs which one it is. */
 export async function provideAwsCli(options: AwsOptions): Promise<AwsCli> {
   const find = async () => chooseAws(await findAwsClis(options.environment))
   const cli = (await find()) ?? (await install(options, find))
@@ -39,13 +40,14 @@ async function install(options: AwsOptions, find: () => Promise<AwsCli | undefin
 }
 
 async function installOfficial(options: AwsOptions, failures: string[]): Promise<AwsCli | undefined> {
-  options.log(`Installing the official AWS CLI ${options.version} …`)
+  const { release, log, signal, warn } = options
+  log(`Installing the official AWS CLI ${release.version} …`)
   try {
-    return await installAwsBundle(options.version, options)
+    return await installAwsBundle(release, options)
   } catch (error) {
-    options.signal?.throwIfAborted()
-    failures.push(`official bundle ${options.version}: ${(error as Error).message}`)
-    options.warn(`${failures.at(-1)}. Trying the system's package manager instead.`)
+    signal?.throwIfAborted()
+    failures.push(`official bundle ${release.version}: ${(error as Error).message}`)
+    warn(`${failures.at(-1)}. Trying the system's package manager instead.`)
     return undefined
   }
 }

@@ -2,21 +2,22 @@ import { createWriteStream } from 'node:fs'
 import http from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { ToolEnvironment } from './options.ts'
+import type { ToolOptions } from './options.ts'
 
 /** Milliseconds that the connection and every next byte may take, so that a machine without internet falls back soon. */
 const PATIENCE = 10_000
 
 /**
- * Downloads a file. Fewer or more bytes than Content-Length says, a stall, and any status but 200 are errors.
+ * Downloads a file, from the mirror where there is one. Fewer or more bytes than Content-Length says, a stall, and any status but 200 are errors.
  * A proxy named by the environment is used (`HTTPS_PROXY`, `NO_PROXY`; needs Node 24.14).
  */
 export async function download(
-  url: string,
+  original: string,
   file: string,
-  { environment, signal }: { environment: ToolEnvironment; signal?: AbortSignal },
+  { environment, signal, downloadBaseUrl }: Pick<ToolOptions, 'environment' | 'signal' | 'downloadBaseUrl'>,
   patience = PATIENCE,
 ): Promise<void> {
+  const url = mirrored(original, downloadBaseUrl)
   const stalled = new AbortController()
   const stall = () => stalled.abort(new Error(`nothing came for ${patience / 1000} s`))
   const timer = setTimeout(stall, patience)
@@ -38,9 +39,12 @@ export async function download(
   }
 }
 
-/** The address of a file below a base address, which may end with a slash or not. */
-export function fileUrl(base: string, name: string): string {
-  return `${base.replace(/\/+$/, '')}/${name}`
+/**
+ * The address of something on a mirror: `https://host/path` is below the mirror's own address as `host/path`, which is
+ * what `wget --force-directories` makes and what a reverse proxy can serve for all hosts alike.
+ */
+export function mirrored(url: string, mirror: string | null): string {
+  return mirror === null ? url : `${mirror.replace(/\/+$/, '')}/${url.replace(/^https?:\/\//, '')}`
 }
 
 /** fetch says `fetch failed`; the reason is inside. */

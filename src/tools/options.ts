@@ -12,8 +12,8 @@ export type ToolEnvironment = {
 export type ToolOptions = {
   installTools: 'auto' | 'never'
   postgresVersion: number | 'auto'
-  /** A mirror of the files (not of the package repositories) that we download. */
-  downloadBaseUrl?: string
+  /** A mirror of what we download; the package repositories that the machine already has are its own affair. */
+  downloadBaseUrl: string | null
   log: (line: string) => void
   warn: (line: string) => void
   environment: ToolEnvironment

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Command, runCommand } from './command.ts'
+import { mirrored } from './download.ts'
 import type { Attempt } from './install.ts'
 import type { ToolOptions } from './options.ts'
 import { APT_UPDATE, aptGet, aptInstall, asRoot, packageAttempts } from './packages.ts'
@@ -11,8 +12,9 @@ const KEY_FILE = '/etc/apt/keyrings/pgclone-action-pgdg.asc'
 const SOURCE_FILE = '/etc/apt/sources.list.d/pgclone-action-pgdg.list'
 
 /** PostgreSQL's own apt repository (https://wiki.postgresql.org/wiki/Apt), trusted with its own key only. */
-export function pgdgSource(codename: string): string {
-  return `deb [signed-by=${KEY_FILE}] https://apt.postgresql.org/pub/repos/apt ${codename}-pgdg main\n`
+export function pgdgSource(codename: string, mirror: string | null): string {
+  const repository = mirrored('https://apt.postgresql.org/pub/repos/apt', mirror)
+  return `deb [signed-by=${KEY_FILE}] ${repository} ${codename}-pgdg main\n`
 }
 
 /** The majors for which `apt-cache policy` names a candidate. */
@@ -88,11 +90,15 @@ export async function availableMajors(
 }
 
 /** Runs `work` with a folder that holds the files of PostgreSQL's repository. */
-export async function withPgdgFiles<T>(codename: string, work: (folder: string) => Promise<T>): Promise<T> {
+export async function withPgdgFiles<T>(
+  codename: string,
+  mirror: string | null,
+  work: (folder: string) => Promise<T>,
+): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'pgclone-apt-'))
   try {
     await writeFile(join(folder, 'key.asc'), PGDG_KEY.armored)
-    await writeFile(join(folder, 'source.list'), pgdgSource(codename))
+    await writeFile(join(folder, 'source.list'), pgdgSource(codename, mirror))
     return await work(folder)
   } finally {
     await rm(folder, { recursive: true, force: true })

@@ -52,7 +52,7 @@ export async function installPostgres<T>(
     return tryInOrder(attempts, options, find, failures)
   }
   const available = await availableMajors(majors, options)
-  return withPgdgFiles(system.codename, (folder) =>
+  return withPgdgFiles(system.codename, options.downloadBaseUrl, (folder) =>
     tryInOrder(aptAttempts(majors, available, folder), options, find, failures),
   )
 }

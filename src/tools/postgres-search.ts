@@ -4,7 +4,7 @@ import { runCommand } from './command.ts'
 import type { ToolEnvironment } from './options.ts'
 import type { PostgresClient } from './pair-rule.ts'
 import { isFile, matching, pathDirectories, programName } from './search-path.ts'
-import { toolDirectory } from './tool-directory.ts'
+import { toolDirectories } from './tool-directory.ts'
 
 /** Where packages put the programs of one major. Relative to the root of the file system. */
 const PATTERNS: Partial<Record<NodeJS.Platform, readonly string[]>> = {
@@ -28,7 +28,11 @@ export async function findPostgresClients(environment: ToolEnvironment): Promise
     ...(await matching(root, PATTERNS[platform] ?? [])),
     // Windows runners name the place of theirs in PGBIN.
     ...(env.PGBIN ? [env.PGBIN] : []),
-    ...(await matching(toolDirectory(environment), ['postgresql/*/bin'])),
+    ...(
+      await Promise.all(
+        toolDirectories(environment).map((directory) => matching(directory, ['postgresql/*/bin'])),
+      )
+    ).flat(),
     ...pathDirectories(environment),
   ]
   const seen = new Set<string>()

@@ -1,15 +1,21 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { runCommand } from './command.ts'
-import { download, fileUrl } from './download.ts'
+import { type Command, runCommand } from './command.ts'
+import { download } from './download.ts'
 import type { ToolOptions } from './options.ts'
-import { moveIntoPlace, toolDirectory, withStaging } from './tool-directory.ts'
-import { assertWholeZip } from './zip.ts'
+import { moveIntoPlace, withStaging } from './tool-directory.ts'
+import { assertVendorSigned } from './vendor-signature.ts'
 
-/** Its `versions.json` lists the newest release of each major: `[{"major": "17", "latestMinor": "6", …}]`. */
-const RELEASES = 'https://www.postgresql.org'
-/** EnterpriseDB's archives of the binaries (https://www.enterprisedb.com/download-postgresql-binaries). */
-const ARCHIVES = 'https://get.enterprisedb.com/postgresql'
+/** Lists the newest release of each major: `[{"major": "17", "latestMinor": "6", …}]`. */
+const RELEASES = 'https://www.postgresql.org/versions.json'
+
+/**
+ * EnterpriseDB's installer, which is the published form of the programs that carries a signature; the zip archives
+ * beside it carry none (https://www.enterprisedb.com/downloads/postgres-postgresql-downloads).
+ */
+function installerUrl(release: string): string {
+  return `https://get.enterprisedb.com/postgresql/postgresql-${release}-1-windows-x64.exe`
+}
 
 /** The newest release of a major, as in `17.6`. */
 export function newestRelease(releases: string, major: number): string {
@@ -19,24 +25,35 @@ export function newestRelease(releases: string, major: number): string {
   return `${major}.${entry.latestMinor}`
 }
 
+/**
+ * How the installer is made to unpack and do nothing else: no service, no registry
+ * (https://www.enterprisedb.com/docs/supported-open-source/postgresql/installing/command_line_parameters). `RunAsInvoker`
+ * keeps Windows from asking for an administrator.
+ */
+export function extractCommand(installer: string, folder: string): Command {
+  const unattended = ['--mode', 'unattended', '--unattendedmodeui', 'none', '--extract-only', '1']
+  return {
+    file: installer,
+    args: [...unattended, '--prefix', folder],
+    env: { __COMPAT_LAYER: 'RunAsInvoker' },
+    timeoutSeconds: 600,
+  }
+}
+
 /** Puts the programs of a major into our tool directory, where the search finds them. */
 export async function installWindowsClient(major: number, options: ToolOptions): Promise<void> {
-  const { environment, downloadBaseUrl: mirror } = options
-  await withStaging(environment, async (folder) => {
-    const [releases, archive] = [join(folder, 'versions.json'), join(folder, 'archive.zip')]
-    await download(fileUrl(mirror ?? RELEASES, 'versions.json'), releases, options)
+  const { environment, log } = options
+  await withStaging(environment, async (folder, directory) => {
+    const releases = join(folder, 'versions.json')
+    await download(RELEASES, releases, options)
     const release = newestRelease(await readFile(releases, 'utf8'), major)
-    await download(
-      fileUrl(mirror ?? ARCHIVES, `postgresql-${release}-1-windows-x64-binaries.zip`),
-      archive,
-      options,
-    )
-    await assertWholeZip(archive)
-    // Windows' own tar reads zip, the one of Git does not. pgsql/bin holds the programs and their libraries.
-    const tar = join(environment.env.SystemRoot ?? 'C:\\Windows', 'System32', 'tar.exe')
-    const unpack = { file: tar, args: ['-xf', archive, '-C', folder, 'pgsql/bin'], timeoutSeconds: 300 }
-    const result = await runCommand(unpack, options)
+    const installer = join(folder, 'installer.exe')
+    await download(installerUrl(release), installer, options)
+    const proof = await assertVendorSigned(installer, 'postgresql-installer', options)
+    log(`The PostgreSQL ${release} installer is genuine by ${proof}`)
+    const unpacked = join(folder, 'pgsql')
+    const result = await runCommand(extractCommand(installer, unpacked), options)
     if (!result.ok) throw new Error(result.reason)
-    await moveIntoPlace(join(folder, 'pgsql'), join(toolDirectory(environment), 'postgresql', release))
+    await moveIntoPlace(unpacked, join(directory, 'postgresql', release))
   })
 }
