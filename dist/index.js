@@ -37159,7 +37159,7 @@ exports.visitAsync = visitAsync;
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _process_threads_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8130);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3465);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9736);
 
 
 await (0,_main_js__WEBPACK_IMPORTED_MODULE_1__/* .run */ .e)();
@@ -37169,7 +37169,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 3465:
+/***/ 9736:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -40207,16 +40207,29 @@ function hideSecrets(text) {
 function shown(text) {
     return neutralise(hideSecrets(text));
 }
+/** What stands above an annotation, which GitHub shows away from the log. */
+const TITLE = 'pgclone';
+const warnings = [];
+/** The warnings since the last call, for the job summary. */
+function takeWarnings() {
+    return warnings.splice(0);
+}
 /** The only way to the log: every line loses its secrets and its power over the runner. */
 const log = {
     info: (text) => info(shown(text)),
-    notice: (text) => notice(shown(text)),
-    warning: (text) => warning(shown(text)),
+    notice: (text) => notice(shown(text), { title: TITLE }),
+    warning: (text) => {
+        warnings.push(shown(text));
+        warning(shown(text), { title: TITLE });
+    },
     debug: (text) => core_debug(shown(text)),
     /** A line of a child process, set off by the child's name. */
     child: (name, line) => info(`  ${name} | ${shown(line)}`),
-    /** Marks the step as failed with one sentence. */
-    failed: (text) => setFailed(shown(text)),
+    /** Marks the step as failed with one sentence, under a title that says what failed. */
+    failed: (text, title) => {
+        process.exitCode = 1;
+        error(shown(text), { title });
+    },
     /** A group that closes itself, also when its work throws. */
     group: (title, work) => group(shown(title), work),
 };
@@ -42747,6 +42760,10 @@ function checksumMode({ s3Checksum, s3EndpointUrl }) {
         return s3EndpointUrl === null ? 'when_supported' : 'when_required';
     return s3Checksum === 'when-supported' ? 'when_supported' : 'when_required';
 }
+/** Where a dump is, for the summary. */
+function placeOf({ inputs }, storage, key) {
+    return { uri: storage.address(key), onAws: inputs.location.kind === 's3' && inputs.s3EndpointUrl === null };
+}
 /** Which dumps the inputs `instance` and `config` choose among. */
 function narrowingOf({ inputs }) {
     return {
@@ -43995,6 +44012,10 @@ function formatDuration(milliseconds) {
         return `${minutes} min ${Math.floor(seconds % 60)} s`;
     return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
+/** `1 table`, `1,234 tables`, for nouns that take an s. */
+function formatQuantity(count, noun) {
+    return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
 /** `1,234,567`. */
 function formatCount(count) {
     return count.toLocaleString('en-US');
@@ -44042,176 +44063,190 @@ function showProgress({ verb, bytes, total, detail }) {
     timer = setTimeout(line, OFTEN);
     return { [Symbol.dispose]: () => clearTimeout(timer) };
 }
+/** Logs now and then that something without a visible progress is still at work. */
+function showWait(what) {
+    const started = Date.now();
+    const line = () => log.info(`${what}, ${formatDuration(Date.now() - started)}`);
+    const timer = setInterval(line, SELDOM);
+    return { [Symbol.dispose]: () => clearInterval(timer) };
+}
 /** `public.events 1.2 M rows, 310 MB`. */
 function tableProgress({ table, tableRows, tableBytes }) {
     return table === null ? '' : `${table} ${formatCount(tableRows)} rows, ${formatBytes(tableBytes)}`;
 }
 /** `12 tables with 1,234 rows`. */
 function describeRows({ tables, rows }) {
-    return `${tables.length} tables with ${rows === null ? 'an unknown number of' : formatCount(rows)} rows`;
+    return `${formatQuantity(tables.length, 'table')} with ${rows === null ? 'an unknown number of rows' : formatQuantity(rows, 'row')}`;
 }
 
-;// CONCATENATED MODULE: ./build/src/report/summary.js
+;// CONCATENATED MODULE: ./build/src/summary/markdown.js
 
-
-
-
-/** Appends Markdown to the job summary, when the step wants one and the runner has one. */
-async function writeSummary({ inputs, environment }, markdown) {
-    if (!inputs.summary || !environment.GITHUB_STEP_SUMMARY)
-        return;
-    await summary.addRaw(`${hideSecrets(markdown)}\n\n`).write();
-}
-/** A text in a table cell: names of databases and keys are other people's, and must not become Markdown or HTML. */
-function cell(text) {
+/** A text of somebody else's (a key, a name) as code: it must become neither Markdown nor HTML. */
+function code(text) {
     const plain = text
         .replace(/[\r\n]+/g, ' ')
         .replaceAll('|', '\\|')
         .replaceAll('`', "'");
     return plain === '' ? '' : `\`${plain}\``;
 }
-function table(rows) {
-    return ['| | |', '|---|---|', ...rows.map(([name, value]) => `| ${name} | ${value} |`)].join('\n');
+/** A sentence as prose, in which nothing is Markdown or HTML. */
+function prose(text) {
+    return text.replace(/[\r\n]+/g, ' ').replace(/[\\`*_[\]<>&|~#@$]/g, '\\$&');
 }
-function dumpSummary(manifest, where) {
-    const rows = [
-        ['From', `${cell(where.source)}, PostgreSQL ${manifest.serverVersion}`],
-        ['To', cell(where.uri)],
-        ['Key', cell(manifest.key)],
-        ['Data', `${formatBytes(manifest.rawBytes)}, ${describeRows(manifest)}`],
-        [
-            'Stored',
-            `${formatBytes(manifest.size)} (${manifest.compression}) in ${formatDuration(manifest.durationMs)}`,
-        ],
-        ['SHA-256', cell(manifest.sha256)],
-    ];
-    return `### ✅ Dumped ${cell(manifest.database)}\n\n${table(rows)}\n\n${largestTables(manifest.tables)}`;
+/** A link when the address is one that cannot break out of Markdown, else its text alone: manifests may be altered. */
+function markdown_link(text, url) {
+    return /^https:\/\/[\w.:-]+\/[\w./?=&%+~-]*$/.test(url) ? `[${text}](${url})` : text;
 }
-/** So many tables show what a database is made of. */
-const LARGEST = 10;
+/** Two columns, the names in bold. The first fact is the heading of the table, because GitHub shows an empty one. */
+function facts([first, ...rest]) {
+    return table([first[0], first[1]], rest.map(([name, value]) => [`**${name}**`, value]));
+}
+/** @param head texts of the columns; one that begins with `>` is aligned to the right, as numbers are; GitHub centres headings of no alignment */
+function table(head, rows) {
+    const line = (cells) => `| ${cells.join(' | ')} |`;
+    const rule = head.map((text) => (text.startsWith('>') ? '---:' : ':---'));
+    return [line(head.map((text) => text.replace(/^>/, ''))), line(rule), ...rows.map(line)].join('\n');
+}
+/** Something long that opens on a click. */
+function folded(title, content) {
+    return `<details><summary>${title}</summary>\n\n${content}\n\n</details>`;
+}
 const BAR = 20;
-/** The largest tables, each with its rows and a bar of its share. */
-function largestTables(tables) {
-    const largest = [...tables].sort((a, b) => b.bytes - a.bytes).slice(0, LARGEST);
-    const most = largest[0]?.bytes ?? 0;
-    if (most === 0)
-        return '';
-    const rows = largest.map(({ schema, name, rows, bytes }) => {
-        const bar = '█'.repeat(Math.max(1, Math.round((bytes / most) * BAR)));
-        return `| ${cell(`${schema}.${name}`)} | ${rows === null ? '?' : formatCount(rows)} | ${formatBytes(bytes)} | ${bar} |`;
-    });
-    return ['| Largest tables | Rows | Data | |', '|---|---:|---:|---|', ...rows].join('\n');
+/** `███████`, as long as the share of the whole bar. */
+function bar(value, most) {
+    return '█'.repeat(Math.max(1, Math.round((value / most) * BAR)));
 }
-function verifySummary(manifest, evidence, where) {
-    const rows = [
-        ['Dump', cell(where.uri)],
-        [
-            'Restored into',
-            `a throwaway database, PostgreSQL ${evidence.serverVersion}, in ${formatDuration(where.durationMs)}`,
-        ],
-        ['Stored bytes', `${formatBytes(manifest.size)}, SHA-256 ${cell(manifest.sha256)} as in the manifest`],
-        [
-            'Rows',
-            `${manifest.rows === null ? 'not counted in the dump' : formatCount(manifest.rows)} in ${evidence.tables} tables, each as in the manifest`,
-        ],
-        ['Schema', `all ${evidence.objects} objects of the dump`],
-        [
-            'Assertions',
-            evidence.assertions === 0 ? 'none given (`verify-sql`)' : `all ${evidence.assertions} hold`,
-        ],
-    ];
-    return `### ✅ Verified ${cell(manifest.database)}\n\n${table(rows)}\n\n${largestTables(manifest.tables)}`;
+/** `1.2 GB in 12.3 s (98 MB/s)`. */
+function pace(bytes, milliseconds) {
+    const rate = milliseconds > 0 ? ` (${formatBytes((bytes / milliseconds) * 1000)}/s)` : '';
+    return `${formatBytes(bytes)} in ${formatDuration(milliseconds)}${rate}`;
 }
-function restoreSummary(restored) {
-    const { dump, uri, database, previous, durationMs, serverVersion, received } = restored;
-    const rows = [
-        ['From', cell(uri)],
-        ['To', `${cell(database)}, PostgreSQL ${serverVersion}`],
-        ['Read', `${formatBytes(dump.size)} in ${formatDuration(durationMs)}`],
-        ['Rows', describeRows(received.counted)],
-        [
-            'SHA-256',
-            `${cell(received.sha256)} ${dump.manifest ? '(as in the manifest)' : '(there was no manifest to compare with)'}`,
-        ],
-        ...(previous ? [['Old database', cell(previous)]] : []),
-    ];
-    return `### ✅ Restored ${cell(database)}\n\n${table(rows)}`;
+/** `2026-11-24 02:17 UTC` from ISO 8601. */
+function moment(iso) {
+    return /^\d{4}-\d\d-\d\dT\d\d:\d\d/.test(iso)
+        ? `${iso.slice(0, 16).replace('T', ' ')} UTC`
+        : 'at an unknown time';
 }
+
+;// CONCATENATED MODULE: ./build/src/summary/database.js
+
+
+
+const METHODS = {
+    stream: 'a stream of `pg_dump` into `pg_restore`',
+    template: 'a copy of its files on the server',
+};
+/** A copy that went live. */
 function copySummary(copied) {
-    const { source, database, previous, method, counted, serverVersion, durationMs } = copied;
-    const rows = [
-        ['From', cell(source)],
-        ['To', `${cell(database)}, PostgreSQL ${serverVersion}`],
-        [
-            'How',
-            method === 'template' ? 'a copy of its files on the server' : 'a stream of `pg_dump` into `pg_restore`',
-        ],
-        ...(counted ? [['Rows', describeRows(counted)]] : []),
+    const { source, target, database, previous, method, counted, serverVersion, durationMs } = copied;
+    const overview = facts([
+        ['From', code(source)],
+        ['To', `${code(target)}, PostgreSQL ${serverVersion}`],
+        ['How', METHODS[method]],
+        ...(counted ? [['Data', describeRows(counted)]] : []),
         ['Duration', formatDuration(durationMs)],
-        ...(previous ? [['Old database', cell(previous)]] : []),
-    ];
-    return `### ✅ Copied ${cell(database)}\n\n${table(rows)}`;
+        ...oldDatabase(previous),
+    ]);
+    return `### ✅ Copied ${code(database)}\n\n${overview}`;
 }
+/** A restore point, or another database of the server, that went live. */
 function pointSummary(restored) {
-    const { point, database, previous, serverVersion, durationMs } = restored;
-    const rows = [
-        ['From', `the database ${cell(point)} of the same server, which stays`],
-        ['To', `${cell(database)}, PostgreSQL ${serverVersion}`],
+    const { point, target, database, previous, serverVersion, durationMs } = restored;
+    const overview = facts([
+        ['From', `the database ${code(point)} of the same server, which stays`],
+        ['To', `${code(target)}, PostgreSQL ${serverVersion}`],
         ['Duration', formatDuration(durationMs)],
-        ...(previous ? [['Old database', cell(previous)]] : []),
-    ];
-    return `### ✅ Restored ${cell(database)}\n\n${table(rows)}`;
+        ...oldDatabase(previous),
+    ]);
+    return `### ✅ Restored ${code(database)}\n\n${overview}`;
 }
+function oldDatabase(previous) {
+    return previous ? [['Old database', `kept as ${code(previous)}`]] : [];
+}
+/** The databases that are gone, or with `dryRun` would be. */
 function dropSummary(names, { label, dryRun }) {
     if (names.length === 0)
-        return `### ✅ Nothing to drop\n\nThere is no database ${cell(label)}.`;
-    return `### ✅ ${dryRun ? 'Would drop' : 'Dropped'} ${names.map(cell).join(', ')}`;
+        return `### ✅ Nothing to drop\n\nThere is no database ${code(label)}.`;
+    return `### ✅ ${dryRun ? 'Would drop' : 'Dropped'} ${names.map(code).join(', ')}\n\nAt ${code(label)}.`;
 }
+/** The databases of a server, with what this action made. */
 function localSummary(databases, label) {
-    const rows = databases.map(({ name, owner, size, marker }) => {
-        return `| ${cell(name)} | ${cell(owner)} | ${size === null ? '?' : formatBytes(size)} | ${marker ? `${marker.kind} of ${cell(marker.of)}` : ''} |`;
-    });
-    return [
-        `### Databases of ${cell(label)}`,
-        '',
-        '| Database | Owner | Size | Made by this action |',
-        '|---|---|---:|---|',
-        ...rows,
-    ].join('\n');
+    const rows = databases.map(({ name, owner, size, marker }) => [
+        code(name),
+        code(owner),
+        size === null ? '?' : formatBytes(size),
+        marker ? `${marker.kind} of ${code(marker.of)}` : '',
+    ]);
+    return `### Databases of ${code(label)}\n\n${table(['Database', 'Owner', '>Size', 'Made by this action'], rows)}`;
 }
-/** So many rows fit into a summary that is still read. */
-const LISTED = 50;
-function listSummary(dumps, where) {
-    const rows = dumps.slice(0, LISTED).map((dump) => {
-        return `| ${cell(dump.key)} | ${formatBytes(dump.size)} | ${dump.committed ? 'yes' : 'no'} |`;
-    });
-    const more = dumps.length > LISTED ? `\n\n… and ${dumps.length - LISTED} older ones.` : '';
-    const listing = dumps.length === 0 ? 'None.' : ['| Key | Size | Committed |', '|---|---:|---|', ...rows].join('\n');
-    return `### ${dumps.length} dumps in ${cell(where)}\n\n${listing}${more}`;
+/** What would have been done, in a sentence; all checks before the work have passed. */
+function dryRunSummary(command, plan) {
+    return `### Dry run: ${command}\n\n${prose(plan)}. Nothing was changed.`;
 }
-/** What a prune leaves alone, in words. */
-function describeUntouched({ uncommitted, orphans, foreign }) {
-    const counts = [uncommitted, orphans, foreign].map(formatCount);
-    return `${counts[0]} dumps without a manifest, ${counts[1]} manifests without a dump and ${counts[2]} foreign objects`;
+
+;// CONCATENATED MODULE: ./build/src/summary/summary.js
+
+
+
+
+/** Appends Markdown and the warnings of the step so far to the job summary, when the runner has one and the step wants one. */
+async function writeSummary({ inputs, environment }, markdown) {
+    if (!inputs.summary || !environment.GITHUB_STEP_SUMMARY)
+        return;
+    const warnings = takeWarnings().map((text) => `⚠️ ${prose(text)}`);
+    await summary.addRaw(`${hideSecrets([markdown, ...warnings].join('\n\n'))}\n\n`).write();
 }
-/** GitHub takes a megabyte of summary; so many rows are a quarter of it. */
-const JUDGED = 1000;
-function pruneSummary(pruned, where) {
-    const { fates, dryRun } = pruned;
-    const deleted = fates.filter(({ keep }) => !keep).length;
-    const rows = fates.slice(0, JUDGED).map(({ key, size, keep, reasons }) => {
-        const fate = keep ? 'kept' : dryRun ? 'would be deleted' : '**deleted**';
-        return `| ${cell(key.key)} | ${formatBytes(size)} | ${fate} | ${keep ? reasons.map(cell).join(', ') : 'no rule keeps it'} |`;
-    });
-    const listing = rows.length === 0
-        ? 'No committed dumps.'
-        : ['| Key | Size | | Why |', '|---|---:|---|---|', ...rows].join('\n');
-    const more = fates.length > JUDGED ? `\n\n… and ${fates.length - JUDGED} older ones, which are in the log.` : '';
-    const title = `### ${dryRun ? 'Dry run: would delete' : '✅ Deleted'} ${deleted} of ${fates.length} dumps in ${cell(where)}`;
-    return `${title}\n\n${listing}${more}\n\nIt leaves alone ${describeUntouched(pruned)}.`;
+/**
+ * Why a step failed, and what it was about.
+ *
+ * @param inputs null when they could not be read, which is then the reason
+ */
+function failureSummary(reason, inputs, environment) {
+    const about = inputs ? `${facts([['Command', code(inputs.command)], ...journey(inputs)])}\n\n` : '';
+    const title = inputs ? `${inputs.command} failed` : 'The inputs cannot be used';
+    return `### ❌ ${title}\n\n> ${prose(reason)}\n\n${about}${help(environment)}`;
 }
-function failureSummary(command, reason) {
-    return `### ❌ ${command} failed\n\n${cell(reason)}`;
+/** Databases and storage that the command was about, as far as the inputs tell. */
+function journey({ command, connection, sourceConnection, location, dumpKey }) {
+    const database = connection ? code(connection.label) : 'a database that was not named';
+    const storage = code(describeLocation(location));
+    const dump = dumpKey.startsWith(':') || dumpKey === '' ? code(dumpKey) : `${code(dumpKey)} in ${storage}`;
+    switch (command) {
+        case 'dump':
+            return [
+                ['From', database],
+                ['To', storage],
+            ];
+        case 'restore':
+            return [
+                ['From', dump],
+                ['To', database],
+            ];
+        case 'verify':
+            return [
+                ['Dump', dump],
+                ['Tried on', database],
+            ];
+        case 'copy':
+            return [
+                ['From', code(sourceConnection?.label ?? '')],
+                ['To', database],
+            ];
+        case 'drop':
+            return [['Database', database]];
+        default:
+            return [['Where', storage]];
+    }
+}
+function describeLocation(location) {
+    return location.kind === 'folder' ? location.path : `s3://${location.bucket}/${location.prefix}`;
+}
+/** The page of this release that goes through the messages, where the runner says which repository it is from. */
+function help({ GITHUB_ACTION_REPOSITORY, GITHUB_ACTION_REF }) {
+    const page = GITHUB_ACTION_REPOSITORY && GITHUB_ACTION_REF
+        ? `[What to do about it](https://github.com/${GITHUB_ACTION_REPOSITORY}/blob/${GITHUB_ACTION_REF}/docs/troubleshooting.md). `
+        : '';
+    return `${page}More is in the log; run the job again with debug logging for all of it.`;
 }
 
 ;// CONCATENATED MODULE: ./build/src/archive/error.js
@@ -45707,6 +45742,21 @@ async function moveArchive({ inputs, signal }, { openSource, openSink, clientMaj
         move_disposeResources(env_1);
     }
 }
+/** Lets pg_restore do the rest, which is mostly indexes: no byte passes through us any more, and it may take long. */
+async function finishRestore(sink, signal) {
+    const env_2 = { stack: [], error: void 0, hasError: false };
+    try {
+        const _ = move_addDisposableResource(env_2, showWait('pg_restore is still at work'), false);
+        await commitSink(sink, signal);
+    }
+    catch (e_2) {
+        env_2.error = e_2;
+        env_2.hasError = true;
+    }
+    finally {
+        move_disposeResources(env_2);
+    }
+}
 /**
  * An empty database as the receiving end: one `pg_restore` that streams, or parallel ones that read a file.
  *
@@ -46176,6 +46226,8 @@ var replace_disposeResources = (undefined && undefined.__disposeResources) || (f
 
 
 
+
+
 /**
  * Claim the target → build its replacement → hooks → assertions → atomic swap. The way of restore and of copy.
  *
@@ -46194,7 +46246,7 @@ async function replaceDatabase(context, { what, check, build, hooks }) {
         const target = await log.group('Look at the target', () => lookAtTarget(context, session));
         await check?.(target);
         if (inputs.dryRun) {
-            log.info(dryRun(context, target, what, hooks));
+            await reportDryRun(context, describePlan(context, target, what, hooks));
             return null;
         }
         await sweepDatabases(session, target.server);
@@ -46223,12 +46275,17 @@ async function replaceDatabase(context, { what, check, build, hooks }) {
             await result_1;
     }
 }
+/** Says in the log and in the summary what would have been done. */
+async function reportDryRun(context, plan) {
+    log.info(`Dry run: ${plan}`);
+    await writeSummary(context, dryRunSummary(context.inputs.command, plan));
+}
 /** What would happen, in a sentence; everything that is checked before the work was checked by now. */
-function dryRun({ inputs }, { name, properties }, what, hooks) {
+function describePlan({ inputs }, { name, properties }, what, hooks) {
     const before = hooks.length === 0 ? '' : ` after ${hooks.length} pre-swap-hooks`;
     const kept = inputs.reversible ? `be kept as "${relatedName(name, 'pre')}"` : 'be dropped';
     const old = properties ? `; the present "${name}" would ${kept}` : '';
-    return `Dry run: ${what} would become "${name}"${before}${old}`;
+    return `${what} would become "${name}"${before}${old}`;
 }
 async function lookAtTarget(context, session) {
     const connection = connectionOf(context);
@@ -46412,6 +46469,7 @@ var copy_disposeResources = (undefined && undefined.__disposeResources) || (func
 
 
 
+
 /** Source database → staging database beside the target → hooks → atomic swap, with nothing stored in between. */
 async function copy(context) {
     const started = Date.now();
@@ -46425,8 +46483,9 @@ async function copy(context) {
     if (!replaced)
         return;
     const { result, database, previous, server } = replaced;
-    const where = { source: source.connection.label, database, previous, serverVersion: server.version };
-    await report(context, { ...result, ...where, durationMs: Date.now() - started });
+    const where = { source: source.connection.label, target: connectionOf(context).label, database, previous };
+    const serverVersion = server.version;
+    await report(context, { ...result, ...where, serverVersion, durationMs: Date.now() - started });
 }
 async function lookAtSource(context) {
     const env_1 = { stack: [], error: void 0, hasError: false };
@@ -46548,7 +46607,7 @@ async function streamCopy(context, source, target) {
             meter,
             total: { bytes: source.size, of: "the source's size" },
         }));
-        await commitSink(sink, context.signal);
+        await finishRestore(sink, context.signal);
         const archive = reportArchive();
         log.info(`Copied ${formatBytes(archive.rawBytes)}, ${describeRows(archive)}`);
         return { staging, result: { method: 'stream', counted: archive } };
@@ -46559,6 +46618,7 @@ async function streamCopy(context, source, target) {
     }
 }
 async function report(context, copied) {
+    log.info(`Copied ${copied.source} to ${copied.target} in ${formatDuration(copied.durationMs)}`);
     await writeSummary(context, copySummary(copied));
     setOutputs({
         database: copied.database,
@@ -46622,6 +46682,7 @@ var drop_disposeResources = (undefined && undefined.__disposeResources) || (func
     var e = new Error(message);
     return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
 });
+
 
 
 
@@ -46867,6 +46928,245 @@ function formatSpan({ years, months, days, hours }) {
     return parts.map(([count, unit]) => (count > 0 ? `${count}${unit}` : '')).join('');
 }
 
+;// CONCATENATED MODULE: ./build/src/summary/catalogue.js
+/** Summaries of what is done with many stored dumps: listed, pruned. */
+
+
+/** So many rows fit into a summary that is still read. */
+const LISTED = 50;
+/** The stored dumps, newest first. */
+function listSummary(dumps, where) {
+    const rows = dumps.slice(0, LISTED).map((dump) => {
+        const { rows = null, verified = null } = 'sha256' in dump ? dump : {};
+        return [
+            code(dump.key),
+            formatBytes(dump.size),
+            rows === null ? '' : formatCount(rows),
+            dump.committed ? 'yes' : '**no**',
+            verified ? moment(verified.at) : '',
+        ];
+    });
+    const more = dumps.length > LISTED ? `\n\n… and ${dumps.length - LISTED} older ones.` : '';
+    const listing = dumps.length === 0 ? 'None.' : table(['Key', '>Size', '>Rows', 'Committed', 'Verified'], rows);
+    return `### ${formatQuantity(dumps.length, 'dump')} in ${code(where)}\n\n${listing}${more}`;
+}
+/** What a prune leaves alone, in words. */
+function describeUntouched({ uncommitted, orphans, foreign }) {
+    const counts = [uncommitted, orphans, foreign].map(formatCount);
+    return `${counts[0]} dumps without a manifest, ${counts[1]} manifests without a dump and ${counts[2]} foreign objects`;
+}
+/** GitHub takes a megabyte of summary; so many rows are a quarter of it. */
+const JUDGED = 1000;
+/** Every dump with its fate and the rules that decided it. */
+function pruneSummary(pruned, where) {
+    const { fates, dryRun } = pruned;
+    const deleted = fates.filter(({ keep }) => !keep);
+    const freed = formatBytes(deleted.reduce((sum, { size }) => sum + size, 0));
+    const rows = fates.slice(0, JUDGED).map(({ key, size, keep, reasons }) => {
+        const fate = keep ? 'kept' : dryRun ? 'would be deleted' : '**deleted**';
+        return [code(key.key), formatBytes(size), fate, keep ? reasons.map(code).join(', ') : 'no rule keeps it'];
+    });
+    const listing = rows.length === 0 ? 'No committed dumps.' : table(['Key', '>Size', 'Fate', 'Why'], rows);
+    const more = fates.length > JUDGED ? `\n\n… and ${fates.length - JUDGED} older ones, which are in the log.` : '';
+    const verb = dryRun ? 'Dry run: would delete' : '✅ Deleted';
+    const title = `### ${verb} ${deleted.length} of ${fates.length} dumps in ${code(where)}`;
+    const room = deleted.length === 0 ? '' : `${dryRun ? 'That would free' : 'That freed'} ${freed}. `;
+    return `${title}\n\n${listing}${more}\n\n${room}Left alone: ${describeUntouched(pruned)}.`;
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/shrinkage.js
+
+
+/** Why two dumps say nothing about each other, or null. */
+function incomparable(before, now) {
+    if (!(0,external_node_util_.isDeepStrictEqual)(before.filters, now.filters))
+        return 'it was made with other filters';
+    // What pg_dump compressed itself passed through us uncounted.
+    const isCounted = ({ compression }) => compression !== 'pg_dump';
+    return isCounted(before) === isCounted(now) ? null : 'only one of the two was counted';
+}
+/** So many tables tell where the rows went. */
+const NAMED = 5;
+/**
+ * By how much a dump is smaller than the one before it, in words, with the tables that shrank most.
+ *
+ * @param limit the share that it may shrink by, from 0 to 1
+ * @returns null when neither rows nor bytes shrank by more
+ */
+function describeShrinkage(before, now, limit) {
+    const shrunk = measures(before, now).filter((measure) => lossOf(measure) > limit);
+    if (shrunk.length === 0)
+        return null;
+    const sums = shrunk.map(shrinkage_describe).join(' and ');
+    const tables = tableLosses(before, now, shrunk[0].name);
+    const more = tables.length > NAMED ? ` and ${tables.length - NAMED} more tables` : '';
+    const named = tables.slice(0, NAMED).join(', ');
+    return named === '' ? sums : `${sums}; most of it in ${named}${more}`;
+}
+function measures(before, now) {
+    const bytes = { name: 'bytes', before: before.rawBytes, now: now.rawBytes, format: formatBytes };
+    if (before.rows === null || now.rows === null)
+        return [bytes];
+    const format = (count) => `${formatCount(count)} rows`;
+    return [{ name: 'rows', before: before.rows, now: now.rows, format }, bytes];
+}
+/** The share that is gone; nothing cannot shrink. */
+function lossOf({ before, now }) {
+    return before > 0 ? 1 - now / before : 0;
+}
+function shrinkage_describe(measure) {
+    const { before, now, format } = measure;
+    return `${format(now)} instead of ${format(before)} (-${Math.floor(lossOf(measure) * 100)} %)`;
+}
+/** The tables that have less than before, the greatest loss first. */
+function tableLosses(before, now, measure) {
+    const name = ({ schema, name }) => `${schema}.${name}`;
+    const format = measure === 'rows' ? formatCount : formatBytes;
+    const left = new Map(now.tables.map((table) => [name(table), table[measure]]));
+    return before.tables
+        .map((table) => ({ name: name(table), before: table[measure] ?? 0, now: left.get(name(table)) }))
+        .filter((table) => (table.now ?? 0) < table.before)
+        .sort((a, b) => b.before - (b.now ?? 0) - (a.before - (a.now ?? 0)))
+        .map((table) => {
+        const rest = table.now === undefined ? 'gone' : format(table.now ?? 0);
+        return `${table.name} (${format(table.before)} → ${rest})`;
+    });
+}
+
+;// CONCATENATED MODULE: ./build/src/summary/dump.js
+/** Summaries of what is done with one dump: made, restored, verified. */
+
+
+
+
+/** A dump that was committed, compared with the one before it. */
+function dumpSummary(manifest, { source, place, previous }) {
+    const before = previous && !incomparable(previous, manifest) ? previous : null;
+    const overview = facts([
+        ['From', `${code(source)}, PostgreSQL ${manifest.serverVersion}`],
+        ['To', address(place)],
+        ['Key', code(manifest.key)],
+        ['Data', describeRows(manifest)],
+        ['Read', pace(manifest.rawBytes, manifest.durationMs)],
+        ['Stored', `${formatBytes(manifest.size)} (${manifest.compression})`],
+        ...(before ? [['Since the last dump', change(before, manifest)]] : []),
+        ['SHA-256', code(manifest.sha256)],
+    ]);
+    return join(`### ✅ Dumped ${code(manifest.database)}`, overview, largestTables(manifest.tables, before?.tables));
+}
+/** A dump that was restored and taken live. */
+function restoreSummary(restored) {
+    const { key, size, manifest, place, counted, target, previous } = restored;
+    const overview = facts([
+        ['From', address(place)],
+        ...(manifest ? [origin(manifest)] : []),
+        ['To', `${code(target)}, PostgreSQL ${restored.serverVersion}`],
+        ['Key', code(key)],
+        ['Data', describeRows(counted)],
+        ['Read', pace(size, restored.durationMs)],
+        [
+            'SHA-256',
+            `${code(restored.sha256)} ${manifest ? '(as in the manifest)' : '(there was no manifest to compare with)'}`,
+        ],
+        ...(previous ? [['Old database', code(previous)]] : []),
+    ]);
+    return join(`### ✅ Restored ${code(restored.database)}`, overview, largestTables(counted.tables));
+}
+/** What was compared, one row each: evidence that the dump can be restored. */
+function verifySummary(manifest, evidence, { place, durationMs }) {
+    const { tables, objects, assertions } = evidence;
+    const counted = manifest.rows !== null;
+    const checks = table(['Check', 'What was dumped', 'What came back'], [
+        ['Stored bytes', `${formatCount(manifest.size)} (${formatBytes(manifest.size)})`, '✅ the same'],
+        ['SHA-256', code(manifest.sha256), '✅ the same'],
+        ['Archive', `${formatBytes(manifest.rawBytes)} of data`, '✅ complete, all of it restored'],
+        ['Tables', formatCount(manifest.tables.length), `✅ ${formatCount(tables)} counted again`],
+        [
+            'Rows',
+            counted ? formatCount(manifest.rows) : 'not counted',
+            counted ? '✅ the same in each table' : '—',
+        ],
+        ['Schema objects', formatCount(objects), '✅ all of them'],
+        assertions === 0
+            ? ['Assertions', 'none given (`verify-sql`)', '—']
+            : ['Assertions', formatCount(assertions), '✅ all hold'],
+    ]);
+    const overview = facts([
+        ['Dump', address(place)],
+        origin(manifest),
+        ['Verified', `${moment(evidence.at)}, in ${formatDuration(durationMs)}`],
+        [
+            'Restored into',
+            `a throwaway database, PostgreSQL ${evidence.serverVersion}, with pg\\_restore ${evidence.clientVersion}`,
+        ],
+    ]);
+    return join(`### ✅ Verified ${code(manifest.database)}`, overview, checks, everyTable(manifest.tables));
+}
+const join = (...parts) => parts.filter((part) => part !== '').join('\n\n');
+/** The address of a dump, as a link where there is something behind it that a browser shows. */
+function address({ uri, onAws }) {
+    const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/.exec(uri) ?? [];
+    if (!onAws || !bucket || !key)
+        return code(uri);
+    return markdown_link(code(uri), `https://console.aws.amazon.com/s3/object/${bucket}?prefix=${encodeURI(key)}`);
+}
+/** When and by which run a dump was made. */
+function origin({ createdAt, run, serverVersion }) {
+    const by = run?.url ? ` by ${markdown_link('this run', run.url)}` : '';
+    return ['Dumped', `${moment(createdAt)}${by}, PostgreSQL ${serverVersion}`];
+}
+/** `+1,204 rows (+0.3 %), +1.2 MB of data (+0.4 %)`. */
+function change(before, now) {
+    const rows = before.rows === null || now.rows === null
+        ? []
+        : [`${signed(now.rows - before.rows, formatCount)} rows${percent(before.rows, now.rows)}`];
+    const data = `${signed(now.rawBytes - before.rawBytes, formatBytes)} of data${percent(before.rawBytes, now.rawBytes)}`;
+    return `${[...rows, data].join(', ')}, ${moment(before.createdAt)}`;
+}
+function signed(difference, format) {
+    const sign = difference < 0 ? '−' : difference > 0 ? '+' : '±';
+    return sign + format(Math.abs(difference));
+}
+function percent(before, now) {
+    return before > 0 ? ` (${signed(((now - before) / before) * 100, (share) => share.toFixed(1))} %)` : '';
+}
+/** So many tables show what a database is made of. */
+const LARGEST = 10;
+/** The largest tables, each with its rows, how many more they are than before, and a bar. */
+function largestTables(tables, before) {
+    const largest = [...tables].sort((a, b) => b.bytes - a.bytes).slice(0, LARGEST);
+    const most = largest[0]?.bytes ?? 0;
+    if (most === 0)
+        return '';
+    const known = before && new Map(before.map((table) => [dump_nameOf(table), table.rows]));
+    const rows = largest.map((table) => [
+        code(dump_nameOf(table)),
+        countOf(table),
+        ...(known ? [growth(table, known.get(dump_nameOf(table)))] : []),
+        formatBytes(table.bytes),
+        bar(table.bytes, most),
+    ]);
+    return table(['Largest tables', '>Rows', ...(known ? ['>Change'] : []), '>Data', ''], rows);
+}
+function growth({ rows }, before) {
+    if (before === undefined)
+        return 'new';
+    return rows === null || before === null ? '?' : signed(rows - before, formatCount);
+}
+/** So many rows are a tenth of what GitHub takes. */
+const dump_LISTED = 1000;
+function everyTable(tables) {
+    if (tables.length === 0)
+        return '';
+    const rows = tables
+        .slice(0, dump_LISTED)
+        .map((table) => [code(dump_nameOf(table)), countOf(table), formatBytes(table.bytes)]);
+    const more = tables.length > dump_LISTED ? `\n\n… and ${tables.length - dump_LISTED} more, which are in the manifest.` : '';
+    return folded('Rows of every table', `${table(['Table', '>Rows', '>Data'], rows)}${more}`);
+}
+const dump_nameOf = ({ schema, name }) => `${schema}.${name}`;
+const countOf = ({ rows }) => (rows === null ? '?' : formatCount(rows));
+
 ;// CONCATENATED MODULE: ./build/package.json
 const package_namespaceObject = {"rE":"0.1.0"};
 ;// CONCATENATED MODULE: ./build/src/version.js
@@ -47001,6 +47301,7 @@ function nothingFound(storage, prefix, others) {
 
 
 
+
 /** Deletes the dumps that no keep rule keeps. */
 async function prune(context) {
     const started = Date.now();
@@ -47091,65 +47392,6 @@ function tell(pruned) {
     const kept = fates.filter(({ keep }) => keep).length;
     const deleted = fates.length - kept;
     log.info(`${dryRun ? 'Dry run: would delete' : 'Deleted'} ${deleted} of ${fates.length} dumps; not touched: ${describeUntouched(pruned)}`);
-}
-
-;// CONCATENATED MODULE: ./build/src/storage/shrinkage.js
-
-
-/** Why two dumps say nothing about each other, or null. */
-function incomparable(before, now) {
-    if (!(0,external_node_util_.isDeepStrictEqual)(before.filters, now.filters))
-        return 'it was made with other filters';
-    // What pg_dump compressed itself passed through us uncounted.
-    const isCounted = ({ compression }) => compression !== 'pg_dump';
-    return isCounted(before) === isCounted(now) ? null : 'only one of the two was counted';
-}
-/** So many tables tell where the rows went. */
-const NAMED = 5;
-/**
- * By how much a dump is smaller than the one before it, in words, with the tables that shrank most.
- *
- * @param limit the share that it may shrink by, from 0 to 1
- * @returns null when neither rows nor bytes shrank by more
- */
-function describeShrinkage(before, now, limit) {
-    const shrunk = measures(before, now).filter((measure) => lossOf(measure) > limit);
-    if (shrunk.length === 0)
-        return null;
-    const sums = shrunk.map(shrinkage_describe).join(' and ');
-    const tables = tableLosses(before, now, shrunk[0].name);
-    const more = tables.length > NAMED ? ` and ${tables.length - NAMED} more tables` : '';
-    const named = tables.slice(0, NAMED).join(', ');
-    return named === '' ? sums : `${sums}; most of it in ${named}${more}`;
-}
-function measures(before, now) {
-    const bytes = { name: 'bytes', before: before.rawBytes, now: now.rawBytes, format: formatBytes };
-    if (before.rows === null || now.rows === null)
-        return [bytes];
-    const format = (count) => `${formatCount(count)} rows`;
-    return [{ name: 'rows', before: before.rows, now: now.rows, format }, bytes];
-}
-/** The share that is gone; nothing cannot shrink. */
-function lossOf({ before, now }) {
-    return before > 0 ? 1 - now / before : 0;
-}
-function shrinkage_describe(measure) {
-    const { before, now, format } = measure;
-    return `${format(now)} instead of ${format(before)} (-${Math.floor(lossOf(measure) * 100)} %)`;
-}
-/** The tables that have less than before, the greatest loss first. */
-function tableLosses(before, now, measure) {
-    const name = ({ schema, name }) => `${schema}.${name}`;
-    const format = measure === 'rows' ? formatCount : formatBytes;
-    const left = new Map(now.tables.map((table) => [name(table), table[measure]]));
-    return before.tables
-        .map((table) => ({ name: name(table), before: table[measure] ?? 0, now: left.get(name(table)) }))
-        .filter((table) => (table.now ?? 0) < table.before)
-        .sort((a, b) => b.before - (b.now ?? 0) - (a.before - (a.now ?? 0)))
-        .map((table) => {
-        const rest = table.now === undefined ? 'gone' : format(table.now ?? 0);
-        return `${table.name} (${format(table.before)} → ${rest})`;
-    });
 }
 
 ;// CONCATENATED MODULE: ./build/src/commands/shrink.js
@@ -47271,6 +47513,8 @@ var dump_disposeResources = (undefined && undefined.__disposeResources) || (func
 
 
 
+
+
 /** Hooks → stream a dump into storage → check it there → commit its manifest. */
 async function dump(context) {
     const started = Date.now();
@@ -47284,7 +47528,7 @@ async function dump(context) {
     const manifest = dump_describe(context, { key, look, client, ...stored, durationMs: Date.now() - started });
     await commit(context, storage, manifest, previous);
     const pruned = await pruneAfter(context, storage, key);
-    await dump_report(context, storage, manifest, pruned);
+    await dump_report(context, storage, { manifest, previous: await previous, pruned });
 }
 /** Everything that can fail early, before the first byte is dumped. */
 async function prepare(context) {
@@ -47475,6 +47719,7 @@ async function commit({ inputs }, storage, manifest, previous) {
     try {
         checkShrinkage(inputs, await previous, manifest);
         await storage.writeTextOnce(manifestKey(manifest.key), formatManifest(manifest));
+        log.info(`Committed ${storage.address(manifest.key)}`);
     }
     catch (error) {
         await discard(storage, manifest.key, error);
@@ -47494,16 +47739,16 @@ async function pruneAfter(context, storage, key) {
         return null;
     }
 }
-async function dump_report(context, storage, manifest, pruned) {
-    const uri = storage.address(manifest.key);
-    log.info(`Committed ${uri}`);
-    await writeSummary(context, dumpSummary(manifest, { uri, source: connectionOf(context).label }));
+async function dump_report(context, storage, { manifest, previous, pruned }) {
+    const place = placeOf(context, storage, manifest.key);
+    const source = connectionOf(context).label;
+    await writeSummary(context, dumpSummary(manifest, { source, place, previous }));
     if (pruned)
         await writeSummary(context, pruneSummary(pruned, storage.address(groupOf(manifest))));
     setOutputs({
         ...(pruned ? pruneOutputs(pruned) : {}),
         'dump-key': manifest.key,
-        'dump-uri': uri,
+        'dump-uri': place.uri,
         'dump-size': manifest.size,
         'dump-sha256': manifest.sha256,
         'created-at': manifest.createdAt,
@@ -47605,6 +47850,8 @@ var list_disposeResources = (undefined && undefined.__disposeResources) || (func
 
 
 
+
+
 /** Shows the stored dumps, newest first; with `local`, the databases of a server. */
 async function list(context) {
     await (context.inputs.local ? listDatabases(context) : listDumps(context));
@@ -47643,7 +47890,7 @@ async function listDumps(context) {
     const started = Date.now();
     const storage = await openStorage(context);
     const dumps = await findDumps(context, storage);
-    log.info(`${dumps.length} dumps in ${storage.address('')}`);
+    log.info(`${formatQuantity(dumps.length, 'dump')} in ${storage.address('')}`);
     for (const dump of dumps) {
         log.info(`${dump.key}  ${formatBytes(dump.size)}${dump.committed ? '' : '  (not committed)'}`);
     }
@@ -47758,6 +48005,9 @@ async function lastLine(stream) {
 
 /** Finds the dump that `dump-key` names. */
 async function findDump(context) {
+    return await log.group('Find the dump', () => lookForDump(context));
+}
+async function lookForDump(context) {
     const { inputs } = context;
     const storage = await openStorage(context);
     const chosen = await chooseDump(storage, inputs.dumpKey, narrowingOf(context));
@@ -47789,7 +48039,7 @@ async function receive(context, { storage, chosen }, clientMajor, openSink) {
         await sink.abort();
         throw error;
     }
-    await commitSink(sink, context.signal);
+    await finishRestore(sink, context.signal);
     log.info(`Received all ${formatBytes(meter.bytes)}, ${describeRows(report())}${chosen.manifest ? ', as in the manifest' : ''}`);
     return { sha256: meter.sha256, counted: report(), archive: report() };
 }
@@ -47849,6 +48099,8 @@ function describeDifference(expected, found) {
 
 
 
+
+
 /** `:pre`, `:post` or `:name`: a database of the target's server → copy → hooks → swap. The point itself stays. */
 async function restorePoint(context) {
     const started = Date.now();
@@ -47863,7 +48115,9 @@ async function restorePoint(context) {
         return;
     const { result, database, previous, server } = replaced;
     const durationMs = Date.now() - started;
-    await writeSummary(context, pointSummary({ point: result, database, previous, serverVersion: server.version, durationMs }));
+    const target = connectionOf(context).label;
+    const summary = { point: result, target, database, previous, serverVersion: server.version, durationMs };
+    await writeSummary(context, pointSummary(summary));
     setOutputs({
         'dump-key': dumpKey,
         database,
@@ -48085,6 +48339,8 @@ var restore_disposeResources = (undefined && undefined.__disposeResources) || (f
 
 
 
+
+
 /** Stored dump → staging database → checks → hooks → atomic swap. */
 async function restore(context) {
     if (context.inputs.dumpKey.startsWith(':'))
@@ -48096,8 +48352,10 @@ async function restore(context) {
         : await restoreInPlace(context, dump);
     if (!outcome)
         return;
-    const uri = dump.storage.address(dump.chosen.key);
-    await restore_report(context, { ...outcome, dump: dump.chosen, uri, durationMs: Date.now() - started });
+    const { key, size, manifest } = dump.chosen;
+    const place = placeOf(context, dump.storage, key);
+    const target = connectionOf(context).label;
+    await restore_report(context, { ...outcome, key, size, manifest, place, target, durationMs: Date.now() - started });
 }
 /** @returns null after a dry run */
 async function restoreAndSwap(context, dump) {
@@ -48118,7 +48376,7 @@ async function restoreAndSwap(context, dump) {
     if (!replaced)
         return null;
     const { result, database, previous, server } = replaced;
-    return { received: result, database, previous, serverVersion: server.version };
+    return { ...result, database, previous, serverVersion: server.version };
 }
 /** By the template of this dump; what the dump holds was checked when the template was made. */
 async function restoreByTemplate(context, manifest, target, restoreIt) {
@@ -48154,7 +48412,7 @@ async function restoreInPlace(context, dump) {
         const client = await openClient(context, { serverMajor: server.major, purpose: 'restore' });
         await checkOverwrite(context, client, await readProperties(session, connection.database));
         if (context.inputs.dryRun) {
-            log.info(`Would restore ${dump.chosen.key} into "${connection.database}" in place`);
+            await reportDryRun(context, `${dump.chosen.key} would be restored into "${connection.database}" in place`);
             return null;
         }
         const env = clientEnvironment(connection, context.environment);
@@ -48163,7 +48421,7 @@ async function restoreInPlace(context, dump) {
         const received = await receive(context, dump, client.major, open);
         await runHooks('pre-swap-hooks', context.inputs.preSwapHooks, connection, { ...context, psql: client.psql });
         await analyze(context, client, connection.database);
-        return { received, database: connection.database, previous: null, serverVersion: server.version };
+        return { ...received, database: connection.database, previous: null, serverVersion: server.version };
     }
     catch (e_1) {
         env_1.error = e_1;
@@ -48176,15 +48434,16 @@ async function restoreInPlace(context, dump) {
     }
 }
 async function restore_report(context, restored) {
-    const { dump, previous } = restored;
+    const { key, previous } = restored;
+    log.info(`Restored ${key} into ${restored.target} in ${formatDuration(restored.durationMs)}`);
     await writeSummary(context, restoreSummary(restored));
     setOutputs({
-        'dump-key': dump.key,
-        'dump-uri': restored.uri,
-        'dump-size': dump.size,
-        'dump-sha256': restored.received.sha256,
-        'created-at': parseDumpKey(dump.key)?.createdAt ?? '',
-        ...countOutputs(restored.received.counted),
+        'dump-key': key,
+        'dump-uri': restored.place.uri,
+        'dump-size': restored.size,
+        'dump-sha256': restored.sha256,
+        'created-at': parseDumpKey(key)?.createdAt ?? '',
+        ...countOutputs(restored.counted),
         'server-version': restored.serverVersion,
         database: restored.database,
         ...(previous ? { 'previous-database': previous } : {}),
@@ -48381,6 +48640,7 @@ var verify_disposeResources = (undefined && undefined.__disposeResources) || (fu
 
 
 
+
 /** Restores a stored dump into a throwaway database and compares what came out with what was dumped. */
 async function verify(context) {
     const started = Date.now();
@@ -48389,21 +48649,20 @@ async function verify(context) {
     if (!manifest)
         throw new Error(`${dump.chosen.key} has no manifest, so there is nothing to compare it with`);
     const evidence = await tryOut(context, dump, manifest, psql);
-    await record(dump.storage, {
-        ...manifest,
-        verified: { at: new Date().toISOString(), serverVersion: evidence.serverVersion },
-    });
-    const uri = dump.storage.address(manifest.key);
+    const { at, serverVersion } = evidence;
+    await record(dump.storage, { ...manifest, verified: { at, serverVersion } });
+    const place = placeOf(context, dump.storage, manifest.key);
     const durationMs = Date.now() - started;
-    await writeSummary(context, verifySummary(manifest, evidence, { uri, durationMs }));
+    log.info(`Verified ${place.uri} in ${formatDuration(durationMs)}`);
+    await writeSummary(context, verifySummary(manifest, evidence, { place, durationMs }));
     setOutputs({
         'dump-key': manifest.key,
-        'dump-uri': uri,
+        'dump-uri': place.uri,
         'dump-size': manifest.size,
         'dump-sha256': manifest.sha256,
         'created-at': manifest.createdAt,
         ...countOutputs(manifest),
-        'server-version': evidence.serverVersion,
+        'server-version': serverVersion,
         verified: 'true',
         'duration-ms': durationMs,
     });
@@ -48439,6 +48698,8 @@ async function tryOut(context, dump, manifest, psql) {
             return await log.group('Compare', async () => ({
                 ...(await compare(context, manifest, received, client, throwaway.name)),
                 serverVersion: server.version,
+                clientVersion: client.version,
+                at: new Date().toISOString(),
             }));
         }
         finally {
@@ -48464,7 +48725,7 @@ async function compare(context, manifest, { archive }, client, database) {
         const difference = describeDifference(manifest.tables, counts);
         if (difference)
             throw new Error(`The restored database differs from the dump: ${difference}`);
-        log.info(`${counts.length} tables have the ${formatCount(manifest.rows ?? 0)} rows that were dumped`);
+        log.info(`${formatQuantity(counts.length, 'table')} counted again, each with the rows that were dumped`);
         const wanted = schemaObjects(archive.entries);
         const found = schemaObjects((await dumpSchema(connection, client, context.environment)).entries);
         const missing = missingFrom(wanted, found);
@@ -49154,6 +49415,10 @@ class Reader {
     boolean = (name) => this.read(name, parseBoolean, false);
     list = (name) => this.read(name, parseList, []);
 }
+/** What `summary` says, also when other inputs cannot be read. */
+function wantsSummary(environment) {
+    return new Reader(environment).boolean('summary');
+}
 /**
  * Reads all inputs, masks first.
  *
@@ -49319,7 +49584,7 @@ function onCancel() {
 /** What is still open stays in the step's state, for the post step. */
 function giveUp() {
     killAllChildren();
-    log.failed('The step was cancelled, and not everything could be cleaned up in time; the post step tries again');
+    log.failed('The step was cancelled, and not everything could be cleaned up in time; the post step tries again', 'pgclone: cancelled');
     process.exit(1);
 }
 
@@ -49360,20 +49625,25 @@ async function main_run() {
     if (isPost && readPending().length === 0)
         return;
     const cancel = onCancel();
-    let context = null;
+    let inputs = null;
     try {
-        context = makeContext(readInputs(process.env), process.env, cancel.signal);
+        inputs = readInputs(process.env);
+        const context = makeContext(inputs, process.env, cancel.signal);
         await (isPost ? cleanUp(context) : main_runCommand(context));
     }
     catch (error) {
-        const reason = describeError(error);
-        log.failed(reason);
-        if (context)
-            await writeSummary(context, failureSummary(context.inputs.command, reason)).catch(() => undefined);
+        await main_fail(describeError(error), inputs);
     }
     finally {
         cancel.done();
     }
+}
+/** @param inputs null when they could not be read */
+async function main_fail(reason, inputs) {
+    log.failed(reason, inputs ? `pgclone: ${inputs.command} failed` : 'pgclone: wrong inputs');
+    const context = { inputs: inputs ?? { summary: wantsSummary(process.env) }, environment: process.env };
+    // What went wrong is said; a summary that cannot be written must not take its place.
+    await writeSummary(context, failureSummary(reason, inputs, process.env)).catch(() => undefined);
 }
 async function main_runCommand(context) {
     const { namedSet } = context.inputs;

@@ -9,13 +9,13 @@ import { restore } from './commands/restore.ts'
 import { checkTrust } from './commands/trust.ts'
 import { verify } from './commands/verify.ts'
 import { type Context, makeContext } from './context.ts'
-import { type Command, readInputs } from './inputs/inputs.ts'
+import { type Command, type Inputs, readInputs, wantsSummary } from './inputs/inputs.ts'
 import { inputWarnings } from './inputs/rules.ts'
 import { onCancel } from './process/cancel.ts'
 import { readPending } from './process/pending.ts'
 import { hideSecrets } from './process/secrets.ts'
 import { log } from './report/log.ts'
-import { failureSummary, writeSummary } from './report/summary.ts'
+import { failureSummary, writeSummary } from './summary/summary.ts'
 
 const COMMANDS: Readonly<Record<Command, (context: Context) => Promise<void>>> = {
   dump,
@@ -36,18 +36,24 @@ export async function run(): Promise<void> {
   // Later steps may have changed the workspace, so that inputs from its config-file are read only when there is work.
   if (isPost && readPending().length === 0) return
   const cancel = onCancel()
-  let context: Context | null = null
+  let inputs: Inputs | null = null
   try {
-    context = makeContext(readInputs(process.env), process.env, cancel.signal)
+    inputs = readInputs(process.env)
+    const context = makeContext(inputs, process.env, cancel.signal)
     await (isPost ? cleanUp(context) : runCommand(context))
   } catch (error) {
-    const reason = describeError(error)
-    log.failed(reason)
-    if (context)
-      await writeSummary(context, failureSummary(context.inputs.command, reason)).catch(() => undefined)
+    await fail(describeError(error), inputs)
   } finally {
     cancel.done()
   }
+}
+
+/** @param inputs null when they could not be read */
+async function fail(reason: string, inputs: Inputs | null): Promise<void> {
+  log.failed(reason, inputs ? `pgclone: ${inputs.command} failed` : 'pgclone: wrong inputs')
+  const context = { inputs: inputs ?? { summary: wantsSummary(process.env) }, environment: process.env }
+  // What went wrong is said; a summary that cannot be written must not take its place.
+  await writeSummary(context, failureSummary(reason, inputs, process.env)).catch(() => undefined)
 }
 
 async function runCommand(context: Context): Promise<void> {

@@ -157,7 +157,7 @@ const dryRuns: [string, string, Inputs, RegExp][] = [
     'restore',
     'dry_theirs',
     { swap: 'false', overwrite: 'true' },
-    /Would restore .* into "dry_theirs" in place/,
+    /Dry run: .* would be restored into "dry_theirs" in place/,
   ],
   [
     'copy',
@@ -176,6 +176,7 @@ test('a dry run changes nothing, and refuses what the run would refuse', async (
   for (const [command, name, more, says] of dryRuns) {
     const run = succeeded(await write(command, name, { ...more, 'dry-run': 'true' }))
     assert.match(run.log, says)
+    assert.match(run.summary, /[Ww]ould/)
     assert.equal(run.outputs.database, undefined)
     assert.deepEqual(await catalogue(bench), before, `${command} ${name}`)
   }

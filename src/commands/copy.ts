@@ -16,15 +16,16 @@ import {
   type Server,
 } from '../database/server.ts'
 import { copyDatabase, createStaging, type TemporaryDatabase } from '../database/staging.ts'
-import { commitSink, Meter } from '../process/transfer.ts'
-import { formatBytes } from '../report/format.ts'
+import { Meter } from '../process/transfer.ts'
+import { formatBytes, formatDuration } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { countOutputs, setOutputs } from '../report/outputs.ts'
 import { describeRows } from '../report/progress.ts'
-import { copySummary, writeSummary } from '../report/summary.ts'
+import { type Copied, copySummary } from '../summary/database.ts'
+import { writeSummary } from '../summary/summary.ts'
 import { anyClient, type PostgresClient } from '../tools/postgres.ts'
-import { databaseSink, moveArchive } from './move.ts'
-import { openClient, toolOptions } from './prepare.ts'
+import { databaseSink, finishRestore, moveArchive } from './move.ts'
+import { connectionOf, openClient, toolOptions } from './prepare.ts'
 import { replaceDatabase, type Target } from './replace.ts'
 
 type Source = {
@@ -34,20 +35,6 @@ type Source = {
   size: number
   locale: Locale
   client: PostgresClient
-}
-
-/** What a copy by the stream counted; a file copy counts nothing. */
-type Counted = { tables: readonly unknown[]; rows: number | null } | null
-
-/** What a copy ended with, for the report. */
-export type Copied = {
-  source: string
-  database: string
-  previous: string | null
-  method: 'stream' | 'template'
-  counted: Counted
-  serverVersion: string
-  durationMs: number
 }
 
 /** Source database → staging database beside the target → hooks → atomic swap, with nothing stored in between. */
@@ -62,8 +49,9 @@ export async function copy(context: Context): Promise<void> {
   })
   if (!replaced) return
   const { result, database, previous, server } = replaced
-  const where = { source: source.connection.label, database, previous, serverVersion: server.version }
-  await report(context, { ...result, ...where, durationMs: Date.now() - started })
+  const where = { source: source.connection.label, target: connectionOf(context).label, database, previous }
+  const serverVersion = server.version
+  await report(context, { ...result, ...where, serverVersion, durationMs: Date.now() - started })
 }
 
 async function lookAtSource(context: Context): Promise<Source> {
@@ -189,7 +177,7 @@ async function streamCopy(context: Context, source: Source, target: Target): Pro
         total: { bytes: source.size, of: "the source's size" },
       }),
     )
-    await commitSink(sink, context.signal)
+    await finishRestore(sink, context.signal)
     const archive = reportArchive()
     log.info(`Copied ${formatBytes(archive.rawBytes)}, ${describeRows(archive)}`)
     return { staging, result: { method: 'stream', counted: archive } }
@@ -200,6 +188,7 @@ async function streamCopy(context: Context, source: Source, target: Target): Pro
 }
 
 async function report(context: Context, copied: Copied): Promise<void> {
+  log.info(`Copied ${copied.source} to ${copied.target} in ${formatDuration(copied.durationMs)}`)
   await writeSummary(context, copySummary(copied))
   setOutputs({
     database: copied.database,

@@ -13,16 +13,18 @@ import { formatBytes } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { countOutputs, setOutputs } from '../report/outputs.ts'
 import { describeRows, showProgress, tableProgress } from '../report/progress.ts'
-import { dumpSummary, pruneSummary, writeSummary } from '../report/summary.ts'
 import { type DumpKey, manifestKey, newDumpKey } from '../storage/keys.ts'
 import { formatManifest, type Manifest } from '../storage/manifest.ts'
 import { groupOf, hasRules } from '../storage/retention.ts'
 import { type Storage, TakenError } from '../storage/storage.ts'
+import { type Pruned, pruneSummary } from '../summary/catalogue.ts'
+import { dumpSummary } from '../summary/dump.ts'
+import { writeSummary } from '../summary/summary.ts'
 import type { PostgresClient } from '../tools/postgres.ts'
 import { anyClient } from '../tools/postgres.ts'
 import { ACTION_VERSION } from '../version.ts'
-import { connectionOf, openClient, openStorage, toolOptions } from './prepare.ts'
-import { type Pruned, pruneDumps, pruneOutputs } from './prune.ts'
+import { connectionOf, openClient, openStorage, placeOf, toolOptions } from './prepare.ts'
+import { pruneDumps, pruneOutputs } from './prune.ts'
 import { checkShrinkage, findPrevious } from './shrink.ts'
 
 type Look = { server: Server; size: number; locale: Locale }
@@ -42,7 +44,7 @@ export async function dump(context: Context): Promise<void> {
   const manifest = describe(context, { key, look, client, ...stored, durationMs: Date.now() - started })
   await commit(context, storage, manifest, previous)
   const pruned = await pruneAfter(context, storage, key)
-  await report(context, storage, manifest, pruned)
+  await report(context, storage, { manifest, previous: await previous, pruned })
 }
 
 /** Everything that can fail early, before the first byte is dumped. */
@@ -223,6 +225,7 @@ async function commit(
   try {
     checkShrinkage(inputs, await previous, manifest)
     await storage.writeTextOnce(manifestKey(manifest.key), formatManifest(manifest))
+    log.info(`Committed ${storage.address(manifest.key)}`)
   } catch (error) {
     await discard(storage, manifest.key, error)
     throw error
@@ -244,17 +247,16 @@ async function pruneAfter(context: Context, storage: Storage, key: DumpKey): Pro
 async function report(
   context: Context,
   storage: Storage,
-  manifest: Manifest,
-  pruned: Pruned | null,
+  { manifest, previous, pruned }: { manifest: Manifest; previous: Manifest | null; pruned: Pruned | null },
 ): Promise<void> {
-  const uri = storage.address(manifest.key)
-  log.info(`Committed ${uri}`)
-  await writeSummary(context, dumpSummary(manifest, { uri, source: connectionOf(context).label }))
+  const place = placeOf(context, storage, manifest.key)
+  const source = connectionOf(context).label
+  await writeSummary(context, dumpSummary(manifest, { source, place, previous }))
   if (pruned) await writeSummary(context, pruneSummary(pruned, storage.address(groupOf(manifest))))
   setOutputs({
     ...(pruned ? pruneOutputs(pruned) : {}),
     'dump-key': manifest.key,
-    'dump-uri': uri,
+    'dump-uri': place.uri,
     'dump-size': manifest.size,
     'dump-sha256': manifest.sha256,
     'created-at': manifest.createdAt,

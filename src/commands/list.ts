@@ -1,25 +1,18 @@
 import type { Context } from '../context.ts'
 import { readDatabases } from '../database/catalog.ts'
 import { openMaintenance } from '../database/server.ts'
-import { formatBytes } from '../report/format.ts'
+import { formatBytes, formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { setOutputs } from '../report/outputs.ts'
-import { listSummary, localSummary, writeSummary } from '../report/summary.ts'
 import { isWanted, readCatalogue, readManifests } from '../storage/catalogue.ts'
 import { parseDumpKey } from '../storage/keys.ts'
-import type { Manifest } from '../storage/manifest.ts'
 import type { Storage } from '../storage/storage.ts'
+import { type ListedDump, listSummary } from '../summary/catalogue.ts'
+import { localSummary } from '../summary/database.ts'
+import { writeSummary } from '../summary/summary.ts'
 import { anyClient } from '../tools/postgres.ts'
 import { checkAge } from './freshness.ts'
 import { connectionOf, narrowingOf, openStorage, prefixOf, toolOptions } from './prepare.ts'
-
-/** A stored dump as `list` shows it: its manifest, or for one that is not committed what its key tells. */
-export type ListedDump = (
-  | Manifest
-  | Pick<Manifest, 'key' | 'createdAt' | 'instance' | 'database' | 'config' | 'size'>
-) & {
-  committed: boolean
-}
 
 /** Shows the stored dumps, newest first; with `local`, the databases of a server. */
 export async function list(context: Context): Promise<void> {
@@ -49,7 +42,7 @@ async function listDumps(context: Context): Promise<void> {
   const started = Date.now()
   const storage = await openStorage(context)
   const dumps = await findDumps(context, storage)
-  log.info(`${dumps.length} dumps in ${storage.address('')}`)
+  log.info(`${formatQuantity(dumps.length, 'dump')} in ${storage.address('')}`)
   for (const dump of dumps) {
     log.info(`${dump.key}  ${formatBytes(dump.size)}${dump.committed ? '' : '  (not committed)'}`)
   }

@@ -4,10 +4,10 @@ import type { Context } from '../context.ts'
 import { clientEnvironment, onDatabase } from '../database/connection.ts'
 import { startParallelRestore } from '../database/parallel-restore.ts'
 import { startRestore } from '../database/restore.ts'
-import { type Meter, type Sink, type Source, transfer } from '../process/transfer.ts'
+import { commitSink, type Meter, type Sink, type Source, transfer } from '../process/transfer.ts'
 import { formatBytes } from '../report/format.ts'
 import { log } from '../report/log.ts'
-import { type Progress, showProgress, tableProgress } from '../report/progress.ts'
+import { type Progress, showProgress, showWait, tableProgress } from '../report/progress.ts'
 import type { PostgresClient } from '../tools/postgres.ts'
 import { connectionOf } from './prepare.ts'
 
@@ -53,6 +53,12 @@ export async function moveArchive(
     moved,
   })
   return { sink, report }
+}
+
+/** Lets pg_restore do the rest, which is mostly indexes: no byte passes through us any more, and it may take long. */
+export async function finishRestore(sink: Sink, signal: AbortSignal): Promise<void> {
+  using _ = showWait('pg_restore is still at work')
+  await commitSink(sink, signal)
 }
 
 /**

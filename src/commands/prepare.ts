@@ -9,6 +9,7 @@ import { keyPart } from '../storage/keys.ts'
 import { localStorage } from '../storage/local.ts'
 import { s3Storage } from '../storage/s3.ts'
 import type { Storage } from '../storage/storage.ts'
+import type { Place } from '../summary/dump.ts'
 import { awsWarnings, provideAwsCli } from '../tools/aws.ts'
 import { currentEnvironment, type ToolOptions } from '../tools/options.ts'
 import { clientWarnings, type PostgresClient, type PostgresNeed, provideClient } from '../tools/postgres.ts'
@@ -67,6 +68,11 @@ const DOWNLOADS: readonly Command[] = ['restore', 'verify']
 function checksumMode({ s3Checksum, s3EndpointUrl }: Inputs): 'when_supported' | 'when_required' {
   if (s3Checksum === 'auto') return s3EndpointUrl === null ? 'when_supported' : 'when_required'
   return s3Checksum === 'when-supported' ? 'when_supported' : 'when_required'
+}
+
+/** Where a dump is, for the summary. */
+export function placeOf({ inputs }: Context, storage: Storage, key: string): Place {
+  return { uri: storage.address(key), onAws: inputs.location.kind === 's3' && inputs.s3EndpointUrl === null }
 }
 
 /** Which dumps the inputs `instance` and `config` choose among. */

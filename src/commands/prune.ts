@@ -2,7 +2,6 @@ import type { Context } from '../context.ts'
 import { formatBytes } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { setOutputs } from '../report/outputs.ts'
-import { describeUntouched, pruneSummary, writeSummary } from '../report/summary.ts'
 import {
   type CatalogueEntry,
   isWanted,
@@ -10,27 +9,16 @@ import {
   readCatalogue,
   tryManifests,
 } from '../storage/catalogue.ts'
-import { type DumpKey, manifestKey } from '../storage/keys.ts'
+import { manifestKey } from '../storage/keys.ts'
 import { formatManifest, type Manifest } from '../storage/manifest.ts'
 import { type Candidate, decide } from '../storage/retention.ts'
 import type { Storage } from '../storage/storage.ts'
+import { describeUntouched, type Fate, type Pruned, pruneSummary } from '../summary/catalogue.ts'
+import { writeSummary } from '../summary/summary.ts'
 import { narrowingOf, openStorage, prefixOf } from './prepare.ts'
 
 /** Where to prune: below a prefix of whole key parts, and only what fits. */
 export type Scope = { prefix: string; narrowing: Narrowing }
-
-/** What became of a committed dump, and why. */
-export type Fate = { key: DumpKey; size: number; keep: boolean; reasons: readonly string[] }
-
-/** What a prune did, or with `dryRun` would do. The other numbers are of what it does not touch. */
-export type Pruned = {
-  /** Newest first. */
-  fates: readonly Fate[]
-  uncommitted: number
-  orphans: number
-  foreign: number
-  dryRun: boolean
-}
 
 /** Deletes the dumps that no keep rule keeps. */
 export async function prune(context: Context): Promise<void> {

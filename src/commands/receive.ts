@@ -1,6 +1,6 @@
 import type { ArchiveReport } from '../archive/archive.ts'
 import type { Context } from '../context.ts'
-import { commitSink, Meter } from '../process/transfer.ts'
+import { Meter } from '../process/transfer.ts'
 import { formatBytes, formatCount, formatDuration } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { describeRows } from '../report/progress.ts'
@@ -9,7 +9,7 @@ import { parseDumpKey } from '../storage/keys.ts'
 import type { TableRows } from '../storage/manifest.ts'
 import type { Storage } from '../storage/storage.ts'
 import { ageOf, checkAge } from './freshness.ts'
-import { moveArchive, type OpenSink } from './move.ts'
+import { finishRestore, moveArchive, type OpenSink } from './move.ts'
 import { narrowingOf, openStorage } from './prepare.ts'
 
 /** A stored dump that was found, and the store that has it. */
@@ -24,6 +24,10 @@ export type Received = {
 
 /** Finds the dump that `dump-key` names. */
 export async function findDump(context: Context): Promise<Dump> {
+  return await log.group('Find the dump', () => lookForDump(context))
+}
+
+async function lookForDump(context: Context): Promise<Dump> {
   const { inputs } = context
   const storage = await openStorage(context)
   const chosen = await chooseDump(storage, inputs.dumpKey, narrowingOf(context))
@@ -66,7 +70,7 @@ export async function receive(
     await sink.abort()
     throw error
   }
-  await commitSink(sink, context.signal)
+  await finishRestore(sink, context.signal)
   log.info(
     `Received all ${formatBytes(meter.bytes)}, ${describeRows(report())}${chosen.manifest ? ', as in the manifest' : ''}`,
   )

@@ -17,6 +17,8 @@ import { copyDatabase, type Maker, markerText, type TemporaryDatabase } from '..
 import { swapDatabases } from '../database/swap.ts'
 import { sweepDatabases } from '../database/sweep.ts'
 import { log } from '../report/log.ts'
+import { dryRunSummary } from '../summary/database.ts'
+import { writeSummary } from '../summary/summary.ts'
 import { anyClient, type PostgresClient } from '../tools/postgres.ts'
 import { checkOverwrite, checkPoints, checkProtected, checkRights } from './guards.ts'
 import { connectionOf, openClient, toolOptions } from './prepare.ts'
@@ -73,7 +75,7 @@ export async function replaceDatabase<Result>(
   const target = await log.group('Look at the target', () => lookAtTarget(context, session))
   await check?.(target)
   if (inputs.dryRun) {
-    log.info(dryRun(context, target, what, hooks))
+    await reportDryRun(context, describePlan(context, target, what, hooks))
     return null
   }
   await sweepDatabases(session, target.server)
@@ -90,8 +92,14 @@ export async function replaceDatabase<Result>(
   }
 }
 
+/** Says in the log and in the summary what would have been done. */
+export async function reportDryRun(context: Context, plan: string): Promise<void> {
+  log.info(`Dry run: ${plan}`)
+  await writeSummary(context, dryRunSummary(context.inputs.command, plan))
+}
+
 /** What would happen, in a sentence; everything that is checked before the work was checked by now. */
-function dryRun(
+function describePlan(
   { inputs }: Context,
   { name, properties }: Target,
   what: string,
@@ -100,7 +108,7 @@ function dryRun(
   const before = hooks.length === 0 ? '' : ` after ${hooks.length} pre-swap-hooks`
   const kept = inputs.reversible ? `be kept as "${relatedName(name, 'pre')}"` : 'be dropped'
   const old = properties ? `; the present "${name}" would ${kept}` : ''
-  return `Dry run: ${what} would become "${name}"${before}${old}`
+  return `${what} would become "${name}"${before}${old}`
 }
 
 async function lookAtTarget(context: Context, session: Session): Promise<Target> {

@@ -5,7 +5,9 @@ import { endSessions } from '../database/server.ts'
 import { copyDatabase, type TemporaryDatabase } from '../database/staging.ts'
 import { log } from '../report/log.ts'
 import { setOutputs } from '../report/outputs.ts'
-import { pointSummary, writeSummary } from '../report/summary.ts'
+import { pointSummary } from '../summary/database.ts'
+import { writeSummary } from '../summary/summary.ts'
+import { connectionOf } from './prepare.ts'
 import { replaceDatabase, type Target } from './replace.ts'
 
 /** `:pre`, `:post` or `:name`: a database of the target's server → copy → hooks → swap. The point itself stays. */
@@ -21,10 +23,9 @@ export async function restorePoint(context: Context): Promise<void> {
   if (!replaced) return
   const { result, database, previous, server } = replaced
   const durationMs = Date.now() - started
-  await writeSummary(
-    context,
-    pointSummary({ point: result, database, previous, serverVersion: server.version, durationMs }),
-  )
+  const target = connectionOf(context).label
+  const summary = { point: result, target, database, previous, serverVersion: server.version, durationMs }
+  await writeSummary(context, pointSummary(summary))
   setOutputs({
     'dump-key': dumpKey,
     database,

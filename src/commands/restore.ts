@@ -6,35 +6,27 @@ import { readProperties } from '../database/properties.ts'
 import { Session } from '../database/psql.ts'
 import { lockTarget, lookAtServer } from '../database/server.ts'
 import { createStaging, type TemporaryDatabase } from '../database/staging.ts'
+import { formatDuration } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { countOutputs, setOutputs } from '../report/outputs.ts'
-import { restoreSummary, writeSummary } from '../report/summary.ts'
-import type { Chosen } from '../storage/catalogue.ts'
 import { parseDumpKey } from '../storage/keys.ts'
 import type { Manifest } from '../storage/manifest.ts'
+import { type Restored, restoreSummary } from '../summary/dump.ts'
+import { writeSummary } from '../summary/summary.ts'
 import { anyClient } from '../tools/postgres.ts'
 import { checkOverwrite, checkProtected } from './guards.ts'
 import { databaseSink } from './move.ts'
-import { connectionOf, openClient, toolOptions } from './prepare.ts'
+import { connectionOf, openClient, placeOf, toolOptions } from './prepare.ts'
 import { type Dump, findDump, type Received, receive } from './receive.ts'
-import { analyze, replaceDatabase, type Target } from './replace.ts'
+import { analyze, replaceDatabase, reportDryRun, type Target } from './replace.ts'
 import { restorePoint } from './restore-point.ts'
 import { copyFromTemplate, splitHooks } from './template-cache.ts'
 
-/** What a restore ended with, for the report. */
-export type Restored = {
-  dump: Chosen
-  uri: string
-  received: Pick<Received, 'sha256' | 'counted'>
-  database: string
-  previous: string | null
-  serverVersion: string
-  durationMs: number
-}
+type Content = Pick<Received, 'sha256' | 'counted'>
 
-type Built = { staging: TemporaryDatabase; result: Restored['received'] }
+type Built = { staging: TemporaryDatabase; result: Content }
 
-type Outcome = Pick<Restored, 'received' | 'database' | 'previous' | 'serverVersion'>
+type Outcome = Content & Pick<Restored, 'database' | 'previous' | 'serverVersion'>
 
 /** Stored dump → staging database → checks → hooks → atomic swap. */
 export async function restore(context: Context): Promise<void> {
@@ -45,8 +37,10 @@ export async function restore(context: Context): Promise<void> {
     ? await restoreAndSwap(context, dump)
     : await restoreInPlace(context, dump)
   if (!outcome) return
-  const uri = dump.storage.address(dump.chosen.key)
-  await report(context, { ...outcome, dump: dump.chosen, uri, durationMs: Date.now() - started })
+  const { key, size, manifest } = dump.chosen
+  const place = placeOf(context, dump.storage, key)
+  const target = connectionOf(context).label
+  await report(context, { ...outcome, key, size, manifest, place, target, durationMs: Date.now() - started })
 }
 
 /** @returns null after a dry run */
@@ -67,7 +61,7 @@ async function restoreAndSwap(context: Context, dump: Dump): Promise<Outcome | n
   await swept
   if (!replaced) return null
   const { result, database, previous, server } = replaced
-  return { received: result, database, previous, serverVersion: server.version }
+  return { ...result, database, previous, serverVersion: server.version }
 }
 
 /** By the template of this dump; what the dump holds was checked when the template was made. */
@@ -119,7 +113,7 @@ async function restoreInPlace(context: Context, dump: Dump): Promise<Outcome | n
   const client = await openClient(context, { serverMajor: server.major, purpose: 'restore' })
   await checkOverwrite(context, client, await readProperties(session, connection.database))
   if (context.inputs.dryRun) {
-    log.info(`Would restore ${dump.chosen.key} into "${connection.database}" in place`)
+    await reportDryRun(context, `${dump.chosen.key} would be restored into "${connection.database}" in place`)
     return null
   }
   const env = clientEnvironment(connection, context.environment)
@@ -130,19 +124,20 @@ async function restoreInPlace(context: Context, dump: Dump): Promise<Outcome | n
   const received = await receive(context, dump, client.major, open)
   await runHooks('pre-swap-hooks', context.inputs.preSwapHooks, connection, { ...context, psql: client.psql })
   await analyze(context, client, connection.database)
-  return { received, database: connection.database, previous: null, serverVersion: server.version }
+  return { ...received, database: connection.database, previous: null, serverVersion: server.version }
 }
 
 async function report(context: Context, restored: Restored): Promise<void> {
-  const { dump, previous } = restored
+  const { key, previous } = restored
+  log.info(`Restored ${key} into ${restored.target} in ${formatDuration(restored.durationMs)}`)
   await writeSummary(context, restoreSummary(restored))
   setOutputs({
-    'dump-key': dump.key,
-    'dump-uri': restored.uri,
-    'dump-size': dump.size,
-    'dump-sha256': restored.received.sha256,
-    'created-at': parseDumpKey(dump.key)?.createdAt ?? '',
-    ...countOutputs(restored.received.counted),
+    'dump-key': key,
+    'dump-uri': restored.place.uri,
+    'dump-size': restored.size,
+    'dump-sha256': restored.sha256,
+    'created-at': parseDumpKey(key)?.createdAt ?? '',
+    ...countOutputs(restored.counted),
     'server-version': restored.serverVersion,
     database: restored.database,
     ...(previous ? { 'previous-database': previous } : {}),

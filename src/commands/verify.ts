@@ -5,20 +5,18 @@ import { countRows, dumpSchema, missingFrom, schemaObjects } from '../database/i
 import { Session } from '../database/psql.ts'
 import { lookAtServer, openMaintenance } from '../database/server.ts'
 import { createStaging } from '../database/staging.ts'
-import { formatCount } from '../report/format.ts'
+import { formatDuration, formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { countOutputs, setOutputs } from '../report/outputs.ts'
-import { verifySummary, writeSummary } from '../report/summary.ts'
 import { manifestKey } from '../storage/keys.ts'
 import { formatManifest, type Manifest } from '../storage/manifest.ts'
 import type { Storage } from '../storage/storage.ts'
+import { type Evidence, verifySummary } from '../summary/dump.ts'
+import { writeSummary } from '../summary/summary.ts'
 import { anyClient, type PostgresClient } from '../tools/postgres.ts'
 import { databaseSink } from './move.ts'
-import { connectionOf, openClient, toolOptions } from './prepare.ts'
+import { connectionOf, openClient, placeOf, toolOptions } from './prepare.ts'
 import { type Dump, describeDifference, findDump, type Received, receive } from './receive.ts'
-
-/** What a verification found, for the report. */
-export type Evidence = { tables: number; objects: number; assertions: number; serverVersion: string }
 
 /** Restores a stored dump into a throwaway database and compares what came out with what was dumped. */
 export async function verify(context: Context): Promise<void> {
@@ -27,21 +25,20 @@ export async function verify(context: Context): Promise<void> {
   const { manifest } = dump.chosen
   if (!manifest) throw new Error(`${dump.chosen.key} has no manifest, so there is nothing to compare it with`)
   const evidence = await tryOut(context, dump, manifest, psql)
-  await record(dump.storage, {
-    ...manifest,
-    verified: { at: new Date().toISOString(), serverVersion: evidence.serverVersion },
-  })
-  const uri = dump.storage.address(manifest.key)
+  const { at, serverVersion } = evidence
+  await record(dump.storage, { ...manifest, verified: { at, serverVersion } })
+  const place = placeOf(context, dump.storage, manifest.key)
   const durationMs = Date.now() - started
-  await writeSummary(context, verifySummary(manifest, evidence, { uri, durationMs }))
+  log.info(`Verified ${place.uri} in ${formatDuration(durationMs)}`)
+  await writeSummary(context, verifySummary(manifest, evidence, { place, durationMs }))
   setOutputs({
     'dump-key': manifest.key,
-    'dump-uri': uri,
+    'dump-uri': place.uri,
     'dump-size': manifest.size,
     'dump-sha256': manifest.sha256,
     'created-at': manifest.createdAt,
     ...countOutputs(manifest),
-    'server-version': evidence.serverVersion,
+    'server-version': serverVersion,
     verified: 'true',
     'duration-ms': durationMs,
   })
@@ -83,6 +80,8 @@ async function tryOut(context: Context, dump: Dump, manifest: Manifest, psql: st
     return await log.group('Compare', async () => ({
       ...(await compare(context, manifest, received, client, throwaway.name)),
       serverVersion: server.version,
+      clientVersion: client.version,
+      at: new Date().toISOString(),
     }))
   } finally {
     await throwaway.drop()
@@ -95,13 +94,13 @@ async function compare(
   { archive }: Received,
   client: PostgresClient,
   database: string,
-): Promise<Omit<Evidence, 'serverVersion'>> {
+): Promise<Pick<Evidence, 'tables' | 'objects' | 'assertions'>> {
   const connection = onDatabase(connectionOf(context), database)
   await using session = await Session.open(connection, { ...context, psql: client.psql })
   const counts = await countRows(session, manifest.tables)
   const difference = describeDifference(manifest.tables, counts)
   if (difference) throw new Error(`The restored database differs from the dump: ${difference}`)
-  log.info(`${counts.length} tables have the ${formatCount(manifest.rows ?? 0)} rows that were dumped`)
+  log.info(`${formatQuantity(counts.length, 'table')} counted again, each with the rows that were dumped`)
   const wanted = schemaObjects(archive.entries)
   const found = schemaObjects((await dumpSchema(connection, client, context.environment)).entries)
   const missing = missingFrom(wanted, found)

@@ -133,6 +133,11 @@ class Reader {
   list = (name: InputName): string[] => this.read(name, parseList, [])
 }
 
+/** What `summary` says, also when other inputs cannot be read. */
+export function wantsSummary(environment: Environment): boolean {
+  return new Reader(environment).boolean('summary')
+}
+
 /**
  * Reads all inputs, masks first.
  *

@@ -29,6 +29,7 @@ function giveUp(): void {
   killAllChildren()
   log.failed(
     'The step was cancelled, and not everything could be cleaned up in time; the post step tries again',
+    'pgclone: cancelled',
   )
   process.exit(1)
 }

@@ -1,4 +1,4 @@
-import { formatBytes, formatCount, formatDuration } from './format.ts'
+import { formatBytes, formatCount, formatDuration, formatQuantity } from './format.ts'
 import { log } from './log.ts'
 
 const OFTEN = 5_000
@@ -44,6 +44,14 @@ export function showProgress({ verb, bytes, total, detail }: Progress): Disposab
   return { [Symbol.dispose]: () => clearTimeout(timer) }
 }
 
+/** Logs now and then that something without a visible progress is still at work. */
+export function showWait(what: string): Disposable {
+  const started = Date.now()
+  const line = () => log.info(`${what}, ${formatDuration(Date.now() - started)}`)
+  const timer = setInterval(line, SELDOM)
+  return { [Symbol.dispose]: () => clearInterval(timer) }
+}
+
 type Tables = { table: string | null; tableRows: number; tableBytes: number }
 
 /** `public.events 1.2 M rows, 310 MB`. */
@@ -53,5 +61,5 @@ export function tableProgress({ table, tableRows, tableBytes }: Tables): string 
 
 /** `12 tables with 1,234 rows`. */
 export function describeRows({ tables, rows }: { tables: readonly unknown[]; rows: number | null }): string {
-  return `${tables.length} tables with ${rows === null ? 'an unknown number of' : formatCount(rows)} rows`
+  return `${formatQuantity(tables.length, 'table')} with ${rows === null ? 'an unknown number of rows' : formatQuantity(rows, 'row')}`
 }

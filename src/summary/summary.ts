@@ -1,0 +1,74 @@
+import * as core from '@actions/core'
+import type { Inputs } from '../inputs/inputs.ts'
+import type { Location } from '../inputs/storage.ts'
+import type { Environment } from '../process/environment.ts'
+import { hideSecrets } from '../process/secrets.ts'
+import { takeWarnings } from '../report/log.ts'
+import { code, type Fact, facts, prose } from './markdown.ts'
+
+/** Appends Markdown and the warnings of the step so far to the job summary, when the runner has one and the step wants one. */
+export async function writeSummary(
+  { inputs, environment }: { inputs: Pick<Inputs, 'summary'>; environment: Environment },
+  markdown: string,
+): Promise<void> {
+  if (!inputs.summary || !environment.GITHUB_STEP_SUMMARY) return
+  const warnings = takeWarnings().map((text) => `⚠️ ${prose(text)}`)
+  await core.summary.addRaw(`${hideSecrets([markdown, ...warnings].join('\n\n'))}\n\n`).write()
+}
+
+/**
+ * Why a step failed, and what it was about.
+ *
+ * @param inputs null when they could not be read, which is then the reason
+ */
+export function failureSummary(reason: string, inputs: Inputs | null, environment: Environment): string {
+  const about = inputs ? `${facts([['Command', code(inputs.command)], ...journey(inputs)])}\n\n` : ''
+  const title = inputs ? `${inputs.command} failed` : 'The inputs cannot be used'
+  return `### ❌ ${title}\n\n> ${prose(reason)}\n\n${about}${help(environment)}`
+}
+
+/** Databases and storage that the command was about, as far as the inputs tell. */
+function journey({ command, connection, sourceConnection, location, dumpKey }: Inputs): Fact[] {
+  const database = connection ? code(connection.label) : 'a database that was not named'
+  const storage = code(describeLocation(location))
+  const dump = dumpKey.startsWith(':') || dumpKey === '' ? code(dumpKey) : `${code(dumpKey)} in ${storage}`
+  switch (command) {
+    case 'dump':
+      return [
+        ['From', database],
+        ['To', storage],
+      ]
+    case 'restore':
+      return [
+        ['From', dump],
+        ['To', database],
+      ]
+    case 'verify':
+      return [
+        ['Dump', dump],
+        ['Tried on', database],
+      ]
+    case 'copy':
+      return [
+        ['From', code(sourceConnection?.label ?? '')],
+        ['To', database],
+      ]
+    case 'drop':
+      return [['Database', database]]
+    default:
+      return [['Where', storage]]
+  }
+}
+
+function describeLocation(location: Location): string {
+  return location.kind === 'folder' ? location.path : `s3://${location.bucket}/${location.prefix}`
+}
+
+/** The page of this release that goes through the messages, where the runner says which repository it is from. */
+function help({ GITHUB_ACTION_REPOSITORY, GITHUB_ACTION_REF }: Environment): string {
+  const page =
+    GITHUB_ACTION_REPOSITORY && GITHUB_ACTION_REF
+      ? `[What to do about it](https://github.com/${GITHUB_ACTION_REPOSITORY}/blob/${GITHUB_ACTION_REF}/docs/troubleshooting.md). `
+      : ''
+  return `${page}More is in the log; run the job again with debug logging for all of it.`
+}
