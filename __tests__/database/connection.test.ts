@@ -166,6 +166,19 @@ test('without a URL, the variables of the job are all there is', () => {
   assert.equal(ambientConnection({ PGHOST: 'h' }), null)
 })
 
+test('what the Windows image presets is no choice of the user', () => {
+  const preset = {
+    PGUSER: 'postgres',
+    PGPASSWORD: 'root',
+    PGROOT: 'C:\\Program Files\\PostgreSQL\\17',
+    PGBIN: 'x',
+  }
+  assert.equal(ambientConnection(preset), null)
+  assert.equal(ambientConnection({ ...preset, PGDATABASE: 'db' })?.database, 'db')
+  assert.equal(ambientConnection({ ...preset, PGHOST: 'h' })?.label, 'h/postgres')
+  assert.equal(ambientConnection({ ...preset, PGPASSWORD: 'mine' })?.database, 'postgres')
+})
+
 const text = fc
   .string({ unit: 'grapheme', minLength: 1, maxLength: 12 })
   .filter((one) => !one.includes('\0') && one.isWellFormed())

@@ -12,6 +12,11 @@ test('a hook is a file of SQL or a command', () => {
     return { file: 'psql', args }
   }
   const bash = (command: string) => ({ file: 'bash', args: ['-e', '-o', 'pipefail', '-c', command] })
+  const stop = "$ErrorActionPreference = 'Stop'; $PSNativeCommandUseErrorActionPreference = $true;"
+  const pwsh = (command: string) => ({
+    file: 'pwsh',
+    args: ['-NoProfile', '-Command', `${stop} ${command}`],
+  })
   const cases: [string, NodeJS.Platform, ReturnType<typeof hookCommand>][] = [
     ['sql/mask.sql', 'linux', psql('/repo/sql/mask.sql')],
     ['/etc/mask.SQL', 'linux', psql('/etc/mask.SQL')],
@@ -19,7 +24,7 @@ test('a hook is a file of SQL or a command', () => {
     ['psql --file=mask.sql', 'linux', bash('psql --file=mask.sql')],
     ['./load.sh < seed.sql', 'darwin', bash('./load.sh < seed.sql')],
     ['./mask.sql.sh', 'linux', bash('./mask.sql.sh')],
-    ['npm run migrate', 'win32', { file: 'pwsh', args: ['-NoProfile', '-Command', 'npm run migrate'] }],
+    ['npm run migrate', 'win32', pwsh('npm run migrate')],
   ]
   for (const [hook, platform, command] of cases) {
     assert.deepEqual(hookCommand(hook, '/repo', platform), command, hook)

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { checkAssertions } from '../../src/database/assertions.ts'
 import { ambientConnection } from '../../src/database/connection.ts'
 import { DatabaseError, identifier, literal, Session } from '../../src/database/psql.ts'
 import { isAlive } from '../support/processes.ts'
+import { tempFolder } from '../support/temp.ts'
 import { environment, noClient, program, startBench } from './bench.ts'
 
 const HOSTILE = [
@@ -39,6 +41,22 @@ describe('a session', { skip: noClient }, () => {
     assert.equal(many.at(-1)?.n, 20_000)
     const [wide] = await session.query<{ text: string }>(`SELECT repeat('é', 1000000) AS text`)
     assert.equal(wide?.text.length, 1_000_000)
+  })
+
+  test('lines may end as on Windows', async () => {
+    const folder = tempFolder('psql')
+    const psql = join(folder.path, 'psql')
+    const script = `#!/bin/sh\n'${program('psql')}' "$@" | sed -u 's/$/\\r/'\n`
+    writeFileSync(psql, script, { mode: 0o755 })
+    await using session = await Session.open(bench.connection('postgres'), { psql, environment })
+    assert.deepEqual(await session.query("SELECT E'a\\r\\nb' AS text"), [{ text: 'a\r\nb' }])
+    await assert.rejects(session.execute('SELECT 1/0'), { sqlstate: '22012', message: 'division by zero' })
+    const options = { psql, environment, workspace: folder.path, signal: new AbortController().signal }
+    await checkAssertions(['SELECT true', 'VALUES (true), (true)'], bench.connection('postgres'), options)
+    await assert.rejects(
+      checkAssertions(['VALUES (true), (false)'], bench.connection('postgres'), options),
+      /1 of 2 rows are not true/,
+    )
   })
 
   test('no literal and no identifier means anything but itself', async () => {

@@ -37,7 +37,7 @@ export async function checkAssertions(
     })
     if (!succeeded(exit))
       throw new Error(`verify-sql could not be run: ${assertion}: ${childFailure(child, exit).message}`)
-    const rows = stdout.split('\n').filter((line) => line !== '')
+    const rows = stdout.split(/\r?\n/).filter((line) => line !== '')
     const untrue = rows.filter((row) => row !== 't' && row !== 'true').length
     if (rows.length === 0 || untrue > 0) {
       const reason =

@@ -176,8 +176,18 @@ export function ambientConnection(environment: Environment): Connection | null {
   const all = pick(environment, (name) => /^PG[A-Z]+/.test(name) && name !== 'PGDATA')
   const { PGDATABASE, ...variables } = all
   const database = PGDATABASE || variables.PGUSER
-  if (!database) return null
+  if (!database || (!PGDATABASE && isImagePreset(variables))) return null
   return { variables, database, label: labelOf(variables, database) }
+}
+
+/**
+ * Whether nobody but GitHub's Windows image chose the connection: it sets user and password of the server that it brings
+ * for the whole machine (actions/runner-images, Install-PostgreSQL.ps1).
+ */
+function isImagePreset(variables: Parameters): boolean {
+  const { PGROOT, PGUSER, PGPASSWORD, PGHOST, PGHOSTADDR, PGSERVICE } = variables
+  const preset = PGROOT !== undefined && PGUSER === 'postgres' && PGPASSWORD === 'root'
+  return preset && !PGHOST && !PGHOSTADDR && !PGSERVICE
 }
 
 /** The same server and role, another database. */

@@ -6,6 +6,9 @@ import { type Connection, clientEnvironment, toUrl } from './connection.ts'
 
 export type HookOptions = { psql: string; environment: Environment; workspace: string; signal: AbortSignal }
 
+/** What `bash -e` is, for PowerShell 7.4 and later: without it only the last command decides whether a hook failed. */
+const STOP_AT_ERRORS = "$ErrorActionPreference = 'Stop'; $PSNativeCommandUseErrorActionPreference = $true;"
+
 /** How a hook is run: pure, so that a table can test it. */
 export function hookCommand(
   hook: string,
@@ -22,7 +25,7 @@ export function hookCommand(
   }
   // Users write hooks as they write `run:` steps, and GitHub runs those in bash with -e and pipefail.
   return platform === 'win32'
-    ? { file: 'pwsh', args: ['-NoProfile', '-Command', hook] }
+    ? { file: 'pwsh', args: ['-NoProfile', '-Command', `${STOP_AT_ERRORS} ${hook}`] }
     : { file: 'bash', args: ['-e', '-o', 'pipefail', '-c', hook] }
 }
 

@@ -149,6 +149,7 @@ export class Session implements AsyncDisposable {
   }
 }
 
+/** Lines without their ends, which on Windows are two characters. */
 async function* linesOf(stream: AsyncIterable<Buffer | string>): AsyncGenerator<string, void> {
   let rest = ''
   const decoder = new TextDecoder()
@@ -157,7 +158,7 @@ async function* linesOf(stream: AsyncIterable<Buffer | string>): AsyncGenerator<
       rest + (typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true }))
     ).split('\n')
     rest = pieces.pop()!
-    yield* pieces
+    for (const piece of pieces) yield piece.replace(/\r$/, '')
   }
 }
 

@@ -4,6 +4,9 @@ import { killAllChildren } from './child.ts'
 /** The runner sends SIGINT, after 7.5 s SIGTERM, after 2.5 s more it kills. Cleaning up must be over before that. */
 const CLEANUP_MILLISECONDS = 7_000
 
+/** On Windows the runner presses Ctrl-C and then Ctrl-Break, which Node shows as SIGINT and SIGBREAK. */
+const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGBREAK']
+
 /** Turns the runner's signals into an abort, on which everything that is open unwinds in order. */
 export function onCancel(): { signal: AbortSignal; done: () => void } {
   const controller = new AbortController()
@@ -13,13 +16,11 @@ export function onCancel(): { signal: AbortSignal; done: () => void } {
     controller.abort(new Error('The step was cancelled'))
     setTimeout(giveUp, CLEANUP_MILLISECONDS).unref()
   }
-  process.on('SIGINT', cancel)
-  process.on('SIGTERM', cancel)
+  for (const name of SIGNALS) process.on(name, cancel)
   return {
     signal: controller.signal,
     done: () => {
-      process.off('SIGINT', cancel)
-      process.off('SIGTERM', cancel)
+      for (const name of SIGNALS) process.off(name, cancel)
     },
   }
 }

@@ -2,29 +2,36 @@
  * What every child may see of the job's environment. It is an allow-list: runner images preset `PGPASSWORD`, jobs set
  * `PGHOSTADDR` for something else, and `INPUT_*` carries our own secrets.
  */
-const ORDINARY = [
+const ORDINARY = new Set([
   'PATH',
-  'Path',
-  'PATHEXT',
   'HOME',
   'USER',
   'LOGNAME',
   'TMPDIR',
   'TEMP',
   'TMP',
-  'SystemRoot',
-  'SYSTEMROOT',
-  'ComSpec',
-  'USERPROFILE',
-  'APPDATA',
-  'LOCALAPPDATA',
-  'ProgramData',
   'TZ',
   'SSL_CERT_FILE',
   'SSL_CERT_DIR',
   'KRB5CCNAME',
   'KRB5_CONFIG',
-]
+])
+
+/** The same for Windows, whose names have no case: it shows `Path` and `SystemRoot`, and Git's shell there all capitals. */
+const ORDINARY_ON_WINDOWS = new Set([
+  ...ORDINARY,
+  'PATHEXT',
+  'SYSTEMROOT',
+  'SYSTEMDRIVE',
+  'WINDIR',
+  'COMSPEC',
+  'PROGRAMFILES',
+  'PROGRAMDATA',
+  'USERNAME',
+  'USERPROFILE',
+  'APPDATA',
+  'LOCALAPPDATA',
+])
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -37,8 +44,13 @@ export function pick(environment: Environment, passes: (name: string) => boolean
 }
 
 /** The least that a tool needs; messages in English, because we read them. */
-export function toolEnvironment(environment: Environment): Record<string, string> {
-  return { ...pick(environment, (name) => ORDINARY.includes(name)), LC_ALL: 'C' }
+export function toolEnvironment(
+  environment: Environment,
+  platform: NodeJS.Platform = process.platform,
+): Record<string, string> {
+  const isOrdinary = (name: string) =>
+    platform === 'win32' ? ORDINARY_ON_WINDOWS.has(name.toUpperCase()) : ORDINARY.has(name)
+  return { ...pick(environment, isOrdinary), LC_ALL: 'C' }
 }
 
 /** The job's environment for a hook of the user's: all of it, without our inputs and anybody's `PG*`. */
