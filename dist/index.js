@@ -40357,29 +40357,35 @@ function killAllChildren() {
  * What every child may see of the job's environment. It is an allow-list: runner images preset `PGPASSWORD`, jobs set
  * `PGHOSTADDR` for something else, and `INPUT_*` carries our own secrets.
  */
-const ORDINARY = [
+const ORDINARY = new Set([
     'PATH',
-    'Path',
-    'PATHEXT',
     'HOME',
     'USER',
     'LOGNAME',
     'TMPDIR',
     'TEMP',
     'TMP',
-    'SystemRoot',
-    'SYSTEMROOT',
-    'ComSpec',
-    'USERPROFILE',
-    'APPDATA',
-    'LOCALAPPDATA',
-    'ProgramData',
     'TZ',
     'SSL_CERT_FILE',
     'SSL_CERT_DIR',
     'KRB5CCNAME',
     'KRB5_CONFIG',
-];
+]);
+/** The same for Windows, whose names have no case: it shows `Path` and `SystemRoot`, and Git's shell there all capitals. */
+const ORDINARY_ON_WINDOWS = new Set([
+    ...ORDINARY,
+    'PATHEXT',
+    'SYSTEMROOT',
+    'SYSTEMDRIVE',
+    'WINDIR',
+    'COMSPEC',
+    'PROGRAMFILES',
+    'PROGRAMDATA',
+    'USERNAME',
+    'USERPROFILE',
+    'APPDATA',
+    'LOCALAPPDATA',
+]);
 /** The entries of an environment whose names pass. */
 function pick(environment, passes) {
     const entries = Object.entries(environment).filter((entry) => {
@@ -40388,8 +40394,9 @@ function pick(environment, passes) {
     return Object.fromEntries(entries);
 }
 /** The least that a tool needs; messages in English, because we read them. */
-function toolEnvironment(environment) {
-    return { ...pick(environment, (name) => ORDINARY.includes(name)), LC_ALL: 'C' };
+function toolEnvironment(environment, platform = process.platform) {
+    const isOrdinary = (name) => platform === 'win32' ? ORDINARY_ON_WINDOWS.has(name.toUpperCase()) : ORDINARY.has(name);
+    return { ...pick(environment, isOrdinary), LC_ALL: 'C' };
 }
 /** The job's environment for a hook of the user's: all of it, without our inputs and anybody's `PG*`. */
 function hookEnvironment(environment) {
@@ -41732,6 +41739,10 @@ async function assertVendorSigned(file, kind, options) {
     return `the signature of ${vendor} (${command.file})`;
 }
 
+// EXTERNAL MODULE: external "node:util"
+var external_node_util_ = __nccwpck_require__(7975);
+// EXTERNAL MODULE: external "node:zlib"
+var external_node_zlib_ = __nccwpck_require__(8522);
 ;// CONCATENATED MODULE: ./build/src/tools/zip.js
 var zip_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
@@ -41786,36 +41797,37 @@ var zip_disposeResources = (undefined && undefined.__disposeResources) || (funct
     return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
 });
 
-const FIRST_ENTRY = 'PK\x03\x04';
+
+
+
+/**
+ * As much of zip (PKWARE APPNOTE) as it takes to unpack what a vendor published, on machines that have neither `unzip`
+ * nor Python, as small containers are.
+ */
+const FIRST_ENTRY = 0x04034b50;
+const ENTRY_HEADER_SIZE = 30;
+const DIRECTORY_ENTRY = 0x02014b50;
+const DIRECTORY_ENTRY_SIZE = 46;
 const END_RECORD = 'PK\x05\x06';
 const END_RECORD_SIZE = 22;
 const LONGEST_COMMENT = 65_535;
+const STORED = 0;
+const DEFLATED = 8;
+const ENCRYPTED = 1;
+/** The type of a file in Unix's `st_mode`, and that of a symbolic link. */
+const FILE_TYPE = 0o170000;
+const SYMBOLIC_LINK = 0o120000;
+const inflate = (0,external_node_util_.promisify)(external_node_zlib_.inflateRaw);
 /**
  * Throws unless a file is a zip from its first to its last byte: it starts with an entry, ends with the end record and
- * its comment, and has room for the central directory that the record tells of (PKWARE APPNOTE 4.3.16). A download that
- * was cut is none, nor is a login page.
+ * its comment, and has room for the central directory that the record tells of (4.3.16). A download that was cut is
+ * none, nor is a login page.
  */
 async function assertWholeZip(file) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         const handle = zip_addDisposableResource(env_1, await (0,promises_namespaceObject.open)(file), true);
-        const { size } = await handle.stat();
-        const read = async (position, length) => {
-            const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position);
-            return buffer.subarray(0, bytesRead);
-        };
-        if ((await read(0, 4)).toString('latin1') !== FIRST_ENTRY)
-            throw new Error(`the download is no zip (${size} bytes)`);
-        const start = Math.max(0, size - END_RECORD_SIZE - LONGEST_COMMENT);
-        const tail = await read(start, size - start);
-        const at = tail.lastIndexOf(END_RECORD, undefined, 'latin1');
-        const record = at < 0 ? undefined : tail.subarray(at);
-        const whole = record !== undefined &&
-            record.length >= END_RECORD_SIZE &&
-            record.length === END_RECORD_SIZE + record.readUInt16LE(20) &&
-            record.readUInt32LE(12) + record.readUInt32LE(16) <= start + at;
-        if (!whole)
-            throw new Error(`the downloaded zip is not complete (${size} bytes)`);
+        await readDirectory(handle);
     }
     catch (e_1) {
         env_1.error = e_1;
@@ -41826,6 +41838,102 @@ async function assertWholeZip(file) {
         if (result_1)
             await result_1;
     }
+}
+/** Unpacks all of a zip below a folder. @throws when it is damaged, or when an entry would land elsewhere. */
+async function unzip(file, folder) {
+    const env_2 = { stack: [], error: void 0, hasError: false };
+    try {
+        const handle = zip_addDisposableResource(env_2, await (0,promises_namespaceObject.open)(file), true);
+        for (const entry of entriesOf(await readDirectory(handle))) {
+            const path = (0,external_node_path_namespaceObject.join)(folder, safeName(entry));
+            if (entry.name.endsWith('/'))
+                await (0,promises_namespaceObject.mkdir)(path, { recursive: true });
+            else {
+                await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(path), { recursive: true });
+                await (0,promises_namespaceObject.writeFile)(path, await contentOf(handle, entry), { mode: entry.mode & 0o777 || 0o644 });
+            }
+        }
+    }
+    catch (e_2) {
+        env_2.error = e_2;
+        env_2.hasError = true;
+    }
+    finally {
+        const result_2 = zip_disposeResources(env_2);
+        if (result_2)
+            await result_2;
+    }
+}
+/** Bytes of a file, fewer at its end. */
+async function read(handle, position, length) {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position);
+    return buffer.subarray(0, bytesRead);
+}
+async function readDirectory(handle) {
+    const { size } = await handle.stat();
+    const first = await read(handle, 0, 4);
+    if (first.length < 4 || first.readUInt32LE() !== FIRST_ENTRY)
+        throw new Error(`the download is no zip (${size} bytes)`);
+    const start = Math.max(0, size - END_RECORD_SIZE - LONGEST_COMMENT);
+    const tail = await read(handle, start, size - start);
+    const at = tail.lastIndexOf(END_RECORD, undefined, 'latin1');
+    const record = at < 0 ? undefined : tail.subarray(at);
+    const whole = record !== undefined &&
+        record.length >= END_RECORD_SIZE &&
+        record.length === END_RECORD_SIZE + record.readUInt16LE(20) &&
+        record.readUInt32LE(12) + record.readUInt32LE(16) <= start + at;
+    if (!whole)
+        throw new Error(`the downloaded zip is not complete (${size} bytes)`);
+    return read(handle, record.readUInt32LE(16), record.readUInt32LE(12));
+}
+/** The entries that the central directory lists (4.3.12). */
+function entriesOf(directory) {
+    const entries = [];
+    for (let at = 0; at < directory.length;) {
+        const header = directory.subarray(at);
+        if (header.length < DIRECTORY_ENTRY_SIZE || header.readUInt32LE() !== DIRECTORY_ENTRY)
+            throw damaged();
+        const nameEnd = DIRECTORY_ENTRY_SIZE + header.readUInt16LE(28);
+        const name = header.toString('utf8', DIRECTORY_ENTRY_SIZE, nameEnd);
+        if (header.readUInt16LE(8) & ENCRYPTED)
+            throw damaged(name);
+        entries.push({
+            name,
+            method: header.readUInt16LE(10),
+            crc: header.readUInt32LE(16),
+            packed: header.readUInt32LE(20),
+            size: header.readUInt32LE(24),
+            mode: header.readUInt16LE(40),
+            at: header.readUInt32LE(42),
+        });
+        at += nameEnd + header.readUInt16LE(30) + header.readUInt16LE(32);
+    }
+    return entries;
+}
+/** A relative name without a way out; a link could be one, and our vendors pack none. */
+function safeName({ name, mode }) {
+    const parts = name.replace(/\/$/, '').split('/');
+    const strange = parts.some((part) => ['', '.', '..'].includes(part)) || /[\\:\0]/.test(name);
+    if (strange || (mode & FILE_TYPE) === SYMBOLIC_LINK)
+        throw damaged(name);
+    return parts.join('/');
+}
+async function contentOf(handle, entry) {
+    const { name, method, crc, packed, size, at } = entry;
+    const header = await read(handle, at, ENTRY_HEADER_SIZE);
+    if (header.length < ENTRY_HEADER_SIZE || header.readUInt32LE() !== FIRST_ENTRY)
+        throw damaged(name);
+    const start = at + ENTRY_HEADER_SIZE + header.readUInt16LE(26) + header.readUInt16LE(28);
+    const bytes = await read(handle, start, packed);
+    if (bytes.length !== packed || (method !== STORED && method !== DEFLATED))
+        throw damaged(name);
+    const content = method === STORED ? bytes : await inflate(bytes, { maxOutputLength: size || 1 }).catch(() => null);
+    if (content?.length !== size || (0,external_node_zlib_.crc32)(content) !== crc)
+        throw damaged(name);
+    return content;
+}
+function damaged(name) {
+    return new Error(`the downloaded zip is damaged${name === undefined ? '' : ` at ${JSON.stringify(name)}`}`);
 }
 
 ;// CONCATENATED MODULE: ./build/src/tools/aws-verify.js
@@ -42026,21 +42134,11 @@ const PACKAGES = {
 function awsPackageAttempts(manager) {
     return PACKAGES[manager].flatMap((name) => packageAttempts(manager, name));
 }
-/** The ways to unpack a bundle; the first that is there is used. */
-function unpackCommands(kind, file, folder) {
-    const long = { timeoutSeconds: 300 };
-    switch (kind) {
-        case 'zip':
-            return [
-                { file: 'unzip', args: ['-q', file, '-d', folder], ...long },
-                { file: 'python3', args: ['-m', 'zipfile', '-e', file, folder], ...long },
-            ];
-        case 'pkg':
-            return [{ file: 'pkgutil', args: ['--expand-full', file, folder], ...long }];
-        case 'msi':
-            // An administrative installation only unpacks: no registry, no rights needed.
-            return [{ file: 'msiexec', args: ['/a', file, '/qn', `TARGETDIR=${folder}`], ...long }];
-    }
+/** How the platform unpacks an installer package without installing it: no registry, no rights needed. */
+function unpackCommand(kind, file, folder) {
+    return kind === 'pkg'
+        ? { file: 'pkgutil', args: ['--expand-full', file, folder], timeoutSeconds: 300 }
+        : { file: 'msiexec', args: ['/a', file, '/qn', `TARGETDIR=${folder}`], timeoutSeconds: 300 };
 }
 /**
  * Downloads, checks and unpacks the official bundle, and moves it into our tool directory once it has answered
@@ -42076,24 +42174,21 @@ async function inspectRelease(program, { version }, environment) {
         throw new Error(`it is version ${cli.version}`);
     return cli;
 }
-async function unpack(bundle, file, folder, options) {
-    const failures = [];
-    for (const command of unpackCommands(bundle.kind, file, folder)) {
-        const result = await runCommand(command, options);
-        const [program] = result.ok
-            ? await matching(folder, AWS_PROGRAMS[options.environment.platform] ?? [])
-            : [];
-        if (program) {
-            if (bundle.kind === 'zip') {
-                await assertRunsOn(options.environment.arch, program);
-                // Python's zipfile drops the modes.
-                await (0,promises_namespaceObject.chmod)(program, 0o755);
-            }
-            return program;
-        }
-        failures.push(result.ok ? `${command.file}: the bundle holds no aws program` : result.reason);
+async function unpack({ kind }, file, folder, options) {
+    if (kind === 'zip')
+        await unzip(file, folder);
+    else {
+        const result = await runCommand(unpackCommand(kind, file, folder), options);
+        if (!result.ok)
+            throw new Error(`it could not be unpacked: ${result.reason}`);
     }
-    throw new Error(`it could not be unpacked: ${failures.join('; ')}`);
+    const { platform, arch } = options.environment;
+    const [program] = await matching(folder, AWS_PROGRAMS[platform] ?? []);
+    if (!program)
+        throw new Error('the bundle holds no aws program');
+    if (kind === 'zip')
+        await assertRunsOn(arch, program);
+    return program;
 }
 
 ;// CONCATENATED MODULE: ./build/src/tools/install.js
@@ -42953,9 +43048,18 @@ function ambientConnection(environment) {
     const all = pick(environment, (name) => /^PG[A-Z]+/.test(name) && name !== 'PGDATA');
     const { PGDATABASE, ...variables } = all;
     const database = PGDATABASE || variables.PGUSER;
-    if (!database)
+    if (!database || (!PGDATABASE && isImagePreset(variables)))
         return null;
     return { variables, database, label: labelOf(variables, database) };
+}
+/**
+ * Whether nobody but GitHub's Windows image chose the connection: it sets user and password of the server that it brings
+ * for the whole machine (actions/runner-images, Install-PostgreSQL.ps1).
+ */
+function isImagePreset(variables) {
+    const { PGROOT, PGUSER, PGPASSWORD, PGHOST, PGHOSTADDR, PGSERVICE } = variables;
+    const preset = PGROOT !== undefined && PGUSER === 'postgres' && PGPASSWORD === 'root';
+    return preset && !PGHOST && !PGHOSTADDR && !PGSERVICE;
 }
 /** The same server and role, another database. */
 function onDatabase(connection, database) {
@@ -43202,13 +43306,15 @@ class Session {
         await this.close();
     }
 }
+/** Lines without their ends, which on Windows are two characters. */
 async function* linesOf(stream) {
     let rest = '';
     const decoder = new TextDecoder();
     for await (const chunk of stream) {
         const pieces = (rest + (typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true }))).split('\n');
         rest = pieces.pop();
-        yield* pieces;
+        for (const piece of pieces)
+            yield piece.replace(/\r$/, '');
     }
 }
 /** A string as an SQL literal; needs `standard_conforming_strings`, which our sessions set. */
@@ -43539,6 +43645,8 @@ function explainDump(tail, failure) {
 
 
 
+/** What `bash -e` is, for PowerShell 7.4 and later: without it only the last command decides whether a hook failed. */
+const STOP_AT_ERRORS = "$ErrorActionPreference = 'Stop'; $PSNativeCommandUseErrorActionPreference = $true;";
 /** How a hook is run: pure, so that a table can test it. */
 function hookCommand(hook, workspace, platform) {
     // `psql --file=x.sql` is a command.
@@ -43551,7 +43659,7 @@ function hookCommand(hook, workspace, platform) {
     }
     // Users write hooks as they write `run:` steps, and GitHub runs those in bash with -e and pipefail.
     return platform === 'win32'
-        ? { file: 'pwsh', args: ['-NoProfile', '-Command', hook] }
+        ? { file: 'pwsh', args: ['-NoProfile', '-Command', `${STOP_AT_ERRORS} ${hook}`] }
         : { file: 'bash', args: ['-e', '-o', 'pipefail', '-c', hook] };
 }
 /** Runs hooks one after the other on a database. The first that fails stops the step. */
@@ -44450,10 +44558,6 @@ function chunkLength(bytes, at, offset) {
     return length;
 }
 
-// EXTERNAL MODULE: external "node:util"
-var external_node_util_ = __nccwpck_require__(7975);
-// EXTERNAL MODULE: external "node:zlib"
-var external_node_zlib_ = __nccwpck_require__(8522);
 ;// CONCATENATED MODULE: ./build/src/archive/ordered.js
 /**
  * The results of `tasks` in their order, while up to `limit` promised ones are under way, and no more than four times
@@ -45823,7 +45927,7 @@ async function checkAssertions(assertions, connection, options) {
         });
         if (!child_succeeded(exit))
             throw new Error(`verify-sql could not be run: ${assertion}: ${child_childFailure(child, exit).message}`);
-        const rows = stdout.split('\n').filter((line) => line !== '');
+        const rows = stdout.split(/\r?\n/).filter((line) => line !== '');
         const untrue = rows.filter((row) => row !== 't' && row !== 'true').length;
         if (rows.length === 0 || untrue > 0) {
             const reason = rows.length === 0 ? 'it returned no row' : `${untrue} of ${rows.length} rows are not true`;
@@ -49561,6 +49665,8 @@ function readBehaviour(reader) {
 
 /** The runner sends SIGINT, after 7.5 s SIGTERM, after 2.5 s more it kills. Cleaning up must be over before that. */
 const CLEANUP_MILLISECONDS = 7_000;
+/** On Windows the runner presses Ctrl-C and then Ctrl-Break, which Node shows as SIGINT and SIGBREAK. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGBREAK'];
 /** Turns the runner's signals into an abort, on which everything that is open unwinds in order. */
 function onCancel() {
     const controller = new AbortController();
@@ -49571,13 +49677,13 @@ function onCancel() {
         controller.abort(new Error('The step was cancelled'));
         setTimeout(giveUp, CLEANUP_MILLISECONDS).unref();
     };
-    process.on('SIGINT', cancel);
-    process.on('SIGTERM', cancel);
+    for (const name of SIGNALS)
+        process.on(name, cancel);
     return {
         signal: controller.signal,
         done: () => {
-            process.off('SIGINT', cancel);
-            process.off('SIGTERM', cancel);
+            for (const name of SIGNALS)
+                process.off(name, cancel);
         },
     };
 }

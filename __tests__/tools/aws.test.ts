@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { type AwsOptions, provideAwsCli } from '../../src/tools/aws.ts'
 import { fileServer, programPrinting, webServer, zipOf } from './bundle.ts'
-import { fakeMachine, findReal, type Machine } from './machine.ts'
+import { fakeMachine, type Machine } from './machine.ts'
 
 const VERSION = '2.38.1'
 const BUNDLE = `/awscli.amazonaws.com/awscli-exe-linux-x86_64-${VERSION}.zip`
@@ -14,10 +14,8 @@ const PRINTED = `aws-cli/${VERSION} Python/3.14.0 Linux/6 exe/x86_64\n`
 /** A program that would be a full AWS CLI bundle, if it did anything but say its version. */
 const bundle = zipOf({ 'aws/install': Buffer.from('#!/bin/sh\n'), 'aws/dist/aws': programPrinting(PRINTED) })
 
-const x64 =
+const skip =
   process.platform === 'linux' && process.arch === 'x64' ? false : 'the fake program is for x86-64 Linux'
-const withUnzip = x64 || (findReal('unzip') ? false : 'unzip is not installed')
-const withPython = x64 || (findReal('python3') ? false : 'python3 is not installed')
 
 /** Options with a mirror, and with the digest that a user pins, which stands in for AWS's signature. */
 const asking = (
@@ -54,9 +52,8 @@ test('takes the newest that works, on PATH or where installers put it', async ()
   assert.deepEqual(machine.lines, [`AWS CLI 2.38.1 (${newest})`])
 })
 
-test('where the tool cache cannot be written the temporary folder is used', { skip: withUnzip }, async () => {
+test('where the tool cache cannot be written the temporary folder is used', { skip }, async () => {
   await using machine = fakeMachine()
-  machine.borrow('unzip')
   // A file stands where the folder should be made.
   machine.program('tools', 'exit 1')
   machine.options.environment.env.RUNNER_TEMP = join(machine.root, 'temp')
@@ -75,10 +72,9 @@ test('a missing one is named, with what to do, when nothing may be installed', a
   await assert.rejects(provideAwsCli(asking(machine)), { message: sentence })
 })
 
-test('installs the official bundle, without root, and finds it again', { skip: withUnzip }, async () => {
+test('installs the official bundle, without root, and finds it again', { skip }, async () => {
   await using machine = fakeMachine()
   machine.options.environment.isRoot = false
-  machine.borrow('unzip')
   await using web = await fileServer({ [BUNDLE]: bundle })
   const cli = await provideAwsCli(asking(machine, web.url))
   const home = join(machine.root, 'tools/pgclone-action/aws-cli', VERSION, 'x64')
@@ -87,13 +83,6 @@ test('installs the official bundle, without root, and finds it again', { skip: w
   assert.deepEqual(await provideAwsCli(asking(machine, web.url)), cli)
   assert.deepEqual(web.requests, [BUNDLE])
   assert.deepEqual(readdirSync(join(machine.root, 'tools')), ['pgclone-action'])
-})
-
-test('unpacks with Python where unzip is missing', { skip: withPython }, async () => {
-  await using machine = fakeMachine()
-  machine.borrow('python3')
-  await using web = await fileServer({ [BUNDLE]: bundle })
-  assert.equal((await provideAwsCli(asking(machine, web.url))).version, VERSION)
 })
 
 /** A program that leaves a trace when it is started. */
@@ -123,9 +112,8 @@ const BAD_BUNDLES: [string, (machine: Machine) => Buffer, RegExp][] = [
 ]
 
 for (const [name, content, reason] of BAD_BUNDLES) {
-  test(`a bundle ${name} is not used, the package is`, { skip: withUnzip }, async () => {
+  test(`a bundle ${name} is not used, the package is`, { skip }, async () => {
     await using machine = fakeMachine()
-    machine.borrow('unzip')
     packageManager(machine, 'apt-get')
     const bad = content(machine)
     await using web = await fileServer({ [BUNDLE]: bad })
@@ -147,9 +135,8 @@ const UNPROVEN: [string, Buffer | null, Buffer | null, RegExp][] = [
 ]
 
 for (const [name, pinned, signature, reason] of UNPROVEN) {
-  test(`a bundle with ${name} is never started`, { skip: withUnzip }, async () => {
+  test(`a bundle with ${name} is never started`, { skip }, async () => {
     await using machine = fakeMachine()
-    machine.borrow('unzip')
     packageManager(machine, 'apt-get')
     const traced = zipOf({ 'aws/dist/aws': canary(machine) })
     await using web = await fileServer({

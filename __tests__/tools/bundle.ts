@@ -1,24 +1,27 @@
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { crc32 } from 'node:zlib'
+import { crc32, deflateRawSync } from 'node:zlib'
 
-/** A zip of stored files, as PKWARE's APPNOTE lays it out. */
-export function zipOf(files: Record<string, Buffer>): Buffer {
+/** A zip, as PKWARE's APPNOTE lays it out, of stored or deflated files that everybody may run. */
+export function zipOf(files: Record<string, Buffer>, deflate = false): Buffer {
   const entries: Buffer[] = []
   const directory: Buffer[] = []
   let offset = 0
   for (const [name, content] of Object.entries(files)) {
+    const packed = deflate ? deflateRawSync(content) : content
     const common = Buffer.alloc(26)
     common.writeUInt16LE(20, 0)
+    common.writeUInt16LE(deflate ? 8 : 0, 4)
     common.writeUInt16LE(0x21, 8)
     common.writeUInt32LE(crc32(content), 10)
-    common.writeUInt32LE(content.length, 14)
+    common.writeUInt32LE(packed.length, 14)
     common.writeUInt32LE(content.length, 18)
-    common.writeUInt16LE(name.length, 22)
-    const entry = Buffer.concat([Buffer.from('PK\x03\x04'), common, Buffer.from(name), content])
+    common.writeUInt16LE(Buffer.byteLength(name), 22)
+    const entry = Buffer.concat([Buffer.from('PK\x03\x04'), common, Buffer.from(name), packed])
     const tail = Buffer.alloc(14)
+    tail.writeUInt16LE(0o100755, 8)
     tail.writeUInt32LE(offset, 10)
-    directory.push(Buffer.from('PK\x01\x02\x14\x00'), common, tail, Buffer.from(name))
+    directory.push(Buffer.from('PK\x01\x02\x14\x03'), common, tail, Buffer.from(name))
     entries.push(entry)
     offset += entry.length
   }

@@ -18,8 +18,6 @@ export type Machine = AsyncDisposable & {
   program(path: string, ...script: string[]): string
   /** Puts the three PostgreSQL programs into a folder under the root. */
   client(directory: string, version: string): string
-  /** Makes real programs of the test's machine reachable. */
-  borrow(...names: string[]): void
   /** The text of a file under the root, empty when there is none. */
   read(path: string): string
 }
@@ -71,9 +69,6 @@ export function fakeMachine(
       }
       return join(root, directory)
     },
-    borrow: (...names) => {
-      for (const name of names) program(`bin/${name}`, `exec ${realProgram(name)} "$@"`)
-    },
     read: (path) => (existsSync(join(root, path)) ? readFileSync(join(root, path), 'utf8') : ''),
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
   }
@@ -86,10 +81,4 @@ export function findReal(name: string): string | null {
   const paths = directories.map((directory) => join(directory, name))
   const path = paths.find((candidate) => existsSync(candidate))
   return path ? realpathSync(path) : null
-}
-
-function realProgram(name: string): string {
-  const path = findReal(name)
-  if (!path) throw new Error(`this test needs ${name}`)
-  return path
 }

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { assertWholeZip } from '../../src/tools/zip.ts'
+import { assertWholeZip, unzip } from '../../src/tools/zip.ts'
 import { tempFolder } from '../support/temp.ts'
 import { zipOf } from './bundle.ts'
+import { findReal } from './machine.ts'
 
 const whole = zipOf({ 'aws/dist/aws': Buffer.alloc(300, 'x'), 'aws/README.md': Buffer.from('read me') })
 
@@ -39,4 +41,83 @@ test('refuses a login page', async () => {
     check(Buffer.from(`<html>${'please sign in '.repeat(20)}</html>`)),
     /no zip \(\d+ bytes\)/,
   )
+})
+
+/** Unpacks a zip into a fresh folder and reads files of it. */
+async function unpacked(content: Buffer, ...names: string[]): Promise<Buffer[]> {
+  await using folder = tempFolder('zip')
+  writeFileSync(join(folder.path, 'bundle.zip'), content)
+  await unzip(join(folder.path, 'bundle.zip'), join(folder.path, 'out'))
+  assert.equal(existsSync(join(folder.path, 'evil')), false)
+  return names.map((name) => {
+    if (process.platform !== 'win32')
+      assert.equal(statSync(join(folder.path, 'out', name)).mode & 0o777, 0o755)
+    return readFileSync(join(folder.path, 'out', name))
+  })
+}
+
+test('unpacks stored and deflated files with their modes', async () => {
+  const files = {
+    'aws/dist/aws': Buffer.alloc(100_000, 'abc'),
+    'aws/empty': Buffer.alloc(0),
+    ü: Buffer.from('ü'),
+  }
+  for (const deflate of [false, true]) {
+    assert.deepEqual(await unpacked(zipOf(files, deflate), ...Object.keys(files)), Object.values(files))
+  }
+})
+
+const python = findReal('python3')
+
+test('unpacks what another program packed', {
+  skip: python ? false : 'python3 is not installed',
+}, async () => {
+  await using folder = tempFolder('zip')
+  const file = join(folder.path, 'x.zip')
+  const script = [
+    'import sys, zipfile',
+    'z = zipfile.ZipFile(sys.argv[1], "w", zipfile.ZIP_DEFLATED)',
+    'z.mkdir("aws")',
+    'i = zipfile.ZipInfo("aws/run", (2026, 7, 1, 0, 0, 0)); i.external_attr = 0o100755 << 16',
+    'z.writestr(i, "run " * 9999, zipfile.ZIP_DEFLATED); z.close()',
+  ]
+  execFileSync(python!, ['-c', script.join('\n'), file])
+  assert.deepEqual(await unpacked(readFileSync(file), 'aws/run'), [Buffer.from('run '.repeat(9999))])
+})
+
+test('refuses names that lead out of the folder', async () => {
+  for (const name of [
+    '../evil',
+    'a/../../evil',
+    '/evil',
+    'a//b',
+    './evil',
+    '..',
+    'C:evil',
+    'a\\..\\..\\evil',
+  ]) {
+    await assert.rejects(unpacked(zipOf({ [name]: Buffer.from('x') })), /zip is damaged at/, name)
+  }
+})
+
+test('refuses a link', async () => {
+  const zip = zipOf({ a: Buffer.from('/etc/passwd') })
+  zip.writeUInt16LE(0o120777, zip.indexOf('PK\x01\x02', 0, 'latin1') + 40)
+  await assert.rejects(unpacked(zip), /zip is damaged at "a"/)
+})
+
+test('refuses content with any byte changed', async () => {
+  const content = Buffer.from('content of a file')
+  for (const deflate of [false, true]) {
+    const zip = zipOf({ a: content }, deflate)
+    const directory = zip.indexOf('PK\x01\x02', 0, 'latin1')
+    for (let at = 31; at < directory; at += 1) {
+      const changed = Buffer.from(zip)
+      changed[at]! ^= 0x10
+      // A changed byte may inflate to the same; what comes out is right or refused.
+      const result = await unpacked(changed, 'a').catch((error: Error) => error)
+      if (result instanceof Error) assert.match(result.message, /zip is damaged at "a"/)
+      else assert.deepEqual(result, [content])
+    }
+  }
 })

@@ -1,4 +1,3 @@
-import { chmod } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { AWS_PROGRAMS, type AwsBundle, awsBundle } from './aws-bundle.ts'
 import { inspectAws } from './aws-search.ts'
@@ -12,6 +11,7 @@ import { packageAttempts } from './packages.ts'
 import { matching } from './search-path.ts'
 import type { PackageManager } from './system.ts'
 import { moveIntoPlace, withStaging } from './tool-directory.ts'
+import { unzip } from './zip.ts'
 
 /** The package of each system, for musl and for machines that do not reach AWS's download server. */
 const PACKAGES: Record<PackageManager, readonly string[]> = {
@@ -26,21 +26,11 @@ export function awsPackageAttempts(manager: PackageManager): Attempt[] {
   return PACKAGES[manager].flatMap((name) => packageAttempts(manager, name))
 }
 
-/** The ways to unpack a bundle; the first that is there is used. */
-export function unpackCommands(kind: AwsBundle['kind'], file: string, folder: string): Command[] {
-  const long = { timeoutSeconds: 300 }
-  switch (kind) {
-    case 'zip':
-      return [
-        { file: 'unzip', args: ['-q', file, '-d', folder], ...long },
-        { file: 'python3', args: ['-m', 'zipfile', '-e', file, folder], ...long },
-      ]
-    case 'pkg':
-      return [{ file: 'pkgutil', args: ['--expand-full', file, folder], ...long }]
-    case 'msi':
-      // An administrative installation only unpacks: no registry, no rights needed.
-      return [{ file: 'msiexec', args: ['/a', file, '/qn', `TARGETDIR=${folder}`], ...long }]
-  }
+/** How the platform unpacks an installer package without installing it: no registry, no rights needed. */
+export function unpackCommand(kind: 'pkg' | 'msi', file: string, folder: string): Command {
+  return kind === 'pkg'
+    ? { file: 'pkgutil', args: ['--expand-full', file, folder], timeoutSeconds: 300 }
+    : { file: 'msiexec', args: ['/a', file, '/qn', `TARGETDIR=${folder}`], timeoutSeconds: 300 }
 }
 
 /** What to install: the input `aws-cli-version`. */
@@ -89,26 +79,19 @@ async function inspectRelease(
 }
 
 async function unpack(
-  bundle: AwsBundle,
+  { kind }: AwsBundle,
   file: string,
   folder: string,
   options: ToolOptions,
 ): Promise<string> {
-  const failures: string[] = []
-  for (const command of unpackCommands(bundle.kind, file, folder)) {
-    const result = await runCommand(command, options)
-    const [program] = result.ok
-      ? await matching(folder, AWS_PROGRAMS[options.environment.platform] ?? [])
-      : []
-    if (program) {
-      if (bundle.kind === 'zip') {
-        await assertRunsOn(options.environment.arch, program)
-        // Python's zipfile drops the modes.
-        await chmod(program, 0o755)
-      }
-      return program
-    }
-    failures.push(result.ok ? `${command.file}: the bundle holds no aws program` : result.reason)
+  if (kind === 'zip') await unzip(file, folder)
+  else {
+    const result = await runCommand(unpackCommand(kind, file, folder), options)
+    if (!result.ok) throw new Error(`it could not be unpacked: ${result.reason}`)
   }
-  throw new Error(`it could not be unpacked: ${failures.join('; ')}`)
+  const { platform, arch } = options.environment
+  const [program] = await matching(folder, AWS_PROGRAMS[platform] ?? [])
+  if (!program) throw new Error('the bundle holds no aws program')
+  if (kind === 'zip') await assertRunsOn(arch, program)
+  return program
 }

@@ -1,26 +1,76 @@
-import { open } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { crc32, inflateRaw } from 'node:zlib'
 
-const FIRST_ENTRY = 'PK\x03\x04'
+/**
+ * As much of zip (PKWARE APPNOTE) as it takes to unpack what a vendor published, on machines that have neither `unzip`
+ * nor Python, as small containers are.
+ */
+
+const FIRST_ENTRY = 0x04034b50
+const ENTRY_HEADER_SIZE = 30
+const DIRECTORY_ENTRY = 0x02014b50
+const DIRECTORY_ENTRY_SIZE = 46
 const END_RECORD = 'PK\x05\x06'
 const END_RECORD_SIZE = 22
 const LONGEST_COMMENT = 65_535
 
+const STORED = 0
+const DEFLATED = 8
+const ENCRYPTED = 1
+/** The type of a file in Unix's `st_mode`, and that of a symbolic link. */
+const FILE_TYPE = 0o170000
+const SYMBOLIC_LINK = 0o120000
+
+const inflate = promisify(inflateRaw)
+
+type Entry = {
+  name: string
+  mode: number
+  method: number
+  crc: number
+  packed: number
+  size: number
+  at: number
+}
+
 /**
  * Throws unless a file is a zip from its first to its last byte: it starts with an entry, ends with the end record and
- * its comment, and has room for the central directory that the record tells of (PKWARE APPNOTE 4.3.16). A download that
- * was cut is none, nor is a login page.
+ * its comment, and has room for the central directory that the record tells of (4.3.16). A download that was cut is
+ * none, nor is a login page.
  */
 export async function assertWholeZip(file: string): Promise<void> {
   await using handle = await open(file)
-  const { size } = await handle.stat()
-  const read = async (position: number, length: number) => {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position)
-    return buffer.subarray(0, bytesRead)
+  await readDirectory(handle)
+}
+
+/** Unpacks all of a zip below a folder. @throws when it is damaged, or when an entry would land elsewhere. */
+export async function unzip(file: string, folder: string): Promise<void> {
+  await using handle = await open(file)
+  for (const entry of entriesOf(await readDirectory(handle))) {
+    const path = join(folder, safeName(entry))
+    if (entry.name.endsWith('/')) await mkdir(path, { recursive: true })
+    else {
+      await mkdir(dirname(path), { recursive: true })
+      await writeFile(path, await contentOf(handle, entry), { mode: entry.mode & 0o777 || 0o644 })
+    }
   }
-  if ((await read(0, 4)).toString('latin1') !== FIRST_ENTRY)
+}
+
+/** Bytes of a file, fewer at its end. */
+async function read(handle: FileHandle, position: number, length: number): Promise<Buffer> {
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position)
+  return buffer.subarray(0, bytesRead)
+}
+
+async function readDirectory(handle: FileHandle): Promise<Buffer> {
+  const { size } = await handle.stat()
+  const first = await read(handle, 0, 4)
+  if (first.length < 4 || first.readUInt32LE() !== FIRST_ENTRY)
     throw new Error(`the download is no zip (${size} bytes)`)
   const start = Math.max(0, size - END_RECORD_SIZE - LONGEST_COMMENT)
-  const tail = await read(start, size - start)
+  const tail = await read(handle, start, size - start)
   const at = tail.lastIndexOf(END_RECORD, undefined, 'latin1')
   const record = at < 0 ? undefined : tail.subarray(at)
   const whole =
@@ -29,4 +79,53 @@ export async function assertWholeZip(file: string): Promise<void> {
     record.length === END_RECORD_SIZE + record.readUInt16LE(20) &&
     record.readUInt32LE(12) + record.readUInt32LE(16) <= start + at
   if (!whole) throw new Error(`the downloaded zip is not complete (${size} bytes)`)
+  return read(handle, record.readUInt32LE(16), record.readUInt32LE(12))
+}
+
+/** The entries that the central directory lists (4.3.12). */
+function entriesOf(directory: Buffer): Entry[] {
+  const entries: Entry[] = []
+  for (let at = 0; at < directory.length; ) {
+    const header = directory.subarray(at)
+    if (header.length < DIRECTORY_ENTRY_SIZE || header.readUInt32LE() !== DIRECTORY_ENTRY) throw damaged()
+    const nameEnd = DIRECTORY_ENTRY_SIZE + header.readUInt16LE(28)
+    const name = header.toString('utf8', DIRECTORY_ENTRY_SIZE, nameEnd)
+    if (header.readUInt16LE(8) & ENCRYPTED) throw damaged(name)
+    entries.push({
+      name,
+      method: header.readUInt16LE(10),
+      crc: header.readUInt32LE(16),
+      packed: header.readUInt32LE(20),
+      size: header.readUInt32LE(24),
+      mode: header.readUInt16LE(40),
+      at: header.readUInt32LE(42),
+    })
+    at += nameEnd + header.readUInt16LE(30) + header.readUInt16LE(32)
+  }
+  return entries
+}
+
+/** A relative name without a way out; a link could be one, and our vendors pack none. */
+function safeName({ name, mode }: Entry): string {
+  const parts = name.replace(/\/$/, '').split('/')
+  const strange = parts.some((part) => ['', '.', '..'].includes(part)) || /[\\:\0]/.test(name)
+  if (strange || (mode & FILE_TYPE) === SYMBOLIC_LINK) throw damaged(name)
+  return parts.join('/')
+}
+
+async function contentOf(handle: FileHandle, entry: Entry): Promise<Buffer> {
+  const { name, method, crc, packed, size, at } = entry
+  const header = await read(handle, at, ENTRY_HEADER_SIZE)
+  if (header.length < ENTRY_HEADER_SIZE || header.readUInt32LE() !== FIRST_ENTRY) throw damaged(name)
+  const start = at + ENTRY_HEADER_SIZE + header.readUInt16LE(26) + header.readUInt16LE(28)
+  const bytes = await read(handle, start, packed)
+  if (bytes.length !== packed || (method !== STORED && method !== DEFLATED)) throw damaged(name)
+  const content =
+    method === STORED ? bytes : await inflate(bytes, { maxOutputLength: size || 1 }).catch(() => null)
+  if (content?.length !== size || crc32(content) !== crc) throw damaged(name)
+  return content
+}
+
+function damaged(name?: string): Error {
+  return new Error(`the downloaded zip is damaged${name === undefined ? '' : ` at ${JSON.stringify(name)}`}`)
 }
