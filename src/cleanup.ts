@@ -1,9 +1,12 @@
 import { rm } from 'node:fs/promises'
+import { posix } from 'node:path'
 import { connectionOf, openStorage, toolOptions } from './commands/prepare.ts'
 import type { Context } from './context.ts'
 import { dropDatabase, lookAtServer, openMaintenance } from './database/server.ts'
 import { type Pending, readPending } from './process/pending.ts'
 import { log } from './report/log.ts'
+import { manifestKey } from './storage/keys.ts'
+import type { Storage } from './storage/storage.ts'
 import { anyClient } from './tools/postgres.ts'
 
 /** The post step: ends what the main step wrote down and could not end, because it was killed. */
@@ -20,12 +23,22 @@ export async function cleanUp(context: Context): Promise<void> {
 
 function describe(item: Pending): string {
   if (item.kind === 'file') return `the temporary file ${item.path}`
+  if (item.kind === 'data') return `the data of ${item.keys.join(', ')}`
   return item.kind === 'upload' ? `the upload of ${item.key}` : `the database "${item.name}"`
+}
+
+/** Without a manifest it is nobody's dump. The AWS CLI publishes what it has when we are killed and it lives. */
+async function removeData(storage: Storage, keys: readonly string[]): Promise<void> {
+  for (const folder of new Set(keys.map((key) => posix.dirname(key)))) {
+    const stored = new Set((await storage.list(folder)).map(({ key }) => key))
+    await storage.removeAll(keys.filter((key) => stored.has(key) && !stored.has(manifestKey(key))))
+  }
 }
 
 async function remove(context: Context, item: Pending): Promise<void> {
   if (item.kind === 'file') return rm(item.path, { recursive: true, force: true })
   if (item.kind === 'upload') return (await openStorage(context)).abandon(item.key)
+  if (item.kind === 'data') return removeData(await openStorage(context), item.keys)
   const { psql } = await anyClient(toolOptions(context))
   const options = { psql, environment: context.environment }
   await using session = await openMaintenance(

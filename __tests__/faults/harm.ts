@@ -8,7 +8,7 @@ import { assertNothingLeft } from '../support/leftovers.ts'
 import { descendants, kill } from '../support/processes.ts'
 
 /** Workflow commands that the Action itself may give. */
-const OWN_COMMANDS = ['add-mask', 'debug', 'endgroup', 'error', 'group', 'notice', 'warning']
+export const OWN_COMMANDS = ['add-mask', 'debug', 'endgroup', 'error', 'group', 'notice', 'warning']
 
 export type Witness = {
   /** The five properties of a step that failed: see the assertions. */

@@ -8,6 +8,7 @@ import { type Locale, readLocale } from '../database/locale.ts'
 import { Session } from '../database/psql.ts'
 import { databaseSize, lookAtServer, type Server } from '../database/server.ts'
 import type { Inputs } from '../inputs/inputs.ts'
+import { notePending } from '../process/pending.ts'
 import { commitSink, Meter, type Source, transfer, within } from '../process/transfer.ts'
 import { formatBytes } from '../report/format.ts'
 import { log } from '../report/log.ts'
@@ -38,11 +39,17 @@ export async function dump(context: Context): Promise<void> {
   // Beside the dump: it is needed for the commit only, and every question to S3 takes a second.
   const previous = findPrevious(context, storage, groupOf(key))
   previous.catch(() => undefined)
-  const stored = await log.group(`Dump ${connectionOf(context).label} to ${storage.address(key.key)}`, () =>
-    store(context, { storage, key, look, client }),
-  )
-  const manifest = describe(context, { key, look, client, ...stored, durationMs: Date.now() - started })
-  await commit(context, storage, manifest, previous)
+  const forget = notePending({ kind: 'data', keys: [key.key] })
+  let manifest: Manifest
+  try {
+    const stored = await log.group(`Dump ${connectionOf(context).label} to ${storage.address(key.key)}`, () =>
+      store(context, { storage, key, look, client }),
+    )
+    manifest = describe(context, { key, look, client, ...stored, durationMs: Date.now() - started })
+    await commit(context, storage, manifest, previous)
+  } finally {
+    forget()
+  }
   const pruned = await pruneAfter(context, storage, key)
   await report(context, storage, { manifest, previous: await previous, pruned })
 }

@@ -1,4 +1,5 @@
 import type { Context } from '../context.ts'
+import { notePending } from '../process/pending.ts'
 import { formatBytes } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { setOutputs } from '../report/outputs.ts'
@@ -94,6 +95,7 @@ async function sortOut(
  */
 async function remove(storage: Storage, dumps: readonly Sound[]): Promise<Map<string, string>> {
   const refused = new Map<string, string>()
+  const forget = notePending({ kind: 'data', keys: dumps.map(({ key }) => key.key) })
   const locked = await storage.removeAll(dumps.map(({ key }) => manifestKey(key.key)))
   const open = dumps.filter(({ key }) => !locked.has(manifestKey(key.key)))
   const both = open.flatMap(({ key }) => [key.key, manifestKey(key.key)])
@@ -110,6 +112,7 @@ async function remove(storage: Storage, dumps: readonly Sound[]): Promise<Map<st
     log.warning(`${key.key} cannot be deleted and is kept: ${reason}`)
     refused.set(key.key, `cannot be deleted: ${reason}`)
   }
+  forget()
   return refused
 }
 

@@ -4,6 +4,8 @@ import * as core from '@actions/core'
 export type Pending =
   | { kind: 'file'; path: string }
   | { kind: 'upload'; key: string }
+  /** Stored data that are no dumps: not yet, because their manifests are written last, or not any more. */
+  | { kind: 'data'; keys: string[] }
   | { kind: 'database'; name: string }
 
 const STATE = 'pending'
@@ -26,8 +28,8 @@ export function notePending(item: Pending): () => void {
   }
 }
 
-/** In the post step: what main could not finish. */
+/** In the post step: what main could not finish, the latest first. */
 export function readPending(): Pending[] {
   const state = core.getState(STATE)
-  return state ? (JSON.parse(state) as Pending[]) : []
+  return state ? (JSON.parse(state) as Pending[]).reverse() : []
 }
