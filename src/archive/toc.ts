@@ -6,6 +6,9 @@ const DATA_OFFSET_UNKNOWN = 1 // K_OFFSET_POS_NOT_SET in pg_backup_archiver.h
 export const DATA_OFFSET_KNOWN = 2 // K_OFFSET_POS_SET
 const NO_DATA = 3 // K_OFFSET_NO_DATA
 
+/** Longest table of contents believed, in bytes: a million entries, with room. We keep all of it in memory. */
+const MAX_TOC = 2 ** 30
+
 /** The fields of an entry in their order (WriteToc in pg_backup_archiver.c), with the minor version that brought them. */
 const FIELDS = [
   ['dumpId', 'int', 0],
@@ -86,6 +89,8 @@ export async function readToc(input: ByteSource, header: Header): Promise<TocEnt
   for (let n = 1; n <= count; n++) {
     const at = input.offset
     const entry = await readEntry(input, header, `entry ${n} of ${count} in the table of contents`)
+    if (input.offset - start > MAX_TOC)
+      throw new ArchiveError('the table of contents has an absurd length', at)
     if (seen.has(entry.dumpId)) throw new ArchiveError(`entry ${n} repeats the ID ${entry.dumpId}`, at)
     seen.add(entry.dumpId)
     entries.push(entry)

@@ -86,13 +86,27 @@ export function parseDatabaseUrl(url: string): Connection {
 const UNREADABLE =
   'cannot be read; percent-encode special characters in the password (@ is %40, / is %2F, # is %23)'
 
+const OTHER_SCHEMES = [
+  'postgres',
+  'postgresql',
+  'mysql',
+  'mariadb',
+  'mongodb',
+  'redis',
+  'sqlite',
+  'jdbc',
+  'http',
+  'https',
+  'postgis',
+]
+
 function notAUrl(url: string): string {
-  const scheme = /^[A-Za-z][A-Za-z0-9+.-]*:\/\//.exec(url.trim())?.[0]
+  const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(url.trim())?.[1]
   if (!scheme) return 'must look like postgres://user:password@host:5432/database'
-  if (!/^postgres(ql)?:\/\/$/.test(scheme)) {
-    return `must start with postgres:// or postgresql://, not with ${scheme}`
-  }
-  return UNREADABLE
+  if (/^postgres(ql)?$/.test(scheme)) return UNREADABLE
+  // Anything else may be the beginning of a secret.
+  const shown = OTHER_SCHEMES.includes(scheme.toLowerCase()) ? `, not with ${scheme}://` : ''
+  return `must start with postgres:// or postgresql://${shown}`
 }
 
 function credentials(userinfo: string): Parameters {

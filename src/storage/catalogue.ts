@@ -3,7 +3,13 @@ import { LARGEST_MANIFEST, type Manifest, parseManifest } from './manifest.ts'
 import type { Storage } from './storage.ts'
 
 /** A dump in storage. Without a manifest it is not committed: another tool wrote it, or a run died over it. */
-export type CatalogueEntry = { key: DumpKey; size: number; committed: boolean }
+export type CatalogueEntry = {
+  key: DumpKey
+  size: number
+  committed: boolean
+  /** Stored bytes of the manifest; 0 without one. */
+  manifestSize: number
+}
 
 export type Catalogue = {
   /** Newest first, by the time in the key. */
@@ -21,7 +27,11 @@ export async function readCatalogue(storage: Storage, prefix: string): Promise<C
   const keys = objects.map(({ key }) => parseDumpKey(key)).filter((key) => key !== null)
   const entries = keys
     .filter(({ key }) => isBelow(key, prefix))
-    .map((key) => ({ key, size: sizes.get(key.key)!, committed: sizes.has(manifestKey(key.key)) }))
+    .map((key) => {
+      const manifestSize = sizes.get(manifestKey(key.key))
+      const committed = manifestSize !== undefined
+      return { key, size: sizes.get(key.key)!, committed, manifestSize: manifestSize ?? 0 }
+    })
     .sort((a, b) => (a.key.createdAt < b.key.createdAt ? 1 : -1))
   const orphans = objects
     .filter(({ key }) => isManifestKey(key) && !sizes.has(key.slice(0, -'.json'.length)))
@@ -38,6 +48,7 @@ export async function readManifests(
   prefix: string,
 ): Promise<Map<string, Manifest>> {
   const committed = entries.filter((entry) => entry.committed)
+  for (const { key, manifestSize } of committed) checkManifestSize(key.key, manifestSize)
   const texts = await storage.readTexts(
     committed.map(({ key }) => manifestKey(key.key)),
     prefix,
@@ -54,19 +65,27 @@ export async function tryManifests(
   prefix: string,
 ): Promise<Map<string, Manifest | Error>> {
   const committed = entries.filter((entry) => entry.committed)
-  const keys = committed.map(({ key }) => manifestKey(key.key))
+  const keys = committed
+    .filter(({ manifestSize }) => manifestSize <= LARGEST_MANIFEST)
+    .map(({ key }) => manifestKey(key.key))
   // One object that nobody may read fails the reading of all.
   const texts = await storage.readTexts(keys, prefix).catch(() => readOneByOne(storage, keys))
-  const read = (key: DumpKey) => {
+  const read = ({ key, manifestSize }: CatalogueEntry) => {
     const text = texts.get(manifestKey(key.key))
     try {
+      checkManifestSize(key.key, manifestSize)
       if (text instanceof Error) throw text
       return readManifest(text, key)
     } catch (error) {
       return error as Error
     }
   }
-  return new Map(committed.map(({ key }) => [key.key, read(key)] as const))
+  return new Map(committed.map((entry) => [entry.key.key, read(entry)] as const))
+}
+
+/** Before it is read: what lies in a store may be of any size. */
+function checkManifestSize(key: string, size: number): void {
+  if (size > LARGEST_MANIFEST) throw new Error(`The manifest of ${key} is larger than any of ours`)
 }
 
 /** @throws when nothing at all can be read: then it is the place that does not answer */
@@ -89,7 +108,6 @@ async function readOneByOne(
 
 function readManifest(text: string | undefined, key: DumpKey): Manifest {
   if (text === undefined) throw new Error(`The manifest of ${key.key} was listed and could not be read`)
-  if (text.length > LARGEST_MANIFEST) throw new Error(`The manifest of ${key.key} is larger than any of ours`)
   return parseManifest(text, key)
 }
 
@@ -128,6 +146,7 @@ async function byKey(storage: Storage, key: string): Promise<Chosen> {
   if (manifestSize === null) return { key, size, manifest: null, passedOver: [] }
   const parsed = parseDumpKey(key)
   if (!parsed) throw new Error(`${key} has a manifest and its name is none of ours`)
+  checkManifestSize(key, manifestSize)
   const texts = await storage.readTexts([manifestKey(key)], '')
   return { key, size, manifest: readManifest(texts.get(manifestKey(key))!, parsed), passedOver: [] }
 }

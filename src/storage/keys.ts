@@ -30,7 +30,7 @@ export function newDumpKey(
   microseconds: number = Math.floor(Math.random() * 1000),
 ): DumpKey {
   const time = now.toISOString().slice(0, -1) + String(microseconds).padStart(3, '0')
-  const folder = [parts.instance, parts.database, parts.config].map(keyPart).join('/')
+  const folder = [parts.instance, parts.database, parts.config].map((part) => keyPart(part) || '_').join('/')
   return parseDumpKey(`${folder}/${time.replace(/[T:.]/g, '-')}${EXTENSION}`)!
 }
 
