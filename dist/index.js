@@ -40594,7 +40594,7 @@ function keyPart(text) {
 /** The key of a dump made now. Node's clock counts milliseconds; the last three digits keep two runs apart. */
 function newDumpKey(parts, now, microseconds = Math.floor(Math.random() * 1000)) {
     const time = now.toISOString().slice(0, -1) + String(microseconds).padStart(3, '0');
-    const folder = [parts.instance, parts.database, parts.config].map(keyPart).join('/');
+    const folder = [parts.instance, parts.database, parts.config].map((part) => keyPart(part) || '_').join('/');
     return parseDumpKey(`${folder}/${time.replace(/[T:.]/g, '-')}${EXTENSION}`);
 }
 /** @returns null when the text is no key in our layout. */
@@ -40671,10 +40671,10 @@ function notePending(item) {
             save();
     };
 }
-/** In the post step: what main could not finish. */
+/** In the post step: what main could not finish, the latest first. */
 function readPending() {
     const state = getState(STATE);
-    return state ? JSON.parse(state) : [];
+    return state ? JSON.parse(state).reverse() : [];
 }
 
 ;// CONCATENATED MODULE: ./build/src/storage/storage.js
@@ -42955,14 +42955,28 @@ function parseDatabaseUrl(url) {
     return connection_connectionOf(parameters);
 }
 const UNREADABLE = 'cannot be read; percent-encode special characters in the password (@ is %40, / is %2F, # is %23)';
+const OTHER_SCHEMES = [
+    'postgres',
+    'postgresql',
+    'mysql',
+    'mariadb',
+    'mongodb',
+    'redis',
+    'sqlite',
+    'jdbc',
+    'http',
+    'https',
+    'postgis',
+];
 function notAUrl(url) {
-    const scheme = /^[A-Za-z][A-Za-z0-9+.-]*:\/\//.exec(url.trim())?.[0];
+    const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(url.trim())?.[1];
     if (!scheme)
         return 'must look like postgres://user:password@host:5432/database';
-    if (!/^postgres(ql)?:\/\/$/.test(scheme)) {
-        return `must start with postgres:// or postgresql://, not with ${scheme}`;
-    }
-    return UNREADABLE;
+    if (/^postgres(ql)?$/.test(scheme))
+        return UNREADABLE;
+    // Anything else may be the beginning of a secret.
+    const shown = OTHER_SCHEMES.includes(scheme.toLowerCase()) ? `, not with ${scheme}://` : '';
+    return `must start with postgres:// or postgresql://${shown}`;
 }
 function credentials(userinfo) {
     if (!userinfo)
@@ -43508,6 +43522,8 @@ var cleanup_disposeResources = (undefined && undefined.__disposeResources) || (f
 
 
 
+
+
 /** The post step: ends what the main step wrote down and could not end, because it was killed. */
 async function cleanUp(context) {
     for (const item of readPending()) {
@@ -43523,7 +43539,16 @@ async function cleanUp(context) {
 function cleanup_describe(item) {
     if (item.kind === 'file')
         return `the temporary file ${item.path}`;
+    if (item.kind === 'data')
+        return `the data of ${item.keys.join(', ')}`;
     return item.kind === 'upload' ? `the upload of ${item.key}` : `the database "${item.name}"`;
+}
+/** Without a manifest it is nobody's dump. The AWS CLI publishes what it has when we are killed and it lives. */
+async function removeData(storage, keys) {
+    for (const folder of new Set(keys.map((key) => external_node_path_namespaceObject.posix.dirname(key)))) {
+        const stored = new Set((await storage.list(folder)).map(({ key }) => key));
+        await storage.removeAll(keys.filter((key) => stored.has(key) && !stored.has(manifestKey(key))));
+    }
 }
 async function remove(context, item) {
     const env_1 = { stack: [], error: void 0, hasError: false };
@@ -43532,6 +43557,8 @@ async function remove(context, item) {
             return (0,promises_namespaceObject.rm)(item.path, { recursive: true, force: true });
         if (item.kind === 'upload')
             return (await openStorage(context)).abandon(item.key);
+        if (item.kind === 'data')
+            return removeData(await openStorage(context), item.keys);
         const { psql } = await anyClient(toolOptions(context));
         const options = { psql, environment: context.environment };
         const session = cleanup_addDisposableResource(env_1, await openMaintenance(connectionOf(context), context.inputs.maintenanceDatabase, options), true);
@@ -45021,6 +45048,8 @@ function nameOf({ desc, namespace, tag }) {
 const DATA_OFFSET_UNKNOWN = 1; // K_OFFSET_POS_NOT_SET in pg_backup_archiver.h
 const DATA_OFFSET_KNOWN = 2; // K_OFFSET_POS_SET
 const NO_DATA = 3; // K_OFFSET_NO_DATA
+/** Longest table of contents believed, in bytes: a million entries, with room. We keep all of it in memory. */
+const MAX_TOC = 2 ** 30;
 /** The fields of an entry in their order (WriteToc in pg_backup_archiver.c), with the minor version that brought them. */
 const FIELDS = [
     ['dumpId', 'int', 0],
@@ -45091,6 +45120,8 @@ async function readToc(input, header) {
     for (let n = 1; n <= count; n++) {
         const at = input.offset;
         const entry = await readEntry(input, header, `entry ${n} of ${count} in the table of contents`);
+        if (input.offset - start > MAX_TOC)
+            throw new ArchiveError('the table of contents has an absurd length', at);
         if (seen.has(entry.dumpId))
             throw new ArchiveError(`entry ${n} repeats the ID ${entry.dumpId}`, at);
         seen.add(entry.dumpId);
@@ -47288,7 +47319,11 @@ async function readCatalogue(storage, prefix) {
     const keys = objects.map(({ key }) => parseDumpKey(key)).filter((key) => key !== null);
     const entries = keys
         .filter(({ key }) => isBelow(key, prefix))
-        .map((key) => ({ key, size: sizes.get(key.key), committed: sizes.has(manifestKey(key.key)) }))
+        .map((key) => {
+        const manifestSize = sizes.get(manifestKey(key.key));
+        const committed = manifestSize !== undefined;
+        return { key, size: sizes.get(key.key), committed, manifestSize: manifestSize ?? 0 };
+    })
         .sort((a, b) => (a.key.createdAt < b.key.createdAt ? 1 : -1));
     const orphans = objects
         .filter(({ key }) => isManifestKey(key) && !sizes.has(key.slice(0, -'.json'.length)))
@@ -47300,18 +47335,23 @@ async function readCatalogue(storage, prefix) {
 /** The manifests of committed dumps, by key of the dump. */
 async function readManifests(storage, entries, prefix) {
     const committed = entries.filter((entry) => entry.committed);
+    for (const { key, manifestSize } of committed)
+        checkManifestSize(key.key, manifestSize);
     const texts = await storage.readTexts(committed.map(({ key }) => manifestKey(key.key)), prefix);
     return new Map(committed.map(({ key }) => [key.key, readManifest(texts.get(manifestKey(key.key)), key)]));
 }
 /** As `readManifests`, with the error in the place of each manifest that cannot be read. */
 async function tryManifests(storage, entries, prefix) {
     const committed = entries.filter((entry) => entry.committed);
-    const keys = committed.map(({ key }) => manifestKey(key.key));
+    const keys = committed
+        .filter(({ manifestSize }) => manifestSize <= LARGEST_MANIFEST)
+        .map(({ key }) => manifestKey(key.key));
     // One object that nobody may read fails the reading of all.
     const texts = await storage.readTexts(keys, prefix).catch(() => readOneByOne(storage, keys));
-    const read = (key) => {
+    const read = ({ key, manifestSize }) => {
         const text = texts.get(manifestKey(key.key));
         try {
+            checkManifestSize(key.key, manifestSize);
             if (text instanceof Error)
                 throw text;
             return readManifest(text, key);
@@ -47320,7 +47360,12 @@ async function tryManifests(storage, entries, prefix) {
             return error;
         }
     };
-    return new Map(committed.map(({ key }) => [key.key, read(key)]));
+    return new Map(committed.map((entry) => [entry.key.key, read(entry)]));
+}
+/** Before it is read: what lies in a store may be of any size. */
+function checkManifestSize(key, size) {
+    if (size > LARGEST_MANIFEST)
+        throw new Error(`The manifest of ${key} is larger than any of ours`);
 }
 /** @throws when nothing at all can be read: then it is the place that does not answer */
 async function readOneByOne(storage, keys) {
@@ -47337,8 +47382,6 @@ async function readOneByOne(storage, keys) {
 function readManifest(text, key) {
     if (text === undefined)
         throw new Error(`The manifest of ${key.key} was listed and could not be read`);
-    if (text.length > LARGEST_MANIFEST)
-        throw new Error(`The manifest of ${key.key} is larger than any of ours`);
     return parseManifest(text, key);
 }
 function isWanted(key, { instance, config }) {
@@ -47370,6 +47413,7 @@ async function byKey(storage, key) {
     const parsed = parseDumpKey(key);
     if (!parsed)
         throw new Error(`${key} has a manifest and its name is none of ours`);
+    checkManifestSize(key, manifestSize);
     const texts = await storage.readTexts([manifestKey(key)], '');
     return { key, size, manifest: readManifest(texts.get(manifestKey(key)), parsed), passedOver: [] };
 }
@@ -47396,6 +47440,7 @@ function nothingFound(storage, prefix, others) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/commands/prune.js
+
 
 
 
@@ -47470,6 +47515,7 @@ async function sortOut(storage, entries, prefix) {
  */
 async function prune_remove(storage, dumps) {
     const refused = new Map();
+    const forget = notePending({ kind: 'data', keys: dumps.map(({ key }) => key.key) });
     const locked = await storage.removeAll(dumps.map(({ key }) => manifestKey(key.key)));
     const open = dumps.filter(({ key }) => !locked.has(manifestKey(key.key)));
     const both = open.flatMap(({ key }) => [key.key, manifestKey(key.key)]);
@@ -47485,6 +47531,7 @@ async function prune_remove(storage, dumps) {
         log.warning(`${key.key} cannot be deleted and is kept: ${reason}`);
         refused.set(key.key, `cannot be deleted: ${reason}`);
     }
+    forget();
     return refused;
 }
 function tell(pruned) {
@@ -47619,6 +47666,7 @@ var dump_disposeResources = (undefined && undefined.__disposeResources) || (func
 
 
 
+
 /** Hooks → stream a dump into storage → check it there → commit its manifest. */
 async function dump(context) {
     const started = Date.now();
@@ -47628,9 +47676,16 @@ async function dump(context) {
     // Beside the dump: it is needed for the commit only, and every question to S3 takes a second.
     const previous = findPrevious(context, storage, groupOf(key));
     previous.catch(() => undefined);
-    const stored = await log.group(`Dump ${connectionOf(context).label} to ${storage.address(key.key)}`, () => store(context, { storage, key, look, client }));
-    const manifest = dump_describe(context, { key, look, client, ...stored, durationMs: Date.now() - started });
-    await commit(context, storage, manifest, previous);
+    const forget = notePending({ kind: 'data', keys: [key.key] });
+    let manifest;
+    try {
+        const stored = await log.group(`Dump ${connectionOf(context).label} to ${storage.address(key.key)}`, () => store(context, { storage, key, look, client }));
+        manifest = dump_describe(context, { key, look, client, ...stored, durationMs: Date.now() - started });
+        await commit(context, storage, manifest, previous);
+    }
+    finally {
+        forget();
+    }
     const pruned = await pruneAfter(context, storage, key);
     await dump_report(context, storage, { manifest, previous: await previous, pruned });
 }
