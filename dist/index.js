@@ -37159,7 +37159,7 @@ exports.visitAsync = visitAsync;
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _process_threads_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8130);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9736);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2167);
 
 
 await (0,_main_js__WEBPACK_IMPORTED_MODULE_1__/* .run */ .e)();
@@ -37169,7 +37169,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 9736:
+/***/ 2167:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -45097,6 +45097,17 @@ class TocEntry {
     get definition() {
         return toc_text(this.fields.defn);
     }
+    /** IDs of the entries that this one needs. Some may not be in the archive: pg_dump lists objects that it did not dump. */
+    get dependencies() {
+        return this.fields.dependencies.map((id) => Number(toc_text(id)));
+    }
+    /** The same entry with other SQL. Its bytes are those of latin1, so that text in any encoding survives a replacement. */
+    redefine(change) {
+        return new TocEntry({
+            ...this.fields,
+            defn: Buffer.from(change(this.fields.defn?.toString('latin1') ?? ''), 'latin1'),
+        });
+    }
     /** Whether the data are text COPY; otherwise they are INSERT statements or a large object. */
     get isCopy() {
         return (this.fields.copyStmt?.length ?? 0) > 0;
@@ -45442,7 +45453,7 @@ class Transcoder {
         const read = await readHeader(input);
         const entries = await readToc(input, read);
         const header = writtenHeader(read, this.options);
-        const kept = lowerToc(entries.filter(this.options.keep), read, header);
+        const kept = lowerToc(await this.options.select(entries), read, header);
         const head = headerBytes(header);
         const toc = tocBytes(header, kept);
         yield head;
@@ -45561,22 +45572,24 @@ async function writeOffsets(path, layout) {
 
 
 
+
 const OLDEST_READER = 14;
 /**
  * Compresses the output of `pg_dump -Fc -Z0` with `jobs` threads into an archive that pg_restore reads without us:
  * 16 and later for zstd, any for gzip and none. Entries keep their order; memory is bounded by a few MiB a job.
  */
 function createEncoder(options) {
-    return stage({ ...options, maxMinor: ANY_MINOR, keep: () => true });
+    return stage({ ...options, maxMinor: ANY_MINOR, select: everything });
 }
 /**
- * Decompresses an archive, for a reader of versions up to `maxVersion` (see newestReadable), without the entries that
- * `keep` refuses.
+ * Decompresses an archive, for a reader of versions up to `maxVersion` (see newestReadable). `select` says which entries
+ * of the table of contents to write, with their data, and may have changed them; nothing is written before it answers.
  */
 function createDecoder(options) {
-    const { maxVersion, jobs, keep = () => true } = options;
-    return stage({ compression: { method: 'none' }, jobs, keep, maxMinor: minorOf(maxVersion) });
+    const { maxVersion, jobs, select = everything } = options;
+    return stage({ compression: { method: 'none' }, jobs, select, maxMinor: minorOf(maxVersion) });
 }
+const everything = async (entries) => entries;
 function stage(options) {
     const transcoder = new Transcoder(options);
     return {
@@ -45614,10 +45627,12 @@ function restoreArguments({ ownerAndAcl, pgRestoreArgs }) {
 }
 /** Restores into `PGDATABASE`: an empty name is "not given" for libpq, and a name in argv could be a connection string. */
 const INTO_PGDATABASE = '--dbname=';
+/** Each session of a pg_restore 17 or later begins with it. */
+const NEW_SETTING = /could not execute query: ERROR: {2}unrecognized configuration parameter "transaction_timeout"/;
 /** Errors of pg_restore that change nothing about the restored data. Anything else stops the restore. */
 const TOLERABLE_ERRORS = [
     {
-        pattern: /unrecognized configuration parameter "transaction_timeout"/,
+        pattern: NEW_SETTING,
         why: 'a client of version 17 or later sets it, and older servers do not have it',
     },
     {
@@ -45632,6 +45647,8 @@ class ErrorJudge {
     /** The first error that may not pass. */
     fatal = null;
     #ignored = 0;
+    #settings = 0;
+    #toleratedSettings = 0;
     #messages = 0;
     #entry = '';
     #patterns;
@@ -45646,13 +45663,17 @@ class ErrorJudge {
         if (entry)
             this.#entry = entry.trim();
         this.#ignored = Number(/errors ignored on restore: (\d+)/.exec(line)?.[1] ?? this.#ignored);
-        if (line.startsWith('pg_restore:'))
+        // Two workers may mix what they write piece by piece: the program, the word, and the rest of the line.
+        if (/^(?:pg_restore|error|fatal):/.test(line))
             this.#messages += line.match(/\b(?:error|fatal): /g)?.length ?? 0;
+        this.#settings += line.split(NEW_SETTING).length - 1;
         const error = /^pg_restore: (?:error|fatal): (.+)$/.exec(line)?.[1];
         if (!error)
             return false;
         if (this.#patterns.some((pattern) => pattern.test(error))) {
             this.tolerated += 1;
+            if (NEW_SETTING.test(error))
+                this.#toleratedSettings += 1;
             log.info(`  tolerated (${this.#entry || 'no entry'}): ${hideValues(error)}`);
             return false;
         }
@@ -45666,13 +45687,15 @@ class ErrorJudge {
         return code === 0 || (code === 1 && this.tolerated > 0 && this.#knowsAll());
     }
     /**
-     * Its own count of errors is too high with several jobs: a worker that ignored one reports every later entry as
-     * another (`restore_toc_entry` in pg_backup_archiver.c). There we count messages, also those that two workers mixed.
+     * Its own count of errors is wrong with several jobs: a worker that ignored one reports every later entry as another
+     * (`restore_toc_entry` in pg_backup_archiver.c), and no worker reports what its session began with. There we count
+     * messages, and those about the setting wherever they are in a line, because workers begin their sessions at once.
      */
     #knowsAll() {
-        return this.#parallel
-            ? this.#messages === this.tolerated && this.#ignored >= this.tolerated
-            : this.#ignored === this.tolerated;
+        if (!this.#parallel)
+            return this.#ignored === this.tolerated;
+        const others = this.tolerated - this.#toleratedSettings;
+        return this.#messages === others + this.#settings && this.#ignored >= others;
     }
 }
 /**
@@ -45844,10 +45867,10 @@ var move_disposeResources = (undefined && undefined.__disposeResources) || (func
  * Moves an archive from a source to a sink, decompressed, counted, checked to be complete, and in a version that the
  * reader at the end understands. The sink is not committed: that is the caller's, after its own checks.
  */
-async function moveArchive({ inputs, signal }, { openSource, openSink, clientMajor, meter, total }) {
+async function moveArchive({ inputs, signal }, { openSource, openSink, clientMajor, select, meter, total }) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const decoder = createDecoder({ maxVersion: newestReadable(clientMajor), jobs: inputs.jobs });
+        const decoder = createDecoder({ maxVersion: newestReadable(clientMajor), jobs: inputs.jobs, select });
         const { report, progress } = decoder;
         const _ = move_addDisposableResource(env_1, showProgress({
             verb: 'Restored',
@@ -46533,6 +46556,622 @@ async function dropOld({ session, server }, name) {
     }
 }
 
+;// CONCATENATED MODULE: ./build/src/database/older-server.js
+
+/**
+ * Entries in words that a server of this major version knows, where pg_dump and pg_restore use newer ones for the same:
+ *
+ * - Before 12 a table has no access method to choose (`SET default_table_access_method`).
+ * - Before 11 a trigger executes a PROCEDURE, and publications know nothing of TRUNCATE.
+ */
+function forServer(entries, major) {
+    if (major >= 12)
+        return entries;
+    return entries.map((entry) => {
+        const plain = entry.fields.tableam === null ? entry : new TocEntry({ ...entry.fields, tableam: null });
+        return major >= 11 ? plain : inWordsOf10(plain);
+    });
+}
+function inWordsOf10(entry) {
+    switch (entry.desc) {
+        case 'TRIGGER':
+        case 'EVENT TRIGGER':
+            return entry.redefine(executeProcedure);
+        case 'PUBLICATION':
+            return entry.redefine((sql) => sql.replace(", truncate'", "'"));
+        default:
+            return entry;
+    }
+}
+/** What stands in quotes, in a condition or as a name, is no keyword. */
+function executeProcedure(sql) {
+    return sql.replace(/'(?:[^']|'')*'|"(?:[^"]|"")*"|\bEXECUTE FUNCTION\b/g, (found) => found === 'EXECUTE FUNCTION' ? 'EXECUTE PROCEDURE' : found);
+}
+
+;// CONCATENATED MODULE: ./build/src/database/providers.js
+/** Sources: each provider's documentation of roles and extensions, and dumps of its databases that people published. */
+const PROVIDERS = {
+    rds: {
+        title: 'Amazon RDS',
+        hosts: /\.rds\.amazonaws\.com(\.cn)?$/,
+        roles: /^(rdsadmin|rds_superuser)$/,
+        schemas: [],
+        eventTriggers: [],
+        extensions: {
+            apg_plan_mgmt: ['apg_plan_mgmt'],
+            aurora_stat_utils: [],
+            aws_commons: [],
+            aws_lambda: [],
+            aws_ml: [],
+            aws_s3: [],
+            rds_activity_stream: [],
+            rds_tools: [],
+        },
+        allow: 'the parameter rds.allowed_extensions, if it is set',
+    },
+    supabase: {
+        title: 'Supabase',
+        hosts: /\.supabase\.(co|com|net)$/,
+        roles: /^(supabase_.+|pgbouncer)$/,
+        schemas: [
+            ...['_analytics', '_realtime', '_supavisor', 'graphql_public', 'pgbouncer'],
+            ...['realtime', 'supabase_functions'],
+        ],
+        eventTriggers: [
+            ...['issue_graphql_placeholder', 'issue_pg_cron_access', 'issue_pg_graphql_access'],
+            ...['issue_pg_net_access', 'pgrst_ddl_watch', 'pgrst_drop_watch'],
+        ],
+        extensions: {
+            pg_graphql: ['graphql'],
+            pg_net: ['net'],
+            pgjwt: [],
+            pgsodium: ['pgsodium', 'pgsodium_masks'],
+            supabase_vault: ['vault'],
+            wrappers: [],
+        },
+        allow: 'Database, Extensions in its dashboard',
+    },
+    neon: {
+        title: 'Neon',
+        hosts: /\.neon\.(tech|build)$/,
+        roles: /^(neon_superuser|neon_service|cloud_admin)$/,
+        schemas: ['neon', 'neon_control_plane', 'neon_migration'],
+        eventTriggers: [],
+        extensions: { neon: [], neon_test_utils: [], neon_utils: [], pg_session_jwt: [] },
+        allow: 'its documentation of supported extensions',
+    },
+    heroku: {
+        title: 'Heroku',
+        // Its servers have names of EC2 and RDS, which say nothing.
+        hosts: /(?!)/,
+        roles: /^heroku_admin$/,
+        schemas: ['_heroku'],
+        eventTriggers: ['extension_before_drop', 'log_create_ext', 'log_drop_ext', 'validate_extension'],
+        extensions: {},
+        allow: 'the plan of the database',
+    },
+    azure: {
+        title: 'Azure',
+        hosts: /\.postgres\.database\.(azure\.com|usgovcloudapi\.net|chinacloudapi\.cn)$/,
+        roles: /^(azuresu|azure_superuser|azure_pg_admin)$/,
+        schemas: [],
+        eventTriggers: [],
+        extensions: {
+            azure: [],
+            azure_ai: [],
+            azure_local_ai: [],
+            azure_storage: [],
+            pg_availability: [],
+            pg_azure_storage: [],
+            pgaadauth: [],
+        },
+        allow: 'the server parameter azure.extensions',
+    },
+    'cloud-sql': {
+        title: 'Cloud SQL',
+        hosts: /\.sql(-psa)?\.goog$/,
+        roles: /^(cloudsql|alloydb)(admin|superuser)$/,
+        schemas: [],
+        eventTriggers: [],
+        extensions: {
+            google_columnar_engine: [],
+            google_db_advisor: [],
+            google_ml_integration: [],
+            google_vacuum_mgmt: ['google_vacuum_mgmt'],
+        },
+        allow: 'its list of supported extensions, and the database flags that some of them need',
+    },
+    crunchy: {
+        title: 'Crunchy Bridge',
+        hosts: /\.postgresbridge\.com$/,
+        roles: /^crunchy_/,
+        schemas: [],
+        eventTriggers: [],
+        extensions: {
+            crunchy_check_access: [],
+            crunchy_pooler: [],
+            pgnodemx: [],
+        },
+        allow: 'its documentation of supported extensions',
+    },
+};
+/**
+ * Extensions that watch or maintain a server, or run jobs in only one of its databases, and hold no data of their
+ * database's users. A copy does without them.
+ */
+const HOUSEKEEPING = {
+    hypopg: [],
+    pg_cron: ['cron'],
+    pg_repack: ['repack'],
+    pg_stat_kcache: [],
+    pg_stat_monitor: [],
+    pg_wait_sampling: [],
+    pgaudit: [],
+};
+const PROVIDER_NAMES = Object.keys(PROVIDERS);
+/** The provider that a host name belongs to. */
+function providerOfHost(host) {
+    return PROVIDER_NAMES.find((name) => PROVIDERS[name].hosts.test(host.toLowerCase())) ?? null;
+}
+/** The provider whose servers have one of these roles. */
+function providerOfRoles(roles) {
+    const all = [...roles];
+    return PROVIDER_NAMES.find((name) => all.some((role) => PROVIDERS[name].roles.test(role))) ?? null;
+}
+/**
+ * The provider that a dump comes from, by the owners of its objects, which an archive names also when they are not
+ * restored, and by schemas and extensions that nobody else has.
+ */
+function providerOfDump(entries) {
+    const names = (kind) => entries.filter(({ desc }) => desc === kind).map(({ tag }) => tag);
+    const [schemas, extensions] = [names('SCHEMA'), names('EXTENSION')];
+    const named = PROVIDER_NAMES.find((name) => schemas.some((schema) => isUnmistakable(schema) && PROVIDERS[name].schemas.includes(schema)) ||
+        extensions.some((extension) => VENDOR.test(extension) && extension in PROVIDERS[name].extensions));
+    return providerOfRoles(new Set(entries.map(({ owner }) => owner))) ?? named ?? null;
+}
+/** A schema that no user would call so. `realtime` could be anybody's, and is a provider's when the provider owns it. */
+function isUnmistakable(schema) {
+    return ['_heroku', 'neon_control_plane', 'supabase_functions'].includes(schema);
+}
+/** Names of extensions that only their vendor has. */
+const VENDOR = /^(rds_|aws_|apg_|aurora_|supabase_|neon|azure|pgaadauth|google_|crunchy_)/;
+
+;// CONCATENATED MODULE: ./build/src/database/policies.js
+const NAME = '(?:"(?:[^"]|"")*"|[^\\s",;.()]+)';
+/** `CREATE POLICY` as pg_dump writes it (dumpPolicy in pg_dump.c), up to its roles, and the roles. */
+const POLICY = new RegExp(`^(CREATE POLICY ${NAME} ON ${NAME}(?:\\.${NAME})?(?: AS \\w+)?(?: FOR \\w+)? TO )(${NAME}(?:, ${NAME})*)`);
+/** The roles that a policy is for; none when it is for all. @param definition bytes as latin1 */
+function policyRoles(definition) {
+    return namesOf(POLICY.exec(definition)?.[2] ?? '').map(plainName);
+}
+/** The policy for only those of its roles that `wanted` accepts. */
+function restrictRoles(definition, wanted) {
+    return definition.replace(POLICY, (_, head, roles) => {
+        const kept = namesOf(roles).filter((role) => wanted(plainName(role)));
+        return head + kept.join(', ');
+    });
+}
+function namesOf(list) {
+    return list.match(new RegExp(NAME, 'g'))?.map((name) => name.replace(/,$/, '')) ?? [];
+}
+/** A quoted identifier as it is stored. */
+function plainName(name) {
+    const inner = name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
+    return Buffer.from(inner, 'latin1').toString();
+}
+
+;// CONCATENATED MODULE: ./build/src/database/target-facts.js
+
+
+
+/** Kinds of entries that a target may refuse, whoever dumped them. */
+const DELICATE = /^(EXTENSION|EVENT TRIGGER|PUBLICATION|PUBLICATION TABLES IN SCHEMA|POLICY|USER MAPPING|SCHEMA)$/;
+/** Whether an archive has anything about which the target must be asked. */
+function isDelicate(entries) {
+    return entries.some(({ desc }) => DELICATE.test(desc));
+}
+/** Asks the target, in the database that is to receive the dump. Where rights differ by provider, it tries and takes back. */
+async function readFacts(session, server, entries) {
+    const wanted = target_facts_namesOf(entries, 'EXTENSION');
+    const [[own], offered] = [await readOwn(session, entries), await readOffered(session, server, wanted)];
+    const installed = new Set(own.installed);
+    // A server with a broken extension cannot list any; then each is tried.
+    const probed = wanted.filter((name) => !installed.has(name) && (offered === null || offered.get(name)));
+    const has = (pattern) => !server.superuser && entries.some(({ desc }) => pattern.test(desc));
+    return {
+        server,
+        installed,
+        available: offered && new Set(offered.keys()),
+        refused: await refusals(session, probed),
+        schemas: new Map(own.schemas.map(({ name, owned }) => [name, owned])),
+        roles: new Set(own.roles),
+        mayCreate: {
+            eventTriggers: !has(/^EVENT TRIGGER$/) || (await target_facts_refusal(session, EVENT_TRIGGER)) === null,
+            publicationsOfAll: !has(/^PUBLICATION/) || (await target_facts_refusal(session, [PUBLICATION_OF_ALL])) === null,
+        },
+    };
+}
+function target_facts_namesOf(entries, kind) {
+    return entries.filter(({ desc }) => desc === kind).map(({ tag }) => tag);
+}
+function readOwn(session, entries) {
+    const roles = new Set(entries.flatMap((entry) => rolesOf(entry)));
+    const providers = Object.values(PROVIDERS).map((provider) => provider.roles.source);
+    return session.query(`
+    SELECT (SELECT coalesce(json_agg(extname), '[]') FROM pg_extension) AS installed,
+           (SELECT json_agg(json_build_object('name', nspname, 'owned', pg_has_role(nspowner, 'USAGE')))
+            FROM pg_namespace) AS schemas,
+           (SELECT coalesce(json_agg(rolname), '[]') FROM pg_roles
+            WHERE rolname IN (${['', ...roles].map(literal).join(', ')})
+               OR rolname ~ ${literal(providers.join('|'))}) AS roles`);
+}
+/** The roles without which an entry cannot be restored, whatever its owner. */
+function rolesOf(entry) {
+    const sql = () => entry.fields.defn?.toString('latin1') ?? '';
+    if (entry.desc === 'POLICY')
+        return policyRoles(sql());
+    if (entry.desc === 'USER MAPPING')
+        return (/^USER MAPPING (.+) SERVER /s
+            .exec(entry.tag)
+            ?.slice(1)
+            .filter((role) => role !== 'public') ?? []);
+    return [];
+}
+/** The wanted extensions that the server offers, and whether it takes a try to know that we may create them. */
+async function readOffered(session, server, wanted) {
+    if (wanted.length === 0)
+        return new Map();
+    const untrusted = server.major >= 13 ? 'superuser AND NOT trusted' : 'superuser';
+    const rows = await session
+        .query(`
+      SELECT name, bool_or(${untrusted}) AS untrusted FROM pg_available_extension_versions
+      WHERE name IN (${wanted.map(literal).join(', ')}) GROUP BY name`)
+        .catch((error) => {
+        if (error instanceof DatabaseError)
+            return null;
+        throw error;
+    });
+    const mustTry = ({ name, untrusted }) => name in HOUSEKEEPING || (untrusted && !server.superuser);
+    return rows && new Map(rows.map((row) => [row.name, mustTry(row)]));
+}
+async function refusals(session, extensions) {
+    const reasons = new Map();
+    for (const name of extensions) {
+        const reason = await target_facts_refusal(session, [`CREATE EXTENSION ${identifier(name)} CASCADE`]);
+        if (reason !== null)
+            reasons.set(name, reason);
+    }
+    return reasons;
+}
+const EVENT_TRIGGER = [
+    `CREATE FUNCTION pg_temp.pgclone_probe() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'`,
+    'CREATE EVENT TRIGGER pgclone_probe ON sql_drop EXECUTE PROCEDURE pg_temp.pgclone_probe()',
+];
+const PUBLICATION_OF_ALL = 'CREATE PUBLICATION pgclone_probe FOR ALL TABLES';
+/** Why the server would refuse statements, or null. They are rolled back. */
+async function target_facts_refusal(session, statements) {
+    await session.execute('BEGIN');
+    try {
+        await session.execute(...statements);
+        return null;
+    }
+    catch (error) {
+        if (!(error instanceof DatabaseError))
+            throw error;
+        return error.message;
+    }
+    finally {
+        await session.execute('ROLLBACK');
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/database/selection.js
+
+
+
+/** What hangs on other objects and goes with them. Everything else that needs an object makes it stay. */
+const ATTACHMENT = /^(COMMENT|ACL|DEFAULT ACL|SECURITY LABEL|TRIGGER|EVENT TRIGGER|PUBLICATION TABLE|PUBLICATION TABLES IN SCHEMA)$/;
+/** Kinds of objects in which a user could keep something. */
+const HOLDS_DATA = /^(TABLE|FOREIGN TABLE|MATERIALIZED VIEW|SEQUENCE)$/;
+/**
+ * Which entries of an archive can be restored on a target, by rules that name each exception. Rows of a user's table
+ * are never among those left out.
+ */
+function selectEntries(entries, facts, rules) {
+    const machinery = new Machinery(entries, facts, rules);
+    if (!rules.leaveOut)
+        return { entries, leftOut: [], missing: machinery.missing };
+    const verdicts = new Map();
+    for (const entry of entries) {
+        const verdict = machinery.judge(entry) ?? judge(entry, facts, rules);
+        if (verdict)
+            verdicts.set(entry.dumpId, verdict);
+    }
+    for (const entry of entries) {
+        if (!ATTACHMENT.test(entry.desc) || verdicts.has(entry.dumpId))
+            continue;
+        const cause = entry.dependencies
+            .map((id) => verdicts.get(id))
+            .find((verdict) => verdict && !verdict.lossless);
+        if (cause)
+            verdicts.set(entry.dumpId, cause);
+    }
+    return {
+        entries: entries
+            .filter(({ dumpId }) => !verdicts.has(dumpId))
+            .map((entry) => withPresentRoles(entry, facts, rules)),
+        leftOut: entries.flatMap((entry) => {
+            const verdict = verdicts.get(entry.dumpId);
+            return verdict ? [{ entry, ...verdict }] : [];
+        }),
+        missing: machinery.missing,
+    };
+}
+/** The schemas and extensions that a provider adds, and those extensions that the target lacks. */
+class Machinery {
+    missing;
+    schemas;
+    extensions;
+    provider;
+    installed;
+    constructor(entries, facts, { provider, leaveOut }) {
+        this.provider = provider;
+        this.installed = facts.installed;
+        const unneeded = leaveOut
+            ? { ...HOUSEKEEPING, ...provider?.extensions }
+            : {};
+        const absent = entries
+            .filter(({ desc, tag }) => desc === 'EXTENSION' && isAbsent(tag, facts))
+            .map((entry) => ({
+            name: entry.tag,
+            reason: facts.refused.get(entry.tag) ?? null,
+            neededBy: neededBy(entry.dumpId, entries, unneeded[entry.tag] ?? []),
+        }));
+        const without = absent.filter(({ name, neededBy }) => name in unneeded && neededBy === null);
+        this.missing = absent.filter((extension) => !without.includes(extension));
+        this.extensions = new Map(without.map(({ name, reason }) => [
+            name,
+            `the target has no extension ${name}${reason ? ` (${reason})` : ''}, and nothing else in the dump needs it`,
+        ]));
+        const created = new Set(entries.flatMap(({ desc, namespace }) => (HOLDS_DATA.test(desc) ? namespace : [])));
+        this.schemas = new Map([
+            ...without.flatMap(({ name }) => unneeded[name].filter((schema) => !created.has(schema)).map((schema) => [schema, this.extensions.get(name)])),
+            ...ownSchemas(entries, provider),
+        ]);
+    }
+    judge({ desc, tag, namespace }) {
+        if (desc === 'EXTENSION' && this.installed.has(tag))
+            return { why: 'the target has these extensions already', lossless: true };
+        const why = (desc === 'EXTENSION' && this.extensions.get(tag)) ||
+            this.schemas.get(desc === 'SCHEMA' ? tag : namespace) ||
+            (desc === 'EVENT TRIGGER' &&
+                this.provider?.eventTriggers.includes(tag) &&
+                `they are machinery of ${this.provider.title}`);
+        return why ? { why, lossless: false } : null;
+    }
+}
+function isAbsent(extension, { installed, available, refused }) {
+    if (installed.has(extension))
+        return false;
+    return refused.has(extension) || (available !== null && !available.has(extension));
+}
+/** The first entry outside of the given schemas that cannot be without another one, in words. */
+function neededBy(dumpId, entries, schemas) {
+    const needs = entries.find(({ desc, tag, namespace, dependencies }) => dependencies.includes(dumpId) &&
+        !ATTACHMENT.test(desc) &&
+        !schemas.includes(desc === 'SCHEMA' ? tag : namespace));
+    return needs ? describeEntry(needs) : null;
+}
+/**
+ * The provider's schemas that nothing of a user needs, each with the reason for leaving it out. A schema of that name
+ * with tables of somebody else is the user's.
+ */
+function ownSchemas(entries, provider) {
+    if (!provider)
+        return [];
+    const inside = (schema) => (entry) => entry.namespace === schema || (entry.desc === 'SCHEMA' && entry.tag === schema);
+    const isOwn = (schema) => {
+        const owned = entries
+            .filter(inside(schema))
+            .filter(({ desc }) => desc === 'SCHEMA' || HOLDS_DATA.test(desc));
+        return (owned.length > 0 && (isUnmistakable(schema) || owned.every(({ owner }) => provider.roles.test(owner))));
+    };
+    let schemas = provider.schemas.filter(isOwn);
+    for (let before = -1; before !== schemas.length;) {
+        before = schemas.length;
+        const outside = schemas;
+        schemas = schemas.filter((schema) => entries.filter(inside(schema)).every(({ dumpId }) => neededBy(dumpId, entries, outside) === null));
+    }
+    return schemas.map((schema) => [schema, `schema ${schema} is machinery of ${provider.title}`]);
+}
+/** What is left out of any dump, whoever made it. */
+function judge(entry, facts, { ownerAndAcl }) {
+    const { server, mayCreate, schemas, roles } = facts;
+    const { desc, tag } = entry;
+    const may = (right) => ({ why: `"${server.role}" may not create ${right}`, lossless: false });
+    if (desc === 'SUBSCRIPTION') {
+        const why = 'a copy must not take over the subscription of its original, and a database with one cannot be dropped';
+        return { why, lossless: false };
+    }
+    if (!ownerAndAcl && rolesOf(entry).length > 0 && !rolesOf(entry).some((role) => roles.has(role)))
+        return { why: 'they are for roles that the server does not have', lossless: false };
+    if (server.superuser)
+        return null;
+    if (desc === 'EVENT TRIGGER' && !mayCreate.eventTriggers)
+        return may('event triggers');
+    const ofAll = desc === 'PUBLICATION' && / FOR ALL TABLES/.test(entry.definition);
+    if ((ofAll || desc === 'PUBLICATION TABLES IN SCHEMA') && !mayCreate.publicationsOfAll)
+        return may('publications of all tables');
+    if (desc === 'SCHEMA' && tag !== 'public' && schemas.get(tag) === false)
+        return { why: 'the target has these schemas already, and they belong to another role', lossless: true };
+    if (desc === 'COMMENT' && tag.startsWith('EXTENSION '))
+        return { why: 'CREATE EXTENSION sets the comment of an extension', lossless: true };
+    const ofForeign = desc === 'COMMENT' && tag.startsWith('SCHEMA ') && schemas.get(tag.slice(7)) === false;
+    return ofForeign ? { why: 'the schemas belong to another role', lossless: true } : null;
+}
+/** A policy for several roles stays one for those that the server has. */
+function withPresentRoles(entry, { roles }, { ownerAndAcl }) {
+    if (ownerAndAcl || entry.desc !== 'POLICY' || rolesOf(entry).every((role) => roles.has(role)))
+        return entry;
+    return entry.redefine((sql) => restrictRoles(sql, (role) => roles.has(role)));
+}
+/** `EVENT TRIGGER log_ddl`, `TABLE DATA cron.job`. */
+function describeEntry({ desc, namespace, tag }) {
+    return `${desc} ${namespace ? `${namespace}.` : ''}${tag}`;
+}
+/** Names that fit into a line. */
+const NAMED = 8;
+/** A line for each reason, with the names of what is left out; tables with data first. */
+function describeLeftOut(leftOut) {
+    return [...Map.groupBy(leftOut, ({ why }) => why)].map(([why, group]) => {
+        const entries = group.map(({ entry }) => entry).sort((a, b) => Number(b.hasData) - Number(a.hasData));
+        const more = entries.length > NAMED ? ` and ${entries.length - NAMED} more` : '';
+        return `${entries.slice(0, NAMED).map(describeEntry).join(', ')}${more}: ${why}`;
+    });
+}
+
+;// CONCATENATED MODULE: ./build/src/commands/select.js
+var select_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var select_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+/**
+ * Chooses the entries that a target can take, says which ones it leaves out, and refuses a dump that cannot be restored
+ * there, before anything is.
+ */
+function startSelecting(context, receiver) {
+    let leftOut = [];
+    const select = async (entries) => {
+        const selection = await selectFor(context, receiver, entries);
+        leftOut = selection.leftOut;
+        tell(leftOut);
+        return forServer(selection.entries, receiver.server.major);
+    };
+    return { select, leftOut: () => leftOut };
+}
+async function selectFor(context, { server, client, database }, entries) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { inputs } = context;
+        if (!isDelicate(entries))
+            return { entries, leftOut: [] };
+        const connection = onDatabase(connectionOf(context), database);
+        const session = select_addDisposableResource(env_1, await Session.open(connection, { ...context, psql: client.psql }), true);
+        const facts = await readFacts(session, server, entries);
+        const provider = providerOf(context, entries);
+        const selection = selectEntries(entries, facts, {
+            provider: provider && PROVIDERS[provider],
+            leaveOut: inputs.provider !== 'none',
+            ownerAndAcl: inputs.ownerAndAcl,
+        });
+        refuseMissing(context, selection.missing, facts);
+        return selection;
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = select_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+/** Where the dump comes from: as the input says, else as the source's host name or the dump itself does. */
+function providerOf({ inputs }, entries) {
+    if (inputs.provider === 'none')
+        return null;
+    if (inputs.provider !== 'auto')
+        return inputs.provider;
+    const host = inputs.sourceConnection && hostName(inputs.sourceConnection);
+    const found = (host && providerOfHost(host)) || providerOfDump(entries);
+    if (found)
+        log.info(`The dump comes from ${PROVIDERS[found].title}`);
+    return found;
+}
+/** What PostgreSQL says to CREATE EXTENSION: since 14, and before. */
+const select_refusals = (name) => [
+    `could not execute query: ERROR:  extension "${name}" is not available`,
+    `could not execute query: ERROR:  could not open extension control file "/usr/share/postgresql/extension/${name}.control": No such file or directory`,
+];
+/** An extension whose absence may pass by `tolerate-errors` is left to pg_restore. */
+function refuseMissing(context, missing, facts) {
+    const { tolerateErrors } = context.inputs;
+    const passes = (name) => select_refusals(name).some((text) => tolerateErrors.some((pattern) => pattern.test(text)));
+    const wanting = missing.filter(({ name }) => !passes(name));
+    if (wanting.length === 0)
+        return;
+    const names = wanting.map(({ name, reason, neededBy }) => {
+        const details = [reason, neededBy && `${neededBy} needs it`].filter(Boolean);
+        return details.length > 0 ? `${name} (${details.join('; ')})` : name;
+    });
+    const target = providerOfHost(hostName(connectionOf(context))) ?? providerOfRoles(facts.roles);
+    const where = target ? ` (on ${PROVIDERS[target].title}: ${PROVIDERS[target].allow})` : '';
+    throw new Error(`The dump has extensions that "${facts.server.role}" cannot create on the target's PostgreSQL ${facts.server.version}: ${names.join(', ')}. Nothing was restored. Install or allow them there${where}, or leave them out of the dump`);
+}
+function tell(leftOut) {
+    for (const line of describeLeftOut(leftOut.filter(({ lossless }) => lossless)))
+        log.info(`Not needed: ${line}`);
+    for (const line of describeLeftOut(leftOut.filter(({ lossless }) => !lossless)))
+        log.warning(`Left out: ${line}`);
+}
+
 ;// CONCATENATED MODULE: ./build/src/commands/copy.js
 var copy_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
@@ -46586,6 +47225,7 @@ var copy_disposeResources = (undefined && undefined.__disposeResources) || (func
     var e = new Error(message);
     return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
 });
+
 
 
 
@@ -46733,12 +47373,14 @@ async function streamCopy(context, source, target) {
     const staging = await createStaging(target.maker, target.name, wanted);
     try {
         const meter = new Meter();
+        const { select } = startSelecting(context, { ...target, database: staging.name });
         const args = dumpArguments(inputs, 'ours');
         const env = clientEnvironment(source.connection, environment);
         const { sink, report: reportArchive } = await log.group(`Copy into ${staging.name}`, async () => moveArchive(context, {
             openSource: async () => startDump(source.client.pgDump, args, env),
             openSink: await databaseSink(context, target.client, staging.name, source.size),
             clientMajor: target.client.major,
+            select,
             meter,
             total: { bytes: source.size, of: "the source's size" },
         }));
@@ -47121,7 +47763,7 @@ function incomparable(before, now) {
     return isCounted(before) === isCounted(now) ? null : 'only one of the two was counted';
 }
 /** So many tables tell where the rows went. */
-const NAMED = 5;
+const shrinkage_NAMED = 5;
 /**
  * By how much a dump is smaller than the one before it, in words, with the tables that shrank most.
  *
@@ -47134,8 +47776,8 @@ function describeShrinkage(before, now, limit) {
         return null;
     const sums = shrunk.map(shrinkage_describe).join(' and ');
     const tables = tableLosses(before, now, shrunk[0].name);
-    const more = tables.length > NAMED ? ` and ${tables.length - NAMED} more tables` : '';
-    const named = tables.slice(0, NAMED).join(', ');
+    const more = tables.length > shrinkage_NAMED ? ` and ${tables.length - shrinkage_NAMED} more tables` : '';
+    const named = tables.slice(0, shrinkage_NAMED).join(', ');
     return named === '' ? sums : `${sums}; most of it in ${named}${more}`;
 }
 function measures(before, now) {
@@ -47485,7 +48127,7 @@ async function pruneDumps(context, storage, scope) {
     const fates = [...judged, ...unsound].sort((a, b) => (a.key.createdAt < b.key.createdAt ? 1 : -1));
     const uncommitted = entries.filter((entry) => !entry.committed).length;
     const pruned = { fates, uncommitted, orphans: orphans.length, foreign, dryRun };
-    tell(pruned);
+    prune_tell(pruned);
     await swept;
     return pruned;
 }
@@ -47534,7 +48176,7 @@ async function prune_remove(storage, dumps) {
     forget();
     return refused;
 }
-function tell(pruned) {
+function prune_tell(pruned) {
     const { fates, dryRun } = pruned;
     for (const { key, size, keep, reasons } of fates) {
         const fate = keep ? 'Kept' : dryRun ? 'Would delete' : 'Deleted';
@@ -48162,6 +48804,7 @@ async function lastLine(stream) {
 
 
 
+
 /** Finds the dump that `dump-key` names. */
 async function findDump(context) {
     return await log.group('Find the dump', () => lookForDump(context));
@@ -48186,13 +48829,15 @@ async function lookForDump(context) {
  * Moves a dump out of storage into a sink, and commits the sink only after size, digest, structure and row counts are
  * what they should be.
  */
-async function receive(context, { storage, chosen }, clientMajor, openSink) {
+async function receive(context, { storage, chosen }, receiver, openSink) {
     const meter = new Meter();
+    const { select, leftOut } = startSelecting(context, receiver);
+    const clientMajor = receiver.client.major;
     const total = chosen.manifest && { bytes: chosen.manifest.rawBytes, of: 'the data' };
-    const open = { openSource: () => storage.download(chosen.key), openSink, clientMajor, meter, total };
+    const open = { openSource: () => storage.download(chosen.key), openSink, clientMajor, select, meter, total };
     const { sink, report } = await moveArchive(context, open).catch((error) => Promise.reject(explainDamage(error, chosen, meter)));
     try {
-        checkReceived(chosen, meter, report());
+        checkReceived(chosen, meter, report(), leftOut());
     }
     catch (error) {
         await sink.abort();
@@ -48200,7 +48845,7 @@ async function receive(context, { storage, chosen }, clientMajor, openSink) {
     }
     await finishRestore(sink, context.signal);
     log.info(`Received all ${formatBytes(meter.bytes)}, ${describeRows(report())}${chosen.manifest ? ', as in the manifest' : ''}`);
-    return { sha256: meter.sha256, counted: report(), archive: report() };
+    return { sha256: meter.sha256, counted: report(), archive: report(), leftOut: leftOut() };
 }
 /** An archive that ends too early is most often a download that did. */
 function explainDamage(error, { key, size }, meter) {
@@ -48211,7 +48856,7 @@ function explainDamage(error, { key, size }, meter) {
     }
     return new Error(`${key} is damaged: ${error.message}; the target is as it was`, { cause: error });
 }
-function checkReceived({ key, size, manifest }, meter, archive) {
+function checkReceived({ key, size, manifest }, meter, archive, leftOut) {
     if (meter.bytes !== size) {
         throw new Error(`${key} has ${size} bytes and ${meter.bytes} arrived; the target is as it was`);
     }
@@ -48220,9 +48865,15 @@ function checkReceived({ key, size, manifest }, meter, archive) {
     if (manifest.sha256 !== meter.sha256) {
         throw new Error(`${key} is not what was dumped (SHA-256 ${meter.sha256}, its manifest says ${manifest.sha256}); the target is as it was`);
     }
-    const difference = archive.opaque ? null : describeDifference(manifest.tables, archive.tables);
+    const expected = withoutLeftOut(manifest.tables, leftOut);
+    const difference = archive.opaque ? null : describeDifference(expected, archive.tables);
     if (difference)
         throw new Error(`${key} differs from its manifest: ${difference}; the target is as it was`);
+}
+/** The tables of a manifest whose data are restored. */
+function withoutLeftOut(tables, leftOut) {
+    const gone = new Set(leftOut.map(({ entry }) => (entry.desc === 'TABLE DATA' ? `${entry.namespace}.${entry.tag}` : '')));
+    return tables.filter(({ schema, name }) => !gone.has(`${schema}.${name}`));
 }
 /** The first tables whose rows differ, in words, or null. Tables whose rows nobody could count are equal. */
 function describeDifference(expected, found) {
@@ -48347,6 +48998,7 @@ async function templateName(context, manifest, target) {
         inputs.pgRestoreArgs,
         inputs.ownerAndAcl,
         inputs.tolerateErrors.map(String),
+        inputs.provider,
         target.locale ?? manifest.locale,
         target.server.role,
     ];
@@ -48543,14 +49195,14 @@ async function restoreByTemplate(context, manifest, target, restoreIt) {
     return { staging, result: { sha256: manifest.sha256, counted: manifest } };
 }
 /** A staging database with the dump in it. */
-async function restoreBeside(context, dump, { name, client, maker, locale, properties }) {
+async function restoreBeside(context, dump, { name, server, client, maker, locale, properties }) {
     const wanted = {
         locale: locale ?? dump.chosen.manifest?.locale ?? null,
         tablespace: properties?.tablespace ?? null,
     };
     const staging = await createStaging(maker, name, wanted);
     try {
-        const result = await log.group(`Restore into ${staging.name}`, async () => receive(context, dump, client.major, await databaseSink(context, client, staging.name, dump.chosen.manifest?.rawBytes ?? null)));
+        const result = await log.group(`Restore into ${staging.name}`, async () => receive(context, dump, { server, client, database: staging.name }, await databaseSink(context, client, staging.name, dump.chosen.manifest?.rawBytes ?? null)));
         return { staging, result };
     }
     catch (error) {
@@ -48577,7 +49229,7 @@ async function restoreInPlace(context, dump) {
         const env = clientEnvironment(connection, context.environment);
         log.info('Restoring in place, in one transaction: objects of the dump replace those of the same name, all others stay');
         const open = async () => startInPlace(client, server.major, context.inputs, env);
-        const received = await receive(context, dump, client.major, open);
+        const received = await receive(context, dump, { server, client, database: connection.database }, open);
         await runHooks('pre-swap-hooks', context.inputs.preSwapHooks, connection, { ...context, psql: client.psql });
         await analyze(context, client, connection.database);
         return { ...received, database: connection.database, previous: null, serverVersion: server.version };
@@ -48853,7 +49505,7 @@ async function tryOut(context, dump, manifest, psql) {
         const wanted = { locale: manifest.locale, tablespace: null };
         const throwaway = await createStaging({ session, server, run: run.url }, manifest.database, wanted);
         try {
-            const received = await log.group(`Restore into ${throwaway.name}`, async () => receive(context, dump, client.major, await databaseSink(context, client, throwaway.name, manifest.rawBytes)));
+            const received = await log.group(`Restore into ${throwaway.name}`, async () => receive(context, dump, { server, client, database: throwaway.name }, await databaseSink(context, client, throwaway.name, manifest.rawBytes)));
             return await log.group('Compare', async () => ({
                 ...(await compare(context, manifest, received, client, throwaway.name)),
                 serverVersion: server.version,
@@ -48875,13 +49527,14 @@ async function tryOut(context, dump, manifest, psql) {
             await result_1;
     }
 }
-async function compare(context, manifest, { archive }, client, database) {
+async function compare(context, manifest, { archive, leftOut }, client, database) {
     const env_2 = { stack: [], error: void 0, hasError: false };
     try {
         const connection = onDatabase(connectionOf(context), database);
         const session = verify_addDisposableResource(env_2, await Session.open(connection, { ...context, psql: client.psql }), true);
-        const counts = await countRows(session, manifest.tables);
-        const difference = describeDifference(manifest.tables, counts);
+        const expected = withoutLeftOut(manifest.tables, leftOut);
+        const counts = await countRows(session, expected);
+        const difference = describeDifference(expected, counts);
         if (difference)
             throw new Error(`The restored database differs from the dump: ${difference}`);
         log.info(`${formatQuantity(counts.length, 'table')} counted again, each with the rows that were dumped`);
@@ -48967,6 +49620,7 @@ const DEFAULTS = {
     'disconnect-source': 'false',
     'owner-and-acl': 'false',
     'tolerate-errors': '',
+    provider: 'auto',
     'verify-sql': '',
     'dry-run': 'false',
     'keep-last': '',
@@ -49538,9 +50192,11 @@ function parseMirror(text) {
 
 
 
+
 const COMMANDS = ['dump', 'restore', 'list', 'verify', 'copy', 'drop', 'prune'];
 const COPY_METHODS = ['auto', 'stream', 'template'];
 const INSTALL_MODES = ['auto', 'never'];
+const inputs_PROVIDERS = ['auto', 'none', ...PROVIDER_NAMES];
 const CHECKSUM_MODES = ['auto', 'when-supported', 'when-required'];
 /** Collects every mistake instead of stopping at the first, so that a user mends them all in one go. */
 class Reader {
@@ -49697,6 +50353,7 @@ function readBehaviour(reader) {
         swap: reader.boolean('swap'),
         ownerAndAcl: reader.boolean('owner-and-acl'),
         tolerateErrors: reader.read('tolerate-errors', parseExpressions, []),
+        provider: reader.read('provider', (text) => parseChoice(text, inputs_PROVIDERS), 'auto'),
         verifySql: reader.list('verify-sql'),
         protectedDatabases: reader.list('protected-databases'),
         overwrite: reader.boolean('overwrite'),

@@ -199,7 +199,10 @@ test('a newer version passes untouched, unless the reader is too old for it', as
 test('entries that are not kept go with their data', async () => {
   const sample = shop()
   const keep = new Set([1, 2, 3, 5, 9])
-  const decoder = createDecoder({ jobs: 2, keep: (entry) => keep.has(entry.dumpId) })
+  const decoder = createDecoder({
+    jobs: 2,
+    select: async (entries) => entries.filter((entry) => keep.has(entry.dumpId)),
+  })
   const expected = { ...sample, minor: 15, entries: sample.entries.filter((entry) => keep.has(entry.id)) }
   assertSame(await pass(decoder, await encode(sample, { method: 'zstd' })), joined(expected))
   assert.deepEqual(

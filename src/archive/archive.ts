@@ -1,13 +1,13 @@
 import type { Compression } from './encode.ts'
 import type { ArchiveProgress, ArchiveReport } from './report.ts'
-import type { TocEntry } from './toc.ts'
-import { ANY_MINOR, Transcoder } from './transcode.ts'
+import { ANY_MINOR, type Select, Transcoder } from './transcode.ts'
 
 export type { Compression } from './encode.ts'
 export { ArchiveError } from './error.ts'
 export { writeOffsets } from './offsets.ts'
 export type { ArchiveLayout, ArchiveProgress, ArchiveReport, TableCount } from './report.ts'
-export type { TocEntry } from './toc.ts'
+export { TocEntry } from './toc.ts'
+export type { Select } from './transcode.ts'
 
 /**
  * A stage of a pipeline that an archive flows through, once. `transform` throws ArchiveError when the archive is
@@ -26,21 +26,23 @@ const OLDEST_READER = 14
  * 16 and later for zstd, any for gzip and none. Entries keep their order; memory is bounded by a few MiB a job.
  */
 export function createEncoder(options: { compression: Compression; jobs: number }): ArchiveStage {
-  return stage({ ...options, maxMinor: ANY_MINOR, keep: () => true })
+  return stage({ ...options, maxMinor: ANY_MINOR, select: everything })
 }
 
 /**
- * Decompresses an archive, for a reader of versions up to `maxVersion` (see newestReadable), without the entries that
- * `keep` refuses.
+ * Decompresses an archive, for a reader of versions up to `maxVersion` (see newestReadable). `select` says which entries
+ * of the table of contents to write, with their data, and may have changed them; nothing is written before it answers.
  */
 export function createDecoder(options: {
   maxVersion?: string | undefined
   jobs: number
-  keep?: ((entry: TocEntry) => boolean) | undefined
+  select?: Select | undefined
 }): ArchiveStage {
-  const { maxVersion, jobs, keep = () => true } = options
-  return stage({ compression: { method: 'none' }, jobs, keep, maxMinor: minorOf(maxVersion) })
+  const { maxVersion, jobs, select = everything } = options
+  return stage({ compression: { method: 'none' }, jobs, select, maxMinor: minorOf(maxVersion) })
 }
+
+const everything: Select = async (entries) => entries
 
 function stage(options: ConstructorParameters<typeof Transcoder>[0]): ArchiveStage {
   const transcoder = new Transcoder(options)

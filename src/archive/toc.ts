@@ -65,6 +65,17 @@ export class TocEntry {
   get definition(): string {
     return text(this.fields.defn)
   }
+  /** IDs of the entries that this one needs. Some may not be in the archive: pg_dump lists objects that it did not dump. */
+  get dependencies(): number[] {
+    return this.fields.dependencies.map((id) => Number(text(id)))
+  }
+  /** The same entry with other SQL. Its bytes are those of latin1, so that text in any encoding survives a replacement. */
+  redefine(change: (definition: string) => string): TocEntry {
+    return new TocEntry({
+      ...this.fields,
+      defn: Buffer.from(change(this.fields.defn?.toString('latin1') ?? ''), 'latin1'),
+    })
+  }
   /** Whether the data are text COPY; otherwise they are INSERT statements or a large object. */
   get isCopy(): boolean {
     return (this.fields.copyStmt?.length ?? 0) > 0

@@ -11,12 +11,15 @@ import { readToc, type TocEntry, tocBytes } from './toc.ts'
 /** The reader to come has no limit that we know of. */
 export const ANY_MINOR = Number.POSITIVE_INFINITY
 
-/** `maxMinor` is the newest version 1.x that may be written; entries that `keep` refuses are left out with their data. */
+/** Chooses among the entries of an archive. What it throws ends the transfer before a byte was written. */
+export type Select = (entries: readonly TocEntry[]) => Promise<readonly TocEntry[]>
+
+/** `maxMinor` is the newest version 1.x that may be written; entries that `select` leaves out go with their data. */
 export type TranscodeOptions = {
   compression: Compression
   jobs: number
   maxMinor: number
-  keep: (entry: TocEntry) => boolean
+  select: Select
 }
 
 /** Reads one archive and writes it again: compressed otherwise, filtered, for an older reader; and counts it. */
@@ -58,7 +61,7 @@ export class Transcoder {
     const read = await readHeader(input)
     const entries = await readToc(input, read)
     const header = writtenHeader(read, this.options)
-    const kept = lowerToc(entries.filter(this.options.keep), read, header)
+    const kept = lowerToc(await this.options.select(entries), read, header)
     const head = headerBytes(header)
     const toc = tocBytes(header, kept)
     yield head

@@ -27,6 +27,7 @@ import { anyClient, type PostgresClient } from '../tools/postgres.ts'
 import { databaseSink, finishRestore, moveArchive } from './move.ts'
 import { connectionOf, openClient, toolOptions } from './prepare.ts'
 import { replaceDatabase, type Target } from './replace.ts'
+import { startSelecting } from './select.ts'
 
 type Source = {
   connection: Connection
@@ -166,6 +167,7 @@ async function streamCopy(context: Context, source: Source, target: Target): Pro
   const staging = await createStaging(target.maker, target.name, wanted)
   try {
     const meter = new Meter()
+    const { select } = startSelecting(context, { ...target, database: staging.name })
     const args = dumpArguments(inputs, 'ours')
     const env = clientEnvironment(source.connection, environment)
     const { sink, report: reportArchive } = await log.group(`Copy into ${staging.name}`, async () =>
@@ -173,6 +175,7 @@ async function streamCopy(context: Context, source: Source, target: Target): Pro
         openSource: async () => startDump(source.client.pgDump, args, env),
         openSink: await databaseSink(context, target.client, staging.name, source.size),
         clientMajor: target.client.major,
+        select,
         meter,
         total: { bytes: source.size, of: "the source's size" },
       }),

@@ -1,5 +1,5 @@
 import { statfs } from 'node:fs/promises'
-import { type ArchiveReport, createDecoder, newestReadable } from '../archive/archive.ts'
+import { type ArchiveReport, createDecoder, newestReadable, type Select } from '../archive/archive.ts'
 import type { Context } from '../context.ts'
 import { clientEnvironment, onDatabase } from '../database/connection.ts'
 import { startParallelRestore } from '../database/parallel-restore.ts'
@@ -19,6 +19,8 @@ export type Move = {
   openSink: OpenSink
   /** Major version of the client that reads the archive at the end. */
   clientMajor: number
+  /** What of it is restored. */
+  select: Select
   /** Counts and hashes what comes out of the source. */
   meter: Meter
   total: Progress['total']
@@ -30,9 +32,9 @@ export type Move = {
  */
 export async function moveArchive(
   { inputs, signal }: Context,
-  { openSource, openSink, clientMajor, meter, total }: Move,
+  { openSource, openSink, clientMajor, select, meter, total }: Move,
 ): Promise<{ sink: Sink; report: () => ArchiveReport }> {
-  const decoder = createDecoder({ maxVersion: newestReadable(clientMajor), jobs: inputs.jobs })
+  const decoder = createDecoder({ maxVersion: newestReadable(clientMajor), jobs: inputs.jobs, select })
   const { report, progress } = decoder
   using _ = showProgress({
     verb: 'Restored',

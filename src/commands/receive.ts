@@ -1,5 +1,6 @@
 import type { ArchiveReport } from '../archive/archive.ts'
 import type { Context } from '../context.ts'
+import type { LeftOut } from '../database/selection.ts'
 import { Meter } from '../process/transfer.ts'
 import { formatBytes, formatCount, formatDuration } from '../report/format.ts'
 import { log } from '../report/log.ts'
@@ -11,6 +12,7 @@ import type { Storage } from '../storage/storage.ts'
 import { ageOf, checkAge } from './freshness.ts'
 import { finishRestore, moveArchive, type OpenSink } from './move.ts'
 import { narrowingOf, openStorage } from './prepare.ts'
+import { type Receiver, startSelecting } from './select.ts'
 
 /** A stored dump that was found, and the store that has it. */
 export type Dump = { storage: Storage; chosen: Chosen }
@@ -20,6 +22,7 @@ export type Received = {
   sha256: string
   counted: { tables: readonly TableRows[]; rows: number | null }
   archive: ArchiveReport
+  leftOut: readonly LeftOut[]
 }
 
 /** Finds the dump that `dump-key` names. */
@@ -55,17 +58,19 @@ async function lookForDump(context: Context): Promise<Dump> {
 export async function receive(
   context: Context,
   { storage, chosen }: Dump,
-  clientMajor: number,
+  receiver: Receiver,
   openSink: OpenSink,
 ): Promise<Received> {
   const meter = new Meter()
+  const { select, leftOut } = startSelecting(context, receiver)
+  const clientMajor = receiver.client.major
   const total = chosen.manifest && { bytes: chosen.manifest.rawBytes, of: 'the data' }
-  const open = { openSource: () => storage.download(chosen.key), openSink, clientMajor, meter, total }
+  const open = { openSource: () => storage.download(chosen.key), openSink, clientMajor, select, meter, total }
   const { sink, report } = await moveArchive(context, open).catch((error) =>
     Promise.reject(explainDamage(error, chosen, meter)),
   )
   try {
-    checkReceived(chosen, meter, report())
+    checkReceived(chosen, meter, report(), leftOut())
   } catch (error) {
     await sink.abort()
     throw error
@@ -74,7 +79,7 @@ export async function receive(
   log.info(
     `Received all ${formatBytes(meter.bytes)}, ${describeRows(report())}${chosen.manifest ? ', as in the manifest' : ''}`,
   )
-  return { sha256: meter.sha256, counted: report(), archive: report() }
+  return { sha256: meter.sha256, counted: report(), archive: report(), leftOut: leftOut() }
 }
 
 /** An archive that ends too early is most often a download that did. */
@@ -89,7 +94,12 @@ function explainDamage(error: unknown, { key, size }: Chosen, meter: Meter): unk
   return new Error(`${key} is damaged: ${error.message}; the target is as it was`, { cause: error })
 }
 
-function checkReceived({ key, size, manifest }: Chosen, meter: Meter, archive: ArchiveReport): void {
+function checkReceived(
+  { key, size, manifest }: Chosen,
+  meter: Meter,
+  archive: ArchiveReport,
+  leftOut: readonly LeftOut[],
+): void {
   if (meter.bytes !== size) {
     throw new Error(`${key} has ${size} bytes and ${meter.bytes} arrived; the target is as it was`)
   }
@@ -99,11 +109,20 @@ function checkReceived({ key, size, manifest }: Chosen, meter: Meter, archive: A
       `${key} is not what was dumped (SHA-256 ${meter.sha256}, its manifest says ${manifest.sha256}); the target is as it was`,
     )
   }
-  const difference = archive.opaque ? null : describeDifference(manifest.tables, archive.tables)
+  const expected = withoutLeftOut(manifest.tables, leftOut)
+  const difference = archive.opaque ? null : describeDifference(expected, archive.tables)
   if (difference) throw new Error(`${key} differs from its manifest: ${difference}; the target is as it was`)
 }
 
 type Counted = Pick<TableRows, 'schema' | 'name' | 'rows'>
+
+/** The tables of a manifest whose data are restored. */
+export function withoutLeftOut(tables: readonly TableRows[], leftOut: readonly LeftOut[]): TableRows[] {
+  const gone = new Set(
+    leftOut.map(({ entry }) => (entry.desc === 'TABLE DATA' ? `${entry.namespace}.${entry.tag}` : '')),
+  )
+  return tables.filter(({ schema, name }) => !gone.has(`${schema}.${name}`))
+}
 
 /** The first tables whose rows differ, in words, or null. Tables whose rows nobody could count are equal. */
 export function describeDifference(expected: readonly Counted[], found: readonly Counted[]): string | null {

@@ -79,7 +79,7 @@ async function restoreByTemplate(
 async function restoreBeside(
   context: Context,
   dump: Dump,
-  { name, client, maker, locale, properties }: Target,
+  { name, server, client, maker, locale, properties }: Target,
 ): Promise<Built> {
   const wanted = {
     locale: locale ?? dump.chosen.manifest?.locale ?? null,
@@ -91,7 +91,7 @@ async function restoreBeside(
       receive(
         context,
         dump,
-        client.major,
+        { server, client, database: staging.name },
         await databaseSink(context, client, staging.name, dump.chosen.manifest?.rawBytes ?? null),
       ),
     )
@@ -121,7 +121,7 @@ async function restoreInPlace(context: Context, dump: Dump): Promise<Outcome | n
     'Restoring in place, in one transaction: objects of the dump replace those of the same name, all others stay',
   )
   const open = async () => startInPlace(client, server.major, context.inputs, env)
-  const received = await receive(context, dump, client.major, open)
+  const received = await receive(context, dump, { server, client, database: connection.database }, open)
   await runHooks('pre-swap-hooks', context.inputs.preSwapHooks, connection, { ...context, psql: client.psql })
   await analyze(context, client, connection.database)
   return { ...received, database: connection.database, previous: null, serverVersion: server.version }

@@ -47,6 +47,7 @@ export async function templateName(context: Context, manifest: Manifest, target:
     inputs.pgRestoreArgs,
     inputs.ownerAndAcl,
     inputs.tolerateErrors.map(String),
+    inputs.provider,
     target.locale ?? manifest.locale,
     target.server.role,
   ]

@@ -20,10 +20,14 @@ export function restoreArguments({ ownerAndAcl, pgRestoreArgs }: RestoreInputs):
 /** Restores into `PGDATABASE`: an empty name is "not given" for libpq, and a name in argv could be a connection string. */
 export const INTO_PGDATABASE = '--dbname='
 
+/** Each session of a pg_restore 17 or later begins with it. */
+const NEW_SETTING =
+  /could not execute query: ERROR: {2}unrecognized configuration parameter "transaction_timeout"/
+
 /** Errors of pg_restore that change nothing about the restored data. Anything else stops the restore. */
 export const TOLERABLE_ERRORS: readonly { pattern: RegExp; why: string }[] = [
   {
-    pattern: /unrecognized configuration parameter "transaction_timeout"/,
+    pattern: NEW_SETTING,
     why: 'a client of version 17 or later sets it, and older servers do not have it',
   },
   {
@@ -39,6 +43,8 @@ export class ErrorJudge {
   /** The first error that may not pass. */
   fatal: string | null = null
   #ignored = 0
+  #settings = 0
+  #toleratedSettings = 0
   #messages = 0
   #entry = ''
   readonly #patterns: readonly RegExp[]
@@ -54,11 +60,15 @@ export class ErrorJudge {
     const entry = /from TOC entry \d+; \d+ \d+ (.+)$/.exec(line)?.[1]
     if (entry) this.#entry = entry.trim()
     this.#ignored = Number(/errors ignored on restore: (\d+)/.exec(line)?.[1] ?? this.#ignored)
-    if (line.startsWith('pg_restore:')) this.#messages += line.match(/\b(?:error|fatal): /g)?.length ?? 0
+    // Two workers may mix what they write piece by piece: the program, the word, and the rest of the line.
+    if (/^(?:pg_restore|error|fatal):/.test(line))
+      this.#messages += line.match(/\b(?:error|fatal): /g)?.length ?? 0
+    this.#settings += line.split(NEW_SETTING).length - 1
     const error = /^pg_restore: (?:error|fatal): (.+)$/.exec(line)?.[1]
     if (!error) return false
     if (this.#patterns.some((pattern) => pattern.test(error))) {
       this.tolerated += 1
+      if (NEW_SETTING.test(error)) this.#toleratedSettings += 1
       log.info(`  tolerated (${this.#entry || 'no entry'}): ${hideValues(error)}`)
       return false
     }
@@ -73,13 +83,14 @@ export class ErrorJudge {
   }
 
   /**
-   * Its own count of errors is too high with several jobs: a worker that ignored one reports every later entry as
-   * another (`restore_toc_entry` in pg_backup_archiver.c). There we count messages, also those that two workers mixed.
+   * Its own count of errors is wrong with several jobs: a worker that ignored one reports every later entry as another
+   * (`restore_toc_entry` in pg_backup_archiver.c), and no worker reports what its session began with. There we count
+   * messages, and those about the setting wherever they are in a line, because workers begin their sessions at once.
    */
   #knowsAll(): boolean {
-    return this.#parallel
-      ? this.#messages === this.tolerated && this.#ignored >= this.tolerated
-      : this.#ignored === this.tolerated
+    if (!this.#parallel) return this.#ignored === this.tolerated
+    const others = this.tolerated - this.#toleratedSettings
+    return this.#messages === others + this.#settings && this.#ignored >= others
   }
 }
 

@@ -37,6 +37,7 @@ export const DEFAULTS = {
   'disconnect-source': 'false',
   'owner-and-acl': 'false',
   'tolerate-errors': '',
+  provider: 'auto',
   'verify-sql': '',
   'dry-run': 'false',
   'keep-last': '',

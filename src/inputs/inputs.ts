@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { ambientConnection, type Connection, parseDatabaseUrl } from '../database/connection.ts'
+import { PROVIDER_NAMES } from '../database/providers.ts'
 import type { Environment } from '../process/environment.ts'
 import { type KeepRules, PERIODS, type Period } from '../storage/retention.ts'
 import type { AwsRelease } from '../tools/aws.ts'
@@ -26,6 +27,7 @@ import { parseAwsRelease, parseMirror } from './tools.ts'
 export const COMMANDS = ['dump', 'restore', 'list', 'verify', 'copy', 'drop', 'prune'] as const
 const COPY_METHODS = ['auto', 'stream', 'template'] as const
 const INSTALL_MODES = ['auto', 'never'] as const
+const PROVIDERS = ['auto', 'none', ...PROVIDER_NAMES] as const
 const CHECKSUM_MODES = ['auto', 'when-supported', 'when-required'] as const
 export type Command = (typeof COMMANDS)[number]
 
@@ -66,6 +68,8 @@ export type Inputs = Readonly<{
   swap: boolean
   ownerAndAcl: boolean
   tolerateErrors: readonly RegExp[]
+  /** The managed provider whose rules hold for what is restored. */
+  provider: (typeof PROVIDERS)[number]
   verifySql: readonly string[]
   keep: KeepRules
   dryRun: boolean
@@ -265,6 +269,7 @@ function readBehaviour(reader: Reader) {
     swap: reader.boolean('swap'),
     ownerAndAcl: reader.boolean('owner-and-acl'),
     tolerateErrors: reader.read('tolerate-errors', parseExpressions, []),
+    provider: reader.read('provider', (text) => parseChoice(text, PROVIDERS), 'auto' as const),
     verifySql: reader.list('verify-sql'),
     protectedDatabases: reader.list('protected-databases'),
     overwrite: reader.boolean('overwrite'),

@@ -1,0 +1,29 @@
+const NAME = '(?:"(?:[^"]|"")*"|[^\\s",;.()]+)'
+
+/** `CREATE POLICY` as pg_dump writes it (dumpPolicy in pg_dump.c), up to its roles, and the roles. */
+const POLICY = new RegExp(
+  `^(CREATE POLICY ${NAME} ON ${NAME}(?:\\.${NAME})?(?: AS \\w+)?(?: FOR \\w+)? TO )(${NAME}(?:, ${NAME})*)`,
+)
+
+/** The roles that a policy is for; none when it is for all. @param definition bytes as latin1 */
+export function policyRoles(definition: string): string[] {
+  return namesOf(POLICY.exec(definition)?.[2] ?? '').map(plainName)
+}
+
+/** The policy for only those of its roles that `wanted` accepts. */
+export function restrictRoles(definition: string, wanted: (role: string) => boolean): string {
+  return definition.replace(POLICY, (_, head: string, roles: string) => {
+    const kept = namesOf(roles).filter((role) => wanted(plainName(role)))
+    return head + kept.join(', ')
+  })
+}
+
+function namesOf(list: string): string[] {
+  return list.match(new RegExp(NAME, 'g'))?.map((name) => name.replace(/,$/, '')) ?? []
+}
+
+/** A quoted identifier as it is stored. */
+function plainName(name: string): string {
+  const inner = name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name
+  return Buffer.from(inner, 'latin1').toString()
+}
