@@ -6,6 +6,8 @@ import { tempFolder } from '../support/temp.ts'
 const OS_RELEASE = {
   debian: 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nID=debian\nVERSION_CODENAME=bookworm\n',
   alpine: 'PRETTY_NAME="Alpine Linux v3.22"\nID=alpine\n',
+  fedora: 'PRETTY_NAME="Fedora Linux 43"\nID=fedora\nVERSION_ID=43\n',
+  rocky: 'PRETTY_NAME="Rocky Linux 9.6"\nID="rocky"\nID_LIKE="rhel centos fedora"\nVERSION_ID="9.6"\n',
   unknown: 'PRETTY_NAME="Slackware 15"\nID=slackware\n',
 }
 

@@ -6,6 +6,7 @@ import { type Command, withSudo } from '../../src/tools/command.ts'
 import { mirrored } from '../../src/tools/download.ts'
 import type { Attempt } from '../../src/tools/install.ts'
 import { aptAttempts, majorsInPolicy, pgdgSource } from '../../src/tools/postgres-apt.ts'
+import { dnfAttempts, pgdgAttempt, pgdgRepository } from '../../src/tools/postgres-dnf.ts'
 import { namedAttempts } from '../../src/tools/postgres-install.ts'
 import { extractCommand, newestRelease } from '../../src/tools/postgres-windows.ts'
 import { type SignedKind, vendorCheck } from '../../src/tools/vendor-signature.ts'
@@ -90,14 +91,8 @@ test('the repository is signed by its own key, and gone afterwards', () => {
 test('other systems name the major in the package', () => {
   const majors = { preferred: [16], reserve: [17] }
   assert.deepEqual(plan(namedAttempts('apk', majors)), [
-    'apk add --no-cache postgresql16-client',
-    'apk add --no-cache postgresql17-client',
-  ])
-  assert.deepEqual(plan(namedAttempts('dnf', majors)), [
-    'dnf -y -q install postgresql16',
-    'dnf -y -q module install postgresql:16/client',
-    'dnf -y -q install postgresql17',
-    'dnf -y -q module install postgresql:17/client',
+    'apk add --no-cache --wait 120 postgresql16-client',
+    'apk add --no-cache --wait 120 postgresql17-client',
   ])
   assert.deepEqual(plan(namedAttempts('brew', majors)), [
     'brew install --quiet postgresql@16',
@@ -106,12 +101,46 @@ test('other systems name the major in the package', () => {
   assert.deepEqual(namedAttempts('none', majors), [])
 })
 
+test('dnf: a package of the distribution, a module of it, or the repository of PostgreSQL', () => {
+  assert.deepEqual(plan(dnfAttempts(16)), [
+    'dnf -y -q install postgresql16',
+    'dnf -y -q module install postgresql:16/client',
+  ])
+  const attempt = pgdgAttempt(17, '/f')
+  assert.deepEqual(plan([attempt]), [
+    'install -D -m 644 /f/key.asc /etc/pki/rpm-gpg/pgclone-action-pgdg.asc' +
+      ' && install -D -m 644 /f/pgdg.repo /etc/yum.repos.d/pgclone-action-pgdg.repo' +
+      ' && dnf -y -q install postgresql17',
+  ])
+  assert.deepEqual(attempt.cleanup?.map(typed), [
+    'rm -f /etc/yum.repos.d/pgclone-action-pgdg.repo /etc/pki/rpm-gpg/pgclone-action-pgdg.asc',
+  ])
+  for (const commands of [...dnfAttempts(16), attempt].map(({ commands }) => commands))
+    assert.ok(commands.every(({ asRoot }) => asRoot))
+})
+
+test('the yum repository is that of the system, and signed by its own key', () => {
+  const text = `[pgclone-action-pgdg]
+name=PostgreSQL 17
+baseurl=https://download.postgresql.org/pub/repos/yum/17/redhat/rhel-9-aarch64
+enabled=1
+gpgcheck=1
+gpgkey=file:///etc/pki/rpm-gpg/pgclone-action-pgdg.asc
+module_hotfixes=1
+`
+  assert.equal(pgdgRepository(17, 9, 'aarch64', null), text)
+  assert.equal(
+    pgdgRepository(17, 9, 'aarch64', 'http://mirror'),
+    text.replace('https://download', 'http://mirror/download'),
+  )
+})
+
 test('packages of the AWS CLI', () => {
   assert.deepEqual(plan(awsPackageAttempts('apt')), [
     `${INSTALL} awscli`,
     `apt-get update && ${INSTALL} awscli`,
   ])
-  assert.deepEqual(plan(awsPackageAttempts('apk')), ['apk add --no-cache aws-cli'])
+  assert.deepEqual(plan(awsPackageAttempts('apk')), ['apk add --no-cache --wait 120 aws-cli'])
   assert.equal(plan(awsPackageAttempts('dnf'))[0], 'dnf -y -q install awscli2')
   assert.deepEqual(plan(awsPackageAttempts('brew')), ['brew install --quiet awscli'])
   assert.deepEqual(awsPackageAttempts('none'), [])

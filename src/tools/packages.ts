@@ -41,7 +41,7 @@ export function packageAttempts(manager: PackageManager, packageName: string): A
         { name: `${name} with fresh package lists`, commands: [APT_UPDATE, aptInstall(packageName)] },
       ]
     case 'apk':
-      return [{ name, commands: [asRoot('apk', 'add', '--no-cache', packageName)] }]
+      return [{ name, commands: [asRoot('apk', 'add', '--no-cache', '--wait', '120', packageName)] }]
     case 'dnf':
       return [{ name, commands: [asRoot('dnf', '-y', '-q', 'install', packageName)] }]
     case 'brew':
@@ -54,6 +54,11 @@ export function packageAttempts(manager: PackageManager, packageName: string): A
 /** A command of a package manager, with the time such things take. */
 export function asRoot(file: string, ...args: string[]): Command {
   return { file, args, asRoot: true, timeoutSeconds: PACKAGE_TIMEOUT }
+}
+
+/** Copies a file of ours to a place of the system, where everybody may read it. */
+export function placeFile(source: string, target: string): Command {
+  return asRoot('install', '-D', '-m', '644', source, target)
 }
 
 /** Homebrew refuses to run as root, and would otherwise first update all of itself. */

@@ -1,11 +1,11 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Command, runCommand } from './command.ts'
+import { runCommand } from './command.ts'
 import { mirrored } from './download.ts'
 import type { Attempt } from './install.ts'
 import type { ToolOptions } from './options.ts'
-import { APT_UPDATE, aptGet, aptInstall, asRoot, packageAttempts } from './packages.ts'
+import { APT_UPDATE, aptGet, aptInstall, asRoot, packageAttempts, placeFile } from './packages.ts'
 import { PGDG_KEY } from './pgdg-key.ts'
 
 const KEY_FILE = '/etc/apt/keyrings/pgclone-action-pgdg.asc'
@@ -56,14 +56,12 @@ const PGDG_UPDATE = aptGet([
 
 /** The repository is there only while we install: a key of ours must not clash with one that the user adds later. */
 function pgdgAttempt(major: number, folder: string): Attempt {
-  const place = (name: string, file: string): Command =>
-    asRoot('install', '-D', '-m', '644', join(folder, name), file)
   return {
     name: `postgresql-client-${major} from apt.postgresql.org`,
     commands: [
       aptInstall('ca-certificates'),
-      place('key.asc', KEY_FILE),
-      place('source.list', SOURCE_FILE),
+      placeFile(join(folder, 'key.asc'), KEY_FILE),
+      placeFile(join(folder, 'source.list'), SOURCE_FILE),
       PGDG_UPDATE,
       aptInstall(`postgresql-client-${major}`),
     ],

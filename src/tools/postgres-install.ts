@@ -1,7 +1,8 @@
 import { type Attempt, tryInOrder } from './install.ts'
 import type { ToolOptions } from './options.ts'
-import { asRoot, packageAttempts } from './packages.ts'
+import { packageAttempts } from './packages.ts'
 import { aptAttempts, availableMajors, withPgdgFiles } from './postgres-apt.ts'
+import { installWithDnf } from './postgres-dnf.ts'
 import { installWindowsClient } from './postgres-windows.ts'
 import { type PackageManager, readSystem } from './system.ts'
 
@@ -10,7 +11,6 @@ export type WantedMajors = { preferred: number[]; reserve: number[] }
 /**
  * The ways to get a client where the package names are all that matters:
  * - Alpine: `postgresql17-client`, programs in /usr/libexec/postgresql17.
- * - Fedora, RHEL 10, Amazon Linux: `postgresql17`; RHEL 8 and 9: stream 17 of the module `postgresql`.
  * - Homebrew: `postgresql@17`, built with lz4 and zstd, which `libpq` is not.
  */
 export function namedAttempts(manager: PackageManager, majors: WantedMajors): Attempt[] {
@@ -18,22 +18,12 @@ export function namedAttempts(manager: PackageManager, majors: WantedMajors): At
     switch (manager) {
       case 'apk':
         return packageAttempts(manager, `postgresql${major}-client`)
-      case 'dnf':
-        return [...packageAttempts(manager, `postgresql${major}`), moduleAttempt(major)]
       case 'brew':
         return packageAttempts(manager, `postgresql@${major}`)
       default:
         return []
     }
   })
-}
-
-function moduleAttempt(major: number): Attempt {
-  const stream = `postgresql:${major}/client`
-  return {
-    name: `${stream} (dnf module)`,
-    commands: [asRoot('dnf', '-y', '-q', 'module', 'install', stream)],
-  }
 }
 
 /** Installs a client of one of the majors, best first, until `find` finds one that serves. */
@@ -46,6 +36,7 @@ export async function installPostgres<T>(
   const { environment } = options
   if (environment.platform === 'win32') return installOnWindows(majors, options, find, failures)
   const system = await readSystem(environment)
+  if (system.packageManager === 'dnf') return installWithDnf(majors, system, options, find, failures)
   if (system.packageManager !== 'apt') {
     const attempts = namedAttempts(system.packageManager, majors)
     if (attempts.length === 0) failures.push(`there is no way to install it on ${system.name} that we know`)

@@ -6,15 +6,18 @@ import type { PostgresClient } from './pair-rule.ts'
 import { isFile, matching, pathDirectories, programName } from './search-path.ts'
 import { toolDirectories } from './tool-directory.ts'
 
+/** Where Homebrew keeps its packages: on Apple silicon, on Intel, on Linux. Both formulas are keg-only, that is, not on PATH. */
+const HOMEBREW = ['opt/homebrew', 'usr/local', 'home/linuxbrew/.linuxbrew'].flatMap((prefix) => [
+  `${prefix}/opt/postgresql@*/bin`,
+  `${prefix}/opt/libpq/bin`,
+])
+
 /** Where packages put the programs of one major. Relative to the root of the file system. */
 const PATTERNS: Partial<Record<NodeJS.Platform, readonly string[]>> = {
   // Debian and PostgreSQL's apt repository; PostgreSQL's yum repository; Alpine.
-  linux: ['usr/lib/postgresql/*/bin', 'usr/pgsql-*/bin', 'usr/libexec/postgresql*'],
-  // Homebrew on Apple silicon and on Intel. Both formulas are keg-only, that is, not on PATH.
-  darwin: ['opt/homebrew', 'usr/local'].flatMap((prefix) => [
-    `${prefix}/opt/postgresql@*/bin`,
-    `${prefix}/opt/libpq/bin`,
-  ]),
+  linux: ['usr/lib/postgresql/*/bin', 'usr/pgsql-*/bin', 'usr/libexec/postgresql*', ...HOMEBREW],
+  // EnterpriseDB's installer, and Postgres.app.
+  darwin: [...HOMEBREW, 'Library/PostgreSQL/*/bin', 'Applications/Postgres.app/Contents/Versions/[0-9]*/bin'],
   win32: ['Program Files/PostgreSQL/*/bin'],
 }
 
