@@ -168,7 +168,7 @@ test('on musl only the package is tried', async () => {
   await using web = await webServer((_, response) => response.end(bundle))
   assert.equal((await provideAwsCli(asking(machine, web.url))).version, '2.31.35')
   assert.deepEqual(web.requests, [])
-  assert.equal(machine.read('calls'), 'add --no-cache aws-cli\n')
+  assert.equal(machine.read('calls'), 'add --no-cache --wait 120 aws-cli\n')
 })
 
 test('a package that is too old does not serve, and every reason is told', async () => {

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { provideAwsCli } from '../../src/tools/aws.ts'
+import { PGDG_KEY } from '../../src/tools/pgdg-key.ts'
 import { anyClient, type PostgresNeed, provideClient } from '../../src/tools/postgres.ts'
 import { fileServer } from './bundle.ts'
 import { fakeMachine, type Machine } from './machine.ts'
@@ -157,14 +159,69 @@ test('with sudo it installs as root', async () => {
   )
 })
 
+test('installations wait for each other, and the second finds what the first brought', async () => {
+  await using machine = fakeMachine('alpine')
+  machine.client('stock', '16.14')
+  // Like apk's own lock, which does not wait for long.
+  machine.program(
+    'bin/apk',
+    `/bin/mkdir '${machine.root}/lock' || exit 99`,
+    `echo "$*" >> '${machine.root}/calls'`,
+    '/bin/sleep 0.3',
+    `case "$*" in *aws-cli*) printf '#!/bin/sh\\necho aws-cli/2.27.25\\n' > '${machine.root}/bin/aws'; /bin/chmod 755 '${machine.root}/bin/aws' ;;`,
+    `*) /bin/mkdir -p '${machine.root}/usr/libexec' && /bin/cp -R '${machine.root}/stock' '${machine.root}/usr/libexec/postgresql16' ;; esac`,
+    `/bin/rmdir '${machine.root}/lock'`,
+  )
+  const release = { version: '2.38.1', sha256: null }
+  const [first, second, aws] = await Promise.all([
+    provideClient(dump(15), machine.options),
+    provideClient(dump(14), machine.options),
+    provideAwsCli({ ...machine.options, release }),
+  ])
+  assert.deepEqual([first.version, second.version, aws.version], ['16.14', '16.14', '2.27.25'])
+  const calls = machine.read('calls').trim().split('\n').sort()
+  assert.deepEqual(calls, [
+    'add --no-cache --wait 120 aws-cli',
+    'add --no-cache --wait 120 postgresql16-client',
+  ])
+})
+
 test('Alpine tries the majors that serve, best first', async () => {
   await using machine = fakeMachine('alpine')
   packageManager(machine, 'apk', { 15: '15.18', 17: '17.10' }, (major) => `usr/libexec/postgresql${major}`)
   assert.equal((await provideClient(dump(14), machine.options)).version, '15.18')
   assert.equal(
     machine.read('calls'),
-    'add --no-cache postgresql16-client\nadd --no-cache postgresql15-client\n',
+    'add --no-cache --wait 120 postgresql16-client\nadd --no-cache --wait 120 postgresql15-client\n',
   )
+})
+
+test("Fedora's own package is installed", async () => {
+  await using machine = fakeMachine('fedora')
+  packageManager(machine, 'dnf', { 16: '16.14' }, () => 'bin')
+  await using web = await fileServer({})
+  const options = { ...machine.options, downloadBaseUrl: web.url }
+  assert.equal((await provideClient(dump(15), options)).version, '16.14')
+  assert.equal(machine.read('calls'), '-y -q install postgresql16\n')
+  assert.deepEqual(web.requests, [])
+})
+
+test("a rebuild of RHEL asks PostgreSQL's repository only with the key that we know", async () => {
+  await using machine = fakeMachine('rocky')
+  machine.options.environment.arch = 'x64'
+  packageManager(machine, 'dnf', { 18: '18.4' }, (major) => `usr/pgsql-${major}/bin`)
+  machine.program('bin/install', `echo "install $*" >> '${machine.root}/calls'`)
+  const key = '/download.postgresql.org/pub/repos/yum/keys/PGDG-RPM-GPG-KEY-RHEL'
+  await using web = await fileServer({ [key]: PGDG_KEY.armored })
+  const options = { ...machine.options, downloadBaseUrl: web.url }
+  // Another client that serves is still found after that.
+  assert.equal((await provideClient(dump(17), options)).version, '18.4')
+  assert.deepEqual(web.requests, [key])
+  assert.doesNotMatch(machine.read('calls'), /^install /m)
+
+  machine.program('bin/dnf', 'echo "Error: Unable to find a match" >&2', 'exit 1')
+  const other = { ...options, postgresVersion: 16 }
+  await assert.rejects(provideClient(dump(16), other), /KEY-RHEL is the key B97B0AFC\w+ and not D4BF08AE\w+/)
 })
 
 test('a system that we do not know gets a sentence', async () => {

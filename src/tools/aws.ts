@@ -1,7 +1,7 @@
 import { type AwsRelease, awsPackageAttempts, installAwsBundle } from './aws-install.ts'
 import { findAwsClis } from './aws-search.ts'
 import { type AwsCli, chooseAws } from './aws-version.ts'
-import { tryInOrder } from './install.ts'
+import { oneAtATime, tryInOrder } from './install.ts'
 import type { ToolOptions } from './options.ts'
 import { readSystem } from './system.ts'
 
@@ -34,7 +34,7 @@ async function install(options: AwsOptions, find: () => Promise<AwsCli | undefin
   const cli =
     // The bundles are built for glibc; Alpine's package is built for musl.
     (system.packageManager === 'apk' ? undefined : await installOfficial(options, failures)) ??
-    (await tryInOrder(awsPackageAttempts(system.packageManager), options, find, failures))
+    (await oneAtATime(() => tryInOrder(awsPackageAttempts(system.packageManager), options, find, failures)))
   if (cli) return cli
   throw new Error(`${missing} Installing it on ${system.name} failed: ${failures.join('; ')}. ${BY_HAND}.`)
 }

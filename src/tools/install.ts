@@ -9,6 +9,18 @@ export type Attempt = {
   cleanup?: readonly Command[]
 }
 
+let last: Promise<unknown> = Promise.resolve()
+
+/**
+ * One installation after the other: the two tools are looked for at the same time, and every package manager has a lock for
+ * which the second would wait in vain, or not at all (apk).
+ */
+export function oneAtATime<T>(work: () => Promise<T>): Promise<T> {
+  const result = last.then(work)
+  last = result.catch(() => undefined)
+  return result
+}
+
 /** Tries one way after the other until `find` finds what was wanted. Adds to `failures` what went wrong. */
 export async function tryInOrder<T>(
   attempts: readonly Attempt[],
@@ -26,7 +38,10 @@ export async function tryInOrder<T>(
     const failure = await runAttempt(attempt, options)
     // A failed command may still have left what we need, and a good one may not have brought it.
     const found = await find()
-    if (found) return found
+    if (found) {
+      options.log(`Installed ${attempt.name}, whose signature or digest the package manager checks`)
+      return found
+    }
     failures.push(`${attempt.name}: ${failure ?? 'installed, but it does not serve'}`)
     options.log(failures.at(-1)!)
   }

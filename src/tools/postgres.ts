@@ -1,3 +1,4 @@
+import { oneAtATime } from './install.ts'
 import type { ToolOptions } from './options.ts'
 import { chooseClient, majorsToInstall, type PostgresClient, type PostgresNeed } from './pair-rule.ts'
 import { installPostgres, type WantedMajors } from './postgres-install.ts'
@@ -54,7 +55,10 @@ async function install<T>(
     throw new Error(`${missing} install-tools is never. ${byHand}, or set install-tools to auto.`)
   }
   const failures: string[] = []
-  const found = await installPostgres(wanted, options, find, failures)
+  // Whoever installed before us may have brought what we want.
+  const found = await oneAtATime(
+    async () => (await find()) ?? installPostgres(wanted, options, find, failures),
+  )
   if (found) return found
   throw new Error(`${missing} Installing it failed: ${failures.join('; ')}. ${byHand}.`)
 }
