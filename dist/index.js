@@ -37159,7 +37159,7 @@ exports.visitAsync = visitAsync;
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _process_threads_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8130);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2167);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9404);
 
 
 await (0,_main_js__WEBPACK_IMPORTED_MODULE_1__/* .run */ .e)();
@@ -37169,7 +37169,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 2167:
+/***/ 9404:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -42093,7 +42093,7 @@ function packageAttempts(manager, packageName) {
                 { name: `${name} with fresh package lists`, commands: [APT_UPDATE, aptInstall(packageName)] },
             ];
         case 'apk':
-            return [{ name, commands: [asRoot('apk', 'add', '--no-cache', packageName)] }];
+            return [{ name, commands: [asRoot('apk', 'add', '--no-cache', '--wait', '120', packageName)] }];
         case 'dnf':
             return [{ name, commands: [asRoot('dnf', '-y', '-q', 'install', packageName)] }];
         case 'brew':
@@ -42105,6 +42105,10 @@ function packageAttempts(manager, packageName) {
 /** A command of a package manager, with the time such things take. */
 function asRoot(file, ...args) {
     return { file, args, asRoot: true, timeoutSeconds: PACKAGE_TIMEOUT };
+}
+/** Copies a file of ours to a place of the system, where everybody may read it. */
+function placeFile(source, target) {
+    return asRoot('install', '-D', '-m', '644', source, target);
 }
 /** Homebrew refuses to run as root, and would otherwise first update all of itself. */
 function brewInstall(formula) {
@@ -42193,6 +42197,16 @@ async function unpack({ kind }, file, folder, options) {
 
 ;// CONCATENATED MODULE: ./build/src/tools/install.js
 
+let last = Promise.resolve();
+/**
+ * One installation after the other: the two tools are looked for at the same time, and every package manager has a lock for
+ * which the second would wait in vain, or not at all (apk).
+ */
+function oneAtATime(work) {
+    const result = last.then(work);
+    last = result.catch(() => undefined);
+    return result;
+}
 /** Tries one way after the other until `find` finds what was wanted. Adds to `failures` what went wrong. */
 async function tryInOrder(attempts, options, find, failures) {
     const refusal = await refusalOfRoot(attempts, options);
@@ -42205,8 +42219,10 @@ async function tryInOrder(attempts, options, find, failures) {
         const failure = await runAttempt(attempt, options);
         // A failed command may still have left what we need, and a good one may not have brought it.
         const found = await find();
-        if (found)
+        if (found) {
+            options.log(`Installed ${attempt.name}, whose signature or digest the package manager checks`);
             return found;
+        }
         failures.push(`${attempt.name}: ${failure ?? 'installed, but it does not serve'}`);
         options.log(failures.at(-1));
     }
@@ -42246,18 +42262,21 @@ const FAMILIES = [
     ['apk', /\balpine\b/],
     ['dnf', /\b(?:fedora|rhel|centos|amzn|rocky|almalinux)\b/],
 ];
+/** Those whose packages fit RHEL of the same major. Amazon Linux 2 calls itself like it, and follows none. */
+const RHEL = /\b(?:rhel|centos|rocky|almalinux|ol)\b/;
 /** Reads the system from its platform and its os-release(5) text. */
 function describeSystem(platform, osRelease) {
     if (platform === 'darwin')
-        return { packageManager: 'brew', codename: '', name: 'macOS' };
+        return { packageManager: 'brew', codename: '', rhelMajor: null, name: 'macOS' };
     if (platform === 'win32')
-        return { packageManager: 'none', codename: '', name: 'Windows' };
+        return { packageManager: 'none', codename: '', rhelMajor: null, name: 'Windows' };
     const value = (key) => new RegExp(`^${key}=["']?([^"'\\n]*)`, 'm').exec(osRelease)?.[1] ?? '';
     const family = `${value('ID')} ${value('ID_LIKE')}`;
     return {
         packageManager: FAMILIES.find(([, names]) => names.test(family))?.[0] ?? 'none',
         // Derivatives such as Mint carry their own codename beside Ubuntu's, whose repositories they share.
         codename: value('UBUNTU_CODENAME') || value('VERSION_CODENAME'),
+        rhelMajor: RHEL.test(family) && value('ID') !== 'amzn' ? Number.parseInt(value('VERSION_ID'), 10) : null,
         name: value('PRETTY_NAME') || platform,
     };
 }
@@ -42292,7 +42311,7 @@ async function install(options, find) {
     const cli = 
     // The bundles are built for glibc; Alpine's package is built for musl.
     (system.packageManager === 'apk' ? undefined : await installOfficial(options, failures)) ??
-        (await tryInOrder(awsPackageAttempts(system.packageManager), options, find, failures));
+        (await oneAtATime(() => tryInOrder(awsPackageAttempts(system.packageManager), options, find, failures)));
     if (cli)
         return cli;
     throw new Error(`${missing} Installing it on ${system.name} failed: ${failures.join('; ')}. ${BY_HAND}.`);
@@ -42490,13 +42509,12 @@ const PGDG_UPDATE = aptGet([
 ]);
 /** The repository is there only while we install: a key of ours must not clash with one that the user adds later. */
 function pgdgAttempt(major, folder) {
-    const place = (name, file) => asRoot('install', '-D', '-m', '644', (0,external_node_path_namespaceObject.join)(folder, name), file);
     return {
         name: `postgresql-client-${major} from apt.postgresql.org`,
         commands: [
             aptInstall('ca-certificates'),
-            place('key.asc', KEY_FILE),
-            place('source.list', SOURCE_FILE),
+            placeFile((0,external_node_path_namespaceObject.join)(folder, 'key.asc'), KEY_FILE),
+            placeFile((0,external_node_path_namespaceObject.join)(folder, 'source.list'), SOURCE_FILE),
             PGDG_UPDATE,
             aptInstall(`postgresql-client-${major}`),
         ],
@@ -42530,6 +42548,107 @@ async function withPgdgFiles(codename, mirror, work) {
     finally {
         await (0,promises_namespaceObject.rm)(folder, { recursive: true, force: true });
     }
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/postgres-dnf.js
+
+
+
+
+
+
+
+const YUM = 'https://download.postgresql.org/pub/repos/yum';
+const postgres_dnf_KEY_FILE = '/etc/pki/rpm-gpg/pgclone-action-pgdg.asc';
+const REPOSITORY_FILE = '/etc/yum.repos.d/pgclone-action-pgdg.repo';
+/** The keys that sign PostgreSQL's yum repository, one for each architecture (https://yum.postgresql.org/news/). */
+const PGDG = {
+    x64: {
+        machine: 'x86_64',
+        key: 'PGDG-RPM-GPG-KEY-RHEL',
+        fingerprint: 'D4BF08AE67A0B4C7A1DBCCD240BCA2B408B40D20',
+    },
+    arm64: {
+        machine: 'aarch64',
+        key: 'PGDG-RPM-GPG-KEY-AARCH64-RHEL',
+        fingerprint: 'B031F89FC983E98262906B6E177B343BB9738825',
+    },
+};
+/**
+ * A major from the distribution: Fedora, RHEL 10 and Amazon Linux have packages like `postgresql17`, RHEL 8 and 9 the
+ * stream 17 of the module `postgresql`.
+ */
+function dnfAttempts(major) {
+    const stream = `postgresql:${major}/client`;
+    return [
+        ...packageAttempts('dnf', `postgresql${major}`),
+        {
+            name: `${stream} (dnf module)`,
+            commands: [asRoot('dnf', '-y', '-q', 'module', 'install', stream)],
+        },
+    ];
+}
+/**
+ * PostgreSQL's own repository for RHEL and its rebuilds, trusted with its own key only. `module_hotfixes` lets its
+ * packages pass where the distribution's module would hide them.
+ */
+function pgdgRepository(major, rhelMajor, machine, mirror) {
+    const lines = [
+        '[pgclone-action-pgdg]',
+        `name=PostgreSQL ${major}`,
+        `baseurl=${mirrored(YUM, mirror)}/${major}/redhat/rhel-${rhelMajor}-${machine}`,
+        'enabled=1',
+        'gpgcheck=1',
+        `gpgkey=file://${postgres_dnf_KEY_FILE}`,
+        'module_hotfixes=1',
+    ];
+    return `${lines.join('\n')}\n`;
+}
+/** The repository is there only while we install, as with apt. */
+function postgres_dnf_pgdgAttempt(major, folder) {
+    return {
+        name: `postgresql${major} from yum.postgresql.org`,
+        commands: [
+            placeFile((0,external_node_path_namespaceObject.join)(folder, 'key.asc'), postgres_dnf_KEY_FILE),
+            placeFile((0,external_node_path_namespaceObject.join)(folder, 'pgdg.repo'), REPOSITORY_FILE),
+            asRoot('dnf', '-y', '-q', 'install', `postgresql${major}`),
+        ],
+        cleanup: [asRoot('rm', '-f', REPOSITORY_FILE, postgres_dnf_KEY_FILE)],
+    };
+}
+/** The distribution's best major, that of PostgreSQL's repository, and then what else would serve. */
+async function installWithDnf({ preferred, reserve }, system, options, find, failures) {
+    const [best, ...others] = [...preferred, ...reserve];
+    const fromDistribution = (majors) => tryInOrder(majors.flatMap(dnfAttempts), options, find, failures);
+    return ((await fromDistribution([best])) ??
+        (await installFromPgdg(best, system, options, find, failures)) ??
+        (await fromDistribution(others)));
+}
+async function installFromPgdg(major, { rhelMajor }, options, find, failures) {
+    const source = PGDG[options.environment.arch];
+    if (rhelMajor === null || !source)
+        return undefined;
+    return withStaging(options.environment, async (folder) => {
+        try {
+            await fetchKey(source, (0,external_node_path_namespaceObject.join)(folder, 'key.asc'), options);
+        }
+        catch (error) {
+            options.signal?.throwIfAborted();
+            failures.push(error.message);
+            return undefined;
+        }
+        const repository = pgdgRepository(major, rhelMajor, source.machine, options.downloadBaseUrl);
+        await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(folder, 'pgdg.repo'), repository);
+        return tryInOrder([postgres_dnf_pgdgAttempt(major, folder)], options, find, failures);
+    });
+}
+/** @throws unless the file holds the key with the fingerprint that we know, and no other. */
+async function fetchKey({ key, fingerprint }, file, options) {
+    const url = `${YUM}/keys/${key}`;
+    await download_download(url, file, options);
+    const found = fingerprintOf(await (0,promises_namespaceObject.readFile)(file, 'latin1'));
+    if (found !== fingerprint)
+        throw new Error(`${url} is the key ${found} and not ${fingerprint}`);
 }
 
 ;// CONCATENATED MODULE: ./build/src/tools/postgres-windows.js
@@ -42595,10 +42714,10 @@ async function installWindowsClient(major, options) {
 
 
 
+
 /**
  * The ways to get a client where the package names are all that matters:
  * - Alpine: `postgresql17-client`, programs in /usr/libexec/postgresql17.
- * - Fedora, RHEL 10, Amazon Linux: `postgresql17`; RHEL 8 and 9: stream 17 of the module `postgresql`.
  * - Homebrew: `postgresql@17`, built with lz4 and zstd, which `libpq` is not.
  */
 function namedAttempts(manager, majors) {
@@ -42606,8 +42725,6 @@ function namedAttempts(manager, majors) {
         switch (manager) {
             case 'apk':
                 return packageAttempts(manager, `postgresql${major}-client`);
-            case 'dnf':
-                return [...packageAttempts(manager, `postgresql${major}`), moduleAttempt(major)];
             case 'brew':
                 return packageAttempts(manager, `postgresql@${major}`);
             default:
@@ -42615,19 +42732,14 @@ function namedAttempts(manager, majors) {
         }
     });
 }
-function moduleAttempt(major) {
-    const stream = `postgresql:${major}/client`;
-    return {
-        name: `${stream} (dnf module)`,
-        commands: [asRoot('dnf', '-y', '-q', 'module', 'install', stream)],
-    };
-}
 /** Installs a client of one of the majors, best first, until `find` finds one that serves. */
 async function installPostgres(majors, options, find, failures) {
     const { environment } = options;
     if (environment.platform === 'win32')
         return installOnWindows(majors, options, find, failures);
     const system = await readSystem(environment);
+    if (system.packageManager === 'dnf')
+        return installWithDnf(majors, system, options, find, failures);
     if (system.packageManager !== 'apt') {
         const attempts = namedAttempts(system.packageManager, majors);
         if (attempts.length === 0)
@@ -42656,15 +42768,17 @@ async function installOnWindows({ preferred: [major] }, options, find, failures)
 
 
 
+/** Where Homebrew keeps its packages: on Apple silicon, on Intel, on Linux. Both formulas are keg-only, that is, not on PATH. */
+const HOMEBREW = ['opt/homebrew', 'usr/local', 'home/linuxbrew/.linuxbrew'].flatMap((prefix) => [
+    `${prefix}/opt/postgresql@*/bin`,
+    `${prefix}/opt/libpq/bin`,
+]);
 /** Where packages put the programs of one major. Relative to the root of the file system. */
 const PATTERNS = {
     // Debian and PostgreSQL's apt repository; PostgreSQL's yum repository; Alpine.
-    linux: ['usr/lib/postgresql/*/bin', 'usr/pgsql-*/bin', 'usr/libexec/postgresql*'],
-    // Homebrew on Apple silicon and on Intel. Both formulas are keg-only, that is, not on PATH.
-    darwin: ['opt/homebrew', 'usr/local'].flatMap((prefix) => [
-        `${prefix}/opt/postgresql@*/bin`,
-        `${prefix}/opt/libpq/bin`,
-    ]),
+    linux: ['usr/lib/postgresql/*/bin', 'usr/pgsql-*/bin', 'usr/libexec/postgresql*', ...HOMEBREW],
+    // EnterpriseDB's installer, and Postgres.app.
+    darwin: [...HOMEBREW, 'Library/PostgreSQL/*/bin', 'Applications/Postgres.app/Contents/Versions/[0-9]*/bin'],
     win32: ['Program Files/PostgreSQL/*/bin'],
 };
 /**
@@ -42751,6 +42865,7 @@ function clientWarnings(client) {
 
 
 
+
 /** For the first look at a server whose version we do not know yet; any psql serves, so best the one at hand. */
 const FIRST_LOOK = { preferred: [16, 17, 18, 15, 14], reserve: [] };
 /** The newest client at hand; installs one when there is none. */
@@ -42786,7 +42901,8 @@ async function postgres_install(wanted, reason, options, find) {
         throw new Error(`${missing} install-tools is never. ${byHand}, or set install-tools to auto.`);
     }
     const failures = [];
-    const found = await installPostgres(wanted, options, find, failures);
+    // Whoever installed before us may have brought what we want.
+    const found = await oneAtATime(async () => (await find()) ?? installPostgres(wanted, options, find, failures));
     if (found)
         return found;
     throw new Error(`${missing} Installing it failed: ${failures.join('; ')}. ${byHand}.`);
