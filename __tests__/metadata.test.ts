@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
 import { DEFAULTS } from '../src/inputs/defaults.ts'
-import { COMMANDS, type Command, readInputs } from '../src/inputs/inputs.ts'
+import { readInputs } from '../src/inputs/inputs.ts'
 import { root } from './support/action-inputs.ts'
 
 type Described = { description: string; default?: unknown; required?: boolean }
@@ -77,27 +77,6 @@ test('every input and output is described and documented', () => {
     assert.match(name, /^[a-z0-9]+(-[a-z0-9]+)*$/)
     assert.ok(description.trim().length > 10, name)
     assert.ok(readme.includes(`| \`${name}\` |`), `${name} in the README`)
-  }
-})
-
-/** Every step of ours below a piece of YAML. */
-function stepsOf(value: unknown): { with: Record<string, string> }[] {
-  if (typeof value !== 'object' || value === null) return []
-  const { uses } = value as { uses?: unknown }
-  if (typeof uses === 'string' && uses.includes('/pgclone-action@'))
-    return [value as { with: Record<string, string> }]
-  return Object.values(value).flatMap(stepsOf)
-}
-
-test('the examples of the README use inputs and commands that exist', () => {
-  const examples = [...read('README.md').matchAll(/^```ya?ml\n([\s\S]*?)^```/gm)].map(
-    ([, text]) => parse(text!) as unknown,
-  )
-  const steps = examples.flatMap(stepsOf)
-  assert.ok(steps.length > 0)
-  for (const step of steps) {
-    for (const name of Object.keys(step.with)) assert.ok(name in action.inputs, `${name} is no input`)
-    assert.ok([undefined, ...COMMANDS].includes(step.with.command as Command | undefined), step.with.command)
   }
 })
 
