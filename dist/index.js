@@ -4,7 +4,7 @@ import { createRequire as __WEBPACK_EXTERNAL_createRequire } from "module";
 /***/ 770:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
-/* unused reexport */ __nccwpck_require__(218);
+module.exports = __nccwpck_require__(218);
 
 
 /***/ }),
@@ -24,10 +24,10 @@ var assert = __nccwpck_require__(2613);
 var util = __nccwpck_require__(9023);
 
 
-__webpack_unused_export__ = httpOverHttp;
-__webpack_unused_export__ = httpsOverHttp;
-__webpack_unused_export__ = httpOverHttps;
-__webpack_unused_export__ = httpsOverHttps;
+exports.httpOverHttp = httpOverHttp;
+exports.httpsOverHttp = httpsOverHttp;
+exports.httpOverHttps = httpOverHttps;
+exports.httpsOverHttps = httpsOverHttps;
 
 
 function httpOverHttp(options) {
@@ -317,7 +317,7 @@ __webpack_unused_export__ = Client
 __webpack_unused_export__ = Pool
 __webpack_unused_export__ = BalancedPool
 __webpack_unused_export__ = Agent
-__webpack_unused_export__ = ProxyAgent
+module.exports.kT = ProxyAgent
 __webpack_unused_export__ = EnvHttpProxyAgent
 __webpack_unused_export__ = RetryAgent
 __webpack_unused_export__ = RetryHandler
@@ -37159,7 +37159,7 @@ exports.visitAsync = visitAsync;
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _process_threads_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8130);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9404);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(102);
 
 
 await (0,_main_js__WEBPACK_IMPORTED_MODULE_1__/* .run */ .e)();
@@ -37169,7 +37169,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 9404:
+/***/ 102:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -37351,8 +37351,10 @@ function file_command_prepareKeyValueMessage(key, value) {
 const external_path_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("path");
 // EXTERNAL MODULE: external "http"
 var external_http_ = __nccwpck_require__(8611);
+var external_http_namespaceObject = /*#__PURE__*/__nccwpck_require__.t(external_http_, 2);
 // EXTERNAL MODULE: external "https"
 var external_https_ = __nccwpck_require__(5692);
+var external_https_namespaceObject = /*#__PURE__*/__nccwpck_require__.t(external_https_, 2);
 ;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/proxy.js
 function getProxyUrl(reqUrl) {
     const usingSsl = reqUrl.protocol === 'https:';
@@ -37445,7 +37447,7 @@ class DecodedURL extends URL {
 }
 //# sourceMappingURL=proxy.js.map
 // EXTERNAL MODULE: ./node_modules/tunnel/index.js
-var node_modules_tunnel = __nccwpck_require__(770);
+var tunnel = __nccwpck_require__(770);
 // EXTERNAL MODULE: ./node_modules/undici/index.js
 var undici = __nccwpck_require__(6752);
 ;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/index.js
@@ -37523,7 +37525,7 @@ const HttpResponseRetryCodes = [
     HttpCodes.ServiceUnavailable,
     HttpCodes.GatewayTimeout
 ];
-const RetryableHttpVerbs = (/* unused pure expression or super */ null && (['OPTIONS', 'GET', 'DELETE', 'HEAD']));
+const RetryableHttpVerbs = ['OPTIONS', 'GET', 'DELETE', 'HEAD'];
 const ExponentialBackoffCeiling = 10;
 const ExponentialBackoffTimeSlice = 5;
 class HttpClientError extends Error {
@@ -37569,7 +37571,7 @@ function isHttps(requestUrl) {
     const parsedUrl = new URL(requestUrl);
     return parsedUrl.protocol === 'https:';
 }
-class lib_HttpClient {
+class HttpClient {
     constructor(userAgent, handlers, requestOptions) {
         this._ignoreSslError = false;
         this._allowRedirects = true;
@@ -37872,7 +37874,7 @@ class lib_HttpClient {
     }
     getAgentDispatcher(serverUrl) {
         const parsedUrl = new URL(serverUrl);
-        const proxyUrl = pm.getProxyUrl(parsedUrl);
+        const proxyUrl = getProxyUrl(parsedUrl);
         const useProxy = proxyUrl && proxyUrl.hostname;
         if (!useProxy) {
             return;
@@ -37883,7 +37885,7 @@ class lib_HttpClient {
         const info = {};
         info.parsedUrl = requestUrl;
         const usingSsl = info.parsedUrl.protocol === 'https:';
-        info.httpModule = usingSsl ? https : http;
+        info.httpModule = usingSsl ? external_https_namespaceObject : external_http_namespaceObject;
         const defaultPort = usingSsl ? 443 : 80;
         info.options = {};
         info.options.host = info.parsedUrl.hostname;
@@ -37982,7 +37984,7 @@ class lib_HttpClient {
     }
     _getAgent(parsedUrl) {
         let agent;
-        const proxyUrl = pm.getProxyUrl(parsedUrl);
+        const proxyUrl = getProxyUrl(parsedUrl);
         const useProxy = proxyUrl && proxyUrl.hostname;
         if (this._keepAlive && useProxy) {
             agent = this._proxyAgent;
@@ -37997,7 +37999,7 @@ class lib_HttpClient {
         const usingSsl = parsedUrl.protocol === 'https:';
         let maxSockets = 100;
         if (this.requestOptions) {
-            maxSockets = this.requestOptions.maxSockets || http.globalAgent.maxSockets;
+            maxSockets = this.requestOptions.maxSockets || external_http_.globalAgent.maxSockets;
         }
         // This is `useProxy` again, but we need to check `proxyURl` directly for TypeScripts's flow analysis.
         if (proxyUrl && proxyUrl.hostname) {
@@ -38022,7 +38024,7 @@ class lib_HttpClient {
         // if tunneling agent isn't assigned create a new agent
         if (!agent) {
             const options = { keepAlive: this._keepAlive, maxSockets };
-            agent = usingSsl ? new https.Agent(options) : new http.Agent(options);
+            agent = usingSsl ? new external_https_.Agent(options) : new external_http_.Agent(options);
             this._agent = agent;
         }
         if (usingSsl && this._ignoreSslError) {
@@ -38045,7 +38047,7 @@ class lib_HttpClient {
             return proxyAgent;
         }
         const usingSsl = parsedUrl.protocol === 'https:';
-        proxyAgent = new ProxyAgent(Object.assign({ uri: proxyUrl.href, pipelining: !this._keepAlive ? 0 : 1 }, ((proxyUrl.username || proxyUrl.password) && {
+        proxyAgent = new undici/* ProxyAgent */.kT(Object.assign({ uri: proxyUrl.href, pipelining: !this._keepAlive ? 0 : 1 }, ((proxyUrl.username || proxyUrl.password) && {
             token: `Basic ${Buffer.from(`${proxyUrl.username}:${proxyUrl.password}`).toString('base64')}`
         })));
         this._proxyAgentDispatcher = proxyAgent;
@@ -38176,7 +38178,7 @@ class BasicCredentialHandler {
         });
     }
 }
-class auth_BearerCredentialHandler {
+class BearerCredentialHandler {
     constructor(token) {
         this.token = token;
     }
@@ -38234,13 +38236,13 @@ var oidc_utils_awaiter = (undefined && undefined.__awaiter) || function (thisArg
 
 
 
-class oidc_utils_OidcClient {
+class OidcClient {
     static createHttpClient(allowRetry = true, maxRetry = 10) {
         const requestOptions = {
             allowRetries: allowRetry,
             maxRetries: maxRetry
         };
-        return new HttpClient('actions/oidc-client', [new BearerCredentialHandler(oidc_utils_OidcClient.getRequestToken())], requestOptions);
+        return new HttpClient('actions/oidc-client', [new BearerCredentialHandler(OidcClient.getRequestToken())], requestOptions);
     }
     static getRequestToken() {
         const token = process.env['ACTIONS_ID_TOKEN_REQUEST_TOKEN'];
@@ -38259,7 +38261,7 @@ class oidc_utils_OidcClient {
     static getCall(id_token_url) {
         return oidc_utils_awaiter(this, void 0, void 0, function* () {
             var _a;
-            const httpclient = oidc_utils_OidcClient.createHttpClient();
+            const httpclient = OidcClient.createHttpClient();
             const res = yield httpclient
                 .getJson(id_token_url)
                 .catch(error => {
@@ -38278,13 +38280,13 @@ class oidc_utils_OidcClient {
         return oidc_utils_awaiter(this, void 0, void 0, function* () {
             try {
                 // New ID Token is requested from action service
-                let id_token_url = oidc_utils_OidcClient.getIDTokenUrl();
+                let id_token_url = OidcClient.getIDTokenUrl();
                 if (audience) {
                     const encodedAudience = encodeURIComponent(audience);
                     id_token_url = `${id_token_url}&audience=${encodedAudience}`;
                 }
                 debug(`ID token url is ${id_token_url}`);
-                const id_token = yield oidc_utils_OidcClient.getCall(id_token_url);
+                const id_token = yield OidcClient.getCall(id_token_url);
                 setSecret(id_token);
                 return id_token;
             }
@@ -39882,7 +39884,7 @@ function exportVariable(name, val) {
  * console.log(`Using token: ${apiToken}`); // Outputs: "Using token: ***"
  * ```
  */
-function core_setSecret(secret) {
+function setSecret(secret) {
     command_issueCommand('add-mask', {}, secret);
 }
 /**
@@ -40004,7 +40006,7 @@ function isDebug() {
  * Writes debug message to user log
  * @param message debug message
  */
-function core_debug(message) {
+function debug(message) {
     command_issueCommand('debug', {}, message);
 }
 /**
@@ -40127,6 +40129,305 @@ function getIDToken(aud) {
 const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs/promises");
 ;// CONCATENATED MODULE: external "node:path"
 const external_node_path_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path");
+;// CONCATENATED MODULE: ./build/src/aws/database-token.js
+/** Amazon: "Connecting to your DB instance using IAM authentication": a token opens connections for 15 minutes. */
+const RENEW = 10 * 60_000;
+const TRY_AGAIN = 30_000;
+const TLS = ['require', 'verify-ca', 'verify-full'];
+/** Endpoints with their region, of the world and of China (AWS: "Amazon RDS endpoints"). */
+const REGIONS = [/\.([a-z0-9-]+)\.rds\.amazonaws\.com$/, /\.rds\.([a-z0-9-]+)\.amazonaws\.com\.cn$/];
+/**
+ * What to ask a token for.
+ *
+ * @param input which input the connection is from, for errors
+ * @param otherwise the region when the host name does not tell it
+ * @throws an Error that says what the connection lacks
+ */
+function tokenRequest(input, { variables, label }, otherwise) {
+    const { PGHOST = '', PGPORT = '5432', PGUSER = '', PGSSLMODE = '' } = variables;
+    if (PGHOST === '' || PGHOST.includes(',') || PGHOST.startsWith('/'))
+        throw new Error(`rds-iam-auth needs the one host name of the RDS endpoint in ${input} (${label})`);
+    if (PGUSER === '')
+        throw new Error(`rds-iam-auth needs a user name in ${input} (${label})`);
+    if (!TLS.includes(PGSSLMODE)) {
+        throw new Error(`rds-iam-auth sends the token as a password, which RDS takes over TLS only: add sslmode=verify-full (with sslrootcert) or sslmode=require to ${input} (${label})`);
+    }
+    const region = REGIONS.map((form) => form.exec(PGHOST)?.[1]).find((found) => found) ?? otherwise;
+    if (!region)
+        throw new Error(`rds-iam-auth needs the region of the database, which the host name in ${input} does not tell: set aws-region`);
+    return { host: PGHOST, port: PGPORT, user: PGUSER, region };
+}
+/** A password from IAM that is renewed while we work, because it opens connections for a quarter of an hour only. */
+class DatabaseToken {
+    #current = '';
+    #timer;
+    #aws;
+    #request;
+    #listener;
+    constructor(aws, request, listener) {
+        this.#aws = aws;
+        this.#request = request;
+        this.#listener = listener;
+    }
+    /** @throws an Error with the reason of the AWS CLI */
+    static async open(aws, request, listener) {
+        const token = new DatabaseToken(aws, request, listener);
+        await token.#fetch();
+        return token;
+    }
+    current = () => this.#current;
+    async #fetch() {
+        const { host, port, user, region } = this.#request;
+        const where = ['--hostname', host, '--port', port, '--username', user, '--region', region];
+        const token = (await this.#aws.text(['rds', 'generate-db-auth-token', ...where])).trim();
+        this.#listener.token(token);
+        this.#current = token;
+        this.#renewIn(RENEW);
+    }
+    #renewIn(milliseconds) {
+        const renew = () => this.#fetch().catch((error) => {
+            this.#listener.failure(error.message);
+            this.#renewIn(TRY_AGAIN);
+        });
+        this.#timer = setTimeout(() => void renew(), milliseconds);
+        this.#timer.unref();
+    }
+    [Symbol.dispose]() {
+        clearTimeout(this.#timer);
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/process/secrets.js
+/** The secrets of this run, so that no text of ours ever shows one, wherever it is written. */
+const known = new Set();
+/** Values shorter than this would blank out ordinary words all over the log. */
+const SHORTEST_SECRET = 4;
+/** Remembers a secret; returns whether it is long enough to be hidden. */
+function rememberSecret(value) {
+    const longEnough = (text) => text.trim().length >= SHORTEST_SECRET;
+    // Programs print line by line, and so we see a secret of several lines in pieces.
+    for (const piece of [value, ...value.split(/\r\n|\n|\r/)])
+        if (longEnough(piece))
+            known.add(piece);
+    return longEnough(value);
+}
+/** The text with every known secret replaced, longest first so that no tail of a longer one stays. */
+function hideSecrets(text) {
+    const secrets = [...known].sort((a, b) => b.length - a.length);
+    return secrets.reduce((hidden, secret) => hidden.replaceAll(secret, '***'), text);
+}
+
+;// CONCATENATED MODULE: ./build/src/inputs/masks.js
+
+
+function decoded(text) {
+    try {
+        return decodeURIComponent(text);
+    }
+    catch {
+        return text;
+    }
+}
+/** Every form in which a secret of a connection URI can come up: the runner masks what it is told and decodes nothing. */
+function urlSecrets(url) {
+    // Up to the first @, where libpq ends it, and up to the last, where a user may have meant it to end.
+    const userinfo = [/\/\/[^:/?#]*:(.*?)@/s, /\/\/[^:/?#]*:(.*)@/s].flatMap((form) => form.exec(url)?.[1] ?? []);
+    const parameters = [...url.matchAll(/[?&](?:password|sslpassword)=([^&]*)/g)].map((match) => match[1]);
+    const raw = [...userinfo, ...parameters];
+    if (raw.length === 0)
+        return [];
+    return [url, ...raw.flatMap((secret) => [secret, decoded(secret), encodeURIComponent(decoded(secret))])];
+}
+/** The secrets of `s3-config`, found without parsing, so that a mistake in it does not leave them unmasked. */
+function configSecrets(text) {
+    const pair = /["']?(\w*(?:KEY|TOKEN|SECRET|PASSWORD)\w*|\w+_PROXY|\w+_proxy)["']?\s*[=:]\s*("(?:[^"\\]|\\.)*"|[^\r\n]*)/g;
+    return [...text.matchAll(pair)].flatMap(([, name, value]) => {
+        const bare = value.trim().replace(/^"|"[,}\s]*$/g, '');
+        return /proxy$/i.test(name) ? urlSecrets(bare) : [bare, bare.replaceAll('\\/', '/')];
+    });
+}
+/** Tells the runner and ourselves to hide a text, wherever it comes up. */
+function mask(secrets) {
+    for (const secret of new Set(secrets)) {
+        if (rememberSecret(secret))
+            setSecret(secret);
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/keys.js
+const EXTENSION = '.dump';
+const MANIFEST_EXTENSION = '.dump.json';
+const PATTERN = /^([\w-]+)\/([\w-]+)\/([\w-]+)\/(\d{4})-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d{6})\.dump$/;
+/**
+ * A part of a key from any text: what is not a letter, digit, `_` or `-` becomes `_`, as in django-pgclone; so does a
+ * `-` at the beginning, which a program could take for an option.
+ */
+function keyPart(text) {
+    return text.replace(/^-|[^A-Za-z0-9_-]/g, '_');
+}
+/** The key of a dump made now. Node's clock counts milliseconds; the last three digits keep two runs apart. */
+function newDumpKey(parts, now, microseconds = Math.floor(Math.random() * 1000)) {
+    const time = now.toISOString().slice(0, -1) + String(microseconds).padStart(3, '0');
+    const folder = [parts.instance, parts.database, parts.config].map((part) => keyPart(part) || '_').join('/');
+    return parseDumpKey(`${folder}/${time.replace(/[T:.]/g, '-')}${EXTENSION}`);
+}
+/** @returns null when the text is no key in our layout. */
+function parseDumpKey(key) {
+    const match = PATTERN.exec(key);
+    if (!match)
+        return null;
+    const [, instance, database, config, year, month, day, hour, minute, second, fraction] = match;
+    const createdAt = `${year}-${month}-${day}T${hour}:${minute}:${second}.${fraction}Z`;
+    if (Number.isNaN(Date.parse(createdAt)))
+        return null;
+    return { key, instance: instance, database: database, config: config, createdAt };
+}
+function manifestKey(key) {
+    return `${key}.json`;
+}
+function isManifestKey(key) {
+    return key.endsWith(MANIFEST_EXTENSION);
+}
+/** Whether a reference names one dump and not the newest of many. */
+function isFullKey(reference) {
+    return reference.endsWith(EXTENSION);
+}
+/**
+ * What is wrong with a reference to a dump, or null. A key never leaves the storage location: no `..`, no absolute
+ * path, nothing that a shell, a file system or the AWS CLI could read as something else.
+ */
+function referenceProblem(reference) {
+    if (/[\u0000-\u001f\u007f]/.test(reference))
+        return 'contains a control character';
+    if (reference.includes('\\'))
+        return 'contains a backslash; the parts of a key are separated by /';
+    if (reference.startsWith('/'))
+        return 'starts with /; it is relative to storage-location';
+    const parts = reference.replace(/\/$/, '').split('/');
+    if (parts.some((part) => part === '' || part === '.' || part === '..'))
+        return 'has an empty part, "." or ".."';
+    if (parts.some((part) => part.startsWith('-')))
+        return 'has a part that starts with -';
+    if (/^[A-Za-z]:/.test(reference))
+        return 'starts with a drive letter';
+    return null;
+}
+/** Whether a key lies below a prefix of whole parts: `prod` covers `prod/…` and not `prod-eu/…`. */
+function isBelow(key, prefix) {
+    const folder = prefix.replace(/\/$/, '');
+    return folder === '' || key.startsWith(`${folder}/`);
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/retention.js
+const PERIODS = ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'];
+/** Dumps in the same bucket of a period count as one. `createdAt` is ISO 8601 in UTC, so its beginnings are periods. */
+const BUCKETS = {
+    last: (_, index) => String(index),
+    hourly: (createdAt) => createdAt.slice(0, 'YYYY-MM-DDTHH'.length),
+    daily: (createdAt) => createdAt.slice(0, 'YYYY-MM-DD'.length),
+    weekly: mondayOf,
+    monthly: (createdAt) => createdAt.slice(0, 'YYYY-MM'.length),
+    yearly: (createdAt) => createdAt.slice(0, 'YYYY'.length),
+};
+/** An ISO 8601 week is known by its Monday. */
+function mondayOf(createdAt) {
+    const day = new Date(createdAt);
+    day.setUTCDate(day.getUTCDate() - ((day.getUTCDay() + 6) % 7));
+    return day.toISOString().slice(0, 'YYYY-MM-DD'.length);
+}
+/** The dumps that share instance, database and config: rules count within such a group. */
+function groupOf({ instance, database, config }) {
+    return `${instance}/${database}/${config}`;
+}
+function hasRules({ counts, within }) {
+    return within !== null || PERIODS.some((period) => counts[period] > 0);
+}
+/**
+ * Decides on every dump, group by group, newest first. Whatever the rules, the newest dump of a group stays, and the
+ * newest verified one.
+ *
+ * @param now ISO 8601 in UTC; a dump from the future does not count as the newest for `within`
+ */
+function decide(dumps, rules, now) {
+    const newestFirst = [...dumps].sort(({ key: a }, { key: b }) => a.createdAt === b.createdAt ? (a.key < b.key ? -1 : 1) : a.createdAt < b.createdAt ? 1 : -1);
+    const groups = Map.groupBy(newestFirst, ({ key }) => groupOf(key));
+    const verdicts = [...groups.values()].flatMap((group) => decideGroup(group, rules, now));
+    const byKey = new Map(verdicts.map((verdict) => [verdict.dump.key.key, verdict]));
+    return newestFirst.map(({ key }) => byKey.get(key.key));
+}
+function decideGroup(newestFirst, rules, now) {
+    const reasons = newestFirst.map(() => []);
+    keepWithin(newestFirst, rules.within, now, reasons);
+    for (const period of PERIODS)
+        keepCounted(newestFirst, period, rules.counts[period], reasons);
+    keepFloor(newestFirst, reasons);
+    return newestFirst.map((dump, index) => ({
+        dump,
+        keep: reasons[index].length > 0,
+        reasons: reasons[index],
+    }));
+}
+function keepWithin(newestFirst, within, now, reasons) {
+    if (!within)
+        return;
+    const newest = newestFirst.find(({ key }) => key.createdAt < now)?.key.createdAt;
+    for (const [index, { key }] of newestFirst.entries()) {
+        if (newest === undefined || key.createdAt > before(newest, within)) {
+            reasons[index].push(`within ${formatSpan(within)}`);
+        }
+    }
+}
+/** The newest of each bucket, for so many buckets; and the oldest of all while there are counts left, so that history reaches as far back as it can. */
+function keepCounted(newestFirst, period, count, reasons) {
+    let left = count;
+    let last = '';
+    for (const [index, { key }] of newestFirst.entries()) {
+        if (left === 0)
+            return;
+        const bucket = BUCKETS[period](key.createdAt, index);
+        const isOldest = index === newestFirst.length - 1;
+        if (bucket === last && !isOldest)
+            continue;
+        reasons[index].push(bucket === last ? `oldest ${period}` : period);
+        last = bucket;
+        left -= 1;
+    }
+}
+/** What stays without a rule. */
+function keepFloor(newestFirst, reasons) {
+    const verified = newestFirst.findIndex((dump) => dump.verified);
+    if (reasons[0]?.length === 0)
+        reasons[0].push('newest');
+    if (reasons[verified]?.length === 0)
+        reasons[verified].push('newest verified');
+}
+/** The time so long before another, as Go's `AddDate` and JavaScript's `Date` count: 31 March 2025 less a month is 3 March. */
+function before(createdAt, { years, months, days, hours }) {
+    const date = new Date(createdAt);
+    date.setUTCFullYear(date.getUTCFullYear() - years, date.getUTCMonth() - months, date.getUTCDate() - days);
+    date.setUTCHours(date.getUTCHours() - hours);
+    // A Date ends at milliseconds; the three digits behind them are not changed by whole hours.
+    return date.toISOString().slice(0, -1) + createdAt.slice(-'123Z'.length);
+}
+/** `2y5m7d3h`, as it is written in the input. */
+function formatSpan({ years, months, days, hours }) {
+    const parts = [
+        [years, 'y'],
+        [months, 'm'],
+        [days, 'd'],
+        [hours, 'h'],
+    ];
+    return parts.map(([count, unit]) => (count > 0 ? `${count}${unit}` : '')).join('');
+}
+
+;// CONCATENATED MODULE: external "node:child_process"
+const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
+// EXTERNAL MODULE: external "node:events"
+var external_node_events_ = __nccwpck_require__(8474);
+;// CONCATENATED MODULE: external "node:readline"
+const external_node_readline_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:readline");
+;// CONCATENATED MODULE: external "node:timers/promises"
+const external_node_timers_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
 ;// CONCATENATED MODULE: ./build/src/process/neutralise.js
 /**
  * Makes the text of other programs harmless before it reaches the log.
@@ -40179,26 +40480,6 @@ function rowDataFilter() {
     };
 }
 
-;// CONCATENATED MODULE: ./build/src/process/secrets.js
-/** The secrets of this run, so that no text of ours ever shows one, wherever it is written. */
-const known = new Set();
-/** Values shorter than this would blank out ordinary words all over the log. */
-const SHORTEST_SECRET = 4;
-/** Remembers a secret; returns whether it is long enough to be hidden. */
-function rememberSecret(value) {
-    const longEnough = (text) => text.trim().length >= SHORTEST_SECRET;
-    // Programs print line by line, and so we see a secret of several lines in pieces.
-    for (const piece of [value, ...value.split(/\r\n|\n|\r/)])
-        if (longEnough(piece))
-            known.add(piece);
-    return longEnough(value);
-}
-/** The text with every known secret replaced, longest first so that no tail of a longer one stays. */
-function hideSecrets(text) {
-    const secrets = [...known].sort((a, b) => b.length - a.length);
-    return secrets.reduce((hidden, secret) => hidden.replaceAll(secret, '***'), text);
-}
-
 ;// CONCATENATED MODULE: ./build/src/report/log.js
 
 
@@ -40222,7 +40503,7 @@ const log = {
         warnings.push(shown(text));
         warning(shown(text), { title: TITLE });
     },
-    debug: (text) => core_debug(shown(text)),
+    debug: (text) => debug(shown(text)),
     /** A line of a child process, set off by the child's name. */
     child: (name, line) => info(`  ${name} | ${shown(line)}`),
     /** Marks the step as failed with one sentence, under a title that says what failed. */
@@ -40234,14 +40515,6 @@ const log = {
     group: (title, work) => group(shown(title), work),
 };
 
-;// CONCATENATED MODULE: external "node:child_process"
-const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
-// EXTERNAL MODULE: external "node:events"
-var external_node_events_ = __nccwpck_require__(8474);
-;// CONCATENATED MODULE: external "node:readline"
-const external_node_readline_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:readline");
-;// CONCATENATED MODULE: external "node:timers/promises"
-const external_node_timers_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
 ;// CONCATENATED MODULE: ./build/src/process/child.js
 
 
@@ -40430,25 +40703,24 @@ async function runChecked(...args) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/storage/explain.js
-/** S3 error codes (AWS: "S3 API Reference, Error responses") and what a user can do about them. */
+/** What a user can do about an error code of S3 or STS (AWS: "Error responses" of both API references). */
 const CODES = {
     NoSuchBucket: 'the bucket of storage-location does not exist (or is in another account or at another endpoint)',
     NoSuchKey: 'the object does not exist',
     InvalidAccessKeyId: 'the access key is not known there; check AWS_ACCESS_KEY_ID in s3-config',
+    InvalidClientTokenId: 'the access key is not known there; check AWS_ACCESS_KEY_ID in s3-config',
     SignatureDoesNotMatch: 'the signature was refused; check AWS_SECRET_ACCESS_KEY in s3-config and the region',
-    ExpiredToken: 'the credentials have expired; temporary credentials live an hour by default',
-    ExpiredTokenException: 'the credentials have expired; temporary credentials live an hour by default',
     InvalidToken: 'the session token was refused; check AWS_SESSION_TOKEN in s3-config',
-    AccessDenied: 'access denied; the credentials lack a right (see the policy in the README)',
+    InvalidIdentityToken: 'AWS does not know the OIDC token of this job; add the identity provider token.actions.githubusercontent.com to the account',
+    IDPCommunicationError: 'AWS could not ask GitHub about the OIDC token of this job; try again',
+    ValidationError: 'AWS refused a value; check aws-role-to-assume, aws-role-session-name and aws-role-duration',
     AllAccessDisabled: 'access to the bucket is disabled',
-    '403': 'forbidden; the credentials lack a right, or s3:ListBucket is missing and the object does not exist',
+    InvalidObjectState: 'the object is archived (Glacier); restore it in S3 first',
     '404': 'not found',
+    '400': 'the store refused the request without a reason: expired credentials, or a wrong region',
     SlowDown: 'the store is overloaded (503 SlowDown) and stayed so through all retries',
     ServiceUnavailable: 'the store is unavailable (503) and stayed so through all retries',
     InternalError: 'the store had an internal error (500) and stayed so through all retries',
-    PermanentRedirect: 'the bucket is in another region; set AWS_REGION in s3-config',
-    AuthorizationHeaderMalformed: 'the bucket is in another region; set AWS_REGION in s3-config',
-    IllegalLocationConstraintException: 'the bucket is in another region; set AWS_REGION in s3-config',
     EntityTooLarge: 'the object is too large for this store',
     InvalidArgument: 'the store refused an argument; with multipart uploads check s3-max-parts',
     RequestTimeTooSkewed: 'the clock of this machine is wrong',
@@ -40457,33 +40729,64 @@ const CODES = {
     InvalidStorageClass: 'the store has no such storage class; check s3-storage-class',
     PreconditionFailed: 'the object exists already; another run wrote it',
 };
-/** Failures before any answer, by their words (botocore's exceptions.py). */
+const EXPIRED = 'the credentials have expired; temporary credentials live an hour by default. aws-role-to-assume renews them';
+const OTHER_REGION = 'the bucket is in another region; set aws-region';
+const SHARED = [
+    [EXPIRED, ['ExpiredToken', 'ExpiredTokenException', 'TokenRefreshRequired', 'RequestExpired']],
+    [
+        OTHER_REGION,
+        [
+            ...['301', 'PermanentRedirect', 'TemporaryRedirect', 'AuthorizationHeaderMalformed'],
+            ...['IllegalLocationConstraintException', 'InvalidRegionName', 'InvalidLocationConstraint'],
+        ],
+    ],
+];
+/** Refusals for want of a right. A HEAD has no body, so that its error is the bare status. */
+const DENIED = ['AccessDenied', 'AccessDeniedException', 'Forbidden', '403', 'UnauthorizedAccess'];
+/** The IAM action that an operation needs (AWS: "Required permissions for Amazon S3 API operations"). */
+const ACTIONS = {
+    ListObjectsV2: 's3:ListBucket',
+    HeadBucket: 's3:ListBucket',
+    HeadObject: 's3:GetObject',
+    GetObject: 's3:GetObject',
+    PutObject: 's3:PutObject',
+    CreateMultipartUpload: 's3:PutObject',
+    UploadPart: 's3:PutObject',
+    CompleteMultipartUpload: 's3:PutObject',
+    AbortMultipartUpload: 's3:AbortMultipartUpload',
+    ListMultipartUploads: 's3:ListBucketMultipartUploads',
+    DeleteObject: 's3:DeleteObject',
+    DeleteObjects: 's3:DeleteObject',
+};
+/** Failures without a code of their own, by their words (botocore's exceptions.py). */
 const WORDS = [
     [
         /Unable to locate credentials/,
         'NoCredentials',
-        'there are no credentials; give AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in s3-config, or configure a role before this step',
+        'there are no credentials; give aws-role-to-assume, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in s3-config, or configure a role before this step',
     ],
     [
         /Partial credentials found/,
         'NoCredentials',
         'half of the credentials is missing; s3-config needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
     ],
+    [/refreshed credentials are still expired|Token has expired and refresh failed/, 'ExpiredToken', EXPIRED],
     [
         /config profile \((.*)\) could not be found/,
         'NoProfile',
         'the profile of AWS_PROFILE does not exist on this runner',
     ],
-    [/You must specify a region/, 'NoRegion', 'there is no region; set AWS_REGION in s3-config'],
+    [/You must specify a region/, 'NoRegion', 'there is no region; set aws-region'],
     [
         /SSL validation failed|CERTIFICATE_VERIFY_FAILED/,
         'Tls',
         "the endpoint's TLS certificate was not accepted; set AWS_CA_BUNDLE in s3-config for a CA of your own",
     ],
+    [/Failed to connect to proxy/, 'NoConnection', 'cannot reach the proxy; check HTTPS_PROXY'],
     [
         /Could not connect to the endpoint URL|Connect timeout|Failed to connect/,
         'NoConnection',
-        'cannot reach the endpoint; check s3-endpoint-url and AWS_REGION',
+        'cannot reach the endpoint; check s3-endpoint-url and aws-region',
     ],
     [
         /Connection was closed|Connection reset|Read timeout|IncompleteRead|Connection broken|ended prematurely/,
@@ -40498,9 +40801,12 @@ const WORDS = [
  */
 function explainAws(stderr) {
     const code = /An error occurred \(([\w.]+)\)/.exec(stderr)?.[1] ?? '';
-    const operation = /when calling the (\w+) operation/.exec(stderr)?.[1];
-    if (CODES[code])
-        return { code, sentence: `${CODES[code]}${operation ? ` [${code} in ${operation}]` : ` [${code}]`}` };
+    const operation = /when calling the (\w+) operation/.exec(stderr)?.[1] ?? '';
+    const known = DENIED.includes(code)
+        ? explainDenial(stderr, code, operation)
+        : (SHARED.find(([, codes]) => codes.includes(code))?.[0] ?? CODES[code]);
+    if (known)
+        return { code, sentence: `${known} [${code}${operation && ` in ${operation}`}]` };
     for (const [pattern, name, sentence] of WORDS) {
         if (pattern.test(stderr))
             return { code: code || name, sentence };
@@ -40508,8 +40814,103 @@ function explainAws(stderr) {
     const last = stderr.split('\n').findLast((line) => line.trim() !== '');
     return { code, sentence: last?.trim() ?? 'it gave no reason' };
 }
+/** AWS often names the missing right itself, such as one of a KMS key; else it follows from the operation. */
+function explainDenial(stderr, code, operation) {
+    if (operation === 'AssumeRoleWithWebIdentity') {
+        return "access denied; the role's trust policy does not admit this job (sts:AssumeRoleWithWebIdentity, with this repository and branch or environment in the condition on token.actions.githubusercontent.com:sub)";
+    }
+    const action = /not authorized to perform:? ([a-z0-9-]+:\w+)/.exec(stderr)?.[1] ?? ACTIONS[operation];
+    const right = action ? `the right ${action}` : 'a right';
+    const denial = `access denied; the credentials lack ${right} (see the policy in the README), or a bucket policy denies it`;
+    // Without the right to list, S3 says the same of an object that does not exist (API Reference, HeadObject).
+    const isAboutObject = ['HeadObject', 'GetObject'].includes(operation) || code === '403';
+    return isAboutObject ? `${denial}; or the object does not exist and s3:ListBucket is missing` : denial;
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/providers.js
+/** S3's own limit, which the AWS CLI plans for (AWS: "Amazon S3 multipart upload limits"). */
+const MOST_PARTS = 10_000;
+const AWS = { name: 'AWS', region: null, checksum: 'when_supported', maxParts: MOST_PARTS };
+/** Signs for what MinIO, Ceph and most others answer to when nobody has named their region. */
+const UNKNOWN_REGION = 'us-east-1';
+/**
+ * Providers by their endpoints, from their own documentation. None but AWS gets the AWS CLI's trailing checksums.
+ *
+ * - Cloudflare R2: region `auto`, 10,000 parts ("Limits").
+ * - DigitalOcean Spaces, Backblaze B2, Wasabi, Hetzner, Exoscale, Oracle, IBM: the region is part of the endpoint.
+ * - Scaleway: 1,000 parts ("Multipart uploads").
+ * - OVHcloud: 10,000 parts ("Object Storage – Technical limitations"); `io` and the older `perf` endpoints.
+ * - Google Cloud Storage: region `auto` in the XML API.
+ *
+ * MinIO, Ceph and SeaweedFS run under host names of their own; the rule for unknown hosts fits them.
+ */
+const RULES = [
+    { name: 'Cloudflare R2', host: /\.r2\.cloudflarestorage\.com$/, region: 'auto' },
+    { name: 'DigitalOcean Spaces', host: /(?:^|\.)([a-z0-9]+)\.digitaloceanspaces\.com$/ },
+    { name: 'Backblaze B2', host: /(?:^|\.)s3\.([a-z0-9-]+)\.backblazeb2\.com$/ },
+    { name: 'Scaleway', host: /(?:^|\.)s3\.([a-z0-9-]+)\.scw\.cloud$/, maxParts: 1000 },
+    { name: 'OVHcloud', host: /(?:^|\.)s3\.([a-z0-9-]+)\.(?:io\.|perf\.)?cloud\.ovh\.(?:net|us)$/ },
+    { name: 'Wasabi', host: /(?:^|\.)s3\.([a-z0-9-]+)\.wasabisys\.com$/ },
+    { name: 'Wasabi', host: /(?:^|\.)s3\.wasabisys\.com$/, region: 'us-east-1' },
+    { name: 'Hetzner', host: /(?:^|\.)([a-z0-9]+)\.your-objectstorage\.com$/ },
+    { name: 'Exoscale', host: /(?:^|\.)sos-([a-z0-9-]+)\.exo\.io$/ },
+    { name: 'Google Cloud Storage', host: /(?:^|\.)storage\.googleapis\.com$/, region: 'auto' },
+    { name: 'Tigris', host: /(?:^|\.)(?:fly\.storage\.tigris\.dev|t3\.storage\.dev)$/, region: 'auto' },
+    {
+        name: 'Oracle Cloud',
+        host: /\.compat\.objectstorage\.([a-z0-9-]+)\.(?:oraclecloud\.com|oci\.customer-oci\.com)$/,
+    },
+    {
+        name: 'IBM Cloud',
+        host: /(?:^|\.)s3\.(?:private\.|direct\.)?([a-z0-9-]+)\.cloud-object-storage\.appdomain\.cloud$/,
+    },
+];
+/** Endpoints of AWS itself, such as those of a VPC, in all partitions: `s3.eu-central-1.amazonaws.com`, `bucket.vpce-….s3.….vpce.amazonaws.com`. */
+const AWS_HOST = /(?:^|[.-])s3(?:-fips)?[.-](?:dualstack\.)?([a-z]{2}(?:-[a-z]+)+-\d)\.(?:vpce\.)?amazonaws\.com(?:\.cn)?$/;
+/** The provider behind an endpoint; AWS when there is none. */
+function providerOf(endpointUrl) {
+    if (endpointUrl === null)
+        return AWS;
+    const host = new URL(endpointUrl).hostname;
+    const region = AWS_HOST.exec(host)?.[1];
+    if (region !== undefined)
+        return { ...AWS, region };
+    for (const rule of RULES) {
+        const match = rule.host.exec(host);
+        if (!match)
+            continue;
+        return {
+            name: rule.name,
+            region: rule.region ?? match[1],
+            checksum: 'when_required',
+            maxParts: rule.maxParts ?? MOST_PARTS,
+        };
+    }
+    return { name: host, region: null, checksum: 'when_required', maxParts: MOST_PARTS };
+}
+/** Region variables: version 1 of the AWS CLI reads the second one only. */
+const REGION_VARIABLES = ['AWS_REGION', 'AWS_DEFAULT_REGION'];
+/**
+ * The region to sign for: what the inputs say, then what a known endpoint says, then what the job says (which may be
+ * about AWS, while the store is elsewhere).
+ *
+ * @param chosen the input `aws-region`, or empty
+ */
+function regionOf(provider, endpointUrl, given) {
+    const named = (variables) => REGION_VARIABLES.map((name) => variables[name]).find((value) => value) ?? null;
+    return ((given.chosen || null) ??
+        named(given.config) ??
+        provider.region ??
+        named(given.environment) ??
+        (endpointUrl === null ? null : UNKNOWN_REGION));
+}
+/** The region as environment of the AWS CLI, whichever of its versions reads it. */
+function regionVariables(region) {
+    return region === null ? {} : Object.fromEntries(REGION_VARIABLES.map((name) => [name, region]));
+}
 
 ;// CONCATENATED MODULE: ./build/src/storage/aws.js
+
 
 
 
@@ -40517,13 +40918,24 @@ function explainAws(stderr) {
 /** A request that the store refused; `code` is S3's own (`NoSuchKey`, `AccessDenied`, `404`, …) or empty. */
 class AwsError extends Error {
     code;
-    constructor(message, code) {
+    /** What the CLI itself said. */
+    detail;
+    constructor(message, code, detail) {
         super(message);
         this.code = code;
+        this.detail = detail;
     }
 }
 /** Names that the AWS CLI may see beside the ordinary ones: its own, proxies and certificates. */
 const AWS_VARIABLE = /^(AWS_[A-Z0-9_]+|(HTTPS?|NO|ALL)_PROXY|(https?|no|all)_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|SSL_CERT_(FILE|DIR))$/;
+/** Seconds, for each attempt; the CLI's own minute is a long time for a store that was reached before. */
+const CONNECT_TIMEOUT = ['--cli-connect-timeout', '15'];
+/** Names that say who we are. */
+const CREDENTIALS = /^AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|SECURITY_TOKEN|CREDENTIAL_EXPIRATION|(DEFAULT_)?PROFILE|CONFIG_FILE|SHARED_CREDENTIALS_FILE|ROLE_ARN|ROLE_SESSION_NAME|WEB_IDENTITY_TOKEN_FILE|CONTAINER_.*)$/;
+/** What the AWS CLI may see of the job's environment and of `s3-config`, which wins. */
+function awsVariables(environment, config) {
+    return { ...pick(environment, (name) => AWS_VARIABLE.test(name)), ...config };
+}
 /** The AWS CLI, told where the store is and nothing that is not its business. */
 class Aws {
     #options;
@@ -40531,22 +40943,24 @@ class Aws {
         this.#options = options;
     }
     #environment() {
-        const { environment, config, checksum } = this.#options;
+        const { environment, config, checksum, region, identity } = this.#options;
+        const given = awsVariables(environment, config);
         return {
             ...toolEnvironment(environment),
             // Attempts of the CLI for one request; an SlowDown storm of some seconds passes unnoticed.
             AWS_MAX_ATTEMPTS: '6',
             AWS_REQUEST_CHECKSUM_CALCULATION: checksum,
             AWS_RESPONSE_CHECKSUM_VALIDATION: checksum,
-            ...pick(environment, (name) => AWS_VARIABLE.test(name)),
-            ...config,
+            ...(identity ? pick(given, (name) => !CREDENTIALS.test(name)) : given),
+            ...identity,
+            ...regionVariables(region),
             AWS_PAGER: '',
             AWS_CLI_AUTO_PROMPT: 'off',
         };
     }
     #arguments(args) {
         const { endpointUrl } = this.#options;
-        return endpointUrl ? [...args, '--endpoint-url', endpointUrl] : [...args];
+        return [...args, ...CONNECT_TIMEOUT, ...(endpointUrl ? ['--endpoint-url', endpointUrl] : [])];
     }
     /** Starts a transfer with open pipes. */
     start(args, pipes) {
@@ -40573,657 +40987,325 @@ class Aws {
 }
 /** The error of an AWS CLI that ended badly, with the sentence that names the cause. */
 function awsFailure(child, exit, what) {
-    const { code, sentence } = explainAws(child.tail.join('\n'));
+    const detail = child.tail.join('\n');
+    const { code, sentence } = explainAws(detail);
     const end = exit.error
         ? `could not be started: ${exit.error.message}`
         : (exit.signal ?? `exit code ${exit.code}`);
-    return new AwsError(`aws ${what} failed (${end}): ${sentence}`, code);
+    return new AwsError(`aws ${what} failed (${end}): ${sentence}`, code, detail);
 }
 
-;// CONCATENATED MODULE: ./build/src/storage/keys.js
-const EXTENSION = '.dump';
-const MANIFEST_EXTENSION = '.dump.json';
-const PATTERN = /^([\w-]+)\/([\w-]+)\/([\w-]+)\/(\d{4})-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d{6})\.dump$/;
-/**
- * A part of a key from any text: what is not a letter, digit, `_` or `-` becomes `_`, as in django-pgclone; so does a
- * `-` at the beginning, which a program could take for an option.
- */
-function keyPart(text) {
-    return text.replace(/^-|[^A-Za-z0-9_-]/g, '_');
-}
-/** The key of a dump made now. Node's clock counts milliseconds; the last three digits keep two runs apart. */
-function newDumpKey(parts, now, microseconds = Math.floor(Math.random() * 1000)) {
-    const time = now.toISOString().slice(0, -1) + String(microseconds).padStart(3, '0');
-    const folder = [parts.instance, parts.database, parts.config].map((part) => keyPart(part) || '_').join('/');
-    return parseDumpKey(`${folder}/${time.replace(/[T:.]/g, '-')}${EXTENSION}`);
-}
-/** @returns null when the text is no key in our layout. */
-function parseDumpKey(key) {
-    const match = PATTERN.exec(key);
-    if (!match)
-        return null;
-    const [, instance, database, config, year, month, day, hour, minute, second, fraction] = match;
-    const createdAt = `${year}-${month}-${day}T${hour}:${minute}:${second}.${fraction}Z`;
-    if (Number.isNaN(Date.parse(createdAt)))
-        return null;
-    return { key, instance: instance, database: database, config: config, createdAt };
-}
-function manifestKey(key) {
-    return `${key}.json`;
-}
-function isManifestKey(key) {
-    return key.endsWith(MANIFEST_EXTENSION);
-}
-/** Whether a reference names one dump and not the newest of many. */
-function isFullKey(reference) {
-    return reference.endsWith(EXTENSION);
-}
-/**
- * What is wrong with a reference to a dump, or null. A key never leaves the storage location: no `..`, no absolute
- * path, nothing that a shell, a file system or the AWS CLI could read as something else.
- */
-function referenceProblem(reference) {
-    if (/[\u0000-\u001f\u007f]/.test(reference))
-        return 'contains a control character';
-    if (reference.includes('\\'))
-        return 'contains a backslash; the parts of a key are separated by /';
-    if (reference.startsWith('/'))
-        return 'starts with /; it is relative to storage-location';
-    const parts = reference.replace(/\/$/, '').split('/');
-    if (parts.some((part) => part === '' || part === '.' || part === '..'))
-        return 'has an empty part, "." or ".."';
-    if (parts.some((part) => part.startsWith('-')))
-        return 'has a part that starts with -';
-    if (/^[A-Za-z]:/.test(reference))
-        return 'starts with a drive letter';
-    return null;
-}
-/** Whether a key lies below a prefix of whole parts: `prod` covers `prod/…` and not `prod-eu/…`. */
-function isBelow(key, prefix) {
-    const folder = prefix.replace(/\/$/, '');
-    return folder === '' || key.startsWith(`${folder}/`);
-}
-
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
-;// CONCATENATED MODULE: external "node:fs"
-const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
-;// CONCATENATED MODULE: external "node:stream/promises"
-const external_node_stream_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
-;// CONCATENATED MODULE: ./build/src/process/pending.js
-
-const STATE = 'pending';
-const pending_open = new Set();
-function save() {
-    if (process.env.GITHUB_STATE)
-        saveState(STATE, JSON.stringify([...pending_open]));
-}
-/**
- * Writes down what a killed step would leave behind, where the post step finds it.
- *
- * @returns a function that crosses it out again
- */
-function notePending(item) {
-    pending_open.add(item);
-    save();
-    return () => {
-        if (pending_open.delete(item))
-            save();
-    };
-}
-/** In the post step: what main could not finish, the latest first. */
-function readPending() {
-    const state = getState(STATE);
-    return state ? JSON.parse(state).reverse() : [];
-}
-
-;// CONCATENATED MODULE: ./build/src/storage/storage.js
-/** Milliseconds after which a transfer that has not ended is taken for dead; no job of GitHub's lasts a day and goes on. */
-const ABANDONED = 24 * 60 * 60 * 1000;
-/** The key of a text exists already: another run was faster. */
-class TakenError extends Error {
-    constructor(key, options) {
-        super(`${key} exists already; another run wrote it`, options);
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/storage/local.js
-var __addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
-    if (value !== null && value !== void 0) {
-        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
-        var dispose, inner;
-        if (async) {
-            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
-            dispose = value[Symbol.asyncDispose];
-        }
-        if (dispose === void 0) {
-            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
-            dispose = value[Symbol.dispose];
-            if (async) inner = dispose;
-        }
-        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
-        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
-        env.stack.push({ value: value, dispose: dispose, async: async });
-    }
-    else if (async) {
-        env.stack.push({ async: true });
-    }
-    return value;
-};
-var __disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
-    return function (env) {
-        function fail(e) {
-            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
-            env.hasError = true;
-        }
-        var r, s = 0;
-        function next() {
-            while (r = env.stack.pop()) {
-                try {
-                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
-                    if (r.dispose) {
-                        var result = r.dispose.call(r.value);
-                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
-                    }
-                    else s |= 1;
-                }
-                catch (e) {
-                    fail(e);
-                }
-            }
-            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
-            if (env.hasError) throw env.error;
-        }
-        return next();
-    };
-})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
-    var e = new Error(message);
-    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
-});
-
-
-
-
-
-
-
-/** Names that no key has; what a killed run leaves is known by them. */
-const TEMPORARY_PREFIX = '.pgclone-partial-';
-/** A folder as the place for dumps. */
-function localStorage(folder) {
-    const root = (0,external_node_path_namespaceObject.resolve)(folder);
-    return {
-        address: (key) => (0,external_node_path_namespaceObject.join)(root, key),
-        check: () => (0,promises_namespaceObject.mkdir)(root, { recursive: true }).then(() => undefined),
-        list: (prefix) => listFiles(root, prefix),
-        size: (key) => sizeOf(root, key),
-        readTexts: async (keys) => {
-            const texts = keys.map(async (key) => [key, await (0,promises_namespaceObject.readFile)(await inside(root, key), 'utf8')]);
-            return new Map(await Promise.all(texts));
-        },
-        writeTextOnce: (key, text) => writeText((0,external_node_path_namespaceObject.join)(root, key), text, publishOnce),
-        replaceText: (key, text) => writeText((0,external_node_path_namespaceObject.join)(root, key), text, promises_namespaceObject.rename),
-        upload: (key) => upload(root, key),
-        download: (key) => download(root, key),
-        sweep: () => sweepPartial(root),
-        // A partial file has a name of its own and is noted as such.
-        abandon: async () => undefined,
-        remove: (key) => (0,promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(root, key), { force: true }),
-        removeAll: (keys) => removeFiles(root, keys),
-    };
-}
-/** The path of a key, after symbolic links, if it is still below the root. */
-async function inside(root, key) {
-    const path = await (0,promises_namespaceObject.realpath)((0,external_node_path_namespaceObject.join)(root, key));
-    if (!path.startsWith((await (0,promises_namespaceObject.realpath)(root)) + external_node_path_namespaceObject.sep))
-        throw new Error(`${key} leads out of the storage location`);
-    return path;
-}
-async function listFiles(root, prefix) {
-    const entries = await (0,promises_namespaceObject.readdir)((0,external_node_path_namespaceObject.join)(root, prefix), { recursive: true, withFileTypes: true }).catch(async (error) => {
-        if (error.code === 'ENOENT')
-            return [];
-        // A prefix that is a file has nothing below it, as in S3; a location that is one is a mistake.
-        if (error.code === 'ENOTDIR' && (await isFolder(root)))
-            return [];
-        throw new Error(`Cannot list ${(0,external_node_path_namespaceObject.join)(root, prefix)}: ${error.message}`, { cause: error });
-    });
-    const files = entries.filter((entry) => entry.isFile() && !entry.name.startsWith(TEMPORARY_PREFIX));
-    return Promise.all(files.map(async (file) => {
-        const path = (0,external_node_path_namespaceObject.join)(file.parentPath, file.name);
-        return { key: (0,external_node_path_namespaceObject.relative)(root, path).split(external_node_path_namespaceObject.sep).join('/'), size: (await (0,promises_namespaceObject.stat)(path)).size };
-    }));
-}
-async function sweepPartial(root) {
-    const entries = await (0,promises_namespaceObject.readdir)(root, { recursive: true, withFileTypes: true });
-    for (const entry of entries.filter(({ name }) => name.startsWith(TEMPORARY_PREFIX))) {
-        const path = (0,external_node_path_namespaceObject.join)(entry.parentPath, entry.name);
-        if (Date.now() - (await (0,promises_namespaceObject.stat)(path)).mtimeMs > ABANDONED)
-            await (0,promises_namespaceObject.rm)(path, { force: true });
-    }
-}
-async function removeFiles(root, keys) {
-    const refused = new Map();
-    for (const key of keys) {
-        await (0,promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(root, key), { force: true }).catch((error) => refused.set(key, error.message));
-    }
-    return refused;
-}
-function isFolder(path) {
-    return (0,promises_namespaceObject.stat)(path).then((entry) => entry.isDirectory(), () => false);
-}
-async function sizeOf(root, key) {
-    try {
-        return (await (0,promises_namespaceObject.stat)(await inside(root, key))).size;
-    }
-    catch (error) {
-        if (error.code === 'ENOENT')
-            return null;
-        throw error;
-    }
-}
-/**
- * Gives a file its name unless the name is taken, so that the first writer wins.
- *
- * @param hardLink fails where the file system has no hard links (exFAT, many network shares)
- */
-async function publishOnce(temporary, path, hardLink = promises_namespaceObject.link) {
-    try {
-        await hardLink(temporary, path);
-    }
-    catch (error) {
-        const { code = '' } = error;
-        if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(code))
-            throw error;
-        // An empty file claims the name; the rename fills it whole.
-        await (0,promises_namespaceObject.writeFile)(path, '', { flag: 'wx', mode: 0o600 });
-        await (0,promises_namespaceObject.rename)(temporary, path);
-    }
-}
-/** Written whole under another name, then published: `rename` takes the place of what is there, `publishOnce` does not. */
-async function writeText(path, text, publish) {
-    const temporary = temporaryName(path);
-    try {
-        await (0,promises_namespaceObject.writeFile)(temporary, text, { flag: 'wx', mode: 0o600, flush: true });
-        await publish(temporary, path);
-        await syncFolder((0,external_node_path_namespaceObject.dirname)(path));
-    }
-    catch (error) {
-        throw refusal(error, path);
-    }
-    finally {
-        await (0,promises_namespaceObject.rm)(temporary, { force: true });
-    }
-}
-function refusal(error, key) {
-    return error.code === 'EEXIST' ? new TakenError(key, { cause: error }) : error;
-}
-function temporaryName(path) {
-    return (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(path), TEMPORARY_PREFIX + (0,external_node_crypto_.randomBytes)(8).toString('hex'));
-}
-/** Makes a new name last: without it a crash can forget the rename. Folders cannot be synced on Windows. */
-async function syncFolder(folder) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
-    try {
-        if (process.platform === 'win32')
-            return;
-        const handle = __addDisposableResource(env_1, await (0,promises_namespaceObject.open)(folder, 'r'), true);
-        await handle.sync();
-    }
-    catch (e_1) {
-        env_1.error = e_1;
-        env_1.hasError = true;
-    }
-    finally {
-        const result_1 = __disposeResources(env_1);
-        if (result_1)
-            await result_1;
-    }
-}
-/** Temporary name, fsync, publication: a file under its final name is always whole, and no other run's. */
-async function upload(root, key) {
-    const path = (0,external_node_path_namespaceObject.join)(root, key);
-    await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(path), { recursive: true });
-    await inside(root, (0,external_node_path_namespaceObject.dirname)(key));
-    const temporary = temporaryName(path);
-    const forget = notePending({ kind: 'file', path: temporary });
-    const stream = (0,external_node_fs_namespaceObject.createWriteStream)(temporary, {
-        flags: 'wx',
-        mode: 0o600,
-        flush: true,
-        highWaterMark: 1 << 20,
-    });
-    const died = new Promise((resolveDied) => stream.once('error', (error) => resolveDied(describe(error))));
-    return {
-        stream,
-        died,
-        commit: async () => {
-            stream.end();
-            await Promise.race([(0,external_node_stream_promises_namespaceObject.finished)(stream), died.then((reason) => Promise.reject(reason))]);
-            await publishOnce(temporary, path).catch((error) => Promise.reject(refusal(error, key)));
-            await (0,promises_namespaceObject.rm)(temporary, { force: true });
-            forget();
-            await syncFolder((0,external_node_path_namespaceObject.dirname)(path));
-        },
-        abort: async () => {
-            stream.destroy();
-            await (0,external_node_stream_promises_namespaceObject.finished)(stream).catch(() => undefined);
-            await (0,promises_namespaceObject.rm)(temporary, { force: true });
-            forget();
-        },
-    };
-}
-function describe(error) {
-    const full = error.code === 'ENOSPC';
-    const reason = full ? 'the disk is full' : error.message;
-    return new Error(`Cannot write to storage-location: ${reason}`, { cause: error });
-}
-async function download(root, key) {
-    const stream = (0,external_node_fs_namespaceObject.createReadStream)(await inside(root, key), { highWaterMark: 1 << 20 });
-    return {
-        stream,
-        finish: async () => undefined,
-        abort: async () => void stream.destroy(),
-    };
-}
-
-;// CONCATENATED MODULE: ./build/src/storage/s3-upload.js
-
-
-
-
-
-
-function serverSideEncryption({ sse, sseKmsKeyId }, [method, keyId]) {
-    return [...(sse ? [method, sse] : []), ...(sseKmsKeyId ? [keyId, sseKmsKeyId] : [])];
-}
-/** The CLI plans for 10,000 parts (S3's limit) and knows no other: a lower limit is told as a larger size. */
-const CLI_PARTS = 10_000;
-const LARGEST_OBJECT = 5 * 1024 ** 4;
-/** The arguments of the upload, without the endpoint. `--expected-size` decides the part size; there is no other way. */
-function uploadArguments(options, target, expectedBytes) {
-    const size = Math.min(LARGEST_OBJECT, Math.ceil((expectedBytes * CLI_PARTS) / options.maxParts));
-    return [
-        ...['s3', 'cp', '-', target, '--only-show-errors', '--expected-size', String(size)],
-        ...(options.storageClass ? ['--storage-class', options.storageClass] : []),
-        ...serverSideEncryption(options, ['--sse', '--sse-kms-key-id']),
-    ];
-}
-/** How long after SIGINT the CLI's input is closed: closed at once, it would publish what it has. */
-const INTERRUPT_MILLISECONDS = 300;
-/** An upload by `aws s3 cp -`, which takes the end of its input for success, whatever happened before. */
-class S3Upload {
-    stream;
-    died;
-    #options;
-    #key;
-    #child;
-    #forget;
-    constructor(options, key, args) {
-        this.#options = options;
-        this.#key = key;
-        this.#forget = notePending({ kind: 'upload', key });
-        this.#child = options.aws.start(args, { stdin: 'stream' });
-        this.stream = this.#child.stdin;
-        this.died = this.#child.exited.then((exit) => awsFailure(this.#child, exit, 's3 cp (upload)'));
-    }
-    async commit() {
-        this.#child.stdin.end();
-        const exit = await this.#child.exited;
-        if (!child_succeeded(exit))
-            throw await this.died;
-        this.#forget();
-    }
-    /** Interrupt, then close the input, then look for parts: in any other order the truncated object is published. */
-    async abort() {
-        if (this.#child.running) {
-            this.#child.kill('SIGINT');
-            await Promise.race([this.#child.exited, (0,external_node_timers_promises_namespaceObject.setTimeout)(INTERRUPT_MILLISECONDS)]);
-        }
-        this.#child.stdin.destroy();
-        await Promise.race([this.#child.exited, (0,external_node_timers_promises_namespaceObject.setTimeout)(2000, undefined, { ref: false })]);
-        await endChild(this.#child, ['SIGKILL'], 1000);
-        // What could not be ended stays noted, for the post step.
-        if (await abortMultipartUploads(this.#options, this.#key))
-            this.#forget();
-    }
-}
-/** Ends the open multipart uploads of exactly this key. A store that cannot list them gets a warning. */
-async function abortMultipartUploads(options, key) {
-    const fullKey = options.prefix + key;
-    try {
-        await abortUploads(options, fullKey, (upload) => upload.Key === fullKey);
+;// CONCATENATED MODULE: ./build/src/inputs/parse.js
+/** Readers of one input's text. Each returns a value or throws an Error that completes the sentence "<input> …". */
+const TRUE = ['true', 'True', 'TRUE'];
+const FALSE = ['false', 'False', 'FALSE'];
+/** The YAML 1.2 booleans that `core.getBooleanInput` accepts. */
+function parseBoolean(text) {
+    if (TRUE.includes(text))
         return true;
-    }
-    catch (error) {
-        log.warning(`Could not look for unfinished uploads of ${key}: ${error.message}. A lifecycle rule should end them`);
+    if (FALSE.includes(text))
         return false;
-    }
+    throw new Error(`must be true or false, not ${JSON.stringify(text)}`);
 }
-/** Ends the uploads of dumps below our prefix that began so long ago that nobody is at them any more. */
-async function sweepUploads(options) {
-    await abortUploads(options, options.prefix, ({ Key, Initiated }) => {
-        return Key.endsWith('.dump') && Date.now() - Date.parse(Initiated) > ABANDONED;
+function parseChoice(text, choices) {
+    const choice = choices.find((candidate) => candidate === text);
+    if (choice !== undefined)
+        return choice;
+    throw new Error(`must be one of ${choices.join(', ')}, not ${JSON.stringify(text)}`);
+}
+function parseInteger(text, range) {
+    const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    if (number >= range.least && number <= range.most)
+        return number;
+    throw new Error(`must be a whole number from ${range.least} to ${range.most}, not ${JSON.stringify(text)}`);
+}
+const MILLISECONDS = { ms: 1, s: 1e3, m: 6e4, h: 36e5, d: 864e5 };
+/** `90s`, `10m`, `26h`, `7d`, `1h30m` → milliseconds. A bare number has no unit and is refused. */
+function parseDuration(text) {
+    const parts = [...text.matchAll(/(\d{1,9})(ms|[smhd])/g)];
+    const total = parts.reduce((sum, [, count, unit]) => sum + Number(count) * MILLISECONDS[unit], 0);
+    if (parts.length > 0 && parts.map(([whole]) => whole).join('') === text && total > 0)
+        return total;
+    throw new Error(`must be a duration such as 90s, 10m, 26h or 7d, not ${JSON.stringify(text)}`);
+}
+/** The server counts timeouts in milliseconds and in 32 bits, which is 24 days. */
+const LONGEST_TIMEOUT = 2 ** 31 - 1;
+/** As `parseDuration`, for what becomes a setting of the server. */
+function parseServerDuration(text) {
+    const milliseconds = parseDuration(text);
+    if (milliseconds <= LONGEST_TIMEOUT)
+        return milliseconds;
+    throw new Error(`must be 24d at most, not ${JSON.stringify(text)}`);
+}
+/** One item a line; blank lines and surrounding space do not count. */
+function parseList(text) {
+    return text
+        .split(/\r?\n/)
+        .map((line) => line.trim())
+        .filter((line) => line !== '');
+}
+function parseExpressions(text) {
+    return parseList(text).map((line) => {
+        try {
+            return new RegExp(line);
+        }
+        catch {
+            throw new Error(`has a line that is no regular expression: ${line}`);
+        }
     });
 }
-async function abortUploads({ aws, bucket }, prefix, chosen) {
-    const evenWhenCancelled = { evenWhenCancelled: true };
-    const listing = ['s3api', 'list-multipart-uploads', '--bucket', bucket, '--prefix', prefix];
-    const { Uploads = [] } = await aws.json(listing, evenWhenCancelled);
-    for (const { Key, UploadId } of Uploads.filter(chosen)) {
-        const target = ['--bucket', bucket, '--key', Key, '--upload-id', UploadId];
-        await aws.json(['s3api', 'abort-multipart-upload', ...target], evenWhenCancelled);
-        log.info(`Ended the unfinished upload of ${Key}`);
+const LEVELS = { gzip: 9, zstd: 22 };
+/** `auto`, `none`, `gzip`, `gzip:6`, `zstd:3`. */
+function parseCompression(text) {
+    const [name = '', level, ...more] = text.split(':');
+    const method = parseChoice(name, ['auto', 'gzip', 'zstd', 'none']);
+    if (more.length > 0)
+        throw new Error(`must look like zstd:3, not ${JSON.stringify(text)}`);
+    if (level === undefined)
+        return { method, level: null };
+    if (method !== 'gzip' && method !== 'zstd')
+        throw new Error(`takes a level only with gzip or zstd, not with ${method}`);
+    return { method, level: parseInteger(level, { least: 1, most: LEVELS[method] }) };
+}
+/** Options that would take the data, the connection or the format out of our hands. Other letters may stand before theirs. */
+const RESERVED = {
+    pg_dump: {
+        short: /^-[abBcCORsvx]*[fFjdhpUWwZV?]/,
+        long: 'file format jobs dbname host port username password no-password compress version help lock-wait-timeout',
+    },
+    pg_restore: {
+        short: /^-[aORsvx]*[fFjdhpUWwlCce1V?]/,
+        long: 'file format jobs dbname host port username password no-password list create clean exit-on-error single-transaction transaction-size version help',
+    },
+};
+/** Whether an option is reserved, also behind others (`-vFp`) or cut short (`--form=p`), as getopt_long allows. */
+function isReserved(argument, tool) {
+    const long = /^--([^=]+)/.exec(argument)?.[1];
+    if (long === undefined)
+        return RESERVED[tool].short.test(argument);
+    return RESERVED[tool].long.split(' ').some((name) => name.startsWith(long));
+}
+/** Extra arguments for a tool, one a line. A line without a leading `-` would be read as a database to connect to. */
+function parseArguments(text, tool) {
+    return parseList(text).map((argument) => {
+        if (!argument.startsWith('-') || argument === '--') {
+            throw new Error(`has the line ${JSON.stringify(argument)}, which is no option; write one --option=value a line`);
+        }
+        if (/^--[\w-]+\s/.test(argument)) {
+            throw new Error(`has a space in ${JSON.stringify(argument)}; write --option=value`);
+        }
+        if (isReserved(argument, tool)) {
+            throw new Error(`has ${JSON.stringify(argument)}, which this action decides itself; there is an input for it or it would break the transfer`);
+        }
+        return argument;
+    });
+}
+/** An http(s) address that carries neither credentials nor a query. `credentials` says where those belong. */
+function parseHttpUrl(text, credentials) {
+    const url = URL.parse(text);
+    if (!url || !['http:', 'https:'].includes(url.protocol))
+        throw new Error('must be an http:// or https:// URL');
+    if (url.username || url.password)
+        throw new Error(`contains credentials; ${credentials}`);
+    if (url.search || url.hash)
+        throw new Error('must end before ? and #');
+    return text;
+}
+
+;// CONCATENATED MODULE: ./build/src/inputs/storage.js
+
+
+/** A folder, or `s3://bucket/prefix/`. The prefix comes back empty or with one trailing slash. */
+function parseLocation(text) {
+    const scheme = /^([A-Za-z][A-Za-z0-9+.-]+):\/\//.exec(text)?.[1];
+    if (/[\u0000-\u001f\u007f]/.test(text))
+        throw new Error('contains a control character');
+    if (/^s3:(?!\/\/)/i.test(text))
+        throw new Error('looks like an address of S3, which is s3://bucket/prefix/');
+    if (scheme === undefined)
+        return { kind: 'folder', path: text };
+    if (scheme !== 's3')
+        throw new Error(`must be a folder or s3://bucket/prefix/, not ${scheme}://…`);
+    const [, bucket = '', path = ''] = /^s3:\/\/([^/]*)\/?(.*)$/.exec(text) ?? [];
+    if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/.test(bucket)) {
+        throw new Error(`names no valid bucket: ${JSON.stringify(bucket)}; it looks like s3://bucket/prefix/`);
     }
+    const prefix = path.replace(/\/$/, '');
+    const parts = prefix === '' ? [] : prefix.split('/');
+    if (parts.some((part) => part === '' || part === '.' || part === '..')) {
+        throw new Error('has an empty part, "." or ".." in its prefix');
+    }
+    return { kind: 's3', bucket, prefix: prefix === '' ? '' : `${prefix}/` };
 }
-
-;// CONCATENATED MODULE: ./build/src/storage/s3.js
-
-
-
-
-
-
-
-
-/** A bucket as the place for dumps, reached by the AWS CLI. */
-function s3Storage(options) {
-    const { aws, bucket, prefix } = options;
-    const address = (key) => `s3://${bucket}/${prefix}${key}`;
-    return {
-        address,
-        check: () => checkBucket(options),
-        list: (below) => listObjects(options, below),
-        size: (key) => headObject(options, key),
-        readTexts: (keys, below) => readTexts(options, keys, below),
-        writeTextOnce: (key, text) => putText(options, key, text, putOnce),
-        replaceText: (key, text) => putText(options, key, text, put),
-        upload: async (key, expectedBytes) => new S3Upload(options, key, uploadArguments(options, address(key), expectedBytes)),
-        download: async (key) => s3_download(aws, address(key)),
-        sweep: () => sweepUploads(options),
-        abandon: (key) => abortMultipartUploads(options, key).then(() => undefined),
-        remove: (key) => aws
-            .text(['s3api', 'delete-object', ...objectArguments(options, key)], { evenWhenCancelled: true })
-            .then(() => undefined),
-        removeAll: (keys) => deleteObjects(options, keys),
-    };
+/** `NAME=value` lines or one JSON object, as environment of the AWS CLI. Values are never shown, not even in errors. */
+function parseS3Config(text) {
+    const entries = text.trim().startsWith('{') ? jsonEntries(text) : lineEntries(text);
+    const seen = new Set();
+    for (const [name, value] of entries) {
+        if (!AWS_VARIABLE.test(name)) {
+            // What does not look like a variable may be half of a secret.
+            const what = /^[A-Z_]{1,40}$/.test(name) ? JSON.stringify(name) : 'of something else';
+            throw new Error(`has the name ${what}; only AWS_*, proxy and CA variables belong there`);
+        }
+        if (seen.has(name))
+            throw new Error(`gives ${name} twice`);
+        if (value === '')
+            throw new Error(`gives ${name} an empty value; is the secret set, and is it visible to this job?`);
+        if (/^(["']).*\1$/.test(value))
+            throw new Error(`puts quotes around the value of ${name}; write it without`);
+        seen.add(name);
+    }
+    return Object.fromEntries(entries);
 }
-function objectArguments({ bucket, prefix }, key) {
-    return ['--bucket', bucket, '--key', prefix + key];
+function lineEntries(text) {
+    const entries = [];
+    for (const [index, line] of text.split(/\r?\n/).entries()) {
+        if (line.trim() === '')
+            continue;
+        const separator = line.indexOf('=');
+        if (separator < 1)
+            throw new Error(`has no NAME=value in line ${index + 1}`);
+        entries.push([line.slice(0, separator).trim(), line.slice(separator + 1).trim()]);
+    }
+    return entries;
 }
-/** Credentials, endpoint and bucket. A policy without `s3:ListBucket` is no reason to stop here. */
-async function checkBucket(options) {
-    const args = ['s3api', 'list-objects-v2', '--bucket', options.bucket, '--prefix', options.prefix];
+function jsonEntries(text) {
+    let value;
     try {
-        await options.aws.json([...args, '--max-keys', '1', '--no-paginate']);
+        value = JSON.parse(text);
     }
-    catch (error) {
-        if (!(error instanceof AwsError) || error.code !== 'AccessDenied')
-            throw error;
-        log.warning('The credentials may not list the bucket (s3:ListBucket); `latest`, prefixes and `list` will not work');
+    catch {
+        throw new Error('starts with { and is not valid JSON');
     }
+    return Object.entries(value).map(([name, item]) => {
+        if (typeof item !== 'string') {
+            throw new Error(`gives ${AWS_VARIABLE.test(name) ? name : 'something'} a value that is no string`);
+        }
+        return [name, item];
+    });
 }
-/** Page by page, so that an answer that ends before its last page is an error and not a short list. */
-async function listObjects({ aws, bucket, prefix }, below) {
-    const folder = below === '' ? '' : `${below.replace(/\/$/, '')}/`;
-    const found = [];
-    let token;
-    do {
-        const args = [
-            's3api',
-            'list-objects-v2',
-            '--bucket',
-            bucket,
-            '--prefix',
-            prefix + folder,
-            '--no-paginate',
-        ];
-        const page = await aws.json(token ? [...args, '--continuation-token', token] : args);
-        for (const { Key, Size } of page.Contents ?? [])
-            found.push({ key: Key.slice(prefix.length), size: Size });
-        token = page.NextContinuationToken;
-        if (page.IsTruncated && !token)
-            throw new Error('The store said that its list goes on and gave no way to go on');
-    } while (token);
-    return found;
-}
-async function headObject(options, key) {
-    try {
-        const head = await options.aws.json([
-            's3api',
-            'head-object',
-            ...objectArguments(options, key),
-        ]);
-        return head.ContentLength;
-    }
-    catch (error) {
-        if (error instanceof AwsError && ['404', 'NoSuchKey'].includes(error.code))
-            return null;
-        throw error;
-    }
-}
-/** One by one when they are few; else in one go, because every start of the AWS CLI takes most of a second. */
-async function readTexts(options, keys, below) {
-    const source = (key) => `s3://${options.bucket}/${options.prefix}${key}`;
-    if (keys.length <= 2) {
-        const texts = keys.map(async (key) => [key, await options.aws.text(['s3', 'cp', source(key), '-'])]);
-        return new Map(await Promise.all(texts));
-    }
-    const folder = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(options.tempDirectory, 'pgclone-manifests-'));
-    const forget = notePending({ kind: 'file', path: folder });
-    try {
-        const filter = ['--recursive', '--exclude', '*', '--include', '*.dump.json', '--only-show-errors'];
-        await options.aws.text([
-            's3',
-            'cp',
-            source(below === '' ? '' : `${below.replace(/\/$/, '')}/`),
-            folder,
-            ...filter,
-        ]);
-        return await readFolder(folder, below, new Set(keys));
-    }
-    finally {
-        await (0,promises_namespaceObject.rm)(folder, { recursive: true, force: true });
-        forget();
-    }
-}
-async function readFolder(folder, below, wanted) {
-    const texts = new Map();
-    for (const entry of await (0,promises_namespaceObject.readdir)(folder, { recursive: true, withFileTypes: true })) {
-        const path = (0,external_node_path_namespaceObject.join)(entry.parentPath, entry.name);
-        const key = (0,external_node_path_namespaceObject.join)(below, (0,external_node_path_namespaceObject.relative)(folder, path)).split(external_node_path_namespaceObject.sep).join('/');
-        if (entry.isFile() && wanted.has(key))
-            texts.set(key, await (0,promises_namespaceObject.readFile)(path, 'utf8'));
-    }
-    return texts;
-}
-/** So many keys one request may name (AWS: API Reference, DeleteObjects). */
-const DELETED_AT_ONCE = 1000;
-async function deleteObjects(options, keys) {
-    const { aws, bucket, prefix } = options;
-    const refused = new Map();
-    for (let start = 0; start < keys.length; start += DELETED_AT_ONCE) {
-        const Objects = keys.slice(start, start + DELETED_AT_ONCE).map((key) => ({ Key: prefix + key }));
-        const { Errors = [] } = await withTextFile(options, JSON.stringify({ Objects, Quiet: true }), (path) => {
-            const args = ['s3api', 'delete-objects', '--bucket', bucket, '--delete', `file://${path}`];
-            // Half of a deletion leaves more behind than a whole one.
-            return aws.json(args, { evenWhenCancelled: true });
-        });
-        for (const { Key, Code, Message } of Errors) {
-            refused.set(Key.slice(prefix.length), Message ? `${Message} [${Code}]` : Code);
+/** An http(s) endpoint without credentials and without the bucket. */
+function parseEndpoint(text, location) {
+    const url = new URL(parseHttpUrl(text, 'they belong in s3-config'));
+    if (location?.kind === 's3') {
+        const inHost = url.hostname.startsWith(`${location.bucket}.`);
+        const inPath = url.pathname.split('/').includes(location.bucket);
+        if (inHost || inPath) {
+            throw new Error(`contains the bucket "${location.bucket}"; the bucket belongs only in storage-location`);
         }
     }
-    return refused;
+    return text.replace(/\/+$/, '');
 }
-/** `put-object` takes its body from a file only. */
-async function putText(options, key, text, publish) {
-    const encryption = serverSideEncryption(options, ['--server-side-encryption', '--ssekms-key-id']);
-    await withTextFile(options, text, (body) => {
-        const content = ['--body', body, '--content-type', 'application/json'];
-        return publish(options, key, [
-            's3api',
-            'put-object',
-            ...objectArguments(options, key),
-            ...content,
-            ...encryption,
-        ]);
-    });
+/** Whether requests to the endpoint can be read on the way. */
+function isPlainHttp(endpoint) {
+    const { protocol, hostname } = new URL(endpoint);
+    return protocol === 'http:' && !/^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
 }
-/** A text as a file, for as long as the work with it takes. */
-async function withTextFile({ tempDirectory }, text, work) {
-    const folder = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(tempDirectory, 'pgclone-text-'));
-    const forget = notePending({ kind: 'file', path: folder });
-    const path = (0,external_node_path_namespaceObject.join)(folder, 'text.json');
-    try {
-        await (0,promises_namespaceObject.writeFile)(path, text, { mode: 0o600 });
-        return await work(path);
-    }
-    finally {
-        await (0,promises_namespaceObject.rm)(folder, { recursive: true, force: true });
-        forget();
-    }
+
+;// CONCATENATED MODULE: ./build/src/inputs/rules.js
+
+
+
+const WITHOUT_DATABASE = ['prune'];
+/** The commands that connect to `database-url`. */
+function needsDatabase({ command, local }) {
+    return command === 'list' ? local : !WITHOUT_DATABASE.includes(command);
 }
-const put = async ({ aws }, _key, args) => {
-    await aws.json(args);
-};
-/** The first writer wins where the store and the CLI know `If-None-Match`; elsewhere a look before must do. */
-const putOnce = async (options, key, args) => {
-    if (options.conditionalPut && (await putIfAbsent(options, key, args)))
-        return;
-    if ((await headObject(options, key)) !== null)
-        throw new TakenError(key);
-    await put(options, key, args);
-};
-/** @returns false when the store does not know conditional writes */
-async function putIfAbsent({ aws }, key, args) {
-    try {
-        await aws.json([...args, '--if-none-match', '*']);
-        return true;
-    }
-    catch (error) {
-        if (!(error instanceof AwsError))
-            throw error;
-        if (error.code === 'PreconditionFailed')
-            throw new TakenError(key, { cause: error });
-        if (error.code === 'NotImplemented')
+/** Whether a connection waits for a password from IAM. */
+function lacksPassword({ variables }) {
+    return !variables.PGPASSWORD;
+}
+const PRUNES = ['prune', 'dump'];
+const TELLS_AGE = ['restore', 'verify', 'list'];
+const READS_A_DUMP = ['restore', 'verify'];
+/** What one input demands of another. Each rule answers with a sentence that begins with the input to change. */
+const rules_RULES = [
+    (inputs) => needsDatabase(inputs) &&
+        !inputs.connection &&
+        inputs.connectionFrom === 'environment' &&
+        'database-url is missing (and there is no PGDATABASE or PGUSER in the environment)',
+    ({ command, sourceConnection }) => command === 'copy' && !sourceConnection && 'source-database-url is missing; copy reads from it',
+    ({ command, dumpKey }) => READS_A_DUMP.includes(command) &&
+        dumpKey === '' &&
+        'dump-key is missing; give a full key, its leading parts, or latest',
+    ({ dumpKey }) => {
+        const problem = dumpKey === '' || dumpKey.startsWith(':') ? null : referenceProblem(dumpKey);
+        return problem !== null && `dump-key ${problem}`;
+    },
+    ({ dumpKey, command }) => dumpKey.startsWith(':') &&
+        command !== 'restore' &&
+        'dump-key names a database of the server, which only restore can take',
+    ({ dumpKey, templateCache }) => dumpKey.startsWith(':') &&
+        templateCache > 0 &&
+        'template-cache has no use for a database of the server as dump-key',
+    ({ command, keep }) => command === 'prune' &&
+        !hasRules(keep) &&
+        'keep-last (or keep-within, -hourly, -daily, -weekly, -monthly, -yearly) is missing; prune needs a rule for what stays',
+    ({ command, dumpKey }) => command === 'prune' &&
+        isFullKey(dumpKey) &&
+        'dump-key names one dump; prune takes the leading parts of keys, or none',
+    ({ s3SseKmsKeyId, s3Sse }) => s3SseKmsKeyId !== '' && !s3Sse.startsWith('aws:kms') && 's3-sse-kms-key-id needs s3-sse: aws:kms',
+    ({ awsRole, s3Config, rdsIamAuth }) => awsRole !== '' &&
+        s3Config.AWS_ACCESS_KEY_ID !== undefined &&
+        !rdsIamAuth &&
+        'aws-role-to-assume and AWS_ACCESS_KEY_ID in s3-config say both who we are; give one of them',
+    (inputs) => inputs.rdsIamAuth &&
+        needsDatabase(inputs) &&
+        ![inputs.connection, inputs.sourceConnection].some((one) => one && lacksPassword(one)) &&
+        'rds-iam-auth makes the password, and every database URL of this step has one; remove it there',
+    (inputs) => {
+        const { command, dumpKey, reversible, templateCache, tolerateErrors, verifySql } = inputs;
+        if (inputs.swap)
             return false;
-        throw error;
-    }
+        if (command === 'copy')
+            return 'swap must be true with copy';
+        if (dumpKey.startsWith(':'))
+            return 'dump-key names a database of the server, which needs swap: true';
+        if (reversible)
+            return 'reversible needs swap: true; a restore in place keeps no old database';
+        if (templateCache > 0)
+            return 'template-cache needs swap: true; a template is copied and swapped in';
+        if (tolerateErrors.length > 0)
+            return 'tolerate-errors needs swap: true; one transaction ends at its first error';
+        return (verifySql.length > 0 &&
+            'verify-sql needs swap: true; in place there is nothing between the restore and going live');
+    },
+];
+/** @returns one sentence for every rule that the inputs break */
+function crossInputProblems(inputs) {
+    return rules_RULES.map((rule) => rule(inputs)).filter((problem) => problem !== false);
 }
-function s3_download(aws, source) {
-    const child = aws.start(['s3', 'cp', source, '-', '--only-show-errors'], { stdin: 'none' });
-    return {
-        stream: child.stdout,
-        finish: async () => {
-            const exit = await child.exited;
-            if (!child_succeeded(exit))
-                throw awsFailure(child, exit, 's3 cp (download)');
-        },
-        // Unlike an upload, a download may be ended by SIGTERM at any moment; SIGINT can hang while the reader is blocked.
-        abort: () => endChild(child, ['SIGTERM', 'SIGKILL'], 1000)
-            .then(() => child.stdout.destroy())
-            .then(() => undefined),
-    };
+/** What is allowed and probably not meant. */
+function inputWarnings(inputs) {
+    const { s3EndpointUrl, location, s3StorageClass, s3Sse, command, connectionFrom } = inputs;
+    const warnings = [];
+    if (s3EndpointUrl && isPlainHttp(s3EndpointUrl)) {
+        warnings.push('s3-endpoint-url is plain http: dumps and credentials travel unencrypted');
+    }
+    if (location.kind === 'folder' && (s3EndpointUrl || s3StorageClass || s3Sse)) {
+        warnings.push('the s3-… inputs have no effect, because storage-location is a folder');
+    }
+    if (inputs.awsRole !== '' && location.kind === 'folder' && !inputs.rdsIamAuth) {
+        warnings.push('aws-role-to-assume has no effect, because storage-location is a folder');
+    }
+    if (inputs.awsRole === '' && inputs.awsRoleDuration !== null) {
+        warnings.push('aws-role-duration has no effect without aws-role-to-assume');
+    }
+    if (!PRUNES.includes(command) && hasRules(inputs.keep)) {
+        warnings.push(`the keep-… inputs have no effect with command: ${command}`);
+    }
+    if (!TELLS_AGE.includes(command) && inputs.maxAge !== null) {
+        warnings.push(`max-age has no effect with command: ${command}`);
+    }
+    if (command === 'dump' && inputs.dryRun) {
+        warnings.push('dry-run has no effect on the dump itself, only on its keep rules');
+    }
+    if (command === 'dump' && inputs.dumpKey !== '')
+        warnings.push('dump-key has no effect with command: dump');
+    if (needsDatabase(inputs) && connectionFrom === 'environment') {
+        warnings.push("database-url is not given; the job's own PG* variables decide where to connect");
+    }
+    return warnings;
 }
 
 ;// CONCATENATED MODULE: ./build/src/tools/aws-bundle.js
@@ -41367,6 +41449,8 @@ function reasonOf(child, exit) {
     return [`${child.name} ${describeExit(exit)}`, ...said].join(': ').replace(/\.$/, '');
 }
 
+;// CONCATENATED MODULE: external "node:fs"
+const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
 ;// CONCATENATED MODULE: ./build/src/tools/search-path.js
 
 
@@ -41493,6 +41577,10 @@ async function inspectAws(path, environment) {
     return result.ok ? parseAwsVersion(path, result.stdout) : null;
 }
 
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+;// CONCATENATED MODULE: external "node:stream/promises"
+const external_node_stream_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
 ;// CONCATENATED MODULE: ./build/src/tools/aws-key.js
 /**
  * The public key of the AWS CLI Team, which signs the official Linux bundles, as printed in the AWS CLI install guide
@@ -41548,7 +41636,7 @@ const PATIENCE = 10_000;
  * Downloads a file, from the mirror where there is one. Fewer or more bytes than Content-Length says, a stall, and any status but 200 are errors.
  * A proxy named by the environment is used (`HTTPS_PROXY`, `NO_PROXY`; needs Node 24.14).
  */
-async function download_download(original, file, { environment, signal, downloadBaseUrl }, patience = PATIENCE) {
+async function download(original, file, { environment, signal, downloadBaseUrl }, patience = PATIENCE) {
     const url = mirrored(original, downloadBaseUrl);
     const stalled = new AbortController();
     const stall = () => stalled.abort(new Error(`nothing came for ${patience / 1000} s`));
@@ -41744,7 +41832,7 @@ var external_node_util_ = __nccwpck_require__(7975);
 // EXTERNAL MODULE: external "node:zlib"
 var external_node_zlib_ = __nccwpck_require__(8522);
 ;// CONCATENATED MODULE: ./build/src/tools/zip.js
-var zip_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+var __addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
         if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
         var dispose, inner;
@@ -41766,7 +41854,7 @@ var zip_addDisposableResource = (undefined && undefined.__addDisposableResource)
     }
     return value;
 };
-var zip_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+var __disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
     return function (env) {
         function fail(e) {
             env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
@@ -41826,7 +41914,7 @@ const inflate = (0,external_node_util_.promisify)(external_node_zlib_.inflateRaw
 async function assertWholeZip(file) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const handle = zip_addDisposableResource(env_1, await (0,promises_namespaceObject.open)(file), true);
+        const handle = __addDisposableResource(env_1, await (0,promises_namespaceObject.open)(file), true);
         await readDirectory(handle);
     }
     catch (e_1) {
@@ -41834,7 +41922,7 @@ async function assertWholeZip(file) {
         env_1.hasError = true;
     }
     finally {
-        const result_1 = zip_disposeResources(env_1);
+        const result_1 = __disposeResources(env_1);
         if (result_1)
             await result_1;
     }
@@ -41843,7 +41931,7 @@ async function assertWholeZip(file) {
 async function unzip(file, folder) {
     const env_2 = { stack: [], error: void 0, hasError: false };
     try {
-        const handle = zip_addDisposableResource(env_2, await (0,promises_namespaceObject.open)(file), true);
+        const handle = __addDisposableResource(env_2, await (0,promises_namespaceObject.open)(file), true);
         for (const entry of entriesOf(await readDirectory(handle))) {
             const path = (0,external_node_path_namespaceObject.join)(folder, safeName(entry));
             if (entry.name.endsWith('/'))
@@ -41859,7 +41947,7 @@ async function unzip(file, folder) {
         env_2.hasError = true;
     }
     finally {
-        const result_2 = zip_disposeResources(env_2);
+        const result_2 = __disposeResources(env_2);
         if (result_2)
             await result_2;
     }
@@ -42017,7 +42105,7 @@ async function assertGenuine(bundle, file, { sha256, folder }, options) {
     if (bundle.kind !== 'zip')
         return assertVendorSigned(file, bundle.kind, options);
     const signature = (0,external_node_path_namespaceObject.join)(folder, 'bundle.sig');
-    await download_download(`${bundle.url}.sig`, signature, options);
+    await download(`${bundle.url}.sig`, signature, options);
     try {
         await assertSigned(file, await (0,promises_namespaceObject.readFile)(signature), AWS_CLI_KEY);
     }
@@ -42153,7 +42241,7 @@ async function installAwsBundle(release, options) {
     const bundle = awsBundle(release.version, environment);
     return withStaging(environment, async (folder, directory) => {
         const file = (0,external_node_path_namespaceObject.join)(folder, `bundle.${bundle.kind}`);
-        await download_download(bundle.url, file, options);
+        await download(bundle.url, file, options);
         const proof = await assertGenuine(bundle, file, { sha256: release.sha256, folder }, options);
         log(`The AWS CLI ${release.version} is genuine by ${proof}`);
         const unpacked = (0,external_node_path_namespaceObject.join)(folder, 'unpacked');
@@ -42328,6 +42416,866 @@ async function installOfficial(options, failures) {
         warn(`${failures.at(-1)}. Trying the system's package manager instead.`);
         return undefined;
     }
+}
+
+;// CONCATENATED MODULE: ./build/src/report/format.js
+/** Numbers for people. */
+const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB'];
+/** `1.2 GB`, in powers of 1000. */
+function formatBytes(bytes) {
+    let value = bytes;
+    let unit = 0;
+    for (; value >= 999.5 && unit < UNITS.length - 1; unit += 1)
+        value /= 1000;
+    return `${unit === 0 || value >= 99.95 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit]}`;
+}
+/** `850 ms`, `12.3 s`, `4 min 5 s`, `2 h 3 min`. */
+function formatDuration(milliseconds) {
+    if (milliseconds < 1000)
+        return `${Math.round(milliseconds)} ms`;
+    const seconds = Math.round(milliseconds / 100) / 10;
+    if (seconds < 60)
+        return `${seconds.toFixed(1)} s`;
+    const minutes = Math.floor(seconds / 60);
+    if (minutes < 60)
+        return `${minutes} min ${Math.floor(seconds % 60)} s`;
+    return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+/** `1 table`, `1,234 tables`, for nouns that take an s. */
+function formatQuantity(count, noun) {
+    return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+/** `1,234,567`. */
+function formatCount(count) {
+    return count.toLocaleString('en-US');
+}
+
+;// CONCATENATED MODULE: ./build/src/aws/expiry.js
+
+/** Bytes of a database that move in a second, conservatively: most runners do several times that. */
+const RATE = { dump: 20e6, restore: 10e6 };
+/** What AWS gives to a role that asks for nothing else. */
+const USUAL_LIFE = 60 * 60_000;
+const REMEDY = 'give aws-role-to-assume, whose credentials are renewed while the step runs';
+/**
+ * Whether the AWS credentials at hand live long enough. Only those in variables have an end: profiles, instances and
+ * roles of this action are refreshed by the AWS CLI itself.
+ *
+ * @param variables what the AWS CLI sees
+ * @returns a warning that names when they expire, or null
+ * @throws an Error when they have expired already
+ */
+function expiryWarning(variables, work, now) {
+    const { AWS_ACCESS_KEY_ID, AWS_SESSION_TOKEN, AWS_CREDENTIAL_EXPIRATION } = variables;
+    if (!AWS_ACCESS_KEY_ID || !AWS_SESSION_TOKEN)
+        return null;
+    const expected = (work.bytes / RATE[work.kind]) * 1000;
+    const effort = `the ${work.kind} of ${formatBytes(work.bytes)} may take ${formatDuration(expected)}`;
+    const expiresAt = Date.parse(AWS_CREDENTIAL_EXPIRATION ?? '');
+    if (Number.isNaN(expiresAt)) {
+        if (expected < USUAL_LIFE)
+            return null;
+        return `The AWS credentials are temporary (AWS_SESSION_TOKEN), usually for an hour, and ${effort}; ${REMEDY}`;
+    }
+    const end = new Date(expiresAt).toISOString();
+    if (expiresAt <= now)
+        throw new Error(`The AWS credentials expired at ${end}; ${REMEDY}`);
+    if (now + expected < expiresAt)
+        return null;
+    return `The AWS credentials expire at ${end}, in ${formatDuration(expiresAt - now)}, and ${effort}; ${REMEDY}`;
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/endpoint.js
+/** Variables of the AWS CLI that name another endpoint; the first one wins (AWS: "Service-specific endpoints"). */
+const ENDPOINT_VARIABLES = ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL'];
+/** The endpoint that the AWS CLI would take by itself; older versions do not know these variables. */
+function endpointOf(variables) {
+    return ENDPOINT_VARIABLES.map((name) => variables[name]).find((url) => url) ?? null;
+}
+/** The endpoint of AWS in a region (AWS: "Amazon Simple Storage Service endpoints and quotas"). */
+function awsEndpoint(region) {
+    const suffix = region?.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com';
+    return `https://s3.${region ?? 'us-east-1'}.${suffix}`;
+}
+/** Whether the AWS CLI reaches the store through another host. */
+function isProxied(variables) {
+    return Object.entries(variables).some(([name, value]) => /^(https?|all)_proxy$/i.test(name) && value !== '');
+}
+
+;// CONCATENATED MODULE: ./build/src/process/pending.js
+
+const STATE = 'pending';
+const pending_open = new Set();
+function save() {
+    if (process.env.GITHUB_STATE)
+        saveState(STATE, JSON.stringify([...pending_open]));
+}
+/**
+ * Writes down what a killed step would leave behind, where the post step finds it.
+ *
+ * @returns a function that crosses it out again
+ */
+function notePending(item) {
+    pending_open.add(item);
+    save();
+    return () => {
+        if (pending_open.delete(item))
+            save();
+    };
+}
+/** In the post step: what main could not finish, the latest first. */
+function readPending() {
+    const state = getState(STATE);
+    return state ? JSON.parse(state).reverse() : [];
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/storage.js
+/** Milliseconds after which a transfer that has not ended is taken for dead; no job of GitHub's lasts a day and goes on. */
+const ABANDONED = 24 * 60 * 60 * 1000;
+/** The key of a text exists already: another run was faster. */
+class TakenError extends Error {
+    constructor(key, options) {
+        super(`${key} exists already; another run wrote it`, options);
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/local.js
+var local_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var local_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+/** Names that no key has; what a killed run leaves is known by them. */
+const TEMPORARY_PREFIX = '.pgclone-partial-';
+/** A folder as the place for dumps. */
+function localStorage(folder) {
+    const root = (0,external_node_path_namespaceObject.resolve)(folder);
+    return {
+        address: (key) => (0,external_node_path_namespaceObject.join)(root, key),
+        check: () => (0,promises_namespaceObject.mkdir)(root, { recursive: true }).then(() => undefined),
+        list: (prefix) => listFiles(root, prefix),
+        tooLarge: () => null,
+        size: (key) => sizeOf(root, key),
+        readTexts: async (keys) => {
+            const texts = keys.map(async (key) => [key, await (0,promises_namespaceObject.readFile)(await inside(root, key), 'utf8')]);
+            return new Map(await Promise.all(texts));
+        },
+        writeTextOnce: (key, text) => writeText((0,external_node_path_namespaceObject.join)(root, key), text, publishOnce),
+        replaceText: (key, text) => writeText((0,external_node_path_namespaceObject.join)(root, key), text, promises_namespaceObject.rename),
+        upload: (key) => upload(root, key),
+        download: (key) => local_download(root, key),
+        sweep: () => sweepPartial(root),
+        // A partial file has a name of its own and is noted as such.
+        abandon: async () => undefined,
+        remove: (key) => (0,promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(root, key), { force: true }),
+        removeAll: (keys) => removeFiles(root, keys),
+    };
+}
+/** The path of a key, after symbolic links, if it is still below the root. */
+async function inside(root, key) {
+    const path = await (0,promises_namespaceObject.realpath)((0,external_node_path_namespaceObject.join)(root, key));
+    if (!path.startsWith((await (0,promises_namespaceObject.realpath)(root)) + external_node_path_namespaceObject.sep))
+        throw new Error(`${key} leads out of the storage location`);
+    return path;
+}
+async function listFiles(root, prefix) {
+    const entries = await (0,promises_namespaceObject.readdir)((0,external_node_path_namespaceObject.join)(root, prefix), { recursive: true, withFileTypes: true }).catch(async (error) => {
+        if (error.code === 'ENOENT')
+            return [];
+        // A prefix that is a file has nothing below it, as in S3; a location that is one is a mistake.
+        if (error.code === 'ENOTDIR' && (await isFolder(root)))
+            return [];
+        throw new Error(`Cannot list ${(0,external_node_path_namespaceObject.join)(root, prefix)}: ${error.message}`, { cause: error });
+    });
+    const files = entries.filter((entry) => entry.isFile() && !entry.name.startsWith(TEMPORARY_PREFIX));
+    return Promise.all(files.map(async (file) => {
+        const path = (0,external_node_path_namespaceObject.join)(file.parentPath, file.name);
+        return { key: (0,external_node_path_namespaceObject.relative)(root, path).split(external_node_path_namespaceObject.sep).join('/'), size: (await (0,promises_namespaceObject.stat)(path)).size };
+    }));
+}
+async function sweepPartial(root) {
+    const entries = await (0,promises_namespaceObject.readdir)(root, { recursive: true, withFileTypes: true });
+    for (const entry of entries.filter(({ name }) => name.startsWith(TEMPORARY_PREFIX))) {
+        const path = (0,external_node_path_namespaceObject.join)(entry.parentPath, entry.name);
+        if (Date.now() - (await (0,promises_namespaceObject.stat)(path)).mtimeMs > ABANDONED)
+            await (0,promises_namespaceObject.rm)(path, { force: true });
+    }
+}
+async function removeFiles(root, keys) {
+    const refused = new Map();
+    for (const key of keys) {
+        await (0,promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(root, key), { force: true }).catch((error) => refused.set(key, { reason: error.message, retained: false }));
+    }
+    return { refused, versionsStay: false };
+}
+function isFolder(path) {
+    return (0,promises_namespaceObject.stat)(path).then((entry) => entry.isDirectory(), () => false);
+}
+async function sizeOf(root, key) {
+    try {
+        return (await (0,promises_namespaceObject.stat)(await inside(root, key))).size;
+    }
+    catch (error) {
+        if (error.code === 'ENOENT')
+            return null;
+        throw error;
+    }
+}
+/**
+ * Gives a file its name unless the name is taken, so that the first writer wins.
+ *
+ * @param hardLink fails where the file system has no hard links (exFAT, many network shares)
+ */
+async function publishOnce(temporary, path, hardLink = promises_namespaceObject.link) {
+    try {
+        await hardLink(temporary, path);
+    }
+    catch (error) {
+        const { code = '' } = error;
+        if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(code))
+            throw error;
+        // An empty file claims the name; the rename fills it whole.
+        await (0,promises_namespaceObject.writeFile)(path, '', { flag: 'wx', mode: 0o600 });
+        await (0,promises_namespaceObject.rename)(temporary, path);
+    }
+}
+/** Written whole under another name, then published: `rename` takes the place of what is there, `publishOnce` does not. */
+async function writeText(path, text, publish) {
+    const temporary = temporaryName(path);
+    try {
+        await (0,promises_namespaceObject.writeFile)(temporary, text, { flag: 'wx', mode: 0o600, flush: true });
+        await publish(temporary, path);
+        await syncFolder((0,external_node_path_namespaceObject.dirname)(path));
+    }
+    catch (error) {
+        throw refusal(error, path);
+    }
+    finally {
+        await (0,promises_namespaceObject.rm)(temporary, { force: true });
+    }
+}
+function refusal(error, key) {
+    return error.code === 'EEXIST' ? new TakenError(key, { cause: error }) : error;
+}
+function temporaryName(path) {
+    return (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(path), TEMPORARY_PREFIX + (0,external_node_crypto_.randomBytes)(8).toString('hex'));
+}
+/** Makes a new name last: without it a crash can forget the rename. Folders cannot be synced on Windows. */
+async function syncFolder(folder) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        if (process.platform === 'win32')
+            return;
+        const handle = local_addDisposableResource(env_1, await (0,promises_namespaceObject.open)(folder, 'r'), true);
+        await handle.sync();
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = local_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+/** Temporary name, fsync, publication: a file under its final name is always whole, and no other run's. */
+async function upload(root, key) {
+    const path = (0,external_node_path_namespaceObject.join)(root, key);
+    await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(path), { recursive: true });
+    await inside(root, (0,external_node_path_namespaceObject.dirname)(key));
+    const temporary = temporaryName(path);
+    const forget = notePending({ kind: 'file', path: temporary });
+    const stream = (0,external_node_fs_namespaceObject.createWriteStream)(temporary, {
+        flags: 'wx',
+        mode: 0o600,
+        flush: true,
+        highWaterMark: 1 << 20,
+    });
+    const died = new Promise((resolveDied) => stream.once('error', (error) => resolveDied(describe(error))));
+    return {
+        stream,
+        died,
+        commit: async () => {
+            stream.end();
+            await Promise.race([(0,external_node_stream_promises_namespaceObject.finished)(stream), died.then((reason) => Promise.reject(reason))]);
+            await publishOnce(temporary, path).catch((error) => Promise.reject(refusal(error, key)));
+            await (0,promises_namespaceObject.rm)(temporary, { force: true });
+            forget();
+            await syncFolder((0,external_node_path_namespaceObject.dirname)(path));
+        },
+        abort: async () => {
+            stream.destroy();
+            await (0,external_node_stream_promises_namespaceObject.finished)(stream).catch(() => undefined);
+            await (0,promises_namespaceObject.rm)(temporary, { force: true });
+            forget();
+        },
+    };
+}
+function describe(error) {
+    const full = error.code === 'ENOSPC';
+    const reason = full ? 'the disk is full' : error.message;
+    return new Error(`Cannot write to storage-location: ${reason}`, { cause: error });
+}
+async function local_download(root, key) {
+    const stream = (0,external_node_fs_namespaceObject.createReadStream)(await inside(root, key), { highWaterMark: 1 << 20 });
+    return {
+        stream,
+        finish: async () => undefined,
+        abort: async () => void stream.destroy(),
+    };
+}
+
+// EXTERNAL MODULE: external "node:net"
+var external_node_net_ = __nccwpck_require__(7030);
+;// CONCATENATED MODULE: ./build/src/storage/reach.js
+
+
+/** Milliseconds for one attempt, and how many attempts: together below half a minute. */
+const reach_PATIENCE = { timeout: 8_000, attempts: 3, pause: 1_000 };
+/** Reasons that stay: no second attempt will find another name or network. */
+const FINAL = ['ENOTFOUND', 'EINVAL', 'ERR_SOCKET_BAD_PORT'];
+/**
+ * Whether anybody answers at the store's address. The AWS CLI would find out as well, after minutes: six attempts of up
+ * to a minute each, for every request of ours.
+ *
+ * @throws an Error that names the address and the reason
+ */
+async function checkReach(url, signal, patience = reach_PATIENCE) {
+    const { protocol, hostname, port } = new URL(url);
+    const host = hostname.replace(/^\[|\]$/g, '');
+    const number = Number(port) || (protocol === 'http:' ? 80 : 443);
+    let failure = null;
+    for (let attempt = 0; attempt < patience.attempts; attempt += 1) {
+        if (attempt > 0)
+            await (0,external_node_timers_promises_namespaceObject.setTimeout)(patience.pause);
+        failure = await tryConnect(host, number, patience.timeout, signal);
+        if (!failure || signal.aborted || FINAL.includes(failure.code ?? ''))
+            break;
+    }
+    signal.throwIfAborted();
+    if (!failure)
+        return;
+    throw new Error(`Cannot reach the store at ${hostname}:${number}: ${reach_describe(failure, hostname)}; check s3-endpoint-url, and whether this runner may connect there`, { cause: failure });
+}
+function tryConnect(host, port, timeout, signal) {
+    return new Promise((resolve) => {
+        const socket = (0,external_node_net_.connect)({ host, port, signal });
+        const settle = (failure) => {
+            clearTimeout(timer);
+            socket.destroy();
+            resolve(failure);
+        };
+        const late = () => settle(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' }));
+        const timer = setTimeout(late, timeout);
+        socket.once('connect', () => settle(null));
+        socket.once('error', settle);
+    });
+}
+/** An error of several addresses has no message of its own, and the code of the first. */
+function reach_describe(failure, host) {
+    if (failure.code === 'ENOTFOUND')
+        return `there is no host named "${host}"`;
+    if (failure.code === 'ECONNREFUSED')
+        return 'nobody listens there (connection refused)';
+    if (failure.code === 'ETIMEDOUT')
+        return 'no answer in time';
+    return failure.message || failure.code || 'no reason given';
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/parts.js
+
+/** s3transfer's `utils.py`: the AWS CLI begins with this part size and doubles it until all fits into 10,000 parts. */
+const CLI_PART = 8 * 1024 ** 2;
+const CLI_PARTS = 10_000;
+/** S3's limit, which the providers share ("Amazon S3 multipart upload limits"). */
+const LARGEST_PART = 5 * 1024 ** 3;
+/**
+ * Chooses parts so large that a stream of `expectedBytes` needs no more than `maxParts` of them. The CLI plans for
+ * 10,000 and knows no other limit, so a lower one is told as a larger size.
+ */
+function planParts(expectedBytes, maxParts) {
+    const expectedSize = Math.min(Math.ceil((expectedBytes * CLI_PARTS) / maxParts), LARGEST_PART * CLI_PARTS);
+    let partSize = CLI_PART;
+    while (Math.ceil(expectedSize / partSize) > CLI_PARTS)
+        partSize *= 2;
+    partSize = Math.min(partSize, LARGEST_PART);
+    return { expectedSize, partSize, capacity: partSize * maxParts };
+}
+/** @returns why a dump of so many bytes cannot be stored, or null */
+function tooLarge(bytes, maxParts) {
+    const most = LARGEST_PART * maxParts;
+    if (bytes <= most)
+        return null;
+    return `The database has ${formatBytes(bytes)}, and this store takes no more than ${formatBytes(most)} in one object (${maxParts} parts of ${formatBytes(LARGEST_PART)}, s3-max-parts)`;
+}
+/** Memory of an uploading AWS CLI by measurement: 120 MB, and seven parts in flight or waiting. */
+function uploadMemory({ partSize }) {
+    return 120e6 + 7 * partSize;
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/s3-text.js
+
+
+
+/** A text as a file, for as long as the work with it takes: the AWS CLI reads bodies from files only. */
+async function withTextFile({ tempDirectory }, text, work) {
+    const folder = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(tempDirectory, 'pgclone-text-'));
+    const forget = notePending({ kind: 'file', path: folder });
+    const path = (0,external_node_path_namespaceObject.join)(folder, 'text.json');
+    try {
+        await (0,promises_namespaceObject.writeFile)(path, text, { mode: 0o600 });
+        return await work(path);
+    }
+    finally {
+        await (0,promises_namespaceObject.rm)(folder, { recursive: true, force: true });
+        forget();
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/s3-delete.js
+
+
+/** So many keys one request may name (AWS: API Reference, DeleteObjects). */
+const DELETED_AT_ONCE = 1000;
+/** Answers of stores that cannot delete several objects at once, or not as this AWS CLI asks for it (without Content-MD5). */
+const CANNOT_DELETE_MANY = [
+    'NotImplemented',
+    'MethodNotAllowed',
+    'MissingContentMD5',
+    'InvalidRequest',
+    'MalformedXML',
+    'UnsupportedOperation',
+    '405',
+    '501',
+];
+/** Starts of the AWS CLI at the same time, when every object needs one. */
+const CLIS_AT_ONCE = 4;
+/** Deletes exactly these keys, many with a request where the store can. */
+async function deleteObjects(options, keys) {
+    const removal = { refused: new Map(), versionsStay: false };
+    let together = true;
+    for (let start = 0; start < keys.length; start += DELETED_AT_ONCE) {
+        const batch = keys.slice(start, start + DELETED_AT_ONCE);
+        together &&= await deleteTogether(options, batch, removal);
+        if (!together)
+            await deleteOneByOne(options, batch, removal);
+    }
+    return removal;
+}
+/**
+ * A retention that holds an object is what its owner wanted; a missing right is a mistake. Both are AccessDenied, with
+ * words of AWS ("Access Denied because object protected by object lock."), MinIO ("Object is WORM protected …") and others.
+ */
+const RETENTION = /object ?lock|retention|legal ?hold|WORM|immutab|protected/i;
+/** @returns false when the store does not know this request; nothing is deleted then */
+async function deleteTogether(options, keys, removal) {
+    const { aws, bucket, prefix } = options;
+    const Objects = keys.map((key) => ({ Key: prefix + key }));
+    try {
+        const answer = await withTextFile(options, JSON.stringify({ Objects }), (path) => {
+            const args = ['s3api', 'delete-objects', '--bucket', bucket, '--delete', `file://${path}`];
+            // Half of a deletion leaves more behind than a whole one.
+            return aws.json(args, { evenWhenCancelled: true });
+        });
+        for (const { Key, Code, Message } of answer.Errors ?? []) {
+            const reason = Message ? `${Message} [${Code}]` : Code;
+            removal.refused.set(Key.slice(prefix.length), { reason, retained: RETENTION.test(reason) });
+        }
+        removal.versionsStay ||= answer.Deleted?.some(({ DeleteMarker }) => DeleteMarker === true) ?? false;
+        return true;
+    }
+    catch (error) {
+        if (error instanceof AwsError && CANNOT_DELETE_MANY.includes(error.code))
+            return false;
+        throw error;
+    }
+}
+async function deleteOneByOne({ aws, bucket, prefix }, keys, removal) {
+    const waiting = [...keys];
+    const work = async () => {
+        for (let key = waiting.shift(); key !== undefined; key = waiting.shift()) {
+            const args = ['s3api', 'delete-object', '--bucket', bucket, '--key', prefix + key];
+            try {
+                const answer = await aws.json(args, { evenWhenCancelled: true });
+                removal.versionsStay ||= answer.DeleteMarker === true;
+            }
+            catch (error) {
+                if (!(error instanceof AwsError))
+                    throw error;
+                removal.refused.set(key, { reason: error.message, retained: RETENTION.test(error.detail) });
+            }
+        }
+    };
+    await Promise.all(Array.from({ length: CLIS_AT_ONCE }, work));
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/s3-look.js
+
+
+/** Credentials, endpoint and bucket. A policy without `s3:ListBucket` is no reason to stop here. */
+async function checkBucket(options) {
+    const args = ['s3api', 'list-objects-v2', '--bucket', options.bucket, '--prefix', options.prefix];
+    try {
+        await options.aws.json([...args, '--max-keys', '1', '--no-paginate']);
+    }
+    catch (error) {
+        if (!(error instanceof AwsError) || error.code !== 'AccessDenied')
+            throw error;
+        log.warning('The credentials may not list the bucket (s3:ListBucket); `latest`, prefixes and `list` will not work');
+    }
+}
+/** Page by page, so that an answer that ends before its last page is an error and not a short list. */
+async function listObjects({ aws, bucket, prefix }, below) {
+    const folder = below === '' ? '' : `${below.replace(/\/$/, '')}/`;
+    const args = ['s3api', 'list-objects-v2', '--bucket', bucket, '--prefix', prefix + folder, '--no-paginate'];
+    const found = [];
+    let token;
+    do {
+        const page = await aws.json(token ? [...args, '--continuation-token', token] : args);
+        for (const { Key, Size } of page.Contents ?? [])
+            found.push({ key: Key.slice(prefix.length), size: Size });
+        token = page.NextContinuationToken;
+        if (page.IsTruncated && !token)
+            throw new Error('The store said that its list goes on and gave no way to go on');
+    } while (token);
+    return found;
+}
+/** Stored bytes of a key, or null when it does not exist. */
+async function headObject(options, key) {
+    const { aws, bucket, prefix } = options;
+    try {
+        const args = ['s3api', 'head-object', '--bucket', bucket, '--key', prefix + key];
+        const head = await aws.json(args);
+        return head.ContentLength;
+    }
+    catch (error) {
+        if (!(error instanceof AwsError))
+            throw error;
+        if (['404', 'NoSuchKey'].includes(error.code))
+            return null;
+        if (['403', 'AccessDenied'].includes(error.code) && (await isUnlisted(options, key, error)))
+            return null;
+        throw error;
+    }
+}
+/**
+ * S3 says 403 of a missing object to whom it does not let list the bucket, and to a policy that lets list only under a
+ * condition on `s3:prefix`, which a HEAD cannot meet (AWS: API Reference, HeadObject). A listing of just this key can.
+ *
+ * @returns whether the store itself says that there is no such object
+ * @throws the refusal of the HEAD when the listing is refused too: then nobody knows
+ */
+async function isUnlisted(options, key, refusal) {
+    const { aws, bucket, prefix } = options;
+    const args = ['s3api', 'list-objects-v2', '--bucket', bucket, '--prefix', prefix + key, '--max-keys', '1'];
+    const page = await aws.json([...args, '--no-paginate']).catch(() => Promise.reject(refusal));
+    // A key sorts before every longer one that begins with it.
+    return !(page.Contents ?? []).some(({ Key }) => Key === prefix + key);
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/s3-upload.js
+
+
+
+
+
+
+
+
+
+
+function serverSideEncryption({ sse, sseKmsKeyId }, [method, keyId]) {
+    return [...(sse ? [method, sse] : []), ...(sseKmsKeyId ? [keyId, sseKmsKeyId] : [])];
+}
+/** The arguments of the upload, without the endpoint. */
+function uploadArguments(options, target, { expectedSize }) {
+    return [
+        ...['s3', 'cp', '-', target, '--only-show-errors', '--expected-size', String(expectedSize)],
+        ...(options.storageClass ? ['--storage-class', options.storageClass] : []),
+        ...serverSideEncryption(options, ['--sse', '--sse-kms-key-id']),
+    ];
+}
+/** Warns of an upload that this machine has too little memory for; the parts of a large dump are large. */
+function checkMemory(plan) {
+    const needed = uploadMemory(plan);
+    if (needed < (0,external_node_os_.totalmem)() / 2)
+        return;
+    log.warning(`The AWS CLI needs about ${formatBytes(needed)} of memory for parts of ${formatBytes(plan.partSize)}, and this machine has ${formatBytes((0,external_node_os_.totalmem)())}; use a larger runner, or dump less at once`);
+}
+/** What goes into the upload, up to what its parts hold: beyond that the store would refuse a part, and say little. */
+function limited(stdin, { capacity, partSize }) {
+    let written = 0;
+    const stream = new external_node_stream_.Writable({
+        highWaterMark: 1 << 20,
+        write: (chunk, _encoding, done) => {
+            written += chunk.length;
+            if (written <= capacity)
+                return void stdin.write(chunk, done);
+            const parts = `${capacity / partSize} parts of ${formatBytes(partSize)}`;
+            done(new Error(`The dump is larger than the ${formatBytes(capacity)} that its upload can take (${parts}): the database grew, or its rows are much longer as text. Compress the dump, or raise s3-max-parts if the provider takes more parts`));
+        },
+        final: (done) => {
+            stdin.end();
+            done();
+        },
+    });
+    // Who writes hears of it; nobody else needs to.
+    stream.on('error', () => undefined);
+    return stream;
+}
+/** How long after SIGINT the CLI's input is closed: closed at once, it would publish what it has. */
+const INTERRUPT_MILLISECONDS = 300;
+/** An upload by `aws s3 cp -`, which takes the end of its input for success, whatever happened before. */
+class S3Upload {
+    stream;
+    died;
+    #options;
+    #key;
+    #child;
+    #forget;
+    constructor(options, key, expectedBytes) {
+        const plan = planParts(expectedBytes, options.maxParts);
+        checkMemory(plan);
+        this.#options = options;
+        this.#key = key;
+        this.#forget = notePending({ kind: 'upload', key });
+        const target = `s3://${options.bucket}/${options.prefix}${key}`;
+        this.#child = options.aws.start(uploadArguments(options, target, plan), { stdin: 'stream' });
+        this.stream = limited(this.#child.stdin, plan);
+        this.died = this.#child.exited.then((exit) => awsFailure(this.#child, exit, 's3 cp (upload)'));
+    }
+    async commit() {
+        this.stream.end();
+        const exit = await this.#child.exited;
+        if (!child_succeeded(exit))
+            throw await this.died;
+        this.#forget();
+    }
+    /** Interrupt, then close the input, then look for parts: in any other order the truncated object is published. */
+    async abort() {
+        if (this.#child.running) {
+            this.#child.kill('SIGINT');
+            await Promise.race([this.#child.exited, (0,external_node_timers_promises_namespaceObject.setTimeout)(INTERRUPT_MILLISECONDS)]);
+        }
+        this.#child.stdin.destroy();
+        await Promise.race([this.#child.exited, (0,external_node_timers_promises_namespaceObject.setTimeout)(2000, undefined, { ref: false })]);
+        await endChild(this.#child, ['SIGKILL'], 1000);
+        // What could not be ended stays noted, for the post step.
+        if (await abortMultipartUploads(this.#options, this.#key))
+            this.#forget();
+    }
+}
+/** Ends the open multipart uploads of exactly this key. A store that cannot list them gets a warning. */
+async function abortMultipartUploads(options, key) {
+    const fullKey = options.prefix + key;
+    try {
+        await abortUploads(options, fullKey, (upload) => upload.Key === fullKey);
+        return true;
+    }
+    catch (error) {
+        log.warning(`Could not look for unfinished uploads of ${key}: ${error.message}. A lifecycle rule should end them`);
+        return false;
+    }
+}
+/** Ends the uploads of dumps below our prefix that began so long ago that nobody is at them any more. */
+async function sweepUploads(options) {
+    await abortUploads(options, options.prefix, ({ Key, Initiated }) => {
+        return Key.endsWith('.dump') && Date.now() - Date.parse(Initiated) > ABANDONED;
+    });
+}
+async function abortUploads({ aws, bucket }, prefix, chosen) {
+    const evenWhenCancelled = { evenWhenCancelled: true };
+    const listing = ['s3api', 'list-multipart-uploads', '--bucket', bucket, '--prefix', prefix];
+    const { Uploads = [] } = await aws.json(listing, evenWhenCancelled);
+    for (const { Key, UploadId } of Uploads.filter(chosen)) {
+        const target = ['--bucket', bucket, '--key', Key, '--upload-id', UploadId];
+        await aws.json(['s3api', 'abort-multipart-upload', ...target], evenWhenCancelled);
+        log.info(`Ended the unfinished upload of ${Key}`);
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/s3.js
+
+
+
+
+
+
+
+
+
+
+
+/** A bucket as the place for dumps, reached by the AWS CLI. */
+function s3Storage(options) {
+    const { aws, bucket, prefix } = options;
+    const address = (key) => `s3://${bucket}/${prefix}${key}`;
+    return {
+        address,
+        check: () => checkBucket(options),
+        list: (below) => listObjects(options, below),
+        size: (key) => headObject(options, key),
+        readTexts: (keys, below) => readTexts(options, keys, below),
+        writeTextOnce: (key, text) => putText(options, key, text, putOnce),
+        replaceText: (key, text) => putText(options, key, text, put),
+        upload: async (key, expectedBytes) => new S3Upload(options, key, expectedBytes),
+        tooLarge: (bytes) => tooLarge(bytes, options.maxParts),
+        download: async (key) => s3_download(aws, address(key)),
+        sweep: () => sweepUploads(options),
+        abandon: (key) => abortMultipartUploads(options, key).then(() => undefined),
+        remove: (key) => aws
+            .text(['s3api', 'delete-object', ...objectArguments(options, key)], { evenWhenCancelled: true })
+            .then(() => undefined),
+        removeAll: (keys) => deleteObjects(options, keys),
+    };
+}
+function objectArguments({ bucket, prefix }, key) {
+    return ['--bucket', bucket, '--key', prefix + key];
+}
+/** One by one when they are few; else in one go, because every start of the AWS CLI takes most of a second. */
+async function readTexts(options, keys, below) {
+    const source = (key) => `s3://${options.bucket}/${options.prefix}${key}`;
+    if (keys.length <= 2) {
+        const texts = keys.map(async (key) => [key, await options.aws.text(['s3', 'cp', source(key), '-'])]);
+        return new Map(await Promise.all(texts));
+    }
+    const folder = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(options.tempDirectory, 'pgclone-manifests-'));
+    const forget = notePending({ kind: 'file', path: folder });
+    try {
+        const filter = ['--recursive', '--exclude', '*', '--include', '*.dump.json', '--only-show-errors'];
+        await options.aws.text([
+            's3',
+            'cp',
+            source(below === '' ? '' : `${below.replace(/\/$/, '')}/`),
+            folder,
+            ...filter,
+        ]);
+        return await readFolder(folder, below, new Set(keys));
+    }
+    finally {
+        await (0,promises_namespaceObject.rm)(folder, { recursive: true, force: true });
+        forget();
+    }
+}
+async function readFolder(folder, below, wanted) {
+    const texts = new Map();
+    for (const entry of await (0,promises_namespaceObject.readdir)(folder, { recursive: true, withFileTypes: true })) {
+        const path = (0,external_node_path_namespaceObject.join)(entry.parentPath, entry.name);
+        const key = (0,external_node_path_namespaceObject.join)(below, (0,external_node_path_namespaceObject.relative)(folder, path)).split(external_node_path_namespaceObject.sep).join('/');
+        if (entry.isFile() && wanted.has(key))
+            texts.set(key, await (0,promises_namespaceObject.readFile)(path, 'utf8'));
+    }
+    return texts;
+}
+/** `put-object` takes its body from a file only. */
+async function putText(options, key, text, publish) {
+    const encryption = serverSideEncryption(options, ['--server-side-encryption', '--ssekms-key-id']);
+    await withTextFile(options, text, (body) => {
+        const content = ['--body', body, '--content-type', 'application/json'];
+        const args = ['s3api', 'put-object', ...objectArguments(options, key), ...content, ...encryption];
+        return publish(options, key, args, text);
+    });
+}
+const put = async ({ aws }, _key, args) => {
+    await aws.json(args);
+};
+/** The first writer wins where the store and the CLI know `If-None-Match`; elsewhere a look before must do. */
+const putOnce = async (options, key, args, text) => {
+    if (options.conditionalPut && (await putIfAbsent(options, key, args, text)))
+        return;
+    if ((await headObject(options, key)) !== null)
+        throw new TakenError(key);
+    await put(options, key, args, text);
+};
+/** @returns false when the store does not know conditional writes */
+async function putIfAbsent(options, key, args, text) {
+    try {
+        await options.aws.json([...args, '--if-none-match', '*']);
+        return true;
+    }
+    catch (error) {
+        if (!(error instanceof AwsError))
+            throw error;
+        if (error.code === 'NotImplemented')
+            return false;
+        if (!['PreconditionFailed', 'ConditionalRequestConflict'].includes(error.code))
+            throw error;
+        // When an answer is lost, the CLI asks again, and finds what it wrote itself.
+        const found = await readTexts(options, [key], '').catch(() => new Map());
+        if (found.get(key) === text)
+            return true;
+        throw new TakenError(key, { cause: error });
+    }
+}
+function s3_download(aws, source) {
+    const child = aws.start(['s3', 'cp', source, '-', '--only-show-errors'], { stdin: 'none' });
+    return {
+        stream: child.stdout,
+        finish: async () => {
+            const exit = await child.exited;
+            if (!child_succeeded(exit))
+                throw awsFailure(child, exit, 's3 cp (download)');
+        },
+        // Unlike an upload, a download may be ended by SIGTERM at any moment; SIGINT can hang while the reader is blocked.
+        abort: () => endChild(child, ['SIGTERM', 'SIGKILL'], 1000)
+            .then(() => child.stdout.destroy())
+            .then(() => undefined),
+    };
 }
 
 ;// CONCATENATED MODULE: ./build/src/tools/options.js
@@ -42645,7 +43593,7 @@ async function installFromPgdg(major, { rhelMajor }, options, find, failures) {
 /** @throws unless the file holds the key with the fingerprint that we know, and no other. */
 async function fetchKey({ key, fingerprint }, file, options) {
     const url = `${YUM}/keys/${key}`;
-    await download_download(url, file, options);
+    await download(url, file, options);
     const found = fingerprintOf(await (0,promises_namespaceObject.readFile)(file, 'latin1'));
     if (found !== fingerprint)
         throw new Error(`${url} is the key ${found} and not ${fingerprint}`);
@@ -42694,10 +43642,10 @@ async function installWindowsClient(major, options) {
     const { environment, log } = options;
     await withStaging(environment, async (folder, directory) => {
         const releases = (0,external_node_path_namespaceObject.join)(folder, 'versions.json');
-        await download_download(RELEASES, releases, options);
+        await download(RELEASES, releases, options);
         const release = newestRelease(await (0,promises_namespaceObject.readFile)(releases, 'utf8'), major);
         const installer = (0,external_node_path_namespaceObject.join)(folder, 'installer.exe');
-        await download_download(installerUrl(release), installer, options);
+        await download(installerUrl(release), installer, options);
         const proof = await assertVendorSigned(installer, 'postgresql-installer', options);
         log(`The PostgreSQL ${release} installer is genuine by ${proof}`);
         const unpacked = (0,external_node_path_namespaceObject.join)(folder, 'pgsql');
@@ -42918,6 +43866,10 @@ async function postgres_install(wanted, reason, options, find) {
 
 
 
+
+
+
+
 /** What the inputs say about finding and installing programs. */
 function toolOptions({ inputs, signal }) {
     return {
@@ -42939,41 +43891,60 @@ async function openStorage(context) {
 }
 async function openS3(context, location) {
     const { inputs, environment, signal } = context;
-    const cli = await provideAwsCli({ ...toolOptions(context), release: inputs.awsCli });
-    const checksum = checksumMode(inputs);
+    const variables = awsVariables(environment, inputs.s3Config);
+    const endpointUrl = inputs.s3EndpointUrl ?? endpointOf(variables);
+    const provider = providerOf(endpointUrl);
+    const region = regionOf(provider, endpointUrl, {
+        chosen: inputs.awsRegion,
+        config: inputs.s3Config,
+        environment,
+    });
+    const [cli] = await Promise.all([
+        provideAwsCli({ ...toolOptions(context), release: inputs.awsCli }),
+        actsAsRole(context) ? context.role.open() : undefined,
+        isProxied(variables) ? undefined : checkReach(endpointUrl ?? awsEndpoint(region), signal),
+    ]);
+    const checksum = checksumMode(inputs, provider);
     const downloads = DOWNLOADS.includes(inputs.command);
     for (const warning of awsWarnings(cli, { downloads, checksum }))
         log.warning(warning);
-    const aws = new Aws({
-        cli: cli.path,
-        environment,
-        config: inputs.s3Config,
-        endpointUrl: inputs.s3EndpointUrl,
-        checksum,
-        signal,
-    });
+    const identity = actsAsRole(context) ? await context.role.variables(cli.path) : null;
+    const config = inputs.s3Config;
     return s3Storage({
         ...location,
-        aws,
+        aws: new Aws({ cli: cli.path, environment, config, endpointUrl, checksum, region, identity, signal }),
         storageClass: inputs.s3StorageClass,
         sse: inputs.s3Sse,
         sseKmsKeyId: inputs.s3SseKmsKeyId,
-        maxParts: inputs.s3MaxParts,
+        maxParts: Math.min(inputs.s3MaxParts, provider.maxParts),
         conditionalPut: cli.supportsConditionalPut,
         tempDirectory: context.tempDirectory,
     });
 }
 /** The commands that fetch whole dumps. */
 const DOWNLOADS = ['restore', 'verify'];
-/** When the AWS CLI adds checksums of its own; some providers store them inside of the object. */
-function checksumMode({ s3Checksum, s3EndpointUrl }) {
+/** When the AWS CLI adds checksums of its own. */
+function checksumMode({ s3Checksum }, provider) {
     if (s3Checksum === 'auto')
-        return s3EndpointUrl === null ? 'when_supported' : 'when_required';
+        return provider.checksum;
     return s3Checksum === 'when-supported' ? 'when_supported' : 'when_required';
 }
 /** Where a dump is, for the summary. */
 function placeOf({ inputs }, storage, key) {
     return { uri: storage.address(key), onAws: inputs.location.kind === 's3' && inputs.s3EndpointUrl === null };
+}
+/** Whether the store is reached as `aws-role-to-assume`: keys in `s3-config` are there for the store alone. */
+function actsAsRole({ inputs, role }) {
+    return role.given && inputs.s3Config.AWS_ACCESS_KEY_ID === undefined;
+}
+/** Warns of AWS credentials that will not live as long as the work. */
+function checkExpiry(context, work) {
+    const { inputs, environment } = context;
+    if (inputs.location.kind !== 's3' || actsAsRole(context))
+        return;
+    const warning = expiryWarning(awsVariables(environment, inputs.s3Config), work, Date.now());
+    if (warning)
+        log.warning(warning);
 }
 /** Which dumps the inputs `instance` and `config` choose among. */
 function narrowingOf({ inputs }) {
@@ -42998,6 +43969,122 @@ function connectionOf({ inputs }) {
     if (!inputs.connection)
         throw new Error('Input database-url is missing');
     return inputs.connection;
+}
+
+;// CONCATENATED MODULE: ./build/src/commands/database-tokens.js
+var database_tokens_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var database_tokens_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+const LISTENER = {
+    token: (token) => mask([token, encodeURIComponent(token)]),
+    failure: (reason) => log.warning(`The database password from IAM could not be renewed and is tried again: ${reason}`),
+};
+/** The context with passwords from IAM where `rds-iam-auth` asks for them: for every connection that has none. */
+async function openDatabaseTokens(context) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { inputs, environment } = context;
+        if (!inputs.rdsIamAuth || !needsDatabase(inputs))
+            return { context, [Symbol.dispose]: () => undefined };
+        const region = inputs.awsRegion || inputs.s3Config.AWS_REGION || environment.AWS_REGION || environment.AWS_DEFAULT_REGION;
+        const plan = (input, connection) => connection && lacksPassword(connection)
+            ? { connection, request: tokenRequest(input, connection, region || null) }
+            : null;
+        // All that can be wrong with either is said before any program starts.
+        const target = plan('database-url', inputs.connection);
+        const source = plan('source-database-url', inputs.sourceConnection);
+        const [{ path: cli }] = await Promise.all([
+            provideAwsCli({ ...toolOptions(context), release: inputs.awsCli }),
+            context.role.open(),
+        ]);
+        const identity = await context.role.variables(cli);
+        const tokens = database_tokens_addDisposableResource(env_1, new DisposableStack(), false);
+        const open = async (planned) => {
+            if (!planned)
+                return {};
+            const token = await DatabaseToken.open(awsFor(context, cli, identity, planned.request.region), planned.request, LISTENER);
+            tokens.use(token);
+            log.info(`The password of ${planned.connection.label} is a token from IAM, for "${planned.request.user}"`);
+            return { password: token.current };
+        };
+        const [ofTarget, ofSource] = await Promise.all([open(target), open(source)]);
+        const connection = inputs.connection && { ...inputs.connection, ...ofTarget };
+        const sourceConnection = inputs.sourceConnection && { ...inputs.sourceConnection, ...ofSource };
+        const kept = tokens.move();
+        return {
+            context: { ...context, inputs: { ...inputs, connection, sourceConnection } },
+            [Symbol.dispose]: () => kept.dispose(),
+        };
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        database_tokens_disposeResources(env_1);
+    }
+}
+/** The AWS CLI as whom the database knows: the role, else whom `s3-config` and the job say. */
+function awsFor({ inputs, environment, signal }, cli, identity, region) {
+    const config = inputs.s3Config;
+    const options = { cli, environment, config, region, identity, signal };
+    return new Aws({ ...options, endpointUrl: null, checksum: 'when_supported' });
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/connection.js
@@ -43202,13 +44289,15 @@ function clientEnvironment(connection, environment) {
         PGCONNECT_TIMEOUT: CONNECT_TIMEOUT_SECONDS,
         PGAPPNAME: 'pgclone-action',
         ...connection.variables,
+        ...(connection.password && { PGPASSWORD: connection.password() }),
         PGDATABASE: connection.database,
     };
 }
 /** The connection as a URI, for hooks. */
-function toUrl({ variables, database }) {
-    const { PGUSER, PGPASSWORD, PGHOST = '', PGPORT = '', ...others } = variables;
-    const password = PGPASSWORD === undefined ? '' : `:${encodeURIComponent(PGPASSWORD)}`;
+function toUrl(connection) {
+    const { PGUSER, PGHOST = '', PGPORT = '', ...others } = connection.variables;
+    const secret = connection.password?.() ?? others.PGPASSWORD;
+    const password = secret === undefined ? '' : `:${encodeURIComponent(secret)}`;
     const user = `${encodeURIComponent(PGUSER ?? '')}${password}`;
     const userinfo = user && `${user}@`;
     const ports = PGPORT.split(',');
@@ -43219,9 +44308,9 @@ function toUrl({ variables, database }) {
         return port ? `${written}:${port}` : written;
     });
     const query = Object.entries(VARIABLES)
-        .filter(([, variable]) => others[variable] !== undefined)
+        .filter(([, variable]) => variable !== 'PGPASSWORD' && others[variable] !== undefined)
         .map(([name, variable]) => `${name}=${encodeURIComponent(others[variable])}`);
-    return `postgresql://${userinfo}${hosts.join(',')}/${encodeURIComponent(database)}${query.length ? `?${query.join('&')}` : ''}`;
+    return `postgresql://${userinfo}${hosts.join(',')}/${encodeURIComponent(connection.database)}${query.length ? `?${query.join('&')}` : ''}`;
 }
 /** The host by which a dump is named when there is no repository: the first one, or `localhost`. */
 function hostName(connection) {
@@ -43640,6 +44729,7 @@ var cleanup_disposeResources = (undefined && undefined.__disposeResources) || (f
 
 
 
+
 /** The post step: ends what the main step wrote down and could not end, because it was killed. */
 async function cleanUp(context) {
     for (const item of readPending()) {
@@ -43675,9 +44765,10 @@ async function remove(context, item) {
             return (await openStorage(context)).abandon(item.key);
         if (item.kind === 'data')
             return removeData(await openStorage(context), item.keys);
+        const tokens = cleanup_addDisposableResource(env_1, await openDatabaseTokens(context), false);
         const { psql } = await anyClient(toolOptions(context));
         const options = { psql, environment: context.environment };
-        const session = cleanup_addDisposableResource(env_1, await openMaintenance(connectionOf(context), context.inputs.maintenanceDatabase, options), true);
+        const session = cleanup_addDisposableResource(env_1, await openMaintenance(connectionOf(tokens.context), context.inputs.maintenanceDatabase, options), true);
         await dropDatabase(session, await lookAtServer(session), item.name);
     }
     catch (e_1) {
@@ -44238,38 +45329,6 @@ function watchIdle({ idleTimeout, moved }) {
     };
     const timer = setInterval(check, Math.max(50, Math.min(1000, idleTimeout / 4)));
     return { signal: controller.signal, stop: () => clearInterval(timer) };
-}
-
-;// CONCATENATED MODULE: ./build/src/report/format.js
-/** Numbers for people. */
-const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB'];
-/** `1.2 GB`, in powers of 1000. */
-function formatBytes(bytes) {
-    let value = bytes;
-    let unit = 0;
-    for (; value >= 999.5 && unit < UNITS.length - 1; unit += 1)
-        value /= 1000;
-    return `${unit === 0 || value >= 99.95 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit]}`;
-}
-/** `850 ms`, `12.3 s`, `4 min 5 s`, `2 h 3 min`. */
-function formatDuration(milliseconds) {
-    if (milliseconds < 1000)
-        return `${Math.round(milliseconds)} ms`;
-    const seconds = Math.round(milliseconds / 100) / 10;
-    if (seconds < 60)
-        return `${seconds.toFixed(1)} s`;
-    const minutes = Math.floor(seconds / 60);
-    if (minutes < 60)
-        return `${minutes} min ${Math.floor(seconds % 60)} s`;
-    return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-}
-/** `1 table`, `1,234 tables`, for nouns that take an s. */
-function formatQuantity(count, noun) {
-    return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
-}
-/** `1,234,567`. */
-function formatCount(count) {
-    return count.toLocaleString('en-US');
 }
 
 ;// CONCATENATED MODULE: ./build/src/report/outputs.js
@@ -47230,7 +48289,7 @@ async function selectFor(context, { server, client, database }, entries) {
         const connection = onDatabase(connectionOf(context), database);
         const session = select_addDisposableResource(env_1, await Session.open(connection, { ...context, psql: client.psql }), true);
         const facts = await readFacts(session, server, entries);
-        const provider = providerOf(context, entries);
+        const provider = select_providerOf(context, entries);
         const selection = selectEntries(entries, facts, {
             provider: provider && PROVIDERS[provider],
             leaveOut: inputs.provider !== 'none',
@@ -47250,7 +48309,7 @@ async function selectFor(context, { server, client, database }, entries) {
     }
 }
 /** Where the dump comes from: as the input says, else as the source's host name or the dump itself does. */
-function providerOf({ inputs }, entries) {
+function select_providerOf({ inputs }, entries) {
     if (inputs.provider === 'none')
         return null;
     if (inputs.provider !== 'auto')
@@ -47719,108 +48778,6 @@ function isTableRows(value) {
     return typeof schema === 'string' && typeof name === 'string' && counted && Number.isSafeInteger(bytes);
 }
 
-;// CONCATENATED MODULE: ./build/src/storage/retention.js
-const PERIODS = ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'];
-/** Dumps in the same bucket of a period count as one. `createdAt` is ISO 8601 in UTC, so its beginnings are periods. */
-const BUCKETS = {
-    last: (_, index) => String(index),
-    hourly: (createdAt) => createdAt.slice(0, 'YYYY-MM-DDTHH'.length),
-    daily: (createdAt) => createdAt.slice(0, 'YYYY-MM-DD'.length),
-    weekly: mondayOf,
-    monthly: (createdAt) => createdAt.slice(0, 'YYYY-MM'.length),
-    yearly: (createdAt) => createdAt.slice(0, 'YYYY'.length),
-};
-/** An ISO 8601 week is known by its Monday. */
-function mondayOf(createdAt) {
-    const day = new Date(createdAt);
-    day.setUTCDate(day.getUTCDate() - ((day.getUTCDay() + 6) % 7));
-    return day.toISOString().slice(0, 'YYYY-MM-DD'.length);
-}
-/** The dumps that share instance, database and config: rules count within such a group. */
-function groupOf({ instance, database, config }) {
-    return `${instance}/${database}/${config}`;
-}
-function hasRules({ counts, within }) {
-    return within !== null || PERIODS.some((period) => counts[period] > 0);
-}
-/**
- * Decides on every dump, group by group, newest first. Whatever the rules, the newest dump of a group stays, and the
- * newest verified one.
- *
- * @param now ISO 8601 in UTC; a dump from the future does not count as the newest for `within`
- */
-function decide(dumps, rules, now) {
-    const newestFirst = [...dumps].sort(({ key: a }, { key: b }) => a.createdAt === b.createdAt ? (a.key < b.key ? -1 : 1) : a.createdAt < b.createdAt ? 1 : -1);
-    const groups = Map.groupBy(newestFirst, ({ key }) => groupOf(key));
-    const verdicts = [...groups.values()].flatMap((group) => decideGroup(group, rules, now));
-    const byKey = new Map(verdicts.map((verdict) => [verdict.dump.key.key, verdict]));
-    return newestFirst.map(({ key }) => byKey.get(key.key));
-}
-function decideGroup(newestFirst, rules, now) {
-    const reasons = newestFirst.map(() => []);
-    keepWithin(newestFirst, rules.within, now, reasons);
-    for (const period of PERIODS)
-        keepCounted(newestFirst, period, rules.counts[period], reasons);
-    keepFloor(newestFirst, reasons);
-    return newestFirst.map((dump, index) => ({
-        dump,
-        keep: reasons[index].length > 0,
-        reasons: reasons[index],
-    }));
-}
-function keepWithin(newestFirst, within, now, reasons) {
-    if (!within)
-        return;
-    const newest = newestFirst.find(({ key }) => key.createdAt < now)?.key.createdAt;
-    for (const [index, { key }] of newestFirst.entries()) {
-        if (newest === undefined || key.createdAt > before(newest, within)) {
-            reasons[index].push(`within ${formatSpan(within)}`);
-        }
-    }
-}
-/** The newest of each bucket, for so many buckets; and the oldest of all while there are counts left, so that history reaches as far back as it can. */
-function keepCounted(newestFirst, period, count, reasons) {
-    let left = count;
-    let last = '';
-    for (const [index, { key }] of newestFirst.entries()) {
-        if (left === 0)
-            return;
-        const bucket = BUCKETS[period](key.createdAt, index);
-        const isOldest = index === newestFirst.length - 1;
-        if (bucket === last && !isOldest)
-            continue;
-        reasons[index].push(bucket === last ? `oldest ${period}` : period);
-        last = bucket;
-        left -= 1;
-    }
-}
-/** What stays without a rule. */
-function keepFloor(newestFirst, reasons) {
-    const verified = newestFirst.findIndex((dump) => dump.verified);
-    if (reasons[0]?.length === 0)
-        reasons[0].push('newest');
-    if (reasons[verified]?.length === 0)
-        reasons[verified].push('newest verified');
-}
-/** The time so long before another, as Go's `AddDate` and JavaScript's `Date` count: 31 March 2025 less a month is 3 March. */
-function before(createdAt, { years, months, days, hours }) {
-    const date = new Date(createdAt);
-    date.setUTCFullYear(date.getUTCFullYear() - years, date.getUTCMonth() - months, date.getUTCDate() - days);
-    date.setUTCHours(date.getUTCHours() - hours);
-    // A Date ends at milliseconds; the three digits behind them are not changed by whole hours.
-    return date.toISOString().slice(0, -1) + createdAt.slice(-'123Z'.length);
-}
-/** `2y5m7d3h`, as it is written in the input. */
-function formatSpan({ years, months, days, hours }) {
-    const parts = [
-        [years, 'y'],
-        [months, 'm'],
-        [days, 'd'],
-        [hours, 'h'],
-    ];
-    return parts.map(([count, unit]) => (count > 0 ? `${count}${unit}` : '')).join('');
-}
-
 ;// CONCATENATED MODULE: ./build/src/summary/catalogue.js
 /** Summaries of what is done with many stored dumps: listed, pruned. */
 
@@ -47848,13 +48805,24 @@ function describeUntouched({ uncommitted, orphans, foreign }) {
     const counts = [uncommitted, orphans, foreign].map(formatCount);
     return `${counts[0]} dumps without a manifest, ${counts[1]} manifests without a dump and ${counts[2]} foreign objects`;
 }
+/** What a prune says of a bucket with versions. */
+const VERSIONS_STAY = 'The bucket keeps versions: no space is free until a lifecycle rule for noncurrent versions (NoncurrentVersionExpiration) removes what was deleted';
+/** The space that a prune frees, in words. */
+function describeRoom({ fates, dryRun, versionsStay }) {
+    const deleted = fates.filter(({ keep }) => !keep);
+    if (deleted.length === 0)
+        return '';
+    if (versionsStay)
+        return `${VERSIONS_STAY}. `;
+    const bytes = formatBytes(deleted.reduce((sum, { size }) => sum + size, 0));
+    return `${dryRun ? 'That would free' : 'That freed'} ${bytes}. `;
+}
 /** GitHub takes a megabyte of summary; so many rows are a quarter of it. */
 const JUDGED = 1000;
 /** Every dump with its fate and the rules that decided it. */
 function pruneSummary(pruned, where) {
     const { fates, dryRun } = pruned;
-    const deleted = fates.filter(({ keep }) => !keep);
-    const freed = formatBytes(deleted.reduce((sum, { size }) => sum + size, 0));
+    const deleted = fates.filter(({ keep }) => !keep).length;
     const rows = fates.slice(0, JUDGED).map(({ key, size, keep, reasons }) => {
         const fate = keep ? 'kept' : dryRun ? 'would be deleted' : '**deleted**';
         return [code(key.key), formatBytes(size), fate, keep ? reasons.map(code).join(', ') : 'no rule keeps it'];
@@ -47862,9 +48830,8 @@ function pruneSummary(pruned, where) {
     const listing = rows.length === 0 ? 'No committed dumps.' : table(['Key', '>Size', 'Fate', 'Why'], rows);
     const more = fates.length > JUDGED ? `\n\n… and ${fates.length - JUDGED} older ones, which are in the log.` : '';
     const verb = dryRun ? 'Dry run: would delete' : '✅ Deleted';
-    const title = `### ${verb} ${deleted.length} of ${fates.length} dumps in ${code(where)}`;
-    const room = deleted.length === 0 ? '' : `${dryRun ? 'That would free' : 'That freed'} ${freed}. `;
-    return `${title}\n\n${listing}${more}\n\n${room}Left alone: ${describeUntouched(pruned)}.`;
+    const title = `### ${verb} ${deleted} of ${fates.length} dumps in ${code(where)}`;
+    return `${title}\n\n${listing}${more}\n\n${describeRoom(pruned)}Left alone: ${describeUntouched(pruned)}.`;
 }
 
 ;// CONCATENATED MODULE: ./build/src/storage/shrinkage.js
@@ -48235,16 +49202,20 @@ async function pruneDumps(context, storage, scope) {
     const verdicts = decide(sound, keep, new Date().toISOString());
     const doomed = verdicts.filter((verdict) => !verdict.keep).map(({ dump }) => dump);
     context.signal.throwIfAborted();
-    const refused = dryRun ? new Map() : await prune_remove(storage, doomed);
+    const removed = dryRun ? NOTHING_REMOVED : await prune_remove(storage, doomed);
     const judged = verdicts.map(({ dump, keep, reasons }) => {
-        const refusal = refused.get(dump.key.key);
-        return { ...dump, keep: keep || refusal !== undefined, reasons: refusal ? [refusal] : reasons };
+        const refusal = removed.refused.get(dump.key.key);
+        if (!refusal)
+            return { ...dump, keep, reasons };
+        return { ...dump, keep: true, reasons: [`cannot be deleted: ${refusal.reason}`] };
     });
     const fates = [...judged, ...unsound].sort((a, b) => (a.key.createdAt < b.key.createdAt ? 1 : -1));
     const uncommitted = entries.filter((entry) => !entry.committed).length;
-    const pruned = { fates, uncommitted, orphans: orphans.length, foreign, dryRun };
+    const { versionsStay } = removed;
+    const pruned = { fates, uncommitted, orphans: orphans.length, foreign, dryRun, versionsStay };
     prune_tell(pruned);
     await swept;
+    checkRefusals(removed);
     return pruned;
 }
 /** A dump that contradicts its manifest, or whose manifest cannot be read, stays and does not count in the place of a good one. */
@@ -48265,6 +49236,7 @@ async function sortOut(storage, entries, prefix) {
     }
     return { sound, unsound };
 }
+const NOTHING_REMOVED = { refused: new Map(), versionsStay: false };
 /**
  * Manifest first: at no moment does a manifest promise data that are gone. And once more with the data: a verify that
  * was at work meanwhile may have written it anew.
@@ -48274,23 +49246,30 @@ async function sortOut(storage, entries, prefix) {
 async function prune_remove(storage, dumps) {
     const refused = new Map();
     const forget = notePending({ kind: 'data', keys: dumps.map(({ key }) => key.key) });
-    const locked = await storage.removeAll(dumps.map(({ key }) => manifestKey(key.key)));
-    const open = dumps.filter(({ key }) => !locked.has(manifestKey(key.key)));
+    const manifests = await storage.removeAll(dumps.map(({ key }) => manifestKey(key.key)));
+    const open = dumps.filter(({ key }) => !manifests.refused.has(manifestKey(key.key)));
     const both = open.flatMap(({ key }) => [key.key, manifestKey(key.key)]);
-    const stuck = await storage.removeAll(both).catch((error) => {
+    const data = await storage.removeAll(both).catch((error) => {
         throw new Error(`The manifests of ${open.length} dumps are deleted, and their data may stay, uncommitted: ${error.message}`, { cause: error });
     });
     for (const { key, manifest } of dumps) {
-        const reason = locked.get(manifestKey(key.key)) ?? stuck.get(key.key);
-        if (reason === undefined)
+        const refusal = manifests.refused.get(manifestKey(key.key)) ?? data.refused.get(key.key);
+        if (refusal === undefined)
             continue;
-        if (stuck.has(key.key))
+        if (data.refused.has(key.key))
             await storage.writeTextOnce(manifestKey(key.key), formatManifest(manifest));
-        log.warning(`${key.key} cannot be deleted and is kept: ${reason}`);
-        refused.set(key.key, `cannot be deleted: ${reason}`);
+        log.warning(`${key.key} cannot be deleted and is kept: ${refusal.reason}`);
+        refused.set(key.key, refusal);
     }
     forget();
-    return refused;
+    return { refused, versionsStay: manifests.versionsStay || data.versionsStay };
+}
+/** A retention is what the bucket's owner wanted. Any other refusal fails: a prune that can delete nothing is not green. */
+function checkRefusals({ refused }) {
+    const denied = [...refused.values()].filter(({ retained }) => !retained);
+    if (denied.length === 0)
+        return;
+    throw new Error(`${denied.length} dumps could not be deleted and are kept (on S3, s3:DeleteObject): ${denied[0].reason}`);
 }
 function prune_tell(pruned) {
     const { fates, dryRun } = pruned;
@@ -48301,6 +49280,8 @@ function prune_tell(pruned) {
     const kept = fates.filter(({ keep }) => keep).length;
     const deleted = fates.length - kept;
     log.info(`${dryRun ? 'Dry run: would delete' : 'Deleted'} ${deleted} of ${fates.length} dumps; not touched: ${describeUntouched(pruned)}`);
+    if (pruned.versionsStay)
+        log.notice(VERSIONS_STAY);
 }
 
 ;// CONCATENATED MODULE: ./build/src/commands/shrink.js
@@ -48450,6 +49431,10 @@ async function dump(context) {
 /** Everything that can fail early, before the first byte is dumped. */
 async function prepare(context) {
     const [storage, source] = await Promise.all([openStorage(context), dump_lookAtSource(context)]);
+    const problem = storage.tooLarge(source.look.size);
+    if (problem)
+        throw new Error(problem);
+    checkExpiry(context, { kind: 'dump', bytes: source.look.size });
     return { storage, ...source };
 }
 /** Hooks may take long and change the source, so they run only when the store has answered. */
@@ -48499,6 +49484,13 @@ function chooseCompression({ method, level }, clientMajor) {
         return { method, level: level ?? undefined };
     return { method: clientMajor >= 16 ? 'zstd' : 'gzip' };
 }
+/**
+ * An upper estimate of what is stored. Rows are longer as text than in their pages (a timestamp has 8 bytes and 26
+ * characters, `bytea` doubles), the database grows meanwhile, and only compression makes up for it.
+ */
+function expectedBytes(databaseBytes, { method }) {
+    return databaseBytes * (method === 'none' ? 4 : 2);
+}
 /** Moves the dump into storage and makes sure that all of it is there. */
 async function store(context, { storage, key, look, client }) {
     const env_2 = { stack: [], error: void 0, hasError: false };
@@ -48519,7 +49511,9 @@ async function store(context, { storage, key, look, client }) {
         const args = dumpArguments(inputs, client.major <= NEWEST_CLIENT ? 'ours' : 'theirs');
         const source = startDump(client.pgDump, args, clientEnvironment(connectionOf(context), environment));
         await untilFirstByte(source, signal, inputs.idleTimeout);
-        const sink = await storage.upload(key.key, look.size).catch(async (error) => {
+        const sink = await storage
+            .upload(key.key, expectedBytes(look.size, inputs.compression))
+            .catch(async (error) => {
             await source.abort();
             throw error;
         });
@@ -48933,6 +49927,7 @@ async function lookForDump(context) {
     const age = key ? `, ${formatDuration(Math.max(0, ageOf(key)))} old` : '';
     log.info(`Found ${storage.address(chosen.key)}, ${formatBytes(chosen.size)}${age}`);
     checkAge(inputs, key);
+    checkExpiry(context, { kind: 'restore', bytes: chosen.manifest?.rawBytes ?? chosen.size });
     if (!chosen.manifest) {
         log.warning(`${chosen.key} has no manifest: it was not committed by this action, so its content cannot be compared with what was dumped`);
     }
@@ -49675,16 +50670,181 @@ async function compare(context, manifest, { archive, leftOut }, client, database
     }
 }
 
+;// CONCATENATED MODULE: ./build/src/aws/identity-token.js
+
+/** The audience that AWS expects in the token (GitHub: "Configuring OpenID Connect in Amazon Web Services"). */
+const AUDIENCE = 'sts.amazonaws.com';
+/**
+ * Asks GitHub for a token that says which job this is.
+ *
+ * @throws an Error that names the permission when the job has none
+ */
+async function fetchIdentityToken() {
+    if (!process.env.ACTIONS_ID_TOKEN_REQUEST_URL || !process.env.ACTIONS_ID_TOKEN_REQUEST_TOKEN) {
+        throw new Error('aws-role-to-assume needs the OIDC token of the job, which may not have one; add `permissions: id-token: write` to the job (pull requests from forks and workflows called without that permission never get it)');
+    }
+    try {
+        // It hides the token from the log itself.
+        const text = await getIDToken(AUDIENCE);
+        return { text, expiresAt: expiryOf(text) };
+    }
+    catch (error) {
+        const reason = error.message.replace(/\s+/g, ' ');
+        throw new Error(`GitHub gave no OIDC token, which aws-role-to-assume needs: ${reason}`, { cause: error });
+    }
+}
+/** GitHub's tokens live five minutes or longer; one that does not say so is taken for short-lived. */
+const SHORT_LIFE = 4 * 60_000;
+/** When a token expires, from the claim `exp` (RFC 7519) in its second part. */
+function expiryOf(token) {
+    try {
+        const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
+        if (typeof claims.exp === 'number')
+            return claims.exp * 1000;
+    }
+    catch {
+        // Not ours to judge: AWS will.
+    }
+    return Date.now() + SHORT_LIFE;
+}
+
+;// CONCATENATED MODULE: ./build/src/aws/role.js
+
+
+
+
+
+/** Milliseconds until a renewal that failed is tried again. */
+const role_TRY_AGAIN = 10_000;
+/**
+ * The AWS role of the step. The job's OIDC token lies in a private file, which is renewed for as long as the step lasts,
+ * so that the AWS CLI can refresh its credentials by itself whenever they run out. Nothing happens before the first use.
+ */
+class Role {
+    #options;
+    #opened = null;
+    #timer;
+    #closed = false;
+    #forget = () => undefined;
+    constructor(options) {
+        this.#options = options;
+    }
+    /** Whether the step has one. */
+    get given() {
+        return this.#options.arn !== '';
+    }
+    /** Gets the first token, so that nobody has to wait for it later. @throws an Error that says why there is none */
+    async open() {
+        if (this.given)
+            await this.#folder();
+    }
+    /** What the AWS CLI must see to act as the role; null when the step has none. */
+    async variables(cli) {
+        if (!this.given)
+            return null;
+        const folder = await this.#folder();
+        const { arn, sessionName, duration, home } = this.#options;
+        const config = (0,external_node_path_namespaceObject.join)(folder, 'config');
+        await (0,promises_namespaceObject.writeFile)(config, duration === null ? '' : this.#processConfig(cli, folder, duration), {
+            mode: 0o600,
+        });
+        return {
+            // A profile of the runner must not be taken for the role's, and the CLI keeps credentials below its home.
+            AWS_CONFIG_FILE: config,
+            AWS_SHARED_CREDENTIALS_FILE: (0,external_node_path_namespaceObject.join)(folder, 'credentials'),
+            HOME: folder,
+            USERPROFILE: folder,
+            // Where `pip install --user` put a CLI of version 1 (Python: site.USER_BASE).
+            ...(home && process.platform === 'linux' ? { PYTHONUSERBASE: (0,external_node_path_namespaceObject.join)(home, '.local') } : {}),
+            AWS_STS_REGIONAL_ENDPOINTS: 'regional',
+            ...(duration === null && {
+                AWS_ROLE_ARN: arn,
+                AWS_ROLE_SESSION_NAME: sessionName,
+                AWS_WEB_IDENTITY_TOKEN_FILE: (0,external_node_path_namespaceObject.join)(folder, 'token'),
+            }),
+        };
+    }
+    /**
+     * The CLI has no setting for how long a web identity's credentials live (botocore's `credentials.py` passes no
+     * DurationSeconds), so another CLI asks for them, whenever they run out.
+     */
+    #processConfig(cli, folder, duration) {
+        const { arn, sessionName } = this.#options;
+        const command = [
+            ...[cli, 'sts', 'assume-role-with-web-identity', '--profile', 'token-only', '--no-sign-request'],
+            ...['--role-arn', arn, '--role-session-name', sessionName, '--duration-seconds', String(duration)],
+            ...['--web-identity-token', `file://${(0,external_node_path_namespaceObject.join)(folder, 'token')}`, '--output', 'json', '--query'],
+            '{Version:`1`,AccessKeyId:Credentials.AccessKeyId,SecretAccessKey:Credentials.SecretAccessKey,SessionToken:Credentials.SessionToken,Expiration:Credentials.Expiration}',
+        ];
+        const line = command.map((argument) => `"${argument}"`).join(' ');
+        return `[default]\ncredential_process = ${line}\n[profile token-only]\noutput = json\n`;
+    }
+    #folder() {
+        this.#opened ??= this.#open();
+        return this.#opened;
+    }
+    async #open() {
+        const token = await fetchIdentityToken();
+        const folder = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(this.#options.tempDirectory, 'pgclone-aws-'));
+        this.#forget = notePending({ kind: 'file', path: folder });
+        await this.#store(folder, token);
+        log.info(`AWS: as ${this.#options.arn}, by the OIDC token of this job`);
+        return folder;
+    }
+    /** In one move, because a CLI may be reading it. */
+    async #store(folder, token) {
+        const path = (0,external_node_path_namespaceObject.join)(folder, 'token');
+        await (0,promises_namespaceObject.writeFile)(`${path}.new`, token.text, { mode: 0o600 });
+        await (0,promises_namespaceObject.rename)(`${path}.new`, path);
+        this.#renewIn(folder, Math.max(1000, (token.expiresAt - Date.now()) / 2));
+    }
+    #renewIn(folder, milliseconds) {
+        if (this.#closed)
+            return;
+        this.#timer = setTimeout(() => void this.#renew(folder), milliseconds);
+        this.#timer.unref();
+    }
+    async #renew(folder) {
+        try {
+            const token = await fetchIdentityToken();
+            if (!this.#closed)
+                await this.#store(folder, token);
+        }
+        catch (error) {
+            log.warning(`The OIDC token could not be renewed and is tried again: ${error.message}`);
+            this.#renewIn(folder, role_TRY_AGAIN);
+        }
+    }
+    async [Symbol.asyncDispose]() {
+        this.#closed = true;
+        clearTimeout(this.#timer);
+        const folder = await this.#opened?.catch(() => null);
+        if (!folder)
+            return;
+        await (0,promises_namespaceObject.rm)(folder, { recursive: true, force: true, maxRetries: 3 });
+        this.#forget();
+    }
+}
+
 ;// CONCATENATED MODULE: ./build/src/context.js
 
 
+
 function makeContext(inputs, environment, signal) {
+    const tempDirectory = (0,external_node_path_namespaceObject.resolve)(environment.RUNNER_TEMP || (0,external_node_os_.tmpdir)());
     return {
         inputs,
         environment,
         workspace: (0,external_node_path_namespaceObject.resolve)(environment.GITHUB_WORKSPACE || '.'),
-        tempDirectory: (0,external_node_path_namespaceObject.resolve)(environment.RUNNER_TEMP || (0,external_node_os_.tmpdir)()),
+        tempDirectory,
         run: workflowRun(environment),
+        role: new Role({
+            arn: inputs.awsRole,
+            sessionName: inputs.awsRoleSessionName,
+            duration: inputs.awsRoleDuration,
+            tempDirectory,
+            home: environment.HOME,
+        }),
         signal,
     };
 }
@@ -49692,6 +50852,35 @@ function workflowRun(environment) {
     const { GITHUB_REPOSITORY = '', GITHUB_REF = '', GITHUB_SHA = '', GITHUB_RUN_ID = '', GITHUB_SERVER_URL, } = environment;
     const url = GITHUB_RUN_ID ? `${GITHUB_SERVER_URL}/${GITHUB_REPOSITORY}/actions/runs/${GITHUB_RUN_ID}` : '';
     return { repository: GITHUB_REPOSITORY, ref: GITHUB_REF, sha: GITHUB_SHA, runId: GITHUB_RUN_ID, url };
+}
+
+;// CONCATENATED MODULE: ./build/src/inputs/aws.js
+
+/** Readers of the AWS inputs. Each returns a value or throws an Error that completes the sentence "<input> …". */
+/** A name of a region, of AWS or of another provider. */
+function parseRegion(text) {
+    if (/^[A-Za-z0-9-]{2,40}$/.test(text))
+        return text;
+    throw new Error(`must be a region such as eu-central-1, not ${JSON.stringify(text)}`);
+}
+/** The ARN of a role, in any partition. */
+function parseRole(text) {
+    if (/^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/.test(text))
+        return text;
+    throw new Error(`must be the ARN of a role, arn:aws:iam::123456789012:role/NAME, not ${JSON.stringify(text)}`);
+}
+/** What AWS allows for a RoleSessionName (AWS: API Reference, AssumeRoleWithWebIdentity). */
+function parseSessionName(text) {
+    if (/^[\w+=,.@-]{2,64}$/.test(text))
+        return text;
+    throw new Error('must have 2 to 64 letters, digits and characters of _+=,.@-');
+}
+/** Seconds. AWS gives a role 15 minutes to 12 hours, and no more than the maximum session duration of the role. */
+function parseRoleDuration(text) {
+    const seconds = /^\d+$/.test(text) ? Number(text) : parseDuration(text) / 1000;
+    if (seconds < 900 || seconds > 43_200)
+        throw new Error(`must be 15m to 12h, not ${JSON.stringify(text)}`);
+    return Math.round(seconds);
 }
 
 // EXTERNAL MODULE: ./node_modules/yaml/dist/index.js
@@ -49711,6 +50900,11 @@ const DEFAULTS = {
     's3-sse': '',
     's3-sse-kms-key-id': '',
     's3-max-parts': '10000',
+    'aws-role-to-assume': '',
+    'aws-region': '',
+    'aws-role-session-name': 'pgclone-action',
+    'aws-role-duration': '',
+    'rds-iam-auth': 'false',
     instance: '',
     config: 'none',
     'config-file': '.github/pgclone.yml',
@@ -49759,43 +50953,6 @@ const DEFAULTS = {
     'download-base-url': '',
     summary: 'true',
 };
-
-;// CONCATENATED MODULE: ./build/src/inputs/masks.js
-
-
-function decoded(text) {
-    try {
-        return decodeURIComponent(text);
-    }
-    catch {
-        return text;
-    }
-}
-/** Every form in which a secret of a connection URI can come up: the runner masks what it is told and decodes nothing. */
-function urlSecrets(url) {
-    // Up to the first @, where libpq ends it, and up to the last, where a user may have meant it to end.
-    const userinfo = [/\/\/[^:/?#]*:(.*?)@/s, /\/\/[^:/?#]*:(.*)@/s].flatMap((form) => form.exec(url)?.[1] ?? []);
-    const parameters = [...url.matchAll(/[?&](?:password|sslpassword)=([^&]*)/g)].map((match) => match[1]);
-    const raw = [...userinfo, ...parameters];
-    if (raw.length === 0)
-        return [];
-    return [url, ...raw.flatMap((secret) => [secret, decoded(secret), encodeURIComponent(decoded(secret))])];
-}
-/** The secrets of `s3-config`, found without parsing, so that a mistake in it does not leave them unmasked. */
-function configSecrets(text) {
-    const pair = /["']?(\w*(?:KEY|TOKEN|SECRET|PASSWORD)\w*|\w+_PROXY|\w+_proxy)["']?\s*[=:]\s*("(?:[^"\\]|\\.)*"|[^\r\n]*)/g;
-    return [...text.matchAll(pair)].flatMap(([, name, value]) => {
-        const bare = value.trim().replace(/^"|"[,}\s]*$/g, '');
-        return /proxy$/i.test(name) ? urlSecrets(bare) : [bare, bare.replaceAll('\\/', '/')];
-    });
-}
-/** Tells the runner and ourselves to hide a text, wherever it comes up. */
-function mask(secrets) {
-    for (const secret of new Set(secrets)) {
-        if (rememberSecret(secret))
-            core_setSecret(secret);
-    }
-}
 
 ;// CONCATENATED MODULE: ./build/src/inputs/nearest.js
 /** ` (did you mean "tables"?)` for the candidate that a misspelt name is nearest to, or an empty text when none is near. */
@@ -49956,123 +51113,6 @@ function chooseSet(file, sets, config) {
     throw new Error(`config ${JSON.stringify(config)} is no set of ${file}${hint}`);
 }
 
-;// CONCATENATED MODULE: ./build/src/inputs/parse.js
-/** Readers of one input's text. Each returns a value or throws an Error that completes the sentence "<input> …". */
-const TRUE = ['true', 'True', 'TRUE'];
-const FALSE = ['false', 'False', 'FALSE'];
-/** The YAML 1.2 booleans that `core.getBooleanInput` accepts. */
-function parseBoolean(text) {
-    if (TRUE.includes(text))
-        return true;
-    if (FALSE.includes(text))
-        return false;
-    throw new Error(`must be true or false, not ${JSON.stringify(text)}`);
-}
-function parseChoice(text, choices) {
-    const choice = choices.find((candidate) => candidate === text);
-    if (choice !== undefined)
-        return choice;
-    throw new Error(`must be one of ${choices.join(', ')}, not ${JSON.stringify(text)}`);
-}
-function parseInteger(text, range) {
-    const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
-    if (number >= range.least && number <= range.most)
-        return number;
-    throw new Error(`must be a whole number from ${range.least} to ${range.most}, not ${JSON.stringify(text)}`);
-}
-const MILLISECONDS = { ms: 1, s: 1e3, m: 6e4, h: 36e5, d: 864e5 };
-/** `90s`, `10m`, `26h`, `7d`, `1h30m` → milliseconds. A bare number has no unit and is refused. */
-function parseDuration(text) {
-    const parts = [...text.matchAll(/(\d{1,9})(ms|[smhd])/g)];
-    const total = parts.reduce((sum, [, count, unit]) => sum + Number(count) * MILLISECONDS[unit], 0);
-    if (parts.length > 0 && parts.map(([whole]) => whole).join('') === text && total > 0)
-        return total;
-    throw new Error(`must be a duration such as 90s, 10m, 26h or 7d, not ${JSON.stringify(text)}`);
-}
-/** The server counts timeouts in milliseconds and in 32 bits, which is 24 days. */
-const LONGEST_TIMEOUT = 2 ** 31 - 1;
-/** As `parseDuration`, for what becomes a setting of the server. */
-function parseServerDuration(text) {
-    const milliseconds = parseDuration(text);
-    if (milliseconds <= LONGEST_TIMEOUT)
-        return milliseconds;
-    throw new Error(`must be 24d at most, not ${JSON.stringify(text)}`);
-}
-/** One item a line; blank lines and surrounding space do not count. */
-function parseList(text) {
-    return text
-        .split(/\r?\n/)
-        .map((line) => line.trim())
-        .filter((line) => line !== '');
-}
-function parseExpressions(text) {
-    return parseList(text).map((line) => {
-        try {
-            return new RegExp(line);
-        }
-        catch {
-            throw new Error(`has a line that is no regular expression: ${line}`);
-        }
-    });
-}
-const LEVELS = { gzip: 9, zstd: 22 };
-/** `auto`, `none`, `gzip`, `gzip:6`, `zstd:3`. */
-function parseCompression(text) {
-    const [name = '', level, ...more] = text.split(':');
-    const method = parseChoice(name, ['auto', 'gzip', 'zstd', 'none']);
-    if (more.length > 0)
-        throw new Error(`must look like zstd:3, not ${JSON.stringify(text)}`);
-    if (level === undefined)
-        return { method, level: null };
-    if (method !== 'gzip' && method !== 'zstd')
-        throw new Error(`takes a level only with gzip or zstd, not with ${method}`);
-    return { method, level: parseInteger(level, { least: 1, most: LEVELS[method] }) };
-}
-/** Options that would take the data, the connection or the format out of our hands. Other letters may stand before theirs. */
-const RESERVED = {
-    pg_dump: {
-        short: /^-[abBcCORsvx]*[fFjdhpUWwZV?]/,
-        long: 'file format jobs dbname host port username password no-password compress version help lock-wait-timeout',
-    },
-    pg_restore: {
-        short: /^-[aORsvx]*[fFjdhpUWwlCce1V?]/,
-        long: 'file format jobs dbname host port username password no-password list create clean exit-on-error single-transaction transaction-size version help',
-    },
-};
-/** Whether an option is reserved, also behind others (`-vFp`) or cut short (`--form=p`), as getopt_long allows. */
-function isReserved(argument, tool) {
-    const long = /^--([^=]+)/.exec(argument)?.[1];
-    if (long === undefined)
-        return RESERVED[tool].short.test(argument);
-    return RESERVED[tool].long.split(' ').some((name) => name.startsWith(long));
-}
-/** Extra arguments for a tool, one a line. A line without a leading `-` would be read as a database to connect to. */
-function parseArguments(text, tool) {
-    return parseList(text).map((argument) => {
-        if (!argument.startsWith('-') || argument === '--') {
-            throw new Error(`has the line ${JSON.stringify(argument)}, which is no option; write one --option=value a line`);
-        }
-        if (/^--[\w-]+\s/.test(argument)) {
-            throw new Error(`has a space in ${JSON.stringify(argument)}; write --option=value`);
-        }
-        if (isReserved(argument, tool)) {
-            throw new Error(`has ${JSON.stringify(argument)}, which this action decides itself; there is an input for it or it would break the transfer`);
-        }
-        return argument;
-    });
-}
-/** An http(s) address that carries neither credentials nor a query. `credentials` says where those belong. */
-function parseHttpUrl(text, credentials) {
-    const url = URL.parse(text);
-    if (!url || !['http:', 'https:'].includes(url.protocol))
-        throw new Error('must be an http:// or https:// URL');
-    if (url.username || url.password)
-        throw new Error(`contains credentials; ${credentials}`);
-    if (url.search || url.hash)
-        throw new Error('must end before ? and #');
-    return text;
-}
-
 ;// CONCATENATED MODULE: ./build/src/inputs/retention.js
 
 /** Readers of the inputs about keeping dumps. Each returns a value or throws an Error that completes the sentence "<input> …". */
@@ -50103,184 +51143,6 @@ function parseShare(text) {
     throw new Error(`must be a share from 0% to 100%, not ${JSON.stringify(text)}`);
 }
 
-;// CONCATENATED MODULE: ./build/src/inputs/storage.js
-
-
-/** A folder, or `s3://bucket/prefix/`. The prefix comes back empty or with one trailing slash. */
-function parseLocation(text) {
-    const scheme = /^([A-Za-z][A-Za-z0-9+.-]+):\/\//.exec(text)?.[1];
-    if (/[\u0000-\u001f\u007f]/.test(text))
-        throw new Error('contains a control character');
-    if (/^s3:(?!\/\/)/i.test(text))
-        throw new Error('looks like an address of S3, which is s3://bucket/prefix/');
-    if (scheme === undefined)
-        return { kind: 'folder', path: text };
-    if (scheme !== 's3')
-        throw new Error(`must be a folder or s3://bucket/prefix/, not ${scheme}://…`);
-    const [, bucket = '', path = ''] = /^s3:\/\/([^/]*)\/?(.*)$/.exec(text) ?? [];
-    if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/.test(bucket)) {
-        throw new Error(`names no valid bucket: ${JSON.stringify(bucket)}; it looks like s3://bucket/prefix/`);
-    }
-    const prefix = path.replace(/\/$/, '');
-    const parts = prefix === '' ? [] : prefix.split('/');
-    if (parts.some((part) => part === '' || part === '.' || part === '..')) {
-        throw new Error('has an empty part, "." or ".." in its prefix');
-    }
-    return { kind: 's3', bucket, prefix: prefix === '' ? '' : `${prefix}/` };
-}
-/** `NAME=value` lines or one JSON object, as environment of the AWS CLI. Values are never shown, not even in errors. */
-function parseS3Config(text) {
-    const entries = text.trim().startsWith('{') ? jsonEntries(text) : lineEntries(text);
-    const seen = new Set();
-    for (const [name, value] of entries) {
-        if (!AWS_VARIABLE.test(name)) {
-            // What does not look like a variable may be half of a secret.
-            const what = /^[A-Z_]{1,40}$/.test(name) ? JSON.stringify(name) : 'of something else';
-            throw new Error(`has the name ${what}; only AWS_*, proxy and CA variables belong there`);
-        }
-        if (seen.has(name))
-            throw new Error(`gives ${name} twice`);
-        if (value === '')
-            throw new Error(`gives ${name} an empty value; is the secret set, and is it visible to this job?`);
-        if (/^(["']).*\1$/.test(value))
-            throw new Error(`puts quotes around the value of ${name}; write it without`);
-        seen.add(name);
-    }
-    return Object.fromEntries(entries);
-}
-function lineEntries(text) {
-    const entries = [];
-    for (const [index, line] of text.split(/\r?\n/).entries()) {
-        if (line.trim() === '')
-            continue;
-        const separator = line.indexOf('=');
-        if (separator < 1)
-            throw new Error(`has no NAME=value in line ${index + 1}`);
-        entries.push([line.slice(0, separator).trim(), line.slice(separator + 1).trim()]);
-    }
-    return entries;
-}
-function jsonEntries(text) {
-    let value;
-    try {
-        value = JSON.parse(text);
-    }
-    catch {
-        throw new Error('starts with { and is not valid JSON');
-    }
-    return Object.entries(value).map(([name, item]) => {
-        if (typeof item !== 'string') {
-            throw new Error(`gives ${AWS_VARIABLE.test(name) ? name : 'something'} a value that is no string`);
-        }
-        return [name, item];
-    });
-}
-/** An http(s) endpoint without credentials and without the bucket. */
-function parseEndpoint(text, location) {
-    const url = new URL(parseHttpUrl(text, 'they belong in s3-config'));
-    if (location?.kind === 's3') {
-        const inHost = url.hostname.startsWith(`${location.bucket}.`);
-        const inPath = url.pathname.split('/').includes(location.bucket);
-        if (inHost || inPath) {
-            throw new Error(`contains the bucket "${location.bucket}"; the bucket belongs only in storage-location`);
-        }
-    }
-    return text.replace(/\/+$/, '');
-}
-/** Whether requests to the endpoint can be read on the way. */
-function isPlainHttp(endpoint) {
-    const { protocol, hostname } = new URL(endpoint);
-    return protocol === 'http:' && !/^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
-}
-
-;// CONCATENATED MODULE: ./build/src/inputs/rules.js
-
-
-
-const WITHOUT_DATABASE = ['prune'];
-/** The commands that connect to `database-url`. */
-function needsDatabase({ command, local }) {
-    return command === 'list' ? local : !WITHOUT_DATABASE.includes(command);
-}
-const PRUNES = ['prune', 'dump'];
-const TELLS_AGE = ['restore', 'verify', 'list'];
-const READS_A_DUMP = ['restore', 'verify'];
-/** What one input demands of another. Each rule answers with a sentence that begins with the input to change. */
-const RULES = [
-    (inputs) => needsDatabase(inputs) &&
-        !inputs.connection &&
-        inputs.connectionFrom === 'environment' &&
-        'database-url is missing (and there is no PGDATABASE or PGUSER in the environment)',
-    ({ command, sourceConnection }) => command === 'copy' && !sourceConnection && 'source-database-url is missing; copy reads from it',
-    ({ command, dumpKey }) => READS_A_DUMP.includes(command) &&
-        dumpKey === '' &&
-        'dump-key is missing; give a full key, its leading parts, or latest',
-    ({ dumpKey }) => {
-        const problem = dumpKey === '' || dumpKey.startsWith(':') ? null : referenceProblem(dumpKey);
-        return problem !== null && `dump-key ${problem}`;
-    },
-    ({ dumpKey, command }) => dumpKey.startsWith(':') &&
-        command !== 'restore' &&
-        'dump-key names a database of the server, which only restore can take',
-    ({ dumpKey, templateCache }) => dumpKey.startsWith(':') &&
-        templateCache > 0 &&
-        'template-cache has no use for a database of the server as dump-key',
-    ({ command, keep }) => command === 'prune' &&
-        !hasRules(keep) &&
-        'keep-last (or keep-within, -hourly, -daily, -weekly, -monthly, -yearly) is missing; prune needs a rule for what stays',
-    ({ command, dumpKey }) => command === 'prune' &&
-        isFullKey(dumpKey) &&
-        'dump-key names one dump; prune takes the leading parts of keys, or none',
-    ({ s3SseKmsKeyId, s3Sse }) => s3SseKmsKeyId !== '' && !s3Sse.startsWith('aws:kms') && 's3-sse-kms-key-id needs s3-sse: aws:kms',
-    (inputs) => {
-        const { command, dumpKey, reversible, templateCache, tolerateErrors, verifySql } = inputs;
-        if (inputs.swap)
-            return false;
-        if (command === 'copy')
-            return 'swap must be true with copy';
-        if (dumpKey.startsWith(':'))
-            return 'dump-key names a database of the server, which needs swap: true';
-        if (reversible)
-            return 'reversible needs swap: true; a restore in place keeps no old database';
-        if (templateCache > 0)
-            return 'template-cache needs swap: true; a template is copied and swapped in';
-        if (tolerateErrors.length > 0)
-            return 'tolerate-errors needs swap: true; one transaction ends at its first error';
-        return (verifySql.length > 0 &&
-            'verify-sql needs swap: true; in place there is nothing between the restore and going live');
-    },
-];
-/** @returns one sentence for every rule that the inputs break */
-function crossInputProblems(inputs) {
-    return RULES.map((rule) => rule(inputs)).filter((problem) => problem !== false);
-}
-/** What is allowed and probably not meant. */
-function inputWarnings(inputs) {
-    const { s3EndpointUrl, location, s3StorageClass, s3Sse, command, connectionFrom } = inputs;
-    const warnings = [];
-    if (s3EndpointUrl && isPlainHttp(s3EndpointUrl)) {
-        warnings.push('s3-endpoint-url is plain http: dumps and credentials travel unencrypted');
-    }
-    if (location.kind === 'folder' && (s3EndpointUrl || s3StorageClass || s3Sse)) {
-        warnings.push('the s3-… inputs have no effect, because storage-location is a folder');
-    }
-    if (!PRUNES.includes(command) && hasRules(inputs.keep)) {
-        warnings.push(`the keep-… inputs have no effect with command: ${command}`);
-    }
-    if (!TELLS_AGE.includes(command) && inputs.maxAge !== null) {
-        warnings.push(`max-age has no effect with command: ${command}`);
-    }
-    if (command === 'dump' && inputs.dryRun) {
-        warnings.push('dry-run has no effect on the dump itself, only on its keep rules');
-    }
-    if (command === 'dump' && inputs.dumpKey !== '')
-        warnings.push('dump-key has no effect with command: dump');
-    if (needsDatabase(inputs) && connectionFrom === 'environment') {
-        warnings.push("database-url is not given; the job's own PG* variables decide where to connect");
-    }
-    return warnings;
-}
-
 ;// CONCATENATED MODULE: ./build/src/inputs/tools.js
 
 /** Readers of the inputs about programs. Each returns a value or throws an Error that completes the sentence "<input> …". */
@@ -50297,6 +51159,7 @@ function parseMirror(text) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/inputs/inputs.js
+
 
 
 
@@ -50369,6 +51232,7 @@ function readInputs(environment) {
     const inputs = {
         ...readDatabase(reader, environment),
         ...readStorage(reader, location),
+        ...readAws(reader),
         ...readContents(reader),
         ...readBehaviour(reader),
         ...readRetention(reader),
@@ -50422,6 +51286,15 @@ function readStorage(reader, location) {
         s3Sse: reader.read('s3-sse', (text) => parseChoice(text, ['AES256', 'aws:kms', 'aws:kms:dsse']), ''),
         s3SseKmsKeyId: reader.read('s3-sse-kms-key-id', (text) => parseWord(text), ''),
         s3MaxParts: reader.read('s3-max-parts', (text) => parseInteger(text, { least: 1, most: 10_000 }), 10_000),
+    };
+}
+function readAws(reader) {
+    return {
+        awsRegion: reader.read('aws-region', parseRegion, ''),
+        awsRole: reader.read('aws-role-to-assume', parseRole, ''),
+        awsRoleSessionName: reader.read('aws-role-session-name', parseSessionName, 'pgclone-action'),
+        awsRoleDuration: reader.read('aws-role-duration', parseRoleDuration, null),
+        rdsIamAuth: reader.boolean('rds-iam-auth'),
     };
 }
 function parseWord(text) {
@@ -50523,6 +51396,59 @@ function giveUp() {
 }
 
 ;// CONCATENATED MODULE: ./build/src/main.js
+var main_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var main_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
 
 
 
@@ -50561,9 +51487,22 @@ async function main_run() {
     const cancel = onCancel();
     let inputs = null;
     try {
-        inputs = readInputs(process.env);
-        const context = makeContext(inputs, process.env, cancel.signal);
-        await (isPost ? cleanUp(context) : main_runCommand(context));
+        const env_1 = { stack: [], error: void 0, hasError: false };
+        try {
+            inputs = readInputs(process.env);
+            const context = makeContext(inputs, process.env, cancel.signal);
+            const _ = main_addDisposableResource(env_1, context.role, true);
+            await (isPost ? cleanUp(context) : main_runCommand(context));
+        }
+        catch (e_1) {
+            env_1.error = e_1;
+            env_1.hasError = true;
+        }
+        finally {
+            const result_1 = main_disposeResources(env_1);
+            if (result_1)
+                await result_1;
+        }
     }
     catch (error) {
         await main_fail(describeError(error), inputs);
@@ -50580,20 +51519,31 @@ async function main_fail(reason, inputs) {
     await writeSummary(context, failureSummary(reason, inputs, process.env)).catch(() => undefined);
 }
 async function main_runCommand(context) {
-    const { namedSet } = context.inputs;
-    if (namedSet)
-        log.info(`From "${namedSet.name}" in ${namedSet.file}: ${Object.keys(namedSet.inputs).join(', ')}`);
-    for (const warning of inputWarnings(context.inputs))
-        log.warning(warning);
-    await checkTrust(context);
-    await main_COMMANDS[context.inputs.command](context);
+    const env_2 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { namedSet } = context.inputs;
+        if (namedSet)
+            log.info(`From "${namedSet.name}" in ${namedSet.file}: ${Object.keys(namedSet.inputs).join(', ')}`);
+        for (const warning of inputWarnings(context.inputs))
+            log.warning(warning);
+        await checkTrust(context);
+        const tokens = main_addDisposableResource(env_2, await openDatabaseTokens(context), false);
+        await main_COMMANDS[context.inputs.command](tokens.context);
+    }
+    catch (e_2) {
+        env_2.error = e_2;
+        env_2.hasError = true;
+    }
+    finally {
+        main_disposeResources(env_2);
+    }
 }
 /** One sentence for the user; where it came from is for the debug log. */
 function describeError(error) {
     if (!(error instanceof Error))
         return hideSecrets(String(error));
     for (let cause = error; cause instanceof Error; cause = cause.cause)
-        core_debug(hideSecrets(cause.stack ?? cause.message));
+        debug(hideSecrets(cause.stack ?? cause.message));
     return error.message;
 }
 
@@ -50719,6 +51669,36 @@ process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, (0,node_os__WEBPACK_IMPORT
 /******/ 	};
 /******/ })();
 /******/ 
+/******/ /* webpack/runtime/create fake namespace object */
+/******/ (() => {
+/******/ 	var getProto = Object.getPrototypeOf ? (obj) => (Object.getPrototypeOf(obj)) : (obj) => (obj.__proto__);
+/******/ 	var leafPrototypes;
+/******/ 	// create a fake namespace object
+/******/ 	// mode & 1: value is a module id, require it
+/******/ 	// mode & 2: merge all properties of value into the ns
+/******/ 	// mode & 4: return value when already ns object
+/******/ 	// mode & 16: return value when it's Promise-like
+/******/ 	// mode & 8|1: behave like require
+/******/ 	__nccwpck_require__.t = function(value, mode) {
+/******/ 		if(mode & 1) value = this(value);
+/******/ 		if(mode & 8) return value;
+/******/ 		if(typeof value === 'object' && value) {
+/******/ 			if((mode & 4) && value.__esModule) return value;
+/******/ 			if((mode & 16) && typeof value.then === 'function') return value;
+/******/ 		}
+/******/ 		var ns = Object.create(null);
+/******/ 		__nccwpck_require__.r(ns);
+/******/ 		var def = {};
+/******/ 		leafPrototypes = leafPrototypes || [null, getProto({}), getProto([]), getProto(getProto)];
+/******/ 		for(var current = mode & 2 && value; typeof current == 'object' && !~leafPrototypes.indexOf(current); current = getProto(current)) {
+/******/ 			Object.getOwnPropertyNames(current).forEach((key) => (def[key] = () => (value[key])));
+/******/ 		}
+/******/ 		def['default'] = () => (value);
+/******/ 		__nccwpck_require__.d(ns, def);
+/******/ 		return ns;
+/******/ 	};
+/******/ })();
+/******/ 
 /******/ /* webpack/runtime/define property getters */
 /******/ (() => {
 /******/ 	// define getter functions for harmony exports
@@ -50734,6 +51714,17 @@ process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, (0,node_os__WEBPACK_IMPORT
 /******/ /* webpack/runtime/hasOwnProperty shorthand */
 /******/ (() => {
 /******/ 	__nccwpck_require__.o = (obj, prop) => (Object.prototype.hasOwnProperty.call(obj, prop))
+/******/ })();
+/******/ 
+/******/ /* webpack/runtime/make namespace object */
+/******/ (() => {
+/******/ 	// define __esModule on exports
+/******/ 	__nccwpck_require__.r = (exports) => {
+/******/ 		if(typeof Symbol !== 'undefined' && Symbol.toStringTag) {
+/******/ 			Object.defineProperty(exports, Symbol.toStringTag, { value: 'Module' });
+/******/ 		}
+/******/ 		Object.defineProperty(exports, '__esModule', { value: true });
+/******/ 	};
 /******/ })();
 /******/ 
 /************************************************************************/

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { posix } from 'node:path'
+import { openDatabaseTokens } from './commands/database-tokens.ts'
 import { connectionOf, openStorage, toolOptions } from './commands/prepare.ts'
 import type { Context } from './context.ts'
 import { dropDatabase, lookAtServer, openMaintenance } from './database/server.ts'
@@ -39,10 +40,11 @@ async function remove(context: Context, item: Pending): Promise<void> {
   if (item.kind === 'file') return rm(item.path, { recursive: true, force: true })
   if (item.kind === 'upload') return (await openStorage(context)).abandon(item.key)
   if (item.kind === 'data') return removeData(await openStorage(context), item.keys)
+  using tokens = await openDatabaseTokens(context)
   const { psql } = await anyClient(toolOptions(context))
   const options = { psql, environment: context.environment }
   await using session = await openMaintenance(
-    connectionOf(context),
+    connectionOf(tokens.context),
     context.inputs.maintenanceDatabase,
     options,
   )

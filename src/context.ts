@@ -1,5 +1,6 @@
 import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
+import { Role } from './aws/role.ts'
 import type { Inputs } from './inputs/inputs.ts'
 import type { Environment } from './process/environment.ts'
 
@@ -13,17 +14,27 @@ export type Context = Readonly<{
   workspace: string
   tempDirectory: string
   run: WorkflowRun
+  /** The AWS role of the step, if it has one. */
+  role: Role
   /** Aborted when the step is cancelled. */
   signal: AbortSignal
 }>
 
 export function makeContext(inputs: Inputs, environment: Environment, signal: AbortSignal): Context {
+  const tempDirectory = resolve(environment.RUNNER_TEMP || tmpdir())
   return {
     inputs,
     environment,
     workspace: resolve(environment.GITHUB_WORKSPACE || '.'),
-    tempDirectory: resolve(environment.RUNNER_TEMP || tmpdir()),
+    tempDirectory,
     run: workflowRun(environment),
+    role: new Role({
+      arn: inputs.awsRole,
+      sessionName: inputs.awsRoleSessionName,
+      duration: inputs.awsRoleDuration,
+      tempDirectory,
+      home: environment.HOME,
+    }),
     signal,
   }
 }

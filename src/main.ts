@@ -1,6 +1,7 @@
 import * as core from '@actions/core'
 import { cleanUp } from './cleanup.ts'
 import { copy } from './commands/copy.ts'
+import { openDatabaseTokens } from './commands/database-tokens.ts'
 import { drop } from './commands/drop.ts'
 import { dump } from './commands/dump.ts'
 import { list } from './commands/list.ts'
@@ -40,6 +41,7 @@ export async function run(): Promise<void> {
   try {
     inputs = readInputs(process.env)
     const context = makeContext(inputs, process.env, cancel.signal)
+    await using _ = context.role
     await (isPost ? cleanUp(context) : runCommand(context))
   } catch (error) {
     await fail(describeError(error), inputs)
@@ -62,7 +64,8 @@ async function runCommand(context: Context): Promise<void> {
     log.info(`From "${namedSet.name}" in ${namedSet.file}: ${Object.keys(namedSet.inputs).join(', ')}`)
   for (const warning of inputWarnings(context.inputs)) log.warning(warning)
   await checkTrust(context)
-  await COMMANDS[context.inputs.command](context)
+  using tokens = await openDatabaseTokens(context)
+  await COMMANDS[context.inputs.command](tokens.context)
 }
 
 /** One sentence for the user; where it came from is for the debug log. */

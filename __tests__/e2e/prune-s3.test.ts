@@ -134,6 +134,46 @@ test('a locked dump is a warning and stays whole, whichever of its objects is lo
   assert.match(run.summary, /cannot be deleted: Access Denied because object protected/)
 })
 
+test('without the right to delete, prune is not green and everything stays', async (t) => {
+  const s3 = await makeBucket(t, { quirks: { undeletable: /json$/ } })
+  await fill(s3, NIGHTS)
+  failed(
+    await inBucket(s3, { 'keep-last': '4' }),
+    /2 dumps could not be deleted and are kept \(on S3, s3:DeleteObject\): Access Denied \[AccessDenied\]/,
+  )
+  assert.equal(s3.objects().size, 12)
+})
+
+test('a store that deletes one object at a time', async (t) => {
+  const s3 = await makeBucket(t, {
+    quirks: { noMultiDelete: true, locked: new RegExp(`${NIGHTS[3]}.json$`) },
+  })
+  await fill(s3, NIGHTS)
+  const run = succeeded(await inBucket(s3, { 'keep-last': '2' }))
+  const kept = [NIGHTS[0]!, NIGHTS[1]!, NIGHTS[3]!]
+  assert.deepEqual(outcome(run), { deleted: [NIGHTS[2], NIGHTS[4], NIGHTS[5]], kept })
+  assert.deepEqual(
+    [...s3.objects().keys()].sort(),
+    both(kept)
+      .map((key) => PREFIX + key)
+      .sort(),
+  )
+  const deleted = s3.requests.flatMap((request) => request.deleted ?? [])
+  for (const key of deleted.filter((one) => one.endsWith('.dump'))) {
+    assert.ok(deleted.indexOf(`${key}.json`) < deleted.indexOf(key), 'manifests went first')
+  }
+})
+
+test('a bucket with versions: it is said that no space is free', async (t) => {
+  for (const noMultiDelete of [false, true]) {
+    const s3 = await makeBucket(t, { quirks: { versions: true, noMultiDelete } })
+    await fill(s3, NIGHTS)
+    const run = succeeded(await inBucket(s3, { 'keep-last': '5' }))
+    assert.match(run.notices.join(), /keeps versions: no space is free until a lifecycle rule/)
+    assert.match(run.summary, /NoncurrentVersionExpiration/)
+  }
+})
+
 test('when data cannot be deleted after their manifests, it says so', async (t) => {
   const s3 = await makeBucket(t)
   await fill(s3, NIGHTS)

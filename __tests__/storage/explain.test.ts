@@ -22,7 +22,57 @@ test('what the AWS CLI complains of is explained, whatever its version', () => {
     [
       'fatal error: An error occurred (403) when calling the HeadObject operation: Forbidden',
       '403',
-      /forbidden/,
+      /lack the right s3:GetObject .*or the object does not exist and s3:ListBucket is missing \[403 in HeadObject\]/,
+    ],
+    [
+      'upload failed: - to s3://b/k An error occurred (AccessDenied) when calling the CreateMultipartUpload operation: Access Denied',
+      'AccessDenied',
+      /lack the right s3:PutObject [^;]*\[AccessDenied in CreateMultipartUpload\]/,
+    ],
+    [
+      'An error occurred (AccessDenied) when calling the PutObject operation: User: arn:aws:sts::1:assumed-role/r/s is not authorized to perform: kms:GenerateDataKey on resource: arn:aws:kms:eu-west-1:1:key/k because no identity-based policy allows the kms:GenerateDataKey action',
+      'AccessDenied',
+      /lack the right kms:GenerateDataKey /,
+    ],
+    [
+      'An error occurred (AccessDenied) when calling the AssumeRoleWithWebIdentity operation: Not authorized to perform sts:AssumeRoleWithWebIdentity',
+      'AccessDenied',
+      /trust policy does not admit this job/,
+    ],
+    [
+      'aws: [ERROR]: An error occurred (AccessDenied) when calling the DeleteObjects operation: Access Denied',
+      'AccessDenied',
+      /s3:DeleteObject/,
+    ],
+    [
+      'An error occurred (InvalidIdentityToken) when calling the AssumeRoleWithWebIdentity operation: No OpenIDConnect provider found in your account',
+      'InvalidIdentityToken',
+      /identity provider token.actions.githubusercontent.com/,
+    ],
+    [
+      'Error when retrieving credentials from custom-process: \naws: [ERROR]: An error occurred (ExpiredTokenException) when calling the AssumeRoleWithWebIdentity operation: Token expired',
+      'ExpiredTokenException',
+      /credentials have expired/,
+    ],
+    [
+      'Credentials were refreshed, but the refreshed credentials are still expired.',
+      'ExpiredToken',
+      /aws-role-to-assume/,
+    ],
+    [
+      'An error occurred (301) when calling the HeadObject operation: Moved Permanently',
+      '301',
+      /another region; set aws-region/,
+    ],
+    [
+      'An error occurred (400) when calling the HeadObject operation: Bad Request',
+      '400',
+      /expired credentials, or a wrong region/,
+    ],
+    [
+      'You must specify a region. You can also configure your region by running "aws configure".',
+      'NoRegion',
+      /aws-region/,
     ],
     [
       'fatal error: An error occurred (404) when calling the HeadObject operation: Key "k" does not exist',

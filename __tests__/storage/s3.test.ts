@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
-import { readdirSync } from 'node:fs'
+import { once } from 'node:events'
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { after, describe, test } from 'node:test'
-import { Aws } from '../../src/storage/aws.ts'
+import { Aws, type AwsOptions } from '../../src/storage/aws.ts'
+import { planParts } from '../../src/storage/parts.ts'
 import { s3Storage } from '../../src/storage/s3.ts'
 import { type S3Options, uploadArguments } from '../../src/storage/s3-upload.ts'
 import { findAwsClis } from '../../src/tools/aws-search.ts'
@@ -11,20 +14,18 @@ import { startS3 } from '../support/s3.ts'
 import { tempFolder } from '../support/temp.ts'
 import { keyOf } from './samples.ts'
 
-test('the part size follows from the expected size and the limit of the provider', () => {
-  const plain = { storageClass: '', sse: '', sseKmsKeyId: '', maxParts: 10_000 }
+test('the arguments of an upload', () => {
+  const plain = { storageClass: '', sse: '', sseKmsKeyId: '' }
   const target = 's3://b/k'
-  const start = ['s3', 'cp', '-', target, '--only-show-errors', '--expected-size']
-  const cases: [Partial<typeof plain>, number, string[]][] = [
-    [{}, 500, ['500']],
-    [{ maxParts: 1000 }, 500, ['5000']],
-    [{ maxParts: 1 }, 2 ** 40, [String(5 * 2 ** 40)]],
-    [{}, 2 ** 50, [String(5 * 2 ** 40)]],
-    [{ storageClass: 'STANDARD_IA' }, 1, ['1', '--storage-class', 'STANDARD_IA']],
-    [{ sse: 'aws:kms', sseKmsKeyId: 'k' }, 1, ['1', '--sse', 'aws:kms', '--sse-kms-key-id', 'k']],
+  const start = ['s3', 'cp', '-', target, '--only-show-errors', '--expected-size', '500']
+  const cases: [Partial<typeof plain>, string[]][] = [
+    [{}, []],
+    [{ storageClass: 'STANDARD_IA' }, ['--storage-class', 'STANDARD_IA']],
+    [{ sse: 'aws:kms', sseKmsKeyId: 'k' }, ['--sse', 'aws:kms', '--sse-kms-key-id', 'k']],
   ]
-  for (const [changes, bytes, end] of cases) {
-    assert.deepEqual(uploadArguments({ ...plain, ...changes }, target, bytes), [...start, ...end])
+  for (const [changes, end] of cases) {
+    const args = uploadArguments({ ...plain, ...changes }, target, planParts(500, 10_000))
+    assert.deepEqual(args, [...start, ...end])
   }
 })
 
@@ -34,14 +35,21 @@ const s3 = await startS3()
 after(() => s3[Symbol.asyncDispose]())
 
 /** A storage of its own for each test: below a prefix, so that they can run side by side. */
-function place(prefix: string, changes: Partial<S3Options> = {}, config: Record<string, string> = {}) {
+function place(
+  prefix: string,
+  changes: Partial<S3Options> = {},
+  config: Record<string, string> = {},
+  endpointUrl = s3.endpoint,
+) {
   const temp = tempFolder()
   const aws = new Aws({
     cli: cli!.path,
     environment: { PATH: process.env.PATH, HOME: temp.path, AWS_ACCESS_KEY_ID: 'of-the-job' },
     config: { ...s3.env, ...config },
-    endpointUrl: s3.endpoint,
+    endpointUrl,
     checksum: 'when_required',
+    region: null,
+    identity: null,
     signal: new AbortController().signal,
   })
   const conditionalPut = cli!.supportsConditionalPut
@@ -161,6 +169,41 @@ describe('a bucket', { concurrency: 2, skip: cli ? false : 'no AWS CLI on this m
     ])
   })
 
+  test('a HEAD that says 403 is absent only when a listing says so too', async () => {
+    const policy = await startS3({ quirks: { hideAbsent: true } })
+    after(() => policy[Symbol.asyncDispose]())
+    await policy.write(`there/${key}.json`, 'longer')
+    const look = (bucket: string) =>
+      place('there/', { bucket }, policy.env, policy.endpoint).storage.size(key)
+    assert.equal(await look(policy.bucket), null)
+    await policy.write(`there/${key}`, 'x')
+    const denied = { type: 'error', status: 403, code: 'AccessDenied' } as const
+    policy.fault({ operation: 'HeadObject', times: 9, action: denied })
+    await assert.rejects(look(policy.bucket), /s3:GetObject .*or the object does not exist and s3:ListBucket/)
+    await policy.remove(`there/${key}`)
+    policy.fault({ operation: 'ListObjectsV2', times: 9, action: denied })
+    await assert.rejects(look(policy.bucket), /s3:ListBucket is missing \[403 in HeadObject\]/)
+  })
+
+  test('a manifest that the CLI wrote twice, because an answer was lost, is ours', async () => {
+    const { storage } = place('twice/')
+    const lost = { type: 'call', run: () => s3.write(`twice/${key}.json`, 'mine') } as const
+    s3.fault({ operation: 'PutObject', key: 'twice/', action: lost })
+    await storage.writeTextOnce(`${key}.json`, 'mine')
+    assert.equal((await s3.read(`twice/${key}.json`)).toString(), 'mine')
+  })
+
+  test('more than the parts of an upload hold is refused by us, before the store does', async () => {
+    const { storage } = place('full/', { maxParts: 2 })
+    const sink = await storage.upload(key, 1)
+    const failure = once(sink.stream, 'error')
+    for (let mebibytes = 0; mebibytes < 17; mebibytes += 1) sink.stream.write(Buffer.alloc(1 << 20))
+    const [error] = (await failure) as [Error]
+    assert.match(error.message, /larger than the 16.8 MB that its upload can take \(2 parts of 8.4 MB\)/)
+    await sink.abort()
+    assert.deepEqual(below('full/'), [])
+  })
+
   test('an upload that the store refuses says why', async () => {
     s3.fault({
       operation: 'PutObject',
@@ -190,36 +233,59 @@ describe('a bucket', { concurrency: 2, skip: cli ? false : 'no AWS CLI on this m
   })
 })
 
-test('the AWS CLI sees its own variables and no others', { skip: cli ? false : 'no AWS CLI' }, async () => {
-  const environment = {
-    PATH: process.env.PATH,
-    AWS_ACCESS_KEY_ID: 'of-the-job',
-    AWS_PROFILE: 'job',
-    HTTPS_PROXY: 'http://proxy',
-    PGPASSWORD: 'canary',
-    'INPUT_DATABASE-URL': 'canary',
-    LD_PRELOAD: 'canary',
-    AWS_PAGER: 'less',
-  }
-  const options = { environment, config: { AWS_ACCESS_KEY_ID: 'of-the-input' }, endpointUrl: null }
+/** A program that shows what it was given, in the place of the AWS CLI. */
+function mirror(): string {
+  const path = join(tempFolder().path, 'aws')
+  writeFileSync(path, '#!/bin/sh\nenv\n', { mode: 0o755 })
+  return path
+}
+
+async function seenBy(options: Pick<AwsOptions, 'environment' | 'config' | 'region' | 'identity'>) {
   const signal = new AbortController().signal
-  const aws = new Aws({ cli: '/usr/bin/env', ...options, checksum: 'when_supported', signal })
-  const seen = Object.fromEntries(
-    (await aws.text([]))
-      .trim()
-      .split('\n')
-      .map((line) => line.split('=')),
-  )
-  assert.deepEqual(seen, {
-    PATH: process.env.PATH,
-    LC_ALL: 'C',
-    AWS_ACCESS_KEY_ID: 'of-the-input',
-    AWS_PROFILE: 'job',
-    HTTPS_PROXY: 'http://proxy',
-    AWS_MAX_ATTEMPTS: '6',
-    AWS_PAGER: '',
-    AWS_CLI_AUTO_PROMPT: 'off',
-    AWS_REQUEST_CHECKSUM_CALCULATION: 'when_supported',
-    AWS_RESPONSE_CHECKSUM_VALIDATION: 'when_supported',
-  })
+  const aws = new Aws({ cli: mirror(), ...options, endpointUrl: null, checksum: 'when_supported', signal })
+  const lines = (await aws.text([])).trim().split('\n')
+  const seen = Object.fromEntries(lines.map((line) => line.split('=')))
+  for (const name of ['PWD', '_', 'SHLVL', 'OLDPWD']) delete seen[name]
+  return seen
+}
+
+const JOB = {
+  PATH: process.env.PATH,
+  AWS_ACCESS_KEY_ID: 'of-the-job',
+  AWS_PROFILE: 'job',
+  HTTPS_PROXY: 'http://proxy',
+  PGPASSWORD: 'canary',
+  'INPUT_DATABASE-URL': 'canary',
+  LD_PRELOAD_OF_NOBODY: 'canary',
+  AWS_PAGER: 'less',
+}
+
+const ALWAYS = {
+  PATH: process.env.PATH,
+  LC_ALL: 'C',
+  HTTPS_PROXY: 'http://proxy',
+  AWS_MAX_ATTEMPTS: '6',
+  AWS_PAGER: '',
+  AWS_CLI_AUTO_PROMPT: 'off',
+  AWS_REQUEST_CHECKSUM_CALCULATION: 'when_supported',
+  AWS_RESPONSE_CHECKSUM_VALIDATION: 'when_supported',
+}
+
+test('the AWS CLI sees its own variables and no others', async () => {
+  const config = { AWS_ACCESS_KEY_ID: 'of-the-input' }
+  const seen = await seenBy({ environment: JOB, config, region: 'auto', identity: null })
+  const region = { AWS_REGION: 'auto', AWS_DEFAULT_REGION: 'auto' }
+  assert.deepEqual(seen, { ...ALWAYS, ...region, AWS_ACCESS_KEY_ID: 'of-the-input', AWS_PROFILE: 'job' })
+})
+
+test('a role takes the place of all other credentials', async () => {
+  const config = {
+    AWS_SECRET_ACCESS_KEY: 'x',
+    AWS_SESSION_TOKEN: 'x',
+    AWS_CONFIG_FILE: 'x',
+    AWS_CA_BUNDLE: 'ca',
+  }
+  const identity = { AWS_ROLE_ARN: 'role', HOME: '/private' }
+  const seen = await seenBy({ environment: { ...JOB, HOME: '/home' }, config, region: null, identity })
+  assert.deepEqual(seen, { ...ALWAYS, AWS_CA_BUNDLE: 'ca', ...identity })
 })

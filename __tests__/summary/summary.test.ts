@@ -91,13 +91,14 @@ test('a prune says why each dump stays or goes, and what that frees', () => {
       { key: keyOf('shop/app/none', 3), size: 5_000_000, keep: true, reasons: ['last', 'daily'] },
       { key: keyOf('shop/app/none', 2), size: 4_000_000, keep: false, reasons: [] },
     ],
-    ...{ uncommitted: 1, orphans: 0, foreign: 2, dryRun: true },
+    ...{ uncommitted: 1, orphans: 0, foreign: 2, dryRun: true, versionsStay: false },
   }
   const text = pruneSummary(pruned, 's3://bucket/')
   assert.match(text, /would delete 1 of 2 dumps/)
   assert.match(text, /`shop\/app\/none\/2026-11-03[^|]*\| 5\.0 MB \| kept \| `last`, `daily` \|/)
   assert.match(text, /\| 4\.0 MB \| would be deleted \| no rule keeps it \|/)
   assert.ok(text.endsWith(`That would free 4.0 MB. Left alone: ${describeUntouched(pruned)}.`))
+  assert.match(pruneSummary({ ...pruned, dryRun: false, versionsStay: true }, ''), /no space is free until/)
 })
 
 test('a failure says what was tried, and where to look', () => {

@@ -10,6 +10,7 @@ import { type FaultRule, Faults } from './s3/fault.ts'
 import { handle, type Service } from './s3/handler.ts'
 import type { Quirks } from './s3/quirks.ts'
 import type { S3Request } from './s3/request.ts'
+import type { Credentials } from './s3/signature.ts'
 import {
   Bucket,
   type OpenUpload,
@@ -71,6 +72,8 @@ export type S3 = Omit<S3Store, 'objects'> & {
   fault(rule: FaultRule): void
   /** No more faults. */
   heal(): void
+  /** Temporary credentials, as STS gives them. */
+  giveCredentials(expiresAt: Date): Credentials
 }
 
 /** Starts a store with one empty bucket. */
@@ -91,11 +94,21 @@ export async function startS3(options: S3Options = {}): Promise<S3> {
     bucket: bucketName,
     env,
     config: toConfig(env),
-    secrets: [service.credentials.secretAccessKey, service.credentials.sessionToken ?? []].flat(),
+    get secrets() {
+      return service.credentials.flatMap(({ secretAccessKey, sessionToken }) => [
+        secretAccessKey,
+        ...(sessionToken ? [sessionToken] : []),
+      ])
+    },
     requests: service.requests,
     quirks: service.quirks,
     fault: (rule) => service.faults.add(rule),
     heal: () => service.faults.clear(),
+    giveCredentials: (expiresAt) => {
+      const credentials = { ...keyPair('ASIA'), sessionToken: secret(60), expiresAt }
+      service.credentials.push(credentials)
+      return credentials
+    },
     ...directAccess(bucket, folder),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   }
@@ -108,14 +121,22 @@ export function toConfig(env: Record<string, string>): string {
     .join('\n')
 }
 
-function makeService(folder: string, options: S3Options): Service {
-  const secret = (length: number) => randomBytes(length).toString('base64').replaceAll('=', '')
+function secret(length: number): string {
+  return randomBytes(length).toString('base64').replaceAll('=', '')
+}
+
+function keyPair(prefix: 'AKIA' | 'ASIA'): Credentials {
   return {
-    credentials: {
-      accessKeyId: `AKIA${randomBytes(8).toString('hex').toUpperCase()}`,
-      secretAccessKey: secret(30),
-      ...(options.sessionToken && { sessionToken: options.sessionToken }),
-    },
+    accessKeyId: `${prefix}${randomBytes(8).toString('hex').toUpperCase()}`,
+    secretAccessKey: secret(30),
+  }
+}
+
+function makeService(folder: string, options: S3Options): Service {
+  return {
+    credentials: [
+      { ...keyPair('AKIA'), ...(options.sessionToken && { sessionToken: options.sessionToken }) },
+    ],
     faults: new Faults(),
     requests: [],
     buckets: new Map(),
@@ -145,7 +166,10 @@ async function listen(service: Service, tls: boolean) {
   return { port: (server.address() as AddressInfo).port, certificateFile, close }
 }
 
-function environment({ credentials }: Service, certificateFile: string | undefined): Record<string, string> {
+function environment(
+  { credentials: [credentials] }: Service,
+  certificateFile: string | undefined,
+): Record<string, string> {
   return {
     AWS_ACCESS_KEY_ID: credentials.accessKeyId,
     AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,

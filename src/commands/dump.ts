@@ -24,7 +24,7 @@ import { writeSummary } from '../summary/summary.ts'
 import type { PostgresClient } from '../tools/postgres.ts'
 import { anyClient } from '../tools/postgres.ts'
 import { ACTION_VERSION } from '../version.ts'
-import { connectionOf, openClient, openStorage, placeOf, toolOptions } from './prepare.ts'
+import { checkExpiry, connectionOf, openClient, openStorage, placeOf, toolOptions } from './prepare.ts'
 import { pruneDumps, pruneOutputs } from './prune.ts'
 import { checkShrinkage, findPrevious } from './shrink.ts'
 
@@ -57,6 +57,9 @@ export async function dump(context: Context): Promise<void> {
 /** Everything that can fail early, before the first byte is dumped. */
 async function prepare(context: Context): Promise<Omit<Plan, 'key'>> {
   const [storage, source] = await Promise.all([openStorage(context), lookAtSource(context)])
+  const problem = storage.tooLarge(source.look.size)
+  if (problem) throw new Error(problem)
+  checkExpiry(context, { kind: 'dump', bytes: source.look.size })
   return { storage, ...source }
 }
 
@@ -101,6 +104,14 @@ export function chooseCompression(
   return { method: clientMajor >= 16 ? 'zstd' : 'gzip' }
 }
 
+/**
+ * An upper estimate of what is stored. Rows are longer as text than in their pages (a timestamp has 8 bytes and 26
+ * characters, `bytea` doubles), the database grows meanwhile, and only compression makes up for it.
+ */
+export function expectedBytes(databaseBytes: number, { method }: Inputs['compression']): number {
+  return databaseBytes * (method === 'none' ? 4 : 2)
+}
+
 type Plan = { storage: Storage; key: DumpKey; look: Look; client: PostgresClient }
 type Stored = { size: number; sha256: string; archive: ArchiveReport }
 
@@ -122,10 +133,12 @@ async function store(context: Context, { storage, key, look, client }: Plan): Pr
   const args = dumpArguments(inputs, client.major <= NEWEST_CLIENT ? 'ours' : 'theirs')
   const source = startDump(client.pgDump, args, clientEnvironment(connectionOf(context), environment))
   await untilFirstByte(source, signal, inputs.idleTimeout)
-  const sink = await storage.upload(key.key, look.size).catch(async (error) => {
-    await source.abort()
-    throw error
-  })
+  const sink = await storage
+    .upload(key.key, expectedBytes(look.size, inputs.compression))
+    .catch(async (error) => {
+      await source.abort()
+      throw error
+    })
   await transfer(source, sink, {
     stages: [encoder.transform, meter.stage],
     signal,

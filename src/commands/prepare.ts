@@ -1,12 +1,16 @@
 import { resolve } from 'node:path'
+import { expiryWarning } from '../aws/expiry.ts'
 import type { Context } from '../context.ts'
 import type { Connection } from '../database/connection.ts'
 import type { Command, Inputs } from '../inputs/inputs.ts'
 import { log } from '../report/log.ts'
-import { Aws } from '../storage/aws.ts'
+import { Aws, awsVariables } from '../storage/aws.ts'
 import type { Narrowing } from '../storage/catalogue.ts'
+import { awsEndpoint, endpointOf, isProxied } from '../storage/endpoint.ts'
 import { keyPart } from '../storage/keys.ts'
 import { localStorage } from '../storage/local.ts'
+import { type Provider, providerOf, regionOf } from '../storage/providers.ts'
+import { checkReach } from '../storage/reach.ts'
 import { s3Storage } from '../storage/s3.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Place } from '../summary/dump.ts'
@@ -37,25 +41,31 @@ export async function openStorage(context: Context): Promise<Storage> {
 
 async function openS3(context: Context, location: { bucket: string; prefix: string }): Promise<Storage> {
   const { inputs, environment, signal } = context
-  const cli = await provideAwsCli({ ...toolOptions(context), release: inputs.awsCli })
-  const checksum = checksumMode(inputs)
+  const variables = awsVariables(environment, inputs.s3Config)
+  const endpointUrl = inputs.s3EndpointUrl ?? endpointOf(variables)
+  const provider = providerOf(endpointUrl)
+  const region = regionOf(provider, endpointUrl, {
+    chosen: inputs.awsRegion,
+    config: inputs.s3Config,
+    environment,
+  })
+  const [cli] = await Promise.all([
+    provideAwsCli({ ...toolOptions(context), release: inputs.awsCli }),
+    actsAsRole(context) ? context.role.open() : undefined,
+    isProxied(variables) ? undefined : checkReach(endpointUrl ?? awsEndpoint(region), signal),
+  ])
+  const checksum = checksumMode(inputs, provider)
   const downloads = DOWNLOADS.includes(inputs.command)
   for (const warning of awsWarnings(cli, { downloads, checksum })) log.warning(warning)
-  const aws = new Aws({
-    cli: cli.path,
-    environment,
-    config: inputs.s3Config,
-    endpointUrl: inputs.s3EndpointUrl,
-    checksum,
-    signal,
-  })
+  const identity = actsAsRole(context) ? await context.role.variables(cli.path) : null
+  const config = inputs.s3Config
   return s3Storage({
     ...location,
-    aws,
+    aws: new Aws({ cli: cli.path, environment, config, endpointUrl, checksum, region, identity, signal }),
     storageClass: inputs.s3StorageClass,
     sse: inputs.s3Sse,
     sseKmsKeyId: inputs.s3SseKmsKeyId,
-    maxParts: inputs.s3MaxParts,
+    maxParts: Math.min(inputs.s3MaxParts, provider.maxParts),
     conditionalPut: cli.supportsConditionalPut,
     tempDirectory: context.tempDirectory,
   })
@@ -64,15 +74,28 @@ async function openS3(context: Context, location: { bucket: string; prefix: stri
 /** The commands that fetch whole dumps. */
 const DOWNLOADS: readonly Command[] = ['restore', 'verify']
 
-/** When the AWS CLI adds checksums of its own; some providers store them inside of the object. */
-function checksumMode({ s3Checksum, s3EndpointUrl }: Inputs): 'when_supported' | 'when_required' {
-  if (s3Checksum === 'auto') return s3EndpointUrl === null ? 'when_supported' : 'when_required'
+/** When the AWS CLI adds checksums of its own. */
+function checksumMode({ s3Checksum }: Inputs, provider: Provider): Provider['checksum'] {
+  if (s3Checksum === 'auto') return provider.checksum
   return s3Checksum === 'when-supported' ? 'when_supported' : 'when_required'
 }
 
 /** Where a dump is, for the summary. */
 export function placeOf({ inputs }: Context, storage: Storage, key: string): Place {
   return { uri: storage.address(key), onAws: inputs.location.kind === 's3' && inputs.s3EndpointUrl === null }
+}
+
+/** Whether the store is reached as `aws-role-to-assume`: keys in `s3-config` are there for the store alone. */
+function actsAsRole({ inputs, role }: Context): boolean {
+  return role.given && inputs.s3Config.AWS_ACCESS_KEY_ID === undefined
+}
+
+/** Warns of AWS credentials that will not live as long as the work. */
+export function checkExpiry(context: Context, work: { kind: 'dump' | 'restore'; bytes: number }): void {
+  const { inputs, environment } = context
+  if (inputs.location.kind !== 's3' || actsAsRole(context)) return
+  const warning = expiryWarning(awsVariables(environment, inputs.s3Config), work, Date.now())
+  if (warning) log.warning(warning)
 }
 
 /** Which dumps the inputs `instance` and `config` choose among. */

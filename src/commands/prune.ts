@@ -13,8 +13,14 @@ import {
 import { manifestKey } from '../storage/keys.ts'
 import { formatManifest, type Manifest } from '../storage/manifest.ts'
 import { type Candidate, decide } from '../storage/retention.ts'
-import type { Storage } from '../storage/storage.ts'
-import { describeUntouched, type Fate, type Pruned, pruneSummary } from '../summary/catalogue.ts'
+import type { Removal, Storage } from '../storage/storage.ts'
+import {
+  describeUntouched,
+  type Fate,
+  type Pruned,
+  pruneSummary,
+  VERSIONS_STAY,
+} from '../summary/catalogue.ts'
 import { writeSummary } from '../summary/summary.ts'
 import { narrowingOf, openStorage, prefixOf } from './prepare.ts'
 
@@ -49,16 +55,19 @@ export async function pruneDumps(context: Context, storage: Storage, scope: Scop
   const verdicts = decide(sound, keep, new Date().toISOString())
   const doomed = verdicts.filter((verdict) => !verdict.keep).map(({ dump }) => dump)
   context.signal.throwIfAborted()
-  const refused = dryRun ? new Map<string, string>() : await remove(storage, doomed)
+  const removed = dryRun ? NOTHING_REMOVED : await remove(storage, doomed)
   const judged = verdicts.map(({ dump, keep, reasons }): Fate => {
-    const refusal = refused.get(dump.key.key)
-    return { ...dump, keep: keep || refusal !== undefined, reasons: refusal ? [refusal] : reasons }
+    const refusal = removed.refused.get(dump.key.key)
+    if (!refusal) return { ...dump, keep, reasons }
+    return { ...dump, keep: true, reasons: [`cannot be deleted: ${refusal.reason}`] }
   })
   const fates = [...judged, ...unsound].sort((a, b) => (a.key.createdAt < b.key.createdAt ? 1 : -1))
   const uncommitted = entries.filter((entry) => !entry.committed).length
-  const pruned = { fates, uncommitted, orphans: orphans.length, foreign, dryRun }
+  const { versionsStay } = removed
+  const pruned = { fates, uncommitted, orphans: orphans.length, foreign, dryRun, versionsStay }
   tell(pruned)
   await swept
+  checkRefusals(removed)
   return pruned
 }
 
@@ -87,33 +96,46 @@ async function sortOut(
   return { sound, unsound }
 }
 
+type Removed = { refused: Removal['refused']; versionsStay: boolean }
+
+const NOTHING_REMOVED: Removed = { refused: new Map(), versionsStay: false }
+
 /**
  * Manifest first: at no moment does a manifest promise data that are gone. And once more with the data: a verify that
  * was at work meanwhile may have written it anew.
  *
  * @returns why, for each dump that storage would not delete and that therefore stays whole
  */
-async function remove(storage: Storage, dumps: readonly Sound[]): Promise<Map<string, string>> {
-  const refused = new Map<string, string>()
+async function remove(storage: Storage, dumps: readonly Sound[]): Promise<Removed> {
+  const refused: Removed['refused'] = new Map()
   const forget = notePending({ kind: 'data', keys: dumps.map(({ key }) => key.key) })
-  const locked = await storage.removeAll(dumps.map(({ key }) => manifestKey(key.key)))
-  const open = dumps.filter(({ key }) => !locked.has(manifestKey(key.key)))
+  const manifests = await storage.removeAll(dumps.map(({ key }) => manifestKey(key.key)))
+  const open = dumps.filter(({ key }) => !manifests.refused.has(manifestKey(key.key)))
   const both = open.flatMap(({ key }) => [key.key, manifestKey(key.key)])
-  const stuck = await storage.removeAll(both).catch((error) => {
+  const data = await storage.removeAll(both).catch((error) => {
     throw new Error(
       `The manifests of ${open.length} dumps are deleted, and their data may stay, uncommitted: ${error.message}`,
       { cause: error },
     )
   })
   for (const { key, manifest } of dumps) {
-    const reason = locked.get(manifestKey(key.key)) ?? stuck.get(key.key)
-    if (reason === undefined) continue
-    if (stuck.has(key.key)) await storage.writeTextOnce(manifestKey(key.key), formatManifest(manifest))
-    log.warning(`${key.key} cannot be deleted and is kept: ${reason}`)
-    refused.set(key.key, `cannot be deleted: ${reason}`)
+    const refusal = manifests.refused.get(manifestKey(key.key)) ?? data.refused.get(key.key)
+    if (refusal === undefined) continue
+    if (data.refused.has(key.key)) await storage.writeTextOnce(manifestKey(key.key), formatManifest(manifest))
+    log.warning(`${key.key} cannot be deleted and is kept: ${refusal.reason}`)
+    refused.set(key.key, refusal)
   }
   forget()
-  return refused
+  return { refused, versionsStay: manifests.versionsStay || data.versionsStay }
+}
+
+/** A retention is what the bucket's owner wanted. Any other refusal fails: a prune that can delete nothing is not green. */
+function checkRefusals({ refused }: Removed): void {
+  const denied = [...refused.values()].filter(({ retained }) => !retained)
+  if (denied.length === 0) return
+  throw new Error(
+    `${denied.length} dumps could not be deleted and are kept (on S3, s3:DeleteObject): ${denied[0]!.reason}`,
+  )
 }
 
 function tell(pruned: Pruned): void {
@@ -127,4 +149,5 @@ function tell(pruned: Pruned): void {
   log.info(
     `${dryRun ? 'Dry run: would delete' : 'Deleted'} ${deleted} of ${fates.length} dumps; not touched: ${describeUntouched(pruned)}`,
   )
+  if (pruned.versionsStay) log.notice(VERSIONS_STAY)
 }

@@ -11,7 +11,8 @@ import type { TableRows } from '../storage/manifest.ts'
 import type { Storage } from '../storage/storage.ts'
 import { ageOf, checkAge } from './freshness.ts'
 import { finishRestore, moveArchive, type OpenSink } from './move.ts'
-import { narrowingOf, openStorage } from './prepare.ts'
+
+import { checkExpiry, narrowingOf, openStorage } from './prepare.ts'
 import { type Receiver, startSelecting } from './select.ts'
 
 /** A stored dump that was found, and the store that has it. */
@@ -38,6 +39,7 @@ async function lookForDump(context: Context): Promise<Dump> {
   const age = key ? `, ${formatDuration(Math.max(0, ageOf(key)))} old` : ''
   log.info(`Found ${storage.address(chosen.key)}, ${formatBytes(chosen.size)}${age}`)
   checkAge(inputs, key)
+  checkExpiry(context, { kind: 'restore', bytes: chosen.manifest?.rawBytes ?? chosen.size })
   if (!chosen.manifest) {
     log.warning(
       `${chosen.key} has no manifest: it was not committed by this action, so its content cannot be compared with what was dumped`,

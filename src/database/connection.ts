@@ -10,6 +10,8 @@ export type Connection = {
   readonly database: string
   /** `host:port/database` without any secret, for people. */
   readonly label: string
+  /** A password that changes while we work, in place of that of `variables`. */
+  readonly password?: () => string
 }
 
 /** Connection parameters and their variables: PostgreSQL documentation, "libpq: Environment Variables". */
@@ -216,14 +218,16 @@ export function clientEnvironment(connection: Connection, environment: Environme
     PGCONNECT_TIMEOUT: CONNECT_TIMEOUT_SECONDS,
     PGAPPNAME: 'pgclone-action',
     ...connection.variables,
+    ...(connection.password && { PGPASSWORD: connection.password() }),
     PGDATABASE: connection.database,
   }
 }
 
 /** The connection as a URI, for hooks. */
-export function toUrl({ variables, database }: Connection): string {
-  const { PGUSER, PGPASSWORD, PGHOST = '', PGPORT = '', ...others } = variables
-  const password = PGPASSWORD === undefined ? '' : `:${encodeURIComponent(PGPASSWORD)}`
+export function toUrl(connection: Connection): string {
+  const { PGUSER, PGHOST = '', PGPORT = '', ...others } = connection.variables
+  const secret = connection.password?.() ?? others.PGPASSWORD
+  const password = secret === undefined ? '' : `:${encodeURIComponent(secret)}`
   const user = `${encodeURIComponent(PGUSER ?? '')}${password}`
   const userinfo = user && `${user}@`
   const ports = PGPORT.split(',')
@@ -234,9 +238,9 @@ export function toUrl({ variables, database }: Connection): string {
     return port ? `${written}:${port}` : written
   })
   const query = Object.entries(VARIABLES)
-    .filter(([, variable]) => others[variable] !== undefined)
+    .filter(([, variable]) => variable !== 'PGPASSWORD' && others[variable] !== undefined)
     .map(([name, variable]) => `${name}=${encodeURIComponent(others[variable]!)}`)
-  return `postgresql://${userinfo}${hosts.join(',')}/${encodeURIComponent(database)}${query.length ? `?${query.join('&')}` : ''}`
+  return `postgresql://${userinfo}${hosts.join(',')}/${encodeURIComponent(connection.database)}${query.length ? `?${query.join('&')}` : ''}`
 }
 
 /** The host by which a dump is named when there is no repository: the first one, or `localhost`. */

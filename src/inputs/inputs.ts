@@ -4,6 +4,7 @@ import { PROVIDER_NAMES } from '../database/providers.ts'
 import type { Environment } from '../process/environment.ts'
 import { type KeepRules, PERIODS, type Period } from '../storage/retention.ts'
 import type { AwsRelease } from '../tools/aws.ts'
+import { parseRegion, parseRole, parseRoleDuration, parseSessionName } from './aws.ts'
 import { type InputSet, type NamedSet, readNamedSet } from './config-file.ts'
 import { DEFAULTS, type InputName } from './defaults.ts'
 import { configSecrets, mask, urlSecrets } from './masks.ts'
@@ -47,6 +48,15 @@ export type Inputs = Readonly<{
   s3Sse: string
   s3SseKmsKeyId: string
   s3MaxParts: number
+  /** Empty leaves it to `s3-config`, the endpoint or the job. */
+  awsRegion: string
+  /** ARN of the role that the job's OIDC token stands for, or empty. */
+  awsRole: string
+  awsRoleSessionName: string
+  /** Seconds; null is what AWS gives. */
+  awsRoleDuration: number | null
+  /** The database password is a token of RDS. */
+  rdsIamAuth: boolean
   instance: string
   config: string
   /** The set of `config-file` whose inputs stand in for those that the step does not give. */
@@ -161,6 +171,7 @@ export function readInputs(environment: Environment): Inputs {
   const inputs: Inputs = {
     ...readDatabase(reader, environment),
     ...readStorage(reader, location),
+    ...readAws(reader),
     ...readContents(reader),
     ...readBehaviour(reader),
     ...readRetention(reader),
@@ -218,6 +229,16 @@ function readStorage(reader: Reader, location: Location | null) {
     s3SseKmsKeyId: reader.read('s3-sse-kms-key-id', (text) => parseWord(text), ''),
     s3MaxParts: reader.read('s3-max-parts', (text) => parseInteger(text, { least: 1, most: 10_000 }), 10_000),
   } as const
+}
+
+function readAws(reader: Reader) {
+  return {
+    awsRegion: reader.read('aws-region', parseRegion, ''),
+    awsRole: reader.read('aws-role-to-assume', parseRole, ''),
+    awsRoleSessionName: reader.read('aws-role-session-name', parseSessionName, 'pgclone-action'),
+    awsRoleDuration: reader.read('aws-role-duration', parseRoleDuration, null),
+    rdsIamAuth: reader.boolean('rds-iam-auth'),
+  }
 }
 
 function parseWord(text: string): string {

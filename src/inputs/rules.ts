@@ -1,3 +1,4 @@
+import type { Connection } from '../database/connection.ts'
 import { isFullKey, referenceProblem } from '../storage/keys.ts'
 import { hasRules } from '../storage/retention.ts'
 import type { Inputs } from './inputs.ts'
@@ -8,8 +9,13 @@ type Rule = (inputs: Inputs) => string | false
 const WITHOUT_DATABASE: readonly string[] = ['prune']
 
 /** The commands that connect to `database-url`. */
-function needsDatabase({ command, local }: Inputs): boolean {
+export function needsDatabase({ command, local }: Pick<Inputs, 'command' | 'local'>): boolean {
   return command === 'list' ? local : !WITHOUT_DATABASE.includes(command)
+}
+
+/** Whether a connection waits for a password from IAM. */
+export function lacksPassword({ variables }: Connection): boolean {
+  return !variables.PGPASSWORD
 }
 
 const PRUNES: readonly string[] = ['prune', 'dump']
@@ -52,6 +58,16 @@ const RULES: readonly Rule[] = [
     'dump-key names one dump; prune takes the leading parts of keys, or none',
   ({ s3SseKmsKeyId, s3Sse }) =>
     s3SseKmsKeyId !== '' && !s3Sse.startsWith('aws:kms') && 's3-sse-kms-key-id needs s3-sse: aws:kms',
+  ({ awsRole, s3Config, rdsIamAuth }) =>
+    awsRole !== '' &&
+    s3Config.AWS_ACCESS_KEY_ID !== undefined &&
+    !rdsIamAuth &&
+    'aws-role-to-assume and AWS_ACCESS_KEY_ID in s3-config say both who we are; give one of them',
+  (inputs) =>
+    inputs.rdsIamAuth &&
+    needsDatabase(inputs) &&
+    ![inputs.connection, inputs.sourceConnection].some((one) => one && lacksPassword(one)) &&
+    'rds-iam-auth makes the password, and every database URL of this step has one; remove it there',
   (inputs) => {
     const { command, dumpKey, reversible, templateCache, tolerateErrors, verifySql } = inputs
     if (inputs.swap) return false
@@ -82,6 +98,12 @@ export function inputWarnings(inputs: Inputs): string[] {
   }
   if (location.kind === 'folder' && (s3EndpointUrl || s3StorageClass || s3Sse)) {
     warnings.push('the s3-… inputs have no effect, because storage-location is a folder')
+  }
+  if (inputs.awsRole !== '' && location.kind === 'folder' && !inputs.rdsIamAuth) {
+    warnings.push('aws-role-to-assume has no effect, because storage-location is a folder')
+  }
+  if (inputs.awsRole === '' && inputs.awsRoleDuration !== null) {
+    warnings.push('aws-role-duration has no effect without aws-role-to-assume')
   }
   if (!PRUNES.includes(command) && hasRules(inputs.keep)) {
     warnings.push(`the keep-… inputs have no effect with command: ${command}`)

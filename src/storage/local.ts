@@ -5,7 +5,7 @@ import { dirname, join, relative, resolve, sep } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { notePending } from '../process/pending.ts'
 import type { Sink, Source } from '../process/transfer.ts'
-import { ABANDONED, type Storage, type StoredObject, TakenError } from './storage.ts'
+import { ABANDONED, type Removal, type Storage, type StoredObject, TakenError } from './storage.ts'
 
 /** Names that no key has; what a killed run leaves is known by them. */
 const TEMPORARY_PREFIX = '.pgclone-partial-'
@@ -17,6 +17,7 @@ export function localStorage(folder: string): Storage {
     address: (key) => join(root, key),
     check: () => mkdir(root, { recursive: true }).then(() => undefined),
     list: (prefix) => listFiles(root, prefix),
+    tooLarge: () => null,
     size: (key) => sizeOf(root, key),
     readTexts: async (keys) => {
       const texts = keys.map(async (key) => [key, await readFile(await inside(root, key), 'utf8')] as const)
@@ -68,12 +69,14 @@ async function sweepPartial(root: string): Promise<void> {
   }
 }
 
-async function removeFiles(root: string, keys: readonly string[]): Promise<Map<string, string>> {
-  const refused = new Map<string, string>()
+async function removeFiles(root: string, keys: readonly string[]): Promise<Removal> {
+  const refused: Removal['refused'] = new Map()
   for (const key of keys) {
-    await rm(join(root, key), { force: true }).catch((error) => refused.set(key, error.message))
+    await rm(join(root, key), { force: true }).catch((error) =>
+      refused.set(key, { reason: error.message, retained: false }),
+    )
   }
-  return refused
+  return { refused, versionsStay: false }
 }
 
 function isFolder(path: string): Promise<boolean> {

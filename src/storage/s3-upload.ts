@@ -1,10 +1,13 @@
-import type { Writable } from 'node:stream'
+import { totalmem } from 'node:os'
+import { Writable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Child, endChild, succeeded } from '../process/child.ts'
 import { notePending } from '../process/pending.ts'
 import type { Sink } from '../process/transfer.ts'
+import { formatBytes } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { type Aws, awsFailure } from './aws.ts'
+import { type PartPlan, planParts, uploadMemory } from './parts.ts'
 import { ABANDONED } from './storage.ts'
 
 export type S3Options = {
@@ -30,22 +33,51 @@ export function serverSideEncryption(
   return [...(sse ? [method, sse] : []), ...(sseKmsKeyId ? [keyId, sseKmsKeyId] : [])]
 }
 
-/** The CLI plans for 10,000 parts (S3's limit) and knows no other: a lower limit is told as a larger size. */
-const CLI_PARTS = 10_000
-const LARGEST_OBJECT = 5 * 1024 ** 4
-
-/** The arguments of the upload, without the endpoint. `--expected-size` decides the part size; there is no other way. */
+/** The arguments of the upload, without the endpoint. */
 export function uploadArguments(
-  options: Pick<S3Options, 'storageClass' | 'sse' | 'sseKmsKeyId' | 'maxParts'>,
+  options: Pick<S3Options, 'storageClass' | 'sse' | 'sseKmsKeyId'>,
   target: string,
-  expectedBytes: number,
+  { expectedSize }: PartPlan,
 ): string[] {
-  const size = Math.min(LARGEST_OBJECT, Math.ceil((expectedBytes * CLI_PARTS) / options.maxParts))
   return [
-    ...['s3', 'cp', '-', target, '--only-show-errors', '--expected-size', String(size)],
+    ...['s3', 'cp', '-', target, '--only-show-errors', '--expected-size', String(expectedSize)],
     ...(options.storageClass ? ['--storage-class', options.storageClass] : []),
     ...serverSideEncryption(options as S3Options, ['--sse', '--sse-kms-key-id']),
   ]
+}
+
+/** Warns of an upload that this machine has too little memory for; the parts of a large dump are large. */
+function checkMemory(plan: PartPlan): void {
+  const needed = uploadMemory(plan)
+  if (needed < totalmem() / 2) return
+  log.warning(
+    `The AWS CLI needs about ${formatBytes(needed)} of memory for parts of ${formatBytes(plan.partSize)}, and this machine has ${formatBytes(totalmem())}; use a larger runner, or dump less at once`,
+  )
+}
+
+/** What goes into the upload, up to what its parts hold: beyond that the store would refuse a part, and say little. */
+function limited(stdin: Writable, { capacity, partSize }: PartPlan): Writable {
+  let written = 0
+  const stream = new Writable({
+    highWaterMark: 1 << 20,
+    write: (chunk: Buffer, _encoding, done) => {
+      written += chunk.length
+      if (written <= capacity) return void stdin.write(chunk, done)
+      const parts = `${capacity / partSize} parts of ${formatBytes(partSize)}`
+      done(
+        new Error(
+          `The dump is larger than the ${formatBytes(capacity)} that its upload can take (${parts}): the database grew, or its rows are much longer as text. Compress the dump, or raise s3-max-parts if the provider takes more parts`,
+        ),
+      )
+    },
+    final: (done) => {
+      stdin.end()
+      done()
+    },
+  })
+  // Who writes hears of it; nobody else needs to.
+  stream.on('error', () => undefined)
+  return stream
 }
 
 /** How long after SIGINT the CLI's input is closed: closed at once, it would publish what it has. */
@@ -60,17 +92,20 @@ export class S3Upload implements Sink {
   readonly #child: Child
   readonly #forget: () => void
 
-  constructor(options: S3Options, key: string, args: string[]) {
+  constructor(options: S3Options, key: string, expectedBytes: number) {
+    const plan = planParts(expectedBytes, options.maxParts)
+    checkMemory(plan)
     this.#options = options
     this.#key = key
     this.#forget = notePending({ kind: 'upload', key })
-    this.#child = options.aws.start(args, { stdin: 'stream' })
-    this.stream = this.#child.stdin
+    const target = `s3://${options.bucket}/${options.prefix}${key}`
+    this.#child = options.aws.start(uploadArguments(options, target, plan), { stdin: 'stream' })
+    this.stream = limited(this.#child.stdin, plan)
     this.died = this.#child.exited.then((exit) => awsFailure(this.#child, exit, 's3 cp (upload)'))
   }
 
   async commit(): Promise<void> {
-    this.#child.stdin.end()
+    this.stream.end()
     const exit = await this.#child.exited
     if (!succeeded(exit)) throw await this.died
     this.#forget()

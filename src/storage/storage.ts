@@ -13,6 +13,14 @@ export class TakenError extends Error {
   }
 }
 
+/** What a deletion left. */
+export type Removal = {
+  /** Why, for each key that the place would not delete; `retained` when a retention holds it and not a missing right. */
+  refused: Map<string, { reason: string; retained: boolean }>
+  /** The place keeps versions: what was deleted still takes its space. */
+  versionsStay: boolean
+}
+
 /** A place for dumps. Every method throws when the place cannot answer; an error is never an empty answer. */
 export interface Storage {
   /** The full path or `s3://` address of a key, for people and outputs. */
@@ -21,6 +29,8 @@ export interface Storage {
   check(): Promise<void>
   /** Every object below a prefix of whole key parts (`''` is everything). */
   list(prefix: string): Promise<StoredObject[]>
+  /** Why a dump of a database of so many bytes cannot be stored here, or null. */
+  tooLarge(databaseBytes: number): string | null
   /** Stored bytes of a key, or null when it does not exist. */
   size(key: string): Promise<number | null>
   /** The texts of small objects, by key. */
@@ -45,10 +55,6 @@ export interface Storage {
   /** Ends what a killed upload of this key left open. */
   abandon(key: string): Promise<void>
   remove(key: string): Promise<void>
-  /**
-   * Deletes exactly these keys; one that is gone already is no error.
-   *
-   * @returns why, for each key that the place would not delete
-   */
-  removeAll(keys: readonly string[]): Promise<Map<string, string>>
+  /** Deletes exactly these keys; one that is gone already is no error. */
+  removeAll(keys: readonly string[]): Promise<Removal>
 }

@@ -23,6 +23,8 @@ export type Pruned = {
   orphans: number
   foreign: number
   dryRun: boolean
+  /** The bucket keeps versions, so that no space is free yet. */
+  versionsStay: boolean
 }
 
 /** So many rows fit into a summary that is still read. */
@@ -52,14 +54,26 @@ export function describeUntouched({ uncommitted, orphans, foreign }: Pruned): st
   return `${counts[0]} dumps without a manifest, ${counts[1]} manifests without a dump and ${counts[2]} foreign objects`
 }
 
+/** What a prune says of a bucket with versions. */
+export const VERSIONS_STAY =
+  'The bucket keeps versions: no space is free until a lifecycle rule for noncurrent versions (NoncurrentVersionExpiration) removes what was deleted'
+
+/** The space that a prune frees, in words. */
+function describeRoom({ fates, dryRun, versionsStay }: Pruned): string {
+  const deleted = fates.filter(({ keep }) => !keep)
+  if (deleted.length === 0) return ''
+  if (versionsStay) return `${VERSIONS_STAY}. `
+  const bytes = formatBytes(deleted.reduce((sum, { size }) => sum + size, 0))
+  return `${dryRun ? 'That would free' : 'That freed'} ${bytes}. `
+}
+
 /** GitHub takes a megabyte of summary; so many rows are a quarter of it. */
 const JUDGED = 1000
 
 /** Every dump with its fate and the rules that decided it. */
 export function pruneSummary(pruned: Pruned, where: string): string {
   const { fates, dryRun } = pruned
-  const deleted = fates.filter(({ keep }) => !keep)
-  const freed = formatBytes(deleted.reduce((sum, { size }) => sum + size, 0))
+  const deleted = fates.filter(({ keep }) => !keep).length
   const rows = fates.slice(0, JUDGED).map(({ key, size, keep, reasons }) => {
     const fate = keep ? 'kept' : dryRun ? 'would be deleted' : '**deleted**'
     return [code(key.key), formatBytes(size), fate, keep ? reasons.map(code).join(', ') : 'no rule keeps it']
@@ -68,7 +82,6 @@ export function pruneSummary(pruned: Pruned, where: string): string {
   const more =
     fates.length > JUDGED ? `\n\n… and ${fates.length - JUDGED} older ones, which are in the log.` : ''
   const verb = dryRun ? 'Dry run: would delete' : '✅ Deleted'
-  const title = `### ${verb} ${deleted.length} of ${fates.length} dumps in ${code(where)}`
-  const room = deleted.length === 0 ? '' : `${dryRun ? 'That would free' : 'That freed'} ${freed}. `
-  return `${title}\n\n${listing}${more}\n\n${room}Left alone: ${describeUntouched(pruned)}.`
+  const title = `### ${verb} ${deleted} of ${fates.length} dumps in ${code(where)}`
+  return `${title}\n\n${listing}${more}\n\n${describeRoom(pruned)}Left alone: ${describeUntouched(pruned)}.`
 }

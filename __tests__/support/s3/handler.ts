@@ -9,7 +9,8 @@ import { xmlDocument } from './xml.ts'
 
 /** What the server answers from. */
 export interface Service extends Pick<Context, 'buckets' | 'makeBucket' | 'folder' | 'quirks'> {
-  credentials: Credentials
+  /** The first ones are the owner's; others may be given out. */
+  credentials: [Credentials, ...Credentials[]]
   faults: Faults
   requests: S3Request[]
 }
@@ -25,9 +26,9 @@ export async function handle(
   const fault = service.faults.take(request)
   try {
     if (fault?.type === 'error') throw new S3Error(fault.status, fault.code, fault.message)
-    if (fault?.type === 'delay') await sleep(fault.ms)
     if (fault?.type === 'call') await fault.run(request)
     checkSignature(message, service.credentials)
+    if (fault?.type === 'delay') await sleep(fault.ms)
     const operation = operations[request.operation] ?? (() => Promise.reject(notImplemented()))
     await send(request, response, await operation({ ...service, request, message, fault }), fault)
   } catch (error) {

@@ -63,8 +63,12 @@ export const operations: Record<string, Operation> = {
   GetObject: (context) => readObject(context),
   PutObject: putObject,
   DeleteObject: async (context) => {
-    await bucketOf(context).remove(context.request.key)
-    return { status: 204 }
+    const { request, quirks } = context
+    const refusal = refusalOf(context, request.key)
+    if (refusal) throw new errors.S3Error(403, refusal.Code, refusal.Message)
+    await bucketOf(context).remove(request.key)
+    request.deleted = [request.key]
+    return { status: 204, headers: quirks.versions ? { 'x-amz-delete-marker': 'true' } : {} }
   },
   DeleteObjects: deleteObjects,
   CreateMultipartUpload: (context) => {
@@ -98,6 +102,7 @@ function uploadOf(context: Context): OpenUpload {
 async function readObject(context: Context): Promise<Answer> {
   const { message, request, fault } = context
   const object = bucketOf(context).objects.get(request.key)
+  if (!object && context.quirks.hideAbsent) throw new errors.S3Error(403, 'AccessDenied', 'Access Denied')
   if (!object) throw errors.noSuchKey()
   const { 'if-match': ifMatch, 'if-none-match': ifNoneMatch } = message.headers
   if (ifMatch !== undefined && ifMatch !== '*' && !sameTag(ifMatch, object.etag))
@@ -152,21 +157,32 @@ function checkAbsent({ request, message, quirks }: Context, bucket: Bucket): voi
 }
 
 async function deleteObjects(context: Context): Promise<Answer> {
+  const { quirks } = context
+  if (quirks.noMultiDelete) throw errors.notImplemented()
   const bucket = bucketOf(context)
   const xml = await readText(context.message)
   const keys = elements(xml, 'Object').map((element) => elementText(element, 'Key') ?? '')
   if (keys.length === 0 || keys.length > 1000) throw errors.malformedXml()
-  const isLocked = (key: string) => context.quirks.locked?.test(key) ?? false
-  const deleted = keys.filter((key) => !isLocked(key))
+  const deleted = keys.filter((key) => !refusalOf(context, key))
   for (const key of deleted) await bucket.remove(key)
   context.request.deleted = deleted
-  const refusal = { Code: 'AccessDenied', Message: 'Access Denied because object protected by object lock.' }
   const isQuiet = elementText(xml, 'Quiet') === 'true'
+  const marker = quirks.versions ? { DeleteMarker: true } : {}
   const answer = {
-    Deleted: isQuiet ? [] : deleted.map((Key) => ({ Key })),
-    Error: keys.filter(isLocked).map((Key) => ({ Key, ...refusal })),
+    Deleted: isQuiet ? [] : deleted.map((Key) => ({ Key, ...marker })),
+    Error: keys.flatMap((Key) => {
+      const refusal = refusalOf(context, Key)
+      return refusal ? [{ Key, ...refusal }] : []
+    }),
   }
   return { body: xmlDocument('DeleteResult', answer) }
+}
+
+/** Why a key may not be deleted, in the words of AWS. */
+function refusalOf({ quirks }: Context, key: string): { Code: string; Message: string } | null {
+  if (quirks.locked?.test(key))
+    return { Code: 'AccessDenied', Message: 'Access Denied because object protected by object lock.' }
+  return quirks.undeletable?.test(key) ? { Code: 'AccessDenied', Message: 'Access Denied' } : null
 }
 
 async function uploadPart(context: Context): Promise<Answer> {

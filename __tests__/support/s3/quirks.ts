@@ -16,4 +16,12 @@ export interface Quirks {
   noContinuation?: boolean
   /** Keys that DeleteObjects refuses, as an Object Lock does. */
   locked?: RegExp
+  /** Keys that the policy does not let delete. */
+  undeletable?: RegExp
+  /** Does not know DeleteObjects. */
+  noMultiDelete?: boolean
+  /** Keeps versions: a deletion adds a marker. */
+  versions?: boolean
+  /** A policy lets list the bucket under a condition only: 403 for an object that does not exist. */
+  hideAbsent?: boolean
 }

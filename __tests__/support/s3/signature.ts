@@ -6,6 +6,8 @@ export interface Credentials {
   accessKeyId: string
   secretAccessKey: string
   sessionToken?: string
+  /** Temporary credentials end. */
+  expiresAt?: Date
 }
 
 /** The parts of a request that are signed. Header names are in small letters. */
@@ -16,15 +18,18 @@ export interface Signable {
 }
 
 /** Checks the Signature Version 4 in the `Authorization` header; throws what S3 would answer. */
-export function checkSignature(request: Signable, credentials: Credentials): void {
+export function checkSignature(request: Signable, known: readonly Credentials[]): void {
   const form = /^AWS4-HMAC-SHA256 Credential=([^,]+),\s*SignedHeaders=([^,]+),\s*Signature=([0-9a-f]{64})$/
   const parts = form.exec(String(request.headers.authorization ?? ''))
   if (!parts) throw new S3Error(403, 'AccessDenied', 'Access Denied')
   const [, credential = '', signedHeaders = '', signature = ''] = parts
   const [accessKeyId, ...scope] = credential.split('/')
-  if (accessKeyId !== credentials.accessKeyId) throw new S3Error(403, 'InvalidAccessKeyId')
+  const credentials = known.find((one) => one.accessKeyId === accessKeyId)
+  if (!credentials) throw new S3Error(403, 'InvalidAccessKeyId')
   if (request.headers['x-amz-security-token'] !== credentials.sessionToken)
     throw new S3Error(400, 'InvalidToken')
+  if (credentials.expiresAt && credentials.expiresAt.getTime() < Date.now())
+    throw new S3Error(400, 'ExpiredToken', 'The provided token has expired.')
   const expected = sign(request, signedHeaders, scope, credentials.secretAccessKey)
   if (!timingSafeEqual(Buffer.from(expected), Buffer.from(signature)))
     throw new S3Error(403, 'SignatureDoesNotMatch')
