@@ -43632,7 +43632,7 @@ function extractCommand(installer, folder) {
     const unattended = ['--mode', 'unattended', '--unattendedmodeui', 'none', '--extract-only', '1'];
     return {
         file: installer,
-        args: [...unattended, '--prefix', folder],
+        args: [...unattended, '--disable-components', 'pgAdmin,stackbuilder', '--prefix', folder],
         env: { __COMPAT_LAYER: 'RunAsInvoker' },
         timeoutSeconds: 600,
     };
@@ -43791,8 +43791,22 @@ const ADVISORIES = [
         fixed: { 14: '14.23', 15: '15.18', 16: '16.14', 17: '17.10', 18: '18.4' },
     },
 ];
-/** One sentence for every known flaw of this client, with the release that mends it. */
-function clientWarnings(client) {
+/** The last major that serves every server up to its own, and so the one to take in place of an older one. */
+const UNIVERSAL = 16;
+/** The day of each major's last release (https://www.postgresql.org/support/versioning/). */
+const LAST_RELEASE = {
+    13: '2025-11-13',
+    14: '2026-11-12',
+    15: '2027-11-11',
+    16: '2028-11-09',
+    17: '2029-11-08',
+    18: '2030-11-14',
+};
+/** One sentence for every known flaw of this client, with the release that mends it, and one when it gets no more fixes. */
+function clientWarnings(client, now = new Date()) {
+    return [...flaws(client), ...endOfLife(client, now)];
+}
+function flaws(client) {
     return ADVISORIES.flatMap(({ id, harm, fixed }) => {
         const firstGood = fixed[client.major];
         const oldestMended = Math.min(...Object.keys(fixed).map(Number));
@@ -43800,9 +43814,19 @@ function clientWarnings(client) {
             return [];
         const cure = firstGood
             ? `update it to ${firstGood} or newer`
-            : `no release of major ${client.major} mends it`;
+            : `no release of major ${client.major} mends it, use ${fixed[UNIVERSAL]} or newer`;
         return `PostgreSQL client ${client.version} has ${id} (${harm}): ${cure}.`;
     });
+}
+function endOfLife({ major, version }, now) {
+    const oldest = Math.min(...Object.keys(LAST_RELEASE).map(Number));
+    const day = LAST_RELEASE[major];
+    if (day ? now <= new Date(day) : major >= oldest)
+        return [];
+    const since = day ? `since ${day}` : 'for years';
+    return [
+        `PostgreSQL client ${version} has had no fixes ${since}: use client ${UNIVERSAL} or newer (postgres-version).`,
+    ];
 }
 
 ;// CONCATENATED MODULE: ./build/src/tools/postgres.js

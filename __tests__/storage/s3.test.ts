@@ -4,6 +4,7 @@ import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { after, describe, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 import { Aws, type AwsOptions } from '../../src/storage/aws.ts'
 import { planParts } from '../../src/storage/parts.ts'
 import { s3Storage } from '../../src/storage/s3.ts'
@@ -40,10 +41,11 @@ function place(
   changes: Partial<S3Options> = {},
   config: Record<string, string> = {},
   endpointUrl = s3.endpoint,
+  program = cli!.path,
 ) {
   const temp = tempFolder()
   const aws = new Aws({
-    cli: cli!.path,
+    cli: program,
     environment: { PATH: process.env.PATH, HOME: temp.path, AWS_ACCESS_KEY_ID: 'of-the-job' },
     config: { ...s3.env, ...config },
     endpointUrl,
@@ -90,6 +92,26 @@ describe('a bucket', { concurrency: 2, skip: cli ? false : 'no AWS CLI on this m
       s3.uploads().filter((upload) => upload.key.startsWith('abort/')),
       [],
     )
+  })
+
+  test('so does one that is ended hard, as every signal ends it on Windows', async () => {
+    const folder = tempFolder('aws')
+    const program = join(folder.path, 'aws')
+    // The interrupt arrives as what Node makes of it there.
+    const script = [
+      '#!/bin/bash',
+      `'${cli!.path}' "$@" <&0 & upload=$!`,
+      'trap "kill -KILL $upload" INT',
+      'wait $upload; wait $upload',
+    ]
+    writeFileSync(program, script.join('\n'), { mode: 0o755 })
+    const { storage } = place('hard/', {}, {}, s3.endpoint, program)
+    const sink = await storage.upload(key, 1 << 30)
+    await new Promise((written) => sink.stream.write(Buffer.alloc(20 << 20), written))
+    const open = () => s3.uploads().filter((upload) => upload.key.startsWith('hard/')).length
+    while (open() === 0) await wait(20)
+    await sink.abort()
+    assert.deepEqual([below('hard/'), open()], [[], 0])
   })
 
   test('what a killed upload left is ended, for its key alone', async () => {

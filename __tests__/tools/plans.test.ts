@@ -236,7 +236,7 @@ test("EnterpriseDB's installer only unpacks, without asking for an administrator
   const command = extractCommand('i.exe', 'C:\\t\\pgsql')
   assert.equal(
     typed(command),
-    'i.exe --mode unattended --unattendedmodeui none --extract-only 1 --prefix C:\\t\\pgsql',
+    'i.exe --mode unattended --unattendedmodeui none --extract-only 1 --disable-components pgAdmin,stackbuilder --prefix C:\\t\\pgsql',
   )
   assert.deepEqual(command.env, { __COMPAT_LAYER: 'RunAsInvoker' })
 })

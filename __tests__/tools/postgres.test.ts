@@ -267,11 +267,11 @@ async function windows(machine: Machine, signature: string) {
   for (const name of ['pg_dump', 'pg_restore', 'psql']) {
     machine.program(`stock/${name}.exe`, `echo "${name} (PostgreSQL) 16.14"`)
   }
-  // Called as `… --extract-only 1 --prefix folder`.
+  // Called as `… --extract-only 1 --disable-components a,b --prefix folder`.
   const installer = [
     '#!/bin/sh',
     `echo "$5 $6" >> '${machine.root}/calls'`,
-    `/bin/mkdir -p "$8/bin" && /bin/cp '${machine.root}'/stock/* "$8/bin"`,
+    `/bin/mkdir -p "\${10}/bin" && /bin/cp '${machine.root}'/stock/* "\${10}/bin"`,
   ]
   return fileServer({
     '/www.postgresql.org/versions.json': JSON.stringify([{ major: '16', latestMinor: '14' }]),

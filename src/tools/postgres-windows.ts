@@ -34,7 +34,7 @@ export function extractCommand(installer: string, folder: string): Command {
   const unattended = ['--mode', 'unattended', '--unattendedmodeui', 'none', '--extract-only', '1']
   return {
     file: installer,
-    args: [...unattended, '--prefix', folder],
+    args: [...unattended, '--disable-components', 'pgAdmin,stackbuilder', '--prefix', folder],
     env: { __COMPAT_LAYER: 'RunAsInvoker' },
     timeoutSeconds: 600,
   }
