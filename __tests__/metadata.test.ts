@@ -21,7 +21,7 @@ const read = (path: string) => readFileSync(join(root, path), 'utf8')
 const action = parse(read('action.yml')) as Action
 
 /** The text of all source files below a folder. */
-function sourcesOf(folder: string): string {
+function textOf(folder: string): string {
   const names = readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
   return names
     .filter((name) => name.endsWith('.ts'))
@@ -64,11 +64,25 @@ test('every input is read, and no other', () => {
 })
 
 test('every output is set', () => {
-  const sources = sourcesOf('src/commands') + read('src/report/outputs.ts')
+  const sources = textOf('src/commands') + read('src/report/outputs.ts')
   const unset = Object.keys(action.outputs).filter(
     (name) => !new RegExp(`['\\s{]${name}['\\s]*:`).test(sources),
   )
   assert.deepEqual(unset, [])
+})
+
+test('every input and output occurs in a test', () => {
+  const tests = textOf('__tests__')
+  // As it is, as a field of what was read, or as a period of the keep rules.
+  const spellings = (name: string) => [
+    name,
+    name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase()),
+    name.replace(/^keep-/, ''),
+  ]
+  const untested = Object.keys({ ...action.inputs, ...action.outputs }).filter(
+    (name) => !spellings(name).some((spelling) => new RegExp(`\\b${spelling}\\b`).test(tests)),
+  )
+  assert.deepEqual(untested, [])
 })
 
 test('every input and output is described and documented', () => {

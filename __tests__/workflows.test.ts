@@ -19,7 +19,7 @@ test('the parser finds what is wrong', async () => {
   const workflow = workflows[0]!
   for (const [from, to] of [
     ['runs-on:', 'run-on:'],
-    ['permissions: {}', "permissions: {}\nenv: { X: '${{ nobody.knows }}' }"],
+    ['jobs:\n', 'jobs:\n  second: { if: nobody.knows, runs-on: x, steps: [{ run: x }] }\n'],
   ] as const)
     assert.notDeepEqual(await problemsOf({ ...workflow, text: workflow.text.replace(from, to) }), [])
 })

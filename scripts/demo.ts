@@ -3,14 +3,14 @@
  * GitHub runner runs it, a real PostgreSQL and a local S3 store. Proves the result table by table.
  */
 import { existsSync } from 'node:fs'
-import { stripVTControlCharacters, styleText } from 'node:util'
-import { type ActionRun, runAction } from '../__tests__/support/action.ts'
+import { runAction } from '../__tests__/support/action.ts'
 import { root } from '../__tests__/support/action-inputs.ts'
 import { compareDatabases, readTables } from '../__tests__/support/compare.ts'
 import { type Postgres, startPostgres } from '../__tests__/support/postgres.ts'
 import type { S3Store } from '../__tests__/support/s3.ts'
 import { startS3rver } from '../__tests__/support/s3rver.ts'
 import { loadSample } from '../__tests__/support/sample.ts'
+import { green, logView, red, say, showRun, title } from './show.ts'
 
 const entry = 'dist/index.js'
 const source = 'shop'
@@ -64,20 +64,9 @@ async function everyStep(postgres: Postgres, s3: S3Store): Promise<boolean> {
 
 async function step(inputs: Record<string, string>): Promise<boolean> {
   title(`The Action: command ${inputs.command}`)
-  const run = await runAction(inputs, { timeout: 600_000, onLine: (line) => showLine(line) })
-  show(
-    'outputs',
-    Object.entries(run.outputs).map(([name, value]) => `${name}: ${shorten(value)}`),
-  )
-  show('job summary', run.summary.trim().split('\n'))
-  return succeeded(run)
-}
-
-function succeeded(run: ActionRun): boolean {
-  const { exitCode, durationMs } = run
-  if (exitCode === 0) say(green(`✓ ended with 0 after ${(durationMs / 1000).toFixed(1)} s`))
-  else say(red(`✗ ended with ${exitCode ?? run.signal}`))
-  return exitCode === 0
+  const run = await runAction(inputs, { timeout: 600_000, onLine: logView() })
+  showRun(run)
+  return run.exitCode === 0
 }
 
 /** Compares the copy with the source, first the rows of each table, then everything else. */
@@ -100,43 +89,6 @@ async function prove(postgres: Postgres): Promise<boolean> {
   return differences.length === 0
 }
 
-/** Shows a line of the Action's log as the runner would: masks are hidden, commands become plain text. */
-function showLine(line: string): void {
-  if (line.startsWith('::add-mask::') || line.startsWith('::debug::') || line === '::endgroup::') return
-  const text = line.replace(/^::group::/, '▸ ').replace(/^::(error|warning|notice)[^:]*::/, '$1: ')
-  say(dim(`│ ${stripVTControlCharacters(text)}`))
-}
-
-function show(name: string, lines: string[]): void {
-  if (lines.length === 0 || lines[0] === '') return
-  say(`${name}:`)
-  for (const line of lines) say(`  ${line}`)
-}
-
-function title(text: string): void {
-  console.log(`\n${styleText('bold', text)}`)
-}
-
-function say(text: string): void {
-  console.log(`  ${text}`)
-}
-
-function shorten(text: string): string {
-  return text.length > 120 ? `${text.slice(0, 120)}…` : text
-}
-
 function count(value: number): string {
   return value.toLocaleString('en-GB')
-}
-
-function green(text: string): string {
-  return styleText('green', text)
-}
-
-function red(text: string): string {
-  return styleText('red', text)
-}
-
-function dim(text: string): string {
-  return styleText('dim', text)
 }

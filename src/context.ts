@@ -5,7 +5,7 @@ import type { Inputs } from './inputs/inputs.ts'
 import type { Environment } from './process/environment.ts'
 
 /** The workflow run that we are part of, as GitHub describes it. Empty texts outside of GitHub. */
-export type WorkflowRun = { repository: string; ref: string; sha: string; runId: string; url: string }
+type WorkflowRun = { repository: string; ref: string; sha: string; runId: string; url: string }
 
 /** What every command needs: the inputs and the edge of the world, read once. */
 export type Context = Readonly<{
@@ -20,6 +20,7 @@ export type Context = Readonly<{
   signal: AbortSignal
 }>
 
+/** The context of a step, from its inputs and the runner's variables. */
 export function makeContext(inputs: Inputs, environment: Environment, signal: AbortSignal): Context {
   const tempDirectory = resolve(environment.RUNNER_TEMP || tmpdir())
   return {

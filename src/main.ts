@@ -14,8 +14,8 @@ import { type Command, type Inputs, readInputs, wantsSummary } from './inputs/in
 import { inputWarnings } from './inputs/rules.ts'
 import { onCancel } from './process/cancel.ts'
 import { readPending } from './process/pending.ts'
-import { hideSecrets } from './process/secrets.ts'
 import { log } from './report/log.ts'
+import { hideSecrets } from './report/secrets.ts'
 import { failureSummary, writeSummary } from './summary/summary.ts'
 
 const COMMANDS: Readonly<Record<Command, (context: Context) => Promise<void>>> = {

@@ -3,7 +3,7 @@ import { buffer } from 'node:stream/consumers'
 import { type ArchiveStage, createEncoder } from '../../src/archive/archive.ts'
 
 /** An entry of a hand-made archive; `data` are the chunks of its block, or of one large object each. */
-export type SampleEntry = {
+type SampleEntry = {
   id: number
   desc: string
   tag?: string
@@ -19,7 +19,7 @@ export type SampleEntry = {
 
 export type Sample = { minor?: number; algorithm?: number; offsetSize?: number; entries: SampleEntry[] }
 
-export const TERMINATOR = '\\.\n\n\n'
+const TERMINATOR = '\\.\n\n\n'
 
 /** Written apart from the code under test, after WriteInt, WriteStr and WriteToc of pg_backup_archiver.c. */
 export function int(value: number): Buffer {

@@ -12,7 +12,7 @@ import { type S3, startS3 } from '../support/s3.ts'
 import { tempFolder } from '../support/temp.ts'
 
 export type Place = 'folder' | 's3'
-export type Command = 'dump' | 'restore' | 'list'
+type Command = 'dump' | 'restore' | 'list'
 export type Inputs = Record<string, string>
 
 /** A real PostgreSQL server, two places for dumps, and the built Action between them. */

@@ -25,6 +25,7 @@ test('every input reaches its place', () => {
   const inputs = readInputs(
     step({
       'database-url': ` ${URL}\n`,
+      'maintenance-database': 'defaultdb',
       'storage-location': 's3://backups/nightly/',
       's3-config': 'AWS_ACCESS_KEY_ID=AKIA\nAWS_SECRET_ACCESS_KEY=canary-key',
       's3-endpoint-url': 'https://minio.example.com/',
@@ -45,6 +46,7 @@ test('every input reaches its place', () => {
   assert.equal(inputs.connection?.database, 'shop')
   assert.equal(inputs.connection?.variables.PGPASSWORD, 'p@ss-canary')
   assert.equal(inputs.connectionFrom, 'database-url')
+  assert.equal(inputs.maintenanceDatabase, 'defaultdb')
   assert.deepEqual(inputs.location, { kind: 's3', bucket: 'backups', prefix: 'nightly/' })
   assert.equal(inputs.s3Config.AWS_SECRET_ACCESS_KEY, 'canary-key')
   assert.equal(inputs.s3EndpointUrl, 'https://minio.example.com')

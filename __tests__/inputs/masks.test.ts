@@ -64,7 +64,7 @@ test('the secrets of s3-config are found in every notation, also in broken ones'
 test('the runner and our own texts hide what was masked, and nothing short', () => {
   const script = `
     const { mask } = await import(${JSON.stringify(new URL('../../src/inputs/masks.ts', import.meta.url).href)})
-    const { hideSecrets } = await import(${JSON.stringify(new URL('../../src/process/secrets.ts', import.meta.url).href)})
+    const { hideSecrets } = await import(${JSON.stringify(new URL('../../src/report/secrets.ts', import.meta.url).href)})
     mask(['canary-1', 'abc', '', '    ', 'canary%0A2', 'canary-1'])
     console.log(hideSecrets('canary-1 abc canary%0A2'))`
   const log = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })

@@ -11,7 +11,7 @@ import {
   startChild,
   succeeded,
 } from '../../src/process/child.ts'
-import { rememberSecret } from '../../src/process/secrets.ts'
+import { rememberSecret } from '../../src/report/secrets.ts'
 import { isAlive } from '../support/processes.ts'
 
 const env = { PATH: process.env.PATH! }

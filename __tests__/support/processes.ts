@@ -9,7 +9,7 @@ export interface ProcessInfo {
 }
 
 /** All living processes (zombies have ended). */
-export function processes(): ProcessInfo[] {
+function processes(): ProcessInfo[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => readProcess(Number(name)) ?? [])
@@ -27,7 +27,7 @@ export function descendants(pid: number, all = processes()): ProcessInfo[] {
 }
 
 /** Processes whose arguments or environment contain a text. */
-export function processesWith(marker: string): ProcessInfo[] {
+function processesWith(marker: string): ProcessInfo[] {
   return processes().filter(
     ({ pid, argv }) =>
       pid !== process.pid && (argv.join('\0').includes(marker) || readEnvironment(pid).includes(marker)),

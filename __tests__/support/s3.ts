@@ -22,7 +22,6 @@ import {
 import { tempFolder } from './temp.ts'
 
 export type { FaultAction, FaultRule } from './s3/fault.ts'
-export type { S3Request } from './s3/request.ts'
 
 /** How to start a store. */
 export interface S3Options {

@@ -23,7 +23,7 @@ export type Step = {
 }
 
 /** A job of a workflow, as far as we look at it. */
-export type Job = {
+type Job = {
   permissions?: unknown
   'timeout-minutes'?: number
   container?: unknown

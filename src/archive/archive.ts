@@ -5,7 +5,7 @@ import { ANY_MINOR, type Select, Transcoder } from './transcode.ts'
 export type { Compression } from './encode.ts'
 export { ArchiveError } from './error.ts'
 export { writeOffsets } from './offsets.ts'
-export type { ArchiveLayout, ArchiveProgress, ArchiveReport, TableCount } from './report.ts'
+export type { ArchiveLayout, ArchiveReport } from './report.ts'
 export { TocEntry } from './toc.ts'
 export type { Select } from './transcode.ts'
 

@@ -80,6 +80,7 @@ async function readAlgorithm(input: ByteSource, minor: number): Promise<Algorith
   return algorithm
 }
 
+/** The header as `WriteHead` of pg_backup_archiver.c writes it. */
 export function headerBytes(header: Header): Buffer {
   const code = ALGORITHMS.indexOf(header.algorithm)
   return Buffer.concat([

@@ -91,6 +91,11 @@ export function text(bytes: Bytes): string {
   return bytes?.toString() ?? ''
 }
 
+/**
+ * The entries of the table of contents, which follows the header.
+ *
+ * @throws ArchiveError when it is cut, or no table of contents
+ */
 export async function readToc(input: ByteSource, header: Header): Promise<TocEntry[]> {
   const start = input.offset
   const count = await input.int('the table of contents')

@@ -96,10 +96,7 @@ function nameDump({ inputs, run }: Context): DumpKey {
 const NEWEST_CLIENT = 18
 
 /** zstd where the `pg_restore` beside this `pg_dump` reads it, because somebody will want to restore without us. */
-export function chooseCompression(
-  { method, level }: Inputs['compression'],
-  clientMajor: number,
-): Compression {
+function chooseCompression({ method, level }: Inputs['compression'], clientMajor: number): Compression {
   if (method !== 'auto') return { method, level: level ?? undefined }
   return { method: clientMajor >= 16 ? 'zstd' : 'gzip' }
 }

@@ -37,6 +37,7 @@ export async function prune(context: Context): Promise<void> {
   setOutputs({ ...pruneOutputs(pruned), 'duration-ms': Date.now() - started })
 }
 
+/** Keys as JSON arrays: what is deleted, or with `dry-run` would be, and what stays. */
 export function pruneOutputs({ fates }: Pruned): Record<'deleted' | 'kept', string> {
   const keys = (keep: boolean) => fates.filter((fate) => fate.keep === keep).map(({ key }) => key.key)
   return { deleted: JSON.stringify(keys(false)), kept: JSON.stringify(keys(true)) }

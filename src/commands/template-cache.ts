@@ -35,7 +35,7 @@ export function splitHooks({ preSwapHooks: hooks, reversible }: SplitInputs): {
 }
 
 /** The name of the template for a dump and a recipe: what is different about either makes another template. */
-export async function templateName(context: Context, manifest: Manifest, target: Target): Promise<string> {
+async function templateName(context: Context, manifest: Manifest, target: Target): Promise<string> {
   const { inputs, workspace } = context
   const { baked } = splitHooks(inputs)
   const files = await Promise.all(

@@ -1,20 +1,20 @@
-import type { Inputs } from '../inputs/inputs.ts'
 import { type Child, childFailure, endChild, startChild, succeeded } from '../process/child.ts'
 import type { Source } from '../process/transfer.ts'
 import type { Session } from './psql.ts'
 
-type Contents = Pick<
-  Inputs,
-  | 'tables'
-  | 'excludeTables'
-  | 'schemas'
-  | 'excludeSchemas'
-  | 'excludeTableData'
-  | 'schemaOnly'
-  | 'ownerAndAcl'
-  | 'lockWaitTimeout'
-  | 'pgDumpArgs'
->
+/** What to dump; each list has patterns of `pg_dump`. */
+type Contents = {
+  tables: readonly string[]
+  excludeTables: readonly string[]
+  schemas: readonly string[]
+  excludeSchemas: readonly string[]
+  excludeTableData: readonly string[]
+  schemaOnly: boolean
+  ownerAndAcl: boolean
+  /** Milliseconds. */
+  lockWaitTimeout: number
+  pgDumpArgs: readonly string[]
+}
 
 /** The arguments of `pg_dump`. The database is not among them: it travels as `PGDATABASE`. */
 export function dumpArguments(contents: Contents, compression: 'ours' | 'theirs'): string[] {

@@ -1,9 +1,8 @@
 import { once } from 'node:events'
-import type { Inputs } from '../inputs/inputs.ts'
 import { childFailure, type Exit, endChild, startChild, succeeded } from '../process/child.ts'
 import { pour, type Sink } from '../process/transfer.ts'
 import type { PostgresClient } from '../tools/postgres.ts'
-import { restoreArguments, untilClosed } from './restore.ts'
+import { type RestoreInputs, restoreArguments, untilClosed } from './restore.ts'
 
 const COMMITTED = 'pgclone-committed'
 
@@ -16,7 +15,7 @@ const COMMITTED = 'pgclone-committed'
 export function startInPlace(
   client: PostgresClient,
   serverMajor: number,
-  inputs: Pick<Inputs, 'ownerAndAcl' | 'pgRestoreArgs' | 'tolerateErrors'>,
+  inputs: RestoreInputs,
   env: Record<string, string>,
 ): Sink {
   const script = [...restoreArguments(inputs), '--file=-', '--clean', '--if-exists']

@@ -12,6 +12,7 @@ export type Marker = {
 
 const PREFIX = 'pgclone-action '
 
+/** The comment that marks a database as ours. */
 export function formatMarker(marker: Marker): string {
   return PREFIX + JSON.stringify(marker)
 }

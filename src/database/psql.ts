@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Child, childFailure, endChild, startChild } from '../process/child.ts'
 import type { Environment } from '../process/environment.ts'
-import { hideSecrets } from '../process/secrets.ts'
+import { hideSecrets } from '../report/secrets.ts'
 import { type Connection, clientEnvironment } from './connection.ts'
 import { explainConnection } from './explain.ts'
 

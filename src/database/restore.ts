@@ -1,11 +1,16 @@
 import { Writable } from 'node:stream'
-import type { Inputs } from '../inputs/inputs.ts'
 import { type Child, childFailure, endChild, startChild } from '../process/child.ts'
-import { hideValues } from '../process/neutralise.ts'
 import type { Sink } from '../process/transfer.ts'
 import { log } from '../report/log.ts'
+import { hideValues } from '../report/neutralise.ts'
 
-export type RestoreInputs = Pick<Inputs, 'ownerAndAcl' | 'pgRestoreArgs' | 'tolerateErrors'>
+/** How to restore. */
+export type RestoreInputs = {
+  ownerAndAcl: boolean
+  pgRestoreArgs: readonly string[]
+  /** Matched against the text of an error. */
+  tolerateErrors: readonly RegExp[]
+}
 
 /** The arguments of every `pg_restore` of ours. */
 export function restoreArguments({ ownerAndAcl, pgRestoreArgs }: RestoreInputs): string[] {
@@ -25,7 +30,7 @@ const NEW_SETTING =
   /could not execute query: ERROR: {2}unrecognized configuration parameter "transaction_timeout"/
 
 /** Errors of pg_restore that change nothing about the restored data. Anything else stops the restore. */
-export const TOLERABLE_ERRORS: readonly { pattern: RegExp; why: string }[] = [
+const TOLERABLE_ERRORS: readonly { pattern: RegExp; why: string }[] = [
   {
     pattern: NEW_SETTING,
     why: 'a client of version 17 or later sets it, and older servers do not have it',

@@ -91,6 +91,7 @@ async function isLockedElsewhere(session: Session, name: string): Promise<boolea
   return rows.length > 0
 }
 
+/** Gives a lock of `tryLock` back, once for each time it was taken. */
 export async function unlock(session: Session, name: string): Promise<void> {
   await session.query(`SELECT pg_advisory_unlock(${LOCK_CLASS}, ${lockNumber(name)})`)
 }
@@ -110,6 +111,7 @@ export async function lockTarget(session: Session, database: string): Promise<vo
 /** What tells one running server from another, whatever name it was reached by. */
 export type Identity = { started: string; systemIdentifier: string | null }
 
+/** What tells one server from another, whatever its address: the cluster's own number and the time of its start. */
 export async function readIdentity(session: Session): Promise<Identity> {
   const [row] = await session.query<{ started: string }>('SELECT pg_postmaster_start_time()::text AS started')
   // Managed servers may keep this one to themselves.
@@ -135,6 +137,7 @@ export async function countSessions(session: Session, database: string): Promise
   return row!.sessions
 }
 
+/** Ends the sessions of all users in a database, but for our own. */
 export async function endSessions(session: Session, database: string): Promise<void> {
   await session.query(
     `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${literal(database)} AND usesysid IS NOT NULL AND pid <> pg_backend_pid()`,

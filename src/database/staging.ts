@@ -95,10 +95,12 @@ async function runCopy(session: Session, statements: string[]): Promise<void> {
   }
 }
 
+/** A mark of this moment, as the comment of a database. */
 export function markerText(kind: Marker['kind'], of: string, run: string): string {
   return formatMarker({ kind, of, at: new Date().toISOString(), run })
 }
 
+/** Gives a database a comment, in the place of the one that it has. */
 export function commentDatabase(session: Session, database: string, text: string): Promise<void> {
   return session.execute(commentStatement(database, text))
 }

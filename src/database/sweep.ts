@@ -10,6 +10,7 @@ const OLDEST_ALIVE = 60 * 60 * 1000
 /** The names of `temporaryName`. No live database has one, whatever its comment says. */
 const TEMPORARY_NAME = /__pgclone_[0-9a-f]{8}$/
 
+/** Whether a name is one that we give to databases that do not stay. */
 export function hasTemporaryName({ name }: Pick<DatabaseRow, 'name'>): boolean {
   return TEMPORARY_NAME.test(name)
 }

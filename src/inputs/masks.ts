@@ -1,5 +1,5 @@
 import * as core from '@actions/core'
-import { rememberSecret } from '../process/secrets.ts'
+import { rememberSecret } from '../report/secrets.ts'
 
 function decoded(text: string): string {
   try {

@@ -10,12 +10,14 @@ export function parseBoolean(text: string): boolean {
   throw new Error(`must be true or false, not ${JSON.stringify(text)}`)
 }
 
+/** @throws an Error that completes the sentence "<input> …" with what may be chosen */
 export function parseChoice<Choice extends string>(text: string, choices: readonly Choice[]): Choice {
   const choice = choices.find((candidate) => candidate === text)
   if (choice !== undefined) return choice
   throw new Error(`must be one of ${choices.join(', ')}, not ${JSON.stringify(text)}`)
 }
 
+/** @throws an Error that completes the sentence "<input> …" with the range, both ends included */
 export function parseInteger(text: string, range: { least: number; most: number }): number {
   const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
   if (number >= range.least && number <= range.most) return number
@@ -50,6 +52,7 @@ export function parseList(text: string): string[] {
     .filter((line) => line !== '')
 }
 
+/** Regular expressions, one a line. */
 export function parseExpressions(text: string): RegExp[] {
   return parseList(text).map((line) => {
     try {

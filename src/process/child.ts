@@ -4,8 +4,8 @@ import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
 import { log } from '../report/log.ts'
-import { rowDataFilter } from './neutralise.ts'
-import { hideSecrets } from './secrets.ts'
+import { rowDataFilter } from '../report/neutralise.ts'
+import { hideSecrets } from '../report/secrets.ts'
 
 /** How a child ended: exactly one of the three is set. */
 export type Exit = { code: number | null; signal: NodeJS.Signals | null; error: Error | null }

@@ -1,6 +1,6 @@
 import * as core from '@actions/core'
-import { neutralise } from '../process/neutralise.ts'
-import { hideSecrets } from '../process/secrets.ts'
+import { neutralise } from './neutralise.ts'
+import { hideSecrets } from './secrets.ts'
 
 /** What may be shown of a text of ours: no secret, no workflow command, one line. */
 function shown(text: string): string {

@@ -117,6 +117,7 @@ export type Chosen = { key: string; size: number; manifest: Manifest | null; pas
 /** Narrows the choice of `latest` and of a prefix; empty is no narrowing. */
 export type Narrowing = { instance: string; config: string }
 
+/** Whether a key fits the inputs `instance` and `config`, where they are given. */
 export function isWanted(key: DumpKey, { instance, config }: Narrowing): boolean {
   return (instance === '' || key.instance === instance) && (config === '' || key.config === config)
 }

@@ -44,10 +44,12 @@ export function parseDumpKey(key: string): DumpKey | null {
   return { key, instance: instance!, database: database!, config: config!, createdAt }
 }
 
+/** The key of the manifest of a dump. */
 export function manifestKey(key: string): string {
   return `${key}.json`
 }
 
+/** Whether a key looks like that of a manifest; its dump may be gone. */
 export function isManifestKey(key: string): boolean {
   return key.endsWith(MANIFEST_EXTENSION)
 }

@@ -37,6 +37,7 @@ export type Manifest = {
 /** A manifest lists tables, so it grows with a schema; beyond this it is none of ours. */
 export const LARGEST_MANIFEST = 64 * 1024 * 1024
 
+/** The manifest as it is stored: JSON that people can read. */
 export function formatManifest(manifest: Manifest): string {
   return `${JSON.stringify(manifest, null, 2)}\n`
 }

@@ -45,6 +45,7 @@ export function groupOf({ instance, database, config }: Omit<DumpKey, 'key' | 'c
   return `${instance}/${database}/${config}`
 }
 
+/** Whether any keep rule is given. Without one, everything stays. */
 export function hasRules({ counts, within }: KeepRules): boolean {
   return within !== null || PERIODS.some((period) => counts[period] > 0)
 }

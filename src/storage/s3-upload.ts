@@ -26,6 +26,7 @@ export type S3Options = {
   tempDirectory: string
 }
 
+/** Arguments for the encryption of an upload, under the names that `s3 cp` or `s3api` have for them. */
 export function serverSideEncryption(
   { sse, sseKmsKeyId }: S3Options,
   [method, keyId]: [string, string],

@@ -2,8 +2,8 @@ import * as core from '@actions/core'
 import type { Inputs } from '../inputs/inputs.ts'
 import type { Location } from '../inputs/storage.ts'
 import type { Environment } from '../process/environment.ts'
-import { hideSecrets } from '../process/secrets.ts'
 import { takeWarnings } from '../report/log.ts'
+import { hideSecrets } from '../report/secrets.ts'
 import { code, type Fact, facts, prose } from './markdown.ts'
 
 /** Appends Markdown and the warnings of the step so far to the job summary, when the runner has one and the step wants one. */

@@ -22,6 +22,7 @@ const PACKAGES: Record<PackageManager, readonly string[]> = {
   none: [],
 }
 
+/** Commands that install the AWS CLI with a package manager, in the order of preference. */
 export function awsPackageAttempts(manager: PackageManager): Attempt[] {
   return PACKAGES[manager].flatMap((name) => packageAttempts(manager, name))
 }

@@ -6,7 +6,7 @@ import { findPostgresClients } from './postgres-search.ts'
 import { compareVersions } from './version.ts'
 
 export { clientWarnings } from './advisories.ts'
-export { type Choice, chooseClient, type PostgresClient, type PostgresNeed } from './pair-rule.ts'
+export type { PostgresClient, PostgresNeed } from './pair-rule.ts'
 export { findPostgresClients } from './postgres-search.ts'
 
 /** For the first look at a server whose version we do not know yet; any psql serves, so best the one at hand. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { neutralise, rowDataFilter } from '../../src/process/neutralise.ts'
+import { neutralise, rowDataFilter } from '../../src/report/neutralise.ts'
 import { parseCommands } from '../support/runner-commands.ts'
 
 test('ordinary text stays as it is', () => {

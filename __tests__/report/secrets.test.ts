@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { hideSecrets, rememberSecret } from '../../src/process/secrets.ts'
+import { hideSecrets, rememberSecret } from '../../src/report/secrets.ts'
 
 test('known secrets are hidden wherever they come up, long ones whole', () => {
   const secrets = ['canary', 'canary-and-more', '$&(.*)', 'a\nb\nc', '    pad ', 'abcd']
