@@ -37159,7 +37159,7 @@ exports.visitAsync = visitAsync;
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _process_threads_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8130);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(102);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(513);
 
 
 await (0,_main_js__WEBPACK_IMPORTED_MODULE_1__/* .run */ .e)();
@@ -37169,7 +37169,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 102:
+/***/ 513:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -40197,7 +40197,7 @@ class DatabaseToken {
     }
 }
 
-;// CONCATENATED MODULE: ./build/src/process/secrets.js
+;// CONCATENATED MODULE: ./build/src/report/secrets.js
 /** The secrets of this run, so that no text of ours ever shows one, wherever it is written. */
 const known = new Set();
 /** Values shorter than this would blank out ordinary words all over the log. */
@@ -40282,9 +40282,11 @@ function parseDumpKey(key) {
         return null;
     return { key, instance: instance, database: database, config: config, createdAt };
 }
+/** The key of the manifest of a dump. */
 function manifestKey(key) {
     return `${key}.json`;
 }
+/** Whether a key looks like that of a manifest; its dump may be gone. */
 function isManifestKey(key) {
     return key.endsWith(MANIFEST_EXTENSION);
 }
@@ -40339,6 +40341,7 @@ function mondayOf(createdAt) {
 function groupOf({ instance, database, config }) {
     return `${instance}/${database}/${config}`;
 }
+/** Whether any keep rule is given. Without one, everything stays. */
 function hasRules({ counts, within }) {
     return within !== null || PERIODS.some((period) => counts[period] > 0);
 }
@@ -40428,7 +40431,7 @@ var external_node_events_ = __nccwpck_require__(8474);
 const external_node_readline_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:readline");
 ;// CONCATENATED MODULE: external "node:timers/promises"
 const external_node_timers_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
-;// CONCATENATED MODULE: ./build/src/process/neutralise.js
+;// CONCATENATED MODULE: ./build/src/report/neutralise.js
 /**
  * Makes the text of other programs harmless before it reaches the log.
  *
@@ -41007,12 +41010,14 @@ function parseBoolean(text) {
         return false;
     throw new Error(`must be true or false, not ${JSON.stringify(text)}`);
 }
+/** @throws an Error that completes the sentence "<input> …" with what may be chosen */
 function parseChoice(text, choices) {
     const choice = choices.find((candidate) => candidate === text);
     if (choice !== undefined)
         return choice;
     throw new Error(`must be one of ${choices.join(', ')}, not ${JSON.stringify(text)}`);
 }
+/** @throws an Error that completes the sentence "<input> …" with the range, both ends included */
 function parseInteger(text, range) {
     const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
     if (number >= range.least && number <= range.most)
@@ -41044,6 +41049,7 @@ function parseList(text) {
         .map((line) => line.trim())
         .filter((line) => line !== '');
 }
+/** Regular expressions, one a line. */
 function parseExpressions(text) {
     return parseList(text).map((line) => {
         try {
@@ -42223,6 +42229,7 @@ const PACKAGES = {
     brew: ['awscli'],
     none: [],
 };
+/** Commands that install the AWS CLI with a package manager, in the order of preference. */
 function awsPackageAttempts(manager) {
     return PACKAGES[manager].flatMap((name) => packageAttempts(manager, name));
 }
@@ -43039,6 +43046,7 @@ async function isUnlisted(options, key, refusal) {
 
 
 
+/** Arguments for the encryption of an upload, under the names that `s3 cp` or `s3api` have for them. */
 function serverSideEncryption({ sse, sseKmsKeyId }, [method, keyId]) {
     return [...(sse ? [method, sse] : []), ...(sseKmsKeyId ? [keyId, sseKmsKeyId] : [])];
 }
@@ -43830,7 +43838,6 @@ function endOfLife({ major, version }, now) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/tools/postgres.js
-
 
 
 
@@ -44642,6 +44649,7 @@ async function isLockedElsewhere(session, name) {
       AND classid::bigint = ${LOCK_CLASS} AND objid::bigint = ${lockNumber(name) >>> 0}`);
     return rows.length > 0;
 }
+/** Gives a lock of `tryLock` back, once for each time it was taken. */
 async function unlock(session, name) {
     await session.query(`SELECT pg_advisory_unlock(${LOCK_CLASS}, ${lockNumber(name)})`);
 }
@@ -44655,6 +44663,7 @@ async function lockTarget(session, database) {
         return;
     throw new Error(`Another run of this action is working on "${database}" right now; try again when it has ended`);
 }
+/** What tells one server from another, whatever its address: the cluster's own number and the time of its start. */
 async function readIdentity(session) {
     const [row] = await session.query('SELECT pg_postmaster_start_time()::text AS started');
     // Managed servers may keep this one to themselves.
@@ -44672,6 +44681,7 @@ async function countSessions(session, database) {
     const [row] = await session.query(`SELECT count(*) AS sessions FROM pg_stat_activity WHERE datname = ${literal(database)} AND usesysid IS NOT NULL AND pid <> pg_backend_pid()`);
     return row.sessions;
 }
+/** Ends the sessions of all users in a database, but for our own. */
 async function endSessions(session, database) {
     await session.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${literal(database)} AND usesysid IS NOT NULL AND pid <> pg_backend_pid()`);
 }
@@ -45006,6 +45016,7 @@ async function createDatabase(session, server, name, wanted) {
 
 ;// CONCATENATED MODULE: ./build/src/database/marker.js
 const PREFIX = 'pgclone-action ';
+/** The comment that marks a database as ours. */
 function formatMarker(marker) {
     return PREFIX + JSON.stringify(marker);
 }
@@ -45196,9 +45207,11 @@ async function runCopy(session, statements) {
         await session.execute('SET file_copy_method = copy', statements.at(-1));
     }
 }
+/** A mark of this moment, as the comment of a database. */
 function markerText(kind, of, run) {
     return formatMarker({ kind, of, at: new Date().toISOString(), run });
 }
+/** Gives a database a comment, in the place of the one that it has. */
 function commentDatabase(session, database, text) {
     return session.execute(commentStatement(database, text));
 }
@@ -46015,6 +46028,7 @@ async function readAlgorithm(input, minor) {
         throw new ArchiveError(`unknown compression ${code}`, input.offset - 1);
     return algorithm;
 }
+/** The header as `WriteHead` of pg_backup_archiver.c writes it. */
 function headerBytes(header) {
     const code = ALGORITHMS.indexOf(header.algorithm);
     return Buffer.concat([
@@ -46320,6 +46334,11 @@ class TocEntry {
 function toc_text(bytes) {
     return bytes?.toString() ?? '';
 }
+/**
+ * The entries of the table of contents, which follows the header.
+ *
+ * @throws ArchiveError when it is cut, or no table of contents
+ */
 async function readToc(input, header) {
     const start = input.offset;
     const count = await input.int('the table of contents');
@@ -47308,6 +47327,7 @@ async function readDatabases(session) {
 const OLDEST_ALIVE = 60 * 60 * 1000;
 /** The names of `temporaryName`. No live database has one, whatever its comment says. */
 const TEMPORARY_NAME = /__pgclone_[0-9a-f]{8}$/;
+/** Whether a name is one that we give to databases that do not stay. */
 function hasTemporaryName({ name }) {
     return TEMPORARY_NAME.test(name);
 }
@@ -48748,6 +48768,7 @@ async function sweep(context, session, server) {
 ;// CONCATENATED MODULE: ./build/src/storage/manifest.js
 /** A manifest lists tables, so it grows with a schema; beyond this it is none of ours. */
 const LARGEST_MANIFEST = 64 * 1024 * 1024;
+/** The manifest as it is stored: JSON that people can read. */
 function formatManifest(manifest) {
     return `${JSON.stringify(manifest, null, 2)}\n`;
 }
@@ -49133,6 +49154,7 @@ function readManifest(text, key) {
         throw new Error(`The manifest of ${key.key} was listed and could not be read`);
     return parseManifest(text, key);
 }
+/** Whether a key fits the inputs `instance` and `config`, where they are given. */
 function isWanted(key, { instance, config }) {
     return (instance === '' || key.instance === instance) && (config === '' || key.config === config);
 }
@@ -49209,6 +49231,7 @@ async function prune(context) {
     await writeSummary(context, pruneSummary(pruned, storage.address(scope.prefix)));
     setOutputs({ ...pruneOutputs(pruned), 'duration-ms': Date.now() - started });
 }
+/** Keys as JSON arrays: what is deleted, or with `dry-run` would be, and what stays. */
 function pruneOutputs({ fates }) {
     const keys = (keep) => fates.filter((fate) => fate.keep === keep).map(({ key }) => key.key);
     return { deleted: JSON.stringify(keys(false)), kept: JSON.stringify(keys(true)) };
@@ -50854,6 +50877,7 @@ class Role {
 
 
 
+/** The context of a step, from its inputs and the runner's variables. */
 function makeContext(inputs, environment, signal) {
     const tempDirectory = (0,external_node_path_namespaceObject.resolve)(environment.RUNNER_TEMP || (0,external_node_os_.tmpdir)());
     return {
@@ -51137,6 +51161,42 @@ function chooseSet(file, sets, config) {
     throw new Error(`config ${JSON.stringify(config)} is no set of ${file}${hint}`);
 }
 
+;// CONCATENATED MODULE: ./build/src/inputs/reader.js
+
+
+/** Collects every mistake instead of stopping at the first, so that a user mends them all in one go. */
+class Reader {
+    problems = [];
+    #environment;
+    #set;
+    constructor(environment, set = {}) {
+        this.#environment = environment;
+        this.#set = set;
+    }
+    /** The text of an input: from the step, else from the set, else the default. The runner fills in defaults, so that one counts as not given. */
+    text(name) {
+        const given = (this.#environment[`INPUT_${name.toUpperCase()}`] ?? '').trim();
+        if (given !== '' && given !== DEFAULTS[name])
+            return given;
+        return this.#set[name]?.trim() || DEFAULTS[name];
+    }
+    /** The value of an input, or `otherwise` when it is not given or wrong. */
+    read(name, parse, otherwise) {
+        const text = this.text(name);
+        if (text === '')
+            return otherwise;
+        try {
+            return parse(text);
+        }
+        catch (error) {
+            this.problems.push(`${name} ${error.message}`);
+            return otherwise;
+        }
+    }
+    boolean = (name) => this.read(name, parseBoolean, false);
+    list = (name) => this.read(name, parseList, []);
+}
+
 ;// CONCATENATED MODULE: ./build/src/inputs/retention.js
 
 /** Readers of the inputs about keeping dumps. Each returns a value or throws an Error that completes the sentence "<input> …". */
@@ -51201,38 +51261,6 @@ const COPY_METHODS = ['auto', 'stream', 'template'];
 const INSTALL_MODES = ['auto', 'never'];
 const inputs_PROVIDERS = ['auto', 'none', ...PROVIDER_NAMES];
 const CHECKSUM_MODES = ['auto', 'when-supported', 'when-required'];
-/** Collects every mistake instead of stopping at the first, so that a user mends them all in one go. */
-class Reader {
-    problems = [];
-    #environment;
-    #set;
-    constructor(environment, set = {}) {
-        this.#environment = environment;
-        this.#set = set;
-    }
-    /** The text of an input: from the step, else from the set, else the default. The runner fills in defaults, so that one counts as not given. */
-    text(name) {
-        const given = (this.#environment[`INPUT_${name.toUpperCase()}`] ?? '').trim();
-        if (given !== '' && given !== DEFAULTS[name])
-            return given;
-        return this.#set[name]?.trim() || DEFAULTS[name];
-    }
-    /** The value of an input, or `otherwise` when it is not given or wrong. */
-    read(name, parse, otherwise) {
-        const text = this.text(name);
-        if (text === '')
-            return otherwise;
-        try {
-            return parse(text);
-        }
-        catch (error) {
-            this.problems.push(`${name} ${error.message}`);
-            return otherwise;
-        }
-    }
-    boolean = (name) => this.read(name, parseBoolean, false);
-    list = (name) => this.read(name, parseList, []);
-}
 /** What `summary` says, also when other inputs cannot be read. */
 function wantsSummary(environment) {
     return new Reader(environment).boolean('summary');

@@ -5,21 +5,19 @@ import type { Environment } from '../process/environment.ts'
 import { type KeepRules, PERIODS, type Period } from '../storage/retention.ts'
 import type { AwsRelease } from '../tools/aws.ts'
 import { parseRegion, parseRole, parseRoleDuration, parseSessionName } from './aws.ts'
-import { type InputSet, type NamedSet, readNamedSet } from './config-file.ts'
-import { DEFAULTS, type InputName } from './defaults.ts'
+import { type NamedSet, readNamedSet } from './config-file.ts'
 import { configSecrets, mask, urlSecrets } from './masks.ts'
 import {
   type Compression,
   parseArguments,
-  parseBoolean,
   parseChoice,
   parseCompression,
   parseDuration,
   parseExpressions,
   parseInteger,
-  parseList,
   parseServerDuration,
 } from './parse.ts'
+import { Reader } from './reader.ts'
 import { parseCalendarSpan, parseKeepCount, parseShare } from './retention.ts'
 import { crossInputProblems } from './rules.ts'
 import { type Location, parseEndpoint, parseLocation, parseS3Config } from './storage.ts'
@@ -108,44 +106,6 @@ export type Inputs = Readonly<{
   downloadBaseUrl: string | null
   summary: boolean
 }>
-
-/** Collects every mistake instead of stopping at the first, so that a user mends them all in one go. */
-class Reader {
-  readonly problems: string[] = []
-  readonly #environment: Environment
-  readonly #set: InputSet
-
-  constructor(environment: Environment, set: InputSet = {}) {
-    this.#environment = environment
-    this.#set = set
-  }
-
-  /** The text of an input: from the step, else from the set, else the default. The runner fills in defaults, so that one counts as not given. */
-  text(name: InputName): string {
-    const given = (this.#environment[`INPUT_${name.toUpperCase()}`] ?? '').trim()
-    if (given !== '' && given !== DEFAULTS[name]) return given
-    return this.#set[name]?.trim() || DEFAULTS[name]
-  }
-
-  /** The value of an input, or `otherwise` when it is not given or wrong. */
-  read<Value, Otherwise>(
-    name: InputName,
-    parse: (text: string) => Value,
-    otherwise: Otherwise,
-  ): Value | Otherwise {
-    const text = this.text(name)
-    if (text === '') return otherwise
-    try {
-      return parse(text)
-    } catch (error) {
-      this.problems.push(`${name} ${(error as Error).message}`)
-      return otherwise
-    }
-  }
-
-  boolean = (name: InputName): boolean => this.read(name, parseBoolean, false)
-  list = (name: InputName): string[] => this.read(name, parseList, [])
-}
 
 /** What `summary` says, also when other inputs cannot be read. */
 export function wantsSummary(environment: Environment): boolean {

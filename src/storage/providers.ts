@@ -10,7 +10,7 @@ export type Provider = {
 }
 
 /** S3's own limit, which the AWS CLI plans for (AWS: "Amazon S3 multipart upload limits"). */
-export const MOST_PARTS = 10_000
+const MOST_PARTS = 10_000
 
 const AWS: Provider = { name: 'AWS', region: null, checksum: 'when_supported', maxParts: MOST_PARTS }
 
