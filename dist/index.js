@@ -44913,10 +44913,11 @@ function explainDump(tail, failure) {
 
 
 
+
 /** What `bash -e` is, for PowerShell 7.4 and later: without it only the last command decides whether a hook failed. */
 const STOP_AT_ERRORS = "$ErrorActionPreference = 'Stop'; $PSNativeCommandUseErrorActionPreference = $true;";
 /** How a hook is run: pure, so that a table can test it. */
-function hookCommand(hook, workspace, platform) {
+function hookCommand(hook, workspace, platform, hasBash = true) {
     // `psql --file=x.sql` is a command.
     if (/^\S+\.sql$/i.test(hook)) {
         const path = (0,external_node_path_namespaceObject.isAbsolute)(hook) ? hook : (0,external_node_path_namespaceObject.join)(workspace, hook);
@@ -44925,10 +44926,16 @@ function hookCommand(hook, workspace, platform) {
             args: ['--no-psqlrc', '--quiet', '--no-password', '--set=ON_ERROR_STOP=1', `--file=${path}`],
         };
     }
-    // Users write hooks as they write `run:` steps, and GitHub runs those in bash with -e and pipefail.
-    return platform === 'win32'
-        ? { file: 'pwsh', args: ['-NoProfile', '-Command', `${STOP_AT_ERRORS} ${hook}`] }
-        : { file: 'bash', args: ['-e', '-o', 'pipefail', '-c', hook] };
+    // Users write hooks as they write `run:` steps, and GitHub runs those in bash with -e and pipefail, or else in sh -e.
+    if (platform === 'win32')
+        return { file: 'pwsh', args: ['-NoProfile', '-Command', `${STOP_AT_ERRORS} ${hook}`] };
+    return hasBash
+        ? { file: 'bash', args: ['-e', '-o', 'pipefail', '-c', hook] }
+        : { file: 'sh', args: ['-e', '-c', hook] };
+}
+/** Whether there is a bash on PATH; a container of Alpine has none. */
+function findBash({ PATH = '' }) {
+    return PATH.split(external_node_path_namespaceObject.delimiter).some((directory) => (0,external_node_path_namespaceObject.isAbsolute)(directory) && (0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(directory, 'bash')));
 }
 /** Runs hooks one after the other on a database. The first that fails stops the step. */
 async function runHooks(what, hooks, connection, options) {
@@ -44939,7 +44946,7 @@ async function runHooks(what, hooks, connection, options) {
     }
 }
 async function runHook(what, hook, connection, options) {
-    const { file, args } = hookCommand(hook, options.workspace, process.platform);
+    const { file, args } = hookCommand(hook, options.workspace, process.platform, findBash(options.environment));
     const client = clientEnvironment(connection, options.environment);
     const env = file === 'psql'
         ? client

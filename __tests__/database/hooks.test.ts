@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { hookCommand, runHooks } from '../../src/database/hooks.ts'
@@ -29,6 +29,8 @@ test('a hook is a file of SQL or a command', () => {
   for (const [hook, platform, command] of cases) {
     assert.deepEqual(hookCommand(hook, '/repo', platform), command, hook)
   }
+  const sh = { file: 'sh', args: ['-e', '-c', 'npm run migrate'] }
+  assert.deepEqual(hookCommand('npm run migrate', '/repo', 'linux', false), sh)
 })
 
 const bench = await startBench()
@@ -44,9 +46,9 @@ describe('hooks', { skip: noClient }, () => {
   }
 
   /** A workspace and a way to run hooks in it. */
-  function workshop(signal = new AbortController().signal) {
+  function workshop(signal = new AbortController().signal, PATH = job.PATH) {
     const folder = tempFolder('workspace')
-    const options = { psql: program('psql'), environment: job, workspace: folder.path, signal }
+    const options = { psql: program('psql'), environment: { ...job, PATH }, workspace: folder.path, signal }
     return {
       write: (name: string, text: string) => writeFileSync(join(folder.path, name), text),
       read: (name: string) => readFileSync(join(folder.path, name), 'utf8'),
@@ -70,6 +72,16 @@ describe('hooks', { skip: noClient }, () => {
     assert.match(seen, /^NODE_ENV=test$/m)
     assert.match(seen, /^PGHOST=127\.0\.0\.1$/m)
     assert.doesNotMatch(seen, /canary|192\.0\.2\.1|PGHOSTADDR|PGOPTIONS|LATIN1|elsewhere/)
+  })
+
+  test('run in sh where there is no bash', async () => {
+    const bin = tempFolder('bin')
+    symlinkSync('/bin/sh', join(bin.path, 'sh'))
+    const at = workshop(undefined, bin.path)
+    await at.run('echo "$0" > shell')
+    assert.equal(at.read('shell'), 'sh\n')
+    await assert.rejects(at.run('false; echo > never'), /hook ended with exit code 1/)
+    assert.throws(() => at.read('never'), /ENOENT/)
   })
 
   test('stop at the first that fails, with its reason', async () => {

@@ -1,4 +1,5 @@
-import { isAbsolute, join } from 'node:path'
+import { existsSync } from 'node:fs'
+import { delimiter, isAbsolute, join } from 'node:path'
 import { childFailure, endChild, startChild, succeeded } from '../process/child.ts'
 import { type Environment, hookEnvironment } from '../process/environment.ts'
 import { log } from '../report/log.ts'
@@ -14,6 +15,7 @@ export function hookCommand(
   hook: string,
   workspace: string,
   platform: NodeJS.Platform,
+  hasBash = true,
 ): { file: 'psql' | string; args: string[] } {
   // `psql --file=x.sql` is a command.
   if (/^\S+\.sql$/i.test(hook)) {
@@ -23,10 +25,19 @@ export function hookCommand(
       args: ['--no-psqlrc', '--quiet', '--no-password', '--set=ON_ERROR_STOP=1', `--file=${path}`],
     }
   }
-  // Users write hooks as they write `run:` steps, and GitHub runs those in bash with -e and pipefail.
-  return platform === 'win32'
-    ? { file: 'pwsh', args: ['-NoProfile', '-Command', `${STOP_AT_ERRORS} ${hook}`] }
-    : { file: 'bash', args: ['-e', '-o', 'pipefail', '-c', hook] }
+  // Users write hooks as they write `run:` steps, and GitHub runs those in bash with -e and pipefail, or else in sh -e.
+  if (platform === 'win32')
+    return { file: 'pwsh', args: ['-NoProfile', '-Command', `${STOP_AT_ERRORS} ${hook}`] }
+  return hasBash
+    ? { file: 'bash', args: ['-e', '-o', 'pipefail', '-c', hook] }
+    : { file: 'sh', args: ['-e', '-c', hook] }
+}
+
+/** Whether there is a bash on PATH; a container of Alpine has none. */
+function findBash({ PATH = '' }: Environment): boolean {
+  return PATH.split(delimiter).some(
+    (directory) => isAbsolute(directory) && existsSync(join(directory, 'bash')),
+  )
 }
 
 /** Runs hooks one after the other on a database. The first that fails stops the step. */
@@ -49,7 +60,7 @@ async function runHook(
   connection: Connection,
   options: HookOptions,
 ): Promise<void> {
-  const { file, args } = hookCommand(hook, options.workspace, process.platform)
+  const { file, args } = hookCommand(hook, options.workspace, process.platform, findBash(options.environment))
   const client = clientEnvironment(connection, options.environment)
   const env =
     file === 'psql'
