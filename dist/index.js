@@ -41939,12 +41939,12 @@ async function unzip(file, folder) {
     try {
         const handle = __addDisposableResource(env_2, await (0,promises_namespaceObject.open)(file), true);
         for (const entry of entriesOf(await readDirectory(handle))) {
-            const path = (0,external_node_path_namespaceObject.join)(folder, safeName(entry));
+            const path = (0,external_node_path_namespaceObject.join)(folder, safeName(entry.name));
             if (entry.name.endsWith('/'))
                 await (0,promises_namespaceObject.mkdir)(path, { recursive: true });
             else {
                 await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(path), { recursive: true });
-                await (0,promises_namespaceObject.writeFile)(path, await contentOf(handle, entry), { mode: entry.mode & 0o777 || 0o644 });
+                await put(entry, path, await contentOf(handle, entry));
             }
         }
     }
@@ -41957,6 +41957,17 @@ async function unzip(file, folder) {
         if (result_2)
             await result_2;
     }
+}
+/** Makes a file, or a link to what lies in the folder as well. What is there already is never written over. */
+async function put({ name, mode }, path, content) {
+    if ((mode & FILE_TYPE) !== SYMBOLIC_LINK) {
+        return (0,promises_namespaceObject.writeFile)(path, content, { mode: mode & 0o777 || 0o644, flag: 'wx' });
+    }
+    const target = content.toString();
+    safeName(external_node_path_namespaceObject.posix.join(external_node_path_namespaceObject.posix.dirname(name), target));
+    if (target.startsWith('/'))
+        throw damaged(name);
+    await (0,promises_namespaceObject.symlink)(target, path);
 }
 /** Bytes of a file, fewer at its end. */
 async function read(handle, position, length) {
@@ -42004,11 +42015,11 @@ function entriesOf(directory) {
     }
     return entries;
 }
-/** A relative name without a way out; a link could be one, and our vendors pack none. */
-function safeName({ name, mode }) {
+/** A relative name, if it has no way out of the folder. */
+function safeName(name) {
     const parts = name.replace(/\/$/, '').split('/');
     const strange = parts.some((part) => ['', '.', '..'].includes(part)) || /[\\:\0]/.test(name);
-    if (strange || (mode & FILE_TYPE) === SYMBOLIC_LINK)
+    if (strange)
         throw damaged(name);
     return parts.join('/');
 }
@@ -43180,7 +43191,7 @@ function s3Storage(options) {
         size: (key) => headObject(options, key),
         readTexts: (keys, below) => readTexts(options, keys, below),
         writeTextOnce: (key, text) => putText(options, key, text, putOnce),
-        replaceText: (key, text) => putText(options, key, text, put),
+        replaceText: (key, text) => putText(options, key, text, s3_put),
         upload: async (key, expectedBytes) => new S3Upload(options, key, expectedBytes),
         tooLarge: (bytes) => tooLarge(bytes, options.maxParts),
         download: async (key) => s3_download(aws, address(key)),
@@ -43239,7 +43250,7 @@ async function putText(options, key, text, publish) {
         return publish(options, key, args, text);
     });
 }
-const put = async ({ aws }, _key, args) => {
+const s3_put = async ({ aws }, _key, args) => {
     await aws.json(args);
 };
 /** The first writer wins where the store and the CLI know `If-None-Match`; elsewhere a look before must do. */
@@ -43248,7 +43259,7 @@ const putOnce = async (options, key, args, text) => {
         return;
     if ((await headObject(options, key)) !== null)
         throw new TakenError(key);
-    await put(options, key, args, text);
+    await s3_put(options, key, args, text);
 };
 /** @returns false when the store does not know conditional writes */
 async function putIfAbsent(options, key, args, text) {

@@ -100,10 +100,25 @@ test('refuses names that lead out of the folder', async () => {
   }
 })
 
-test('refuses a link', async () => {
-  const zip = zipOf({ a: Buffer.from('/etc/passwd') })
+/** A zip whose first entry is a link. */
+function withLink(name: string, target: string, others: Record<string, Buffer> = {}): Buffer {
+  const zip = zipOf({ [name]: Buffer.from(target), ...others })
   zip.writeUInt16LE(0o120777, zip.indexOf('PK\x01\x02', 0, 'latin1') + 40)
-  await assert.rejects(unpacked(zip), /zip is damaged at "a"/)
+  return zip
+}
+
+test('makes a link to another entry', async () => {
+  const content = Buffer.from('a library')
+  const zip = withLink('aws/lib.so', '../shared/lib.so.1', { 'shared/lib.so.1': content })
+  assert.deepEqual(await unpacked(zip, 'aws/lib.so'), [content])
+})
+
+test('refuses a link that leads out of the folder, and to write over a file through one', async () => {
+  for (const target of ['/etc/passwd', '../../evil', 'x/../../../evil', '../..']) {
+    await assert.rejects(unpacked(withLink('aws/a', target)), /zip is damaged at/, target)
+  }
+  const twice = withLink('a', 'b', { 'b/c': Buffer.from('x'), 'a/c': Buffer.from('y') })
+  await assert.rejects(unpacked(twice), /EEXIST/)
 })
 
 test('refuses content with any byte changed', async () => {

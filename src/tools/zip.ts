@@ -1,5 +1,5 @@
-import { type FileHandle, mkdir, open, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { type FileHandle, mkdir, open, symlink, writeFile } from 'node:fs/promises'
+import { dirname, join, posix } from 'node:path'
 import { promisify } from 'node:util'
 import { crc32, inflateRaw } from 'node:zlib'
 
@@ -49,13 +49,24 @@ export async function assertWholeZip(file: string): Promise<void> {
 export async function unzip(file: string, folder: string): Promise<void> {
   await using handle = await open(file)
   for (const entry of entriesOf(await readDirectory(handle))) {
-    const path = join(folder, safeName(entry))
+    const path = join(folder, safeName(entry.name))
     if (entry.name.endsWith('/')) await mkdir(path, { recursive: true })
     else {
       await mkdir(dirname(path), { recursive: true })
-      await writeFile(path, await contentOf(handle, entry), { mode: entry.mode & 0o777 || 0o644 })
+      await put(entry, path, await contentOf(handle, entry))
     }
   }
+}
+
+/** Makes a file, or a link to what lies in the folder as well. What is there already is never written over. */
+async function put({ name, mode }: Entry, path: string, content: Buffer): Promise<void> {
+  if ((mode & FILE_TYPE) !== SYMBOLIC_LINK) {
+    return writeFile(path, content, { mode: mode & 0o777 || 0o644, flag: 'wx' })
+  }
+  const target = content.toString()
+  safeName(posix.join(posix.dirname(name), target))
+  if (target.startsWith('/')) throw damaged(name)
+  await symlink(target, path)
 }
 
 /** Bytes of a file, fewer at its end. */
@@ -105,11 +116,11 @@ function entriesOf(directory: Buffer): Entry[] {
   return entries
 }
 
-/** A relative name without a way out; a link could be one, and our vendors pack none. */
-function safeName({ name, mode }: Entry): string {
+/** A relative name, if it has no way out of the folder. */
+function safeName(name: string): string {
   const parts = name.replace(/\/$/, '').split('/')
   const strange = parts.some((part) => ['', '.', '..'].includes(part)) || /[\\:\0]/.test(name)
-  if (strange || (mode & FILE_TYPE) === SYMBOLIC_LINK) throw damaged(name)
+  if (strange) throw damaged(name)
   return parts.join('/')
 }
 
