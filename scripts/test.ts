@@ -19,6 +19,7 @@ const PROGRAMS = [
   { name: 'pg_restore', package: 'postgresql-client' },
   { name: 'psql', package: 'postgresql-client' },
   { name: 'aws', package: 'awscli' },
+  { name: 'pgbouncer', package: 'pgbouncer' },
 ]
 
 /** Files at once: a test mostly waits for programs that it started, and those need the cores. */
@@ -28,7 +29,9 @@ const CONCURRENCY = Math.max(2, availableParallelism())
 const FILE_TIMEOUT = 8 * 60_000
 
 function missing(): typeof PROGRAMS {
-  return PROGRAMS.filter(({ name }) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status !== 0)
+  // Servers are in a folder that only root has in its PATH.
+  const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` }
+  return PROGRAMS.filter(({ name }) => spawnSync(name, ['--version'], { stdio: 'ignore', env }).status !== 0)
 }
 
 /** @throws an Error that says in one sentence what to install */

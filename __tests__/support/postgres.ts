@@ -30,6 +30,8 @@ export interface PostgresOptions {
   encoding?: string
   /** Name of the superuser. */
   user?: string
+  /** Makes a streaming standby of this server, which is stopped for the moment of the copy. */
+  standbyOf?: Postgres
 }
 
 /** What may differ from the superuser's address in `url` and `connect`. */
@@ -84,7 +86,8 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const owner = process.getuid?.() === 0 ? nobody() : undefined
   await using scope = new AsyncDisposableStack()
   const folder = scope.use(tempFolder('postgres', owner)).path
-  const canary = randomBytes(8).toString('hex')
+  const primary = options.standbyOf
+  const canary = primary?.canary ?? randomBytes(8).toString('hex')
   const cluster: Cluster = {
     folder,
     bin: installServer(
@@ -95,10 +98,11 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     socketDir: join(folder, 'socket'),
     logFile: join(folder, 'server.log'),
     owner,
-    user: options.user ?? 'postgres',
+    user: options.user ?? primary?.user ?? 'postgres',
     password: `p@s:s/w%r'd" é ${canary}`,
   }
-  await initialise(cluster, options)
+  if (primary) await copyPrimary(cluster, primary, options)
+  else await initialise(cluster, options)
   const reaper = startReaper(stopScript, [cluster.dataDir])
   scope.defer(() => end(reaper))
   const server: Server = await startOnFreePort(cluster)
@@ -124,6 +128,22 @@ async function initialise(cluster: Cluster, options: PostgresOptions): Promise<v
   configure(cluster, options.settings ?? {})
 }
 
+async function copyPrimary(cluster: Cluster, primary: Postgres, options: PostgresOptions): Promise<void> {
+  await primary.stop()
+  await run('cp', ['-a', primary.dataDir, cluster.dataDir], processOptions(cluster))
+  await primary.restart()
+  mkdirSync(cluster.socketDir, { mode: 0o755 })
+  for (const path of [cluster.logFile, join(cluster.dataDir, 'standby.signal')]) {
+    closeSync(openSync(path, 'a', 0o644))
+    if (cluster.owner) chownSync(path, cluster.owner.uid, cluster.owner.gid)
+  }
+  if (cluster.owner) chownSync(cluster.socketDir, cluster.owner.uid, cluster.owner.gid)
+  const quote = (text: string) => `'${text.replaceAll(/[\\']/g, '\\$&')}'`
+  const { host, port, user, password } = primary
+  const primary_conninfo = `host=${host} port=${port} user=${user} password=${quote(password)}`
+  configure(cluster, { primary_conninfo, ...options.settings })
+}
+
 function configure(cluster: Cluster, settings: Record<string, string>): void {
   const all = {
     listen_addresses: host,
@@ -139,7 +159,8 @@ function configure(cluster: Cluster, settings: Record<string, string>): void {
     log_line_prefix: '%m [%p] %q%u@%d %a ',
     ...settings,
   }
-  const lines = Object.entries(all).map(([name, value]) => `${name} = '${value.replaceAll("'", "''")}'`)
+  const quote = (value: string) => `'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
+  const lines = Object.entries(all).map(([name, value]) => `${name} = ${quote(value)}`)
   writeFileSync(join(cluster.dataDir, 'postgresql.conf'), `${lines.join('\n')}\n`)
 }
 
@@ -192,7 +213,7 @@ function toUrl(address: Address, parameters: Record<string, string> = {}): strin
 }
 
 /** PostgreSQL refuses to run as root, so there it runs as the user without rights. */
-function nobody(): { uid: number; gid: number } {
+export function nobody(): { uid: number; gid: number } {
   const entry = /^nobody:[^:]*:(\d+):(\d+):/m.exec(readFileSync('/etc/passwd', 'utf8'))
   return entry ? { uid: Number(entry[1]), gid: Number(entry[2]) } : { uid: 65534, gid: 65534 }
 }
