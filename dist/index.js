@@ -37159,7 +37159,7 @@ exports.visitAsync = visitAsync;
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _process_threads_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8130);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(513);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8827);
 
 
 await (0,_main_js__WEBPACK_IMPORTED_MODULE_1__/* .run */ .e)();
@@ -37169,7 +37169,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 513:
+/***/ 8827:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -40129,6 +40129,2304 @@ function getIDToken(aud) {
 const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs/promises");
 ;// CONCATENATED MODULE: external "node:path"
 const external_node_path_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path");
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+;// CONCATENATED MODULE: external "node:timers/promises"
+const external_node_timers_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
+;// CONCATENATED MODULE: ./build/src/process/environment.js
+/**
+ * What every child may see of the job's environment. It is an allow-list: runner images preset `PGPASSWORD`, jobs set
+ * `PGHOSTADDR` for something else, and `INPUT_*` carries our own secrets.
+ */
+const ORDINARY = new Set([
+    'PATH',
+    'HOME',
+    'USER',
+    'LOGNAME',
+    'TMPDIR',
+    'TEMP',
+    'TMP',
+    'TZ',
+    'SSL_CERT_FILE',
+    'SSL_CERT_DIR',
+    'KRB5CCNAME',
+    'KRB5_CONFIG',
+]);
+/** The same for Windows, whose names have no case: it shows `Path` and `SystemRoot`, and Git's shell there all capitals. */
+const ORDINARY_ON_WINDOWS = new Set([
+    ...ORDINARY,
+    'PATHEXT',
+    'SYSTEMROOT',
+    'SYSTEMDRIVE',
+    'WINDIR',
+    'COMSPEC',
+    'PROGRAMFILES',
+    'PROGRAMDATA',
+    'USERNAME',
+    'USERPROFILE',
+    'APPDATA',
+    'LOCALAPPDATA',
+]);
+/** The entries of an environment whose names pass. */
+function pick(environment, passes) {
+    const entries = Object.entries(environment).filter((entry) => {
+        return entry[1] !== undefined && passes(entry[0]);
+    });
+    return Object.fromEntries(entries);
+}
+/** The least that a tool needs; messages in English, because we read them. */
+function toolEnvironment(environment, platform = process.platform) {
+    const isOrdinary = (name) => platform === 'win32' ? ORDINARY_ON_WINDOWS.has(name.toUpperCase()) : ORDINARY.has(name);
+    return { ...pick(environment, isOrdinary), LC_ALL: 'C' };
+}
+/** The job's environment for a hook of the user's: all of it, without our inputs and anybody's `PG*`. */
+function hookEnvironment(environment) {
+    return pick(environment, (name) => !/^(INPUT_|STATE_|PG)/.test(name) && name !== 'DATABASE_URL');
+}
+
+;// CONCATENATED MODULE: ./build/src/database/connection.js
+
+/** Connection parameters and their variables: PostgreSQL documentation, "libpq: Environment Variables". */
+const VARIABLES = {
+    host: 'PGHOST',
+    hostaddr: 'PGHOSTADDR',
+    port: 'PGPORT',
+    dbname: 'PGDATABASE',
+    user: 'PGUSER',
+    password: 'PGPASSWORD',
+    passfile: 'PGPASSFILE',
+    require_auth: 'PGREQUIREAUTH',
+    channel_binding: 'PGCHANNELBINDING',
+    service: 'PGSERVICE',
+    options: 'PGOPTIONS',
+    application_name: 'PGAPPNAME',
+    sslmode: 'PGSSLMODE',
+    sslnegotiation: 'PGSSLNEGOTIATION',
+    sslcompression: 'PGSSLCOMPRESSION',
+    sslcert: 'PGSSLCERT',
+    sslkey: 'PGSSLKEY',
+    sslcertmode: 'PGSSLCERTMODE',
+    sslrootcert: 'PGSSLROOTCERT',
+    sslcrl: 'PGSSLCRL',
+    sslcrldir: 'PGSSLCRLDIR',
+    sslsni: 'PGSSLSNI',
+    requirepeer: 'PGREQUIREPEER',
+    ssl_min_protocol_version: 'PGSSLMINPROTOCOLVERSION',
+    ssl_max_protocol_version: 'PGSSLMAXPROTOCOLVERSION',
+    min_protocol_version: 'PGMINPROTOCOLVERSION',
+    max_protocol_version: 'PGMAXPROTOCOLVERSION',
+    gssencmode: 'PGGSSENCMODE',
+    krbsrvname: 'PGKRBSRVNAME',
+    gsslib: 'PGGSSLIB',
+    gssdelegation: 'PGGSSDELEGATION',
+    connect_timeout: 'PGCONNECT_TIMEOUT',
+    client_encoding: 'PGCLIENTENCODING',
+    target_session_attrs: 'PGTARGETSESSIONATTRS',
+    load_balance_hosts: 'PGLOADBALANCEHOSTS',
+};
+/** Parameters that tune the connection and have no variable; leaving them out changes nothing about where we connect. */
+const HARMLESS_WITHOUT_VARIABLE = [
+    'keepalives',
+    'keepalives_idle',
+    'keepalives_interval',
+    'keepalives_count',
+    'tcp_user_timeout',
+    'fallback_application_name',
+];
+const CONNECT_TIMEOUT_SECONDS = '30';
+const DEFAULT_PORT = '5432';
+/**
+ * Reads a connection URI as libpq does (`conninfo_uri_parse_options` in fe-connect.c): percent-encoding in every
+ * part, IPv6 in brackets, several hosts, Unix sockets as an encoded host or a `host` parameter.
+ *
+ * @throws an Error without any part of the URI that could hold a secret.
+ */
+function parseDatabaseUrl(url) {
+    const parts = /^postgres(?:ql)?:\/\/(?:([^@/]*)@)?([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(url.trim());
+    if (!parts)
+        throw new Error(notAUrl(url));
+    const [, userinfo = '', hosts = '', database = '', query = ''] = parts;
+    // libpq would take it for a part of the name; it is one of the password's, and what is before it must not be shown.
+    if (`${hosts}${database}`.includes('@'))
+        throw new Error(UNREADABLE);
+    const parameters = { ...credentials(userinfo), ...hostsAndPorts(hosts) };
+    if (database)
+        parameters.dbname = decode(database, 'the database name');
+    Object.assign(parameters, queryParameters(query));
+    return connectionOf(parameters);
+}
+const UNREADABLE = 'cannot be read; percent-encode special characters in the password (@ is %40, / is %2F, # is %23)';
+const OTHER_SCHEMES = [
+    'postgres',
+    'postgresql',
+    'mysql',
+    'mariadb',
+    'mongodb',
+    'redis',
+    'sqlite',
+    'jdbc',
+    'http',
+    'https',
+    'postgis',
+];
+function notAUrl(url) {
+    const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(url.trim())?.[1];
+    if (!scheme)
+        return 'must look like postgres://user:password@host:5432/database';
+    if (/^postgres(ql)?$/.test(scheme))
+        return UNREADABLE;
+    // Anything else may be the beginning of a secret.
+    const shown = OTHER_SCHEMES.includes(scheme.toLowerCase()) ? `, not with ${scheme}://` : '';
+    return `must start with postgres:// or postgresql://${shown}`;
+}
+function credentials(userinfo) {
+    if (!userinfo)
+        return {};
+    const [user = '', ...password] = userinfo.split(':');
+    const found = {};
+    if (user)
+        found.user = decode(user, 'the user name');
+    if (password.length > 0)
+        found.password = decode(password.join(':'), 'the password');
+    return found;
+}
+function hostsAndPorts(list) {
+    if (!list)
+        return {};
+    const pairs = list.split(',').map((item) => {
+        const match = /^(\[[^\]]+\]|[^:[\]]*)(?::(\d*))?$/.exec(item);
+        if (!match) {
+            throw new Error('names a host and port that cannot be read; percent-encode special characters in the password');
+        }
+        return { host: decode(match[1].replace(/^\[|\]$/g, ''), 'the host'), port: match[2] ?? '' };
+    });
+    const found = {};
+    if (pairs.some((pair) => pair.host))
+        found.host = pairs.map((pair) => pair.host).join(',');
+    if (pairs.some((pair) => pair.port))
+        found.port = pairs.map((pair) => pair.port).join(',');
+    return found;
+}
+function queryParameters(query) {
+    const found = {};
+    for (const item of query.split('&').filter(Boolean)) {
+        const separator = item.indexOf('=');
+        const rawName = separator < 0 ? item : item.slice(0, separator);
+        const name = decode(rawName, 'a parameter name');
+        const what = query.includes('@') ? 'a parameter' : `the parameter "${name}"`;
+        if (separator < 0)
+            throw new Error(`has ${what} without a value`);
+        const value = decode(item.slice(separator + 1), what);
+        // As in libpq, for JDBC's sake.
+        if (name === 'ssl' && value === 'true')
+            found.sslmode = 'require';
+        else if (Object.hasOwn(VARIABLES, name))
+            found[name] = value;
+        else if (!HARMLESS_WITHOUT_VARIABLE.includes(name)) {
+            throw new Error(`has ${what}, which is none of libpq's that have an environment variable; remove it`);
+        }
+    }
+    return found;
+}
+function decode(text, what) {
+    let decoded;
+    try {
+        decoded = decodeURIComponent(text);
+    }
+    catch {
+        throw new Error(`has a broken percent-encoding in ${what} (a literal % is written %25)`);
+    }
+    if (decoded.includes('\0'))
+        throw new Error(`has a NUL byte in ${what}`);
+    return decoded;
+}
+function connectionOf(parameters) {
+    const { dbname, ...others } = parameters;
+    if (!dbname)
+        throw new Error('has no database name; add it after the host, as in postgres://host/database');
+    if (Buffer.byteLength(dbname) > 63)
+        throw new Error('has a database name longer than 63 bytes');
+    const variables = Object.fromEntries(Object.entries(others).map(([name, value]) => [VARIABLES[name], value]));
+    return { variables, database: dbname, label: labelOf(variables, dbname) };
+}
+function labelOf(variables, database) {
+    const hosts = (variables.PGHOST ?? variables.PGHOSTADDR ?? 'local socket').split(',');
+    const ports = (variables.PGPORT ?? '').split(',');
+    const pairs = hosts.map((host, index) => {
+        const port = ports[index] ?? ports[0];
+        return port ? `${host.includes(':') ? `[${host}]` : host}:${port}` : host;
+    });
+    return `${variables.PGSERVICE ? `service ${variables.PGSERVICE}` : pairs.join(',')}/${database}`;
+}
+/** Where libpq would look for the server; nothing when only a service or libpq's own defaults say it. */
+function addressesOf({ variables }) {
+    const hosts = variables.PGHOSTADDR || variables.PGHOST;
+    const ports = (variables.PGPORT || DEFAULT_PORT).split(',');
+    return (hosts?.split(',') ?? []).map((host, index) => {
+        const port = Number(ports[index] ?? ports[0]);
+        return host.startsWith('/') ? { path: `${host}/.s.PGSQL.${port}` } : { host, port };
+    });
+}
+/** The connection that libpq's own variables of the job name, for when no URL is given. */
+function ambientConnection(environment) {
+    const all = pick(environment, (name) => /^PG[A-Z]+/.test(name) && name !== 'PGDATA');
+    const { PGDATABASE, ...variables } = all;
+    const database = PGDATABASE || variables.PGUSER;
+    if (!database || (!PGDATABASE && isImagePreset(variables)))
+        return null;
+    return { variables, database, label: labelOf(variables, database) };
+}
+/**
+ * Whether nobody but GitHub's Windows image chose the connection: it sets user and password of the server that it brings
+ * for the whole machine (actions/runner-images, Install-PostgreSQL.ps1).
+ */
+function isImagePreset(variables) {
+    const { PGROOT, PGUSER, PGPASSWORD, PGHOST, PGHOSTADDR, PGSERVICE } = variables;
+    const preset = PGROOT !== undefined && PGUSER === 'postgres' && PGPASSWORD === 'root';
+    return preset && !PGHOST && !PGHOSTADDR && !PGSERVICE;
+}
+/** The same server and role, another database. */
+function onDatabase(connection, database) {
+    return { ...connection, database, label: labelOf(connection.variables, database) };
+}
+/** The whole environment of a PostgreSQL client program: nothing of the job's `PG*` but what the connection says. */
+function clientEnvironment(connection, environment) {
+    return {
+        ...toolEnvironment(environment),
+        PGCONNECT_TIMEOUT: CONNECT_TIMEOUT_SECONDS,
+        PGAPPNAME: 'pgclone-action',
+        ...connection.variables,
+        ...(connection.password && { PGPASSWORD: connection.password() }),
+        PGDATABASE: connection.database,
+    };
+}
+/** The connection as a URI, for hooks. */
+function toUrl(connection) {
+    const { PGUSER, PGHOST = '', PGPORT = '', ...others } = connection.variables;
+    const secret = connection.password?.() ?? others.PGPASSWORD;
+    const password = secret === undefined ? '' : `:${encodeURIComponent(secret)}`;
+    const user = `${encodeURIComponent(PGUSER ?? '')}${password}`;
+    const userinfo = user && `${user}@`;
+    const ports = PGPORT.split(',');
+    const hosts = PGHOST.split(',').map((host, index) => {
+        const port = ports[index] ?? ports[0];
+        const encoded = encodeURIComponent(host);
+        const written = host.includes(':') ? `[${encoded.replaceAll('%3A', ':')}]` : encoded;
+        return port ? `${written}:${port}` : written;
+    });
+    const query = Object.entries(VARIABLES)
+        .filter(([, variable]) => variable !== 'PGPASSWORD' && others[variable] !== undefined)
+        .map(([name, variable]) => `${name}=${encodeURIComponent(others[variable])}`);
+    return `postgresql://${userinfo}${hosts.join(',')}/${encodeURIComponent(connection.database)}${query.length ? `?${query.join('&')}` : ''}`;
+}
+/** The host by which a dump is named when there is no repository: the first one, or `localhost`. */
+function hostName(connection) {
+    const host = (connection.variables.PGHOST ?? '').split(',')[0];
+    return host === '' || host.startsWith('/') ? 'localhost' : host;
+}
+
+;// CONCATENATED MODULE: external "node:child_process"
+const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
+// EXTERNAL MODULE: external "node:events"
+var external_node_events_ = __nccwpck_require__(8474);
+;// CONCATENATED MODULE: external "node:readline"
+const external_node_readline_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:readline");
+;// CONCATENATED MODULE: ./build/src/report/neutralise.js
+/**
+ * Makes the text of other programs harmless before it reaches the log.
+ *
+ * The runner obeys `::command::` at the start of a line (after trimming) and `##[command]` anywhere in one
+ * (actions/runner, ActionCommand.cs), and a carriage return starts a new line on a terminal. Rows of a table can
+ * hold all three, and PostgreSQL prints rows in its error messages.
+ */
+function neutralise(line) {
+    return (line
+        .replace(/[\r\n]+/g, ' ')
+        // First, because what is left when they are gone may be a command.
+        .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '')
+        .replace(/^\s*::/, ': :')
+        .replace(/::(?=[A-Za-z][\w-]*(?:\s[^:]*)?::)/g, ': :')
+        .replaceAll('##[', '# #['));
+}
+const MESSAGE_START = /^(?:pg_dump|pg_restore|psql)\b.*?: |^(?:ERROR|FATAL|PANIC|WARNING|NOTICE|INFO|LOG|HINT):/;
+/** `pg_restore` names the statement that failed, and with `--inserts` a statement is a row; psql shows a piece of it. */
+const ROW_DATA = /^(?:(DETAIL|CONTEXT|STATEMENT|QUERY|COPY)\b|(Command was): INSERT\b|(LINE \d+): (?:INSERT\b|\.\.\.))/;
+/** `invalid input syntax for type integer: "…"` and its kin quote the value of a row. */
+const QUOTED_VALUE = /((?:invalid|malformed|out of range|too long|cannot|value)[^"]*: )".*$/;
+/** The same for `value "…" is out of range for type integer`. */
+const VALUE_OUT_OF_RANGE = /\b(value )".*"( is out of range)/;
+/** An error message without the values of a row that it quotes. */
+function hideValues(message) {
+    const value = '(hidden, it may be row data)';
+    return message.replace(QUOTED_VALUE, `$1${value}`).replace(VALUE_OUT_OF_RANGE, `$1${value}$2`);
+}
+/**
+ * A filter for the lines of one child's stderr that hides row data: the DETAIL, CONTEXT and COPY parts of a message,
+ * with all their following lines (a row may contain line breaks), and values quoted in an error.
+ *
+ * @returns a function from a line to what may be shown of it, or null for nothing.
+ */
+function rowDataFilter() {
+    let hiding = false;
+    return (line) => {
+        const part = ROW_DATA.exec(line);
+        if (part) {
+            hiding = true;
+            return `${part[1] ?? part[2] ?? part[3]}: (hidden, it may contain row data)`;
+        }
+        if (MESSAGE_START.test(line))
+            hiding = false;
+        if (hiding)
+            return null;
+        hiding = QUOTED_VALUE.test(line) && !line.endsWith('"');
+        return hideValues(line);
+    };
+}
+
+;// CONCATENATED MODULE: ./build/src/report/secrets.js
+/** The secrets of this run, so that no text of ours ever shows one, wherever it is written. */
+const known = new Set();
+/** Values shorter than this would blank out ordinary words all over the log. */
+const SHORTEST_SECRET = 4;
+/** Remembers a secret; returns whether it is long enough to be hidden. */
+function rememberSecret(value) {
+    const longEnough = (text) => text.trim().length >= SHORTEST_SECRET;
+    // Programs print line by line, and so we see a secret of several lines in pieces.
+    for (const piece of [value, ...value.split(/\r\n|\n|\r/)])
+        if (longEnough(piece))
+            known.add(piece);
+    return longEnough(value);
+}
+/** The text with every known secret replaced, longest first so that no tail of a longer one stays. */
+function hideSecrets(text) {
+    const secrets = [...known].sort((a, b) => b.length - a.length);
+    return secrets.reduce((hidden, secret) => hidden.replaceAll(secret, '***'), text);
+}
+
+;// CONCATENATED MODULE: ./build/src/report/log.js
+
+
+
+/** What may be shown of a text of ours: no secret, no workflow command, one line. */
+function shown(text) {
+    return neutralise(hideSecrets(text));
+}
+/** What stands above an annotation, which GitHub shows away from the log. */
+const TITLE = 'pgclone';
+const warnings = [];
+/** The warnings since the last call, for the job summary. */
+function takeWarnings() {
+    return warnings.splice(0);
+}
+/** The only way to the log: every line loses its secrets and its power over the runner. */
+const log = {
+    info: (text) => info(shown(text)),
+    notice: (text) => notice(shown(text), { title: TITLE }),
+    warning: (text) => {
+        warnings.push(shown(text));
+        warning(shown(text), { title: TITLE });
+    },
+    debug: (text) => debug(shown(text)),
+    /** A line of a child process, set off by the child's name. */
+    child: (name, line) => info(`  ${name} | ${shown(line)}`),
+    /** Marks the step as failed with one sentence, under a title that says what failed. */
+    failed: (text, title) => {
+        process.exitCode = 1;
+        error(shown(text), { title });
+    },
+    /** A group that closes itself, also when its work throws. */
+    group: (title, work) => group(shown(title), work),
+};
+
+;// CONCATENATED MODULE: external "node:fs"
+const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
+;// CONCATENATED MODULE: ./build/src/process/group.js
+
+
+
+/** Signals a process with all that it started. One that has ended is no error. */
+function signalGroup(pid, signal) {
+    if (process.platform === 'win32') {
+        (0,external_node_child_process_namespaceObject.spawnSync)('taskkill', ['/pid', String(pid), '/t', '/f'], { stdio: 'ignore', windowsHide: true });
+        return;
+    }
+    try {
+        process.kill(-pid, signal);
+    }
+    catch (error) {
+        if (error.code !== 'ESRCH')
+            throw error;
+    }
+}
+/** Ends a process that we know by its identity, with all that it started, and waits until it is gone. */
+async function group_endGroup(pid, identity) {
+    for (let patience = 20; patience > 0 && processIdentity(pid) === identity; patience -= 1) {
+        signalGroup(pid, 'SIGKILL');
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(50);
+    }
+}
+/**
+ * When a process started, which tells it from a later one of the same number; `''` when it has ended or nobody can say.
+ * Linux: field 22 of /proc/PID/stat (proc(5)), counted behind the name, which may hold anything.
+ */
+function processIdentity(pid) {
+    if (process.platform === 'win32')
+        return '';
+    if (process.platform !== 'linux') {
+        const options = { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } };
+        return (0,external_node_child_process_namespaceObject.spawnSync)('ps', ['-o', 'lstart=', '-p', String(pid)], options).stdout?.trim() ?? '';
+    }
+    try {
+        const stat = (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/stat`, 'latin1');
+        const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+        return fields[0] === 'Z' ? '' : (fields[19] ?? '');
+    }
+    catch {
+        return '';
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/process/child.js
+
+
+
+
+
+
+
+
+const TAIL_LINES = 20;
+const LONGEST_LINE = 2000;
+const children = new Set();
+/** Starts a program, never through a shell. A program that cannot be started ends with `exited.error`. */
+function startChild(file, args, options) {
+    const name = options.name ?? file.replace(/^.*[\\/]/, '').replace(/\.exe$/i, '');
+    const stdio = [options.stdin === 'stream' ? 'pipe' : 'ignore', 'pipe', 'pipe'];
+    const spawned = (0,external_node_child_process_namespaceObject.spawn)(file, args, {
+        env: options.env,
+        cwd: options.cwd,
+        stdio: [...stdio],
+        windowsHide: true,
+        detached: options.group === true && process.platform !== 'win32',
+    });
+    const tail = [];
+    // A broken pipe shows in the child's exit as well, with a better reason.
+    spawned.stdin?.on('error', () => undefined);
+    const reads = [readErrors(spawned, name, tail, options.onErrorLine)];
+    if (options.stdout !== 'stream')
+        reads.push(readLines(spawned.stdout, (line) => log.child(name, line)));
+    const child = {
+        name,
+        pid: spawned.pid,
+        stdin: spawned.stdin,
+        stdout: spawned.stdout,
+        exited: exitOf(spawned, reads),
+        get running() {
+            return spawned.exitCode === null && spawned.signalCode === null && spawned.pid !== undefined;
+        },
+        tail,
+        kill: (signal) => {
+            if (options.group && spawned.pid !== undefined)
+                signalGroup(spawned.pid, signal);
+            else
+                spawned.kill(signal);
+        },
+    };
+    children.add(child);
+    void child.exited.then(() => children.delete(child));
+    return child;
+}
+/** Ends with the process and its stderr; a grandchild that keeps stderr open does not hold us. */
+async function exitOf(spawned, reads) {
+    let error = null;
+    spawned.on('error', (cause) => {
+        error = cause;
+    });
+    if (spawned.pid === undefined) {
+        if (!error)
+            [error] = (await (0,external_node_events_.once)(spawned, 'error').catch((cause) => [cause]));
+        return { code: null, signal: null, error };
+    }
+    const [code, signal] = await new Promise((resolve) => {
+        spawned.once('exit', (exitCode, exitSignal) => resolve([exitCode, exitSignal]));
+    });
+    await Promise.race([Promise.all(reads), (0,external_node_timers_promises_namespaceObject.setTimeout)(500, undefined, { ref: false })]);
+    return { code, signal, error: null };
+}
+async function readErrors(spawned, name, tail, onErrorLine) {
+    const filter = rowDataFilter();
+    await readLines(spawned.stderr, (line) => {
+        const wanted = onErrorLine?.(line) !== false;
+        const shown = filter(line);
+        if (shown === null || shown.trim() === '')
+            return;
+        if (wanted)
+            log.child(name, shown);
+        tail.push(hideSecrets(shown));
+        if (tail.length > TAIL_LINES)
+            tail.shift();
+    });
+}
+async function readLines(stream, onLine) {
+    const lines = (0,external_node_readline_namespaceObject.createInterface)({ input: stream, crlfDelay: Number.POSITIVE_INFINITY });
+    lines.on('line', (line) => onLine(line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE)}…` : line));
+    await (0,external_node_events_.once)(lines, 'close');
+}
+/** Whether the program ended well. */
+function child_succeeded(exit) {
+    return exit.code === 0;
+}
+/** How it ended, in words: `exit code 1`, `signal SIGKILL`, `could not be started: …`. */
+function describeExit(exit) {
+    if (exit.error)
+        return `could not be started: ${exit.error.message}`;
+    return exit.signal ? `was ended by ${exit.signal}` : `ended with exit code ${exit.code}`;
+}
+/** A program that failed: how it ended, and the last lines that it said. */
+class ChildError extends Error {
+    exit;
+    tail;
+    constructor(message, exit, tail) {
+        super(message);
+        this.exit = exit;
+        this.tail = tail;
+    }
+}
+/** The sentence for a program that failed: its name, its end, and its last message. */
+function child_childFailure(child, exit) {
+    const reason = child.tail.findLast((line) => /error|fatal|denied|unable|failed/i.test(line)) ?? child.tail.at(-1);
+    const message = `${child.name} ${describeExit(exit)}${reason ? `: ${reason.trim()}` : ''}`;
+    return new ChildError(message, exit, [...child.tail]);
+}
+/** Sends each signal in turn until the child is gone, waiting `grace` milliseconds after each. */
+async function endChild(child, signals, grace) {
+    for (const signal of signals) {
+        if (!child.running)
+            break;
+        child.kill(signal);
+        await Promise.race([child.exited, (0,external_node_timers_promises_namespaceObject.setTimeout)(grace, undefined, { ref: false })]);
+    }
+    return child.exited;
+}
+/** The last resort of a cancelled step: nothing that we started outlives us. */
+function killAllChildren() {
+    for (const child of children)
+        child.kill('SIGKILL');
+}
+
+;// CONCATENATED MODULE: ./build/src/database/explain.js
+/** What libpq and the server say when a connection fails, and the sentence for the user. Texts of fe-connect.c and auth.c. */
+const REASONS = [
+    [
+        /password authentication failed for user "([^"]*)"/,
+        (where, m) => `${where}: wrong password for user "${m[1]}"`,
+    ],
+    [/no password supplied/, (where) => `${where}: the server wants a password, and the connection has none`],
+    [
+        /could not translate host name "([^"]*)"/,
+        (where, m) => `${where}: there is no host named "${m[1]}" (check the spelling and the runner's network)`,
+    ],
+    // Refused over TLS, whether or not it was then tried without: what is missing is not TLS.
+    [/no pg_hba\.conf entry for host "([^"]*)", user "([^"]*)".*, SSL encryption/, notLetIn],
+    [
+        /no pg_hba\.conf entry for host "([^"]*)".*no encryption/,
+        (where) => `${where}: the server demands TLS; add sslmode=require or better sslmode=verify-full to the URL`,
+    ],
+    [/no pg_hba\.conf entry for host "([^"]*)", user "([^"]*)"/, notLetIn],
+    [
+        /server does not support SSL/,
+        (where) => `${where}: the server offers no TLS, and the URL demands it by its sslmode`,
+    ],
+    [
+        /certificate verify failed|root certificate file .* does not exist|does not match host name/,
+        (where, m) => `${where}: the server's TLS certificate was not accepted (${m[0]}); check sslrootcert and the host name`,
+    ],
+    [/database "(.*)" does not exist/, (where, m) => `${where}: there is no database "${m[1]}" on that server`],
+    [/role "([^"]*)" does not exist/, (where, m) => `${where}: there is no role "${m[1]}" on that server`],
+    [
+        /database "(.*)" is not currently accepting connections/,
+        (where, m) => `${where}: the database "${m[1]}" is closed to connections (ALTER DATABASE … ALLOW_CONNECTIONS true opens it)`,
+    ],
+    [
+        /remaining connection slots|too many clients|too many connections/,
+        (where) => `${where}: the server has no connection left`,
+    ],
+    [/permission denied for database "(.*)"/, (where, m) => `${where}: the role may not connect to "${m[1]}"`],
+    [
+        /unsupported startup parameter/,
+        (where) => `${where}: a connection pooler refuses our session settings; use the direct host of the database`,
+    ],
+    [
+        /FATAL: +no such database: (.*)/,
+        (where, m) => `${where}: a connection pooler (PgBouncer) does not list the database "${m[1]}"; use the direct host of the database`,
+    ],
+    [
+        /the database system is (starting up|shutting down|in recovery mode)/,
+        (where, m) => `${where}: the server is ${m[1]}`,
+    ],
+    [/Connection refused/, (where) => `${where}: nothing listens there (connection refused)`],
+    [/No such file or directory/, (where) => `${where}: there is no server at that Unix socket`],
+    [
+        /timeout expired|timed out/,
+        (where) => `${where}: no answer in time (a firewall, or a wrong host or port)`,
+    ],
+    [
+        /server closed the connection unexpectedly|Connection reset by peer|connection to server was lost|SSL connection has been closed/,
+        (where) => `${where}: the connection to the server was cut`,
+    ],
+];
+function notLetIn(where, [, host, user]) {
+    return `${where}: the server does not let user "${user}" in from ${host} (its pg_hba.conf, or the provider's allow-list)`;
+}
+/**
+ * The sentence for a failed connection.
+ *
+ * @param stderr what a client program printed, in English
+ * @param label `host:port/database`
+ * @returns null when the text is none that we know
+ */
+function explainConnection(stderr, label) {
+    for (const [pattern, sentence] of REASONS) {
+        const match = pattern.exec(stderr);
+        if (match)
+            return sentence(`Cannot connect to ${label}`, match);
+    }
+    return null;
+}
+
+;// CONCATENATED MODULE: ./build/src/database/pooler.js
+var __addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var __disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+/**
+ * Providers' hosts and ports behind which a pooler in transaction mode answers, and the way around it. Supabase's docs,
+ * "Connect to your database" (5432 on the pooler's host is session mode); Neon's docs, "Connection pooling".
+ */
+const POOLED = [
+    {
+        who: 'Supabase',
+        host: /^.+\.pooler\.supabase\.com$/i,
+        port: '6543',
+        instead: 'port 5432 of the same host, which is session mode',
+    },
+    { who: 'Supabase', host: /^db\..+\.supabase\.co$/i, port: '6543', instead: 'port 5432 of the same host' },
+    {
+        who: 'Neon',
+        host: /^([^.]+)-pooler(\..+\.(?:neon\.(?:tech|build)|vercel-storage\.com))$/i,
+        port: null,
+        instead: 'the direct host $1$2',
+    },
+];
+/** What is wrong with a connection to a provider's pooler, as the end of a sentence; null when nothing is. */
+function poolerProblem({ variables }) {
+    const ports = (variables.PGPORT ?? '').split(',');
+    for (const [index, host] of (variables.PGHOST ?? '').split(',').entries()) {
+        const port = ports[index] ?? ports[0];
+        const pooled = POOLED.find((known) => known.host.test(host) && (known.port ?? port) === port);
+        if (!pooled)
+            continue;
+        const instead = host.replace(pooled.host, pooled.instead);
+        return `leads to ${pooled.who}'s connection pooler in transaction mode, where sessions mix; use ${instead}`;
+    }
+    return null;
+}
+/**
+ * Whether two sessions are served by changing server processes: then a pooler in transaction or statement mode is in
+ * between (PgBouncer, Supavisor, RDS Proxy, …), and settings and locks of a session end up in those of others. Asked
+ * before anything is set. An idle pooler gives both sessions the same process, a busy one changes that of the first.
+ */
+async function sharesServerProcesses(first, startSecond) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const ask = async (session) => {
+            const [row] = await session.query('SELECT pg_backend_pid() AS pid');
+            return row.pid;
+        };
+        const own = await ask(first);
+        const second = __addDisposableResource(env_1, startSecond()
+        // A server that has no second session for us is no pooler.
+        , true);
+        // A server that has no second session for us is no pooler.
+        const other = await ask(second).catch(() => null);
+        return other === own || (await ask(first)) !== own || (await ask(first)) !== own;
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = __disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/database/psql.js
+var _a;
+
+
+
+
+
+
+/** A statement that the server refused. `sqlstate` is from PostgreSQL's appendix A and does not depend on a language. */
+class DatabaseError extends Error {
+    sqlstate;
+    constructor(message, sqlstate) {
+        super(message);
+        this.sqlstate = sqlstate;
+    }
+}
+/** A database has sessions that would have to end first. */
+const OBJECT_IN_USE = '55006';
+/**
+ * One `psql` process on one database: a session of ours that lasts, so that it can hold an advisory lock and does not
+ * connect anew for every statement. Statements go in by stdin, rows come back as one JSON document a line.
+ */
+class Session {
+    #child;
+    #connection;
+    #lines;
+    #queue = Promise.resolve();
+    constructor(child, connection) {
+        this.#child = child;
+        this.#connection = connection;
+        this.#lines = linesOf(child.stdout);
+    }
+    /** @throws an Error that explains in one sentence why the server let us not in. */
+    static async open(connection, options) {
+        const session = _a.#start(connection, options);
+        if (options.direct)
+            await session.#refusePooler(options);
+        await session.execute('SET standard_conforming_strings = on', 'SET client_min_messages = error', 'SET statement_timeout = 0', 'SET lock_timeout = 0');
+        await session.#checkService();
+        return session;
+    }
+    static #start(connection, options) {
+        options.signal?.throwIfAborted();
+        const args = ['--no-psqlrc', '--no-align', '--tuples-only', '--quiet', '--no-password', '--file=-'];
+        const env = { ...clientEnvironment(connection, options.environment), PGCLIENTENCODING: 'UTF8' };
+        // Every failure reaches the caller as an exception; what psql prints beside it would only say it twice.
+        const child = startChild(options.psql, args, {
+            env,
+            stdin: 'stream',
+            stdout: 'stream',
+            onErrorLine: () => false,
+        });
+        const session = new _a(child, connection);
+        const cancel = () => void session.close();
+        options.signal?.addEventListener('abort', cancel, { once: true });
+        void child.exited.then(() => options.signal?.removeEventListener('abort', cancel));
+        return session;
+    }
+    /** Before anything is set, because what we set there would be set for others. */
+    async #refusePooler(options) {
+        if (!(await sharesServerProcesses(this, () => _a.#start(this.#connection, options))))
+            return;
+        await this.close();
+        throw new Error(`${this.#connection.label} is a connection pooler in transaction mode (PgBouncer or its kin: one session of ours is served by changing server processes); use the direct host and port of the server, or a pool in session mode`);
+    }
+    /** libpq believes a service more than `PGDATABASE`: one that names a database would take us there, and nowhere else. */
+    async #checkService() {
+        const { variables, database, label } = this.#connection;
+        if (!variables.PGSERVICE)
+            return;
+        const [row] = await this.query('SELECT current_database() AS name');
+        if (row.name === database)
+            return;
+        await this.close();
+        throw new Error(`Cannot connect to ${label}: the service "${variables.PGSERVICE}" leads to "${row.name}" and not to "${database}"; remove dbname from it`);
+    }
+    /** Runs one SELECT and returns its rows as objects. */
+    async query(select) {
+        const lines = await this.#send(`SELECT row_to_json(q)::text FROM (${select}\n) AS q;`);
+        return lines.map((line) => JSON.parse(line));
+    }
+    /** Whether psql finds anything for a pattern, by its own rules, which are pg_dump's as well (string_utils.c). */
+    async finds(what, pattern) {
+        const quoted = `'${pattern.replace(/[\\']/g, '\\$&')}'`;
+        // The SELECT is there for our end mark: a backslash command leaves the state of the statement before it.
+        const lines = await this.#send(`SELECT WHERE false;\n\\${what === 'schemas' ? 'dn' : 'dtvmsE'} ${quoted}`);
+        return lines.length > 0;
+    }
+    /** Runs statements without a result, each by itself, up to the first that fails. */
+    async execute(...statements) {
+        for (const statement of statements)
+            await this.#send(`${statement}\n;`);
+    }
+    /** Runs statements in one transaction: all of them or none. */
+    async transaction(...statements) {
+        await this.execute('BEGIN');
+        try {
+            await this.execute(...statements, 'COMMIT');
+        }
+        catch (error) {
+            await this.execute('ROLLBACK');
+            throw error;
+        }
+    }
+    /** Sends one statement and collects its rows, one statement after the other. */
+    #send(sql) {
+        const answer = this.#queue.then(() => this.#exchange(sql));
+        this.#queue = answer.catch(() => undefined);
+        return answer;
+    }
+    async #exchange(sql) {
+        const mark = `pgclone-${(0,external_node_crypto_.randomUUID)()}`;
+        this.#child.stdin.write(`${sql}\n\\echo ${mark} :SQLSTATE :LAST_ERROR_MESSAGE\n\\echo ${mark} :ERROR\n`);
+        const rows = await this.#readUntil(mark);
+        const [last = ''] = rows.splice(-1);
+        const status = [last, ...(await this.#readUntil(mark))];
+        if (status.at(-1) === 'false')
+            return rows;
+        const [, sqlstate = '', message = ''] = /^(\S+) (.*)$/s.exec(status.slice(0, -1).join(' ')) ?? [];
+        throw new DatabaseError(hideSecrets(message), sqlstate);
+    }
+    /** The lines before the next one that begins with the mark, and what follows the mark in it. */
+    async #readUntil(mark) {
+        const lines = [];
+        for (;;) {
+            const next = await this.#lines.next();
+            if (next.done)
+                throw await this.#lost();
+            if (next.value.startsWith(mark))
+                return [...lines, next.value.slice(mark.length + 1)];
+            lines.push(next.value);
+        }
+    }
+    async #lost() {
+        const exit = await this.#child.exited;
+        const reason = explainConnection(this.#child.tail.join('\n'), this.#connection.label);
+        const cause = child_childFailure(this.#child, exit);
+        return reason ? new Error(reason, { cause }) : cause;
+    }
+    async close() {
+        this.#child.stdin.end('\\q\n');
+        await endChild(this.#child, ['SIGTERM', 'SIGKILL'], 500);
+    }
+    async [Symbol.asyncDispose]() {
+        await this.close();
+    }
+}
+_a = Session;
+/** Lines without their ends, which on Windows are two characters. */
+async function* linesOf(stream) {
+    let rest = '';
+    const decoder = new TextDecoder();
+    for await (const chunk of stream) {
+        const pieces = (rest + (typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true }))).split('\n');
+        rest = pieces.pop();
+        for (const piece of pieces)
+            yield piece.replace(/\r$/, '');
+    }
+}
+/** A string as an SQL literal; needs `standard_conforming_strings`, which our sessions set. */
+function literal(text) {
+    return `'${text.replaceAll("'", "''")}'`;
+}
+/** A name as a quoted SQL identifier. */
+function identifier(name) {
+    return `"${name.replaceAll('"', '""')}"`;
+}
+
+;// CONCATENATED MODULE: ./build/src/database/server.js
+
+
+
+
+/** Connects nothing: looks through an open session. */
+async function lookAtServer(session) {
+    const [row] = await session.query(`
+    SELECT current_setting('server_version_num')::int AS number,
+           split_part(current_setting('server_version'), ' ', 1) AS version,
+           current_user AS role, rolsuper AS superuser, rolcreatedb OR rolsuper AS createdb,
+           pg_is_in_recovery() AS standby
+    FROM pg_roles WHERE rolname = current_user`);
+    const { number, ...server } = row;
+    return { ...server, major: Math.floor(number / 10000) };
+}
+/** The size of a session's database in bytes, an upper estimate of the dump's size. */
+async function databaseSize(session) {
+    const [row] = await session.query('SELECT pg_database_size(current_database()) AS size');
+    return row.size;
+}
+/** Opens a session where databases can be created and renamed: the maintenance database, else template1. */
+async function openMaintenance(connection, maintenance, options) {
+    const candidates = [maintenance, 'template1'].filter((name) => name !== connection.database);
+    let failure;
+    for (const name of candidates) {
+        try {
+            return await Session.open(onDatabase(connection, name), options);
+        }
+        catch (error) {
+            failure ??= error;
+            // Only a missing database is a reason to look elsewhere; a wrong password is the same everywhere.
+            if (!/there is no database|may not connect|closed to connections/.test(error.message))
+                break;
+        }
+    }
+    throw failure;
+}
+/** Any number that is ours alone, for the first half of a lock's key: "pgcl" in ASCII. */
+const LOCK_CLASS = 0x7067636c;
+/** The second half. Not the server's `hashtext`, whose result depends on the encoding of the session's database. */
+function lockNumber(name) {
+    return (0,external_node_crypto_.createHash)('sha256').update(name).digest().readInt32BE();
+}
+const LOCK_ATTEMPTS = 4;
+/**
+ * Claims a name on the whole server, for the life of the session or until `unlock`; false when another session has it.
+ *
+ * An advisory lock belongs to the database that its session is in, and two runs may be in two: by another
+ * `maintenance-database`, or by `swap: false`. `pg_locks` shows those of all databases. Who sees another one lets go;
+ * when two came at the same moment both do, so that they try again, each after a time of its own.
+ */
+async function tryLock(session, name) {
+    const key = `${LOCK_CLASS}, ${lockNumber(name)}`;
+    for (let attempt = 1;; attempt += 1) {
+        const [row] = await session.query(`SELECT pg_try_advisory_lock(${key}) AS locked`);
+        if (!row.locked)
+            return false;
+        if (!(await isLockedElsewhere(session, name)))
+            return true;
+        await unlock(session, name);
+        if (attempt === LOCK_ATTEMPTS)
+            return false;
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(20 + Math.random() * 200);
+    }
+}
+async function isLockedElsewhere(session, name) {
+    // The view shows both halves as unsigned numbers, and 2 for a key of two halves.
+    const rows = await session.query(`
+    SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND pid <> pg_backend_pid()
+      AND classid::bigint = ${LOCK_CLASS} AND objid::bigint = ${lockNumber(name) >>> 0}`);
+    return rows.length > 0;
+}
+/** Gives a lock of `tryLock` back, once for each time it was taken. */
+async function unlock(session, name) {
+    await session.query(`SELECT pg_advisory_unlock(${LOCK_CLASS}, ${lockNumber(name)})`);
+}
+/**
+ * Claims a target, so that two runs never swap the same database.
+ *
+ * @throws an Error when another run has it
+ */
+async function lockTarget(session, database) {
+    if (await tryLock(session, database))
+        return;
+    throw new Error(`Another run of this action is working on "${database}" right now; try again when it has ended`);
+}
+/** What tells one server from another, whatever its address: the cluster's own number and the time of its start. */
+async function readIdentity(session) {
+    const [row] = await session.query('SELECT pg_postmaster_start_time()::text AS started');
+    // Managed servers may keep this one to themselves.
+    const identifier = session.query('SELECT system_identifier::text AS id FROM pg_control_system()');
+    const systemIdentifier = await identifier.then(([found]) => found.id).catch(() => null);
+    return { ...row, systemIdentifier };
+}
+/** The same running server. A standby has its primary's identifier and started at another microsecond. */
+function isSameServer(a, b) {
+    const sameIdentifier = a.systemIdentifier === null || b.systemIdentifier === null || a.systemIdentifier === b.systemIdentifier;
+    return a.started === b.started && sameIdentifier;
+}
+/** Sessions in a database, other than our own. */
+async function countSessions(session, database) {
+    const [row] = await session.query(`SELECT count(*) AS sessions FROM pg_stat_activity WHERE datname = ${literal(database)} AND usesysid IS NOT NULL AND pid <> pg_backend_pid()`);
+    return row.sessions;
+}
+/** Ends the sessions of all users in a database, but for our own. */
+async function endSessions(session, database) {
+    await session.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${literal(database)} AND usesysid IS NOT NULL AND pid <> pg_backend_pid()`);
+}
+/** Drops a database with everybody in it. A database that is not there is fine. */
+async function dropDatabase(session, server, name) {
+    const quoted = identifier(name);
+    if (server.major >= 13)
+        return session.execute(`DROP DATABASE IF EXISTS ${quoted} WITH (FORCE)`);
+    try {
+        await session.execute(`ALTER DATABASE ${quoted} ALLOW_CONNECTIONS false`);
+    }
+    catch (error) {
+        if (error instanceof DatabaseError && error.sqlstate === '3D000')
+            return;
+        throw error;
+    }
+    await endSessions(session, name);
+    await session.execute(`DROP DATABASE IF EXISTS ${quoted}`);
+}
+
+;// CONCATENATED MODULE: ./build/src/process/pending.js
+
+const STATE = 'pending';
+const pending_open = new Set();
+function save() {
+    if (process.env.GITHUB_STATE)
+        saveState(STATE, JSON.stringify([...pending_open]));
+}
+/**
+ * Writes down what a killed step would leave behind, where the post step finds it.
+ *
+ * @returns a function that crosses it out again
+ */
+function notePending(item) {
+    pending_open.add(item);
+    save();
+    return () => crossOut(item);
+}
+/** Forgets what has been removed. */
+function crossOut(item) {
+    if (pending_open.delete(item))
+        save();
+}
+/** What an attempt that has ended could not remove. Processes live longer than an attempt. */
+function openLeftovers() {
+    return [...pending_open].filter(({ kind }) => kind !== 'process');
+}
+/** In the post step: what main could not finish, the latest first. */
+function readPending() {
+    const state = getState(STATE);
+    return state ? JSON.parse(state).reverse() : [];
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/keys.js
+const EXTENSION = '.dump';
+const MANIFEST_EXTENSION = '.dump.json';
+const PATTERN = /^([\w-]+)\/([\w-]+)\/([\w-]+)\/(\d{4})-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d{6})\.dump$/;
+/**
+ * A part of a key from any text: what is not a letter, digit, `_` or `-` becomes `_`, as in django-pgclone; so does a
+ * `-` at the beginning, which a program could take for an option.
+ */
+function keyPart(text) {
+    return text.replace(/^-|[^A-Za-z0-9_-]/g, '_');
+}
+/** The key of a dump made now. Node's clock counts milliseconds; the last three digits keep two runs apart. */
+function newDumpKey(parts, now, microseconds = Math.floor(Math.random() * 1000)) {
+    const time = now.toISOString().slice(0, -1) + String(microseconds).padStart(3, '0');
+    const folder = [parts.instance, parts.database, parts.config].map((part) => keyPart(part) || '_').join('/');
+    return parseDumpKey(`${folder}/${time.replace(/[T:.]/g, '-')}${EXTENSION}`);
+}
+/** @returns null when the text is no key in our layout. */
+function parseDumpKey(key) {
+    const match = PATTERN.exec(key);
+    if (!match)
+        return null;
+    const [, instance, database, config, year, month, day, hour, minute, second, fraction] = match;
+    const createdAt = `${year}-${month}-${day}T${hour}:${minute}:${second}.${fraction}Z`;
+    if (Number.isNaN(Date.parse(createdAt)))
+        return null;
+    return { key, instance: instance, database: database, config: config, createdAt };
+}
+/** The key of the manifest of a dump. */
+function manifestKey(key) {
+    return `${key}.json`;
+}
+/** Whether a key looks like that of a manifest; its dump may be gone. */
+function isManifestKey(key) {
+    return key.endsWith(MANIFEST_EXTENSION);
+}
+/** Whether a reference names one dump and not the newest of many. */
+function isFullKey(reference) {
+    return reference.endsWith(EXTENSION);
+}
+/**
+ * What is wrong with a reference to a dump, or null. A key never leaves the storage location: no `..`, no absolute
+ * path, nothing that a shell, a file system or the AWS CLI could read as something else.
+ */
+function referenceProblem(reference) {
+    if (/[\u0000-\u001f\u007f]/.test(reference))
+        return 'contains a control character';
+    if (reference.includes('\\'))
+        return 'contains a backslash; the parts of a key are separated by /';
+    if (reference.startsWith('/'))
+        return 'starts with /; it is relative to storage-location';
+    const parts = reference.replace(/\/$/, '').split('/');
+    if (parts.some((part) => part === '' || part === '.' || part === '..'))
+        return 'has an empty part, "." or ".."';
+    if (parts.some((part) => part.startsWith('-')))
+        return 'has a part that starts with -';
+    if (/^[A-Za-z]:/.test(reference))
+        return 'starts with a drive letter';
+    return null;
+}
+/** Whether a key lies below a prefix of whole parts: `prod` covers `prod/…` and not `prod-eu/…`. */
+function isBelow(key, prefix) {
+    const folder = prefix.replace(/\/$/, '');
+    return folder === '' || key.startsWith(`${folder}/`);
+}
+
+;// CONCATENATED MODULE: external "node:stream/consumers"
+const consumers_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/consumers");
+;// CONCATENATED MODULE: ./build/src/process/run.js
+
+
+/** Runs a short command to its end and keeps its output (UTF-8). A cancelled run ends the command. */
+async function run(file, args, options) {
+    options.signal?.throwIfAborted();
+    const child = startChild(file, args, { ...options, stdin: 'stream', stdout: 'stream' });
+    const cancel = () => void endChild(child, ['SIGTERM', 'SIGKILL'], 1000);
+    options.signal?.addEventListener('abort', cancel, { once: true });
+    child.stdin.end(options.input ?? '');
+    const stdout = await (0,consumers_namespaceObject.text)(child.stdout).catch(() => '');
+    const exit = await child.exited;
+    options.signal?.removeEventListener('abort', cancel);
+    options.signal?.throwIfAborted();
+    return { exit, stdout, child };
+}
+/** As `run`, and throws the command's own reason unless it ended with 0. */
+async function runChecked(...args) {
+    const { exit, stdout, child } = await run(...args);
+    if (!succeeded(exit))
+        throw childFailure(child, exit);
+    return stdout;
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/command.js
+
+
+
+const PROXY = /^(?:https?|no|all)_proxy$/i;
+/** The command as it is spawned: `sudo -n` never asks for a password, it fails at once instead. */
+function withSudo(command, isRoot) {
+    if (!command.asRoot || isRoot)
+        return command;
+    const kept = ['http_proxy', 'https_proxy', 'no_proxy', ...Object.keys(command.env ?? {})];
+    return {
+        ...command,
+        file: 'sudo',
+        args: ['-n', `--preserve-env=${kept.join(',')}`, command.file, ...command.args],
+    };
+}
+/** Runs a short command silently. Only a cancelled run throws; a timeout is a failure like any other. */
+async function runCommand(command, { environment, signal }) {
+    const { file, args } = withSudo(command, environment.isRoot);
+    const seconds = command.timeoutSeconds ?? 60;
+    const timeout = AbortSignal.timeout(seconds * 1000);
+    try {
+        const { exit, stdout, child } = await run(file, args, {
+            name: command.file,
+            env: {
+                ...toolEnvironment(environment.env),
+                ...pick(environment.env, (name) => PROXY.test(name)),
+                ...command.env,
+            },
+            onErrorLine: () => false,
+            signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+        });
+        return child_succeeded(exit) ? { ok: true, stdout } : { ok: false, reason: reasonOf(child, exit) };
+    }
+    catch (error) {
+        signal?.throwIfAborted();
+        if (!timeout.aborted)
+            throw error;
+        return { ok: false, reason: `${command.file} did not end within ${seconds} s` };
+    }
+}
+/** Package managers say the cause first and the consequence last, so a single line would not do. */
+function reasonOf(child, exit) {
+    const said = child.tail.slice(-3).map((line) => line.trim());
+    return [`${child.name} ${describeExit(exit)}`, ...said].join(': ').replace(/\.$/, '');
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/install.js
+
+let last = Promise.resolve();
+/**
+ * One installation after the other: the two tools are looked for at the same time, and every package manager has a lock for
+ * which the second would wait in vain, or not at all (apk).
+ */
+function oneAtATime(work) {
+    const result = last.then(work);
+    last = result.catch(() => undefined);
+    return result;
+}
+/** Tries one way after the other until `find` finds what was wanted. Adds to `failures` what went wrong. */
+async function tryInOrder(attempts, options, find, failures) {
+    const refusal = await refusalOfRoot(attempts, options);
+    if (refusal) {
+        failures.push(refusal);
+        return undefined;
+    }
+    for (const attempt of attempts) {
+        options.log(`Installing ${attempt.name} …`);
+        const failure = await runAttempt(attempt, options);
+        // A failed command may still have left what we need, and a good one may not have brought it.
+        const found = await find();
+        if (found) {
+            options.log(`Installed ${attempt.name}, whose signature or digest the package manager checks`);
+            return found;
+        }
+        failures.push(`${attempt.name}: ${failure ?? 'installed, but it does not serve'}`);
+        options.log(failures.at(-1));
+    }
+    return undefined;
+}
+/** Why we may not do what needs root, asked once instead of failing at every attempt. */
+async function refusalOfRoot(attempts, options) {
+    const needed = attempts.some(({ commands }) => commands.some(({ asRoot }) => asRoot));
+    if (!needed || options.environment.isRoot)
+        return undefined;
+    const sudo = await runCommand({ file: 'true', args: [], asRoot: true }, options);
+    return sudo.ok
+        ? undefined
+        : `packages need root, and sudo without a password does not work here (${sudo.reason})`;
+}
+async function runAttempt(attempt, options) {
+    try {
+        for (const command of attempt.commands) {
+            const result = await runCommand(command, options);
+            if (!result.ok)
+                return result.reason;
+        }
+        return undefined;
+    }
+    finally {
+        // Also after a cancel, so without its signal.
+        for (const command of attempt.cleanup ?? [])
+            await runCommand(command, { environment: options.environment });
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/version.js
+/** Negative when `a` is the older of two dotted versions, positive when it is the newer. Missing parts count as 0. */
+function compareVersions(a, b) {
+    const [left, right] = [parts(a), parts(b)];
+    for (let index = 0; index < Math.max(left.length, right.length); index += 1) {
+        const difference = (left[index] ?? 0) - (right[index] ?? 0);
+        if (difference !== 0)
+            return difference;
+    }
+    return 0;
+}
+/** Whether `version` lies in a closed range. */
+function isBetween(version, oldest, newest) {
+    return compareVersions(version, oldest) >= 0 && compareVersions(version, newest) <= 0;
+}
+function parts(version) {
+    return version.split('.').map((part) => Number.parseInt(part, 10) || 0);
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/pair-rule.js
+
+/** The last major whose pg_restore says nothing that a server up to that major does not know. */
+const LAST_WITHOUT_TRANSACTION_TIMEOUT = 16;
+/** How many majors above the first fitting one are worth trying to install. */
+const NEWER_MAJORS = 2;
+/**
+ * Which client serves which server, measured:
+ * - pg_dump refuses a server of a newer major; pg_restore refuses an archive of a newer archive version. This is the
+ *   only place that says so: where an archive's header is rewritten on the way, leave `archiveClientMajor` out.
+ * - pg_restore 17+ starts with `SET transaction_timeout`, which servers up to 16 do not know. Our restore lets that one
+ *   error pass, so it is the second choice and not forbidden.
+ * - pg_restore has no upper limit for the server: an older one loads into a newer server, as the last choice.
+ */
+function oldestUsable(need) {
+    return need.purpose === 'dump' ? need.serverMajor : (need.archiveClientMajor ?? 0);
+}
+/** How well a major serves, higher is better, or null for not at all. */
+function fitness(major, need) {
+    if (major < oldestUsable(need))
+        return null;
+    if (major < need.serverMajor)
+        return major - 1000;
+    if (need.serverMajor <= LAST_WITHOUT_TRANSACTION_TIMEOUT && major > LAST_WITHOUT_TRANSACTION_TIMEOUT)
+        return -major;
+    return major;
+}
+/** The majors worth installing, best first. `reserve` serve too, but not before other sources were tried. */
+function majorsToInstall(need, requested) {
+    if (requested !== 'auto')
+        return { preferred: [requested], reserve: [] };
+    const first = Math.max(oldestUsable(need), need.serverMajor);
+    const last = LAST_WITHOUT_TRANSACTION_TIMEOUT;
+    if (first > last)
+        return { preferred: range(first, first + NEWER_MAJORS), reserve: [] };
+    return { preferred: range(first, last).reverse(), reserve: range(last + 1, last + NEWER_MAJORS) };
+}
+/**
+ * Picks the client for a server, or says which major to install.
+ *
+ * @throws when `postgres-version` asks for a client that cannot do the work.
+ */
+function chooseClient(clients, need, requested) {
+    if (requested !== 'auto')
+        refuseUnusable(requested, need);
+    const rated = clients
+        .filter(({ major }) => requested === 'auto' || major === requested)
+        .map((client) => ({ client, fit: fitness(client.major, need) }))
+        .filter((entry) => entry.fit !== null)
+        .sort((a, b) => b.fit - a.fit || compareVersions(b.client.version, a.client.version));
+    const best = rated[0]?.client;
+    if (best)
+        return { client: best, reason: reasonFor(best.major, need, requested) };
+    const missing = majorsToInstall(need, requested).preferred[0];
+    return { missing, reason: reasonMissing(clients, need, requested) };
+}
+function refuseUnusable(requested, need) {
+    const oldest = oldestUsable(need);
+    if (requested >= oldest)
+        return;
+    const cause = need.purpose === 'dump'
+        ? `the server is PostgreSQL ${oldest}, and pg_dump refuses a server newer than itself`
+        : `the dump was written by pg_dump ${oldest}, and an older pg_restore may not be able to read it`;
+    throw new Error(`postgres-version: ${requested} cannot be used: ${cause}. Set it to ${oldest} or newer, or to auto.`);
+}
+function reasonFor(major, need, requested) {
+    const server = `a PostgreSQL ${need.serverMajor} server`;
+    if (requested !== 'auto')
+        return `postgres-version: ${requested}, for ${server}`;
+    if (major < need.serverMajor)
+        return `older than ${server}, but pg_restore loads into newer servers`;
+    if (need.serverMajor <= LAST_WITHOUT_TRANSACTION_TIMEOUT && major > LAST_WITHOUT_TRANSACTION_TIMEOUT) {
+        return `newer than wanted for ${server}: there is no client ${need.serverMajor} to ${LAST_WITHOUT_TRANSACTION_TIMEOUT}`;
+    }
+    return `fits ${server}`;
+}
+function reasonMissing(clients, need, requested) {
+    const found = clients.map(({ version, directory }) => `${version} in ${directory}`).join(', ');
+    const wanted = requested === 'auto'
+        ? `PostgreSQL ${need.serverMajor} needs a client of major ${oldestUsable(need) || need.serverMajor} or newer`
+        : `postgres-version asks for client ${requested}`;
+    return `${wanted}; found: ${found || 'none'}`;
+}
+function range(first, last) {
+    return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/packages.js
+/**
+ * apt as a script runs it: no questions, no extras, patient with another apt that holds the lock (a fresh machine
+ * updates itself), and not patient with a mirror that does not answer.
+ */
+function aptGet(args) {
+    const options = [
+        'DPkg::Lock::Timeout=120',
+        'Acquire::Retries=2',
+        'Acquire::http::Timeout=20',
+        'Acquire::https::Timeout=20',
+    ];
+    return {
+        file: 'apt-get',
+        args: ['-q', '-y', ...options.flatMap((option) => ['-o', option]), ...args],
+        asRoot: true,
+        env: { DEBIAN_FRONTEND: 'noninteractive' },
+        timeoutSeconds: 600,
+    };
+}
+const APT_UPDATE = aptGet(['update']);
+/** `apt-get install` without what packages merely recommend. */
+function aptInstall(...packages) {
+    return aptGet(['install', '--no-install-recommends', ...packages]);
+}
+const PACKAGE_TIMEOUT = 600;
+/** Installs a package the way its system does it. For apt, a second attempt follows with fresh package lists. */
+function packageAttempts(manager, packageName) {
+    const name = `${packageName} (${manager})`;
+    switch (manager) {
+        case 'apt':
+            return [
+                { name, commands: [aptInstall(packageName)] },
+                { name: `${name} with fresh package lists`, commands: [APT_UPDATE, aptInstall(packageName)] },
+            ];
+        case 'apk':
+            return [{ name, commands: [asRoot('apk', 'add', '--no-cache', '--wait', '120', packageName)] }];
+        case 'dnf':
+            return [{ name, commands: [asRoot('dnf', '-y', '-q', 'install', packageName)] }];
+        case 'brew':
+            return [{ name, commands: [brewInstall(packageName)] }];
+        case 'none':
+            return [];
+    }
+}
+/** A command of a package manager, with the time such things take. */
+function asRoot(file, ...args) {
+    return { file, args, asRoot: true, timeoutSeconds: PACKAGE_TIMEOUT };
+}
+/** Copies a file of ours to a place of the system, where everybody may read it. */
+function placeFile(source, target) {
+    return asRoot('install', '-D', '-m', '644', source, target);
+}
+/** Homebrew refuses to run as root, and would otherwise first update all of itself. */
+function brewInstall(formula) {
+    const env = { HOMEBREW_NO_AUTO_UPDATE: '1', HOMEBREW_NO_INSTALL_CLEANUP: '1', HOMEBREW_NO_ENV_HINTS: '1' };
+    return { file: 'brew', args: ['install', '--quiet', formula], env, timeoutSeconds: PACKAGE_TIMEOUT };
+}
+
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __nccwpck_require__(8161);
+// EXTERNAL MODULE: external "node:http"
+var external_node_http_ = __nccwpck_require__(7067);
+// EXTERNAL MODULE: external "node:stream"
+var external_node_stream_ = __nccwpck_require__(7075);
+;// CONCATENATED MODULE: external "node:stream/promises"
+const external_node_stream_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
+;// CONCATENATED MODULE: ./build/src/tools/download.js
+
+
+
+
+/** Milliseconds that the connection and every next byte may take, so that a machine without internet falls back soon. */
+const PATIENCE = 10_000;
+/**
+ * Downloads a file, from the mirror where there is one. Fewer or more bytes than Content-Length says, a stall, and any status but 200 are errors.
+ * A proxy named by the environment is used (`HTTPS_PROXY`, `NO_PROXY`; needs Node 24.14).
+ */
+async function download(original, file, { environment, signal, downloadBaseUrl }, patience = PATIENCE) {
+    const url = mirrored(original, downloadBaseUrl);
+    const stalled = new AbortController();
+    const stall = () => stalled.abort(new Error(`nothing came for ${patience / 1000} s`));
+    const timer = setTimeout(stall, patience);
+    const restoreProxy = external_node_http_.setGlobalProxyFromEnv?.(environment.env);
+    try {
+        const response = await fetch(url, {
+            signal: signal ? AbortSignal.any([signal, stalled.signal]) : stalled.signal,
+        });
+        if (response.status !== 200 || !response.body)
+            throw new Error(`the server answered ${response.status}`);
+        const body = external_node_stream_.Readable.fromWeb(response.body);
+        body.on('data', () => timer.refresh());
+        await (0,external_node_stream_promises_namespaceObject.pipeline)(body, (0,external_node_fs_namespaceObject.createWriteStream)(file, { mode: 0o600 }));
+    }
+    catch (error) {
+        signal?.throwIfAborted();
+        throw new Error(`${url} could not be downloaded: ${rootCause(error)}`, { cause: error });
+    }
+    finally {
+        clearTimeout(timer);
+        restoreProxy?.();
+    }
+}
+/**
+ * The address of something on a mirror: `https://host/path` is below the mirror's own address as `host/path`, which is
+ * what `wget --force-directories` makes and what a reverse proxy can serve for all hosts alike.
+ */
+function mirrored(url, mirror) {
+    return mirror === null ? url : `${mirror.replace(/\/+$/, '')}/${url.replace(/^https?:\/\//, '')}`;
+}
+/** fetch says `fetch failed`; the reason is inside. */
+function rootCause(error) {
+    let cause = error;
+    while (cause instanceof Error && cause.cause)
+        cause = cause.cause;
+    return cause instanceof Error ? cause.message : String(cause);
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/pgdg-key.js
+/**
+ * The public key of PostgreSQL's apt repository, without the signatures of third parties
+ * (https://wiki.postgresql.org/wiki/Apt, https://www.postgresql.org/media/keys/ACCC4CF8.asc). It is embedded so that no
+ * key is ever fetched and believed in the same breath.
+ */
+const PGDG_KEY = {
+    fingerprint: 'B97B0AFCAA1A47F044F244A07FCC7D46ACCC4CF8',
+    armored: `-----BEGIN PGP PUBLIC KEY BLOCK-----
+
+mQINBE6XR8IBEACVdDKT2HEH1IyHzXkb4nIWAY7echjRxo7MTcj4vbXAyBKOfjja
+UrBEJWHN6fjKJXOYWXHLIYg0hOGeW9qcSiaa1/rYIbOzjfGfhE4x0Y+NJHS1db0V
+G6GUj3qXaeyqIJGS2z7m0Thy4Lgr/LpZlZ78Nf1fliSzBlMo1sV7PpP/7zUO+aA4
+bKa8Rio3weMXQOZgclzgeSdqtwKnyKTQdXY5MkH1QXyFIk1nTfWwyqpJjHlgtwMi
+c2cxjqG5nnV9rIYlTTjYG6RBglq0SmzF/raBnF4Lwjxq4qRqvRllBXdFu5+2pMfC
+IZ10HPRdqDCTN60DUix+BTzBUT30NzaLhZbOMT5RvQtvTVgWpeIn20i2NrPWNCUh
+hj490dKDLpK/v+A5/i8zPvN4c6MkDHi1FZfaoz3863dylUBR3Ip26oM0hHXf4/2U
+A/oA4pCl2W0hc4aNtozjKHkVjRx5Q8/hVYu+39csFWxo6YSB/KgIEw+0W8DiTII3
+RQj/OlD68ZDmGLyQPiJvaEtY9fDrcSpI0Esm0i4sjkNbuuh0Cvwwwqo5EF1zfkVj
+Tqz2REYQGMJGc5LUbIpk5sMHo1HWV038TWxlDRwtOdzw08zQA6BeWe9FOokRPeR2
+AqhyaJJwOZJodKZ76S+LDwFkTLzEKnYPCzkoRwLrEdNt1M7wQBThnC5z6wARAQAB
+tBxQb3N0Z3JlU1FMIERlYmlhbiBSZXBvc2l0b3J5iQJOBBMBCAA4AhsDBQsJCAcD
+BRUKCQgLBRYCAwEAAh4BAheAFiEEuXsK/KoaR/BE8kSgf8x9RqzMTPgFAlhtCD8A
+CgkQf8x9RqzMTPgECxAAk8uL+dwveTv6eH21tIHcltt8U3Ofajdo+D/ayO53LiYO
+xi27kdHD0zvFMUWXLGxQtWyeqqDRvDagfWglHucIcaLxoxNwL8+e+9hVFIEskQAY
+kVToBCKMXTQDLarz8/J030Pmcv3ihbwB+jhnykMuyyNmht4kq0CNgnlcMCdVz0d3
+z/09puryIHJrD+A8y3TD4RM74snQuwc9u5bsckvRtRJKbP3GX5JaFZAqUyZNRJRJ
+Tn2OQRBhCpxhlZ2afkAPFIq2aVnEt/Ie6tmeRCzsW3lOxEH2K7MQSfSu/kRz7ELf
+Cz3NJHj7rMzC+76Rhsas60t9CjmvMuGONEpctijDWONLCuch3Pdj6XpC+MVxpgBy
+2VUdkunb48YhXNW0jgFGM/BFRj+dMQOUbY8PjJjsmVV0joDruWATQG/M4C7O8iU0
+B7o6yVv4m8LDEN9CiR6r7H17m4xZseT3f+0QpMe7iQjz6XxTUFRQxXqzmNnloA1T
+7VjwPqIIzkj/u0V8nICG/ktLzp1OsCFatWXh7LbU+hwYl6gsFH/mFDqVxJ3+DKQi
+vyf1NatzEwl62foVjGUSpvh3ymtmtUQ4JUkNDsXiRBWczaiGSuzD9Qi0ONdkAX3b
+ewqmN4TfE+XIpCPxxHXwGq9Rv1IFjOdCX0iG436GHyTLC1tTUIKF5xV4Y0+cXIM=
+=oiB/
+-----END PGP PUBLIC KEY BLOCK-----
+`,
+};
+
+;// CONCATENATED MODULE: ./build/src/tools/postgres-apt.js
+
+
+
+
+
+
+
+const KEY_FILE = '/etc/apt/keyrings/pgclone-action-pgdg.asc';
+const SOURCE_FILE = '/etc/apt/sources.list.d/pgclone-action-pgdg.list';
+/** PostgreSQL's own apt repository (https://wiki.postgresql.org/wiki/Apt), trusted with its own key only. */
+function pgdgSource(codename, mirror) {
+    const repository = mirrored('https://apt.postgresql.org/pub/repos/apt', mirror);
+    return `deb [signed-by=${KEY_FILE}] ${repository} ${codename}-pgdg main\n`;
+}
+/** The majors for which `apt-cache policy` names a candidate. */
+function majorsInPolicy(policy) {
+    const candidate = /^postgresql-client-(\d+):\n(?:.*\n)? *Candidate: (?!\(none\))/gm;
+    return [...policy.matchAll(candidate)].map((match) => Number(match[1]));
+}
+/**
+ * The ways to get a client with apt, best first: a fitting major of the distribution, the best major of PostgreSQL's
+ * repository, and only then a major of the distribution that serves less well.
+ *
+ * @param available majors that the configured repositories hold.
+ * @param folder    holds the key and the source list, as `writePgdgFiles` made it.
+ */
+function aptAttempts(majors, available, folder) {
+    const packaged = (wanted) => wanted
+        .filter((major) => available.includes(major))
+        .slice(0, 1)
+        .flatMap((major) => packageAttempts('apt', `postgresql-client-${major}`));
+    return [
+        ...packaged(majors.preferred),
+        pgdgAttempt(majors.preferred[0], folder),
+        ...packaged(majors.reserve),
+    ];
+}
+/** Reads the list of PostgreSQL's repository alone: fast, and any failure of it counts, of others none. */
+const PGDG_UPDATE = aptGet([
+    'update',
+    ...['-o', `Dir::Etc::SourceList=${SOURCE_FILE}`, '-o', 'Dir::Etc::SourceParts=-'],
+    ...['-o', 'APT::Get::List-Cleanup=0', '-o', 'APT::Update::Error-Mode=any'],
+]);
+/** The repository is there only while we install: a key of ours must not clash with one that the user adds later. */
+function pgdgAttempt(major, folder) {
+    return {
+        name: `postgresql-client-${major} from apt.postgresql.org`,
+        commands: [
+            aptInstall('ca-certificates'),
+            placeFile((0,external_node_path_namespaceObject.join)(folder, 'key.asc'), KEY_FILE),
+            placeFile((0,external_node_path_namespaceObject.join)(folder, 'source.list'), SOURCE_FILE),
+            PGDG_UPDATE,
+            aptInstall(`postgresql-client-${major}`),
+        ],
+        cleanup: [asRoot('rm', '-f', SOURCE_FILE, KEY_FILE)],
+    };
+}
+/** Asks apt which of the majors it holds, with fresh package lists when it holds none of the preferred ones. */
+async function availableMajors({ preferred, reserve }, options) {
+    const packages = [...preferred, ...reserve].map((major) => `postgresql-client-${major}`);
+    const ask = async () => {
+        const result = await runCommand({ file: 'apt-cache', args: ['policy', ...packages] }, options);
+        return result.ok ? majorsInPolicy(result.stdout) : [];
+    };
+    const known = await ask();
+    if (preferred.some((major) => known.includes(major)))
+        return known;
+    options.log('Updating the package lists …');
+    const updated = await runCommand(APT_UPDATE, options);
+    if (!updated.ok)
+        options.log(updated.reason);
+    return ask();
+}
+/** Runs `work` with a folder that holds the files of PostgreSQL's repository. */
+async function withPgdgFiles(codename, mirror, work) {
+    const folder = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)((0,external_node_os_.tmpdir)(), 'pgclone-apt-'));
+    try {
+        await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(folder, 'key.asc'), PGDG_KEY.armored);
+        await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(folder, 'source.list'), pgdgSource(codename, mirror));
+        return await work(folder);
+    }
+    finally {
+        await (0,promises_namespaceObject.rm)(folder, { recursive: true, force: true });
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/openpgp.js
+
+
+const SIGNATURE = 2;
+const PUBLIC_KEY = 6;
+const RSA = 1;
+const BINARY_DOCUMENT = 0;
+/** RFC 4880, 9.4; weaker ones are no proof any more. */
+const HASHES = { 8: 'sha256', 9: 'sha384', 10: 'sha512' };
+/** The bytes inside of `-----BEGIN …-----`, without the checksum. */
+function dearmor(armored) {
+    const blocks = [
+        ...armored.matchAll(/^-----BEGIN [^\n]+\r?\n(?:[^\r\n]+\r?\n)*\r?\n([A-Za-z0-9+/\r\n]+=*)[^-]*-----END /gm),
+    ];
+    if (blocks.length !== 1)
+        throw new Error(`it has ${blocks.length} armored blocks instead of one`);
+    return Buffer.from(blocks[0][1], 'base64');
+}
+/** Splits bytes into packets, whose length has an old and a new form (RFC 4880, 4.2). */
+function packets(bytes) {
+    const found = [];
+    for (let at = 0; at < bytes.length;) {
+        const [tag, start, length] = packetHeader(bytes, at);
+        if (start + length > bytes.length)
+            throw new Error('it is cut');
+        found.push({ tag, body: bytes.subarray(start, start + length) });
+        at = start + length;
+    }
+    return found;
+}
+/** Tag, and where the body starts and how long it is. Reading behind the end throws. */
+function packetHeader(bytes, at) {
+    const first = bytes.readUInt8(at);
+    if ((first & 0x80) === 0)
+        throw new Error('it is no OpenPGP data');
+    if ((first & 0x40) === 0) {
+        const size = 1 << (first & 3);
+        if (size === 8)
+            throw new Error('it has a packet without a length');
+        return [(first >> 2) & 15, at + 1 + size, bytes.readUIntBE(at + 1, size)];
+    }
+    const tag = first & 63;
+    const length = bytes.readUInt8(at + 1);
+    if (length < 192)
+        return [tag, at + 2, length];
+    if (length < 224)
+        return [tag, at + 3, ((length - 192) << 8) + bytes.readUInt8(at + 2) + 192];
+    if (length < 255)
+        throw new Error('it has a packet in parts');
+    return [tag, at + 6, bytes.readUInt32BE(at + 2)];
+}
+/** A multiprecision integer: its length in bits, then its bytes. */
+function readNumber(body, at) {
+    const end = at + 2 + Math.ceil(body.readUInt16BE(at) / 8);
+    if (end > body.length)
+        throw new Error('it is cut');
+    return { value: body.subarray(at + 2, end), end };
+}
+/** The fingerprint of the one primary key in an armored key block (version 4; RFC 4880, 12.2). @throws when there is not exactly one. */
+function fingerprintOf(armored) {
+    const keys = packets(dearmor(armored)).filter(({ tag }) => tag === PUBLIC_KEY);
+    const [key] = keys;
+    if (!key || keys.length !== 1)
+        throw new Error(`it holds ${keys.length} keys instead of one`);
+    const length = Buffer.alloc(2);
+    length.writeUInt16BE(key.body.length);
+    const hash = (0,external_node_crypto_.createHash)('sha1').update(Buffer.of(0x99)).update(length).update(key.body);
+    return hash.digest('hex').toUpperCase();
+}
+function rsaKey({ armored, fingerprint }) {
+    if (fingerprintOf(armored) !== fingerprint)
+        throw new Error(`the key is not ${fingerprint}`);
+    const { body } = packets(dearmor(armored)).find(({ tag }) => tag === PUBLIC_KEY);
+    if (body[0] !== 4 || body[5] !== RSA)
+        throw new Error('the key is no RSA key of version 4');
+    const modulus = readNumber(body, 6);
+    const exponent = readNumber(body, modulus.end);
+    const [n, e] = [modulus.value.toString('base64url'), exponent.value.toString('base64url')];
+    return (0,external_node_crypto_.createPublicKey)({ key: { kty: 'RSA', n, e }, format: 'jwk' });
+}
+/** What was signed beside the file, and the number that signs it (RFC 4880, 5.2.3 and 5.2.4). */
+function readSignature(bytes) {
+    const all = packets(bytes);
+    const [{ tag, body } = { tag: 0, body: Buffer.alloc(0) }] = all;
+    if (all.length !== 1 || tag !== SIGNATURE)
+        throw new Error('it is no detached signature');
+    const [version, type, algorithm, hashAlgorithm] = body;
+    const hash = HASHES[hashAlgorithm ?? 0];
+    if (version !== 4 || type !== BINARY_DOCUMENT || algorithm !== RSA || !hash) {
+        throw new Error('it is no RSA signature of a file with SHA-2');
+    }
+    const hashedEnd = 6 + body.readUInt16BE(4);
+    const unhashedEnd = hashedEnd + 2 + body.readUInt16BE(hashedEnd);
+    const trailer = Buffer.from([4, 0xff, 0, 0, 0, 0]);
+    trailer.writeUInt32BE(hashedEnd, 2);
+    const { value } = readNumber(body, unhashedEnd + 2);
+    return { hash, hashed: body.subarray(0, hashedEnd), trailer, value };
+}
+/**
+ * Throws unless `signature` is the signer's detached signature of `file`. The fingerprint decides who that is, not the
+ * expiry date of our copy of the key, which AWS moves on from year to year.
+ */
+async function assertSigned(file, signature, signer) {
+    const key = rsaKey(signer);
+    const { hash, hashed, trailer, value } = readSignature(signature);
+    const verify = (0,external_node_crypto_.createVerify)(hash);
+    for await (const chunk of (0,external_node_fs_namespaceObject.createReadStream)(file))
+        verify.update(chunk);
+    const size = (key.asymmetricKeyDetails?.modulusLength ?? 0) / 8;
+    const padded = Buffer.concat([Buffer.alloc(Math.max(0, size - value.length)), value]);
+    if (!verify.update(hashed).update(trailer).verify(key, padded)) {
+        throw new Error(`it is no signature of this file by ${signer.fingerprint}`);
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/tool-directory.js
+
+
+
+/**
+ * Where we keep what we downloaded, best first: the runner's tool cache, which outlives the job on a self-hosted runner,
+ * and the runner's temporary folder where the cache is missing or not ours to write.
+ */
+function toolDirectories({ env }) {
+    const places = [env.RUNNER_TOOL_CACHE, env.RUNNER_TEMP, (0,external_node_os_.tmpdir)()].filter((place) => place !== undefined);
+    return [...new Set(places.filter((place) => place !== ''))].map((place) => (0,external_node_path_namespaceObject.join)(place, 'pgclone-action'));
+}
+/**
+ * Runs `work` with an empty folder on the file system of the first tool directory that can be written, and with that
+ * directory; nothing of the folder stays.
+ */
+async function withStaging(environment, work) {
+    const { folder, directory } = await makeStaging(toolDirectories(environment));
+    try {
+        return await work(folder, directory);
+    }
+    finally {
+        await (0,promises_namespaceObject.rm)(folder, { recursive: true, force: true, maxRetries: 5 });
+    }
+}
+async function makeStaging(directories) {
+    let reason;
+    for (const directory of directories) {
+        try {
+            await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(directory), { recursive: true });
+            return { folder: await (0,promises_namespaceObject.mkdtemp)(`${directory}-`), directory };
+        }
+        catch (error) {
+            reason = error;
+        }
+    }
+    throw reason;
+}
+/** Moves a finished folder to its place in one step, over a broken one that may be there. */
+async function moveIntoPlace(folder, home) {
+    await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(home), { recursive: true });
+    await (0,promises_namespaceObject.rm)(home, { recursive: true, force: true, maxRetries: 5 });
+    await (0,promises_namespaceObject.rename)(folder, home);
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/postgres-dnf.js
+
+
+
+
+
+
+
+const YUM = 'https://download.postgresql.org/pub/repos/yum';
+const postgres_dnf_KEY_FILE = '/etc/pki/rpm-gpg/pgclone-action-pgdg.asc';
+const REPOSITORY_FILE = '/etc/yum.repos.d/pgclone-action-pgdg.repo';
+/** The keys that sign PostgreSQL's yum repository, one for each architecture (https://yum.postgresql.org/news/). */
+const PGDG = {
+    x64: {
+        machine: 'x86_64',
+        key: 'PGDG-RPM-GPG-KEY-RHEL',
+        fingerprint: 'D4BF08AE67A0B4C7A1DBCCD240BCA2B408B40D20',
+    },
+    arm64: {
+        machine: 'aarch64',
+        key: 'PGDG-RPM-GPG-KEY-AARCH64-RHEL',
+        fingerprint: 'B031F89FC983E98262906B6E177B343BB9738825',
+    },
+};
+/**
+ * A major from the distribution: Fedora, RHEL 10 and Amazon Linux have packages like `postgresql17`, RHEL 8 and 9 the
+ * stream 17 of the module `postgresql`.
+ */
+function dnfAttempts(major) {
+    const stream = `postgresql:${major}/client`;
+    return [
+        ...packageAttempts('dnf', `postgresql${major}`),
+        {
+            name: `${stream} (dnf module)`,
+            commands: [asRoot('dnf', '-y', '-q', 'module', 'install', stream)],
+        },
+    ];
+}
+/**
+ * PostgreSQL's own repository for RHEL and its rebuilds, trusted with its own key only. `module_hotfixes` lets its
+ * packages pass where the distribution's module would hide them.
+ */
+function pgdgRepository(major, rhelMajor, machine, mirror) {
+    const lines = [
+        '[pgclone-action-pgdg]',
+        `name=PostgreSQL ${major}`,
+        `baseurl=${mirrored(YUM, mirror)}/${major}/redhat/rhel-${rhelMajor}-${machine}`,
+        'enabled=1',
+        'gpgcheck=1',
+        `gpgkey=file://${postgres_dnf_KEY_FILE}`,
+        'module_hotfixes=1',
+    ];
+    return `${lines.join('\n')}\n`;
+}
+/** The repository is there only while we install, as with apt. */
+function postgres_dnf_pgdgAttempt(major, folder) {
+    return {
+        name: `postgresql${major} from yum.postgresql.org`,
+        commands: [
+            placeFile((0,external_node_path_namespaceObject.join)(folder, 'key.asc'), postgres_dnf_KEY_FILE),
+            placeFile((0,external_node_path_namespaceObject.join)(folder, 'pgdg.repo'), REPOSITORY_FILE),
+            asRoot('dnf', '-y', '-q', 'install', `postgresql${major}`),
+        ],
+        cleanup: [asRoot('rm', '-f', REPOSITORY_FILE, postgres_dnf_KEY_FILE)],
+    };
+}
+/** The distribution's best major, that of PostgreSQL's repository, and then what else would serve. */
+async function installWithDnf({ preferred, reserve }, system, options, find, failures) {
+    const [best, ...others] = [...preferred, ...reserve];
+    const fromDistribution = (majors) => tryInOrder(majors.flatMap(dnfAttempts), options, find, failures);
+    return ((await fromDistribution([best])) ??
+        (await installFromPgdg(best, system, options, find, failures)) ??
+        (await fromDistribution(others)));
+}
+async function installFromPgdg(major, { rhelMajor }, options, find, failures) {
+    const source = PGDG[options.environment.arch];
+    if (rhelMajor === null || !source)
+        return undefined;
+    return withStaging(options.environment, async (folder) => {
+        try {
+            await fetchKey(source, (0,external_node_path_namespaceObject.join)(folder, 'key.asc'), options);
+        }
+        catch (error) {
+            options.signal?.throwIfAborted();
+            failures.push(error.message);
+            return undefined;
+        }
+        const repository = pgdgRepository(major, rhelMajor, source.machine, options.downloadBaseUrl);
+        await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(folder, 'pgdg.repo'), repository);
+        return tryInOrder([postgres_dnf_pgdgAttempt(major, folder)], options, find, failures);
+    });
+}
+/** @throws unless the file holds the key with the fingerprint that we know, and no other. */
+async function fetchKey({ key, fingerprint }, file, options) {
+    const url = `${YUM}/keys/${key}`;
+    await download(url, file, options);
+    const found = fingerprintOf(await (0,promises_namespaceObject.readFile)(file, 'latin1'));
+    if (found !== fingerprint)
+        throw new Error(`${url} is the key ${found} and not ${fingerprint}`);
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/vendor-signature.js
+
+/** Prints the state of a file's Authenticode signature and who made it. */
+const AUTHENTICODE = '$s = Get-AuthenticodeSignature -LiteralPath $env:PGCLONE_FILE; "$($s.Status) $($s.SignerCertificate.Subject)"';
+const VENDORS = {
+    // 94KV3E626L is Amazon's team at Apple, as the AWS CLI install guide says.
+    pkg: {
+        vendor: 'Amazon',
+        expects: /Status: signed by a developer certificate[\s\S]*\(94KV3E626L\)/,
+    },
+    msi: { vendor: 'Amazon', expects: /^Valid (?:.*, )?O="?Amazon(?: Web Services|\.com)/ },
+    // The subject that GitHub's own image scripts expect (actions/runner-images, Install-PostgreSQL.ps1).
+    'postgresql-installer': {
+        vendor: 'EnterpriseDB',
+        expects: /^Valid (?:.*, )?O=EnterpriseDB Corporation(?:,|$)/m,
+    },
+};
+/** How a platform checks the vendor's signature of a file, and what its answer must hold. */
+function vendorCheck(kind, file) {
+    const command = kind === 'pkg'
+        ? { file: 'pkgutil', args: ['--check-signature', file] }
+        : { file: 'powershell', args: ['-NoProfile', '-Command', AUTHENTICODE], env: { PGCLONE_FILE: file } };
+    return { command, expects: VENDORS[kind].expects };
+}
+/** Throws unless the platform says that the vendor signed the file. @returns what proved it, for the log */
+async function assertVendorSigned(file, kind, options) {
+    const { command, expects } = vendorCheck(kind, file);
+    const { vendor } = VENDORS[kind];
+    const result = await runCommand(command, options);
+    if (!result.ok)
+        throw new Error(`its signature is not good: ${result.reason}`);
+    if (!expects.test(result.stdout))
+        throw new Error(`it is not signed by ${vendor}`);
+    return `the signature of ${vendor} (${command.file})`;
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/postgres-windows.js
+
+
+
+
+
+
+/** Lists the newest release of each major: `[{"major": "17", "latestMinor": "6", …}]`. */
+const RELEASES = 'https://www.postgresql.org/versions.json';
+/**
+ * EnterpriseDB's installer, which is the published form of the programs that carries a signature; the zip archives
+ * beside it carry none (https://www.enterprisedb.com/downloads/postgres-postgresql-downloads).
+ */
+function installerUrl(release) {
+    return `https://get.enterprisedb.com/postgresql/postgresql-${release}-1-windows-x64.exe`;
+}
+/** The newest release of a major, as in `17.6`. */
+function newestRelease(releases, major) {
+    const list = JSON.parse(releases);
+    const entry = list.find((release) => release.major === String(major));
+    if (!entry || !/^\d+$/.test(entry.latestMinor))
+        throw new Error(`versions.json has no PostgreSQL ${major}`);
+    return `${major}.${entry.latestMinor}`;
+}
+/**
+ * How the installer is made to unpack and do nothing else: no service, no registry
+ * (https://www.enterprisedb.com/docs/supported-open-source/postgresql/installing/command_line_parameters). `RunAsInvoker`
+ * keeps Windows from asking for an administrator.
+ */
+function extractCommand(installer, folder) {
+    const unattended = ['--mode', 'unattended', '--unattendedmodeui', 'none', '--extract-only', '1'];
+    return {
+        file: installer,
+        args: [...unattended, '--disable-components', 'pgAdmin,stackbuilder', '--prefix', folder],
+        env: { __COMPAT_LAYER: 'RunAsInvoker' },
+        timeoutSeconds: 600,
+    };
+}
+/** Puts the programs of a major into our tool directory, where the search finds them. */
+async function installWindowsClient(major, options) {
+    const { environment, log } = options;
+    await withStaging(environment, async (folder, directory) => {
+        const releases = (0,external_node_path_namespaceObject.join)(folder, 'versions.json');
+        await download(RELEASES, releases, options);
+        const release = newestRelease(await (0,promises_namespaceObject.readFile)(releases, 'utf8'), major);
+        const installer = (0,external_node_path_namespaceObject.join)(folder, 'installer.exe');
+        await download(installerUrl(release), installer, options);
+        const proof = await assertVendorSigned(installer, 'postgresql-installer', options);
+        log(`The PostgreSQL ${release} installer is genuine by ${proof}`);
+        const unpacked = (0,external_node_path_namespaceObject.join)(folder, 'pgsql');
+        const result = await runCommand(extractCommand(installer, unpacked), options);
+        if (!result.ok)
+            throw new Error(result.reason);
+        await moveIntoPlace(unpacked, (0,external_node_path_namespaceObject.join)(directory, 'postgresql', release));
+    });
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/system.js
+
+
+const FAMILIES = [
+    ['apt', /\b(?:debian|ubuntu)\b/],
+    ['apk', /\balpine\b/],
+    ['dnf', /\b(?:fedora|rhel|centos|amzn|rocky|almalinux)\b/],
+];
+/** Those whose packages fit RHEL of the same major. Amazon Linux 2 calls itself like it, and follows none. */
+const RHEL = /\b(?:rhel|centos|rocky|almalinux|ol)\b/;
+/** Reads the system from its platform and its os-release(5) text. */
+function describeSystem(platform, osRelease) {
+    if (platform === 'darwin')
+        return { packageManager: 'brew', codename: '', rhelMajor: null, name: 'macOS' };
+    if (platform === 'win32')
+        return { packageManager: 'none', codename: '', rhelMajor: null, name: 'Windows' };
+    const value = (key) => new RegExp(`^${key}=["']?([^"'\\n]*)`, 'm').exec(osRelease)?.[1] ?? '';
+    const family = `${value('ID')} ${value('ID_LIKE')}`;
+    return {
+        packageManager: FAMILIES.find(([, names]) => names.test(family))?.[0] ?? 'none',
+        // Derivatives such as Mint carry their own codename beside Ubuntu's, whose repositories they share.
+        codename: value('UBUNTU_CODENAME') || value('VERSION_CODENAME'),
+        rhelMajor: RHEL.test(family) && value('ID') !== 'amzn' ? Number.parseInt(value('VERSION_ID'), 10) : null,
+        name: value('PRETTY_NAME') || platform,
+    };
+}
+/** As `describeSystem`, for the machine at hand. */
+async function readSystem({ platform, root }) {
+    const read = (path) => (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(root, path), 'utf8').catch(() => '');
+    return describeSystem(platform, (await read('etc/os-release')) || (await read('usr/lib/os-release')));
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/postgres-install.js
+
+
+
+
+
+
+/**
+ * The ways to get a client where the package names are all that matters:
+ * - Alpine: `postgresql17-client`, programs in /usr/libexec/postgresql17.
+ * - Homebrew: `postgresql@17`, built with lz4 and zstd, which `libpq` is not.
+ */
+function namedAttempts(manager, majors) {
+    return [...majors.preferred, ...majors.reserve].flatMap((major) => {
+        switch (manager) {
+            case 'apk':
+                return packageAttempts(manager, `postgresql${major}-client`);
+            case 'brew':
+                return packageAttempts(manager, `postgresql@${major}`);
+            default:
+                return [];
+        }
+    });
+}
+/** Installs a client of one of the majors, best first, until `find` finds one that serves. */
+async function installPostgres(majors, options, find, failures) {
+    const { environment } = options;
+    if (environment.platform === 'win32')
+        return installOnWindows(majors, options, find, failures);
+    const system = await readSystem(environment);
+    if (system.packageManager === 'dnf')
+        return installWithDnf(majors, system, options, find, failures);
+    if (system.packageManager !== 'apt') {
+        const attempts = namedAttempts(system.packageManager, majors);
+        if (attempts.length === 0)
+            failures.push(`there is no way to install it on ${system.name} that we know`);
+        return tryInOrder(attempts, options, find, failures);
+    }
+    const available = await availableMajors(majors, options);
+    return withPgdgFiles(system.codename, options.downloadBaseUrl, (folder) => tryInOrder(aptAttempts(majors, available, folder), options, find, failures));
+}
+async function installOnWindows({ preferred: [major] }, options, find, failures) {
+    options.log(`Downloading the PostgreSQL ${major} programs from EnterpriseDB …`);
+    try {
+        await installWindowsClient(major, options);
+        return await find();
+    }
+    catch (error) {
+        options.signal?.throwIfAborted();
+        failures.push(error.message);
+        return undefined;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/search-path.js
+
+
+
+/** The absolute directories of PATH, in order. */
+function pathDirectories({ env }) {
+    const directories = (env.PATH ?? env.Path ?? '').split(external_node_path_namespaceObject.delimiter);
+    return [...new Set(directories.filter((directory) => (0,external_node_path_namespaceObject.isAbsolute)(directory)))];
+}
+/**
+ * What exists under `root` and matches the patterns, which are relative to it, in the order of the patterns.
+ * glob does not walk through links, which Homebrew's folders are, so it does no more than the wildcards.
+ */
+async function matching(root, patterns) {
+    const found = [];
+    for (const pattern of patterns) {
+        const parts = pattern.split('/');
+        const fixed = parts.splice(parts.findLastIndex((part) => part.includes('*')) + 1);
+        const folders = parts.length > 0 ? (0,promises_namespaceObject.glob)(parts.join('/'), { cwd: root }) : [''];
+        for await (const folder of folders)
+            found.push((0,external_node_path_namespaceObject.join)(root, folder, ...fixed));
+    }
+    return found.filter((path) => (0,external_node_fs_namespaceObject.existsSync)(path));
+}
+/** Whether there is a file (or a link to one). */
+async function isFile(path) {
+    return (0,promises_namespaceObject.stat)(path).then((entry) => entry.isFile(), () => false);
+}
+/** A program's file name on a platform. */
+function programName(name, platform) {
+    return platform === 'win32' ? `${name}.exe` : name;
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/postgres-search.js
+
+
+
+
+
+/** Where Homebrew keeps its packages: on Apple silicon, on Intel, on Linux. Both formulas are keg-only, that is, not on PATH. */
+const HOMEBREW = ['opt/homebrew', 'usr/local', 'home/linuxbrew/.linuxbrew'].flatMap((prefix) => [
+    `${prefix}/opt/postgresql@*/bin`,
+    `${prefix}/opt/libpq/bin`,
+]);
+/** Where packages put the programs of one major. Relative to the root of the file system. */
+const PATTERNS = {
+    // Debian and PostgreSQL's apt repository; PostgreSQL's yum repository; Alpine.
+    linux: ['usr/lib/postgresql/*/bin', 'usr/pgsql-*/bin', 'usr/libexec/postgresql*', ...HOMEBREW],
+    // EnterpriseDB's installer, and Postgres.app.
+    darwin: [...HOMEBREW, 'Library/PostgreSQL/*/bin', 'Applications/Postgres.app/Contents/Versions/[0-9]*/bin'],
+    win32: ['Program Files/PostgreSQL/*/bin'],
+};
+/**
+ * Every client on this machine, each once, those of known places first and those of PATH after them.
+ * Debian's /usr/bin/pg_dump is left out: it is `pg_wrapper`, which picks the major by rules of its own.
+ */
+async function findPostgresClients(environment) {
+    const { platform, env, root } = environment;
+    const directories = [
+        ...(await matching(root, PATTERNS[platform] ?? [])),
+        // Windows runners name the place of theirs in PGBIN.
+        ...(env.PGBIN ? [env.PGBIN] : []),
+        ...(await Promise.all(toolDirectories(environment).map((directory) => matching(directory, ['postgresql/*/bin'])))).flat(),
+        ...pathDirectories(environment),
+    ];
+    const seen = new Set();
+    const found = [];
+    for (const directory of directories) {
+        const real = await (0,promises_namespaceObject.realpath)((0,external_node_path_namespaceObject.join)(directory, programName('pg_dump', platform))).catch(() => null);
+        if (!real || seen.has(real) || (0,external_node_path_namespaceObject.basename)(real) === 'pg_wrapper')
+            continue;
+        seen.add(real);
+        found.push(directory);
+    }
+    const clients = await Promise.all(found.map((directory) => inspect(directory, environment)));
+    return clients.filter((client) => client !== null);
+}
+/** A directory counts when the three programs are there, answer, and are of one major. */
+async function inspect(directory, environment) {
+    const at = (name) => (0,external_node_path_namespaceObject.join)(directory, programName(name, environment.platform));
+    const programs = [at('pg_dump'), at('pg_restore'), at('psql')];
+    if (!(await Promise.all(programs.map(isFile))).every(Boolean))
+        return null;
+    const versions = await Promise.all(programs.map((program) => postgresVersion(program, environment)));
+    const majors = new Set(versions.map((version) => Number.parseInt(version, 10)));
+    const [major] = majors;
+    if (majors.size !== 1 || !major)
+        return null;
+    const [pgDump, pgRestore, psql] = programs;
+    return { directory, major, version: versions[0], pgDump, pgRestore, psql };
+}
+/** `15.18` from `pg_dump (PostgreSQL) 15.18 (Debian …)`, empty when the program does not work. */
+async function postgresVersion(program, environment) {
+    const result = await runCommand({ file: program, args: ['--version'], timeoutSeconds: 20 }, { environment });
+    return (result.ok && /\(PostgreSQL\) (\d+[\w.]*)/.exec(result.stdout)?.[1]) || '';
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/advisories.js
+
+/** Flaws of the client programs, with the first release of each major that mends them. */
+const ADVISORIES = [
+    {
+        id: 'CVE-2025-8714',
+        harm: 'a hostile source server can plant commands in SQL that psql then runs on this machine',
+        // https://www.postgresql.org/support/security/CVE-2025-8714/
+        fixed: { 13: '13.22', 14: '14.19', 15: '15.14', 16: '16.10', 17: '17.6' },
+    },
+    {
+        id: 'CVE-2026-6477',
+        harm: 'a hostile server can overwrite memory of pg_dump',
+        // https://www.postgresql.org/support/security/CVE-2026-6477/
+        fixed: { 14: '14.23', 15: '15.18', 16: '16.14', 17: '17.10', 18: '18.4' },
+    },
+];
+/** The last major that serves every server up to its own, and so the one to take in place of an older one. */
+const UNIVERSAL = 16;
+/** The day of each major's last release (https://www.postgresql.org/support/versioning/). */
+const LAST_RELEASE = {
+    13: '2025-11-13',
+    14: '2026-11-12',
+    15: '2027-11-11',
+    16: '2028-11-09',
+    17: '2029-11-08',
+    18: '2030-11-14',
+};
+/** One sentence for every known flaw of this client, with the release that mends it, and one when it gets no more fixes. */
+function clientWarnings(client, now = new Date()) {
+    return [...flaws(client), ...endOfLife(client, now)];
+}
+function flaws(client) {
+    return ADVISORIES.flatMap(({ id, harm, fixed }) => {
+        const firstGood = fixed[client.major];
+        const oldestMended = Math.min(...Object.keys(fixed).map(Number));
+        if (firstGood ? compareVersions(client.version, firstGood) >= 0 : client.major > oldestMended)
+            return [];
+        const cure = firstGood
+            ? `update it to ${firstGood} or newer`
+            : `no release of major ${client.major} mends it, use ${fixed[UNIVERSAL]} or newer`;
+        return `PostgreSQL client ${client.version} has ${id} (${harm}): ${cure}.`;
+    });
+}
+function endOfLife({ major, version }, now) {
+    const oldest = Math.min(...Object.keys(LAST_RELEASE).map(Number));
+    const day = LAST_RELEASE[major];
+    if (day ? now <= new Date(day) : major >= oldest)
+        return [];
+    const since = day ? `since ${day}` : 'for years';
+    return [
+        `PostgreSQL client ${version} has had no fixes ${since}: use client ${UNIVERSAL} or newer (postgres-version).`,
+    ];
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/postgres.js
+
+
+
+
+
+
+
+/** For the first look at a server whose version we do not know yet; any psql serves, so best the one at hand. */
+const FIRST_LOOK = { preferred: [16, 17, 18, 15, 14], reserve: [] };
+/** The newest client at hand; installs one when there is none. */
+async function anyClient(options) {
+    const newest = async () => {
+        const clients = await findPostgresClients(options.environment);
+        return clients.sort((a, b) => compareVersions(b.version, a.version))[0];
+    };
+    const { postgresVersion } = options;
+    const wanted = postgresVersion === 'auto' ? FIRST_LOOK : { preferred: [postgresVersion], reserve: [] };
+    return (await newest()) ?? (await install(wanted, 'none was found', options, newest));
+}
+/** The client that fits the need; installs one when none at hand does. Logs which one it is. */
+async function provideClient(need, options) {
+    const choose = async () => chooseClient(await findPostgresClients(options.environment), need, options.postgresVersion);
+    const first = await choose();
+    const chosen = 'client' in first
+        ? first
+        : await install(majorsToInstall(need, options.postgresVersion), first.reason, options, async () => {
+            const choice = await choose();
+            return 'client' in choice ? choice : undefined;
+        });
+    const { client, reason } = chosen;
+    options.log(`PostgreSQL client ${client.version} in ${client.directory} (${reason})`);
+    return client;
+}
+async function install(wanted, reason, options, find) {
+    const major = wanted.preferred[0];
+    const missing = `A PostgreSQL client (pg_dump, pg_restore, psql) is missing: ${reason}.`;
+    const byHand = `Install one before this step, for example postgresql-client-${major} on Debian or Ubuntu, ` +
+        `postgresql${major}-client on Alpine, or postgresql@${major} with Homebrew`;
+    if (options.installTools === 'never') {
+        throw new Error(`${missing} install-tools is never. ${byHand}, or set install-tools to auto.`);
+    }
+    const failures = [];
+    // Whoever installed before us may have brought what we want.
+    const found = await oneAtATime(async () => (await find()) ?? installPostgres(wanted, options, find, failures));
+    if (found)
+        return found;
+    throw new Error(`${missing} Installing it failed: ${failures.join('; ')}. ${byHand}.`);
+}
+
 ;// CONCATENATED MODULE: ./build/src/aws/database-token.js
 /** Amazon: "Connecting to your DB instance using IAM authentication": a token opens connections for 15 minutes. */
 const RENEW = 10 * 60_000;
@@ -40197,26 +42495,6 @@ class DatabaseToken {
     }
 }
 
-;// CONCATENATED MODULE: ./build/src/report/secrets.js
-/** The secrets of this run, so that no text of ours ever shows one, wherever it is written. */
-const known = new Set();
-/** Values shorter than this would blank out ordinary words all over the log. */
-const SHORTEST_SECRET = 4;
-/** Remembers a secret; returns whether it is long enough to be hidden. */
-function rememberSecret(value) {
-    const longEnough = (text) => text.trim().length >= SHORTEST_SECRET;
-    // Programs print line by line, and so we see a secret of several lines in pieces.
-    for (const piece of [value, ...value.split(/\r\n|\n|\r/)])
-        if (longEnough(piece))
-            known.add(piece);
-    return longEnough(value);
-}
-/** The text with every known secret replaced, longest first so that no tail of a longer one stays. */
-function hideSecrets(text) {
-    const secrets = [...known].sort((a, b) => b.length - a.length);
-    return secrets.reduce((hidden, secret) => hidden.replaceAll(secret, '***'), text);
-}
-
 ;// CONCATENATED MODULE: ./build/src/inputs/masks.js
 
 
@@ -40252,72 +42530,6 @@ function mask(secrets) {
         if (rememberSecret(secret))
             setSecret(secret);
     }
-}
-
-;// CONCATENATED MODULE: ./build/src/storage/keys.js
-const EXTENSION = '.dump';
-const MANIFEST_EXTENSION = '.dump.json';
-const PATTERN = /^([\w-]+)\/([\w-]+)\/([\w-]+)\/(\d{4})-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d{6})\.dump$/;
-/**
- * A part of a key from any text: what is not a letter, digit, `_` or `-` becomes `_`, as in django-pgclone; so does a
- * `-` at the beginning, which a program could take for an option.
- */
-function keyPart(text) {
-    return text.replace(/^-|[^A-Za-z0-9_-]/g, '_');
-}
-/** The key of a dump made now. Node's clock counts milliseconds; the last three digits keep two runs apart. */
-function newDumpKey(parts, now, microseconds = Math.floor(Math.random() * 1000)) {
-    const time = now.toISOString().slice(0, -1) + String(microseconds).padStart(3, '0');
-    const folder = [parts.instance, parts.database, parts.config].map((part) => keyPart(part) || '_').join('/');
-    return parseDumpKey(`${folder}/${time.replace(/[T:.]/g, '-')}${EXTENSION}`);
-}
-/** @returns null when the text is no key in our layout. */
-function parseDumpKey(key) {
-    const match = PATTERN.exec(key);
-    if (!match)
-        return null;
-    const [, instance, database, config, year, month, day, hour, minute, second, fraction] = match;
-    const createdAt = `${year}-${month}-${day}T${hour}:${minute}:${second}.${fraction}Z`;
-    if (Number.isNaN(Date.parse(createdAt)))
-        return null;
-    return { key, instance: instance, database: database, config: config, createdAt };
-}
-/** The key of the manifest of a dump. */
-function manifestKey(key) {
-    return `${key}.json`;
-}
-/** Whether a key looks like that of a manifest; its dump may be gone. */
-function isManifestKey(key) {
-    return key.endsWith(MANIFEST_EXTENSION);
-}
-/** Whether a reference names one dump and not the newest of many. */
-function isFullKey(reference) {
-    return reference.endsWith(EXTENSION);
-}
-/**
- * What is wrong with a reference to a dump, or null. A key never leaves the storage location: no `..`, no absolute
- * path, nothing that a shell, a file system or the AWS CLI could read as something else.
- */
-function referenceProblem(reference) {
-    if (/[\u0000-\u001f\u007f]/.test(reference))
-        return 'contains a control character';
-    if (reference.includes('\\'))
-        return 'contains a backslash; the parts of a key are separated by /';
-    if (reference.startsWith('/'))
-        return 'starts with /; it is relative to storage-location';
-    const parts = reference.replace(/\/$/, '').split('/');
-    if (parts.some((part) => part === '' || part === '.' || part === '..'))
-        return 'has an empty part, "." or ".."';
-    if (parts.some((part) => part.startsWith('-')))
-        return 'has a part that starts with -';
-    if (/^[A-Za-z]:/.test(reference))
-        return 'starts with a drive letter';
-    return null;
-}
-/** Whether a key lies below a prefix of whole parts: `prod` covers `prod/…` and not `prod-eu/…`. */
-function isBelow(key, prefix) {
-    const folder = prefix.replace(/\/$/, '');
-    return folder === '' || key.startsWith(`${folder}/`);
 }
 
 ;// CONCATENATED MODULE: ./build/src/storage/retention.js
@@ -40421,288 +42633,6 @@ function formatSpan({ years, months, days, hours }) {
         [hours, 'h'],
     ];
     return parts.map(([count, unit]) => (count > 0 ? `${count}${unit}` : '')).join('');
-}
-
-;// CONCATENATED MODULE: external "node:child_process"
-const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
-// EXTERNAL MODULE: external "node:events"
-var external_node_events_ = __nccwpck_require__(8474);
-;// CONCATENATED MODULE: external "node:readline"
-const external_node_readline_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:readline");
-;// CONCATENATED MODULE: external "node:timers/promises"
-const external_node_timers_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
-;// CONCATENATED MODULE: ./build/src/report/neutralise.js
-/**
- * Makes the text of other programs harmless before it reaches the log.
- *
- * The runner obeys `::command::` at the start of a line (after trimming) and `##[command]` anywhere in one
- * (actions/runner, ActionCommand.cs), and a carriage return starts a new line on a terminal. Rows of a table can
- * hold all three, and PostgreSQL prints rows in its error messages.
- */
-function neutralise(line) {
-    return (line
-        .replace(/[\r\n]+/g, ' ')
-        // First, because what is left when they are gone may be a command.
-        .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '')
-        .replace(/^\s*::/, ': :')
-        .replace(/::(?=[A-Za-z][\w-]*(?:\s[^:]*)?::)/g, ': :')
-        .replaceAll('##[', '# #['));
-}
-const MESSAGE_START = /^(?:pg_dump|pg_restore|psql)\b.*?: |^(?:ERROR|FATAL|PANIC|WARNING|NOTICE|INFO|LOG|HINT):/;
-/** `pg_restore` names the statement that failed, and with `--inserts` a statement is a row; psql shows a piece of it. */
-const ROW_DATA = /^(?:(DETAIL|CONTEXT|STATEMENT|QUERY|COPY)\b|(Command was): INSERT\b|(LINE \d+): (?:INSERT\b|\.\.\.))/;
-/** `invalid input syntax for type integer: "…"` and its kin quote the value of a row. */
-const QUOTED_VALUE = /((?:invalid|malformed|out of range|too long|cannot|value)[^"]*: )".*$/;
-/** The same for `value "…" is out of range for type integer`. */
-const VALUE_OUT_OF_RANGE = /\b(value )".*"( is out of range)/;
-/** An error message without the values of a row that it quotes. */
-function hideValues(message) {
-    const value = '(hidden, it may be row data)';
-    return message.replace(QUOTED_VALUE, `$1${value}`).replace(VALUE_OUT_OF_RANGE, `$1${value}$2`);
-}
-/**
- * A filter for the lines of one child's stderr that hides row data: the DETAIL, CONTEXT and COPY parts of a message,
- * with all their following lines (a row may contain line breaks), and values quoted in an error.
- *
- * @returns a function from a line to what may be shown of it, or null for nothing.
- */
-function rowDataFilter() {
-    let hiding = false;
-    return (line) => {
-        const part = ROW_DATA.exec(line);
-        if (part) {
-            hiding = true;
-            return `${part[1] ?? part[2] ?? part[3]}: (hidden, it may contain row data)`;
-        }
-        if (MESSAGE_START.test(line))
-            hiding = false;
-        if (hiding)
-            return null;
-        hiding = QUOTED_VALUE.test(line) && !line.endsWith('"');
-        return hideValues(line);
-    };
-}
-
-;// CONCATENATED MODULE: ./build/src/report/log.js
-
-
-
-/** What may be shown of a text of ours: no secret, no workflow command, one line. */
-function shown(text) {
-    return neutralise(hideSecrets(text));
-}
-/** What stands above an annotation, which GitHub shows away from the log. */
-const TITLE = 'pgclone';
-const warnings = [];
-/** The warnings since the last call, for the job summary. */
-function takeWarnings() {
-    return warnings.splice(0);
-}
-/** The only way to the log: every line loses its secrets and its power over the runner. */
-const log = {
-    info: (text) => info(shown(text)),
-    notice: (text) => notice(shown(text), { title: TITLE }),
-    warning: (text) => {
-        warnings.push(shown(text));
-        warning(shown(text), { title: TITLE });
-    },
-    debug: (text) => debug(shown(text)),
-    /** A line of a child process, set off by the child's name. */
-    child: (name, line) => info(`  ${name} | ${shown(line)}`),
-    /** Marks the step as failed with one sentence, under a title that says what failed. */
-    failed: (text, title) => {
-        process.exitCode = 1;
-        error(shown(text), { title });
-    },
-    /** A group that closes itself, also when its work throws. */
-    group: (title, work) => group(shown(title), work),
-};
-
-;// CONCATENATED MODULE: ./build/src/process/child.js
-
-
-
-
-
-
-
-const TAIL_LINES = 20;
-const LONGEST_LINE = 2000;
-const children = new Set();
-/** Starts a program, never through a shell. A program that cannot be started ends with `exited.error`. */
-function startChild(file, args, options) {
-    const name = options.name ?? file.replace(/^.*[\\/]/, '').replace(/\.exe$/i, '');
-    const stdio = [options.stdin === 'stream' ? 'pipe' : 'ignore', 'pipe', 'pipe'];
-    const spawned = (0,external_node_child_process_namespaceObject.spawn)(file, args, {
-        env: options.env,
-        cwd: options.cwd,
-        stdio: [...stdio],
-        windowsHide: true,
-    });
-    const tail = [];
-    // A broken pipe shows in the child's exit as well, with a better reason.
-    spawned.stdin?.on('error', () => undefined);
-    const reads = [readErrors(spawned, name, tail, options.onErrorLine)];
-    if (options.stdout !== 'stream')
-        reads.push(readLines(spawned.stdout, (line) => log.child(name, line)));
-    const child = {
-        name,
-        pid: spawned.pid,
-        stdin: spawned.stdin,
-        stdout: spawned.stdout,
-        exited: exitOf(spawned, reads),
-        get running() {
-            return spawned.exitCode === null && spawned.signalCode === null && spawned.pid !== undefined;
-        },
-        tail,
-        kill: (signal) => void spawned.kill(signal),
-    };
-    children.add(child);
-    void child.exited.then(() => children.delete(child));
-    return child;
-}
-/** Ends with the process and its stderr; a grandchild that keeps stderr open does not hold us. */
-async function exitOf(spawned, reads) {
-    let error = null;
-    spawned.on('error', (cause) => {
-        error = cause;
-    });
-    if (spawned.pid === undefined) {
-        if (!error)
-            [error] = (await (0,external_node_events_.once)(spawned, 'error').catch((cause) => [cause]));
-        return { code: null, signal: null, error };
-    }
-    const [code, signal] = await new Promise((resolve) => {
-        spawned.once('exit', (exitCode, exitSignal) => resolve([exitCode, exitSignal]));
-    });
-    await Promise.race([Promise.all(reads), (0,external_node_timers_promises_namespaceObject.setTimeout)(500, undefined, { ref: false })]);
-    return { code, signal, error: null };
-}
-async function readErrors(spawned, name, tail, onErrorLine) {
-    const filter = rowDataFilter();
-    await readLines(spawned.stderr, (line) => {
-        const wanted = onErrorLine?.(line) !== false;
-        const shown = filter(line);
-        if (shown === null || shown.trim() === '')
-            return;
-        if (wanted)
-            log.child(name, shown);
-        tail.push(hideSecrets(shown));
-        if (tail.length > TAIL_LINES)
-            tail.shift();
-    });
-}
-async function readLines(stream, onLine) {
-    const lines = (0,external_node_readline_namespaceObject.createInterface)({ input: stream, crlfDelay: Number.POSITIVE_INFINITY });
-    lines.on('line', (line) => onLine(line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE)}…` : line));
-    await (0,external_node_events_.once)(lines, 'close');
-}
-/** Whether the program ended well. */
-function child_succeeded(exit) {
-    return exit.code === 0;
-}
-/** How it ended, in words: `exit code 1`, `signal SIGKILL`, `could not be started: …`. */
-function describeExit(exit) {
-    if (exit.error)
-        return `could not be started: ${exit.error.message}`;
-    return exit.signal ? `was ended by ${exit.signal}` : `ended with exit code ${exit.code}`;
-}
-/** The sentence for a program that failed: its name, its end, and its last message. */
-function child_childFailure(child, exit) {
-    const reason = child.tail.findLast((line) => /error|fatal|denied|unable|failed/i.test(line)) ?? child.tail.at(-1);
-    return new Error(`${child.name} ${describeExit(exit)}${reason ? `: ${reason.trim()}` : ''}`);
-}
-/** Sends each signal in turn until the child is gone, waiting `grace` milliseconds after each. */
-async function endChild(child, signals, grace) {
-    for (const signal of signals) {
-        if (!child.running)
-            break;
-        child.kill(signal);
-        await Promise.race([child.exited, (0,external_node_timers_promises_namespaceObject.setTimeout)(grace, undefined, { ref: false })]);
-    }
-    return child.exited;
-}
-/** The last resort of a cancelled step: nothing that we started outlives us. */
-function killAllChildren() {
-    for (const child of children)
-        child.kill('SIGKILL');
-}
-
-;// CONCATENATED MODULE: ./build/src/process/environment.js
-/**
- * What every child may see of the job's environment. It is an allow-list: runner images preset `PGPASSWORD`, jobs set
- * `PGHOSTADDR` for something else, and `INPUT_*` carries our own secrets.
- */
-const ORDINARY = new Set([
-    'PATH',
-    'HOME',
-    'USER',
-    'LOGNAME',
-    'TMPDIR',
-    'TEMP',
-    'TMP',
-    'TZ',
-    'SSL_CERT_FILE',
-    'SSL_CERT_DIR',
-    'KRB5CCNAME',
-    'KRB5_CONFIG',
-]);
-/** The same for Windows, whose names have no case: it shows `Path` and `SystemRoot`, and Git's shell there all capitals. */
-const ORDINARY_ON_WINDOWS = new Set([
-    ...ORDINARY,
-    'PATHEXT',
-    'SYSTEMROOT',
-    'SYSTEMDRIVE',
-    'WINDIR',
-    'COMSPEC',
-    'PROGRAMFILES',
-    'PROGRAMDATA',
-    'USERNAME',
-    'USERPROFILE',
-    'APPDATA',
-    'LOCALAPPDATA',
-]);
-/** The entries of an environment whose names pass. */
-function pick(environment, passes) {
-    const entries = Object.entries(environment).filter((entry) => {
-        return entry[1] !== undefined && passes(entry[0]);
-    });
-    return Object.fromEntries(entries);
-}
-/** The least that a tool needs; messages in English, because we read them. */
-function toolEnvironment(environment, platform = process.platform) {
-    const isOrdinary = (name) => platform === 'win32' ? ORDINARY_ON_WINDOWS.has(name.toUpperCase()) : ORDINARY.has(name);
-    return { ...pick(environment, isOrdinary), LC_ALL: 'C' };
-}
-/** The job's environment for a hook of the user's: all of it, without our inputs and anybody's `PG*`. */
-function hookEnvironment(environment) {
-    return pick(environment, (name) => !/^(INPUT_|STATE_|PG)/.test(name) && name !== 'DATABASE_URL');
-}
-
-;// CONCATENATED MODULE: external "node:stream/consumers"
-const consumers_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/consumers");
-;// CONCATENATED MODULE: ./build/src/process/run.js
-
-
-/** Runs a short command to its end and keeps its output (UTF-8). A cancelled run ends the command. */
-async function run(file, args, options) {
-    options.signal?.throwIfAborted();
-    const child = startChild(file, args, { ...options, stdin: 'stream', stdout: 'stream' });
-    const cancel = () => void endChild(child, ['SIGTERM', 'SIGKILL'], 1000);
-    options.signal?.addEventListener('abort', cancel, { once: true });
-    child.stdin.end(options.input ?? '');
-    const stdout = await (0,consumers_namespaceObject.text)(child.stdout).catch(() => '');
-    const exit = await child.exited;
-    options.signal?.removeEventListener('abort', cancel);
-    options.signal?.throwIfAborted();
-    return { exit, stdout, child };
-}
-/** As `run`, and throws the command's own reason unless it ended with 0. */
-async function runChecked(...args) {
-    const { exit, stdout, child } = await run(...args);
-    if (!succeeded(exit))
-        throw childFailure(child, exit);
-    return stdout;
 }
 
 ;// CONCATENATED MODULE: ./build/src/storage/explain.js
@@ -40923,8 +42853,8 @@ class AwsError extends Error {
     code;
     /** What the CLI itself said. */
     detail;
-    constructor(message, code, detail) {
-        super(message);
+    constructor(message, code, detail, options) {
+        super(message, options);
         this.code = code;
         this.detail = detail;
     }
@@ -40995,7 +42925,8 @@ function awsFailure(child, exit, what) {
     const end = exit.error
         ? `could not be started: ${exit.error.message}`
         : (exit.signal ?? `exit code ${exit.code}`);
-    return new AwsError(`aws ${what} failed (${end}): ${sentence}`, code, detail);
+    const cause = child_childFailure(child, exit);
+    return new AwsError(`aws ${what} failed (${end}): ${sentence}`, code, detail, { cause });
 }
 
 ;// CONCATENATED MODULE: ./build/src/inputs/parse.js
@@ -41212,6 +43143,8 @@ function isPlainHttp(endpoint) {
 
 
 
+
+
 const WITHOUT_DATABASE = ['prune'];
 /** The commands that connect to `database-url`. */
 function needsDatabase({ command, local }) {
@@ -41230,6 +43163,20 @@ const rules_RULES = [
         !inputs.connection &&
         inputs.connectionFrom === 'environment' &&
         'database-url is missing (and there is no PGDATABASE or PGUSER in the environment)',
+    (inputs) => {
+        const { command, connection } = inputs;
+        const problem = needsDatabase(inputs) && command !== 'list' && connection && poolerProblem(connection);
+        return problem ? `database-url ${problem}` : false;
+    },
+    ({ command, sourceConnection }) => {
+        const problem = command === 'copy' && sourceConnection && poolerProblem(sourceConnection);
+        return problem ? `source-database-url ${problem}` : false;
+    },
+    (inputs) => inputs.tunnelCommand !== '' &&
+        needsDatabase(inputs) &&
+        inputs.connection !== null &&
+        addressesOf(inputs.connection).length === 0 &&
+        'tunnel-command needs a host in database-url, such as 127.0.0.1, and the port that the tunnel opens there',
     ({ command, sourceConnection }) => command === 'copy' && !sourceConnection && 'source-database-url is missing; copy reads from it',
     ({ command, dumpKey }) => READS_A_DUMP.includes(command) &&
         dumpKey === '' &&
@@ -41303,6 +43250,9 @@ function inputWarnings(inputs) {
     if (!TELLS_AGE.includes(command) && inputs.maxAge !== null) {
         warnings.push(`max-age has no effect with command: ${command}`);
     }
+    if (inputs.tunnelCommand !== '' && !needsDatabase(inputs)) {
+        warnings.push(`tunnel-command has no effect with command: ${command}`);
+    }
     if (command === 'dump' && inputs.dryRun) {
         warnings.push('dry-run has no effect on the dump itself, only on its keep rules');
     }
@@ -41339,25 +43289,6 @@ function awsBundle(version, { platform, arch }) {
     if (!linux)
         throw new Error(`AWS publishes no AWS CLI bundle for ${platform} on ${arch}`);
     return { kind: 'zip', url: `${OFFICIAL}/awscli-exe-linux-${linux}-${version}.zip` };
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/version.js
-/** Negative when `a` is the older of two dotted versions, positive when it is the newer. Missing parts count as 0. */
-function compareVersions(a, b) {
-    const [left, right] = [parts(a), parts(b)];
-    for (let index = 0; index < Math.max(left.length, right.length); index += 1) {
-        const difference = (left[index] ?? 0) - (right[index] ?? 0);
-        if (difference !== 0)
-            return difference;
-    }
-    return 0;
-}
-/** Whether `version` lies in a closed range. */
-function isBetween(version, oldest, newest) {
-    return compareVersions(version, oldest) >= 0 && compareVersions(version, newest) <= 0;
-}
-function parts(version) {
-    return version.split('.').map((part) => Number.parseInt(part, 10) || 0);
 }
 
 ;// CONCATENATED MODULE: ./build/src/tools/aws-version.js
@@ -41408,135 +43339,6 @@ function awsWarnings({ version, major }, { downloads, checksum }) {
     return warnings;
 }
 
-;// CONCATENATED MODULE: ./build/src/tools/command.js
-
-
-
-const PROXY = /^(?:https?|no|all)_proxy$/i;
-/** The command as it is spawned: `sudo -n` never asks for a password, it fails at once instead. */
-function withSudo(command, isRoot) {
-    if (!command.asRoot || isRoot)
-        return command;
-    const kept = ['http_proxy', 'https_proxy', 'no_proxy', ...Object.keys(command.env ?? {})];
-    return {
-        ...command,
-        file: 'sudo',
-        args: ['-n', `--preserve-env=${kept.join(',')}`, command.file, ...command.args],
-    };
-}
-/** Runs a short command silently. Only a cancelled run throws; a timeout is a failure like any other. */
-async function runCommand(command, { environment, signal }) {
-    const { file, args } = withSudo(command, environment.isRoot);
-    const seconds = command.timeoutSeconds ?? 60;
-    const timeout = AbortSignal.timeout(seconds * 1000);
-    try {
-        const { exit, stdout, child } = await run(file, args, {
-            name: command.file,
-            env: {
-                ...toolEnvironment(environment.env),
-                ...pick(environment.env, (name) => PROXY.test(name)),
-                ...command.env,
-            },
-            onErrorLine: () => false,
-            signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-        });
-        return child_succeeded(exit) ? { ok: true, stdout } : { ok: false, reason: reasonOf(child, exit) };
-    }
-    catch (error) {
-        signal?.throwIfAborted();
-        if (!timeout.aborted)
-            throw error;
-        return { ok: false, reason: `${command.file} did not end within ${seconds} s` };
-    }
-}
-/** Package managers say the cause first and the consequence last, so a single line would not do. */
-function reasonOf(child, exit) {
-    const said = child.tail.slice(-3).map((line) => line.trim());
-    return [`${child.name} ${describeExit(exit)}`, ...said].join(': ').replace(/\.$/, '');
-}
-
-;// CONCATENATED MODULE: external "node:fs"
-const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
-;// CONCATENATED MODULE: ./build/src/tools/search-path.js
-
-
-
-/** The absolute directories of PATH, in order. */
-function pathDirectories({ env }) {
-    const directories = (env.PATH ?? env.Path ?? '').split(external_node_path_namespaceObject.delimiter);
-    return [...new Set(directories.filter((directory) => (0,external_node_path_namespaceObject.isAbsolute)(directory)))];
-}
-/**
- * What exists under `root` and matches the patterns, which are relative to it, in the order of the patterns.
- * glob does not walk through links, which Homebrew's folders are, so it does no more than the wildcards.
- */
-async function matching(root, patterns) {
-    const found = [];
-    for (const pattern of patterns) {
-        const parts = pattern.split('/');
-        const fixed = parts.splice(parts.findLastIndex((part) => part.includes('*')) + 1);
-        const folders = parts.length > 0 ? (0,promises_namespaceObject.glob)(parts.join('/'), { cwd: root }) : [''];
-        for await (const folder of folders)
-            found.push((0,external_node_path_namespaceObject.join)(root, folder, ...fixed));
-    }
-    return found.filter((path) => (0,external_node_fs_namespaceObject.existsSync)(path));
-}
-/** Whether there is a file (or a link to one). */
-async function isFile(path) {
-    return (0,promises_namespaceObject.stat)(path).then((entry) => entry.isFile(), () => false);
-}
-/** A program's file name on a platform. */
-function programName(name, platform) {
-    return platform === 'win32' ? `${name}.exe` : name;
-}
-
-// EXTERNAL MODULE: external "node:os"
-var external_node_os_ = __nccwpck_require__(8161);
-;// CONCATENATED MODULE: ./build/src/tools/tool-directory.js
-
-
-
-/**
- * Where we keep what we downloaded, best first: the runner's tool cache, which outlives the job on a self-hosted runner,
- * and the runner's temporary folder where the cache is missing or not ours to write.
- */
-function toolDirectories({ env }) {
-    const places = [env.RUNNER_TOOL_CACHE, env.RUNNER_TEMP, (0,external_node_os_.tmpdir)()].filter((place) => place !== undefined);
-    return [...new Set(places.filter((place) => place !== ''))].map((place) => (0,external_node_path_namespaceObject.join)(place, 'pgclone-action'));
-}
-/**
- * Runs `work` with an empty folder on the file system of the first tool directory that can be written, and with that
- * directory; nothing of the folder stays.
- */
-async function withStaging(environment, work) {
-    const { folder, directory } = await makeStaging(toolDirectories(environment));
-    try {
-        return await work(folder, directory);
-    }
-    finally {
-        await (0,promises_namespaceObject.rm)(folder, { recursive: true, force: true, maxRetries: 5 });
-    }
-}
-async function makeStaging(directories) {
-    let reason;
-    for (const directory of directories) {
-        try {
-            await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(directory), { recursive: true });
-            return { folder: await (0,promises_namespaceObject.mkdtemp)(`${directory}-`), directory };
-        }
-        catch (error) {
-            reason = error;
-        }
-    }
-    throw reason;
-}
-/** Moves a finished folder to its place in one step, over a broken one that may be there. */
-async function moveIntoPlace(folder, home) {
-    await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(home), { recursive: true });
-    await (0,promises_namespaceObject.rm)(home, { recursive: true, force: true, maxRetries: 5 });
-    await (0,promises_namespaceObject.rename)(folder, home);
-}
-
 ;// CONCATENATED MODULE: ./build/src/tools/aws-search.js
 
 
@@ -41583,10 +43385,6 @@ async function inspectAws(path, environment) {
     return result.ok ? parseAwsVersion(path, result.stdout) : null;
 }
 
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
-;// CONCATENATED MODULE: external "node:stream/promises"
-const external_node_stream_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
 ;// CONCATENATED MODULE: ./build/src/tools/aws-key.js
 /**
  * The public key of the AWS CLI Team, which signs the official Linux bundles, as printed in the AWS CLI install guide
@@ -41627,218 +43425,12 @@ E91G7bb0hOb/cA==
 `,
 };
 
-// EXTERNAL MODULE: external "node:http"
-var external_node_http_ = __nccwpck_require__(7067);
-// EXTERNAL MODULE: external "node:stream"
-var external_node_stream_ = __nccwpck_require__(7075);
-;// CONCATENATED MODULE: ./build/src/tools/download.js
-
-
-
-
-/** Milliseconds that the connection and every next byte may take, so that a machine without internet falls back soon. */
-const PATIENCE = 10_000;
-/**
- * Downloads a file, from the mirror where there is one. Fewer or more bytes than Content-Length says, a stall, and any status but 200 are errors.
- * A proxy named by the environment is used (`HTTPS_PROXY`, `NO_PROXY`; needs Node 24.14).
- */
-async function download(original, file, { environment, signal, downloadBaseUrl }, patience = PATIENCE) {
-    const url = mirrored(original, downloadBaseUrl);
-    const stalled = new AbortController();
-    const stall = () => stalled.abort(new Error(`nothing came for ${patience / 1000} s`));
-    const timer = setTimeout(stall, patience);
-    const restoreProxy = external_node_http_.setGlobalProxyFromEnv?.(environment.env);
-    try {
-        const response = await fetch(url, {
-            signal: signal ? AbortSignal.any([signal, stalled.signal]) : stalled.signal,
-        });
-        if (response.status !== 200 || !response.body)
-            throw new Error(`the server answered ${response.status}`);
-        const body = external_node_stream_.Readable.fromWeb(response.body);
-        body.on('data', () => timer.refresh());
-        await (0,external_node_stream_promises_namespaceObject.pipeline)(body, (0,external_node_fs_namespaceObject.createWriteStream)(file, { mode: 0o600 }));
-    }
-    catch (error) {
-        signal?.throwIfAborted();
-        throw new Error(`${url} could not be downloaded: ${rootCause(error)}`, { cause: error });
-    }
-    finally {
-        clearTimeout(timer);
-        restoreProxy?.();
-    }
-}
-/**
- * The address of something on a mirror: `https://host/path` is below the mirror's own address as `host/path`, which is
- * what `wget --force-directories` makes and what a reverse proxy can serve for all hosts alike.
- */
-function mirrored(url, mirror) {
-    return mirror === null ? url : `${mirror.replace(/\/+$/, '')}/${url.replace(/^https?:\/\//, '')}`;
-}
-/** fetch says `fetch failed`; the reason is inside. */
-function rootCause(error) {
-    let cause = error;
-    while (cause instanceof Error && cause.cause)
-        cause = cause.cause;
-    return cause instanceof Error ? cause.message : String(cause);
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/openpgp.js
-
-
-const SIGNATURE = 2;
-const PUBLIC_KEY = 6;
-const RSA = 1;
-const BINARY_DOCUMENT = 0;
-/** RFC 4880, 9.4; weaker ones are no proof any more. */
-const HASHES = { 8: 'sha256', 9: 'sha384', 10: 'sha512' };
-/** The bytes inside of `-----BEGIN …-----`, without the checksum. */
-function dearmor(armored) {
-    const blocks = [
-        ...armored.matchAll(/^-----BEGIN [^\n]+\r?\n(?:[^\r\n]+\r?\n)*\r?\n([A-Za-z0-9+/\r\n]+=*)[^-]*-----END /gm),
-    ];
-    if (blocks.length !== 1)
-        throw new Error(`it has ${blocks.length} armored blocks instead of one`);
-    return Buffer.from(blocks[0][1], 'base64');
-}
-/** Splits bytes into packets, whose length has an old and a new form (RFC 4880, 4.2). */
-function packets(bytes) {
-    const found = [];
-    for (let at = 0; at < bytes.length;) {
-        const [tag, start, length] = packetHeader(bytes, at);
-        if (start + length > bytes.length)
-            throw new Error('it is cut');
-        found.push({ tag, body: bytes.subarray(start, start + length) });
-        at = start + length;
-    }
-    return found;
-}
-/** Tag, and where the body starts and how long it is. Reading behind the end throws. */
-function packetHeader(bytes, at) {
-    const first = bytes.readUInt8(at);
-    if ((first & 0x80) === 0)
-        throw new Error('it is no OpenPGP data');
-    if ((first & 0x40) === 0) {
-        const size = 1 << (first & 3);
-        if (size === 8)
-            throw new Error('it has a packet without a length');
-        return [(first >> 2) & 15, at + 1 + size, bytes.readUIntBE(at + 1, size)];
-    }
-    const tag = first & 63;
-    const length = bytes.readUInt8(at + 1);
-    if (length < 192)
-        return [tag, at + 2, length];
-    if (length < 224)
-        return [tag, at + 3, ((length - 192) << 8) + bytes.readUInt8(at + 2) + 192];
-    if (length < 255)
-        throw new Error('it has a packet in parts');
-    return [tag, at + 6, bytes.readUInt32BE(at + 2)];
-}
-/** A multiprecision integer: its length in bits, then its bytes. */
-function readNumber(body, at) {
-    const end = at + 2 + Math.ceil(body.readUInt16BE(at) / 8);
-    if (end > body.length)
-        throw new Error('it is cut');
-    return { value: body.subarray(at + 2, end), end };
-}
-/** The fingerprint of the one primary key in an armored key block (version 4; RFC 4880, 12.2). @throws when there is not exactly one. */
-function fingerprintOf(armored) {
-    const keys = packets(dearmor(armored)).filter(({ tag }) => tag === PUBLIC_KEY);
-    const [key] = keys;
-    if (!key || keys.length !== 1)
-        throw new Error(`it holds ${keys.length} keys instead of one`);
-    const length = Buffer.alloc(2);
-    length.writeUInt16BE(key.body.length);
-    const hash = (0,external_node_crypto_.createHash)('sha1').update(Buffer.of(0x99)).update(length).update(key.body);
-    return hash.digest('hex').toUpperCase();
-}
-function rsaKey({ armored, fingerprint }) {
-    if (fingerprintOf(armored) !== fingerprint)
-        throw new Error(`the key is not ${fingerprint}`);
-    const { body } = packets(dearmor(armored)).find(({ tag }) => tag === PUBLIC_KEY);
-    if (body[0] !== 4 || body[5] !== RSA)
-        throw new Error('the key is no RSA key of version 4');
-    const modulus = readNumber(body, 6);
-    const exponent = readNumber(body, modulus.end);
-    const [n, e] = [modulus.value.toString('base64url'), exponent.value.toString('base64url')];
-    return (0,external_node_crypto_.createPublicKey)({ key: { kty: 'RSA', n, e }, format: 'jwk' });
-}
-/** What was signed beside the file, and the number that signs it (RFC 4880, 5.2.3 and 5.2.4). */
-function readSignature(bytes) {
-    const all = packets(bytes);
-    const [{ tag, body } = { tag: 0, body: Buffer.alloc(0) }] = all;
-    if (all.length !== 1 || tag !== SIGNATURE)
-        throw new Error('it is no detached signature');
-    const [version, type, algorithm, hashAlgorithm] = body;
-    const hash = HASHES[hashAlgorithm ?? 0];
-    if (version !== 4 || type !== BINARY_DOCUMENT || algorithm !== RSA || !hash) {
-        throw new Error('it is no RSA signature of a file with SHA-2');
-    }
-    const hashedEnd = 6 + body.readUInt16BE(4);
-    const unhashedEnd = hashedEnd + 2 + body.readUInt16BE(hashedEnd);
-    const trailer = Buffer.from([4, 0xff, 0, 0, 0, 0]);
-    trailer.writeUInt32BE(hashedEnd, 2);
-    const { value } = readNumber(body, unhashedEnd + 2);
-    return { hash, hashed: body.subarray(0, hashedEnd), trailer, value };
-}
-/**
- * Throws unless `signature` is the signer's detached signature of `file`. The fingerprint decides who that is, not the
- * expiry date of our copy of the key, which AWS moves on from year to year.
- */
-async function assertSigned(file, signature, signer) {
-    const key = rsaKey(signer);
-    const { hash, hashed, trailer, value } = readSignature(signature);
-    const verify = (0,external_node_crypto_.createVerify)(hash);
-    for await (const chunk of (0,external_node_fs_namespaceObject.createReadStream)(file))
-        verify.update(chunk);
-    const size = (key.asymmetricKeyDetails?.modulusLength ?? 0) / 8;
-    const padded = Buffer.concat([Buffer.alloc(Math.max(0, size - value.length)), value]);
-    if (!verify.update(hashed).update(trailer).verify(key, padded)) {
-        throw new Error(`it is no signature of this file by ${signer.fingerprint}`);
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/vendor-signature.js
-
-/** Prints the state of a file's Authenticode signature and who made it. */
-const AUTHENTICODE = '$s = Get-AuthenticodeSignature -LiteralPath $env:PGCLONE_FILE; "$($s.Status) $($s.SignerCertificate.Subject)"';
-const VENDORS = {
-    // 94KV3E626L is Amazon's team at Apple, as the AWS CLI install guide says.
-    pkg: {
-        vendor: 'Amazon',
-        expects: /Status: signed by a developer certificate[\s\S]*\(94KV3E626L\)/,
-    },
-    msi: { vendor: 'Amazon', expects: /^Valid (?:.*, )?O="?Amazon(?: Web Services|\.com)/ },
-    // The subject that GitHub's own image scripts expect (actions/runner-images, Install-PostgreSQL.ps1).
-    'postgresql-installer': {
-        vendor: 'EnterpriseDB',
-        expects: /^Valid (?:.*, )?O=EnterpriseDB Corporation(?:,|$)/m,
-    },
-};
-/** How a platform checks the vendor's signature of a file, and what its answer must hold. */
-function vendorCheck(kind, file) {
-    const command = kind === 'pkg'
-        ? { file: 'pkgutil', args: ['--check-signature', file] }
-        : { file: 'powershell', args: ['-NoProfile', '-Command', AUTHENTICODE], env: { PGCLONE_FILE: file } };
-    return { command, expects: VENDORS[kind].expects };
-}
-/** Throws unless the platform says that the vendor signed the file. @returns what proved it, for the log */
-async function assertVendorSigned(file, kind, options) {
-    const { command, expects } = vendorCheck(kind, file);
-    const { vendor } = VENDORS[kind];
-    const result = await runCommand(command, options);
-    if (!result.ok)
-        throw new Error(`its signature is not good: ${result.reason}`);
-    if (!expects.test(result.stdout))
-        throw new Error(`it is not signed by ${vendor}`);
-    return `the signature of ${vendor} (${command.file})`;
-}
-
 // EXTERNAL MODULE: external "node:util"
 var external_node_util_ = __nccwpck_require__(7975);
 // EXTERNAL MODULE: external "node:zlib"
 var external_node_zlib_ = __nccwpck_require__(8522);
 ;// CONCATENATED MODULE: ./build/src/tools/zip.js
-var __addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+var zip_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
         if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
         var dispose, inner;
@@ -41860,7 +43452,7 @@ var __addDisposableResource = (undefined && undefined.__addDisposableResource) |
     }
     return value;
 };
-var __disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+var zip_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
     return function (env) {
         function fail(e) {
             env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
@@ -41920,7 +43512,7 @@ const inflate = (0,external_node_util_.promisify)(external_node_zlib_.inflateRaw
 async function assertWholeZip(file) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const handle = __addDisposableResource(env_1, await (0,promises_namespaceObject.open)(file), true);
+        const handle = zip_addDisposableResource(env_1, await (0,promises_namespaceObject.open)(file), true);
         await readDirectory(handle);
     }
     catch (e_1) {
@@ -41928,7 +43520,7 @@ async function assertWholeZip(file) {
         env_1.hasError = true;
     }
     finally {
-        const result_1 = __disposeResources(env_1);
+        const result_1 = zip_disposeResources(env_1);
         if (result_1)
             await result_1;
     }
@@ -41937,7 +43529,7 @@ async function assertWholeZip(file) {
 async function unzip(file, folder) {
     const env_2 = { stack: [], error: void 0, hasError: false };
     try {
-        const handle = __addDisposableResource(env_2, await (0,promises_namespaceObject.open)(file), true);
+        const handle = zip_addDisposableResource(env_2, await (0,promises_namespaceObject.open)(file), true);
         for (const entry of entriesOf(await readDirectory(handle))) {
             const path = (0,external_node_path_namespaceObject.join)(folder, safeName(entry.name));
             if (entry.name.endsWith('/'))
@@ -41953,7 +43545,7 @@ async function unzip(file, folder) {
         env_2.hasError = true;
     }
     finally {
-        const result_2 = __disposeResources(env_2);
+        const result_2 = zip_disposeResources(env_2);
         if (result_2)
             await result_2;
     }
@@ -42162,65 +43754,6 @@ async function assertRunsOn(arch, program) {
     }
 }
 
-;// CONCATENATED MODULE: ./build/src/tools/packages.js
-/**
- * apt as a script runs it: no questions, no extras, patient with another apt that holds the lock (a fresh machine
- * updates itself), and not patient with a mirror that does not answer.
- */
-function aptGet(args) {
-    const options = [
-        'DPkg::Lock::Timeout=120',
-        'Acquire::Retries=2',
-        'Acquire::http::Timeout=20',
-        'Acquire::https::Timeout=20',
-    ];
-    return {
-        file: 'apt-get',
-        args: ['-q', '-y', ...options.flatMap((option) => ['-o', option]), ...args],
-        asRoot: true,
-        env: { DEBIAN_FRONTEND: 'noninteractive' },
-        timeoutSeconds: 600,
-    };
-}
-const APT_UPDATE = aptGet(['update']);
-/** `apt-get install` without what packages merely recommend. */
-function aptInstall(...packages) {
-    return aptGet(['install', '--no-install-recommends', ...packages]);
-}
-const PACKAGE_TIMEOUT = 600;
-/** Installs a package the way its system does it. For apt, a second attempt follows with fresh package lists. */
-function packageAttempts(manager, packageName) {
-    const name = `${packageName} (${manager})`;
-    switch (manager) {
-        case 'apt':
-            return [
-                { name, commands: [aptInstall(packageName)] },
-                { name: `${name} with fresh package lists`, commands: [APT_UPDATE, aptInstall(packageName)] },
-            ];
-        case 'apk':
-            return [{ name, commands: [asRoot('apk', 'add', '--no-cache', '--wait', '120', packageName)] }];
-        case 'dnf':
-            return [{ name, commands: [asRoot('dnf', '-y', '-q', 'install', packageName)] }];
-        case 'brew':
-            return [{ name, commands: [brewInstall(packageName)] }];
-        case 'none':
-            return [];
-    }
-}
-/** A command of a package manager, with the time such things take. */
-function asRoot(file, ...args) {
-    return { file, args, asRoot: true, timeoutSeconds: PACKAGE_TIMEOUT };
-}
-/** Copies a file of ours to a place of the system, where everybody may read it. */
-function placeFile(source, target) {
-    return asRoot('install', '-D', '-m', '644', source, target);
-}
-/** Homebrew refuses to run as root, and would otherwise first update all of itself. */
-function brewInstall(formula) {
-    const env = { HOMEBREW_NO_AUTO_UPDATE: '1', HOMEBREW_NO_INSTALL_CLEANUP: '1', HOMEBREW_NO_ENV_HINTS: '1' };
-    return { file: 'brew', args: ['install', '--quiet', formula], env, timeoutSeconds: PACKAGE_TIMEOUT };
-}
-
 ;// CONCATENATED MODULE: ./build/src/tools/aws-install.js
 
 
@@ -42301,97 +43834,6 @@ async function unpack({ kind }, file, folder, options) {
     return program;
 }
 
-;// CONCATENATED MODULE: ./build/src/tools/install.js
-
-let last = Promise.resolve();
-/**
- * One installation after the other: the two tools are looked for at the same time, and every package manager has a lock for
- * which the second would wait in vain, or not at all (apk).
- */
-function oneAtATime(work) {
-    const result = last.then(work);
-    last = result.catch(() => undefined);
-    return result;
-}
-/** Tries one way after the other until `find` finds what was wanted. Adds to `failures` what went wrong. */
-async function tryInOrder(attempts, options, find, failures) {
-    const refusal = await refusalOfRoot(attempts, options);
-    if (refusal) {
-        failures.push(refusal);
-        return undefined;
-    }
-    for (const attempt of attempts) {
-        options.log(`Installing ${attempt.name} …`);
-        const failure = await runAttempt(attempt, options);
-        // A failed command may still have left what we need, and a good one may not have brought it.
-        const found = await find();
-        if (found) {
-            options.log(`Installed ${attempt.name}, whose signature or digest the package manager checks`);
-            return found;
-        }
-        failures.push(`${attempt.name}: ${failure ?? 'installed, but it does not serve'}`);
-        options.log(failures.at(-1));
-    }
-    return undefined;
-}
-/** Why we may not do what needs root, asked once instead of failing at every attempt. */
-async function refusalOfRoot(attempts, options) {
-    const needed = attempts.some(({ commands }) => commands.some(({ asRoot }) => asRoot));
-    if (!needed || options.environment.isRoot)
-        return undefined;
-    const sudo = await runCommand({ file: 'true', args: [], asRoot: true }, options);
-    return sudo.ok
-        ? undefined
-        : `packages need root, and sudo without a password does not work here (${sudo.reason})`;
-}
-async function runAttempt(attempt, options) {
-    try {
-        for (const command of attempt.commands) {
-            const result = await runCommand(command, options);
-            if (!result.ok)
-                return result.reason;
-        }
-        return undefined;
-    }
-    finally {
-        // Also after a cancel, so without its signal.
-        for (const command of attempt.cleanup ?? [])
-            await runCommand(command, { environment: options.environment });
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/system.js
-
-
-const FAMILIES = [
-    ['apt', /\b(?:debian|ubuntu)\b/],
-    ['apk', /\balpine\b/],
-    ['dnf', /\b(?:fedora|rhel|centos|amzn|rocky|almalinux)\b/],
-];
-/** Those whose packages fit RHEL of the same major. Amazon Linux 2 calls itself like it, and follows none. */
-const RHEL = /\b(?:rhel|centos|rocky|almalinux|ol)\b/;
-/** Reads the system from its platform and its os-release(5) text. */
-function describeSystem(platform, osRelease) {
-    if (platform === 'darwin')
-        return { packageManager: 'brew', codename: '', rhelMajor: null, name: 'macOS' };
-    if (platform === 'win32')
-        return { packageManager: 'none', codename: '', rhelMajor: null, name: 'Windows' };
-    const value = (key) => new RegExp(`^${key}=["']?([^"'\\n]*)`, 'm').exec(osRelease)?.[1] ?? '';
-    const family = `${value('ID')} ${value('ID_LIKE')}`;
-    return {
-        packageManager: FAMILIES.find(([, names]) => names.test(family))?.[0] ?? 'none',
-        // Derivatives such as Mint carry their own codename beside Ubuntu's, whose repositories they share.
-        codename: value('UBUNTU_CODENAME') || value('VERSION_CODENAME'),
-        rhelMajor: RHEL.test(family) && value('ID') !== 'amzn' ? Number.parseInt(value('VERSION_ID'), 10) : null,
-        name: value('PRETTY_NAME') || platform,
-    };
-}
-/** As `describeSystem`, for the machine at hand. */
-async function readSystem({ platform, root }) {
-    const read = (path) => (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(root, path), 'utf8').catch(() => '');
-    return describeSystem(platform, (await read('etc/os-release')) || (await read('usr/lib/os-release')));
-}
-
 ;// CONCATENATED MODULE: ./build/src/tools/aws.js
 
 
@@ -42403,11 +43845,11 @@ const BY_HAND = 'Install AWS CLI 2 before this step (https://docs.aws.amazon.com
 /** The best AWS CLI at hand; installs one when there is none that works. Logs which one it is. */
 async function provideAwsCli(options) {
     const find = async () => chooseAws(await findAwsClis(options.environment));
-    const cli = (await find()) ?? (await install(options, find));
+    const cli = (await find()) ?? (await aws_install(options, find));
     options.log(`AWS CLI ${cli.version} (${cli.path})`);
     return cli;
 }
-async function install(options, find) {
+async function aws_install(options, find) {
     const missing = 'The AWS CLI is missing: no `aws` of version 2, or 1.29 and newer, works on this machine.';
     if (options.installTools === 'never') {
         throw new Error(`${missing} install-tools is never. ${BY_HAND}, or set install-tools to auto.`);
@@ -42518,33 +43960,6 @@ function awsEndpoint(region) {
 /** Whether the AWS CLI reaches the store through another host. */
 function isProxied(variables) {
     return Object.entries(variables).some(([name, value]) => /^(https?|all)_proxy$/i.test(name) && value !== '');
-}
-
-;// CONCATENATED MODULE: ./build/src/process/pending.js
-
-const STATE = 'pending';
-const pending_open = new Set();
-function save() {
-    if (process.env.GITHUB_STATE)
-        saveState(STATE, JSON.stringify([...pending_open]));
-}
-/**
- * Writes down what a killed step would leave behind, where the post step finds it.
- *
- * @returns a function that crosses it out again
- */
-function notePending(item) {
-    pending_open.add(item);
-    save();
-    return () => {
-        if (pending_open.delete(item))
-            save();
-    };
-}
-/** In the post step: what main could not finish, the latest first. */
-function readPending() {
-    const state = getState(STATE);
-    return state ? JSON.parse(state).reverse() : [];
 }
 
 ;// CONCATENATED MODULE: ./build/src/storage/storage.js
@@ -43304,600 +44719,6 @@ function currentEnvironment() {
     return { platform, arch, env, root: platform === 'win32' ? 'C:\\' : '/', isRoot: process.getuid?.() === 0 };
 }
 
-;// CONCATENATED MODULE: ./build/src/tools/pair-rule.js
-
-/** The last major whose pg_restore says nothing that a server up to that major does not know. */
-const LAST_WITHOUT_TRANSACTION_TIMEOUT = 16;
-/** How many majors above the first fitting one are worth trying to install. */
-const NEWER_MAJORS = 2;
-/**
- * Which client serves which server, measured:
- * - pg_dump refuses a server of a newer major; pg_restore refuses an archive of a newer archive version. This is the
- *   only place that says so: where an archive's header is rewritten on the way, leave `archiveClientMajor` out.
- * - pg_restore 17+ starts with `SET transaction_timeout`, which servers up to 16 do not know. Our restore lets that one
- *   error pass, so it is the second choice and not forbidden.
- * - pg_restore has no upper limit for the server: an older one loads into a newer server, as the last choice.
- */
-function oldestUsable(need) {
-    return need.purpose === 'dump' ? need.serverMajor : (need.archiveClientMajor ?? 0);
-}
-/** How well a major serves, higher is better, or null for not at all. */
-function fitness(major, need) {
-    if (major < oldestUsable(need))
-        return null;
-    if (major < need.serverMajor)
-        return major - 1000;
-    if (need.serverMajor <= LAST_WITHOUT_TRANSACTION_TIMEOUT && major > LAST_WITHOUT_TRANSACTION_TIMEOUT)
-        return -major;
-    return major;
-}
-/** The majors worth installing, best first. `reserve` serve too, but not before other sources were tried. */
-function majorsToInstall(need, requested) {
-    if (requested !== 'auto')
-        return { preferred: [requested], reserve: [] };
-    const first = Math.max(oldestUsable(need), need.serverMajor);
-    const last = LAST_WITHOUT_TRANSACTION_TIMEOUT;
-    if (first > last)
-        return { preferred: range(first, first + NEWER_MAJORS), reserve: [] };
-    return { preferred: range(first, last).reverse(), reserve: range(last + 1, last + NEWER_MAJORS) };
-}
-/**
- * Picks the client for a server, or says which major to install.
- *
- * @throws when `postgres-version` asks for a client that cannot do the work.
- */
-function chooseClient(clients, need, requested) {
-    if (requested !== 'auto')
-        refuseUnusable(requested, need);
-    const rated = clients
-        .filter(({ major }) => requested === 'auto' || major === requested)
-        .map((client) => ({ client, fit: fitness(client.major, need) }))
-        .filter((entry) => entry.fit !== null)
-        .sort((a, b) => b.fit - a.fit || compareVersions(b.client.version, a.client.version));
-    const best = rated[0]?.client;
-    if (best)
-        return { client: best, reason: reasonFor(best.major, need, requested) };
-    const missing = majorsToInstall(need, requested).preferred[0];
-    return { missing, reason: reasonMissing(clients, need, requested) };
-}
-function refuseUnusable(requested, need) {
-    const oldest = oldestUsable(need);
-    if (requested >= oldest)
-        return;
-    const cause = need.purpose === 'dump'
-        ? `the server is PostgreSQL ${oldest}, and pg_dump refuses a server newer than itself`
-        : `the dump was written by pg_dump ${oldest}, and an older pg_restore may not be able to read it`;
-    throw new Error(`postgres-version: ${requested} cannot be used: ${cause}. Set it to ${oldest} or newer, or to auto.`);
-}
-function reasonFor(major, need, requested) {
-    const server = `a PostgreSQL ${need.serverMajor} server`;
-    if (requested !== 'auto')
-        return `postgres-version: ${requested}, for ${server}`;
-    if (major < need.serverMajor)
-        return `older than ${server}, but pg_restore loads into newer servers`;
-    if (need.serverMajor <= LAST_WITHOUT_TRANSACTION_TIMEOUT && major > LAST_WITHOUT_TRANSACTION_TIMEOUT) {
-        return `newer than wanted for ${server}: there is no client ${need.serverMajor} to ${LAST_WITHOUT_TRANSACTION_TIMEOUT}`;
-    }
-    return `fits ${server}`;
-}
-function reasonMissing(clients, need, requested) {
-    const found = clients.map(({ version, directory }) => `${version} in ${directory}`).join(', ');
-    const wanted = requested === 'auto'
-        ? `PostgreSQL ${need.serverMajor} needs a client of major ${oldestUsable(need) || need.serverMajor} or newer`
-        : `postgres-version asks for client ${requested}`;
-    return `${wanted}; found: ${found || 'none'}`;
-}
-function range(first, last) {
-    return Array.from({ length: last - first + 1 }, (_, index) => first + index);
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/pgdg-key.js
-/**
- * The public key of PostgreSQL's apt repository, without the signatures of third parties
- * (https://wiki.postgresql.org/wiki/Apt, https://www.postgresql.org/media/keys/ACCC4CF8.asc). It is embedded so that no
- * key is ever fetched and believed in the same breath.
- */
-const PGDG_KEY = {
-    fingerprint: 'B97B0AFCAA1A47F044F244A07FCC7D46ACCC4CF8',
-    armored: `-----BEGIN PGP PUBLIC KEY BLOCK-----
-
-mQINBE6XR8IBEACVdDKT2HEH1IyHzXkb4nIWAY7echjRxo7MTcj4vbXAyBKOfjja
-UrBEJWHN6fjKJXOYWXHLIYg0hOGeW9qcSiaa1/rYIbOzjfGfhE4x0Y+NJHS1db0V
-G6GUj3qXaeyqIJGS2z7m0Thy4Lgr/LpZlZ78Nf1fliSzBlMo1sV7PpP/7zUO+aA4
-bKa8Rio3weMXQOZgclzgeSdqtwKnyKTQdXY5MkH1QXyFIk1nTfWwyqpJjHlgtwMi
-c2cxjqG5nnV9rIYlTTjYG6RBglq0SmzF/raBnF4Lwjxq4qRqvRllBXdFu5+2pMfC
-IZ10HPRdqDCTN60DUix+BTzBUT30NzaLhZbOMT5RvQtvTVgWpeIn20i2NrPWNCUh
-hj490dKDLpK/v+A5/i8zPvN4c6MkDHi1FZfaoz3863dylUBR3Ip26oM0hHXf4/2U
-A/oA4pCl2W0hc4aNtozjKHkVjRx5Q8/hVYu+39csFWxo6YSB/KgIEw+0W8DiTII3
-RQj/OlD68ZDmGLyQPiJvaEtY9fDrcSpI0Esm0i4sjkNbuuh0Cvwwwqo5EF1zfkVj
-Tqz2REYQGMJGc5LUbIpk5sMHo1HWV038TWxlDRwtOdzw08zQA6BeWe9FOokRPeR2
-AqhyaJJwOZJodKZ76S+LDwFkTLzEKnYPCzkoRwLrEdNt1M7wQBThnC5z6wARAQAB
-tBxQb3N0Z3JlU1FMIERlYmlhbiBSZXBvc2l0b3J5iQJOBBMBCAA4AhsDBQsJCAcD
-BRUKCQgLBRYCAwEAAh4BAheAFiEEuXsK/KoaR/BE8kSgf8x9RqzMTPgFAlhtCD8A
-CgkQf8x9RqzMTPgECxAAk8uL+dwveTv6eH21tIHcltt8U3Ofajdo+D/ayO53LiYO
-xi27kdHD0zvFMUWXLGxQtWyeqqDRvDagfWglHucIcaLxoxNwL8+e+9hVFIEskQAY
-kVToBCKMXTQDLarz8/J030Pmcv3ihbwB+jhnykMuyyNmht4kq0CNgnlcMCdVz0d3
-z/09puryIHJrD+A8y3TD4RM74snQuwc9u5bsckvRtRJKbP3GX5JaFZAqUyZNRJRJ
-Tn2OQRBhCpxhlZ2afkAPFIq2aVnEt/Ie6tmeRCzsW3lOxEH2K7MQSfSu/kRz7ELf
-Cz3NJHj7rMzC+76Rhsas60t9CjmvMuGONEpctijDWONLCuch3Pdj6XpC+MVxpgBy
-2VUdkunb48YhXNW0jgFGM/BFRj+dMQOUbY8PjJjsmVV0joDruWATQG/M4C7O8iU0
-B7o6yVv4m8LDEN9CiR6r7H17m4xZseT3f+0QpMe7iQjz6XxTUFRQxXqzmNnloA1T
-7VjwPqIIzkj/u0V8nICG/ktLzp1OsCFatWXh7LbU+hwYl6gsFH/mFDqVxJ3+DKQi
-vyf1NatzEwl62foVjGUSpvh3ymtmtUQ4JUkNDsXiRBWczaiGSuzD9Qi0ONdkAX3b
-ewqmN4TfE+XIpCPxxHXwGq9Rv1IFjOdCX0iG436GHyTLC1tTUIKF5xV4Y0+cXIM=
-=oiB/
------END PGP PUBLIC KEY BLOCK-----
-`,
-};
-
-;// CONCATENATED MODULE: ./build/src/tools/postgres-apt.js
-
-
-
-
-
-
-
-const KEY_FILE = '/etc/apt/keyrings/pgclone-action-pgdg.asc';
-const SOURCE_FILE = '/etc/apt/sources.list.d/pgclone-action-pgdg.list';
-/** PostgreSQL's own apt repository (https://wiki.postgresql.org/wiki/Apt), trusted with its own key only. */
-function pgdgSource(codename, mirror) {
-    const repository = mirrored('https://apt.postgresql.org/pub/repos/apt', mirror);
-    return `deb [signed-by=${KEY_FILE}] ${repository} ${codename}-pgdg main\n`;
-}
-/** The majors for which `apt-cache policy` names a candidate. */
-function majorsInPolicy(policy) {
-    const candidate = /^postgresql-client-(\d+):\n(?:.*\n)? *Candidate: (?!\(none\))/gm;
-    return [...policy.matchAll(candidate)].map((match) => Number(match[1]));
-}
-/**
- * The ways to get a client with apt, best first: a fitting major of the distribution, the best major of PostgreSQL's
- * repository, and only then a major of the distribution that serves less well.
- *
- * @param available majors that the configured repositories hold.
- * @param folder    holds the key and the source list, as `writePgdgFiles` made it.
- */
-function aptAttempts(majors, available, folder) {
-    const packaged = (wanted) => wanted
-        .filter((major) => available.includes(major))
-        .slice(0, 1)
-        .flatMap((major) => packageAttempts('apt', `postgresql-client-${major}`));
-    return [
-        ...packaged(majors.preferred),
-        pgdgAttempt(majors.preferred[0], folder),
-        ...packaged(majors.reserve),
-    ];
-}
-/** Reads the list of PostgreSQL's repository alone: fast, and any failure of it counts, of others none. */
-const PGDG_UPDATE = aptGet([
-    'update',
-    ...['-o', `Dir::Etc::SourceList=${SOURCE_FILE}`, '-o', 'Dir::Etc::SourceParts=-'],
-    ...['-o', 'APT::Get::List-Cleanup=0', '-o', 'APT::Update::Error-Mode=any'],
-]);
-/** The repository is there only while we install: a key of ours must not clash with one that the user adds later. */
-function pgdgAttempt(major, folder) {
-    return {
-        name: `postgresql-client-${major} from apt.postgresql.org`,
-        commands: [
-            aptInstall('ca-certificates'),
-            placeFile((0,external_node_path_namespaceObject.join)(folder, 'key.asc'), KEY_FILE),
-            placeFile((0,external_node_path_namespaceObject.join)(folder, 'source.list'), SOURCE_FILE),
-            PGDG_UPDATE,
-            aptInstall(`postgresql-client-${major}`),
-        ],
-        cleanup: [asRoot('rm', '-f', SOURCE_FILE, KEY_FILE)],
-    };
-}
-/** Asks apt which of the majors it holds, with fresh package lists when it holds none of the preferred ones. */
-async function availableMajors({ preferred, reserve }, options) {
-    const packages = [...preferred, ...reserve].map((major) => `postgresql-client-${major}`);
-    const ask = async () => {
-        const result = await runCommand({ file: 'apt-cache', args: ['policy', ...packages] }, options);
-        return result.ok ? majorsInPolicy(result.stdout) : [];
-    };
-    const known = await ask();
-    if (preferred.some((major) => known.includes(major)))
-        return known;
-    options.log('Updating the package lists …');
-    const updated = await runCommand(APT_UPDATE, options);
-    if (!updated.ok)
-        options.log(updated.reason);
-    return ask();
-}
-/** Runs `work` with a folder that holds the files of PostgreSQL's repository. */
-async function withPgdgFiles(codename, mirror, work) {
-    const folder = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)((0,external_node_os_.tmpdir)(), 'pgclone-apt-'));
-    try {
-        await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(folder, 'key.asc'), PGDG_KEY.armored);
-        await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(folder, 'source.list'), pgdgSource(codename, mirror));
-        return await work(folder);
-    }
-    finally {
-        await (0,promises_namespaceObject.rm)(folder, { recursive: true, force: true });
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/postgres-dnf.js
-
-
-
-
-
-
-
-const YUM = 'https://download.postgresql.org/pub/repos/yum';
-const postgres_dnf_KEY_FILE = '/etc/pki/rpm-gpg/pgclone-action-pgdg.asc';
-const REPOSITORY_FILE = '/etc/yum.repos.d/pgclone-action-pgdg.repo';
-/** The keys that sign PostgreSQL's yum repository, one for each architecture (https://yum.postgresql.org/news/). */
-const PGDG = {
-    x64: {
-        machine: 'x86_64',
-        key: 'PGDG-RPM-GPG-KEY-RHEL',
-        fingerprint: 'D4BF08AE67A0B4C7A1DBCCD240BCA2B408B40D20',
-    },
-    arm64: {
-        machine: 'aarch64',
-        key: 'PGDG-RPM-GPG-KEY-AARCH64-RHEL',
-        fingerprint: 'B031F89FC983E98262906B6E177B343BB9738825',
-    },
-};
-/**
- * A major from the distribution: Fedora, RHEL 10 and Amazon Linux have packages like `postgresql17`, RHEL 8 and 9 the
- * stream 17 of the module `postgresql`.
- */
-function dnfAttempts(major) {
-    const stream = `postgresql:${major}/client`;
-    return [
-        ...packageAttempts('dnf', `postgresql${major}`),
-        {
-            name: `${stream} (dnf module)`,
-            commands: [asRoot('dnf', '-y', '-q', 'module', 'install', stream)],
-        },
-    ];
-}
-/**
- * PostgreSQL's own repository for RHEL and its rebuilds, trusted with its own key only. `module_hotfixes` lets its
- * packages pass where the distribution's module would hide them.
- */
-function pgdgRepository(major, rhelMajor, machine, mirror) {
-    const lines = [
-        '[pgclone-action-pgdg]',
-        `name=PostgreSQL ${major}`,
-        `baseurl=${mirrored(YUM, mirror)}/${major}/redhat/rhel-${rhelMajor}-${machine}`,
-        'enabled=1',
-        'gpgcheck=1',
-        `gpgkey=file://${postgres_dnf_KEY_FILE}`,
-        'module_hotfixes=1',
-    ];
-    return `${lines.join('\n')}\n`;
-}
-/** The repository is there only while we install, as with apt. */
-function postgres_dnf_pgdgAttempt(major, folder) {
-    return {
-        name: `postgresql${major} from yum.postgresql.org`,
-        commands: [
-            placeFile((0,external_node_path_namespaceObject.join)(folder, 'key.asc'), postgres_dnf_KEY_FILE),
-            placeFile((0,external_node_path_namespaceObject.join)(folder, 'pgdg.repo'), REPOSITORY_FILE),
-            asRoot('dnf', '-y', '-q', 'install', `postgresql${major}`),
-        ],
-        cleanup: [asRoot('rm', '-f', REPOSITORY_FILE, postgres_dnf_KEY_FILE)],
-    };
-}
-/** The distribution's best major, that of PostgreSQL's repository, and then what else would serve. */
-async function installWithDnf({ preferred, reserve }, system, options, find, failures) {
-    const [best, ...others] = [...preferred, ...reserve];
-    const fromDistribution = (majors) => tryInOrder(majors.flatMap(dnfAttempts), options, find, failures);
-    return ((await fromDistribution([best])) ??
-        (await installFromPgdg(best, system, options, find, failures)) ??
-        (await fromDistribution(others)));
-}
-async function installFromPgdg(major, { rhelMajor }, options, find, failures) {
-    const source = PGDG[options.environment.arch];
-    if (rhelMajor === null || !source)
-        return undefined;
-    return withStaging(options.environment, async (folder) => {
-        try {
-            await fetchKey(source, (0,external_node_path_namespaceObject.join)(folder, 'key.asc'), options);
-        }
-        catch (error) {
-            options.signal?.throwIfAborted();
-            failures.push(error.message);
-            return undefined;
-        }
-        const repository = pgdgRepository(major, rhelMajor, source.machine, options.downloadBaseUrl);
-        await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(folder, 'pgdg.repo'), repository);
-        return tryInOrder([postgres_dnf_pgdgAttempt(major, folder)], options, find, failures);
-    });
-}
-/** @throws unless the file holds the key with the fingerprint that we know, and no other. */
-async function fetchKey({ key, fingerprint }, file, options) {
-    const url = `${YUM}/keys/${key}`;
-    await download(url, file, options);
-    const found = fingerprintOf(await (0,promises_namespaceObject.readFile)(file, 'latin1'));
-    if (found !== fingerprint)
-        throw new Error(`${url} is the key ${found} and not ${fingerprint}`);
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/postgres-windows.js
-
-
-
-
-
-
-/** Lists the newest release of each major: `[{"major": "17", "latestMinor": "6", …}]`. */
-const RELEASES = 'https://www.postgresql.org/versions.json';
-/**
- * EnterpriseDB's installer, which is the published form of the programs that carries a signature; the zip archives
- * beside it carry none (https://www.enterprisedb.com/downloads/postgres-postgresql-downloads).
- */
-function installerUrl(release) {
-    return `https://get.enterprisedb.com/postgresql/postgresql-${release}-1-windows-x64.exe`;
-}
-/** The newest release of a major, as in `17.6`. */
-function newestRelease(releases, major) {
-    const list = JSON.parse(releases);
-    const entry = list.find((release) => release.major === String(major));
-    if (!entry || !/^\d+$/.test(entry.latestMinor))
-        throw new Error(`versions.json has no PostgreSQL ${major}`);
-    return `${major}.${entry.latestMinor}`;
-}
-/**
- * How the installer is made to unpack and do nothing else: no service, no registry
- * (https://www.enterprisedb.com/docs/supported-open-source/postgresql/installing/command_line_parameters). `RunAsInvoker`
- * keeps Windows from asking for an administrator.
- */
-function extractCommand(installer, folder) {
-    const unattended = ['--mode', 'unattended', '--unattendedmodeui', 'none', '--extract-only', '1'];
-    return {
-        file: installer,
-        args: [...unattended, '--disable-components', 'pgAdmin,stackbuilder', '--prefix', folder],
-        env: { __COMPAT_LAYER: 'RunAsInvoker' },
-        timeoutSeconds: 600,
-    };
-}
-/** Puts the programs of a major into our tool directory, where the search finds them. */
-async function installWindowsClient(major, options) {
-    const { environment, log } = options;
-    await withStaging(environment, async (folder, directory) => {
-        const releases = (0,external_node_path_namespaceObject.join)(folder, 'versions.json');
-        await download(RELEASES, releases, options);
-        const release = newestRelease(await (0,promises_namespaceObject.readFile)(releases, 'utf8'), major);
-        const installer = (0,external_node_path_namespaceObject.join)(folder, 'installer.exe');
-        await download(installerUrl(release), installer, options);
-        const proof = await assertVendorSigned(installer, 'postgresql-installer', options);
-        log(`The PostgreSQL ${release} installer is genuine by ${proof}`);
-        const unpacked = (0,external_node_path_namespaceObject.join)(folder, 'pgsql');
-        const result = await runCommand(extractCommand(installer, unpacked), options);
-        if (!result.ok)
-            throw new Error(result.reason);
-        await moveIntoPlace(unpacked, (0,external_node_path_namespaceObject.join)(directory, 'postgresql', release));
-    });
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/postgres-install.js
-
-
-
-
-
-
-/**
- * The ways to get a client where the package names are all that matters:
- * - Alpine: `postgresql17-client`, programs in /usr/libexec/postgresql17.
- * - Homebrew: `postgresql@17`, built with lz4 and zstd, which `libpq` is not.
- */
-function namedAttempts(manager, majors) {
-    return [...majors.preferred, ...majors.reserve].flatMap((major) => {
-        switch (manager) {
-            case 'apk':
-                return packageAttempts(manager, `postgresql${major}-client`);
-            case 'brew':
-                return packageAttempts(manager, `postgresql@${major}`);
-            default:
-                return [];
-        }
-    });
-}
-/** Installs a client of one of the majors, best first, until `find` finds one that serves. */
-async function installPostgres(majors, options, find, failures) {
-    const { environment } = options;
-    if (environment.platform === 'win32')
-        return installOnWindows(majors, options, find, failures);
-    const system = await readSystem(environment);
-    if (system.packageManager === 'dnf')
-        return installWithDnf(majors, system, options, find, failures);
-    if (system.packageManager !== 'apt') {
-        const attempts = namedAttempts(system.packageManager, majors);
-        if (attempts.length === 0)
-            failures.push(`there is no way to install it on ${system.name} that we know`);
-        return tryInOrder(attempts, options, find, failures);
-    }
-    const available = await availableMajors(majors, options);
-    return withPgdgFiles(system.codename, options.downloadBaseUrl, (folder) => tryInOrder(aptAttempts(majors, available, folder), options, find, failures));
-}
-async function installOnWindows({ preferred: [major] }, options, find, failures) {
-    options.log(`Downloading the PostgreSQL ${major} programs from EnterpriseDB …`);
-    try {
-        await installWindowsClient(major, options);
-        return await find();
-    }
-    catch (error) {
-        options.signal?.throwIfAborted();
-        failures.push(error.message);
-        return undefined;
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/postgres-search.js
-
-
-
-
-
-/** Where Homebrew keeps its packages: on Apple silicon, on Intel, on Linux. Both formulas are keg-only, that is, not on PATH. */
-const HOMEBREW = ['opt/homebrew', 'usr/local', 'home/linuxbrew/.linuxbrew'].flatMap((prefix) => [
-    `${prefix}/opt/postgresql@*/bin`,
-    `${prefix}/opt/libpq/bin`,
-]);
-/** Where packages put the programs of one major. Relative to the root of the file system. */
-const PATTERNS = {
-    // Debian and PostgreSQL's apt repository; PostgreSQL's yum repository; Alpine.
-    linux: ['usr/lib/postgresql/*/bin', 'usr/pgsql-*/bin', 'usr/libexec/postgresql*', ...HOMEBREW],
-    // EnterpriseDB's installer, and Postgres.app.
-    darwin: [...HOMEBREW, 'Library/PostgreSQL/*/bin', 'Applications/Postgres.app/Contents/Versions/[0-9]*/bin'],
-    win32: ['Program Files/PostgreSQL/*/bin'],
-};
-/**
- * Every client on this machine, each once, those of known places first and those of PATH after them.
- * Debian's /usr/bin/pg_dump is left out: it is `pg_wrapper`, which picks the major by rules of its own.
- */
-async function findPostgresClients(environment) {
-    const { platform, env, root } = environment;
-    const directories = [
-        ...(await matching(root, PATTERNS[platform] ?? [])),
-        // Windows runners name the place of theirs in PGBIN.
-        ...(env.PGBIN ? [env.PGBIN] : []),
-        ...(await Promise.all(toolDirectories(environment).map((directory) => matching(directory, ['postgresql/*/bin'])))).flat(),
-        ...pathDirectories(environment),
-    ];
-    const seen = new Set();
-    const found = [];
-    for (const directory of directories) {
-        const real = await (0,promises_namespaceObject.realpath)((0,external_node_path_namespaceObject.join)(directory, programName('pg_dump', platform))).catch(() => null);
-        if (!real || seen.has(real) || (0,external_node_path_namespaceObject.basename)(real) === 'pg_wrapper')
-            continue;
-        seen.add(real);
-        found.push(directory);
-    }
-    const clients = await Promise.all(found.map((directory) => inspect(directory, environment)));
-    return clients.filter((client) => client !== null);
-}
-/** A directory counts when the three programs are there, answer, and are of one major. */
-async function inspect(directory, environment) {
-    const at = (name) => (0,external_node_path_namespaceObject.join)(directory, programName(name, environment.platform));
-    const programs = [at('pg_dump'), at('pg_restore'), at('psql')];
-    if (!(await Promise.all(programs.map(isFile))).every(Boolean))
-        return null;
-    const versions = await Promise.all(programs.map((program) => postgresVersion(program, environment)));
-    const majors = new Set(versions.map((version) => Number.parseInt(version, 10)));
-    const [major] = majors;
-    if (majors.size !== 1 || !major)
-        return null;
-    const [pgDump, pgRestore, psql] = programs;
-    return { directory, major, version: versions[0], pgDump, pgRestore, psql };
-}
-/** `15.18` from `pg_dump (PostgreSQL) 15.18 (Debian …)`, empty when the program does not work. */
-async function postgresVersion(program, environment) {
-    const result = await runCommand({ file: program, args: ['--version'], timeoutSeconds: 20 }, { environment });
-    return (result.ok && /\(PostgreSQL\) (\d+[\w.]*)/.exec(result.stdout)?.[1]) || '';
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/advisories.js
-
-/** Flaws of the client programs, with the first release of each major that mends them. */
-const ADVISORIES = [
-    {
-        id: 'CVE-2025-8714',
-        harm: 'a hostile source server can plant commands in SQL that psql then runs on this machine',
-        // https://www.postgresql.org/support/security/CVE-2025-8714/
-        fixed: { 13: '13.22', 14: '14.19', 15: '15.14', 16: '16.10', 17: '17.6' },
-    },
-    {
-        id: 'CVE-2026-6477',
-        harm: 'a hostile server can overwrite memory of pg_dump',
-        // https://www.postgresql.org/support/security/CVE-2026-6477/
-        fixed: { 14: '14.23', 15: '15.18', 16: '16.14', 17: '17.10', 18: '18.4' },
-    },
-];
-/** The last major that serves every server up to its own, and so the one to take in place of an older one. */
-const UNIVERSAL = 16;
-/** The day of each major's last release (https://www.postgresql.org/support/versioning/). */
-const LAST_RELEASE = {
-    13: '2025-11-13',
-    14: '2026-11-12',
-    15: '2027-11-11',
-    16: '2028-11-09',
-    17: '2029-11-08',
-    18: '2030-11-14',
-};
-/** One sentence for every known flaw of this client, with the release that mends it, and one when it gets no more fixes. */
-function clientWarnings(client, now = new Date()) {
-    return [...flaws(client), ...endOfLife(client, now)];
-}
-function flaws(client) {
-    return ADVISORIES.flatMap(({ id, harm, fixed }) => {
-        const firstGood = fixed[client.major];
-        const oldestMended = Math.min(...Object.keys(fixed).map(Number));
-        if (firstGood ? compareVersions(client.version, firstGood) >= 0 : client.major > oldestMended)
-            return [];
-        const cure = firstGood
-            ? `update it to ${firstGood} or newer`
-            : `no release of major ${client.major} mends it, use ${fixed[UNIVERSAL]} or newer`;
-        return `PostgreSQL client ${client.version} has ${id} (${harm}): ${cure}.`;
-    });
-}
-function endOfLife({ major, version }, now) {
-    const oldest = Math.min(...Object.keys(LAST_RELEASE).map(Number));
-    const day = LAST_RELEASE[major];
-    if (day ? now <= new Date(day) : major >= oldest)
-        return [];
-    const since = day ? `since ${day}` : 'for years';
-    return [
-        `PostgreSQL client ${version} has had no fixes ${since}: use client ${UNIVERSAL} or newer (postgres-version).`,
-    ];
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/postgres.js
-
-
-
-
-
-
-
-/** For the first look at a server whose version we do not know yet; any psql serves, so best the one at hand. */
-const FIRST_LOOK = { preferred: [16, 17, 18, 15, 14], reserve: [] };
-/** The newest client at hand; installs one when there is none. */
-async function anyClient(options) {
-    const newest = async () => {
-        const clients = await findPostgresClients(options.environment);
-        return clients.sort((a, b) => compareVersions(b.version, a.version))[0];
-    };
-    const { postgresVersion } = options;
-    const wanted = postgresVersion === 'auto' ? FIRST_LOOK : { preferred: [postgresVersion], reserve: [] };
-    return (await newest()) ?? (await postgres_install(wanted, 'none was found', options, newest));
-}
-/** The client that fits the need; installs one when none at hand does. Logs which one it is. */
-async function provideClient(need, options) {
-    const choose = async () => chooseClient(await findPostgresClients(options.environment), need, options.postgresVersion);
-    const first = await choose();
-    const chosen = 'client' in first
-        ? first
-        : await postgres_install(majorsToInstall(need, options.postgresVersion), first.reason, options, async () => {
-            const choice = await choose();
-            return 'client' in choice ? choice : undefined;
-        });
-    const { client, reason } = chosen;
-    options.log(`PostgreSQL client ${client.version} in ${client.directory} (${reason})`);
-    return client;
-}
-async function postgres_install(wanted, reason, options, find) {
-    const major = wanted.preferred[0];
-    const missing = `A PostgreSQL client (pg_dump, pg_restore, psql) is missing: ${reason}.`;
-    const byHand = `Install one before this step, for example postgresql-client-${major} on Debian or Ubuntu, ` +
-        `postgresql${major}-client on Alpine, or postgresql@${major} with Homebrew`;
-    if (options.installTools === 'never') {
-        throw new Error(`${missing} install-tools is never. ${byHand}, or set install-tools to auto.`);
-    }
-    const failures = [];
-    // Whoever installed before us may have brought what we want.
-    const found = await oneAtATime(async () => (await find()) ?? installPostgres(wanted, options, find, failures));
-    if (found)
-        return found;
-    throw new Error(`${missing} Installing it failed: ${failures.join('; ')}. ${byHand}.`);
-}
-
 ;// CONCATENATED MODULE: ./build/src/commands/prepare.js
 
 
@@ -44007,7 +44828,7 @@ async function openClient(context, need) {
     return client;
 }
 /** The connection that the rules have made sure of. */
-function connectionOf({ inputs }) {
+function prepare_connectionOf({ inputs }) {
     if (!inputs.connection)
         throw new Error('Input database-url is missing');
     return inputs.connection;
@@ -44129,591 +44950,219 @@ function awsFor({ inputs, environment, signal }, cli, identity, region) {
     return new Aws({ ...options, endpointUrl: null, checksum: 'when_supported' });
 }
 
-;// CONCATENATED MODULE: ./build/src/database/connection.js
+;// CONCATENATED MODULE: ./build/src/process/shell.js
 
-/** Connection parameters and their variables: PostgreSQL documentation, "libpq: Environment Variables". */
-const VARIABLES = {
-    host: 'PGHOST',
-    hostaddr: 'PGHOSTADDR',
-    port: 'PGPORT',
-    dbname: 'PGDATABASE',
-    user: 'PGUSER',
-    password: 'PGPASSWORD',
-    passfile: 'PGPASSFILE',
-    require_auth: 'PGREQUIREAUTH',
-    channel_binding: 'PGCHANNELBINDING',
-    service: 'PGSERVICE',
-    options: 'PGOPTIONS',
-    application_name: 'PGAPPNAME',
-    sslmode: 'PGSSLMODE',
-    sslnegotiation: 'PGSSLNEGOTIATION',
-    sslcompression: 'PGSSLCOMPRESSION',
-    sslcert: 'PGSSLCERT',
-    sslkey: 'PGSSLKEY',
-    sslcertmode: 'PGSSLCERTMODE',
-    sslrootcert: 'PGSSLROOTCERT',
-    sslcrl: 'PGSSLCRL',
-    sslcrldir: 'PGSSLCRLDIR',
-    sslsni: 'PGSSLSNI',
-    requirepeer: 'PGREQUIREPEER',
-    ssl_min_protocol_version: 'PGSSLMINPROTOCOLVERSION',
-    ssl_max_protocol_version: 'PGSSLMAXPROTOCOLVERSION',
-    min_protocol_version: 'PGMINPROTOCOLVERSION',
-    max_protocol_version: 'PGMAXPROTOCOLVERSION',
-    gssencmode: 'PGGSSENCMODE',
-    krbsrvname: 'PGKRBSRVNAME',
-    gsslib: 'PGGSSLIB',
-    gssdelegation: 'PGGSSDELEGATION',
-    connect_timeout: 'PGCONNECT_TIMEOUT',
-    client_encoding: 'PGCLIENTENCODING',
-    target_session_attrs: 'PGTARGETSESSIONATTRS',
-    load_balance_hosts: 'PGLOADBALANCEHOSTS',
-};
-/** Parameters that tune the connection and have no variable; leaving them out changes nothing about where we connect. */
-const HARMLESS_WITHOUT_VARIABLE = [
-    'keepalives',
-    'keepalives_idle',
-    'keepalives_interval',
-    'keepalives_count',
-    'tcp_user_timeout',
-    'fallback_application_name',
-];
-const CONNECT_TIMEOUT_SECONDS = '30';
-/**
- * Reads a connection URI as libpq does (`conninfo_uri_parse_options` in fe-connect.c): percent-encoding in every
- * part, IPv6 in brackets, several hosts, Unix sockets as an encoded host or a `host` parameter.
- *
- * @throws an Error without any part of the URI that could hold a secret.
- */
-function parseDatabaseUrl(url) {
-    const parts = /^postgres(?:ql)?:\/\/(?:([^@/]*)@)?([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(url.trim());
-    if (!parts)
-        throw new Error(notAUrl(url));
-    const [, userinfo = '', hosts = '', database = '', query = ''] = parts;
-    // libpq would take it for a part of the name; it is one of the password's, and what is before it must not be shown.
-    if (`${hosts}${database}`.includes('@'))
-        throw new Error(UNREADABLE);
-    const parameters = { ...credentials(userinfo), ...hostsAndPorts(hosts) };
-    if (database)
-        parameters.dbname = decode(database, 'the database name');
-    Object.assign(parameters, queryParameters(query));
-    return connection_connectionOf(parameters);
+
+/** What `bash -e` is, for PowerShell 7.4 and later: without it only the last command decides whether a hook failed. */
+const STOP_AT_ERRORS = "$ErrorActionPreference = 'Stop'; $PSNativeCommandUseErrorActionPreference = $true;";
+/** Users write commands as they write `run:` steps, and GitHub runs those in bash with -e and pipefail, or else in sh -e. */
+function shellCommand(command, platform, hasBash) {
+    if (platform === 'win32')
+        return { file: 'pwsh', args: ['-NoProfile', '-Command', `${STOP_AT_ERRORS} ${command}`] };
+    return hasBash
+        ? { file: 'bash', args: ['-e', '-o', 'pipefail', '-c', command] }
+        : { file: 'sh', args: ['-e', '-c', command] };
 }
-const UNREADABLE = 'cannot be read; percent-encode special characters in the password (@ is %40, / is %2F, # is %23)';
-const OTHER_SCHEMES = [
-    'postgres',
-    'postgresql',
-    'mysql',
-    'mariadb',
-    'mongodb',
-    'redis',
-    'sqlite',
-    'jdbc',
-    'http',
-    'https',
-    'postgis',
-];
-function notAUrl(url) {
-    const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(url.trim())?.[1];
-    if (!scheme)
-        return 'must look like postgres://user:password@host:5432/database';
-    if (/^postgres(ql)?$/.test(scheme))
-        return UNREADABLE;
-    // Anything else may be the beginning of a secret.
-    const shown = OTHER_SCHEMES.includes(scheme.toLowerCase()) ? `, not with ${scheme}://` : '';
-    return `must start with postgres:// or postgresql://${shown}`;
+/** Whether there is a bash on PATH; a container of Alpine has none. */
+function findBash({ PATH = '' }) {
+    return PATH.split(external_node_path_namespaceObject.delimiter).some((directory) => (0,external_node_path_namespaceObject.isAbsolute)(directory) && (0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(directory, 'bash')));
 }
-function credentials(userinfo) {
-    if (!userinfo)
-        return {};
-    const [user = '', ...password] = userinfo.split(':');
-    const found = {};
-    if (user)
-        found.user = decode(user, 'the user name');
-    if (password.length > 0)
-        found.password = decode(password.join(':'), 'the password');
-    return found;
+
+;// CONCATENATED MODULE: ./build/src/process/tunnel.js
+
+
+
+
+
+
+
+const tunnel_PATIENCE = 60_000;
+const ANSWER_TIMEOUT = 3_000;
+const OFTEN = 100;
+const LAST_LINES = 3;
+/** PostgreSQL's SSLRequest (PostgreSQL documentation, "Message Formats"): every server and pooler answers with one byte. */
+const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
+function describeAddress(address) {
+    return 'path' in address ? address.path : `${address.host}:${address.port}`;
 }
-function hostsAndPorts(list) {
-    if (!list)
-        return {};
-    const pairs = list.split(',').map((item) => {
-        const match = /^(\[[^\]]+\]|[^:[\]]*)(?::(\d*))?$/.exec(item);
-        if (!match) {
-            throw new Error('names a host and port that cannot be read; percent-encode special characters in the password');
-        }
-        return { host: decode(match[1].replace(/^\[|\]$/g, ''), 'the host'), port: match[2] ?? '' };
+/** Whether a PostgreSQL server answers there. A forwarder accepts connections before it has any of its own. */
+function answers(address) {
+    return new Promise((resolve) => {
+        const socket = (0,external_node_net_.createConnection)({ ...address, timeout: ANSWER_TIMEOUT });
+        const end = (answered) => {
+            socket.destroy();
+            resolve(answered);
+        };
+        socket.once('connect', () => socket.write(SSL_REQUEST));
+        socket.once('data', () => end(true));
+        for (const event of ['timeout', 'error', 'close'])
+            socket.once(event, () => end(false));
     });
-    const found = {};
-    if (pairs.some((pair) => pair.host))
-        found.host = pairs.map((pair) => pair.host).join(',');
-    if (pairs.some((pair) => pair.port))
-        found.port = pairs.map((pair) => pair.port).join(',');
-    return found;
 }
-function queryParameters(query) {
-    const found = {};
-    for (const item of query.split('&').filter(Boolean)) {
-        const separator = item.indexOf('=');
-        const rawName = separator < 0 ? item : item.slice(0, separator);
-        const name = decode(rawName, 'a parameter name');
-        const what = query.includes('@') ? 'a parameter' : `the parameter "${name}"`;
-        if (separator < 0)
-            throw new Error(`has ${what} without a value`);
-        const value = decode(item.slice(separator + 1), what);
-        // As in libpq, for JDBC's sake.
-        if (name === 'ssl' && value === 'true')
-            found.sslmode = 'require';
-        else if (Object.hasOwn(VARIABLES, name))
-            found[name] = value;
-        else if (!HARMLESS_WITHOUT_VARIABLE.includes(name)) {
-            throw new Error(`has ${what}, which is none of libpq's that have an environment variable; remove it`);
-        }
-    }
-    return found;
-}
-function decode(text, what) {
-    let decoded;
-    try {
-        decoded = decodeURIComponent(text);
-    }
-    catch {
-        throw new Error(`has a broken percent-encoding in ${what} (a literal % is written %25)`);
-    }
-    if (decoded.includes('\0'))
-        throw new Error(`has a NUL byte in ${what}`);
-    return decoded;
-}
-function connection_connectionOf(parameters) {
-    const { dbname, ...others } = parameters;
-    if (!dbname)
-        throw new Error('has no database name; add it after the host, as in postgres://host/database');
-    if (Buffer.byteLength(dbname) > 63)
-        throw new Error('has a database name longer than 63 bytes');
-    const variables = Object.fromEntries(Object.entries(others).map(([name, value]) => [VARIABLES[name], value]));
-    return { variables, database: dbname, label: labelOf(variables, dbname) };
-}
-function labelOf(variables, database) {
-    const hosts = (variables.PGHOST ?? variables.PGHOSTADDR ?? 'local socket').split(',');
-    const ports = (variables.PGPORT ?? '').split(',');
-    const pairs = hosts.map((host, index) => {
-        const port = ports[index] ?? ports[0];
-        return port ? `${host.includes(':') ? `[${host}]` : host}:${port}` : host;
-    });
-    return `${variables.PGSERVICE ? `service ${variables.PGSERVICE}` : pairs.join(',')}/${database}`;
-}
-/** The connection that libpq's own variables of the job name, for when no URL is given. */
-function ambientConnection(environment) {
-    const all = pick(environment, (name) => /^PG[A-Z]+/.test(name) && name !== 'PGDATA');
-    const { PGDATABASE, ...variables } = all;
-    const database = PGDATABASE || variables.PGUSER;
-    if (!database || (!PGDATABASE && isImagePreset(variables)))
-        return null;
-    return { variables, database, label: labelOf(variables, database) };
-}
-/**
- * Whether nobody but GitHub's Windows image chose the connection: it sets user and password of the server that it brings
- * for the whole machine (actions/runner-images, Install-PostgreSQL.ps1).
- */
-function isImagePreset(variables) {
-    const { PGROOT, PGUSER, PGPASSWORD, PGHOST, PGHOSTADDR, PGSERVICE } = variables;
-    const preset = PGROOT !== undefined && PGUSER === 'postgres' && PGPASSWORD === 'root';
-    return preset && !PGHOST && !PGHOSTADDR && !PGSERVICE;
-}
-/** The same server and role, another database. */
-function onDatabase(connection, database) {
-    return { ...connection, database, label: labelOf(connection.variables, database) };
-}
-/** The whole environment of a PostgreSQL client program: nothing of the job's `PG*` but what the connection says. */
-function clientEnvironment(connection, environment) {
-    return {
-        ...toolEnvironment(environment),
-        PGCONNECT_TIMEOUT: CONNECT_TIMEOUT_SECONDS,
-        PGAPPNAME: 'pgclone-action',
-        ...connection.variables,
-        ...(connection.password && { PGPASSWORD: connection.password() }),
-        PGDATABASE: connection.database,
-    };
-}
-/** The connection as a URI, for hooks. */
-function toUrl(connection) {
-    const { PGUSER, PGHOST = '', PGPORT = '', ...others } = connection.variables;
-    const secret = connection.password?.() ?? others.PGPASSWORD;
-    const password = secret === undefined ? '' : `:${encodeURIComponent(secret)}`;
-    const user = `${encodeURIComponent(PGUSER ?? '')}${password}`;
-    const userinfo = user && `${user}@`;
-    const ports = PGPORT.split(',');
-    const hosts = PGHOST.split(',').map((host, index) => {
-        const port = ports[index] ?? ports[0];
-        const encoded = encodeURIComponent(host);
-        const written = host.includes(':') ? `[${encoded.replaceAll('%3A', ':')}]` : encoded;
-        return port ? `${written}:${port}` : written;
-    });
-    const query = Object.entries(VARIABLES)
-        .filter(([, variable]) => variable !== 'PGPASSWORD' && others[variable] !== undefined)
-        .map(([name, variable]) => `${name}=${encodeURIComponent(others[variable])}`);
-    return `postgresql://${userinfo}${hosts.join(',')}/${encodeURIComponent(connection.database)}${query.length ? `?${query.join('&')}` : ''}`;
-}
-/** The host by which a dump is named when there is no repository: the first one, or `localhost`. */
-function hostName(connection) {
-    const host = (connection.variables.PGHOST ?? '').split(',')[0];
-    return host === '' || host.startsWith('/') ? 'localhost' : host;
-}
-
-;// CONCATENATED MODULE: ./build/src/database/explain.js
-/** What libpq and the server say when a connection fails, and the sentence for the user. Texts of fe-connect.c and auth.c. */
-const REASONS = [
-    [
-        /password authentication failed for user "([^"]*)"/,
-        (where, m) => `${where}: wrong password for user "${m[1]}"`,
-    ],
-    [/no password supplied/, (where) => `${where}: the server wants a password, and the connection has none`],
-    [
-        /could not translate host name "([^"]*)"/,
-        (where, m) => `${where}: there is no host named "${m[1]}" (check the spelling and the runner's network)`,
-    ],
-    // Refused over TLS, whether or not it was then tried without: what is missing is not TLS.
-    [/no pg_hba\.conf entry for host "([^"]*)", user "([^"]*)".*, SSL encryption/, notLetIn],
-    [
-        /no pg_hba\.conf entry for host "([^"]*)".*no encryption/,
-        (where) => `${where}: the server demands TLS; add sslmode=require or better sslmode=verify-full to the URL`,
-    ],
-    [/no pg_hba\.conf entry for host "([^"]*)", user "([^"]*)"/, notLetIn],
-    [
-        /server does not support SSL/,
-        (where) => `${where}: the server offers no TLS, and the URL demands it by its sslmode`,
-    ],
-    [
-        /certificate verify failed|root certificate file .* does not exist|does not match host name/,
-        (where, m) => `${where}: the server's TLS certificate was not accepted (${m[0]}); check sslrootcert and the host name`,
-    ],
-    [/database "(.*)" does not exist/, (where, m) => `${where}: there is no database "${m[1]}" on that server`],
-    [/role "([^"]*)" does not exist/, (where, m) => `${where}: there is no role "${m[1]}" on that server`],
-    [
-        /database "(.*)" is not currently accepting connections/,
-        (where, m) => `${where}: the database "${m[1]}" is closed to connections (ALTER DATABASE … ALLOW_CONNECTIONS true opens it)`,
-    ],
-    [
-        /remaining connection slots|too many clients|too many connections/,
-        (where) => `${where}: the server has no connection left`,
-    ],
-    [/permission denied for database "(.*)"/, (where, m) => `${where}: the role may not connect to "${m[1]}"`],
-    [
-        /unsupported startup parameter/,
-        (where) => `${where}: a connection pooler refuses our session settings; use the direct host of the database`,
-    ],
-    [
-        /the database system is (starting up|shutting down|in recovery mode)/,
-        (where, m) => `${where}: the server is ${m[1]}`,
-    ],
-    [/Connection refused/, (where) => `${where}: nothing listens there (connection refused)`],
-    [/No such file or directory/, (where) => `${where}: there is no server at that Unix socket`],
-    [
-        /timeout expired|timed out/,
-        (where) => `${where}: no answer in time (a firewall, or a wrong host or port)`,
-    ],
-    [
-        /server closed the connection unexpectedly|Connection reset by peer|connection to server was lost|SSL connection has been closed/,
-        (where) => `${where}: the connection to the server was cut`,
-    ],
-];
-function notLetIn(where, [, host, user]) {
-    return `${where}: the server does not let user "${user}" in from ${host} (its pg_hba.conf, or the provider's allow-list)`;
-}
-/**
- * The sentence for a failed connection.
- *
- * @param stderr what a client program printed, in English
- * @param label `host:port/database`
- * @returns null when the text is none that we know
- */
-function explainConnection(stderr, label) {
-    for (const [pattern, sentence] of REASONS) {
-        const match = pattern.exec(stderr);
-        if (match)
-            return sentence(`Cannot connect to ${label}`, match);
-    }
-    return null;
-}
-
-;// CONCATENATED MODULE: ./build/src/database/psql.js
-
-
-
-
-
-/** A statement that the server refused. `sqlstate` is from PostgreSQL's appendix A and does not depend on a language. */
-class DatabaseError extends Error {
-    sqlstate;
-    constructor(message, sqlstate) {
-        super(message);
-        this.sqlstate = sqlstate;
-    }
-}
-/** A database has sessions that would have to end first. */
-const OBJECT_IN_USE = '55006';
-/**
- * One `psql` process on one database: a session of ours that lasts, so that it can hold an advisory lock and does not
- * connect anew for every statement. Statements go in by stdin, rows come back as one JSON document a line.
- */
-class Session {
+/** A running `tunnel-command`, behind which the databases answer. It ends with its scope, with all that it started. */
+class Tunnel {
+    /** Aborts with that of the step, or when the tunnel ends by itself. */
+    signal;
     #child;
-    #connection;
-    #lines;
-    #queue = Promise.resolve();
-    constructor(child, connection) {
-        this.#child = child;
-        this.#connection = connection;
-        this.#lines = linesOf(child.stdout);
+    #forget;
+    #broken = new AbortController();
+    #ending = false;
+    constructor({ command, env, cwd, signal }) {
+        const { file, args } = shellCommand(command, process.platform, findBash(env));
+        this.#child = startChild(file, args, { name: 'tunnel', env, cwd, group: true });
+        const pid = this.#child.pid ?? 0;
+        const identity = processIdentity(pid);
+        this.#forget = identity ? notePending({ kind: 'process', pid, identity }) : () => undefined;
+        this.signal = AbortSignal.any([signal, this.#broken.signal]);
+        void this.#child.exited.then((exit) => this.#ended(exit));
     }
-    /** @throws an Error that explains in one sentence why the server let us not in. */
-    static async open(connection, options) {
-        options.signal?.throwIfAborted();
-        const args = ['--no-psqlrc', '--no-align', '--tuples-only', '--quiet', '--no-password', '--file=-'];
-        const env = { ...clientEnvironment(connection, options.environment), PGCLIENTENCODING: 'UTF8' };
-        // Every failure reaches the caller as an exception; what psql prints beside it would only say it twice.
-        const child = startChild(options.psql, args, {
-            env,
-            stdin: 'stream',
-            stdout: 'stream',
-            onErrorLine: () => false,
-        });
-        const session = new Session(child, connection);
-        const cancel = () => void session.close();
-        options.signal?.addEventListener('abort', cancel, { once: true });
-        void child.exited.then(() => options.signal?.removeEventListener('abort', cancel));
-        await session.execute('SET standard_conforming_strings = on', 'SET client_min_messages = error', 'SET statement_timeout = 0', 'SET lock_timeout = 0');
-        await session.#checkService();
-        return session;
-    }
-    /** libpq believes a service more than `PGDATABASE`: one that names a database would take us there, and nowhere else. */
-    async #checkService() {
-        const { variables, database, label } = this.#connection;
-        if (!variables.PGSERVICE)
-            return;
-        const [row] = await this.query('SELECT current_database() AS name');
-        if (row.name === database)
-            return;
-        await this.close();
-        throw new Error(`Cannot connect to ${label}: the service "${variables.PGSERVICE}" leads to "${row.name}" and not to "${database}"; remove dbname from it`);
-    }
-    /** Runs one SELECT and returns its rows as objects. */
-    async query(select) {
-        const lines = await this.#send(`SELECT row_to_json(q)::text FROM (${select}\n) AS q;`);
-        return lines.map((line) => JSON.parse(line));
-    }
-    /** Whether psql finds anything for a pattern, by its own rules, which are pg_dump's as well (string_utils.c). */
-    async finds(what, pattern) {
-        const quoted = `'${pattern.replace(/[\\']/g, '\\$&')}'`;
-        // The SELECT is there for our end mark: a backslash command leaves the state of the statement before it.
-        const lines = await this.#send(`SELECT WHERE false;\n\\${what === 'schemas' ? 'dn' : 'dtvmsE'} ${quoted}`);
-        return lines.length > 0;
-    }
-    /** Runs statements without a result, each by itself, up to the first that fails. */
-    async execute(...statements) {
-        for (const statement of statements)
-            await this.#send(`${statement}\n;`);
-    }
-    /** Runs statements in one transaction: all of them or none. */
-    async transaction(...statements) {
-        await this.execute('BEGIN');
+    /** @throws an Error when the command ends, or when the databases do not answer in time, or did before it began */
+    static async open(options) {
+        if (await everyOne(options.databases)) {
+            const taken = options.databases.flat().map(describeAddress).join(', ');
+            throw new Error(`A server answers at ${taken} before tunnel-command has begun, so that the tunnel would not be used; give it a port of its own, in tunnel-command and in database-url`);
+        }
+        log.info(`Opening the tunnel: ${options.command}`);
+        const tunnel = new Tunnel(options);
         try {
-            await this.execute(...statements, 'COMMIT');
+            await tunnel.#untilAnswered(options);
+            return tunnel;
         }
         catch (error) {
-            await this.execute('ROLLBACK');
+            await tunnel[Symbol.asyncDispose]();
             throw error;
         }
     }
-    /** Sends one statement and collects its rows, one statement after the other. */
-    #send(sql) {
-        const answer = this.#queue.then(() => this.#exchange(sql));
-        this.#queue = answer.catch(() => undefined);
-        return answer;
+    /** Why the tunnel ended by itself, or null. */
+    get failure() {
+        return this.#broken.signal.aborted ? this.#broken.signal.reason : null;
     }
-    async #exchange(sql) {
-        const mark = `pgclone-${(0,external_node_crypto_.randomUUID)()}`;
-        this.#child.stdin.write(`${sql}\n\\echo ${mark} :SQLSTATE :LAST_ERROR_MESSAGE\n\\echo ${mark} :ERROR\n`);
-        const rows = await this.#readUntil(mark);
-        const [last = ''] = rows.splice(-1);
-        const status = [last, ...(await this.#readUntil(mark))];
-        if (status.at(-1) === 'false')
-            return rows;
-        const [, sqlstate = '', message = ''] = /^(\S+) (.*)$/s.exec(status.slice(0, -1).join(' ')) ?? [];
-        throw new DatabaseError(hideSecrets(message), sqlstate);
+    #ended(exit) {
+        if (this.#ending)
+            return;
+        const words = this.#child.tail.slice(-LAST_LINES).join(' / ');
+        const hint = exit.code === 0 ? '; it must stay in the foreground (ssh without -f)' : '';
+        this.#broken.abort(new Error(`tunnel-command ${describeExit(exit)} before the step did${hint}${words && `: ${words}`}`));
     }
-    /** The lines before the next one that begins with the mark, and what follows the mark in it. */
-    async #readUntil(mark) {
-        const lines = [];
-        for (;;) {
-            const next = await this.#lines.next();
-            if (next.done)
-                throw await this.#lost();
-            if (next.value.startsWith(mark))
-                return [...lines, next.value.slice(mark.length + 1)];
-            lines.push(next.value);
+    async #untilAnswered({ databases, patience = tunnel_PATIENCE }) {
+        const deadline = Date.now() + patience;
+        while (!(await everyOne(databases))) {
+            this.signal.throwIfAborted();
+            if (Date.now() > deadline) {
+                const where = databases.map((addresses) => addresses.map(describeAddress).join(' or ')).join(' and ');
+                throw new Error(`No PostgreSQL server answered at ${where} within ${Math.round(patience / 1000)} s after tunnel-command began; check the ports in tunnel-command and in database-url`);
+            }
+            await (0,external_node_timers_promises_namespaceObject.setTimeout)(OFTEN, undefined, { signal: this.signal }).catch(() => undefined);
         }
-    }
-    async #lost() {
-        const exit = await this.#child.exited;
-        const reason = explainConnection(this.#child.tail.join('\n'), this.#connection.label);
-        return reason ? new Error(reason) : child_childFailure(this.#child, exit);
-    }
-    async close() {
-        this.#child.stdin.end('\\q\n');
-        await endChild(this.#child, ['SIGTERM', 'SIGKILL'], 500);
+        this.signal.throwIfAborted();
+        log.info('The tunnel is open');
     }
     async [Symbol.asyncDispose]() {
-        await this.close();
+        this.#ending = true;
+        await endChild(this.#child, ['SIGTERM', 'SIGKILL'], 2000);
+        // What it started may have stayed when it went.
+        if (this.#child.pid !== undefined)
+            signalGroup(this.#child.pid, 'SIGKILL');
+        this.#forget();
     }
 }
-/** Lines without their ends, which on Windows are two characters. */
-async function* linesOf(stream) {
-    let rest = '';
-    const decoder = new TextDecoder();
-    for await (const chunk of stream) {
-        const pieces = (rest + (typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true }))).split('\n');
-        rest = pieces.pop();
-        for (const piece of pieces)
-            yield piece.replace(/\r$/, '');
+async function everyOne(databases) {
+    const reached = databases.map(async (addresses) => (await Promise.all(addresses.map(answers))).includes(true));
+    return (await Promise.all(reached)).every(Boolean);
+}
+
+;// CONCATENATED MODULE: ./build/src/commands/reach.js
+var reach_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
     }
-}
-/** A string as an SQL literal; needs `standard_conforming_strings`, which our sessions set. */
-function literal(text) {
-    return `'${text.replaceAll("'", "''")}'`;
-}
-/** A name as a quoted SQL identifier. */
-function identifier(name) {
-    return `"${name.replaceAll('"', '""')}"`;
-}
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var reach_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
 
-;// CONCATENATED MODULE: ./build/src/database/server.js
 
 
 
-
-/** Connects nothing: looks through an open session. */
-async function lookAtServer(session) {
-    const [row] = await session.query(`
-    SELECT current_setting('server_version_num')::int AS number,
-           split_part(current_setting('server_version'), ' ', 1) AS version,
-           current_user AS role, rolsuper AS superuser, rolcreatedb OR rolsuper AS createdb,
-           pg_is_in_recovery() AS standby
-    FROM pg_roles WHERE rolname = current_user`);
-    const { number, ...server } = row;
-    return { ...server, major: Math.floor(number / 10000) };
-}
-/** The size of a session's database in bytes, an upper estimate of the dump's size. */
-async function databaseSize(session) {
-    const [row] = await session.query('SELECT pg_database_size(current_database()) AS size');
-    return row.size;
-}
-/** Opens a session where databases can be created and renamed: the maintenance database, else template1. */
-async function openMaintenance(connection, maintenance, options) {
-    const candidates = [maintenance, 'template1'].filter((name) => name !== connection.database);
-    let failure;
-    for (const name of candidates) {
+/** Does work on databases, behind the tunnel of `tunnel-command` when there is one. */
+async function throughTunnel(context, work) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { inputs, environment, workspace, signal } = context;
+        if (inputs.tunnelCommand === '' || !needsDatabase(inputs))
+            return work(context);
+        const connections = [inputs.connection, inputs.command === 'copy' ? inputs.sourceConnection : null];
+        const tunnel = reach_addDisposableResource(env_1, await Tunnel.open({
+            command: inputs.tunnelCommand,
+            databases: connections.flatMap((connection) => (connection ? [addressesOf(connection)] : [])),
+            env: hookEnvironment(environment),
+            cwd: workspace,
+            signal,
+        }), true);
         try {
-            return await Session.open(onDatabase(connection, name), options);
+            await work({ ...context, signal: tunnel.signal });
         }
         catch (error) {
-            failure ??= error;
-            // Only a missing database is a reason to look elsewhere; a wrong password is the same everywhere.
-            if (!/there is no database|may not connect|closed to connections/.test(error.message))
-                break;
+            // Whatever broke then broke because of it.
+            throw tunnel.failure ?? error;
         }
     }
-    throw failure;
-}
-/** Any number that is ours alone, for the first half of a lock's key: "pgcl" in ASCII. */
-const LOCK_CLASS = 0x7067636c;
-/** The second half. Not the server's `hashtext`, whose result depends on the encoding of the session's database. */
-function lockNumber(name) {
-    return (0,external_node_crypto_.createHash)('sha256').update(name).digest().readInt32BE();
-}
-const LOCK_ATTEMPTS = 4;
-/**
- * Claims a name on the whole server, for the life of the session or until `unlock`; false when another session has it.
- *
- * An advisory lock belongs to the database that its session is in, and two runs may be in two: by another
- * `maintenance-database`, or by `swap: false`. `pg_locks` shows those of all databases. Who sees another one lets go;
- * when two came at the same moment both do, so that they try again, each after a time of its own.
- */
-async function tryLock(session, name) {
-    const key = `${LOCK_CLASS}, ${lockNumber(name)}`;
-    for (let attempt = 1;; attempt += 1) {
-        const [row] = await session.query(`SELECT pg_try_advisory_lock(${key}) AS locked`);
-        if (!row.locked)
-            return false;
-        if (!(await isLockedElsewhere(session, name)))
-            return true;
-        await unlock(session, name);
-        if (attempt === LOCK_ATTEMPTS)
-            return false;
-        await (0,external_node_timers_promises_namespaceObject.setTimeout)(20 + Math.random() * 200);
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
     }
-}
-async function isLockedElsewhere(session, name) {
-    // The view shows both halves as unsigned numbers, and 2 for a key of two halves.
-    const rows = await session.query(`
-    SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND pid <> pg_backend_pid()
-      AND classid::bigint = ${LOCK_CLASS} AND objid::bigint = ${lockNumber(name) >>> 0}`);
-    return rows.length > 0;
-}
-/** Gives a lock of `tryLock` back, once for each time it was taken. */
-async function unlock(session, name) {
-    await session.query(`SELECT pg_advisory_unlock(${LOCK_CLASS}, ${lockNumber(name)})`);
-}
-/**
- * Claims a target, so that two runs never swap the same database.
- *
- * @throws an Error when another run has it
- */
-async function lockTarget(session, database) {
-    if (await tryLock(session, database))
-        return;
-    throw new Error(`Another run of this action is working on "${database}" right now; try again when it has ended`);
-}
-/** What tells one server from another, whatever its address: the cluster's own number and the time of its start. */
-async function readIdentity(session) {
-    const [row] = await session.query('SELECT pg_postmaster_start_time()::text AS started');
-    // Managed servers may keep this one to themselves.
-    const identifier = session.query('SELECT system_identifier::text AS id FROM pg_control_system()');
-    const systemIdentifier = await identifier.then(([found]) => found.id).catch(() => null);
-    return { ...row, systemIdentifier };
-}
-/** The same running server. A standby has its primary's identifier and started at another microsecond. */
-function isSameServer(a, b) {
-    const sameIdentifier = a.systemIdentifier === null || b.systemIdentifier === null || a.systemIdentifier === b.systemIdentifier;
-    return a.started === b.started && sameIdentifier;
-}
-/** Sessions in a database, other than our own. */
-async function countSessions(session, database) {
-    const [row] = await session.query(`SELECT count(*) AS sessions FROM pg_stat_activity WHERE datname = ${literal(database)} AND usesysid IS NOT NULL AND pid <> pg_backend_pid()`);
-    return row.sessions;
-}
-/** Ends the sessions of all users in a database, but for our own. */
-async function endSessions(session, database) {
-    await session.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${literal(database)} AND usesysid IS NOT NULL AND pid <> pg_backend_pid()`);
-}
-/** Drops a database with everybody in it. A database that is not there is fine. */
-async function dropDatabase(session, server, name) {
-    const quoted = identifier(name);
-    if (server.major >= 13)
-        return session.execute(`DROP DATABASE IF EXISTS ${quoted} WITH (FORCE)`);
-    try {
-        await session.execute(`ALTER DATABASE ${quoted} ALLOW_CONNECTIONS false`);
+    finally {
+        const result_1 = reach_disposeResources(env_1);
+        if (result_1)
+            await result_1;
     }
-    catch (error) {
-        if (error instanceof DatabaseError && error.sqlstate === '3D000')
-            return;
-        throw error;
-    }
-    await endSessions(session, name);
-    await session.execute(`DROP DATABASE IF EXISTS ${quoted}`);
 }
 
-;// CONCATENATED MODULE: ./build/src/cleanup.js
+;// CONCATENATED MODULE: ./build/src/commands/cleanup.js
 var cleanup_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
         if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
@@ -44775,11 +45224,22 @@ var cleanup_disposeResources = (undefined && undefined.__disposeResources) || (f
 
 
 
+
+
 /** The post step: ends what the main step wrote down and could not end, because it was killed. */
-async function cleanUp(context) {
-    for (const item of readPending()) {
+async function cleanUpAfterMain(context) {
+    const items = readPending();
+    const databases = items.filter(({ kind }) => kind === 'database');
+    await cleanUp(context, items.filter((item) => !databases.includes(item)));
+    if (databases.length > 0)
+        await throughTunnel(context, (reachable) => cleanUp(reachable, databases));
+}
+/** Ends what a step or an attempt could not end, because it was killed or had lost its connection. */
+async function cleanUp(context, items) {
+    for (const item of items) {
         try {
             await remove(context, item);
+            crossOut(item);
             log.info(`Removed what the step left behind: ${cleanup_describe(item)}`);
         }
         catch (error) {
@@ -44792,6 +45252,8 @@ function cleanup_describe(item) {
         return `the temporary file ${item.path}`;
     if (item.kind === 'data')
         return `the data of ${item.keys.join(', ')}`;
+    if (item.kind === 'process')
+        return 'the processes of tunnel-command';
     return item.kind === 'upload' ? `the upload of ${item.key}` : `the database "${item.name}"`;
 }
 /** Without a manifest it is nobody's dump. The AWS CLI publishes what it has when we are killed and it lives. */
@@ -44810,10 +45272,12 @@ async function remove(context, item) {
             return (await openStorage(context)).abandon(item.key);
         if (item.kind === 'data')
             return removeData(await openStorage(context), item.keys);
+        if (item.kind === 'process')
+            return group_endGroup(item.pid, item.identity);
         const tokens = cleanup_addDisposableResource(env_1, await openDatabaseTokens(context), false);
         const { psql } = await anyClient(toolOptions(context));
         const options = { psql, environment: context.environment };
-        const session = cleanup_addDisposableResource(env_1, await openMaintenance(connectionOf(tokens.context), context.inputs.maintenanceDatabase, options), true);
+        const session = cleanup_addDisposableResource(env_1, await openMaintenance(prepare_connectionOf(tokens.context), context.inputs.maintenanceDatabase, options), true);
         await dropDatabase(session, await lookAtServer(session), item.name);
     }
     catch (e_1) {
@@ -44827,7 +45291,32 @@ async function remove(context, item) {
     }
 }
 
+;// CONCATENATED MODULE: ./build/src/database/standby.js
+
+
+const SETTINGS = ['max_standby_streaming_delay', 'hot_standby_feedback'];
+/** Says of a standby how long it lets a dump run against the changes of its primary. */
+async function noteStandby(session, { standby }) {
+    if (!standby)
+        return;
+    const rows = await session.query(`SELECT name, current_setting(name) AS value FROM pg_settings WHERE name IN (${SETTINGS.map(literal).join(', ')}) ORDER BY name DESC`);
+    const settings = rows.map(({ name, value }) => `${name} = ${value}`).join(', ');
+    log.info(`The server is a standby: it may cancel a dump to apply changes of its primary (${settings}), and it has no unlogged data`);
+}
+/** @throws an Error when the server of `database-url` is a standby, where nothing can be written */
+function refuseStandby({ standby }, command) {
+    if (!standby)
+        return;
+    throw new Error(`The server of database-url is a standby, which is read-only; ${command} needs its primary`);
+}
+/** Why a standby broke a dump off, for the user; postgres.c has the server's words, which end a statement or the session. */
+const RECOVERY_CONFLICT = {
+    words: /(?:canceling statement|terminating connection) due to conflict with recovery/,
+    sentence: 'The standby cancelled the dump, because it had to apply changes of its primary; dump from the primary, or set hot_standby_feedback = on or a longer max_standby_streaming_delay on the standby',
+};
+
 ;// CONCATENATED MODULE: ./build/src/database/dump.js
+
 
 /** The arguments of `pg_dump`. The database is not among them: it travels as `PGDATABASE`. */
 function dumpArguments(contents, compression) {
@@ -44904,18 +45393,29 @@ function explainDump(tail, failure) {
     if (lock) {
         return new Error('pg_dump waited too long for a table that another session has locked (lock-wait-timeout); nothing was dumped', { cause: failure });
     }
+    // Before the cut that it ends in.
+    if (RECOVERY_CONFLICT.words.test(text))
+        return new Error(RECOVERY_CONFLICT.sentence, { cause: failure });
     if (/server closed the connection|connection to server was lost|SSL SYSCALL error|could not receive data/.test(text)) {
         return new Error(`The connection to the database was cut in the middle of the dump. ${failure.message}`, {
             cause: failure,
         });
     }
-    if (/canceling statement due to conflict with recovery/.test(text)) {
-        return new Error('The standby cancelled the dump, because it had to apply changes of its primary; dump from the primary, or raise max_standby_streaming_delay', { cause: failure });
-    }
     const denied = /permission denied for (.*)/.exec(text)?.[0];
     if (denied)
         return new Error(`The role may not read everything: ${denied}. Grant it pg_read_all_data, or leave the object out`, { cause: failure });
     return failure;
+}
+
+;// CONCATENATED MODULE: ./build/src/process/failure.js
+/** A failure of the way and not of the matter, such as a connection that went silent: another attempt may succeed. */
+class PassingError extends Error {
+}
+/**
+ * A failure that no other attempt may follow, whatever its cause: a hook of the user's has had its effect, or nobody knows
+ * whether the work was done.
+ */
+class FinalError extends Error {
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/hooks.js
@@ -44925,8 +45425,7 @@ function explainDump(tail, failure) {
 
 
 
-/** What `bash -e` is, for PowerShell 7.4 and later: without it only the last command decides whether a hook failed. */
-const STOP_AT_ERRORS = "$ErrorActionPreference = 'Stop'; $PSNativeCommandUseErrorActionPreference = $true;";
+
 /** How a hook is run: pure, so that a table can test it. */
 function hookCommand(hook, workspace, platform, hasBash = true) {
     // `psql --file=x.sql` is a command.
@@ -44937,16 +45436,7 @@ function hookCommand(hook, workspace, platform, hasBash = true) {
             args: ['--no-psqlrc', '--quiet', '--no-password', '--set=ON_ERROR_STOP=1', `--file=${path}`],
         };
     }
-    // Users write hooks as they write `run:` steps, and GitHub runs those in bash with -e and pipefail, or else in sh -e.
-    if (platform === 'win32')
-        return { file: 'pwsh', args: ['-NoProfile', '-Command', `${STOP_AT_ERRORS} ${hook}`] };
-    return hasBash
-        ? { file: 'bash', args: ['-e', '-o', 'pipefail', '-c', hook] }
-        : { file: 'sh', args: ['-e', '-c', hook] };
-}
-/** Whether there is a bash on PATH; a container of Alpine has none. */
-function findBash({ PATH = '' }) {
-    return PATH.split(external_node_path_namespaceObject.delimiter).some((directory) => (0,external_node_path_namespaceObject.isAbsolute)(directory) && (0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(directory, 'bash')));
+    return shellCommand(hook, platform, hasBash);
 }
 /** Runs hooks one after the other on a database. The first that fails stops the step. */
 async function runHooks(what, hooks, connection, options) {
@@ -44972,8 +45462,9 @@ async function runHook(what, hook, connection, options) {
     const exit = await child.exited;
     options.signal.removeEventListener('abort', cancel);
     options.signal.throwIfAborted();
+    // It may have done something outside of the database, so that only the user can say whether it may run again.
     if (!child_succeeded(exit))
-        throw new Error(`${what} ${JSON.stringify(hook)} failed: ${child_childFailure(child, exit).message}`);
+        throw new FinalError(`${what} ${JSON.stringify(hook)} failed: ${child_childFailure(child, exit).message}`);
 }
 function pgVariables(environment) {
     return Object.fromEntries(Object.entries(environment).filter(([name]) => name.startsWith('PG')));
@@ -45256,6 +45747,7 @@ async function temporary(session, server, name) {
 
 
 
+
 /** Counts and hashes the bytes that pass. */
 class Meter {
     bytes = 0;
@@ -45327,7 +45819,7 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 /** A signal that aborts with `signal`, or with a sentence when something takes too long of which no byte can be seen. */
 function within(signal, milliseconds, what) {
     const controller = new AbortController();
-    const late = () => controller.abort(new Error(`${what} within ${Math.round(milliseconds / 1000)} s (idle-timeout); the connection is dead or the other side is stuck`));
+    const late = () => controller.abort(new PassingError(`${what} within ${Math.round(milliseconds / 1000)} s (idle-timeout); the connection is dead or the other side is stuck`));
     const timer = setTimeout(late, Math.min(milliseconds, LONGEST_TIMER));
     return {
         signal: AbortSignal.any([signal, controller.signal]),
@@ -45379,7 +45871,7 @@ function watchIdle({ idleTimeout, moved }) {
         }
         else if (Date.now() - since >= idleTimeout) {
             const seconds = Math.round(idleTimeout / 1000);
-            controller.abort(new Error(`No byte moved for ${seconds} s (idle-timeout) after ${seen} bytes; the connection is dead or the other side is stuck`));
+            controller.abort(new PassingError(`No byte moved for ${seconds} s (idle-timeout) after ${seen} bytes; the connection is dead or the other side is stuck`));
         }
     };
     const timer = setInterval(check, Math.max(50, Math.min(1000, idleTimeout / 4)));
@@ -45401,7 +45893,7 @@ function countOutputs({ tables, rows, }) {
 ;// CONCATENATED MODULE: ./build/src/report/progress.js
 
 
-const OFTEN = 5_000;
+const progress_OFTEN = 5_000;
 const SELDOM = 30_000;
 /** After this many lines a long transfer is reported less often. */
 const progress_PATIENCE = 12;
@@ -45423,9 +45915,9 @@ function showProgress({ verb, bytes, total, detail }) {
         lastBytes = bytes();
         lastTime = now;
         lines += 1;
-        timer = setTimeout(line, lines < progress_PATIENCE ? OFTEN : SELDOM);
+        timer = setTimeout(line, lines < progress_PATIENCE ? progress_OFTEN : SELDOM);
     };
-    timer = setTimeout(line, OFTEN);
+    timer = setTimeout(line, progress_OFTEN);
     return { [Symbol.dispose]: () => clearTimeout(timer) };
 }
 /** Logs now and then that something without a visible progress is still at work. */
@@ -45461,6 +45953,10 @@ function prose(text) {
 /** A link when the address is one that cannot break out of Markdown, else its text alone: manifests may be altered. */
 function markdown_link(text, url) {
     return /^https:\/\/[\w.:-]+\/[\w./?=&%+~-]*$/.test(url) ? `[${text}](${url})` : text;
+}
+/** That a step did not succeed at once. */
+function attemptsFact(attempts) {
+    return attempts === 1 ? [] : [['Attempts', `${attempts}; the log says why`]];
 }
 /** Two columns, the names in bold. The first fact is the heading of the table, because GitHub shows an empty one. */
 function facts([first, ...rest]) {
@@ -45510,6 +46006,7 @@ function copySummary(copied) {
         ['How', METHODS[method]],
         ...(counted ? [['Data', describeRows(counted)]] : []),
         ['Duration', formatDuration(durationMs)],
+        ...attemptsFact(copied.attempts),
         ...oldDatabase(previous),
     ]);
     return `### ✅ Copied ${code(database)}\n\n${overview}`;
@@ -45521,6 +46018,7 @@ function pointSummary(restored) {
         ['From', `the database ${code(point)} of the same server, which stays`],
         ['To', `${code(target)}, PostgreSQL ${serverVersion}`],
         ['Duration', formatDuration(durationMs)],
+        ...attemptsFact(restored.attempts),
         ...oldDatabase(previous),
     ]);
     return `### ✅ Restored ${code(database)}\n\n${overview}`;
@@ -45612,6 +46110,220 @@ function help({ GITHUB_ACTION_REPOSITORY, GITHUB_ACTION_REF }) {
         ? `[What to do about it](https://github.com/${GITHUB_ACTION_REPOSITORY}/blob/${GITHUB_ACTION_REF}/docs/troubleshooting.md). `
         : '';
     return `${page}More is in the log; run the job again with debug logging for all of it.`;
+}
+
+;// CONCATENATED MODULE: ./build/src/commands/passing.js
+
+
+
+
+/**
+ * SQLSTATEs of what passes by itself (PostgreSQL documentation, appendix A): class 08, a broken connection;
+ * serialization_failure (a standby's recovery conflict as well) and deadlock_detected; too_many_connections;
+ * admin_shutdown, crash_shutdown, cannot_connect_now and idle_session_timeout.
+ */
+const STATES = /^(?:08...|40001|40P01|53300|57P0[1235])$/;
+/** S3's codes of its own troubles and of too many requests, HTTP's for answers without a body, and those of `explainAws`. */
+const passing_CODES = /^(?:SlowDown|ServiceUnavailable|InternalError|InternalFailure|RequestTimeout\w*|Throttl\w+|TooManyRequests\w*|RequestLimitExceeded|BandwidthLimitExceeded|IncompleteBody|BadDigest|OperationAborted|429|50[0234]|Cut|NoConnection)$/;
+/**
+ * The same in the words of programs that print no code. libpq and the client programs: fe-connect.c, fe-misc.c,
+ * fe-secure-openssl.c, pg_dump.c; the server: postgres.c and postmaster.c, in English only; the AWS CLI: s3transfer's
+ * exceptions.py and, for its C runtime, aws-c-io and aws-c-http.
+ */
+const passing_WORDS = [
+    /server closed the connection unexpectedly|connection to server was lost|no connection to the server/,
+    /SSL connection has been closed unexpectedly|SSL SYSCALL error|SSL error: unexpected eof/,
+    /could not (?:receive data from|send data to) server/,
+    /Connection (?:refused|timed out|reset by peer|aborted)|timeout expired|Temporary failure in name resolution/,
+    /terminating connection (?:due to (?:administrator command|conflict with recovery)|because of crash)/,
+    /canceling statement due to conflict with recovery|deadlock detected|could not serialize access/,
+    /the database system is (?:starting up|shutting down|in recovery mode|not yet accepting connections)/,
+    /too many clients already|remaining connection slots|too many connections for/,
+    // An object was dropped while pg_dump read the catalogue.
+    /cache lookup failed for|could not open relation with OID/,
+    /Max Retries Exceeded|AWS_(?:ERROR_HTTP_(?:CONNECTION|SERVER)_CLOSED|IO_(?:SOCKET|DNS|TLS)_\w+)/,
+];
+/**
+ * Whether another attempt may succeed: the connection broke, the other side was overloaded or is starting, a program of
+ * ours was killed. What the other side said for good (a wrong password, a missing right, broken data) never passes.
+ *
+ * @param error as it was thrown; what it says itself counts before its cause
+ */
+function mayPass(error) {
+    if (!(error instanceof Error) || error instanceof FinalError)
+        return false;
+    if (error instanceof PassingError)
+        return true;
+    if (error instanceof DatabaseError)
+        return STATES.test(error.sqlstate);
+    if (error instanceof AwsError && error.code !== '')
+        return passing_CODES.test(error.code);
+    if (error instanceof ChildError)
+        return childMayPass(error);
+    return mayPass(error.cause);
+}
+/** The kernel kills (SIGKILL) when memory is short; any other signal is a defect of the program or an order. */
+function childMayPass({ exit, tail }) {
+    return exit.signal === 'SIGKILL' || passing_WORDS.some((words) => words.test(tail.join('\n')));
+}
+
+;// CONCATENATED MODULE: ./build/src/commands/attempts.js
+
+
+
+
+
+
+const FIRST_WAIT = 1000;
+const GROWTH = 5;
+const LONGEST_WAIT = 60_000;
+/**
+ * Milliseconds before an attempt, longer each time, so that whatever is overloaded gets its rest; and by chance, so that
+ * jobs that failed together do not come back together.
+ *
+ * @param made attempts so far
+ * @param chance from 0 to 1
+ */
+function waitBefore(made, chance) {
+    return Math.round(Math.min(LONGEST_WAIT, FIRST_WAIT * GROWTH ** (made - 1)) * (0.5 + chance));
+}
+/** The attempts of one step, counted over all of its work. */
+class Attempts {
+    made = 1;
+    #context;
+    constructor(context) {
+        this.#context = context;
+    }
+    /** Does work, and does it again from the start when it broke for a reason that may pass and `retries` allows it. */
+    async run(work) {
+        for (;;) {
+            try {
+                return await work();
+            }
+            catch (error) {
+                await this.#next(error);
+            }
+        }
+    }
+    /** Waits for the next attempt, and throws the error when there is none. */
+    async #next(error) {
+        const { inputs, signal } = this.#context;
+        const { retries } = inputs;
+        if (signal.aborted || retries === 0)
+            throw error;
+        if (!mayPass(error)) {
+            log.info('This does not pass by itself, so it is not tried again');
+            throw error;
+        }
+        const { message } = error;
+        if (this.made > retries)
+            throw new Error(`${message} (${this.made} attempts were made)`, { cause: error });
+        const pause = waitBefore(this.made, Math.random());
+        log.warning(`Attempt ${this.made} of ${retries + 1} failed for a reason that may pass: ${message}. The next one begins in ${formatDuration(pause)}`);
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(pause, undefined, { signal }).catch(() => Promise.reject(signal.reason));
+        this.made += 1;
+        // What the failed attempt could not remove, because its connection was gone.
+        await cleanUp(this.#context, openLeftovers());
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/commands/copy-alone.js
+var copy_alone_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var copy_alone_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+const copy_alone_OFTEN = 100;
+/**
+ * A file copy of a database whose sessions are ended, also of clients that come back at once. The server lets nobody new in
+ * as soon as the copy has begun, and waits five seconds for those who came between (`createdb` in dbcommands.c); a session
+ * of ours in parallel ends them.
+ */
+async function copyAlone(context, { client, maker, name, properties }, from) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { environment, inputs } = context;
+        const options = { psql: client.psql, environment };
+        const second = copy_alone_addDisposableResource(env_1, await openMaintenance(prepare_connectionOf(context), inputs.maintenanceDatabase, options), true);
+        await endSessions(second, from);
+        const copied = new AbortController();
+        const ending = endUntil(copied.signal, () => endSessions(second, from));
+        try {
+            return await copyDatabase(maker, from, name, properties?.tablespace ?? null);
+        }
+        finally {
+            copied.abort();
+            await ending;
+        }
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = copy_alone_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+/** Why it fails here, the copy says as well: somebody is still in the database. */
+async function endUntil(signal, end) {
+    while (!signal.aborted) {
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(copy_alone_OFTEN, undefined, { signal })
+            .then(end)
+            .catch(() => undefined);
+    }
 }
 
 ;// CONCATENATED MODULE: ./build/src/archive/error.js
@@ -46966,7 +47678,8 @@ function startJudged(pgRestore, args, options) {
     const ended = child.exited.then((exit) => {
         if (judge.accepts(exit.code))
             return null;
-        return judge.fatal === null ? child_childFailure(child, exit) : new Error(`pg_restore failed: ${judge.fatal}`);
+        const failure = child_childFailure(child, exit);
+        return judge.fatal === null ? failure : new Error(`pg_restore failed: ${judge.fatal}`, { cause: failure });
     });
     return { child, ended };
 }
@@ -47158,7 +47871,7 @@ async function finishRestore(sink, signal) {
  */
 async function databaseSink(context, client, database, rawBytes) {
     const { inputs, tempDirectory } = context;
-    const env = clientEnvironment(onDatabase(connectionOf(context), database), context.environment);
+    const env = clientEnvironment(onDatabase(prepare_connectionOf(context), database), context.environment);
     const jobs = await jobsWithRoom(context, rawBytes);
     if (jobs === 1)
         return async () => startRestore(client.pgRestore, inputs, env);
@@ -47215,8 +47928,10 @@ async function checkAssertions(assertions, connection, options) {
             input: isFile ? '' : `${assertion}\n;`,
             signal: options.signal,
         });
-        if (!child_succeeded(exit))
-            throw new Error(`verify-sql could not be run: ${assertion}: ${child_childFailure(child, exit).message}`);
+        if (!child_succeeded(exit)) {
+            const cause = child_childFailure(child, exit);
+            throw new Error(`verify-sql could not be run: ${assertion}: ${cause.message}`, { cause });
+        }
         const rows = stdout.split(/\r?\n/).filter((line) => line !== '');
         const untrue = rows.filter((row) => row !== 't' && row !== 'true').length;
         if (rows.length === 0 || untrue > 0) {
@@ -47228,6 +47943,7 @@ async function checkAssertions(assertions, connection, options) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/swap.js
+
 
 
 
@@ -47250,11 +47966,12 @@ async function swapDatabases(session, server, swap) {
         }
     }
 }
+/** Final, because another attempt after a swap that did happen would take the new database for the old one. */
 function explainSwap(error, { database }) {
     const message = error instanceof Error ? error.message : String(error);
     // Without an answer of the server nobody knows which of the two it is; a mix it is not.
     const state = error instanceof DatabaseError ? 'is as it was' : 'is either the old or the new one, never a mix';
-    return new Error(`The new database could not take the place of "${database}", which ${state}: ${message}`, {
+    return new FinalError(`The new database could not take the place of "${database}", which ${state}: ${message}`, {
         cause: error,
     });
 }
@@ -47487,7 +48204,7 @@ function checkProtected(inputs, connection) {
 /** Refuses to put restore points in the place of databases that must not be written, or that we did not make. */
 async function checkPoints(context, session) {
     const { inputs } = context;
-    const connection = connectionOf(context);
+    const connection = prepare_connectionOf(context);
     const databases = await readDatabases(session);
     for (const suffix of ['pre', 'post']) {
         const name = relatedName(connection.database, suffix);
@@ -47512,7 +48229,7 @@ async function checkRights(session, server, name, properties) {
 }
 /** Refuses to replace a database that we did not make and that holds something, unless told to. */
 async function checkOverwrite(context, client, properties) {
-    const connection = connectionOf(context);
+    const connection = prepare_connectionOf(context);
     const marker = properties && parseMarker(properties.comment);
     if (marker?.kind === 'template')
         throw new Error(`"${connection.database}" is a template of instant previews; database-url must name another database`);
@@ -47526,7 +48243,7 @@ async function checkOverwrite(context, client, properties) {
 async function isEmpty(context, { psql }) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const session = guards_addDisposableResource(env_1, await Session.open(connectionOf(context), { ...context, psql }), true);
+        const session = guards_addDisposableResource(env_1, await Session.open(prepare_connectionOf(context), { ...context, psql }), true);
         const rows = await session.query(`
     SELECT 1 AS one FROM (
       SELECT 'pg_class'::regclass AS class, oid, relnamespace AS namespace FROM pg_class WHERE relkind NOT IN ('i', 'I')
@@ -47623,6 +48340,7 @@ var replace_disposeResources = (undefined && undefined.__disposeResources) || (f
 
 
 
+
 /**
  * Claim the target → build its replacement → hooks → assertions → atomic swap. The way of restore and of copy.
  *
@@ -47634,9 +48352,10 @@ async function replaceDatabase(context, { what, check, build, hooks }) {
         const { environment, inputs } = context;
         const { psql } = await anyClient(toolOptions(context));
         // Without the signal: this session cleans up after a cancelled run.
-        const session = replace_addDisposableResource(env_1, await openMaintenance(connectionOf(context), inputs.maintenanceDatabase, {
+        const session = replace_addDisposableResource(env_1, await openMaintenance(prepare_connectionOf(context), inputs.maintenanceDatabase, {
             psql,
             environment,
+            direct: true,
         }), true);
         const target = await log.group('Look at the target', () => lookAtTarget(context, session));
         await check?.(target);
@@ -47683,12 +48402,11 @@ function describePlan({ inputs }, { name, properties }, what, hooks) {
     return `${what} would become "${name}"${before}${old}`;
 }
 async function lookAtTarget(context, session) {
-    const connection = connectionOf(context);
+    const connection = prepare_connectionOf(context);
     const name = connection.database;
     checkProtected(context.inputs, connection);
     const server = await lookAtServer(session);
-    if (server.standby)
-        throw new Error('The server of database-url is a standby; nothing can be restored into it');
+    refuseStandby(server, context.inputs.command);
     await lockTarget(session, name);
     const properties = await readProperties(session, name);
     await checkRights(session, server, name, properties);
@@ -47712,7 +48430,7 @@ async function lookAtTarget(context, session) {
 /** Hooks, assertions, statistics, and the properties of the database that is to be replaced. */
 async function replace_finish(context, target, staging, hooks) {
     const { client, properties, session } = target;
-    const connection = onDatabase(connectionOf(context), staging);
+    const connection = onDatabase(prepare_connectionOf(context), staging);
     const options = { ...context, psql: client.psql };
     await runHooks('pre-swap-hooks', hooks, connection, options);
     await checkAssertions(context.inputs.verifySql, connection, options);
@@ -47725,7 +48443,7 @@ async function replace_finish(context, target, staging, hooks) {
 async function analyze(context, { psql }, database) {
     const env_2 = { stack: [], error: void 0, hasError: false };
     try {
-        const session = replace_addDisposableResource(env_2, await Session.open(onDatabase(connectionOf(context), database), { ...context, psql }), true);
+        const session = replace_addDisposableResource(env_2, await Session.open(onDatabase(prepare_connectionOf(context), database), { ...context, psql }), true);
         await session.execute('ANALYZE');
     }
     catch (e_2) {
@@ -48348,7 +49066,7 @@ async function selectFor(context, { server, client, database }, entries) {
         const { inputs } = context;
         if (!isDelicate(entries))
             return { entries, leftOut: [] };
-        const connection = onDatabase(connectionOf(context), database);
+        const connection = onDatabase(prepare_connectionOf(context), database);
         const session = select_addDisposableResource(env_1, await Session.open(connection, { ...context, psql: client.psql }), true);
         const facts = await readFacts(session, server, entries);
         const provider = select_providerOf(context, entries);
@@ -48398,7 +49116,7 @@ function refuseMissing(context, missing, facts) {
         const details = [reason, neededBy && `${neededBy} needs it`].filter(Boolean);
         return details.length > 0 ? `${name} (${details.join('; ')})` : name;
     });
-    const target = providerOfHost(hostName(connectionOf(context))) ?? providerOfRoles(facts.roles);
+    const target = providerOfHost(hostName(prepare_connectionOf(context))) ?? providerOfRoles(facts.roles);
     const where = target ? ` (on ${PROVIDERS[target].title}: ${PROVIDERS[target].allow})` : '';
     throw new Error(`The dump has extensions that "${facts.server.role}" cannot create on the target's PostgreSQL ${facts.server.version}: ${names.join(', ')}. Nothing was restored. Install or allow them there${where}, or leave them out of the dump`);
 }
@@ -48482,32 +49200,41 @@ var copy_disposeResources = (undefined && undefined.__disposeResources) || (func
 
 
 
+
+
+
 /** Source database → staging database beside the target → hooks → atomic swap, with nothing stored in between. */
 async function copy(context) {
     const started = Date.now();
-    const source = await log.group('Look at the source', () => lookAtSource(context));
-    const replaced = await replaceDatabase(context, {
+    const attempts = new Attempts(context);
+    const source = await attempts.run(() => log.group('Look at the source', () => lookAtSource(context)));
+    const prepareSource = once(() => runPreDumpHooks(context, source));
+    const replaced = await attempts.run(() => replaceDatabase(context, {
         what: source.connection.label,
         check: async (target) => void (await chooseMethod(context, source, target)),
-        build: (target) => build(context, source, target),
+        build: async (target) => {
+            await prepareSource();
+            return build(context, source, target);
+        },
         hooks: context.inputs.preSwapHooks,
-    });
+    }));
     if (!replaced)
         return;
     const { result, database, previous, server } = replaced;
-    const where = { source: source.connection.label, target: connectionOf(context).label, database, previous };
-    const serverVersion = server.version;
-    await report(context, { ...result, ...where, serverVersion, durationMs: Date.now() - started });
+    const where = { source: source.connection.label, target: prepare_connectionOf(context).label, database, previous };
+    const effort = { durationMs: Date.now() - started, attempts: attempts.made };
+    await report(context, { ...result, ...where, serverVersion: server.version, ...effort });
 }
 async function lookAtSource(context) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         const connection = context.inputs.sourceConnection;
         const { psql } = await anyClient(toolOptions(context));
-        const session = copy_addDisposableResource(env_1, await Session.open(connection, { ...context, psql }), true);
+        const session = copy_addDisposableResource(env_1, await Session.open(connection, { ...context, psql, direct: true }), true);
         const server = await lookAtServer(session);
         const size = await databaseSize(session);
         log.info(`${connection.label}: PostgreSQL ${server.version}, ${formatBytes(size)}, as "${server.role}"`);
+        await noteStandby(session, server);
         await checkPatterns(session, context.inputs);
         return {
             connection,
@@ -48546,10 +49273,20 @@ async function chooseMethod(context, source, target) {
         throw new Error(`copy-method: template is not possible, because ${obstacle}`);
     return obstacle ? 'stream' : 'template';
 }
+/** When the target has been looked at, so that nothing is done to the source in vain. */
+async function runPreDumpHooks(context, { client, connection }) {
+    const options = { ...context, psql: client.psql };
+    await runHooks('pre-dump-hooks', context.inputs.preDumpHooks, connection, options);
+}
+/** What the hooks did is done, whatever becomes of the attempt in which they ran. */
+function once(work) {
+    let done = null;
+    return () => {
+        done ??= work();
+        return done;
+    };
+}
 async function build(context, source, target) {
-    const { preDumpHooks } = context.inputs;
-    const hookOptions = { ...context, psql: source.client.psql };
-    await runHooks('pre-dump-hooks', preDumpHooks, source.connection, hookOptions);
     const method = await chooseMethod(context, source, target);
     return (method === 'stream' ? streamCopy : templateCopy)(context, source, target);
 }
@@ -48575,32 +49312,25 @@ async function lastingSessions(session, database) {
         await (0,external_node_timers_promises_namespaceObject.setTimeout)(50);
     }
 }
-const copy_ATTEMPTS = 5;
 /** A file copy on the server. Somebody may connect to the source at the last moment: then the stream does it. */
 async function templateCopy(context, source, target) {
     const { inputs } = context;
     const { database } = source.connection;
-    for (let attempt = 1;; attempt += 1) {
-        try {
-            context.signal.throwIfAborted();
-            if (inputs.disconnectSource)
-                await endSessions(target.session, database);
-            log.info(`Copying the files of "${database}" on the server`);
-            return {
-                staging: await copyDatabase(target.maker, database, target.name, target.properties?.tablespace ?? null),
-                result: { method: 'template', counted: null },
-            };
-        }
-        catch (error) {
-            if (!(error instanceof DatabaseError) || error.sqlstate !== OBJECT_IN_USE)
-                throw error;
-            if (inputs.disconnectSource && attempt < copy_ATTEMPTS)
-                continue;
-            if (inputs.copyMethod === 'template')
-                throw error;
-            log.info(`Somebody connected to "${database}"; copying by the stream instead`);
-            return streamCopy(context, source, target);
-        }
+    const tablespace = target.properties?.tablespace ?? null;
+    log.info(`Copying the files of "${database}" on the server`);
+    try {
+        const staging = inputs.disconnectSource
+            ? await copyAlone(context, target, database)
+            : await copyDatabase(target.maker, database, target.name, tablespace);
+        return { staging, result: { method: 'template', counted: null } };
+    }
+    catch (error) {
+        if (!(error instanceof DatabaseError) || error.sqlstate !== OBJECT_IN_USE)
+            throw error;
+        if (inputs.copyMethod === 'template')
+            throw error;
+        log.info(`Somebody connected to "${database}"; copying by the stream instead`);
+        return streamCopy(context, source, target);
     }
 }
 /** pg_dump → us → pg_restore. */
@@ -48708,17 +49438,23 @@ var drop_disposeResources = (undefined && undefined.__disposeResources) || (func
 
 
 
+
 /** Drops a database that this action made, with its restore points. One that is not there is fine. */
 async function drop(context) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         const started = Date.now();
         const { inputs, environment } = context;
-        const connection = connectionOf(context);
+        const connection = prepare_connectionOf(context);
         checkProtected(inputs, connection);
         const { psql } = await anyClient(toolOptions(context));
-        const session = drop_addDisposableResource(env_1, await openMaintenance(connection, inputs.maintenanceDatabase, { psql, environment }), true);
+        const session = drop_addDisposableResource(env_1, await openMaintenance(connection, inputs.maintenanceDatabase, {
+            psql,
+            environment,
+            direct: true,
+        }), true);
         const server = await lookAtServer(session);
+        refuseStandby(server, inputs.command);
         await lockTarget(session, connection.database);
         const doomed = await chooseDatabases(context, session, connection.database);
         if (doomed.length === 0)
@@ -48753,7 +49489,7 @@ async function chooseDatabases(context, session, name) {
         // A run that was killed right after the swap leaves the old database under its temporary name.
         (points.includes(candidate.name) || (marker.kind === 'point' && hasTemporaryName(candidate))));
     for (const point of ours)
-        checkProtected(inputs, onDatabase(connectionOf(context), point.name));
+        checkProtected(inputs, onDatabase(prepare_connectionOf(context), point.name));
     return database ? [...ours, database] : ours;
 }
 function checkOurs({ name, marker, isTemplate }, force) {
@@ -48963,7 +49699,7 @@ function tableLosses(before, now, measure) {
 
 
 /** A dump that was committed, compared with the one before it. */
-function dumpSummary(manifest, { source, place, previous }) {
+function dumpSummary(manifest, { source, place, previous, attempts, }) {
     const before = previous && !incomparable(previous, manifest) ? previous : null;
     const overview = facts([
         ['From', `${code(source)}, PostgreSQL ${manifest.serverVersion}`],
@@ -48974,6 +49710,7 @@ function dumpSummary(manifest, { source, place, previous }) {
         ['Stored', `${formatBytes(manifest.size)} (${manifest.compression})`],
         ...(before ? [['Since the last dump', change(before, manifest)]] : []),
         ['SHA-256', code(manifest.sha256)],
+        ...attemptsFact(attempts),
     ]);
     return join(`### ✅ Dumped ${code(manifest.database)}`, overview, largestTables(manifest.tables, before?.tables));
 }
@@ -48991,12 +49728,13 @@ function restoreSummary(restored) {
             'SHA-256',
             `${code(restored.sha256)} ${manifest ? '(as in the manifest)' : '(there was no manifest to compare with)'}`,
         ],
+        ...attemptsFact(restored.attempts),
         ...(previous ? [['Old database', code(previous)]] : []),
     ]);
     return join(`### ✅ Restored ${code(restored.database)}`, overview, largestTables(counted.tables));
 }
 /** What was compared, one row each: evidence that the dump can be restored. */
-function verifySummary(manifest, evidence, { place, durationMs }) {
+function verifySummary(manifest, evidence, { place, durationMs, attempts }) {
     const { tables, objects, assertions } = evidence;
     const counted = manifest.rows !== null;
     const checks = table(['Check', 'What was dumped', 'What came back'], [
@@ -49022,6 +49760,7 @@ function verifySummary(manifest, evidence, { place, durationMs }) {
             'Restored into',
             `a throwaway database, PostgreSQL ${evidence.serverVersion}, with pg\\_restore ${evidence.clientVersion}`,
         ],
+        ...attemptsFact(attempts),
     ]);
     return join(`### ✅ Verified ${code(manifest.database)}`, overview, checks, everyTable(manifest.tables));
 }
@@ -49393,6 +50132,199 @@ function checkShrinkage({ maxShrink, failOnShrink }, previous, manifest) {
     log.warning(text);
 }
 
+;// CONCATENATED MODULE: ./build/src/commands/store.js
+var store_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var store_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+
+/** The newest pg_dump whose archives we are sure to read. A newer one compresses by itself, so that nothing depends on it. */
+const NEWEST_CLIENT = 18;
+/** zstd where the `pg_restore` beside this `pg_dump` reads it, because somebody will want to restore without us. */
+function chooseCompression({ method, level }, clientMajor) {
+    if (method !== 'auto')
+        return { method, level: level ?? undefined };
+    return { method: clientMajor >= 16 ? 'zstd' : 'gzip' };
+}
+/**
+ * An upper estimate of what is stored. Rows are longer as text than in their pages (a timestamp has 8 bytes and 26
+ * characters, `bytea` doubles), the database grows meanwhile, and only compression makes up for it.
+ */
+function expectedBytes(databaseBytes, { method }) {
+    return databaseBytes * (method === 'none' ? 4 : 2);
+}
+/** Moves the dump into storage and makes sure that all of it is there. */
+async function store(context, { storage, key, look, client }) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { inputs, environment, signal } = context;
+        const meter = new Meter();
+        const encoder = createEncoder({
+            compression: chooseCompression(inputs.compression, client.major),
+            jobs: inputs.jobs,
+        });
+        const moved = () => encoder.progress.rawBytes + meter.bytes;
+        const _ = store_addDisposableResource(env_1, showProgress({
+            verb: 'Dumped',
+            bytes: () => encoder.progress.rawBytes,
+            total: { bytes: look.size, of: "the database's size" },
+            detail: () => tableProgress(encoder.progress),
+        }), false);
+        const args = dumpArguments(inputs, client.major <= NEWEST_CLIENT ? 'ours' : 'theirs');
+        const source = startDump(client.pgDump, args, clientEnvironment(prepare_connectionOf(context), environment));
+        await untilFirstByte(source, signal, inputs.idleTimeout);
+        const sink = await storage
+            .upload(key.key, expectedBytes(look.size, inputs.compression))
+            .catch(async (error) => {
+            await source.abort();
+            throw error;
+        });
+        await transfer(source, sink, {
+            stages: [encoder.transform, meter.stage],
+            signal,
+            idleTimeout: inputs.idleTimeout,
+            moved,
+        });
+        try {
+            const env_2 = { stack: [], error: void 0, hasError: false };
+            try {
+                const limit = store_addDisposableResource(env_2, within(signal, inputs.idleTimeout, 'The store did not finish the upload'), false);
+                await commitSink(sink, limit.signal);
+                await checkStored(storage, key, meter.bytes);
+            }
+            catch (e_1) {
+                env_2.error = e_1;
+                env_2.hasError = true;
+            }
+            finally {
+                store_disposeResources(env_2);
+            }
+        }
+        catch (error) {
+            await discard(storage, key.key, error);
+            throw error;
+        }
+        const archive = encoder.report();
+        if (archive.opaque)
+            log.notice(`pg_dump ${client.version} writes archives of version ${archive.version}, which this release cannot read: no rows were counted`);
+        log.info(`Stored ${formatBytes(meter.bytes)} of ${formatBytes(archive.rawBytes)}, ${describeRows(archive)}, SHA-256 ${meter.sha256}`);
+        return { size: meter.bytes, sha256: meter.sha256, archive };
+    }
+    catch (e_2) {
+        env_1.error = e_2;
+        env_1.hasError = true;
+    }
+    finally {
+        store_disposeResources(env_1);
+    }
+}
+/** The upload begins when there is something to upload: a dump that fails at once leaves no trace in the store. */
+async function untilFirstByte(source, cancelled, idleTimeout) {
+    const env_3 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { stream } = source;
+        const limit = store_addDisposableResource(env_3, within(cancelled, idleTimeout, 'pg_dump sent nothing'), false);
+        const { signal } = limit;
+        try {
+            await new Promise((ready, fail) => {
+                // This listener stays: when a child exits, Node throws away what nobody is listening for.
+                stream.on('readable', ready);
+                stream.once('end', ready);
+                stream.once('error', () => ready());
+                if (signal.aborted)
+                    fail(signal.reason);
+                signal.addEventListener('abort', () => fail(signal.reason), { once: true });
+            });
+            if (stream.readableLength === 0)
+                await source.finish();
+        }
+        catch (error) {
+            await source.abort();
+            throw error;
+        }
+    }
+    catch (e_3) {
+        env_3.error = e_3;
+        env_3.hasError = true;
+    }
+    finally {
+        store_disposeResources(env_3);
+    }
+}
+/** Takes back what was stored and did not become a dump. Without the right to delete it stays, uncommitted. */
+async function discard(storage, key, reason) {
+    // Of two runs that gave their dumps one name, the other one was faster: what lies there is its dump.
+    if (reason instanceof TakenError)
+        return;
+    await storage
+        .remove(key)
+        .catch((error) => log.warning(`${key} may stay in storage, uncommitted: ${error.message}`));
+}
+/** A store may keep less, more or other than it was sent. */
+async function checkStored(storage, key, sent) {
+    const size = await storage.size(key.key);
+    if (size === sent)
+        return;
+    const found = size === null ? 'does not have it' : `holds ${size} bytes`;
+    throw new Error(`${sent} bytes were sent and the store ${found}; the dump was not committed. With a provider other than AWS, try s3-checksum: when-required`);
+}
+
 ;// CONCATENATED MODULE: ./build/src/commands/dump.js
 var dump_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
@@ -49474,24 +50406,33 @@ var dump_disposeResources = (undefined && undefined.__disposeResources) || (func
 /** Hooks → stream a dump into storage → check it there → commit its manifest. */
 async function dump(context) {
     const started = Date.now();
-    const { storage, look, client } = await log.group('Prepare', () => prepare(context));
-    await runPreDumpHooks(context, storage, client);
-    const key = nameDump(context);
+    const attempts = new Attempts(context);
+    const plan = await attempts.run(() => log.group('Prepare', () => prepare(context)));
+    // Once: what they did is done, whatever becomes of the dump.
+    await attempts.run(() => dump_runPreDumpHooks(context, plan));
+    const dumped = await attempts.run(() => dumpOnce(context, plan, started));
+    const { storage } = plan;
+    const pruned = await pruneAfter(context, storage, dumped.manifest);
+    await dump_report(context, storage, dumped, { pruned, attempts: attempts.made });
+}
+/** One attempt, under a key of its own. */
+async function dumpOnce(context, prepared, started) {
+    const { storage } = prepared;
+    const plan = { ...prepared, key: nameDump(context) };
     // Beside the dump: it is needed for the commit only, and every question to S3 takes a second.
-    const previous = findPrevious(context, storage, groupOf(key));
+    const previous = findPrevious(context, storage, groupOf(plan.key));
     previous.catch(() => undefined);
-    const forget = notePending({ kind: 'data', keys: [key.key] });
-    let manifest;
+    const forget = notePending({ kind: 'data', keys: [plan.key.key] });
     try {
-        const stored = await log.group(`Dump ${connectionOf(context).label} to ${storage.address(key.key)}`, () => store(context, { storage, key, look, client }));
-        manifest = dump_describe(context, { key, look, client, ...stored, durationMs: Date.now() - started });
+        const title = `Dump ${prepare_connectionOf(context).label} to ${storage.address(plan.key.key)}`;
+        const stored = await log.group(title, () => store(context, plan));
+        const manifest = dump_describe(context, { ...plan, ...stored, durationMs: Date.now() - started });
         await commit(context, storage, manifest, previous);
+        return { manifest, previous: await previous };
     }
     finally {
         forget();
     }
-    const pruned = await pruneAfter(context, storage, key);
-    await dump_report(context, storage, { manifest, previous: await previous, pruned });
 }
 /** Everything that can fail early, before the first byte is dumped. */
 async function prepare(context) {
@@ -49503,23 +50444,24 @@ async function prepare(context) {
     return { storage, ...source };
 }
 /** Hooks may take long and change the source, so they run only when the store has answered. */
-async function runPreDumpHooks(context, storage, { psql }) {
+async function dump_runPreDumpHooks(context, { storage, client: { psql } }) {
     const hooks = context.inputs.preDumpHooks;
     if (hooks.length === 0)
         return;
     await storage.check();
-    await runHooks('pre-dump-hooks', hooks, connectionOf(context), { ...context, psql });
+    await runHooks('pre-dump-hooks', hooks, prepare_connectionOf(context), { ...context, psql });
 }
 async function dump_lookAtSource(context) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const connection = connectionOf(context);
+        const connection = prepare_connectionOf(context);
         const { psql } = await anyClient(toolOptions(context));
-        const session = dump_addDisposableResource(env_1, await Session.open(connection, { ...context, psql }), true);
+        const session = dump_addDisposableResource(env_1, await Session.open(connection, { ...context, psql, direct: true }), true);
         const server = await lookAtServer(session);
         const size = await databaseSize(session);
         const locale = (await readLocale(session, server, connection.database));
         log.info(`${connection.label}: PostgreSQL ${server.version}, ${formatBytes(size)}, as "${server.role}"`);
+        await noteStandby(session, server);
         await checkPatterns(session, context.inputs);
         return {
             look: { server, size, locale },
@@ -49540,136 +50482,6 @@ function nameDump({ inputs, run }) {
     const connection = inputs.connection;
     const instance = inputs.instance || run.repository.split('/').at(-1) || hostName(connection);
     return newDumpKey({ instance, database: connection.database, config: inputs.config }, new Date());
-}
-/** The newest pg_dump whose archives we are sure to read. A newer one compresses by itself, so that nothing depends on it. */
-const NEWEST_CLIENT = 18;
-/** zstd where the `pg_restore` beside this `pg_dump` reads it, because somebody will want to restore without us. */
-function chooseCompression({ method, level }, clientMajor) {
-    if (method !== 'auto')
-        return { method, level: level ?? undefined };
-    return { method: clientMajor >= 16 ? 'zstd' : 'gzip' };
-}
-/**
- * An upper estimate of what is stored. Rows are longer as text than in their pages (a timestamp has 8 bytes and 26
- * characters, `bytea` doubles), the database grows meanwhile, and only compression makes up for it.
- */
-function expectedBytes(databaseBytes, { method }) {
-    return databaseBytes * (method === 'none' ? 4 : 2);
-}
-/** Moves the dump into storage and makes sure that all of it is there. */
-async function store(context, { storage, key, look, client }) {
-    const env_2 = { stack: [], error: void 0, hasError: false };
-    try {
-        const { inputs, environment, signal } = context;
-        const meter = new Meter();
-        const encoder = createEncoder({
-            compression: chooseCompression(inputs.compression, client.major),
-            jobs: inputs.jobs,
-        });
-        const moved = () => encoder.progress.rawBytes + meter.bytes;
-        const _ = dump_addDisposableResource(env_2, showProgress({
-            verb: 'Dumped',
-            bytes: () => encoder.progress.rawBytes,
-            total: { bytes: look.size, of: "the database's size" },
-            detail: () => tableProgress(encoder.progress),
-        }), false);
-        const args = dumpArguments(inputs, client.major <= NEWEST_CLIENT ? 'ours' : 'theirs');
-        const source = startDump(client.pgDump, args, clientEnvironment(connectionOf(context), environment));
-        await untilFirstByte(source, signal, inputs.idleTimeout);
-        const sink = await storage
-            .upload(key.key, expectedBytes(look.size, inputs.compression))
-            .catch(async (error) => {
-            await source.abort();
-            throw error;
-        });
-        await transfer(source, sink, {
-            stages: [encoder.transform, meter.stage],
-            signal,
-            idleTimeout: inputs.idleTimeout,
-            moved,
-        });
-        try {
-            const env_3 = { stack: [], error: void 0, hasError: false };
-            try {
-                const limit = dump_addDisposableResource(env_3, within(signal, inputs.idleTimeout, 'The store did not finish the upload'), false);
-                await commitSink(sink, limit.signal);
-                await checkStored(storage, key, meter.bytes);
-            }
-            catch (e_2) {
-                env_3.error = e_2;
-                env_3.hasError = true;
-            }
-            finally {
-                dump_disposeResources(env_3);
-            }
-        }
-        catch (error) {
-            await discard(storage, key.key, error);
-            throw error;
-        }
-        const archive = encoder.report();
-        if (archive.opaque)
-            log.notice(`pg_dump ${client.version} writes archives of version ${archive.version}, which this release cannot read: no rows were counted`);
-        log.info(`Stored ${formatBytes(meter.bytes)} of ${formatBytes(archive.rawBytes)}, ${describeRows(archive)}, SHA-256 ${meter.sha256}`);
-        return { size: meter.bytes, sha256: meter.sha256, archive };
-    }
-    catch (e_3) {
-        env_2.error = e_3;
-        env_2.hasError = true;
-    }
-    finally {
-        dump_disposeResources(env_2);
-    }
-}
-/** The upload begins when there is something to upload: a dump that fails at once leaves no trace in the store. */
-async function untilFirstByte(source, cancelled, idleTimeout) {
-    const env_4 = { stack: [], error: void 0, hasError: false };
-    try {
-        const { stream } = source;
-        const limit = dump_addDisposableResource(env_4, within(cancelled, idleTimeout, 'pg_dump sent nothing'), false);
-        const { signal } = limit;
-        try {
-            await new Promise((ready, fail) => {
-                // This listener stays: when a child exits, Node throws away what nobody is listening for.
-                stream.on('readable', ready);
-                stream.once('end', ready);
-                stream.once('error', () => ready());
-                if (signal.aborted)
-                    fail(signal.reason);
-                signal.addEventListener('abort', () => fail(signal.reason), { once: true });
-            });
-            if (stream.readableLength === 0)
-                await source.finish();
-        }
-        catch (error) {
-            await source.abort();
-            throw error;
-        }
-    }
-    catch (e_4) {
-        env_4.error = e_4;
-        env_4.hasError = true;
-    }
-    finally {
-        dump_disposeResources(env_4);
-    }
-}
-/** Takes back what was stored and did not become a dump. Without the right to delete it stays, uncommitted. */
-async function discard(storage, key, reason) {
-    // Of two runs that gave their dumps one name, the other one was faster: what lies there is its dump.
-    if (reason instanceof TakenError)
-        return;
-    await storage
-        .remove(key)
-        .catch((error) => log.warning(`${key} may stay in storage, uncommitted: ${error.message}`));
-}
-/** A store may keep less, more or other than it was sent. */
-async function checkStored(storage, key, sent) {
-    const size = await storage.size(key.key);
-    if (size === sent)
-        return;
-    const found = size === null ? 'does not have it' : `holds ${size} bytes`;
-    throw new Error(`${sent} bytes were sent and the store ${found}; the dump was not committed. With a provider other than AWS, try s3-checksum: when-required`);
 }
 function dump_describe({ inputs, run }, { key, look, client, size, sha256, archive, durationMs, }) {
     return {
@@ -49698,6 +50510,9 @@ async function commit({ inputs }, storage, manifest, previous) {
         log.info(`Committed ${storage.address(manifest.key)}`);
     }
     catch (error) {
+        // A writing whose answer was lost may have happened; a manifest without its dump would mislead.
+        if (mayPass(error))
+            await discard(storage, manifestKey(manifest.key), error);
         await discard(storage, manifest.key, error);
         throw error;
     }
@@ -49715,10 +50530,10 @@ async function pruneAfter(context, storage, key) {
         return null;
     }
 }
-async function dump_report(context, storage, { manifest, previous, pruned }) {
+async function dump_report(context, storage, { manifest, previous }, { pruned, attempts }) {
     const place = placeOf(context, storage, manifest.key);
-    const source = connectionOf(context).label;
-    await writeSummary(context, dumpSummary(manifest, { source, place, previous }));
+    const source = prepare_connectionOf(context).label;
+    await writeSummary(context, dumpSummary(manifest, { source, place, previous, attempts }));
     if (pruned)
         await writeSummary(context, pruneSummary(pruned, storage.address(groupOf(manifest))));
     setOutputs({
@@ -49838,7 +50653,7 @@ async function listDatabases(context) {
         const started = Date.now();
         const { inputs, environment } = context;
         const { psql } = await anyClient(toolOptions(context));
-        const connection = connectionOf(context);
+        const connection = prepare_connectionOf(context);
         const session = list_addDisposableResource(env_1, await openMaintenance(connection, inputs.maintenanceDatabase, { psql, environment }), true);
         const databases = await readDatabases(session);
         for (const { name, owner, size, marker } of databases) {
@@ -49898,7 +50713,10 @@ async function findDumps(context, storage) {
 
 
 
+
 const COMMITTED = 'pgclone-committed';
+/** psql's exit code when a statement failed under ON_ERROR_STOP; the connection was there (PostgreSQL documentation, psql). */
+const STATEMENT_FAILED = 3;
 /**
  * A restore into the live database in one transaction, as the sink of a transfer: `pg_restore` makes a script of the
  * archive and `psql` runs it between a BEGIN and a COMMIT of ours. Not `pg_restore --single-transaction`: that commits
@@ -49931,8 +50749,13 @@ function startInPlace(client, serverMajor, inputs, env) {
             await moved;
             runner.stdin.end(`COMMIT;\n\\echo ${COMMITTED}\n`);
             const exit = await runner.exited;
-            if (!child_succeeded(exit) || (await answer) !== COMMITTED)
-                throw child_childFailure(runner, exit);
+            if (child_succeeded(exit) && (await answer) === COMMITTED)
+                return;
+            const cause = child_childFailure(runner, exit);
+            if (exit.code === STATEMENT_FAILED)
+                throw cause;
+            // It may have been committed: a second restore would undo what clients have written since.
+            throw new FinalError(`The commit of the restore was not confirmed: ${cause.message}`, { cause });
         },
         abort: async () => {
             stop.abort();
@@ -49970,6 +50793,7 @@ async function lastLine(stream) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/commands/receive.js
+
 
 
 
@@ -50028,13 +50852,15 @@ function explainDamage(error, { key, size }, meter) {
     if (!(error instanceof Error) || error.name !== 'ArchiveError')
         return error;
     if (meter.bytes < size) {
-        return new Error(`${key} has ${size} bytes and ${meter.bytes} arrived, and they are no whole archive (${error.message}); the target is as it was`, { cause: error });
+        // One that is broken before its end is broken in storage.
+        const CutOff = /^the archive ends/.test(error.message) ? PassingError : Error;
+        return new CutOff(`${key} has ${size} bytes and ${meter.bytes} arrived, and they are no whole archive (${error.message}); the target is as it was`, { cause: error });
     }
     return new Error(`${key} is damaged: ${error.message}; the target is as it was`, { cause: error });
 }
 function checkReceived({ key, size, manifest }, meter, archive, leftOut) {
     if (meter.bytes !== size) {
-        throw new Error(`${key} has ${size} bytes and ${meter.bytes} arrived; the target is as it was`);
+        throw new PassingError(`${key} has ${size} bytes and ${meter.bytes} arrived; the target is as it was`);
     }
     if (!manifest)
         return;
@@ -50087,23 +50913,26 @@ function describeDifference(expected, found) {
 
 
 
+
 /** `:pre`, `:post` or `:name`: a database of the target's server → copy → hooks → swap. The point itself stays. */
 async function restorePoint(context) {
     const started = Date.now();
     const { dumpKey, preSwapHooks } = context.inputs;
-    const replaced = await replaceDatabase(context, {
+    const attempts = new Attempts(context);
+    const replaced = await attempts.run(() => replaceDatabase(context, {
         what: dumpKey,
         check: async (target) => void (await findPoint(context, target)),
         build: (target) => copyPoint(context, target),
         hooks: preSwapHooks,
-    });
+    }));
     if (!replaced)
         return;
     const { result, database, previous, server } = replaced;
     const durationMs = Date.now() - started;
-    const target = connectionOf(context).label;
-    const summary = { point: result, target, database, previous, serverVersion: server.version, durationMs };
-    await writeSummary(context, pointSummary(summary));
+    const target = prepare_connectionOf(context).label;
+    const where = { point: result, target, database, previous };
+    const effort = { durationMs, attempts: attempts.made };
+    await writeSummary(context, pointSummary({ ...where, serverVersion: server.version, ...effort }));
     setOutputs({
         'dump-key': dumpKey,
         database,
@@ -50121,19 +50950,24 @@ async function findPoint({ inputs }, target) {
         throw new Error(`There is no database "${name}" on the server (list with local: true shows what there is)`);
     if (name === target.name)
         throw new Error(`dump-key names the target itself, "${name}"`);
-    // Nobody works in a restore point, whatever looks into it; any other database may be somebody's.
-    if (point.sessions > 0 && point.marker?.kind !== 'point' && !inputs.disconnectSource) {
+    if (point.sessions > 0 && !mayEndSessions(inputs, point)) {
         throw new Error(`"${name}" has ${point.sessions} sessions, and a copy needs it for itself; set disconnect-source: true to end them`);
     }
     return point;
 }
+/** Nobody works in a restore point, whatever looks into it; any other database may be somebody's. */
+function mayEndSessions({ disconnectSource }, { marker }) {
+    return disconnectSource || marker?.kind === 'point';
+}
 async function copyPoint(context, target) {
-    const { name, sessions } = await findPoint(context, target);
-    if (sessions > 0)
-        await endSessions(target.session, name);
+    const point = await findPoint(context, target);
+    const { name } = point;
     log.info(`Copying the files of "${name}" on the server`);
     const tablespace = target.properties?.tablespace ?? null;
-    return { staging: await copyDatabase(target.maker, name, target.name, tablespace), result: name };
+    const staging = mayEndSessions(context.inputs, point)
+        ? await copyAlone(context, target, name)
+        : await copyDatabase(target.maker, name, target.name, tablespace);
+    return { staging, result: name };
 }
 
 ;// CONCATENATED MODULE: ./build/src/commands/template-cache.js
@@ -50328,21 +51162,25 @@ var restore_disposeResources = (undefined && undefined.__disposeResources) || (f
 
 
 
+
+
+
 /** Stored dump → staging database → checks → hooks → atomic swap. */
 async function restore(context) {
     if (context.inputs.dumpKey.startsWith(':'))
         return restorePoint(context);
     const started = Date.now();
-    const dump = await findDump(context);
-    const outcome = context.inputs.swap
-        ? await restoreAndSwap(context, dump)
-        : await restoreInPlace(context, dump);
+    const attempts = new Attempts(context);
+    const dump = await attempts.run(() => findDump(context));
+    const restoreOnce = context.inputs.swap ? restoreAndSwap : restoreInPlace;
+    const outcome = await attempts.run(() => restoreOnce(context, dump));
     if (!outcome)
         return;
     const { key, size, manifest } = dump.chosen;
     const place = placeOf(context, dump.storage, key);
-    const target = connectionOf(context).label;
-    await restore_report(context, { ...outcome, key, size, manifest, place, target, durationMs: Date.now() - started });
+    const target = prepare_connectionOf(context).label;
+    const effort = { durationMs: Date.now() - started, attempts: attempts.made };
+    await restore_report(context, { ...outcome, key, size, manifest, place, target, ...effort });
 }
 /** @returns null after a dry run */
 async function restoreAndSwap(context, dump) {
@@ -50390,12 +51228,14 @@ async function restoreBeside(context, dump, { name, server, client, maker, local
 async function restoreInPlace(context, dump) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const connection = connectionOf(context);
+        const connection = prepare_connectionOf(context);
         checkProtected(context.inputs, connection);
         const { psql } = await anyClient(toolOptions(context));
-        const session = restore_addDisposableResource(env_1, await Session.open(connection, { psql, environment: context.environment }), true);
-        await lockTarget(session, connection.database);
+        const options = { psql, environment: context.environment, direct: true };
+        const session = restore_addDisposableResource(env_1, await Session.open(connection, options), true);
         const server = await lookAtServer(session);
+        refuseStandby(server, context.inputs.command);
+        await lockTarget(session, connection.database);
         const client = await openClient(context, { serverMajor: server.major, purpose: 'restore' });
         await checkOverwrite(context, client, await readProperties(session, connection.database));
         if (context.inputs.dryRun) {
@@ -50406,8 +51246,7 @@ async function restoreInPlace(context, dump) {
         log.info('Restoring in place, in one transaction: objects of the dump replace those of the same name, all others stay');
         const open = async () => startInPlace(client, server.major, context.inputs, env);
         const received = await receive(context, dump, { server, client, database: connection.database }, open);
-        await runHooks('pre-swap-hooks', context.inputs.preSwapHooks, connection, { ...context, psql: client.psql });
-        await analyze(context, client, connection.database);
+        await finishInPlace(context, client);
         return { ...received, database: connection.database, previous: null, serverVersion: server.version };
     }
     catch (e_1) {
@@ -50418,6 +51257,22 @@ async function restoreInPlace(context, dump) {
         const result_1 = restore_disposeResources(env_1);
         if (result_1)
             await result_1;
+    }
+}
+/** The data is live by now, so that no failure here is a reason to restore once more. */
+async function finishInPlace(context, client) {
+    const connection = prepare_connectionOf(context);
+    try {
+        await runHooks('pre-swap-hooks', context.inputs.preSwapHooks, connection, {
+            ...context,
+            psql: client.psql,
+        });
+        await analyze(context, client, connection.database);
+    }
+    catch (error) {
+        throw new FinalError(`The restore in place is committed, and what follows it failed: ${error.message}`, {
+            cause: error,
+        });
     }
 }
 async function restore_report(context, restored) {
@@ -50628,20 +51483,25 @@ var verify_disposeResources = (undefined && undefined.__disposeResources) || (fu
 
 
 
+
+
 /** Restores a stored dump into a throwaway database and compares what came out with what was dumped. */
 async function verify(context) {
     const started = Date.now();
-    const [dump, { psql }] = await Promise.all([findDump(context), anyClient(toolOptions(context))]);
+    const attempts = new Attempts(context);
+    const prepare = () => Promise.all([findDump(context), anyClient(toolOptions(context))]);
+    const [dump, { psql }] = await attempts.run(prepare);
     const { manifest } = dump.chosen;
     if (!manifest)
         throw new Error(`${dump.chosen.key} has no manifest, so there is nothing to compare it with`);
-    const evidence = await tryOut(context, dump, manifest, psql);
+    const evidence = await attempts.run(() => tryOut(context, dump, manifest, psql));
     const { at, serverVersion } = evidence;
-    await record(dump.storage, { ...manifest, verified: { at, serverVersion } });
+    await attempts.run(() => record(dump.storage, { ...manifest, verified: { at, serverVersion } }));
     const place = placeOf(context, dump.storage, manifest.key);
     const durationMs = Date.now() - started;
     log.info(`Verified ${place.uri} in ${formatDuration(durationMs)}`);
-    await writeSummary(context, verifySummary(manifest, evidence, { place, durationMs }));
+    const effort = { durationMs, attempts: attempts.made };
+    await writeSummary(context, verifySummary(manifest, evidence, { place, ...effort }));
     setOutputs({
         'dump-key': manifest.key,
         'dump-uri': place.uri,
@@ -50670,11 +51530,13 @@ async function tryOut(context, dump, manifest, psql) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         const { environment, inputs, run } = context;
-        const session = verify_addDisposableResource(env_1, await openMaintenance(connectionOf(context), inputs.maintenanceDatabase, {
+        const session = verify_addDisposableResource(env_1, await openMaintenance(prepare_connectionOf(context), inputs.maintenanceDatabase, {
             psql,
             environment,
+            direct: true,
         }), true);
         const server = await lookAtServer(session);
+        refuseStandby(server, inputs.command);
         if (!server.createdb)
             throw new Error(`The role "${server.role}" may not create databases (CREATEDB), which verify needs`);
         const client = await openClient(context, { serverMajor: server.major, purpose: 'restore' });
@@ -50706,7 +51568,7 @@ async function tryOut(context, dump, manifest, psql) {
 async function compare(context, manifest, { archive, leftOut }, client, database) {
     const env_2 = { stack: [], error: void 0, hasError: false };
     try {
-        const connection = onDatabase(connectionOf(context), database);
+        const connection = onDatabase(prepare_connectionOf(context), database);
         const session = verify_addDisposableResource(env_2, await Session.open(connection, { ...context, psql: client.psql }), true);
         const expected = withoutLeftOut(manifest.tables, leftOut);
         const counts = await countRows(session, expected);
@@ -51013,6 +51875,8 @@ const DEFAULTS = {
     'fail-on-shrink': 'false',
     'idle-timeout': '10m',
     'lock-wait-timeout': '60s',
+    retries: '2',
+    'tunnel-command': '',
     'postgres-version': 'auto',
     'install-tools': 'auto',
     'aws-cli-version': '2.38.1',
@@ -51423,6 +52287,8 @@ function readBehaviour(reader) {
         templateCache: reader.read('template-cache', (text) => parseInteger(text, { least: 0, most: 100 }), 0),
         idleTimeout: reader.read('idle-timeout', parseDuration, 0),
         lockWaitTimeout: reader.read('lock-wait-timeout', parseServerDuration, 0),
+        retries: reader.read('retries', (text) => parseInteger(text, { least: 0, most: 10 }), 0),
+        tunnelCommand: reader.text('tunnel-command'),
         postgresVersion: reader.read('postgres-version', version, 'auto'),
         installTools: reader.read('install-tools', (text) => parseChoice(text, INSTALL_MODES), 'auto'),
         awsCli: reader.read('aws-cli-version', parseAwsRelease, { version: '', sha256: null }),
@@ -51537,6 +52403,7 @@ var main_disposeResources = (undefined && undefined.__disposeResources) || (func
 
 
 
+
 const main_COMMANDS = {
     dump: dump,
     restore: restore,
@@ -51562,7 +52429,7 @@ async function main_run() {
             inputs = readInputs(process.env);
             const context = makeContext(inputs, process.env, cancel.signal);
             const _ = main_addDisposableResource(env_1, context.role, true);
-            await (isPost ? cleanUp(context) : main_runCommand(context));
+            await (isPost ? cleanUpAfterMain(context) : main_runCommand(context));
         }
         catch (e_1) {
             env_1.error = e_1;
@@ -51589,24 +52456,26 @@ async function main_fail(reason, inputs) {
     await writeSummary(context, failureSummary(reason, inputs, process.env)).catch(() => undefined);
 }
 async function main_runCommand(context) {
-    const env_2 = { stack: [], error: void 0, hasError: false };
-    try {
-        const { namedSet } = context.inputs;
-        if (namedSet)
-            log.info(`From "${namedSet.name}" in ${namedSet.file}: ${Object.keys(namedSet.inputs).join(', ')}`);
-        for (const warning of inputWarnings(context.inputs))
-            log.warning(warning);
-        await checkTrust(context);
-        const tokens = main_addDisposableResource(env_2, await openDatabaseTokens(context), false);
-        await main_COMMANDS[context.inputs.command](tokens.context);
-    }
-    catch (e_2) {
-        env_2.error = e_2;
-        env_2.hasError = true;
-    }
-    finally {
-        main_disposeResources(env_2);
-    }
+    const { namedSet } = context.inputs;
+    if (namedSet)
+        log.info(`From "${namedSet.name}" in ${namedSet.file}: ${Object.keys(namedSet.inputs).join(', ')}`);
+    for (const warning of inputWarnings(context.inputs))
+        log.warning(warning);
+    await checkTrust(context);
+    await throughTunnel(context, async (reachable) => {
+        const env_2 = { stack: [], error: void 0, hasError: false };
+        try {
+            const tokens = main_addDisposableResource(env_2, await openDatabaseTokens(reachable), false);
+            await main_COMMANDS[context.inputs.command](tokens.context);
+        }
+        catch (e_2) {
+            env_2.error = e_2;
+            env_2.hasError = true;
+        }
+        finally {
+            main_disposeResources(env_2);
+        }
+    });
 }
 /** One sentence for the user; where it came from is for the debug log. */
 function describeError(error) {

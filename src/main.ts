@@ -1,11 +1,12 @@
 import * as core from '@actions/core'
-import { cleanUp } from './cleanup.ts'
+import { cleanUpAfterMain } from './commands/cleanup.ts'
 import { copy } from './commands/copy.ts'
 import { openDatabaseTokens } from './commands/database-tokens.ts'
 import { drop } from './commands/drop.ts'
 import { dump } from './commands/dump.ts'
 import { list } from './commands/list.ts'
 import { prune } from './commands/prune.ts'
+import { throughTunnel } from './commands/reach.ts'
 import { restore } from './commands/restore.ts'
 import { checkTrust } from './commands/trust.ts'
 import { verify } from './commands/verify.ts'
@@ -42,7 +43,7 @@ export async function run(): Promise<void> {
     inputs = readInputs(process.env)
     const context = makeContext(inputs, process.env, cancel.signal)
     await using _ = context.role
-    await (isPost ? cleanUp(context) : runCommand(context))
+    await (isPost ? cleanUpAfterMain(context) : runCommand(context))
   } catch (error) {
     await fail(describeError(error), inputs)
   } finally {
@@ -64,8 +65,10 @@ async function runCommand(context: Context): Promise<void> {
     log.info(`From "${namedSet.name}" in ${namedSet.file}: ${Object.keys(namedSet.inputs).join(', ')}`)
   for (const warning of inputWarnings(context.inputs)) log.warning(warning)
   await checkTrust(context)
-  using tokens = await openDatabaseTokens(context)
-  await COMMANDS[context.inputs.command](tokens.context)
+  await throughTunnel(context, async (reachable) => {
+    using tokens = await openDatabaseTokens(reachable)
+    await COMMANDS[context.inputs.command](tokens.context)
+  })
 }
 
 /** One sentence for the user; where it came from is for the debug log. */

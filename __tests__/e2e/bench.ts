@@ -50,6 +50,8 @@ export async function startBench(options: PostgresOptions = {}): Promise<Bench> 
   const inputs: Bench['inputs'] = (command, place, database, more = {}) => ({
     command,
     'install-tools': 'never',
+    // One attempt and what becomes of it; tests of several say so.
+    retries: '0',
     ...(command === 'restore' && { overwrite: 'true' }),
     ...(database && { 'database-url': postgres.url(database) }),
     ...(place === 'folder'

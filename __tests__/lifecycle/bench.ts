@@ -31,7 +31,14 @@ export async function startBench(options: PostgresOptions = {}): Promise<Bench> 
   const resources = scope.move()
   const start: Bench['start'] = (command, database, more = {}, actionOptions = {}) => {
     const where = database ? { 'database-url': postgres.url(database) } : {}
-    const inputs = { command, 'install-tools': 'never', 'storage-location': folder, ...where, ...more }
+    const inputs = {
+      command,
+      'install-tools': 'never',
+      retries: '0',
+      'storage-location': folder,
+      ...where,
+      ...more,
+    }
     return startAction(inputs, actionOptions)
   }
   return {

@@ -102,6 +102,18 @@ test('a client that reconnects to the target does not stop the swap', async () =
   assert.equal(await bench.state('busy'), 'first')
 })
 
+test('clients that come back to the copied database at once do not stop the copy', async () => {
+  await makePoints(bench, 'lively')
+  await bench.make('visited', 'theirs')
+  await using _ = reconnect(bench, 'lively__pre')
+  await using __ = reconnect(bench, 'visited')
+  succeeded(await restore('lively', ':pre'))
+  assert.equal(await bench.state('lively'), 'first')
+  succeeded(await restore('lively', ':visited', { 'disconnect-source': 'true' }))
+  assert.equal(await bench.state('lively'), 'theirs')
+  assert.deepEqual(await temporaries(bench), [])
+})
+
 test('what is no restore point', async () => {
   await makePoints(bench, 'refusing')
   const cases: [string, RegExp][] = [

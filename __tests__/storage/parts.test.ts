@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { expectedBytes } from '../../src/commands/dump.ts'
+import { expectedBytes } from '../../src/commands/store.ts'
 import { planParts, tooLarge, uploadMemory } from '../../src/storage/parts.ts'
 
 const MiB = 1024 ** 2

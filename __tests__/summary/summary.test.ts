@@ -35,7 +35,7 @@ test('only an address that cannot break out of Markdown becomes a link', () => {
 test('a dump is compared with the one before it, table by table', () => {
   const before = day(1, { rows: 1500, rawBytes: 150_000, tables: tables({ orders: 1000, gone: 500 }) })
   const now = day(2, { rows: 1410, rawBytes: 200_000, tables: tables({ orders: 1400, items: 10 }) })
-  const text = dumpSummary(now, { source: 'db:5432/app', place, previous: before })
+  const text = dumpSummary(now, { source: 'db:5432/app', place, previous: before, attempts: 1 })
   assert.match(text, /^### ✅ Dumped `app`$/m)
   assert.match(text, /\| −90 rows \(−6\.0 %\), \+50\.0 kB of data \(\+33\.3 %\), 2026-11-01 02:00 UTC \|/)
   assert.match(text, /\| `public\.orders` \| 1,400 \| \+400 \| 140 kB \| █{20} \|/)
@@ -49,7 +49,12 @@ test('a dump is compared with the one before it, table by table', () => {
 test('dumps that cannot be compared are not, and other stores have no page to link to', () => {
   const filtered = day(1, { filters: { 'schema-only': true } })
   for (const previous of [null, filtered]) {
-    const text = dumpSummary(day(2), { source: 'db', place: { ...place, onAws: false }, previous })
+    const text = dumpSummary(day(2), {
+      source: 'db',
+      place: { ...place, onAws: false },
+      previous,
+      attempts: 2,
+    })
     assert.doesNotMatch(text, /Since the last dump|Change|console/)
     assert.ok(text.includes(`| **To** | \`${place.uri}\` |`))
   }
@@ -66,7 +71,7 @@ const evidence: Evidence = {
 
 test('the evidence of a verification says what was compared with what', () => {
   const manifest = day(2, { run: { ...day(2).run, url: 'https://github.com/o/r/actions/runs/7' } })
-  const text = verifySummary(manifest, evidence, { place, durationMs: 61_000 })
+  const text = verifySummary(manifest, evidence, { place, durationMs: 61_000, attempts: 1 })
   assert.match(text, /\| SHA-256 \| `(ab){32}` \| ✅ the same \|/)
   assert.match(text, /\| Rows \| 3 \| ✅ the same in each table \|/)
   assert.match(text, /\| Assertions \| 2 \| ✅ all hold \|/)
@@ -79,7 +84,7 @@ test('what was not looked at is not said to be the same', () => {
   const text = verifySummary(
     day(2, { rows: null, tables: [] }),
     { ...evidence, tables: 0, assertions: 0 },
-    { place, durationMs: 1 },
+    { place, durationMs: 1, attempts: 1 },
   )
   assert.match(text, /\| Rows \| not counted \| — \|/)
   assert.match(text, /\| Assertions \| none given \(`verify-sql`\) \| — \|/)

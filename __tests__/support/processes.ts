@@ -27,7 +27,7 @@ export function descendants(pid: number, all = processes()): ProcessInfo[] {
 }
 
 /** Processes whose arguments or environment contain a text. */
-function processesWith(marker: string): ProcessInfo[] {
+export function processesWith(marker: string): ProcessInfo[] {
   return processes().filter(
     ({ pid, argv }) =>
       pid !== process.pid && (argv.join('\0').includes(marker) || readEnvironment(pid).includes(marker)),

@@ -8,7 +8,6 @@ import { DatabaseError, literal, OBJECT_IN_USE, Session } from '../database/psql
 import {
   countSessions,
   databaseSize,
-  endSessions,
   type Identity,
   isSameServer,
   lookAtServer,
@@ -16,6 +15,7 @@ import {
   type Server,
 } from '../database/server.ts'
 import { copyDatabase, createStaging, type TemporaryDatabase } from '../database/staging.ts'
+import { noteStandby } from '../database/standby.ts'
 import { Meter } from '../process/transfer.ts'
 import { formatBytes, formatDuration } from '../report/format.ts'
 import { log } from '../report/log.ts'
@@ -24,6 +24,8 @@ import { describeRows } from '../report/progress.ts'
 import { type Copied, copySummary } from '../summary/database.ts'
 import { writeSummary } from '../summary/summary.ts'
 import { anyClient, type PostgresClient } from '../tools/postgres.ts'
+import { Attempts } from './attempts.ts'
+import { copyAlone } from './copy-alone.ts'
 import { databaseSink, finishRestore, moveArchive } from './move.ts'
 import { connectionOf, openClient, toolOptions } from './prepare.ts'
 import { replaceDatabase, type Target } from './replace.ts'
@@ -41,27 +43,35 @@ type Source = {
 /** Source database → staging database beside the target → hooks → atomic swap, with nothing stored in between. */
 export async function copy(context: Context): Promise<void> {
   const started = Date.now()
-  const source = await log.group('Look at the source', () => lookAtSource(context))
-  const replaced = await replaceDatabase(context, {
-    what: source.connection.label,
-    check: async (target) => void (await chooseMethod(context, source, target)),
-    build: (target) => build(context, source, target),
-    hooks: context.inputs.preSwapHooks,
-  })
+  const attempts = new Attempts(context)
+  const source = await attempts.run(() => log.group('Look at the source', () => lookAtSource(context)))
+  const prepareSource = once(() => runPreDumpHooks(context, source))
+  const replaced = await attempts.run(() =>
+    replaceDatabase(context, {
+      what: source.connection.label,
+      check: async (target) => void (await chooseMethod(context, source, target)),
+      build: async (target) => {
+        await prepareSource()
+        return build(context, source, target)
+      },
+      hooks: context.inputs.preSwapHooks,
+    }),
+  )
   if (!replaced) return
   const { result, database, previous, server } = replaced
   const where = { source: source.connection.label, target: connectionOf(context).label, database, previous }
-  const serverVersion = server.version
-  await report(context, { ...result, ...where, serverVersion, durationMs: Date.now() - started })
+  const effort = { durationMs: Date.now() - started, attempts: attempts.made }
+  await report(context, { ...result, ...where, serverVersion: server.version, ...effort })
 }
 
 async function lookAtSource(context: Context): Promise<Source> {
   const connection = context.inputs.sourceConnection!
   const { psql } = await anyClient(toolOptions(context))
-  await using session = await Session.open(connection, { ...context, psql })
+  await using session = await Session.open(connection, { ...context, psql, direct: true })
   const server = await lookAtServer(session)
   const size = await databaseSize(session)
   log.info(`${connection.label}: PostgreSQL ${server.version}, ${formatBytes(size)}, as "${server.role}"`)
+  await noteStandby(session, server)
   await checkPatterns(session, context.inputs)
   return {
     connection,
@@ -95,10 +105,22 @@ async function chooseMethod(context: Context, source: Source, target: Target): P
   return obstacle ? 'stream' : 'template'
 }
 
+/** When the target has been looked at, so that nothing is done to the source in vain. */
+async function runPreDumpHooks(context: Context, { client, connection }: Source): Promise<void> {
+  const options = { ...context, psql: client.psql }
+  await runHooks('pre-dump-hooks', context.inputs.preDumpHooks, connection, options)
+}
+
+/** What the hooks did is done, whatever becomes of the attempt in which they ran. */
+function once(work: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | null = null
+  return () => {
+    done ??= work()
+    return done
+  }
+}
+
 async function build(context: Context, source: Source, target: Target): Promise<Built> {
-  const { preDumpHooks } = context.inputs
-  const hookOptions = { ...context, psql: source.client.psql }
-  await runHooks('pre-dump-hooks', preDumpHooks, source.connection, hookOptions)
   const method = await chooseMethod(context, source, target)
   return (method === 'stream' ? streamCopy : templateCopy)(context, source, target)
 }
@@ -130,33 +152,22 @@ async function lastingSessions(session: Session, database: string): Promise<numb
   }
 }
 
-const ATTEMPTS = 5
-
 /** A file copy on the server. Somebody may connect to the source at the last moment: then the stream does it. */
 async function templateCopy(context: Context, source: Source, target: Target): Promise<Built> {
   const { inputs } = context
   const { database } = source.connection
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      context.signal.throwIfAborted()
-      if (inputs.disconnectSource) await endSessions(target.session, database)
-      log.info(`Copying the files of "${database}" on the server`)
-      return {
-        staging: await copyDatabase(
-          target.maker,
-          database,
-          target.name,
-          target.properties?.tablespace ?? null,
-        ),
-        result: { method: 'template', counted: null },
-      }
-    } catch (error) {
-      if (!(error instanceof DatabaseError) || error.sqlstate !== OBJECT_IN_USE) throw error
-      if (inputs.disconnectSource && attempt < ATTEMPTS) continue
-      if (inputs.copyMethod === 'template') throw error
-      log.info(`Somebody connected to "${database}"; copying by the stream instead`)
-      return streamCopy(context, source, target)
-    }
+  const tablespace = target.properties?.tablespace ?? null
+  log.info(`Copying the files of "${database}" on the server`)
+  try {
+    const staging = inputs.disconnectSource
+      ? await copyAlone(context, target, database)
+      : await copyDatabase(target.maker, database, target.name, tablespace)
+    return { staging, result: { method: 'template', counted: null } }
+  } catch (error) {
+    if (!(error instanceof DatabaseError) || error.sqlstate !== OBJECT_IN_USE) throw error
+    if (inputs.copyMethod === 'template') throw error
+    log.info(`Somebody connected to "${database}"; copying by the stream instead`)
+    return streamCopy(context, source, target)
   }
 }
 

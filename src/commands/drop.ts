@@ -4,6 +4,7 @@ import { onDatabase } from '../database/connection.ts'
 import { relatedName } from '../database/names.ts'
 import type { Session } from '../database/psql.ts'
 import { dropDatabase, lockTarget, lookAtServer, openMaintenance, type Server } from '../database/server.ts'
+import { refuseStandby } from '../database/standby.ts'
 import { hasTemporaryName, sweepDatabases } from '../database/sweep.ts'
 import { log } from '../report/log.ts'
 import { setOutputs } from '../report/outputs.ts'
@@ -20,8 +21,13 @@ export async function drop(context: Context): Promise<void> {
   const connection = connectionOf(context)
   checkProtected(inputs, connection)
   const { psql } = await anyClient(toolOptions(context))
-  await using session = await openMaintenance(connection, inputs.maintenanceDatabase, { psql, environment })
+  await using session = await openMaintenance(connection, inputs.maintenanceDatabase, {
+    psql,
+    environment,
+    direct: true,
+  })
   const server = await lookAtServer(session)
+  refuseStandby(server, inputs.command)
   await lockTarget(session, connection.database)
   const doomed = await chooseDatabases(context, session, connection.database)
   if (doomed.length === 0)

@@ -1,57 +1,65 @@
-import type { Compression } from '../archive/archive.ts'
-import { type ArchiveReport, createEncoder } from '../archive/archive.ts'
 import type { Context } from '../context.ts'
-import { clientEnvironment, hostName } from '../database/connection.ts'
-import { checkPatterns, dumpArguments, dumpFilters, startDump } from '../database/dump.ts'
+import { hostName } from '../database/connection.ts'
+import { checkPatterns, dumpFilters } from '../database/dump.ts'
 import { runHooks } from '../database/hooks.ts'
-import { type Locale, readLocale } from '../database/locale.ts'
+import { readLocale } from '../database/locale.ts'
 import { Session } from '../database/psql.ts'
-import { databaseSize, lookAtServer, type Server } from '../database/server.ts'
-import type { Inputs } from '../inputs/inputs.ts'
+import { databaseSize, lookAtServer } from '../database/server.ts'
+import { noteStandby } from '../database/standby.ts'
 import { notePending } from '../process/pending.ts'
-import { commitSink, Meter, type Source, transfer, within } from '../process/transfer.ts'
 import { formatBytes } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { countOutputs, setOutputs } from '../report/outputs.ts'
-import { describeRows, showProgress, tableProgress } from '../report/progress.ts'
 import { type DumpKey, manifestKey, newDumpKey } from '../storage/keys.ts'
 import { formatManifest, type Manifest } from '../storage/manifest.ts'
 import { groupOf, hasRules } from '../storage/retention.ts'
-import { type Storage, TakenError } from '../storage/storage.ts'
+import type { Storage } from '../storage/storage.ts'
 import { type Pruned, pruneSummary } from '../summary/catalogue.ts'
 import { dumpSummary } from '../summary/dump.ts'
 import { writeSummary } from '../summary/summary.ts'
 import type { PostgresClient } from '../tools/postgres.ts'
 import { anyClient } from '../tools/postgres.ts'
 import { ACTION_VERSION } from '../version.ts'
+import { Attempts } from './attempts.ts'
+import { mayPass } from './passing.ts'
 import { checkExpiry, connectionOf, openClient, openStorage, placeOf, toolOptions } from './prepare.ts'
 import { pruneDumps, pruneOutputs } from './prune.ts'
 import { checkShrinkage, findPrevious } from './shrink.ts'
-
-type Look = { server: Server; size: number; locale: Locale }
+import { chooseCompression, discard, type Look, type Plan, type Stored, store } from './store.ts'
 
 /** Hooks → stream a dump into storage → check it there → commit its manifest. */
 export async function dump(context: Context): Promise<void> {
   const started = Date.now()
-  const { storage, look, client } = await log.group('Prepare', () => prepare(context))
-  await runPreDumpHooks(context, storage, client)
-  const key = nameDump(context)
+  const attempts = new Attempts(context)
+  const plan = await attempts.run(() => log.group('Prepare', () => prepare(context)))
+  // Once: what they did is done, whatever becomes of the dump.
+  await attempts.run(() => runPreDumpHooks(context, plan))
+  const dumped = await attempts.run(() => dumpOnce(context, plan, started))
+  const { storage } = plan
+  const pruned = await pruneAfter(context, storage, dumped.manifest)
+  await report(context, storage, dumped, { pruned, attempts: attempts.made })
+}
+
+/** A committed dump, and the one before it. */
+type Compared = { manifest: Manifest; previous: Manifest | null }
+
+/** One attempt, under a key of its own. */
+async function dumpOnce(context: Context, prepared: Omit<Plan, 'key'>, started: number): Promise<Compared> {
+  const { storage } = prepared
+  const plan = { ...prepared, key: nameDump(context) }
   // Beside the dump: it is needed for the commit only, and every question to S3 takes a second.
-  const previous = findPrevious(context, storage, groupOf(key))
+  const previous = findPrevious(context, storage, groupOf(plan.key))
   previous.catch(() => undefined)
-  const forget = notePending({ kind: 'data', keys: [key.key] })
-  let manifest: Manifest
+  const forget = notePending({ kind: 'data', keys: [plan.key.key] })
   try {
-    const stored = await log.group(`Dump ${connectionOf(context).label} to ${storage.address(key.key)}`, () =>
-      store(context, { storage, key, look, client }),
-    )
-    manifest = describe(context, { key, look, client, ...stored, durationMs: Date.now() - started })
+    const title = `Dump ${connectionOf(context).label} to ${storage.address(plan.key.key)}`
+    const stored = await log.group(title, () => store(context, plan))
+    const manifest = describe(context, { ...plan, ...stored, durationMs: Date.now() - started })
     await commit(context, storage, manifest, previous)
+    return { manifest, previous: await previous }
   } finally {
     forget()
   }
-  const pruned = await pruneAfter(context, storage, key)
-  await report(context, storage, { manifest, previous: await previous, pruned })
 }
 
 /** Everything that can fail early, before the first byte is dumped. */
@@ -64,7 +72,10 @@ async function prepare(context: Context): Promise<Omit<Plan, 'key'>> {
 }
 
 /** Hooks may take long and change the source, so they run only when the store has answered. */
-async function runPreDumpHooks(context: Context, storage: Storage, { psql }: PostgresClient): Promise<void> {
+async function runPreDumpHooks(
+  context: Context,
+  { storage, client: { psql } }: Omit<Plan, 'key'>,
+): Promise<void> {
   const hooks = context.inputs.preDumpHooks
   if (hooks.length === 0) return
   await storage.check()
@@ -74,11 +85,12 @@ async function runPreDumpHooks(context: Context, storage: Storage, { psql }: Pos
 async function lookAtSource(context: Context): Promise<{ look: Look; client: PostgresClient }> {
   const connection = connectionOf(context)
   const { psql } = await anyClient(toolOptions(context))
-  await using session = await Session.open(connection, { ...context, psql })
+  await using session = await Session.open(connection, { ...context, psql, direct: true })
   const server = await lookAtServer(session)
   const size = await databaseSize(session)
   const locale = (await readLocale(session, server, connection.database))!
   log.info(`${connection.label}: PostgreSQL ${server.version}, ${formatBytes(size)}, as "${server.role}"`)
+  await noteStandby(session, server)
   await checkPatterns(session, context.inputs)
   return {
     look: { server, size, locale },
@@ -90,115 +102,6 @@ function nameDump({ inputs, run }: Context): DumpKey {
   const connection = inputs.connection!
   const instance = inputs.instance || run.repository.split('/').at(-1) || hostName(connection)
   return newDumpKey({ instance, database: connection.database, config: inputs.config }, new Date())
-}
-
-/** The newest pg_dump whose archives we are sure to read. A newer one compresses by itself, so that nothing depends on it. */
-const NEWEST_CLIENT = 18
-
-/** zstd where the `pg_restore` beside this `pg_dump` reads it, because somebody will want to restore without us. */
-function chooseCompression({ method, level }: Inputs['compression'], clientMajor: number): Compression {
-  if (method !== 'auto') return { method, level: level ?? undefined }
-  return { method: clientMajor >= 16 ? 'zstd' : 'gzip' }
-}
-
-/**
- * An upper estimate of what is stored. Rows are longer as text than in their pages (a timestamp has 8 bytes and 26
- * characters, `bytea` doubles), the database grows meanwhile, and only compression makes up for it.
- */
-export function expectedBytes(databaseBytes: number, { method }: Inputs['compression']): number {
-  return databaseBytes * (method === 'none' ? 4 : 2)
-}
-
-type Plan = { storage: Storage; key: DumpKey; look: Look; client: PostgresClient }
-type Stored = { size: number; sha256: string; archive: ArchiveReport }
-
-/** Moves the dump into storage and makes sure that all of it is there. */
-async function store(context: Context, { storage, key, look, client }: Plan): Promise<Stored> {
-  const { inputs, environment, signal } = context
-  const meter = new Meter()
-  const encoder = createEncoder({
-    compression: chooseCompression(inputs.compression, client.major),
-    jobs: inputs.jobs,
-  })
-  const moved = () => encoder.progress.rawBytes + meter.bytes
-  using _ = showProgress({
-    verb: 'Dumped',
-    bytes: () => encoder.progress.rawBytes,
-    total: { bytes: look.size, of: "the database's size" },
-    detail: () => tableProgress(encoder.progress),
-  })
-  const args = dumpArguments(inputs, client.major <= NEWEST_CLIENT ? 'ours' : 'theirs')
-  const source = startDump(client.pgDump, args, clientEnvironment(connectionOf(context), environment))
-  await untilFirstByte(source, signal, inputs.idleTimeout)
-  const sink = await storage
-    .upload(key.key, expectedBytes(look.size, inputs.compression))
-    .catch(async (error) => {
-      await source.abort()
-      throw error
-    })
-  await transfer(source, sink, {
-    stages: [encoder.transform, meter.stage],
-    signal,
-    idleTimeout: inputs.idleTimeout,
-    moved,
-  })
-  try {
-    using limit = within(signal, inputs.idleTimeout, 'The store did not finish the upload')
-    await commitSink(sink, limit.signal)
-    await checkStored(storage, key, meter.bytes)
-  } catch (error) {
-    await discard(storage, key.key, error)
-    throw error
-  }
-  const archive = encoder.report()
-  if (archive.opaque)
-    log.notice(
-      `pg_dump ${client.version} writes archives of version ${archive.version}, which this release cannot read: no rows were counted`,
-    )
-  log.info(
-    `Stored ${formatBytes(meter.bytes)} of ${formatBytes(archive.rawBytes)}, ${describeRows(archive)}, SHA-256 ${meter.sha256}`,
-  )
-  return { size: meter.bytes, sha256: meter.sha256, archive }
-}
-
-/** The upload begins when there is something to upload: a dump that fails at once leaves no trace in the store. */
-async function untilFirstByte(source: Source, cancelled: AbortSignal, idleTimeout: number): Promise<void> {
-  const { stream } = source
-  using limit = within(cancelled, idleTimeout, 'pg_dump sent nothing')
-  const { signal } = limit
-  try {
-    await new Promise<void>((ready, fail) => {
-      // This listener stays: when a child exits, Node throws away what nobody is listening for.
-      stream.on('readable', ready)
-      stream.once('end', ready)
-      stream.once('error', () => ready())
-      if (signal.aborted) fail(signal.reason)
-      signal.addEventListener('abort', () => fail(signal.reason), { once: true })
-    })
-    if (stream.readableLength === 0) await source.finish()
-  } catch (error) {
-    await source.abort()
-    throw error
-  }
-}
-
-/** Takes back what was stored and did not become a dump. Without the right to delete it stays, uncommitted. */
-async function discard(storage: Storage, key: string, reason: unknown): Promise<void> {
-  // Of two runs that gave their dumps one name, the other one was faster: what lies there is its dump.
-  if (reason instanceof TakenError) return
-  await storage
-    .remove(key)
-    .catch((error) => log.warning(`${key} may stay in storage, uncommitted: ${error.message}`))
-}
-
-/** A store may keep less, more or other than it was sent. */
-async function checkStored(storage: Storage, key: DumpKey, sent: number): Promise<void> {
-  const size = await storage.size(key.key)
-  if (size === sent) return
-  const found = size === null ? 'does not have it' : `holds ${size} bytes`
-  throw new Error(
-    `${sent} bytes were sent and the store ${found}; the dump was not committed. With a provider other than AWS, try s3-checksum: when-required`,
-  )
 }
 
 function describe(
@@ -244,13 +147,19 @@ async function commit(
     await storage.writeTextOnce(manifestKey(manifest.key), formatManifest(manifest))
     log.info(`Committed ${storage.address(manifest.key)}`)
   } catch (error) {
+    // A writing whose answer was lost may have happened; a manifest without its dump would mislead.
+    if (mayPass(error)) await discard(storage, manifestKey(manifest.key), error)
     await discard(storage, manifest.key, error)
     throw error
   }
 }
 
 /** The dump is good whatever becomes of older ones, so that a prune that fails is only a warning. */
-async function pruneAfter(context: Context, storage: Storage, key: DumpKey): Promise<Pruned | null> {
+async function pruneAfter(
+  context: Context,
+  storage: Storage,
+  key: Pick<DumpKey, 'instance' | 'database' | 'config'>,
+): Promise<Pruned | null> {
   if (!hasRules(context.inputs.keep)) return null
   try {
     const scope = { prefix: groupOf(key), narrowing: { instance: '', config: '' } }
@@ -264,11 +173,12 @@ async function pruneAfter(context: Context, storage: Storage, key: DumpKey): Pro
 async function report(
   context: Context,
   storage: Storage,
-  { manifest, previous, pruned }: { manifest: Manifest; previous: Manifest | null; pruned: Pruned | null },
+  { manifest, previous }: Compared,
+  { pruned, attempts }: { pruned: Pruned | null; attempts: number },
 ): Promise<void> {
   const place = placeOf(context, storage, manifest.key)
   const source = connectionOf(context).label
-  await writeSummary(context, dumpSummary(manifest, { source, place, previous }))
+  await writeSummary(context, dumpSummary(manifest, { source, place, previous, attempts }))
   if (pruned) await writeSummary(context, pruneSummary(pruned, storage.address(groupOf(manifest))))
   setOutputs({
     ...(pruned ? pruneOutputs(pruned) : {}),

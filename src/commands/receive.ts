@@ -1,6 +1,7 @@
 import type { ArchiveReport } from '../archive/archive.ts'
 import type { Context } from '../context.ts'
 import type { LeftOut } from '../database/selection.ts'
+import { PassingError } from '../process/failure.ts'
 import { Meter } from '../process/transfer.ts'
 import { formatBytes, formatCount, formatDuration } from '../report/format.ts'
 import { log } from '../report/log.ts'
@@ -88,7 +89,9 @@ export async function receive(
 function explainDamage(error: unknown, { key, size }: Chosen, meter: Meter): unknown {
   if (!(error instanceof Error) || error.name !== 'ArchiveError') return error
   if (meter.bytes < size) {
-    return new Error(
+    // One that is broken before its end is broken in storage.
+    const CutOff = /^the archive ends/.test(error.message) ? PassingError : Error
+    return new CutOff(
       `${key} has ${size} bytes and ${meter.bytes} arrived, and they are no whole archive (${error.message}); the target is as it was`,
       { cause: error },
     )
@@ -103,7 +106,7 @@ function checkReceived(
   leftOut: readonly LeftOut[],
 ): void {
   if (meter.bytes !== size) {
-    throw new Error(`${key} has ${size} bytes and ${meter.bytes} arrived; the target is as it was`)
+    throw new PassingError(`${key} has ${size} bytes and ${meter.bytes} arrived; the target is as it was`)
   }
   if (!manifest) return
   if (manifest.sha256 !== meter.sha256) {

@@ -14,6 +14,7 @@ import {
 import { identifier, Session } from '../database/psql.ts'
 import { dropDatabase, lockTarget, lookAtServer, openMaintenance, type Server } from '../database/server.ts'
 import { copyDatabase, type Maker, markerText, type TemporaryDatabase } from '../database/staging.ts'
+import { refuseStandby } from '../database/standby.ts'
 import { swapDatabases } from '../database/swap.ts'
 import { sweepDatabases } from '../database/sweep.ts'
 import { log } from '../report/log.ts'
@@ -71,6 +72,7 @@ export async function replaceDatabase<Result>(
   await using session = await openMaintenance(connectionOf(context), inputs.maintenanceDatabase, {
     psql,
     environment,
+    direct: true,
   })
   const target = await log.group('Look at the target', () => lookAtTarget(context, session))
   await check?.(target)
@@ -116,8 +118,7 @@ async function lookAtTarget(context: Context, session: Session): Promise<Target>
   const name = connection.database
   checkProtected(context.inputs, connection)
   const server = await lookAtServer(session)
-  if (server.standby)
-    throw new Error('The server of database-url is a standby; nothing can be restored into it')
+  refuseStandby(server, context.inputs.command)
   await lockTarget(session, name)
   const properties = await readProperties(session, name)
   await checkRights(session, server, name, properties)

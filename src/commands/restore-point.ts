@@ -1,12 +1,14 @@
 import type { Context } from '../context.ts'
 import { type DatabaseRow, readDatabases } from '../database/catalog.ts'
 import { relatedName } from '../database/names.ts'
-import { endSessions } from '../database/server.ts'
 import { copyDatabase, type TemporaryDatabase } from '../database/staging.ts'
+import type { Inputs } from '../inputs/inputs.ts'
 import { log } from '../report/log.ts'
 import { setOutputs } from '../report/outputs.ts'
 import { pointSummary } from '../summary/database.ts'
 import { writeSummary } from '../summary/summary.ts'
+import { Attempts } from './attempts.ts'
+import { copyAlone } from './copy-alone.ts'
 import { connectionOf } from './prepare.ts'
 import { replaceDatabase, type Target } from './replace.ts'
 
@@ -14,18 +16,22 @@ import { replaceDatabase, type Target } from './replace.ts'
 export async function restorePoint(context: Context): Promise<void> {
   const started = Date.now()
   const { dumpKey, preSwapHooks } = context.inputs
-  const replaced = await replaceDatabase(context, {
-    what: dumpKey,
-    check: async (target) => void (await findPoint(context, target)),
-    build: (target) => copyPoint(context, target),
-    hooks: preSwapHooks,
-  })
+  const attempts = new Attempts(context)
+  const replaced = await attempts.run(() =>
+    replaceDatabase(context, {
+      what: dumpKey,
+      check: async (target) => void (await findPoint(context, target)),
+      build: (target) => copyPoint(context, target),
+      hooks: preSwapHooks,
+    }),
+  )
   if (!replaced) return
   const { result, database, previous, server } = replaced
   const durationMs = Date.now() - started
   const target = connectionOf(context).label
-  const summary = { point: result, target, database, previous, serverVersion: server.version, durationMs }
-  await writeSummary(context, pointSummary(summary))
+  const where = { point: result, target, database, previous }
+  const effort = { durationMs, attempts: attempts.made }
+  await writeSummary(context, pointSummary({ ...where, serverVersion: server.version, ...effort }))
   setOutputs({
     'dump-key': dumpKey,
     database,
@@ -45,8 +51,7 @@ async function findPoint({ inputs }: Context, target: Target): Promise<DatabaseR
       `There is no database "${name}" on the server (list with local: true shows what there is)`,
     )
   if (name === target.name) throw new Error(`dump-key names the target itself, "${name}"`)
-  // Nobody works in a restore point, whatever looks into it; any other database may be somebody's.
-  if (point.sessions > 0 && point.marker?.kind !== 'point' && !inputs.disconnectSource) {
+  if (point.sessions > 0 && !mayEndSessions(inputs, point)) {
     throw new Error(
       `"${name}" has ${point.sessions} sessions, and a copy needs it for itself; set disconnect-source: true to end them`,
     )
@@ -54,13 +59,21 @@ async function findPoint({ inputs }: Context, target: Target): Promise<DatabaseR
   return point
 }
 
+/** Nobody works in a restore point, whatever looks into it; any other database may be somebody's. */
+function mayEndSessions({ disconnectSource }: Inputs, { marker }: DatabaseRow): boolean {
+  return disconnectSource || marker?.kind === 'point'
+}
+
 async function copyPoint(
   context: Context,
   target: Target,
 ): Promise<{ staging: TemporaryDatabase; result: string }> {
-  const { name, sessions } = await findPoint(context, target)
-  if (sessions > 0) await endSessions(target.session, name)
+  const point = await findPoint(context, target)
+  const { name } = point
   log.info(`Copying the files of "${name}" on the server`)
   const tablespace = target.properties?.tablespace ?? null
-  return { staging: await copyDatabase(target.maker, name, target.name, tablespace), result: name }
+  const staging = mayEndSessions(context.inputs, point)
+    ? await copyAlone(context, target, name)
+    : await copyDatabase(target.maker, name, target.name, tablespace)
+  return { staging, result: name }
 }

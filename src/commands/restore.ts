@@ -6,6 +6,8 @@ import { readProperties } from '../database/properties.ts'
 import { Session } from '../database/psql.ts'
 import { lockTarget, lookAtServer } from '../database/server.ts'
 import { createStaging, type TemporaryDatabase } from '../database/staging.ts'
+import { refuseStandby } from '../database/standby.ts'
+import { FinalError } from '../process/failure.ts'
 import { formatDuration } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { countOutputs, setOutputs } from '../report/outputs.ts'
@@ -13,7 +15,8 @@ import { parseDumpKey } from '../storage/keys.ts'
 import type { Manifest } from '../storage/manifest.ts'
 import { type Restored, restoreSummary } from '../summary/dump.ts'
 import { writeSummary } from '../summary/summary.ts'
-import { anyClient } from '../tools/postgres.ts'
+import { anyClient, type PostgresClient } from '../tools/postgres.ts'
+import { Attempts } from './attempts.ts'
 import { checkOverwrite, checkProtected } from './guards.ts'
 import { databaseSink } from './move.ts'
 import { connectionOf, openClient, placeOf, toolOptions } from './prepare.ts'
@@ -32,15 +35,16 @@ type Outcome = Content & Pick<Restored, 'database' | 'previous' | 'serverVersion
 export async function restore(context: Context): Promise<void> {
   if (context.inputs.dumpKey.startsWith(':')) return restorePoint(context)
   const started = Date.now()
-  const dump = await findDump(context)
-  const outcome = context.inputs.swap
-    ? await restoreAndSwap(context, dump)
-    : await restoreInPlace(context, dump)
+  const attempts = new Attempts(context)
+  const dump = await attempts.run(() => findDump(context))
+  const restoreOnce = context.inputs.swap ? restoreAndSwap : restoreInPlace
+  const outcome = await attempts.run(() => restoreOnce(context, dump))
   if (!outcome) return
   const { key, size, manifest } = dump.chosen
   const place = placeOf(context, dump.storage, key)
   const target = connectionOf(context).label
-  await report(context, { ...outcome, key, size, manifest, place, target, durationMs: Date.now() - started })
+  const effort = { durationMs: Date.now() - started, attempts: attempts.made }
+  await report(context, { ...outcome, key, size, manifest, place, target, ...effort })
 }
 
 /** @returns null after a dry run */
@@ -107,9 +111,11 @@ async function restoreInPlace(context: Context, dump: Dump): Promise<Outcome | n
   const connection = connectionOf(context)
   checkProtected(context.inputs, connection)
   const { psql } = await anyClient(toolOptions(context))
-  await using session = await Session.open(connection, { psql, environment: context.environment })
-  await lockTarget(session, connection.database)
+  const options = { psql, environment: context.environment, direct: true }
+  await using session = await Session.open(connection, options)
   const server = await lookAtServer(session)
+  refuseStandby(server, context.inputs.command)
+  await lockTarget(session, connection.database)
   const client = await openClient(context, { serverMajor: server.major, purpose: 'restore' })
   await checkOverwrite(context, client, await readProperties(session, connection.database))
   if (context.inputs.dryRun) {
@@ -122,9 +128,27 @@ async function restoreInPlace(context: Context, dump: Dump): Promise<Outcome | n
   )
   const open = async () => startInPlace(client, server.major, context.inputs, env)
   const received = await receive(context, dump, { server, client, database: connection.database }, open)
-  await runHooks('pre-swap-hooks', context.inputs.preSwapHooks, connection, { ...context, psql: client.psql })
-  await analyze(context, client, connection.database)
+  await finishInPlace(context, client)
   return { ...received, database: connection.database, previous: null, serverVersion: server.version }
+}
+
+/** The data is live by now, so that no failure here is a reason to restore once more. */
+async function finishInPlace(context: Context, client: PostgresClient): Promise<void> {
+  const connection = connectionOf(context)
+  try {
+    await runHooks('pre-swap-hooks', context.inputs.preSwapHooks, connection, {
+      ...context,
+      psql: client.psql,
+    })
+    await analyze(context, client, connection.database)
+  } catch (error) {
+    throw new FinalError(
+      `The restore in place is committed, and what follows it failed: ${(error as Error).message}`,
+      {
+        cause: error,
+      },
+    )
+  }
 }
 
 async function report(context: Context, restored: Restored): Promise<void> {

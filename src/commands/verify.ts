@@ -5,6 +5,7 @@ import { countRows, dumpSchema, missingFrom, schemaObjects } from '../database/i
 import { Session } from '../database/psql.ts'
 import { lookAtServer, openMaintenance } from '../database/server.ts'
 import { createStaging } from '../database/staging.ts'
+import { refuseStandby } from '../database/standby.ts'
 import { formatDuration, formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { countOutputs, setOutputs } from '../report/outputs.ts'
@@ -14,6 +15,7 @@ import type { Storage } from '../storage/storage.ts'
 import { type Evidence, verifySummary } from '../summary/dump.ts'
 import { writeSummary } from '../summary/summary.ts'
 import { anyClient, type PostgresClient } from '../tools/postgres.ts'
+import { Attempts } from './attempts.ts'
 import { databaseSink } from './move.ts'
 import { connectionOf, openClient, placeOf, toolOptions } from './prepare.ts'
 import { type Dump, describeDifference, findDump, type Received, receive, withoutLeftOut } from './receive.ts'
@@ -21,16 +23,19 @@ import { type Dump, describeDifference, findDump, type Received, receive, withou
 /** Restores a stored dump into a throwaway database and compares what came out with what was dumped. */
 export async function verify(context: Context): Promise<void> {
   const started = Date.now()
-  const [dump, { psql }] = await Promise.all([findDump(context), anyClient(toolOptions(context))])
+  const attempts = new Attempts(context)
+  const prepare = () => Promise.all([findDump(context), anyClient(toolOptions(context))])
+  const [dump, { psql }] = await attempts.run(prepare)
   const { manifest } = dump.chosen
   if (!manifest) throw new Error(`${dump.chosen.key} has no manifest, so there is nothing to compare it with`)
-  const evidence = await tryOut(context, dump, manifest, psql)
+  const evidence = await attempts.run(() => tryOut(context, dump, manifest, psql))
   const { at, serverVersion } = evidence
-  await record(dump.storage, { ...manifest, verified: { at, serverVersion } })
+  await attempts.run(() => record(dump.storage, { ...manifest, verified: { at, serverVersion } }))
   const place = placeOf(context, dump.storage, manifest.key)
   const durationMs = Date.now() - started
   log.info(`Verified ${place.uri} in ${formatDuration(durationMs)}`)
-  await writeSummary(context, verifySummary(manifest, evidence, { place, durationMs }))
+  const effort = { durationMs, attempts: attempts.made }
+  await writeSummary(context, verifySummary(manifest, evidence, { place, ...effort }))
   setOutputs({
     'dump-key': manifest.key,
     'dump-uri': place.uri,
@@ -61,8 +66,10 @@ async function tryOut(context: Context, dump: Dump, manifest: Manifest, psql: st
   await using session = await openMaintenance(connectionOf(context), inputs.maintenanceDatabase, {
     psql,
     environment,
+    direct: true,
   })
   const server = await lookAtServer(session)
+  refuseStandby(server, inputs.command)
   if (!server.createdb)
     throw new Error(`The role "${server.role}" may not create databases (CREATEDB), which verify needs`)
   const client = await openClient(context, { serverMajor: server.major, purpose: 'restore' })

@@ -35,8 +35,10 @@ export async function checkAssertions(
       input: isFile ? '' : `${assertion}\n;`,
       signal: options.signal,
     })
-    if (!succeeded(exit))
-      throw new Error(`verify-sql could not be run: ${assertion}: ${childFailure(child, exit).message}`)
+    if (!succeeded(exit)) {
+      const cause = childFailure(child, exit)
+      throw new Error(`verify-sql could not be run: ${assertion}: ${cause.message}`, { cause })
+    }
     const rows = stdout.split(/\r?\n/).filter((line) => line !== '')
     const untrue = rows.filter((row) => row !== 't' && row !== 'true').length
     if (rows.length === 0 || untrue > 0) {

@@ -1,4 +1,5 @@
 import { type Environment, pick, toolEnvironment } from '../process/environment.ts'
+import type { Address } from '../process/tunnel.ts'
 
 /**
  * Where and as whom to connect, as libpq's environment variables. A database name is never an argument: libpq expands
@@ -64,6 +65,7 @@ const HARMLESS_WITHOUT_VARIABLE = [
 ]
 
 const CONNECT_TIMEOUT_SECONDS = '30'
+const DEFAULT_PORT = '5432'
 
 type Parameters = Record<string, string>
 
@@ -185,6 +187,16 @@ function labelOf(variables: Readonly<Record<string, string>>, database: string):
     return port ? `${host.includes(':') ? `[${host}]` : host}:${port}` : host
   })
   return `${variables.PGSERVICE ? `service ${variables.PGSERVICE}` : pairs.join(',')}/${database}`
+}
+
+/** Where libpq would look for the server; nothing when only a service or libpq's own defaults say it. */
+export function addressesOf({ variables }: Connection): Address[] {
+  const hosts = variables.PGHOSTADDR || variables.PGHOST
+  const ports = (variables.PGPORT || DEFAULT_PORT).split(',')
+  return (hosts?.split(',') ?? []).map((host, index) => {
+    const port = Number(ports[index] ?? ports[0])
+    return host.startsWith('/') ? { path: `${host}/.s.PGSQL.${port}` } : { host, port }
+  })
 }
 
 /** The connection that libpq's own variables of the job name, for when no URL is given. */

@@ -1,6 +1,7 @@
 import { type Child, childFailure, endChild, startChild, succeeded } from '../process/child.ts'
 import type { Source } from '../process/transfer.ts'
 import type { Session } from './psql.ts'
+import { RECOVERY_CONFLICT } from './standby.ts'
 
 /** What to dump; each list has patterns of `pg_dump`. */
 type Contents = {
@@ -100,6 +101,8 @@ function explainDump(tail: readonly string[], failure: Error): Error {
       { cause: failure },
     )
   }
+  // Before the cut that it ends in.
+  if (RECOVERY_CONFLICT.words.test(text)) return new Error(RECOVERY_CONFLICT.sentence, { cause: failure })
   if (
     /server closed the connection|connection to server was lost|SSL SYSCALL error|could not receive data/.test(
       text,
@@ -108,12 +111,6 @@ function explainDump(tail: readonly string[], failure: Error): Error {
     return new Error(`The connection to the database was cut in the middle of the dump. ${failure.message}`, {
       cause: failure,
     })
-  }
-  if (/canceling statement due to conflict with recovery/.test(text)) {
-    return new Error(
-      'The standby cancelled the dump, because it had to apply changes of its primary; dump from the primary, or raise max_standby_streaming_delay',
-      { cause: failure },
-    )
   }
   const denied = /permission denied for (.*)/.exec(text)?.[0]
   if (denied)

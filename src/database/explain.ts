@@ -44,6 +44,11 @@ const REASONS: readonly [RegExp, (where: string, match: RegExpExecArray) => stri
       `${where}: a connection pooler refuses our session settings; use the direct host of the database`,
   ],
   [
+    /FATAL: +no such database: (.*)/,
+    (where, m) =>
+      `${where}: a connection pooler (PgBouncer) does not list the database "${m[1]}"; use the direct host of the database`,
+  ],
+  [
     /the database system is (starting up|shutting down|in recovery mode)/,
     (where, m) => `${where}: the server is ${m[1]}`,
   ],

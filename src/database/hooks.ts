@@ -1,14 +1,12 @@
-import { existsSync } from 'node:fs'
-import { delimiter, isAbsolute, join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import { childFailure, endChild, startChild, succeeded } from '../process/child.ts'
 import { type Environment, hookEnvironment } from '../process/environment.ts'
+import { FinalError } from '../process/failure.ts'
+import { findBash, shellCommand } from '../process/shell.ts'
 import { log } from '../report/log.ts'
 import { type Connection, clientEnvironment, toUrl } from './connection.ts'
 
 export type HookOptions = { psql: string; environment: Environment; workspace: string; signal: AbortSignal }
-
-/** What `bash -e` is, for PowerShell 7.4 and later: without it only the last command decides whether a hook failed. */
-const STOP_AT_ERRORS = "$ErrorActionPreference = 'Stop'; $PSNativeCommandUseErrorActionPreference = $true;"
 
 /** How a hook is run: pure, so that a table can test it. */
 export function hookCommand(
@@ -25,19 +23,7 @@ export function hookCommand(
       args: ['--no-psqlrc', '--quiet', '--no-password', '--set=ON_ERROR_STOP=1', `--file=${path}`],
     }
   }
-  // Users write hooks as they write `run:` steps, and GitHub runs those in bash with -e and pipefail, or else in sh -e.
-  if (platform === 'win32')
-    return { file: 'pwsh', args: ['-NoProfile', '-Command', `${STOP_AT_ERRORS} ${hook}`] }
-  return hasBash
-    ? { file: 'bash', args: ['-e', '-o', 'pipefail', '-c', hook] }
-    : { file: 'sh', args: ['-e', '-c', hook] }
-}
-
-/** Whether there is a bash on PATH; a container of Alpine has none. */
-function findBash({ PATH = '' }: Environment): boolean {
-  return PATH.split(delimiter).some(
-    (directory) => isAbsolute(directory) && existsSync(join(directory, 'bash')),
-  )
+  return shellCommand(hook, platform, hasBash)
 }
 
 /** Runs hooks one after the other on a database. The first that fails stops the step. */
@@ -76,8 +62,9 @@ async function runHook(
   const exit = await child.exited
   options.signal.removeEventListener('abort', cancel)
   options.signal.throwIfAborted()
+  // It may have done something outside of the database, so that only the user can say whether it may run again.
   if (!succeeded(exit))
-    throw new Error(`${what} ${JSON.stringify(hook)} failed: ${childFailure(child, exit).message}`)
+    throw new FinalError(`${what} ${JSON.stringify(hook)} failed: ${childFailure(child, exit).message}`)
 }
 
 function pgVariables(environment: Record<string, string>): Record<string, string> {

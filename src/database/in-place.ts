@@ -1,10 +1,14 @@
 import { once } from 'node:events'
 import { childFailure, type Exit, endChild, startChild, succeeded } from '../process/child.ts'
+import { FinalError } from '../process/failure.ts'
 import { pour, type Sink } from '../process/transfer.ts'
 import type { PostgresClient } from '../tools/postgres.ts'
 import { type RestoreInputs, restoreArguments, untilClosed } from './restore.ts'
 
 const COMMITTED = 'pgclone-committed'
+
+/** psql's exit code when a statement failed under ON_ERROR_STOP; the connection was there (PostgreSQL documentation, psql). */
+const STATEMENT_FAILED = 3
 
 /**
  * A restore into the live database in one transaction, as the sink of a transfer: `pg_restore` makes a script of the
@@ -47,7 +51,11 @@ export function startInPlace(
       await moved
       runner.stdin.end(`COMMIT;\n\\echo ${COMMITTED}\n`)
       const exit = await runner.exited
-      if (!succeeded(exit) || (await answer) !== COMMITTED) throw childFailure(runner, exit)
+      if (succeeded(exit) && (await answer) === COMMITTED) return
+      const cause = childFailure(runner, exit)
+      if (exit.code === STATEMENT_FAILED) throw cause
+      // It may have been committed: a second restore would undo what clients have written since.
+      throw new FinalError(`The commit of the restore was not confirmed: ${cause.message}`, { cause })
     },
     abort: async () => {
       stop.abort()

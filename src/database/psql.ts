@@ -4,6 +4,7 @@ import type { Environment } from '../process/environment.ts'
 import { hideSecrets } from '../report/secrets.ts'
 import { type Connection, clientEnvironment } from './connection.ts'
 import { explainConnection } from './explain.ts'
+import { sharesServerProcesses } from './pooler.ts'
 
 /** A statement that the server refused. `sqlstate` is from PostgreSQL's appendix A and does not depend on a language. */
 export class DatabaseError extends Error {
@@ -18,7 +19,13 @@ export class DatabaseError extends Error {
 /** A database has sessions that would have to end first. */
 export const OBJECT_IN_USE = '55006'
 
-export type SessionOptions = { psql: string; environment: Environment; signal?: AbortSignal }
+export type SessionOptions = {
+  psql: string
+  environment: Environment
+  signal?: AbortSignal
+  /** Refuses a pooler in transaction mode between us and the server. */
+  direct?: boolean
+}
 
 /**
  * One `psql` process on one database: a session of ours that lasts, so that it can hold an advisory lock and does not
@@ -38,6 +45,19 @@ export class Session implements AsyncDisposable {
 
   /** @throws an Error that explains in one sentence why the server let us not in. */
   static async open(connection: Connection, options: SessionOptions): Promise<Session> {
+    const session = Session.#start(connection, options)
+    if (options.direct) await session.#refusePooler(options)
+    await session.execute(
+      'SET standard_conforming_strings = on',
+      'SET client_min_messages = error',
+      'SET statement_timeout = 0',
+      'SET lock_timeout = 0',
+    )
+    await session.#checkService()
+    return session
+  }
+
+  static #start(connection: Connection, options: SessionOptions): Session {
     options.signal?.throwIfAborted()
     const args = ['--no-psqlrc', '--no-align', '--tuples-only', '--quiet', '--no-password', '--file=-']
     const env = { ...clientEnvironment(connection, options.environment), PGCLIENTENCODING: 'UTF8' }
@@ -52,14 +72,16 @@ export class Session implements AsyncDisposable {
     const cancel = () => void session.close()
     options.signal?.addEventListener('abort', cancel, { once: true })
     void child.exited.then(() => options.signal?.removeEventListener('abort', cancel))
-    await session.execute(
-      'SET standard_conforming_strings = on',
-      'SET client_min_messages = error',
-      'SET statement_timeout = 0',
-      'SET lock_timeout = 0',
-    )
-    await session.#checkService()
     return session
+  }
+
+  /** Before anything is set, because what we set there would be set for others. */
+  async #refusePooler(options: SessionOptions): Promise<void> {
+    if (!(await sharesServerProcesses(this, () => Session.#start(this.#connection, options)))) return
+    await this.close()
+    throw new Error(
+      `${this.#connection.label} is a connection pooler in transaction mode (PgBouncer or its kin: one session of ours is served by changing server processes); use the direct host and port of the server, or a pool in session mode`,
+    )
   }
 
   /** libpq believes a service more than `PGDATABASE`: one that names a database would take us there, and nowhere else. */
@@ -136,7 +158,8 @@ export class Session implements AsyncDisposable {
   async #lost(): Promise<Error> {
     const exit = await this.#child.exited
     const reason = explainConnection(this.#child.tail.join('\n'), this.#connection.label)
-    return reason ? new Error(reason) : childFailure(this.#child, exit)
+    const cause = childFailure(this.#child, exit)
+    return reason ? new Error(reason, { cause }) : cause
   }
 
   async close(): Promise<void> {

@@ -136,7 +136,8 @@ export function startJudged(
   })
   const ended = child.exited.then((exit) => {
     if (judge.accepts(exit.code)) return null
-    return judge.fatal === null ? childFailure(child, exit) : new Error(`pg_restore failed: ${judge.fatal}`)
+    const failure = childFailure(child, exit)
+    return judge.fatal === null ? failure : new Error(`pg_restore failed: ${judge.fatal}`, { cause: failure })
   })
   return { child, ended }
 }

@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import { FinalError } from '../process/failure.ts'
 import { commentStatement } from './properties.ts'
 import { DatabaseError, identifier, literal, OBJECT_IN_USE, type Session } from './psql.ts'
 import type { Server } from './server.ts'
@@ -33,14 +34,18 @@ export async function swapDatabases(session: Session, server: Server, swap: Swap
   }
 }
 
-function explainSwap(error: unknown, { database }: Swap): Error {
+/** Final, because another attempt after a swap that did happen would take the new database for the old one. */
+function explainSwap(error: unknown, { database }: Swap): FinalError {
   const message = error instanceof Error ? error.message : String(error)
   // Without an answer of the server nobody knows which of the two it is; a mix it is not.
   const state =
     error instanceof DatabaseError ? 'is as it was' : 'is either the old or the new one, never a mix'
-  return new Error(`The new database could not take the place of "${database}", which ${state}: ${message}`, {
-    cause: error,
-  })
+  return new FinalError(
+    `The new database could not take the place of "${database}", which ${state}: ${message}`,
+    {
+      cause: error,
+    },
+  )
 }
 
 /** The renames; what is committed with them is decided by the caller's transaction. */

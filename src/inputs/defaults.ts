@@ -59,6 +59,8 @@ export const DEFAULTS = {
   'fail-on-shrink': 'false',
   'idle-timeout': '10m',
   'lock-wait-timeout': '60s',
+  retries: '2',
+  'tunnel-command': '',
   'postgres-version': 'auto',
   'install-tools': 'auto',
   'aws-cli-version': '2.38.1',

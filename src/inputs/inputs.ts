@@ -98,6 +98,10 @@ export type Inputs = Readonly<{
   idleTimeout: number
   /** Milliseconds. */
   lockWaitTimeout: number
+  /** Attempts after the first. */
+  retries: number
+  /** Empty for none. */
+  tunnelCommand: string
   postgresVersion: number | 'auto'
   installTools: 'auto' | 'never'
   /** What to install when there is no AWS CLI. */
@@ -261,6 +265,8 @@ function readBehaviour(reader: Reader) {
     templateCache: reader.read('template-cache', (text) => parseInteger(text, { least: 0, most: 100 }), 0),
     idleTimeout: reader.read('idle-timeout', parseDuration, 0),
     lockWaitTimeout: reader.read('lock-wait-timeout', parseServerDuration, 0),
+    retries: reader.read('retries', (text) => parseInteger(text, { least: 0, most: 10 }), 0),
+    tunnelCommand: reader.text('tunnel-command'),
     postgresVersion: reader.read('postgres-version', version, 'auto' as const),
     installTools: reader.read('install-tools', (text) => parseChoice(text, INSTALL_MODES), 'auto' as const),
     awsCli: reader.read('aws-cli-version', parseAwsRelease, { version: '', sha256: null }),

@@ -1,4 +1,5 @@
-import type { Connection } from '../database/connection.ts'
+import { addressesOf, type Connection } from '../database/connection.ts'
+import { poolerProblem } from '../database/pooler.ts'
 import { isFullKey, referenceProblem } from '../storage/keys.ts'
 import { hasRules } from '../storage/retention.ts'
 import type { Inputs } from './inputs.ts'
@@ -30,6 +31,21 @@ const RULES: readonly Rule[] = [
     !inputs.connection &&
     inputs.connectionFrom === 'environment' &&
     'database-url is missing (and there is no PGDATABASE or PGUSER in the environment)',
+  (inputs) => {
+    const { command, connection } = inputs
+    const problem = needsDatabase(inputs) && command !== 'list' && connection && poolerProblem(connection)
+    return problem ? `database-url ${problem}` : false
+  },
+  ({ command, sourceConnection }) => {
+    const problem = command === 'copy' && sourceConnection && poolerProblem(sourceConnection)
+    return problem ? `source-database-url ${problem}` : false
+  },
+  (inputs) =>
+    inputs.tunnelCommand !== '' &&
+    needsDatabase(inputs) &&
+    inputs.connection !== null &&
+    addressesOf(inputs.connection).length === 0 &&
+    'tunnel-command needs a host in database-url, such as 127.0.0.1, and the port that the tunnel opens there',
   ({ command, sourceConnection }) =>
     command === 'copy' && !sourceConnection && 'source-database-url is missing; copy reads from it',
   ({ command, dumpKey }) =>
@@ -110,6 +126,9 @@ export function inputWarnings(inputs: Inputs): string[] {
   }
   if (!TELLS_AGE.includes(command) && inputs.maxAge !== null) {
     warnings.push(`max-age has no effect with command: ${command}`)
+  }
+  if (inputs.tunnelCommand !== '' && !needsDatabase(inputs)) {
+    warnings.push(`tunnel-command has no effect with command: ${command}`)
   }
   if (command === 'dump' && inputs.dryRun) {
     warnings.push('dry-run has no effect on the dump itself, only on its keep rules')

@@ -6,6 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { log } from '../report/log.ts'
 import { rowDataFilter } from '../report/neutralise.ts'
 import { hideSecrets } from '../report/secrets.ts'
+import { signalGroup } from './group.ts'
 
 /** How a child ended: exactly one of the three is set. */
 export type Exit = { code: number | null; signal: NodeJS.Signals | null; error: Error | null }
@@ -15,6 +16,8 @@ export type ChildOptions = {
   name?: string
   env: Record<string, string>
   cwd?: string
+  /** Leads a process group of its own, which signals reach as a whole. */
+  group?: boolean
   /** `stream` leaves the pipe to the caller, `none` closes it. Default `none`. */
   stdin?: 'stream' | 'none'
   /** `stream` leaves the pipe to the caller, `log` shows the lines. Default `log`. */
@@ -49,6 +52,7 @@ export function startChild(file: string, args: readonly string[], options: Child
     cwd: options.cwd,
     stdio: [...stdio],
     windowsHide: true,
+    detached: options.group === true && process.platform !== 'win32',
   })
   const tail: string[] = []
   // A broken pipe shows in the child's exit as well, with a better reason.
@@ -65,7 +69,10 @@ export function startChild(file: string, args: readonly string[], options: Child
       return spawned.exitCode === null && spawned.signalCode === null && spawned.pid !== undefined
     },
     tail,
-    kill: (signal) => void spawned.kill(signal),
+    kill: (signal) => {
+      if (options.group && spawned.pid !== undefined) signalGroup(spawned.pid, signal)
+      else spawned.kill(signal)
+    },
   }
   children.add(child)
   void child.exited.then(() => children.delete(child))
@@ -123,11 +130,24 @@ export function describeExit(exit: Exit): string {
   return exit.signal ? `was ended by ${exit.signal}` : `ended with exit code ${exit.code}`
 }
 
+/** A program that failed: how it ended, and the last lines that it said. */
+export class ChildError extends Error {
+  readonly exit: Exit
+  readonly tail: readonly string[]
+
+  constructor(message: string, exit: Exit, tail: readonly string[]) {
+    super(message)
+    this.exit = exit
+    this.tail = tail
+  }
+}
+
 /** The sentence for a program that failed: its name, its end, and its last message. */
-export function childFailure(child: Child, exit: Exit): Error {
+export function childFailure(child: Child, exit: Exit): ChildError {
   const reason =
     child.tail.findLast((line) => /error|fatal|denied|unable|failed/i.test(line)) ?? child.tail.at(-1)
-  return new Error(`${child.name} ${describeExit(exit)}${reason ? `: ${reason.trim()}` : ''}`)
+  const message = `${child.name} ${describeExit(exit)}${reason ? `: ${reason.trim()}` : ''}`
+  return new ChildError(message, exit, [...child.tail])
 }
 
 /** Sends each signal in turn until the child is gone, waiting `grace` milliseconds after each. */

@@ -7,6 +7,8 @@ export type Pending =
   /** Stored data that are no dumps: not yet, because their manifests are written last, or not any more. */
   | { kind: 'data'; keys: string[] }
   | { kind: 'database'; name: string }
+  /** A process group, with what tells its leader from a later process of the same number. */
+  | { kind: 'process'; pid: number; identity: string }
 
 const STATE = 'pending'
 const open = new Set<Pending>()
@@ -23,9 +25,17 @@ function save(): void {
 export function notePending(item: Pending): () => void {
   open.add(item)
   save()
-  return () => {
-    if (open.delete(item)) save()
-  }
+  return () => crossOut(item)
+}
+
+/** Forgets what has been removed. */
+export function crossOut(item: Pending): void {
+  if (open.delete(item)) save()
+}
+
+/** What an attempt that has ended could not remove. Processes live longer than an attempt. */
+export function openLeftovers(): Pending[] {
+  return [...open].filter(({ kind }) => kind !== 'process')
 }
 
 /** In the post step: what main could not finish, the latest first. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
+import { PassingError } from './failure.ts'
 
 /** Where bytes come from: a program or a stored dump. */
 export type Source = {
@@ -112,7 +113,7 @@ export function within(
   const controller = new AbortController()
   const late = () =>
     controller.abort(
-      new Error(
+      new PassingError(
         `${what} within ${Math.round(milliseconds / 1000)} s (idle-timeout); the connection is dead or the other side is stuck`,
       ),
     )
@@ -175,7 +176,7 @@ function watchIdle({ idleTimeout, moved }: TransferOptions): { signal: AbortSign
     } else if (Date.now() - since >= idleTimeout) {
       const seconds = Math.round(idleTimeout / 1000)
       controller.abort(
-        new Error(
+        new PassingError(
           `No byte moved for ${seconds} s (idle-timeout) after ${seen} bytes; the connection is dead or the other side is stuck`,
         ),
       )

@@ -1,4 +1,4 @@
-import { type Child, type Exit, startChild, succeeded } from '../process/child.ts'
+import { type Child, childFailure, type Exit, startChild, succeeded } from '../process/child.ts'
 import { type Environment, pick, toolEnvironment } from '../process/environment.ts'
 import { run } from '../process/run.ts'
 import { explainAws } from './explain.ts'
@@ -25,8 +25,8 @@ export class AwsError extends Error {
   /** What the CLI itself said. */
   readonly detail: string
 
-  constructor(message: string, code: string, detail: string) {
-    super(message)
+  constructor(message: string, code: string, detail: string, options?: ErrorOptions) {
+    super(message, options)
     this.code = code
     this.detail = detail
   }
@@ -116,5 +116,6 @@ export function awsFailure(child: Child, exit: Exit, what: string): AwsError {
   const end = exit.error
     ? `could not be started: ${exit.error.message}`
     : (exit.signal ?? `exit code ${exit.code}`)
-  return new AwsError(`aws ${what} failed (${end}): ${sentence}`, code, detail)
+  const cause = childFailure(child, exit)
+  return new AwsError(`aws ${what} failed (${end}): ${sentence}`, code, detail, { cause })
 }

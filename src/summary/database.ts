@@ -2,7 +2,7 @@
 import type { DatabaseRow } from '../database/catalog.ts'
 import { formatBytes, formatDuration } from '../report/format.ts'
 import { describeRows } from '../report/progress.ts'
-import { code, type Fact, facts, prose, table } from './markdown.ts'
+import { attemptsFact, code, type Fact, facts, prose, table } from './markdown.ts'
 
 /** What a copy ended with. */
 export type Copied = {
@@ -15,6 +15,7 @@ export type Copied = {
   counted: { tables: readonly unknown[]; rows: number | null } | null
   serverVersion: string
   durationMs: number
+  attempts: number
 }
 
 /** What a restore from a database of the target's server ended with. */
@@ -25,6 +26,7 @@ export type RestoredPoint = {
   previous: string | null
   serverVersion: string
   durationMs: number
+  attempts: number
 }
 
 const METHODS = {
@@ -41,6 +43,7 @@ export function copySummary(copied: Copied): string {
     ['How', METHODS[method]],
     ...(counted ? ([['Data', describeRows(counted)]] as Fact[]) : []),
     ['Duration', formatDuration(durationMs)],
+    ...attemptsFact(copied.attempts),
     ...oldDatabase(previous),
   ])
   return `### ✅ Copied ${code(database)}\n\n${overview}`
@@ -53,6 +56,7 @@ export function pointSummary(restored: RestoredPoint): string {
     ['From', `the database ${code(point)} of the same server, which stays`],
     ['To', `${code(target)}, PostgreSQL ${serverVersion}`],
     ['Duration', formatDuration(durationMs)],
+    ...attemptsFact(restored.attempts),
     ...oldDatabase(previous),
   ])
   return `### ✅ Restored ${code(database)}\n\n${overview}`

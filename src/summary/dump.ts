@@ -3,7 +3,7 @@ import { formatBytes, formatCount, formatDuration } from '../report/format.ts'
 import { describeRows } from '../report/progress.ts'
 import type { Manifest, TableRows } from '../storage/manifest.ts'
 import { incomparable } from '../storage/shrinkage.ts'
-import { bar, code, type Fact, facts, folded, link, moment, pace, table } from './markdown.ts'
+import { attemptsFact, bar, code, type Fact, facts, folded, link, moment, pace, table } from './markdown.ts'
 
 /** Where a dump is: its address, and whether that is in AWS, whose console can show it. */
 export type Place = { uri: string; onAws: boolean }
@@ -24,6 +24,7 @@ export type Restored = {
   previous: string | null
   serverVersion: string
   durationMs: number
+  attempts: number
 }
 
 /** What a verification found. */
@@ -43,7 +44,12 @@ export type Evidence = {
 /** A dump that was committed, compared with the one before it. */
 export function dumpSummary(
   manifest: Manifest,
-  { source, place, previous }: { source: string; place: Place; previous: Manifest | null },
+  {
+    source,
+    place,
+    previous,
+    attempts,
+  }: { source: string; place: Place; previous: Manifest | null; attempts: number },
 ): string {
   const before = previous && !incomparable(previous, manifest) ? previous : null
   const overview = facts([
@@ -55,6 +61,7 @@ export function dumpSummary(
     ['Stored', `${formatBytes(manifest.size)} (${manifest.compression})`],
     ...(before ? ([['Since the last dump', change(before, manifest)]] as Fact[]) : []),
     ['SHA-256', code(manifest.sha256)],
+    ...attemptsFact(attempts),
   ])
   return join(
     `### ✅ Dumped ${code(manifest.database)}`,
@@ -77,6 +84,7 @@ export function restoreSummary(restored: Restored): string {
       'SHA-256',
       `${code(restored.sha256)} ${manifest ? '(as in the manifest)' : '(there was no manifest to compare with)'}`,
     ],
+    ...attemptsFact(restored.attempts),
     ...(previous ? ([['Old database', code(previous)]] as Fact[]) : []),
   ])
   return join(`### ✅ Restored ${code(restored.database)}`, overview, largestTables(counted.tables))
@@ -86,7 +94,7 @@ export function restoreSummary(restored: Restored): string {
 export function verifySummary(
   manifest: Manifest,
   evidence: Evidence,
-  { place, durationMs }: { place: Place; durationMs: number },
+  { place, durationMs, attempts }: { place: Place; durationMs: number; attempts: number },
 ): string {
   const { tables, objects, assertions } = evidence
   const counted = manifest.rows !== null
@@ -116,6 +124,7 @@ export function verifySummary(
       'Restored into',
       `a throwaway database, PostgreSQL ${evidence.serverVersion}, with pg\\_restore ${evidence.clientVersion}`,
     ],
+    ...attemptsFact(attempts),
   ])
   return join(`### ✅ Verified ${code(manifest.database)}`, overview, checks, everyTable(manifest.tables))
 }

@@ -22,6 +22,11 @@ export function link(text: string, url: string): string {
 /** What one row of a table of facts says. */
 export type Fact = readonly [name: string, value: string]
 
+/** That a step did not succeed at once. */
+export function attemptsFact(attempts: number): Fact[] {
+  return attempts === 1 ? [] : [['Attempts', `${attempts}; the log says why`]]
+}
+
 /** Two columns, the names in bold. The first fact is the heading of the table, because GitHub shows an empty one. */
 export function facts([first, ...rest]: readonly [Fact, ...Fact[]]): string {
   return table(

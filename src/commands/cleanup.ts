@@ -1,20 +1,34 @@
 import { rm } from 'node:fs/promises'
 import { posix } from 'node:path'
-import { openDatabaseTokens } from './commands/database-tokens.ts'
-import { connectionOf, openStorage, toolOptions } from './commands/prepare.ts'
-import type { Context } from './context.ts'
-import { dropDatabase, lookAtServer, openMaintenance } from './database/server.ts'
-import { type Pending, readPending } from './process/pending.ts'
-import { log } from './report/log.ts'
-import { manifestKey } from './storage/keys.ts'
-import type { Storage } from './storage/storage.ts'
-import { anyClient } from './tools/postgres.ts'
+import type { Context } from '../context.ts'
+import { dropDatabase, lookAtServer, openMaintenance } from '../database/server.ts'
+import { endGroup } from '../process/group.ts'
+import { crossOut, type Pending, readPending } from '../process/pending.ts'
+import { log } from '../report/log.ts'
+import { manifestKey } from '../storage/keys.ts'
+import type { Storage } from '../storage/storage.ts'
+import { anyClient } from '../tools/postgres.ts'
+import { openDatabaseTokens } from './database-tokens.ts'
+import { connectionOf, openStorage, toolOptions } from './prepare.ts'
+import { throughTunnel } from './reach.ts'
 
 /** The post step: ends what the main step wrote down and could not end, because it was killed. */
-export async function cleanUp(context: Context): Promise<void> {
-  for (const item of readPending()) {
+export async function cleanUpAfterMain(context: Context): Promise<void> {
+  const items = readPending()
+  const databases = items.filter(({ kind }) => kind === 'database')
+  await cleanUp(
+    context,
+    items.filter((item) => !databases.includes(item)),
+  )
+  if (databases.length > 0) await throughTunnel(context, (reachable) => cleanUp(reachable, databases))
+}
+
+/** Ends what a step or an attempt could not end, because it was killed or had lost its connection. */
+export async function cleanUp(context: Context, items: readonly Pending[]): Promise<void> {
+  for (const item of items) {
     try {
       await remove(context, item)
+      crossOut(item)
       log.info(`Removed what the step left behind: ${describe(item)}`)
     } catch (error) {
       log.warning(`Could not remove ${describe(item)}: ${(error as Error).message}`)
@@ -25,6 +39,7 @@ export async function cleanUp(context: Context): Promise<void> {
 function describe(item: Pending): string {
   if (item.kind === 'file') return `the temporary file ${item.path}`
   if (item.kind === 'data') return `the data of ${item.keys.join(', ')}`
+  if (item.kind === 'process') return 'the processes of tunnel-command'
   return item.kind === 'upload' ? `the upload of ${item.key}` : `the database "${item.name}"`
 }
 
@@ -40,6 +55,7 @@ async function remove(context: Context, item: Pending): Promise<void> {
   if (item.kind === 'file') return rm(item.path, { recursive: true, force: true })
   if (item.kind === 'upload') return (await openStorage(context)).abandon(item.key)
   if (item.kind === 'data') return removeData(await openStorage(context), item.keys)
+  if (item.kind === 'process') return endGroup(item.pid, item.identity)
   using tokens = await openDatabaseTokens(context)
   const { psql } = await anyClient(toolOptions(context))
   const options = { psql, environment: context.environment }
