@@ -10,7 +10,7 @@ export async function makeBenchData(postgres: Postgres, database: string, megaby
   const rows = (perMegabyte: number) => Math.round(megabytes * perMegabyte)
   await session.query(`
     CREATE TABLE accounts (aid bigint PRIMARY KEY, bid int, abalance int, filler char(84));
-    INSERT INTO accounts SELECT n, n % 10, n * 7919 % 100000, '' FROM generate_series(1, ${rows(2500)}) AS n;
+    INSERT INTO accounts SELECT n, n % 10, n::bigint * 7919 % 100000, '' FROM generate_series(1, ${rows(2500)}) AS n;
 
     CREATE TABLE articles (id bigint PRIMARY KEY, title text, body text);
     INSERT INTO articles
@@ -22,7 +22,7 @@ export async function makeBenchData(postgres: Postgres, database: string, megaby
     INSERT INTO events
       SELECT n, '2026-01-01'::timestamptz + n * interval '7 seconds', (ARRAY['view', 'click', 'buy', 'leave'])[1 + n % 4],
              jsonb_build_object('user', n % 5000, 'session', md5((n / 20)::text), 'path', '/product/' || n % 700,
-                                'tags', jsonb_build_array('a' || n % 13, 'b' || n % 17), 'value', n * 7919 % 100000 / 100.0)
+                                'tags', jsonb_build_array('a' || n % 13, 'b' || n % 17), 'value', n::bigint * 7919 % 100000 / 100.0)
       FROM generate_series(1, ${rows(1700)}) AS n;
     CREATE INDEX ON events (at);
     CREATE INDEX ON events (kind, at);

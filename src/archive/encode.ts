@@ -3,8 +3,14 @@ import { constants, deflateRaw, zstdCompress } from 'node:zlib'
 import { ALGORITHM_BYTE, type Algorithm } from './header.ts'
 import { intBytes } from './source.ts'
 
-/** `level` as zstd (up to 22) or gzip (1 to 9) understand it; their default when not given. */
+/** `level` as zstd (up to 22) or gzip (1 to 9) understand it; ours when not given. */
 export type Compression = { method: 'none' | 'gzip' | 'zstd'; level?: number | undefined }
+
+/**
+ * The fastest levels that store less than `pg_dump -Fc` does, measured with the data of the benchmark and of the demo.
+ * Rows of text in pieces of 1 MiB gain nothing from zstd's own default, 3, which takes twice the time of 1.
+ */
+const DEFAULT_LEVEL = { gzip: 5, zstd: 1 }
 
 /**
  * Compresses one run of data (a table's, or a large object's) into chunks. The buffers of `piece` follow those of the
@@ -25,8 +31,8 @@ const compressRaw = promisify(deflateRaw)
 
 /** Makes the encoder of each run for an archive that is compressed so. */
 export function runEncoders({ method, level }: Compression): () => RunEncoder {
-  if (method === 'gzip') return () => new GzipRun(level ?? constants.Z_DEFAULT_COMPRESSION)
-  if (method === 'zstd') return () => zstdRun(level ?? constants.ZSTD_CLEVEL_DEFAULT)
+  if (method === 'gzip') return () => new GzipRun(level ?? DEFAULT_LEVEL.gzip)
+  if (method === 'zstd') return () => zstdRun(level ?? DEFAULT_LEVEL.zstd)
   return () => PLAIN_RUN
 }
 
@@ -94,7 +100,16 @@ class Adler32 {
     let { a, b } = this
     for (let at = 0; at < bytes.length; ) {
       // 5552 is how many bytes can be summed before b could pass 32 bits.
-      for (const stop = Math.min(at + 5552, bytes.length); at < stop; at++) {
+      const stop = Math.min(at + 5552, bytes.length)
+      // Four at a time: this runs beside the work that feeds it, over every byte.
+      for (; at + 4 <= stop; at += 4) {
+        const first = a + bytes[at]!
+        const second = first + bytes[at + 1]!
+        const third = second + bytes[at + 2]!
+        a = third + bytes[at + 3]!
+        b += first + second + third + a
+      }
+      for (; at < stop; at++) {
         a += bytes[at]!
         b += a
       }

@@ -1,4 +1,5 @@
 import { type Child, childFailure, endChild, startChild, succeeded } from '../process/child.ts'
+import { largeWrites } from '../process/stdio-buffer.ts'
 import type { Source } from '../process/transfer.ts'
 import type { Session } from './psql.ts'
 import { RECOVERY_CONFLICT } from './standby.ts'
@@ -77,7 +78,7 @@ export async function checkPatterns(session: Session, contents: Contents): Promi
 
 /** A running `pg_dump` as the source of a transfer. */
 export function startDump(pgDump: string, args: readonly string[], env: Record<string, string>): Source {
-  const child = startChild(pgDump, args, { env, stdout: 'stream' })
+  const child = startChild(pgDump, args, { env: { ...env, ...largeWrites(env) }, stdout: 'stream' })
   return {
     stream: child.stdout,
     finish: () => finish(child),

@@ -17,6 +17,8 @@ export type Sink = {
   readonly stream: Writable
   /** Resolves, and never rejects, with the reason when the receiving side ends before it was told to. */
   readonly died: Promise<Error>
+  /** How many bytes may wait for a receiver that has not begun to read. */
+  readonly readAhead?: number
   commit(): Promise<void>
   abort(): Promise<void>
 }
@@ -70,7 +72,7 @@ export async function transfer(source: Source, sink: Sink, options: TransferOpti
   try {
     const stream = options.stages.reduce<AsyncIterable<Buffer>>((input, stage) => stage(input), source.stream)
     await Promise.race([
-      pour(stream, sink.stream, signal),
+      pour(stream, sink.stream, signal, sink.readAhead),
       sink.died.then((reason) => Promise.reject(reason)),
     ])
     await source.finish()
@@ -157,11 +159,12 @@ export async function pour(
   source: AsyncIterable<Buffer>,
   sink: Writable,
   signal: AbortSignal,
+  readAhead = 0,
 ): Promise<void> {
   for await (const chunk of source) {
     signal.throwIfAborted()
     if (sink.errored) throw sink.errored
-    if (!sink.write(chunk)) await once(sink, 'drain', { signal })
+    if (!sink.write(chunk) && sink.writableLength > readAhead) await once(sink, 'drain', { signal })
   }
 }
 

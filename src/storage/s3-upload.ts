@@ -88,6 +88,8 @@ const INTERRUPT_MILLISECONDS = 300
 export class S3Upload implements Sink {
   readonly stream: Writable
   readonly died: Promise<Error>
+  /** The AWS CLI takes most of a second to start, and pg_dump need not wait for it. */
+  readonly readAhead = 8 * 1024 * 1024
   readonly #options: S3Options
   readonly #key: string
   readonly #child: Child
