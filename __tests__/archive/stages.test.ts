@@ -112,7 +112,7 @@ function payload(archive: Buffer): Buffer {
   return Buffer.concat(parts)
 }
 
-test('every cut is noticed', async () => {
+test('#24 every cut is noticed', async () => {
   const sample = shop()
   sample.entries[3]!.data = copyData(['1', '2'])
   for (const compression of METHODS) {
@@ -211,7 +211,7 @@ test('entries that are not kept go with their data', async () => {
   )
 })
 
-test('version 1.16 is told in the words of 1.14', async () => {
+test('#26 version 1.16 is told in the words of 1.14', async () => {
   const oids = '50001\n50002\n'
   const acl =
     'GRANT SELECT ON LARGE OBJECT 50001 TO bob;\nGRANT ALL ON LARGE OBJECT 50001 TO "x ON LARGE OBJECT";\n'

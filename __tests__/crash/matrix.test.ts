@@ -5,7 +5,7 @@ import { campaign, describeOutcome } from './campaign.ts'
 const ROUNDS = 24
 const SEED = 6
 
-test(`${ROUNDS} crashes with the seed ${SEED} break none of the five properties`, async (t) => {
+test(`#11 #33 ${ROUNDS} crashes with the seed ${SEED} break none of the five properties`, async (t) => {
   const outcomes = await campaign({ rounds: ROUNDS, seed: SEED }, (outcome) =>
     t.diagnostic(describeOutcome(outcome)),
   )

@@ -90,7 +90,7 @@ describe('a database', { skip: noClient }, () => {
     )
   })
 
-  test('has nothing of what an administrator put into template1', async () => {
+  test('#29 has nothing of what an administrator put into template1', async () => {
     await bench.postgres.psql('template1', 'create table junk ()')
     await createDatabase(session, server, 'clean', { locale: libc, tablespace: null })
     const clean = await bench.open('clean')

@@ -95,7 +95,7 @@ describe('the swap', { skip: noClient }, () => {
     assert.equal(await version('first'), '1')
   })
 
-  test('a swap that fails leaves everything as it was, and open', async () => {
+  test('#33 a swap that fails leaves everything as it was, and open', async () => {
     await make('live', 1)
     await make('candidate', 2)
     await make('taken', 3)
@@ -126,7 +126,7 @@ describe('the swap', { skip: noClient }, () => {
     assert.deepEqual(await session.query('SELECT 1 AS still'), [{ still: 1 }])
   })
 
-  test('a swap that fails does not open what an administrator has closed', async () => {
+  test('#33 a swap that fails does not open what an administrator has closed', async () => {
     await make('shut', 1)
     await make('waiting', 2)
     await bench.postgres.psql('postgres', 'alter database shut allow_connections false')
@@ -140,7 +140,7 @@ describe('the swap', { skip: noClient }, () => {
     await bench.postgres.psql('postgres', 'alter database shut allow_connections true')
   })
 
-  test('a swap that loses its session in the middle is whole or has not happened', async () => {
+  test('#33 a swap that loses its session in the middle is whole or has not happened', async () => {
     await make('held', 1)
     await make('held staging', 2)
     // A prepared transaction keeps the database in use, so the rename waits.

@@ -110,7 +110,7 @@ test('a pattern without a match is an error that names it, before anything is du
   assert.equal(listed.outputs['dump-count'], '0')
 })
 
-test('owners and grants stay away by default, and come along with owner-and-acl', async () => {
+test('#28 owners and grants stay away by default, and come along with owner-and-acl', async () => {
   const { postgres } = bench
   const plain = await roundTrip({})
   const differences = await compareDatabases(postgres, 'app', postgres, plain.copy, { ownersAndGrants: true })

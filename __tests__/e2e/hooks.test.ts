@@ -104,7 +104,7 @@ for (const [what, hooks, says] of failures) {
   })
 }
 
-test('what a hook prints is neither obeyed nor unmasked', async () => {
+test('#40 what a hook prints is neither obeyed nor unmasked', async () => {
   const hook = `printf '%s\\n' '::error::obeyed' '  ::set-output name=a::b' 'x ##[error]obeyed' "$PGPASSWORD" "$DATABASE_URL"; printf 'a\\r::warning::obeyed\\n'`
   const run = succeeded(
     await bench.run('dump', 'folder', 'app', { 'pre-dump-hooks': `${hook}\n${hook} >&2` }),

@@ -15,7 +15,7 @@ before(async () => {
 })
 after(() => bench?.[Symbol.asyncDispose]())
 
-test('ambient PG* variables and files are not looked at when a URL is given', async () => {
+test('#38 ambient PG* variables and files are not looked at when a URL is given', async () => {
   await using other = await startPostgres()
   await other.createDatabase('app')
   const home = join(bench.folder, '..')

@@ -104,7 +104,7 @@ test('a prune that fails after a good dump is a warning, and the outputs of the 
   assert.equal([...bench.s3.objects().keys()].filter((key) => key.startsWith('stuck/')).length, 4)
 })
 
-test('a dump that fails prunes nothing', async () => {
+test('#35 a dump that fails prunes nothing', async () => {
   await setOrders('broken', 10)
   for (let count = 0; count < 2; count++) succeeded(await dump('broken'))
   const before = filesOf('broken')

@@ -26,7 +26,7 @@ async function makeBucket(t: TestContext, options: S3Options = {}): Promise<S3> 
   return s3
 }
 
-test('in a bucket, 2,500 foreign objects and look-alike prefixes are not touched, and manifests go first', async (t) => {
+test('#36 in a bucket, 2,500 foreign objects and look-alike prefixes are not touched, and manifests go first', async (t) => {
   const s3 = await makeBucket(t)
   await fill(s3, NIGHTS)
   const lookAlikes = ['nightly-old/', 'nightly2/', 'nightl/', ''].flatMap((prefix) =>
@@ -82,7 +82,7 @@ async function refuses(s3: S3, says: RegExp): Promise<void> {
   assert.ok(!s3.requests.some(({ operation }) => operation.startsWith('Delete')))
 }
 
-test('403 on listing: nothing is deleted', async (t) => {
+test('#36 403 on listing: nothing is deleted', async (t) => {
   const s3 = await makeBucket(t)
   await fill(s3, NIGHTS)
   s3.fault({
@@ -93,7 +93,7 @@ test('403 on listing: nothing is deleted', async (t) => {
   await refuses(s3, /access denied.*AccessDenied in ListObjectsV2/)
 })
 
-test('403 on a later page of the listing: nothing is deleted', async (t) => {
+test('#36 403 on a later page of the listing: nothing is deleted', async (t) => {
   const s3 = await makeBucket(t, { quirks: { pageSize: 5 } })
   await fill(s3, NIGHTS)
   const action = { type: 'error', status: 403, code: 'AccessDenied' } as const
@@ -101,13 +101,13 @@ test('403 on a later page of the listing: nothing is deleted', async (t) => {
   await refuses(s3, /AccessDenied in ListObjectsV2/)
 })
 
-test('a listing that says it goes on and not where is refused', async (t) => {
+test('#36 a listing that says it goes on and not where is refused', async (t) => {
   const s3 = await makeBucket(t, { quirks: { noContinuation: true } })
   await fill(s3, NIGHTS)
   await refuses(s3, /its list goes on and gave no way to go on/)
 })
 
-test('when no manifest can be read, nothing is deleted; when one cannot, it is kept', async (t) => {
+test('#36 when no manifest can be read, nothing is deleted; when one cannot, it is kept', async (t) => {
   const s3 = await makeBucket(t)
   await fill(s3, NIGHTS.slice(0, 3))
   const action = { type: 'error', status: 403, code: 'AccessDenied' } as const
@@ -120,7 +120,7 @@ test('when no manifest can be read, nothing is deleted; when one cannot, it is k
   assert.match(run.warnings.join('\n'), /is kept and not counted/)
 })
 
-test('a locked dump is a warning and stays whole, whichever of its objects is locked', async (t) => {
+test('#16 a locked dump is a warning and stays whole, whichever of its objects is locked', async (t) => {
   const s3 = await makeBucket(t, { quirks: { locked: new RegExp(`${NIGHTS[3]}.json$|${NIGHTS[4]}$`) } })
   await fill(s3, NIGHTS)
   const before = new Map([...s3.objects()].map(([key, { etag }]) => [key, etag]))

@@ -84,7 +84,7 @@ test('instance, config and a prefix of the key narrow it, and groups are pruned 
   assert.deepEqual(await deleted({}), groups.map(old).sort())
 })
 
-test('what is uncommitted, foreign or unsound stays, and does not count', async (t) => {
+test('#36 what is uncommitted, foreign or unsound stays, and does not count', async (t) => {
   const folder = await makeFolder(t)
   fill(folder, ...NIGHTS)
   const [cut, garbled, empty] = NIGHTS as [string, string, string]

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { compareDatabases } from '../support/compare.ts'
@@ -64,7 +64,7 @@ test('a missing target is created, an existing one replaced as a whole', async (
   }
 })
 
-test('owner, grants, limits, settings and comment of the target stay', async () => {
+test('#32 owner, grants, limits, settings and comment of the target stay', async () => {
   const { postgres } = bench
   const name = 'kept "as" it is'
   await old(name)
@@ -108,7 +108,7 @@ test('reversible keeps the old database and the restored state before the hooks'
   }
 })
 
-test('swap: false restores in place, in one transaction, without the right to create databases', async () => {
+test('#34 swap: false restores in place, in one transaction, without the right to create databases', async () => {
   const { postgres, folder } = bench
   await old('in_place')
   await postgres.psql('postgres', 'alter database in_place owner to plain')
@@ -156,24 +156,7 @@ test('a role with CREATEDB that is no superuser replaces and creates databases',
   failed(await restore('existing', { 'database-url': url }), /"deployer" does not own "existing"/)
 })
 
-test('of two restores of one target at once, one is refused', async () => {
-  const { postgres, folder } = bench
-  await old('contested')
-  const go = join(bench.folder, '..', 'go')
-  const first = bench.start('restore', 'folder', 'contested', {
-    'dump-key': key,
-    'pre-swap-hooks': `echo waiting; until [ -e ${go} ]; do sleep 0.05; done`,
-  })
-  await first.waitForLog(/hook \| waiting/)
-  const second = failed(await restore('contested'), /Another run .*"contested" right now/)
-  assert.equal(await state('contested'), 'old')
-  writeFileSync(go, '')
-  const won = succeeded(await first.done)
-  assert.equal(await state('contested'), 'new')
-  for (const run of [second, won]) await assertNothingLeft({ run, postgres, folder })
-})
-
-test('tolerate-errors lets just these errors pass', async () => {
+test('#25 tolerate-errors lets just these errors pass', async () => {
   const { postgres, folder } = bench
   await postgres.createDatabase('trusting')
   await postgres.psql(
@@ -199,7 +182,7 @@ test('tolerate-errors lets just these errors pass', async () => {
   await assertNothingLeft({ run, postgres, folder })
 })
 
-test('encoding and locale of the source come along', async () => {
+test('#29 encoding and locale of the source come along', async () => {
   const { postgres } = bench
   await postgres.createDatabase('latin', `template template0 encoding 'LATIN1' lc_collate 'C' lc_ctype 'C'`)
   await postgres.psql('latin', `create table state as select 'schön' as state`)
@@ -211,7 +194,7 @@ test('encoding and locale of the source come along', async () => {
   assert.equal(await postgres.psql('latin_copy', 'show server_encoding'), 'LATIN1')
 })
 
-test('names and passwords that need quoting everywhere', async () => {
+test('#37 names and passwords that need quoting everywhere', async () => {
   for (const name of [
     `it's "a" \\ 100% ünï; -- x`,
     'host=evil dbname=x',

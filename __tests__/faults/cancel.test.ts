@@ -98,7 +98,7 @@ const moments: [string, Moment, readonly NodeJS.Signals[]][] = [
 
 for (const [what, moment, signals] of moments) {
   for (const signal of signals) {
-    test(`${signal} during ${what}`, async () => {
+    test(`#10 ${signal} during ${what}`, async () => {
       const harm = await witness(bench, 'live')
       const action = await moment()
       const told = performance.now()
@@ -120,7 +120,7 @@ for (const [what, moment, signals] of moments) {
   }
 }
 
-test('SIGINT while pg_dump waits for a locked table', async () => {
+test('#10 SIGINT while pg_dump waits for a locked table', async () => {
   const harm = await witness(bench, 'live')
   await using session = await bench.postgres.connect('app')
   await session.query('begin; lock table bulk in access exclusive mode')
@@ -140,7 +140,7 @@ const killed: [string, Moment, RegExp | null][] = [
 ]
 
 for (const [what, moment, removed] of killed) {
-  test(`SIGKILL for all of us during ${what}: the post step cleans up`, async () => {
+  test(`#11 SIGKILL for all of us during ${what}: the post step cleans up`, async () => {
     const harm = await witness(bench, 'live')
     const action = await moment()
     action.kill()

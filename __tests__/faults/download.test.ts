@@ -51,26 +51,39 @@ function flipped(at: number): Buffer {
   return altered
 }
 
+/** The number of a scenario stands before the whole. */
+const numbered = (subject: string, what: string) =>
+  what.startsWith('#') ? `${what.slice(0, 3)} ${subject} ${what.slice(4)}` : `${subject} ${what}`
+
 const sha256 = (data: Uint8Array) => createHash('sha256').update(data).digest('hex')
 /** Somewhere in the rows. */
 const middle = () => Math.floor(bytes.length / 2)
 const cutAt = (size: number) => bytes.subarray(0, size)
 
 const stored: [string, () => [Uint8Array | null, object | string | null], RegExp][] = [
-  ['cut', () => [cutAt(middle()), manifest], /its manifest says \d+; it was cut or replaced/],
+  ['#24 cut', () => [cutAt(middle()), manifest], /its manifest says \d+; it was cut or replaced/],
   ['longer', () => [Buffer.concat([bytes, Buffer.from('x')]), manifest], /it was cut or replaced/],
   ['empty', () => [Buffer.alloc(0), manifest], /is empty; it is no dump/],
-  ['altered by one bit', () => [flipped(middle()), manifest], /is not what was dumped \(SHA-256|is damaged/],
   [
-    'altered by its last bit',
+    '#22 altered by one bit',
+    () => [flipped(middle()), manifest],
+    /is not what was dumped \(SHA-256|is damaged/,
+  ],
+  [
+    '#22 altered by its last bit',
     () => [flipped(bytes.length - 1), manifest],
     /is not what was dumped \(SHA-256|is damaged/,
   ],
   ['gone', () => [null, manifest], /There is no dump|data is gone/],
-  ['cut, and nobody recorded its size', () => [cutAt(middle()), null], /is damaged: the archive ends/],
+  ['#24 cut, and nobody recorded its size', () => [cutAt(middle()), null], /is damaged: the archive ends/],
   ['no archive at all', () => [Buffer.from('\0'.repeat(1000)), null], /is damaged/],
   [
-    'cut, with a manifest that says so',
+    '#23 half of a script of SQL',
+    () => [Buffer.from('CREATE TABLE public.bulk (id int);\nCOPY public.bulk FROM stdin;\n1\n2\n'), null],
+    /is damaged: .*does not begin with "PGDMP"/,
+  ],
+  [
+    '#24 cut, with a manifest that says so',
     () => {
       const dump = cutAt(middle())
       return [dump, { ...manifest, size: dump.length, sha256: sha256(dump) }]
@@ -93,7 +106,7 @@ const stored: [string, () => [Uint8Array | null, object | string | null], RegExp
 ]
 
 for (const [index, [what, content, says]] of stored.entries()) {
-  test(`the stored dump is ${what}`, async () => {
+  test(numbered('the stored dump is', what), async () => {
     const harm = await witness(bench, 'live')
     await put('folder', ...content())
     // Streaming and from a spooled file take turns.
@@ -111,35 +124,39 @@ const part = { operation: 'GetObject', key: /\.dump$/, nth: 2 }
 
 const transfers: [string, FaultRule, RegExp][] = [
   [
-    'ends early, and the AWS CLI takes it for the end',
+    '#18 ends early, and the AWS CLI takes it for the end',
     { ...part, action: { type: 'truncate', after: 1_000_000 } },
     /bytes and \d+ arrived/,
   ],
-  ['alters a byte', { ...part, action: { type: 'flip', at: 100_000 } }, /is not what was dumped|is damaged/],
+  [
+    '#22 alters a byte',
+    { ...part, action: { type: 'flip', at: 100_000 } },
+    /is not what was dumped|is damaged/,
+  ],
   [
     'is refused in the middle',
     { ...part, times: always, action: { type: 'error', status: 403, code: 'AccessDenied' } },
     /access denied/,
   ],
   [
-    'is answered by 503 for ever',
+    '#14 is answered by 503 for ever',
     { ...part, times: always, action: { type: 'error', status: 503, code: 'SlowDown' } },
     /503 SlowDown|overloaded/,
   ],
   [
-    'is cut again and again',
+    '#20 is cut again and again',
     { ...part, times: always, action: { type: 'close', after: 1000 } },
     /connection to the store was cut|aws s3 cp/,
   ],
   [
-    'goes silent',
+    '#21 goes silent',
     { ...part, times: always, action: { type: 'stall', after: 1000 } },
     /No byte moved for 3 s/,
   ],
 ]
 
 for (const [what, rule, says] of transfers) {
-  test(`the download ${what}`, async () => {
+  test(numbered('the download', what), async () => {
     const harm = await witness(bench, 'live')
     bench.s3.fault(rule)
     const more = {
@@ -150,7 +167,7 @@ for (const [what, rule, says] of transfers) {
   })
 }
 
-test('the downloader is killed', async () => {
+test('#20 the downloader is killed', async () => {
   const harm = await witness(bench, 'live')
   bench.s3.fault({ ...part, times: always, action: { type: 'stall', after: 1000 } })
   const action = bench.start('restore', 's3', 'live', { 'dump-key': key })
@@ -163,7 +180,7 @@ test('the downloader is killed', async () => {
   await harm.assertHarmless(await action.done, /aws s3 cp \(download\) failed \(SIGKILL\)/)
 })
 
-test('the store replaces the dump while it is read', async () => {
+test('#19 the store replaces the dump while it is read', async () => {
   const harm = await witness(bench, 'live')
   // Every part is another one, so that one at least is not what it was.
   const other = Buffer.from(bytes)
@@ -177,7 +194,7 @@ test('the store replaces the dump while it is read', async () => {
   await harm.assertHarmless(run, /not what was dumped|is damaged|aws s3 cp/)
 })
 
-test('the store ignores the range: the AWS CLI may put the parts together all the same, or we say no', async () => {
+test('#19 the store ignores the range: the AWS CLI may put the parts together all the same, or we say no', async () => {
   const { postgres } = bench
   const harm = await witness(bench, 'live')
   bench.s3.fault({ ...part, action: { type: 'ignore-range' } })

@@ -29,7 +29,7 @@ async function through() {
 }
 
 for (const place of ['folder', 's3'] as const) {
-  test(`pg_dump is killed in mid-stream, into a ${place}`, async () => {
+  test(`#01 pg_dump is killed in mid-stream, into a ${place}`, async () => {
     const harm = await witness(bench)
     const { proxy, url } = await through()
     await using _ = proxy
@@ -41,7 +41,7 @@ for (const place of ['folder', 's3'] as const) {
   })
 }
 
-test('the connection is cut after some megabytes', async () => {
+test('#01 the connection is cut after some megabytes', async () => {
   for (const cut of ['cutAfter', 'resetAfter'] as const) {
     const harm = await witness(bench)
     const { proxy, url } = await through()
@@ -52,7 +52,7 @@ test('the connection is cut after some megabytes', async () => {
   }
 })
 
-test('the connection goes silent', async () => {
+test('#07 the connection of a dump goes silent', async () => {
   const harm = await witness(bench)
   const { proxy, url } = await through()
   await using _ = proxy
@@ -61,7 +61,7 @@ test('the connection goes silent', async () => {
   await harm.assertHarmless(run, /No byte moved for 3 s \(idle-timeout\)/)
 })
 
-test('the connection is silent from the first byte', async () => {
+test('#07 the connection is silent from the first byte', async () => {
   const harm = await witness(bench)
   await using session = await bench.postgres.connect('app')
   await session.query('begin; lock table later in access exclusive mode')
@@ -69,7 +69,7 @@ test('the connection is silent from the first byte', async () => {
   await harm.assertHarmless(run, /pg_dump sent nothing within 2 s \(idle-timeout\)/)
 })
 
-test('the server dies in the middle', async () => {
+test('#01 the server dies in the middle', async () => {
   const harm = await witness(bench)
   const { proxy, url } = await through()
   await using _ = proxy
@@ -93,7 +93,7 @@ const unreachable: [string, Partial<Address> & { parameters?: Record<string, str
 ]
 
 for (const [what, overrides, says] of unreachable) {
-  test(`nothing to connect to: ${what}`, async () => {
+  test(`#02 nothing to connect to: ${what}`, async () => {
     const harm = await witness(bench)
     const more = { 'database-url': bench.postgres.url('app', overrides) }
     const run = await bench.run('dump', 'folder', 'app', more)
@@ -101,7 +101,7 @@ for (const [what, overrides, says] of unreachable) {
   })
 }
 
-test('a table is locked by somebody else', async () => {
+test('#04 a table is locked by somebody else', async () => {
   const harm = await witness(bench)
   await using session = await bench.postgres.connect('app')
   await session.query('begin; lock table later in access exclusive mode')
@@ -109,7 +109,7 @@ test('a table is locked by somebody else', async () => {
   await harm.assertHarmless(run, /waited too long for a table .*locked \(lock-wait-timeout\)/)
 })
 
-test('a table may not be read', async () => {
+test('#02 a table may not be read', async () => {
   const { postgres } = bench
   await postgres.psql(
     'app',
@@ -123,7 +123,7 @@ test('a table may not be read', async () => {
 
 const root = process.getuid?.() === 0
 
-test('the disk is full', { skip: !root && 'only root can mount a small file system' }, async (t) => {
+test('#08 the disk is full', { skip: !root && 'only root can mount a small file system' }, async (t) => {
   const mount = join(tempFolder('small').path, 'disk')
   mkdirSync(mount)
   try {
@@ -150,7 +150,7 @@ test('the disk is full', { skip: !root && 'only root can mount a small file syst
   }
 })
 
-test('the storage folder is a file', async () => {
+test('#08 the storage folder is a file', async () => {
   const harm = await witness(bench)
   const file = join(tempFolder().path, 'file')
   writeFileSync(file, '')

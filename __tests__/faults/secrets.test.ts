@@ -24,7 +24,7 @@ after(() => bench?.[Symbol.asyncDispose]())
 const secrets = [password, ...canaries]
 
 for (const place of ['folder', 's3'] as const) {
-  test(`no secret is shown, stored or passed as an argument, with a ${place}`, async () => {
+  test(`#39 no secret is shown, stored or passed as an argument, with a ${place}`, async () => {
     const { postgres, folder, s3 } = bench
     const url = (database: string) => ({
       'database-url': postgres.url(database, { user: 'awkward', password }),
@@ -46,7 +46,7 @@ for (const place of ['folder', 's3'] as const) {
   })
 }
 
-test('no secret is shown when a URL cannot be read', async () => {
+test('#39 no secret is shown when a URL cannot be read', async () => {
   const harm = await witness(bench)
   for (const url of [
     `postgres://u:${canaries[0]}%zz${canaries[1]}@127.0.0.1/app`,

@@ -79,7 +79,7 @@ async function assertOld(): Promise<void> {
 }
 
 for (const [where, hold] of Object.entries(steps)) {
-  test(`killed ${where}: the target is old, and the post step removes the rest`, async () => {
+  test(`#11 a copy killed ${where}: the target is old, and the post step removes the rest`, async () => {
     const { action, release } = await hold()
     action.kill()
     const run = await action.done
@@ -94,7 +94,7 @@ for (const [where, hold] of Object.entries(steps)) {
     await assertNothingLeft({ run: post, postgres: bench.postgres, databases })
   })
 
-  test(`killed ${where}, and the runner with it: a later run removes the rest`, async () => {
+  test(`#11 a copy killed ${where}, and the runner with it: a later run removes the rest`, async () => {
     const { action, release } = await hold()
     action.kill()
     await action.done
@@ -114,7 +114,7 @@ for (const [where, hold] of Object.entries(steps)) {
     assert.deepEqual(await bench.postgres.databases(), databases)
   })
 
-  test(`cancelled ${where}: the step itself cleans up`, async () => {
+  test(`#10 a copy cancelled ${where}: the step itself cleans up`, async () => {
     const { action, release } = await hold()
     action.signal('SIGINT')
     await action.waitForLog(/Cancelled by SIGINT/)
@@ -129,7 +129,7 @@ for (const [where, hold] of Object.entries(steps)) {
   })
 }
 
-test('killed while the server swaps: the server finishes it', async () => {
+test('#33 killed while the server swaps: the server finishes it', async () => {
   await bench.make('swapped', 'old')
   const stop = join(tempFolder('stop').path, 'go')
   const hook = `echo in the hook; until [ -e ${stop} ]; do sleep 0.05; done`

@@ -15,7 +15,7 @@ test('ordinary text stays as it is', () => {
   for (const line of lines) assert.equal(neutralise(line), line)
 })
 
-test('nothing that a row can hold becomes a workflow command', () => {
+test('#40 nothing that a row can hold becomes a workflow command', () => {
   const hostile = [
     '::error::x',
     ' \t\u00a0::set-output name=a::b',
@@ -45,7 +45,7 @@ test('nothing that a row can hold becomes a workflow command', () => {
   }
 })
 
-test('no text at all does', () => {
+test('#40 no text at all does', () => {
   const piece = fc.constantFrom(
     ...['::', ':', '##[', '#', '[', ']', 'error', 'set-output', 'add-mask', ' name=a', ' file=a:b', ','],
     ...['\r', '\n', '\u0000', '\u001b', '\u0085', '\u2028', '\t', ' ', '\u3000', 'x', '%0A'],

@@ -63,7 +63,7 @@ test('where the tool cache cannot be written the temporary folder is used', { sk
   assert.equal((await provideAwsCli(asking(machine, web.url))).path, path)
 })
 
-test('a missing one is named, with what to do, when nothing may be installed', async () => {
+test('#27 a missing one is named, with what to do, when nothing may be installed', async () => {
   await using machine = fakeMachine('debian', { installTools: 'never' })
   aws(machine, 'bin', '1.18.69')
   mkdirSync(join(machine.root, 'usr/local/bin/aws'), { recursive: true })

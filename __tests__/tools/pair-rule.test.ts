@@ -67,7 +67,7 @@ for (const [versions, need, requested, expected] of CHOICES) {
   })
 }
 
-test('says why a second choice was taken, and what was found when none fits', () => {
+test('#03 says why a second choice was taken, and what was found when none fits', () => {
   const reason = (versions: string[], need: PostgresNeed) =>
     chooseClient(versions.map(client), need, 'auto').reason
   assert.match(reason(['17.10'], restore(13, 15)), /newer than wanted .* PostgreSQL 13 .* no client 13 to 16/)
@@ -79,7 +79,7 @@ test('says why a second choice was taken, and what was found when none fits', ()
   assert.match(reason([], restore(15)), /PostgreSQL 15 .* 15 or newer; found: none/)
 })
 
-test('refuses a requested version that cannot do the work', () => {
+test('#03 #26 refuses a requested version that cannot do the work', () => {
   const cannotDump =
     /^postgres-version: 15 cannot be used: the server is PostgreSQL 17.*Set it to 17 or newer/
   assert.throws(() => chooseClient([client('15.18')], dump(17), 15), { message: cannotDump })

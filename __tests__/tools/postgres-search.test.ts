@@ -36,7 +36,7 @@ test('finds the clients of Debian, the yum repository, Alpine, our tool director
   })
 })
 
-test("never takes Debian's pg_wrapper", async () => {
+test("#03 never takes Debian's pg_wrapper", async () => {
   await using machine = fakeMachine()
   machine.client('usr/share/postgresql-common', '16.14')
   renameSync(

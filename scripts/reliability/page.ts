@@ -1,0 +1,81 @@
+import { NOT_COVERED, SCENARIOS } from './scenarios.ts'
+
+export type TestResult = { name: string; file: string; passed: boolean }
+/** How many bad inputs were tried, and how many processes and servers were killed in mid-work. */
+export type Counts = { inputs: number; crashes: number }
+
+/** The page, of results that were just measured. */
+export function page(results: {
+  naive: Map<number, string>
+  tests: readonly TestResult[]
+  counts: Counts
+}): string {
+  const { naive, tests, counts } = results
+  const passed = tests.filter((test) => test.passed).length
+  const rows = Object.entries(SCENARIOS).map(([number, [trigger, ours]]) => {
+    const own = tests.filter(({ name }) => name.includes(`#${number.padStart(2, '0')} `))
+    const result =
+      own.length === 0 ? 'not covered' : own.every((test) => test.passed) ? `${own.length} passed` : 'FAILED'
+    return `| ${number} | ${trigger} | ${cell(naive.get(Number(number)) ?? 'not played')} | ${ours} | ${result} |`
+  })
+  return `${[
+    HEAD,
+    `${number(passed)} of ${number(tests.length)} tests passed: faults in proxies, signals, file systems, stores and servers, of which`,
+    `${number(counts.crashes)} were kills at random moments. ${number(counts.inputs)} bad inputs were tried. In all of them the five properties held.`,
+    '',
+    '## Scenarios',
+    '',
+    BY_HAND,
+    '',
+    '| # | What happens | A pipeline written by hand | This action | Tests |',
+    '|---|---|---|---|---|',
+    ...rows,
+    '',
+    '## What is not covered',
+    '',
+    ...NOT_COVERED.map((gap) => `- ${gap}`),
+    '',
+    '## Tests',
+    '',
+    ...fileLists(tests),
+  ].join('\n')}\n`
+}
+
+const HEAD = `<!-- Written by "npm run reliability". -->
+# Reliability
+
+What goes wrong around dumps and restores is known. Each scenario below is made to happen, with real PostgreSQL servers,
+the real \`pg_dump\`, \`pg_restore\`, \`psql\` and AWS CLI, and the action exactly as GitHub runs it. After each of them:
+
+1. The step failed with a reason, or its result is proven by comparing hashes.
+2. Nothing that is not a whole dump is taken for one.
+3. The target is the old database or the new one, never a mix.
+4. No upload, staging database, temporary file or program is left, or it is marked and the next run removes it.
+5. No secret and no row of a table shows in any output.
+
+\`npm test\` runs all of it; \`npm run test:crash -- --rounds 500\` kills for as long as you like; \`npm run reliability\` writes this page.
+`
+
+const BY_HAND = `The pipelines by hand are \`pg_dump -Fc | aws s3 cp - s3://…\` and \`aws s3 cp s3://… - | pg_restore --clean --if-exists --dbname=live\` in
+bash as people write them, played with the same faults on the same machine. What they did is what was measured.`
+
+/** Text of a program in a cell of a table. */
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('\n', ' ')
+}
+
+function number(count: number): string {
+  return count.toLocaleString('en')
+}
+
+function fileLists(tests: readonly TestResult[]): string[] {
+  const files = Map.groupBy(tests, ({ file }) => file)
+  return [...files.keys()]
+    .sort()
+    .flatMap((file) => [
+      `### \`${file}\``,
+      '',
+      ...files.get(file)!.map(({ name, passed }) => `- ${cell(name)}${passed ? '' : ': **failed**'}`),
+      '',
+    ])
+}
