@@ -5,7 +5,7 @@ import { entry } from './entries.ts'
 
 const trigger = `CREATE TRIGGER "EXECUTE FUNCTION" BEFORE UPDATE ON t FOR EACH ROW WHEN ((a <> ') EXECUTE FUNCTION ''x')) EXECUTE FUNCTION f('EXECUTE FUNCTION');\n`
 
-test('a server before 11 gets triggers and publications in its own words', () => {
+test('#26 a server before 11 gets triggers and publications in its own words', () => {
   const entries = [
     entry({ desc: 'TRIGGER', definition: trigger }),
     entry({
@@ -21,7 +21,7 @@ test('a server before 11 gets triggers and publications in its own words', () =>
   assert.equal(forServer(entries, 11)[0]!.definition, trigger)
 })
 
-test('a server before 12 is not told of access methods', () => {
+test('#26 a server before 12 is not told of access methods', () => {
   const entries = [entry({ desc: 'TABLE', tableam: 'heap' })]
   assert.equal(forServer(entries, 11)[0]!.fields.tableam, null)
   assert.equal(forServer(entries, 12), entries)

@@ -71,7 +71,7 @@ const DEMANDING = `
   create materialized view a_third as select n + (select n from z_first) as n from m_second;
 `
 
-test('a role with CREATEDB restores what needs a superuser to be made, without that', async () => {
+test('#28 a role with CREATEDB restores what needs a superuser to be made, without that', async () => {
   const key = await dumpOf('demanding', DEMANDING)
   const run = succeeded(await restore(key, as.plain('arrived')))
   assert.deepEqual(await readTables(target, 'arrived'), await readTables(bench.postgres, 'demanding'))
@@ -119,7 +119,7 @@ test('a superuser restores all of it but the subscription', async () => {
   assert.equal(run.warnings.filter((text) => text.startsWith('Left out: ')).length, 2)
 })
 
-test('provider: none leaves nothing out, so that the restore fails', async () => {
+test('#28 provider: none leaves nothing out, so that the restore fails', async () => {
   const key = await bench.dump('folder', 'demanding')
   failed(await restore(key, as.plain('none'), { provider: 'none' }), /pg_restore failed: .*superuser/)
   assert.ok(!(await target.databases()).includes('none'))
@@ -136,7 +136,7 @@ test('copy and verify follow the same rules', async () => {
   assert.match(verified.summary, /Left out: EVENT TRIGGER log/)
 })
 
-test('missing extensions are named before anything is restored', async () => {
+test('#28 missing extensions are named before anything is restored', async () => {
   addExtension('shapes', 'create type @extschema@.shape as (x int);')
   addExtension('untouched', '')
   const key = await dumpOf(

@@ -127,6 +127,18 @@ test('#15 a store that keeps the framing of checksums', async () => {
   await harm.assertClean(plain)
 })
 
+test('#16 a bucket with Object Lock demands checksums', async () => {
+  const harm = await witness(bench)
+  bench.s3.quirks.requireChecksum = true
+  try {
+    const run = await bench.run('dump', 's3', 'app', { 's3-checksum': 'when-required' })
+    await harm.assertHarmless(run, /as buckets with Object Lock do; set s3-checksum: when-supported/)
+    await bench.dump('s3', 'app', { 's3-checksum': 'when-supported', config: 'locked' })
+  } finally {
+    delete bench.s3.quirks.requireChecksum
+  }
+})
+
 test('#15 the store keeps less than it was sent', async () => {
   const harm = await witness(bench)
   let key = ''

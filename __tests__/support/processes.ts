@@ -9,7 +9,7 @@ export interface ProcessInfo {
 }
 
 /** All living processes (zombies have ended). */
-function processes(): ProcessInfo[] {
+export function processes(): ProcessInfo[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => readProcess(Number(name)) ?? [])

@@ -86,6 +86,11 @@ const WORDS: readonly [RegExp, string, string][] = [
     'Tls',
     "the endpoint's TLS certificate was not accepted; set AWS_CA_BUNDLE in s3-config for a CA of your own",
   ],
+  [
+    /Content-MD5.*(?:required|must)/i,
+    'NoChecksum',
+    'the bucket demands a checksum of what is uploaded, as buckets with Object Lock do; set s3-checksum: when-supported',
+  ],
   [/Failed to connect to proxy/, 'NoConnection', 'cannot reach the proxy; check HTTPS_PROXY'],
   [
     /Could not connect to the endpoint URL|Connect timeout|Failed to connect/,
