@@ -63,7 +63,9 @@ function inputsOf(step: Step, outputs: Outputs): Record<string, string> {
       .replace('s3://BUCKET/', `s3://${s3.bucket}/`)
       .replace('sslmode=require', 'sslmode=disable')
       .replace(/^postgres:\/\/postgres:[\w-]+@localhost:5432\/(\w+)$/, (_, name) => postgres.url(name))
-  const given = Object.fromEntries(Object.entries(step.with ?? {}).map(([name, text]) => [name, local(text)]))
+  // The store here has keys, and no OIDC.
+  const wanted = Object.entries(step.with ?? {}).filter(([name]) => !name.startsWith('aws-'))
+  const given = Object.fromEntries(wanted.map(([name, text]) => [name, local(text)]))
   const store = { 's3-endpoint-url': s3.endpoint, 's3-config': s3.config }
   return { 'install-tools': 'never', ...(given['storage-location'] && store), ...given }
 }

@@ -40431,6 +40431,38 @@ const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createReq
 var external_node_events_ = __nccwpck_require__(8474);
 ;// CONCATENATED MODULE: external "node:readline"
 const external_node_readline_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:readline");
+;// CONCATENATED MODULE: ./build/src/report/format.js
+/** Numbers for people. */
+const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB'];
+/** `1.2 GB`, in powers of 1000. */
+function formatBytes(bytes) {
+    let value = bytes;
+    let unit = 0;
+    for (; value >= 999.5 && unit < UNITS.length - 1; unit += 1)
+        value /= 1000;
+    return `${unit === 0 || value >= 99.95 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit]}`;
+}
+/** `850 ms`, `12.3 s`, `4 min 5 s`, `2 h 3 min`. */
+function formatDuration(milliseconds) {
+    if (milliseconds < 1000)
+        return `${Math.round(milliseconds)} ms`;
+    const seconds = Math.round(milliseconds / 100) / 10;
+    if (seconds < 60)
+        return `${seconds.toFixed(1)} s`;
+    const minutes = Math.floor(seconds / 60);
+    if (minutes < 60)
+        return `${minutes} min ${Math.floor(seconds % 60)} s`;
+    return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+/** `1 table`, `1,234 tables`, for nouns that take an s. */
+function formatQuantity(count, noun) {
+    return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+/** `1,234,567`. */
+function formatCount(count) {
+    return count.toLocaleString('en-US');
+}
+
 ;// CONCATENATED MODULE: ./build/src/report/neutralise.js
 /**
  * Makes the text of other programs harmless before it reaches the log.
@@ -40595,6 +40627,7 @@ function processIdentity(pid) {
 
 
 
+
 const TAIL_LINES = 20;
 const LONGEST_LINE = 2000;
 const children = new Set();
@@ -40602,6 +40635,8 @@ const children = new Set();
 function startChild(file, args, options) {
     const name = options.name ?? file.replace(/^.*[\\/]/, '').replace(/\.exe$/i, '');
     const stdio = [options.stdin === 'stream' ? 'pipe' : 'ignore', 'pipe', 'pipe'];
+    log.debug(`Starting ${[file, ...args].join(' ').slice(0, LONGEST_LINE)}`);
+    const started = Date.now();
     const spawned = (0,external_node_child_process_namespaceObject.spawn)(file, args, {
         env: options.env,
         cwd: options.cwd,
@@ -40633,7 +40668,10 @@ function startChild(file, args, options) {
         },
     };
     children.add(child);
-    void child.exited.then(() => children.delete(child));
+    void child.exited.then((exit) => {
+        children.delete(child);
+        log.debug(`${name} ${describeExit(exit)} after ${formatDuration(Date.now() - started)}`);
+    });
     return child;
 }
 /** Ends with the process and its stderr; a grandchild that keeps stderr open does not hold us. */
@@ -43883,38 +43921,6 @@ async function installOfficial(options, failures) {
     }
 }
 
-;// CONCATENATED MODULE: ./build/src/report/format.js
-/** Numbers for people. */
-const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB'];
-/** `1.2 GB`, in powers of 1000. */
-function formatBytes(bytes) {
-    let value = bytes;
-    let unit = 0;
-    for (; value >= 999.5 && unit < UNITS.length - 1; unit += 1)
-        value /= 1000;
-    return `${unit === 0 || value >= 99.95 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit]}`;
-}
-/** `850 ms`, `12.3 s`, `4 min 5 s`, `2 h 3 min`. */
-function formatDuration(milliseconds) {
-    if (milliseconds < 1000)
-        return `${Math.round(milliseconds)} ms`;
-    const seconds = Math.round(milliseconds / 100) / 10;
-    if (seconds < 60)
-        return `${seconds.toFixed(1)} s`;
-    const minutes = Math.floor(seconds / 60);
-    if (minutes < 60)
-        return `${minutes} min ${Math.floor(seconds % 60)} s`;
-    return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-}
-/** `1 table`, `1,234 tables`, for nouns that take an s. */
-function formatQuantity(count, noun) {
-    return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
-}
-/** `1,234,567`. */
-function formatCount(count) {
-    return count.toLocaleString('en-US');
-}
-
 ;// CONCATENATED MODULE: ./build/src/aws/expiry.js
 
 /** Bytes of a database that move in a second, conservatively: most runners do several times that. */
@@ -45917,10 +45923,12 @@ function countOutputs({ tables, rows, }) {
 ;// CONCATENATED MODULE: ./build/src/report/progress.js
 
 
-const progress_OFTEN = 5_000;
-const SELDOM = 30_000;
-/** After this many lines a long transfer is reported less often. */
-const progress_PATIENCE = 12;
+/** How long until the next line, by the lines so far: a minute of close watching, half an hour of looking in, then hours. */
+function pause(lines) {
+    if (lines < 12)
+        return 5_000;
+    return lines < 72 ? 30_000 : 300_000;
+}
 /** Logs a line every few seconds while a transfer runs. */
 function showProgress({ verb, bytes, total, detail }) {
     const started = Date.now();
@@ -45939,17 +45947,24 @@ function showProgress({ verb, bytes, total, detail }) {
         lastBytes = bytes();
         lastTime = now;
         lines += 1;
-        timer = setTimeout(line, lines < progress_PATIENCE ? progress_OFTEN : SELDOM);
+        timer = setTimeout(line, pause(lines));
     };
-    timer = setTimeout(line, progress_OFTEN);
+    timer = setTimeout(line, pause(lines));
     return { [Symbol.dispose]: () => clearTimeout(timer) };
 }
 /** Logs now and then that something without a visible progress is still at work. */
 function showWait(what) {
     const started = Date.now();
-    const line = () => log.info(`${what}, ${formatDuration(Date.now() - started)}`);
-    const timer = setInterval(line, SELDOM);
-    return { [Symbol.dispose]: () => clearInterval(timer) };
+    // Nobody watches this closely: it moves in steps that nobody sees.
+    let lines = 12;
+    let timer;
+    const line = () => {
+        log.info(`${what}, ${formatDuration(Date.now() - started)}`);
+        lines += 1;
+        timer = setTimeout(line, pause(lines));
+    };
+    timer = setTimeout(line, pause(lines));
+    return { [Symbol.dispose]: () => clearTimeout(timer) };
 }
 /** `public.events 1.2 M rows, 310 MB`. */
 function tableProgress({ table, tableRows, tableBytes }) {

@@ -83,11 +83,12 @@ export function succeeded(run: ActionRun): ActionRun {
   return run
 }
 
-/** The run, which must have failed with one error that says why, and without an output. */
+/** The run, which must have failed with one error that says why, in the log and in the summary, and without an output. */
 export function failed(run: ActionRun, says: RegExp): ActionRun {
   assert.equal(run.exitCode, 1, run.log)
   assert.equal(run.errors.length, 1, run.log)
   assert.match(run.errors[0]!, says)
+  assert.match(run.summary, /^### ❌ [\s\S]*\n> ./m)
   assert.deepEqual(run.outputs, {})
   return run
 }

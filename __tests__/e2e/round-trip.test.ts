@@ -68,6 +68,9 @@ for (const place of ['folder', 's3'] as const satisfies Place[]) {
     assert.deepEqual([manifest.key, manifest.size, manifest.rows], [key, stored.length, rows])
     assert.equal(manifest.run.repository, 'acme/shop')
     assert.match(dumped.summary, /Dumped `shop`/)
+    const debug = dumped.commands.filter(({ name }) => name === 'debug').map(({ data }) => data)
+    assert.ok(debug.some((line) => /^Starting .*pg_dump.* --format=custom/.test(line)))
+    assert.ok(debug.some((line) => /^pg_dump ended with exit code 0 after/.test(line)))
     await assertIdlePost(dumped)
 
     const listed = succeeded(await bench.run('list', place, ''))

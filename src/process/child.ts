@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
+import { formatDuration } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { rowDataFilter } from '../report/neutralise.ts'
 import { hideSecrets } from '../report/secrets.ts'
@@ -47,6 +48,8 @@ const children = new Set<Child>()
 export function startChild(file: string, args: readonly string[], options: ChildOptions): Child {
   const name = options.name ?? file.replace(/^.*[\\/]/, '').replace(/\.exe$/i, '')
   const stdio = [options.stdin === 'stream' ? 'pipe' : 'ignore', 'pipe', 'pipe'] as const
+  log.debug(`Starting ${[file, ...args].join(' ').slice(0, LONGEST_LINE)}`)
+  const started = Date.now()
   const spawned = spawn(file, args, {
     env: options.env,
     cwd: options.cwd,
@@ -75,7 +78,10 @@ export function startChild(file: string, args: readonly string[], options: Child
     },
   }
   children.add(child)
-  void child.exited.then(() => children.delete(child))
+  void child.exited.then((exit) => {
+    children.delete(child)
+    log.debug(`${name} ${describeExit(exit)} after ${formatDuration(Date.now() - started)}`)
+  })
   return child
 }
 

@@ -1,10 +1,11 @@
 import { formatBytes, formatCount, formatDuration, formatQuantity } from './format.ts'
 import { log } from './log.ts'
 
-const OFTEN = 5_000
-const SELDOM = 30_000
-/** After this many lines a long transfer is reported less often. */
-const PATIENCE = 12
+/** How long until the next line, by the lines so far: a minute of close watching, half an hour of looking in, then hours. */
+function pause(lines: number): number {
+  if (lines < 12) return 5_000
+  return lines < 72 ? 30_000 : 300_000
+}
 
 export type Progress = {
   /** `Dumped` or `Restored`. */
@@ -38,18 +39,25 @@ export function showProgress({ verb, bytes, total, detail }: Progress): Disposab
     lastBytes = bytes()
     lastTime = now
     lines += 1
-    timer = setTimeout(line, lines < PATIENCE ? OFTEN : SELDOM)
+    timer = setTimeout(line, pause(lines))
   }
-  timer = setTimeout(line, OFTEN)
+  timer = setTimeout(line, pause(lines))
   return { [Symbol.dispose]: () => clearTimeout(timer) }
 }
 
 /** Logs now and then that something without a visible progress is still at work. */
 export function showWait(what: string): Disposable {
   const started = Date.now()
-  const line = () => log.info(`${what}, ${formatDuration(Date.now() - started)}`)
-  const timer = setInterval(line, SELDOM)
-  return { [Symbol.dispose]: () => clearInterval(timer) }
+  // Nobody watches this closely: it moves in steps that nobody sees.
+  let lines = 12
+  let timer: NodeJS.Timeout
+  const line = () => {
+    log.info(`${what}, ${formatDuration(Date.now() - started)}`)
+    lines += 1
+    timer = setTimeout(line, pause(lines))
+  }
+  timer = setTimeout(line, pause(lines))
+  return { [Symbol.dispose]: () => clearTimeout(timer) }
 }
 
 type Tables = { table: string | null; tableRows: number; tableBytes: number }
