@@ -47664,8 +47664,8 @@ class ErrorJudge {
         if (entry)
             this.#entry = entry.trim();
         this.#ignored = Number(/errors ignored on restore: (\d+)/.exec(line)?.[1] ?? this.#ignored);
-        // Two workers may mix what they write piece by piece: the program, the word, and the rest of the line.
-        if (/^(?:pg_restore|error|fatal):/.test(line))
+        // Two workers may mix what they write piece by piece: the program, a space, the word, and the rest of the line.
+        if (/^ *(?:pg_restore|error|fatal):/.test(line))
             this.#messages += line.match(/\b(?:error|fatal): /g)?.length ?? 0;
         this.#settings += line.split(NEW_SETTING).length - 1;
         const error = /^pg_restore: (?:error|fatal): (.+)$/.exec(line)?.[1];
@@ -47685,7 +47685,7 @@ class ErrorJudge {
     accepts(code) {
         if (this.fatal !== null)
             return false;
-        return code === 0 || (code === 1 && this.tolerated > 0 && this.#knowsAll());
+        return code === 0 || (code === 1 && this.#knowsAll());
     }
     /**
      * Its own count of errors is wrong with several jobs: a worker that ignored one reports every later entry as another
@@ -47694,9 +47694,10 @@ class ErrorJudge {
      */
     #knowsAll() {
         if (!this.#parallel)
-            return this.#ignored === this.tolerated;
+            return this.tolerated > 0 && this.#ignored === this.tolerated;
         const others = this.tolerated - this.#toleratedSettings;
-        return this.#messages === others + this.#settings && this.#ignored >= others;
+        const known = others + this.#settings;
+        return known > 0 && this.#messages === known && this.#ignored >= others;
     }
 }
 /**
@@ -47717,6 +47718,14 @@ function untilClosed(stdin) {
         },
     });
 }
+/** A name without a schema, as the server gives it back: `relation "t"`, `function f(integer)`. */
+const UNQUALIFIED = /ERROR: {2}(?:(?:relation|type) "[^".]+"|function [^".(\s]+\(.*\)) does not exist/;
+/** What to change, where the error does not say it. pg_dump itself qualifies every name. */
+function hintFor(error) {
+    if (!UNQUALIFIED.test(error))
+        return '';
+    return '. A function that the restore calls, for a materialised view, an index, a constraint or a generated column, names it without its schema; pg_restore works with an empty search_path. Name the schema there, or ALTER FUNCTION … SET search_path in the source';
+}
 /** A running `pg_restore`, judged by its messages and not by its exit code alone. Its first fatal error ends it. */
 function startJudged(pgRestore, args, options) {
     const judge = new ErrorJudge(options.inputs.tolerateErrors, args.some((arg) => arg.startsWith('--jobs=')));
@@ -47732,7 +47741,9 @@ function startJudged(pgRestore, args, options) {
         if (judge.accepts(exit.code))
             return null;
         const failure = child_childFailure(child, exit);
-        return judge.fatal === null ? failure : new Error(`pg_restore failed: ${judge.fatal}`, { cause: failure });
+        if (judge.fatal === null)
+            return failure;
+        return new Error(`pg_restore failed: ${judge.fatal}${hintFor(judge.fatal)}`, { cause: failure });
     });
     return { child, ended };
 }

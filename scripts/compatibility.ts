@@ -13,7 +13,7 @@ import { delimiter, join } from 'node:path'
 import { parseArgs, stripVTControlCharacters } from 'node:util'
 import { type ActionRun, runAction } from '../__tests__/support/action.ts'
 import { root } from '../__tests__/support/action-inputs.ts'
-import { fingerprint } from '../__tests__/support/fingerprint.ts'
+import { compareFingerprints, fingerprint } from '../__tests__/support/fingerprint.ts'
 import { type Postgres, startPostgres } from '../__tests__/support/postgres.ts'
 import { tempFolder } from '../__tests__/support/temp.ts'
 import { currentEnvironment } from '../src/tools/options.ts'
@@ -106,11 +106,7 @@ async function tryTarget(
   const restore = { ...inputs, command: 'restore', overwrite: 'true', 'database-url': server.url('copy') }
   const run = await runAction(restore, { env })
   if (run.exitCode !== 0) return { restored: false, sentence: sentenceOf(run) }
-  const found = await fingerprint(server, 'copy')
-  const differences = [
-    ...expected.filter((line) => !found.includes(line)).map((line) => `without ${line}`),
-    ...found.filter((line) => !expected.includes(line)).map((line) => `with ${line}`),
-  ]
+  const differences = compareFingerprints(expected, await fingerprint(server, 'copy'))
   if (differences.length === 0) return { restored: true }
   return { restored: false, sentence: `RESTORED WRONGLY: ${differences.slice(0, 5).join('; ')}` }
 }

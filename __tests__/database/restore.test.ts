@@ -80,6 +80,8 @@ test('with several jobs, the messages count and not the number that pg_restore t
     [[timeout, ignored(1)], true],
     [[timeout, timeout, ignored(9)], true],
     [[timeout, timeout, ignored(1)], true],
+    [[`pg_restore:${timeout}`, timeout.replace('pg_restore:', ''), ignored(2)], true],
+    [[`pg_restore:${timeout}`, ' error: could not execute query: ERROR:  syntax error', ignored(3)], false],
     [[timeout, `pg_restore: ${timeout}`, ignored(2)], true],
     [
       [timeout, `pg_restore: error: ${timeout}`, 'could not execute query: ERROR:  syntax error', ignored(3)],

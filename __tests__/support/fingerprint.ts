@@ -53,3 +53,11 @@ async function tableLine(
   )
   return `${table} ${content}`
 }
+
+/** What a copy lacks or has too much, a line each. */
+export function compareFingerprints(expected: readonly string[], found: readonly string[]): string[] {
+  return [
+    ...expected.filter((line) => !found.includes(line)).map((line) => `without ${line}`),
+    ...found.filter((line) => !expected.includes(line)).map((line) => `with ${line}`),
+  ]
+}

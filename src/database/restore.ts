@@ -65,8 +65,8 @@ export class ErrorJudge {
     const entry = /from TOC entry \d+; \d+ \d+ (.+)$/.exec(line)?.[1]
     if (entry) this.#entry = entry.trim()
     this.#ignored = Number(/errors ignored on restore: (\d+)/.exec(line)?.[1] ?? this.#ignored)
-    // Two workers may mix what they write piece by piece: the program, the word, and the rest of the line.
-    if (/^(?:pg_restore|error|fatal):/.test(line))
+    // Two workers may mix what they write piece by piece: the program, a space, the word, and the rest of the line.
+    if (/^ *(?:pg_restore|error|fatal):/.test(line))
       this.#messages += line.match(/\b(?:error|fatal): /g)?.length ?? 0
     this.#settings += line.split(NEW_SETTING).length - 1
     const error = /^pg_restore: (?:error|fatal): (.+)$/.exec(line)?.[1]
@@ -84,7 +84,7 @@ export class ErrorJudge {
   /** pg_restore ends with 1 when it ignored errors; that is good only when we know and tolerate each of them. */
   accepts(code: number | null): boolean {
     if (this.fatal !== null) return false
-    return code === 0 || (code === 1 && this.tolerated > 0 && this.#knowsAll())
+    return code === 0 || (code === 1 && this.#knowsAll())
   }
 
   /**
@@ -93,9 +93,10 @@ export class ErrorJudge {
    * messages, and those about the setting wherever they are in a line, because workers begin their sessions at once.
    */
   #knowsAll(): boolean {
-    if (!this.#parallel) return this.#ignored === this.tolerated
+    if (!this.#parallel) return this.tolerated > 0 && this.#ignored === this.tolerated
     const others = this.tolerated - this.#toleratedSettings
-    return this.#messages === others + this.#settings && this.#ignored >= others
+    const known = others + this.#settings
+    return known > 0 && this.#messages === known && this.#ignored >= others
   }
 }
 
@@ -115,6 +116,15 @@ export function untilClosed(stdin: Writable): Writable {
       done()
     },
   })
+}
+
+/** A name without a schema, as the server gives it back: `relation "t"`, `function f(integer)`. */
+const UNQUALIFIED = /ERROR: {2}(?:(?:relation|type) "[^".]+"|function [^".(\s]+\(.*\)) does not exist/
+
+/** What to change, where the error does not say it. pg_dump itself qualifies every name. */
+function hintFor(error: string): string {
+  if (!UNQUALIFIED.test(error)) return ''
+  return '. A function that the restore calls, for a materialised view, an index, a constraint or a generated column, names it without its schema; pg_restore works with an empty search_path. Name the schema there, or ALTER FUNCTION … SET search_path in the source'
 }
 
 /** A running `pg_restore`, judged by its messages and not by its exit code alone. Its first fatal error ends it. */
@@ -137,7 +147,8 @@ export function startJudged(
   const ended = child.exited.then((exit) => {
     if (judge.accepts(exit.code)) return null
     const failure = childFailure(child, exit)
-    return judge.fatal === null ? failure : new Error(`pg_restore failed: ${judge.fatal}`, { cause: failure })
+    if (judge.fatal === null) return failure
+    return new Error(`pg_restore failed: ${judge.fatal}${hintFor(judge.fatal)}`, { cause: failure })
   })
   return { child, ended }
 }
