@@ -64,9 +64,8 @@ const messages = globSync('src/**/*.ts', { cwd: root })
 function piecesOf(sentence: string): string[] {
   return sentence
     .replace(/^Input [a-z0-9-]+ /, '')
-    .split(/…|(?<=Cannot connect to …): |(?<=idle-timeout\)) /)
-    .flatMap((piece) => piece.split(/^(?:: )|:$/))
-    .map((piece) => piece.trim())
+    .split('…')
+    .map((piece) => piece.replace(/^: |:$/g, '').trim())
     .filter((piece) => /[a-z]{3}/.test(piece))
 }
 

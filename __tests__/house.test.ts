@@ -58,6 +58,6 @@ test('every exported function and class says what it is for', () => {
 })
 
 test('every file is one concept', () => {
-  const long = sources.filter((path) => read(path).split('\n').length > 300)
+  const long = sources.filter((path) => read(path).split('\n').length > 280)
   assert.deepEqual(long, [])
 })

@@ -130,7 +130,7 @@ function explainDenial(stderr: string, code: string, operation: string): string 
   }
   const action = /not authorized to perform:? ([a-z0-9-]+:\w+)/.exec(stderr)?.[1] ?? ACTIONS[operation]
   const right = action ? `the right ${action}` : 'a right'
-  const denial = `access denied; the credentials lack ${right} (see the policy in the README), or a bucket policy denies it`
+  const denial = `access denied; the credentials lack ${right} (see the policy in docs/permissions.md), or a bucket policy denies it`
   // Without the right to list, S3 says the same of an object that does not exist (API Reference, HeadObject).
   const isAboutObject = ['HeadObject', 'GetObject'].includes(operation) || code === '403'
   return isAboutObject ? `${denial}; or the object does not exist and s3:ListBucket is missing` : denial
