@@ -42820,7 +42820,7 @@ const UNKNOWN_REGION = 'us-east-1';
  *
  * MinIO, Ceph and SeaweedFS run under host names of their own; the rule for unknown hosts fits them.
  */
-const RULES = [
+const PROVIDERS = [
     { name: 'Cloudflare R2', host: /\.r2\.cloudflarestorage\.com$/, region: 'auto' },
     { name: 'DigitalOcean Spaces', host: /(?:^|\.)([a-z0-9]+)\.digitaloceanspaces\.com$/ },
     { name: 'Backblaze B2', host: /(?:^|\.)s3\.([a-z0-9-]+)\.backblazeb2\.com$/ },
@@ -42851,7 +42851,7 @@ function providerOf(endpointUrl) {
     const region = AWS_HOST.exec(host)?.[1];
     if (region !== undefined)
         return { ...AWS, region };
-    for (const rule of RULES) {
+    for (const rule of PROVIDERS) {
         const match = rule.host.exec(host);
         if (!match)
             continue;
@@ -43201,7 +43201,7 @@ const PRUNES = ['prune', 'dump'];
 const TELLS_AGE = ['restore', 'verify', 'list'];
 const READS_A_DUMP = ['restore', 'verify'];
 /** What one input demands of another. Each rule answers with a sentence that begins with the input to change. */
-const rules_RULES = [
+const RULES = [
     (inputs) => needsDatabase(inputs) &&
         !inputs.connection &&
         inputs.connectionFrom === 'environment' &&
@@ -43269,7 +43269,7 @@ const rules_RULES = [
 ];
 /** @returns one sentence for every rule that the inputs break */
 function crossInputProblems(inputs) {
-    return rules_RULES.map((rule) => rule(inputs)).filter((problem) => problem !== false);
+    return RULES.map((rule) => rule(inputs)).filter((problem) => problem !== false);
 }
 /** What is allowed and probably not meant. */
 function inputWarnings(inputs) {
@@ -48609,7 +48609,7 @@ function executeProcedure(sql) {
 
 ;// CONCATENATED MODULE: ./build/src/database/providers.js
 /** Sources: each provider's documentation of roles and extensions, and dumps of its databases that people published. */
-const PROVIDERS = {
+const providers_PROVIDERS = {
     rds: {
         title: 'Amazon RDS',
         hosts: /\.rds\.amazonaws\.com(\.cn)?$/,
@@ -48727,15 +48727,15 @@ const HOUSEKEEPING = {
     pg_wait_sampling: [],
     pgaudit: [],
 };
-const PROVIDER_NAMES = Object.keys(PROVIDERS);
+const PROVIDER_NAMES = Object.keys(providers_PROVIDERS);
 /** The provider that a host name belongs to. */
 function providerOfHost(host) {
-    return PROVIDER_NAMES.find((name) => PROVIDERS[name].hosts.test(host.toLowerCase())) ?? null;
+    return PROVIDER_NAMES.find((name) => providers_PROVIDERS[name].hosts.test(host.toLowerCase())) ?? null;
 }
 /** The provider whose servers have one of these roles. */
 function providerOfRoles(roles) {
     const all = [...roles];
-    return PROVIDER_NAMES.find((name) => all.some((role) => PROVIDERS[name].roles.test(role))) ?? null;
+    return PROVIDER_NAMES.find((name) => all.some((role) => providers_PROVIDERS[name].roles.test(role))) ?? null;
 }
 /**
  * The provider that a dump comes from, by the owners of its objects, which an archive names also when they are not
@@ -48744,8 +48744,8 @@ function providerOfRoles(roles) {
 function providerOfDump(entries) {
     const names = (kind) => entries.filter(({ desc }) => desc === kind).map(({ tag }) => tag);
     const [schemas, extensions] = [names('SCHEMA'), names('EXTENSION')];
-    const named = PROVIDER_NAMES.find((name) => schemas.some((schema) => isUnmistakable(schema) && PROVIDERS[name].schemas.includes(schema)) ||
-        extensions.some((extension) => VENDOR.test(extension) && extension in PROVIDERS[name].extensions));
+    const named = PROVIDER_NAMES.find((name) => schemas.some((schema) => isUnmistakable(schema) && providers_PROVIDERS[name].schemas.includes(schema)) ||
+        extensions.some((extension) => VENDOR.test(extension) && extension in providers_PROVIDERS[name].extensions));
     return providerOfRoles(new Set(entries.map(({ owner }) => owner))) ?? named ?? null;
 }
 /** A schema that no user would call so. `realtime` could be anybody's, and is a provider's when the provider owns it. */
@@ -48815,7 +48815,7 @@ function target_facts_namesOf(entries, kind) {
 }
 function readOwn(session, entries) {
     const roles = new Set(entries.flatMap((entry) => rolesOf(entry)));
-    const providers = Object.values(PROVIDERS).map((provider) => provider.roles.source);
+    const providers = Object.values(providers_PROVIDERS).map((provider) => provider.roles.source);
     return session.query(`
     SELECT (SELECT coalesce(json_agg(extname), '[]') FROM pg_extension) AS installed,
            (SELECT json_agg(json_build_object('name', nspname, 'owned', pg_has_role(nspowner, 'USAGE')))
@@ -49135,7 +49135,7 @@ async function selectFor(context, { server, client, database }, entries) {
         const facts = await readFacts(session, server, entries);
         const provider = select_providerOf(context, entries);
         const selection = selectEntries(entries, facts, {
-            provider: provider && PROVIDERS[provider],
+            provider: provider && providers_PROVIDERS[provider],
             leaveOut: inputs.provider !== 'none',
             ownerAndAcl: inputs.ownerAndAcl,
         });
@@ -49161,7 +49161,7 @@ function select_providerOf({ inputs }, entries) {
     const host = inputs.sourceConnection && hostName(inputs.sourceConnection);
     const found = (host && providerOfHost(host)) || providerOfDump(entries);
     if (found)
-        log.info(`The dump comes from ${PROVIDERS[found].title}`);
+        log.info(`The dump comes from ${providers_PROVIDERS[found].title}`);
     return found;
 }
 /** What PostgreSQL says to CREATE EXTENSION: since 14, and before. */
@@ -49181,7 +49181,7 @@ function refuseMissing(context, missing, facts) {
         return details.length > 0 ? `${name} (${details.join('; ')})` : name;
     });
     const target = providerOfHost(hostName(prepare_connectionOf(context))) ?? providerOfRoles(facts.roles);
-    const where = target ? ` (on ${PROVIDERS[target].title}: ${PROVIDERS[target].allow})` : '';
+    const where = target ? ` (on ${providers_PROVIDERS[target].title}: ${providers_PROVIDERS[target].allow})` : '';
     throw new Error(`The dump has extensions that "${facts.server.role}" cannot create on the target's PostgreSQL ${facts.server.version}: ${names.join(', ')}. Nothing was restored. Install or allow them there${where}, or leave them out of the dump`);
 }
 function tell(leftOut) {

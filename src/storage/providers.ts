@@ -17,7 +17,8 @@ const AWS: Provider = { name: 'AWS', region: null, checksum: 'when_supported', m
 /** Signs for what MinIO, Ceph and most others answer to when nobody has named their region. */
 const UNKNOWN_REGION = 'us-east-1'
 
-type Rule = {
+/** How a provider is known, and what is different about it. */
+export type Rule = {
   name: string
   /** Matched against the host name of the endpoint; its first group, if any, is the region. */
   host: RegExp
@@ -36,7 +37,7 @@ type Rule = {
  *
  * MinIO, Ceph and SeaweedFS run under host names of their own; the rule for unknown hosts fits them.
  */
-const RULES: readonly Rule[] = [
+export const PROVIDERS: readonly Rule[] = [
   { name: 'Cloudflare R2', host: /\.r2\.cloudflarestorage\.com$/, region: 'auto' },
   { name: 'DigitalOcean Spaces', host: /(?:^|\.)([a-z0-9]+)\.digitaloceanspaces\.com$/ },
   { name: 'Backblaze B2', host: /(?:^|\.)s3\.([a-z0-9-]+)\.backblazeb2\.com$/ },
@@ -68,7 +69,7 @@ export function providerOf(endpointUrl: string | null): Provider {
   const host = new URL(endpointUrl).hostname
   const region = AWS_HOST.exec(host)?.[1]
   if (region !== undefined) return { ...AWS, region }
-  for (const rule of RULES) {
+  for (const rule of PROVIDERS) {
     const match = rule.host.exec(host)
     if (!match) continue
     return {
