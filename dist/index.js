@@ -40917,6 +40917,8 @@ function poolerProblem({ variables }) {
     }
     return null;
 }
+/** A busy pooler may give each session the process that it had before, by chance, and not for long. */
+const ROUNDS = 4;
 /**
  * Whether two sessions are served by changing server processes: then a pooler in transaction or statement mode is in
  * between (PgBouncer, Supavisor, RDS Proxy, …), and settings and locks of a session end up in those of others. Asked
@@ -40930,12 +40932,16 @@ async function sharesServerProcesses(first, startSecond) {
             return row.pid;
         };
         const own = await ask(first);
-        const second = __addDisposableResource(env_1, startSecond()
-        // A server that has no second session for us is no pooler.
-        , true);
-        // A server that has no second session for us is no pooler.
-        const other = await ask(second).catch(() => null);
-        return other === own || (await ask(first)) !== own || (await ask(first)) !== own;
+        const second = __addDisposableResource(env_1, startSecond(), true);
+        for (let round = 0; round < ROUNDS; round++) {
+            // A server that has no second session for us is no pooler.
+            const other = await ask(second).catch(() => null);
+            if (other === null)
+                return false;
+            if (other === own || (await ask(first)) !== own)
+                return true;
+        }
+        return false;
     }
     catch (e_1) {
         env_1.error = e_1;

@@ -55,8 +55,10 @@ test('PgBouncer in transaction mode is refused, idle and busy, and nothing is se
   skip: noClient,
 }, async () => {
   await using pooler = await startPgBouncer(postgres, { mode: 'transaction' })
-  const connection = through('postgres', pooler.port)
-  await assert.rejects(Session.open(connection, options), says)
+  const open = async () => {
+    await using _ = await Session.open(through('postgres', pooler.port), options)
+  }
+  await assert.rejects(open, says)
   // Clients that come and go take the server processes in turn.
   let busy = true
   const client = async () => {
@@ -66,9 +68,12 @@ test('PgBouncer in transaction mode is refused, idle and busy, and nothing is se
     }
   }
   const clients = [client(), client(), client()]
-  for (let n = 0; n < 3; n++) await assert.rejects(Session.open(connection, options), says)
-  busy = false
-  await Promise.all(clients)
+  try {
+    for (let n = 0; n < 3; n++) await assert.rejects(open, says)
+  } finally {
+    busy = false
+    await Promise.all(clients)
+  }
   await using session = await postgres.connect('postgres', { port: pooler.port })
   assert.equal(await session.text('show client_min_messages'), 'notice')
 })

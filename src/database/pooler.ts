@@ -33,6 +33,9 @@ export function poolerProblem({ variables }: Connection): string | null {
   return null
 }
 
+/** A busy pooler may give each session the process that it had before, by chance, and not for long. */
+const ROUNDS = 4
+
 /** As much of a session as the question needs. */
 type Asked = AsyncDisposable & { query<Row>(select: string): Promise<Row[]> }
 
@@ -48,7 +51,11 @@ export async function sharesServerProcesses(first: Asked, startSecond: () => Ask
   }
   const own = await ask(first)
   await using second = startSecond()
-  // A server that has no second session for us is no pooler.
-  const other = await ask(second).catch(() => null)
-  return other === own || (await ask(first)) !== own || (await ask(first)) !== own
+  for (let round = 0; round < ROUNDS; round++) {
+    // A server that has no second session for us is no pooler.
+    const other = await ask(second).catch(() => null)
+    if (other === null) return false
+    if (other === own || (await ask(first)) !== own) return true
+  }
+  return false
 }
