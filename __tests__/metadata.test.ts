@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
+import { SCENARIOS } from '../scripts/reliability/scenarios.ts'
 import { DEFAULTS } from '../src/inputs/defaults.ts'
 import { readInputs } from '../src/inputs/inputs.ts'
 import { root } from './support/action-inputs.ts'
@@ -99,5 +100,17 @@ test('what the Marketplace and the runner want', () => {
   assert.match(action.runs.using!, /^node\d+$/)
   for (const step of ['main', 'pre', 'post'].filter((name) => name in action.runs)) {
     assert.ok(existsSync(join(root, action.runs[step]!)), action.runs[step])
+  }
+})
+
+test('every failure scenario has tests of its number, and a row in docs/reliability.md', () => {
+  const files = readdirSync(join(root, '__tests__'), { recursive: true, encoding: 'utf8' })
+  const tests = files
+    .flatMap((file) => (file.endsWith('.test.ts') ? read(join('__tests__', file)) : []))
+    .join('\n')
+  const page = read('docs/reliability.md')
+  for (const number of Object.keys(SCENARIOS)) {
+    assert.ok(tests.includes(`#${number.padStart(2, '0')} `), `#${number} has no test`)
+    assert.ok(page.includes(`\n| ${number} | `), `#${number} has no row: run "npm run reliability"`)
   }
 })

@@ -34,7 +34,7 @@ test("providers' poolers are known by their hosts, with the way around them", ()
   }
 })
 
-test('they are refused before anything starts, source and target', () => {
+test('#06 they are refused before anything starts, source and target', () => {
   const pooled = 'postgres://user:pass@ep-a-pooler.eu.neon.tech/shop'
   const inputs = { 'INPUT_DATABASE-URL': pooled, 'INPUT_SOURCE-DATABASE-URL': pooled, INPUT_COMMAND: 'copy' }
   assert.throws(
@@ -51,7 +51,7 @@ const through = (database: string, port: number) => parseDatabaseUrl(postgres.ur
 const says =
   /postgres is a connection pooler in transaction mode \(PgBouncer .*; use the direct host and port of the server/
 
-test('PgBouncer in transaction mode is refused, idle and busy, and nothing is set in it', {
+test('#06 PgBouncer in transaction mode is refused, idle and busy, and nothing is set in it', {
   skip: noClient,
 }, async () => {
   await using pooler = await startPgBouncer(postgres, { mode: 'transaction' })

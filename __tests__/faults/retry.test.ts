@@ -71,7 +71,7 @@ async function assertOneDump(run: ActionRun, before: string[]): Promise<void> {
   await assertNothingLeft({ run, postgres, s3, folder, databases: ['app', 'postgres'] })
 }
 
-test('a dump whose connection is cut once', async () => {
+test('#01 a dump whose connection is cut once', async () => {
   const before = committedDumps(bench)
   proxy.resetAfter(5_000_000)
   const file = join(tempFolder().path, 'hooks')
@@ -85,7 +85,7 @@ test('a dump whose connection is cut once', async () => {
   assert.equal(readFileSync(file, 'utf8'), 'ran\n')
 })
 
-test('a dump whose connection goes silent once', async () => {
+test('#07 a dump whose connection goes silent once', async () => {
   const before = committedDumps(bench)
   proxy.stallAfter(5_000_000)
   const more = { retries: '2', 'idle-timeout': '3s', ...through('app') }
@@ -93,7 +93,7 @@ test('a dump whose connection goes silent once', async () => {
   await assertOneDump(run, before)
 })
 
-test('a dump to a store that answers 503 for a while, longer than the AWS CLI tries', async () => {
+test('#14 a dump to a store that answers 503 for a while, longer than the AWS CLI tries', async () => {
   const before = committedDumps(bench)
   const action = { type: 'error', status: 503, code: 'SlowDown' } as const
   bench.s3.fault({ operation: 'UploadPart', times: always, action })
@@ -102,7 +102,7 @@ test('a dump to a store that answers 503 for a while, longer than the AWS CLI tr
   await assertOneDump(run, before)
 })
 
-test('a dump whose manifest the store does not take at first', async () => {
+test('#14 a dump whose manifest the store does not take at first', async () => {
   const before = committedDumps(bench)
   const action = { type: 'error', status: 500, code: 'InternalError' } as const
   bench.s3.fault({ operation: 'PutObject', key: /\.json$/, times: always, action })
@@ -111,7 +111,7 @@ test('a dump whose manifest the store does not take at first', async () => {
   await assertOneDump(run, before)
 })
 
-test('a dump whose uploader is killed once', async () => {
+test('#09 a dump whose uploader is killed once', async () => {
   const before = committedDumps(bench)
   bench.s3.fault({ operation: 'UploadPart', times: always, action: { type: 'stall', after: 1000 } })
   const action = bench.start('dump', 's3', 'app', { retries: '2', compression: 'none' }, healing)
@@ -127,7 +127,7 @@ const ways: [string, Inputs][] = [
 ]
 
 for (const [what, way] of ways) {
-  test(`a restore whose connection is cut once, ${what}`, async () => {
+  test(`#30 a restore whose connection is cut once, ${what}`, async () => {
     const { postgres, s3, folder } = bench
     await postgres.createDatabase('live')
     proxy.resetAfter(3_000_000, 'client')
@@ -138,7 +138,7 @@ for (const [what, way] of ways) {
   })
 }
 
-test('a restore whose download is cut once, and one that ends early as if it were whole', async () => {
+test('#18 #20 a restore whose download is cut once, and one that ends early as if it were whole', async () => {
   const part = { operation: 'GetObject', key: /\.dump$/, nth: 2 }
   const faults = [
     { rule: { ...part, times: always, action: { type: 'close', after: 1000 } }, why: /cut|aws s3 cp/ },
@@ -210,7 +210,7 @@ test('a server that restarts in the middle: the staging database of the first at
   await assertRestored('live')
 })
 
-test('a fault that stays fails after the last attempt, and leaves nothing', async () => {
+test('#14 a fault that stays fails after the last attempt, and leaves nothing', async () => {
   const harm = await witness(bench)
   proxy.resetAfter(3_000_000)
   const dump = await bench.run('dump', 'folder', 'app', { retries: '1', ...through('app') })

@@ -43,7 +43,7 @@ async function collide(retries: string) {
   return await action.done
 }
 
-test('a conflict on a standby is explained and the dump tried again', async () => {
+test('#05 a conflict on a standby is explained and the dump tried again', async () => {
   const run = succeeded(await collide('2'))
   assert.match(
     run.log,
@@ -57,7 +57,7 @@ test('a conflict on a standby is explained and the dump tried again', async () =
   assert.equal(run.outputs['row-count'], rows)
 })
 
-test('without retries the conflict is the reason', async () => {
+test('#05 without retries the conflict is the reason', async () => {
   const harm = await witness(bench)
   await harm.assertHarmless(
     await collide('0'),
@@ -65,7 +65,7 @@ test('without retries the conflict is the reason', async () => {
   )
 })
 
-test('nothing is restored into a standby', async () => {
+test('#05 nothing is restored into a standby', async () => {
   const harm = await witness(bench)
   const url = { 'database-url': standby.url('app'), 'dump-key': key }
   const source = { 'source-database-url': bench.postgres.url('app') }
