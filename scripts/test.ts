@@ -25,8 +25,8 @@ const PROGRAMS = [
 /** Files at once: a test mostly waits for programs that it started, and those need the cores. */
 const CONCURRENCY = Math.max(2, availableParallelism())
 
-/** No file takes nearly as long; one that hangs must not hold CI to the end of its job. */
-const FILE_TIMEOUT = 8 * 60_000
+/** No test takes nearly as long; one that hangs must not hold CI to the end of its job. */
+const LIMITS = ['--test-timeout=240000', '--import', join(root, '__tests__/support/limit.ts')]
 
 function missing(): typeof PROGRAMS {
   // Servers are in a folder that only root has in its PATH.
@@ -88,7 +88,7 @@ async function runTests(files: readonly string[]): Promise<boolean> {
     cwd: root,
     files: files.map((file) => join(root, file)),
     concurrency: CONCURRENCY,
-    timeout: FILE_TIMEOUT,
+    execArgv: LIMITS,
   })
   let success = false
   stream.on('test:summary', (summary) => {

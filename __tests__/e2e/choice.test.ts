@@ -136,7 +136,7 @@ test('a storage that cannot answer is an error and no empty list', async () => {
     [{ 'storage-location': 's3://nobodys-bucket/' }, /bucket .* does not exist/],
     [
       { 's3-endpoint-url': 'http://127.0.0.1:9', 's3-config': `${s3.config}\nAWS_MAX_ATTEMPTS=1` },
-      /cannot reach the endpoint/,
+      /Cannot reach the store at 127.0.0.1:9: nobody listens/,
     ],
   ]
   const runs = cases.map(async ([inputs, says]) => failed(await bench.run('list', 's3', '', inputs), says))
