@@ -40125,14 +40125,16 @@ function getIDToken(aud) {
  */
 
 //# sourceMappingURL=core.js.map
+;// CONCATENATED MODULE: external "node:fs"
+const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
 ;// CONCATENATED MODULE: external "node:fs/promises"
 const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs/promises");
 ;// CONCATENATED MODULE: external "node:path"
 const external_node_path_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path");
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
 ;// CONCATENATED MODULE: external "node:timers/promises"
 const external_node_timers_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
 ;// CONCATENATED MODULE: ./build/src/process/environment.js
 /**
  * What every child may see of the job's environment. It is an allow-list: runner images preset `PGPASSWORD`, jobs set
@@ -40570,8 +40572,6 @@ const log = {
     group: (title, work) => group(shown(title), work),
 };
 
-;// CONCATENATED MODULE: external "node:fs"
-const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
 ;// CONCATENATED MODULE: ./build/src/process/group.js
 
 
@@ -45245,6 +45245,8 @@ var cleanup_disposeResources = (undefined && undefined.__disposeResources) || (f
 
 
 
+
+
 /** The post step: ends what the main step wrote down and could not end, because it was killed. */
 async function cleanUpAfterMain(context) {
     const items = readPending();
@@ -45282,11 +45284,21 @@ async function removeData(storage, keys) {
         await storage.removeAll(keys.filter((key) => stored.has(key) && !stored.has(manifestKey(key))));
     }
 }
+/** An AWS CLI that outlived us makes the folder anew that it downloads into; it takes a second to begin. */
+async function removeFile(path) {
+    for (let times = 0; times < 5; times++) {
+        await (0,promises_namespaceObject.rm)(path, { recursive: true, force: true });
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(2000);
+        if (!(0,external_node_fs_namespaceObject.existsSync)(path))
+            return;
+    }
+    throw new Error('a program still writes there');
+}
 async function remove(context, item) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         if (item.kind === 'file')
-            return (0,promises_namespaceObject.rm)(item.path, { recursive: true, force: true });
+            return removeFile(item.path);
         if (item.kind === 'upload')
             return (await openStorage(context)).abandon(item.key);
         if (item.kind === 'data')

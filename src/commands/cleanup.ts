@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { posix } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Context } from '../context.ts'
 import { dropDatabase, lookAtServer, openMaintenance } from '../database/server.ts'
 import { endGroup } from '../process/group.ts'
@@ -51,8 +53,18 @@ async function removeData(storage: Storage, keys: readonly string[]): Promise<vo
   }
 }
 
+/** An AWS CLI that outlived us makes the folder anew that it downloads into; it takes a second to begin. */
+async function removeFile(path: string): Promise<void> {
+  for (let times = 0; times < 5; times++) {
+    await rm(path, { recursive: true, force: true })
+    await wait(2000)
+    if (!existsSync(path)) return
+  }
+  throw new Error('a program still writes there')
+}
+
 async function remove(context: Context, item: Pending): Promise<void> {
-  if (item.kind === 'file') return rm(item.path, { recursive: true, force: true })
+  if (item.kind === 'file') return removeFile(item.path)
   if (item.kind === 'upload') return (await openStorage(context)).abandon(item.key)
   if (item.kind === 'data') return removeData(await openStorage(context), item.keys)
   if (item.kind === 'process') return endGroup(item.pid, item.identity)
