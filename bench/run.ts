@@ -192,6 +192,7 @@ type Result = {
 /** Each contender once a round, so that a machine that drifts drifts for all of them. Ratios are to the first one. */
 async function compete(contenders: Contender[]): Promise<Result[]> {
   const runs = contenders.map(() => [] as Measured[])
+  const sizes = contenders.map((): number | null => null)
   for (let round = 0; round <= Number(options.runs); round += 1) {
     for (const [index, contender] of contenders.entries()) {
       await contender.before?.()
@@ -199,10 +200,11 @@ async function compete(contenders: Contender[]): Promise<Result[]> {
       process.stderr.write(
         `  ${round === 0 ? 'warm-up' : `round ${round}`}: ${contender.name} ${measured.seconds.toFixed(2)} s\n`,
       )
+      sizes[index] = contender.size?.() ?? null
       if (round > 0) runs[index]!.push(measured)
     }
   }
-  return contenders.map(({ name, size }, index) => {
+  return contenders.map(({ name }, index) => {
     const own = runs[index]!
     const seconds = own.map((run) => run.seconds)
     return {
@@ -212,7 +214,7 @@ async function compete(contenders: Contender[]): Promise<Result[]> {
       ratio: median(own.map((run, round) => run.seconds / runs[0]![round]!.seconds)),
       treePeak: Math.max(...own.map((run) => run.treePeak)),
       ownPeak: Math.max(...own.map((run) => run.ownPeak)),
-      size: size?.() ?? null,
+      size: sizes[index]!,
     }
   })
 }

@@ -52,7 +52,7 @@ the real \`pg_dump\`, \`pg_restore\`, \`psql\` and AWS CLI, and the action exact
 4. No upload, staging database, temporary file or program is left, or it is marked and the next run removes it.
 5. No secret and no row of a table shows in any output.
 
-\`npm test\` runs all of it; \`npm run test:crash -- --rounds 500\` kills for as long as you like; \`npm run reliability\` writes this page.
+\`npm test\` runs the tests; \`npm run test:crash -- --rounds 500\` kills for as long as you like; \`npm run reliability\` writes this page.
 `
 
 const BY_HAND = `The pipelines by hand are \`pg_dump -Fc | aws s3 cp - s3://…\` and \`aws s3 cp s3://… - | pg_restore --clean --if-exists --dbname=live\` in
