@@ -1,21 +1,11 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Context } from '../context.ts'
-import { type Connection, clientEnvironment } from '../database/connection.ts'
-import { checkPatterns, dumpArguments, dumpFilters, startDump } from '../database/dump.ts'
+import { clientEnvironment } from '../database/connection.ts'
+import { dumpArguments, dumpFilters, startDump } from '../database/dump.ts'
 import { runHooks } from '../database/hooks.ts'
-import { type Locale, readLocale } from '../database/locale.ts'
-import { DatabaseError, literal, OBJECT_IN_USE, Session } from '../database/psql.ts'
-import {
-  countSessions,
-  databaseSize,
-  type Identity,
-  isSameServer,
-  lookAtServer,
-  readIdentity,
-  type Server,
-} from '../database/server.ts'
+import { DatabaseError, literal, OBJECT_IN_USE, type Session } from '../database/psql.ts'
+import { countSessions, type Identity, isSameServer, readIdentity } from '../database/server.ts'
 import { copyDatabase, createStaging, type TemporaryDatabase } from '../database/staging.ts'
-import { noteStandby } from '../database/standby.ts'
 import { Meter } from '../process/transfer.ts'
 import { formatBytes, formatDuration } from '../report/format.ts'
 import { log } from '../report/log.ts'
@@ -23,28 +13,25 @@ import { countOutputs, setOutputs } from '../report/outputs.ts'
 import { describeRows } from '../report/progress.ts'
 import { type Copied, copySummary } from '../summary/database.ts'
 import { writeSummary } from '../summary/summary.ts'
-import { anyClient, type PostgresClient } from '../tools/postgres.ts'
 import { Attempts } from './attempts.ts'
 import { copyAlone } from './copy-alone.ts'
 import { databaseSink, finishRestore, moveArchive } from './move.ts'
-import { connectionOf, openClient, toolOptions } from './prepare.ts'
+import { connectionOf } from './prepare.ts'
 import { replaceDatabase, type Target } from './replace.ts'
 import { startSelecting } from './select.ts'
+import { type Source as Looked, lookAtSource } from './source.ts'
 
-type Source = {
-  connection: Connection
-  server: Server
-  identity: Identity
-  size: number
-  locale: Locale
-  client: PostgresClient
-}
+type Source = Looked & { identity: Identity }
 
 /** Source database → staging database beside the target → hooks → atomic swap, with nothing stored in between. */
 export async function copy(context: Context): Promise<void> {
   const started = Date.now()
   const attempts = new Attempts(context)
-  const source = await attempts.run(() => log.group('Look at the source', () => lookAtSource(context)))
+  const look = () =>
+    lookAtSource(context, context.inputs.sourceConnection!, async (session) => ({
+      identity: await readIdentity(session),
+    }))
+  const source = await attempts.run(() => log.group('Look at the source', look))
   const prepareSource = once(() => runPreDumpHooks(context, source))
   const replaced = await attempts.run(() =>
     replaceDatabase(context, {
@@ -62,25 +49,6 @@ export async function copy(context: Context): Promise<void> {
   const where = { source: source.connection.label, target: connectionOf(context).label, database, previous }
   const effort = { durationMs: Date.now() - started, attempts: attempts.made }
   await report(context, { ...result, ...where, serverVersion: server.version, ...effort })
-}
-
-async function lookAtSource(context: Context): Promise<Source> {
-  const connection = context.inputs.sourceConnection!
-  const { psql } = await anyClient(toolOptions(context))
-  await using session = await Session.open(connection, { ...context, psql, direct: true })
-  const server = await lookAtServer(session)
-  const size = await databaseSize(session)
-  log.info(`${connection.label}: PostgreSQL ${server.version}, ${formatBytes(size)}, as "${server.role}"`)
-  await noteStandby(session, server)
-  await checkPatterns(session, context.inputs)
-  return {
-    connection,
-    server,
-    size,
-    identity: await readIdentity(session),
-    locale: (await readLocale(session, server, connection.database))!,
-    client: await openClient(context, { serverMajor: server.major, purpose: 'dump' }),
-  }
 }
 
 type Built = { staging: TemporaryDatabase; result: Pick<Copied, 'method' | 'counted'> }

@@ -1,13 +1,8 @@
 import type { Context } from '../context.ts'
 import { hostName } from '../database/connection.ts'
-import { checkPatterns, dumpFilters } from '../database/dump.ts'
+import { dumpFilters } from '../database/dump.ts'
 import { runHooks } from '../database/hooks.ts'
-import { readLocale } from '../database/locale.ts'
-import { Session } from '../database/psql.ts'
-import { databaseSize, lookAtServer } from '../database/server.ts'
-import { noteStandby } from '../database/standby.ts'
 import { notePending } from '../process/pending.ts'
-import { formatBytes } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { countOutputs, setOutputs } from '../report/outputs.ts'
 import { type DumpKey, manifestKey, newDumpKey } from '../storage/keys.ts'
@@ -17,15 +12,14 @@ import type { Storage } from '../storage/storage.ts'
 import { type Pruned, pruneSummary } from '../summary/catalogue.ts'
 import { dumpSummary } from '../summary/dump.ts'
 import { writeSummary } from '../summary/summary.ts'
-import type { PostgresClient } from '../tools/postgres.ts'
-import { anyClient } from '../tools/postgres.ts'
 import { ACTION_VERSION } from '../version.ts'
 import { Attempts } from './attempts.ts'
 import { mayPass } from './passing.ts'
-import { checkExpiry, connectionOf, openClient, openStorage, placeOf, toolOptions } from './prepare.ts'
+import { checkExpiry, connectionOf, openStorage, placeOf } from './prepare.ts'
 import { pruneDumps, pruneOutputs } from './prune.ts'
 import { checkShrinkage, findPrevious } from './shrink.ts'
-import { chooseCompression, discard, type Look, type Plan, type Stored, store } from './store.ts'
+import { lookAtSource } from './source.ts'
+import { chooseCompression, discard, type Plan, type Stored, store } from './store.ts'
 
 /** Hooks → stream a dump into storage → check it there → commit its manifest. */
 export async function dump(context: Context): Promise<void> {
@@ -64,38 +58,22 @@ async function dumpOnce(context: Context, prepared: Omit<Plan, 'key'>, started: 
 
 /** Everything that can fail early, before the first byte is dumped. */
 async function prepare(context: Context): Promise<Omit<Plan, 'key'>> {
-  const [storage, source] = await Promise.all([openStorage(context), lookAtSource(context)])
-  const problem = storage.tooLarge(source.look.size)
+  const [storage, source] = await Promise.all([
+    openStorage(context),
+    lookAtSource(context, connectionOf(context), async () => ({})),
+  ])
+  const problem = storage.tooLarge(source.size)
   if (problem) throw new Error(problem)
-  checkExpiry(context, { kind: 'dump', bytes: source.look.size })
-  return { storage, ...source }
+  checkExpiry(context, { kind: 'dump', bytes: source.size })
+  return { storage, source }
 }
 
 /** Hooks may take long and change the source, so they run only when the store has answered. */
-async function runPreDumpHooks(
-  context: Context,
-  { storage, client: { psql } }: Omit<Plan, 'key'>,
-): Promise<void> {
+async function runPreDumpHooks(context: Context, { storage, source }: Omit<Plan, 'key'>): Promise<void> {
   const hooks = context.inputs.preDumpHooks
   if (hooks.length === 0) return
   await storage.check()
-  await runHooks('pre-dump-hooks', hooks, connectionOf(context), { ...context, psql })
-}
-
-async function lookAtSource(context: Context): Promise<{ look: Look; client: PostgresClient }> {
-  const connection = connectionOf(context)
-  const { psql } = await anyClient(toolOptions(context))
-  await using session = await Session.open(connection, { ...context, psql, direct: true })
-  const server = await lookAtServer(session)
-  const size = await databaseSize(session)
-  const locale = (await readLocale(session, server, connection.database))!
-  log.info(`${connection.label}: PostgreSQL ${server.version}, ${formatBytes(size)}, as "${server.role}"`)
-  await noteStandby(session, server)
-  await checkPatterns(session, context.inputs)
-  return {
-    look: { server, size, locale },
-    client: await openClient(context, { serverMajor: server.major, purpose: 'dump' }),
-  }
+  await runHooks('pre-dump-hooks', hooks, source.connection, { ...context, psql: source.client.psql })
 }
 
 function nameDump({ inputs, run }: Context): DumpKey {
@@ -108,8 +86,7 @@ function describe(
   { inputs, run }: Context,
   {
     key,
-    look,
-    client,
+    source: { server, locale, client },
     size,
     sha256,
     archive,
@@ -125,10 +102,10 @@ function describe(
     rawBytes: archive.rawBytes,
     rows: archive.rows,
     tables: [...archive.tables],
-    serverVersion: look.server.version,
+    serverVersion: server.version,
     clientVersion: client.version,
     actionVersion: ACTION_VERSION,
-    locale: look.locale,
+    locale,
     filters: dumpFilters(inputs),
     durationMs,
     run,

@@ -12,7 +12,6 @@ import type { TableRows } from '../storage/manifest.ts'
 import type { Storage } from '../storage/storage.ts'
 import { ageOf, checkAge } from './freshness.ts'
 import { finishRestore, moveArchive, type OpenSink } from './move.ts'
-
 import { checkExpiry, narrowingOf, openStorage } from './prepare.ts'
 import { type Receiver, startSelecting } from './select.ts'
 

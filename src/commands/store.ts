@@ -3,20 +3,14 @@ import { type ArchiveReport, createEncoder } from '../archive/archive.ts'
 import type { Context } from '../context.ts'
 import { clientEnvironment } from '../database/connection.ts'
 import { dumpArguments, startDump } from '../database/dump.ts'
-import type { Locale } from '../database/locale.ts'
-import type { Server } from '../database/server.ts'
 import type { Inputs } from '../inputs/inputs.ts'
-import { commitSink, Meter, type Source, transfer, within } from '../process/transfer.ts'
+import { commitSink, Meter, type Source as Stream, transfer, within } from '../process/transfer.ts'
 import { formatBytes } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { describeRows, showProgress, tableProgress } from '../report/progress.ts'
 import type { DumpKey } from '../storage/keys.ts'
 import { type Storage, TakenError } from '../storage/storage.ts'
-import type { PostgresClient } from '../tools/postgres.ts'
-import { connectionOf } from './prepare.ts'
-
-/** What is known of a source before it is dumped; its size is in bytes. */
-export type Look = { server: Server; size: number; locale: Locale }
+import type { Source } from './source.ts'
 
 /** The newest pg_dump whose archives we are sure to read. A newer one compresses by itself, so that nothing depends on it. */
 const NEWEST_CLIENT = 18
@@ -39,13 +33,14 @@ export function expectedBytes(databaseBytes: number, { method }: Inputs['compres
 }
 
 /** A dump that is about to be made. */
-export type Plan = { storage: Storage; key: DumpKey; look: Look; client: PostgresClient }
+export type Plan = { storage: Storage; key: DumpKey; source: Source }
 /** What arrived in storage. */
 export type Stored = { size: number; sha256: string; archive: ArchiveReport }
 
 /** Moves the dump into storage and makes sure that all of it is there. */
-export async function store(context: Context, { storage, key, look, client }: Plan): Promise<Stored> {
+export async function store(context: Context, { storage, key, source }: Plan): Promise<Stored> {
   const { inputs, environment, signal } = context
+  const { client, connection, size } = source
   const meter = new Meter()
   const encoder = createEncoder({
     compression: chooseCompression(inputs.compression, client.major),
@@ -55,19 +50,17 @@ export async function store(context: Context, { storage, key, look, client }: Pl
   using _ = showProgress({
     verb: 'Dumped',
     bytes: () => encoder.progress.rawBytes,
-    total: { bytes: look.size, of: "the database's size" },
+    total: { bytes: size, of: "the database's size" },
     detail: () => tableProgress(encoder.progress),
   })
   const args = dumpArguments(inputs, client.major <= NEWEST_CLIENT ? 'ours' : 'theirs')
-  const source = startDump(client.pgDump, args, clientEnvironment(connectionOf(context), environment))
-  await untilFirstByte(source, signal, inputs.idleTimeout)
-  const sink = await storage
-    .upload(key.key, expectedBytes(look.size, inputs.compression))
-    .catch(async (error) => {
-      await source.abort()
-      throw error
-    })
-  await transfer(source, sink, {
+  const pgDump = startDump(client.pgDump, args, clientEnvironment(connection, environment))
+  await untilFirstByte(pgDump, signal, inputs.idleTimeout)
+  const sink = await storage.upload(key.key, expectedBytes(size, inputs.compression)).catch(async (error) => {
+    await pgDump.abort()
+    throw error
+  })
+  await transfer(pgDump, sink, {
     stages: [encoder.transform, meter.stage],
     signal,
     idleTimeout: inputs.idleTimeout,
@@ -93,7 +86,7 @@ export async function store(context: Context, { storage, key, look, client }: Pl
 }
 
 /** The upload begins when there is something to upload: a dump that fails at once leaves no trace in the store. */
-async function untilFirstByte(source: Source, cancelled: AbortSignal, idleTimeout: number): Promise<void> {
+async function untilFirstByte(source: Stream, cancelled: AbortSignal, idleTimeout: number): Promise<void> {
   const { stream } = source
   using limit = within(cancelled, idleTimeout, 'pg_dump sent nothing')
   const { signal } = limit

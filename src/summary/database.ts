@@ -2,32 +2,19 @@
 import type { DatabaseRow } from '../database/catalog.ts'
 import { formatBytes, formatDuration } from '../report/format.ts'
 import { describeRows } from '../report/progress.ts'
+import type { WentLive } from './dump.ts'
 import { attemptsFact, code, type Fact, facts, prose, table } from './markdown.ts'
 
 /** What a copy ended with. */
-export type Copied = {
+export type Copied = WentLive & {
   source: string
-  target: string
-  database: string
-  previous: string | null
   method: 'stream' | 'template'
   /** What a copy by the stream counted; a file copy counts nothing. */
   counted: { tables: readonly unknown[]; rows: number | null } | null
-  serverVersion: string
-  durationMs: number
-  attempts: number
 }
 
 /** What a restore from a database of the target's server ended with. */
-export type RestoredPoint = {
-  point: string
-  target: string
-  database: string
-  previous: string | null
-  serverVersion: string
-  durationMs: number
-  attempts: number
-}
+export type RestoredPoint = WentLive & { point: string }
 
 const METHODS = {
   stream: 'a stream of `pg_dump` into `pg_restore`',

@@ -8,15 +8,8 @@ import { attemptsFact, bar, code, type Fact, facts, folded, link, moment, pace, 
 /** Where a dump is: its address, and whether that is in AWS, whose console can show it. */
 export type Place = { uri: string; onAws: boolean }
 
-/** What a restore ended with. */
-export type Restored = {
-  key: string
-  /** Stored bytes. */
-  size: number
-  manifest: Manifest | null
-  place: Place
-  sha256: string
-  counted: { tables: readonly TableRows[]; rows: number | null }
+/** What every command ends with that puts a database in the place of another one. */
+export type WentLive = {
   /** Where to, without a password. */
   target: string
   database: string
@@ -25,6 +18,17 @@ export type Restored = {
   serverVersion: string
   durationMs: number
   attempts: number
+}
+
+/** What a restore ended with. */
+export type Restored = WentLive & {
+  key: string
+  /** Stored bytes. */
+  size: number
+  manifest: Manifest | null
+  place: Place
+  sha256: string
+  counted: { tables: readonly TableRows[]; rows: number | null }
 }
 
 /** What a verification found. */
