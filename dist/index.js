@@ -37159,7 +37159,7 @@ exports.visitAsync = visitAsync;
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _process_threads_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8130);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5685);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(875);
 
 
 await (0,_main_js__WEBPACK_IMPORTED_MODULE_1__/* .run */ .e)();
@@ -37169,7 +37169,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 5685:
+/***/ 875:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -42269,6 +42269,28 @@ async function installOnWindows({ preferred: [major] }, options, find, failures)
     }
 }
 
+;// CONCATENATED MODULE: ./build/src/tools/program-version.js
+
+
+/** By file as it is now: an installation may replace one. Only answers, because what does not work may be mended. */
+const answers = new Map();
+/**
+ * What a program prints about its version, or null when it does not work. A step looks for programs several times, and
+ * asks each one only once.
+ */
+async function askVersion(program, timeoutSeconds, environment) {
+    const { ino, ctimeNs } = await (0,promises_namespaceObject.stat)(program, { bigint: true });
+    const identity = `${program} ${ino} ${ctimeNs}`;
+    const known = answers.get(identity);
+    if (known !== undefined)
+        return known;
+    const result = await runCommand({ file: program, args: ['--version'], timeoutSeconds }, { environment });
+    if (!result.ok)
+        return null;
+    answers.set(identity, result.stdout);
+    return result.stdout;
+}
+
 ;// CONCATENATED MODULE: ./build/src/tools/search-path.js
 
 
@@ -42362,8 +42384,8 @@ async function inspect(directory, environment) {
 }
 /** `15.18` from `pg_dump (PostgreSQL) 15.18 (Debian …)`, empty when the program does not work. */
 async function postgresVersion(program, environment) {
-    const result = await runCommand({ file: program, args: ['--version'], timeoutSeconds: 20 }, { environment });
-    return (result.ok && /\(PostgreSQL\) (\d+[\w.]*)/.exec(result.stdout)?.[1]) || '';
+    const answer = await askVersion(program, 20, environment);
+    return /\(PostgreSQL\) (\d+[\w.]*)/.exec(answer ?? '')?.[1] ?? '';
 }
 
 ;// CONCATENATED MODULE: ./build/src/tools/advisories.js
@@ -42471,7 +42493,50 @@ async function install(wanted, reason, options, find) {
     throw new Error(`${missing} Installing it failed: ${failures.join('; ')}. ${byHand}.`);
 }
 
+;// CONCATENATED MODULE: ./build/src/aws/renewal.js
+/** Renews something that runs out, for as long as the step lasts. */
+class Renewal {
+    #renew;
+    #onFailure;
+    #tryAgain;
+    #timer;
+    #closed = false;
+    /**
+     * @param renew calls `after` when it is done
+     * @param options what hears of a failure, and milliseconds until the next try
+     */
+    constructor(renew, options) {
+        this.#renew = renew;
+        this.#onFailure = options.onFailure;
+        this.#tryAgain = options.tryAgain;
+    }
+    get closed() {
+        return this.#closed;
+    }
+    /** Plans the next renewal. */
+    after(milliseconds) {
+        if (this.#closed)
+            return;
+        this.#timer = setTimeout(() => void this.#now(), milliseconds);
+        this.#timer.unref();
+    }
+    async #now() {
+        try {
+            await this.#renew();
+        }
+        catch (error) {
+            this.#onFailure(error.message);
+            this.after(this.#tryAgain);
+        }
+    }
+    [Symbol.dispose]() {
+        this.#closed = true;
+        clearTimeout(this.#timer);
+    }
+}
+
 ;// CONCATENATED MODULE: ./build/src/aws/database-token.js
+
 /** Amazon: "Connecting to your DB instance using IAM authentication": a token opens connections for 15 minutes. */
 const RENEW = 10 * 60_000;
 const TRY_AGAIN = 30_000;
@@ -42502,14 +42567,15 @@ function tokenRequest(input, { variables, label }, otherwise) {
 /** A password from IAM that is renewed while we work, because it opens connections for a quarter of an hour only. */
 class DatabaseToken {
     #current = '';
-    #timer;
     #aws;
     #request;
     #listener;
+    #renewal;
     constructor(aws, request, listener) {
         this.#aws = aws;
         this.#request = request;
         this.#listener = listener;
+        this.#renewal = new Renewal(() => this.#fetch(), { onFailure: listener.failure, tryAgain: TRY_AGAIN });
     }
     /** @throws an Error with the reason of the AWS CLI */
     static async open(aws, request, listener) {
@@ -42524,18 +42590,10 @@ class DatabaseToken {
         const token = (await this.#aws.text(['rds', 'generate-db-auth-token', ...where])).trim();
         this.#listener.token(token);
         this.#current = token;
-        this.#renewIn(RENEW);
-    }
-    #renewIn(milliseconds) {
-        const renew = () => this.#fetch().catch((error) => {
-            this.#listener.failure(error.message);
-            this.#renewIn(TRY_AGAIN);
-        });
-        this.#timer = setTimeout(() => void renew(), milliseconds);
-        this.#timer.unref();
+        this.#renewal.after(RENEW);
     }
     [Symbol.dispose]() {
-        clearTimeout(this.#timer);
+        this.#renewal[Symbol.dispose]();
     }
 }
 
@@ -43430,8 +43488,8 @@ async function inspectAws(path, environment) {
     if (!(await isFile(path)))
         return null;
     // The first start of a frozen Python program on a cold disk takes its time.
-    const result = await runCommand({ file: path, args: ['--version'], timeoutSeconds: 60 }, { environment });
-    return result.ok ? parseAwsVersion(path, result.stdout) : null;
+    const answer = await askVersion(path, 60, environment);
+    return answer === null ? null : parseAwsVersion(path, answer);
 }
 
 ;// CONCATENATED MODULE: ./build/src/tools/aws-key.js
@@ -45005,7 +45063,7 @@ function describeAddress(address) {
     return 'path' in address ? address.path : `${address.host}:${address.port}`;
 }
 /** Whether a PostgreSQL server answers there. A forwarder accepts connections before it has any of its own. */
-function answers(address) {
+function tunnel_answers(address) {
     return new Promise((resolve) => {
         const socket = (0,external_node_net_.createConnection)({ ...address, timeout: ANSWER_TIMEOUT });
         const end = (answered) => {
@@ -45086,7 +45144,7 @@ class Tunnel {
     }
 }
 async function everyOne(databases) {
-    const reached = databases.map(async (addresses) => (await Promise.all(addresses.map(answers))).includes(true));
+    const reached = databases.map(async (addresses) => (await Promise.all(addresses.map(tunnel_answers))).includes(true));
     return (await Promise.all(reached)).every(Boolean);
 }
 
@@ -49209,8 +49267,8 @@ function tell(leftOut) {
         log.warning(`Left out: ${line}`);
 }
 
-;// CONCATENATED MODULE: ./build/src/commands/copy.js
-var copy_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+;// CONCATENATED MODULE: ./build/src/commands/source.js
+var source_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
         if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
         var dispose, inner;
@@ -49232,7 +49290,7 @@ var copy_addDisposableResource = (undefined && undefined.__addDisposableResource
     }
     return value;
 };
-var copy_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+var source_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
     return function (env) {
         function fail(e) {
             env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
@@ -49271,6 +49329,50 @@ var copy_disposeResources = (undefined && undefined.__disposeResources) || (func
 
 
 
+/**
+ * Looks at a database before it is dumped or copied.
+ *
+ * @param more what else to ask it, in the same session
+ * @throws an Error when it cannot be reached, or when a pattern of the inputs matches nothing in it
+ */
+async function lookAtSource(context, connection, more) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { psql } = await anyClient(toolOptions(context));
+        const session = source_addDisposableResource(env_1, await Session.open(connection, { ...context, psql, direct: true }), true);
+        const server = await lookAtServer(session);
+        const size = await databaseSize(session);
+        log.info(`${connection.label}: PostgreSQL ${server.version}, ${formatBytes(size)}, as "${server.role}"`);
+        await noteStandby(session, server);
+        await checkPatterns(session, context.inputs);
+        return {
+            ...(await more(session)),
+            connection,
+            server,
+            size,
+            locale: (await readLocale(session, server, connection.database)),
+            client: await openClient(context, { serverMajor: server.major, purpose: 'dump' }),
+        };
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = source_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/commands/copy.js
+
+
+
+
+
+
+
 
 
 
@@ -49289,7 +49391,10 @@ var copy_disposeResources = (undefined && undefined.__disposeResources) || (func
 async function copy(context) {
     const started = Date.now();
     const attempts = new Attempts(context);
-    const source = await attempts.run(() => log.group('Look at the source', () => lookAtSource(context)));
+    const look = () => lookAtSource(context, context.inputs.sourceConnection, async (session) => ({
+        identity: await readIdentity(session),
+    }));
+    const source = await attempts.run(() => log.group('Look at the source', look));
     const prepareSource = once(() => runPreDumpHooks(context, source));
     const replaced = await attempts.run(() => replaceDatabase(context, {
         what: source.connection.label,
@@ -49306,36 +49411,6 @@ async function copy(context) {
     const where = { source: source.connection.label, target: prepare_connectionOf(context).label, database, previous };
     const effort = { durationMs: Date.now() - started, attempts: attempts.made };
     await report(context, { ...result, ...where, serverVersion: server.version, ...effort });
-}
-async function lookAtSource(context) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
-    try {
-        const connection = context.inputs.sourceConnection;
-        const { psql } = await anyClient(toolOptions(context));
-        const session = copy_addDisposableResource(env_1, await Session.open(connection, { ...context, psql, direct: true }), true);
-        const server = await lookAtServer(session);
-        const size = await databaseSize(session);
-        log.info(`${connection.label}: PostgreSQL ${server.version}, ${formatBytes(size)}, as "${server.role}"`);
-        await noteStandby(session, server);
-        await checkPatterns(session, context.inputs);
-        return {
-            connection,
-            server,
-            size,
-            identity: await readIdentity(session),
-            locale: (await readLocale(session, server, connection.database)),
-            client: await openClient(context, { serverMajor: server.major, purpose: 'dump' }),
-        };
-    }
-    catch (e_1) {
-        env_1.error = e_1;
-        env_1.hasError = true;
-    }
-    finally {
-        const result_1 = copy_disposeResources(env_1);
-        if (result_1)
-            await result_1;
-    }
 }
 /**
  * How to copy, by the inputs and by what is possible.
@@ -50275,7 +50350,6 @@ var store_disposeResources = (undefined && undefined.__disposeResources) || (fun
 
 
 
-
 /** The newest pg_dump whose archives we are sure to read. A newer one compresses by itself, so that nothing depends on it. */
 const NEWEST_CLIENT = 18;
 /** zstd where the `pg_restore` beside this `pg_dump` reads it, because somebody will want to restore without us. */
@@ -50292,10 +50366,11 @@ function expectedBytes(databaseBytes, { method }) {
     return databaseBytes * (method === 'none' ? 4 : 2);
 }
 /** Moves the dump into storage and makes sure that all of it is there. */
-async function store(context, { storage, key, look, client }) {
+async function store(context, { storage, key, source }) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         const { inputs, environment, signal } = context;
+        const { client, connection, size } = source;
         const meter = new Meter();
         const encoder = createEncoder({
             compression: chooseCompression(inputs.compression, client.major),
@@ -50305,19 +50380,17 @@ async function store(context, { storage, key, look, client }) {
         const _ = store_addDisposableResource(env_1, showProgress({
             verb: 'Dumped',
             bytes: () => encoder.progress.rawBytes,
-            total: { bytes: look.size, of: "the database's size" },
+            total: { bytes: size, of: "the database's size" },
             detail: () => tableProgress(encoder.progress),
         }), false);
         const args = dumpArguments(inputs, client.major <= NEWEST_CLIENT ? 'ours' : 'theirs');
-        const source = startDump(client.pgDump, args, clientEnvironment(prepare_connectionOf(context), environment));
-        await untilFirstByte(source, signal, inputs.idleTimeout);
-        const sink = await storage
-            .upload(key.key, expectedBytes(look.size, inputs.compression))
-            .catch(async (error) => {
-            await source.abort();
+        const pgDump = startDump(client.pgDump, args, clientEnvironment(connection, environment));
+        await untilFirstByte(pgDump, signal, inputs.idleTimeout);
+        const sink = await storage.upload(key.key, expectedBytes(size, inputs.compression)).catch(async (error) => {
+            await pgDump.abort();
             throw error;
         });
-        await transfer(source, sink, {
+        await transfer(pgDump, sink, {
             stages: [encoder.transform, meter.stage],
             signal,
             idleTimeout: inputs.idleTimeout,
@@ -50408,63 +50481,6 @@ async function checkStored(storage, key, sent) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/commands/dump.js
-var dump_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
-    if (value !== null && value !== void 0) {
-        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
-        var dispose, inner;
-        if (async) {
-            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
-            dispose = value[Symbol.asyncDispose];
-        }
-        if (dispose === void 0) {
-            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
-            dispose = value[Symbol.dispose];
-            if (async) inner = dispose;
-        }
-        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
-        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
-        env.stack.push({ value: value, dispose: dispose, async: async });
-    }
-    else if (async) {
-        env.stack.push({ async: true });
-    }
-    return value;
-};
-var dump_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
-    return function (env) {
-        function fail(e) {
-            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
-            env.hasError = true;
-        }
-        var r, s = 0;
-        function next() {
-            while (r = env.stack.pop()) {
-                try {
-                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
-                    if (r.dispose) {
-                        var result = r.dispose.call(r.value);
-                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
-                    }
-                    else s |= 1;
-                }
-                catch (e) {
-                    fail(e);
-                }
-            }
-            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
-            if (env.hasError) throw env.error;
-        }
-        return next();
-    };
-})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
-    var e = new Error(message);
-    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
-});
-
-
-
-
-
 
 
 
@@ -50518,54 +50534,30 @@ async function dumpOnce(context, prepared, started) {
 }
 /** Everything that can fail early, before the first byte is dumped. */
 async function prepare(context) {
-    const [storage, source] = await Promise.all([openStorage(context), dump_lookAtSource(context)]);
-    const problem = storage.tooLarge(source.look.size);
+    const [storage, source] = await Promise.all([
+        openStorage(context),
+        lookAtSource(context, prepare_connectionOf(context), async () => ({})),
+    ]);
+    const problem = storage.tooLarge(source.size);
     if (problem)
         throw new Error(problem);
-    checkExpiry(context, { kind: 'dump', bytes: source.look.size });
-    return { storage, ...source };
+    checkExpiry(context, { kind: 'dump', bytes: source.size });
+    return { storage, source };
 }
 /** Hooks may take long and change the source, so they run only when the store has answered. */
-async function dump_runPreDumpHooks(context, { storage, client: { psql } }) {
+async function dump_runPreDumpHooks(context, { storage, source }) {
     const hooks = context.inputs.preDumpHooks;
     if (hooks.length === 0)
         return;
     await storage.check();
-    await runHooks('pre-dump-hooks', hooks, prepare_connectionOf(context), { ...context, psql });
-}
-async function dump_lookAtSource(context) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
-    try {
-        const connection = prepare_connectionOf(context);
-        const { psql } = await anyClient(toolOptions(context));
-        const session = dump_addDisposableResource(env_1, await Session.open(connection, { ...context, psql, direct: true }), true);
-        const server = await lookAtServer(session);
-        const size = await databaseSize(session);
-        const locale = (await readLocale(session, server, connection.database));
-        log.info(`${connection.label}: PostgreSQL ${server.version}, ${formatBytes(size)}, as "${server.role}"`);
-        await noteStandby(session, server);
-        await checkPatterns(session, context.inputs);
-        return {
-            look: { server, size, locale },
-            client: await openClient(context, { serverMajor: server.major, purpose: 'dump' }),
-        };
-    }
-    catch (e_1) {
-        env_1.error = e_1;
-        env_1.hasError = true;
-    }
-    finally {
-        const result_1 = dump_disposeResources(env_1);
-        if (result_1)
-            await result_1;
-    }
+    await runHooks('pre-dump-hooks', hooks, source.connection, { ...context, psql: source.client.psql });
 }
 function nameDump({ inputs, run }) {
     const connection = inputs.connection;
     const instance = inputs.instance || run.repository.split('/').at(-1) || hostName(connection);
     return newDumpKey({ instance, database: connection.database, config: inputs.config }, new Date());
 }
-function dump_describe({ inputs, run }, { key, look, client, size, sha256, archive, durationMs, }) {
+function dump_describe({ inputs, run }, { key, source: { server, locale, client }, size, sha256, archive, durationMs, }) {
     return {
         version: 1,
         ...key,
@@ -50575,10 +50567,10 @@ function dump_describe({ inputs, run }, { key, look, client, size, sha256, archi
         rawBytes: archive.rawBytes,
         rows: archive.rows,
         tables: [...archive.tables],
-        serverVersion: look.server.version,
+        serverVersion: server.version,
         clientVersion: client.version,
         actionVersion: ACTION_VERSION,
-        locale: look.locale,
+        locale,
         filters: dumpFilters(inputs),
         durationMs,
         run,
@@ -51723,6 +51715,7 @@ function expiryOf(token) {
 
 
 
+
 /** Milliseconds until a renewal that failed is tried again. */
 const role_TRY_AGAIN = 10_000;
 /**
@@ -51731,9 +51724,11 @@ const role_TRY_AGAIN = 10_000;
  */
 class Role {
     #options;
+    #renewal = new Renewal(() => this.#renew(), {
+        onFailure: (reason) => log.warning(`The OIDC token could not be renewed and is tried again: ${reason}`),
+        tryAgain: role_TRY_AGAIN,
+    });
     #opened = null;
-    #timer;
-    #closed = false;
     #forget = () => undefined;
     constructor(options) {
         this.#options = options;
@@ -51805,28 +51800,15 @@ class Role {
         const path = (0,external_node_path_namespaceObject.join)(folder, 'token');
         await (0,promises_namespaceObject.writeFile)(`${path}.new`, token.text, { mode: 0o600 });
         await (0,promises_namespaceObject.rename)(`${path}.new`, path);
-        this.#renewIn(folder, Math.max(1000, (token.expiresAt - Date.now()) / 2));
+        this.#renewal.after(Math.max(1000, (token.expiresAt - Date.now()) / 2));
     }
-    #renewIn(folder, milliseconds) {
-        if (this.#closed)
-            return;
-        this.#timer = setTimeout(() => void this.#renew(folder), milliseconds);
-        this.#timer.unref();
-    }
-    async #renew(folder) {
-        try {
-            const token = await fetchIdentityToken();
-            if (!this.#closed)
-                await this.#store(folder, token);
-        }
-        catch (error) {
-            log.warning(`The OIDC token could not be renewed and is tried again: ${error.message}`);
-            this.#renewIn(folder, role_TRY_AGAIN);
-        }
+    async #renew() {
+        const token = await fetchIdentityToken();
+        if (!this.#renewal.closed)
+            await this.#store(await this.#folder(), token);
     }
     async [Symbol.asyncDispose]() {
-        this.#closed = true;
-        clearTimeout(this.#timer);
+        this.#renewal[Symbol.dispose]();
         const folder = await this.#opened?.catch(() => null);
         if (!folder)
             return;

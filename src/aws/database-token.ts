@@ -1,5 +1,6 @@
 import type { Connection } from '../database/connection.ts'
 import type { Aws } from '../storage/aws.ts'
+import { Renewal } from './renewal.ts'
 
 /** Amazon: "Connecting to your DB instance using IAM authentication": a token opens connections for 15 minutes. */
 const RENEW = 10 * 60_000
@@ -48,15 +49,16 @@ export type TokenListener = { token: (token: string) => void; failure: (reason: 
 /** A password from IAM that is renewed while we work, because it opens connections for a quarter of an hour only. */
 export class DatabaseToken implements Disposable {
   #current = ''
-  #timer: NodeJS.Timeout | undefined
   readonly #aws: Aws
   readonly #request: TokenRequest
   readonly #listener: TokenListener
+  readonly #renewal: Renewal
 
   private constructor(aws: Aws, request: TokenRequest, listener: TokenListener) {
     this.#aws = aws
     this.#request = request
     this.#listener = listener
+    this.#renewal = new Renewal(() => this.#fetch(), { onFailure: listener.failure, tryAgain: TRY_AGAIN })
   }
 
   /** @throws an Error with the reason of the AWS CLI */
@@ -74,20 +76,10 @@ export class DatabaseToken implements Disposable {
     const token = (await this.#aws.text(['rds', 'generate-db-auth-token', ...where])).trim()
     this.#listener.token(token)
     this.#current = token
-    this.#renewIn(RENEW)
-  }
-
-  #renewIn(milliseconds: number): void {
-    const renew = () =>
-      this.#fetch().catch((error: Error) => {
-        this.#listener.failure(error.message)
-        this.#renewIn(TRY_AGAIN)
-      })
-    this.#timer = setTimeout(() => void renew(), milliseconds)
-    this.#timer.unref()
+    this.#renewal.after(RENEW)
   }
 
   [Symbol.dispose](): void {
-    clearTimeout(this.#timer)
+    this.#renewal[Symbol.dispose]()
   }
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { notePending } from '../process/pending.ts'
 import { log } from '../report/log.ts'
 import { fetchIdentityToken, type IdentityToken } from './identity-token.ts'
+import { Renewal } from './renewal.ts'
 
 export type RoleOptions = {
   /** ARN of the role, or empty for none. */
@@ -24,9 +25,11 @@ const TRY_AGAIN = 10_000
  */
 export class Role implements AsyncDisposable {
   readonly #options: RoleOptions
+  readonly #renewal = new Renewal(() => this.#renew(), {
+    onFailure: (reason) => log.warning(`The OIDC token could not be renewed and is tried again: ${reason}`),
+    tryAgain: TRY_AGAIN,
+  })
   #opened: Promise<string> | null = null
-  #timer: NodeJS.Timeout | undefined
-  #closed = false
   #forget: () => void = () => undefined
 
   constructor(options: RoleOptions) {
@@ -104,28 +107,16 @@ export class Role implements AsyncDisposable {
     const path = join(folder, 'token')
     await writeFile(`${path}.new`, token.text, { mode: 0o600 })
     await rename(`${path}.new`, path)
-    this.#renewIn(folder, Math.max(1000, (token.expiresAt - Date.now()) / 2))
+    this.#renewal.after(Math.max(1000, (token.expiresAt - Date.now()) / 2))
   }
 
-  #renewIn(folder: string, milliseconds: number): void {
-    if (this.#closed) return
-    this.#timer = setTimeout(() => void this.#renew(folder), milliseconds)
-    this.#timer.unref()
-  }
-
-  async #renew(folder: string): Promise<void> {
-    try {
-      const token = await fetchIdentityToken()
-      if (!this.#closed) await this.#store(folder, token)
-    } catch (error) {
-      log.warning(`The OIDC token could not be renewed and is tried again: ${(error as Error).message}`)
-      this.#renewIn(folder, TRY_AGAIN)
-    }
+  async #renew(): Promise<void> {
+    const token = await fetchIdentityToken()
+    if (!this.#renewal.closed) await this.#store(await this.#folder(), token)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed = true
-    clearTimeout(this.#timer)
+    this.#renewal[Symbol.dispose]()
     const folder = await this.#opened?.catch(() => null)
     if (!folder) return
     await rm(folder, { recursive: true, force: true, maxRetries: 3 })

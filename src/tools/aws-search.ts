@@ -2,8 +2,8 @@ import { realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AWS_PROGRAMS } from './aws-bundle.ts'
 import { type AwsCli, parseAwsVersion } from './aws-version.ts'
-import { runCommand } from './command.ts'
 import type { ToolEnvironment } from './options.ts'
+import { askVersion } from './program-version.ts'
 import { isFile, matching, pathDirectories, programName } from './search-path.ts'
 import { toolDirectories } from './tool-directory.ts'
 
@@ -44,6 +44,6 @@ async function distinct(paths: readonly string[]): Promise<string[]> {
 export async function inspectAws(path: string, environment: ToolEnvironment): Promise<AwsCli | null> {
   if (!(await isFile(path))) return null
   // The first start of a frozen Python program on a cold disk takes its time.
-  const result = await runCommand({ file: path, args: ['--version'], timeoutSeconds: 60 }, { environment })
-  return result.ok ? parseAwsVersion(path, result.stdout) : null
+  const answer = await askVersion(path, 60, environment)
+  return answer === null ? null : parseAwsVersion(path, answer)
 }

@@ -1,8 +1,8 @@
 import { realpath } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { runCommand } from './command.ts'
 import type { ToolEnvironment } from './options.ts'
 import type { PostgresClient } from './pair-rule.ts'
+import { askVersion } from './program-version.ts'
 import { isFile, matching, pathDirectories, programName } from './search-path.ts'
 import { toolDirectories } from './tool-directory.ts'
 
@@ -65,6 +65,6 @@ async function inspect(directory: string, environment: ToolEnvironment): Promise
 
 /** `15.18` from `pg_dump (PostgreSQL) 15.18 (Debian …)`, empty when the program does not work. */
 async function postgresVersion(program: string, environment: ToolEnvironment): Promise<string> {
-  const result = await runCommand({ file: program, args: ['--version'], timeoutSeconds: 20 }, { environment })
-  return (result.ok && /\(PostgreSQL\) (\d+[\w.]*)/.exec(result.stdout)?.[1]) || ''
+  const answer = await askVersion(program, 20, environment)
+  return /\(PostgreSQL\) (\d+[\w.]*)/.exec(answer ?? '')?.[1] ?? ''
 }
