@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net'
 import { test } from 'node:test'
@@ -50,4 +51,25 @@ test('passes on, cuts, resets, stalls and heals', async () => {
   proxy.heal()
   assert.deepEqual(await stalled, { bytes: size, end: 'FIN' })
   assert.equal(proxy.connections, 4)
+})
+
+test('ends both sides also while the system closes that of a killed client', async () => {
+  const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  // A moment of the event loop decides, which one attempt in six hits.
+  for (let attempt = 0; attempt < 40; attempt += 1) {
+    const proxy = await startProxy({ port })
+    proxy.stallAfter(2 * size)
+    const client = spawn('bash', ['-c', `exec 3<>/dev/tcp/127.0.0.1/${proxy.port}; exec cat <&3 >/dev/null`])
+    const [source] = (await once(server, 'connection')) as [Socket]
+    const closed = new Promise<void>((resolve) => source.on('error', () => {}).once('close', () => resolve()))
+    source.resume().write(Buffer.alloc(20 * size))
+    while (proxy.bytes.server < 2 * size) await sleep(1)
+    client.kill('SIGKILL')
+    await once(client, 'exit')
+    await proxy[Symbol.asyncDispose]()
+    await closed
+  }
+  server.close()
 })

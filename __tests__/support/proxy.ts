@@ -60,7 +60,7 @@ export async function startProxy(target: { port: number; host?: string }): Promi
   }
   const cutNow: Proxy['cutNow'] = (how = 'cut') => {
     for (const socket of state.open) {
-      if (how === 'reset') socket.resetAndDestroy()
+      if (how === 'reset') reset(socket)
       else socket.destroy()
     }
   }
@@ -120,6 +120,12 @@ function forward(from: Socket, to: Socket, side: Side, state: State): void {
   })
 }
 
+/** libuv refuses to reset a connection whose writing side has ended, and leaves it open (uv_tcp_close_reset). */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy()
+  else socket.resetAndDestroy()
+}
+
 /** The bytes before the fault must arrive: a reset discards what the system has not sent yet. */
 function interrupt(from: Socket, to: Socket, kind: 'cut' | 'reset'): void {
   from.pause()
@@ -129,7 +135,7 @@ function interrupt(from: Socket, to: Socket, kind: 'cut' | 'reset'): void {
     return
   }
   setTimeout(() => {
-    to.resetAndDestroy()
-    from.resetAndDestroy()
+    reset(to)
+    reset(from)
   }, 20)
 }
