@@ -67,13 +67,17 @@ export type TransferOptions = {
 export async function transfer(source: Source, sink: Sink, options: TransferOptions): Promise<void> {
   const watchdog = watchIdle(options)
   const signal = AbortSignal.any([options.signal, watchdog.signal])
-  const interrupt = () => void source.stream.destroy()
+  const { promise: interrupted, reject } = Promise.withResolvers<never>()
+  // A stream of our own making may not notice that it was destroyed until its source is aborted as well.
+  interrupted.catch(() => source.stream.destroy())
+  const interrupt = () => reject(signal.reason)
   signal.addEventListener('abort', interrupt, { once: true })
   try {
     const stream = options.stages.reduce<AsyncIterable<Buffer>>((input, stage) => stage(input), source.stream)
     await Promise.race([
       pour(stream, sink.stream, signal, sink.readAhead),
       sink.died.then((reason) => Promise.reject(reason)),
+      interrupted,
     ])
     await source.finish()
     signal.throwIfAborted()
@@ -135,13 +139,14 @@ async function abortBoth(source: Source, sink: Sink): Promise<void> {
  * What we notice is a broken pipe, or data that end too early; why the side behind it went away is what the user needs.
  */
 async function firstReason(error: unknown, source: Source, sink: Sink): Promise<unknown> {
-  const patience = () => wait(3000, error, { ref: false })
+  const patience = <Answer>(answer: Answer) => wait(3000, answer, { ref: false })
   if (source.stream.readableEnded) {
     const ended = source.finish().then(
-      () => error,
-      (reason: unknown) => reason,
+      () => null,
+      (reason: unknown) => ({ reason }),
     )
-    return Promise.race([ended, patience()])
+    const failure = await Promise.race([ended, patience(null)])
+    if (failure) return failure.reason
   }
   const broken = [
     'EPIPE',
@@ -149,9 +154,11 @@ async function firstReason(error: unknown, source: Source, sink: Sink): Promise<
     'ERR_STREAM_DESTROYED',
     'ERR_STREAM_WRITE_AFTER_END',
     'ERR_STREAM_PREMATURE_CLOSE',
+    // What reads the sink's stream has let go of it.
+    'ABORT_ERR',
   ]
   if (!broken.includes((error as NodeJS.ErrnoException).code ?? '')) return error
-  return Promise.race([sink.died, patience()])
+  return Promise.race([sink.died, patience(error)])
 }
 
 /** Writes everything and does not end the sink. */
