@@ -37159,7 +37159,7 @@ exports.visitAsync = visitAsync;
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _process_threads_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8130);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(875);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3791);
 
 
 await (0,_main_js__WEBPACK_IMPORTED_MODULE_1__/* .run */ .e)();
@@ -37169,7 +37169,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 875:
+/***/ 3791:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -41035,12 +41035,15 @@ class Session {
         const lines = await this.#send(`SELECT row_to_json(q)::text FROM (${select}\n) AS q;`);
         return lines.map((line) => JSON.parse(line));
     }
-    /** Whether psql finds anything for a pattern, by its own rules, which are pg_dump's as well (string_utils.c). */
-    async finds(what, pattern) {
+    /**
+     * What psql lists for a pattern, by its own rules, which are pg_dump's as well (string_utils.c): schema, name and kind
+     * of each relation, or the name of each schema. A name with `|` or a line break in it is not told apart.
+     */
+    async list(what, pattern) {
         const quoted = `'${pattern.replace(/[\\']/g, '\\$&')}'`;
         // The SELECT is there for our end mark: a backslash command leaves the state of the statement before it.
         const lines = await this.#send(`SELECT WHERE false;\n\\${what === 'schemas' ? 'dn' : 'dtvmsE'} ${quoted}`);
-        return lines.length > 0;
+        return lines.map((line) => line.split('|'));
     }
     /** Runs statements without a result, each by itself, up to the first that fails. */
     async execute(...statements) {
@@ -45469,7 +45472,7 @@ async function checkPatterns(session, contents) {
     const unmatched = [];
     for (const [input, what, patterns] of groups) {
         for (const pattern of patterns) {
-            if (!(await session.finds(what, pattern)))
+            if ((await session.list(what, pattern)).length === 0)
                 unmatched.push(`${input}: ${pattern}`);
         }
     }
@@ -45882,13 +45885,17 @@ class Meter {
 async function transfer(source, sink, options) {
     const watchdog = watchIdle(options);
     const signal = AbortSignal.any([options.signal, watchdog.signal]);
-    const interrupt = () => void source.stream.destroy();
+    const { promise: interrupted, reject } = Promise.withResolvers();
+    // A stream of our own making may not notice that it was destroyed until its source is aborted as well.
+    interrupted.catch(() => source.stream.destroy());
+    const interrupt = () => reject(signal.reason);
     signal.addEventListener('abort', interrupt, { once: true });
     try {
         const stream = options.stages.reduce((input, stage) => stage(input), source.stream);
         await Promise.race([
             pour(stream, sink.stream, signal, sink.readAhead),
             sink.died.then((reason) => Promise.reject(reason)),
+            interrupted,
         ]);
         await source.finish();
         signal.throwIfAborted();
@@ -45940,10 +45947,12 @@ async function abortBoth(source, sink) {
  * What we notice is a broken pipe, or data that end too early; why the side behind it went away is what the user needs.
  */
 async function firstReason(error, source, sink) {
-    const patience = () => (0,external_node_timers_promises_namespaceObject.setTimeout)(3000, error, { ref: false });
+    const patience = (answer) => (0,external_node_timers_promises_namespaceObject.setTimeout)(3000, answer, { ref: false });
     if (source.stream.readableEnded) {
-        const ended = source.finish().then(() => error, (reason) => reason);
-        return Promise.race([ended, patience()]);
+        const ended = source.finish().then(() => null, (reason) => ({ reason }));
+        const failure = await Promise.race([ended, patience(null)]);
+        if (failure)
+            return failure.reason;
     }
     const broken = [
         'EPIPE',
@@ -45951,10 +45960,12 @@ async function firstReason(error, source, sink) {
         'ERR_STREAM_DESTROYED',
         'ERR_STREAM_WRITE_AFTER_END',
         'ERR_STREAM_PREMATURE_CLOSE',
+        // What reads the sink's stream has let go of it.
+        'ABORT_ERR',
     ];
     if (!broken.includes(error.code ?? ''))
         return error;
-    return Promise.race([sink.died, patience()]);
+    return Promise.race([sink.died, patience(error)]);
 }
 /** Writes everything and does not end the sink. */
 async function pour(source, sink, signal, readAhead = 0) {
@@ -47022,7 +47033,7 @@ class BlockReader {
         this.jobs = jobs;
         this.newRun = runEncoders(header.algorithm === 'lz4' ? { method: 'none' } : compression);
     }
-    /** What to write for all blocks; those of entries not in `kept` are read and left out. */
+    /** What to write for all blocks, by the IDs to write them with; those of entries not in `kept` are read and left out. */
     async *tasks(kept) {
         while (await this.input.fill(1)) {
             if (this.missing.size === 0) {
@@ -47031,17 +47042,19 @@ class BlockReader {
             }
             const { type, entry } = await this.blockHeader();
             this.missing.delete(entry.dumpId);
-            const wanted = kept.has(entry.dumpId);
+            const id = kept.get(entry.dumpId);
+            const wanted = id !== undefined;
             const body = type === BLK_BLOBS ? this.largeObjects(entry, wanted) : this.run(entry, wanted, '');
             if (!wanted) {
                 for await (const _ of body)
                     ;
                 continue;
             }
-            yield { result: { buffers: [Buffer.from([type]), intBytes(entry.dumpId)], block: entry.dumpId } };
+            yield { result: { buffers: [Buffer.from([type]), intBytes(id)], block: id } };
             this.tally.begin(entry, this.header.algorithm !== 'lz4');
             yield* body;
             this.tally.end(entry);
+            yield { result: { buffers: [], last: true } };
         }
         this.checkComplete();
     }
@@ -47118,7 +47131,6 @@ function nameOf({ desc, namespace, tag }) {
 
 
 const DATA_OFFSET_UNKNOWN = 1; // K_OFFSET_POS_NOT_SET in pg_backup_archiver.h
-const DATA_OFFSET_KNOWN = 2; // K_OFFSET_POS_SET
 const NO_DATA = 3; // K_OFFSET_NO_DATA
 /** Longest table of contents believed, in bytes: a million entries, with room. We keep all of it in memory. */
 const MAX_TOC = 2 ** 30;
@@ -47149,6 +47161,10 @@ class TocEntry {
     }
     get dumpId() {
         return this.fields.dumpId;
+    }
+    /** OID of the object in the database that was dumped; a table's data have that of the table. */
+    get oid() {
+        return toc_text(this.fields.oid);
     }
     /** Kind of object: `TABLE`, `TABLE DATA`, `BLOBS`, `COMMENT`, … */
     get desc() {
@@ -47250,22 +47266,12 @@ function entryProblem({ dumpId, fields }) {
 }
 /**
  * A table of contents for the version of `header`. Data offsets are left unknown: they belonged to the file it was
- * read from. `slots` says for each entry with data, by ID, where in `bytes` its offset belongs.
+ * read from, and pg_restore searches what it is not told.
  */
 function tocBytes(header, entries) {
-    const parts = [intBytes(entries.length)];
-    const slots = new Map();
-    let length = parts[0].length;
-    for (const entry of entries) {
-        const bytes = entryBytes(header, entry);
-        length += bytes.length;
-        if (entry.hasData)
-            slots.set(entry.dumpId, length - header.offsetSize - 1);
-        parts.push(bytes);
-    }
-    return { bytes: Buffer.concat(parts), slots };
+    return Buffer.concat([intBytes(entries.length), ...entries.flatMap((entry) => entryParts(header, entry))]);
 }
-function entryBytes(header, { fields, hasData }) {
+function entryParts(header, { fields, hasData }) {
     const parts = [];
     for (const [name, kind, since] of FIELDS) {
         if (header.minor < since)
@@ -47279,7 +47285,7 @@ function entryBytes(header, { fields, hasData }) {
         parts.push(...stringBytes(id));
     const state = fields.dataState === NO_DATA || !hasData ? NO_DATA : DATA_OFFSET_UNKNOWN;
     parts.push(intBytes(-1), Buffer.from([state]), Buffer.alloc(header.offsetSize));
-    return Buffer.concat(parts);
+    return parts;
 }
 
 ;// CONCATENATED MODULE: ./build/src/archive/lower.js
@@ -47410,12 +47416,16 @@ function countSingly(bytes) {
 class Tally {
     progress = { table: null, tableRows: 0, tableBytes: 0, rows: 0, rawBytes: 0 };
     tables = [];
+    countsRows;
     counter = null;
     rowsBefore = 0;
+    constructor(countsRows = true) {
+        this.countsRows = countsRows;
+    }
     /** The data of `entry` follow; `readable` tells whether we see them uncompressed. */
     begin(entry, readable) {
         const isTable = entry.desc === 'TABLE DATA';
-        this.counter = isTable && entry.isCopy && readable ? new RowCounter() : null;
+        this.counter = this.countsRows && isTable && entry.isCopy && readable ? new RowCounter() : null;
         this.rowsBefore = this.progress.rows;
         this.progress.table = isTable ? `${entry.namespace}.${entry.tag}` : null;
         this.progress.tableRows = 0;
@@ -47437,12 +47447,15 @@ class Tally {
         this.tables.push({ schema: entry.namespace, name: entry.tag, rows, bytes: this.progress.tableBytes });
         this.progress.table = null;
     }
+    get rawBytes() {
+        return this.progress.rawBytes;
+    }
     get rows() {
         return this.tables.some((table) => table.rows === null) ? null : this.progress.rows;
     }
 }
 /** The report of an archive that was read to its end. */
-function reportOf(read, entries, tally, layout) {
+function reportOf(read, entries, { tables, rows, rawBytes }) {
     const definition = (desc) => entries.find((entry) => entry.desc === desc)?.definition ?? null;
     return {
         opaque: false,
@@ -47454,10 +47467,9 @@ function reportOf(read, entries, tally, layout) {
         encoding: definition('ENCODING')?.match(/'([^']*)'/)?.[1] ?? null,
         createDatabase: definition('DATABASE'),
         entries,
-        tables: tally.tables,
-        rows: tally.rows,
-        rawBytes: tally.progress.rawBytes,
-        layout,
+        tables,
+        rows,
+        rawBytes,
     };
 }
 /** The report of an archive that passed unread. */
@@ -47475,7 +47487,6 @@ function opaqueReport(version, bytes) {
         tables: [],
         rows: null,
         rawBytes: bytes,
-        layout: { offsetSize: 0, slots: new Map(), blocks: new Map() },
     };
 }
 
@@ -47531,23 +47542,13 @@ class Transcoder {
         const entries = await readToc(input, read);
         const header = writtenHeader(read, this.options);
         const kept = lowerToc(await this.options.select(entries), read, header);
-        const head = headerBytes(header);
-        const toc = tocBytes(header, kept);
-        yield head;
-        yield toc.bytes;
-        let written = head.length + toc.bytes.length;
-        const blocks = new Map();
+        yield headerBytes(header);
+        yield tocBytes(header, kept);
         const reader = new BlockReader(input, read, entries, this.tally, this.options);
-        const tasks = reader.tasks(new Set(kept.map((entry) => entry.dumpId)));
-        for await (const { buffers, block } of ordered(tasks, 2 * this.options.jobs)) {
-            if (block !== undefined)
-                blocks.set(block, written);
-            for (const buffer of buffers)
-                written += buffer.length;
+        const tasks = reader.tasks(new Map(kept.map(({ dumpId }) => [dumpId, dumpId])));
+        for await (const { buffers } of ordered(tasks, 2 * this.options.jobs))
             yield* buffers;
-        }
-        const slots = new Map([...toc.slots].map(([id, at]) => [id, at + head.length]));
-        this.finished = reportOf(read, kept, this.tally, { offsetSize: header.offsetSize, slots, blocks });
+        this.finished = reportOf(read, kept, this.tally);
     }
 }
 /** The header to write. Data compressed with lz4 stay so: Node cannot read them. */
@@ -47563,89 +47564,541 @@ function writtenHeader(read, { compression, maxMinor }) {
     return { ...read, minor, algorithm };
 }
 
-;// CONCATENATED MODULE: ./build/src/archive/offsets.js
-var offsets_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
-    if (value !== null && value !== void 0) {
-        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
-        var dispose, inner;
-        if (async) {
-            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
-            dispose = value[Symbol.asyncDispose];
-        }
-        if (dispose === void 0) {
-            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
-            dispose = value[Symbol.dispose];
-            if (async) inner = dispose;
-        }
-        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
-        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
-        env.stack.push({ value: value, dispose: dispose, async: async });
+;// CONCATENATED MODULE: ./build/src/process/lane.js
+
+
+
+
+/** Bytes that a lane keeps in memory before it asks for room on the disk. */
+const IN_MEMORY = 8 * 1024 * 1024;
+/** A file is removed when it has been read, so that several small ones give their room back sooner than a large one. */
+const FILE_SIZE = 64 * 1024 * 1024;
+/** Bytes that a runner needs for itself. */
+const SPARE = 1_000_000_000;
+const READ_SIZE = 1024 * 1024;
+/** Where the bytes of one entry end. */
+const END = Symbol('end');
+/** What lanes side by side share: room on the disk, news for who waits, and the failure that ends them all. */
+class Lanes {
+    all = [];
+    #folder;
+    #room;
+    #failure = null;
+    #waiting = [];
+    constructor(folder, room) {
+        this.#folder = folder;
+        this.#room = room;
     }
-    else if (async) {
-        env.stack.push({ async: true });
+    /** @param folder for what has to wait; `room`, in bytes, is by default what its disk can spare */
+    static async open(folder, room) {
+        const { bavail, bsize } = await (0,promises_namespaceObject.statfs)(folder);
+        return new Lanes(folder, room ?? Math.max(0, bavail * bsize - SPARE));
     }
-    return value;
-};
-var offsets_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
-    return function (env) {
-        function fail(e) {
-            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
-            env.hasError = true;
-        }
-        var r, s = 0;
-        function next() {
-            while (r = env.stack.pop()) {
-                try {
-                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
-                    if (r.dispose) {
-                        var result = r.dispose.call(r.value);
-                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
-                    }
-                    else s |= 1;
-                }
-                catch (e) {
-                    fail(e);
-                }
+    /** Another lane; `maySpill` says whether its bytes may go to the disk now. Otherwise whoever fills it waits. */
+    add(maySpill) {
+        const lane = new Lane(this, maySpill);
+        this.all.push(lane);
+        return lane;
+    }
+    /** Ends all that waits, and all that will. The first reason counts. */
+    fail(reason) {
+        this.#failure ??= { reason };
+        this.ring();
+    }
+    /** @throws the reason of `fail` */
+    check() {
+        if (this.#failure)
+            throw this.#failure.reason;
+    }
+    /** Something changed for those who wait. */
+    ring() {
+        for (const wake of this.#waiting.splice(0))
+            wake();
+    }
+    changed() {
+        return new Promise((wake) => this.#waiting.push(wake));
+    }
+    /** Takes room on the disk, or says that there is none. */
+    take(bytes) {
+        if (bytes > this.#room)
+            return false;
+        this.#room -= bytes;
+        return true;
+    }
+    give(bytes) {
+        this.#room += bytes;
+        this.ring();
+    }
+    /** A file without a name: whatever becomes of us, nothing stays. */
+    async file() {
+        const path = (0,external_node_path_namespaceObject.join)(this.#folder, `pgclone-lane-${(0,external_node_crypto_.randomUUID)()}`);
+        const forget = notePending({ kind: 'file', path });
+        const file = await (0,promises_namespaceObject.open)(path, 'wx+', 0o600);
+        await (0,promises_namespaceObject.rm)(path);
+        forget();
+        return file;
+    }
+    /** Lets go of everything that still waits. */
+    async close() {
+        this.fail(new Error('the lanes are closed'));
+        await Promise.all(this.all.map((lane) => lane.close()));
+    }
+}
+/** A queue of bytes, entry by entry, from one writer to one reader: in memory, then on the disk, then the writer waits. */
+class Lane {
+    #lanes;
+    #maySpill;
+    #queue = [];
+    #inMemory = 0;
+    #reading = false;
+    #items = this.#flatten();
+    constructor(lanes, maySpill) {
+        this.#lanes = lanes;
+        this.#maySpill = maySpill;
+    }
+    /** Whether an entry is being read right now. */
+    get reading() {
+        return this.#reading;
+    }
+    /** Whether the reader waits for bytes. */
+    get hungry() {
+        return this.#reading && this.#queue.length === 0;
+    }
+    async put(buffers) {
+        const bytes = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
+        for (;;) {
+            this.#lanes.check();
+            if (this.#inMemory < IN_MEMORY) {
+                this.#queue.push(...buffers);
+                this.#inMemory += bytes;
+                return this.#lanes.ring();
             }
-            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
-            if (env.hasError) throw env.error;
-        }
-        return next();
-    };
-})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
-    var e = new Error(message);
-    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
-});
-
-
-/**
- * Tells the table of contents of the archive in the file `path` where the data are, as pg_dump does when it writes to
- * a file (_CloseArchive in pg_backup_custom.c), so that `pg_restore --jobs` seeks instead of searching. `layout` is
- * that of the report of the stage whose output, all of it, is in the file.
- */
-async function writeOffsets(path, layout) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
-    try {
-        const file = offsets_addDisposableResource(env_1, await (0,promises_namespaceObject.open)(path, 'r+'), true);
-        for (const [id, block] of layout.blocks) {
-            const bytes = Buffer.alloc(8);
-            bytes.writeBigUInt64LE(BigInt(block));
-            const slot = Buffer.concat([Buffer.from([DATA_OFFSET_KNOWN]), bytes.subarray(0, layout.offsetSize)]);
-            await file.write(slot, 0, slot.length, layout.slots.get(id));
+            if (this.#maySpill(this) && this.#lanes.take(bytes))
+                return await this.#spill(buffers);
+            await this.#lanes.changed();
         }
     }
-    catch (e_1) {
-        env_1.error = e_1;
-        env_1.hasError = true;
+    /** The entry has no more bytes. */
+    end() {
+        const last = this.#queue.at(-1);
+        if (last instanceof Spilled && !last.sealed)
+            last.ends.push(last.length);
+        else
+            this.#queue.push(END);
+        this.#lanes.ring();
     }
-    finally {
-        const result_1 = offsets_disposeResources(env_1);
-        if (result_1)
-            await result_1;
+    /** The bytes of the next entry, as they come. */
+    async *entry() {
+        this.#reading = true;
+        this.#lanes.ring();
+        try {
+            for (;;) {
+                const { value } = await this.#items.next();
+                if (value === END)
+                    return;
+                yield value;
+            }
+        }
+        finally {
+            this.#reading = false;
+        }
+    }
+    async close() {
+        const spilled = this.#queue.splice(0).filter((item) => item instanceof Spilled);
+        await Promise.all(spilled.map((item) => item.close()));
+    }
+    async #spill(buffers) {
+        let last = this.#queue.at(-1);
+        if (!(last instanceof Spilled) || last.sealed || last.length >= FILE_SIZE) {
+            last = new Spilled(await this.#lanes.file());
+            this.#queue.push(last);
+        }
+        await last.append(buffers);
+        this.#lanes.ring();
+    }
+    async *#flatten() {
+        for (;;) {
+            this.#lanes.check();
+            const item = this.#queue.shift();
+            if (item === undefined) {
+                await this.#lanes.changed();
+            }
+            else if (item instanceof Spilled) {
+                yield* item.drain(() => this.#lanes.give(item.length));
+            }
+            else {
+                if (item !== END)
+                    this.#inMemory -= item.length;
+                this.#lanes.ring();
+                yield item;
+            }
+        }
+    }
+}
+/** Bytes of a lane in a file, with the places where entries end. */
+class Spilled {
+    length = 0;
+    /** Nothing is added any more, because it is being read. */
+    sealed = false;
+    ends = [];
+    #file;
+    #written = Promise.resolve();
+    constructor(file) {
+        this.#file = file;
+    }
+    async append(buffers) {
+        const at = this.length;
+        for (const { length } of buffers)
+            this.length += length;
+        const written = writeAll(this.#file, Buffer.concat(buffers), at);
+        this.#written = written.catch(() => undefined);
+        await written;
+    }
+    /** @param onRead called as soon as the file is not needed any more */
+    async *drain(onRead) {
+        this.sealed = true;
+        await this.#written;
+        try {
+            let at = 0;
+            for (const end of [...this.ends.filter((place) => place < this.length), this.length]) {
+                yield* this.#read(at, end);
+                at = end;
+                if (end < this.length)
+                    yield END;
+            }
+            await this.close();
+            onRead();
+            for (const end of this.ends)
+                if (end === this.length)
+                    yield END;
+        }
+        finally {
+            await this.close();
+        }
+    }
+    async *#read(from, to) {
+        for (let at = from; at < to;) {
+            const buffer = Buffer.allocUnsafe(Math.min(READ_SIZE, to - at));
+            const { bytesRead } = await this.#file.read(buffer, 0, buffer.length, at);
+            if (bytesRead === 0)
+                throw new Error('A temporary file of ours is shorter than what was written');
+            at += bytesRead;
+            yield buffer.subarray(0, bytesRead);
+        }
+    }
+    async close() {
+        await this.#written;
+        await this.#file.close().catch(() => undefined);
+    }
+}
+/** A file may take less than it is given at once. */
+async function writeAll(file, bytes, at) {
+    for (let done = 0; done < bytes.length;) {
+        const { bytesWritten } = await file.write(bytes, done, bytes.length - done, at + done);
+        done += bytesWritten;
     }
 }
 
+;// CONCATENATED MODULE: ./build/src/archive/join-toc.js
+
+
+/** Sections of a table of contents (teSection in pg_backup.h), which pg_dump writes one after the other. */
+const SECTION_DATA = 3;
+const SECTION_POST_DATA = 4;
+/**
+ * One table of contents from those of several dumps of one snapshot: the first has everything but the data of some
+ * tables, each other one has the data of such tables. They get new IDs, and depend on their tables in the first.
+ *
+ * Blocks must be in the order of their entries, and that order is decided before the first byte of data: so that all
+ * dumps get on at once, the data are put in the order in which they will probably be complete.
+ *
+ * @param bytesOf about how much data a table has, by its OID
+ * @throws ArchiveError when the dumps do not belong together
+ */
+function joinTocs(tocs, bytesOf) {
+    const [main = [], ...others] = tocs;
+    const tables = new Map(main.filter(({ desc }) => desc === 'TABLE').map((entry) => [entry.oid, entry]));
+    const present = new Set(main.filter(isTableData).map(({ oid }) => oid));
+    const order = [placeAll(main, 0, bytesOf)];
+    let lastId = highestId(main);
+    for (const [index, toc] of others.entries()) {
+        const placed = placeAll(toc.filter(isTableData), index + 1, bytesOf).flatMap((place) => {
+            const { oid, fields } = place.entry;
+            const table = tables.get(oid);
+            // A filter leaves the table out; its data are read and thrown away.
+            if (!table)
+                return [];
+            if (present.has(oid))
+                throw new ArchiveError(`two dumps hold the data of ${place.entry.tag}`, 0);
+            present.add(oid);
+            lastId += 1;
+            const dependencies = [Buffer.from(String(table.dumpId))];
+            return [{ ...place, entry: new TocEntry({ ...fields, dumpId: lastId, dependencies }) }];
+        });
+        order.push(placed);
+    }
+    return arrange(main, order.flat());
+}
+function isTableData({ desc, hasData }) {
+    return desc === 'TABLE DATA' && hasData;
+}
+/** IDs that are only named, as dependencies, count as well: a new entry must not be taken for what they mean. */
+function highestId(entries) {
+    return entries.reduce((id, entry) => Math.max(id, entry.dumpId, ...entry.dependencies), 0);
+}
+/** The entries with data of one dump, with how many bytes it will have written when each is complete. */
+function placeAll(entries, part, bytesOf) {
+    let complete = 0;
+    return entries
+        .filter(({ hasData }) => hasData)
+        .map((entry) => {
+        complete += bytesOf(entry.oid);
+        return { entry, origin: { part, id: entry.dumpId }, complete };
+    });
+}
+/** The data among what else the section of data has, such as the values of sequences. */
+function arrange(main, placed) {
+    const order = placed.sort((a, b) => a.complete - b.complete);
+    const section = (number) => {
+        const found = main.findIndex(({ fields }) => fields.section >= number && fields.section <= SECTION_POST_DATA);
+        return found < 0 ? main.length : found;
+    };
+    const [data, post] = [section(SECTION_DATA), section(SECTION_POST_DATA)];
+    const others = main.slice(data, post).filter(({ hasData }) => !hasData);
+    const entries = [...main.slice(0, data), ...order.map(({ entry }) => entry), ...others, ...main.slice(post)];
+    return { entries, order };
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/join.js
+
+
+
+
+
+
+
+
+
+
+/** The archives of several dumps of one snapshot, which become one while they flow. */
+class JoinedArchive {
+    #parts;
+    #lanes;
+    #options;
+    /** The part whose data are being written. */
+    #turn = 0;
+    #report = null;
+    constructor(parts, lanes, options) {
+        this.#parts = parts;
+        this.#lanes = lanes;
+        this.#options = options;
+    }
+    /** Reads the tables of contents, which come before all data. @throws ArchiveError, or what a stream throws */
+    static async open(streams, options) {
+        const lanes = await Lanes.open(options.folder, options.room);
+        const parts = await Promise.all(streams.map(async (stream) => {
+            const input = new ByteSource(stream);
+            const { version, minor } = await peekVersion(input);
+            if (minor > NEWEST_MINOR)
+                throw new ArchiveError(`archive version ${version} cannot be joined`, 0);
+            const header = await readHeader(input);
+            // Whoever's turn it is not goes on writing: to the disk, rather than let its pg_dump wait.
+            const lane = lanes.add(({ reading }) => !reading);
+            return { input, header, entries: await readToc(input, header), tally: new Tally(), lane };
+        }));
+        return new JoinedArchive(parts, lanes, options);
+    }
+    get progress() {
+        const all = this.#parts.map(({ tally }) => tally.progress);
+        const sum = (field) => all.reduce((total, progress) => total + progress[field], 0);
+        return { ...all[this.#turn], rows: sum('rows'), rawBytes: sum('rawBytes') };
+    }
+    /** @throws an Error when the archive was not written to its end */
+    get report() {
+        if (this.#report === null)
+            throw new Error('the archive was not read to its end');
+        return this.#report;
+    }
+    /** Ends the work from outside. */
+    stop() {
+        this.#lanes.fail(new Error('the dump was stopped'));
+    }
+    /** The joined archive. */
+    async *output() {
+        const { compression } = this.#options;
+        const read = this.#parts[0].header;
+        const header = writtenHeader(read, { compression, maxMinor: NEWEST_MINOR });
+        const { entries, order } = joinTocs(this.#parts.map((part) => part.entries), this.#options.bytesOf);
+        const fillings = this.#parts.map((part, index) => {
+            const ids = order.flatMap(({ entry, origin }) => origin.part === index ? [[origin.id, entry.dumpId]] : []);
+            return this.#fill(part, new Map(ids));
+        });
+        try {
+            yield headerBytes(header);
+            yield tocBytes(header, entries);
+            for (const { origin } of order) {
+                this.#turn = origin.part;
+                yield* this.#parts[origin.part].lane.entry();
+            }
+            await Promise.all(fillings);
+            this.#report = reportOf(read, entries, this.#counted(order));
+        }
+        finally {
+            await this.#lanes.close();
+            await Promise.allSettled(fillings);
+        }
+    }
+    /** Reads one part to its end; its entries wait in its lane for their turn. Never rejects: it fails the lanes. */
+    async #fill({ input, header, entries, tally, lane }, ids) {
+        const { compression, jobs } = this.#options;
+        const share = Math.max(1, Math.ceil(jobs / this.#parts.length));
+        const reader = new BlockReader(input, header, entries, tally, { compression, jobs: share });
+        try {
+            for await (const { buffers, last } of ordered(reader.tasks(ids), 2 * share)) {
+                await lane.put(buffers);
+                if (last)
+                    lane.end();
+            }
+        }
+        catch (error) {
+            this.#lanes.fail(error);
+        }
+        finally {
+            await input.close();
+        }
+    }
+    /** The counts of all parts, tables in the order of the archive. */
+    #counted(order) {
+        const tallies = this.#parts.map(({ tally }) => tally);
+        const rows = tallies.map((tally) => tally.rows);
+        const counts = tallies.map(({ tables }) => tables.values());
+        const tables = order.filter(({ entry }) => entry.desc === 'TABLE DATA');
+        return {
+            tables: tables.map(({ origin }) => counts[origin.part].next().value),
+            rows: rows.includes(null) ? null : rows.reduce((sum, count) => sum + count, 0),
+            rawBytes: this.progress.rawBytes,
+        };
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/split.js
+
+
+
+
+
+
+const UNCOMPRESSED = { compression: { method: 'none' }, jobs: 1 };
+/** Entries that say how the others are to be read; every reader needs them. */
+const split_SETTINGS = ['ENCODING', 'STDSTRINGS', 'SEARCHPATH'];
+// teSection in pg_backup.h. Entries of no section are of that of the entry before them (_tocEntryRequired).
+const NO_SECTION = 1;
+const split_SECTION_DATA = 3;
+/** Less than this is restored before a further reader has begun. */
+const WORTH_A_WAY = 8 * 1024 * 1024;
+/** An uncompressed archive that becomes several while it flows: its data shared among readers that work side by side. */
+class SplitArchive {
+    #input;
+    #header;
+    #entries;
+    #lanes;
+    ways;
+    #laneOf = new Map();
+    constructor(input, header, entries, lanes, options) {
+        this.#input = input;
+        this.#header = header;
+        this.#entries = entries;
+        this.#lanes = lanes;
+        this.ways = share(entries, options).map((own) => this.#way(own));
+    }
+    /** Reads the table of contents. @throws ArchiveError */
+    static async open(stream, options) {
+        const input = new ByteSource(stream);
+        const header = await readHeader(input);
+        const entries = await readToc(input, header);
+        return new SplitArchive(input, header, entries, await Lanes.open(options.folder), options);
+    }
+    /** The archive without its data, for `pg_restore --section=pre-data` and `post-data`. */
+    get schema() {
+        return this.#archiveOf(this.#entries);
+    }
+    /** Shares all data out, as their readers take them. */
+    async distribute() {
+        const ids = new Map(this.#entries.map(({ dumpId }) => [dumpId, dumpId]));
+        const reader = new BlockReader(this.#input, this.#header, this.#entries, new Tally(false), UNCOMPRESSED);
+        let lane;
+        try {
+            for await (const { result } of reader.tasks(ids)) {
+                const { buffers, block, last } = await result;
+                if (block !== undefined)
+                    lane = this.#laneOf.get(block);
+                await lane.put(buffers);
+                if (last)
+                    lane.end();
+            }
+        }
+        catch (error) {
+            this.#lanes.fail(error);
+            throw error;
+        }
+        finally {
+            await this.#input.close();
+        }
+    }
+    /** Ends all that still waits, for that reason. */
+    async close(reason) {
+        this.#lanes.fail(reason);
+        await this.#lanes.close();
+    }
+    #archiveOf(entries) {
+        return Buffer.concat([headerBytes(this.#header), tocBytes(this.#header, entries)]);
+    }
+    #way(own) {
+        // Whose reader is slower than the data come waits, unless that keeps another reader from its own.
+        const lane = this.#lanes.add(() => this.#lanes.all.some((other) => other !== lane && other.hungry));
+        const withData = own.filter(({ hasData }) => hasData);
+        for (const { dumpId } of withData)
+            this.#laneOf.set(dumpId, lane);
+        const settings = this.#entries.filter(({ desc }) => split_SETTINGS.includes(desc));
+        const head = this.#archiveOf([...settings, ...own]);
+        return { entries: withData.length, stream: () => stream(lane, head, withData.length) };
+    }
+}
+async function* stream(lane, head, entries) {
+    yield head;
+    for (let entry = 0; entry < entries; entry++)
+        yield* lane.entry();
+}
+/** The entries of the section of data in shares of about the same size; those without data are the first one's. */
+function share(entries, { ways, bytesOf }) {
+    const data = dataSection(entries);
+    const sizes = new Map(data.map((entry) => [entry, entry.hasData ? bytesOf(split_nameOf(entry)) : 0]));
+    const total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+    const count = Math.max(1, Math.min(ways, Math.ceil(total / WORTH_A_WAY)));
+    const shares = Array.from({ length: count }, () => ({ size: 0, entries: new Set() }));
+    for (const entry of [...data].sort((a, b) => sizes.get(b) - sizes.get(a))) {
+        const lightest = entry.hasData
+            ? shares.reduce((least, other) => (other.size < least.size ? other : least))
+            : shares[0];
+        lightest.size += sizes.get(entry);
+        lightest.entries.add(entry);
+    }
+    return shares.map((own) => data.filter((entry) => own.entries.has(entry)));
+}
+function dataSection(entries) {
+    let section = NO_SECTION;
+    return entries.filter(({ fields, hasData }) => {
+        if (fields.section !== NO_SECTION)
+            section = fields.section;
+        return hasData || section === split_SECTION_DATA;
+    });
+}
+function split_nameOf({ namespace, tag }) {
+    return { schema: namespace, name: tag };
+}
+
 ;// CONCATENATED MODULE: ./build/src/archive/archive.js
+
 
 
 
@@ -47841,7 +48294,8 @@ function startRestore(pgRestore, inputs, env) {
     };
 }
 
-;// CONCATENATED MODULE: ./build/src/database/parallel-restore.js
+;// CONCATENATED MODULE: ./build/src/database/split-restore.js
+
 
 
 
@@ -47852,39 +48306,106 @@ function startRestore(pgRestore, inputs, env) {
 
 
 /**
- * `pg_restore --jobs`, as the sink of a transfer: several jobs seek in the archive, so it is a file first, and each
- * entry of its table of contents learns where its data are.
+ * A database that is restored while the archive arrives, as the sink of a transfer: the schema by one `pg_restore`, then
+ * the data by several, which share the tables; then, when everything was checked and the sink is committed, indexes and
+ * constraints by `pg_restore --jobs`, which needs no data for them.
  */
-async function startParallelRestore(pgRestore, inputs, env, { jobs, folder, layout }) {
-    const place = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(folder, 'pgclone-spool-'));
-    const forget = notePending({ kind: 'file', path: place });
-    const path = (0,external_node_path_namespaceObject.join)(place, 'archive');
-    const stream = (0,external_node_fs_namespaceObject.createWriteStream)(path, { flags: 'wx', mode: 0o600, highWaterMark: 1 << 20 });
-    let running = null;
-    const remove = async () => {
-        await (0,promises_namespaceObject.rm)(place, { recursive: true, force: true });
-        forget();
-    };
+function startSplitRestore(restorer, options) {
+    const work = new SplitRestore(restorer, options);
+    const loaded = work.load();
     return {
-        stream,
-        died: new Promise((resolve) => stream.once('error', (error) => resolve(new Error(`Cannot spool the dump: ${error.message}`)))),
+        stream: work.stream,
+        died: loaded.then(() => new Promise(() => undefined), (reason) => reason),
         commit: async () => {
-            stream.end();
-            await (0,external_node_stream_promises_namespaceObject.finished)(stream);
-            await writeOffsets(path, layout());
-            log.info(`Restoring with ${jobs} jobs`);
-            running = startJudged(pgRestore, [...restoreArguments(inputs), INTO_PGDATABASE, `--jobs=${jobs}`, path], { inputs, env, stdin: 'none' });
-            const reason = await running.ended;
-            if (reason)
-                throw reason;
-            await remove();
+            work.stream.end();
+            await loaded;
+            await work.finish();
+            await work.clear();
         },
         abort: async () => {
-            stream.destroy();
-            if (running)
-                await endChild(running.child, ['SIGTERM', 'SIGKILL'], 1500);
-            await (0,external_node_stream_promises_namespaceObject.finished)(stream).catch(() => undefined);
-            await remove();
+            await work.stop();
+            await loaded.catch(() => undefined);
+            await work.clear();
+        },
+    };
+}
+class SplitRestore {
+    stream = new external_node_stream_.PassThrough({ highWaterMark: 1 << 20 });
+    #restorer;
+    #options;
+    #stopped = new AbortController();
+    #running = new Set();
+    #archive = null;
+    #place = null;
+    constructor(restorer, options) {
+        this.#restorer = restorer;
+        this.#options = options;
+    }
+    /** Everything that can be done while the archive arrives. */
+    async load() {
+        this.#archive = await SplitArchive.open(this.stream, this.#options);
+        this.#place = await keepSchema(this.#options.folder, this.#archive.schema);
+        await this.#restore(['--section=pre-data', this.#place.schema]);
+        const { ways } = this.#archive;
+        log.info(`Restoring the data with ${formatQuantity(ways.length, 'job')}`);
+        try {
+            await Promise.all([this.#archive.distribute(), ...ways.map((way) => this.#feed(way))]);
+        }
+        catch (error) {
+            await this.#archive.close(error);
+            throw error;
+        }
+    }
+    /** What needs the data to be there. */
+    async finish() {
+        const { jobs } = this.#options;
+        log.info(`Restoring indexes and constraints with ${formatQuantity(jobs, 'job')}`);
+        await this.#restore(['--section=post-data', `--jobs=${jobs}`, this.#place.schema]);
+    }
+    async stop() {
+        this.#stopped.abort(new Error('the restore was stopped'));
+        this.stream.destroy();
+        await this.#archive?.close(this.#stopped.signal.reason);
+        const children = [...this.#running].map(({ child }) => endChild(child, ['SIGTERM', 'SIGKILL'], 1500));
+        await Promise.all(children);
+    }
+    async clear() {
+        await this.#archive?.close(this.#stopped.signal.reason);
+        await this.#place?.remove();
+    }
+    async #restore(args) {
+        const reason = await this.#start(args, 'none').ended;
+        if (reason)
+            throw reason;
+    }
+    /** One way of the data into a `pg_restore` of its own, to its end. */
+    async #feed(way) {
+        const { child, ended } = this.#start([], 'stream');
+        const stdin = untilClosed(child.stdin);
+        const fed = pour(way.stream(), stdin, this.#stopped.signal).then(() => stdin.end());
+        await Promise.all([fed, ended.then((reason) => (reason ? Promise.reject(reason) : undefined))]);
+    }
+    #start(args, stdin) {
+        this.#stopped.signal.throwIfAborted();
+        const { pgRestore, inputs, env } = this.#restorer;
+        const all = [...restoreArguments(inputs), INTO_PGDATABASE, ...args];
+        const running = startJudged(pgRestore, all, { inputs, env, stdin });
+        this.#running.add(running);
+        void running.ended.then(() => this.#running.delete(running));
+        return running;
+    }
+}
+/** The schema alone, in a file: several jobs seek in it. */
+async function keepSchema(folder, schema) {
+    const place = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(folder, 'pgclone-schema-'));
+    const forget = notePending({ kind: 'file', path: place });
+    const path = (0,external_node_path_namespaceObject.join)(place, 'archive');
+    await (0,promises_namespaceObject.writeFile)(path, schema, { mode: 0o600 });
+    return {
+        schema: path,
+        remove: async () => {
+            await (0,promises_namespaceObject.rm)(place, { recursive: true, force: true });
+            forget();
         },
     };
 }
@@ -47949,9 +48470,6 @@ var move_disposeResources = (undefined && undefined.__disposeResources) || (func
 
 
 
-
-
-
 /**
  * Moves an archive from a source to a sink, decompressed, counted, checked to be complete, and in a version that the
  * reader at the end understands. The sink is not committed: that is the caller's, after its own checks.
@@ -47968,7 +48486,7 @@ async function moveArchive({ inputs, signal }, { openSource, openSink, clientMaj
             detail: () => tableProgress(progress),
         }), false);
         const source = await openSource();
-        const sink = await openSink(report).catch(async (error) => {
+        const sink = await openSink().catch(async (error) => {
             await source.abort();
             throw error;
         });
@@ -48004,38 +48522,313 @@ async function finishRestore(sink, signal) {
         move_disposeResources(env_2);
     }
 }
+/** Arguments that choose by section what is restored, or in which order, which is what several jobs do themselves. */
+const IN_THEIR_OWN_WAY = /^--(?:sec|use-)|^-[aORsvx]*L/;
 /**
- * An empty database as the receiving end: one `pg_restore` that streams, or parallel ones that read a file.
+ * An empty database as the receiving end: one `pg_restore`, or several that share the tables.
  *
- * @param rawBytes size of the uncompressed data, or null when nobody knows
+ * @param bytesOf about how many bytes of data a table has
  */
-async function databaseSink(context, client, database, rawBytes) {
-    const { inputs, tempDirectory } = context;
-    const env = clientEnvironment(onDatabase(prepare_connectionOf(context), database), context.environment);
-    const jobs = await jobsWithRoom(context, rawBytes);
-    if (jobs === 1)
-        return async () => startRestore(client.pgRestore, inputs, env);
-    return (report) => startParallelRestore(client.pgRestore, inputs, env, {
-        jobs,
-        folder: tempDirectory,
-        layout: () => report().layout,
-    });
+function databaseSink(context, client, database, bytesOf) {
+    const { inputs, environment, tempDirectory } = context;
+    const env = clientEnvironment(onDatabase(prepare_connectionOf(context), database), environment);
+    const { jobs, pgRestoreArgs } = inputs;
+    return async () => jobs === 1 || pgRestoreArgs.some((argument) => IN_THEIR_OWN_WAY.test(argument))
+        ? startRestore(client.pgRestore, inputs, env)
+        : startSplitRestore({ pgRestore: client.pgRestore, inputs, env }, { jobs, ways: jobs, bytesOf, folder: tempDirectory });
 }
-/** Bytes that a runner needs for itself. */
-const SPARE = 1_000_000_000;
-/** How many jobs may restore: parallel ones read a file, and the file needs room for the uncompressed data. */
-async function jobsWithRoom({ inputs, tempDirectory }, rawBytes) {
-    if (inputs.jobs === 1)
-        return 1;
-    const { bavail, bsize } = await (0,promises_namespaceObject.statfs)(tempDirectory);
-    if (rawBytes !== null && rawBytes * 1.1 + SPARE < bavail * bsize)
-        return inputs.jobs;
-    const free = `${tempDirectory} has ${formatBytes(bavail * bsize)} free`;
-    const reason = rawBytes === null
-        ? 'nobody knows how large its data are'
-        : `its data need ${formatBytes(rawBytes)} and ${free}`;
-    log.info(`Restoring with one job as the dump arrives: for parallel jobs ${reason}`);
-    return 1;
+/** Sizes of tables by their names, for those that are known. */
+function sizesOf(tables) {
+    const key = ({ schema, name }) => JSON.stringify([schema, name]);
+    const sizes = new Map(tables.map((table) => [key(table), table.bytes]));
+    return (table) => sizes.get(key(table)) ?? 0;
+}
+/** A table of a dump of which nobody counted anything: enough for a job of its own. */
+const UNKNOWN = 64 * 1024 * 1024;
+/** Sizes of the tables in a dump, by its manifest if it has one. */
+function sizesIn(manifest) {
+    return manifest ? sizesOf(manifest.tables) : () => UNKNOWN;
+}
+
+;// CONCATENATED MODULE: ./build/src/database/large-tables.js
+
+/** Smaller ones cost more in questions about them than they give. */
+const LARGE = 1024 * 1024;
+/** Enough to share the work evenly, and a command line that every system takes. */
+const MOST = 256;
+/** How long a lock may keep us from a size: then somebody changes tables, and one connection is enough of a bother. */
+const large_tables_PATIENCE = '1s';
+/**
+ * The large tables among those that will be dumped, largest first. None when arguments of the user's may mean that
+ * something else is dumped than it seems.
+ */
+async function readLargeTables(session, contents) {
+    if (contents.schemaOnly || contents.pgDumpArgs.length > 0)
+        return [];
+    const included = await filter(session, contents);
+    return (await readSizes(session)).filter(included).slice(0, MOST);
+}
+/** Of extensions, pg_dump takes only what they mark, and of temporary tables nothing. */
+async function readSizes(session) {
+    await session.execute(`SET lock_timeout = '${large_tables_PATIENCE}'`);
+    try {
+        return await session.query(`
+      SELECT * FROM (
+        SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name, pg_table_size(c.oid) AS bytes
+        FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+          AND NOT EXISTS (SELECT FROM pg_depend AS d
+                          WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+      ) AS sizes WHERE bytes >= ${LARGE} ORDER BY bytes DESC, oid`);
+    }
+    catch (error) {
+        if (error instanceof DatabaseError)
+            return [];
+        throw error;
+    }
+    finally {
+        await session.execute('SET lock_timeout = 0');
+    }
+}
+/** The tables that the patterns let through, as `selectDumpableTable` in pg_dump.c decides. */
+async function filter(session, contents) {
+    const { tables, schemas, excludeTables, excludeSchemas, excludeTableData } = contents;
+    const relations = async (patterns) => {
+        const found = await listAll(session, 'relations', patterns);
+        const names = new Set(found.map(([schema, name]) => `${schema}|${name}`));
+        return ({ schema, name }) => names.has(`${schema}|${name}`);
+    };
+    const schemasOf = async (patterns) => {
+        const names = new Set((await listAll(session, 'schemas', patterns)).map(([name]) => name));
+        return ({ schema }) => names.has(schema);
+    };
+    const named = await relations(tables);
+    const inSchema = await schemasOf(schemas);
+    const outOfSchema = await schemasOf(excludeSchemas);
+    const excluded = await relations([...excludeTables, ...excludeTableData]);
+    const chosen = (table) => {
+        if (tables.length > 0)
+            return named(table);
+        return (schemas.length === 0 || inSchema(table)) && !outOfSchema(table);
+    };
+    return (table) => chosen(table) && !excluded(table);
+}
+async function listAll(session, what, patterns) {
+    const found = [];
+    for (const pattern of patterns)
+        found.push(...(await session.list(what, pattern)));
+    return found;
+}
+/** A connection costs the server a process, and one table is the most that it can have alone. */
+const MOST_CONNECTIONS = 8;
+/** Less than this is dumped before a further pg_dump has read the catalogue. */
+const WORTH_A_CONNECTION = 32 * 1024 * 1024;
+/**
+ * Shares large tables among connections, so that all have about the same to do.
+ *
+ * @param jobs at most so many connections, one of which dumps everything that is not in the result
+ * @returns the tables of each further connection
+ */
+function shareTables(tables, jobs) {
+    const shares = Array.from({ length: Math.min(jobs, MOST_CONNECTIONS) }, () => ({
+        bytes: 0,
+        tables: [],
+    }));
+    for (const table of [...tables].sort((a, b) => b.bytes - a.bytes)) {
+        const lightest = shares.reduce((least, share) => (share.bytes < least.bytes ? share : least));
+        lightest.bytes += table.bytes;
+        lightest.tables.push(table);
+    }
+    return shares
+        .slice(1)
+        .filter(({ bytes }) => bytes >= WORTH_A_CONNECTION)
+        .map((share) => share.tables);
+}
+
+;// CONCATENATED MODULE: ./build/src/database/snapshot.js
+
+/** @throws an Error where the server cannot export one, such as a standby before PostgreSQL 10 */
+async function exportSnapshot(connection, options) {
+    const session = await Session.open(connection, options);
+    try {
+        // The session waits inside of its transaction, which a server may limit.
+        await session.query(`
+      SELECT set_config(name, '0', false) FROM pg_settings
+      WHERE name IN ('idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')`);
+        await session.execute('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+        const [row] = await session.query('SELECT pg_export_snapshot() AS id');
+        return { id: row.id, [Symbol.asyncDispose]: () => session.close() };
+    }
+    catch (error) {
+        await session.close();
+        throw error;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/commands/parallel-dump.js
+var parallel_dump_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var parallel_dump_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+
+
+/**
+ * Several pg_dumps that see the database at one moment and share its large tables, as one archive; null where one is
+ * enough, or where the server does not allow more.
+ */
+async function startParallelDump(context, source, compression) {
+    const shares = shareTables(source.largeTables, context.inputs.jobs);
+    if (shares.length === 0)
+        return null;
+    try {
+        return await start(context, source, { shares, compression });
+    }
+    catch (error) {
+        if (!NOT_POSSIBLE.test(error.message))
+            throw error;
+        context.signal.throwIfAborted();
+        log.info(`Dumping over one connection, because several are not possible: ${error.message}`);
+        return null;
+    }
+}
+/**
+ * Servers behind one address that do not share a snapshot, standbys that cannot export one, and limits of connections.
+ * Or somebody wants to change a table that one of ours has locked, and the others wait behind him.
+ */
+const NOT_POSSIBLE = /snapshot|too many (?:clients|connections)|remaining connection slots|lock-wait-timeout/i;
+async function start(context, source, { shares, compression }) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { inputs, environment, signal } = context;
+        const { client, connection } = source;
+        const snapshot = parallel_dump_addDisposableResource(env_1, await exportSnapshot(connection, { ...context, psql: client.psql }), true);
+        const dumps = argumentsOfAll(inputs, shares, snapshot.id).map((args) => startDump(client.pgDump, args, clientEnvironment(connection, environment)));
+        const abort = async () => void (await Promise.all(dumps.map((dump) => dump.abort())));
+        const limit = parallel_dump_addDisposableResource(env_1, within(signal, inputs.idleTimeout, 'pg_dump sent nothing'), false);
+        limit.signal.addEventListener('abort', abort, { once: true });
+        try {
+            const sizes = new Map(source.largeTables.map(({ oid, bytes }) => [oid, bytes]));
+            const archive = await JoinedArchive.open(dumps.map(untilFinished), {
+                compression,
+                jobs: inputs.jobs,
+                bytesOf: (oid) => sizes.get(oid) ?? 0,
+                folder: context.tempDirectory,
+            });
+            log.info(`Dumping over ${formatQuantity(dumps.length, 'connection')} in one snapshot`);
+            const stop = async () => {
+                archive.stop();
+                await abort();
+            };
+            return joinedReading(archive, dumps, stop);
+        }
+        catch (error) {
+            await abort();
+            throw limit.signal.aborted ? limit.signal.reason : error;
+        }
+        finally {
+            limit.signal.removeEventListener('abort', abort);
+        }
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = parallel_dump_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+/** The first pg_dump dumps everything but the data that the others dump. */
+function argumentsOfAll(inputs, shares, snapshot) {
+    const patterns = (tables) => tables.map(({ schema, name }) => `${identifier(schema)}.${identifier(name)}`);
+    const elsewhere = [...inputs.excludeTableData, ...patterns(shares.flat())];
+    const main = dumpArguments({ ...inputs, excludeTableData: elsewhere }, 'ours');
+    const others = shares.map((tables) => [
+        // What the user excludes stays excluded, whatever we include.
+        ...dumpArguments({ ...inputs, tables: patterns(tables), schemas: [], excludeSchemas: [] }, 'ours'),
+        '--section=data',
+    ]);
+    return [main, ...others].map((args) => [...args, `--snapshot=${snapshot}`]);
+}
+/** The output of a pg_dump, which ends only when it ended well. */
+async function* untilFinished(dump) {
+    yield* dump.stream;
+    await dump.finish();
+}
+function joinedReading(archive, dumps, abort) {
+    const source = {
+        stream: external_node_stream_.Readable.from(archive.output(), { objectMode: false, highWaterMark: 1 << 20 }),
+        finish: async () => {
+            for (const dump of dumps)
+                await dump.finish();
+        },
+        abort,
+    };
+    return {
+        source,
+        stages: [],
+        get progress() {
+            return archive.progress;
+        },
+        report: () => archive.report,
+    };
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/assertions.js
@@ -49329,6 +50122,7 @@ var source_disposeResources = (undefined && undefined.__disposeResources) || (fu
 
 
 
+
 /**
  * Looks at a database before it is dumped or copied.
  *
@@ -49345,11 +50139,13 @@ async function lookAtSource(context, connection, more) {
         log.info(`${connection.label}: PostgreSQL ${server.version}, ${formatBytes(size)}, as "${server.role}"`);
         await noteStandby(session, server);
         await checkPatterns(session, context.inputs);
+        const largeTables = context.inputs.jobs > 1 ? await readLargeTables(session, context.inputs) : [];
         return {
             ...(await more(session)),
             connection,
             server,
             size,
+            largeTables,
             locale: (await readLocale(session, server, connection.database)),
             client: await openClient(context, { serverMajor: server.major, purpose: 'dump' }),
         };
@@ -49366,6 +50162,7 @@ async function lookAtSource(context, connection, more) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/commands/copy.js
+
 
 
 
@@ -49492,17 +50289,14 @@ async function templateCopy(context, source, target) {
 }
 /** pg_dump → us → pg_restore. */
 async function streamCopy(context, source, target) {
-    const { inputs, environment } = context;
     const wanted = { locale: target.locale ?? source.locale, tablespace: target.properties?.tablespace ?? null };
     const staging = await createStaging(target.maker, target.name, wanted);
     try {
         const meter = new Meter();
         const { select } = startSelecting(context, { ...target, database: staging.name });
-        const args = dumpArguments(inputs, 'ours');
-        const env = clientEnvironment(source.connection, environment);
         const { sink, report: reportArchive } = await log.group(`Copy into ${staging.name}`, async () => moveArchive(context, {
-            openSource: async () => startDump(source.client.pgDump, args, env),
-            openSink: await databaseSink(context, target.client, staging.name, source.size),
+            openSource: () => openSource(context, source),
+            openSink: databaseSink(context, target.client, staging.name, sizesOf(source.largeTables)),
             clientMajor: target.client.major,
             select,
             meter,
@@ -49517,6 +50311,14 @@ async function streamCopy(context, source, target) {
         await staging.drop();
         throw error;
     }
+}
+async function openSource(context, source) {
+    const { client, connection } = source;
+    const parallel = await startParallelDump(context, source, { method: 'none' });
+    if (parallel)
+        return parallel.source;
+    const env = clientEnvironment(connection, context.environment);
+    return startDump(client.pgDump, dumpArguments(context.inputs, 'ours'), env);
 }
 async function report(context, copied) {
     log.info(`Copied ${copied.source} to ${copied.target} in ${formatDuration(copied.durationMs)}`);
@@ -50350,6 +51152,7 @@ var store_disposeResources = (undefined && undefined.__disposeResources) || (fun
 
 
 
+
 /** The newest pg_dump whose archives we are sure to read. A newer one compresses by itself, so that nothing depends on it. */
 const NEWEST_CLIENT = 18;
 /** zstd where the `pg_restore` beside this `pg_dump` reads it, because somebody will want to restore without us. */
@@ -50369,29 +51172,25 @@ function expectedBytes(databaseBytes, { method }) {
 async function store(context, { storage, key, source }) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const { inputs, environment, signal } = context;
-        const { client, connection, size } = source;
+        const { inputs, signal } = context;
+        const { client, size } = source;
         const meter = new Meter();
-        const encoder = createEncoder({
-            compression: chooseCompression(inputs.compression, client.major),
-            jobs: inputs.jobs,
-        });
-        const moved = () => encoder.progress.rawBytes + meter.bytes;
+        const reading = await startReading(context, source);
+        const { source: pgDump } = reading;
+        const moved = () => reading.progress.rawBytes + meter.bytes;
         const _ = store_addDisposableResource(env_1, showProgress({
             verb: 'Dumped',
-            bytes: () => encoder.progress.rawBytes,
+            bytes: () => reading.progress.rawBytes,
             total: { bytes: size, of: "the database's size" },
-            detail: () => tableProgress(encoder.progress),
+            detail: () => tableProgress(reading.progress),
         }), false);
-        const args = dumpArguments(inputs, client.major <= NEWEST_CLIENT ? 'ours' : 'theirs');
-        const pgDump = startDump(client.pgDump, args, clientEnvironment(connection, environment));
         await untilFirstByte(pgDump, signal, inputs.idleTimeout);
         const sink = await storage.upload(key.key, expectedBytes(size, inputs.compression)).catch(async (error) => {
             await pgDump.abort();
             throw error;
         });
         await transfer(pgDump, sink, {
-            stages: [encoder.transform, meter.stage],
+            stages: [...reading.stages, meter.stage],
             signal,
             idleTimeout: inputs.idleTimeout,
             moved,
@@ -50415,7 +51214,7 @@ async function store(context, { storage, key, source }) {
             await discard(storage, key.key, error);
             throw error;
         }
-        const archive = encoder.report();
+        const archive = reading.report();
         if (archive.opaque)
             log.notice(`pg_dump ${client.version} writes archives of version ${archive.version}, which this release cannot read: no rows were counted`);
         log.info(`Stored ${formatBytes(meter.bytes)} of ${formatBytes(archive.rawBytes)}, ${describeRows(archive)}, SHA-256 ${meter.sha256}`);
@@ -50428,6 +51227,20 @@ async function store(context, { storage, key, source }) {
     finally {
         store_disposeResources(env_1);
     }
+}
+/** Several pg_dumps, or one and its compression. */
+async function startReading(context, source) {
+    const { inputs, environment } = context;
+    const { client, connection } = source;
+    const compression = chooseCompression(inputs.compression, client.major);
+    const known = client.major <= NEWEST_CLIENT;
+    const parallel = known ? await startParallelDump(context, source, compression) : null;
+    if (parallel)
+        return parallel;
+    const args = dumpArguments(inputs, known ? 'ours' : 'theirs');
+    const pgDump = startDump(client.pgDump, args, clientEnvironment(connection, environment));
+    const { transform, progress, report } = createEncoder({ compression, jobs: inputs.jobs });
+    return { source: pgDump, stages: [transform], progress, report };
 }
 /** The upload begins when there is something to upload: a dump that fails at once leaves no trace in the store. */
 async function untilFirstByte(source, cancelled, idleTimeout) {
@@ -51290,7 +52103,7 @@ async function restoreBeside(context, dump, { name, server, client, maker, local
     };
     const staging = await createStaging(maker, name, wanted);
     try {
-        const result = await log.group(`Restore into ${staging.name}`, async () => receive(context, dump, { server, client, database: staging.name }, await databaseSink(context, client, staging.name, dump.chosen.manifest?.rawBytes ?? null)));
+        const result = await log.group(`Restore into ${staging.name}`, async () => receive(context, dump, { server, client, database: staging.name }, databaseSink(context, client, staging.name, sizesIn(dump.chosen.manifest))));
         return { staging, result };
     }
     catch (error) {
@@ -51617,7 +52430,7 @@ async function tryOut(context, dump, manifest, psql) {
         const wanted = { locale: manifest.locale, tablespace: null };
         const throwaway = await createStaging({ session, server, run: run.url }, manifest.database, wanted);
         try {
-            const received = await log.group(`Restore into ${throwaway.name}`, async () => receive(context, dump, { server, client, database: throwaway.name }, await databaseSink(context, client, throwaway.name, manifest.rawBytes)));
+            const received = await log.group(`Restore into ${throwaway.name}`, async () => receive(context, dump, { server, client, database: throwaway.name }, databaseSink(context, client, throwaway.name, sizesIn(manifest))));
             return await log.group('Compare', async () => ({
                 ...(await compare(context, manifest, received, client, throwaway.name)),
                 serverVersion: server.version,

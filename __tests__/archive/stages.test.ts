@@ -33,8 +33,7 @@ test('the report says what the archive says and what passed', async () => {
   const stage = encoder({ method: 'zstd' })
   assert.throws(() => stage.report(), /not read to its end/)
   await pass(stage, build(shop()))
-  const { entries, layout, ...report } = stage.report()
-  assert.equal(layout.blocks.size, 3)
+  const { entries, ...report } = stage.report()
   assert.equal(entries.length, 7)
   assert.deepEqual(report, {
     opaque: false,

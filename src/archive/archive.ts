@@ -4,8 +4,9 @@ import { ANY_MINOR, type Select, Transcoder } from './transcode.ts'
 
 export type { Compression } from './encode.ts'
 export { ArchiveError } from './error.ts'
-export { writeOffsets } from './offsets.ts'
-export type { ArchiveLayout, ArchiveReport } from './report.ts'
+export { JoinedArchive } from './join.ts'
+export type { ArchiveReport } from './report.ts'
+export { SplitArchive, type SplitOptions, type Way } from './split.ts'
 export { TocEntry } from './toc.ts'
 export type { Select } from './transcode.ts'
 

@@ -12,8 +12,8 @@ import type { TocEntry } from './toc.ts'
 const BLK_DATA = 1
 const BLK_BLOBS = 3
 
-/** Buffers to write; with `block`, they begin the data of the entry of that ID. */
-export type Output = { buffers: Buffer[]; block?: number }
+/** Buffers to write; with `block`, they begin the data of the entry that is written with that ID; `last` ends them. */
+export type Output = { buffers: Buffer[]; block?: number; last?: boolean }
 
 /** Reads the blocks of data that follow the table of contents. */
 export class BlockReader {
@@ -43,8 +43,8 @@ export class BlockReader {
     this.newRun = runEncoders(header.algorithm === 'lz4' ? { method: 'none' } : compression)
   }
 
-  /** What to write for all blocks; those of entries not in `kept` are read and left out. */
-  async *tasks(kept: ReadonlySet<number>): AsyncGenerator<Task<Output>> {
+  /** What to write for all blocks, by the IDs to write them with; those of entries not in `kept` are read and left out. */
+  async *tasks(kept: ReadonlyMap<number, number>): AsyncGenerator<Task<Output>> {
     while (await this.input.fill(1)) {
       if (this.missing.size === 0) {
         await this.tocCopy()
@@ -52,16 +52,18 @@ export class BlockReader {
       }
       const { type, entry } = await this.blockHeader()
       this.missing.delete(entry.dumpId)
-      const wanted = kept.has(entry.dumpId)
+      const id = kept.get(entry.dumpId)
+      const wanted = id !== undefined
       const body = type === BLK_BLOBS ? this.largeObjects(entry, wanted) : this.run(entry, wanted, '')
       if (!wanted) {
         for await (const _ of body);
         continue
       }
-      yield { result: { buffers: [Buffer.from([type]), intBytes(entry.dumpId)], block: entry.dumpId } }
+      yield { result: { buffers: [Buffer.from([type]), intBytes(id)], block: id } }
       this.tally.begin(entry, this.header.algorithm !== 'lz4')
       yield* body
       this.tally.end(entry)
+      yield { result: { buffers: [], last: true } }
     }
     this.checkComplete()
   }

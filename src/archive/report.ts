@@ -14,13 +14,6 @@ export type ArchiveProgress = {
   rawBytes: number
 }
 
-/** Where in the written archive data begin and where its table of contents wants to say so; by entry ID, in bytes. */
-export type ArchiveLayout = {
-  offsetSize: number
-  slots: ReadonlyMap<number, number>
-  blocks: ReadonlyMap<number, number>
-}
-
 /** What an archive said about itself, and what was counted while it passed. */
 export type ArchiveReport = {
   /** The version is newer than any we know: the bytes passed unread, nothing was counted or checked. */
@@ -45,20 +38,24 @@ export type ArchiveReport = {
   rows: number | null
   /** Uncompressed bytes of all data, large objects included. */
   rawBytes: number
-  layout: ArchiveLayout
 }
 
 /** Counts data as they pass. */
 export class Tally {
   readonly progress: ArchiveProgress = { table: null, tableRows: 0, tableBytes: 0, rows: 0, rawBytes: 0 }
   readonly tables: TableCount[] = []
+  private readonly countsRows: boolean
   private counter: RowCounter | null = null
   private rowsBefore = 0
+
+  constructor(countsRows = true) {
+    this.countsRows = countsRows
+  }
 
   /** The data of `entry` follow; `readable` tells whether we see them uncompressed. */
   begin(entry: TocEntry, readable: boolean): void {
     const isTable = entry.desc === 'TABLE DATA'
-    this.counter = isTable && entry.isCopy && readable ? new RowCounter() : null
+    this.counter = this.countsRows && isTable && entry.isCopy && readable ? new RowCounter() : null
     this.rowsBefore = this.progress.rows
     this.progress.table = isTable ? `${entry.namespace}.${entry.tag}` : null
     this.progress.tableRows = 0
@@ -81,6 +78,10 @@ export class Tally {
     this.progress.table = null
   }
 
+  get rawBytes(): number {
+    return this.progress.rawBytes
+  }
+
   get rows(): number | null {
     return this.tables.some((table) => table.rows === null) ? null : this.progress.rows
   }
@@ -90,8 +91,7 @@ export class Tally {
 export function reportOf(
   read: Header,
   entries: readonly TocEntry[],
-  tally: Tally,
-  layout: ArchiveLayout,
+  { tables, rows, rawBytes }: Pick<ArchiveReport, 'tables' | 'rows' | 'rawBytes'>,
 ): ArchiveReport {
   const definition = (desc: string) => entries.find((entry) => entry.desc === desc)?.definition ?? null
   return {
@@ -104,10 +104,9 @@ export function reportOf(
     encoding: definition('ENCODING')?.match(/'([^']*)'/)?.[1] ?? null,
     createDatabase: definition('DATABASE'),
     entries,
-    tables: tally.tables,
-    rows: tally.rows,
-    rawBytes: tally.progress.rawBytes,
-    layout,
+    tables,
+    rows,
+    rawBytes,
   }
 }
 
@@ -126,6 +125,5 @@ export function opaqueReport(version: string, bytes: number): ArchiveReport {
     tables: [],
     rows: null,
     rawBytes: bytes,
-    layout: { offsetSize: 0, slots: new Map(), blocks: new Map() },
   }
 }

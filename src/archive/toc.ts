@@ -3,7 +3,6 @@ import type { Header } from './header.ts'
 import { type ByteSource, type Bytes, intBytes, stringBytes } from './source.ts'
 
 const DATA_OFFSET_UNKNOWN = 1 // K_OFFSET_POS_NOT_SET in pg_backup_archiver.h
-export const DATA_OFFSET_KNOWN = 2 // K_OFFSET_POS_SET
 const NO_DATA = 3 // K_OFFSET_NO_DATA
 
 /** Longest table of contents believed, in bytes: a million entries, with room. We keep all of it in memory. */
@@ -45,6 +44,10 @@ export class TocEntry {
 
   get dumpId(): number {
     return this.fields.dumpId
+  }
+  /** OID of the object in the database that was dumped; a table's data have that of the table. */
+  get oid(): string {
+    return text(this.fields.oid)
   }
   /** Kind of object: `TABLE`, `TABLE DATA`, `BLOBS`, `COMMENT`, … */
   get desc(): string {
@@ -144,25 +147,13 @@ function entryProblem({ dumpId, fields }: TocEntry): string | undefined {
 
 /**
  * A table of contents for the version of `header`. Data offsets are left unknown: they belonged to the file it was
- * read from. `slots` says for each entry with data, by ID, where in `bytes` its offset belongs.
+ * read from, and pg_restore searches what it is not told.
  */
-export function tocBytes(
-  header: Header,
-  entries: readonly TocEntry[],
-): { bytes: Buffer; slots: Map<number, number> } {
-  const parts = [intBytes(entries.length)]
-  const slots = new Map<number, number>()
-  let length = parts[0]!.length
-  for (const entry of entries) {
-    const bytes = entryBytes(header, entry)
-    length += bytes.length
-    if (entry.hasData) slots.set(entry.dumpId, length - header.offsetSize - 1)
-    parts.push(bytes)
-  }
-  return { bytes: Buffer.concat(parts), slots }
+export function tocBytes(header: Header, entries: readonly TocEntry[]): Buffer {
+  return Buffer.concat([intBytes(entries.length), ...entries.flatMap((entry) => entryParts(header, entry))])
 }
 
-function entryBytes(header: Header, { fields, hasData }: TocEntry): Buffer {
+function entryParts(header: Header, { fields, hasData }: TocEntry): Buffer[] {
   const parts: Buffer[] = []
   for (const [name, kind, since] of FIELDS) {
     if (header.minor < since) continue
@@ -172,5 +163,5 @@ function entryBytes(header: Header, { fields, hasData }: TocEntry): Buffer {
   for (const id of fields.dependencies) parts.push(...stringBytes(id))
   const state = fields.dataState === NO_DATA || !hasData ? NO_DATA : DATA_OFFSET_UNKNOWN
   parts.push(intBytes(-1), Buffer.from([state]), Buffer.alloc(header.offsetSize))
-  return Buffer.concat(parts)
+  return parts
 }

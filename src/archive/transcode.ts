@@ -62,27 +62,20 @@ export class Transcoder {
     const entries = await readToc(input, read)
     const header = writtenHeader(read, this.options)
     const kept = lowerToc(await this.options.select(entries), read, header)
-    const head = headerBytes(header)
-    const toc = tocBytes(header, kept)
-    yield head
-    yield toc.bytes
-
-    let written = head.length + toc.bytes.length
-    const blocks = new Map<number, number>()
+    yield headerBytes(header)
+    yield tocBytes(header, kept)
     const reader = new BlockReader(input, read, entries, this.tally, this.options)
-    const tasks = reader.tasks(new Set(kept.map((entry) => entry.dumpId)))
-    for await (const { buffers, block } of ordered(tasks, 2 * this.options.jobs)) {
-      if (block !== undefined) blocks.set(block, written)
-      for (const buffer of buffers) written += buffer.length
-      yield* buffers
-    }
-    const slots = new Map([...toc.slots].map(([id, at]) => [id, at + head.length]))
-    this.finished = reportOf(read, kept, this.tally, { offsetSize: header.offsetSize, slots, blocks })
+    const tasks = reader.tasks(new Map(kept.map(({ dumpId }) => [dumpId, dumpId])))
+    for await (const { buffers } of ordered(tasks, 2 * this.options.jobs)) yield* buffers
+    this.finished = reportOf(read, kept, this.tally)
   }
 }
 
 /** The header to write. Data compressed with lz4 stay so: Node cannot read them. */
-function writtenHeader(read: Header, { compression, maxMinor }: TranscodeOptions): Header {
+export function writtenHeader(
+  read: Header,
+  { compression, maxMinor }: Pick<TranscodeOptions, 'compression' | 'maxMinor'>,
+): Header {
   const lz4 = read.algorithm === 'lz4'
   const { algorithm, since } = lz4
     ? { algorithm: read.algorithm, since: ALGORITHM_BYTE }

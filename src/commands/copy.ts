@@ -6,7 +6,7 @@ import { runHooks } from '../database/hooks.ts'
 import { DatabaseError, literal, OBJECT_IN_USE, type Session } from '../database/psql.ts'
 import { countSessions, type Identity, isSameServer, readIdentity } from '../database/server.ts'
 import { copyDatabase, createStaging, type TemporaryDatabase } from '../database/staging.ts'
-import { Meter } from '../process/transfer.ts'
+import { Meter, type Source as Stream } from '../process/transfer.ts'
 import { formatBytes, formatDuration } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { countOutputs, setOutputs } from '../report/outputs.ts'
@@ -15,7 +15,8 @@ import { type Copied, copySummary } from '../summary/database.ts'
 import { writeSummary } from '../summary/summary.ts'
 import { Attempts } from './attempts.ts'
 import { copyAlone } from './copy-alone.ts'
-import { databaseSink, finishRestore, moveArchive } from './move.ts'
+import { databaseSink, finishRestore, moveArchive, sizesOf } from './move.ts'
+import { startParallelDump } from './parallel-dump.ts'
 import { connectionOf } from './prepare.ts'
 import { replaceDatabase, type Target } from './replace.ts'
 import { startSelecting } from './select.ts'
@@ -141,18 +142,15 @@ async function templateCopy(context: Context, source: Source, target: Target): P
 
 /** pg_dump → us → pg_restore. */
 async function streamCopy(context: Context, source: Source, target: Target): Promise<Built> {
-  const { inputs, environment } = context
   const wanted = { locale: target.locale ?? source.locale, tablespace: target.properties?.tablespace ?? null }
   const staging = await createStaging(target.maker, target.name, wanted)
   try {
     const meter = new Meter()
     const { select } = startSelecting(context, { ...target, database: staging.name })
-    const args = dumpArguments(inputs, 'ours')
-    const env = clientEnvironment(source.connection, environment)
     const { sink, report: reportArchive } = await log.group(`Copy into ${staging.name}`, async () =>
       moveArchive(context, {
-        openSource: async () => startDump(source.client.pgDump, args, env),
-        openSink: await databaseSink(context, target.client, staging.name, source.size),
+        openSource: () => openSource(context, source),
+        openSink: databaseSink(context, target.client, staging.name, sizesOf(source.largeTables)),
         clientMajor: target.client.major,
         select,
         meter,
@@ -167,6 +165,14 @@ async function streamCopy(context: Context, source: Source, target: Target): Pro
     await staging.drop()
     throw error
   }
+}
+
+async function openSource(context: Context, source: Source): Promise<Stream> {
+  const { client, connection } = source
+  const parallel = await startParallelDump(context, source, { method: 'none' })
+  if (parallel) return parallel.source
+  const env = clientEnvironment(connection, context.environment)
+  return startDump(client.pgDump, dumpArguments(context.inputs, 'ours'), env)
 }
 
 async function report(context: Context, copied: Copied): Promise<void> {

@@ -1,18 +1,22 @@
-import { statfs } from 'node:fs/promises'
-import { type ArchiveReport, createDecoder, newestReadable, type Select } from '../archive/archive.ts'
+import {
+  type ArchiveReport,
+  createDecoder,
+  newestReadable,
+  type Select,
+  type SplitOptions,
+} from '../archive/archive.ts'
 import type { Context } from '../context.ts'
 import { clientEnvironment, onDatabase } from '../database/connection.ts'
-import { startParallelRestore } from '../database/parallel-restore.ts'
 import { startRestore } from '../database/restore.ts'
+import { startSplitRestore } from '../database/split-restore.ts'
 import { commitSink, type Meter, type Sink, type Source, transfer } from '../process/transfer.ts'
-import { formatBytes } from '../report/format.ts'
-import { log } from '../report/log.ts'
 import { type Progress, showProgress, showWait, tableProgress } from '../report/progress.ts'
+import type { Manifest } from '../storage/manifest.ts'
 import type { PostgresClient } from '../tools/postgres.ts'
 import { connectionOf } from './prepare.ts'
 
-/** Opens the receiving end; it may want the report of what passed, when all has passed. */
-export type OpenSink = (report: () => ArchiveReport) => Promise<Sink>
+/** Opens the receiving end. */
+export type OpenSink = () => Promise<Sink>
 
 export type Move = {
   openSource: () => Promise<Source>
@@ -43,7 +47,7 @@ export async function moveArchive(
     detail: () => tableProgress(progress),
   })
   const source = await openSource()
-  const sink = await openSink(report).catch(async (error) => {
+  const sink = await openSink().catch(async (error) => {
     await source.abort()
     throw error
   })
@@ -63,42 +67,45 @@ export async function finishRestore(sink: Sink, signal: AbortSignal): Promise<vo
   await commitSink(sink, signal)
 }
 
+/** Arguments that choose by section what is restored, or in which order, which is what several jobs do themselves. */
+const IN_THEIR_OWN_WAY = /^--(?:sec|use-)|^-[aORsvx]*L/
+
 /**
- * An empty database as the receiving end: one `pg_restore` that streams, or parallel ones that read a file.
+ * An empty database as the receiving end: one `pg_restore`, or several that share the tables.
  *
- * @param rawBytes size of the uncompressed data, or null when nobody knows
+ * @param bytesOf about how many bytes of data a table has
  */
-export async function databaseSink(
+export function databaseSink(
   context: Context,
   client: PostgresClient,
   database: string,
-  rawBytes: number | null,
-): Promise<OpenSink> {
-  const { inputs, tempDirectory } = context
-  const env = clientEnvironment(onDatabase(connectionOf(context), database), context.environment)
-  const jobs = await jobsWithRoom(context, rawBytes)
-  if (jobs === 1) return async () => startRestore(client.pgRestore, inputs, env)
-  return (report) =>
-    startParallelRestore(client.pgRestore, inputs, env, {
-      jobs,
-      folder: tempDirectory,
-      layout: () => report().layout,
-    })
+  bytesOf: SplitOptions['bytesOf'],
+): OpenSink {
+  const { inputs, environment, tempDirectory } = context
+  const env = clientEnvironment(onDatabase(connectionOf(context), database), environment)
+  const { jobs, pgRestoreArgs } = inputs
+  return async () =>
+    jobs === 1 || pgRestoreArgs.some((argument) => IN_THEIR_OWN_WAY.test(argument))
+      ? startRestore(client.pgRestore, inputs, env)
+      : startSplitRestore(
+          { pgRestore: client.pgRestore, inputs, env },
+          { jobs, ways: jobs, bytesOf, folder: tempDirectory },
+        )
 }
 
-/** Bytes that a runner needs for itself. */
-const SPARE = 1_000_000_000
+/** Sizes of tables by their names, for those that are known. */
+export function sizesOf(
+  tables: readonly { schema: string; name: string; bytes: number }[],
+): SplitOptions['bytesOf'] {
+  const key = ({ schema, name }: { schema: string; name: string }) => JSON.stringify([schema, name])
+  const sizes = new Map(tables.map((table) => [key(table), table.bytes]))
+  return (table) => sizes.get(key(table)) ?? 0
+}
 
-/** How many jobs may restore: parallel ones read a file, and the file needs room for the uncompressed data. */
-async function jobsWithRoom({ inputs, tempDirectory }: Context, rawBytes: number | null): Promise<number> {
-  if (inputs.jobs === 1) return 1
-  const { bavail, bsize } = await statfs(tempDirectory)
-  if (rawBytes !== null && rawBytes * 1.1 + SPARE < bavail * bsize) return inputs.jobs
-  const free = `${tempDirectory} has ${formatBytes(bavail * bsize)} free`
-  const reason =
-    rawBytes === null
-      ? 'nobody knows how large its data are'
-      : `its data need ${formatBytes(rawBytes)} and ${free}`
-  log.info(`Restoring with one job as the dump arrives: for parallel jobs ${reason}`)
-  return 1
+/** A table of a dump of which nobody counted anything: enough for a job of its own. */
+const UNKNOWN = 64 * 1024 * 1024
+
+/** Sizes of the tables in a dump, by its manifest if it has one. */
+export function sizesIn(manifest: Manifest | null): SplitOptions['bytesOf'] {
+  return manifest ? sizesOf(manifest.tables) : () => UNKNOWN
 }

@@ -18,7 +18,7 @@ import { writeSummary } from '../summary/summary.ts'
 import { anyClient, type PostgresClient } from '../tools/postgres.ts'
 import { Attempts } from './attempts.ts'
 import { checkOverwrite, checkProtected } from './guards.ts'
-import { databaseSink } from './move.ts'
+import { databaseSink, sizesIn } from './move.ts'
 import { connectionOf, openClient, placeOf, toolOptions } from './prepare.ts'
 import { type Dump, findDump, type Received, receive } from './receive.ts'
 import { analyze, replaceDatabase, reportDryRun, type Target } from './replace.ts'
@@ -96,7 +96,7 @@ async function restoreBeside(
         context,
         dump,
         { server, client, database: staging.name },
-        await databaseSink(context, client, staging.name, dump.chosen.manifest?.rawBytes ?? null),
+        databaseSink(context, client, staging.name, sizesIn(dump.chosen.manifest)),
       ),
     )
     return { staging, result }

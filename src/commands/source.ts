@@ -1,6 +1,7 @@
 import type { Context } from '../context.ts'
 import type { Connection } from '../database/connection.ts'
 import { checkPatterns } from '../database/dump.ts'
+import { type LargeTable, readLargeTables } from '../database/large-tables.ts'
 import { type Locale, readLocale } from '../database/locale.ts'
 import { Session } from '../database/psql.ts'
 import { databaseSize, lookAtServer, type Server } from '../database/server.ts'
@@ -17,6 +18,7 @@ export type Source = {
   size: number
   locale: Locale
   client: PostgresClient
+  largeTables: readonly LargeTable[]
 }
 
 /**
@@ -37,11 +39,13 @@ export async function lookAtSource<More>(
   log.info(`${connection.label}: PostgreSQL ${server.version}, ${formatBytes(size)}, as "${server.role}"`)
   await noteStandby(session, server)
   await checkPatterns(session, context.inputs)
+  const largeTables = context.inputs.jobs > 1 ? await readLargeTables(session, context.inputs) : []
   return {
     ...(await more(session)),
     connection,
     server,
     size,
+    largeTables,
     locale: (await readLocale(session, server, connection.database))!,
     client: await openClient(context, { serverMajor: server.major, purpose: 'dump' }),
   }

@@ -10,6 +10,7 @@ import { log } from '../report/log.ts'
 import { describeRows, showProgress, tableProgress } from '../report/progress.ts'
 import type { DumpKey } from '../storage/keys.ts'
 import { type Storage, TakenError } from '../storage/storage.ts'
+import { type Reading, startParallelDump } from './parallel-dump.ts'
 import type { Source } from './source.ts'
 
 /** The newest pg_dump whose archives we are sure to read. A newer one compresses by itself, so that nothing depends on it. */
@@ -39,29 +40,25 @@ export type Stored = { size: number; sha256: string; archive: ArchiveReport }
 
 /** Moves the dump into storage and makes sure that all of it is there. */
 export async function store(context: Context, { storage, key, source }: Plan): Promise<Stored> {
-  const { inputs, environment, signal } = context
-  const { client, connection, size } = source
+  const { inputs, signal } = context
+  const { client, size } = source
   const meter = new Meter()
-  const encoder = createEncoder({
-    compression: chooseCompression(inputs.compression, client.major),
-    jobs: inputs.jobs,
-  })
-  const moved = () => encoder.progress.rawBytes + meter.bytes
+  const reading = await startReading(context, source)
+  const { source: pgDump } = reading
+  const moved = () => reading.progress.rawBytes + meter.bytes
   using _ = showProgress({
     verb: 'Dumped',
-    bytes: () => encoder.progress.rawBytes,
+    bytes: () => reading.progress.rawBytes,
     total: { bytes: size, of: "the database's size" },
-    detail: () => tableProgress(encoder.progress),
+    detail: () => tableProgress(reading.progress),
   })
-  const args = dumpArguments(inputs, client.major <= NEWEST_CLIENT ? 'ours' : 'theirs')
-  const pgDump = startDump(client.pgDump, args, clientEnvironment(connection, environment))
   await untilFirstByte(pgDump, signal, inputs.idleTimeout)
   const sink = await storage.upload(key.key, expectedBytes(size, inputs.compression)).catch(async (error) => {
     await pgDump.abort()
     throw error
   })
   await transfer(pgDump, sink, {
-    stages: [encoder.transform, meter.stage],
+    stages: [...reading.stages, meter.stage],
     signal,
     idleTimeout: inputs.idleTimeout,
     moved,
@@ -74,7 +71,7 @@ export async function store(context: Context, { storage, key, source }: Plan): P
     await discard(storage, key.key, error)
     throw error
   }
-  const archive = encoder.report()
+  const archive = reading.report()
   if (archive.opaque)
     log.notice(
       `pg_dump ${client.version} writes archives of version ${archive.version}, which this release cannot read: no rows were counted`,
@@ -83,6 +80,20 @@ export async function store(context: Context, { storage, key, source }: Plan): P
     `Stored ${formatBytes(meter.bytes)} of ${formatBytes(archive.rawBytes)}, ${describeRows(archive)}, SHA-256 ${meter.sha256}`,
   )
   return { size: meter.bytes, sha256: meter.sha256, archive }
+}
+
+/** Several pg_dumps, or one and its compression. */
+async function startReading(context: Context, source: Source): Promise<Reading> {
+  const { inputs, environment } = context
+  const { client, connection } = source
+  const compression = chooseCompression(inputs.compression, client.major)
+  const known = client.major <= NEWEST_CLIENT
+  const parallel = known ? await startParallelDump(context, source, compression) : null
+  if (parallel) return parallel
+  const args = dumpArguments(inputs, known ? 'ours' : 'theirs')
+  const pgDump = startDump(client.pgDump, args, clientEnvironment(connection, environment))
+  const { transform, progress, report } = createEncoder({ compression, jobs: inputs.jobs })
+  return { source: pgDump, stages: [transform], progress, report }
 }
 
 /** The upload begins when there is something to upload: a dump that fails at once leaves no trace in the store. */

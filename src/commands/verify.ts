@@ -16,7 +16,7 @@ import { type Evidence, verifySummary } from '../summary/dump.ts'
 import { writeSummary } from '../summary/summary.ts'
 import { anyClient, type PostgresClient } from '../tools/postgres.ts'
 import { Attempts } from './attempts.ts'
-import { databaseSink } from './move.ts'
+import { databaseSink, sizesIn } from './move.ts'
 import { connectionOf, openClient, placeOf, toolOptions } from './prepare.ts'
 import { type Dump, describeDifference, findDump, type Received, receive, withoutLeftOut } from './receive.ts'
 
@@ -81,7 +81,7 @@ async function tryOut(context: Context, dump: Dump, manifest: Manifest, psql: st
         context,
         dump,
         { server, client, database: throwaway.name },
-        await databaseSink(context, client, throwaway.name, manifest.rawBytes),
+        databaseSink(context, client, throwaway.name, sizesIn(manifest)),
       ),
     )
     return await log.group('Compare', async () => ({

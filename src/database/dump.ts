@@ -5,7 +5,7 @@ import type { Session } from './psql.ts'
 import { RECOVERY_CONFLICT } from './standby.ts'
 
 /** What to dump; each list has patterns of `pg_dump`. */
-type Contents = {
+export type Contents = {
   tables: readonly string[]
   excludeTables: readonly string[]
   schemas: readonly string[]
@@ -66,7 +66,7 @@ export async function checkPatterns(session: Session, contents: Contents): Promi
   const unmatched: string[] = []
   for (const [input, what, patterns] of groups) {
     for (const pattern of patterns) {
-      if (!(await session.finds(what, pattern))) unmatched.push(`${input}: ${pattern}`)
+      if ((await session.list(what, pattern)).length === 0) unmatched.push(`${input}: ${pattern}`)
     }
   }
   if (unmatched.length > 0) {

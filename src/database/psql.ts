@@ -102,12 +102,15 @@ export class Session implements AsyncDisposable {
     return lines.map((line) => JSON.parse(line) as Row)
   }
 
-  /** Whether psql finds anything for a pattern, by its own rules, which are pg_dump's as well (string_utils.c). */
-  async finds(what: 'relations' | 'schemas', pattern: string): Promise<boolean> {
+  /**
+   * What psql lists for a pattern, by its own rules, which are pg_dump's as well (string_utils.c): schema, name and kind
+   * of each relation, or the name of each schema. A name with `|` or a line break in it is not told apart.
+   */
+  async list(what: 'relations' | 'schemas', pattern: string): Promise<string[][]> {
     const quoted = `'${pattern.replace(/[\\']/g, '\\$&')}'`
     // The SELECT is there for our end mark: a backslash command leaves the state of the statement before it.
     const lines = await this.#send(`SELECT WHERE false;\n\\${what === 'schemas' ? 'dn' : 'dtvmsE'} ${quoted}`)
-    return lines.length > 0
+    return lines.map((line) => line.split('|'))
   }
 
   /** Runs statements without a result, each by itself, up to the first that fails. */

@@ -1,0 +1,219 @@
+/** Several dumps that become one archive, and one archive that becomes several: with the real programs at both ends. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { createWriteStream, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
+import { pipeline } from 'node:stream/promises'
+import { after, before, test } from 'node:test'
+import {
+  type Compression,
+  createDecoder,
+  JoinedArchive,
+  newestReadable,
+  SplitArchive,
+} from '../../src/archive/archive.ts'
+import { type Postgres, startPostgres } from '../support/postgres.ts'
+import { tempFolder } from '../support/temp.ts'
+import { type Client, convert, findClients, restore } from './clients.ts'
+import { FINGERPRINT, HOSTILE } from './hostile.ts'
+import { build, copyData, type Sample, split } from './sample.ts'
+
+const METHODS: Compression[] = [{ method: 'none' }, { method: 'gzip', level: 1 }, { method: 'zstd' }]
+/** The tables whose data each further dump has. */
+const SHARES = [
+  ['narrow', '"Mixed Case"."Weird ""Table"""', 'part_1'],
+  ['wide', 'one', 'empty'],
+]
+
+const clients = findClients()
+const skip = clients.length === 0 && 'no PostgreSQL client on this machine'
+const scope = new AsyncDisposableStack()
+const folder = scope.use(tempFolder('join')).path
+let postgres: Postgres
+let databases = 0
+
+before(async () => {
+  if (skip) return
+  postgres = scope.use(await startPostgres({ locale: 'C.UTF-8' }))
+  await postgres.createDatabase('hostile')
+  await postgres.psql('hostile', HOSTILE)
+})
+after(() => scope.disposeAsync())
+
+const fingerprint = (database: string) =>
+  postgres.query<{ name: string; rows: string }>(database, FINGERPRINT)
+
+async function freshDatabase(): Promise<string> {
+  const name = `copy_${++databases}`
+  await postgres.createDatabase(name, 'template template0')
+  return name
+}
+
+function start({ bin }: Client, args: string[]) {
+  const stdio: ['ignore', 'pipe', 'inherit'] = ['ignore', 'pipe', 'inherit']
+  return spawn(join(bin, 'pg_dump'), ['-Fc', '-Z0', ...args], { env: postgres.env('hostile'), stdio }).stdout
+}
+
+function dumps(client: Client) {
+  const without = SHARES.flat().map((table) => `--exclude-table-data=${table}`)
+  const parts = SHARES.map((tables) => ['--section=data', ...tables.map((table) => `--table=${table}`)])
+  return [without, ...parts].map((args) => start(client, args))
+}
+
+const options = (compression: Compression, room?: number) => ({
+  compression,
+  jobs: 2,
+  bytesOf: () => 1000,
+  folder,
+  ...(room === undefined ? {} : { room }),
+})
+
+for (const client of clients) {
+  for (const compression of METHODS) {
+    test(`three dumps of pg_dump ${client.major} are one with ${compression.method}`, { skip }, async () => {
+      const path = join(folder, `joined-${client.major}-${compression.method}`)
+      const archive = await JoinedArchive.open(dumps(client), options(compression))
+      await pipeline(archive.output(), createWriteStream(path))
+      const whole = await fingerprint('hostile')
+
+      const plain = `${path}-plain`
+      const decoder = createDecoder({ maxVersion: newestReadable(client.major), jobs: 2 })
+      await convert(path, decoder, plain)
+      assert.deepEqual(decoder.report().tables, archive.report.tables, 'in the order of the archive')
+      assert.equal(decoder.report().rows, archive.report.rows)
+      assert.equal(decoder.report().rawBytes, archive.report.rawBytes)
+      const counted = new Map(archive.report.tables.map(({ name, rows }) => [name, String(rows)]))
+      for (const name of ['narrow', 'wide', 'part_2']) {
+        assert.equal(counted.get(name), whole.find((row) => row.name === `public.${name}`)!.rows)
+      }
+
+      for (const [how, args, input] of [
+        ['from standard input', [], plain],
+        ['with two jobs', ['-j', '2', plain], undefined],
+      ] as const) {
+        const database = await freshDatabase()
+        await restore(client, postgres.env(database), ['-d', database, ...args], input)
+        assert.deepEqual(await fingerprint(database), whole, how)
+      }
+    })
+  }
+
+  test(`what pg_dump ${client.major} wrote is split among readers`, { skip }, async () => {
+    const whole = await fingerprint('hostile')
+    const sizes: Record<string, number> = { narrow: 40e6, wide: 30e6, 'Weird "Table"': 20e6 }
+    const bytesOf = ({ name }: { name: string }) => sizes[name] ?? 1e6
+    const archive = await SplitArchive.open(start(client, []), { ways: 3, bytesOf, folder })
+    assert.equal(archive.ways.length, 3)
+    assert.ok(archive.ways.every(({ entries }) => entries > 0))
+    const [schema, ...ways] = ['schema', '0', '1', '2'].map((name) =>
+      join(folder, `split-${client.major}-${name}`),
+    )
+    writeFileSync(schema!, archive.schema)
+    const read = archive.ways.map((way, index) => pipeline(way.stream(), createWriteStream(ways[index]!)))
+    await Promise.all([archive.distribute(), ...read])
+    await archive.close(new Error('done'))
+
+    const database = await freshDatabase()
+    const into = (...args: string[]) => restore(client, postgres.env(database), ['-d', database, ...args])
+    await into('--section=pre-data', schema!)
+    for (const way of ways) await restore(client, postgres.env(database), ['-d', database], way)
+    await into('--section=post-data', '-j', '2', schema!)
+    assert.deepEqual(await fingerprint(database), whole)
+  })
+}
+
+test('without room on the disk, dumps wait for their turn', { skip }, async () => {
+  const archive = await JoinedArchive.open(dumps(clients.at(-1)!), options({ method: 'none' }, 0))
+  const whole = await buffer(archive.output())
+  assert.ok(whole.length > archive.report.rawBytes)
+})
+
+const TABLE = 'TABLE DATA'
+const orders = (id: number): Sample['entries'][number] => ({ id, desc: 'TABLE', tag: 'orders' })
+/** In the samples an entry's OID follows from its ID, so that data have to have the ID of their table. */
+const data = (id: number, tag: string) => ({ id, desc: TABLE, tag, copy: 'COPY', data: copyData(['1', '2']) })
+const open = (samples: Sample[]) =>
+  JoinedArchive.open(
+    samples.map((sample) => split(build(sample), () => 100)),
+    options({ method: 'none' }),
+  )
+
+test('data of a table that the first dump does not have are left out', async () => {
+  const archive = await open([
+    { entries: [orders(3)] },
+    { entries: [data(3, 'orders'), data(4, 'filtered')] },
+  ])
+  await buffer(archive.output())
+  assert.deepEqual(
+    archive.report.tables.map(({ name, rows }) => [name, rows]),
+    [['orders', 2]],
+  )
+  const [, joined] = archive.report.entries
+  assert.equal(joined!.dumpId, 4, 'an ID of its own')
+  assert.deepEqual(joined!.dependencies, [3], 'and its table in the first dump')
+})
+
+test('an ID that is only named is not given to other data', async () => {
+  const view = { id: 9, desc: 'VIEW', tag: 'v', dependencies: ['77'] }
+  const archive = await open([{ entries: [orders(3), view] }, { entries: [data(3, 'orders')] }])
+  await buffer(archive.output())
+  assert.deepEqual(
+    archive.report.entries.map(({ dumpId }) => dumpId).sort((a, b) => a - b),
+    [3, 9, 78],
+  )
+})
+
+test('two dumps with the data of one table are refused', async () => {
+  const same = { entries: [data(3, 'orders')] }
+  const archive = await open([{ entries: [orders(3)] }, same, same])
+  await assert.rejects(buffer(archive.output()), /two dumps hold the data of orders/)
+})
+
+test('a dump that is cut fails the whole, whichever it is', async () => {
+  const samples: Sample[] = [{ entries: [orders(3), data(5, 'items')] }, { entries: [data(3, 'orders')] }]
+  const whole = samples.map(build)
+  for (const [index, bytes] of whole.entries()) {
+    for (const cut of [1, 5, 20]) {
+      const streams = whole.map((other, n) => split(n === index ? bytes.subarray(0, -cut) : other, () => 50))
+      const archive = await JoinedArchive.open(streams, options({ method: 'gzip' }))
+      await assert.rejects(buffer(archive.output()), /the archive ends/)
+      assert.throws(() => archive.report, /not read to its end/)
+    }
+  }
+})
+
+test('an archive that is cut ends all of its readers', async () => {
+  const entries = ['a', 'b', 'c'].map((tag, index) => data(index + 3, tag))
+  const bytes = build({ entries })
+  const stream = split(bytes.subarray(0, -3), () => 40)
+  const archive = await SplitArchive.open(stream, { ways: 2, bytesOf: () => 64e6, folder })
+  const outcomes = await Promise.allSettled([
+    archive.distribute(),
+    ...archive.ways.map((way) => buffer(way.stream())),
+  ])
+  assert.match(
+    String((outcomes[0] as PromiseRejectedResult).reason),
+    /the archive ends inside the data of table public.c/,
+  )
+  assert.ok(outcomes.slice(1).some(({ status }) => status === 'rejected'))
+})
+
+test('readers that are slow wait, and use the disk only for the sake of another', async () => {
+  const large = Array.from({ length: 30 }, () => Buffer.alloc(1024 * 1024, 'x'))
+  const entry = (id: number, tag: string) => ({ ...data(id, tag), data: [...large, ...copyData([])] })
+  const bytes = build({ entries: [entry(3, 'first'), entry(4, 'second')] })
+  const archive = await SplitArchive.open(
+    split(bytes, () => 65_536),
+    { ways: 2, bytesOf: () => 30e6, folder },
+  )
+  const [first, second] = archive.ways
+  const slow = first!.stream()
+  await slow.next()
+  const distributed = archive.distribute()
+  // The second one gets all of its data before the first has read anything.
+  assert.ok((await buffer(second!.stream())).length > 30e6)
+  await distributed
+  assert.ok((await buffer(slow)).length > 30e6)
+  await archive.close(new Error('done'))
+})

@@ -1,0 +1,85 @@
+import { ArchiveError } from './error.ts'
+import { TocEntry } from './toc.ts'
+
+/** Sections of a table of contents (teSection in pg_backup.h), which pg_dump writes one after the other. */
+const SECTION_DATA = 3
+const SECTION_POST_DATA = 4
+
+/** An entry of the joined archive: which of the archives holds its data, and its ID there. */
+type Origin = { part: number; id: number }
+
+/** The entries of the joined archive; `order` are those with data, as their blocks have to follow each other. */
+export type JoinedToc = { entries: TocEntry[]; order: { entry: TocEntry; origin: Origin }[] }
+
+/**
+ * One table of contents from those of several dumps of one snapshot: the first has everything but the data of some
+ * tables, each other one has the data of such tables. They get new IDs, and depend on their tables in the first.
+ *
+ * Blocks must be in the order of their entries, and that order is decided before the first byte of data: so that all
+ * dumps get on at once, the data are put in the order in which they will probably be complete.
+ *
+ * @param bytesOf about how much data a table has, by its OID
+ * @throws ArchiveError when the dumps do not belong together
+ */
+export function joinTocs(
+  tocs: readonly (readonly TocEntry[])[],
+  bytesOf: (oid: string) => number,
+): JoinedToc {
+  const [main = [], ...others] = tocs
+  const tables = new Map(main.filter(({ desc }) => desc === 'TABLE').map((entry) => [entry.oid, entry]))
+  const present = new Set(main.filter(isTableData).map(({ oid }) => oid))
+  const order = [placeAll(main, 0, bytesOf)]
+  let lastId = highestId(main)
+  for (const [index, toc] of others.entries()) {
+    const placed = placeAll(toc.filter(isTableData), index + 1, bytesOf).flatMap((place) => {
+      const { oid, fields } = place.entry
+      const table = tables.get(oid)
+      // A filter leaves the table out; its data are read and thrown away.
+      if (!table) return []
+      if (present.has(oid)) throw new ArchiveError(`two dumps hold the data of ${place.entry.tag}`, 0)
+      present.add(oid)
+      lastId += 1
+      const dependencies = [Buffer.from(String(table.dumpId))]
+      return [{ ...place, entry: new TocEntry({ ...fields, dumpId: lastId, dependencies }) }]
+    })
+    order.push(placed)
+  }
+  return arrange(main, order.flat())
+}
+
+type Placed = { entry: TocEntry; origin: Origin; complete: number }
+
+function isTableData({ desc, hasData }: TocEntry): boolean {
+  return desc === 'TABLE DATA' && hasData
+}
+
+/** IDs that are only named, as dependencies, count as well: a new entry must not be taken for what they mean. */
+function highestId(entries: readonly TocEntry[]): number {
+  return entries.reduce((id, entry) => Math.max(id, entry.dumpId, ...entry.dependencies), 0)
+}
+
+/** The entries with data of one dump, with how many bytes it will have written when each is complete. */
+function placeAll(entries: readonly TocEntry[], part: number, bytesOf: (oid: string) => number): Placed[] {
+  let complete = 0
+  return entries
+    .filter(({ hasData }) => hasData)
+    .map((entry) => {
+      complete += bytesOf(entry.oid)
+      return { entry, origin: { part, id: entry.dumpId }, complete }
+    })
+}
+
+/** The data among what else the section of data has, such as the values of sequences. */
+function arrange(main: readonly TocEntry[], placed: Placed[]): JoinedToc {
+  const order = placed.sort((a, b) => a.complete - b.complete)
+  const section = (number: number) => {
+    const found = main.findIndex(
+      ({ fields }) => fields.section >= number && fields.section <= SECTION_POST_DATA,
+    )
+    return found < 0 ? main.length : found
+  }
+  const [data, post] = [section(SECTION_DATA), section(SECTION_POST_DATA)]
+  const others = main.slice(data, post).filter(({ hasData }) => !hasData)
+  const entries = [...main.slice(0, data), ...order.map(({ entry }) => entry), ...others, ...main.slice(post)]
+  return { entries, order }
+}

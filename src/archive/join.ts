@@ -1,0 +1,138 @@
+import { type Lane, Lanes } from '../process/lane.ts'
+import { BlockReader } from './blocks.ts'
+import type { Compression } from './encode.ts'
+import { ArchiveError } from './error.ts'
+import { type Header, headerBytes, NEWEST_MINOR, peekVersion, readHeader } from './header.ts'
+import { type JoinedToc, joinTocs } from './join-toc.ts'
+import { ordered } from './ordered.ts'
+import { type ArchiveProgress, type ArchiveReport, reportOf, Tally } from './report.ts'
+import { ByteSource } from './source.ts'
+import { readToc, type TocEntry, tocBytes } from './toc.ts'
+import { writtenHeader } from './transcode.ts'
+
+export type JoinOptions = {
+  compression: Compression
+  jobs: number
+  /** About how many bytes of data a table has, by its OID. */
+  bytesOf: (oid: string) => number
+  /** For data that have to wait for their turn, when memory is full. */
+  folder: string
+  /** Bytes that may wait there; by default what the disk can spare. */
+  room?: number
+}
+
+/** One archive of those that become one. */
+type Part = { input: ByteSource; header: Header; entries: TocEntry[]; tally: Tally; lane: Lane }
+
+/** The archives of several dumps of one snapshot, which become one while they flow. */
+export class JoinedArchive {
+  readonly #parts: readonly Part[]
+  readonly #lanes: Lanes
+  readonly #options: JoinOptions
+  /** The part whose data are being written. */
+  #turn = 0
+  #report: ArchiveReport | null = null
+
+  private constructor(parts: readonly Part[], lanes: Lanes, options: JoinOptions) {
+    this.#parts = parts
+    this.#lanes = lanes
+    this.#options = options
+  }
+
+  /** Reads the tables of contents, which come before all data. @throws ArchiveError, or what a stream throws */
+  static async open(streams: readonly AsyncIterable<Buffer>[], options: JoinOptions): Promise<JoinedArchive> {
+    const lanes = await Lanes.open(options.folder, options.room)
+    const parts = await Promise.all(
+      streams.map(async (stream) => {
+        const input = new ByteSource(stream)
+        const { version, minor } = await peekVersion(input)
+        if (minor > NEWEST_MINOR) throw new ArchiveError(`archive version ${version} cannot be joined`, 0)
+        const header = await readHeader(input)
+        // Whoever's turn it is not goes on writing: to the disk, rather than let its pg_dump wait.
+        const lane = lanes.add(({ reading }) => !reading)
+        return { input, header, entries: await readToc(input, header), tally: new Tally(), lane }
+      }),
+    )
+    return new JoinedArchive(parts, lanes, options)
+  }
+
+  get progress(): ArchiveProgress {
+    const all = this.#parts.map(({ tally }) => tally.progress)
+    const sum = (field: 'rows' | 'rawBytes') => all.reduce((total, progress) => total + progress[field], 0)
+    return { ...all[this.#turn]!, rows: sum('rows'), rawBytes: sum('rawBytes') }
+  }
+
+  /** @throws an Error when the archive was not written to its end */
+  get report(): ArchiveReport {
+    if (this.#report === null) throw new Error('the archive was not read to its end')
+    return this.#report
+  }
+
+  /** Ends the work from outside. */
+  stop(): void {
+    this.#lanes.fail(new Error('the dump was stopped'))
+  }
+
+  /** The joined archive. */
+  async *output(): AsyncGenerator<Buffer> {
+    const { compression } = this.#options
+    const read = this.#parts[0]!.header
+    const header = writtenHeader(read, { compression, maxMinor: NEWEST_MINOR })
+    const { entries, order } = joinTocs(
+      this.#parts.map((part) => part.entries),
+      this.#options.bytesOf,
+    )
+    const fillings = this.#parts.map((part, index) => {
+      const ids = order.flatMap(({ entry, origin }) =>
+        origin.part === index ? [[origin.id, entry.dumpId] as const] : [],
+      )
+      return this.#fill(part, new Map(ids))
+    })
+    try {
+      yield headerBytes(header)
+      yield tocBytes(header, entries)
+      for (const { origin } of order) {
+        this.#turn = origin.part
+        yield* this.#parts[origin.part]!.lane.entry()
+      }
+      await Promise.all(fillings)
+      this.#report = reportOf(read, entries, this.#counted(order))
+    } finally {
+      await this.#lanes.close()
+      await Promise.allSettled(fillings)
+    }
+  }
+
+  /** Reads one part to its end; its entries wait in its lane for their turn. Never rejects: it fails the lanes. */
+  async #fill(
+    { input, header, entries, tally, lane }: Part,
+    ids: ReadonlyMap<number, number>,
+  ): Promise<void> {
+    const { compression, jobs } = this.#options
+    const share = Math.max(1, Math.ceil(jobs / this.#parts.length))
+    const reader = new BlockReader(input, header, entries, tally, { compression, jobs: share })
+    try {
+      for await (const { buffers, last } of ordered(reader.tasks(ids), 2 * share)) {
+        await lane.put(buffers)
+        if (last) lane.end()
+      }
+    } catch (error) {
+      this.#lanes.fail(error)
+    } finally {
+      await input.close()
+    }
+  }
+
+  /** The counts of all parts, tables in the order of the archive. */
+  #counted(order: JoinedToc['order']): Pick<ArchiveReport, 'tables' | 'rows' | 'rawBytes'> {
+    const tallies = this.#parts.map(({ tally }) => tally)
+    const rows = tallies.map((tally) => tally.rows)
+    const counts = tallies.map(({ tables }) => tables.values())
+    const tables = order.filter(({ entry }) => entry.desc === 'TABLE DATA')
+    return {
+      tables: tables.map(({ origin }) => counts[origin.part]!.next().value!),
+      rows: rows.includes(null) ? null : rows.reduce<number>((sum, count) => sum + count!, 0),
+      rawBytes: this.progress.rawBytes,
+    }
+  }
+}

@@ -1,0 +1,141 @@
+import { type Lane, Lanes } from '../process/lane.ts'
+import { BlockReader } from './blocks.ts'
+import { type Header, headerBytes, readHeader } from './header.ts'
+import { Tally } from './report.ts'
+import { ByteSource } from './source.ts'
+import { readToc, type TocEntry, tocBytes } from './toc.ts'
+
+const UNCOMPRESSED = { compression: { method: 'none' }, jobs: 1 } as const
+
+/** Entries that say how the others are to be read; every reader needs them. */
+const SETTINGS = ['ENCODING', 'STDSTRINGS', 'SEARCHPATH']
+
+// teSection in pg_backup.h. Entries of no section are of that of the entry before them (_tocEntryRequired).
+const NO_SECTION = 1
+const SECTION_DATA = 3
+
+export type SplitOptions = {
+  /** At most so many archives. */
+  ways: number
+  /** About how many bytes of data a table has. */
+  bytesOf: (table: { schema: string; name: string }) => number
+  /** For data that have to wait for their turn, when memory is full. */
+  folder: string
+}
+
+/** Less than this is restored before a further reader has begun. */
+const WORTH_A_WAY = 8 * 1024 * 1024
+
+/** An archive of some tables' data alone, as it comes. */
+export type Way = { stream: () => AsyncGenerator<Buffer>; entries: number }
+
+/** An uncompressed archive that becomes several while it flows: its data shared among readers that work side by side. */
+export class SplitArchive {
+  readonly #input: ByteSource
+  readonly #header: Header
+  readonly #entries: readonly TocEntry[]
+  readonly #lanes: Lanes
+  readonly ways: readonly Way[]
+  readonly #laneOf = new Map<number, Lane>()
+
+  private constructor(
+    input: ByteSource,
+    header: Header,
+    entries: readonly TocEntry[],
+    lanes: Lanes,
+    options: SplitOptions,
+  ) {
+    this.#input = input
+    this.#header = header
+    this.#entries = entries
+    this.#lanes = lanes
+    this.ways = share(entries, options).map((own) => this.#way(own))
+  }
+
+  /** Reads the table of contents. @throws ArchiveError */
+  static async open(stream: AsyncIterable<Buffer>, options: SplitOptions): Promise<SplitArchive> {
+    const input = new ByteSource(stream)
+    const header = await readHeader(input)
+    const entries = await readToc(input, header)
+    return new SplitArchive(input, header, entries, await Lanes.open(options.folder), options)
+  }
+
+  /** The archive without its data, for `pg_restore --section=pre-data` and `post-data`. */
+  get schema(): Buffer {
+    return this.#archiveOf(this.#entries)
+  }
+
+  /** Shares all data out, as their readers take them. */
+  async distribute(): Promise<void> {
+    const ids = new Map(this.#entries.map(({ dumpId }) => [dumpId, dumpId]))
+    const reader = new BlockReader(this.#input, this.#header, this.#entries, new Tally(false), UNCOMPRESSED)
+    let lane: Lane | undefined
+    try {
+      for await (const { result } of reader.tasks(ids)) {
+        const { buffers, block, last } = await result
+        if (block !== undefined) lane = this.#laneOf.get(block)
+        await lane!.put(buffers)
+        if (last) lane!.end()
+      }
+    } catch (error) {
+      this.#lanes.fail(error)
+      throw error
+    } finally {
+      await this.#input.close()
+    }
+  }
+
+  /** Ends all that still waits, for that reason. */
+  async close(reason: unknown): Promise<void> {
+    this.#lanes.fail(reason)
+    await this.#lanes.close()
+  }
+
+  #archiveOf(entries: readonly TocEntry[]): Buffer {
+    return Buffer.concat([headerBytes(this.#header), tocBytes(this.#header, entries)])
+  }
+
+  #way(own: readonly TocEntry[]): Way {
+    // Whose reader is slower than the data come waits, unless that keeps another reader from its own.
+    const lane = this.#lanes.add(() => this.#lanes.all.some((other) => other !== lane && other.hungry))
+    const withData = own.filter(({ hasData }) => hasData)
+    for (const { dumpId } of withData) this.#laneOf.set(dumpId, lane)
+    const settings = this.#entries.filter(({ desc }) => SETTINGS.includes(desc))
+    const head = this.#archiveOf([...settings, ...own])
+    return { entries: withData.length, stream: () => stream(lane, head, withData.length) }
+  }
+}
+
+async function* stream(lane: Lane, head: Buffer, entries: number): AsyncGenerator<Buffer> {
+  yield head
+  for (let entry = 0; entry < entries; entry++) yield* lane.entry()
+}
+
+/** The entries of the section of data in shares of about the same size; those without data are the first one's. */
+function share(entries: readonly TocEntry[], { ways, bytesOf }: SplitOptions): TocEntry[][] {
+  const data = dataSection(entries)
+  const sizes = new Map(data.map((entry) => [entry, entry.hasData ? bytesOf(nameOf(entry)) : 0]))
+  const total = [...sizes.values()].reduce((sum, size) => sum + size, 0)
+  const count = Math.max(1, Math.min(ways, Math.ceil(total / WORTH_A_WAY)))
+  const shares = Array.from({ length: count }, () => ({ size: 0, entries: new Set<TocEntry>() }))
+  for (const entry of [...data].sort((a, b) => sizes.get(b)! - sizes.get(a)!)) {
+    const lightest = entry.hasData
+      ? shares.reduce((least, other) => (other.size < least.size ? other : least))
+      : shares[0]!
+    lightest.size += sizes.get(entry)!
+    lightest.entries.add(entry)
+  }
+  return shares.map((own) => data.filter((entry) => own.entries.has(entry)))
+}
+
+function dataSection(entries: readonly TocEntry[]): TocEntry[] {
+  let section = NO_SECTION
+  return entries.filter(({ fields, hasData }) => {
+    if (fields.section !== NO_SECTION) section = fields.section
+    return hasData || section === SECTION_DATA
+  })
+}
+
+function nameOf({ namespace, tag }: TocEntry): { schema: string; name: string } {
+  return { schema: namespace, name: tag }
+}
