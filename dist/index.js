@@ -46572,6 +46572,8 @@ function stringBytes(value) {
 
 /** Data are gathered into pieces of at most this many bytes, the unit of compression and of writing. */
 const PIECE_SIZE = 1024 * 1024;
+/** So much of one chunk at hand is worth a piece of its own, which spares a copy. */
+const WHOLE_PIECE = PIECE_SIZE / 4;
 /** No chunk reaches this length: the server sends no message of a gibibyte. */
 const MAX_CHUNK = 2 ** 30;
 /**
@@ -46581,8 +46583,10 @@ const MAX_CHUNK = 2 ** 30;
  */
 class ChunkReader {
     input;
-    arena = Buffer.alloc(0);
+    arena = { bytes: Buffer.alloc(0), users: 0 };
     free = 0;
+    idle = [];
+    arenas = new WeakMap();
     constructor(input) {
         this.input = input;
     }
@@ -46590,21 +46594,40 @@ class ChunkReader {
     async *run(what, left = 0) {
         let state = { read: 0, kept: 0, left, ended: false };
         while (!state.ended) {
+            const whole = this.input.peek(Math.min(state.left, PIECE_SIZE));
+            if (whole.length >= WHOLE_PIECE) {
+                this.input.skip(whole.length);
+                state = { ...state, left: state.left - whole.length };
+                yield whole;
+                continue;
+            }
             this.renewArena();
-            const start = this.free;
+            const { arena, free: start } = this;
+            const { bytes } = arena;
             let end = start;
-            while (!state.ended && this.arena.length - end >= INT_SIZE) {
+            while (!state.ended && bytes.length - end >= INT_SIZE) {
                 await this.input.need(state.left > 0 ? 1 : INT_SIZE, what);
-                const window = this.input.peek(this.arena.length - end);
-                this.arena.set(window, end);
-                state = squeeze(this.arena, end, end + window.length, state.left, this.input.offset);
+                const window = this.input.peek(bytes.length - end);
+                bytes.set(window, end);
+                state = squeeze(bytes, end, end + window.length, state.left, this.input.offset);
                 this.input.skip(state.read);
                 end += state.kept;
             }
             this.free = (end + 3) & ~3;
-            if (end > start)
-                yield this.arena.subarray(start, end);
+            if (end === start)
+                continue;
+            arena.users++;
+            yield bytes.subarray(start, end);
         }
+    }
+    /** Whoever needs a piece no more may say so; memory that is used again is memory that nobody has to collect. */
+    release(piece) {
+        const arena = this.arenas.get(piece.buffer);
+        if (!arena)
+            return;
+        arena.users--;
+        if (arena.users === 0 && arena !== this.arena)
+            this.idle.push(arena);
     }
     /** Length of the chunk that follows, 0 at the end of the run. */
     async length(what) {
@@ -46615,10 +46638,13 @@ class ChunkReader {
     }
     /** Small runs share an arena; a run that fills one leaves it to whoever works on the pieces. */
     renewArena() {
-        if (this.arena.length - this.free >= PIECE_SIZE / 2)
+        if (this.arena.bytes.length - this.free >= PIECE_SIZE / 2)
             return;
-        this.arena = Buffer.allocUnsafeSlow(PIECE_SIZE);
         this.free = 0;
+        if (this.arena.users === 0 && this.arena.bytes.length > 0)
+            return;
+        this.arena = this.idle.pop() ?? { bytes: Buffer.allocUnsafeSlow(PIECE_SIZE), users: 0 };
+        this.arenas.set(this.arena.bytes.buffer, this.arena);
     }
 }
 /**
@@ -46912,14 +46938,15 @@ const DEFAULT_LEVEL = { gzip: 5, zstd: 1 };
 const END_OF_RUN = intBytes(0);
 /** One round trip to a thread a piece: what does not fit makes another one. Compressed, a piece seldom is larger. */
 const OUTPUT_SIZE = 512 * 1024;
-const compressZstd = (0,external_node_util_.promisify)(external_node_zlib_.zstdCompress);
 const compressRaw = (0,external_node_util_.promisify)(external_node_zlib_.deflateRaw);
 /** Makes the encoder of each run for an archive that is compressed so. */
 function runEncoders({ method, level }) {
     if (method === 'gzip')
         return () => new GzipRun(level ?? DEFAULT_LEVEL.gzip);
-    if (method === 'zstd')
-        return () => zstdRun(level ?? DEFAULT_LEVEL.zstd);
+    if (method === 'zstd') {
+        const run = zstdRun(new FrameCompressor(level ?? DEFAULT_LEVEL.zstd));
+        return () => run;
+    }
     return () => PLAIN_RUN;
 }
 /** Algorithm for the header of an archive that is compressed so, and the minor version that first knew it. */
@@ -46934,12 +46961,40 @@ const PLAIN_RUN = { piece: (raw) => chunk(raw), end: () => [END_OF_RUN] };
  * Each chunk is a whole frame that declares its size: a reader may decompress them side by side, and pg_restore reads
  * them one by one.
  */
-function zstdRun(level) {
-    const options = { chunkSize: OUTPUT_SIZE, params: { [external_node_zlib_.constants.ZSTD_c_compressionLevel]: level } };
-    return {
-        piece: async (raw) => chunk(await compressZstd(raw, { ...options, pledgedSrcSize: raw.length })),
-        end: () => [END_OF_RUN],
-    };
+function zstdRun(compressor) {
+    return { piece: async (raw) => chunk(await compressor.frame(raw)), end: () => [END_OF_RUN] };
+}
+/** Makes frames, several at once, with contexts that are used again: each takes a megabyte and some time to make. */
+class FrameCompressor {
+    level;
+    idle = [];
+    constructor(level) {
+        this.level = level;
+    }
+    async frame(raw) {
+        const stream = this.idle.pop() ?? this.open();
+        await new Promise((resolve, reject) => {
+            stream.write(raw, (error) => (error ? reject(error) : resolve()));
+        });
+        const parts = [];
+        for (let part = stream.read(); part !== null; part = stream.read())
+            parts.push(part);
+        this.idle.push(stream);
+        return parts.length === 1 ? parts[0] : Buffer.concat(parts);
+    }
+    /** Each write is a whole frame, and says its size because all of it comes at once (ZSTD_compressStream2 in zstd.h). */
+    open() {
+        const options = {
+            chunkSize: OUTPUT_SIZE,
+            flush: external_node_zlib_.constants.ZSTD_e_end,
+            params: { [external_node_zlib_.constants.ZSTD_c_compressionLevel]: this.level },
+            // A frame waits in the stream until it is taken out as a whole.
+            readableHighWaterMark: Number.MAX_SAFE_INTEGER,
+        };
+        const stream = (0,external_node_zlib_.createZstdCompress)(options);
+        stream.on('error', () => undefined); // who writes hears of it
+        return stream;
+    }
 }
 /**
  * A run is one zlib stream (RFC 1950), for pg_restore stops at the end of the first. Its pieces are deflated apart and
@@ -47109,11 +47164,14 @@ class BlockReader {
                 continue; // an empty frame; an empty chunk would end the run
             this.tally.add(piece);
             const buffers = run.piece(piece);
-            yield {
-                result: buffers instanceof Promise ? buffers.then((ready) => ({ buffers: ready })) : { buffers },
-            };
+            yield { result: buffers instanceof Promise ? this.whenDone(buffers, piece) : { buffers } };
         }
         yield { result: { buffers: run.end() } };
+    }
+    async whenDone(working, piece) {
+        const buffers = await working;
+        this.chunks.release(piece);
+        return { buffers };
     }
     checkComplete() {
         if (this.missing.size === 0)
@@ -47569,8 +47627,9 @@ function writtenHeader(read, { compression, maxMinor }) {
 
 
 
-/** Bytes that a lane keeps in memory before it asks for room on the disk. */
-const IN_MEMORY = 8 * 1024 * 1024;
+/** Bytes that all lanes keep in memory before they ask for room on the disk, and what each has at least. */
+const IN_MEMORY = 16 * 1024 * 1024;
+const LEAST_IN_MEMORY = 2 * 1024 * 1024;
 /** A file is removed when it has been read, so that several small ones give their room back sooner than a large one. */
 const FILE_SIZE = 64 * 1024 * 1024;
 /** Bytes that a runner needs for itself. */
@@ -47617,6 +47676,10 @@ class Lanes {
     }
     changed() {
         return new Promise((wake) => this.#waiting.push(wake));
+    }
+    /** Bytes that each lane may keep in memory. */
+    get memory() {
+        return Math.max(LEAST_IN_MEMORY, IN_MEMORY / this.all.length);
     }
     /** Takes room on the disk, or says that there is none. */
     take(bytes) {
@@ -47668,7 +47731,7 @@ class Lane {
         const bytes = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
         for (;;) {
             this.#lanes.check();
-            if (this.#inMemory < IN_MEMORY) {
+            if (this.#inMemory < this.#lanes.memory) {
                 this.#queue.push(...buffers);
                 this.#inMemory += bytes;
                 return this.#lanes.ring();

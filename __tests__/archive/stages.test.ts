@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { buffer } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
@@ -96,6 +97,15 @@ test('rows longer than a piece, and many pieces, keep their order', async () => 
     const decoded = await pass(decoder, await encode(sample, compression))
     assert.equal(decoder.report().rows, 6)
     assert.ok(payload(decoded).equals(Buffer.concat(data)))
+  }
+})
+
+test('data that cannot be compressed keep their order as well', async () => {
+  const data = Array.from({ length: 40 }, () => randomBytes(400_000))
+  const sample: Sample = { entries: [{ id: 1, desc: 'TABLE DATA', copy: 'COPY', data }] }
+  for (const compression of METHODS) {
+    const decoded = await pass(createDecoder({ jobs: 4 }), await encode(sample, compression))
+    assert.ok(payload(decoded).equals(Buffer.concat(data)), nameOf(compression))
   }
 })
 

@@ -4,8 +4,11 @@ import { makeData } from '../support/sample.ts'
 import { type Bench, startBench, succeeded } from './bench.ts'
 
 let bench: Bench
-/** Megabytes; `npm test` takes the small ones, a human may ask for a gigabyte. */
-const sizes = (process.env.PGCLONE_TEST_SIZES ?? '100 400').split(' ').map(Number)
+/**
+ * Megabytes; a human may ask for gigabytes. A smaller database is dumped before there is so much garbage that it is
+ * collected at its usual pace.
+ */
+const sizes = (process.env.PGCLONE_TEST_SIZES ?? '400 700').split(' ').map(Number)
 
 before(async () => {
   bench = await startBench()
@@ -34,8 +37,8 @@ for (const [what, way] of ways) {
       const figures = peak.map((megabytes, index) => `${sizes[index]} MB → ${Math.round(megabytes)} MB`)
       t.diagnostic(`${command}: ${figures.join(', ')}`)
     }
-    assert.ok(Math.max(...peaks.dump) < Math.min(...peaks.dump) * 1.2, `dump: ${peaks.dump} MB`)
-    // A small restore ends before the garbage collector has reached its usual pace.
-    assert.ok(Math.max(...peaks.restore) < Math.max(...peaks.dump) * 1.2, `restore: ${peaks.restore} MB`)
+    assert.ok(Math.max(...peaks.dump, ...peaks.restore) < 300, JSON.stringify(peaks))
+    for (const [command, peak] of Object.entries(peaks))
+      assert.ok(Math.max(...peak) < Math.min(...peak) * 1.2, `${command}: ${peak} MB`)
   })
 }

@@ -116,11 +116,15 @@ export class BlockReader {
       if (piece.length === 0) continue // an empty frame; an empty chunk would end the run
       this.tally.add(piece)
       const buffers = run.piece(piece)
-      yield {
-        result: buffers instanceof Promise ? buffers.then((ready) => ({ buffers: ready })) : { buffers },
-      }
+      yield { result: buffers instanceof Promise ? this.whenDone(buffers, piece) : { buffers } }
     }
     yield { result: { buffers: run.end() } }
+  }
+
+  private async whenDone(working: Promise<Buffer[]>, piece: Buffer): Promise<Output> {
+    const buffers = await working
+    this.chunks.release(piece)
+    return { buffers }
   }
 
   private checkComplete(): void {

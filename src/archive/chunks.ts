@@ -4,11 +4,17 @@ import { type ByteSource, INT_SIZE } from './source.ts'
 /** Data are gathered into pieces of at most this many bytes, the unit of compression and of writing. */
 export const PIECE_SIZE = 1024 * 1024
 
+/** So much of one chunk at hand is worth a piece of its own, which spares a copy. */
+const WHOLE_PIECE = PIECE_SIZE / 4
+
 /** No chunk reaches this length: the server sends no message of a gibibyte. */
 const MAX_CHUNK = 2 ** 30
 
 /** What `squeeze` did: bytes read, payload bytes kept, payload still to come of the last chunk. */
 type Squeezed = { read: number; kept: number; left: number; ended: boolean }
+
+/** Memory for pieces, and how many of them are in use. */
+type Arena = { bytes: Buffer; users: number }
 
 /**
  * Reads runs of chunks: each a length and that many bytes, a zero length ends the run (_skipData in
@@ -17,8 +23,10 @@ type Squeezed = { read: number; kept: number; left: number; ended: boolean }
  */
 export class ChunkReader {
   private readonly input: ByteSource
-  private arena = Buffer.alloc(0)
+  private arena: Arena = { bytes: Buffer.alloc(0), users: 0 }
   private free = 0
+  private readonly idle: Arena[] = []
+  private readonly arenas = new WeakMap<ArrayBufferLike, Arena>()
 
   constructor(input: ByteSource) {
     this.input = input
@@ -28,20 +36,38 @@ export class ChunkReader {
   async *run(what: string, left = 0): AsyncGenerator<Buffer> {
     let state: Squeezed = { read: 0, kept: 0, left, ended: false }
     while (!state.ended) {
+      const whole = this.input.peek(Math.min(state.left, PIECE_SIZE))
+      if (whole.length >= WHOLE_PIECE) {
+        this.input.skip(whole.length)
+        state = { ...state, left: state.left - whole.length }
+        yield whole
+        continue
+      }
       this.renewArena()
-      const start = this.free
+      const { arena, free: start } = this
+      const { bytes } = arena
       let end = start
-      while (!state.ended && this.arena.length - end >= INT_SIZE) {
+      while (!state.ended && bytes.length - end >= INT_SIZE) {
         await this.input.need(state.left > 0 ? 1 : INT_SIZE, what)
-        const window = this.input.peek(this.arena.length - end)
-        this.arena.set(window, end)
-        state = squeeze(this.arena, end, end + window.length, state.left, this.input.offset)
+        const window = this.input.peek(bytes.length - end)
+        bytes.set(window, end)
+        state = squeeze(bytes, end, end + window.length, state.left, this.input.offset)
         this.input.skip(state.read)
         end += state.kept
       }
       this.free = (end + 3) & ~3
-      if (end > start) yield this.arena.subarray(start, end)
+      if (end === start) continue
+      arena.users++
+      yield bytes.subarray(start, end)
     }
+  }
+
+  /** Whoever needs a piece no more may say so; memory that is used again is memory that nobody has to collect. */
+  release(piece: Buffer): void {
+    const arena = this.arenas.get(piece.buffer)
+    if (!arena) return
+    arena.users--
+    if (arena.users === 0 && arena !== this.arena) this.idle.push(arena)
   }
 
   /** Length of the chunk that follows, 0 at the end of the run. */
@@ -54,9 +80,11 @@ export class ChunkReader {
 
   /** Small runs share an arena; a run that fills one leaves it to whoever works on the pieces. */
   private renewArena(): void {
-    if (this.arena.length - this.free >= PIECE_SIZE / 2) return
-    this.arena = Buffer.allocUnsafeSlow(PIECE_SIZE)
+    if (this.arena.bytes.length - this.free >= PIECE_SIZE / 2) return
     this.free = 0
+    if (this.arena.users === 0 && this.arena.bytes.length > 0) return
+    this.arena = this.idle.pop() ?? { bytes: Buffer.allocUnsafeSlow(PIECE_SIZE), users: 0 }
+    this.arenas.set(this.arena.bytes.buffer, this.arena)
   }
 }
 

@@ -1,5 +1,6 @@
+import type { DuplexOptions } from 'node:stream'
 import { promisify } from 'node:util'
-import { constants, deflateRaw, zstdCompress } from 'node:zlib'
+import { constants, createZstdCompress, deflateRaw, type ZstdCompress, type ZstdOptions } from 'node:zlib'
 import { ALGORITHM_BYTE, type Algorithm } from './header.ts'
 import { intBytes } from './source.ts'
 
@@ -26,13 +27,15 @@ const END_OF_RUN = intBytes(0)
 /** One round trip to a thread a piece: what does not fit makes another one. Compressed, a piece seldom is larger. */
 const OUTPUT_SIZE = 512 * 1024
 
-const compressZstd = promisify(zstdCompress)
 const compressRaw = promisify(deflateRaw)
 
 /** Makes the encoder of each run for an archive that is compressed so. */
 export function runEncoders({ method, level }: Compression): () => RunEncoder {
   if (method === 'gzip') return () => new GzipRun(level ?? DEFAULT_LEVEL.gzip)
-  if (method === 'zstd') return () => zstdRun(level ?? DEFAULT_LEVEL.zstd)
+  if (method === 'zstd') {
+    const run = zstdRun(new FrameCompressor(level ?? DEFAULT_LEVEL.zstd))
+    return () => run
+  }
   return () => PLAIN_RUN
 }
 
@@ -51,11 +54,42 @@ const PLAIN_RUN: RunEncoder = { piece: (raw) => chunk(raw), end: () => [END_OF_R
  * Each chunk is a whole frame that declares its size: a reader may decompress them side by side, and pg_restore reads
  * them one by one.
  */
-function zstdRun(level: number): RunEncoder {
-  const options = { chunkSize: OUTPUT_SIZE, params: { [constants.ZSTD_c_compressionLevel]: level } }
-  return {
-    piece: async (raw) => chunk(await compressZstd(raw, { ...options, pledgedSrcSize: raw.length })),
-    end: () => [END_OF_RUN],
+function zstdRun(compressor: FrameCompressor): RunEncoder {
+  return { piece: async (raw) => chunk(await compressor.frame(raw)), end: () => [END_OF_RUN] }
+}
+
+/** Makes frames, several at once, with contexts that are used again: each takes a megabyte and some time to make. */
+class FrameCompressor {
+  private readonly level: number
+  private readonly idle: ZstdCompress[] = []
+
+  constructor(level: number) {
+    this.level = level
+  }
+
+  async frame(raw: Buffer): Promise<Buffer> {
+    const stream = this.idle.pop() ?? this.open()
+    await new Promise<void>((resolve, reject) => {
+      stream.write(raw, (error) => (error ? reject(error) : resolve()))
+    })
+    const parts: Buffer[] = []
+    for (let part = stream.read(); part !== null; part = stream.read()) parts.push(part)
+    this.idle.push(stream)
+    return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
+  }
+
+  /** Each write is a whole frame, and says its size because all of it comes at once (ZSTD_compressStream2 in zstd.h). */
+  private open(): ZstdCompress {
+    const options: ZstdOptions & Pick<DuplexOptions, 'readableHighWaterMark'> = {
+      chunkSize: OUTPUT_SIZE,
+      flush: constants.ZSTD_e_end,
+      params: { [constants.ZSTD_c_compressionLevel]: this.level },
+      // A frame waits in the stream until it is taken out as a whole.
+      readableHighWaterMark: Number.MAX_SAFE_INTEGER,
+    }
+    const stream = createZstdCompress(options)
+    stream.on('error', () => undefined) // who writes hears of it
+    return stream
   }
 }
 

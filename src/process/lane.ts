@@ -3,8 +3,9 @@ import { type FileHandle, open, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { notePending } from './pending.ts'
 
-/** Bytes that a lane keeps in memory before it asks for room on the disk. */
-const IN_MEMORY = 8 * 1024 * 1024
+/** Bytes that all lanes keep in memory before they ask for room on the disk, and what each has at least. */
+const IN_MEMORY = 16 * 1024 * 1024
+const LEAST_IN_MEMORY = 2 * 1024 * 1024
 
 /** A file is removed when it has been read, so that several small ones give their room back sooner than a large one. */
 const FILE_SIZE = 64 * 1024 * 1024
@@ -61,6 +62,11 @@ export class Lanes {
 
   changed(): Promise<void> {
     return new Promise((wake) => this.#waiting.push(wake))
+  }
+
+  /** Bytes that each lane may keep in memory. */
+  get memory(): number {
+    return Math.max(LEAST_IN_MEMORY, IN_MEMORY / this.all.length)
   }
 
   /** Takes room on the disk, or says that there is none. */
@@ -120,7 +126,7 @@ export class Lane {
     const bytes = buffers.reduce((sum, buffer) => sum + buffer.length, 0)
     for (;;) {
       this.#lanes.check()
-      if (this.#inMemory < IN_MEMORY) {
+      if (this.#inMemory < this.#lanes.memory) {
         this.#queue.push(...buffers)
         this.#inMemory += bytes
         return this.#lanes.ring()
