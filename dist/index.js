@@ -45765,20 +45765,30 @@ function splitNames(list) {
 
 
 
-/** Creates the empty database into which a dump is restored beside the live one. */
+/**
+ * Creates the empty database into which a dump is restored beside the live one. Its sessions do not wait for the disk:
+ * should the server die, nobody needs it any more, and the swap is on the disk with all that came before it.
+ */
 async function createStaging({ session, server, run }, target, wanted) {
-    const staging = await temporary(session, server, names_temporaryName(target));
+    const staging = await temporary(session, server, { name: names_temporaryName(target), copied: false });
     try {
         const refused = await createDatabase(session, server, staging.name, wanted);
         if (refused)
             log.warning(`The server cannot make a database with the locale of the dump (${refused}); sorting may differ`);
         await commentDatabase(session, staging.name, markerText('staging', target, run));
+        await session.execute(`ALTER DATABASE ${identifier(staging.name)} SET synchronous_commit = off`);
         return staging;
     }
     catch (error) {
         await staging.drop();
         throw error;
     }
+}
+/** From here on its sessions wait for the disk, as the server wants it; for a staging database that is to go live. */
+async function settle({ session }, { name, copied }) {
+    // A copy has the settings of no other database.
+    if (!copied)
+        await session.execute(`ALTER DATABASE ${identifier(name)} RESET synchronous_commit`);
 }
 /** Copies smaller than this are made through the write-ahead log, which spares the server two checkpoints. */
 const SMALL = 64 * 1024 * 1024;
@@ -45804,7 +45814,7 @@ async function copyStatements({ session, server }, from, to) {
  */
 async function copyDatabase(maker, from, target, tablespace) {
     const { session, server, run } = maker;
-    const copy = await temporary(session, server, names_temporaryName(target));
+    const copy = await temporary(session, server, { name: names_temporaryName(target), copied: true });
     try {
         await runCopy(session, await copyStatements(maker, from, { name: copy.name, tablespace }));
         await commentDatabase(session, copy.name, markerText('staging', target, run));
@@ -45834,11 +45844,11 @@ function commentDatabase(session, database, text) {
     return session.execute(commentStatement(database, text));
 }
 /** Noted for the post step, and locked, so that no sweep takes it for a dead run's while we live. */
-async function temporary(session, server, name) {
+async function temporary(session, server, { name, copied }) {
     await tryLock(session, name);
     const forget = notePending({ kind: 'database', name });
     return {
-        name,
+        ...{ name, copied },
         release: forget,
         drop: async () => {
             try {
@@ -48376,11 +48386,12 @@ function startRestore(pgRestore, inputs, env) {
 function startSplitRestore(restorer, options) {
     const work = new SplitRestore(restorer, options);
     const loaded = work.load();
+    const stream = untilClosed(work.stream);
     return {
-        stream: work.stream,
+        stream,
         died: loaded.then(() => new Promise(() => undefined), (reason) => reason),
         commit: async () => {
-            work.stream.end();
+            stream.end();
             await loaded;
             await work.finish();
             await work.clear();
@@ -48403,6 +48414,7 @@ class SplitRestore {
     constructor(restorer, options) {
         this.#restorer = restorer;
         this.#options = options;
+        this.stream.on('error', () => undefined); // why nobody reads it any more is told by who read it
     }
     /** Everything that can be done while the archive arrives. */
     async load() {
@@ -49363,9 +49375,10 @@ async function replaceDatabase(context, { what, check, build, hooks }) {
         const { staging, result } = await build(target);
         const points = [];
         try {
+            await settle(target.maker, staging);
             if (inputs.reversible)
                 points.push(await copyDatabase(target.maker, staging.name, target.name, null));
-            await replace_finish(context, target, staging.name, hooks);
+            await replace_finish(context, target, staging, hooks);
             const previous = await swapIn(context, target, staging, points[0] ?? null);
             return { result, database: target.name, previous, server: target.server };
         }
@@ -49424,16 +49437,17 @@ async function lookAtTarget(context, session) {
     };
 }
 /** Hooks, assertions, statistics, and the properties of the database that is to be replaced. */
-async function replace_finish(context, target, staging, hooks) {
+async function replace_finish(context, target, { name, copied }, hooks) {
     const { client, properties, session } = target;
-    const connection = onDatabase(prepare_connectionOf(context), staging);
+    const connection = onDatabase(prepare_connectionOf(context), name);
     const options = { ...context, psql: client.psql };
     await runHooks('pre-swap-hooks', hooks, connection, options);
     await checkAssertions(context.inputs.verifySql, connection, options);
-    await analyze(context, client, staging);
+    if (!copied || hooks.length > 0)
+        await analyze(context, client, name);
     // The comment is for the swap: until then it says that this is a staging database.
     if (properties)
-        await session.execute(...propertyStatements(staging, { ...properties, comment: null }));
+        await session.execute(...propertyStatements(name, { ...properties, comment: null }));
 }
 /** A dump carries no planner statistics; without them the first queries are slow. */
 async function analyze(context, { psql }, database) {
@@ -51754,6 +51768,7 @@ async function lastLine(stream) {
 
 
 
+
 /** Finds the dump that `dump-key` names. */
 async function findDump(context) {
     return await log.group('Find the dump', () => lookForDump(context));
@@ -51784,7 +51799,11 @@ async function receive(context, { storage, chosen }, receiver, openSink) {
     const { select, leftOut } = startSelecting(context, receiver);
     const clientMajor = receiver.client.major;
     const total = chosen.manifest && { bytes: chosen.manifest.rawBytes, of: 'the data' };
-    const open = { openSource: () => storage.download(chosen.key), openSink, clientMajor, select, meter, total };
+    const open = {
+        openSource: () => storage.download(chosen.key),
+        openSink: () => openSink().then(patient),
+        ...{ clientMajor, select, meter, total },
+    };
     const { sink, report } = await moveArchive(context, open).catch((error) => Promise.reject(explainDamage(error, chosen, meter)));
     try {
         checkReceived(chosen, meter, report(), leftOut());
@@ -51796,6 +51815,15 @@ async function receive(context, { storage, chosen }, receiver, openSink) {
     await finishRestore(sink, context.signal);
     log.info(`Received all ${formatBytes(meter.bytes)}, ${describeRows(report())}${chosen.manifest ? ', as in the manifest' : ''}`);
     return { sha256: meter.sha256, counted: report(), archive: report(), leftOut: leftOut() };
+}
+/** Milliseconds that a download may go on after the restore of it has failed. */
+const receive_PATIENCE = 30_000;
+/**
+ * A sink that tells of its end when the data have passed, or when that takes too long. By then it is known whether they
+ * are what was dumped; what `pg_restore` says of data that were altered on the way leads nowhere.
+ */
+function patient(sink) {
+    return { ...sink, died: sink.died.then((reason) => (0,external_node_timers_promises_namespaceObject.setTimeout)(receive_PATIENCE, reason, { ref: false })) };
 }
 /** An archive that ends too early is most often a download that did. */
 function explainDamage(error, { key, size }, meter) {
@@ -52004,6 +52032,7 @@ async function makeTemplate(context, target, name, restore) {
     log.info(`There is no template of this dump and recipe yet; making "${name}"`);
     const staging = await restore();
     try {
+        await settle(maker, staging);
         const { baked } = splitHooks(context.inputs);
         const connection = onDatabase(context.inputs.connection, staging.name);
         await runHooks('pre-swap-hooks', baked, connection, { ...context, psql: client.psql });

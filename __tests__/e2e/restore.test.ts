@@ -10,7 +10,7 @@ let bench: Bench
 let key: string
 
 before(async () => {
-  bench = await startBench()
+  bench = await startBench({ settings: { synchronous_commit: 'on' } })
   await bench.postgres.createDatabase('app')
   await bench.postgres.psql('app', `create table state as select 'new' as state; create table more (id int)`)
   await bench.postgres.psql(
@@ -46,6 +46,25 @@ async function catalogue(name: string): Promise<unknown> {
   )
   return row
 }
+
+test('nothing waits for the disk while it is restored, and everything that is live does', async () => {
+  const { postgres } = bench
+  await postgres.createDatabase('modes')
+  const modes = `select current_setting('synchronous_commit') as mode`
+  await postgres.psql('modes', `create materialized view while_restored as ${modes}`)
+  const modeKey = await bench.dump('folder', 'modes')
+  const hook = ['create table in_a_hook as', modes].join(' ')
+  for (const jobs of ['1', '2']) {
+    const hooks = { 'pre-swap-hooks': `psql -c "${hook}"`, reversible: 'true', jobs }
+    succeeded(await restore('mode', { 'dump-key': modeKey, ...hooks }))
+    assert.equal(await postgres.psql('mode', 'select mode from while_restored'), 'off')
+    assert.equal(await postgres.psql('mode', 'select mode from in_a_hook'), 'on')
+    assert.equal(await postgres.psql('mode', modes), 'on')
+    assert.equal(await postgres.psql('mode__post', modes), 'on')
+  }
+  for (const name of ['modes', 'mode', 'mode__pre', 'mode__post'])
+    await postgres.psql('postgres', `drop database ${name}`)
+})
 
 test('a missing target is created, an existing one replaced as a whole', async () => {
   const { postgres, folder } = bench

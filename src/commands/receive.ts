@@ -1,8 +1,9 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import type { ArchiveReport } from '../archive/archive.ts'
 import type { Context } from '../context.ts'
 import type { LeftOut } from '../database/selection.ts'
 import { PassingError } from '../process/failure.ts'
-import { Meter } from '../process/transfer.ts'
+import { Meter, type Sink } from '../process/transfer.ts'
 import { formatBytes, formatCount, formatDuration } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { describeRows } from '../report/progress.ts'
@@ -67,7 +68,11 @@ export async function receive(
   const { select, leftOut } = startSelecting(context, receiver)
   const clientMajor = receiver.client.major
   const total = chosen.manifest && { bytes: chosen.manifest.rawBytes, of: 'the data' }
-  const open = { openSource: () => storage.download(chosen.key), openSink, clientMajor, select, meter, total }
+  const open = {
+    openSource: () => storage.download(chosen.key),
+    openSink: () => openSink().then(patient),
+    ...{ clientMajor, select, meter, total },
+  }
   const { sink, report } = await moveArchive(context, open).catch((error) =>
     Promise.reject(explainDamage(error, chosen, meter)),
   )
@@ -82,6 +87,17 @@ export async function receive(
     `Received all ${formatBytes(meter.bytes)}, ${describeRows(report())}${chosen.manifest ? ', as in the manifest' : ''}`,
   )
   return { sha256: meter.sha256, counted: report(), archive: report(), leftOut: leftOut() }
+}
+
+/** Milliseconds that a download may go on after the restore of it has failed. */
+const PATIENCE = 30_000
+
+/**
+ * A sink that tells of its end when the data have passed, or when that takes too long. By then it is known whether they
+ * are what was dumped; what `pg_restore` says of data that were altered on the way leads nowhere.
+ */
+function patient(sink: Sink): Sink {
+  return { ...sink, died: sink.died.then((reason) => wait(PATIENCE, reason, { ref: false })) }
 }
 
 /** An archive that ends too early is most often a download that did. */

@@ -13,7 +13,7 @@ import {
 } from '../database/properties.ts'
 import { identifier, Session } from '../database/psql.ts'
 import { dropDatabase, lockTarget, lookAtServer, openMaintenance, type Server } from '../database/server.ts'
-import { copyDatabase, type Maker, markerText, type TemporaryDatabase } from '../database/staging.ts'
+import { copyDatabase, type Maker, markerText, settle, type TemporaryDatabase } from '../database/staging.ts'
 import { refuseStandby } from '../database/standby.ts'
 import { swapDatabases } from '../database/swap.ts'
 import { sweepDatabases } from '../database/sweep.ts'
@@ -84,8 +84,9 @@ export async function replaceDatabase<Result>(
   const { staging, result } = await build(target)
   const points: TemporaryDatabase[] = []
   try {
+    await settle(target.maker, staging)
     if (inputs.reversible) points.push(await copyDatabase(target.maker, staging.name, target.name, null))
-    await finish(context, target, staging.name, hooks)
+    await finish(context, target, staging, hooks)
     const previous = await swapIn(context, target, staging, points[0] ?? null)
     return { result, database: target.name, previous, server: target.server }
   } catch (error) {
@@ -143,17 +144,17 @@ async function lookAtTarget(context: Context, session: Session): Promise<Target>
 async function finish(
   context: Context,
   target: Target,
-  staging: string,
+  { name, copied }: TemporaryDatabase,
   hooks: readonly string[],
 ): Promise<void> {
   const { client, properties, session } = target
-  const connection = onDatabase(connectionOf(context), staging)
+  const connection = onDatabase(connectionOf(context), name)
   const options = { ...context, psql: client.psql }
   await runHooks('pre-swap-hooks', hooks, connection, options)
   await checkAssertions(context.inputs.verifySql, connection, options)
-  await analyze(context, client, staging)
+  if (!copied || hooks.length > 0) await analyze(context, client, name)
   // The comment is for the swap: until then it says that this is a staging database.
-  if (properties) await session.execute(...propertyStatements(staging, { ...properties, comment: null }))
+  if (properties) await session.execute(...propertyStatements(name, { ...properties, comment: null }))
 }
 
 /** A dump carries no planner statistics; without them the first queries are slow. */

@@ -9,7 +9,7 @@ import { hookCommand, runHooks } from '../database/hooks.ts'
 import { commentStatement } from '../database/properties.ts'
 import { identifier, type Session } from '../database/psql.ts'
 import { dropDatabase, tryLock, unlock } from '../database/server.ts'
-import { copyDatabase, markerText, type TemporaryDatabase } from '../database/staging.ts'
+import { copyDatabase, markerText, settle, type TemporaryDatabase } from '../database/staging.ts'
 import type { Inputs } from '../inputs/inputs.ts'
 import { log } from '../report/log.ts'
 import type { Manifest } from '../storage/manifest.ts'
@@ -103,6 +103,7 @@ async function makeTemplate(
   log.info(`There is no template of this dump and recipe yet; making "${name}"`)
   const staging = await restore()
   try {
+    await settle(maker, staging)
     const { baked } = splitHooks(context.inputs)
     const connection = onDatabase(context.inputs.connection!, staging.name)
     await runHooks('pre-swap-hooks', baked, connection, { ...context, psql: client.psql })

@@ -22,14 +22,15 @@ export type Restorer = { pgRestore: string; inputs: RestoreInputs; env: Record<s
 export function startSplitRestore(restorer: Restorer, options: SplitOptions & { jobs: number }): Sink {
   const work = new SplitRestore(restorer, options)
   const loaded = work.load()
+  const stream = untilClosed(work.stream)
   return {
-    stream: work.stream,
+    stream,
     died: loaded.then(
       () => new Promise<never>(() => undefined),
       (reason: Error) => reason,
     ),
     commit: async () => {
-      work.stream.end()
+      stream.end()
       await loaded
       await work.finish()
       await work.clear()
@@ -54,6 +55,7 @@ class SplitRestore {
   constructor(restorer: Restorer, options: SplitOptions & { jobs: number }) {
     this.#restorer = restorer
     this.#options = options
+    this.stream.on('error', () => undefined) // why nobody reads it any more is told by who read it
   }
 
   /** Everything that can be done while the archive arrives. */

@@ -10,6 +10,8 @@ import { dropDatabase, type Server, tryLock } from './server.ts'
 /** A database that lives only during a run, under a name that nobody knows. */
 export type TemporaryDatabase = {
   readonly name: string
+  /** A copy of files, which has the planner's statistics of its original. */
+  readonly copied: boolean
   /** It has become something else; it is not ours to drop any more. */
   release(): void
   /** Drops it. Does not throw: what could not be dropped is left to the post step, with a warning. */
@@ -19,13 +21,16 @@ export type TemporaryDatabase = {
 /** Who makes databases, where, and for which workflow run. */
 export type Maker = { session: Session; server: Server; run: string }
 
-/** Creates the empty database into which a dump is restored beside the live one. */
+/**
+ * Creates the empty database into which a dump is restored beside the live one. Its sessions do not wait for the disk:
+ * should the server die, nobody needs it any more, and the swap is on the disk with all that came before it.
+ */
 export async function createStaging(
   { session, server, run }: Maker,
   target: string,
   wanted: { locale: Locale | null; tablespace: string | null },
 ): Promise<TemporaryDatabase> {
-  const staging = await temporary(session, server, temporaryName(target))
+  const staging = await temporary(session, server, { name: temporaryName(target), copied: false })
   try {
     const refused = await createDatabase(session, server, staging.name, wanted)
     if (refused)
@@ -33,11 +38,18 @@ export async function createStaging(
         `The server cannot make a database with the locale of the dump (${refused}); sorting may differ`,
       )
     await commentDatabase(session, staging.name, markerText('staging', target, run))
+    await session.execute(`ALTER DATABASE ${identifier(staging.name)} SET synchronous_commit = off`)
     return staging
   } catch (error) {
     await staging.drop()
     throw error
   }
+}
+
+/** From here on its sessions wait for the disk, as the server wants it; for a staging database that is to go live. */
+export async function settle({ session }: Maker, { name, copied }: TemporaryDatabase): Promise<void> {
+  // A copy has the settings of no other database.
+  if (!copied) await session.execute(`ALTER DATABASE ${identifier(name)} RESET synchronous_commit`)
 }
 
 /** Copies smaller than this are made through the write-ahead log, which spares the server two checkpoints. */
@@ -74,7 +86,7 @@ export async function copyDatabase(
   tablespace: string | null,
 ): Promise<TemporaryDatabase> {
   const { session, server, run } = maker
-  const copy = await temporary(session, server, temporaryName(target))
+  const copy = await temporary(session, server, { name: temporaryName(target), copied: true })
   try {
     await runCopy(session, await copyStatements(maker, from, { name: copy.name, tablespace }))
     await commentDatabase(session, copy.name, markerText('staging', target, run))
@@ -106,11 +118,15 @@ export function commentDatabase(session: Session, database: string, text: string
 }
 
 /** Noted for the post step, and locked, so that no sweep takes it for a dead run's while we live. */
-async function temporary(session: Session, server: Server, name: string): Promise<TemporaryDatabase> {
+async function temporary(
+  session: Session,
+  server: Server,
+  { name, copied }: Pick<TemporaryDatabase, 'name' | 'copied'>,
+): Promise<TemporaryDatabase> {
   await tryLock(session, name)
   const forget = notePending({ kind: 'database', name })
   return {
-    name,
+    ...{ name, copied },
     release: forget,
     drop: async () => {
       try {
