@@ -2,6 +2,7 @@
  * `npm run bench -- [--sizes 100,1000] [--runs 5] [--write]`: times the Action against the usual pipelines, on one
  * machine, in turns, and prints medians and ratios. `--write` puts the table into docs/performance.md.
  */
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -157,6 +158,7 @@ function copyContenders(bench: Bench): Contender[] {
           target,
         ),
     },
+    ...pgcopydb(bench, before),
     { name: 'ours: copy, stream', before, run: () => action(bench, { ...inputs, 'copy-method': 'stream' }) },
     {
       name: 'ours: copy, one job',
@@ -170,6 +172,31 @@ function copyContenders(bench: Bench): Contender[] {
     },
   ]
 }
+
+/** The fastest copier that we know of, where it is installed; it keeps everything but the data in a folder. */
+function pgcopydb({ postgres, database }: Bench, before: () => Promise<void>): Contender[] {
+  if (spawnSync('pgcopydb', ['--version']).status !== 0) return []
+  const jobs = availableParallelism()
+  const work = join(folder, 'pgcopydb')
+  const env = {
+    PGCOPYDB_SOURCE_PGURI: postgres.url(database),
+    PGCOPYDB_TARGET_PGURI: postgres.url('restored'),
+  }
+  const run = `pgcopydb clone --table-jobs ${jobs} --index-jobs ${jobs} --no-owner --no-acl --dir ${work}`
+  return [
+    {
+      name: `pgcopydb clone, ${jobs} jobs`,
+      before: async () => {
+        rmSync(work, { recursive: true, force: true })
+        await before()
+      },
+      run: () => shell(run, env),
+    },
+  ]
+}
+
+/** What a server has by default, where that of the tests is set to lose data when the machine dies. */
+const DEFAULTS = { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on' }
 
 /** An empty database to restore into. */
 async function recreate(postgres: Postgres): Promise<void> {
@@ -235,7 +262,9 @@ function table(title: string, results: Result[]): string {
 }
 
 async function bench(megabytes: number, client: { directory: string }): Promise<string[]> {
-  await using postgres = await startPostgres({ settings: { shared_buffers: '512MB', max_wal_size: '4GB' } })
+  await using postgres = await startPostgres({
+    settings: { ...DEFAULTS, shared_buffers: '512MB', max_wal_size: '4GB' },
+  })
   await using s3 = await startS3()
   const setup: Bench = { postgres, s3, bin: client.directory, database: 'bench', megabytes }
   await makeBenchData(postgres, 'bench', megabytes)

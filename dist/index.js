@@ -46193,7 +46193,12 @@ async function writeSummary({ inputs, environment }, markdown) {
     if (!inputs.summary || !environment.GITHUB_STEP_SUMMARY)
         return;
     const warnings = takeWarnings().map((text) => `⚠️ ${prose(text)}`);
-    await summary.addRaw(`${hideSecrets([markdown, ...warnings].join('\n\n'))}\n\n`).write();
+    const text = `${hideSecrets([markdown, ...warnings].join('\n\n'))}\n\n`;
+    // The work is done, or has failed for a reason of its own; a summary that cannot be written changes neither.
+    await summary
+        .addRaw(text)
+        .write()
+        .catch((error) => log.warning(`The job summary could not be written: ${error.message}`));
 }
 /**
  * Why a step failed, and what it was about.
@@ -53421,8 +53426,7 @@ async function main_run() {
 async function main_fail(reason, inputs) {
     log.failed(reason, inputs ? `pgclone: ${inputs.command} failed` : 'pgclone: wrong inputs');
     const context = { inputs: inputs ?? { summary: wantsSummary(process.env) }, environment: process.env };
-    // What went wrong is said; a summary that cannot be written must not take its place.
-    await writeSummary(context, failureSummary(reason, inputs, process.env)).catch(() => undefined);
+    await writeSummary(context, failureSummary(reason, inputs, process.env));
 }
 async function main_runCommand(context) {
     const { namedSet } = context.inputs;

@@ -55,8 +55,7 @@ export async function run(): Promise<void> {
 async function fail(reason: string, inputs: Inputs | null): Promise<void> {
   log.failed(reason, inputs ? `pgclone: ${inputs.command} failed` : 'pgclone: wrong inputs')
   const context = { inputs: inputs ?? { summary: wantsSummary(process.env) }, environment: process.env }
-  // What went wrong is said; a summary that cannot be written must not take its place.
-  await writeSummary(context, failureSummary(reason, inputs, process.env)).catch(() => undefined)
+  await writeSummary(context, failureSummary(reason, inputs, process.env))
 }
 
 async function runCommand(context: Context): Promise<void> {

@@ -145,3 +145,10 @@ test('a plain file of pg_dump is restored by its full key, and by nothing else',
     },
   ])
 })
+
+test('a summary that cannot be written does not make a committed dump a failed one', async () => {
+  const env = { GITHUB_STEP_SUMMARY: join(bench.folder, 'no', 'such', 'file') }
+  const run = succeeded(await bench.run('dump', 'folder', 'small', {}, { env }))
+  assert.ok(run.outputs['dump-key'])
+  assert.match(run.warnings.join(), /The job summary could not be written: .*no.such.file/)
+})

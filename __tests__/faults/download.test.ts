@@ -51,6 +51,13 @@ function flipped(at: number): Buffer {
   return altered
 }
 
+/** With a byte that is in no text in UTF-8, so that pg_restore stops there. */
+function refused(share: number): Buffer {
+  const altered = Buffer.from(bytes)
+  altered[Math.floor(bytes.length * share)] = 0xff
+  return altered
+}
+
 /** The number of a scenario stands before the whole. */
 const numbered = (subject: string, what: string) =>
   what.startsWith('#') ? `${what.slice(0, 3)} ${subject} ${what.slice(4)}` : `${subject} ${what}`
@@ -74,6 +81,12 @@ const stored: [string, () => [Uint8Array | null, object | string | null], RegExp
     () => [flipped(bytes.length - 1), manifest],
     /is not what was dumped \(SHA-256|is damaged/,
   ],
+  [
+    '#22 altered into text that no table takes',
+    () => [refused(0.25), manifest],
+    /is not what was dumped \(SHA-256/,
+  ],
+  ['#22 altered so near its end', () => [refused(0.9), manifest], /is not what was dumped \(SHA-256/],
   ['gone', () => [null, manifest], /There is no dump|data is gone/],
   ['#24 cut, and nobody recorded its size', () => [cutAt(middle()), null], /is damaged: the archive ends/],
   ['no archive at all', () => [Buffer.from('\0'.repeat(1000)), null], /is damaged/],
@@ -109,7 +122,7 @@ for (const [index, [what, content, says]] of stored.entries()) {
   test(numbered('the stored dump is', what), async () => {
     const harm = await witness(bench, 'live')
     await put('folder', ...content())
-    // Streaming and from a spooled file take turns.
+    // One job and two take turns.
     const jobs = String(1 + (index % 2))
     const run = await bench.run('restore', 'folder', 'live', { 'dump-key': key, jobs })
     // Whole again, so that only what the run left is found: the damaged dump is ours.

@@ -2,7 +2,7 @@ import * as core from '@actions/core'
 import type { Inputs } from '../inputs/inputs.ts'
 import type { Location } from '../inputs/storage.ts'
 import type { Environment } from '../process/environment.ts'
-import { takeWarnings } from '../report/log.ts'
+import { log, takeWarnings } from '../report/log.ts'
 import { hideSecrets } from '../report/secrets.ts'
 import { code, type Fact, facts, prose } from './markdown.ts'
 
@@ -13,7 +13,12 @@ export async function writeSummary(
 ): Promise<void> {
   if (!inputs.summary || !environment.GITHUB_STEP_SUMMARY) return
   const warnings = takeWarnings().map((text) => `⚠️ ${prose(text)}`)
-  await core.summary.addRaw(`${hideSecrets([markdown, ...warnings].join('\n\n'))}\n\n`).write()
+  const text = `${hideSecrets([markdown, ...warnings].join('\n\n'))}\n\n`
+  // The work is done, or has failed for a reason of its own; a summary that cannot be written changes neither.
+  await core.summary
+    .addRaw(text)
+    .write()
+    .catch((error: Error) => log.warning(`The job summary could not be written: ${error.message}`))
 }
 
 /**
