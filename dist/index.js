@@ -44974,6 +44974,7 @@ var database_tokens_disposeResources = (undefined && undefined.__disposeResource
 
 
 
+
 const LISTENER = {
     token: (token) => mask([token, encodeURIComponent(token)]),
     failure: (reason) => log.warning(`The database password from IAM could not be renewed and is tried again: ${reason}`),
@@ -44985,9 +44986,10 @@ async function openDatabaseTokens(context) {
         const { inputs, environment } = context;
         if (!inputs.rdsIamAuth || !needsDatabase(inputs))
             return { context, [Symbol.dispose]: () => undefined };
-        const region = inputs.awsRegion || inputs.s3Config.AWS_REGION || environment.AWS_REGION || environment.AWS_DEFAULT_REGION;
+        const given = { chosen: inputs.awsRegion, config: inputs.s3Config, environment };
+        const region = regionOf(providerOf(null), null, given);
         const plan = (input, connection) => connection && lacksPassword(connection)
-            ? { connection, request: tokenRequest(input, connection, region || null) }
+            ? { connection, request: tokenRequest(input, connection, region) }
             : null;
         // All that can be wrong with either is said before any program starts.
         const target = plan('database-url', inputs.connection);

@@ -49,6 +49,17 @@ test('a dump, a restore and a hook of it connect with tokens of IAM, which nobod
   }
 })
 
+test('either variable for the region is read, in s3-config as in the job', async () => {
+  const keys = bench.s3.config.replaceAll(/^AWS_(?:DEFAULT_)?REGION=.*$/gm, '')
+  const inputs = { 'rds-iam-auth': 'true', 'database-url': url('shop'), 'storage-location': bench.folder }
+  for (const name of ['AWS_REGION', 'AWS_DEFAULT_REGION']) {
+    const before = rds.passwords.length
+    succeeded(await bench.run('dump', 's3', '', { ...inputs, 's3-config': `${keys}\n${name}=eu-north-1` }))
+    const used = rds.passwords.slice(before)
+    assert.ok(used.length > 0 && used.every((token) => token.includes('eu-north-1%2Frds-db')), name)
+  }
+})
+
 test('what a token needs is said before any program starts', async () => {
   const dump = (database: string, more = {}) =>
     bench.run('dump', 's3', '', { 'rds-iam-auth': 'true', 'database-url': database, ...more })

@@ -5,6 +5,7 @@ import { mask } from '../inputs/masks.ts'
 import { lacksPassword, needsDatabase } from '../inputs/rules.ts'
 import { log } from '../report/log.ts'
 import { Aws } from '../storage/aws.ts'
+import { providerOf, regionOf } from '../storage/providers.ts'
 import { provideAwsCli } from '../tools/aws.ts'
 import { toolOptions } from './prepare.ts'
 
@@ -20,11 +21,11 @@ const LISTENER: TokenListener = {
 export async function openDatabaseTokens(context: Context): Promise<WithTokens> {
   const { inputs, environment } = context
   if (!inputs.rdsIamAuth || !needsDatabase(inputs)) return { context, [Symbol.dispose]: () => undefined }
-  const region =
-    inputs.awsRegion || inputs.s3Config.AWS_REGION || environment.AWS_REGION || environment.AWS_DEFAULT_REGION
+  const given = { chosen: inputs.awsRegion, config: inputs.s3Config, environment }
+  const region = regionOf(providerOf(null), null, given)
   const plan = (input: string, connection: Connection | null) =>
     connection && lacksPassword(connection)
-      ? { connection, request: tokenRequest(input, connection, region || null) }
+      ? { connection, request: tokenRequest(input, connection, region) }
       : null
   // All that can be wrong with either is said before any program starts.
   const target = plan('database-url', inputs.connection)
