@@ -48810,9 +48810,12 @@ var parallel_dump_disposeResources = (undefined && undefined.__disposeResources)
 
 
 
+
 /**
  * Several pg_dumps that see the database at one moment and share its large tables, as one archive; null where one is
- * enough, or where the server does not allow more.
+ * enough, or where several cannot begin: servers behind one address do not share a snapshot, connections are limited, a
+ * hook has dropped a table, somebody who wants to change one stands between its locks. What is wrong in any case, one
+ * pg_dump will say as well.
  */
 async function startParallelDump(context, source, compression) {
     const shares = shareTables(source.largeTables, context.inputs.jobs);
@@ -48822,18 +48825,13 @@ async function startParallelDump(context, source, compression) {
         return await start(context, source, { shares, compression });
     }
     catch (error) {
-        if (!NOT_POSSIBLE.test(error.message))
-            throw error;
         context.signal.throwIfAborted();
+        if (error instanceof PassingError)
+            throw error;
         log.info(`Dumping over one connection, because several are not possible: ${error.message}`);
         return null;
     }
 }
-/**
- * Servers behind one address that do not share a snapshot, standbys that cannot export one, and limits of connections.
- * Or somebody wants to change a table that one of ours has locked, and the others wait behind him.
- */
-const NOT_POSSIBLE = /snapshot|too many (?:clients|connections)|remaining connection slots|lock-wait-timeout/i;
 async function start(context, source, { shares, compression }) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {

@@ -130,6 +130,18 @@ test('a server that allows no more connections gets one', async () => {
   await postgres.psql('postgres', 'drop owned by narrow; drop role narrow')
 })
 
+test('a hook that drops a large table leaves the rest to one connection', async () => {
+  const { postgres } = bench
+  await postgres.psql(
+    'app',
+    `create table gone as select n, repeat(md5(n::text), 20) as t from generate_series(1, 50000) as n`,
+  )
+  const hooks = { 'pre-dump-hooks': 'psql -c "drop table gone"', instance: 'hooked' }
+  const run = succeeded(await bench.run('dump', 'folder', 'app', { jobs: '3', ...hooks }))
+  assert.match(run.log, /Dumping over one connection, because .*: .*no matching tables/)
+  assert.equal(run.outputs['row-count'], '140010')
+})
+
 for (const place of ['folder', 's3'] as const) {
   for (const which of [0, 1]) {
     test(`#01 pg_dump ${which + 1} of 2 is killed in mid-stream, into a ${place}`, async () => {

@@ -6,6 +6,7 @@ import { type Contents, dumpArguments, startDump } from '../database/dump.ts'
 import { type LargeTable, shareTables } from '../database/large-tables.ts'
 import { identifier } from '../database/psql.ts'
 import { exportSnapshot } from '../database/snapshot.ts'
+import { PassingError } from '../process/failure.ts'
 import { type Stage, type Source as Stream, within } from '../process/transfer.ts'
 import { formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
@@ -16,7 +17,9 @@ export type Reading = Omit<ArchiveStage, 'transform'> & { source: Stream; stages
 
 /**
  * Several pg_dumps that see the database at one moment and share its large tables, as one archive; null where one is
- * enough, or where the server does not allow more.
+ * enough, or where several cannot begin: servers behind one address do not share a snapshot, connections are limited, a
+ * hook has dropped a table, somebody who wants to change one stands between its locks. What is wrong in any case, one
+ * pg_dump will say as well.
  */
 export async function startParallelDump(
   context: Context,
@@ -28,18 +31,12 @@ export async function startParallelDump(
   try {
     return await start(context, source, { shares, compression })
   } catch (error) {
-    if (!NOT_POSSIBLE.test((error as Error).message)) throw error
     context.signal.throwIfAborted()
+    if (error instanceof PassingError) throw error
     log.info(`Dumping over one connection, because several are not possible: ${(error as Error).message}`)
     return null
   }
 }
-
-/**
- * Servers behind one address that do not share a snapshot, standbys that cannot export one, and limits of connections.
- * Or somebody wants to change a table that one of ours has locked, and the others wait behind him.
- */
-const NOT_POSSIBLE = /snapshot|too many (?:clients|connections)|remaining connection slots|lock-wait-timeout/i
 
 type Plan = { shares: LargeTable[][]; compression: Compression }
 
