@@ -47899,10 +47899,10 @@ function joinTocs(tocs, bytesOf) {
     const [main = [], ...others] = tocs;
     const tables = new Map(main.filter(({ desc }) => desc === 'TABLE').map((entry) => [entry.oid, entry]));
     const present = new Set(main.filter(isTableData).map(({ oid }) => oid));
-    const order = [placeAll(main, 0, bytesOf)];
+    const placed = [];
     let lastId = highestId(main);
     for (const [index, toc] of others.entries()) {
-        const placed = placeAll(toc.filter(isTableData), index + 1, bytesOf).flatMap((place) => {
+        const own = placeAll(toc.filter(isTableData), index + 1, bytesOf).flatMap((place) => {
             const { oid, fields } = place.entry;
             const table = tables.get(oid);
             // A filter leaves the table out; its data are read and thrown away.
@@ -47915,9 +47915,9 @@ function joinTocs(tocs, bytesOf) {
             const dependencies = [Buffer.from(String(table.dumpId))];
             return [{ ...place, entry: new TocEntry({ ...fields, dumpId: lastId, dependencies }) }];
         });
-        order.push(placed);
+        placed.push(...own);
     }
-    return arrange(main, order.flat());
+    return arrange(main, placeAll(main, 0, bytesOf), placed);
 }
 function isTableData({ desc, hasData }) {
     return desc === 'TABLE DATA' && hasData;
@@ -47936,17 +47936,31 @@ function placeAll(entries, part, bytesOf) {
         return { entry, origin: { part, id: entry.dumpId }, complete };
     });
 }
-/** The data among what else the section of data has, such as the values of sequences. */
-function arrange(main, placed) {
-    const order = placed.sort((a, b) => a.complete - b.complete);
-    const section = (number) => {
-        const found = main.findIndex(({ fields }) => fields.section >= number && fields.section <= SECTION_POST_DATA);
-        return found < 0 ? main.length : found;
+/** The data of the other dumps among those of the first, which keeps its order: some of its entries need others. */
+function arrange(main, ofMain, ofOthers) {
+    const waiting = ofOthers.sort((a, b) => a.complete - b.complete);
+    const places = new Map(ofMain.map((place) => [place.entry, place]));
+    const before = main.findIndex(({ fields }) => fields.section >= SECTION_DATA);
+    const after = main.findIndex(({ fields }) => fields.section >= SECTION_POST_DATA);
+    const [data, post] = [before, after].map((index) => (index < 0 ? main.length : index));
+    const order = [];
+    const middle = [];
+    const add = (place) => {
+        order.push(place);
+        middle.push(place.entry);
     };
-    const [data, post] = [section(SECTION_DATA), section(SECTION_POST_DATA)];
-    const others = main.slice(data, post).filter(({ hasData }) => !hasData);
-    const entries = [...main.slice(0, data), ...order.map(({ entry }) => entry), ...others, ...main.slice(post)];
-    return { entries, order };
+    for (const entry of main.slice(data, post)) {
+        const place = places.get(entry);
+        while (place && waiting.length > 0 && waiting[0].complete <= place.complete)
+            add(waiting.shift());
+        if (place)
+            add(place);
+        else
+            middle.push(entry);
+    }
+    for (const place of waiting)
+        add(place);
+    return { entries: [...main.slice(0, data), ...middle, ...main.slice(post)], order };
 }
 
 ;// CONCATENATED MODULE: ./build/src/archive/join.js
@@ -48073,6 +48087,7 @@ const UNCOMPRESSED = { compression: { method: 'none' }, jobs: 1 };
 const split_SETTINGS = ['ENCODING', 'STDSTRINGS', 'SEARCHPATH'];
 // teSection in pg_backup.h. Entries of no section are of that of the entry before them (_tocEntryRequired).
 const NO_SECTION = 1;
+const split_SECTION_PRE_DATA = 2;
 const split_SECTION_DATA = 3;
 /** Less than this is restored before a further reader has begun. */
 const WORTH_A_WAY = 8 * 1024 * 1024;
@@ -48080,14 +48095,15 @@ const WORTH_A_WAY = 8 * 1024 * 1024;
 class SplitArchive {
     #input;
     #header;
-    #entries;
+    /** The table of contents, with the schema before all data. */
+    entries;
     #lanes;
     ways;
     #laneOf = new Map();
     constructor(input, header, entries, lanes, options) {
         this.#input = input;
         this.#header = header;
-        this.#entries = entries;
+        this.entries = schemaFirst(entries);
         this.#lanes = lanes;
         this.ways = share(entries, options).map((own) => this.#way(own));
     }
@@ -48100,12 +48116,12 @@ class SplitArchive {
     }
     /** The archive without its data, for `pg_restore --section=pre-data` and `post-data`. */
     get schema() {
-        return this.#archiveOf(this.#entries);
+        return this.#archiveOf(this.entries);
     }
     /** Shares all data out, as their readers take them. */
     async distribute() {
-        const ids = new Map(this.#entries.map(({ dumpId }) => [dumpId, dumpId]));
-        const reader = new BlockReader(this.#input, this.#header, this.#entries, new Tally(false), UNCOMPRESSED);
+        const ids = new Map(this.entries.map(({ dumpId }) => [dumpId, dumpId]));
+        const reader = new BlockReader(this.#input, this.#header, this.entries, new Tally(false), UNCOMPRESSED);
         let lane;
         try {
             for await (const { result } of reader.tasks(ids)) {
@@ -48136,12 +48152,11 @@ class SplitArchive {
     #way(own) {
         // Whose reader is slower than the data come waits, unless that keeps another reader from its own.
         const lane = this.#lanes.add(() => this.#lanes.all.some((other) => other !== lane && other.hungry));
-        const withData = own.filter(({ hasData }) => hasData);
-        for (const { dumpId } of withData)
+        for (const { dumpId } of own)
             this.#laneOf.set(dumpId, lane);
-        const settings = this.#entries.filter(({ desc }) => split_SETTINGS.includes(desc));
+        const settings = this.entries.filter(({ desc }) => split_SETTINGS.includes(desc));
         const head = this.#archiveOf([...settings, ...own]);
-        return { entries: withData.length, stream: () => stream(lane, head, withData.length) };
+        return { entries: own.length, stream: () => stream(lane, head, own.length) };
     }
 }
 async function* stream(lane, head, entries) {
@@ -48149,29 +48164,34 @@ async function* stream(lane, head, entries) {
     for (let entry = 0; entry < entries; entry++)
         yield* lane.entry();
 }
-/** The entries of the section of data in shares of about the same size; those without data are the first one's. */
+/**
+ * What the section of data has beside data becomes part of the schema: the values of sequences, which need no data, and
+ * what large objects are before they have any (from PostgreSQL 17 on, `dumpLO` in pg_dump.c).
+ */
+function schemaFirst(entries) {
+    let section = NO_SECTION;
+    return entries.map((entry) => {
+        const { fields, hasData } = entry;
+        if (fields.section !== NO_SECTION)
+            section = fields.section;
+        if (section !== split_SECTION_DATA || hasData)
+            return entry;
+        return new TocEntry({ ...fields, section: split_SECTION_PRE_DATA });
+    });
+}
+/** The entries with data in shares of about the same size, each in the order of the archive. */
 function share(entries, { ways, bytesOf }) {
-    const data = dataSection(entries);
-    const sizes = new Map(data.map((entry) => [entry, entry.hasData ? bytesOf(split_nameOf(entry)) : 0]));
+    const data = entries.filter(({ hasData }) => hasData);
+    const sizes = new Map(data.map((entry) => [entry, bytesOf(split_nameOf(entry))]));
     const total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
     const count = Math.max(1, Math.min(ways, Math.ceil(total / WORTH_A_WAY)));
     const shares = Array.from({ length: count }, () => ({ size: 0, entries: new Set() }));
     for (const entry of [...data].sort((a, b) => sizes.get(b) - sizes.get(a))) {
-        const lightest = entry.hasData
-            ? shares.reduce((least, other) => (other.size < least.size ? other : least))
-            : shares[0];
+        const lightest = shares.reduce((least, other) => (other.size < least.size ? other : least));
         lightest.size += sizes.get(entry);
         lightest.entries.add(entry);
     }
     return shares.map((own) => data.filter((entry) => own.entries.has(entry)));
-}
-function dataSection(entries) {
-    let section = NO_SECTION;
-    return entries.filter(({ fields, hasData }) => {
-        if (fields.section !== NO_SECTION)
-            section = fields.section;
-        return hasData || section === split_SECTION_DATA;
-    });
 }
 function split_nameOf({ namespace, tag }) {
     return { schema: namespace, name: tag };

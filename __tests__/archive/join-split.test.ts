@@ -164,6 +164,41 @@ test('an ID that is only named is not given to other data', async () => {
   )
 })
 
+/** As pg_dump 17 writes large objects: what they are stands in the section of data, before their content. */
+const largeObjects: Sample['entries'] = [
+  { id: 20, desc: 'BLOB METADATA', tag: '50001..50002', section: 3, defn: '50001\n50002\n' },
+  { id: 21, desc: 'COMMENT', tag: 'LARGE OBJECT 50001', section: 1, dependencies: ['20'] },
+  { id: 22, desc: 'BLOBS', dependencies: ['20'], data: [{ oid: 50001, chunks: [Buffer.from('x')] }] },
+  { id: 23, desc: 'SEQUENCE SET', tag: 'orders_id_seq', section: 3 },
+]
+
+test('what data need stays before them', async () => {
+  const main = { minor: 16, entries: [orders(3), data(5, 'items'), ...largeObjects] }
+  const archive = await open([main, { minor: 16, entries: [data(3, 'orders')] }])
+  await buffer(archive.output())
+  const order = archive.report.entries.map(({ desc, tag }) => (desc === TABLE ? tag : desc))
+  const others = order.filter((name) => name !== 'orders')
+  assert.deepEqual(others, ['TABLE', 'items', 'BLOB METADATA', 'COMMENT', 'BLOBS', 'SEQUENCE SET'])
+  assert.ok(order.indexOf('orders') > 0)
+})
+
+test('what the section of data has beside data is restored before any reader begins', async () => {
+  const bytes = build({ minor: 16, entries: [orders(3), data(5, 'items'), ...largeObjects] })
+  const archive = await SplitArchive.open(
+    split(bytes, () => 40),
+    { ways: 2, bytesOf: () => 64e6, folder },
+  )
+  const sections = new Map<string, number>()
+  const again = await SplitArchive.open(
+    split(archive.schema, () => 1000),
+    { ways: 1, bytesOf: () => 0, folder },
+  )
+  for (const { desc, fields } of again.entries) sections.set(desc, fields.section)
+  assert.deepEqual(Object.fromEntries(sections), {
+    ...{ TABLE: 2, [TABLE]: 3, 'BLOB METADATA': 2, COMMENT: 2, BLOBS: 3, 'SEQUENCE SET': 2 },
+  })
+})
+
 test('two dumps with the data of one table are refused', async () => {
   const same = { entries: [data(3, 'orders')] }
   const archive = await open([{ entries: [orders(3)] }, same, same])

@@ -13,6 +13,8 @@ type SampleEntry = {
   owner?: string
   tableam?: string | null
   relkind?: number
+  /** Default is that of data for data, else that before data. */
+  section?: number
   dependencies?: string[]
   data?: Buffer[] | { oid: number; chunks: Buffer[] }[]
 }
@@ -53,7 +55,7 @@ function entryOf(entry: SampleEntry, minor: number): Buffer {
     int(id),
     int(entry.data ? 1 : 0),
     ...['1259', String(16000 + id), tag, desc].map(string),
-    int(entry.data ? 3 : 2),
+    int(entry.section ?? (entry.data ? 3 : 2)),
     ...[defn, `DROP ${tag}`, copy, namespace, ''].map(string),
     ...(minor >= 14 ? [string(entry.tableam ?? null)] : []),
     ...(minor >= 16 ? [int(entry.relkind ?? 0)] : []),

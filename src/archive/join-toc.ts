@@ -28,10 +28,10 @@ export function joinTocs(
   const [main = [], ...others] = tocs
   const tables = new Map(main.filter(({ desc }) => desc === 'TABLE').map((entry) => [entry.oid, entry]))
   const present = new Set(main.filter(isTableData).map(({ oid }) => oid))
-  const order = [placeAll(main, 0, bytesOf)]
+  const placed: Placed[] = []
   let lastId = highestId(main)
   for (const [index, toc] of others.entries()) {
-    const placed = placeAll(toc.filter(isTableData), index + 1, bytesOf).flatMap((place) => {
+    const own = placeAll(toc.filter(isTableData), index + 1, bytesOf).flatMap((place) => {
       const { oid, fields } = place.entry
       const table = tables.get(oid)
       // A filter leaves the table out; its data are read and thrown away.
@@ -42,9 +42,9 @@ export function joinTocs(
       const dependencies = [Buffer.from(String(table.dumpId))]
       return [{ ...place, entry: new TocEntry({ ...fields, dumpId: lastId, dependencies }) }]
     })
-    order.push(placed)
+    placed.push(...own)
   }
-  return arrange(main, order.flat())
+  return arrange(main, placeAll(main, 0, bytesOf), placed)
 }
 
 type Placed = { entry: TocEntry; origin: Origin; complete: number }
@@ -69,17 +69,25 @@ function placeAll(entries: readonly TocEntry[], part: number, bytesOf: (oid: str
     })
 }
 
-/** The data among what else the section of data has, such as the values of sequences. */
-function arrange(main: readonly TocEntry[], placed: Placed[]): JoinedToc {
-  const order = placed.sort((a, b) => a.complete - b.complete)
-  const section = (number: number) => {
-    const found = main.findIndex(
-      ({ fields }) => fields.section >= number && fields.section <= SECTION_POST_DATA,
-    )
-    return found < 0 ? main.length : found
+/** The data of the other dumps among those of the first, which keeps its order: some of its entries need others. */
+function arrange(main: readonly TocEntry[], ofMain: Placed[], ofOthers: Placed[]): JoinedToc {
+  const waiting = ofOthers.sort((a, b) => a.complete - b.complete)
+  const places = new Map(ofMain.map((place) => [place.entry, place]))
+  const before = main.findIndex(({ fields }) => fields.section >= SECTION_DATA)
+  const after = main.findIndex(({ fields }) => fields.section >= SECTION_POST_DATA)
+  const [data, post] = [before, after].map((index) => (index < 0 ? main.length : index)) as [number, number]
+  const order: Placed[] = []
+  const middle: TocEntry[] = []
+  const add = (place: Placed) => {
+    order.push(place)
+    middle.push(place.entry)
   }
-  const [data, post] = [section(SECTION_DATA), section(SECTION_POST_DATA)]
-  const others = main.slice(data, post).filter(({ hasData }) => !hasData)
-  const entries = [...main.slice(0, data), ...order.map(({ entry }) => entry), ...others, ...main.slice(post)]
-  return { entries, order }
+  for (const entry of main.slice(data, post)) {
+    const place = places.get(entry)
+    while (place && waiting.length > 0 && waiting[0]!.complete <= place.complete) add(waiting.shift()!)
+    if (place) add(place)
+    else middle.push(entry)
+  }
+  for (const place of waiting) add(place)
+  return { entries: [...main.slice(0, data), ...middle, ...main.slice(post)], order }
 }

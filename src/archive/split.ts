@@ -3,7 +3,7 @@ import { BlockReader } from './blocks.ts'
 import { type Header, headerBytes, readHeader } from './header.ts'
 import { Tally } from './report.ts'
 import { ByteSource } from './source.ts'
-import { readToc, type TocEntry, tocBytes } from './toc.ts'
+import { readToc, TocEntry, tocBytes } from './toc.ts'
 
 const UNCOMPRESSED = { compression: { method: 'none' }, jobs: 1 } as const
 
@@ -12,6 +12,7 @@ const SETTINGS = ['ENCODING', 'STDSTRINGS', 'SEARCHPATH']
 
 // teSection in pg_backup.h. Entries of no section are of that of the entry before them (_tocEntryRequired).
 const NO_SECTION = 1
+const SECTION_PRE_DATA = 2
 const SECTION_DATA = 3
 
 export type SplitOptions = {
@@ -33,7 +34,8 @@ export type Way = { stream: () => AsyncGenerator<Buffer>; entries: number }
 export class SplitArchive {
   readonly #input: ByteSource
   readonly #header: Header
-  readonly #entries: readonly TocEntry[]
+  /** The table of contents, with the schema before all data. */
+  readonly entries: readonly TocEntry[]
   readonly #lanes: Lanes
   readonly ways: readonly Way[]
   readonly #laneOf = new Map<number, Lane>()
@@ -47,7 +49,7 @@ export class SplitArchive {
   ) {
     this.#input = input
     this.#header = header
-    this.#entries = entries
+    this.entries = schemaFirst(entries)
     this.#lanes = lanes
     this.ways = share(entries, options).map((own) => this.#way(own))
   }
@@ -62,13 +64,13 @@ export class SplitArchive {
 
   /** The archive without its data, for `pg_restore --section=pre-data` and `post-data`. */
   get schema(): Buffer {
-    return this.#archiveOf(this.#entries)
+    return this.#archiveOf(this.entries)
   }
 
   /** Shares all data out, as their readers take them. */
   async distribute(): Promise<void> {
-    const ids = new Map(this.#entries.map(({ dumpId }) => [dumpId, dumpId]))
-    const reader = new BlockReader(this.#input, this.#header, this.#entries, new Tally(false), UNCOMPRESSED)
+    const ids = new Map(this.entries.map(({ dumpId }) => [dumpId, dumpId]))
+    const reader = new BlockReader(this.#input, this.#header, this.entries, new Tally(false), UNCOMPRESSED)
     let lane: Lane | undefined
     try {
       for await (const { result } of reader.tasks(ids)) {
@@ -98,11 +100,10 @@ export class SplitArchive {
   #way(own: readonly TocEntry[]): Way {
     // Whose reader is slower than the data come waits, unless that keeps another reader from its own.
     const lane = this.#lanes.add(() => this.#lanes.all.some((other) => other !== lane && other.hungry))
-    const withData = own.filter(({ hasData }) => hasData)
-    for (const { dumpId } of withData) this.#laneOf.set(dumpId, lane)
-    const settings = this.#entries.filter(({ desc }) => SETTINGS.includes(desc))
+    for (const { dumpId } of own) this.#laneOf.set(dumpId, lane)
+    const settings = this.entries.filter(({ desc }) => SETTINGS.includes(desc))
     const head = this.#archiveOf([...settings, ...own])
-    return { entries: withData.length, stream: () => stream(lane, head, withData.length) }
+    return { entries: own.length, stream: () => stream(lane, head, own.length) }
   }
 }
 
@@ -111,29 +112,33 @@ async function* stream(lane: Lane, head: Buffer, entries: number): AsyncGenerato
   for (let entry = 0; entry < entries; entry++) yield* lane.entry()
 }
 
-/** The entries of the section of data in shares of about the same size; those without data are the first one's. */
+/**
+ * What the section of data has beside data becomes part of the schema: the values of sequences, which need no data, and
+ * what large objects are before they have any (from PostgreSQL 17 on, `dumpLO` in pg_dump.c).
+ */
+function schemaFirst(entries: readonly TocEntry[]): TocEntry[] {
+  let section = NO_SECTION
+  return entries.map((entry) => {
+    const { fields, hasData } = entry
+    if (fields.section !== NO_SECTION) section = fields.section
+    if (section !== SECTION_DATA || hasData) return entry
+    return new TocEntry({ ...fields, section: SECTION_PRE_DATA })
+  })
+}
+
+/** The entries with data in shares of about the same size, each in the order of the archive. */
 function share(entries: readonly TocEntry[], { ways, bytesOf }: SplitOptions): TocEntry[][] {
-  const data = dataSection(entries)
-  const sizes = new Map(data.map((entry) => [entry, entry.hasData ? bytesOf(nameOf(entry)) : 0]))
+  const data = entries.filter(({ hasData }) => hasData)
+  const sizes = new Map(data.map((entry) => [entry, bytesOf(nameOf(entry))]))
   const total = [...sizes.values()].reduce((sum, size) => sum + size, 0)
   const count = Math.max(1, Math.min(ways, Math.ceil(total / WORTH_A_WAY)))
   const shares = Array.from({ length: count }, () => ({ size: 0, entries: new Set<TocEntry>() }))
   for (const entry of [...data].sort((a, b) => sizes.get(b)! - sizes.get(a)!)) {
-    const lightest = entry.hasData
-      ? shares.reduce((least, other) => (other.size < least.size ? other : least))
-      : shares[0]!
+    const lightest = shares.reduce((least, other) => (other.size < least.size ? other : least))
     lightest.size += sizes.get(entry)!
     lightest.entries.add(entry)
   }
   return shares.map((own) => data.filter((entry) => own.entries.has(entry)))
-}
-
-function dataSection(entries: readonly TocEntry[]): TocEntry[] {
-  let section = NO_SECTION
-  return entries.filter(({ fields, hasData }) => {
-    if (fields.section !== NO_SECTION) section = fields.section
-    return hasData || section === SECTION_DATA
-  })
 }
 
 function nameOf({ namespace, tag }: TocEntry): { schema: string; name: string } {
