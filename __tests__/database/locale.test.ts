@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { createDatabase, createStatement, type Locale, readLocale } from '../../src/database/locale.ts'
-import { identifier, type Session } from '../../src/database/psql.ts'
+import type { Session } from '../../src/database/psql.ts'
 import { lookAtServer, type Server } from '../../src/database/server.ts'
 import { noClient, startBench } from './bench.ts'
 
@@ -88,12 +88,5 @@ describe('a database', { skip: noClient }, () => {
       createDatabase(session, server, 'x', { ...wanted, tablespace: 'no where' }),
       /tablespace "no where"/,
     )
-  })
-
-  test('#29 has nothing of what an administrator put into template1', async () => {
-    await bench.postgres.psql('template1', 'create table junk ()')
-    await createDatabase(session, server, 'clean', { locale: libc, tablespace: null })
-    const clean = await bench.open('clean')
-    assert.equal((await clean.list('relations', identifier('junk'))).length > 0, false)
   })
 })

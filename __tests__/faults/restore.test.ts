@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Bench, startBench, succeeded } from '../e2e/bench.ts'
 import { runPost } from '../support/action.ts'
-import { readTables } from '../support/compare.ts'
 import { startProxy } from '../support/proxy.ts'
 import { makeData } from '../support/sample.ts'
 import { childOf, killChild, until, witness } from './harm.ts'
@@ -141,74 +140,6 @@ test('#40 an altered row in an archive that its manifest does not cover', async 
   await harm.assertHarmless(run, /not what was dumped|invalid input syntax for type integer: "\(hidden/, {
     secrets: [canary, '::a::x]7'],
   })
-})
-
-test('#31 clients that reconnect all the time do not stop the swap, and find a database at every moment', async (t) => {
-  const { postgres } = bench
-  await postgres.createDatabase('busy')
-  await postgres.psql('busy', `create table bulk as select 'old' as state`)
-  const expected = await readTables(postgres, 'app')
-  const harm = await witness(bench, 'live')
-  let running = true
-  let connected = 0
-  /** The longest time in which nobody got in, in milliseconds. */
-  let longest = 0
-  let lastIn = performance.now()
-  const seen = new Set<string>()
-  const client = async () => {
-    while (running) {
-      try {
-        await using session = await postgres.connect('busy')
-        connected++
-        longest = Math.max(longest, performance.now() - lastIn)
-        lastIn = performance.now()
-        const sql = `select case when exists (select from pg_attribute where attrelid = 'bulk'::regclass and attname = 'state')
-          then 'old' else 'new' end from bulk limit 1`
-        seen.add(await session.text(sql))
-        await session.query('select pg_sleep(0.2)')
-      } catch (error) {
-        // Ended, or kept out for the moment of the swap. "does not exist" would be a moment without a database, but for
-        // a client on its way in when the names changed: the server says so in the detail (InitPostgres in postinit.c).
-        const { message, detail = '' } = error as Error & { detail?: string }
-        const missing = /does not exist/.test(message) && !/just been dropped or renamed/.test(detail)
-        seen.add(missing ? message : 'kept out')
-      }
-    }
-  }
-  const clients = Array.from({ length: 20 }, client)
-  const run = succeeded(await bench.run('restore', 'folder', 'busy', { 'dump-key': key }))
-  const then = connected
-  await until(() => connected > then + 20, 'clients to come back')
-  running = false
-  await Promise.all(clients)
-  assert.deepEqual(
-    [...seen].filter((what) => !['old', 'new', 'kept out'].includes(what)),
-    [],
-  )
-  assert.ok(seen.has('old') && seen.has('new'))
-  // A fraction of a second on a machine that is not loaded; clients themselves need some of it.
-  t.diagnostic(`nobody got in for ${Math.round(longest)} ms at most`)
-  assert.ok(longest < 10_000)
-  assert.deepEqual(await readTables(postgres, 'busy'), expected)
-  await harm.assertClean(run)
-})
-
-test('#31 a session that cannot be ended keeps the target as it was', async () => {
-  const { postgres } = bench
-  await postgres.psql('postgres', `create role owner_only login createdb password 'owns-the-target'`)
-  await postgres.createDatabase('tight', 'owner owner_only')
-  await postgres.psql(
-    'tight',
-    `create table bulk as select 'old' as state; alter table bulk owner to owner_only`,
-  )
-  const harm = await witness(bench, 'tight')
-  // Only a superuser may end the session of one.
-  await using session = await postgres.connect('tight')
-  await session.query('select 1')
-  const url = postgres.url('tight', { user: 'owner_only', password: 'owns-the-target' })
-  const run = await bench.run('restore', 'folder', 'tight', { 'dump-key': key, 'database-url': url })
-  await harm.assertHarmless(run, /could not take the place of "tight", which is as it was/)
-  assert.equal(await session.text('select state from bulk'), 'old')
 })
 
 test('#30 the database server stops during a restore', async () => {

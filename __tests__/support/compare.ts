@@ -85,3 +85,18 @@ async function openForReading(postgres: Postgres, database: string): Promise<Ses
 function shorten(text: string): string {
   return text.length > 200 ? `${text.slice(0, 200)}…` : text
 }
+
+/** All that pg_database and its shared catalogues say about a database, but for its oid and what changes by itself. */
+export async function readCatalogue(postgres: Postgres, name: string): Promise<unknown> {
+  const [row] = await postgres.query(
+    'postgres',
+    `select (to_jsonb(d) - '{oid,datfrozenxid,datminmxid,datacl}'::text[])
+       || jsonb_build_object('owner', datdba::regrole, 'tablespace', dattablespace,
+         'acl', (select array_agg(a::text order by a::text) from unnest(datacl) a),
+         'comment', shobj_description(oid, 'pg_database'),
+         'settings', (select jsonb_object_agg(setrole::regrole, setconfig) from pg_db_role_setting where setdatabase = d.oid)) as row
+     from pg_database d where datname = $1`,
+    [name],
+  )
+  return row
+}

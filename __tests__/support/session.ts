@@ -7,6 +7,8 @@ export interface Address {
   user: string
   password: string
   database: string
+  /** What the server calls us, `test bench` when not given. */
+  application?: string
 }
 
 /** One open database session; it ends with the scope. */
@@ -32,8 +34,8 @@ const decoded: Record<number, (text: string) => unknown> = {
 }
 
 /** Opens a session. */
-export async function connect(address: Address): Promise<Session> {
-  const client = new pg.Client({ ...address, ssl: false, application_name: 'test bench' })
+export async function connect({ application = 'test bench', ...address }: Address): Promise<Session> {
+  const client = new pg.Client({ ...address, ssl: false, application_name: application })
   // Tests kill servers: the loss of an idle session is no event.
   client.on('error', () => {})
   await client.connect()
