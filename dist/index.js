@@ -41251,6 +41251,17 @@ async function dropDatabase(session, server, name) {
     await session.execute(`DROP DATABASE IF EXISTS ${quoted}`);
 }
 
+;// CONCATENATED MODULE: ./build/src/process/failure.js
+/** A failure of the way and not of the matter, such as a connection that went silent: another attempt may succeed. */
+class PassingError extends Error {
+}
+/**
+ * A failure that no other attempt may follow, whatever its cause: a hook of the user's has had its effect, or nobody knows
+ * whether the work was done.
+ */
+class FinalError extends Error {
+}
+
 ;// CONCATENATED MODULE: ./build/src/process/pending.js
 
 const STATE = 'pending';
@@ -41282,6 +41293,194 @@ function openLeftovers() {
 function readPending() {
     const state = getState(STATE);
     return state ? JSON.parse(state).reverse() : [];
+}
+
+;// CONCATENATED MODULE: ./build/src/database/properties.js
+
+/** @returns null when there is no such database */
+async function readProperties(session, database) {
+    const [row] = await session.query(`
+    SELECT pg_get_userbyid(d.datdba) AS owner, d.datconnlimit AS "connectionLimit", d.datistemplate AS "isTemplate",
+           t.spcname AS tablespace, shobj_description(d.oid, 'pg_database') AS comment,
+           d.datallowconn AS "allowsConnections",
+           CASE WHEN d.datacl IS NOT NULL THEN
+             (SELECT coalesce(json_agg(json_build_object(
+                'grantee', CASE a.grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(a.grantee) END,
+                'privilege', a.privilege_type, 'grantable', a.is_grantable)), '[]')
+              FROM aclexplode(d.datacl) AS a) END AS grants,
+           (SELECT coalesce(json_agg(json_build_object(
+                'role', CASE s.setrole WHEN 0 THEN NULL ELSE pg_get_userbyid(s.setrole) END,
+                'setting', setting)), '[]')
+            FROM pg_db_role_setting AS s, unnest(s.setconfig) AS setting WHERE s.setdatabase = d.oid) AS settings,
+           (SELECT coalesce(json_agg(json_build_object('provider', provider, 'label', label)), '[]')
+            FROM pg_shseclabel WHERE objoid = d.oid AND classoid = 'pg_database'::regclass) AS labels
+    FROM pg_database AS d JOIN pg_tablespace AS t ON t.oid = d.dattablespace
+    WHERE d.datname = ${literal(database)}`);
+    return row ?? null;
+}
+/** The statements that give a database the properties of another. The owner comes last: after it, we may be nobody. */
+function propertyStatements(database, properties) {
+    const name = identifier(database);
+    const { connectionLimit, isTemplate, grants, settings, labels, comment, owner } = properties;
+    return [
+        ...(connectionLimit >= 0 ? [`ALTER DATABASE ${name} CONNECTION LIMIT ${connectionLimit}`] : []),
+        ...(isTemplate ? [`ALTER DATABASE ${name} IS_TEMPLATE true`] : []),
+        ...settings.map(({ role, setting }) => settingStatement(name, role, setting)),
+        ...labels.map(({ provider, label }) => `SECURITY LABEL FOR ${identifier(provider)} ON DATABASE ${name} IS ${literal(label)}`),
+        ...(comment === null ? [] : [commentStatement(database, comment)]),
+        `ALTER DATABASE ${name} OWNER TO ${identifier(owner)}`,
+        ...(grants ? grantStatements(name, owner, grants) : []),
+    ];
+}
+/** Null takes the comment away. */
+function commentStatement(database, comment) {
+    return `COMMENT ON DATABASE ${identifier(database)} IS ${comment === null ? 'NULL' : literal(comment)}`;
+}
+/** Grants are made from nothing: what the owner and PUBLIC have by default may have been taken away. */
+function grantStatements(name, owner, grants) {
+    return [
+        `REVOKE ALL ON DATABASE ${name} FROM PUBLIC, ${identifier(owner)}`,
+        ...grants.map(({ grantee, privilege, grantable }) => {
+            const to = grantee === null ? 'PUBLIC' : identifier(grantee);
+            return `GRANT ${privilege} ON DATABASE ${name} TO ${to}${grantable ? ' WITH GRANT OPTION' : ''}`;
+        }),
+    ];
+}
+/** Settings whose value is a list of quoted names (GUC_LIST_QUOTE): `variable_is_guc_list_quote` in dumputils.c. */
+const NAME_LISTS = [
+    'local_preload_libraries',
+    'search_path',
+    'session_preload_libraries',
+    'shared_preload_libraries',
+    'temp_tablespaces',
+    'unix_socket_directories',
+];
+function settingStatement(name, role, setting) {
+    const separator = setting.indexOf('=');
+    const variable = setting.slice(0, separator);
+    const value = setting.slice(separator + 1);
+    const quoted = variable.split('.').map(identifier).join('.');
+    const target = role === null ? `DATABASE ${name}` : `ROLE ${identifier(role)} IN DATABASE ${name}`;
+    const values = NAME_LISTS.includes(variable.toLowerCase())
+        ? splitNames(value).map(literal).join(', ')
+        : literal(value);
+    return `ALTER ${target} SET ${quoted} TO ${values || "''"}`;
+}
+/** `"$user", public` → `$user`, `public`. */
+function splitNames(list) {
+    return [...list.matchAll(/"((?:[^"]|"")*)"|([^,\s"]+)/g)].map((match) => match[1]?.replaceAll('""', '"') ?? match[2]);
+}
+
+;// CONCATENATED MODULE: ./build/src/database/swap.js
+
+
+
+
+
+const ATTEMPTS = 5;
+/**
+ * Puts a database in the place of another: two renames in one transaction, so there is never a moment without a
+ * database of that name. Clients are kept out for the moment of the swap and let in again whatever happens.
+ */
+async function swapDatabases(session, server, swap) {
+    const forget = await noteDoor(session, swap);
+    for (let attempt = 1;; attempt += 1) {
+        try {
+            await (server.major >= 11 ? swapOnServer(session, swap) : swapByClient(session, swap));
+            forget();
+            return;
+        }
+        catch (error) {
+            const answer = error instanceof DatabaseError ? error : null;
+            if (answer?.sqlstate !== OBJECT_IN_USE || attempt === ATTEMPTS) {
+                if (answer)
+                    forget();
+                throw explainSwap(error, swap);
+            }
+            await (0,external_node_timers_promises_namespaceObject.setTimeout)(200 * attempt);
+        }
+    }
+}
+/** A server that dies with the door closed keeps it closed; then the post step opens it. */
+async function noteDoor(session, { database, old }) {
+    const [before] = old ? await session.query(isOpen(database)) : [];
+    return before?.open ? notePending({ kind: 'door', name: database }) : () => undefined;
+}
+/** Lets clients in again. */
+async function openDoor(session, database) {
+    await session.execute(door(database, true));
+}
+/** Final, because another attempt after a swap that did happen would take the new database for the old one. */
+function explainSwap(error, { database }) {
+    const message = error instanceof Error ? error.message : String(error);
+    // Without an answer of the server nobody knows which of the two it is; a mix it is not.
+    const state = error instanceof DatabaseError ? 'is as it was' : 'is either the old or the new one, never a mix';
+    return new FinalError(`The new database could not take the place of "${database}", which ${state}: ${message}`, {
+        cause: error,
+    });
+}
+/** The renames; what is committed with them is decided by the caller's transaction. */
+function renames({ database, staging, old, comment }) {
+    return [
+        ...(old ? [`ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(old.name)}`] : []),
+        ...(old?.comment ? [commentStatement(old.name, old.comment)] : []),
+        `ALTER DATABASE ${identifier(staging)} RENAME TO ${identifier(database)}`,
+        ...(comment === undefined ? [] : [commentStatement(database, comment)]),
+    ];
+}
+function door(database, open) {
+    return `ALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS ${open}`;
+}
+/** An administrator may have closed it; then it stays closed when the swap fails. */
+function isOpen(database) {
+    return `SELECT datallowconn AS open FROM pg_database WHERE datname = ${literal(database)}`;
+}
+/** Not autovacuum, which has no user: it makes room for a rename by itself, and only a superuser may end it. */
+function everybodyIn({ database, staging }) {
+    const names = [database, staging].map(literal).join(', ');
+    return `FROM pg_stat_activity WHERE datname IN (${names}) AND usesysid IS NOT NULL AND pid <> pg_backend_pid()`;
+}
+/**
+ * The whole swap as one statement, so that the server finishes it, and opens the door again, also when we are killed
+ * in the middle. COMMIT inside of DO needs PostgreSQL 11.
+ */
+async function swapOnServer(session, swap) {
+    const execute = (statement) => `EXECUTE ${literal(statement)};`;
+    const close = swap.old ? `${execute(door(swap.database, false))} COMMIT;` : '';
+    const reopen = swap.old ? `IF was_open THEN ${execute(door(swap.database, true))} END IF;` : '';
+    const body = `
+    DECLARE failure text; state text; was_open boolean;
+    BEGIN
+      was_open := (${isOpen(swap.database)});
+      ${close}
+      BEGIN
+        PERFORM pg_terminate_backend(pid) ${everybodyIn(swap)};
+        ${renames(swap).map(execute).join('\n')}
+      EXCEPTION WHEN query_canceled OR others THEN
+        GET STACKED DIAGNOSTICS failure = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
+      END;
+      IF failure IS NOT NULL THEN
+        ${reopen}
+        COMMIT;
+        RAISE EXCEPTION USING MESSAGE = failure, ERRCODE = state;
+      END IF;
+    END`;
+    await session.execute(`DO ${literal(body)}`);
+}
+/** The same in steps of ours, for PostgreSQL 10. */
+async function swapByClient(session, swap) {
+    const [before] = await session.query(isOpen(swap.database));
+    if (swap.old)
+        await session.execute(door(swap.database, false));
+    try {
+        await session.query(`SELECT pg_terminate_backend(pid) ${everybodyIn(swap)}`);
+        await session.transaction(...renames(swap));
+    }
+    catch (error) {
+        if (before?.open)
+            await session.execute(door(swap.database, true));
+        throw error;
+    }
 }
 
 ;// CONCATENATED MODULE: ./build/src/storage/keys.js
@@ -45310,10 +45509,11 @@ var cleanup_disposeResources = (undefined && undefined.__disposeResources) || (f
 
 
 
+
 /** The post step: ends what the main step wrote down and could not end, because it was killed. */
 async function cleanUpAfterMain(context) {
     const items = readPending();
-    const databases = items.filter(({ kind }) => kind === 'database');
+    const databases = items.filter(({ kind }) => kind === 'database' || kind === 'door');
     await cleanUp(context, items.filter((item) => !databases.includes(item)));
     if (databases.length > 0)
         await throughTunnel(context, (reachable) => cleanUp(reachable, databases));
@@ -45338,6 +45538,8 @@ function cleanup_describe(item) {
         return `the data of ${item.keys.join(', ')}`;
     if (item.kind === 'process')
         return 'the processes of tunnel-command';
+    if (item.kind === 'door')
+        return `what kept everybody out of "${item.name}"`;
     return item.kind === 'upload' ? `the upload of ${item.key}` : `the database "${item.name}"`;
 }
 /** Without a manifest it is nobody's dump. The AWS CLI publishes what it has when we are killed and it lives. */
@@ -45372,7 +45574,10 @@ async function remove(context, item) {
         const { psql } = await anyClient(toolOptions(context));
         const options = { psql, environment: context.environment };
         const session = cleanup_addDisposableResource(env_1, await openMaintenance(prepare_connectionOf(tokens.context), context.inputs.maintenanceDatabase, options), true);
-        await dropDatabase(session, await lookAtServer(session), item.name);
+        if (item.kind === 'door')
+            await openDoor(session, item.name);
+        else
+            await dropDatabase(session, await lookAtServer(session), item.name);
     }
     catch (e_1) {
         env_1.error = e_1;
@@ -45516,17 +45721,6 @@ function explainDump(tail, failure) {
     if (denied)
         return new Error(`The role may not read everything: ${denied}. Grant it pg_read_all_data, or leave the object out`, { cause: failure });
     return failure;
-}
-
-;// CONCATENATED MODULE: ./build/src/process/failure.js
-/** A failure of the way and not of the matter, such as a connection that went silent: another attempt may succeed. */
-class PassingError extends Error {
-}
-/**
- * A failure that no other attempt may follow, whatever its cause: a hook of the user's has had its effect, or nobody knows
- * whether the work was done.
- */
-class FinalError extends Error {
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/hooks.js
@@ -45680,82 +45874,6 @@ function cut(text, bytes) {
         fitting += character;
     }
     return fitting;
-}
-
-;// CONCATENATED MODULE: ./build/src/database/properties.js
-
-/** @returns null when there is no such database */
-async function readProperties(session, database) {
-    const [row] = await session.query(`
-    SELECT pg_get_userbyid(d.datdba) AS owner, d.datconnlimit AS "connectionLimit", d.datistemplate AS "isTemplate",
-           t.spcname AS tablespace, shobj_description(d.oid, 'pg_database') AS comment,
-           d.datallowconn AS "allowsConnections",
-           CASE WHEN d.datacl IS NOT NULL THEN
-             (SELECT coalesce(json_agg(json_build_object(
-                'grantee', CASE a.grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(a.grantee) END,
-                'privilege', a.privilege_type, 'grantable', a.is_grantable)), '[]')
-              FROM aclexplode(d.datacl) AS a) END AS grants,
-           (SELECT coalesce(json_agg(json_build_object(
-                'role', CASE s.setrole WHEN 0 THEN NULL ELSE pg_get_userbyid(s.setrole) END,
-                'setting', setting)), '[]')
-            FROM pg_db_role_setting AS s, unnest(s.setconfig) AS setting WHERE s.setdatabase = d.oid) AS settings,
-           (SELECT coalesce(json_agg(json_build_object('provider', provider, 'label', label)), '[]')
-            FROM pg_shseclabel WHERE objoid = d.oid AND classoid = 'pg_database'::regclass) AS labels
-    FROM pg_database AS d JOIN pg_tablespace AS t ON t.oid = d.dattablespace
-    WHERE d.datname = ${literal(database)}`);
-    return row ?? null;
-}
-/** The statements that give a database the properties of another. The owner comes last: after it, we may be nobody. */
-function propertyStatements(database, properties) {
-    const name = identifier(database);
-    const { connectionLimit, isTemplate, grants, settings, labels, comment, owner } = properties;
-    return [
-        ...(connectionLimit >= 0 ? [`ALTER DATABASE ${name} CONNECTION LIMIT ${connectionLimit}`] : []),
-        ...(isTemplate ? [`ALTER DATABASE ${name} IS_TEMPLATE true`] : []),
-        ...settings.map(({ role, setting }) => settingStatement(name, role, setting)),
-        ...labels.map(({ provider, label }) => `SECURITY LABEL FOR ${identifier(provider)} ON DATABASE ${name} IS ${literal(label)}`),
-        ...(comment === null ? [] : [commentStatement(database, comment)]),
-        `ALTER DATABASE ${name} OWNER TO ${identifier(owner)}`,
-        ...(grants ? grantStatements(name, owner, grants) : []),
-    ];
-}
-/** Null takes the comment away. */
-function commentStatement(database, comment) {
-    return `COMMENT ON DATABASE ${identifier(database)} IS ${comment === null ? 'NULL' : literal(comment)}`;
-}
-/** Grants are made from nothing: what the owner and PUBLIC have by default may have been taken away. */
-function grantStatements(name, owner, grants) {
-    return [
-        `REVOKE ALL ON DATABASE ${name} FROM PUBLIC, ${identifier(owner)}`,
-        ...grants.map(({ grantee, privilege, grantable }) => {
-            const to = grantee === null ? 'PUBLIC' : identifier(grantee);
-            return `GRANT ${privilege} ON DATABASE ${name} TO ${to}${grantable ? ' WITH GRANT OPTION' : ''}`;
-        }),
-    ];
-}
-/** Settings whose value is a list of quoted names (GUC_LIST_QUOTE): `variable_is_guc_list_quote` in dumputils.c. */
-const NAME_LISTS = [
-    'local_preload_libraries',
-    'search_path',
-    'session_preload_libraries',
-    'shared_preload_libraries',
-    'temp_tablespaces',
-    'unix_socket_directories',
-];
-function settingStatement(name, role, setting) {
-    const separator = setting.indexOf('=');
-    const variable = setting.slice(0, separator);
-    const value = setting.slice(separator + 1);
-    const quoted = variable.split('.').map(identifier).join('.');
-    const target = role === null ? `DATABASE ${name}` : `ROLE ${identifier(role)} IN DATABASE ${name}`;
-    const values = NAME_LISTS.includes(variable.toLowerCase())
-        ? splitNames(value).map(literal).join(', ')
-        : literal(value);
-    return `ALTER ${target} SET ${quoted} TO ${values || "''"}`;
-}
-/** `"$user", public` → `$user`, `public`. */
-function splitNames(list) {
-    return [...list.matchAll(/"((?:[^"]|"")*)"|([^,\s"]+)/g)].map((match) => match[1]?.replaceAll('""', '"') ?? match[2]);
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/staging.js
@@ -48972,103 +49090,6 @@ async function checkAssertions(assertions, connection, options) {
             throw new Error(`verify-sql does not hold: ${assertion} (${reason})`);
         }
         log.info(`Holds: ${assertion}`);
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/database/swap.js
-
-
-
-
-const ATTEMPTS = 5;
-/**
- * Puts a database in the place of another: two renames in one transaction, so there is never a moment without a
- * database of that name. Clients are kept out for the moment of the swap and let in again whatever happens.
- */
-async function swapDatabases(session, server, swap) {
-    for (let attempt = 1;; attempt += 1) {
-        try {
-            await (server.major >= 11 ? swapOnServer(session, swap) : swapByClient(session, swap));
-            return;
-        }
-        catch (error) {
-            const inUse = error instanceof DatabaseError && error.sqlstate === OBJECT_IN_USE;
-            if (!inUse || attempt === ATTEMPTS)
-                throw explainSwap(error, swap);
-            await (0,external_node_timers_promises_namespaceObject.setTimeout)(200 * attempt);
-        }
-    }
-}
-/** Final, because another attempt after a swap that did happen would take the new database for the old one. */
-function explainSwap(error, { database }) {
-    const message = error instanceof Error ? error.message : String(error);
-    // Without an answer of the server nobody knows which of the two it is; a mix it is not.
-    const state = error instanceof DatabaseError ? 'is as it was' : 'is either the old or the new one, never a mix';
-    return new FinalError(`The new database could not take the place of "${database}", which ${state}: ${message}`, {
-        cause: error,
-    });
-}
-/** The renames; what is committed with them is decided by the caller's transaction. */
-function renames({ database, staging, old, comment }) {
-    return [
-        ...(old ? [`ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(old.name)}`] : []),
-        ...(old?.comment ? [commentStatement(old.name, old.comment)] : []),
-        `ALTER DATABASE ${identifier(staging)} RENAME TO ${identifier(database)}`,
-        ...(comment === undefined ? [] : [commentStatement(database, comment)]),
-    ];
-}
-function door(database, open) {
-    return `ALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS ${open}`;
-}
-/** An administrator may have closed it; then it stays closed when the swap fails. */
-function isOpen(database) {
-    return `SELECT datallowconn AS open FROM pg_database WHERE datname = ${literal(database)}`;
-}
-/** Not autovacuum, which has no user: it makes room for a rename by itself, and only a superuser may end it. */
-function everybodyIn({ database, staging }) {
-    const names = [database, staging].map(literal).join(', ');
-    return `FROM pg_stat_activity WHERE datname IN (${names}) AND usesysid IS NOT NULL AND pid <> pg_backend_pid()`;
-}
-/**
- * The whole swap as one statement, so that the server finishes it, and opens the door again, also when we are killed
- * in the middle. COMMIT inside of DO needs PostgreSQL 11.
- */
-async function swapOnServer(session, swap) {
-    const execute = (statement) => `EXECUTE ${literal(statement)};`;
-    const close = swap.old ? `${execute(door(swap.database, false))} COMMIT;` : '';
-    const reopen = swap.old ? `IF was_open THEN ${execute(door(swap.database, true))} END IF;` : '';
-    const body = `
-    DECLARE failure text; state text; was_open boolean;
-    BEGIN
-      was_open := (${isOpen(swap.database)});
-      ${close}
-      BEGIN
-        PERFORM pg_terminate_backend(pid) ${everybodyIn(swap)};
-        ${renames(swap).map(execute).join('\n')}
-      EXCEPTION WHEN query_canceled OR others THEN
-        GET STACKED DIAGNOSTICS failure = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
-      END;
-      IF failure IS NOT NULL THEN
-        ${reopen}
-        COMMIT;
-        RAISE EXCEPTION USING MESSAGE = failure, ERRCODE = state;
-      END IF;
-    END`;
-    await session.execute(`DO ${literal(body)}`);
-}
-/** The same in steps of ours, for PostgreSQL 10. */
-async function swapByClient(session, swap) {
-    const [before] = await session.query(isOpen(swap.database));
-    if (swap.old)
-        await session.execute(door(swap.database, false));
-    try {
-        await session.query(`SELECT pg_terminate_backend(pid) ${everybodyIn(swap)}`);
-        await session.transaction(...renames(swap));
-    }
-    catch (error) {
-        if (before?.open)
-            await session.execute(door(swap.database, true));
-        throw error;
     }
 }
 

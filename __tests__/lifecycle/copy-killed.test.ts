@@ -162,3 +162,31 @@ test('#33 killed while the server swaps: the server finishes it', async () => {
   assert.equal(await bench.state('live'), 'new')
   assert.deepEqual(await bench.postgres.databases(), databases)
 })
+
+test('#33 the server dies with the door closed: the target is the old database, and the post step opens it', async () => {
+  const { postgres } = bench
+  await bench.make('struck', 'old')
+  const stop = join(tempFolder('stop').path, 'go')
+  const hook = `echo in the hook; until [ -e ${stop} ]; do sleep 0.05; done`
+  const action = bench.start('copy', 'struck', inputs({ 'pre-swap-hooks': hook, 'copy-method': 'stream' }))
+  await action.waitForLog(/hook \| in the hook/)
+  const held = await holdDatabases(bench)
+  writeFileSync(stop, '')
+  const closing = await holdAt(bench, 'DO ', held)
+  // One statement goes on: it closes the door. The renames wait.
+  const renaming = holdDatabases(bench)
+  await waitsFor(bench, 'begin; lock table pg_database')
+  await closing.end()
+  await using _ = await renaming
+  await waitsFor(bench, 'DO ')
+  await assert.rejects(bench.state('struck'), /not currently accepting connections/)
+  await postgres.kill()
+  const run = failed(await action.done, /"struck", which is either the old or the new one, never a mix/)
+  await postgres.restart()
+  await assert.rejects(bench.state('struck'), /not currently accepting connections/)
+  const post = succeeded(await runPost(run))
+  assert.match(post.log, /Removed what the step left behind: what kept everybody out of "struck"/)
+  assert.equal(await bench.state('struck'), 'old')
+  await assertNothingLeft({ run: post, postgres, databases: [...databases, 'struck'] })
+  await postgres.psql('postgres', 'drop database struck')
+})

@@ -149,8 +149,8 @@ function configure(cluster: Cluster, settings: Record<string, string>): void {
     listen_addresses: host,
     unix_socket_directories: cluster.socketDir,
     max_connections: '100',
+    // Tests kill servers, never the kernel: what was committed is written, and need not be on the disk.
     fsync: 'off',
-    synchronous_commit: 'off',
     full_page_writes: 'off',
     max_wal_size: '4GB',
     shared_buffers: '128MB',

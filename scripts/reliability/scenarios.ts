@@ -88,6 +88,7 @@ export const SCENARIOS: Readonly<Record<number, Scenario>> = {
 export const NOT_COVERED: readonly string[] = [
   'AWS itself and other providers: the tests talk to two S3 servers on the same machine.',
   'Machines that lose power: crashes kill processes, and the kernel keeps what they have written.',
+  'A server that dies between the two steps of a swap, and the runner with it before its post step: the target is the old database and lets nobody in, until the next restore or `ALTER DATABASE … ALLOW_CONNECTIONS true`.',
   'macOS and Windows: their paths are chosen by tables, and not run here.',
   'A dump of which the runner vanished between its data and its manifest: the data stay in storage, are listed with `committed: false`, and nothing takes them for a dump. They cannot be told from the dumps of other tools, so no run deletes them.',
   'Two dumps into S3 whose keys are the same to the microsecond: the second fails, and its data may have replaced those of the first, which a restore or verify of the first then refuses. In a folder the first stays whole.',

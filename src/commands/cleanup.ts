@@ -4,6 +4,7 @@ import { posix } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Context } from '../context.ts'
 import { dropDatabase, lookAtServer, openMaintenance } from '../database/server.ts'
+import { openDoor } from '../database/swap.ts'
 import { endGroup } from '../process/group.ts'
 import { crossOut, type Pending, readPending } from '../process/pending.ts'
 import { log } from '../report/log.ts'
@@ -17,7 +18,7 @@ import { throughTunnel } from './reach.ts'
 /** The post step: ends what the main step wrote down and could not end, because it was killed. */
 export async function cleanUpAfterMain(context: Context): Promise<void> {
   const items = readPending()
-  const databases = items.filter(({ kind }) => kind === 'database')
+  const databases = items.filter(({ kind }) => kind === 'database' || kind === 'door')
   await cleanUp(
     context,
     items.filter((item) => !databases.includes(item)),
@@ -42,6 +43,7 @@ function describe(item: Pending): string {
   if (item.kind === 'file') return `the temporary file ${item.path}`
   if (item.kind === 'data') return `the data of ${item.keys.join(', ')}`
   if (item.kind === 'process') return 'the processes of tunnel-command'
+  if (item.kind === 'door') return `what kept everybody out of "${item.name}"`
   return item.kind === 'upload' ? `the upload of ${item.key}` : `the database "${item.name}"`
 }
 
@@ -76,5 +78,6 @@ async function remove(context: Context, item: Pending): Promise<void> {
     context.inputs.maintenanceDatabase,
     options,
   )
-  await dropDatabase(session, await lookAtServer(session), item.name)
+  if (item.kind === 'door') await openDoor(session, item.name)
+  else await dropDatabase(session, await lookAtServer(session), item.name)
 }

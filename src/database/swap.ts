@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { FinalError } from '../process/failure.ts'
+import { notePending } from '../process/pending.ts'
 import { commentStatement } from './properties.ts'
 import { DatabaseError, identifier, literal, OBJECT_IN_USE, type Session } from './psql.ts'
 import type { Server } from './server.ts'
@@ -22,16 +23,32 @@ const ATTEMPTS = 5
  * database of that name. Clients are kept out for the moment of the swap and let in again whatever happens.
  */
 export async function swapDatabases(session: Session, server: Server, swap: Swap): Promise<void> {
+  const forget = await noteDoor(session, swap)
   for (let attempt = 1; ; attempt += 1) {
     try {
       await (server.major >= 11 ? swapOnServer(session, swap) : swapByClient(session, swap))
+      forget()
       return
     } catch (error) {
-      const inUse = error instanceof DatabaseError && error.sqlstate === OBJECT_IN_USE
-      if (!inUse || attempt === ATTEMPTS) throw explainSwap(error, swap)
+      const answer = error instanceof DatabaseError ? error : null
+      if (answer?.sqlstate !== OBJECT_IN_USE || attempt === ATTEMPTS) {
+        if (answer) forget()
+        throw explainSwap(error, swap)
+      }
       await wait(200 * attempt)
     }
   }
+}
+
+/** A server that dies with the door closed keeps it closed; then the post step opens it. */
+async function noteDoor(session: Session, { database, old }: Swap): Promise<() => void> {
+  const [before] = old ? await session.query<{ open: boolean }>(isOpen(database)) : []
+  return before?.open ? notePending({ kind: 'door', name: database }) : () => undefined
+}
+
+/** Lets clients in again. */
+export async function openDoor(session: Session, database: string): Promise<void> {
+  await session.execute(door(database, true))
 }
 
 /** Final, because another attempt after a swap that did happen would take the new database for the old one. */

@@ -7,6 +7,8 @@ export type Pending =
   /** Stored data that are no dumps: not yet, because their manifests are written last, or not any more. */
   | { kind: 'data'; keys: string[] }
   | { kind: 'database'; name: string }
+  /** A database that lets nobody in for the moment of a swap. */
+  | { kind: 'door'; name: string }
   /** A process group, with what tells its leader from a later process of the same number. */
   | { kind: 'process'; pid: number; identity: string }
 
