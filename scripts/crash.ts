@@ -4,7 +4,8 @@
  * machine is as fast as it was.
  */
 import { parseArgs } from 'node:util'
-import { campaign, describeOutcome } from '../__tests__/crash/campaign.ts'
+import { campaign, describeHits, describeOutcome } from '../__tests__/crash/campaign.ts'
+import { makeWorld } from '../__tests__/crash/world.ts'
 
 const { values } = parseArgs({
   options: { rounds: { type: 'string', default: '100' }, seed: { type: 'string' } },
@@ -16,10 +17,14 @@ if (!Number.isInteger(rounds) || rounds < 1 || !Number.isInteger(seed)) {
   process.exit(2)
 }
 console.log(`${rounds} crashes with the seed ${seed}`)
-const outcomes = await campaign({ rounds, seed }, (outcome, number) =>
-  console.log(`${number}. ${describeOutcome(outcome)}`),
-)
+let played = 0
+await using world = await makeWorld()
+const outcomes = await campaign(world, { rounds, seed }, (outcome) => {
+  played += 1
+  console.log(`${played}. ${describeOutcome(outcome)}`)
+})
 const broken = outcomes.filter(({ problems }) => problems.length > 0)
 const hits = outcomes.filter(({ hit }) => hit).length
-console.log(`${hits} of ${rounds} steps were hit, ${broken.length} broke a property (seed ${seed})`)
+for (const line of describeHits(outcomes)) console.log(line)
+console.log(`${hits} of ${rounds} crashes came in time, ${broken.length} broke a property (seed ${seed})`)
 process.exitCode = broken.length === 0 ? 0 : 1

@@ -46,7 +46,7 @@ async function runTests(): Promise<{ tests: TestResult[]; counts: Counts }> {
     .filter((file) => /#\d\d /.test(readFileSync(file, 'utf8')))
   const stream = run({ files, concurrency: 2, testNamePatterns: [/#\d\d /], timeout: 15 * 60_000 })
   const tests: TestResult[] = []
-  const counts: Counts = { inputs: 0, crashes: 0 }
+  const counts: Counts = { inputs: 0, crashes: [] }
   const record = (passed: boolean) => (data: { name: string; skip?: string | boolean }) => {
     if (!NUMBERED.test(data.name) || data.skip !== undefined) return
     tests.push({ name: data.name, passed })
@@ -56,8 +56,15 @@ async function runTests(): Promise<{ tests: TestResult[]; counts: Counts }> {
   stream.on('test:fail', record(false))
   stream.on('test:diagnostic', ({ message }) => {
     counts.inputs += Number(/^bad inputs: (\d+)$/.exec(message)?.[1] ?? 0)
-    counts.crashes += Number(/^crashes: (\d+)$/.exec(message)?.[1] ?? 0)
+    const [, during, victims] = /^crashes of ([\w ]+): (.*)$/.exec(message) ?? []
+    if (during && victims) counts.crashes.push({ during, victims: readVictims(victims) })
   })
   for await (const _ of stream);
   return { tests, counts }
+}
+
+/** `action 4, runner 4` */
+function readVictims(text: string): Map<string, number> {
+  const pairs = text.split(', ').map((pair) => pair.split(' ') as [string, string])
+  return new Map(pairs.map(([victim, count]) => [victim, Number(count)]))
 }

@@ -4,10 +4,17 @@ import type { Inputs, Place } from '../e2e/bench.ts'
  * Who is killed: our process alone, as the kernel does when memory is short; the runner with everything that runs on
  * it; one of the programs that we started; or the PostgreSQL server.
  */
-export type Victim = 'action' | 'runner' | 'pg_dump' | 'pg_restore' | 'psql' | 'aws' | 'server'
+export const VICTIMS = ['action', 'runner', 'pg_dump', 'pg_restore', 'psql', 'aws', 'server'] as const
+export type Victim = (typeof VICTIMS)[number]
+
+/** Everything that changes something. */
+export const KINDS = ['dump', 'restore', 'copy', 'template build', 'prune', 'drop'] as const
+export type Kind = (typeof KINDS)[number]
 
 export type Operation = {
-  name: string
+  kind: Kind
+  /** How it is done, if there are several ways. */
+  way: string
   place: Place
   /** The database of the step; none for prune. */
   database: '' | 'app' | 'live' | 'doomed'
@@ -33,39 +40,71 @@ const copied = (method: string) => {
 const dumped = () => ({ command: 'dump', config: MADE, compression: 'none' })
 const pruned = () => ({ command: 'prune', 'dump-key': PRUNED, 'keep-last': '2' })
 
-/** Everything that changes something. */
+/** The ways in which each of them is done. What dies at the database's end is played without a store. */
 export const OPERATIONS: readonly Operation[] = [
-  { name: 'dump', place: 'folder', database: 'app', inputs: dumped, victims: [...onServer, 'pg_dump'] },
-  { name: 'dump', place: 's3', database: 'app', inputs: dumped, victims: [...onServer, 'pg_dump', 'aws'] },
   {
-    ...{ name: 'restore with one job', place: 's3', database: 'live', inputs: restored({ jobs: '1' }) },
-    victims: [...onServer, 'pg_restore', 'aws'],
+    kind: 'dump',
+    way: '',
+    place: 'folder',
+    database: 'app',
+    inputs: dumped,
+    victims: [...onServer, 'pg_dump'],
   },
   {
-    ...{ name: 'restore with two jobs', place: 'folder', database: 'live', inputs: restored({ jobs: '2' }) },
+    kind: 'dump',
+    way: '',
+    place: 's3',
+    database: 'app',
+    inputs: dumped,
+    victims: [...onServer, 'pg_dump', 'aws'],
+  },
+  {
+    ...{
+      kind: 'restore',
+      way: 'with one job',
+      place: 's3',
+      database: 'live',
+      inputs: restored({ jobs: '1' }),
+    },
+    victims: [...always, 'pg_restore', 'aws'],
+  },
+  {
+    ...{
+      kind: 'restore',
+      way: 'with two jobs',
+      place: 'folder',
+      database: 'live',
+      inputs: restored({ jobs: '2' }),
+    },
     victims: [...onServer, 'pg_restore'],
   },
   {
-    ...{ name: 'restore in place', place: 'folder', database: 'live', inputs: restored({ swap: 'false' }) },
+    ...{
+      kind: 'restore',
+      way: 'in place',
+      place: 'folder',
+      database: 'live',
+      inputs: restored({ swap: 'false' }),
+    },
     victims: [...onServer, 'pg_restore'],
   },
   {
-    ...{ name: 'template build', place: 'folder', database: 'live' },
+    ...{ kind: 'template build', way: '', place: 'folder', database: 'live' },
     inputs: restored({ 'template-cache': '1' }),
     victims: [...onServer, 'pg_restore'],
   },
   {
-    ...{ name: 'copy by the stream', place: 'folder', database: 'live', inputs: copied('stream') },
+    ...{ kind: 'copy', way: 'by the stream', place: 'folder', database: 'live', inputs: copied('stream') },
     victims: [...onServer, 'pg_dump', 'pg_restore'],
   },
   {
-    ...{ name: 'copy by template', place: 'folder', database: 'live', inputs: copied('template') },
+    ...{ kind: 'copy', way: 'by template', place: 'folder', database: 'live', inputs: copied('template') },
     victims: onServer,
   },
-  { name: 'prune', place: 'folder', database: '', inputs: pruned, victims: always },
-  { name: 'prune', place: 's3', database: '', inputs: pruned, victims: [...always, 'aws'] },
+  { kind: 'prune', way: '', place: 'folder', database: '', inputs: pruned, victims: always },
+  { kind: 'prune', way: '', place: 's3', database: '', inputs: pruned, victims: [...always, 'aws'] },
   {
-    ...{ name: 'drop', place: 'folder', database: 'doomed', inputs: () => ({ command: 'drop' }) },
+    ...{ kind: 'drop', way: '', place: 'folder', database: 'doomed', inputs: () => ({ command: 'drop' }) },
     victims: onServer,
   },
 ]

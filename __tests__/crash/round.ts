@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { OWN_COMMANDS } from '../faults/harm.ts'
+import { allGone } from '../lifecycle/bench.ts'
 import { type ActionRun, runPost, type StartedAction } from '../support/action.ts'
 import { findLeftovers } from '../support/leftovers.ts'
 import { descendants, family, kill } from '../support/processes.ts'
@@ -9,7 +10,7 @@ import type { World } from './world.ts'
 
 /** One crash, and what is wrong after it. */
 export type Outcome = {
-  operation: string
+  operation: Operation
   victim: Victim
   /** Milliseconds from the start of the step. */
   moment: number
@@ -31,32 +32,73 @@ const PROGRAMS: Partial<Record<Victim, RegExp>> = {
   aws: /(^|\/)aws$/,
 }
 
-/** How long a step takes, as far as we have seen it; the moments are spread over that. */
-const durations = new Map<Operation, number>()
+/** From when to when somebody is there to be killed, in milliseconds from the start of the step. */
+type Span = readonly [first: number, last: number]
+
+/** What steps did that nobody disturbed. */
+const rehearsals = new Map<Operation, Map<Victim, Span>>()
 
 /** Starts an operation, kills its victim at some moment, and looks at everything that is left. */
 export async function playRound(
   world: World,
   operation: Operation,
   victim: Victim,
-  random: Random,
+  { random, share }: { random: Random; share: number },
 ): Promise<Outcome> {
-  const { bench, key } = world
-  await world.reset()
-  const expected = durations.get(operation) ?? (operation.place === 's3' ? 3000 : 1200)
-  const moment = Math.round(random.next() * expected)
-  const inputs = operation.inputs({ key, sourceUrl: bench.postgres.url('app') })
-  const command = inputs.command === 'restore' ? 'restore' : 'list'
-  const action = bench.start(command, operation.place, operation.database, inputs)
-  const hit = await strike(world, action, victim, { moment, random })
+  const spans = await rehearse(world, operation)
+  const [first, last] = spans.get(victim)!
+  const moment = Math.round((first + random.next() * (last - first)) * share)
+  const action = start(world, operation)
+  const struck = await strike(world, action, victim, { moment, random })
   const run = await action.done
-  durations.set(operation, hit ? Math.max(expected, moment) : run.durationMs)
-  if (victim === 'server' && hit) await bench.postgres.restart()
+  // One that ended by itself in the very moment was not killed.
+  const hit = struck && (run.signal !== null || !['action', 'runner'].includes(victim))
+  if (!hit) spans.set(victim, [Math.min(first, moment), moment])
+  if (victim === 'server' && hit) await world.bench.postgres.restart()
   // The runner runs the post step, unless it is the runner that died.
   if (victim !== 'runner') await runPost(run)
-  const outcome = { operation: `${operation.name} (${operation.place})`, victim, moment, hit }
   const end = run.signal ?? `exit code ${run.exitCode}`
-  return { ...outcome, end, error: run.errors.join(' | '), ...(await judge(world, operation, victim, run)) }
+  const seen = await judge(world, operation, victim, run)
+  await world.renew(operation.database)
+  return { ...{ operation, victim, moment, hit, end }, error: run.errors.join(' | '), ...seen }
+}
+
+function start({ bench, key }: World, { place, database, inputs }: Operation): StartedAction {
+  const more = inputs({ key, sourceUrl: bench.postgres.url('app') })
+  return bench.start(more.command === 'restore' ? 'restore' : 'list', place, database, more)
+}
+
+/** Plays an operation once without a crash, to know when each victim can be killed. */
+async function rehearse(world: World, operation: Operation): Promise<Map<Victim, Span>> {
+  const known = rehearsals.get(operation)
+  if (known) return known
+  const begin = performance.now()
+  const action = start(world, operation)
+  const seen = new Map<Victim, Span>()
+  for (; isRunning(action); await sleep(10)) {
+    const now = performance.now() - begin
+    const all = descendants(action.pid)
+    for (const victim of operation.victims)
+      if (targets(action, victim, all).length > 0) seen.set(victim, [seen.get(victim)?.[0] ?? now, now])
+  }
+  const { durationMs } = await action.done
+  await world.renew(operation.database)
+  const spans = new Map<Victim, Span>()
+  for (const victim of operation.victims) {
+    // Who came and went between two looks may come at any time. The first time is slower than the next ones.
+    const [first, last] = seen.get(victim) ?? [0, durationMs]
+    spans.set(victim, [first * 0.85, last * 0.85])
+  }
+  rehearsals.set(operation, spans)
+  return spans
+}
+
+const isRunning = ({ child }: StartedAction) => child.exitCode === null && child.signalCode === null
+
+/** The processes that are one victim; with the server, the step that goes on meanwhile. */
+function targets({ pid }: StartedAction, victim: Victim, all = descendants(pid)): number[] {
+  const pattern = PROGRAMS[victim]
+  return pattern ? all.filter(({ argv }) => isProgram(argv, pattern)).map((one) => one.pid) : [pid]
 }
 
 /** Not one that is only asked for its version, which is nothing but a client that does not work. */
@@ -71,20 +113,13 @@ async function strike(
   victim: Victim,
   { moment, random }: { moment: number; random: Random },
 ): Promise<boolean> {
-  let over = false
-  void action.done.finally(() => {
-    over = true
-  })
   await Promise.race([sleep(moment), action.done])
-  for (; !over; await sleep(5)) {
+  for (; isRunning(action); await sleep(5)) {
+    const found = targets(action, victim)
+    if (found.length === 0) continue
     if (victim === 'server') await bench.postgres.kill()
     else if (victim === 'runner') action.kill()
-    else if (victim === 'action') kill(action.pid, 'SIGKILL')
-    else {
-      const found = descendants(action.pid).filter(({ argv }) => isProgram(argv, PROGRAMS[victim]!))
-      if (found.length === 0) continue
-      kill(random.pick(found).pid, 'SIGKILL')
-    }
+    else kill(random.pick(found), 'SIGKILL')
     return true
   }
   return false
@@ -92,6 +127,8 @@ async function strike(
 
 async function judge(world: World, operation: Operation, victim: Victim, run: ActionRun) {
   await childrenEnd(run)
+  // What the server was told last it finishes without us.
+  await allGone(world.bench)
   const problems = [...(await judgeResult(world, operation, run)), ...(await world.findDamage())]
   const left = await leftovers(world, victim, run)
   if (left.length > 0) await world.sweep()
@@ -107,12 +144,19 @@ async function judge(world: World, operation: Operation, victim: Victim, run: Ac
 async function judgeResult(world: World, operation: Operation, run: ActionRun): Promise<string[]> {
   const problems: string[] = []
   const live = await world.stateOf('live')
-  const doomed = await world.stateOf('doomed')
+  let doomed = await world.stateOf('doomed')
+  if (doomed === 'half gone' && operation.kind === 'drop') {
+    // A server that dies in the midst of it lets nobody in any more. The same step, run again, does the rest.
+    await start(world, operation).done
+    doomed = await world.stateOf('doomed')
+  }
   const succeeded = run.exitCode === 0
   const check = (holds: boolean, problem: string) => void (holds || problems.push(problem))
   check(['old', 'new'].includes(live), `live is ${live}`)
   check(['old', 'gone'].includes(doomed), `doomed is ${doomed}`)
-  check((await world.stateOf('app')) === 'new', 'the source is not what it was')
+  // Nothing else looks at the source, and reading all of it takes time.
+  if (['dump', 'copy'].includes(operation.kind))
+    check((await world.stateOf('app')) === 'new', 'the source is not what it was')
   if (operation.database === 'live' && succeeded) check(live === 'new', `success, and live is ${live}`)
   if (operation.database === 'doomed' && succeeded) check(doomed === 'gone', 'success, and doomed is there')
   if (run.exitCode === 1) {

@@ -146,7 +146,7 @@ export async function holdAt(bench: Bench, statement: string, held: Session): Pr
 }
 
 /** Waits until no session of the Action is left on the server. */
-export async function allGone({ postgres }: Bench): Promise<void> {
+export async function allGone({ postgres }: Pick<Bench, 'postgres'>): Promise<void> {
   const sql =
     "select 1 from pg_stat_activity where application_name ~ 'pgclone|pg_dump|pg_restore|psql' and usesysid is not null"
   await until(async () => (await postgres.query('postgres', sql)).length === 0, 'the sessions to end')

@@ -1,8 +1,8 @@
 import { NOT_COVERED, SCENARIOS } from './scenarios.ts'
 
 export type TestResult = { name: string; passed: boolean }
-/** How many bad inputs were tried, and how many processes and servers were killed in mid-work. */
-export type Counts = { inputs: number; crashes: number }
+/** How many bad inputs were tried, and who was killed how often in the midst of what. */
+export type Counts = { inputs: number; crashes: { during: string; victims: Map<string, number> }[] }
 
 /** The page, of results that were just measured. */
 export function page(results: {
@@ -29,6 +29,8 @@ export function page(results: {
     '| # | What happens | A pipeline written by hand | This action | Tests |',
     '|---|---|---|---|---|',
     ...rows,
+    '',
+    ...crashTable(counts),
     '',
     '## What is not covered',
     '',
@@ -64,8 +66,36 @@ function cell(text: string): string {
 }
 
 function counted({ inputs, crashes }: Counts): string {
-  const kills = crashes > 0 ? `${number(crashes)} kills came at random moments. ` : ''
-  return `${kills}${number(inputs)} bad inputs were tried.`
+  const kills = sum(crashes.flatMap(({ victims }) => [...victims.values()]))
+  return `${number(kills)} kills came at random moments. ${number(inputs)} bad inputs were tried.`
+}
+
+const VICTIMS: Readonly<Record<string, string>> = {
+  action: 'The action',
+  runner: 'The runner, with everything on it',
+  pg_dump: '`pg_dump`',
+  pg_restore: '`pg_restore`',
+  psql: '`psql`',
+  aws: 'The AWS CLI',
+  server: 'The PostgreSQL server',
+}
+
+/** Who was killed how often in the midst of what; empty where a step does not need it. */
+function crashTable({ crashes }: Counts): string[] {
+  const cells = (victim: string) => crashes.map(({ victims }) => victims.get(victim) ?? '')
+  return [
+    '## Crashes',
+    '',
+    'How often `kill -9` came at a random moment of a step, and the five properties held after one sweep.',
+    '',
+    `| Killed | ${crashes.map(({ during }) => during).join(' | ')} |`,
+    `|---|${'---|'.repeat(crashes.length)}`,
+    ...Object.entries(VICTIMS).map(([victim, name]) => `| ${name} | ${cells(victim).join(' | ')} |`),
+  ]
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0)
 }
 
 function number(count: number): string {
