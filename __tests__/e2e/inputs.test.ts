@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { readTables } from '../support/compare.ts'
 import { assertNothingLeft } from '../support/leftovers.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { type Bench, failed, startBench, succeeded } from './bench.ts'
@@ -29,9 +30,16 @@ test('#38 ambient PG* variables and files are not looked at when a URL is given'
   const run = succeeded(await bench.run('dump', 'folder', 'app', {}, { env }))
   assert.equal(run.outputs['table-count'], '1')
   assert.deepEqual(run.warnings, [])
-  succeeded(await bench.run('restore', 'folder', 'copy', { 'dump-key': run.outputs['dump-key']! }, { env }))
+  const key = { 'dump-key': run.outputs['dump-key']! }
+  const restored = succeeded(await bench.run('restore', 'folder', 'copy', key, { env }))
   assert.deepEqual(await other.databases(), ['app', 'postgres'])
-  assert.ok((await bench.postgres.databases()).includes('copy'))
+  const { postgres, folder, s3 } = bench
+  for (const one of [run, restored])
+    await assertNothingLeft({
+      ...{ run: one, postgres, s3, folder, databases: ['app', 'copy', 'postgres'] },
+      secrets: [other.canary],
+    })
+  assert.deepEqual([...(await readTables(postgres, 'copy')).keys()], ['public.right_one'])
 })
 
 test('without a URL they decide, and a warning says so', async () => {

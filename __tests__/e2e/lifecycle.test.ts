@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { DEFAULTS } from '../../src/inputs/defaults.ts'
+import { witness } from '../faults/harm.ts'
 import { runAction, runPost } from '../support/action.ts'
 import { assertNothingLeft } from '../support/leftovers.ts'
 import { keyAt, storedDump, writeFiles } from '../support/stored.ts'
@@ -107,10 +108,9 @@ test('a prune that fails after a good dump is a warning, and the outputs of the 
 test('#35 a dump that fails prunes nothing', async () => {
   await setOrders('broken', 10)
   for (let count = 0; count < 2; count++) succeeded(await dump('broken'))
-  const before = filesOf('broken')
+  const harm = await witness(bench)
   const run = await dump('broken', { 'keep-last': '1', 'pre-dump-hooks': 'exit 3' })
-  assert.equal(run.exitCode, 1)
-  assert.deepEqual(filesOf('broken'), before)
+  await harm.assertHarmless(run, /pre-dump-hooks/)
 })
 
 test('max-age refuses what is too old, says its age, and lets pass what is not', async () => {

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
 import { type Bench, startBench, succeeded } from '../e2e/bench.ts'
+import { startPgBouncer } from '../support/pgbouncer.ts'
 import { freePort } from '../support/port.ts'
 import { startProxy } from '../support/proxy.ts'
 import { makeData } from '../support/sample.ts'
@@ -100,6 +101,36 @@ for (const [what, overrides, says] of unreachable) {
     await harm.assertHarmless(run, says, { secrets: ['wrong-canary-1'] })
   })
 }
+
+test('#06 a pooler in transaction mode, under a dump and under a restore', async () => {
+  await using pooler = await startPgBouncer(bench.postgres, { mode: 'transaction' })
+  const through = (database: string) => ({
+    'database-url': bench.postgres.url(database, { port: pooler.port }),
+  })
+  const key = await bench.dump('folder', 'app')
+  const harm = await witness(bench)
+  const says = /is a connection pooler in transaction mode \(PgBouncer .*; use the direct host and port/
+  await harm.assertHarmless(await bench.run('dump', 'folder', 'app', through('app')), says)
+  const restore = { ...through('pooled'), 'dump-key': key }
+  await harm.assertHarmless(await bench.run('restore', 'folder', 'pooled', restore), says)
+})
+
+test('#03 #26 a client that is too old for the server is refused by name', async () => {
+  const harm = await witness(bench)
+  const run = await bench.run('dump', 'folder', 'app', { 'postgres-version': '10' })
+  await harm.assertHarmless(run, /postgres-version: 10 cannot be used: the server is PostgreSQL 15/)
+})
+
+const elsewhere = ['/usr/local/bin/aws', '/usr/local/aws-cli'].some((path) => existsSync(path))
+
+test('#27 the AWS CLI is missing', { skip: elsewhere && 'one is where installers put it' }, async () => {
+  const harm = await witness(bench)
+  const before = bench.s3.requests.length
+  const env = { PATH: tempFolder('empty').path }
+  const run = await bench.run('dump', 's3', 'app', {}, { env })
+  await harm.assertHarmless(run, /The AWS CLI is missing: .*Install AWS CLI 2 before this step/)
+  assert.equal(bench.s3.requests.length, before)
+})
 
 test('#04 a table is locked by somebody else', async () => {
   const harm = await witness(bench)
