@@ -196,7 +196,7 @@ function pgcopydb({ postgres, database }: Bench, before: () => Promise<void>): C
 }
 
 /** What a server has by default, where that of the tests is set to lose data when the machine dies. */
-const DEFAULTS = { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on' }
+const DEFAULTS = { fsync: 'on', full_page_writes: 'on' }
 
 /** An empty database to restore into. */
 async function recreate(postgres: Postgres): Promise<void> {

@@ -8,7 +8,7 @@ let bench: Bench
 let key: string
 
 before(async () => {
-  bench = await startBench({ settings: { synchronous_commit: 'on' } })
+  bench = await startBench()
   await bench.postgres.createDatabase('app')
   await bench.postgres.psql('app', `create table state as select 'new' as state; create table more (id int)`)
   await bench.postgres.psql('postgres', `create role plain login password 'simple'`)
