@@ -37158,7 +37158,7 @@ exports.visitAsync = visitAsync;
 /***/ ((__webpack_module__, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
-/* harmony import */ var _process_threads_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8130);
+/* harmony import */ var _process_runtime_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1362);
 /* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3791);
 
 
@@ -53503,16 +53503,29 @@ function describeError(error) {
 
 /***/ }),
 
-/***/ 8130:
+/***/ 1362:
 /***/ ((__unused_webpack___webpack_module__, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
 
-/* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8161);
+
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __nccwpck_require__(8161);
+;// CONCATENATED MODULE: external "node:v8"
+const external_node_v8_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:v8");
+;// CONCATENATED MODULE: ./build/src/process/runtime.js
+
 
 /**
  * Compression runs on libuv's pool of four threads; a runner with more cores gets as many. It must be said before the
  * pool is first used, so this module is the first that is imported.
  */
-process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, (0,node_os__WEBPACK_IMPORTED_MODULE_0__.availableParallelism)()));
+process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, (0,external_node_os_.availableParallelism)()));
+/**
+ * A dump passes through buffers that are used once and lie outside of V8's heap. For every few of them V8 marks the whole
+ * heap, on threads of its own, which took a third of our processor time. Collections of young objects alone give the
+ * buffers back as well: often, because the space of the young stays small, and with little to look at.
+ */
+(0,external_node_v8_namespaceObject.setFlagsFromString)('--no-incremental-marking');
+(0,external_node_v8_namespaceObject.setFlagsFromString)('--semi-space-growth-factor=1');
 
 
 /***/ })

@@ -1,4 +1,4 @@
-import './process/threads.ts'
+import './process/runtime.ts'
 import { run } from './main.ts'
 
 await run()
