@@ -37159,7 +37159,7 @@ exports.visitAsync = visitAsync;
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _process_runtime_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1362);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3791);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9930);
 
 
 await (0,_main_js__WEBPACK_IMPORTED_MODULE_1__/* .run */ .e)();
@@ -37169,7 +37169,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 3791:
+/***/ 9930:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -47911,7 +47911,11 @@ class Lane {
             last = new Spilled(await this.#lanes.file());
             this.#queue.push(last);
         }
-        await last.append(buffers);
+        await last.append(buffers).catch((error) => {
+            throw new Error(`Data that have to wait cannot be kept in RUNNER_TEMP: ${error.message}`, {
+                cause: error,
+            });
+        });
         this.#lanes.ring();
     }
     async *#flatten() {
@@ -48011,9 +48015,10 @@ const SECTION_POST_DATA = 4;
  * dumps get on at once, the data are put in the order in which they will probably be complete.
  *
  * @param bytesOf about how much data a table has, by its OID
+ * @param shared OIDs of the tables whose data the first dump leaves to the others
  * @throws ArchiveError when the dumps do not belong together
  */
-function joinTocs(tocs, bytesOf) {
+function joinTocs(tocs, { bytesOf, shared }) {
     const [main = [], ...others] = tocs;
     const tables = new Map(main.filter(({ desc }) => desc === 'TABLE').map((entry) => [entry.oid, entry]));
     const present = new Set(main.filter(isTableData).map(({ oid }) => oid));
@@ -48035,6 +48040,9 @@ function joinTocs(tocs, bytesOf) {
         });
         placed.push(...own);
     }
+    const lost = [...shared].map((oid) => tables.get(oid)).find((table) => table && !present.has(table.oid));
+    if (lost)
+        throw new ArchiveError(`no dump holds the data of ${lost.namespace}.${lost.tag}`, 0);
     return arrange(main, placeAll(main, 0, bytesOf), placed);
 }
 function isTableData({ desc, hasData }) {
@@ -48097,6 +48105,7 @@ class JoinedArchive {
     #parts;
     #lanes;
     #options;
+    #toc;
     /** The part whose data are being written. */
     #turn = 0;
     #report = null;
@@ -48104,8 +48113,9 @@ class JoinedArchive {
         this.#parts = parts;
         this.#lanes = lanes;
         this.#options = options;
+        this.#toc = joinTocs(parts.map((part) => part.entries), options);
     }
-    /** Reads the tables of contents, which come before all data. @throws ArchiveError, or what a stream throws */
+    /** Reads the tables of contents, which come before all data. @throws ArchiveError when they do not fit together, or what a stream throws */
     static async open(streams, options) {
         const lanes = await Lanes.open(options.folder, options.room);
         const parts = await Promise.all(streams.map(async (stream) => {
@@ -48140,7 +48150,7 @@ class JoinedArchive {
         const { compression } = this.#options;
         const read = this.#parts[0].header;
         const header = writtenHeader(read, { compression, maxMinor: NEWEST_MINOR });
-        const { entries, order } = joinTocs(this.#parts.map((part) => part.entries), this.#options.bytesOf);
+        const { entries, order } = this.#toc;
         const fillings = this.#parts.map((part, index) => {
             const ids = order.flatMap(({ entry, origin }) => origin.part === index ? [[origin.id, entry.dumpId]] : []);
             return this.#fill(part, new Map(ids));
@@ -48153,7 +48163,7 @@ class JoinedArchive {
                 yield* this.#parts[origin.part].lane.entry();
             }
             await Promise.all(fillings);
-            this.#report = reportOf(read, entries, this.#counted(order));
+            this.#report = reportOf(read, entries, this.#counted());
         }
         finally {
             await this.#lanes.close();
@@ -48180,11 +48190,11 @@ class JoinedArchive {
         }
     }
     /** The counts of all parts, tables in the order of the archive. */
-    #counted(order) {
+    #counted() {
         const tallies = this.#parts.map(({ tally }) => tally);
         const rows = tallies.map((tally) => tally.rows);
         const counts = tallies.map(({ tables }) => tables.values());
-        const tables = order.filter(({ entry }) => entry.desc === 'TABLE DATA');
+        const tables = this.#toc.order.filter(({ entry }) => entry.desc === 'TABLE DATA');
         return {
             tables: tables.map(({ origin }) => counts[origin.part].next().value),
             rows: rows.includes(null) ? null : rows.reduce((sum, count) => sum + count, 0),
@@ -48452,12 +48462,21 @@ class ErrorJudge {
  * that the whole dump still passes our counters.
  */
 function untilClosed(stdin) {
+    let written = null;
+    // A write that was under way may never be answered.
+    const settle = () => {
+        const done = written;
+        written = null;
+        done?.();
+    };
+    stdin.once('close', settle);
     return new external_node_stream_.Writable({
         highWaterMark: 1 << 20,
         write: (chunk, _encoding, done) => {
             if (!stdin.writable)
                 return done();
-            stdin.write(chunk, () => done());
+            written = done;
+            stdin.write(chunk, settle);
         },
         final: (done) => {
             stdin.end();
@@ -48561,20 +48580,24 @@ class SplitRestore {
         this.#options = options;
         this.stream.on('error', () => undefined); // why nobody reads it any more is told by who read it
     }
-    /** Everything that can be done while the archive arrives. */
+    /** Everything that can be done while the archive arrives. When it fails, the rest of the archive is thrown away. */
     async load() {
+        try {
+            await this.#load();
+        }
+        catch (error) {
+            await this.#archive?.close(error);
+            this.stream.destroy();
+            throw error;
+        }
+    }
+    async #load() {
         this.#archive = await SplitArchive.open(this.stream, this.#options);
         this.#place = await keepSchema(this.#options.folder, this.#archive.schema);
         await this.#restore(['--section=pre-data', this.#place.schema]);
         const { ways } = this.#archive;
         log.info(`Restoring the data with ${formatQuantity(ways.length, 'job')}`);
-        try {
-            await Promise.all([this.#archive.distribute(), ...ways.map((way) => this.#feed(way))]);
-        }
-        catch (error) {
-            await this.#archive.close(error);
-            throw error;
-        }
+        await Promise.all([this.#archive.distribute(), ...ways.map((way) => this.#feed(way))]);
     }
     /** What needs the data to be there. */
     async finish() {
@@ -48986,6 +49009,7 @@ async function start(context, source, { shares, compression }) {
                 compression,
                 jobs: inputs.jobs,
                 bytesOf: (oid) => sizes.get(oid) ?? 0,
+                shared: new Set(shares.flat().map(({ oid }) => oid)),
                 folder: context.tempDirectory,
             });
             log.info(`Dumping over ${formatQuantity(dumps.length, 'connection')} in one snapshot`);
@@ -49047,6 +49071,115 @@ function joinedReading(archive, dumps, abort) {
         },
         report: () => archive.report,
     };
+}
+
+;// CONCATENATED MODULE: ./build/src/database/analyze.js
+var analyze_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var analyze_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+/** `ANALYZE` of several tables in one statement came with PostgreSQL 11. */
+const LISTS = 11;
+/**
+ * Makes the planner's statistics of a whole database, which no dump carries and without which the first queries are slow.
+ *
+ * @param open opens one more session in it
+ */
+async function analyzeDatabase({ open, major }, jobs) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const session = analyze_addDisposableResource(env_1, await open(), true);
+        const shares = major < LISTS || jobs === 1 ? [] : await analyze_shareTables(session, jobs);
+        if (shares.length < 2)
+            return await session.execute('ANALYZE');
+        const [own, ...others] = shares.map((tables) => `ANALYZE ${tables.join(', ')}`);
+        const elsewhere = others.map(async (statement) => {
+            const env_2 = { stack: [], error: void 0, hasError: false };
+            try {
+                const other = analyze_addDisposableResource(env_2, await open(), true);
+                await other.execute(statement);
+            }
+            catch (e_2) {
+                env_2.error = e_2;
+                env_2.hasError = true;
+            }
+            finally {
+                const result_2 = analyze_disposeResources(env_2);
+                if (result_2)
+                    await result_2;
+            }
+        });
+        await Promise.all([session.execute(own), ...elsewhere]);
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = analyze_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+/** What `ANALYZE` would look at (get_all_vacuum_rels in vacuum.c), the large among all shares. */
+async function analyze_shareTables(session, jobs) {
+    const tables = await session.query(`
+    SELECT format('%I.%I', n.nspname, c.relname) AS name
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't'
+    ORDER BY pg_relation_size(c.oid) DESC NULLS LAST`);
+    const shares = Array.from({ length: Math.min(jobs, tables.length) }, () => []);
+    for (const [index, { name }] of tables.entries())
+        shares[index % shares.length].push(name);
+    return shares;
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/assertions.js
@@ -49395,6 +49528,7 @@ var replace_disposeResources = (undefined && undefined.__disposeResources) || (f
 
 
 
+
 /**
  * Claim the target → build its replacement → hooks → assertions → atomic swap. The way of restore and of copy.
  *
@@ -49490,27 +49624,16 @@ async function replace_finish(context, target, { name, copied }, hooks) {
     await runHooks('pre-swap-hooks', hooks, connection, options);
     await checkAssertions(context.inputs.verifySql, connection, options);
     if (!copied || hooks.length > 0)
-        await analyze(context, client, name);
+        await analyze(context, target, name);
     // The comment is for the swap: until then it says that this is a staging database.
     if (properties)
         await session.execute(...propertyStatements(name, { ...properties, comment: null }));
 }
-/** A dump carries no planner statistics; without them the first queries are slow. */
-async function analyze(context, { psql }, database) {
-    const env_2 = { stack: [], error: void 0, hasError: false };
-    try {
-        const session = replace_addDisposableResource(env_2, await Session.open(onDatabase(prepare_connectionOf(context), database), { ...context, psql }), true);
-        await session.execute('ANALYZE');
-    }
-    catch (e_2) {
-        env_2.error = e_2;
-        env_2.hasError = true;
-    }
-    finally {
-        const result_2 = replace_disposeResources(env_2);
-        if (result_2)
-            await result_2;
-    }
+/** Makes the planner's statistics of a database that nobody else works in. */
+function analyze(context, { client, server }, database) {
+    const connection = onDatabase(prepare_connectionOf(context), database);
+    const open = () => Session.open(connection, { ...context, psql: client.psql });
+    return analyzeDatabase({ open, major: server.major }, context.inputs.jobs);
 }
 /** Whether we made this database, so that we may replace and drop it without being told to. */
 function isOurs(properties) {
@@ -52082,7 +52205,7 @@ async function makeTemplate(context, target, name, restore) {
         const { baked } = splitHooks(context.inputs);
         const connection = onDatabase(context.inputs.connection, staging.name);
         await runHooks('pre-swap-hooks', baked, connection, { ...context, psql: client.psql });
-        await analyze(context, client, staging.name);
+        await analyze(context, target, staging.name);
         // All at once: a template by its marker is one by its name, and whole.
         await session.transaction(commentStatement(staging.name, markerText('template', name, maker.run)), `ALTER DATABASE ${identifier(staging.name)} ALLOW_CONNECTIONS false`, `ALTER DATABASE ${identifier(staging.name)} RENAME TO ${identifier(name)}`);
         staging.release();
@@ -52288,11 +52411,24 @@ async function restoreInPlace(context, dump) {
 async function finishInPlace(context, client) {
     const connection = prepare_connectionOf(context);
     try {
-        await runHooks('pre-swap-hooks', context.inputs.preSwapHooks, connection, {
-            ...context,
-            psql: client.psql,
-        });
-        await analyze(context, client, connection.database);
+        const env_2 = { stack: [], error: void 0, hasError: false };
+        try {
+            await runHooks('pre-swap-hooks', context.inputs.preSwapHooks, connection, {
+                ...context,
+                psql: client.psql,
+            });
+            const session = restore_addDisposableResource(env_2, await Session.open(connection, { ...context, psql: client.psql }), true);
+            await session.execute('ANALYZE');
+        }
+        catch (e_2) {
+            env_2.error = e_2;
+            env_2.hasError = true;
+        }
+        finally {
+            const result_2 = restore_disposeResources(env_2);
+            if (result_2)
+                await result_2;
+        }
     }
     catch (error) {
         throw new FinalError(`The restore in place is committed, and what follows it failed: ${error.message}`, {

@@ -65,6 +65,7 @@ const options = (compression: Compression, room?: number) => ({
   compression,
   jobs: 2,
   bytesOf: () => 1000,
+  shared: new Set<string>(),
   folder,
   ...(room === undefined ? {} : { room }),
 })
@@ -201,8 +202,18 @@ test('what the section of data has beside data is restored before any reader beg
 
 test('two dumps with the data of one table are refused', async () => {
   const same = { entries: [data(3, 'orders')] }
-  const archive = await open([{ entries: [orders(3)] }, same, same])
-  await assert.rejects(buffer(archive.output()), /two dumps hold the data of orders/)
+  await assert.rejects(open([{ entries: [orders(3)] }, same, same]), /two dumps hold the data of orders/)
+})
+
+test('data that no dump has are noticed before the first byte', async () => {
+  const streams = [{ entries: [orders(3)] }, { entries: [data(4, 'items')] }].map((sample) =>
+    split(build(sample), () => 100),
+  )
+  const shared = new Set(['16003', '16004'])
+  await assert.rejects(
+    JoinedArchive.open(streams, { ...options({ method: 'none' }), shared }),
+    /no dump holds the data of public.orders/,
+  )
 })
 
 test('a dump that is cut fails the whole, whichever it is', async () => {

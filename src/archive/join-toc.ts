@@ -19,11 +19,12 @@ export type JoinedToc = { entries: TocEntry[]; order: { entry: TocEntry; origin:
  * dumps get on at once, the data are put in the order in which they will probably be complete.
  *
  * @param bytesOf about how much data a table has, by its OID
+ * @param shared OIDs of the tables whose data the first dump leaves to the others
  * @throws ArchiveError when the dumps do not belong together
  */
 export function joinTocs(
   tocs: readonly (readonly TocEntry[])[],
-  bytesOf: (oid: string) => number,
+  { bytesOf, shared }: { bytesOf: (oid: string) => number; shared: ReadonlySet<string> },
 ): JoinedToc {
   const [main = [], ...others] = tocs
   const tables = new Map(main.filter(({ desc }) => desc === 'TABLE').map((entry) => [entry.oid, entry]))
@@ -44,6 +45,8 @@ export function joinTocs(
     })
     placed.push(...own)
   }
+  const lost = [...shared].map((oid) => tables.get(oid)).find((table) => table && !present.has(table.oid))
+  if (lost) throw new ArchiveError(`no dump holds the data of ${lost.namespace}.${lost.tag}`, 0)
   return arrange(main, placeAll(main, 0, bytesOf), placed)
 }
 

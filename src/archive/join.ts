@@ -15,6 +15,8 @@ export type JoinOptions = {
   jobs: number
   /** About how many bytes of data a table has, by its OID. */
   bytesOf: (oid: string) => number
+  /** OIDs of the tables whose data the first archive leaves to the others. */
+  shared: ReadonlySet<string>
   /** For data that have to wait for their turn, when memory is full. */
   folder: string
   /** Bytes that may wait there; by default what the disk can spare. */
@@ -29,6 +31,7 @@ export class JoinedArchive {
   readonly #parts: readonly Part[]
   readonly #lanes: Lanes
   readonly #options: JoinOptions
+  readonly #toc: JoinedToc
   /** The part whose data are being written. */
   #turn = 0
   #report: ArchiveReport | null = null
@@ -37,9 +40,13 @@ export class JoinedArchive {
     this.#parts = parts
     this.#lanes = lanes
     this.#options = options
+    this.#toc = joinTocs(
+      parts.map((part) => part.entries),
+      options,
+    )
   }
 
-  /** Reads the tables of contents, which come before all data. @throws ArchiveError, or what a stream throws */
+  /** Reads the tables of contents, which come before all data. @throws ArchiveError when they do not fit together, or what a stream throws */
   static async open(streams: readonly AsyncIterable<Buffer>[], options: JoinOptions): Promise<JoinedArchive> {
     const lanes = await Lanes.open(options.folder, options.room)
     const parts = await Promise.all(
@@ -78,10 +85,7 @@ export class JoinedArchive {
     const { compression } = this.#options
     const read = this.#parts[0]!.header
     const header = writtenHeader(read, { compression, maxMinor: NEWEST_MINOR })
-    const { entries, order } = joinTocs(
-      this.#parts.map((part) => part.entries),
-      this.#options.bytesOf,
-    )
+    const { entries, order } = this.#toc
     const fillings = this.#parts.map((part, index) => {
       const ids = order.flatMap(({ entry, origin }) =>
         origin.part === index ? [[origin.id, entry.dumpId] as const] : [],
@@ -96,7 +100,7 @@ export class JoinedArchive {
         yield* this.#parts[origin.part]!.lane.entry()
       }
       await Promise.all(fillings)
-      this.#report = reportOf(read, entries, this.#counted(order))
+      this.#report = reportOf(read, entries, this.#counted())
     } finally {
       await this.#lanes.close()
       await Promise.allSettled(fillings)
@@ -124,11 +128,11 @@ export class JoinedArchive {
   }
 
   /** The counts of all parts, tables in the order of the archive. */
-  #counted(order: JoinedToc['order']): Pick<ArchiveReport, 'tables' | 'rows' | 'rawBytes'> {
+  #counted(): Pick<ArchiveReport, 'tables' | 'rows' | 'rawBytes'> {
     const tallies = this.#parts.map(({ tally }) => tally)
     const rows = tallies.map((tally) => tally.rows)
     const counts = tallies.map(({ tables }) => tables.values())
-    const tables = order.filter(({ entry }) => entry.desc === 'TABLE DATA')
+    const tables = this.#toc.order.filter(({ entry }) => entry.desc === 'TABLE DATA')
     return {
       tables: tables.map(({ origin }) => counts[origin.part]!.next().value!),
       rows: rows.includes(null) ? null : rows.reduce<number>((sum, count) => sum + count!, 0),

@@ -56,6 +56,7 @@ async function start(context: Context, source: Source, { shares, compression }: 
       compression,
       jobs: inputs.jobs,
       bytesOf: (oid) => sizes.get(oid) ?? 0,
+      shared: new Set(shares.flat().map(({ oid }) => oid)),
       folder: context.tempDirectory,
     })
     log.info(`Dumping over ${formatQuantity(dumps.length, 'connection')} in one snapshot`)

@@ -1,4 +1,5 @@
 import type { Context } from '../context.ts'
+import { analyzeDatabase } from '../database/analyze.ts'
 import { checkAssertions } from '../database/assertions.ts'
 import { onDatabase } from '../database/connection.ts'
 import { runHooks } from '../database/hooks.ts'
@@ -152,15 +153,20 @@ async function finish(
   const options = { ...context, psql: client.psql }
   await runHooks('pre-swap-hooks', hooks, connection, options)
   await checkAssertions(context.inputs.verifySql, connection, options)
-  if (!copied || hooks.length > 0) await analyze(context, client, name)
+  if (!copied || hooks.length > 0) await analyze(context, target, name)
   // The comment is for the swap: until then it says that this is a staging database.
   if (properties) await session.execute(...propertyStatements(name, { ...properties, comment: null }))
 }
 
-/** A dump carries no planner statistics; without them the first queries are slow. */
-export async function analyze(context: Context, { psql }: PostgresClient, database: string): Promise<void> {
-  await using session = await Session.open(onDatabase(connectionOf(context), database), { ...context, psql })
-  await session.execute('ANALYZE')
+/** Makes the planner's statistics of a database that nobody else works in. */
+export function analyze(
+  context: Context,
+  { client, server }: Pick<Target, 'client' | 'server'>,
+  database: string,
+): Promise<void> {
+  const connection = onDatabase(connectionOf(context), database)
+  const open = () => Session.open(connection, { ...context, psql: client.psql })
+  return analyzeDatabase({ open, major: server.major }, context.inputs.jobs)
 }
 
 /** Whether we made this database, so that we may replace and drop it without being told to. */

@@ -21,7 +21,7 @@ import { checkOverwrite, checkProtected } from './guards.ts'
 import { databaseSink, sizesIn } from './move.ts'
 import { connectionOf, openClient, placeOf, toolOptions } from './prepare.ts'
 import { type Dump, findDump, type Received, receive } from './receive.ts'
-import { analyze, replaceDatabase, reportDryRun, type Target } from './replace.ts'
+import { replaceDatabase, reportDryRun, type Target } from './replace.ts'
 import { restorePoint } from './restore-point.ts'
 import { copyFromTemplate, splitHooks } from './template-cache.ts'
 
@@ -140,7 +140,8 @@ async function finishInPlace(context: Context, client: PostgresClient): Promise<
       ...context,
       psql: client.psql,
     })
-    await analyze(context, client, connection.database)
+    await using session = await Session.open(connection, { ...context, psql: client.psql })
+    await session.execute('ANALYZE')
   } catch (error) {
     throw new FinalError(
       `The restore in place is committed, and what follows it failed: ${(error as Error).message}`,

@@ -107,7 +107,7 @@ async function makeTemplate(
     const { baked } = splitHooks(context.inputs)
     const connection = onDatabase(context.inputs.connection!, staging.name)
     await runHooks('pre-swap-hooks', baked, connection, { ...context, psql: client.psql })
-    await analyze(context, client, staging.name)
+    await analyze(context, target, staging.name)
     // All at once: a template by its marker is one by its name, and whole.
     await session.transaction(
       commentStatement(staging.name, markerText('template', name, maker.run)),

@@ -105,11 +105,20 @@ export class ErrorJudge {
  * that the whole dump still passes our counters.
  */
 export function untilClosed(stdin: Writable): Writable {
+  let written: (() => void) | null = null
+  // A write that was under way may never be answered.
+  const settle = () => {
+    const done = written
+    written = null
+    done?.()
+  }
+  stdin.once('close', settle)
   return new Writable({
     highWaterMark: 1 << 20,
     write: (chunk, _encoding, done) => {
       if (!stdin.writable) return done()
-      stdin.write(chunk, () => done())
+      written = done
+      stdin.write(chunk, settle)
     },
     final: (done) => {
       stdin.end()

@@ -58,19 +58,24 @@ class SplitRestore {
     this.stream.on('error', () => undefined) // why nobody reads it any more is told by who read it
   }
 
-  /** Everything that can be done while the archive arrives. */
+  /** Everything that can be done while the archive arrives. When it fails, the rest of the archive is thrown away. */
   async load(): Promise<void> {
+    try {
+      await this.#load()
+    } catch (error) {
+      await this.#archive?.close(error)
+      this.stream.destroy()
+      throw error
+    }
+  }
+
+  async #load(): Promise<void> {
     this.#archive = await SplitArchive.open(this.stream, this.#options)
     this.#place = await keepSchema(this.#options.folder, this.#archive.schema)
     await this.#restore(['--section=pre-data', this.#place.schema])
     const { ways } = this.#archive
     log.info(`Restoring the data with ${formatQuantity(ways.length, 'job')}`)
-    try {
-      await Promise.all([this.#archive.distribute(), ...ways.map((way) => this.#feed(way))])
-    } catch (error) {
-      await this.#archive.close(error)
-      throw error
-    }
+    await Promise.all([this.#archive.distribute(), ...ways.map((way) => this.#feed(way))])
   }
 
   /** What needs the data to be there. */

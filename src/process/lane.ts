@@ -170,7 +170,11 @@ export class Lane {
       last = new Spilled(await this.#lanes.file())
       this.#queue.push(last)
     }
-    await last.append(buffers)
+    await last.append(buffers).catch((error: Error) => {
+      throw new Error(`Data that have to wait cannot be kept in RUNNER_TEMP: ${error.message}`, {
+        cause: error,
+      })
+    })
     this.#lanes.ring()
   }
 
