@@ -1,5 +1,11 @@
+import { after, before } from 'node:test'
+import type { Compression } from '../../src/archive/archive.ts'
+import { type Postgres, startPostgres } from '../support/postgres.ts'
+import { tempFolder } from '../support/temp.ts'
+import { findClients } from './clients.ts'
+
 /** What a dump may hold that a careless reader takes for something else. */
-export const HOSTILE = `
+const HOSTILE = `
   create role reader;
   create schema "Mixed Case"; create table "Mixed Case"."Weird ""Table""" (id serial primary key, "a b" text);
   insert into "Mixed Case"."Weird ""Table""" ("a b")
@@ -24,7 +30,7 @@ export const HOSTILE = `
 `
 
 /** Every table with its rows and a hash of them, and every large object with its rights. */
-export const FINGERPRINT = `
+const FINGERPRINT = `
   select format('%I.%I', n.nspname, c.relname) as name,
     (xpath('//c/text()', query_to_xml(format('select count(*) as c from %s', c.oid::regclass), false, true, '')))[1]::text
       as rows,
@@ -35,3 +41,32 @@ export const FINGERPRINT = `
   union all
   select m.oid::text, m.lomacl::text, md5(lo_get(m.oid)) || coalesce(obj_description(m.oid, 'pg_largeobject'), '')
   from pg_largeobject_metadata m order by 1`
+
+export const METHODS: Compression[] = [{ method: 'none' }, { method: 'gzip', level: 1 }, { method: 'zstd' }]
+export const clients = findClients()
+export const skip = clients.length === 0 && 'no PostgreSQL client on this machine'
+
+/** A server with the database `hostile`, for the tests of one file. */
+export function useHostileServer() {
+  const scope = new AsyncDisposableStack()
+  let postgres: Postgres
+  let databases = 0
+  before(async () => {
+    if (skip) return
+    postgres = scope.use(await startPostgres({ locale: 'C.UTF-8' }))
+    await postgres.createDatabase('hostile')
+    await postgres.psql('hostile', HOSTILE)
+  })
+  after(() => scope.disposeAsync())
+  return {
+    folder: scope.use(tempFolder('archive')).path,
+    env: (database: string) => postgres.env(database),
+    psql: (database: string, sql: string) => postgres.psql(database, sql),
+    fingerprint: (database: string) => postgres.query<{ name: string; rows: string }>(database, FINGERPRINT),
+    freshDatabase: async () => {
+      const name = `copy_${++databases}`
+      await postgres.createDatabase(name, 'template template0')
+      return name
+    },
+  }
+}

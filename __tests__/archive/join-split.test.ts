@@ -5,7 +5,7 @@ import { createWriteStream, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import {
   type Compression,
   createDecoder,
@@ -13,46 +13,21 @@ import {
   newestReadable,
   SplitArchive,
 } from '../../src/archive/archive.ts'
-import { type Postgres, startPostgres } from '../support/postgres.ts'
-import { tempFolder } from '../support/temp.ts'
-import { type Client, convert, findClients, restore } from './clients.ts'
-import { FINGERPRINT, HOSTILE } from './hostile.ts'
+import { type Client, convert, restore } from './clients.ts'
+import { clients, METHODS, skip, useHostileServer } from './hostile.ts'
 import { build, copyData, type Sample, split } from './sample.ts'
 
-const METHODS: Compression[] = [{ method: 'none' }, { method: 'gzip', level: 1 }, { method: 'zstd' }]
 /** The tables whose data each further dump has. */
 const SHARES = [
   ['narrow', '"Mixed Case"."Weird ""Table"""', 'part_1'],
   ['wide', 'one', 'empty'],
 ]
 
-const clients = findClients()
-const skip = clients.length === 0 && 'no PostgreSQL client on this machine'
-const scope = new AsyncDisposableStack()
-const folder = scope.use(tempFolder('join')).path
-let postgres: Postgres
-let databases = 0
-
-before(async () => {
-  if (skip) return
-  postgres = scope.use(await startPostgres({ locale: 'C.UTF-8' }))
-  await postgres.createDatabase('hostile')
-  await postgres.psql('hostile', HOSTILE)
-})
-after(() => scope.disposeAsync())
-
-const fingerprint = (database: string) =>
-  postgres.query<{ name: string; rows: string }>(database, FINGERPRINT)
-
-async function freshDatabase(): Promise<string> {
-  const name = `copy_${++databases}`
-  await postgres.createDatabase(name, 'template template0')
-  return name
-}
+const { env, fingerprint, folder, freshDatabase } = useHostileServer()
 
 function start({ bin }: Client, args: string[]) {
   const stdio: ['ignore', 'pipe', 'inherit'] = ['ignore', 'pipe', 'inherit']
-  return spawn(join(bin, 'pg_dump'), ['-Fc', '-Z0', ...args], { env: postgres.env('hostile'), stdio }).stdout
+  return spawn(join(bin, 'pg_dump'), ['-Fc', '-Z0', ...args], { env: env('hostile'), stdio }).stdout
 }
 
 function dumps(client: Client) {
@@ -94,7 +69,7 @@ for (const client of clients) {
         ['with two jobs', ['-j', '2', plain], undefined],
       ] as const) {
         const database = await freshDatabase()
-        await restore(client, postgres.env(database), ['-d', database, ...args], input)
+        await restore(client, env(database), ['-d', database, ...args], input)
         assert.deepEqual(await fingerprint(database), whole, how)
       }
     })
@@ -116,9 +91,9 @@ for (const client of clients) {
     await archive.close(new Error('done'))
 
     const database = await freshDatabase()
-    const into = (...args: string[]) => restore(client, postgres.env(database), ['-d', database, ...args])
+    const into = (...args: string[]) => restore(client, env(database), ['-d', database, ...args])
     await into('--section=pre-data', schema!)
-    for (const way of ways) await restore(client, postgres.env(database), ['-d', database], way)
+    for (const way of ways) await restore(client, env(database), ['-d', database], way)
     await into('--section=post-data', '-j', '2', schema!)
     assert.deepEqual(await fingerprint(database), whole)
   })

@@ -1,35 +1,11 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
-import { type Compression, createDecoder, createEncoder, newestReadable } from '../../src/archive/archive.ts'
-import { type Postgres, startPostgres } from '../support/postgres.ts'
-import { tempFolder } from '../support/temp.ts'
-import { convert, dump, findClients, restore } from './clients.ts'
-import { FINGERPRINT, HOSTILE } from './hostile.ts'
+import { test } from 'node:test'
+import { createDecoder, createEncoder, newestReadable } from '../../src/archive/archive.ts'
+import { convert, dump, restore } from './clients.ts'
+import { clients, METHODS, skip, useHostileServer } from './hostile.ts'
 
-const METHODS: Compression[] = [{ method: 'none' }, { method: 'gzip', level: 1 }, { method: 'zstd' }]
-const clients = findClients()
-const skip = clients.length === 0 && 'no PostgreSQL client on this machine'
-const scope = new AsyncDisposableStack()
-const folder = scope.use(tempFolder('archive')).path
-let postgres: Postgres
-let databases = 0
-
-before(async () => {
-  if (skip) return
-  postgres = scope.use(await startPostgres({ locale: 'C.UTF-8' }))
-  await postgres.createDatabase('hostile')
-  await postgres.psql('hostile', HOSTILE)
-})
-after(() => scope.disposeAsync())
-
-const fingerprint = (database: string) => postgres.query<{ name: string }>(database, FINGERPRINT)
-
-async function freshDatabase(): Promise<string> {
-  const name = `copy_${++databases}`
-  await postgres.createDatabase(name, 'template template0')
-  return name
-}
+const { env, fingerprint, folder, freshDatabase, psql } = useHostileServer()
 
 for (const source of clients) {
   for (const compression of METHODS) {
@@ -39,7 +15,7 @@ for (const source of clients) {
       skip,
     }, async () => {
       const stage = createEncoder({ compression, jobs: 2 })
-      await dump(source, postgres.env('hostile'), stage, path)
+      await dump(source, env('hostile'), stage, path)
       const report = stage.report()
       const counted = report.tables.map(({ schema, name, rows }) => `${schema}.${name} ${rows}`).sort()
       const expected = (await fingerprint('hostile')) as { name: string; rows: string }[]
@@ -59,11 +35,11 @@ for (const source of clients) {
         const whole = await fingerprint('hostile')
 
         const piped = await freshDatabase()
-        await restore(target, postgres.env(piped), ['-d', piped], decoded)
+        await restore(target, env(piped), ['-d', piped], decoded)
         assert.deepEqual(await fingerprint(piped), whole, 'from standard input')
 
         const parallel = await freshDatabase()
-        await restore(target, postgres.env(parallel), ['-d', parallel, '-j', '2', decoded])
+        await restore(target, env(parallel), ['-d', parallel, '-j', '2', decoded])
         assert.deepEqual(await fingerprint(parallel), whole, 'with two jobs')
 
         const single = await restore(target, {}, ['-f', '-', '-a', '-t', 'one', decoded])
@@ -78,10 +54,10 @@ for (const source of clients) {
       test(`… and pg_restore ${target.major} reads it without us`, { skip }, async () => {
         assert.match(await restore(target, {}, ['--list', path]), /TABLE DATA Mixed Case Weird "Table"/)
         const database = await freshDatabase()
-        await restore(target, postgres.env(database), ['-d', database], path)
+        await restore(target, env(database), ['-d', database], path)
         assert.deepEqual(await fingerprint(database), await fingerprint('hostile'))
         const parallel = await freshDatabase()
-        await restore(target, postgres.env(parallel), ['-d', parallel, '-j', '2', path])
+        await restore(target, env(parallel), ['-d', parallel, '-j', '2', path])
         assert.deepEqual(await fingerprint(parallel), await fingerprint('hostile'))
       })
     }
@@ -90,23 +66,23 @@ for (const source of clients) {
   test(`pg_dump ${source.major} --inserts: rows are unknown, the data arrive`, { skip }, async () => {
     const path = join(folder, `${source.major}-inserts`)
     const stage = createEncoder({ compression: { method: 'gzip', level: 1 }, jobs: 2 })
-    await dump(source, postgres.env('hostile'), stage, path, ['--inserts', '-t', 'public.one'])
+    await dump(source, env('hostile'), stage, path, ['--inserts', '-t', 'public.one'])
     assert.deepEqual(
       stage.report().tables.map(({ name, rows }) => ({ name, rows })),
       [{ name: 'one', rows: null }],
     )
     const database = await freshDatabase()
-    await restore(source, postgres.env(database), ['-d', database], path)
-    assert.equal(await postgres.psql(database, 'select count(*) from one'), '4')
+    await restore(source, env(database), ['-d', database], path)
+    assert.equal(await psql(database, 'select count(*) from one'), '4')
   })
 
   test(`pg_dump ${source.major} compressing by itself is read as well`, { skip }, async () => {
     const plain = join(folder, `${source.major}-own`)
     for (const own of source.major < 16 ? ['6'] : ['gzip', 'zstd', 'none']) {
       const decoder = createDecoder({ maxVersion: '1.14', jobs: 2 })
-      await dump(source, postgres.env('hostile'), decoder, plain, ['-Z', own])
+      await dump(source, env('hostile'), decoder, plain, ['-Z', own])
       const database = await freshDatabase()
-      await restore(clients[0]!, postgres.env(database), ['-d', database], plain)
+      await restore(clients[0]!, env(database), ['-d', database], plain)
       assert.deepEqual(await fingerprint(database), await fingerprint('hostile'), own)
     }
   })
