@@ -37159,7 +37159,7 @@ exports.visitAsync = visitAsync;
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _process_runtime_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1362);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9930);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7934);
 
 
 await (0,_main_js__WEBPACK_IMPORTED_MODULE_1__/* .run */ .e)();
@@ -37169,7 +37169,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 9930:
+/***/ 7934:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -47325,6 +47325,8 @@ function nameOf({ desc, namespace, tag }) {
 
 const DATA_OFFSET_UNKNOWN = 1; // K_OFFSET_POS_NOT_SET in pg_backup_archiver.h
 const NO_DATA = 3; // K_OFFSET_NO_DATA
+/** Sections, which pg_dump writes one after the other (teSection in pg_backup.h). */
+const SECTION = { none: 1, preData: 2, data: 3, postData: 4 };
 /** Longest table of contents believed, in bytes: a million entries, with room. We keep all of it in memory. */
 const MAX_TOC = 2 ** 30;
 /** The fields of an entry in their order (WriteToc in pg_backup_archiver.c), with the minor version that brought them. */
@@ -47486,7 +47488,6 @@ function entryParts(header, { fields, hasData }) {
 /** Version 1.16 (PostgreSQL 17) brought large objects by the group, and the kind of relation. */
 const GROUPS = 16;
 const PARTITIONED_TABLE = 'p'.charCodeAt(0); // RELKIND_PARTITIONED_TABLE in pg_class.h
-const SECTION_PRE_DATA = 2; // pg_backup.h
 /**
  * The entries of an archive that was read as `read` for a reader of `written`, in the words it knows:
  *
@@ -47531,7 +47532,7 @@ function largeObject({ fields }, oid, dumpId) {
         oid: Buffer.from(oid),
         tag: Buffer.from(oid),
         desc: Buffer.from('BLOB'),
-        section: SECTION_PRE_DATA,
+        section: SECTION.preData,
         defn: Buffer.from(`SELECT pg_catalog.lo_create('${oid}');\n`),
         dropStmt: Buffer.from(`SELECT pg_catalog.lo_unlink('${oid}');\n`),
     });
@@ -48004,9 +48005,6 @@ async function writeAll(file, bytes, at) {
 ;// CONCATENATED MODULE: ./build/src/archive/join-toc.js
 
 
-/** Sections of a table of contents (teSection in pg_backup.h), which pg_dump writes one after the other. */
-const SECTION_DATA = 3;
-const SECTION_POST_DATA = 4;
 /**
  * One table of contents from those of several dumps of one snapshot: the first has everything but the data of some
  * tables, each other one has the data of such tables. They get new IDs, and depend on their tables in the first.
@@ -48066,8 +48064,8 @@ function placeAll(entries, part, bytesOf) {
 function arrange(main, ofMain, ofOthers) {
     const waiting = ofOthers.sort((a, b) => a.complete - b.complete);
     const places = new Map(ofMain.map((place) => [place.entry, place]));
-    const before = main.findIndex(({ fields }) => fields.section >= SECTION_DATA);
-    const after = main.findIndex(({ fields }) => fields.section >= SECTION_POST_DATA);
+    const before = main.findIndex(({ fields }) => fields.section >= SECTION.data);
+    const after = main.findIndex(({ fields }) => fields.section >= SECTION.postData);
     const [data, post] = [before, after].map((index) => (index < 0 ? main.length : index));
     const order = [];
     const middle = [];
@@ -48203,7 +48201,24 @@ class JoinedArchive {
     }
 }
 
+;// CONCATENATED MODULE: ./build/src/process/share.js
+/**
+ * Shares work among jobs so that all have about the same to do: the largest item first, each to whoever has the least.
+ *
+ * @returns the items of each job, largest first, and the sum of their sizes
+ */
+function shareEvenly(items, sizeOf, jobs) {
+    const shares = Array.from({ length: jobs }, () => ({ items: [], size: 0 }));
+    for (const item of [...items].sort((a, b) => sizeOf(b) - sizeOf(a))) {
+        const lightest = shares.reduce((least, share) => (share.size < least.size ? share : least));
+        lightest.items.push(item);
+        lightest.size += sizeOf(item);
+    }
+    return shares;
+}
+
 ;// CONCATENATED MODULE: ./build/src/archive/split.js
+
 
 
 
@@ -48213,10 +48228,6 @@ class JoinedArchive {
 const UNCOMPRESSED = { compression: { method: 'none' }, jobs: 1 };
 /** Entries that say how the others are to be read; every reader needs them. */
 const split_SETTINGS = ['ENCODING', 'STDSTRINGS', 'SEARCHPATH'];
-// teSection in pg_backup.h. Entries of no section are of that of the entry before them (_tocEntryRequired).
-const NO_SECTION = 1;
-const split_SECTION_PRE_DATA = 2;
-const split_SECTION_DATA = 3;
 /** Less than this is restored before a further reader has begun. */
 const WORTH_A_WAY = 8 * 1024 * 1024;
 /** An uncompressed archive that becomes several while it flows: its data shared among readers that work side by side. */
@@ -48293,18 +48304,20 @@ async function* stream(lane, head, entries) {
         yield* lane.entry();
 }
 /**
+ * Entries of no section are of that of the entry before them (_tocEntryRequired in pg_backup_archiver.c).
+ *
  * What the section of data has beside data becomes part of the schema: the values of sequences, which need no data, and
  * what large objects are before they have any (from PostgreSQL 17 on, `dumpLO` in pg_dump.c).
  */
 function schemaFirst(entries) {
-    let section = NO_SECTION;
+    let section = SECTION.none;
     return entries.map((entry) => {
         const { fields, hasData } = entry;
-        if (fields.section !== NO_SECTION)
+        if (fields.section !== SECTION.none)
             section = fields.section;
-        if (section !== split_SECTION_DATA || hasData)
+        if (section !== SECTION.data || hasData)
             return entry;
-        return new TocEntry({ ...fields, section: split_SECTION_PRE_DATA });
+        return new TocEntry({ ...fields, section: SECTION.preData });
     });
 }
 /** The entries with data in shares of about the same size, each in the order of the archive. */
@@ -48313,13 +48326,10 @@ function share(entries, { ways, bytesOf }) {
     const sizes = new Map(data.map((entry) => [entry, bytesOf(split_nameOf(entry))]));
     const total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
     const count = Math.max(1, Math.min(ways, Math.ceil(total / WORTH_A_WAY)));
-    const shares = Array.from({ length: count }, () => ({ size: 0, entries: new Set() }));
-    for (const entry of [...data].sort((a, b) => sizes.get(b) - sizes.get(a))) {
-        const lightest = shares.reduce((least, other) => (other.size < least.size ? other : least));
-        lightest.size += sizes.get(entry);
-        lightest.entries.add(entry);
-    }
-    return shares.map((own) => data.filter((entry) => own.entries.has(entry)));
+    return shareEvenly(data, (entry) => sizes.get(entry), count).map(({ items }) => {
+        const own = new Set(items);
+        return data.filter((entry) => own.has(entry));
+    });
 }
 function split_nameOf({ namespace, tag }) {
     return { schema: namespace, name: tag };
@@ -48601,9 +48611,9 @@ class SplitRestore {
     }
     /** What needs the data to be there. */
     async finish() {
-        const { jobs } = this.#options;
-        log.info(`Restoring indexes and constraints with ${formatQuantity(jobs, 'job')}`);
-        await this.#restore(['--section=post-data', `--jobs=${jobs}`, this.#place.schema]);
+        const { ways } = this.#options;
+        log.info(`Restoring indexes and constraints with ${formatQuantity(ways, 'job')}`);
+        await this.#restore(['--section=post-data', `--jobs=${ways}`, this.#place.schema]);
     }
     async stop() {
         this.#stopped.abort(new Error('the restore was stopped'));
@@ -48778,7 +48788,7 @@ function databaseSink(context, client, database, bytesOf) {
     const { jobs, pgRestoreArgs } = inputs;
     return async () => jobs === 1 || pgRestoreArgs.some((argument) => IN_THEIR_OWN_WAY.test(argument))
         ? startRestore(client.pgRestore, inputs, env)
-        : startSplitRestore({ pgRestore: client.pgRestore, inputs, env }, { jobs, ways: jobs, bytesOf, folder: tempDirectory });
+        : startSplitRestore({ pgRestore: client.pgRestore, inputs, env }, { ways: jobs, bytesOf, folder: tempDirectory });
 }
 /** Sizes of tables by their names, for those that are known. */
 function sizesOf(tables) {
@@ -48794,6 +48804,7 @@ function sizesIn(manifest) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/large-tables.js
+
 
 /** Smaller ones cost more in questions about them than they give. */
 const LARGE = 1024 * 1024;
@@ -48873,19 +48884,10 @@ const WORTH_A_CONNECTION = 32 * 1024 * 1024;
  * @returns the tables of each further connection
  */
 function shareTables(tables, jobs) {
-    const shares = Array.from({ length: Math.min(jobs, MOST_CONNECTIONS) }, () => ({
-        bytes: 0,
-        tables: [],
-    }));
-    for (const table of [...tables].sort((a, b) => b.bytes - a.bytes)) {
-        const lightest = shares.reduce((least, share) => (share.bytes < least.bytes ? share : least));
-        lightest.bytes += table.bytes;
-        lightest.tables.push(table);
-    }
-    return shares
+    return shareEvenly(tables, ({ bytes }) => bytes, Math.min(jobs, MOST_CONNECTIONS))
         .slice(1)
-        .filter(({ bytes }) => bytes >= WORTH_A_CONNECTION)
-        .map((share) => share.tables);
+        .filter(({ size }) => size >= WORTH_A_CONNECTION)
+        .map(({ items }) => items);
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/snapshot.js

@@ -7,18 +7,7 @@ import { clientEnvironment } from '../../src/database/connection.ts'
 import { checkPatterns, dumpArguments, dumpFilters, startDump } from '../../src/database/dump.ts'
 import { tempFolder } from '../support/temp.ts'
 import { environment, noClient, program, startBench } from './bench.ts'
-
-const none = {
-  tables: [],
-  excludeTables: [],
-  schemas: [],
-  excludeSchemas: [],
-  excludeTableData: [],
-  schemaOnly: false,
-  ownerAndAcl: false,
-  lockWaitTimeout: 60_000,
-  pgDumpArgs: [],
-}
+import { EVERYTHING } from './contents.ts'
 
 test('what pg_dump is told', () => {
   const base = ['--format=custom', '--no-password', '--lock-wait-timeout=60000']
@@ -36,8 +25,8 @@ test('what pg_dump is told', () => {
     [{ pgDumpArgs: ['--no-comments'] }, [...plain, '--no-comments']],
   ]
   for (const [contents, expected] of cases) {
-    assert.deepEqual(dumpArguments({ ...none, ...contents }, 'theirs'), expected)
-    const ours = dumpArguments({ ...none, ...contents }, 'ours')
+    assert.deepEqual(dumpArguments({ ...EVERYTHING, ...contents }, 'theirs'), expected)
+    const ours = dumpArguments({ ...EVERYTHING, ...contents }, 'ours')
     assert.deepEqual(
       ours.filter((argument) => argument !== '--compress=0'),
       expected,
@@ -47,18 +36,18 @@ test('what pg_dump is told', () => {
 })
 
 test('the manifest names the filters that were given', () => {
-  assert.deepEqual(dumpFilters(none), {})
+  assert.deepEqual(dumpFilters(EVERYTHING), {})
   const given = { tables: ['a'], excludeTableData: ['logs'], schemaOnly: true, pgDumpArgs: ['--no-comments'] }
-  assert.deepEqual(dumpFilters({ ...none, ...given }), given)
+  assert.deepEqual(dumpFilters({ ...EVERYTHING, ...given }), given)
 })
 
 const bench = await startBench()
 
 describe('a dump', { skip: noClient }, () => {
-  const start = (database: string, contents: Partial<typeof none> = {}, name = program('pg_dump')) =>
+  const start = (database: string, contents: Partial<typeof EVERYTHING> = {}, name = program('pg_dump')) =>
     startDump(
       name,
-      dumpArguments({ ...none, ...contents }, 'ours'),
+      dumpArguments({ ...EVERYTHING, ...contents }, 'ours'),
       clientEnvironment(bench.connection(database), environment),
     )
 
@@ -69,16 +58,16 @@ describe('a dump', { skip: noClient }, () => {
     )
     const session = await bench.open('postgres')
     const canary = join(environment.HOME, 'canary')
-    await checkPatterns(session, none)
+    await checkPatterns(session, EVERYTHING)
     await checkPatterns(session, {
-      ...none,
+      ...EVERYTHING,
       tables: ['orders', '"Mixed"."Order"', 'ord*'],
       excludeTables: ['public.logs'],
       schemas: ['"Mixed"'],
       excludeTableData: ['*.logs'],
     })
     const wrong = checkPatterns(session, {
-      ...none,
+      ...EVERYTHING,
       tables: ['orders', 'order'],
       excludeTables: ['Mixed.Order'],
       excludeSchemas: ['mixed'],
@@ -120,7 +109,7 @@ describe('a dump', { skip: noClient }, () => {
 
     const blind = startDump(
       program('pg_dump'),
-      dumpArguments(none, 'ours'),
+      dumpArguments(EVERYTHING, 'ours'),
       clientEnvironment(bench.connection('postgres', { user: 'blind', password: 'pw' }), environment),
     )
     await buffer(blind.stream)

@@ -7,19 +7,9 @@ import { readLargeTables, shareTables } from '../../src/database/large-tables.ts
 import { identifier } from '../../src/database/psql.ts'
 import { tempFolder } from '../support/temp.ts'
 import { noClient, startBench } from './bench.ts'
+import { EVERYTHING } from './contents.ts'
 
 const MIB = 1024 * 1024
-const ALL: Contents = {
-  tables: [],
-  excludeTables: [],
-  schemas: [],
-  excludeSchemas: [],
-  excludeTableData: [],
-  schemaOnly: false,
-  ownerAndAcl: false,
-  lockWaitTimeout: 5000,
-  pgDumpArgs: [],
-}
 
 const bench = await startBench()
 const { postgres } = bench
@@ -45,7 +35,7 @@ const quoted = (name: string) => (/^[a-z_][a-z0-9_]*$/.test(name) ? name : ident
 
 async function namesOf(contents: Partial<Contents>): Promise<string[]> {
   const session = await bench.open('large')
-  const found = await readLargeTables(session, { ...ALL, ...contents })
+  const found = await readLargeTables(session, { ...EVERYTHING, ...contents })
   return found.map(({ schema, name }) => `${quoted(schema)}.${quoted(name)}`)
 }
 
@@ -62,7 +52,7 @@ test('none where arguments may change what is dumped, or no data are', { skip: n
 
 /** What pg_dump itself takes data of. */
 async function dumped(contents: Partial<Contents>): Promise<string[]> {
-  const args = dumpArguments({ ...ALL, ...contents }, 'ours').filter(
+  const args = dumpArguments({ ...EVERYTHING, ...contents }, 'ours').filter(
     (arg) => !/^--(format|compress)/.test(arg),
   )
   const path = join(folder.path, 'script')

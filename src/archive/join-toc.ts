@@ -1,9 +1,5 @@
 import { ArchiveError } from './error.ts'
-import { TocEntry } from './toc.ts'
-
-/** Sections of a table of contents (teSection in pg_backup.h), which pg_dump writes one after the other. */
-const SECTION_DATA = 3
-const SECTION_POST_DATA = 4
+import { SECTION, TocEntry } from './toc.ts'
 
 /** An entry of the joined archive: which of the archives holds its data, and its ID there. */
 type Origin = { part: number; id: number }
@@ -76,8 +72,8 @@ function placeAll(entries: readonly TocEntry[], part: number, bytesOf: (oid: str
 function arrange(main: readonly TocEntry[], ofMain: Placed[], ofOthers: Placed[]): JoinedToc {
   const waiting = ofOthers.sort((a, b) => a.complete - b.complete)
   const places = new Map(ofMain.map((place) => [place.entry, place]))
-  const before = main.findIndex(({ fields }) => fields.section >= SECTION_DATA)
-  const after = main.findIndex(({ fields }) => fields.section >= SECTION_POST_DATA)
+  const before = main.findIndex(({ fields }) => fields.section >= SECTION.data)
+  const after = main.findIndex(({ fields }) => fields.section >= SECTION.postData)
   const [data, post] = [before, after].map((index) => (index < 0 ? main.length : index)) as [number, number]
   const order: Placed[] = []
   const middle: TocEntry[] = []

@@ -1,10 +1,9 @@
 import type { Header } from './header.ts'
-import { TocEntry, text } from './toc.ts'
+import { SECTION, TocEntry, text } from './toc.ts'
 
 /** Version 1.16 (PostgreSQL 17) brought large objects by the group, and the kind of relation. */
 const GROUPS = 16
 const PARTITIONED_TABLE = 'p'.charCodeAt(0) // RELKIND_PARTITIONED_TABLE in pg_class.h
-const SECTION_PRE_DATA = 2 // pg_backup.h
 
 /**
  * The entries of an archive that was read as `read` for a reader of `written`, in the words it knows:
@@ -46,7 +45,7 @@ function largeObject({ fields }: TocEntry, oid: string, dumpId: number): TocEntr
     oid: Buffer.from(oid),
     tag: Buffer.from(oid),
     desc: Buffer.from('BLOB'),
-    section: SECTION_PRE_DATA,
+    section: SECTION.preData,
     defn: Buffer.from(`SELECT pg_catalog.lo_create('${oid}');\n`),
     dropStmt: Buffer.from(`SELECT pg_catalog.lo_unlink('${oid}');\n`),
   })

@@ -1,19 +1,15 @@
 import { type Lane, Lanes } from '../process/lane.ts'
+import { shareEvenly } from '../process/share.ts'
 import { BlockReader } from './blocks.ts'
 import { type Header, headerBytes, readHeader } from './header.ts'
 import { Tally } from './report.ts'
 import { ByteSource } from './source.ts'
-import { readToc, TocEntry, tocBytes } from './toc.ts'
+import { readToc, SECTION, TocEntry, tocBytes } from './toc.ts'
 
 const UNCOMPRESSED = { compression: { method: 'none' }, jobs: 1 } as const
 
 /** Entries that say how the others are to be read; every reader needs them. */
 const SETTINGS = ['ENCODING', 'STDSTRINGS', 'SEARCHPATH']
-
-// teSection in pg_backup.h. Entries of no section are of that of the entry before them (_tocEntryRequired).
-const NO_SECTION = 1
-const SECTION_PRE_DATA = 2
-const SECTION_DATA = 3
 
 export type SplitOptions = {
   /** At most so many archives. */
@@ -113,16 +109,18 @@ async function* stream(lane: Lane, head: Buffer, entries: number): AsyncGenerato
 }
 
 /**
+ * Entries of no section are of that of the entry before them (_tocEntryRequired in pg_backup_archiver.c).
+ *
  * What the section of data has beside data becomes part of the schema: the values of sequences, which need no data, and
  * what large objects are before they have any (from PostgreSQL 17 on, `dumpLO` in pg_dump.c).
  */
 function schemaFirst(entries: readonly TocEntry[]): TocEntry[] {
-  let section = NO_SECTION
+  let section: number = SECTION.none
   return entries.map((entry) => {
     const { fields, hasData } = entry
-    if (fields.section !== NO_SECTION) section = fields.section
-    if (section !== SECTION_DATA || hasData) return entry
-    return new TocEntry({ ...fields, section: SECTION_PRE_DATA })
+    if (fields.section !== SECTION.none) section = fields.section
+    if (section !== SECTION.data || hasData) return entry
+    return new TocEntry({ ...fields, section: SECTION.preData })
   })
 }
 
@@ -132,13 +130,10 @@ function share(entries: readonly TocEntry[], { ways, bytesOf }: SplitOptions): T
   const sizes = new Map(data.map((entry) => [entry, bytesOf(nameOf(entry))]))
   const total = [...sizes.values()].reduce((sum, size) => sum + size, 0)
   const count = Math.max(1, Math.min(ways, Math.ceil(total / WORTH_A_WAY)))
-  const shares = Array.from({ length: count }, () => ({ size: 0, entries: new Set<TocEntry>() }))
-  for (const entry of [...data].sort((a, b) => sizes.get(b)! - sizes.get(a)!)) {
-    const lightest = shares.reduce((least, other) => (other.size < least.size ? other : least))
-    lightest.size += sizes.get(entry)!
-    lightest.entries.add(entry)
-  }
-  return shares.map((own) => data.filter((entry) => own.entries.has(entry)))
+  return shareEvenly(data, (entry) => sizes.get(entry)!, count).map(({ items }) => {
+    const own = new Set(items)
+    return data.filter((entry) => own.has(entry))
+  })
 }
 
 function nameOf({ namespace, tag }: TocEntry): { schema: string; name: string } {

@@ -5,6 +5,9 @@ import { type ByteSource, type Bytes, intBytes, stringBytes } from './source.ts'
 const DATA_OFFSET_UNKNOWN = 1 // K_OFFSET_POS_NOT_SET in pg_backup_archiver.h
 const NO_DATA = 3 // K_OFFSET_NO_DATA
 
+/** Sections, which pg_dump writes one after the other (teSection in pg_backup.h). */
+export const SECTION = { none: 1, preData: 2, data: 3, postData: 4 } as const
+
 /** Longest table of contents believed, in bytes: a million entries, with room. We keep all of it in memory. */
 const MAX_TOC = 2 ** 30
 

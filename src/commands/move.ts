@@ -89,7 +89,7 @@ export function databaseSink(
       ? startRestore(client.pgRestore, inputs, env)
       : startSplitRestore(
           { pgRestore: client.pgRestore, inputs, env },
-          { jobs, ways: jobs, bytesOf, folder: tempDirectory },
+          { ways: jobs, bytesOf, folder: tempDirectory },
         )
 }
 

@@ -1,3 +1,4 @@
+import { shareEvenly } from '../process/share.ts'
 import type { Contents } from './dump.ts'
 import { DatabaseError, type Session } from './psql.ts'
 
@@ -89,17 +90,8 @@ const WORTH_A_CONNECTION = 32 * 1024 * 1024
  * @returns the tables of each further connection
  */
 export function shareTables(tables: readonly LargeTable[], jobs: number): LargeTable[][] {
-  const shares = Array.from({ length: Math.min(jobs, MOST_CONNECTIONS) }, () => ({
-    bytes: 0,
-    tables: [] as LargeTable[],
-  }))
-  for (const table of [...tables].sort((a, b) => b.bytes - a.bytes)) {
-    const lightest = shares.reduce((least, share) => (share.bytes < least.bytes ? share : least))
-    lightest.bytes += table.bytes
-    lightest.tables.push(table)
-  }
-  return shares
+  return shareEvenly(tables, ({ bytes }) => bytes, Math.min(jobs, MOST_CONNECTIONS))
     .slice(1)
-    .filter(({ bytes }) => bytes >= WORTH_A_CONNECTION)
-    .map((share) => share.tables)
+    .filter(({ size }) => size >= WORTH_A_CONNECTION)
+    .map(({ items }) => items)
 }

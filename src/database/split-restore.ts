@@ -19,7 +19,7 @@ export type Restorer = { pgRestore: string; inputs: RestoreInputs; env: Record<s
  * the data by several, which share the tables; then, when everything was checked and the sink is committed, indexes and
  * constraints by `pg_restore --jobs`, which needs no data for them.
  */
-export function startSplitRestore(restorer: Restorer, options: SplitOptions & { jobs: number }): Sink {
+export function startSplitRestore(restorer: Restorer, options: SplitOptions): Sink {
   const work = new SplitRestore(restorer, options)
   const loaded = work.load()
   const stream = untilClosed(work.stream)
@@ -46,13 +46,13 @@ export function startSplitRestore(restorer: Restorer, options: SplitOptions & { 
 class SplitRestore {
   readonly stream = new PassThrough({ highWaterMark: 1 << 20 })
   readonly #restorer: Restorer
-  readonly #options: SplitOptions & { jobs: number }
+  readonly #options: SplitOptions
   readonly #stopped = new AbortController()
   readonly #running = new Set<Judged>()
   #archive: SplitArchive | null = null
   #place: { schema: string; remove: () => Promise<void> } | null = null
 
-  constructor(restorer: Restorer, options: SplitOptions & { jobs: number }) {
+  constructor(restorer: Restorer, options: SplitOptions) {
     this.#restorer = restorer
     this.#options = options
     this.stream.on('error', () => undefined) // why nobody reads it any more is told by who read it
@@ -80,9 +80,9 @@ class SplitRestore {
 
   /** What needs the data to be there. */
   async finish(): Promise<void> {
-    const { jobs } = this.#options
-    log.info(`Restoring indexes and constraints with ${formatQuantity(jobs, 'job')}`)
-    await this.#restore(['--section=post-data', `--jobs=${jobs}`, this.#place!.schema])
+    const { ways } = this.#options
+    log.info(`Restoring indexes and constraints with ${formatQuantity(ways, 'job')}`)
+    await this.#restore(['--section=post-data', `--jobs=${ways}`, this.#place!.schema])
   }
 
   async stop(): Promise<void> {
