@@ -1,4 +1,4 @@
-import type { Postgres } from '../__tests__/support/postgres.ts'
+import type { Postgres } from '../lab/postgres/postgres.ts'
 
 /**
  * Fills a database with about so many megabytes that look like several applications at once: pgbench's tables, wide

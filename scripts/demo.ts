@@ -3,13 +3,13 @@
  * GitHub runner runs it, a real PostgreSQL and a local S3 store. Proves the result table by table.
  */
 import { existsSync } from 'node:fs'
-import { runAction } from '../__tests__/support/action.ts'
-import { root } from '../__tests__/support/action-inputs.ts'
-import { compareDatabases, readTables } from '../__tests__/support/compare.ts'
-import { type Postgres, startPostgres } from '../__tests__/support/postgres.ts'
-import type { S3Store } from '../__tests__/support/s3.ts'
-import { startS3rver } from '../__tests__/support/s3rver.ts'
-import { loadSample } from '../__tests__/support/sample.ts'
+import { compareDatabases, readTables } from '../lab/postgres/compare.ts'
+import { type Postgres, startPostgres } from '../lab/postgres/postgres.ts'
+import { loadSample } from '../lab/postgres/sample.ts'
+import { runAction } from '../lab/runner/action.ts'
+import { root } from '../lab/runner/action-inputs.ts'
+import type { S3Store } from '../lab/s3/s3.ts'
+import { startS3rver } from '../lab/s3/s3rver.ts'
 import { green, logView, red, say, showRun, title } from './show.ts'
 
 const entry = 'dist/index.js'

@@ -5,8 +5,8 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
-import { runPost, startAction } from '../__tests__/support/action.ts'
-import { readMetadata, root } from '../__tests__/support/action-inputs.ts'
+import { runPost, startAction } from '../lab/runner/action.ts'
+import { readMetadata, root } from '../lab/runner/action-inputs.ts'
 import { logView, showRun, title } from './show.ts'
 
 /** npm changes the folder to that of package.json. */

@@ -5,7 +5,7 @@
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from 'node:test'
-import { root } from '../__tests__/support/action-inputs.ts'
+import { root } from '../lab/runner/action-inputs.ts'
 import { DUMPS } from './reliability/naive-dumps.ts'
 import { prepareStore, RESTORES } from './reliability/naive-restores.ts'
 import { withNaiveWorld } from './reliability/naive-world.ts'

@@ -1,7 +1,7 @@
 /** Shows a run of the Action in a terminal as GitHub shows it on a page. */
 import { stripVTControlCharacters, styleText } from 'node:util'
-import type { ActionRun } from '../__tests__/support/action.ts'
-import { parseCommands } from '../__tests__/support/runner-commands.ts'
+import type { ActionRun } from '../lab/runner/action.ts'
+import { parseCommands } from '../lab/runner/runner-commands.ts'
 
 export const green = (text: string): string => styleText('green', text)
 export const red = (text: string): string => styleText('red', text)

@@ -1,4 +1,4 @@
-import './process/runtime.ts'
+import './runtime.ts'
 import { run } from './main.ts'
 
 await run()

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { marked } from 'marked'
-import { parseCommands } from '../../__tests__/support/runner-commands.ts'
+import { parseCommands } from '../../lab/runner/runner-commands.ts'
 
 export type Theme = 'light' | 'dark'
 

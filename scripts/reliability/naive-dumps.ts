@@ -1,9 +1,9 @@
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freePort } from '../../__tests__/support/port.ts'
-import { descendants, isAlive, kill } from '../../__tests__/support/processes.ts'
-import { startS3 } from '../../__tests__/support/s3.ts'
+import { freePort } from '../../lab/port.ts'
+import { descendants, isAlive, kill } from '../../lab/processes.ts'
+import { startS3 } from '../../lab/s3/s3.ts'
 import {
   DUMP,
   describeEnd,

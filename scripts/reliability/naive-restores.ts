@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { readTables } from '../../__tests__/support/compare.ts'
-import { processes } from '../../__tests__/support/processes.ts'
-import { parseCommands } from '../../__tests__/support/runner-commands.ts'
-import type { FaultAction } from '../../__tests__/support/s3.ts'
+import { readTables } from '../../lab/postgres/compare.ts'
+import { processes } from '../../lab/processes.ts'
+import { parseCommands } from '../../lab/runner/runner-commands.ts'
+import type { FaultAction } from '../../lab/s3/s3.ts'
 import type { Naive } from './naive-dumps.ts'
 import {
   DUMP,

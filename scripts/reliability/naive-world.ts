@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Postgres, startPostgres } from '../../__tests__/support/postgres.ts'
-import { descendants, kill } from '../../__tests__/support/processes.ts'
-import { startProxy } from '../../__tests__/support/proxy.ts'
-import { type S3, startS3 } from '../../__tests__/support/s3.ts'
-import { makeData } from '../../__tests__/support/sample.ts'
-import { tempFolder } from '../../__tests__/support/temp.ts'
+import { type Postgres, startPostgres } from '../../lab/postgres/postgres.ts'
+import { makeData } from '../../lab/postgres/sample.ts'
+import { descendants, kill } from '../../lab/processes.ts'
+import { startProxy } from '../../lab/proxy.ts'
+import { type S3, startS3 } from '../../lab/s3/s3.ts'
+import { tempFolder } from '../../lab/temp.ts'
 
 /** Where the pipelines run that people write by hand: two servers, a store, and a shell. */
 export type NaiveWorld = {

@@ -5,9 +5,9 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { createServer as createTlsServer } from 'node:tls'
-import { selfSignedCertificate } from '../../__tests__/support/certificate.ts'
-import { freePort } from '../../__tests__/support/port.ts'
-import { tempFolder } from '../../__tests__/support/temp.ts'
+import { selfSignedCertificate } from '../../lab/certificate.ts'
+import { freePort } from '../../lab/port.ts'
+import { tempFolder } from '../../lab/temp.ts'
 
 const HOST = '127.0.0.1'
 

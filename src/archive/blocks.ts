@@ -1,11 +1,11 @@
+import { ArchiveError } from './archive-error.ts'
+import type { Tally } from './archive-report.ts'
+import { type ByteSource, intBytes } from './byte-source.ts'
 import { ChunkReader } from './chunks.ts'
 import { decodeRun } from './decode.ts'
 import { type Compression, type RunEncoder, runEncoders } from './encode.ts'
-import { ArchiveError } from './error.ts'
 import type { Header } from './header.ts'
 import type { Task } from './ordered.ts'
-import type { Tally } from './report.ts'
-import { type ByteSource, intBytes } from './source.ts'
 import type { TocEntry } from './toc.ts'
 
 // Block types of pg_backup_archiver.h: a table's data, and large objects with an OID before each.

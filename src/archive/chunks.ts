@@ -1,5 +1,5 @@
-import { ArchiveError } from './error.ts'
-import { type ByteSource, INT_SIZE } from './source.ts'
+import { ArchiveError } from './archive-error.ts'
+import { type ByteSource, INT_SIZE } from './byte-source.ts'
 
 /** Data are gathered into pieces of at most this many bytes, the unit of compression and of writing. */
 export const PIECE_SIZE = 1024 * 1024

@@ -1,11 +1,11 @@
 import { pipeline, type Transform } from 'node:stream'
 import { promisify } from 'node:util'
 import { createInflate, createZstdDecompress, zstdDecompress } from 'node:zlib'
+import { ArchiveError } from './archive-error.ts'
+import type { ByteSource } from './byte-source.ts'
 import { type ChunkReader, PIECE_SIZE } from './chunks.ts'
-import { ArchiveError } from './error.ts'
 import type { Algorithm } from './header.ts'
 import { ordered, type Task } from './ordered.ts'
-import type { ByteSource } from './source.ts'
 import { wholeFrameSize } from './zstd.ts'
 
 /** Chunks up to this length are looked at whole, to see whether they are a frame of their own. */

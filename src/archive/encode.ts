@@ -1,8 +1,8 @@
 import type { DuplexOptions } from 'node:stream'
 import { promisify } from 'node:util'
 import { constants, createZstdCompress, deflateRaw, type ZstdCompress, type ZstdOptions } from 'node:zlib'
+import { intBytes } from './byte-source.ts'
 import { ALGORITHM_BYTE, type Algorithm } from './header.ts'
-import { intBytes } from './source.ts'
 
 /** `level` as zstd (up to 22) or gzip (1 to 9) understand it; ours when not given. */
 export type Compression = { method: 'none' | 'gzip' | 'zstd'; level?: number | undefined }

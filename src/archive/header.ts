@@ -1,5 +1,5 @@
-import { ArchiveError } from './error.ts'
-import { type ByteSource, type Bytes, intBytes, stringBytes } from './source.ts'
+import { ArchiveError } from './archive-error.ts'
+import { type ByteSource, type Bytes, intBytes, stringBytes } from './byte-source.ts'
 
 /** How data is compressed, in the order of pg_compress_algorithm in PostgreSQL's common/compression.h. */
 const ALGORITHMS = ['none', 'gzip', 'lz4', 'zstd'] as const

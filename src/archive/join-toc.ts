@@ -1,4 +1,4 @@
-import { ArchiveError } from './error.ts'
+import { ArchiveError } from './archive-error.ts'
 import { SECTION, TocEntry } from './toc.ts'
 
 /** An entry of the joined archive: which of the archives holds its data, and its ID there. */

@@ -1,9 +1,9 @@
-import { type Lane, Lanes } from '../process/lane.ts'
-import { shareEvenly } from '../process/share.ts'
+import { shareEvenly } from '../process/balance.ts'
+import { Tally } from './archive-report.ts'
 import { BlockReader } from './blocks.ts'
+import { ByteSource } from './byte-source.ts'
 import { type Header, headerBytes, readHeader } from './header.ts'
-import { Tally } from './report.ts'
-import { ByteSource } from './source.ts'
+import { type Lane, Lanes } from './lane.ts'
 import { readToc, SECTION, TocEntry, tocBytes } from './toc.ts'
 
 const UNCOMPRESSED = { compression: { method: 'none' }, jobs: 1 } as const

@@ -1,6 +1,6 @@
-import { ArchiveError } from './error.ts'
+import { ArchiveError } from './archive-error.ts'
+import { type ByteSource, type Bytes, intBytes, stringBytes } from './byte-source.ts'
 import type { Header } from './header.ts'
-import { type ByteSource, type Bytes, intBytes, stringBytes } from './source.ts'
 
 const DATA_OFFSET_UNKNOWN = 1 // K_OFFSET_POS_NOT_SET in pg_backup_archiver.h
 const NO_DATA = 3 // K_OFFSET_NO_DATA

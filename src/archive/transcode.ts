@@ -1,11 +1,11 @@
+import { ArchiveError } from './archive-error.ts'
+import { type ArchiveReport, opaqueReport, reportOf, Tally } from './archive-report.ts'
 import { BlockReader } from './blocks.ts'
+import { ByteSource } from './byte-source.ts'
 import { algorithmOf, type Compression } from './encode.ts'
-import { ArchiveError } from './error.ts'
 import { ALGORITHM_BYTE, type Header, headerBytes, NEWEST_MINOR, peekVersion, readHeader } from './header.ts'
 import { lowerToc } from './lower.ts'
 import { ordered } from './ordered.ts'
-import { type ArchiveReport, opaqueReport, reportOf, Tally } from './report.ts'
-import { ByteSource } from './source.ts'
 import { readToc, type TocEntry, tocBytes } from './toc.ts'
 
 /** The reader to come has no limit that we know of. */

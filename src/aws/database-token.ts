@@ -1,5 +1,5 @@
-import type { Connection } from '../database/connection.ts'
-import type { Aws } from '../storage/aws.ts'
+import type { Connection } from '../database/connection/connection.ts'
+import type { Aws } from './cli.ts'
 import { Renewal } from './renewal.ts'
 
 /** Amazon: "Connecting to your DB instance using IAM authentication": a token opens connections for 15 minutes. */

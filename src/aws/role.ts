@@ -1,6 +1,6 @@
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { notePending } from '../process/pending.ts'
+import { notePending } from '../leftovers.ts'
 import { log } from '../report/log.ts'
 import { fetchIdentityToken, type IdentityToken } from './identity-token.ts'
 import { Renewal } from './renewal.ts'

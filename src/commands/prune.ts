@@ -1,15 +1,16 @@
-import type { Context } from '../context.ts'
-import { notePending } from '../process/pending.ts'
+import { notePending } from '../leftovers.ts'
 import { formatBytes } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { setOutputs } from '../report/outputs.ts'
+import type { Context } from '../step/context.ts'
+import { narrowingOf, openStorage, prefixOf } from '../step/prepare.ts'
 import {
   type CatalogueEntry,
   isWanted,
   type Narrowing,
   readCatalogue,
   tryManifests,
-} from '../storage/catalogue.ts'
+} from '../storage/dump-catalog.ts'
 import { manifestKey } from '../storage/keys.ts'
 import { formatManifest, type Manifest } from '../storage/manifest.ts'
 import { type Candidate, decide } from '../storage/retention.ts'
@@ -20,9 +21,8 @@ import {
   type Pruned,
   pruneSummary,
   VERSIONS_STAY,
-} from '../summary/catalogue.ts'
+} from '../summary/storage-summary.ts'
 import { writeSummary } from '../summary/summary.ts'
-import { narrowingOf, openStorage, prefixOf } from './prepare.ts'
 
 /** Where to prune: below a prefix of whole key parts, and only what fits. */
 export type Scope = { prefix: string; narrowing: Narrowing }

@@ -1,24 +1,31 @@
-import type { Context } from '../context.ts'
 import { checkAssertions } from '../database/assertions.ts'
-import { onDatabase } from '../database/connection.ts'
+import { onDatabase } from '../database/connection/connection.ts'
+import { Session } from '../database/connection/session.ts'
 import { countRows, dumpSchema, missingFrom, schemaObjects } from '../database/inspect.ts'
-import { Session } from '../database/psql.ts'
 import { lookAtServer, openMaintenance } from '../database/server.ts'
 import { createStaging } from '../database/staging.ts'
 import { refuseStandby } from '../database/standby.ts'
 import { formatDuration, formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { countOutputs, setOutputs } from '../report/outputs.ts'
+import {
+  type Dump,
+  describeDifference,
+  findDump,
+  type Received,
+  receive,
+  withoutLeftOut,
+} from '../restoring/receive.ts'
+import { databaseSink, sizesIn } from '../restoring/transfer-archive.ts'
+import type { Context } from '../step/context.ts'
+import { connectionOf, openClient, placeOf, toolOptions } from '../step/prepare.ts'
+import { Attempts } from '../step/retries.ts'
 import { manifestKey } from '../storage/keys.ts'
 import { formatManifest, type Manifest } from '../storage/manifest.ts'
 import type { Storage } from '../storage/storage.ts'
-import { type Evidence, verifySummary } from '../summary/dump.ts'
+import { type Evidence, verifySummary } from '../summary/dump-summary.ts'
 import { writeSummary } from '../summary/summary.ts'
-import { anyClient, type PostgresClient } from '../tools/postgres.ts'
-import { Attempts } from './attempts.ts'
-import { databaseSink, sizesIn } from './move.ts'
-import { connectionOf, openClient, placeOf, toolOptions } from './prepare.ts'
-import { type Dump, describeDifference, findDump, type Received, receive, withoutLeftOut } from './receive.ts'
+import { anyClient, type PostgresClient } from '../tools/postgres/provide-client.ts'
 
 /** Restores a stored dump into a throwaway database and compares what came out with what was dumped. */
 export async function verify(context: Context): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Session } from './psql.ts'
+import type { Session } from './connection/session.ts'
 
 /** `ANALYZE` of several tables in one statement came with PostgreSQL 11. */
 const LISTS = 11

@@ -3,7 +3,7 @@ import { childFailure, succeeded } from '../process/child.ts'
 import type { Environment } from '../process/environment.ts'
 import { run } from '../process/run.ts'
 import { log } from '../report/log.ts'
-import { type Connection, clientEnvironment } from './connection.ts'
+import { type Connection, clientEnvironment } from './connection/connection.ts'
 
 type Options = { psql: string; environment: Environment; workspace: string; signal: AbortSignal }
 

@@ -1,10 +1,10 @@
 import { isAbsolute, join } from 'node:path'
+import { FinalError } from '../errors.ts'
 import { childFailure, endChild, startChild, succeeded } from '../process/child.ts'
 import { type Environment, hookEnvironment } from '../process/environment.ts'
-import { FinalError } from '../process/failure.ts'
 import { findBash, shellCommand } from '../process/shell.ts'
 import { log } from '../report/log.ts'
-import { type Connection, clientEnvironment, toUrl } from './connection.ts'
+import { type Connection, clientEnvironment, toUrl } from './connection/connection.ts'
 
 export type HookOptions = { psql: string; environment: Environment; workspace: string; signal: AbortSignal }
 

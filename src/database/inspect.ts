@@ -1,10 +1,10 @@
 import { buffer } from 'node:stream/consumers'
 import { type ArchiveReport, createDecoder, type TocEntry } from '../archive/archive.ts'
 import type { Environment } from '../process/environment.ts'
-import type { PostgresClient } from '../tools/postgres.ts'
-import { type Connection, clientEnvironment } from './connection.ts'
-import { startDump } from './dump.ts'
-import { identifier, type Session } from './psql.ts'
+import type { PostgresClient } from '../tools/postgres/provide-client.ts'
+import { type Connection, clientEnvironment } from './connection/connection.ts'
+import { identifier, type Session } from './connection/session.ts'
+import { startDump } from './pg-dump.ts'
 
 type Relation = { schema: string; name: string }
 

@@ -1,6 +1,6 @@
-import { shareEvenly } from '../process/share.ts'
-import type { Contents } from './dump.ts'
-import { DatabaseError, type Session } from './psql.ts'
+import { shareEvenly } from '../process/balance.ts'
+import { DatabaseError, type Session } from './connection/session.ts'
+import type { Contents } from './pg-dump.ts'
 
 /** A table whose data are worth a connection of their own; `bytes` is what it has on the server's disk. */
 export type LargeTable = { oid: string; schema: string; name: string; bytes: number }

@@ -1,4 +1,4 @@
-import { DatabaseError, identifier, literal, type Session } from './psql.ts'
+import { DatabaseError, identifier, literal, type Session } from './connection/session.ts'
 import type { Server } from './server.ts'
 
 /** How a database stores and sorts text. A copy with another locale sorts, compares and indexes differently. */

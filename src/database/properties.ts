@@ -1,4 +1,4 @@
-import { identifier, literal, type Session } from './psql.ts'
+import { identifier, literal, type Session } from './connection/session.ts'
 
 /** What PostgreSQL keeps about a database outside of it. All of it belongs to the object and not to the name. */
 export type Properties = {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
-import { type Connection, onDatabase } from './connection.ts'
-import { DatabaseError, identifier, literal, Session, type SessionOptions } from './psql.ts'
+import { type Connection, onDatabase } from './connection/connection.ts'
+import { DatabaseError, identifier, literal, Session, type SessionOptions } from './connection/session.ts'
 
 /** What a first look at a server tells us. */
 export type Server = {

@@ -1,5 +1,5 @@
-import type { Connection } from './connection.ts'
-import { Session, type SessionOptions } from './psql.ts'
+import type { Connection } from './connection/connection.ts'
+import { Session, type SessionOptions } from './connection/session.ts'
 
 /** A state of a database that several sessions see, for as long as the session that exported it stays as it is. */
 export type Snapshot = AsyncDisposable & { id: string }

@@ -1,10 +1,10 @@
-import { notePending } from '../process/pending.ts'
+import { notePending } from '../leftovers.ts'
 import { log } from '../report/log.ts'
+import { DatabaseError, identifier, literal, OBJECT_IN_USE, type Session } from './connection/session.ts'
 import { createDatabase, type Locale } from './locale.ts'
 import { formatMarker, type Marker } from './marker.ts'
 import { temporaryName } from './names.ts'
 import { commentStatement } from './properties.ts'
-import { DatabaseError, identifier, literal, OBJECT_IN_USE, type Session } from './psql.ts'
 import { dropDatabase, type Server, tryLock } from './server.ts'
 
 /** A database that lives only during a run, under a name that nobody knows. */

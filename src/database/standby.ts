@@ -1,5 +1,5 @@
 import { log } from '../report/log.ts'
-import { literal, type Session } from './psql.ts'
+import { literal, type Session } from './connection/session.ts'
 import type { Server } from './server.ts'
 
 const SETTINGS = ['max_standby_streaming_delay', 'hot_standby_feedback']

@@ -1,8 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { FinalError } from '../process/failure.ts'
-import { notePending } from '../process/pending.ts'
+import { FinalError } from '../errors.ts'
+import { notePending } from '../leftovers.ts'
+import { DatabaseError, identifier, literal, OBJECT_IN_USE, type Session } from './connection/session.ts'
 import { commentStatement } from './properties.ts'
-import { DatabaseError, identifier, literal, OBJECT_IN_USE, type Session } from './psql.ts'
 import type { Server } from './server.ts'
 
 export type Swap = {

@@ -1,6 +1,6 @@
 import { log } from '../report/log.ts'
-import { type DatabaseRow, readDatabases } from './catalog.ts'
-import type { Session } from './psql.ts'
+import type { Session } from './connection/session.ts'
+import { type DatabaseRow, readDatabases } from './databases.ts'
 import { dropDatabase, type Server, tryLock, unlock } from './server.ts'
 import { commentDatabase, markerText } from './staging.ts'
 

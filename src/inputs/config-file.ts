@@ -3,8 +3,8 @@ import { resolve } from 'node:path'
 import { parseDocument } from 'yaml'
 import type { Environment } from '../process/environment.ts'
 import { DEFAULTS, type InputName } from './defaults.ts'
-import { configSecrets, mask, urlSecrets } from './masks.ts'
 import { didYouMean } from './nearest.ts'
+import { configSecrets, mask, urlSecrets } from './secrets-in-inputs.ts'
 
 /** The inputs of one set, as texts. */
 export type InputSet = Partial<Record<InputName, string>>

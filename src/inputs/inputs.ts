@@ -1,12 +1,13 @@
 import { availableParallelism } from 'node:os'
-import { ambientConnection, type Connection, parseDatabaseUrl } from '../database/connection.ts'
-import { PROVIDER_NAMES } from '../database/providers.ts'
+import { ambientConnection, type Connection, parseDatabaseUrl } from '../database/connection/connection.ts'
+import { PROVIDER_NAMES } from '../database/restore/managed-services.ts'
 import type { Environment } from '../process/environment.ts'
 import { type KeepRules, PERIODS, type Period } from '../storage/retention.ts'
-import type { AwsRelease } from '../tools/aws.ts'
-import { parseRegion, parseRole, parseRoleDuration, parseSessionName } from './aws.ts'
+import type { AwsRelease } from '../tools/aws/provide-aws-cli.ts'
+import { parseRegion, parseRole, parseRoleDuration, parseSessionName } from './aws-inputs.ts'
 import { type NamedSet, readNamedSet } from './config-file.ts'
-import { configSecrets, mask, urlSecrets } from './masks.ts'
+import { parseCalendarSpan, parseKeepCount, parseShare } from './keep-rules.ts'
+import { type Location, parseEndpoint, parseLocation, parseS3Config } from './location.ts'
 import {
   type Compression,
   parseArguments,
@@ -18,10 +19,9 @@ import {
   parseServerDuration,
 } from './parse.ts'
 import { Reader } from './reader.ts'
-import { parseCalendarSpan, parseKeepCount, parseShare } from './retention.ts'
 import { crossInputProblems } from './rules.ts'
-import { type Location, parseEndpoint, parseLocation, parseS3Config } from './storage.ts'
-import { parseAwsRelease, parseMirror } from './tools.ts'
+import { configSecrets, mask, urlSecrets } from './secrets-in-inputs.ts'
+import { parseAwsRelease, parseMirror } from './tool-inputs.ts'
 
 export const COMMANDS = ['dump', 'restore', 'list', 'verify', 'copy', 'drop', 'prune'] as const
 const COPY_METHODS = ['auto', 'stream', 'template'] as const

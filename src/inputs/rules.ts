@@ -1,9 +1,9 @@
-import { addressesOf, type Connection } from '../database/connection.ts'
-import { poolerProblem } from '../database/pooler.ts'
+import { addressesOf, type Connection } from '../database/connection/connection.ts'
+import { poolerProblem } from '../database/connection/pooler.ts'
 import { isFullKey, referenceProblem } from '../storage/keys.ts'
 import { hasRules } from '../storage/retention.ts'
 import type { Inputs } from './inputs.ts'
-import { isPlainHttp } from './storage.ts'
+import { isPlainHttp } from './location.ts'
 
 type Rule = (inputs: Inputs) => string | false
 

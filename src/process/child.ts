@@ -7,7 +7,7 @@ import { formatDuration } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { rowDataFilter } from '../report/neutralise.ts'
 import { hideSecrets } from '../report/secrets.ts'
-import { signalGroup } from './group.ts'
+import { signalGroup } from './process-group.ts'
 
 /** How a child ended: exactly one of the three is set. */
 export type Exit = { code: number | null; signal: NodeJS.Signals | null; error: Error | null }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
-import { PassingError } from './failure.ts'
+import { PassingError } from '../errors.ts'
 
 /** Where bytes come from: a program or a stored dump. */
 export type Source = {

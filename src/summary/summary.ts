@@ -1,6 +1,6 @@
 import * as core from '@actions/core'
 import type { Inputs } from '../inputs/inputs.ts'
-import type { Location } from '../inputs/storage.ts'
+import type { Location } from '../inputs/location.ts'
 import type { Environment } from '../process/environment.ts'
 import { log, takeWarnings } from '../report/log.ts'
 import { hideSecrets } from '../report/secrets.ts'

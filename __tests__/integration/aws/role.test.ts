@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { assertNothingLeft } from '../../../lab/leftovers.ts'
+import { runAction, runPost, startAction } from '../../../lab/runner/action.ts'
+import type { S3Request } from '../../../lab/s3/request.ts'
+import { toConfig } from '../../../lab/s3/s3.ts'
+import { type Sts, type StsOptions, startSts } from '../../../lab/s3/sts.ts'
+import { type Bench, failed, type Inputs, startBench, succeeded } from '../../scenarios/e2e/bench.ts'
+import { until } from '../../scenarios/faults/harm.ts'
+
+const ROLE = 'arn:aws:iam::123456789012:role/backup'
+
+let bench: Bench
+before(async () => {
+  bench = await startBench()
+  await bench.postgres.createDatabase('shop')
+  // About 24 MB that do not compress: some parts.
+  await bench.postgres.psql(
+    'shop',
+    `create table blobs as select i, decode(md5(i::text) || md5((-i)::text), 'hex') as a from generate_series(1, 600000) as i`,
+  )
+})
+after(() => bench[Symbol.asyncDispose]())
+
+async function sts(options: Partial<StsOptions> = {}): Promise<Sts> {
+  return await startSts({ s3: bench.s3, role: ROLE, ...options })
+}
+
+/** Inputs without any key: the role is all that there is. */
+function asRole(place: Sts, more: Inputs = {}): Inputs {
+  return {
+    'aws-role-to-assume': ROLE,
+    'aws-region': 'us-east-1',
+    's3-config': toConfig({ ...place.env, AWS_EC2_METADATA_DISABLED: 'true' }),
+    ...more,
+  }
+}
+
+/** The access key that signed a request. */
+function signer({ headers }: S3Request): string {
+  return /Credential=([^/]+)/.exec(String(headers.authorization))?.[1] ?? ''
+}
+
+const foldersOf = (temp: string) => readdirSync(temp).filter((name) => name.startsWith('pgclone-aws'))
+
+describe('a role', { concurrency: false }, () => {
+  test('outlives its credentials and its tokens during one upload, and leaves nothing', async () => {
+    await using place = await sts({ credentialLife: 5, tokenLife: 6 })
+    const from = bench.s3.requests.length
+    bench.s3.fault({ operation: 'UploadPart', times: 99, action: { type: 'delay', ms: 8000 } })
+    const action = startAction(bench.inputs('dump', 's3', 'shop', asRole(place)), { env: place.jobEnv })
+    const folder = await until(() => foldersOf(action.runnerTemp)[0], 'the folder of the token')
+    const path = join(action.runnerTemp, folder)
+    await until(() => existsSync(join(path, 'token')), 'the token')
+    assert.equal(statSync(join(path, 'token')).mode & 0o777, 0o600)
+    assert.equal(statSync(path).mode & 0o777, 0o700)
+    const run = succeeded(await action.done)
+    bench.s3.heal()
+
+    const upload = bench.s3.requests.slice(from).filter(({ key }) => key.endsWith('.dump'))
+    const begun = upload.find(({ operation }) => operation === 'CreateMultipartUpload')!
+    const ended = upload.find(({ operation }) => operation === 'CompleteMultipartUpload')!
+    assert.notEqual(signer(begun), signer(ended), 'the credentials were refreshed within one upload')
+    assert.ok(place.assumed.length >= 2)
+    const used = new Set(place.assumed.map((parameters) => parameters.get('WebIdentityToken')))
+    assert.ok(place.tokens.length >= 2 && used.size >= 2, 'the token was renewed')
+    assert.equal(place.assumed[0]!.get('RoleSessionName'), 'pgclone-action')
+    assert.equal(place.assumed[0]!.get('DurationSeconds'), null)
+    for (const token of place.tokens) assert.ok(run.masks.includes(token))
+    assert.match(run.visibleLog, /AWS: as arn:aws:iam::123456789012:role\/backup/)
+    const secrets = [...place.tokens, ...bench.s3.secrets, place.jobEnv.ACTIONS_ID_TOKEN_REQUEST_TOKEN!]
+    const { postgres, s3 } = bench
+    await assertNothingLeft({ run, postgres, s3, databases: await postgres.databases(), secrets })
+  })
+
+  test('restores what it dumped, and a duration is asked for', async () => {
+    await using place = await sts()
+    const inputs = asRole(place, {
+      'aws-role-duration': '20m',
+      'aws-role-session-name': 'nightly',
+      tables: 'blobs',
+    })
+    const step = { env: place.jobEnv }
+    const dumped = succeeded(await bench.run('dump', 's3', 'shop', inputs, step))
+    assert.equal(place.assumed[0]!.get('DurationSeconds'), '1200')
+    assert.equal(place.assumed[0]!.get('RoleSessionName'), 'nightly')
+    const restored = succeeded(
+      await bench.run(
+        'restore',
+        's3',
+        'copy',
+        asRole(place, { 'dump-key': dumped.outputs['dump-key']! }),
+        step,
+      ),
+    )
+    assert.equal(restored.outputs['row-count'], '600000')
+    for (const run of [dumped, restored]) assert.deepEqual(foldersOf(run.runnerTemp), [])
+  })
+
+  test('the keys and profiles of the job do not stand in its way', async () => {
+    await using place = await sts()
+    const env = {
+      ...place.jobEnv,
+      AWS_ACCESS_KEY_ID: 'AKIAOFTHEJOB',
+      AWS_SECRET_ACCESS_KEY: 'of-the-job',
+      AWS_PROFILE: 'nobody',
+    }
+    succeeded(await bench.run('list', 's3', '', asRole(place), { env }))
+  })
+
+  test('is explained where it cannot be assumed', async () => {
+    await using place = await sts()
+    const list = (more: Inputs, env: Record<string, string>) =>
+      runAction(bench.inputs('list', 's3', '', asRole(place, more)), { env })
+    failed(await list({}, {}), /needs the OIDC token of the job.*permissions: id-token: write/)
+    const denied = { ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'wrong' }
+    failed(
+      await list({}, { ...place.jobEnv, ...denied }),
+      /GitHub gave no OIDC token, which aws-role-to-assume needs: .*401/,
+    )
+    const stranger = { 'aws-role-to-assume': 'arn:aws:iam::123456789012:role/other' }
+    failed(await list(stranger, place.jobEnv), /role's trust policy does not admit this job/)
+    failed(await list({ 's3-config': bench.s3.config }, place.jobEnv), /say both who we are; give one/)
+    failed(await list({ 'aws-role-to-assume': 'backup' }, place.jobEnv), /must be the ARN of a role/)
+  })
+
+  test('of a killed run leaves a token that the post step removes', async () => {
+    await using place = await sts()
+    bench.s3.fault({ operation: 'UploadPart', times: 99, action: { type: 'stall', after: 1000 } })
+    const action = startAction(bench.inputs('dump', 's3', 'shop', asRole(place)), { env: place.jobEnv })
+    const bytesMove = () =>
+      bench.s3.requests.some(({ operation, status }) => operation === 'UploadPart' && status === 0)
+    await until(bytesMove, 'a part on its way')
+    action.kill()
+    const killed = await action.done
+    bench.s3.heal()
+    const [folder] = foldersOf(killed.runnerTemp)
+    assert.ok(place.tokens.includes(readFileSync(join(killed.runnerTemp, folder!, 'token'), 'utf8')))
+    const post = await runPost(killed)
+    assert.equal(post.exitCode, 0, post.log)
+    assert.deepEqual(foldersOf(killed.runnerTemp), [])
+    assert.deepEqual(bench.s3.uploads(), [])
+  })
+})
+
+test('credentials that end in the middle of an upload are explained', async () => {
+  const { s3 } = bench
+  const credentials = s3.giveCredentials(new Date(Date.now() + 6000))
+  const config = toConfig({
+    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    AWS_SESSION_TOKEN: credentials.sessionToken!,
+    AWS_EC2_METADATA_DISABLED: 'true',
+  })
+  s3.fault({ operation: 'UploadPart', times: 99, action: { type: 'delay', ms: 8000 } })
+  const run = await bench.run('dump', 's3', 'shop', { 's3-config': config })
+  s3.heal()
+  failed(run, /credentials have expired; .*aws-role-to-assume renews them/)
+  for (const { key, uploadId } of s3.uploads()) await s3.write(key, uploadId).then(() => s3.remove(key))
+})

@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { tempFolder } from '../../../lab/temp.ts'
+import { identifier } from '../../../src/database/connection/session.ts'
+import { readLargeTables, shareTables } from '../../../src/database/large-tables.ts'
+import { type Contents, dumpArguments } from '../../../src/database/pg-dump.ts'
+import { EVERYTHING } from '../../unit/database/contents.ts'
+import { noClient, startBench } from './bench.ts'
+
+const MIB = 1024 * 1024
+
+const bench = await startBench()
+const { postgres } = bench
+const folder = tempFolder('large')
+after(() => folder[Symbol.asyncDispose]())
+
+before(async () => {
+  await postgres.createDatabase('large')
+  const table = (name: string, rows: number) =>
+    `CREATE TABLE ${name} AS SELECT n, repeat('x', 500) AS t FROM generate_series(1, ${rows}) AS n;`
+  await postgres.psql(
+    'large',
+    `CREATE SCHEMA audit; CREATE SCHEMA "Odd|Schema";
+     ${table('orders', 20_000)} ${table('"Order ""Items"""', 10_000)} ${table('audit.log', 8000)}
+     ${table('"Odd|Schema"."a.b*c"', 6000)} ${table('small', 10)}
+     CREATE TABLE parts (n int, t text) PARTITION BY RANGE (n);
+     CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (5000);
+     INSERT INTO parts SELECT n, repeat('y', 500) FROM generate_series(1, 4999) AS n;`,
+  )
+})
+
+const quoted = (name: string) => (/^[a-z_][a-z0-9_]*$/.test(name) ? name : identifier(name))
+
+async function namesOf(contents: Partial<Contents>): Promise<string[]> {
+  const session = await bench.open('large')
+  const found = await readLargeTables(session, { ...EVERYTHING, ...contents })
+  return found.map(({ schema, name }) => `${quoted(schema)}.${quoted(name)}`)
+}
+
+test('the large tables of a database, largest first', { skip: noClient }, async () => {
+  const odd = '"Odd|Schema"."a.b*c"'
+  const all = ['public.orders', 'public."Order ""Items"""', 'audit.log', odd, 'public.parts_1']
+  assert.deepEqual(await namesOf({}), all)
+})
+
+test('none where arguments may change what is dumped, or no data are', { skip: noClient }, async () => {
+  assert.deepEqual(await namesOf({ pgDumpArgs: ['--inserts'] }), [])
+  assert.deepEqual(await namesOf({ schemaOnly: true }), [])
+})
+
+/** What pg_dump itself takes data of. */
+async function dumped(contents: Partial<Contents>): Promise<string[]> {
+  const args = dumpArguments({ ...EVERYTHING, ...contents }, 'ours').filter(
+    (arg) => !/^--(format|compress)/.test(arg),
+  )
+  const path = join(folder.path, 'script')
+  const { code, stderr } = await bench.run('pg_dump', 'large', [...args, `--file=${path}`])
+  assert.equal(code, 0, stderr)
+  return [...readFileSync(path, 'utf8').matchAll(/^COPY (.*?) \(n, t\)/gm)].map(([, name]) => name!)
+}
+
+const FILTERS: Partial<Contents>[] = [
+  {},
+  { tables: ['orders', 'audit.*'] },
+  { tables: ['orders', 'audit.*'], excludeSchemas: ['audit'] },
+  { tables: ['audit.*', 'parts*'], excludeTables: ['*.log'] },
+  { schemas: ['public'] },
+  { schemas: ['p*'], excludeTables: ['orders'] },
+  { schemas: ['public', 'audit'], excludeSchemas: ['aud*'] },
+  { excludeSchemas: ['audit'] },
+  { excludeTableData: ['audit.*', 'parts*'] },
+  { excludeTableData: ['"Order ""Items"""'] },
+  { tables: ['parts'] },
+]
+
+/** A small one, and one that psql's list does not tell apart: to leave them out costs time and nothing else. */
+const MAY_BE_MISSING = ['public.small', '"Odd|Schema"."a.b*c"']
+
+for (const contents of FILTERS) {
+  test(`with ${JSON.stringify(contents)}, those whose data pg_dump takes`, { skip: noClient }, async () => {
+    const [taken, found] = [await dumped(contents), await namesOf(contents)]
+    assert.deepEqual(
+      found.filter((name) => !taken.includes(name)),
+      [],
+    )
+    assert.deepEqual(
+      taken.filter((name) => !found.includes(name) && !MAY_BE_MISSING.includes(name)),
+      [],
+    )
+  })
+}
+
+test('a locked table is no reason to wait', { skip: noClient }, async () => {
+  await using other = await postgres.connect('large')
+  await other.query('BEGIN')
+  await other.query('LOCK TABLE orders IN ACCESS EXCLUSIVE MODE')
+  assert.deepEqual(await namesOf({}), [])
+  await other.query('ROLLBACK')
+})
+
+const table = (name: string, mebibytes: number) => ({ oid: name, schema: 's', name, bytes: mebibytes * MIB })
+const SHARES: [string, [string, number][], number, string[][]][] = [
+  [
+    'one job is one connection',
+    [
+      ['a', 500],
+      ['b', 500],
+    ],
+    1,
+    [],
+  ],
+  [
+    'two large tables for two',
+    [
+      ['a', 500],
+      ['b', 400],
+    ],
+    2,
+    [['b']],
+  ],
+  [
+    'as even as they can be',
+    [
+      ['a', 500],
+      ['b', 300],
+      ['c', 200],
+      ['d', 50],
+    ],
+    2,
+    [['b', 'c']],
+  ],
+  [
+    'a connection for each that is worth one',
+    [
+      ['a', 500],
+      ['b', 40],
+      ['c', 10],
+    ],
+    4,
+    [['b']],
+  ],
+  [
+    'nothing of a small database',
+    [
+      ['a', 20],
+      ['b', 20],
+    ],
+    2,
+    [],
+  ],
+]
+for (const [what, tables, jobs, expected] of SHARES) {
+  test(`shares: ${what}`, () => {
+    const shares = shareTables(
+      tables.map(([name, size]) => table(name, size)),
+      jobs,
+    )
+    assert.deepEqual(
+      shares.map((share) => share.map(({ name }) => name)),
+      expected,
+    )
+  })
+}
+
+test('shares: no more than eight connections', () => {
+  const tables = Array.from({ length: 40 }, (_, n) => table(`t${n}`, 100))
+  assert.equal(shareTables(tables, 64).length, 7)
+})

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
+import { test } from 'node:test'
+import { type S3Store, startS3 } from '../../lab/s3/s3.ts'
+import { startS3rver } from '../../lab/s3/s3rver.ts'
+
+const path = process.env.PATH ?? ''
+const isMissing = !path.split(delimiter).some((folder) => existsSync(join(folder, 'aws')))
+const skip = isMissing ? 'the AWS CLI is not installed' : false
+
+async function aws(s3: S3Store, args: string[], input: Buffer | string = '') {
+  const env = { PATH: path, HOME: '/nonexistent', AWS_MAX_ATTEMPTS: '2', ...s3.env }
+  const child: ChildProcess = spawn('aws', [...args, '--endpoint-url', s3.endpoint], { env })
+  child.stdin!.on('error', () => {}).end(input)
+  const [output, errors] = await Promise.all([
+    buffer(child.stdout!),
+    buffer(child.stderr!),
+    once(child, 'close'),
+  ])
+  return { code: child.exitCode, output, errors: errors.toString() }
+}
+
+async function roundTrip(s3: S3Store): Promise<void> {
+  const bytes = randomBytes(20_000_000)
+  const url = `s3://${s3.bucket}/backups/shop/none/1.dump`
+  const upload = await aws(s3, ['s3', 'cp', '--only-show-errors', '-', url], bytes)
+  assert.deepEqual([upload.code, upload.errors], [0, ''])
+  assert.equal(s3.objects().get('backups/shop/none/1.dump')?.size, bytes.length)
+  const download = await aws(s3, ['s3', 'cp', '--only-show-errors', url, '-'])
+  assert.ok(download.output.equals(bytes), download.errors)
+  const args = ['--bucket', s3.bucket, '--max-keys', '1', '--prefix', 'backups/', '--output', 'json']
+  const list = await aws(s3, ['s3api', 'list-objects-v2', ...args])
+  assert.match(list.output.toString(), /"Size": 20000000/)
+}
+
+test('the AWS CLI streams through our store', { skip }, async () => {
+  await using s3 = await startS3()
+  await roundTrip(s3)
+  assert.deepEqual(s3.uploads(), [])
+  s3.fault({ method: 'GET', times: Number.POSITIVE_INFINITY, action: { type: 'truncate', after: 1_000_000 } })
+  const short = await aws(s3, [
+    's3',
+    'cp',
+    '--only-show-errors',
+    's3://backups/backups/shop/none/1.dump',
+    '-',
+  ])
+  assert.ok(short.code !== 0 || short.output.length < 20_000_000)
+  s3.fault({
+    operation: 'UploadPart',
+    nth: 2,
+    times: 99,
+    action: { type: 'error', status: 403, code: 'ExpiredToken' },
+  })
+  const expired = await aws(
+    s3,
+    ['s3', 'cp', '--only-show-errors', '-', 's3://backups/x'],
+    randomBytes(20_000_000),
+  )
+  assert.equal(expired.code, 1)
+  assert.match(expired.errors, /ExpiredToken/)
+})
+
+test('the AWS CLI streams through our store over TLS', { skip }, async () => {
+  await using s3 = await startS3({ tls: true })
+  await roundTrip(s3)
+})
+
+test('the AWS CLI streams through s3rver', { skip }, async () => {
+  await using s3 = await startS3rver()
+  await roundTrip(s3)
+})

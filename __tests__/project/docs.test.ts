@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { test } from 'node:test'
+import { root } from '../../lab/runner/action-inputs.ts'
+
+const read = (path: string) => readFileSync(join(root, path), 'utf8')
+const pages = globSync('{*,docs/*}.md', { cwd: root })
+
+/** Targets of Markdown links and pictures that are no web pages, as paths from the root with their `#anchor`. */
+function linksOf(page: string): string[] {
+  const text = read(page).replace(/^```[\s\S]*?^```/gm, '')
+  const targets = [...text.matchAll(/\]\(([^)\s]+)\)|(?:src|srcset)="([^"]+)"/g)].map(([, a, b]) => (a ?? b)!)
+  return targets
+    .filter((target) => !/^[a-z]+:/.test(target))
+    .map((target) =>
+      target.startsWith('#') ? page + target : relative(root, join(root, dirname(page), target)),
+    )
+}
+
+/** Anchors of the headings, as GitHub makes them. */
+function anchorsOf(page: string): string[] {
+  return [...read(page).matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replaceAll(' ', '-'),
+  )
+}
+
+test('every link leads somewhere', () => {
+  for (const page of pages) {
+    for (const link of linksOf(page)) {
+      const [path = '', anchor] = link.split('#')
+      assert.ok(existsSync(join(root, path)), `${page} links to ${link}`)
+      if (anchor) assert.ok(anchorsOf(path).includes(anchor), `${page} links to ${link}`)
+    }
+  }
+})
+
+test('every page, picture and example is reached from the README', () => {
+  const reached = new Set<string>()
+  const visit = (path: string) => {
+    if (reached.has(path)) return
+    reached.add(path)
+    if (path.endsWith('.md')) for (const link of linksOf(path)) visit(link.split('#')[0]!)
+  }
+  visit('README.md')
+  const all = globSync('{*.md,docs/**/*.*,examples/*.*}', { cwd: root })
+  assert.deepEqual(
+    all.filter((path) => !reached.has(path)),
+    [],
+  )
+})
+
+/** All texts of the sources, with what is put into them as `…`. */
+const messages = globSync('src/**/*.ts', { cwd: root })
+  .map(read)
+  .join('\n')
+  .replace(/\$\{(?:[^{}]|\{[^{}]*\})*\}/g, '…')
+  .replaceAll("\\'", "'")
+
+/** The literal pieces of a quoted message. An input's name and the first words before a colon are put in by the code. */
+function piecesOf(sentence: string): string[] {
+  return sentence
+    .replace(/^Input [a-z0-9-]+ /, '')
+    .split('…')
+    .map((piece) => piece.replace(/^: |:$/g, '').trim())
+    .filter((piece) => /[a-z]{3}/.test(piece))
+}
+
+test('the troubleshooting quotes messages that exist', () => {
+  const quoted = [...read('docs/troubleshooting.md').matchAll(/^\| `([^`]+)` \|/gm)].map(
+    ([, sentence]) => sentence!,
+  )
+  assert.ok(quoted.length > 30)
+  const missing = quoted.filter((sentence) => !piecesOf(sentence).every((piece) => messages.includes(piece)))
+  assert.deepEqual(missing, [])
+})

@@ -1,0 +1,153 @@
+/** The steps of the examples that use this Action, one after the other, against local servers in the place of the secrets. */
+import assert from 'node:assert/strict'
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { type Postgres, startPostgres } from '../../lab/postgres/postgres.ts'
+import { type ActionRun, runAction } from '../../lab/runner/action.ts'
+import { evaluate, isOurs, readWorkflow, type Step } from '../../lab/runner/workflows.ts'
+import { type S3, startS3 } from '../../lab/s3/s3.ts'
+import { tempFolder } from '../../lab/temp.ts'
+
+let postgres: Postgres
+let s3: S3
+const scope = new AsyncDisposableStack()
+const workspace = join(scope.use(tempFolder('recipes')).path, 'shop')
+
+before(async () => {
+  postgres = scope.use(await startPostgres())
+  s3 = scope.use(await startS3())
+  await postgres.createDatabase('production')
+  await using session = await postgres.connect('production')
+  await session.query(`
+    create table customers (id int primary key, email text not null);
+    insert into customers select n, 'real-' || n || '@company.com' from generate_series(1, 500) as n;
+    create table orders (id int primary key, customer_id int references customers, created_at timestamptz default now());
+    insert into orders select n, n % 500 + 1 from generate_series(1, 2000) as n;
+    create table django_session (session_key text primary key);
+    insert into django_session values ('secret')`)
+  mkdirSync(join(workspace, 'scripts'), { recursive: true })
+  writeFileSync(join(workspace, 'scripts/anonymise.sql'), "update customers set email = id || '@example.com'")
+  const migrate = `psql -c "create table migrated ()"`
+  writeFileSync(join(workspace, 'package.json'), JSON.stringify({ scripts: { migrate } }))
+})
+after(() => scope.disposeAsync())
+
+/** The databases that stand behind the secrets. */
+const DATABASES: Record<string, string> = {
+  PRODUCTION_URL: 'production',
+  STAGING_URL: 'staging',
+  MASKED_URL: 'staging',
+  OLD_URL: 'production',
+  NEW_URL: 'moved',
+  REHEARSAL_URL: 'rehearsal',
+}
+
+type Outputs = Record<string, Record<string, string>>
+
+/** Expressions as the runner would evaluate them here. */
+function evaluated(expression: string, outputs: Outputs): string {
+  const [, step, output] = /^steps\.(\w+)\.outputs\.([\w-]+)$/.exec(expression) ?? []
+  if (step) return outputs[step]![output!]!
+  if (expression === 'secrets.PREVIEW_SERVER') return postgres.url('x').replace(/\/x(\?.*)?$/, '')
+  if (expression === 'github.event.number') return '7'
+  const database = DATABASES[expression.replace('secrets.', '')]
+  assert.ok(database, expression)
+  return postgres.url(database)
+}
+
+/** The inputs of a step with the bucket and the service containers that there are here. */
+function inputsOf(step: Step, outputs: Outputs): Record<string, string> {
+  const local = (text: string) =>
+    evaluate(text, (expression) => evaluated(expression, outputs))
+      .replace('s3://BUCKET/', `s3://${s3.bucket}/`)
+      .replace('sslmode=require', 'sslmode=disable')
+      .replace(/^postgres:\/\/postgres:[\w-]+@localhost:5432\/(\w+)$/, (_, name) => postgres.url(name))
+  // The store here has keys, and no OIDC.
+  const wanted = Object.entries(step.with ?? {}).filter(([name]) => !name.startsWith('aws-'))
+  const given = Object.fromEntries(wanted.map(([name, text]) => [name, local(text)]))
+  const store = { 's3-endpoint-url': s3.endpoint, 's3-config': s3.config }
+  return { 'install-tools': 'never', ...(given['storage-location'] && store), ...given }
+}
+
+/** Runs the steps of a job that are ours, those for which `wanted` holds. */
+async function runJob(
+  file: string,
+  job: string,
+  wanted: (step: Step) => boolean = () => true,
+): Promise<ActionRun[]> {
+  const outputs: Outputs = {}
+  const runs: ActionRun[] = []
+  for (const step of readWorkflow(`examples/${file}`).jobs[job]!.steps.filter(isOurs).filter(wanted)) {
+    const run = await runAction(inputsOf(step, outputs), { cwd: workspace })
+    assert.equal(run.exitCode, 0, `${file}, ${step.name}:\n${run.log}`)
+    if (step.id) outputs[step.id] = run.outputs
+    runs.push(run)
+  }
+  return runs
+}
+
+/** What a statement answers, in a database of the server. */
+async function ask(database: string, sql: string): Promise<unknown> {
+  await using session = await postgres.connect(database)
+  const [row] = await session.query(sql)
+  return Object.values(row as object)[0]
+}
+
+test('nightly backup: dumped, verified, and kept', async () => {
+  const [dump, verify, prune] = await runJob('nightly-backup.yml', 'backup')
+  assert.equal(verify!.outputs.verified, 'true')
+  assert.deepEqual(JSON.parse(prune!.outputs.kept!), [dump!.outputs['dump-key']])
+})
+
+test('staging: refreshed without personal data, and dumped for previews', async () => {
+  await runJob('staging-refresh.yml', 'refresh')
+  assert.equal(
+    Number(await ask('staging', "select count(*) from customers where email like '%@company.com'")),
+    0,
+  )
+  assert.equal(Number(await ask('staging', 'select count(*) from orders')), 2000)
+})
+
+test('preview: restored from the masked dump with the migrations of the branch, and dropped', async () => {
+  await runJob('preview.yml', 'database')
+  assert.equal(
+    Number(await ask('preview_7', "select count(*) from customers where email like '%@example.com'")),
+    500,
+  )
+  assert.equal(Number(await ask('preview_7', 'select count(*) from migrated')), 0)
+  await runJob('preview.yml', 'drop')
+  assert.ok(!(await postgres.databases()).includes('preview_7'))
+})
+
+test('tests with real data: dumped once, restored from the cache', async () => {
+  await runJob('ci-seed.yml', 'test')
+  const cache = join(workspace, '../cache')
+  cpSync(join(workspace, '.pgclone'), cache, { recursive: true })
+  rmSync(join(workspace, '.pgclone'), { recursive: true })
+  cpSync(cache, join(workspace, '.pgclone'), { recursive: true })
+  await runJob('ci-seed.yml', 'test', ({ with: inputs }) => inputs?.command === 'restore')
+  assert.equal(Number(await ask('app', 'select count(*) from orders')), 2000)
+})
+
+test('another provider: looked at, rehearsed, moved', async () => {
+  await runJob('move-provider.yml', 'move')
+  assert.equal(Number(await ask('moved', 'select count(*) from orders')), 2000)
+  assert.ok(!(await postgres.databases()).includes('rehearsal'))
+})
+
+test('restore drill: the evidence says when each backup was verified', async () => {
+  const [drill, list] = await runJob('restore-drill.yml', 'drill')
+  assert.match(drill!.summary, /\| Assertions \| 1 \| ✅ all hold \|/)
+  const [newest] = JSON.parse(list!.outputs.dumps!)
+  assert.ok(Date.parse(newest.verified.at) > 0)
+})
+
+test('next to django-pgclone: gzip, without the rows of sessions', async () => {
+  await runJob('django-pgclone.yml', 'dump')
+  assert.equal(Number(await ask('staging', 'select count(*) from django_session')), 0)
+  assert.equal(
+    Number(await ask('staging__pre', "select count(*) from customers where email like '%@example.com'")),
+    500,
+  )
+})

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { compareDatabases, readTables } from '../../../lab/postgres/compare.ts'
+import { type Bench, failed, type Inputs, startBench, succeeded } from './bench.ts'
+
+let bench: Bench
+let copies = 0
+
+const everything = {
+  ...{ 'public.Order': 7, 'public.people': 3, 'public.people_log': 4 },
+  ...{ 'Mixed Case.notes': 2, 'audit.events': 5 },
+}
+
+before(async () => {
+  bench = await startBench()
+  const { postgres } = bench
+  await postgres.psql(
+    'postgres',
+    'create role app_owner nologin; create role app_reader nologin; create role "Böse ""Rolle""" nologin',
+  )
+  await postgres.createDatabase('app')
+  await postgres.psql(
+    'app',
+    `create schema "Mixed Case"; create schema audit;
+    create table public."Order" as select generate_series(1, 7) as id;
+    create table people as select generate_series(1, 3) as id;
+    create table people_log as select generate_series(1, 4) as id;
+    create table "Mixed Case".notes as select generate_series(1, 2) as id;
+    create table audit.events as select generate_series(1, 5) as id;
+    create view names as select * from people;
+    create function answer() returns int language sql as 'select 42';
+    alter table people owner to app_owner; alter schema audit owner to app_owner;
+    grant select, update on people to app_reader with grant option;
+    grant usage on schema audit to "Böse ""Rolle""";
+    revoke execute on function answer() from public;`,
+  )
+})
+after(() => bench?.[Symbol.asyncDispose]())
+
+/** Dumps `app` with inputs, restores it elsewhere, and says what arrived. */
+async function roundTrip(inputs: Inputs, restoreInputs: Inputs = {}) {
+  const key = await bench.dump('folder', 'app', inputs)
+  const copy = `copy_${++copies}`
+  const restored = succeeded(
+    await bench.run('restore', 'folder', copy, { 'dump-key': key, ...restoreInputs }),
+  )
+  const manifest = JSON.parse(readFileSync(join(bench.folder, `${key}.json`), 'utf8'))
+  const tables = [...(await readTables(bench.postgres, copy))].map(([name, { rows }]) => [name, rows])
+  return { copy, restored, manifest, rows: Object.fromEntries(tables) as Record<string, number> }
+}
+
+/** The tables whose names fit. */
+function only(pattern: RegExp): Record<string, number> {
+  return Object.fromEntries(Object.entries(everything).filter(([name]) => pattern.test(name)))
+}
+
+const filters: [string, Inputs, Record<string, number>][] = [
+  ['tables', { tables: 'people*\npublic."Order"' }, only(/^public/)],
+  ['exclude-tables', { 'exclude-tables': 'public.*_log' }, only(/Order|people$|notes|events/)],
+  ['schemas', { schemas: '"Mixed Case"\naudit' }, only(/notes|events/)],
+  ['exclude-schemas', { 'exclude-schemas': 'audit' }, only(/public|notes/)],
+  [
+    'exclude-table-data',
+    { 'exclude-table-data': 'audit.*\npeople_log' },
+    { ...everything, 'audit.events': 0, 'public.people_log': 0 },
+  ],
+  [
+    'schema-only',
+    { 'schema-only': 'true' },
+    Object.fromEntries(Object.keys(everything).map((name) => [name, 0])),
+  ],
+  ['pg-dump-args', { 'pg-dump-args': '--exclude-table=audit.events\n--no-comments' }, only(/public|notes/)],
+]
+
+for (const [name, inputs, expected] of filters) {
+  test(`${name}: exactly what was asked for arrives, and the manifest says so`, async () => {
+    const { rows, manifest, restored } = await roundTrip(inputs)
+    assert.deepEqual(rows, expected)
+    const counted = Object.values(expected).reduce((sum, count) => sum + count, 0)
+    assert.deepEqual([manifest.rows, restored.outputs['row-count']], [counted, String(counted)])
+    const [given] = Object.values(inputs)
+    const values = given === 'true' ? true : given!.split('\n')
+    const property = name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())
+    assert.deepEqual(manifest.filters, { [property]: values })
+  })
+}
+
+test('pg-restore-args reach pg_restore', async () => {
+  const { rows } = await roundTrip({}, { 'pg-restore-args': '--schema=audit' }).catch(() => ({ rows: null }))
+  assert.equal(rows, null, 'a restore without the schema of a table cannot succeed')
+  assert.deepEqual((await roundTrip({}, { 'pg-restore-args': '--schema=public' })).rows, only(/^public/))
+})
+
+test('a pattern without a match is an error that names it, before anything is dumped', async () => {
+  const run = failed(
+    await bench.run('dump', 'folder', 'app', {
+      ...{ tables: 'public.order\npeople', 'exclude-tables': 'secret*', schemas: 'no_such_schema' },
+      ...{ 'exclude-schemas': 'audit\nmixed case', 'exclude-table-data': 'log.*', config: 'unmatched' },
+    }),
+    /Nothing in the database matches/,
+  )
+  const named = /matches (.*) \(names with capitals/.exec(run.errors[0]!)![1]
+  assert.deepEqual(named!.split(', '), [
+    ...['tables: public.order', 'exclude-tables: secret*', 'schemas: no_such_schema'],
+    ...['exclude-schemas: mixed case', 'exclude-table-data: log.*'],
+  ])
+  const listed = await bench.run('list', 'folder', '', { config: 'unmatched' })
+  assert.equal(listed.outputs['dump-count'], '0')
+})
+
+test('#28 owners and grants stay away by default, and come along with owner-and-acl', async () => {
+  const { postgres } = bench
+  const plain = await roundTrip({})
+  const differences = await compareDatabases(postgres, 'app', postgres, plain.copy, { ownersAndGrants: true })
+  assert.equal(differences.length, 3, differences.join('\n'))
+  const kept = await roundTrip({ 'owner-and-acl': 'true' }, { 'owner-and-acl': 'true' })
+  assert.deepEqual(
+    await compareDatabases(postgres, 'app', postgres, kept.copy, { ownersAndGrants: true }),
+    [],
+  )
+  const dropped = await roundTrip({ 'owner-and-acl': 'true' })
+  assert.deepEqual(
+    await compareDatabases(postgres, plain.copy, postgres, dropped.copy, { ownersAndGrants: true }),
+    [],
+  )
+})

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { makeData } from '../../../lab/postgres/sample.ts'
+import { type Bench, startBench, succeeded } from './bench.ts'
+
+let bench: Bench
+/**
+ * Megabytes; a human may ask for gigabytes. A smaller database is dumped before there is so much garbage that it is
+ * collected at its usual pace.
+ */
+const sizes = (process.env.PGCLONE_TEST_SIZES ?? '400 700').split(' ').map(Number)
+
+before(async () => {
+  bench = await startBench()
+  for (const size of sizes) await makeData(bench.postgres, `app_${size}`, size)
+})
+after(() => bench?.[Symbol.asyncDispose]())
+
+const ways: [string, Record<string, string>][] = [
+  ['with one job', { jobs: '1' }],
+  ['with two jobs', { jobs: '2' }],
+]
+
+for (const [what, way] of ways) {
+  test(`our memory does not grow with the database, ${what}`, async (t) => {
+    const peaks: Record<'dump' | 'restore', number[]> = { dump: [], restore: [] }
+    for (const size of sizes) {
+      const dumped = succeeded(
+        await bench.run('dump', 'folder', `app_${size}`, { ...way, compression: 'zstd' }),
+      )
+      const key = { 'dump-key': dumped.outputs['dump-key']! }
+      const restored = succeeded(await bench.run('restore', 'folder', 'copy', { ...way, ...key }))
+      peaks.dump.push(dumped.peakRss / 1e6)
+      peaks.restore.push(restored.peakRss / 1e6)
+    }
+    for (const [command, peak] of Object.entries(peaks)) {
+      const figures = peak.map((megabytes, index) => `${sizes[index]} MB → ${Math.round(megabytes)} MB`)
+      t.diagnostic(`${command}: ${figures.join(', ')}`)
+    }
+    assert.ok(Math.max(...peaks.dump, ...peaks.restore) < 300, JSON.stringify(peaks))
+    for (const [command, peak] of Object.entries(peaks))
+      assert.ok(Math.max(...peak) < Math.min(...peak) * 1.2, `${command}: ${peak} MB`)
+  })
+}

@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { makeData } from '../../../lab/postgres/sample.ts'
+import { type Side, startProxy } from '../../../lab/proxy.ts'
+import { runPost, type StartedAction } from '../../../lab/runner/action.ts'
+import { type Bench, type Inputs, startBench, succeeded } from '../e2e/bench.ts'
+import { childOf, until, witness } from './harm.ts'
+
+let bench: Bench
+let proxy: Awaited<ReturnType<typeof startProxy>>
+let key: string
+let slowKey: string
+
+before(async () => {
+  bench = await startBench()
+  const { postgres } = bench
+  await makeData(postgres, 'app', 30)
+  // Its index is quick to make here, and takes two minutes in a copy.
+  await postgres.createDatabase('slow')
+  await postgres.psql(
+    'slow',
+    `create table t as select 1 as id;
+     create function wait(int) returns int immutable language plpgsql as
+     $$ begin if current_database() <> 'slow' then perform pg_sleep(120); end if; return $1; end $$;
+     create index waiting on t (wait(id))`,
+  )
+  await postgres.createDatabase('live')
+  await postgres.psql('live', `create table bulk as select 'old' as state`)
+  key = await bench.dump('folder', 'app', { compression: 'none' })
+  slowKey = await bench.dump('folder', 'slow')
+  proxy = await startProxy(postgres)
+})
+after(async () => {
+  await proxy?.[Symbol.asyncDispose]()
+  await bench?.[Symbol.asyncDispose]()
+})
+
+/** A step that stays in the middle of something. */
+type Moment = () => Promise<StartedAction>
+
+/** A step whose connection stalls when so many bytes have passed, and has moved them. */
+async function stalled(bytes: number, side: Side, program: RegExp, start: (url: Inputs) => StartedAction) {
+  const port = proxy.port
+  proxy.stallAfter(bytes, side)
+  const before = proxy.bytes[side]
+  const action = start({
+    'database-url': bench.postgres.url(side === 'server' ? 'app' : 'live', { port }),
+  })
+  await childOf(action, program)
+  await until(() => proxy.bytes[side] - before >= bytes, 'data to flow')
+  return action
+}
+
+const dumping = (place: 'folder' | 's3'): Moment => {
+  return () =>
+    stalled(25_000_000, 'server', place === 's3' ? /s3 cp - / : /pg_dump /, (url) =>
+      bench.start('dump', place, 'app', { ...url, compression: 'none' }),
+    )
+}
+
+const restoring = (more: Inputs): Moment => {
+  return () =>
+    stalled(9_000_000, 'client', /pg_restore /, (url) =>
+      bench.start('restore', 'folder', 'live', { ...url, 'dump-key': key, ...more }),
+    )
+}
+
+async function hook(command: 'dump' | 'restore'): Promise<StartedAction> {
+  const hooks = { [command === 'dump' ? 'pre-dump-hooks' : 'pre-swap-hooks']: 'echo begun; sleep 120' }
+  const action = bench.start(command, 'folder', command === 'dump' ? 'app' : 'live', {
+    ...hooks,
+    ...(command === 'restore' && { 'dump-key': slowKey, 'pg-restore-args': '--section=pre-data' }),
+  })
+  await action.waitForLog(/hook \| begun/)
+  return action
+}
+
+async function indexing(): Promise<StartedAction> {
+  const action = bench.start('restore', 'folder', 'live', { 'dump-key': slowKey })
+  const sql = `select count(*) from pg_stat_activity where wait_event = 'PgSleep'`
+  await until(async () => (await bench.postgres.psql('postgres', sql)) !== '0', 'the index to be made')
+  return action
+}
+
+const INT = ['SIGINT'] as const
+const BOTH = ['SIGINT', 'SIGTERM'] as const
+
+const moments: [string, Moment, readonly NodeJS.Signals[]][] = [
+  ['a dump to a folder', dumping('folder'), BOTH],
+  ['a dump to S3', dumping('s3'), BOTH],
+  ['a pre-dump hook', () => hook('dump'), INT],
+  ['the transfer of a restore', restoring({ jobs: '1' }), BOTH],
+  ['the transfer of a restore with two jobs', restoring({ jobs: '2' }), INT],
+  ['the indexes of a restore', indexing, BOTH],
+  ['a pre-swap hook', () => hook('restore'), BOTH],
+  ['a restore in place', restoring({ swap: 'false' }), INT],
+]
+
+for (const [what, moment, signals] of moments) {
+  for (const signal of signals) {
+    test(`#10 ${signal} during ${what}`, async () => {
+      const harm = await witness(bench, 'live')
+      const action = await moment()
+      const told = performance.now()
+      action.signal(signal)
+      const run = await action.done
+      const seconds = (performance.now() - told) / 1000
+      proxy.heal()
+      // Three and a half seconds is what the runner gives us, after seven and a half, before it kills.
+      assert.ok(seconds < 10, `${seconds} s`)
+      if (/not everything could be cleaned up/.test(run.errors[0] ?? '')) {
+        // A machine under load; the post step has the rest.
+        succeeded(await runPost(run))
+        await harm.assertClean(run)
+        return
+      }
+      await harm.assertHarmless(run, /The step was cancelled/)
+      assert.equal(succeeded(await runPost(run)).visibleLog, '')
+    })
+  }
+}
+
+test('#10 SIGINT while pg_dump waits for a locked table', async () => {
+  const harm = await witness(bench, 'live')
+  await using session = await bench.postgres.connect('app')
+  await session.query('begin; lock table bulk in access exclusive mode')
+  const action = bench.start('dump', 'folder', 'app')
+  await childOf(action, /pg_dump /)
+  action.signal('SIGINT')
+  await harm.assertHarmless(await action.done, /The step was cancelled/)
+})
+
+const killed: [string, Moment, RegExp | null][] = [
+  ['a dump to a folder', dumping('folder'), /temporary file/],
+  ['a dump to S3', dumping('s3'), /the upload of/],
+  ['the transfer of a restore', restoring({ jobs: '1' }), /the database "live__pgclone_/],
+  ['the transfer of a restore with two jobs', restoring({ jobs: '2' }), /temporary file/],
+  ['the indexes of a restore', indexing, /the database "live__pgclone_/],
+  ['a restore in place', restoring({ swap: 'false' }), null],
+]
+
+for (const [what, moment, removed] of killed) {
+  test(`#11 SIGKILL for all of us during ${what}: the post step cleans up`, async () => {
+    const harm = await witness(bench, 'live')
+    const action = await moment()
+    action.kill()
+    const run = await action.done
+    proxy.heal()
+    assert.equal(run.signal, 'SIGKILL')
+    assert.deepEqual(run.outputs, {})
+    const post = succeeded(await runPost(run))
+    if (removed) assert.match(post.log, removed)
+    await harm.assertClean(run)
+  })
+}

@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, beforeEach, test } from 'node:test'
+import { readTables } from '../../../lab/postgres/compare.ts'
+import { makeData } from '../../../lab/postgres/sample.ts'
+import type { FaultRule } from '../../../lab/s3/s3.ts'
+import { type Bench, startBench } from '../e2e/bench.ts'
+import { childOf, killChild, until, witness } from './harm.ts'
+
+let bench: Bench
+/** The same dump in both places. */
+let key: string
+let bytes: Buffer
+let manifest: Record<string, unknown>
+
+before(async () => {
+  bench = await startBench()
+  const { postgres } = bench
+  await makeData(postgres, 'app', 20)
+  await postgres.createDatabase('live')
+  await postgres.psql('live', `create table bulk as select 'old' as state; create table only_here (id int)`)
+  key = await bench.dump('folder', 'app', { compression: 'none' })
+  bytes = readFileSync(join(bench.folder, key))
+  manifest = JSON.parse(readFileSync(join(bench.folder, `${key}.json`), 'utf8'))
+})
+beforeEach(async () => {
+  bench.s3.heal()
+  await put('folder', bytes, manifest)
+  await put('s3', bytes, manifest)
+})
+after(() => bench?.[Symbol.asyncDispose]())
+
+/** Puts the dump and its manifest into a place; null takes one away. */
+async function put(place: 'folder' | 's3', dump: Uint8Array | null, record: object | string | null) {
+  const text = record === null || typeof record === 'string' ? record : JSON.stringify(record)
+  for (const [name, content] of [[key, dump] as const, [`${key}.json`, text] as const]) {
+    const path = join(bench.folder, name)
+    if (place === 'folder') content === null ? rmSync(path, { force: true }) : writeFileSync(path, content)
+    else
+      await (content === null
+        ? bench.s3.remove(`nightly/${name}`)
+        : bench.s3.write(`nightly/${name}`, content))
+  }
+}
+
+function flipped(at: number): Buffer {
+  const altered = Buffer.from(bytes)
+  altered[at]! ^= 0x01
+  return altered
+}
+
+/** With a byte that is in no text in UTF-8, so that pg_restore stops there. */
+function refused(share: number): Buffer {
+  const altered = Buffer.from(bytes)
+  altered[Math.floor(bytes.length * share)] = 0xff
+  return altered
+}
+
+/** The number of a scenario stands before the whole. */
+const numbered = (subject: string, what: string) =>
+  what.startsWith('#') ? `${what.slice(0, 3)} ${subject} ${what.slice(4)}` : `${subject} ${what}`
+
+const sha256 = (data: Uint8Array) => createHash('sha256').update(data).digest('hex')
+/** Somewhere in the rows. */
+const middle = () => Math.floor(bytes.length / 2)
+const cutAt = (size: number) => bytes.subarray(0, size)
+
+const stored: [string, () => [Uint8Array | null, object | string | null], RegExp][] = [
+  ['#24 cut', () => [cutAt(middle()), manifest], /its manifest says \d+; it was cut or replaced/],
+  ['longer', () => [Buffer.concat([bytes, Buffer.from('x')]), manifest], /it was cut or replaced/],
+  ['empty', () => [Buffer.alloc(0), manifest], /is empty; it is no dump/],
+  [
+    '#22 altered by one bit',
+    () => [flipped(middle()), manifest],
+    /is not what was dumped \(SHA-256|is damaged/,
+  ],
+  [
+    '#22 altered by its last bit',
+    () => [flipped(bytes.length - 1), manifest],
+    /is not what was dumped \(SHA-256|is damaged/,
+  ],
+  [
+    '#22 altered into text that no table takes',
+    () => [refused(0.25), manifest],
+    /is not what was dumped \(SHA-256/,
+  ],
+  ['#22 altered so near its end', () => [refused(0.9), manifest], /is not what was dumped \(SHA-256/],
+  ['gone', () => [null, manifest], /There is no dump|data is gone/],
+  ['#24 cut, and nobody recorded its size', () => [cutAt(middle()), null], /is damaged: the archive ends/],
+  ['no archive at all', () => [Buffer.from('\0'.repeat(1000)), null], /is damaged/],
+  [
+    '#23 half of a script of SQL',
+    () => [Buffer.from('CREATE TABLE public.bulk (id int);\nCOPY public.bulk FROM stdin;\n1\n2\n'), null],
+    /is damaged: .*does not begin with "PGDMP"/,
+  ],
+  [
+    '#24 cut, with a manifest that says so',
+    () => {
+      const dump = cutAt(middle())
+      return [dump, { ...manifest, size: dump.length, sha256: sha256(dump) }]
+    },
+    /is damaged: the archive ends/,
+  ],
+  [
+    'of other rows than its manifest says',
+    () => [bytes, { ...manifest, tables: [{ schema: 'public', name: 'bulk', rows: 7, bytes: 7 }] }],
+    /differs from its manifest: public\.bulk has 21,400 rows instead of 7/,
+  ],
+  ['with a manifest of another key', () => [bytes, { ...manifest, key: 'a/b/c/d' }], /names another key/],
+  ['with a manifest that is no JSON', () => [bytes, '{"version": 1,'], /manifest of .* is not JSON/],
+  ['with a manifest of the future', () => [bytes, { ...manifest, version: 2 }], /has version 2/],
+  [
+    'with another SHA-256',
+    () => [bytes, { ...manifest, sha256: sha256(Buffer.from('x')) }],
+    /is not what was dumped/,
+  ],
+]
+
+for (const [index, [what, content, says]] of stored.entries()) {
+  test(numbered('the stored dump is', what), async () => {
+    const harm = await witness(bench, 'live')
+    await put('folder', ...content())
+    // One job and two take turns.
+    const jobs = String(1 + (index % 2))
+    const run = await bench.run('restore', 'folder', 'live', { 'dump-key': key, jobs })
+    // Whole again, so that only what the run left is found: the damaged dump is ours.
+    await put('folder', bytes, manifest)
+    await harm.assertHarmless(run, says)
+  })
+}
+
+const always = Number.POSITIVE_INFINITY
+/** A later one of the three parts that the AWS CLI asks for at once; which of them, chance decides. */
+const part = { operation: 'GetObject', key: /\.dump$/, nth: 2 }
+
+const transfers: [string, FaultRule, RegExp][] = [
+  [
+    '#18 ends early, and the AWS CLI takes it for the end',
+    { ...part, action: { type: 'truncate', after: 1_000_000 } },
+    /bytes and \d+ arrived/,
+  ],
+  [
+    '#22 alters a byte',
+    { ...part, action: { type: 'flip', at: 100_000 } },
+    /is not what was dumped|is damaged/,
+  ],
+  [
+    'is refused in the middle',
+    { ...part, times: always, action: { type: 'error', status: 403, code: 'AccessDenied' } },
+    /access denied/,
+  ],
+  [
+    '#14 is answered by 503 for ever',
+    { ...part, times: always, action: { type: 'error', status: 503, code: 'SlowDown' } },
+    /503 SlowDown|overloaded/,
+  ],
+  [
+    '#20 is cut again and again',
+    { ...part, times: always, action: { type: 'close', after: 1000 } },
+    /connection to the store was cut|aws s3 cp/,
+  ],
+  [
+    '#21 goes silent',
+    { ...part, times: always, action: { type: 'stall', after: 1000 } },
+    /No byte moved for 3 s/,
+  ],
+]
+
+for (const [what, rule, says] of transfers) {
+  test(numbered('the download', what), async () => {
+    const harm = await witness(bench, 'live')
+    bench.s3.fault(rule)
+    const more = {
+      ...{ 'dump-key': key, ...(rule.action.type === 'stall' && { 'idle-timeout': '3s' }) },
+      's3-config': `${bench.s3.config}\nAWS_MAX_ATTEMPTS=2`,
+    }
+    await harm.assertHarmless(await bench.run('restore', 's3', 'live', more), says)
+  })
+}
+
+test('#20 the downloader is killed', async () => {
+  const harm = await witness(bench, 'live')
+  bench.s3.fault({ ...part, times: always, action: { type: 'stall', after: 1000 } })
+  const action = bench.start('restore', 's3', 'live', { 'dump-key': key })
+  await childOf(action, /s3 cp s3:.*\.dump - /)
+  await until(
+    () => bench.s3.requests.filter(({ operation }) => operation === 'GetObject').length > 1,
+    'a request',
+  )
+  await killChild(action, /s3 cp s3:.*\.dump - /)
+  await harm.assertHarmless(await action.done, /aws s3 cp \(download\) failed \(SIGKILL\)/)
+})
+
+test('#19 the store replaces the dump while it is read', async () => {
+  const harm = await witness(bench, 'live')
+  // Every part is another one, so that one at least is not what it was.
+  const other = Buffer.from(bytes)
+  for (let at = 1_000_000; at < other.length; at += 1_000_000) other[at]! ^= 0x01
+  const replace: FaultRule = {
+    ...{ operation: 'GetObject', key: /\.dump$/ },
+    action: { type: 'call', run: ({ key }) => bench.s3.write(key, other) },
+  }
+  bench.s3.fault(replace)
+  const run = await bench.run('restore', 's3', 'live', { 'dump-key': key })
+  await harm.assertHarmless(run, /not what was dumped|is damaged|aws s3 cp/)
+})
+
+test('#19 the store ignores the range: the AWS CLI may put the parts together all the same, or we say no', async () => {
+  const { postgres } = bench
+  const harm = await witness(bench, 'live')
+  bench.s3.fault({ ...part, action: { type: 'ignore-range' } })
+  const run = await bench.run('restore', 's3', 'ranged', { 'dump-key': key })
+  if (run.exitCode === 0) {
+    assert.deepEqual(await readTables(postgres, 'ranged'), await readTables(postgres, 'app'))
+    await postgres.psql('postgres', 'drop database ranged')
+    await harm.assertClean(run)
+  } else {
+    await harm.assertHarmless(run, /arrived|not what was dumped|is damaged/)
+  }
+})

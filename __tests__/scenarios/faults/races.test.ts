@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, beforeEach, test } from 'node:test'
+import { makeData } from '../../../lab/postgres/sample.ts'
+import { runAction } from '../../../lab/runner/action.ts'
+import { tempFolder } from '../../../lab/temp.ts'
+import { type Bench, failed, startBench, succeeded } from '../e2e/bench.ts'
+import { committedDumps, until, witness } from './harm.ts'
+
+let bench: Bench
+
+before(async () => {
+  bench = await startBench()
+  await makeData(bench.postgres, 'app', 2)
+})
+beforeEach(() => bench.s3.heal())
+after(() => bench?.[Symbol.asyncDispose]())
+
+/** A module that stops the clock which names dumps, and takes the chance out of their last digits. */
+function stoppedClock(): string {
+  const path = join(tempFolder('clock').path, 'clock.mjs')
+  const source = `
+    const Real = Date
+    globalThis.Date = class extends Real {
+      constructor(...args) { super(...(args.length ? args : ['2026-11-01T02:00:00.000Z'])) }
+    }
+    Math.random = () => 0.5`
+  writeFileSync(path, source)
+  return path
+}
+
+test('#17 two dumps of one name at once: the first wins, the other says so, and nothing of the first is lost', async () => {
+  const env = { NODE_OPTIONS: `--import=${stoppedClock()}` }
+  for (let round = 0; round < 3; round += 1) {
+    const config = `round_${round}`
+    const runs = await Promise.all(
+      [1, 2, 3].map(() => bench.run('dump', 'folder', 'app', { config }, { env })),
+    )
+    const [winner, ...more] = runs.filter((run) => run.exitCode === 0)
+    assert.deepEqual(more, [])
+    for (const run of runs) if (run !== winner) failed(run, /exists already; another run wrote it/)
+    const { 'dump-key': key, 'dump-sha256': sha256 } = succeeded(winner!).outputs
+    const stored = readFileSync(join(bench.folder, key!))
+    assert.equal(createHash('sha256').update(stored).digest('hex'), sha256)
+  }
+  const harm = await witness(bench)
+  const run = await bench.run('dump', 'folder', 'app', { config: 'round_0' }, { env })
+  await harm.assertHarmless(run, /exists already; another run wrote it/)
+})
+
+for (const place of ['folder', 's3'] as const) {
+  test(`#17 dumps of one database at once, into a ${place}: each has a name of its own`, async () => {
+    const runs = await Promise.all(
+      [1, 2, 3, 4].map(() => bench.run('dump', place, 'app', { config: 'crowd' })),
+    )
+    const keys = runs.map((run) => succeeded(run).outputs['dump-key']!)
+    assert.equal(new Set(keys).size, 4)
+    for (const key of keys) assert.ok(committedDumps(bench).some((name) => name.endsWith(`${key}.json`)))
+    for (const key of keys.slice(0, 1)) {
+      succeeded(await bench.run('restore', place, 'crowd', { 'dump-key': key }))
+    }
+  })
+}
+
+test('#35 a prune during a dump touches neither its parts nor the dumps before it', async () => {
+  const config = 'during'
+  const kept = await bench.dump('s3', 'app', { config })
+  bench.s3.fault({ operation: 'HeadObject', key: /during.*\.dump$/, action: { type: 'delay', ms: 6000 } })
+  const dump = bench.start('dump', 's3', 'app', { config })
+  const uploaded = () =>
+    [...bench.s3.objects().keys()].some((key) => /during.*\.dump$/.test(key) && !key.includes(kept))
+  await until(uploaded, 'the data to be stored')
+  const prune = { command: 'prune', 'keep-last': '1', config, instance: 'shop' }
+  const run = succeeded(await runAction({ ...bench.inputs('list', 's3', ''), ...prune }))
+  assert.deepEqual(JSON.parse(run.outputs.kept!), [kept])
+  assert.deepEqual(JSON.parse(run.outputs.deleted!), [])
+  const { outputs } = succeeded(await dump.done)
+  succeeded(await bench.run('restore', 's3', 'during', { 'dump-key': outputs['dump-key']! }))
+})
+
+/** What a prune deletes first, and what it deletes then. */
+const moments = [
+  ['before the evidence is written', { operation: 'HeadObject', key: /\.json$/ }, ['', '.json']],
+  ['while the evidence is written', { operation: 'PutObject', key: /\.json$/ }, ['']],
+] as const
+
+for (const [when, request, gone] of moments) {
+  test(`#36 a prune that deletes a dump ${when} of its verification: its manifest does not come back`, async () => {
+    const key = await bench.dump('s3', 'app', { config: 'verified' })
+    const remove = () =>
+      Promise.all(gone.map((ending) => bench.s3.remove(`nightly/${key}${ending}`))).then(() => undefined)
+    // Two looks at it belong to the choice: ours, and that of `aws s3 cp` when it reads it.
+    bench.s3.fault({
+      ...request,
+      nth: request.operation === 'HeadObject' ? 3 : 1,
+      action: { type: 'call', run: remove },
+    })
+    const inputs = { ...bench.inputs('list', 's3', 'postgres', { 'dump-key': key }), command: 'verify' }
+    const run = failed(await runAction(inputs), /another run deleted it while it was verified/)
+    assert.equal(run.outputs.verified, undefined)
+    assert.deepEqual(
+      [...bench.s3.objects().keys()].filter((name) => name.includes(key)),
+      [],
+    )
+  })
+}
+
+test('#36 a verification keeps its evidence when nobody is in its way', async () => {
+  const key = await bench.dump('folder', 'app', { config: 'verified' })
+  const inputs = { ...bench.inputs('list', 'folder', 'postgres', { 'dump-key': key }), command: 'verify' }
+  assert.equal(succeeded(await runAction(inputs)).outputs.verified, 'true')
+  const manifest = JSON.parse(readFileSync(join(bench.folder, `${key}.json`), 'utf8'))
+  assert.equal(manifest.verified.serverVersion, bench.postgres.version)
+  rmSync(join(bench.folder, key, '..'), { recursive: true })
+})

@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict'
+import { after, before, beforeEach, test } from 'node:test'
+import { makeData } from '../../../lab/postgres/sample.ts'
+import { runPost } from '../../../lab/runner/action.ts'
+import { startS3 } from '../../../lab/s3/s3.ts'
+import { type Bench, startBench, succeeded } from '../e2e/bench.ts'
+import { committedDumps, killChild, until, witness } from './harm.ts'
+
+let bench: Bench
+
+before(async () => {
+  bench = await startBench()
+  await makeData(bench.postgres, 'app', 30)
+})
+beforeEach(() => bench.s3.heal())
+after(() => bench?.[Symbol.asyncDispose]())
+
+const parts = { compression: 'none', 's3-max-parts': '10000' }
+const always = Number.POSITIVE_INFINITY
+
+/** How many requests of an operation came so far. */
+const count = (operation: string) =>
+  bench.s3.requests.filter((request) => request.operation === operation).length
+
+test('#09 the uploader is killed', async () => {
+  const harm = await witness(bench)
+  const before = count('UploadPart')
+  bench.s3.fault({ operation: 'UploadPart', nth: 2, times: always, action: { type: 'stall', after: 1000 } })
+  const action = bench.start('dump', 's3', 'app', parts)
+  await until(() => count('UploadPart') > before + 1, 'parts to arrive')
+  await killChild(action, /s3 cp - /)
+  await harm.assertHarmless(await action.done, /aws s3 cp \(upload\) failed \(SIGKILL\)/)
+})
+
+test('#14 the store answers 503 to every part', async () => {
+  const harm = await witness(bench)
+  bench.s3.fault({
+    ...{ operation: 'UploadPart', times: always },
+    action: { type: 'error', status: 503, code: 'SlowDown' },
+  })
+  const more = { ...parts, 's3-config': `${bench.s3.config}\nAWS_MAX_ATTEMPTS=2` }
+  const run = await bench.run('dump', 's3', 'app', more)
+  await harm.assertHarmless(run, /overloaded \(503 SlowDown\)/)
+})
+
+test('#14 the store answers 503 and 500 at times, and the dump is whole', async () => {
+  for (const operation of ['ListObjectsV2', 'UploadPart', 'HeadObject', 'PutObject'])
+    bench.s3.fault({ operation, action: { type: 'error', status: 503, code: 'SlowDown' } })
+  bench.s3.fault({ operation: 'UploadPart', nth: 3, action: { type: 'reset', after: 100_000 } })
+  const key = await bench.dump('s3', 'app', { ...parts, config: 'storm' })
+  assert.ok(committedDumps(bench).some((name) => name.includes(key)))
+})
+
+test('#13 the credentials expire in the middle of the upload', async () => {
+  const harm = await witness(bench)
+  const expired = { type: 'error', status: 400, code: 'ExpiredToken' } as const
+  bench.s3.fault({ operation: 'UploadPart', nth: 2, times: always, action: expired })
+  bench.s3.fault({ operation: 'CompleteMultipartUpload', times: always, action: expired })
+  const run = await bench.run('dump', 's3', 'app', parts)
+  await harm.assertHarmless(run, /credentials have expired/)
+})
+
+test('#13 expired credentials that cannot clean up leave a warning, and the post step tries again', async () => {
+  const harm = await witness(bench)
+  const expired = { type: 'error', status: 400, code: 'ExpiredToken' } as const
+  for (const operation of ['UploadPart', 'AbortMultipartUpload', 'ListMultipartUploads', 'DeleteObject'])
+    bench.s3.fault({
+      operation,
+      ...(operation === 'UploadPart' && { nth: 2 }),
+      times: always,
+      action: expired,
+    })
+  const run = await bench.run('dump', 's3', 'app', parts)
+  assert.match(run.errors[0]!, /credentials have expired/)
+  assert.equal(bench.s3.uploads().length, 1)
+  assert.ok(run.warnings.some((warning) => /unfinished uploads.*expired/.test(warning)))
+  bench.s3.heal()
+  await runPost(run)
+  await harm.assertClean(run)
+})
+
+test('the manifest cannot be written: there is no dump', async () => {
+  const harm = await witness(bench)
+  bench.s3.fault({
+    ...{ operation: 'PutObject', key: /\.json$/, times: always },
+    action: { type: 'error', status: 403, code: 'AccessDenied' },
+  })
+  const run = await bench.run('dump', 's3', 'app', parts)
+  await harm.assertHarmless(run, /access denied/)
+})
+
+test('#12 a store that takes few parts gets few, or the step says which input to set', async () => {
+  const harm = await witness(bench)
+  bench.s3.quirks.maxParts = 2
+  try {
+    const run = await bench.run('dump', 's3', 'app', parts)
+    await harm.assertHarmless(run, /s3-max-parts/)
+    const key = await bench.dump('s3', 'app', { ...parts, 's3-max-parts': '2', config: 'few_parts' })
+    assert.ok(committedDumps(bench).some((name) => name.includes(key)))
+  } finally {
+    delete bench.s3.quirks.maxParts
+  }
+})
+
+test('#15 a store that keeps the framing of checksums', async () => {
+  await using store = await startS3({ tls: true, quirks: { keepChunkFraming: true } })
+  const there = {
+    'storage-location': `s3://${store.bucket}/framing/`,
+    's3-endpoint-url': store.endpoint,
+    's3-config': store.config,
+  }
+  const harm = await witness(bench)
+  const run = await bench.run('dump', 's3', 'app', { ...there, 's3-checksum': 'when-supported' })
+  // An AWS CLI before the checksums of 2025 sends none, and there is nothing that could be kept.
+  if (run.exitCode === 1) {
+    await harm.assertHarmless(
+      run,
+      /bytes were sent and the store holds \d+ bytes; the dump was not committed/,
+    )
+    assert.deepEqual([...store.objects().keys()], [])
+  }
+  const plain = succeeded(await bench.run('dump', 's3', 'app', there))
+  assert.equal(
+    store.objects().get(`framing/${plain.outputs['dump-key']}`)?.size,
+    Number(plain.outputs['dump-size']),
+  )
+  await harm.assertClean(plain)
+})
+
+test('#16 a bucket with Object Lock demands checksums', async () => {
+  const harm = await witness(bench)
+  bench.s3.quirks.requireChecksum = true
+  try {
+    const run = await bench.run('dump', 's3', 'app', { 's3-checksum': 'when-required' })
+    await harm.assertHarmless(run, /as buckets with Object Lock do; set s3-checksum: when-supported/)
+    await bench.dump('s3', 'app', { 's3-checksum': 'when-supported', config: 'locked' })
+  } finally {
+    delete bench.s3.quirks.requireChecksum
+  }
+})
+
+test('#15 the store keeps less than it was sent', async () => {
+  const harm = await witness(bench)
+  let key = ''
+  bench.s3.fault({
+    operation: 'HeadObject',
+    action: {
+      type: 'call',
+      run: async (request) => {
+        key = request.key
+        await bench.s3.write(key, (await bench.s3.read(key)).subarray(0, -1))
+      },
+    },
+  })
+  const run = await bench.run('dump', 's3', 'app', parts)
+  await harm.assertHarmless(run, /bytes were sent and the store holds \d+ bytes; the dump was not committed/)
+  assert.equal(bench.s3.objects().has(key), false)
+})
+
+test('the store does not answer any more', async () => {
+  const harm = await witness(bench)
+  bench.s3.fault({ operation: 'UploadPart', times: always, action: { type: 'stall', after: 50_000 } })
+  const run = await bench.run('dump', 's3', 'app', { ...parts, 'idle-timeout': '3s' })
+  await harm.assertHarmless(
+    run,
+    /No byte moved for 3 s|did not finish the upload within 3 s \(idle-timeout\)/,
+  )
+})
+
+test('a bucket that is not there, a key that is wrong', async () => {
+  const harm = await witness(bench)
+  const wrong = bench.s3.config.replace(/(AWS_SECRET_ACCESS_KEY=).*/, '$1wrong-canary-2')
+  const runs = await Promise.all([
+    bench.run('dump', 's3', 'app', { 'storage-location': 's3://nobodys/' }),
+    bench.run('dump', 's3', 'app', { 's3-config': wrong }),
+  ])
+  await harm.assertHarmless(runs[0], /bucket of storage-location does not exist/)
+  await harm.assertHarmless(runs[1], /signature was refused/, { secrets: ['wrong-canary-2'] })
+})

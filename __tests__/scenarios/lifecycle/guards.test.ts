@@ -1,0 +1,258 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { tempFolder } from '../../../lab/temp.ts'
+import { parseDatabaseUrl } from '../../../src/database/connection/connection.ts'
+import { checkProtected, isProtected } from '../../../src/restoring/guards.ts'
+import {
+  type Bench,
+  catalogue,
+  comment,
+  failed,
+  type Inputs,
+  marker,
+  startBench,
+  succeeded,
+} from './bench.ts'
+
+let bench: Bench
+let key: string
+
+before(async () => {
+  bench = await startBench()
+  await bench.make('source', 'dumped')
+  key = await bench.dump('source')
+})
+after(() => bench?.[Symbol.asyncDispose]())
+
+/** Restores or copies the same content. */
+function write(command: string, database: string, more: Inputs = {}, options = {}) {
+  const what =
+    command === 'copy'
+      ? { 'source-database-url': bench.postgres.url('source'), 'copy-method': 'stream' }
+      : { 'dump-key': key }
+  return bench.run(command, database, { ...what, ...more }, options)
+}
+
+const notEmpty: [string, string][] = [
+  ['a table', 'create table t ()'],
+  ['a view in a schema', 'create schema s; create view s.v as select 1'],
+  ['a sequence', 'create sequence s'],
+  ['an enum', `create type mood as enum ('well')`],
+  ['a function', 'create function f() returns int language sql return 1'],
+  ['a large object', `select lo_from_bytea(0, 'x')`],
+]
+
+test('what is not empty and not ours is not replaced', async () => {
+  const { postgres } = bench
+  const checks = notEmpty.map(async ([what, sql], index) => {
+    const name = `holds_${index}`
+    await postgres.createDatabase(name)
+    await postgres.psql(name, sql)
+    const run = await write(index % 2 ? 'copy' : 'restore', name)
+    failed(run, /exists, is not empty and was not made by this action; set overwrite: true/)
+    assert.match(run.log, new RegExp(name), what)
+  })
+  await Promise.all(checks)
+  await postgres.createDatabase('closed', 'allow_connections false')
+  failed(await write('restore', 'closed'), /set overwrite: true/)
+})
+
+test('what is empty is replaced, an extension or not, and what is ours again and again', async () => {
+  const { postgres } = bench
+  for (const command of ['restore', 'copy']) {
+    const name = `empty_${command}`
+    await postgres.createDatabase(name)
+    await postgres.psql(name, 'create extension citext; create extension pg_stat_statements')
+    succeeded(await write(command, name))
+    assert.equal(await bench.state(name), 'dumped')
+    const ours = `ours_${command}`
+    for (let round = 0; round < 2; round++) succeeded(await write(command, ours))
+    assert.deepEqual([(await marker(bench, ours))?.kind, (await marker(bench, ours))?.of], ['clone', ours])
+  }
+})
+
+test('overwrite: true replaces what is not ours, whose comment stays', async () => {
+  for (const text of ['mine', null]) {
+    const name = `over_${text}`
+    await bench.make(name, 'old')
+    if (text) await bench.postgres.psql('postgres', `comment on database ${name} is '${text}'`)
+    failed(await write('restore', name), /set overwrite: true/)
+    assert.equal(await bench.state(name), 'old')
+    for (const command of ['restore', 'copy']) {
+      succeeded(await write(command, name, { overwrite: 'true' }))
+      assert.equal(await bench.state(name), 'dumped')
+      assert.equal(await comment(bench, name), text)
+    }
+    failed(await write('restore', name), /set overwrite: true/)
+  }
+})
+
+const host = 'db.example.com'
+const patterns: [string, string, boolean][] = [
+  [`${host}/app`, `postgres://${host}/app`, true],
+  [`${host}/app`, `postgres://${host}:6543/app?sslmode=require`, true],
+  [`${host}/app`, `postgres://${host}/app2`, false],
+  [`${host}/app`, 'postgres://db-example.com/app', false],
+  [`${host}/*`, `postgres://${host}/anything`, true],
+  ['*/production', `postgres://${host}/production`, true],
+  ['*/production', `postgres://${host}/production_copy`, false],
+  ['*/prod*', `postgres://${host}/production_copy`, true],
+  ['production', `postgres://${host}/production`, true],
+  ['production', `postgres://${host}/preview`, false],
+  ['*.example.com/*', `postgres://${host}/x`, true],
+  ['*.example.com/*', 'postgres://example.com/x', false],
+  ['DB.Example.COM/APP', `postgres://${host}/app`, true],
+  [`${host}/app`, `postgres://other,${host}:6543/app`, true],
+  ['10.0.0.1/app', `postgres://${host}/app?hostaddr=10.0.0.1`, true],
+  ['/var/run/postgresql/app', 'postgres://%2Fvar%2Frun%2Fpostgresql/app', true],
+  ['*/app', 'postgres:///app', true],
+  [`${host}/a+b(c)`, `postgres://${host}/a+b(c)`, true],
+  [`${host}/a.b`, `postgres://${host}/axb`, false],
+  ['*/x*', `postgres://${host}/x%0Ay`, true],
+  ['*/*', `postgres://${host}/app`, true],
+]
+
+test('patterns of protected-databases', () => {
+  for (const [pattern, url, expected] of patterns)
+    assert.equal(isProtected(pattern, parseDatabaseUrl(url)), expected, `${pattern} on ${url}`)
+  const server = { protectedDatabases: [], command: 'restore' as const }
+  for (const name of ['postgres', 'template0', 'template1'])
+    assert.throws(
+      () => checkProtected(server, parseDatabaseUrl(`postgres://h/${name}`)),
+      /belongs to the server/,
+    )
+  checkProtected(server, parseDatabaseUrl('postgres://h/postgres2'))
+})
+
+test('a protected database is written by no command, whatever else is said', async () => {
+  await bench.make('production', 'live')
+  const before = await catalogue(bench)
+  const guard = { 'protected-databases': 'other/*\n*/production', overwrite: 'true', force: 'true' }
+  const says = /"127\.0\.0\.1:\d+\/production" is protected by the pattern \*\/production/
+  failed(await write('restore', 'production', guard), says)
+  failed(await write('restore', 'production', { ...guard, swap: 'false' }), says)
+  failed(await write('copy', 'production', guard), says)
+  failed(await bench.run('drop', 'production', guard), says)
+  assert.deepEqual(await catalogue(bench), before)
+  assert.equal(await bench.state('production'), 'live')
+  // It may still be read.
+  const read = { ...guard, 'source-database-url': bench.postgres.url('production') }
+  succeeded(await bench.run('copy', 'from_production', read))
+  for (const command of ['restore', 'copy'])
+    failed(await write(command, 'postgres'), /belongs to the server itself/)
+})
+
+const dryRuns: [string, string, Inputs, RegExp][] = [
+  ['restore', 'dry_new', {}, /Dry run: .*\.dump would become "dry_new"$/m],
+  [
+    'restore',
+    'dry_ours',
+    { reversible: 'true', 'pre-swap-hooks': 'exit 1' },
+    /would become "dry_ours" after 1 pre-swap-hooks; the present "dry_ours" would be kept as "dry_ours__pre"/,
+  ],
+  ['restore', 'dry_ours', { 'template-cache': '1' }, /the present "dry_ours" would be dropped/],
+  [
+    'restore',
+    'dry_theirs',
+    { swap: 'false', overwrite: 'true' },
+    /Dry run: .* would be restored into "dry_theirs" in place/,
+  ],
+  [
+    'copy',
+    'dry_new',
+    { 'pre-dump-hooks': 'exit 1' },
+    /Dry run: 127\.0\.0\.1:\d+\/source would become "dry_new"/,
+  ],
+  ['copy', 'dry_ours', { 'copy-method': 'template' }, /the present "dry_ours" would be dropped/],
+  ['drop', 'dry_ours', {}, /Would drop "dry_ours"/],
+]
+
+test('a dry run changes nothing, and refuses what the run would refuse', async () => {
+  succeeded(await write('restore', 'dry_ours'))
+  await bench.make('dry_theirs', 'theirs')
+  const before = await catalogue(bench)
+  for (const [command, name, more, says] of dryRuns) {
+    const run = succeeded(await write(command, name, { ...more, 'dry-run': 'true' }))
+    assert.match(run.log, says)
+    assert.match(run.summary, /[Ww]ould/)
+    assert.equal(run.outputs.database, undefined)
+    assert.deepEqual(await catalogue(bench), before, `${command} ${name}`)
+  }
+  assert.equal(await bench.state('dry_theirs'), 'theirs')
+  for (const command of ['restore', 'copy'])
+    failed(await write(command, 'dry_theirs', { 'dry-run': 'true' }), /set overwrite: true/)
+  failed(await bench.run('drop', 'dry_theirs', { 'dry-run': 'true' }), /not made by this action/)
+  assert.deepEqual(await catalogue(bench), before)
+})
+
+const forkCommit = 'f'.repeat(40)
+const mergeCommit = 'e'.repeat(40)
+
+/** What `actions/checkout` leaves, as far as it matters. */
+function checkout(folder: string, files: Record<string, string>): void {
+  for (const [name, text] of Object.entries(files)) {
+    const path = join(folder, '.git', name)
+    mkdirSync(join(path, '..'), { recursive: true })
+    writeFileSync(path, `${text}\n`)
+  }
+}
+
+type Trust = {
+  what: string
+  path?: string
+  files: Record<string, string>
+  from?: string | null
+  refused: boolean
+}
+
+const fork = 'stranger/shop'
+const ownOrigin = { config: '[remote "origin"]\n\turl = https://github.com/acme/shop' }
+const trust: Trust[] = [
+  { what: 'nothing checked out', files: {}, refused: false },
+  { what: 'the base', files: { HEAD: 'a'.repeat(40), ...ownOrigin }, refused: false },
+  { what: "the fork's commit", files: { HEAD: forkCommit }, refused: true },
+  {
+    what: "the fork's commit by a branch",
+    files: { HEAD: 'ref: refs/heads/x', 'refs/heads/x': forkCommit },
+    refused: true,
+  },
+  { what: 'the merge commit', files: { HEAD: mergeCommit }, refused: true },
+  {
+    what: 'a reference to the pull request',
+    files: { HEAD: 'b'.repeat(40), 'refs/remotes/pull/7/merge': 'b' },
+    refused: true,
+  },
+  {
+    what: "the fork's repository",
+    files: { HEAD: 'c'.repeat(40), config: '\turl = https://github.com/Stranger/shop.git' },
+    refused: true,
+  },
+  { what: "the fork's commit in a folder", path: 'pr', files: { HEAD: forkCommit }, refused: true },
+  { what: 'the commit of a fork that is gone', files: { HEAD: forkCommit }, from: null, refused: true },
+  { what: 'a branch of the same repository', files: { HEAD: forkCommit }, from: 'acme/shop', refused: false },
+]
+
+test('pull_request_target with the code of a fork is refused', async () => {
+  const before = await catalogue(bench)
+  const checks = trust.map(async ({ what, path = '.', files, from = fork, refused }, index) => {
+    const workspace = tempFolder('workspace').path
+    checkout(join(workspace, path), files)
+    const head = { sha: forkCommit, repo: from === null ? null : { full_name: from } }
+    const event = join(tempFolder('event').path, 'event.json')
+    writeFileSync(event, JSON.stringify({ pull_request: { head, merge_commit_sha: mergeCommit } }))
+    const env = { GITHUB_EVENT_NAME: 'pull_request_target', GITHUB_EVENT_PATH: event }
+    const options = { cwd: workspace, env }
+    const run = await bench.run('drop', `nobody_${index}`, {}, options)
+    if (!refused) return succeeded(run)
+    failed(run, /pull_request_target run checked out the code of a fork/)
+    for (const command of ['restore', 'copy'])
+      failed(await write(command, 'by_fork', {}, options), /code of a fork/)
+    assert.equal((await bench.run('drop', `nobody_${index}`, { force: 'true' }, options)).exitCode, 0, what)
+    const own = { ...options, env: { ...env, GITHUB_EVENT_NAME: 'pull_request' } }
+    return succeeded(await bench.run('drop', `nobody_${index}`, {}, own))
+  })
+  await Promise.all(checks)
+  assert.deepEqual(await catalogue(bench), before)
+})

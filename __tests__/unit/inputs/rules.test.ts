@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parseDatabaseUrl } from '../../../src/database/connection/connection.ts'
+import { type Inputs, readInputs } from '../../../src/inputs/inputs.ts'
+import { crossInputProblems, inputWarnings } from '../../../src/inputs/rules.ts'
+
+const connection = parseDatabaseUrl('postgres://host/db')
+const plain: Inputs = { ...readInputs({ INPUT_COMMAND: 'list' }), connection, connectionFrom: 'database-url' }
+const bucket = { kind: 's3', bucket: 'backups', prefix: '' } as const
+
+test('what one input demands of another', () => {
+  const fine: Partial<Inputs>[] = [
+    {},
+    { command: 'dump' },
+    { command: 'list', connection: null, connectionFrom: 'environment' },
+    { command: 'restore', dumpKey: 'latest' },
+    { command: 'restore', dumpKey: 'shop/app/' },
+    { command: 'restore', dumpKey: 'shop/app/none/2026-11-01-02-00-00-000000.dump' },
+    { command: 'restore', dumpKey: 'latest', reversible: true, tolerateErrors: [/x/] },
+    { s3Sse: 'aws:kms', s3SseKmsKeyId: 'key' },
+    { s3Sse: 'aws:kms:dsse', s3SseKmsKeyId: 'key' },
+  ]
+  for (const changes of fine) {
+    assert.deepEqual(crossInputProblems({ ...plain, ...changes }), [], JSON.stringify(changes))
+  }
+  const wrong: [Partial<Inputs>, RegExp][] = [
+    [{ command: 'dump', connection: null, connectionFrom: 'environment' }, /^database-url is missing/],
+    [{ command: 'restore' }, /^dump-key is missing/],
+    [{ command: 'restore', dumpKey: '../other' }, /^dump-key has an empty part/],
+    [{ command: 'restore', dumpKey: '/etc/passwd' }, /^dump-key starts with \//],
+    [{ command: 'list', dumpKey: 'a\\b' }, /^dump-key contains a backslash/],
+    [{ s3SseKmsKeyId: 'key' }, /^s3-sse-kms-key-id needs s3-sse: aws:kms/],
+    [{ s3SseKmsKeyId: 'key', s3Sse: 'AES256' }, /^s3-sse-kms-key-id needs/],
+    [{ reversible: true, swap: false }, /^reversible needs swap: true/],
+    [{ tolerateErrors: [/x/], swap: false }, /^tolerate-errors needs swap: true/],
+  ]
+  for (const [changes, sentence] of wrong) {
+    const problems = crossInputProblems({ ...plain, ...changes })
+    assert.equal(problems.length, 1, JSON.stringify(changes))
+    assert.match(problems[0]!, sentence)
+  }
+})
+
+test('a wrong URL is not missing as well', () => {
+  const problems = crossInputProblems({
+    ...plain,
+    command: 'dump',
+    connection: null,
+    connectionFrom: 'database-url',
+  })
+  assert.deepEqual(problems, [])
+})
+
+test('what is allowed and probably not meant', () => {
+  const cases: [Partial<Inputs>, RegExp | null][] = [
+    [{}, null],
+    [{ location: bucket, s3EndpointUrl: 'http://minio.example.com' }, /plain http/],
+    [{ location: bucket, s3EndpointUrl: 'http://localhost:9000', s3StorageClass: 'STANDARD_IA' }, null],
+    [{ s3StorageClass: 'STANDARD_IA' }, /have no effect.*folder/],
+    [{ s3Sse: 'AES256' }, /have no effect.*folder/],
+    [{ command: 'dump', dumpKey: 'latest' }, /dump-key has no effect/],
+    [{ command: 'dump', connectionFrom: 'environment' }, /PG\* variables decide/],
+    [{ command: 'list', connectionFrom: 'environment' }, null],
+  ]
+  for (const [changes, warning] of cases) {
+    const warnings = inputWarnings({ ...plain, ...changes })
+    assert.equal(warnings.length, warning ? 1 : 0, JSON.stringify(changes))
+    if (warning) assert.match(warnings[0]!, warning)
+  }
+})

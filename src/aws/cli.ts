@@ -1,0 +1,121 @@
+import { type Child, childFailure, type Exit, startChild, succeeded } from '../process/child.ts'
+import { type Environment, pick, toolEnvironment } from '../process/environment.ts'
+import { run } from '../process/run.ts'
+import { explainAws } from './errors.ts'
+import { regionVariables } from './s3-providers.ts'
+
+export type AwsOptions = {
+  /** Absolute path of the AWS CLI. */
+  cli: string
+  environment: Environment
+  /** From `s3-config`; wins over the job's environment. */
+  config: Readonly<Record<string, string>>
+  endpointUrl: string | null
+  checksum: 'when_supported' | 'when_required'
+  /** Null leaves it to the CLI. */
+  region: string | null
+  /** Who we are, in place of all credentials of the job and of `config`; null leaves those. */
+  identity: Readonly<Record<string, string>> | null
+  signal: AbortSignal
+}
+
+/** A request that the store refused; `code` is S3's own (`NoSuchKey`, `AccessDenied`, `404`, …) or empty. */
+export class AwsError extends Error {
+  readonly code: string
+  /** What the CLI itself said. */
+  readonly detail: string
+
+  constructor(message: string, code: string, detail: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+    this.detail = detail
+  }
+}
+
+/** Names that the AWS CLI may see beside the ordinary ones: its own, proxies and certificates. */
+export const AWS_VARIABLE =
+  /^(AWS_[A-Z0-9_]+|(HTTPS?|NO|ALL)_PROXY|(https?|no|all)_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|SSL_CERT_(FILE|DIR))$/
+
+/** Seconds, for each attempt; the CLI's own minute is a long time for a store that was reached before. */
+const CONNECT_TIMEOUT = ['--cli-connect-timeout', '15']
+
+/** Names that say who we are. */
+const CREDENTIALS =
+  /^AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|SECURITY_TOKEN|CREDENTIAL_EXPIRATION|(DEFAULT_)?PROFILE|CONFIG_FILE|SHARED_CREDENTIALS_FILE|ROLE_ARN|ROLE_SESSION_NAME|WEB_IDENTITY_TOKEN_FILE|CONTAINER_.*)$/
+
+/** What the AWS CLI may see of the job's environment and of `s3-config`, which wins. */
+export function awsVariables(
+  environment: Environment,
+  config: Readonly<Record<string, string>>,
+): Record<string, string> {
+  return { ...pick(environment, (name) => AWS_VARIABLE.test(name)), ...config }
+}
+
+/** The AWS CLI, told where the store is and nothing that is not its business. */
+export class Aws {
+  readonly #options: AwsOptions
+
+  constructor(options: AwsOptions) {
+    this.#options = options
+  }
+
+  #environment(): Record<string, string> {
+    const { environment, config, checksum, region, identity } = this.#options
+    const given = awsVariables(environment, config)
+    return {
+      ...toolEnvironment(environment),
+      // Attempts of the CLI for one request; an SlowDown storm of some seconds passes unnoticed.
+      AWS_MAX_ATTEMPTS: '6',
+      AWS_REQUEST_CHECKSUM_CALCULATION: checksum,
+      AWS_RESPONSE_CHECKSUM_VALIDATION: checksum,
+      ...(identity ? pick(given, (name) => !CREDENTIALS.test(name)) : given),
+      ...identity,
+      ...regionVariables(region),
+      AWS_PAGER: '',
+      AWS_CLI_AUTO_PROMPT: 'off',
+    }
+  }
+
+  #arguments(args: readonly string[]): string[] {
+    const { endpointUrl } = this.#options
+    return [...args, ...CONNECT_TIMEOUT, ...(endpointUrl ? ['--endpoint-url', endpointUrl] : [])]
+  }
+
+  /** Starts a transfer with open pipes. */
+  start(args: readonly string[], pipes: { stdin: 'stream' | 'none' }): Child {
+    const options = { name: 'aws', env: this.#environment(), stdin: pipes.stdin, stdout: 'stream' as const }
+    return startChild(this.#options.cli, this.#arguments(args), options)
+  }
+
+  /** Runs a short command and returns what it printed. @throws AwsError */
+  async text(args: readonly string[], options: { evenWhenCancelled?: boolean } = {}): Promise<string> {
+    const { exit, stdout, child } = await run(this.#options.cli, this.#arguments(args), {
+      name: 'aws',
+      env: this.#environment(),
+      onErrorLine: () => false,
+      ...(options.evenWhenCancelled ? {} : { signal: this.#options.signal }),
+    })
+    if (!succeeded(exit)) throw awsFailure(child, exit, args.slice(0, 2).join(' '))
+    return stdout
+  }
+
+  /** As `text`, for commands that answer in JSON; `{}` when they answer nothing. */
+  async json<Answer>(
+    args: readonly string[],
+    options: { evenWhenCancelled?: boolean } = {},
+  ): Promise<Answer> {
+    const text = await this.text([...args, '--output', 'json'], options)
+    return JSON.parse(text.trim() || '{}') as Answer
+  }
+}
+
+/** The error of an AWS CLI that ended badly, with the sentence that names the cause. */
+export function awsFailure(child: Child, exit: Exit, what: string): AwsError {
+  const detail = child.tail.join('\n')
+  const { code, sentence } = explainAws(detail)
+  const end = exit.error
+    ? `could not be started: ${exit.error.message}`
+    : (exit.signal ?? `exit code ${exit.code}`)
+  const cause = childFailure(child, exit)
+  return new AwsError(`aws ${what} failed (${end}): ${sentence}`, code, detail, { cause })
+}

@@ -1,0 +1,199 @@
+import { randomUUID } from 'node:crypto'
+import { type Child, childFailure, endChild, startChild } from '../../process/child.ts'
+import type { Environment } from '../../process/environment.ts'
+import { hideSecrets } from '../../report/secrets.ts'
+import { type Connection, clientEnvironment } from './connection.ts'
+import { explainConnection } from './connection-errors.ts'
+import { sharesServerProcesses } from './pooler.ts'
+
+/** A statement that the server refused. `sqlstate` is from PostgreSQL's appendix A and does not depend on a language. */
+export class DatabaseError extends Error {
+  readonly sqlstate: string
+
+  constructor(message: string, sqlstate: string) {
+    super(message)
+    this.sqlstate = sqlstate
+  }
+}
+
+/** A database has sessions that would have to end first. */
+export const OBJECT_IN_USE = '55006'
+
+export type SessionOptions = {
+  psql: string
+  environment: Environment
+  signal?: AbortSignal
+  /** Refuses a pooler in transaction mode between us and the server. */
+  direct?: boolean
+}
+
+/**
+ * One `psql` process on one database: a session of ours that lasts, so that it can hold an advisory lock and does not
+ * connect anew for every statement. Statements go in by stdin, rows come back as one JSON document a line.
+ */
+export class Session implements AsyncDisposable {
+  readonly #child: Child
+  readonly #connection: Connection
+  readonly #lines: AsyncIterator<string>
+  #queue: Promise<unknown> = Promise.resolve()
+
+  private constructor(child: Child, connection: Connection) {
+    this.#child = child
+    this.#connection = connection
+    this.#lines = linesOf(child.stdout)
+  }
+
+  /** @throws an Error that explains in one sentence why the server let us not in. */
+  static async open(connection: Connection, options: SessionOptions): Promise<Session> {
+    const session = Session.#start(connection, options)
+    if (options.direct) await session.#refusePooler(options)
+    await session.execute(
+      'SET standard_conforming_strings = on',
+      'SET client_min_messages = error',
+      'SET statement_timeout = 0',
+      'SET lock_timeout = 0',
+    )
+    await session.#checkService()
+    return session
+  }
+
+  static #start(connection: Connection, options: SessionOptions): Session {
+    options.signal?.throwIfAborted()
+    const args = ['--no-psqlrc', '--no-align', '--tuples-only', '--quiet', '--no-password', '--file=-']
+    const env = { ...clientEnvironment(connection, options.environment), PGCLIENTENCODING: 'UTF8' }
+    // Every failure reaches the caller as an exception; what psql prints beside it would only say it twice.
+    const child = startChild(options.psql, args, {
+      env,
+      stdin: 'stream',
+      stdout: 'stream',
+      onErrorLine: () => false,
+    })
+    const session = new Session(child, connection)
+    const cancel = () => void session.close()
+    options.signal?.addEventListener('abort', cancel, { once: true })
+    void child.exited.then(() => options.signal?.removeEventListener('abort', cancel))
+    return session
+  }
+
+  /** Before anything is set, because what we set there would be set for others. */
+  async #refusePooler(options: SessionOptions): Promise<void> {
+    if (!(await sharesServerProcesses(this, () => Session.#start(this.#connection, options)))) return
+    await this.close()
+    throw new Error(
+      `${this.#connection.label} is a connection pooler in transaction mode (PgBouncer or its kin: one session of ours is served by changing server processes); use the direct host and port of the server, or a pool in session mode`,
+    )
+  }
+
+  /** libpq believes a service more than `PGDATABASE`: one that names a database would take us there, and nowhere else. */
+  async #checkService(): Promise<void> {
+    const { variables, database, label } = this.#connection
+    if (!variables.PGSERVICE) return
+    const [row] = await this.query<{ name: string }>('SELECT current_database() AS name')
+    if (row!.name === database) return
+    await this.close()
+    throw new Error(
+      `Cannot connect to ${label}: the service "${variables.PGSERVICE}" leads to "${row!.name}" and not to "${database}"; remove dbname from it`,
+    )
+  }
+
+  /** Runs one SELECT and returns its rows as objects. */
+  async query<Row>(select: string): Promise<Row[]> {
+    const lines = await this.#send(`SELECT row_to_json(q)::text FROM (${select}\n) AS q;`)
+    return lines.map((line) => JSON.parse(line) as Row)
+  }
+
+  /**
+   * What psql lists for a pattern, by its own rules, which are pg_dump's as well (string_utils.c): schema, name and kind
+   * of each relation, or the name of each schema. A name with `|` or a line break in it is not told apart.
+   */
+  async list(what: 'relations' | 'schemas', pattern: string): Promise<string[][]> {
+    const quoted = `'${pattern.replace(/[\\']/g, '\\$&')}'`
+    // The SELECT is there for our end mark: a backslash command leaves the state of the statement before it.
+    const lines = await this.#send(`SELECT WHERE false;\n\\${what === 'schemas' ? 'dn' : 'dtvmsE'} ${quoted}`)
+    return lines.map((line) => line.split('|'))
+  }
+
+  /** Runs statements without a result, each by itself, up to the first that fails. */
+  async execute(...statements: string[]): Promise<void> {
+    for (const statement of statements) await this.#send(`${statement}\n;`)
+  }
+
+  /** Runs statements in one transaction: all of them or none. */
+  async transaction(...statements: string[]): Promise<void> {
+    await this.execute('BEGIN')
+    try {
+      await this.execute(...statements, 'COMMIT')
+    } catch (error) {
+      await this.execute('ROLLBACK')
+      throw error
+    }
+  }
+
+  /** Sends one statement and collects its rows, one statement after the other. */
+  #send(sql: string): Promise<string[]> {
+    const answer = this.#queue.then(() => this.#exchange(sql))
+    this.#queue = answer.catch(() => undefined)
+    return answer
+  }
+
+  async #exchange(sql: string): Promise<string[]> {
+    const mark = `pgclone-${randomUUID()}`
+    this.#child.stdin.write(`${sql}\n\\echo ${mark} :SQLSTATE :LAST_ERROR_MESSAGE\n\\echo ${mark} :ERROR\n`)
+    const rows = await this.#readUntil(mark)
+    const [last = ''] = rows.splice(-1)
+    const status = [last, ...(await this.#readUntil(mark))]
+    if (status.at(-1) === 'false') return rows
+    const [, sqlstate = '', message = ''] = /^(\S+) (.*)$/s.exec(status.slice(0, -1).join(' ')) ?? []
+    throw new DatabaseError(hideSecrets(message), sqlstate)
+  }
+
+  /** The lines before the next one that begins with the mark, and what follows the mark in it. */
+  async #readUntil(mark: string): Promise<string[]> {
+    const lines: string[] = []
+    for (;;) {
+      const next = await this.#lines.next()
+      if (next.done) throw await this.#lost()
+      if (next.value.startsWith(mark)) return [...lines, next.value.slice(mark.length + 1)]
+      lines.push(next.value)
+    }
+  }
+
+  async #lost(): Promise<Error> {
+    const exit = await this.#child.exited
+    const reason = explainConnection(this.#child.tail.join('\n'), this.#connection.label)
+    const cause = childFailure(this.#child, exit)
+    return reason ? new Error(reason, { cause }) : cause
+  }
+
+  async close(): Promise<void> {
+    this.#child.stdin.end('\\q\n')
+    await endChild(this.#child, ['SIGTERM', 'SIGKILL'], 500)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}
+
+/** Lines without their ends, which on Windows are two characters. */
+async function* linesOf(stream: AsyncIterable<Buffer | string>): AsyncGenerator<string, void> {
+  let rest = ''
+  const decoder = new TextDecoder()
+  for await (const chunk of stream) {
+    const pieces = (
+      rest + (typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true }))
+    ).split('\n')
+    rest = pieces.pop()!
+    for (const piece of pieces) yield piece.replace(/\r$/, '')
+  }
+}
+
+/** A string as an SQL literal; needs `standard_conforming_strings`, which our sessions set. */
+export function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}
+
+/** A name as a quoted SQL identifier. */
+export function identifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}

@@ -1,0 +1,28 @@
+import type { Session } from './connection/session.ts'
+import { type Marker, parseMarker } from './marker.ts'
+
+/** A database of a server. */
+export type DatabaseRow = {
+  name: string
+  owner: string
+  /** Bytes, or null when the role may not look. */
+  size: number | null
+  comment: string | null
+  allowsConnections: boolean
+  isTemplate: boolean
+  sessions: number
+  /** What we wrote about it, or null when it is not ours. */
+  marker: Marker | null
+}
+
+/** Every database of the server but template0, by name. */
+export async function readDatabases(session: Session): Promise<DatabaseRow[]> {
+  const rows = await session.query<Omit<DatabaseRow, 'marker'>>(`
+    SELECT d.datname AS name, pg_get_userbyid(d.datdba) AS owner,
+           CASE WHEN has_database_privilege(d.oid, 'CONNECT') THEN pg_database_size(d.oid) END AS size,
+           shobj_description(d.oid, 'pg_database') AS comment, d.datallowconn AS "allowsConnections",
+           d.datistemplate AS "isTemplate",
+           (SELECT count(*) FROM pg_stat_activity AS a WHERE a.datid = d.oid AND a.usesysid IS NOT NULL AND a.pid <> pg_backend_pid()) AS sessions
+    FROM pg_database AS d WHERE d.datname <> 'template0' ORDER BY d.datname`)
+  return rows.map((row) => ({ ...row, marker: parseMarker(row.comment) }))
+}

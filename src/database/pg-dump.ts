@@ -1,0 +1,123 @@
+import { type Child, childFailure, endChild, startChild, succeeded } from '../process/child.ts'
+import type { Source } from '../process/transfer.ts'
+import type { Session } from './connection/session.ts'
+import { RECOVERY_CONFLICT } from './standby.ts'
+import { largeWrites } from './stdio-buffer.ts'
+
+/** What to dump; each list has patterns of `pg_dump`. */
+export type Contents = {
+  tables: readonly string[]
+  excludeTables: readonly string[]
+  schemas: readonly string[]
+  excludeSchemas: readonly string[]
+  excludeTableData: readonly string[]
+  schemaOnly: boolean
+  ownerAndAcl: boolean
+  /** Milliseconds. */
+  lockWaitTimeout: number
+  pgDumpArgs: readonly string[]
+}
+
+/** The arguments of `pg_dump`. The database is not among them: it travels as `PGDATABASE`. */
+export function dumpArguments(contents: Contents, compression: 'ours' | 'theirs'): string[] {
+  const each = (option: string, values: readonly string[]) => values.map((value) => `--${option}=${value}`)
+  return [
+    '--format=custom',
+    '--no-password',
+    // Uncompressed, because we compress, on all cores and after counting.
+    ...(compression === 'ours' ? ['--compress=0'] : []),
+    `--lock-wait-timeout=${contents.lockWaitTimeout}`,
+    ...(contents.ownerAndAcl ? [] : ['--no-owner', '--no-acl']),
+    ...(contents.schemaOnly ? ['--schema-only'] : []),
+    ...(contents.tables.length + contents.schemas.length > 0 ? ['--strict-names'] : []),
+    ...each('table', contents.tables),
+    ...each('exclude-table', contents.excludeTables),
+    ...each('schema', contents.schemas),
+    ...each('exclude-schema', contents.excludeSchemas),
+    ...each('exclude-table-data', contents.excludeTableData),
+    ...contents.pgDumpArgs,
+  ]
+}
+
+/** The filters that were in force, for the manifest; only those that were given. */
+export function dumpFilters(contents: Contents): Record<string, string[] | boolean> {
+  const { tables, excludeTables, schemas, excludeSchemas, excludeTableData, schemaOnly, pgDumpArgs } =
+    contents
+  const lists = { tables, excludeTables, schemas, excludeSchemas, excludeTableData, pgDumpArgs }
+  const given = Object.entries(lists).filter(([, list]) => list.length > 0)
+  return {
+    ...Object.fromEntries(given.map(([name, list]) => [name, [...list]])),
+    ...(schemaOnly ? { schemaOnly } : {}),
+  }
+}
+
+/**
+ * Refuses a pattern that matches nothing. A misspelt exclude pattern would let through just what was to be kept out,
+ * and `pg_dump --strict-names` looks only at the patterns that include.
+ */
+export async function checkPatterns(session: Session, contents: Contents): Promise<void> {
+  const groups = [
+    ['tables', 'relations', contents.tables],
+    ['exclude-tables', 'relations', contents.excludeTables],
+    ['schemas', 'schemas', contents.schemas],
+    ['exclude-schemas', 'schemas', contents.excludeSchemas],
+    ['exclude-table-data', 'relations', contents.excludeTableData],
+  ] as const
+  const unmatched: string[] = []
+  for (const [input, what, patterns] of groups) {
+    for (const pattern of patterns) {
+      if ((await session.list(what, pattern)).length === 0) unmatched.push(`${input}: ${pattern}`)
+    }
+  }
+  if (unmatched.length > 0) {
+    throw new Error(
+      `Nothing in the database matches ${unmatched.join(', ')} (names with capitals need double quotes, as in public."Order")`,
+    )
+  }
+}
+
+/** A running `pg_dump` as the source of a transfer. */
+export function startDump(pgDump: string, args: readonly string[], env: Record<string, string>): Source {
+  const child = startChild(pgDump, args, { env: { ...env, ...largeWrites(env) }, stdout: 'stream' })
+  return {
+    stream: child.stdout,
+    finish: () => finish(child),
+    abort: () => endChild(child, ['SIGTERM', 'SIGKILL'], 1500).then(() => undefined),
+  }
+}
+
+async function finish(child: Child): Promise<void> {
+  const exit = await child.exited
+  if (!succeeded(exit)) throw explainDump(child.tail, childFailure(child, exit))
+}
+
+/** What pg_dump said, where one sentence of ours says it better. */
+function explainDump(tail: readonly string[], failure: Error): Error {
+  const text = tail.join('\n')
+  // pg_dump makes of --lock-wait-timeout a statement_timeout for its LOCK TABLE, and of any other limit 0.
+  const lock = /canceling statement due to (lock|statement) timeout/.test(text)
+  if (lock) {
+    return new Error(
+      'pg_dump waited too long for a table that another session has locked (lock-wait-timeout); nothing was dumped',
+      { cause: failure },
+    )
+  }
+  // Before the cut that it ends in.
+  if (RECOVERY_CONFLICT.words.test(text)) return new Error(RECOVERY_CONFLICT.sentence, { cause: failure })
+  if (
+    /server closed the connection|connection to server was lost|SSL SYSCALL error|could not receive data/.test(
+      text,
+    )
+  ) {
+    return new Error(`The connection to the database was cut in the middle of the dump. ${failure.message}`, {
+      cause: failure,
+    })
+  }
+  const denied = /permission denied for (.*)/.exec(text)?.[0]
+  if (denied)
+    return new Error(
+      `The role may not read everything: ${denied}. Grant it pg_read_all_data, or leave the object out`,
+      { cause: failure },
+    )
+  return failure
+}

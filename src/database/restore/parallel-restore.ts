@@ -1,0 +1,147 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
+import { SplitArchive, type SplitOptions, type Way } from '../../archive/archive.ts'
+import { notePending } from '../../leftovers.ts'
+import { endChild } from '../../process/child.ts'
+import { pour, type Sink } from '../../process/transfer.ts'
+import { formatQuantity } from '../../report/format.ts'
+import { log } from '../../report/log.ts'
+import {
+  INTO_PGDATABASE,
+  type RestoreInputs,
+  restoreArguments,
+  startJudged,
+  untilClosed,
+} from './pg-restore.ts'
+
+type Judged = ReturnType<typeof startJudged>
+
+/** How to run a `pg_restore`. */
+export type Restorer = { pgRestore: string; inputs: RestoreInputs; env: Record<string, string> }
+
+/**
+ * A database that is restored while the archive arrives, as the sink of a transfer: the schema by one `pg_restore`, then
+ * the data by several, which share the tables; then, when everything was checked and the sink is committed, indexes and
+ * constraints by `pg_restore --jobs`, which needs no data for them.
+ */
+export function startSplitRestore(restorer: Restorer, options: SplitOptions): Sink {
+  const work = new SplitRestore(restorer, options)
+  const loaded = work.load()
+  const stream = untilClosed(work.stream)
+  return {
+    stream,
+    died: loaded.then(
+      () => new Promise<never>(() => undefined),
+      (reason: Error) => reason,
+    ),
+    commit: async () => {
+      stream.end()
+      await loaded
+      await work.finish()
+      await work.clear()
+    },
+    abort: async () => {
+      await work.stop()
+      await loaded.catch(() => undefined)
+      await work.clear()
+    },
+  }
+}
+
+class SplitRestore {
+  readonly stream = new PassThrough({ highWaterMark: 1 << 20 })
+  readonly #restorer: Restorer
+  readonly #options: SplitOptions
+  readonly #stopped = new AbortController()
+  readonly #running = new Set<Judged>()
+  #archive: SplitArchive | null = null
+  #place: { schema: string; remove: () => Promise<void> } | null = null
+
+  constructor(restorer: Restorer, options: SplitOptions) {
+    this.#restorer = restorer
+    this.#options = options
+    this.stream.on('error', () => undefined) // why nobody reads it any more is told by who read it
+  }
+
+  /** Everything that can be done while the archive arrives. When it fails, the rest of the archive is thrown away. */
+  async load(): Promise<void> {
+    try {
+      await this.#load()
+    } catch (error) {
+      await this.#archive?.close(error)
+      this.stream.destroy()
+      throw error
+    }
+  }
+
+  async #load(): Promise<void> {
+    this.#archive = await SplitArchive.open(this.stream, this.#options)
+    this.#place = await keepSchema(this.#options.folder, this.#archive.schema)
+    await this.#restore(['--section=pre-data', this.#place.schema])
+    const { ways } = this.#archive
+    log.info(`Restoring the data with ${formatQuantity(ways.length, 'job')}`)
+    await Promise.all([this.#archive.distribute(), ...ways.map((way) => this.#feed(way))])
+  }
+
+  /** What needs the data to be there. */
+  async finish(): Promise<void> {
+    const { ways } = this.#options
+    log.info(`Restoring indexes and constraints with ${formatQuantity(ways, 'job')}`)
+    await this.#restore(['--section=post-data', `--jobs=${ways}`, this.#place!.schema])
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort(new Error('the restore was stopped'))
+    this.stream.destroy()
+    await this.#archive?.close(this.#stopped.signal.reason)
+    const children = [...this.#running].map(({ child }) => endChild(child, ['SIGTERM', 'SIGKILL'], 1500))
+    await Promise.all(children)
+  }
+
+  async clear(): Promise<void> {
+    await this.#archive?.close(this.#stopped.signal.reason)
+    await this.#place?.remove()
+  }
+
+  async #restore(args: readonly string[]): Promise<void> {
+    const reason = await this.#start(args, 'none').ended
+    if (reason) throw reason
+  }
+
+  /** One way of the data into a `pg_restore` of its own, to its end. */
+  async #feed(way: Way): Promise<void> {
+    const { child, ended } = this.#start([], 'stream')
+    const stdin = untilClosed(child.stdin)
+    const fed = pour(way.stream(), stdin, this.#stopped.signal).then(() => stdin.end())
+    await Promise.all([fed, ended.then((reason) => (reason ? Promise.reject(reason) : undefined))])
+  }
+
+  #start(args: readonly string[], stdin: 'stream' | 'none'): Judged {
+    this.#stopped.signal.throwIfAborted()
+    const { pgRestore, inputs, env } = this.#restorer
+    const all = [...restoreArguments(inputs), INTO_PGDATABASE, ...args]
+    const running = startJudged(pgRestore, all, { inputs, env, stdin })
+    this.#running.add(running)
+    void running.ended.then(() => this.#running.delete(running))
+    return running
+  }
+}
+
+/** The schema alone, in a file: several jobs seek in it. */
+async function keepSchema(
+  folder: string,
+  schema: Buffer,
+): Promise<{ schema: string; remove: () => Promise<void> }> {
+  const place = await mkdtemp(join(folder, 'pgclone-schema-'))
+  const forget = notePending({ kind: 'file', path: place })
+  const path = join(place, 'archive')
+  await writeFile(path, schema, { mode: 0o600 })
+  return {
+    schema: path,
+    remove: async () => {
+      await rm(place, { recursive: true, force: true })
+      forget()
+    },
+  }
+}

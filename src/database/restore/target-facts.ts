@@ -1,0 +1,138 @@
+import type { TocEntry } from '../../archive/archive.ts'
+import { DatabaseError, identifier, literal, type Session } from '../connection/session.ts'
+import type { Server } from '../server.ts'
+import { HOUSEKEEPING, PROVIDERS } from './managed-services.ts'
+import { policyRoles } from './policies.ts'
+
+/** What decides about the entries of a dump: what the target has, and what our role may do there. */
+export type TargetFacts = {
+  server: Pick<Server, 'version' | 'major' | 'role' | 'superuser'>
+  /** Extensions that the target database has. */
+  installed: ReadonlySet<string>
+  /** Extensions that the server offers; null when it cannot say. */
+  available: ReadonlySet<string> | null
+  /** Extensions that it offers and would not create for us, and its reason. */
+  refused: ReadonlyMap<string, string>
+  /** Schemas of the target database, and whether our role owns them. */
+  schemas: ReadonlyMap<string, boolean>
+  /** The server's roles, as far as an entry needs them or they give its provider away. */
+  roles: ReadonlySet<string>
+  mayCreate: { eventTriggers: boolean; publicationsOfAll: boolean }
+}
+
+/** Kinds of entries that a target may refuse, whoever dumped them. */
+const DELICATE =
+  /^(EXTENSION|EVENT TRIGGER|PUBLICATION|PUBLICATION TABLES IN SCHEMA|POLICY|USER MAPPING|SCHEMA)$/
+
+/** Whether an archive has anything about which the target must be asked. */
+export function isDelicate(entries: readonly TocEntry[]): boolean {
+  return entries.some(({ desc }) => DELICATE.test(desc))
+}
+
+/** Asks the target, in the database that is to receive the dump. Where rights differ by provider, it tries and takes back. */
+export async function readFacts(
+  session: Session,
+  server: TargetFacts['server'],
+  entries: readonly TocEntry[],
+): Promise<TargetFacts> {
+  const wanted = namesOf(entries, 'EXTENSION')
+  const [[own], offered] = [await readOwn(session, entries), await readOffered(session, server, wanted)]
+  const installed = new Set(own!.installed)
+  // A server with a broken extension cannot list any; then each is tried.
+  const probed = wanted.filter((name) => !installed.has(name) && (offered === null || offered.get(name)))
+  const has = (pattern: RegExp) => !server.superuser && entries.some(({ desc }) => pattern.test(desc))
+  return {
+    server,
+    installed,
+    available: offered && new Set(offered.keys()),
+    refused: await refusals(session, probed),
+    schemas: new Map(own!.schemas.map(({ name, owned }) => [name, owned])),
+    roles: new Set(own!.roles),
+    mayCreate: {
+      eventTriggers: !has(/^EVENT TRIGGER$/) || (await refusal(session, EVENT_TRIGGER)) === null,
+      publicationsOfAll: !has(/^PUBLICATION/) || (await refusal(session, [PUBLICATION_OF_ALL])) === null,
+    },
+  }
+}
+
+function namesOf(entries: readonly TocEntry[], kind: string): string[] {
+  return entries.filter(({ desc }) => desc === kind).map(({ tag }) => tag)
+}
+
+type Own = { installed: string[]; schemas: { name: string; owned: boolean }[]; roles: string[] }
+
+function readOwn(session: Session, entries: readonly TocEntry[]): Promise<Own[]> {
+  const roles = new Set(entries.flatMap((entry) => rolesOf(entry)))
+  const providers = Object.values(PROVIDERS).map((provider) => provider.roles.source)
+  return session.query<Own>(`
+    SELECT (SELECT coalesce(json_agg(extname), '[]') FROM pg_extension) AS installed,
+           (SELECT json_agg(json_build_object('name', nspname, 'owned', pg_has_role(nspowner, 'USAGE')))
+            FROM pg_namespace) AS schemas,
+           (SELECT coalesce(json_agg(rolname), '[]') FROM pg_roles
+            WHERE rolname IN (${['', ...roles].map(literal).join(', ')})
+               OR rolname ~ ${literal(providers.join('|'))}) AS roles`)
+}
+
+/** The roles without which an entry cannot be restored, whatever its owner. */
+export function rolesOf(entry: TocEntry): string[] {
+  const sql = () => entry.fields.defn?.toString('latin1') ?? ''
+  if (entry.desc === 'POLICY') return policyRoles(sql())
+  if (entry.desc === 'USER MAPPING')
+    return (
+      /^USER MAPPING (.+) SERVER /s
+        .exec(entry.tag)
+        ?.slice(1)
+        .filter((role) => role !== 'public') ?? []
+    )
+  return []
+}
+
+/** The wanted extensions that the server offers, and whether it takes a try to know that we may create them. */
+async function readOffered(
+  session: Session,
+  server: TargetFacts['server'],
+  wanted: readonly string[],
+): Promise<Map<string, boolean> | null> {
+  if (wanted.length === 0) return new Map()
+  const untrusted = server.major >= 13 ? 'superuser AND NOT trusted' : 'superuser'
+  const rows = await session
+    .query<{ name: string; untrusted: boolean }>(`
+      SELECT name, bool_or(${untrusted}) AS untrusted FROM pg_available_extension_versions
+      WHERE name IN (${wanted.map(literal).join(', ')}) GROUP BY name`)
+    .catch((error) => {
+      if (error instanceof DatabaseError) return null
+      throw error
+    })
+  const mustTry = ({ name, untrusted }: { name: string; untrusted: boolean }) =>
+    name in HOUSEKEEPING || (untrusted && !server.superuser)
+  return rows && new Map(rows.map((row) => [row.name, mustTry(row)]))
+}
+
+async function refusals(session: Session, extensions: readonly string[]): Promise<Map<string, string>> {
+  const reasons = new Map<string, string>()
+  for (const name of extensions) {
+    const reason = await refusal(session, [`CREATE EXTENSION ${identifier(name)} CASCADE`])
+    if (reason !== null) reasons.set(name, reason)
+  }
+  return reasons
+}
+
+const EVENT_TRIGGER = [
+  `CREATE FUNCTION pg_temp.pgclone_probe() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'`,
+  'CREATE EVENT TRIGGER pgclone_probe ON sql_drop EXECUTE PROCEDURE pg_temp.pgclone_probe()',
+]
+const PUBLICATION_OF_ALL = 'CREATE PUBLICATION pgclone_probe FOR ALL TABLES'
+
+/** Why the server would refuse statements, or null. They are rolled back. */
+async function refusal(session: Session, statements: readonly string[]): Promise<string | null> {
+  await session.execute('BEGIN')
+  try {
+    await session.execute(...statements)
+    return null
+  } catch (error) {
+    if (!(error instanceof DatabaseError)) throw error
+    return error.message
+  } finally {
+    await session.execute('ROLLBACK')
+  }
+}

@@ -1,0 +1,116 @@
+import { Readable } from 'node:stream'
+import { type ArchiveStage, type Compression, JoinedArchive } from '../archive/archive.ts'
+import { clientEnvironment } from '../database/connection/connection.ts'
+import { identifier } from '../database/connection/session.ts'
+import { type LargeTable, shareTables } from '../database/large-tables.ts'
+import { type Contents, dumpArguments, startDump } from '../database/pg-dump.ts'
+import { exportSnapshot } from '../database/snapshot.ts'
+import { PassingError } from '../errors.ts'
+import { type Stage, type Source as Stream, within } from '../process/transfer.ts'
+import { formatQuantity } from '../report/format.ts'
+import { log } from '../report/log.ts'
+import type { Context } from '../step/context.ts'
+import type { Source } from './source-database.ts'
+
+/** A source of archives as they are stored, after `stages`, and what passed through it so far. */
+export type Reading = Omit<ArchiveStage, 'transform'> & { source: Stream; stages: Stage[] }
+
+/**
+ * Several pg_dumps that see the database at one moment and share its large tables, as one archive; null where one is
+ * enough, or where several cannot begin: servers behind one address do not share a snapshot, connections are limited, a
+ * hook has dropped a table, somebody who wants to change one stands between its locks. What is wrong in any case, one
+ * pg_dump will say as well.
+ */
+export async function startParallelDump(
+  context: Context,
+  source: Source,
+  compression: Compression,
+): Promise<Reading | null> {
+  const shares = shareTables(source.largeTables, context.inputs.jobs)
+  if (shares.length === 0) return null
+  try {
+    return await start(context, source, { shares, compression })
+  } catch (error) {
+    context.signal.throwIfAborted()
+    if (error instanceof PassingError) throw error
+    log.info(`Dumping over one connection, because several are not possible: ${(error as Error).message}`)
+    return null
+  }
+}
+
+type Plan = { shares: LargeTable[][]; compression: Compression }
+
+async function start(context: Context, source: Source, { shares, compression }: Plan): Promise<Reading> {
+  const { inputs, environment, signal } = context
+  const { client, connection } = source
+  await using snapshot = await exportSnapshot(connection, { ...context, psql: client.psql })
+  const dumps = argumentsOfAll(inputs, shares, snapshot.id).map((args) =>
+    startDump(client.pgDump, args, clientEnvironment(connection, environment)),
+  )
+  const abort = async () => void (await Promise.all(dumps.map((dump) => dump.abort())))
+  using limit = within(signal, inputs.idleTimeout, 'pg_dump sent nothing')
+  limit.signal.addEventListener('abort', abort, { once: true })
+  try {
+    const sizes = new Map(source.largeTables.map(({ oid, bytes }) => [oid, bytes]))
+    const archive = await JoinedArchive.open(dumps.map(untilFinished), {
+      compression,
+      jobs: inputs.jobs,
+      bytesOf: (oid) => sizes.get(oid) ?? 0,
+      shared: new Set(shares.flat().map(({ oid }) => oid)),
+      folder: context.tempDirectory,
+    })
+    log.info(`Dumping over ${formatQuantity(dumps.length, 'connection')} in one snapshot`)
+    const stop = async () => {
+      archive.stop()
+      await abort()
+    }
+    return joinedReading(archive, dumps, stop)
+  } catch (error) {
+    await abort()
+    throw limit.signal.aborted ? limit.signal.reason : error
+  } finally {
+    limit.signal.removeEventListener('abort', abort)
+  }
+}
+
+/** The first pg_dump dumps everything but the data that the others dump. */
+function argumentsOfAll(inputs: Contents, shares: readonly LargeTable[][], snapshot: string): string[][] {
+  const patterns = (tables: readonly LargeTable[]) =>
+    tables.map(({ schema, name }) => `${identifier(schema)}.${identifier(name)}`)
+  const elsewhere = [...inputs.excludeTableData, ...patterns(shares.flat())]
+  const main = dumpArguments({ ...inputs, excludeTableData: elsewhere }, 'ours')
+  const others = shares.map((tables) => [
+    // What the user excludes stays excluded, whatever we include.
+    ...dumpArguments({ ...inputs, tables: patterns(tables), schemas: [], excludeSchemas: [] }, 'ours'),
+    '--section=data',
+  ])
+  return [main, ...others].map((args) => [...args, `--snapshot=${snapshot}`])
+}
+
+/** The output of a pg_dump, which ends only when it ended well. */
+async function* untilFinished(dump: Stream): AsyncGenerator<Buffer> {
+  yield* dump.stream
+  await dump.finish()
+}
+
+function joinedReading(
+  archive: JoinedArchive,
+  dumps: readonly Stream[],
+  abort: () => Promise<void>,
+): Reading {
+  const source = {
+    stream: Readable.from(archive.output(), { objectMode: false, highWaterMark: 1 << 20 }),
+    finish: async () => {
+      for (const dump of dumps) await dump.finish()
+    },
+    abort,
+  }
+  return {
+    source,
+    stages: [],
+    get progress() {
+      return archive.progress
+    },
+    report: () => archive.report,
+  }
+}

@@ -1,0 +1,137 @@
+import type { Compression } from '../archive/archive.ts'
+import { type ArchiveReport, createEncoder } from '../archive/archive.ts'
+import { clientEnvironment } from '../database/connection/connection.ts'
+import { dumpArguments, startDump } from '../database/pg-dump.ts'
+import type { Inputs } from '../inputs/inputs.ts'
+import { commitSink, Meter, type Source as Stream, transfer, within } from '../process/transfer.ts'
+import { formatBytes } from '../report/format.ts'
+import { log } from '../report/log.ts'
+import { describeRows, showProgress, tableProgress } from '../report/progress.ts'
+import type { Context } from '../step/context.ts'
+import type { DumpKey } from '../storage/keys.ts'
+import { type Storage, TakenError } from '../storage/storage.ts'
+import { type Reading, startParallelDump } from './parallel-dump.ts'
+import type { Source } from './source-database.ts'
+
+/** The newest pg_dump whose archives we are sure to read. A newer one compresses by itself, so that nothing depends on it. */
+const NEWEST_CLIENT = 18
+
+/** zstd where the `pg_restore` beside this `pg_dump` reads it, because somebody will want to restore without us. */
+export function chooseCompression(
+  { method, level }: Inputs['compression'],
+  clientMajor: number,
+): Compression {
+  if (method !== 'auto') return { method, level: level ?? undefined }
+  return { method: clientMajor >= 16 ? 'zstd' : 'gzip' }
+}
+
+/**
+ * An upper estimate of what is stored. Rows are longer as text than in their pages (a timestamp has 8 bytes and 26
+ * characters, `bytea` doubles), the database grows meanwhile, and only compression makes up for it.
+ */
+export function expectedBytes(databaseBytes: number, { method }: Inputs['compression']): number {
+  return databaseBytes * (method === 'none' ? 4 : 2)
+}
+
+/** A dump that is about to be made. */
+export type Plan = { storage: Storage; key: DumpKey; source: Source }
+/** What arrived in storage. */
+export type Stored = { size: number; sha256: string; archive: ArchiveReport }
+
+/** Moves the dump into storage and makes sure that all of it is there. */
+export async function store(context: Context, { storage, key, source }: Plan): Promise<Stored> {
+  const { inputs, signal } = context
+  const { client, size } = source
+  const meter = new Meter()
+  const reading = await startReading(context, source)
+  const { source: pgDump } = reading
+  const moved = () => reading.progress.rawBytes + meter.bytes
+  using _ = showProgress({
+    verb: 'Dumped',
+    bytes: () => reading.progress.rawBytes,
+    total: { bytes: size, of: "the database's size" },
+    detail: () => tableProgress(reading.progress),
+  })
+  await untilFirstByte(pgDump, signal, inputs.idleTimeout)
+  const sink = await storage.upload(key.key, expectedBytes(size, inputs.compression)).catch(async (error) => {
+    await pgDump.abort()
+    throw error
+  })
+  await transfer(pgDump, sink, {
+    stages: [...reading.stages, meter.stage],
+    signal,
+    idleTimeout: inputs.idleTimeout,
+    moved,
+  })
+  try {
+    using limit = within(signal, inputs.idleTimeout, 'The store did not finish the upload')
+    await commitSink(sink, limit.signal)
+    await checkStored(storage, key, meter.bytes)
+  } catch (error) {
+    await discard(storage, key.key, error)
+    throw error
+  }
+  const archive = reading.report()
+  if (archive.opaque)
+    log.notice(
+      `pg_dump ${client.version} writes archives of version ${archive.version}, which this release cannot read: no rows were counted`,
+    )
+  log.info(
+    `Stored ${formatBytes(meter.bytes)} of ${formatBytes(archive.rawBytes)}, ${describeRows(archive)}, SHA-256 ${meter.sha256}`,
+  )
+  return { size: meter.bytes, sha256: meter.sha256, archive }
+}
+
+/** Several pg_dumps, or one and its compression. */
+async function startReading(context: Context, source: Source): Promise<Reading> {
+  const { inputs, environment } = context
+  const { client, connection } = source
+  const compression = chooseCompression(inputs.compression, client.major)
+  const known = client.major <= NEWEST_CLIENT
+  const parallel = known ? await startParallelDump(context, source, compression) : null
+  if (parallel) return parallel
+  const args = dumpArguments(inputs, known ? 'ours' : 'theirs')
+  const pgDump = startDump(client.pgDump, args, clientEnvironment(connection, environment))
+  const { transform, progress, report } = createEncoder({ compression, jobs: inputs.jobs })
+  return { source: pgDump, stages: [transform], progress, report }
+}
+
+/** The upload begins when there is something to upload: a dump that fails at once leaves no trace in the store. */
+async function untilFirstByte(source: Stream, cancelled: AbortSignal, idleTimeout: number): Promise<void> {
+  const { stream } = source
+  using limit = within(cancelled, idleTimeout, 'pg_dump sent nothing')
+  const { signal } = limit
+  try {
+    await new Promise<void>((ready, fail) => {
+      // This listener stays: when a child exits, Node throws away what nobody is listening for.
+      stream.on('readable', ready)
+      stream.once('end', ready)
+      stream.once('error', () => ready())
+      if (signal.aborted) fail(signal.reason)
+      signal.addEventListener('abort', () => fail(signal.reason), { once: true })
+    })
+    if (stream.readableLength === 0) await source.finish()
+  } catch (error) {
+    await source.abort()
+    throw error
+  }
+}
+
+/** Takes back what was stored and did not become a dump. Without the right to delete it stays, uncommitted. */
+export async function discard(storage: Storage, key: string, reason: unknown): Promise<void> {
+  // Of two runs that gave their dumps one name, the other one was faster: what lies there is its dump.
+  if (reason instanceof TakenError) return
+  await storage
+    .remove(key)
+    .catch((error) => log.warning(`${key} may stay in storage, uncommitted: ${error.message}`))
+}
+
+/** A store may keep less, more or other than it was sent. */
+async function checkStored(storage: Storage, key: DumpKey, sent: number): Promise<void> {
+  const size = await storage.size(key.key)
+  if (size === sent) return
+  const found = size === null ? 'does not have it' : `holds ${size} bytes`
+  throw new Error(
+    `${sent} bytes were sent and the store ${found}; the dump was not committed. With a provider other than AWS, try s3-checksum: when-required`,
+  )
+}

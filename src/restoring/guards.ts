@@ -1,0 +1,134 @@
+import { type Connection, onDatabase } from '../database/connection/connection.ts'
+import { literal, Session } from '../database/connection/session.ts'
+import { readDatabases } from '../database/databases.ts'
+import { parseMarker } from '../database/marker.ts'
+import { relatedName } from '../database/names.ts'
+import type { Properties } from '../database/properties.ts'
+import type { Server } from '../database/server.ts'
+import type { Inputs } from '../inputs/inputs.ts'
+import { log } from '../report/log.ts'
+import type { Context } from '../step/context.ts'
+import { connectionOf } from '../step/prepare.ts'
+import type { PostgresClient } from '../tools/postgres/provide-client.ts'
+
+/** Databases of the server itself; nothing of ours ever replaces or drops one. */
+const OF_THE_SERVER = ['postgres', 'template0', 'template1']
+
+/**
+ * Whether a pattern of `protected-databases` covers a database. A pattern is `host/database`; `*` stands for any text.
+ * With several hosts, one that is covered is enough.
+ */
+export function isProtected(pattern: string, { variables, database }: Connection): boolean {
+  const [hostPattern = '', databasePattern = ''] = splitPattern(pattern)
+  const hosts = [variables.PGHOST, variables.PGHOSTADDR].flatMap((list) => list?.split(',') ?? [])
+  const matches = (text: string, glob: string) => {
+    const source = glob
+      .split('*')
+      .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+      .join('.*')
+    return new RegExp(`^${source}$`, 'is').test(text)
+  }
+  return (
+    matches(database, databasePattern) &&
+    (hosts.length > 0 ? hosts : ['']).some((host) => matches(host, hostPattern))
+  )
+}
+
+/** The last slash divides, because a socket's folder has slashes of its own. A pattern without one means any host. */
+function splitPattern(pattern: string): [string, string] {
+  const slash = pattern.lastIndexOf('/')
+  return slash < 0 ? ['*', pattern] : [pattern.slice(0, slash), pattern.slice(slash + 1)]
+}
+
+/** Refuses a database that must not be written. */
+export function checkProtected(
+  inputs: Pick<Inputs, 'protectedDatabases' | 'command'>,
+  connection: Connection,
+): void {
+  const pattern = inputs.protectedDatabases.find((candidate) => isProtected(candidate, connection))
+  if (pattern !== undefined) {
+    throw new Error(
+      `"${connection.label}" is protected by the pattern ${pattern} of protected-databases; ${inputs.command} does not touch it`,
+    )
+  }
+  if (OF_THE_SERVER.includes(connection.database)) {
+    throw new Error(
+      `"${connection.database}" belongs to the server itself; database-url must name a database of yours`,
+    )
+  }
+}
+
+/** Refuses to put restore points in the place of databases that must not be written, or that we did not make. */
+export async function checkPoints(context: Context, session: Session): Promise<void> {
+  const { inputs } = context
+  const connection = connectionOf(context)
+  const databases = await readDatabases(session)
+  for (const suffix of ['pre', 'post']) {
+    const name = relatedName(connection.database, suffix)
+    const point = databases.find((database) => database.name === name)
+    checkProtected(inputs, onDatabase(connection, name))
+    if (!point || point.marker || inputs.overwrite) continue
+    throw new Error(
+      `"${name}" is where reversible keeps a restore point, and it was not made by this action; set overwrite: true to replace it`,
+    )
+  }
+}
+
+/** Refuses what would fail after the long part of the work. */
+export async function checkRights(
+  session: Session,
+  server: Server,
+  name: string,
+  properties: Properties | null,
+): Promise<void> {
+  if (!server.createdb) {
+    throw new Error(
+      `The role "${server.role}" may not create databases (CREATEDB); grant it, or set swap: false to restore in place`,
+    )
+  }
+  if (!properties || server.superuser) return
+  const [row] = await session.query<{ owns: boolean }>(
+    `SELECT pg_has_role(current_user, ${literal(properties.owner)}, 'USAGE') AS owns`,
+  )
+  if (!row!.owns) {
+    throw new Error(
+      `The role "${server.role}" does not own "${name}" ("${properties.owner}" does), so it cannot replace it`,
+    )
+  }
+}
+
+/** Refuses to replace a database that we did not make and that holds something, unless told to. */
+export async function checkOverwrite(
+  context: Context,
+  client: PostgresClient,
+  properties: Properties | null,
+): Promise<void> {
+  const connection = connectionOf(context)
+  const marker = properties && parseMarker(properties.comment)
+  if (marker?.kind === 'template')
+    throw new Error(
+      `"${connection.database}" is a template of instant previews; database-url must name another database`,
+    )
+  if (!properties || context.inputs.overwrite || marker) return
+  if (properties.allowsConnections && (await isEmpty(context, client))) return
+  throw new Error(
+    `"${connection.database}" exists, is not empty and was not made by this action; set overwrite: true to replace it`,
+  )
+}
+
+/** Whether nobody has made any table, view, sequence, type, function or large object in the target. */
+async function isEmpty(context: Context, { psql }: PostgresClient): Promise<boolean> {
+  await using session = await Session.open(connectionOf(context), { ...context, psql })
+  const rows = await session.query(`
+    SELECT 1 AS one FROM (
+      SELECT 'pg_class'::regclass AS class, oid, relnamespace AS namespace FROM pg_class WHERE relkind NOT IN ('i', 'I')
+      UNION ALL SELECT 'pg_type'::regclass, oid, typnamespace FROM pg_type WHERE typtype IN ('d', 'e', 'r')
+      UNION ALL SELECT 'pg_proc'::regclass, oid, pronamespace FROM pg_proc) AS o
+    JOIN pg_namespace AS n ON n.oid = o.namespace
+    WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
+      AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = o.class AND d.objid = o.oid AND d.deptype = 'e')
+    UNION ALL SELECT 1 FROM pg_largeobject_metadata
+    LIMIT 1`)
+  if (rows.length === 0) log.debug('The target exists and is empty')
+  return rows.length === 0
+}

@@ -1,0 +1,144 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { isAbsolute, join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { onDatabase } from '../database/connection/connection.ts'
+import { identifier, type Session } from '../database/connection/session.ts'
+import { readDatabases } from '../database/databases.ts'
+import { hookCommand, runHooks } from '../database/hooks.ts'
+import { commentStatement } from '../database/properties.ts'
+import { dropDatabase, tryLock, unlock } from '../database/server.ts'
+import { copyDatabase, markerText, settle, type TemporaryDatabase } from '../database/staging.ts'
+import type { Inputs } from '../inputs/inputs.ts'
+import { log } from '../report/log.ts'
+import type { Context } from '../step/context.ts'
+import type { Manifest } from '../storage/manifest.ts'
+import { analyze, type Target } from './replace-database.ts'
+
+const PREFIX = 'pgclone_template_'
+
+type SplitInputs = Pick<Inputs, 'preSwapHooks' | 'reversible'>
+
+/**
+ * The hooks that a template can have had already: the `.sql` files before the first shell command. What a shell command
+ * does depends on more than its text (`npm run migrate`), so from the first one on, hooks run on every preview.
+ */
+export function splitHooks({ preSwapHooks: hooks, reversible }: SplitInputs): {
+  baked: string[]
+  live: string[]
+} {
+  // The restore point `__post` is the state before the hooks, so then none of them may have run.
+  if (reversible) return { baked: [], live: [...hooks] }
+  const first = hooks.findIndex((hook) => hookCommand(hook, '', process.platform).file !== 'psql')
+  const end = first < 0 ? hooks.length : first
+  return { baked: hooks.slice(0, end), live: hooks.slice(end) }
+}
+
+/** The name of the template for a dump and a recipe: what is different about either makes another template. */
+async function templateName(context: Context, manifest: Manifest, target: Target): Promise<string> {
+  const { inputs, workspace } = context
+  const { baked } = splitHooks(inputs)
+  const files = await Promise.all(
+    baked.map((hook) => readFile(isAbsolute(hook) ? hook : join(workspace, hook), 'utf8')),
+  )
+  const recipe = [
+    manifest.sha256,
+    files,
+    inputs.pgRestoreArgs,
+    inputs.ownerAndAcl,
+    inputs.tolerateErrors.map(String),
+    inputs.provider,
+    target.locale ?? manifest.locale,
+    target.server.role,
+  ]
+  return PREFIX + createHash('sha256').update(JSON.stringify(recipe)).digest('hex').slice(0, 24)
+}
+
+/**
+ * A staging database copied from the template of a dump, which is restored first when there is none yet.
+ *
+ * @param restore makes a staging database with the dump in it
+ */
+export async function copyFromTemplate(
+  context: Context,
+  manifest: Manifest,
+  target: Target,
+  restore: () => Promise<TemporaryDatabase>,
+): Promise<TemporaryDatabase> {
+  const { session, maker } = target
+  const name = await templateName(context, manifest, target)
+  await lockTemplate(context, session, name)
+  try {
+    if (await isReady(session, name)) log.info(`Copying the template "${name}"`)
+    else await makeTemplate(context, target, name, restore)
+    const copy = await copyDatabase(maker, name, target.name, target.properties?.tablespace ?? null)
+    await dropOldTemplates(context, target, name)
+    return copy
+  } finally {
+    await unlock(session, name)
+  }
+}
+
+/** A template is made once: who comes second waits and finds it ready. */
+async function lockTemplate({ signal }: Context, session: Session, name: string): Promise<void> {
+  for (let told = false; !(await tryLock(session, name)); told = true) {
+    if (!told) log.info(`Another run is making or copying the template "${name}"; waiting for it`)
+    await wait(500, undefined, { signal })
+  }
+}
+
+/** It gets its name when it is finished, so one of that name is whole. */
+async function isReady(session: Session, name: string): Promise<boolean> {
+  const databases = await readDatabases(session)
+  return databases.some((database) => database.name === name && database.marker?.kind === 'template')
+}
+
+async function makeTemplate(
+  context: Context,
+  target: Target,
+  name: string,
+  restore: () => Promise<TemporaryDatabase>,
+): Promise<void> {
+  const { session, client, maker } = target
+  log.info(`There is no template of this dump and recipe yet; making "${name}"`)
+  const staging = await restore()
+  try {
+    await settle(maker, staging)
+    const { baked } = splitHooks(context.inputs)
+    const connection = onDatabase(context.inputs.connection!, staging.name)
+    await runHooks('pre-swap-hooks', baked, connection, { ...context, psql: client.psql })
+    await analyze(context, target, staging.name)
+    // All at once: a template by its marker is one by its name, and whole.
+    await session.transaction(
+      commentStatement(staging.name, markerText('template', name, maker.run)),
+      `ALTER DATABASE ${identifier(staging.name)} ALLOW_CONNECTIONS false`,
+      `ALTER DATABASE ${identifier(staging.name)} RENAME TO ${identifier(name)}`,
+    )
+    staging.release()
+  } catch (error) {
+    await staging.drop()
+    throw error
+  }
+}
+
+/** Keeps the newest templates. One that another run is just copying is left for the next time. */
+async function dropOldTemplates(
+  { inputs }: Context,
+  { session, server }: Target,
+  current: string,
+): Promise<void> {
+  const templates = (await readDatabases(session))
+    .filter(({ name, marker }) => marker?.kind === 'template' && name.startsWith(PREFIX) && name !== current)
+    .sort((a, b) => (a.marker!.at < b.marker!.at ? 1 : -1))
+  for (const { name } of templates.slice(inputs.templateCache - 1)) {
+    if (!(await tryLock(session, name))) continue
+    try {
+      await dropDatabase(session, server, name)
+      log.info(`Dropped the older template "${name}"`)
+    } catch (error) {
+      log.warning(`Could not drop the older template "${name}": ${(error as Error).message}`)
+    } finally {
+      await unlock(session, name)
+    }
+  }
+}

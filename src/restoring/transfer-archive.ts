@@ -1,0 +1,111 @@
+import {
+  type ArchiveReport,
+  createDecoder,
+  newestReadable,
+  type Select,
+  type SplitOptions,
+} from '../archive/archive.ts'
+import { clientEnvironment, onDatabase } from '../database/connection/connection.ts'
+import { startSplitRestore } from '../database/restore/parallel-restore.ts'
+import { startRestore } from '../database/restore/pg-restore.ts'
+import { commitSink, type Meter, type Sink, type Source, transfer } from '../process/transfer.ts'
+import { type Progress, showProgress, showWait, tableProgress } from '../report/progress.ts'
+import type { Context } from '../step/context.ts'
+import { connectionOf } from '../step/prepare.ts'
+import type { Manifest } from '../storage/manifest.ts'
+import type { PostgresClient } from '../tools/postgres/provide-client.ts'
+
+/** Opens the receiving end. */
+export type OpenSink = () => Promise<Sink>
+
+export type Move = {
+  openSource: () => Promise<Source>
+  openSink: OpenSink
+  /** Major version of the client that reads the archive at the end. */
+  clientMajor: number
+  /** What of it is restored. */
+  select: Select
+  /** Counts and hashes what comes out of the source. */
+  meter: Meter
+  total: Progress['total']
+}
+
+/**
+ * Moves an archive from a source to a sink, decompressed, counted, checked to be complete, and in a version that the
+ * reader at the end understands. The sink is not committed: that is the caller's, after its own checks.
+ */
+export async function moveArchive(
+  { inputs, signal }: Context,
+  { openSource, openSink, clientMajor, select, meter, total }: Move,
+): Promise<{ sink: Sink; report: () => ArchiveReport }> {
+  const decoder = createDecoder({ maxVersion: newestReadable(clientMajor), jobs: inputs.jobs, select })
+  const { report, progress } = decoder
+  using _ = showProgress({
+    verb: 'Restored',
+    bytes: () => progress.rawBytes,
+    total,
+    detail: () => tableProgress(progress),
+  })
+  const source = await openSource()
+  const sink = await openSink().catch(async (error) => {
+    await source.abort()
+    throw error
+  })
+  const moved = () => meter.bytes + progress.rawBytes
+  await transfer(source, sink, {
+    stages: [meter.stage, decoder.transform],
+    signal,
+    idleTimeout: inputs.idleTimeout,
+    moved,
+  })
+  return { sink, report }
+}
+
+/** Lets pg_restore do the rest, which is mostly indexes: no byte passes through us any more, and it may take long. */
+export async function finishRestore(sink: Sink, signal: AbortSignal): Promise<void> {
+  using _ = showWait('pg_restore is still at work')
+  await commitSink(sink, signal)
+}
+
+/** Arguments that choose by section what is restored, or in which order, which is what several jobs do themselves. */
+const IN_THEIR_OWN_WAY = /^--(?:sec|use-)|^-[aORsvx]*L/
+
+/**
+ * An empty database as the receiving end: one `pg_restore`, or several that share the tables.
+ *
+ * @param bytesOf about how many bytes of data a table has
+ */
+export function databaseSink(
+  context: Context,
+  client: PostgresClient,
+  database: string,
+  bytesOf: SplitOptions['bytesOf'],
+): OpenSink {
+  const { inputs, environment, tempDirectory } = context
+  const env = clientEnvironment(onDatabase(connectionOf(context), database), environment)
+  const { jobs, pgRestoreArgs } = inputs
+  return async () =>
+    jobs === 1 || pgRestoreArgs.some((argument) => IN_THEIR_OWN_WAY.test(argument))
+      ? startRestore(client.pgRestore, inputs, env)
+      : startSplitRestore(
+          { pgRestore: client.pgRestore, inputs, env },
+          { ways: jobs, bytesOf, folder: tempDirectory },
+        )
+}
+
+/** Sizes of tables by their names, for those that are known. */
+export function sizesOf(
+  tables: readonly { schema: string; name: string; bytes: number }[],
+): SplitOptions['bytesOf'] {
+  const key = ({ schema, name }: { schema: string; name: string }) => JSON.stringify([schema, name])
+  const sizes = new Map(tables.map((table) => [key(table), table.bytes]))
+  return (table) => sizes.get(key(table)) ?? 0
+}
+
+/** A table of a dump of which nobody counted anything: enough for a job of its own. */
+const UNKNOWN = 64 * 1024 * 1024
+
+/** Sizes of the tables in a dump, by its manifest if it has one. */
+export function sizesIn(manifest: Manifest | null): SplitOptions['bytesOf'] {
+  return manifest ? sizesOf(manifest.tables) : () => UNKNOWN
+}

@@ -1,0 +1,83 @@
+import { existsSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { posix } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { dropDatabase, lookAtServer, openMaintenance } from '../database/server.ts'
+import { openDoor } from '../database/swap.ts'
+import { crossOut, type Pending, readPending } from '../leftovers.ts'
+import { endGroup } from '../process/process-group.ts'
+import { log } from '../report/log.ts'
+import { manifestKey } from '../storage/keys.ts'
+import type { Storage } from '../storage/storage.ts'
+import { anyClient } from '../tools/postgres/provide-client.ts'
+import type { Context } from './context.ts'
+import { openDatabaseTokens } from './database-tokens.ts'
+import { connectionOf, openStorage, toolOptions } from './prepare.ts'
+import { throughTunnel } from './with-tunnel.ts'
+
+/** The post step: ends what the main step wrote down and could not end, because it was killed. */
+export async function cleanUpAfterMain(context: Context): Promise<void> {
+  const items = readPending()
+  const databases = items.filter(({ kind }) => kind === 'database' || kind === 'door')
+  await cleanUp(
+    context,
+    items.filter((item) => !databases.includes(item)),
+  )
+  if (databases.length > 0) await throughTunnel(context, (reachable) => cleanUp(reachable, databases))
+}
+
+/** Ends what a step or an attempt could not end, because it was killed or had lost its connection. */
+export async function cleanUp(context: Context, items: readonly Pending[]): Promise<void> {
+  for (const item of items) {
+    try {
+      await remove(context, item)
+      crossOut(item)
+      log.info(`Removed what the step left behind: ${describe(item)}`)
+    } catch (error) {
+      log.warning(`Could not remove ${describe(item)}: ${(error as Error).message}`)
+    }
+  }
+}
+
+function describe(item: Pending): string {
+  if (item.kind === 'file') return `the temporary file ${item.path}`
+  if (item.kind === 'data') return `the data of ${item.keys.join(', ')}`
+  if (item.kind === 'process') return 'the processes of tunnel-command'
+  if (item.kind === 'door') return `what kept everybody out of "${item.name}"`
+  return item.kind === 'upload' ? `the upload of ${item.key}` : `the database "${item.name}"`
+}
+
+/** Without a manifest it is nobody's dump. The AWS CLI publishes what it has when we are killed and it lives. */
+async function removeData(storage: Storage, keys: readonly string[]): Promise<void> {
+  for (const folder of new Set(keys.map((key) => posix.dirname(key)))) {
+    const stored = new Set((await storage.list(folder)).map(({ key }) => key))
+    await storage.removeAll(keys.filter((key) => stored.has(key) && !stored.has(manifestKey(key))))
+  }
+}
+
+/** An AWS CLI that outlived us makes the folder anew that it downloads into; it takes a second to begin. */
+async function removeFile(path: string): Promise<void> {
+  for (let times = 0; times < 5; times++) {
+    await rm(path, { recursive: true, force: true })
+    await wait(2000)
+    if (!existsSync(path)) return
+  }
+  throw new Error('a program still writes there')
+}
+
+async function remove(context: Context, item: Pending): Promise<void> {
+  if (item.kind === 'file') return removeFile(item.path)
+  if (item.kind === 'upload') return (await openStorage(context)).abandon(item.key)
+  if (item.kind === 'data') return removeData(await openStorage(context), item.keys)
+  if (item.kind === 'process') return endGroup(item.pid, item.identity)
+  using tokens = await openDatabaseTokens(context)
+  const { psql } = await anyClient(toolOptions(context))
+  const options = { psql, environment: context.environment }
+  await using session = await openMaintenance(
+    connectionOf(tokens.context),
+    context.inputs.maintenanceDatabase,
+    options,
+  )
+  if (item.kind === 'door') await openDoor(session, item.name)
+  else await dropDatabase(session, await lookAtServer(session), item.name)
+}

@@ -1,0 +1,130 @@
+import { resolve } from 'node:path'
+import { checkReach } from '../aws/check-endpoint.ts'
+import { Aws, awsVariables } from '../aws/cli.ts'
+import { awsEndpoint, endpointOf, isProxied } from '../aws/endpoint.ts'
+import { expiryWarning } from '../aws/expiry.ts'
+import { type Provider, providerOf, regionOf } from '../aws/s3-providers.ts'
+import type { Connection } from '../database/connection/connection.ts'
+import type { Command, Inputs } from '../inputs/inputs.ts'
+import { log } from '../report/log.ts'
+import type { Narrowing } from '../storage/dump-catalog.ts'
+import { keyPart } from '../storage/keys.ts'
+import { localStorage } from '../storage/local/local-storage.ts'
+import { s3Storage } from '../storage/s3/s3-storage.ts'
+import type { Storage } from '../storage/storage.ts'
+import type { Place } from '../summary/dump-summary.ts'
+import { awsWarnings, provideAwsCli } from '../tools/aws/provide-aws-cli.ts'
+import { currentEnvironment, type ToolOptions } from '../tools/options.ts'
+import {
+  clientWarnings,
+  type PostgresClient,
+  type PostgresNeed,
+  provideClient,
+} from '../tools/postgres/provide-client.ts'
+import type { Context } from './context.ts'
+
+/** What the inputs say about finding and installing programs. */
+export function toolOptions({ inputs, signal }: Context): ToolOptions {
+  return {
+    installTools: inputs.installTools,
+    postgresVersion: inputs.postgresVersion,
+    downloadBaseUrl: inputs.downloadBaseUrl,
+    log: log.info,
+    warn: log.warning,
+    environment: currentEnvironment(),
+    signal,
+  }
+}
+
+/** The place for dumps. Its first use tells whether it answers. */
+export async function openStorage(context: Context): Promise<Storage> {
+  const { inputs, workspace } = context
+  return inputs.location.kind === 'folder'
+    ? localStorage(resolve(workspace, inputs.location.path))
+    : openS3(context, inputs.location)
+}
+
+async function openS3(context: Context, location: { bucket: string; prefix: string }): Promise<Storage> {
+  const { inputs, environment, signal } = context
+  const variables = awsVariables(environment, inputs.s3Config)
+  const endpointUrl = inputs.s3EndpointUrl ?? endpointOf(variables)
+  const provider = providerOf(endpointUrl)
+  const region = regionOf(provider, endpointUrl, {
+    chosen: inputs.awsRegion,
+    config: inputs.s3Config,
+    environment,
+  })
+  const [cli] = await Promise.all([
+    provideAwsCli({ ...toolOptions(context), release: inputs.awsCli }),
+    actsAsRole(context) ? context.role.open() : undefined,
+    isProxied(variables) ? undefined : checkReach(endpointUrl ?? awsEndpoint(region), signal),
+  ])
+  const checksum = checksumMode(inputs, provider)
+  const downloads = DOWNLOADS.includes(inputs.command)
+  for (const warning of awsWarnings(cli, { downloads, checksum })) log.warning(warning)
+  const identity = actsAsRole(context) ? await context.role.variables(cli.path) : null
+  const config = inputs.s3Config
+  return s3Storage({
+    ...location,
+    aws: new Aws({ cli: cli.path, environment, config, endpointUrl, checksum, region, identity, signal }),
+    storageClass: inputs.s3StorageClass,
+    sse: inputs.s3Sse,
+    sseKmsKeyId: inputs.s3SseKmsKeyId,
+    maxParts: Math.min(inputs.s3MaxParts, provider.maxParts),
+    conditionalPut: cli.supportsConditionalPut,
+    tempDirectory: context.tempDirectory,
+  })
+}
+
+/** The commands that fetch whole dumps. */
+const DOWNLOADS: readonly Command[] = ['restore', 'verify']
+
+/** When the AWS CLI adds checksums of its own. */
+function checksumMode({ s3Checksum }: Inputs, provider: Provider): Provider['checksum'] {
+  if (s3Checksum === 'auto') return provider.checksum
+  return s3Checksum === 'when-supported' ? 'when_supported' : 'when_required'
+}
+
+/** Where a dump is, for the summary. */
+export function placeOf({ inputs }: Context, storage: Storage, key: string): Place {
+  return { uri: storage.address(key), onAws: inputs.location.kind === 's3' && inputs.s3EndpointUrl === null }
+}
+
+/** Whether the store is reached as `aws-role-to-assume`: keys in `s3-config` are there for the store alone. */
+function actsAsRole({ inputs, role }: Context): boolean {
+  return role.given && inputs.s3Config.AWS_ACCESS_KEY_ID === undefined
+}
+
+/** Warns of AWS credentials that will not live as long as the work. */
+export function checkExpiry(context: Context, work: { kind: 'dump' | 'restore'; bytes: number }): void {
+  const { inputs, environment } = context
+  if (inputs.location.kind !== 's3' || actsAsRole(context)) return
+  const warning = expiryWarning(awsVariables(environment, inputs.s3Config), work, Date.now())
+  if (warning) log.warning(warning)
+}
+
+/** Which dumps the inputs `instance` and `config` choose among. */
+export function narrowingOf({ inputs }: Context): Narrowing {
+  return {
+    instance: keyPart(inputs.instance),
+    config: inputs.config === 'none' ? '' : keyPart(inputs.config),
+  }
+}
+
+/** The leading parts of keys that `dump-key` gives to commands that take many dumps. */
+export function prefixOf({ inputs }: Context): string {
+  return inputs.dumpKey === 'latest' ? '' : inputs.dumpKey
+}
+
+/** The client programs that fit a server, with a warning about known holes. */
+export async function openClient(context: Context, need: PostgresNeed): Promise<PostgresClient> {
+  const client = await provideClient(need, toolOptions(context))
+  for (const warning of clientWarnings(client)) log.warning(warning)
+  return client
+}
+
+/** The connection that the rules have made sure of. */
+export function connectionOf({ inputs }: Context): Connection {
+  if (!inputs.connection) throw new Error('Input database-url is missing')
+  return inputs.connection
+}

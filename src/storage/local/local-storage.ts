@@ -1,0 +1,197 @@
+import { randomBytes } from 'node:crypto'
+import { createReadStream, createWriteStream } from 'node:fs'
+import { link, mkdir, open, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, join, relative, resolve, sep } from 'node:path'
+import { finished } from 'node:stream/promises'
+import { notePending } from '../../leftovers.ts'
+import type { Sink, Source } from '../../process/transfer.ts'
+import { ABANDONED, type Removal, type Storage, type StoredObject, TakenError } from '../storage.ts'
+
+/** Names that no key has; what a killed run leaves is known by them. */
+const TEMPORARY_PREFIX = '.pgclone-partial-'
+
+/** A folder as the place for dumps. */
+export function localStorage(folder: string): Storage {
+  const root = resolve(folder)
+  return {
+    address: (key) => join(root, key),
+    check: () => mkdir(root, { recursive: true }).then(() => undefined),
+    list: (prefix) => listFiles(root, prefix),
+    tooLarge: () => null,
+    size: (key) => sizeOf(root, key),
+    readTexts: async (keys) => {
+      const texts = keys.map(async (key) => [key, await readFile(await inside(root, key), 'utf8')] as const)
+      return new Map(await Promise.all(texts))
+    },
+    writeTextOnce: (key, text) => writeText(join(root, key), text, publishOnce),
+    replaceText: (key, text) => writeText(join(root, key), text, rename),
+    upload: (key) => upload(root, key),
+    download: (key) => download(root, key),
+    sweep: () => sweepPartial(root),
+    // A partial file has a name of its own and is noted as such.
+    abandon: async () => undefined,
+    remove: (key) => rm(join(root, key), { force: true }),
+    removeAll: (keys) => removeFiles(root, keys),
+  }
+}
+
+/** The path of a key, after symbolic links, if it is still below the root. */
+async function inside(root: string, key: string): Promise<string> {
+  const path = await realpath(join(root, key))
+  if (!path.startsWith((await realpath(root)) + sep))
+    throw new Error(`${key} leads out of the storage location`)
+  return path
+}
+
+async function listFiles(root: string, prefix: string): Promise<StoredObject[]> {
+  const entries = await readdir(join(root, prefix), { recursive: true, withFileTypes: true }).catch(
+    async (error) => {
+      if (error.code === 'ENOENT') return []
+      // A prefix that is a file has nothing below it, as in S3; a location that is one is a mistake.
+      if (error.code === 'ENOTDIR' && (await isFolder(root))) return []
+      throw new Error(`Cannot list ${join(root, prefix)}: ${error.message}`, { cause: error })
+    },
+  )
+  const files = entries.filter((entry) => entry.isFile() && !entry.name.startsWith(TEMPORARY_PREFIX))
+  return Promise.all(
+    files.map(async (file) => {
+      const path = join(file.parentPath, file.name)
+      return { key: relative(root, path).split(sep).join('/'), size: (await stat(path)).size }
+    }),
+  )
+}
+
+async function sweepPartial(root: string): Promise<void> {
+  const entries = await readdir(root, { recursive: true, withFileTypes: true })
+  for (const entry of entries.filter(({ name }) => name.startsWith(TEMPORARY_PREFIX))) {
+    const path = join(entry.parentPath, entry.name)
+    if (Date.now() - (await stat(path)).mtimeMs > ABANDONED) await rm(path, { force: true })
+  }
+}
+
+async function removeFiles(root: string, keys: readonly string[]): Promise<Removal> {
+  const refused: Removal['refused'] = new Map()
+  for (const key of keys) {
+    await rm(join(root, key), { force: true }).catch((error) =>
+      refused.set(key, { reason: error.message, retained: false }),
+    )
+  }
+  return { refused, versionsStay: false }
+}
+
+function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (entry) => entry.isDirectory(),
+    () => false,
+  )
+}
+
+async function sizeOf(root: string, key: string): Promise<number | null> {
+  try {
+    return (await stat(await inside(root, key))).size
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw error
+  }
+}
+
+/**
+ * Gives a file its name unless the name is taken, so that the first writer wins.
+ *
+ * @param hardLink fails where the file system has no hard links (exFAT, many network shares)
+ */
+export async function publishOnce(temporary: string, path: string, hardLink = link): Promise<void> {
+  try {
+    await hardLink(temporary, path)
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(code)) throw error
+    // An empty file claims the name; the rename fills it whole.
+    await writeFile(path, '', { flag: 'wx', mode: 0o600 })
+    await rename(temporary, path)
+  }
+}
+
+/** Written whole under another name, then published: `rename` takes the place of what is there, `publishOnce` does not. */
+async function writeText(
+  path: string,
+  text: string,
+  publish: (temporary: string, path: string) => Promise<void>,
+): Promise<void> {
+  const temporary = temporaryName(path)
+  try {
+    await writeFile(temporary, text, { flag: 'wx', mode: 0o600, flush: true })
+    await publish(temporary, path)
+    await syncFolder(dirname(path))
+  } catch (error) {
+    throw refusal(error, path)
+  } finally {
+    await rm(temporary, { force: true })
+  }
+}
+
+function refusal(error: unknown, key: string): unknown {
+  return (error as NodeJS.ErrnoException).code === 'EEXIST' ? new TakenError(key, { cause: error }) : error
+}
+
+function temporaryName(path: string): string {
+  return join(dirname(path), TEMPORARY_PREFIX + randomBytes(8).toString('hex'))
+}
+
+/** Makes a new name last: without it a crash can forget the rename. Folders cannot be synced on Windows. */
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return
+  await using handle = await open(folder, 'r')
+  await handle.sync()
+}
+
+/** Temporary name, fsync, publication: a file under its final name is always whole, and no other run's. */
+async function upload(root: string, key: string): Promise<Sink> {
+  const path = join(root, key)
+  await mkdir(dirname(path), { recursive: true })
+  await inside(root, dirname(key))
+  const temporary = temporaryName(path)
+  const forget = notePending({ kind: 'file', path: temporary })
+  const stream = createWriteStream(temporary, {
+    flags: 'wx',
+    mode: 0o600,
+    flush: true,
+    highWaterMark: 1 << 20,
+  })
+  const died = new Promise<Error>((resolveDied) =>
+    stream.once('error', (error) => resolveDied(describe(error))),
+  )
+  return {
+    stream,
+    died,
+    commit: async () => {
+      stream.end()
+      await Promise.race([finished(stream), died.then((reason) => Promise.reject(reason))])
+      await publishOnce(temporary, path).catch((error) => Promise.reject(refusal(error, key)))
+      await rm(temporary, { force: true })
+      forget()
+      await syncFolder(dirname(path))
+    },
+    abort: async () => {
+      stream.destroy()
+      await finished(stream).catch(() => undefined)
+      await rm(temporary, { force: true })
+      forget()
+    },
+  }
+}
+
+function describe(error: Error): Error {
+  const full = (error as NodeJS.ErrnoException).code === 'ENOSPC'
+  const reason = full ? 'the disk is full' : error.message
+  return new Error(`Cannot write to storage-location: ${reason}`, { cause: error })
+}
+
+async function download(root: string, key: string): Promise<Source> {
+  const stream = createReadStream(await inside(root, key), { highWaterMark: 1 << 20 })
+  return {
+    stream,
+    finish: async () => undefined,
+    abort: async () => void stream.destroy(),
+  }
+}

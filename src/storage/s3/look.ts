@@ -1,0 +1,72 @@
+import { AwsError } from '../../aws/cli.ts'
+import { log } from '../../report/log.ts'
+import type { StoredObject } from '../storage.ts'
+import type { S3Options } from './upload.ts'
+
+/** Credentials, endpoint and bucket. A policy without `s3:ListBucket` is no reason to stop here. */
+export async function checkBucket(options: S3Options): Promise<void> {
+  const args = ['s3api', 'list-objects-v2', '--bucket', options.bucket, '--prefix', options.prefix]
+  try {
+    await options.aws.json([...args, '--max-keys', '1', '--no-paginate'])
+  } catch (error) {
+    if (!(error instanceof AwsError) || error.code !== 'AccessDenied') throw error
+    log.warning(
+      'The credentials may not list the bucket (s3:ListBucket); `latest`, prefixes and `list` will not work',
+    )
+  }
+}
+
+type Page = {
+  Contents?: { Key: string; Size: number }[]
+  IsTruncated?: boolean
+  NextContinuationToken?: string
+}
+
+/** Page by page, so that an answer that ends before its last page is an error and not a short list. */
+export async function listObjects(
+  { aws, bucket, prefix }: S3Options,
+  below: string,
+): Promise<StoredObject[]> {
+  const folder = below === '' ? '' : `${below.replace(/\/$/, '')}/`
+  const args = ['s3api', 'list-objects-v2', '--bucket', bucket, '--prefix', prefix + folder, '--no-paginate']
+  const found: StoredObject[] = []
+  let token: string | undefined
+  do {
+    const page: Page = await aws.json<Page>(token ? [...args, '--continuation-token', token] : args)
+    for (const { Key, Size } of page.Contents ?? []) found.push({ key: Key.slice(prefix.length), size: Size })
+    token = page.NextContinuationToken
+    if (page.IsTruncated && !token)
+      throw new Error('The store said that its list goes on and gave no way to go on')
+  } while (token)
+  return found
+}
+
+/** Stored bytes of a key, or null when it does not exist. */
+export async function headObject(options: S3Options, key: string): Promise<number | null> {
+  const { aws, bucket, prefix } = options
+  try {
+    const args = ['s3api', 'head-object', '--bucket', bucket, '--key', prefix + key]
+    const head = await aws.json<{ ContentLength: number }>(args)
+    return head.ContentLength
+  } catch (error) {
+    if (!(error instanceof AwsError)) throw error
+    if (['404', 'NoSuchKey'].includes(error.code)) return null
+    if (['403', 'AccessDenied'].includes(error.code) && (await isUnlisted(options, key, error))) return null
+    throw error
+  }
+}
+
+/**
+ * S3 says 403 of a missing object to whom it does not let list the bucket, and to a policy that lets list only under a
+ * condition on `s3:prefix`, which a HEAD cannot meet (AWS: API Reference, HeadObject). A listing of just this key can.
+ *
+ * @returns whether the store itself says that there is no such object
+ * @throws the refusal of the HEAD when the listing is refused too: then nobody knows
+ */
+async function isUnlisted(options: S3Options, key: string, refusal: AwsError): Promise<boolean> {
+  const { aws, bucket, prefix } = options
+  const args = ['s3api', 'list-objects-v2', '--bucket', bucket, '--prefix', prefix + key, '--max-keys', '1']
+  const page = await aws.json<Page>([...args, '--no-paginate']).catch(() => Promise.reject(refusal))
+  // A key sorts before every longer one that begins with it.
+  return !(page.Contents ?? []).some(({ Key }) => Key === prefix + key)
+}

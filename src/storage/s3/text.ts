@@ -1,0 +1,21 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { notePending } from '../../leftovers.ts'
+
+/** A text as a file, for as long as the work with it takes: the AWS CLI reads bodies from files only. */
+export async function withTextFile<Result>(
+  { tempDirectory }: { tempDirectory: string },
+  text: string,
+  work: (path: string) => Promise<Result>,
+): Promise<Result> {
+  const folder = await mkdtemp(join(tempDirectory, 'pgclone-text-'))
+  const forget = notePending({ kind: 'file', path: folder })
+  const path = join(folder, 'text.json')
+  try {
+    await writeFile(path, text, { mode: 0o600 })
+    return await work(path)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+    forget()
+  }
+}

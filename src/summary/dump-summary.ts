@@ -1,0 +1,209 @@
+/** Summaries of what is done with one dump: made, restored, verified. */
+
+import { incomparable } from '../dumping/shrinkage.ts'
+import { formatBytes, formatCount, formatDuration } from '../report/format.ts'
+import { describeRows } from '../report/progress.ts'
+import type { Manifest, TableRows } from '../storage/manifest.ts'
+import { attemptsFact, bar, code, type Fact, facts, folded, link, moment, pace, table } from './markdown.ts'
+
+/** Where a dump is: its address, and whether that is in AWS, whose console can show it. */
+export type Place = { uri: string; onAws: boolean }
+
+/** What every command ends with that puts a database in the place of another one. */
+export type WentLive = {
+  /** Where to, without a password. */
+  target: string
+  database: string
+  /** Name of the kept old database, with `reversible`. */
+  previous: string | null
+  serverVersion: string
+  durationMs: number
+  attempts: number
+}
+
+/** What a restore ended with. */
+export type Restored = WentLive & {
+  key: string
+  /** Stored bytes. */
+  size: number
+  manifest: Manifest | null
+  place: Place
+  sha256: string
+  counted: { tables: readonly TableRows[]; rows: number | null }
+}
+
+/** What a verification found. */
+export type Evidence = {
+  /** Tables whose rows were counted again. */
+  tables: number
+  /** Objects of the schema that were looked for and found. */
+  objects: number
+  /** Rows of `verify-sql` that were true. */
+  assertions: number
+  serverVersion: string
+  clientVersion: string
+  /** ISO 8601, UTC. */
+  at: string
+}
+
+/** A dump that was committed, compared with the one before it. */
+export function dumpSummary(
+  manifest: Manifest,
+  {
+    source,
+    place,
+    previous,
+    attempts,
+  }: { source: string; place: Place; previous: Manifest | null; attempts: number },
+): string {
+  const before = previous && !incomparable(previous, manifest) ? previous : null
+  const overview = facts([
+    ['From', `${code(source)}, PostgreSQL ${manifest.serverVersion}`],
+    ['To', address(place)],
+    ['Key', code(manifest.key)],
+    ['Data', describeRows(manifest)],
+    ['Read', pace(manifest.rawBytes, manifest.durationMs)],
+    ['Stored', `${formatBytes(manifest.size)} (${manifest.compression})`],
+    ...(before ? ([['Since the last dump', change(before, manifest)]] as Fact[]) : []),
+    ['SHA-256', code(manifest.sha256)],
+    ...attemptsFact(attempts),
+  ])
+  return join(
+    `### ✅ Dumped ${code(manifest.database)}`,
+    overview,
+    largestTables(manifest.tables, before?.tables),
+  )
+}
+
+/** A dump that was restored and taken live. */
+export function restoreSummary(restored: Restored): string {
+  const { key, size, manifest, place, counted, target, previous } = restored
+  const overview = facts([
+    ['From', address(place)],
+    ...(manifest ? [origin(manifest)] : []),
+    ['To', `${code(target)}, PostgreSQL ${restored.serverVersion}`],
+    ['Key', code(key)],
+    ['Data', describeRows(counted)],
+    ['Read', pace(size, restored.durationMs)],
+    [
+      'SHA-256',
+      `${code(restored.sha256)} ${manifest ? '(as in the manifest)' : '(there was no manifest to compare with)'}`,
+    ],
+    ...attemptsFact(restored.attempts),
+    ...(previous ? ([['Old database', code(previous)]] as Fact[]) : []),
+  ])
+  return join(`### ✅ Restored ${code(restored.database)}`, overview, largestTables(counted.tables))
+}
+
+/** What was compared, one row each: evidence that the dump can be restored. */
+export function verifySummary(
+  manifest: Manifest,
+  evidence: Evidence,
+  { place, durationMs, attempts }: { place: Place; durationMs: number; attempts: number },
+): string {
+  const { tables, objects, assertions } = evidence
+  const counted = manifest.rows !== null
+  const checks = table(
+    ['Check', 'What was dumped', 'What came back'],
+    [
+      ['Stored bytes', `${formatCount(manifest.size)} (${formatBytes(manifest.size)})`, '✅ the same'],
+      ['SHA-256', code(manifest.sha256), '✅ the same'],
+      ['Archive', `${formatBytes(manifest.rawBytes)} of data`, '✅ complete, all of it restored'],
+      ['Tables', formatCount(manifest.tables.length), `✅ ${formatCount(tables)} counted again`],
+      [
+        'Rows',
+        counted ? formatCount(manifest.rows!) : 'not counted',
+        counted ? '✅ the same in each table' : '—',
+      ],
+      ['Schema objects', formatCount(objects), '✅ all of them'],
+      assertions === 0
+        ? ['Assertions', 'none given (`verify-sql`)', '—']
+        : ['Assertions', formatCount(assertions), '✅ all hold'],
+    ],
+  )
+  const overview = facts([
+    ['Dump', address(place)],
+    origin(manifest),
+    ['Verified', `${moment(evidence.at)}, in ${formatDuration(durationMs)}`],
+    [
+      'Restored into',
+      `a throwaway database, PostgreSQL ${evidence.serverVersion}, with pg\\_restore ${evidence.clientVersion}`,
+    ],
+    ...attemptsFact(attempts),
+  ])
+  return join(`### ✅ Verified ${code(manifest.database)}`, overview, checks, everyTable(manifest.tables))
+}
+
+const join = (...parts: string[]) => parts.filter((part) => part !== '').join('\n\n')
+
+/** The address of a dump, as a link where there is something behind it that a browser shows. */
+function address({ uri, onAws }: Place): string {
+  const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/.exec(uri) ?? []
+  if (!onAws || !bucket || !key) return code(uri)
+  return link(code(uri), `https://console.aws.amazon.com/s3/object/${bucket}?prefix=${encodeURI(key)}`)
+}
+
+/** When and by which run a dump was made. */
+function origin({ createdAt, run, serverVersion }: Manifest): Fact {
+  const by = run?.url ? ` by ${link('this run', run.url)}` : ''
+  return ['Dumped', `${moment(createdAt)}${by}, PostgreSQL ${serverVersion}`]
+}
+
+/** `+1,204 rows (+0.3 %), +1.2 MB of data (+0.4 %)`. */
+function change(before: Manifest, now: Manifest): string {
+  const rows =
+    before.rows === null || now.rows === null
+      ? []
+      : [`${signed(now.rows - before.rows, formatCount)} rows${percent(before.rows, now.rows)}`]
+  const data = `${signed(now.rawBytes - before.rawBytes, formatBytes)} of data${percent(before.rawBytes, now.rawBytes)}`
+  return `${[...rows, data].join(', ')}, ${moment(before.createdAt)}`
+}
+
+function signed(difference: number, format: (count: number) => string): string {
+  const sign = difference < 0 ? '−' : difference > 0 ? '+' : '±'
+  return sign + format(Math.abs(difference))
+}
+
+function percent(before: number, now: number): string {
+  return before > 0 ? ` (${signed(((now - before) / before) * 100, (share) => share.toFixed(1))} %)` : ''
+}
+
+/** So many tables show what a database is made of. */
+const LARGEST = 10
+
+/** The largest tables, each with its rows, how many more they are than before, and a bar. */
+function largestTables(tables: readonly TableRows[], before?: readonly TableRows[]): string {
+  const largest = [...tables].sort((a, b) => b.bytes - a.bytes).slice(0, LARGEST)
+  const most = largest[0]?.bytes ?? 0
+  if (most === 0) return ''
+  const known = before && new Map(before.map((table) => [nameOf(table), table.rows]))
+  const rows = largest.map((table) => [
+    code(nameOf(table)),
+    countOf(table),
+    ...(known ? [growth(table, known.get(nameOf(table)))] : []),
+    formatBytes(table.bytes),
+    bar(table.bytes, most),
+  ])
+  return table(['Largest tables', '>Rows', ...(known ? ['>Change'] : []), '>Data', ''], rows)
+}
+
+function growth({ rows }: TableRows, before: number | null | undefined): string {
+  if (before === undefined) return 'new'
+  return rows === null || before === null ? '?' : signed(rows - before, formatCount)
+}
+
+/** So many rows are a tenth of what GitHub takes. */
+const LISTED = 1000
+
+function everyTable(tables: readonly TableRows[]): string {
+  if (tables.length === 0) return ''
+  const rows = tables
+    .slice(0, LISTED)
+    .map((table) => [code(nameOf(table)), countOf(table), formatBytes(table.bytes)])
+  const more =
+    tables.length > LISTED ? `\n\n… and ${tables.length - LISTED} more, which are in the manifest.` : ''
+  return folded('Rows of every table', `${table(['Table', '>Rows', '>Data'], rows)}${more}`)
+}
+
+const nameOf = ({ schema, name }: TableRows) => `${schema}.${name}`
+const countOf = ({ rows }: TableRows) => (rows === null ? '?' : formatCount(rows))

@@ -1,0 +1,121 @@
+import { compareVersions } from '../compare-versions.ts'
+
+/** The three programs of one PostgreSQL release in one folder. */
+export type PostgresClient = {
+  directory: string
+  major: number
+  /** As in `15.18`. */
+  version: string
+  pgDump: string
+  pgRestore: string
+  psql: string
+}
+
+export type PostgresNeed = {
+  serverMajor: number
+  purpose: 'dump' | 'restore'
+  /** When restoring: major of the pg_dump that wrote the archive. */
+  archiveClientMajor?: number
+}
+
+export type Choice = { client: PostgresClient; reason: string } | { missing: number; reason: string }
+
+/** The last major whose pg_restore says nothing that a server up to that major does not know. */
+const LAST_WITHOUT_TRANSACTION_TIMEOUT = 16
+
+/** How many majors above the first fitting one are worth trying to install. */
+const NEWER_MAJORS = 2
+
+/**
+ * Which client serves which server, measured:
+ * - pg_dump refuses a server of a newer major; pg_restore refuses an archive of a newer archive version. This is the
+ *   only place that says so: where an archive's header is rewritten on the way, leave `archiveClientMajor` out.
+ * - pg_restore 17+ starts with `SET transaction_timeout`, which servers up to 16 do not know. Our restore lets that one
+ *   error pass, so it is the second choice and not forbidden.
+ * - pg_restore has no upper limit for the server: an older one loads into a newer server, as the last choice.
+ */
+function oldestUsable(need: PostgresNeed): number {
+  return need.purpose === 'dump' ? need.serverMajor : (need.archiveClientMajor ?? 0)
+}
+
+/** How well a major serves, higher is better, or null for not at all. */
+function fitness(major: number, need: PostgresNeed): number | null {
+  if (major < oldestUsable(need)) return null
+  if (major < need.serverMajor) return major - 1000
+  if (need.serverMajor <= LAST_WITHOUT_TRANSACTION_TIMEOUT && major > LAST_WITHOUT_TRANSACTION_TIMEOUT)
+    return -major
+  return major
+}
+
+/** The majors worth installing, best first. `reserve` serve too, but not before other sources were tried. */
+export function majorsToInstall(
+  need: PostgresNeed,
+  requested: number | 'auto',
+): { preferred: number[]; reserve: number[] } {
+  if (requested !== 'auto') return { preferred: [requested], reserve: [] }
+  const first = Math.max(oldestUsable(need), need.serverMajor)
+  const last = LAST_WITHOUT_TRANSACTION_TIMEOUT
+  if (first > last) return { preferred: range(first, first + NEWER_MAJORS), reserve: [] }
+  return { preferred: range(first, last).reverse(), reserve: range(last + 1, last + NEWER_MAJORS) }
+}
+
+/**
+ * Picks the client for a server, or says which major to install.
+ *
+ * @throws when `postgres-version` asks for a client that cannot do the work.
+ */
+export function chooseClient(
+  clients: readonly PostgresClient[],
+  need: PostgresNeed,
+  requested: number | 'auto',
+): Choice {
+  if (requested !== 'auto') refuseUnusable(requested, need)
+  const rated = clients
+    .filter(({ major }) => requested === 'auto' || major === requested)
+    .map((client) => ({ client, fit: fitness(client.major, need) }))
+    .filter((entry): entry is { client: PostgresClient; fit: number } => entry.fit !== null)
+    .sort((a, b) => b.fit - a.fit || compareVersions(b.client.version, a.client.version))
+  const best = rated[0]?.client
+  if (best) return { client: best, reason: reasonFor(best.major, need, requested) }
+  const missing = majorsToInstall(need, requested).preferred[0]!
+  return { missing, reason: reasonMissing(clients, need, requested) }
+}
+
+function refuseUnusable(requested: number, need: PostgresNeed): void {
+  const oldest = oldestUsable(need)
+  if (requested >= oldest) return
+  const cause =
+    need.purpose === 'dump'
+      ? `the server is PostgreSQL ${oldest}, and pg_dump refuses a server newer than itself`
+      : `the dump was written by pg_dump ${oldest}, and an older pg_restore may not be able to read it`
+  throw new Error(
+    `postgres-version: ${requested} cannot be used: ${cause}. Set it to ${oldest} or newer, or to auto.`,
+  )
+}
+
+function reasonFor(major: number, need: PostgresNeed, requested: number | 'auto'): string {
+  const server = `a PostgreSQL ${need.serverMajor} server`
+  if (requested !== 'auto') return `postgres-version: ${requested}, for ${server}`
+  if (major < need.serverMajor) return `older than ${server}, but pg_restore loads into newer servers`
+  if (need.serverMajor <= LAST_WITHOUT_TRANSACTION_TIMEOUT && major > LAST_WITHOUT_TRANSACTION_TIMEOUT) {
+    return `newer than wanted for ${server}: there is no client ${need.serverMajor} to ${LAST_WITHOUT_TRANSACTION_TIMEOUT}`
+  }
+  return `fits ${server}`
+}
+
+function reasonMissing(
+  clients: readonly PostgresClient[],
+  need: PostgresNeed,
+  requested: number | 'auto',
+): string {
+  const found = clients.map(({ version, directory }) => `${version} in ${directory}`).join(', ')
+  const wanted =
+    requested === 'auto'
+      ? `PostgreSQL ${need.serverMajor} needs a client of major ${oldestUsable(need) || need.serverMajor} or newer`
+      : `postgres-version asks for client ${requested}`
+  return `${wanted}; found: ${found || 'none'}`
+}
+
+function range(first: number, last: number): number[] {
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index)
+}

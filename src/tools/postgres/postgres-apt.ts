@@ -1,0 +1,104 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { runCommand } from '../command.ts'
+import { mirrored } from '../download.ts'
+import type { Attempt } from '../install.ts'
+import type { ToolOptions } from '../options.ts'
+import { APT_UPDATE, aptGet, aptInstall, asRoot, packageAttempts, placeFile } from '../packages.ts'
+import { PGDG_KEY } from './pgdg-key.ts'
+
+const KEY_FILE = '/etc/apt/keyrings/pgclone-action-pgdg.asc'
+const SOURCE_FILE = '/etc/apt/sources.list.d/pgclone-action-pgdg.list'
+
+/** PostgreSQL's own apt repository (https://wiki.postgresql.org/wiki/Apt), trusted with its own key only. */
+export function pgdgSource(codename: string, mirror: string | null): string {
+  const repository = mirrored('https://apt.postgresql.org/pub/repos/apt', mirror)
+  return `deb [signed-by=${KEY_FILE}] ${repository} ${codename}-pgdg main\n`
+}
+
+/** The majors for which `apt-cache policy` names a candidate. */
+export function majorsInPolicy(policy: string): number[] {
+  const candidate = /^postgresql-client-(\d+):\n(?:.*\n)? *Candidate: (?!\(none\))/gm
+  return [...policy.matchAll(candidate)].map((match) => Number(match[1]))
+}
+
+/**
+ * The ways to get a client with apt, best first: a fitting major of the distribution, the best major of PostgreSQL's
+ * repository, and only then a major of the distribution that serves less well.
+ *
+ * @param available majors that the configured repositories hold.
+ * @param folder    holds the key and the source list, as `writePgdgFiles` made it.
+ */
+export function aptAttempts(
+  majors: { preferred: readonly number[]; reserve: readonly number[] },
+  available: readonly number[],
+  folder: string,
+): Attempt[] {
+  const packaged = (wanted: readonly number[]) =>
+    wanted
+      .filter((major) => available.includes(major))
+      .slice(0, 1)
+      .flatMap((major) => packageAttempts('apt', `postgresql-client-${major}`))
+  return [
+    ...packaged(majors.preferred),
+    pgdgAttempt(majors.preferred[0]!, folder),
+    ...packaged(majors.reserve),
+  ]
+}
+
+/** Reads the list of PostgreSQL's repository alone: fast, and any failure of it counts, of others none. */
+const PGDG_UPDATE = aptGet([
+  'update',
+  ...['-o', `Dir::Etc::SourceList=${SOURCE_FILE}`, '-o', 'Dir::Etc::SourceParts=-'],
+  ...['-o', 'APT::Get::List-Cleanup=0', '-o', 'APT::Update::Error-Mode=any'],
+])
+
+/** The repository is there only while we install: a key of ours must not clash with one that the user adds later. */
+function pgdgAttempt(major: number, folder: string): Attempt {
+  return {
+    name: `postgresql-client-${major} from apt.postgresql.org`,
+    commands: [
+      aptInstall('ca-certificates'),
+      placeFile(join(folder, 'key.asc'), KEY_FILE),
+      placeFile(join(folder, 'source.list'), SOURCE_FILE),
+      PGDG_UPDATE,
+      aptInstall(`postgresql-client-${major}`),
+    ],
+    cleanup: [asRoot('rm', '-f', SOURCE_FILE, KEY_FILE)],
+  }
+}
+
+/** Asks apt which of the majors it holds, with fresh package lists when it holds none of the preferred ones. */
+export async function availableMajors(
+  { preferred, reserve }: { preferred: readonly number[]; reserve: readonly number[] },
+  options: ToolOptions,
+): Promise<number[]> {
+  const packages = [...preferred, ...reserve].map((major) => `postgresql-client-${major}`)
+  const ask = async () => {
+    const result = await runCommand({ file: 'apt-cache', args: ['policy', ...packages] }, options)
+    return result.ok ? majorsInPolicy(result.stdout) : []
+  }
+  const known = await ask()
+  if (preferred.some((major) => known.includes(major))) return known
+  options.log('Updating the package lists …')
+  const updated = await runCommand(APT_UPDATE, options)
+  if (!updated.ok) options.log(updated.reason)
+  return ask()
+}
+
+/** Runs `work` with a folder that holds the files of PostgreSQL's repository. */
+export async function withPgdgFiles<T>(
+  codename: string,
+  mirror: string | null,
+  work: (folder: string) => Promise<T>,
+): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'pgclone-apt-'))
+  try {
+    await writeFile(join(folder, 'key.asc'), PGDG_KEY.armored)
+    await writeFile(join(folder, 'source.list'), pgdgSource(codename, mirror))
+    return await work(folder)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
