@@ -45,7 +45,7 @@ test('every action is pinned by its commit, with its version beside it, and ever
   const uses = texts.flatMap((text) =>
     [...text.matchAll(/^ *(?:- )?uses: (.+)$/gm)].map(([, value]) => value!),
   )
-  const foreign = uses.filter((value) => !value.startsWith('../') && !isOurs({ uses: value }))
+  const foreign = uses.filter((value) => !value.startsWith('./') && !isOurs({ uses: value }))
   const pins = new Map<string, Set<string>>()
   for (const value of foreign) {
     const [, name, pin] = /^([\w-]+\/[\w-]+)(?:\/[\w-]+)*@([0-9a-f]{40} # v\d+\.\d+\.\d+)$/.exec(value) ?? []
