@@ -1,5 +1,5 @@
 /**
- * Writes what is generated from action.yml: the README's tables and `src/inputs/defaults.ts`.
+ * Writes what is generated from action.yml: the tables of the README and of docs/inputs.md, and `src/inputs/defaults.ts`.
  * With `--check`, writes nothing and fails when one of them is out of date.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -11,6 +11,20 @@ type Action = { inputs: Record<string, Input>; outputs: Record<string, { descrip
 const root = new URL('../', import.meta.url)
 const source = readFileSync(new URL('action.yml', root), 'utf8')
 const action = parse(source) as Action
+
+/** The inputs that the README shows; docs/inputs.md has all of them. */
+const COMMON = [
+  'command',
+  'database-url',
+  'source-database-url',
+  'storage-location',
+  'aws-role-to-assume',
+  's3-config',
+  'dump-key',
+  'pre-swap-hooks',
+  'overwrite',
+  'dry-run',
+]
 
 const cell = (text: string) => text.trim().replace(/\s+/g, ' ').replaceAll('|', '\\|')
 
@@ -26,15 +40,19 @@ function groups(): { title: string; names: string[] }[] {
   return found
 }
 
-function inputTables(): string {
-  const table = ({ title, names }: { title: string; names: string[] }) => {
-    const rows = names.map((name) => {
-      const { description, default: value } = action.inputs[name]!
-      return `| \`${name}\` | ${value === undefined ? '' : `\`${value}\``} | ${cell(description)} |`
-    })
-    return [`**${title}**`, '', '| Input | Default | Meaning |', '|---|---|---|', ...rows].join('\n')
-  }
-  return groups().map(table).join('\n\n')
+function inputTable(names: readonly string[]): string {
+  const rows = names.map((name) => {
+    const { description, default: value } = action.inputs[name]!
+    return `| \`${name}\` | ${value === undefined ? '' : `\`${value}\``} | ${cell(description)} |`
+  })
+  return ['| Input | Default | Meaning |', '|---|---|---|', ...rows].join('\n')
+}
+
+/** One heading with its table for each group of inputs. */
+function inputSections(): string {
+  return groups()
+    .map(({ title, names }) => `### ${title}\n\n${inputTable(names)}`)
+    .join('\n\n')
 }
 
 function outputTable(): string {
@@ -61,15 +79,20 @@ function defaults(): string {
   ].join('\n')
 }
 
-function withSection(text: string, name: string, content: string): string {
-  const section = new RegExp(`(<!-- ${name}: generated -->)[\\s\\S]*?(<!-- /${name} -->)`)
-  if (!section.test(text)) throw new Error(`README.md has no section "${name}"`)
-  return text.replace(section, (_, begin, end) => `${begin}\n\n${content}\n\n${end}`)
+/** A page with the content between its markers replaced. */
+function withSections(page: string, sections: Record<string, string>): string {
+  let text = readFileSync(new URL(page, root), 'utf8')
+  for (const [name, content] of Object.entries(sections)) {
+    const section = new RegExp(`(<!-- ${name}: generated -->)[\\s\\S]*?(<!-- /${name} -->)`)
+    if (!section.test(text)) throw new Error(`${page} has no section "${name}"`)
+    text = text.replace(section, (_, begin, end) => `${begin}\n\n${content}\n\n${end}`)
+  }
+  return text
 }
 
-const readme = readFileSync(new URL('README.md', root), 'utf8')
 const files: Record<string, string> = {
-  'README.md': withSection(withSection(readme, 'inputs', inputTables()), 'outputs', outputTable()),
+  'README.md': withSections('README.md', { 'common-inputs': inputTable(COMMON) }),
+  'docs/inputs.md': withSections('docs/inputs.md', { inputs: inputSections(), outputs: outputTable() }),
   'src/inputs/defaults.ts': defaults(),
 }
 

@@ -30,7 +30,7 @@ function textOf(folder: string): string {
     .join('\n')
 }
 
-test('the defaults and the tables of the README are those of action.yml', () => {
+test('the defaults and the tables of the pages are those of action.yml', () => {
   execFileSync(process.execPath, [join(root, 'scripts/docs.ts'), '--check'], { stdio: 'pipe' })
   const defaults = Object.entries(action.inputs).map(([name, input]) => [name, input.default ?? ''])
   assert.deepEqual(DEFAULTS, Object.fromEntries(defaults))
@@ -87,11 +87,11 @@ test('every input and output occurs in a test', () => {
 })
 
 test('every input and output is described and documented', () => {
-  const readme = read('README.md')
+  const page = read('docs/inputs.md')
   for (const [name, { description }] of Object.entries({ ...action.inputs, ...action.outputs })) {
     assert.match(name, /^[a-z0-9]+(-[a-z0-9]+)*$/)
     assert.ok(description.trim().length > 10, name)
-    assert.ok(readme.includes(`| \`${name}\` |`), `${name} in the README`)
+    assert.ok(page.includes(`| \`${name}\` |`), `${name} in docs/inputs.md`)
   }
 })
 
