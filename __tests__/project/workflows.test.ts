@@ -65,6 +65,19 @@ test('no job runs for ever', () => {
   for (const job of jobs) assert.ok(Number(job['timeout-minutes']) > 0, job.name)
 })
 
+test('a gate waits for every other job of its workflow, also for one that failed', () => {
+  const gated = workflows.filter(({ jobs }) => 'gate' in jobs)
+  assert.deepEqual(
+    gated.map(({ path }) => path),
+    ['.github/workflows/ci.yml', '.github/workflows/e2e.yml'],
+  )
+  for (const { path, jobs } of gated) {
+    const { gate, ...others } = jobs
+    assert.deepEqual(gate!.needs, Object.keys(others), path)
+    assert.equal(gate!.if, 'always()', path)
+  }
+})
+
 test('what others wrote never becomes part of a script', () => {
   const scripts = steps.flatMap(({ run }) => run ?? [])
   assert.ok(scripts.length > 5)

@@ -25,6 +25,8 @@ export type Step = {
 /** A job of a workflow, as far as we look at it. */
 type Job = {
   permissions?: unknown
+  needs?: string[]
+  if?: string
   'timeout-minutes'?: number
   container?: unknown
   services?: Record<string, { env?: Record<string, string> }>
