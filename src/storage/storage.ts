@@ -1,5 +1,8 @@
 import type { Sink, Source } from '../process/transfer.ts'
 
+/** Where a dump is: its address, and whether that is in AWS, whose console can show it. */
+export type Place = { uri: string; onAws: boolean }
+
 /** An object below the storage location; `key` is relative to it. */
 export type StoredObject = { key: string; size: number }
 

@@ -4,10 +4,8 @@ import { incomparable } from '../dumping/shrinkage.ts'
 import { formatBytes, formatCount, formatDuration } from '../report/format.ts'
 import { describeRows } from '../report/progress.ts'
 import type { Manifest, TableRows } from '../storage/manifest.ts'
+import type { Place } from '../storage/storage.ts'
 import { attemptsFact, bar, code, type Fact, facts, folded, link, moment, pace, table } from './markdown.ts'
-
-/** Where a dump is: its address, and whether that is in AWS, whose console can show it. */
-export type Place = { uri: string; onAws: boolean }
 
 /** What every command ends with that puts a database in the place of another one. */
 export type WentLive = {
