@@ -2,7 +2,7 @@ import { type Child, childFailure, type Exit, startChild, succeeded } from '../p
 import { type Environment, pick, toolEnvironment } from '../process/environment.ts'
 import { run } from '../process/run.ts'
 import { explainAws } from './errors.ts'
-import { regionVariables } from './s3-providers.ts'
+import { regionVariables } from './region.ts'
 
 export type AwsOptions = {
   /** Absolute path of the AWS CLI. */
@@ -14,12 +14,12 @@ export type AwsOptions = {
   checksum: 'when_supported' | 'when_required'
   /** Null leaves it to the CLI. */
   region: string | null
-  /** Who we are, in place of all credentials of the job and of `config`; null leaves those. */
+  /** Credentials that replace all those of the job and of `config`; null keeps those. */
   identity: Readonly<Record<string, string>> | null
   signal: AbortSignal
 }
 
-/** A request that the store refused; `code` is S3's own (`NoSuchKey`, `AccessDenied`, `404`, …) or empty. */
+/** A command of the AWS CLI that failed; `code` is that of the service (`NoSuchKey`, `AccessDenied`, `404`, …) or empty. */
 export class AwsError extends Error {
   readonly code: string
   /** What the CLI itself said. */
@@ -32,14 +32,14 @@ export class AwsError extends Error {
   }
 }
 
-/** Names that the AWS CLI may see beside the ordinary ones: its own, proxies and certificates. */
+/** Variables that the AWS CLI may see beside the ordinary ones: its own, proxies and certificates. */
 export const AWS_VARIABLE =
   /^(AWS_[A-Z0-9_]+|(HTTPS?|NO|ALL)_PROXY|(https?|no|all)_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|SSL_CERT_(FILE|DIR))$/
 
-/** Seconds, for each attempt; the CLI's own minute is a long time for a store that was reached before. */
+/** For each attempt, in seconds; the CLI's own minute is too long for a store that was reached before. */
 const CONNECT_TIMEOUT = ['--cli-connect-timeout', '15']
 
-/** Names that say who we are. */
+/** Variables that hold or choose credentials. */
 const CREDENTIALS =
   /^AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|SECURITY_TOKEN|CREDENTIAL_EXPIRATION|(DEFAULT_)?PROFILE|CONFIG_FILE|SHARED_CREDENTIALS_FILE|ROLE_ARN|ROLE_SESSION_NAME|WEB_IDENTITY_TOKEN_FILE|CONTAINER_.*)$/
 
@@ -51,7 +51,7 @@ export function awsVariables(
   return { ...pick(environment, (name) => AWS_VARIABLE.test(name)), ...config }
 }
 
-/** The AWS CLI, told where the store is and nothing that is not its business. */
+/** The AWS CLI with the endpoint, the region and the credentials of one service, and nothing else of the job's environment. */
 export class Aws {
   readonly #options: AwsOptions
 
@@ -64,7 +64,7 @@ export class Aws {
     const given = awsVariables(environment, config)
     return {
       ...toolEnvironment(environment),
-      // Attempts of the CLI for one request; an SlowDown storm of some seconds passes unnoticed.
+      // Attempts of the CLI for one request, enough for some seconds of SlowDown.
       AWS_MAX_ATTEMPTS: '6',
       AWS_REQUEST_CHECKSUM_CALCULATION: checksum,
       AWS_RESPONSE_CHECKSUM_VALIDATION: checksum,
@@ -95,7 +95,7 @@ export class Aws {
       onErrorLine: () => false,
       ...(options.evenWhenCancelled ? {} : { signal: this.#options.signal }),
     })
-    if (!succeeded(exit)) throw awsFailure(child, exit, args.slice(0, 2).join(' '))
+    if (!succeeded(exit)) throw this.failure(child, exit, args.slice(0, 2).join(' '))
     return stdout
   }
 
@@ -107,15 +107,15 @@ export class Aws {
     const text = await this.text([...args, '--output', 'json'], options)
     return JSON.parse(text.trim() || '{}') as Answer
   }
-}
 
-/** The error of an AWS CLI that ended badly, with the sentence that names the cause. */
-export function awsFailure(child: Child, exit: Exit, what: string): AwsError {
-  const detail = child.tail.join('\n')
-  const { code, sentence } = explainAws(detail)
-  const end = exit.error
-    ? `could not be started: ${exit.error.message}`
-    : (exit.signal ?? `exit code ${exit.code}`)
-  const cause = childFailure(child, exit)
-  return new AwsError(`aws ${what} failed (${end}): ${sentence}`, code, detail, { cause })
+  /** The error of a command that failed, with a sentence about the cause. */
+  failure(child: Child, exit: Exit, what: string): AwsError {
+    const detail = child.tail.join('\n')
+    const { code, sentence } = explainAws(detail, this.#options.endpointUrl)
+    const end = exit.error
+      ? `could not be started: ${exit.error.message}`
+      : (exit.signal ?? `exit code ${exit.code}`)
+    const cause = childFailure(child, exit)
+    return new AwsError(`aws ${what} failed (${end}): ${sentence}`, code, detail, { cause })
+  }
 }

@@ -2,23 +2,23 @@ import type { Connection } from '../database/connection/connection.ts'
 import type { Aws } from './cli.ts'
 import { Renewal } from './renewal.ts'
 
-/** Amazon: "Connecting to your DB instance using IAM authentication": a token opens connections for 15 minutes. */
-const RENEW = 10 * 60_000
-const TRY_AGAIN = 30_000
+/** A token opens connections for 15 minutes (Amazon: "Connecting to your DB instance using IAM authentication"). */
+const RENEWAL_INTERVAL_MS = 10 * 60_000
+const RETRY_DELAY_MS = 30_000
 
-const TLS = ['require', 'verify-ca', 'verify-full']
+const TLS_MODES = ['require', 'verify-ca', 'verify-full']
 
-/** Endpoints with their region, of the world and of China (AWS: "Amazon RDS endpoints"). */
-const REGIONS = [/\.([a-z0-9-]+)\.rds\.amazonaws\.com$/, /\.rds\.([a-z0-9-]+)\.amazonaws\.com\.cn$/]
+/** Host names of RDS with their region, in the AWS and the AWS China partitions (AWS: "Amazon RDS endpoints"). */
+const REGION_PATTERNS = [/\.([a-z0-9-]+)\.rds\.amazonaws\.com$/, /\.rds\.([a-z0-9-]+)\.amazonaws\.com\.cn$/]
 
-/** Where a token opens the door. */
+/** The endpoint and the user that a token is for. */
 export type TokenRequest = { host: string; port: string; user: string; region: string }
 
 /**
- * What to ask a token for.
+ * Reads from a connection what its token must be for.
  *
- * @param input which input the connection is from, for errors
- * @param otherwise the region when the host name does not tell it
+ * @param input     the input of the connection, for errors
+ * @param otherwise the region when the host name does not contain it
  * @throws an Error that says what the connection lacks
  */
 export function tokenRequest(
@@ -30,23 +30,24 @@ export function tokenRequest(
   if (PGHOST === '' || PGHOST.includes(',') || PGHOST.startsWith('/'))
     throw new Error(`rds-iam-auth needs the one host name of the RDS endpoint in ${input} (${label})`)
   if (PGUSER === '') throw new Error(`rds-iam-auth needs a user name in ${input} (${label})`)
-  if (!TLS.includes(PGSSLMODE)) {
+  if (!TLS_MODES.includes(PGSSLMODE)) {
     throw new Error(
-      `rds-iam-auth sends the token as a password, which RDS takes over TLS only: add sslmode=verify-full (with sslrootcert) or sslmode=require to ${input} (${label})`,
+      `rds-iam-auth sends the token as a password, which RDS accepts over TLS only: add sslmode=verify-full (with sslrootcert) or sslmode=require to ${input} (${label})`,
     )
   }
-  const region = REGIONS.map((form) => form.exec(PGHOST)?.[1]).find((found) => found) ?? otherwise
+  const region =
+    REGION_PATTERNS.map((pattern) => pattern.exec(PGHOST)?.[1]).find((found) => found) ?? otherwise
   if (!region)
     throw new Error(
-      `rds-iam-auth needs the region of the database, which the host name in ${input} does not tell: set aws-region`,
+      `rds-iam-auth needs the region of the database, which the host name in ${input} does not contain: set aws-region`,
     )
   return { host: PGHOST, port: PGPORT, user: PGUSER, region }
 }
 
-/** Who hears of every token before it is used, and of every renewal that failed. */
+/** Is called with every token before it is used, and with the reason of every renewal that failed. */
 export type TokenListener = { token: (token: string) => void; failure: (reason: string) => void }
 
-/** A password from IAM that is renewed while we work, because it opens connections for a quarter of an hour only. */
+/** A password from IAM. It is renewed until the end of the step, because it opens connections for 15 minutes only. */
 export class DatabaseToken implements Disposable {
   #current = ''
   readonly #aws: Aws
@@ -58,7 +59,10 @@ export class DatabaseToken implements Disposable {
     this.#aws = aws
     this.#request = request
     this.#listener = listener
-    this.#renewal = new Renewal(() => this.#fetch(), { onFailure: listener.failure, tryAgain: TRY_AGAIN })
+    this.#renewal = new Renewal(() => this.#fetch(), {
+      onFailure: listener.failure,
+      retryDelayMs: RETRY_DELAY_MS,
+    })
   }
 
   /** @throws an Error with the reason of the AWS CLI */
@@ -76,7 +80,7 @@ export class DatabaseToken implements Disposable {
     const token = (await this.#aws.text(['rds', 'generate-db-auth-token', ...where])).trim()
     this.#listener.token(token)
     this.#current = token
-    this.#renewal.after(RENEW)
+    this.#renewal.after(RENEWAL_INTERVAL_MS)
   }
 
   [Symbol.dispose](): void {

@@ -3,7 +3,7 @@ const ENDPOINT_VARIABLES = ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL']
 
 type Variables = Readonly<Record<string, string>>
 
-/** The endpoint that the AWS CLI would take by itself; older versions do not know these variables. */
+/** The endpoint of these variables. The AWS CLI would use it too, but its older versions do not know them. */
 export function endpointOf(variables: Variables): string | null {
   return ENDPOINT_VARIABLES.map((name) => variables[name]).find((url) => url) ?? null
 }
@@ -14,7 +14,7 @@ export function awsEndpoint(region: string | null): string {
   return `https://s3.${region ?? 'us-east-1'}.${suffix}`
 }
 
-/** Whether the AWS CLI reaches the store through another host. */
+/** Whether the AWS CLI reaches the store through a proxy. */
 export function isProxied(variables: Variables): boolean {
   return Object.entries(variables).some(([name, value]) => /^(https?|all)_proxy$/i.test(name) && value !== '')
 }

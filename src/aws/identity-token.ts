@@ -11,30 +11,32 @@ export type IdentityToken = {
 }
 
 /**
- * Asks GitHub for a token that says which job this is.
+ * Requests the job's OIDC token from GitHub.
  *
- * @throws an Error that names the permission when the job has none
+ * @throws an Error that names the missing permission
  */
 export async function fetchIdentityToken(): Promise<IdentityToken> {
   if (!process.env.ACTIONS_ID_TOKEN_REQUEST_URL || !process.env.ACTIONS_ID_TOKEN_REQUEST_TOKEN) {
     throw new Error(
-      'aws-role-to-assume needs the OIDC token of the job, which may not have one; add `permissions: id-token: write` to the job (pull requests from forks and workflows called without that permission never get it)',
+      'aws-role-to-assume needs an OIDC token, and this job may not request one; add `permissions: id-token: write` to the job (pull requests from forks and workflows called without that permission never get it)',
     )
   }
   try {
-    // It hides the token from the log itself.
+    // getIDToken masks the token in the log.
     const text = await core.getIDToken(AUDIENCE)
     return { text, expiresAt: expiryOf(text) }
   } catch (error) {
     const reason = (error as Error).message.replace(/\s+/g, ' ')
-    throw new Error(`GitHub gave no OIDC token, which aws-role-to-assume needs: ${reason}`, { cause: error })
+    throw new Error(`GitHub did not give this job an OIDC token, which aws-role-to-assume needs: ${reason}`, {
+      cause: error,
+    })
   }
 }
 
-/** GitHub's tokens live five minutes or longer; one that does not say so is taken for short-lived. */
-const SHORT_LIFE = 4 * 60_000
+/** The assumed lifetime of a token without an expiry date; GitHub's tokens live at least five minutes. */
+const DEFAULT_LIFETIME_MS = 4 * 60_000
 
-/** When a token expires, from the claim `exp` (RFC 7519) in its second part. */
+/** Returns when a token expires, from the claim `exp` (RFC 7519) in its second part. */
 function expiryOf(token: string): number {
   try {
     const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as {
@@ -42,7 +44,7 @@ function expiryOf(token: string): number {
     }
     if (typeof claims.exp === 'number') return claims.exp * 1000
   } catch {
-    // Not ours to judge: AWS will.
+    // AWS judges whether the token is valid.
   }
-  return Date.now() + SHORT_LIFE
+  return Date.now() + DEFAULT_LIFETIME_MS
 }

@@ -1,22 +1,22 @@
-/** Renews something that runs out, for as long as the step lasts. */
+/** Renews something that expires, until it is disposed of. */
 export class Renewal implements Disposable {
   readonly #renew: () => Promise<void>
   readonly #onFailure: (reason: string) => void
-  readonly #tryAgain: number
+  readonly #retryDelayMs: number
   #timer: NodeJS.Timeout | undefined
   #closed = false
 
   /**
-   * @param renew calls `after` when it is done
-   * @param options what hears of a failure, and milliseconds until the next try
+   * @param renew   calls `after` when it has succeeded
+   * @param options `onFailure` is called with the reason of each failure, after which `retryDelayMs` pass
    */
   constructor(
     renew: () => Promise<void>,
-    options: { onFailure: (reason: string) => void; tryAgain: number },
+    options: { onFailure: (reason: string) => void; retryDelayMs: number },
   ) {
     this.#renew = renew
     this.#onFailure = options.onFailure
-    this.#tryAgain = options.tryAgain
+    this.#retryDelayMs = options.retryDelayMs
   }
 
   get closed(): boolean {
@@ -35,7 +35,7 @@ export class Renewal implements Disposable {
       await this.#renew()
     } catch (error) {
       this.#onFailure((error as Error).message)
-      this.after(this.#tryAgain)
+      this.after(this.#retryDelayMs)
     }
   }
 

@@ -1,6 +1,7 @@
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { notePending } from '../leftovers.ts'
+import { removeTree } from '../process/remove-tree.ts'
 import { log } from '../report/log.ts'
 import { fetchIdentityToken, type IdentityToken } from './identity-token.ts'
 import { Renewal } from './renewal.ts'
@@ -9,25 +10,25 @@ export type RoleOptions = {
   /** ARN of the role, or empty for none. */
   arn: string
   sessionName: string
-  /** Seconds that each set of credentials lives; null is what AWS gives, an hour. */
+  /** Lifetime of each set of credentials in seconds; null is the default of AWS, an hour. */
   duration: number | null
   tempDirectory: string
   /** The user's home on this runner. */
   home: string | undefined
 }
 
-/** Milliseconds until a renewal that failed is tried again. */
-const TRY_AGAIN = 10_000
+/** How long after a failed renewal the next attempt is made. */
+const RETRY_DELAY_MS = 10_000
 
 /**
- * The AWS role of the step. The job's OIDC token lies in a private file, which is renewed for as long as the step lasts,
- * so that the AWS CLI can refresh its credentials by itself whenever they run out. Nothing happens before the first use.
+ * The AWS role of the step. The job's OIDC token is kept in a private file and renewed until the step ends, so that the
+ * AWS CLI can refresh its credentials whenever they expire. Nothing happens before the first use.
  */
 export class Role implements AsyncDisposable {
   readonly #options: RoleOptions
   readonly #renewal = new Renewal(() => this.#renew(), {
-    onFailure: (reason) => log.warning(`The OIDC token could not be renewed and is tried again: ${reason}`),
-    tryAgain: TRY_AGAIN,
+    onFailure: (reason) => log.warning(`The OIDC token could not be renewed; trying again: ${reason}`),
+    retryDelayMs: RETRY_DELAY_MS,
   })
   #opened: Promise<string> | null = null
   #forget: () => void = () => undefined
@@ -36,17 +37,17 @@ export class Role implements AsyncDisposable {
     this.#options = options
   }
 
-  /** Whether the step has one. */
+  /** Whether the step has a role. */
   get given(): boolean {
     return this.#options.arn !== ''
   }
 
-  /** Gets the first token, so that nobody has to wait for it later. @throws an Error that says why there is none */
+  /** Gets the first token early, so that no command waits for it. @throws an Error that says why there is none */
   async open(): Promise<void> {
     if (this.given) await this.#folder()
   }
 
-  /** What the AWS CLI must see to act as the role; null when the step has none. */
+  /** The variables with which the AWS CLI acts as the role; null when the step has no role. */
   async variables(cli: string): Promise<Record<string, string> | null> {
     if (!this.given) return null
     const folder = await this.#folder()
@@ -56,7 +57,7 @@ export class Role implements AsyncDisposable {
       mode: 0o600,
     })
     return {
-      // A profile of the runner must not be taken for the role's, and the CLI keeps credentials below its home.
+      // The CLI must not read a profile of the runner, nor keep the role's credentials in the runner's home.
       AWS_CONFIG_FILE: config,
       AWS_SHARED_CREDENTIALS_FILE: join(folder, 'credentials'),
       HOME: folder,
@@ -73,8 +74,8 @@ export class Role implements AsyncDisposable {
   }
 
   /**
-   * The CLI has no setting for how long a web identity's credentials live (botocore's `credentials.py` passes no
-   * DurationSeconds), so another CLI asks for them, whenever they run out.
+   * The CLI has no setting for the lifetime of a web identity's credentials (botocore's `credentials.py` passes no
+   * DurationSeconds), so it runs another CLI that requests them whenever they expire.
    */
   #processConfig(cli: string, folder: string, duration: number): string {
     const { arn, sessionName } = this.#options
@@ -98,11 +99,11 @@ export class Role implements AsyncDisposable {
     const folder = await mkdtemp(join(this.#options.tempDirectory, 'pgclone-aws-'))
     this.#forget = notePending({ kind: 'file', path: folder })
     await this.#store(folder, token)
-    log.info(`AWS: as ${this.#options.arn}, by the OIDC token of this job`)
+    log.info(`AWS: as ${this.#options.arn}, with the OIDC token of this job`)
     return folder
   }
 
-  /** In one move, because a CLI may be reading it. */
+  /** Replaces the token in one step, because a CLI may be reading it. */
   async #store(folder: string, token: IdentityToken): Promise<void> {
     const path = join(folder, 'token')
     await writeFile(`${path}.new`, token.text, { mode: 0o600 })
@@ -119,7 +120,7 @@ export class Role implements AsyncDisposable {
     this.#renewal[Symbol.dispose]()
     const folder = await this.#opened?.catch(() => null)
     if (!folder) return
-    await rm(folder, { recursive: true, force: true, maxRetries: 3 })
+    await removeTree(folder)
     this.#forget()
   }
 }

@@ -1,8 +1,10 @@
-/** What is different about an S3 store, as far as it changes what we ask of it. */
+/** What is different about an S3 store, as far as it changes the requests. */
 export type Provider = {
   name: string
-  /** What requests are signed for; null leaves it to the AWS CLI. */
+  /** The region that the endpoint names; null when it names none. */
   region: string | null
+  /** The region to sign for when nothing else names one; null leaves it to the AWS CLI. */
+  defaultRegion: string | null
   /** `when_required` where the trailing checksums of the AWS CLI are refused, or stored inside the object. */
   checksum: 'when_supported' | 'when_required'
   /** How many parts a multipart upload may have. */
@@ -10,14 +12,27 @@ export type Provider = {
 }
 
 /** S3's own limit, which the AWS CLI plans for (AWS: "Amazon S3 multipart upload limits"). */
-const MOST_PARTS = 10_000
+const MAX_PARTS = 10_000
 
-const AWS: Provider = { name: 'AWS', region: null, checksum: 'when_supported', maxParts: MOST_PARTS }
+const AWS: Provider = {
+  name: 'AWS',
+  region: null,
+  defaultRegion: null,
+  checksum: 'when_supported',
+  maxParts: MAX_PARTS,
+}
 
-/** Signs for what MinIO, Ceph and most others answer to when nobody has named their region. */
-const UNKNOWN_REGION = 'us-east-1'
+/** MinIO, Ceph and most other stores accept this region when their own is not configured. */
+const DEFAULT_REGION = 'us-east-1'
 
-/** How a provider is known, and what is different about it. */
+const OTHER = {
+  region: null,
+  defaultRegion: DEFAULT_REGION,
+  checksum: 'when_required',
+  maxParts: MAX_PARTS,
+} as const satisfies Partial<Provider>
+
+/** How a provider is recognised, and what is different about it. */
 export type Rule = {
   name: string
   /** Matched against the host name of the endpoint; its first group, if any, is the region. */
@@ -27,7 +42,7 @@ export type Rule = {
 }
 
 /**
- * Providers by their endpoints, from their own documentation. None but AWS gets the AWS CLI's trailing checksums.
+ * Providers by their endpoints, from their own documentation. Only AWS gets the AWS CLI's trailing checksums.
  *
  * - Cloudflare R2: region `auto`, 10,000 parts ("Limits").
  * - DigitalOcean Spaces, Backblaze B2, Wasabi, Hetzner, Exoscale, Oracle, IBM: the region is part of the endpoint.
@@ -73,42 +88,11 @@ export function providerOf(endpointUrl: string | null): Provider {
     const match = rule.host.exec(host)
     if (!match) continue
     return {
+      ...OTHER,
       name: rule.name,
       region: rule.region ?? match[1]!,
-      checksum: 'when_required',
-      maxParts: rule.maxParts ?? MOST_PARTS,
+      maxParts: rule.maxParts ?? MAX_PARTS,
     }
   }
-  return { name: host, region: null, checksum: 'when_required', maxParts: MOST_PARTS }
-}
-
-/** Region variables: version 1 of the AWS CLI reads the second one only. */
-const REGION_VARIABLES = ['AWS_REGION', 'AWS_DEFAULT_REGION'] as const
-type Variables = Readonly<Record<string, string | undefined>>
-
-/**
- * The region to sign for: what the inputs say, then what a known endpoint says, then what the job says (which may be
- * about AWS, while the store is elsewhere).
- *
- * @param chosen the input `aws-region`, or empty
- */
-export function regionOf(
-  provider: Provider,
-  endpointUrl: string | null,
-  given: { chosen: string; config: Variables; environment: Variables },
-): string | null {
-  const named = (variables: Variables) =>
-    REGION_VARIABLES.map((name) => variables[name]).find((value) => value) ?? null
-  return (
-    (given.chosen || null) ??
-    named(given.config) ??
-    provider.region ??
-    named(given.environment) ??
-    (endpointUrl === null ? null : UNKNOWN_REGION)
-  )
-}
-
-/** The region as environment of the AWS CLI, whichever of its versions reads it. */
-export function regionVariables(region: string | null): Record<string, string> {
-  return region === null ? {} : Object.fromEntries(REGION_VARIABLES.map((name) => [name, region]))
+  return { ...OTHER, name: host }
 }

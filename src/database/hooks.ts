@@ -46,7 +46,12 @@ async function runHook(
   connection: Connection,
   options: HookOptions,
 ): Promise<void> {
-  const { file, args } = hookCommand(hook, options.workspace, process.platform, findBash(options.environment))
+  const { file, args } = hookCommand(
+    hook,
+    options.workspace,
+    process.platform,
+    await findBash(options.environment),
+  )
   const client = clientEnvironment(connection, options.environment)
   const env =
     file === 'psql'

@@ -8,6 +8,7 @@ import { log } from '../report/log.ts'
 import { rowDataFilter } from '../report/neutralise.ts'
 import { hideSecrets } from '../report/secrets.ts'
 import { signalGroup } from './process-group.ts'
+import { isBatchFile, spawnPlan } from './windows-command.ts'
 
 /** How a child ended: exactly one of the three is set. */
 export type Exit = { code: number | null; signal: NodeJS.Signals | null; error: Error | null }
@@ -46,11 +47,13 @@ const children = new Set<Child>()
 
 /** Starts a program, never through a shell. A program that cannot be started ends with `exited.error`. */
 export function startChild(file: string, args: readonly string[], options: ChildOptions): Child {
-  const name = options.name ?? file.replace(/^.*[\\/]/, '').replace(/\.exe$/i, '')
+  const name = options.name ?? file.replace(/^.*[\\/]/, '').replace(/\.(?:exe|cmd|bat)$/i, '')
   const stdio = [options.stdin === 'stream' ? 'pipe' : 'ignore', 'pipe', 'pipe'] as const
   log.debug(`Starting ${[file, ...args].join(' ').slice(0, LONGEST_LINE)}`)
   const started = Date.now()
-  const spawned = spawn(file, args, {
+  const plan = spawnPlan(file, args, { platform: process.platform, comSpec: process.env.ComSpec })
+  const spawned = spawn(plan.file, [...plan.args], {
+    windowsVerbatimArguments: plan.windowsVerbatimArguments,
     env: options.env,
     cwd: options.cwd,
     stdio: [...stdio],
@@ -73,7 +76,9 @@ export function startChild(file: string, args: readonly string[], options: Child
     },
     tail,
     kill: (signal) => {
-      if (options.group && spawned.pid !== undefined) signalGroup(spawned.pid, signal)
+      // A batch file of Windows runs in cmd.exe, and the program that it started is a child of that.
+      const isTree = options.group || (process.platform === 'win32' && isBatchFile(file))
+      if (isTree && spawned.pid !== undefined) signalGroup(spawned.pid, signal)
       else spawned.kill(signal)
     },
   }

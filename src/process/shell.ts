@@ -1,6 +1,5 @@
-import { existsSync } from 'node:fs'
-import { delimiter, isAbsolute, join } from 'node:path'
 import type { Environment } from './environment.ts'
+import { findOnPath } from './find-program.ts'
 
 /** What `bash -e` is, for PowerShell 7.4 and later: without it only the last command decides whether a hook failed. */
 const STOP_AT_ERRORS = "$ErrorActionPreference = 'Stop'; $PSNativeCommandUseErrorActionPreference = $true;"
@@ -18,9 +17,7 @@ export function shellCommand(
     : { file: 'sh', args: ['-e', '-c', command] }
 }
 
-/** Whether there is a bash on PATH; a container of Alpine has none. */
-export function findBash({ PATH = '' }: Environment): boolean {
-  return PATH.split(delimiter).some(
-    (directory) => isAbsolute(directory) && existsSync(join(directory, 'bash')),
-  )
+/** Whether bash is on PATH; a container of Alpine does not have it. */
+export async function findBash(environment: Environment): Promise<boolean> {
+  return (await findOnPath('bash', environment)) !== null
 }

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
 import { posix } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { dropDatabase, lookAtServer, openMaintenance } from '../database/server.ts'
 import { openDoor } from '../database/swap.ts'
 import { crossOut, type Pending, readPending } from '../leftovers.ts'
 import { endGroup } from '../process/process-group.ts'
+import { removeTree } from '../process/remove-tree.ts'
 import { log } from '../report/log.ts'
 import { manifestKey } from '../storage/keys.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -58,7 +58,7 @@ async function removeData(storage: Storage, keys: readonly string[]): Promise<vo
 /** An AWS CLI that outlived us makes the folder anew that it downloads into; it takes a second to begin. */
 async function removeFile(path: string): Promise<void> {
   for (let times = 0; times < 5; times++) {
-    await rm(path, { recursive: true, force: true })
+    await removeTree(path)
     await wait(2000)
     if (!existsSync(path)) return
   }

@@ -1,6 +1,6 @@
 import { Aws } from '../aws/cli.ts'
 import { DatabaseToken, type TokenListener, tokenRequest } from '../aws/database-token.ts'
-import { providerOf, regionOf } from '../aws/s3-providers.ts'
+import { givenRegion } from '../aws/region.ts'
 import type { Connection } from '../database/connection/connection.ts'
 import { lacksPassword, needsDatabase } from '../inputs/rules.ts'
 import { mask } from '../inputs/secrets-in-inputs.ts'
@@ -21,8 +21,7 @@ const LISTENER: TokenListener = {
 export async function openDatabaseTokens(context: Context): Promise<WithTokens> {
   const { inputs, environment } = context
   if (!inputs.rdsIamAuth || !needsDatabase(inputs)) return { context, [Symbol.dispose]: () => undefined }
-  const given = { chosen: inputs.awsRegion, config: inputs.s3Config, environment }
-  const region = regionOf(providerOf(null), null, given)
+  const region = givenRegion({ chosen: inputs.awsRegion, config: inputs.s3Config, environment })
   const plan = (input: string, connection: Connection | null) =>
     connection && lacksPassword(connection)
       ? { connection, request: tokenRequest(input, connection, region) }

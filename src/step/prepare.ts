@@ -1,9 +1,10 @@
 import { resolve } from 'node:path'
-import { checkReach } from '../aws/check-endpoint.ts'
+import { checkEndpoint } from '../aws/check-endpoint.ts'
 import { Aws, awsVariables } from '../aws/cli.ts'
 import { awsEndpoint, endpointOf, isProxied } from '../aws/endpoint.ts'
 import { expiryWarning } from '../aws/expiry.ts'
-import { type Provider, providerOf, regionOf } from '../aws/s3-providers.ts'
+import { storeRegion } from '../aws/region.ts'
+import { type Provider, providerOf } from '../aws/s3-providers.ts'
 import type { Connection } from '../database/connection/connection.ts'
 import type { Command, Inputs } from '../inputs/inputs.ts'
 import { log } from '../report/log.ts'
@@ -14,12 +15,7 @@ import { s3Storage } from '../storage/s3/s3-storage.ts'
 import type { Place, Storage } from '../storage/storage.ts'
 import { awsWarnings, provideAwsCli } from '../tools/aws/provide-aws-cli.ts'
 import { currentEnvironment, type ToolOptions } from '../tools/options.ts'
-import {
-  clientWarnings,
-  type PostgresClient,
-  type PostgresNeed,
-  provideClient,
-} from '../tools/postgres/provide-client.ts'
+import { type PostgresClient, type PostgresNeed, provideClient } from '../tools/postgres/provide-client.ts'
 import type { Context } from './context.ts'
 
 /** What the inputs say about finding and installing programs. */
@@ -48,15 +44,13 @@ async function openS3(context: Context, location: { bucket: string; prefix: stri
   const variables = awsVariables(environment, inputs.s3Config)
   const endpointUrl = inputs.s3EndpointUrl ?? endpointOf(variables)
   const provider = providerOf(endpointUrl)
-  const region = regionOf(provider, endpointUrl, {
-    chosen: inputs.awsRegion,
-    config: inputs.s3Config,
-    environment,
-  })
+  const given = { chosen: inputs.awsRegion, config: inputs.s3Config, environment }
+  const region = storeRegion(given, provider.region, provider.defaultRegion)
+  const setting = inputs.s3EndpointUrl ? 's3-endpoint-url' : endpointUrl ? 'AWS_ENDPOINT_URL' : 'aws-region'
   const [cli] = await Promise.all([
     provideAwsCli({ ...toolOptions(context), release: inputs.awsCli }),
     actsAsRole(context) ? context.role.open() : undefined,
-    isProxied(variables) ? undefined : checkReach(endpointUrl ?? awsEndpoint(region), signal),
+    isProxied(variables) ? undefined : checkEndpoint(endpointUrl ?? awsEndpoint(region), setting, signal),
   ])
   const checksum = checksumMode(inputs, provider)
   const downloads = DOWNLOADS.includes(inputs.command)
@@ -115,11 +109,9 @@ export function prefixOf({ inputs }: Context): string {
   return inputs.dumpKey === 'latest' ? '' : inputs.dumpKey
 }
 
-/** The client programs that fit a server, with a warning about known holes. */
-export async function openClient(context: Context, need: PostgresNeed): Promise<PostgresClient> {
-  const client = await provideClient(need, toolOptions(context))
-  for (const warning of clientWarnings(client)) log.warning(warning)
-  return client
+/** Returns the client programs that fit a server. */
+export function openClient(context: Context, need: PostgresNeed): Promise<PostgresClient> {
+  return provideClient(need, toolOptions(context))
 }
 
 /** The connection that the rules have made sure of. */

@@ -1,16 +1,17 @@
+import { ask } from '../process/ask.ts'
 import { type Child, describeExit, type Exit, succeeded } from '../process/child.ts'
 import { pick, toolEnvironment } from '../process/environment.ts'
 import { run } from '../process/run.ts'
 import type { ToolEnvironment, ToolOptions } from './options.ts'
 
-/** What to run, as data, so that plans can be compared in tests. */
+/** A command as data, so that tests can compare plans. */
 export type Command = {
   file: string
   args: readonly string[]
   /** Needs root: runs under `sudo -n` when we are not root. */
   asRoot?: boolean
   env?: Readonly<Record<string, string>>
-  /** Default 60; a package manager on a slow mirror gets more. */
+  /** 60 by default; a package manager on a slow mirror needs more. */
   timeoutSeconds?: number
 }
 
@@ -29,7 +30,7 @@ export function withSudo(command: Command, isRoot: boolean): Command {
   }
 }
 
-/** Runs a short command silently. Only a cancelled run throws; a timeout is a failure like any other. */
+/** Runs a short command without showing its output. It throws only when the step is cancelled; a timeout is a failure. */
 export async function runCommand(
   command: Command,
   { environment, signal }: Pick<ToolOptions, 'signal'> & { environment: ToolEnvironment },
@@ -40,11 +41,7 @@ export async function runCommand(
   try {
     const { exit, stdout, child } = await run(file, args, {
       name: command.file,
-      env: {
-        ...toolEnvironment(environment.env),
-        ...pick(environment.env, (name) => PROXY.test(name)),
-        ...command.env,
-      },
+      env: environmentOf(command, environment),
       onErrorLine: () => false,
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     })
@@ -56,7 +53,30 @@ export async function runCommand(
   }
 }
 
-/** Package managers say the cause first and the consequence last, so a single line would not do. */
+/** As `runCommand`, for a question that is answered at once: it is not cancelled, and nothing limits its time. */
+export async function askCommand(command: Command, environment: ToolEnvironment): Promise<CommandResult> {
+  try {
+    const { exitCode, stdout, stderr } = await ask(
+      command.file,
+      command.args,
+      environmentOf(command, environment),
+    )
+    if (exitCode === 0) return { ok: true, stdout }
+    return { ok: false, reason: `${command.file} ended with exit code ${exitCode}: ${stderr.trim()}` }
+  } catch (error) {
+    return { ok: false, reason: (error as Error).message }
+  }
+}
+
+function environmentOf({ env }: Command, environment: ToolEnvironment): Record<string, string> {
+  return {
+    ...toolEnvironment(environment.env),
+    ...pick(environment.env, (name) => PROXY.test(name)),
+    ...env,
+  }
+}
+
+/** Package managers name the cause first and the consequence last, so the reason has several lines. */
 function reasonOf(child: Child, exit: Exit): string {
   const said = child.tail.slice(-3).map((line) => line.trim())
   return [`${child.name} ${describeExit(exit)}`, ...said].join(': ').replace(/\.$/, '')

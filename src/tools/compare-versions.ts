@@ -8,7 +8,7 @@ export function compareVersions(a: string, b: string): number {
   return 0
 }
 
-/** Whether `version` lies in a closed range. */
+/** Whether `version` is in a range, which includes both ends. */
 export function isBetween(version: string, oldest: string, newest: string): boolean {
   return compareVersions(version, oldest) >= 0 && compareVersions(version, newest) <= 0
 }

@@ -4,23 +4,23 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { ToolOptions } from './options.ts'
 
-/** Milliseconds that the connection and every next byte may take, so that a machine without internet falls back soon. */
-const PATIENCE = 10_000
+/** How long the connection and each next byte may take; a machine without internet must fall back soon. */
+const STALL_TIMEOUT_MS = 10_000
 
 /**
- * Downloads a file, from the mirror where there is one. Fewer or more bytes than Content-Length says, a stall, and any status but 200 are errors.
- * A proxy named by the environment is used (`HTTPS_PROXY`, `NO_PROXY`; needs Node 24.14).
+ * Downloads a file, from the mirror if there is one. A length that differs from Content-Length, a stall, and any status
+ * but 200 are errors. A proxy named by the environment is used (`HTTPS_PROXY`, `NO_PROXY`; needs Node 24.14).
  */
 export async function download(
   original: string,
   file: string,
   { environment, signal, downloadBaseUrl }: Pick<ToolOptions, 'environment' | 'signal' | 'downloadBaseUrl'>,
-  patience = PATIENCE,
+  stallTimeout = STALL_TIMEOUT_MS,
 ): Promise<void> {
   const url = mirrored(original, downloadBaseUrl)
   const stalled = new AbortController()
-  const stall = () => stalled.abort(new Error(`nothing came for ${patience / 1000} s`))
-  const timer = setTimeout(stall, patience)
+  const stall = () => stalled.abort(new Error(`no data arrived for ${stallTimeout / 1000} s`))
+  const timer = setTimeout(stall, stallTimeout)
   const restoreProxy = http.setGlobalProxyFromEnv?.(environment.env as Record<string, string>)
   try {
     const response = await fetch(url, {
@@ -40,14 +40,14 @@ export async function download(
 }
 
 /**
- * The address of something on a mirror: `https://host/path` is below the mirror's own address as `host/path`, which is
- * what `wget --force-directories` makes and what a reverse proxy can serve for all hosts alike.
+ * The address of a file on a mirror. The mirror has `https://host/path` below its own address as `host/path`, which is
+ * the layout of `wget --force-directories`; a reverse proxy can serve it with one rule for all hosts.
  */
 export function mirrored(url: string, mirror: string | null): string {
   return mirror === null ? url : `${mirror.replace(/\/+$/, '')}/${url.replace(/^https?:\/\//, '')}`
 }
 
-/** fetch says `fetch failed`; the reason is inside. */
+/** `fetch` only says `fetch failed`; the innermost cause has the reason. */
 function rootCause(error: unknown): string {
   let cause = error
   while (cause instanceof Error && cause.cause) cause = cause.cause

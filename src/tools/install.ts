@@ -1,7 +1,7 @@
-import { type Command, runCommand } from './command.ts'
+import { askCommand, type Command, runCommand, withSudo } from './command.ts'
 import type { ToolOptions } from './options.ts'
 
-/** One way to install something. The commands follow each other; `cleanup` runs whatever happened to them. */
+/** One way to install something. The commands run one after the other; `cleanup` runs in any case. */
 export type Attempt = {
   /** For the log: `Debian package postgresql-client-16`. */
   name: string
@@ -9,11 +9,14 @@ export type Attempt = {
   cleanup?: readonly Command[]
 }
 
+/** The result of an installation: what was wanted, or the reason why each attempt failed. */
+export type Installation<T> = { found: T } | { failures: readonly string[] }
+
 let last: Promise<unknown> = Promise.resolve()
 
 /**
- * One installation after the other: the two tools are looked for at the same time, and every package manager has a lock for
- * which the second would wait in vain, or not at all (apk).
+ * Runs one installation after the other. A step looks for both tools at the same time, and every package manager has a
+ * lock: the second one would wait for it too long, or not at all (apk).
  */
 export function oneAtATime<T>(work: () => Promise<T>): Promise<T> {
   const result = last.then(work)
@@ -21,44 +24,41 @@ export function oneAtATime<T>(work: () => Promise<T>): Promise<T> {
   return result
 }
 
-/** Tries one way after the other until `find` finds what was wanted. Adds to `failures` what went wrong. */
+/** Makes one attempt after the other until `find` finds what was wanted. */
 export async function tryInOrder<T>(
   attempts: readonly Attempt[],
   options: ToolOptions,
   find: () => Promise<T | undefined>,
-  failures: string[],
-): Promise<T | undefined> {
+): Promise<Installation<T>> {
   const refusal = await refusalOfRoot(attempts, options)
-  if (refusal) {
-    failures.push(refusal)
-    return undefined
-  }
+  if (refusal) return { failures: [refusal] }
+  const failures: string[] = []
   for (const attempt of attempts) {
     options.log(`Installing ${attempt.name} …`)
     const failure = await runAttempt(attempt, options)
-    // A failed command may still have left what we need, and a good one may not have brought it.
+    // A failed command may still have installed the program, and a successful one may have installed another version.
     const found = await find()
     if (found) {
-      options.log(`Installed ${attempt.name}, whose signature or digest the package manager checks`)
-      return found
+      options.log(`Installed ${attempt.name}; the package manager checked its signature or digest`)
+      return { found }
     }
-    failures.push(`${attempt.name}: ${failure ?? 'installed, but it does not serve'}`)
+    failures.push(`${attempt.name}: ${failure ?? 'it was installed, but it cannot be used'}`)
     options.log(failures.at(-1)!)
   }
-  return undefined
+  return { failures }
 }
 
-/** Why we may not do what needs root, asked once instead of failing at every attempt. */
+/** Why commands that need root cannot run. It is asked once, so that not every attempt fails. */
 async function refusalOfRoot(
   attempts: readonly Attempt[],
-  options: ToolOptions,
+  { environment }: ToolOptions,
 ): Promise<string | undefined> {
   const needed = attempts.some(({ commands }) => commands.some(({ asRoot }) => asRoot))
-  if (!needed || options.environment.isRoot) return undefined
-  const sudo = await runCommand({ file: 'true', args: [], asRoot: true }, options)
+  if (!needed || environment.isRoot) return undefined
+  const sudo = await askCommand(withSudo({ file: 'true', args: [], asRoot: true }, false), environment)
   return sudo.ok
     ? undefined
-    : `packages need root, and sudo without a password does not work here (${sudo.reason})`
+    : `installing packages needs root, and sudo does not work here without a password (${sudo.reason})`
 }
 
 async function runAttempt(attempt: Attempt, options: ToolOptions): Promise<string | undefined> {
@@ -69,7 +69,7 @@ async function runAttempt(attempt: Attempt, options: ToolOptions): Promise<strin
     }
     return undefined
   } finally {
-    // Also after a cancel, so without its signal.
+    // The clean-up runs after a cancellation too, so it does not get the signal.
     for (const command of attempt.cleanup ?? [])
       await runCommand(command, { environment: options.environment })
   }

@@ -1,9 +1,9 @@
-/** The machine that we look at. Everything about it is a value, so that a test can describe another one. */
+/** A machine. Everything about it is a value, so that a test can describe another one. */
 export type ToolEnvironment = {
   platform: NodeJS.Platform
   arch: string
   env: NodeJS.ProcessEnv
-  /** Where the file system starts: `/`, or a folder that plays one. */
+  /** The root of the file system: `/`, or a folder that stands for it in a test. */
   root: string
   /** Whether commands that need root may run as they are; otherwise they run under `sudo -n`. */
   isRoot: boolean
@@ -12,7 +12,7 @@ export type ToolEnvironment = {
 export type ToolOptions = {
   installTools: 'auto' | 'never'
   postgresVersion: number | 'auto'
-  /** A mirror of what we download; the package repositories that the machine already has are its own affair. */
+  /** A mirror of everything that is downloaded; the package repositories of the machine stay as they are. */
   downloadBaseUrl: string | null
   log: (line: string) => void
   warn: (line: string) => void

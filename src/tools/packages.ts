@@ -3,8 +3,8 @@ import type { Attempt } from './install.ts'
 import type { PackageManager } from './system.ts'
 
 /**
- * apt as a script runs it: no questions, no extras, patient with another apt that holds the lock (a fresh machine
- * updates itself), and not patient with a mirror that does not answer.
+ * apt-get for scripts: it asks no questions, waits for another apt that holds the lock (a fresh machine updates itself),
+ * and gives up soon on a mirror that does not answer.
  */
 export function aptGet(args: readonly string[]): Command {
   const options = [
@@ -31,7 +31,7 @@ export function aptInstall(...packages: string[]): Command {
 
 const PACKAGE_TIMEOUT = 600
 
-/** Installs a package the way its system does it. For apt, a second attempt follows with fresh package lists. */
+/** Installs a package with its package manager. For apt, a second attempt follows with fresh package lists. */
 export function packageAttempts(manager: PackageManager, packageName: string): Attempt[] {
   const name = `${packageName} (${manager})`
   switch (manager) {
@@ -51,12 +51,12 @@ export function packageAttempts(manager: PackageManager, packageName: string): A
   }
 }
 
-/** A command of a package manager, with the time such things take. */
+/** A command of a package manager, which may take minutes. */
 export function asRoot(file: string, ...args: string[]): Command {
   return { file, args, asRoot: true, timeoutSeconds: PACKAGE_TIMEOUT }
 }
 
-/** Copies a file of ours to a place of the system, where everybody may read it. */
+/** Copies a file to a folder of the system, readable for everybody. */
 export function placeFile(source: string, target: string): Command {
   return asRoot('install', '-D', '-m', '644', source, target)
 }

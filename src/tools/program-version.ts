@@ -2,20 +2,21 @@ import { stat } from 'node:fs/promises'
 import { runCommand } from './command.ts'
 import type { ToolEnvironment } from './options.ts'
 
-/** By file as it is now: an installation may replace one. Only answers, because what does not work may be mended. */
+/** Answers by file and its last change. Failures are not cached: the program may be installed or repaired later in the step. */
 const answers = new Map<string, string>()
 
 /**
- * What a program prints about its version, or null when it does not work. A step looks for programs several times, and
- * asks each one only once.
+ * Returns what a program prints about its version, or null when it does not work. A step looks for programs several times,
+ * but starts each one only once.
  */
 export async function askVersion(
   program: string,
   timeoutSeconds: number,
   environment: ToolEnvironment,
 ): Promise<string | null> {
-  const { ino, ctimeNs } = await stat(program, { bigint: true })
-  const identity = `${program} ${ino} ${ctimeNs}`
+  const file = await stat(program, { bigint: true }).catch(() => null)
+  if (!file?.isFile()) return null
+  const identity = `${program} ${file.ino} ${file.ctimeNs}`
   const known = answers.get(identity)
   if (known !== undefined) return known
   const result = await runCommand({ file: program, args: ['--version'], timeoutSeconds }, { environment })

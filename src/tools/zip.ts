@@ -4,8 +4,8 @@ import { promisify } from 'node:util'
 import { crc32, inflateRaw } from 'node:zlib'
 
 /**
- * As much of zip (PKWARE APPNOTE) as it takes to unpack what a vendor published, on machines that have neither `unzip`
- * nor Python, as small containers are.
+ * The part of zip (PKWARE APPNOTE) that is needed to unpack the AWS CLI in small containers, which have neither `unzip`
+ * nor Python.
  */
 
 const FIRST_ENTRY = 0x04034b50
@@ -14,14 +14,18 @@ const DIRECTORY_ENTRY = 0x02014b50
 const DIRECTORY_ENTRY_SIZE = 46
 const END_RECORD = 'PK\x05\x06'
 const END_RECORD_SIZE = 22
-const LONGEST_COMMENT = 65_535
+const MAX_COMMENT_SIZE = 65_535
 
 const STORED = 0
 const DEFLATED = 8
 const ENCRYPTED = 1
+/** The rights of a file that are kept: nobody but its owner may change a program. */
+const FILE_MODES = 0o755
 /** The type of a file in Unix's `st_mode`, and that of a symbolic link. */
 const FILE_TYPE = 0o170000
 const SYMBOLIC_LINK = 0o120000
+
+const FOLDER = { recursive: true, mode: FILE_MODES }
 
 const inflate = promisify(inflateRaw)
 
@@ -37,31 +41,31 @@ type Entry = {
 
 /**
  * Throws unless a file is a zip from its first to its last byte: it starts with an entry, ends with the end record and
- * its comment, and has room for the central directory that the record tells of (4.3.16). A download that was cut is
- * none, nor is a login page.
+ * its comment, and has room for the central directory that the record describes (4.3.16). A truncated download and a
+ * login page are not.
  */
 export async function assertWholeZip(file: string): Promise<void> {
   await using handle = await open(file)
   await readDirectory(handle)
 }
 
-/** Unpacks all of a zip below a folder. @throws when it is damaged, or when an entry would land elsewhere. */
+/** Unpacks a zip below a folder. @throws when it is damaged, or when an entry would be written outside of the folder. */
 export async function unzip(file: string, folder: string): Promise<void> {
   await using handle = await open(file)
   for (const entry of entriesOf(await readDirectory(handle))) {
     const path = join(folder, safeName(entry.name))
-    if (entry.name.endsWith('/')) await mkdir(path, { recursive: true })
+    if (entry.name.endsWith('/')) await mkdir(path, FOLDER)
     else {
-      await mkdir(dirname(path), { recursive: true })
-      await put(entry, path, await contentOf(handle, entry))
+      await mkdir(dirname(path), FOLDER)
+      await writeEntry(entry, path, await contentOf(handle, entry))
     }
   }
 }
 
-/** Makes a file, or a link to what lies in the folder as well. What is there already is never written over. */
-async function put({ name, mode }: Entry, path: string, content: Buffer): Promise<void> {
+/** Writes a file, or a link to another file of the folder. An existing file is never overwritten. */
+async function writeEntry({ name, mode }: Entry, path: string, content: Buffer): Promise<void> {
   if ((mode & FILE_TYPE) !== SYMBOLIC_LINK) {
-    return writeFile(path, content, { mode: mode & 0o777 || 0o644, flag: 'wx' })
+    return writeFile(path, content, { mode: mode & FILE_MODES || 0o644, flag: 'wx' })
   }
   const target = content.toString()
   safeName(posix.join(posix.dirname(name), target))
@@ -69,7 +73,7 @@ async function put({ name, mode }: Entry, path: string, content: Buffer): Promis
   await symlink(target, path)
 }
 
-/** Bytes of a file, fewer at its end. */
+/** Reads bytes of a file, fewer at its end. */
 async function read(handle: FileHandle, position: number, length: number): Promise<Buffer> {
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position)
   return buffer.subarray(0, bytesRead)
@@ -79,8 +83,8 @@ async function readDirectory(handle: FileHandle): Promise<Buffer> {
   const { size } = await handle.stat()
   const first = await read(handle, 0, 4)
   if (first.length < 4 || first.readUInt32LE() !== FIRST_ENTRY)
-    throw new Error(`the download is no zip (${size} bytes)`)
-  const start = Math.max(0, size - END_RECORD_SIZE - LONGEST_COMMENT)
+    throw new Error(`the download is not a zip file (${size} bytes)`)
+  const start = Math.max(0, size - END_RECORD_SIZE - MAX_COMMENT_SIZE)
   const tail = await read(handle, start, size - start)
   const at = tail.lastIndexOf(END_RECORD, undefined, 'latin1')
   const record = at < 0 ? undefined : tail.subarray(at)
@@ -116,11 +120,11 @@ function entriesOf(directory: Buffer): Entry[] {
   return entries
 }
 
-/** A relative name, if it has no way out of the folder. */
+/** @returns the name. @throws when it leads out of the folder */
 function safeName(name: string): string {
   const parts = name.replace(/\/$/, '').split('/')
-  const strange = parts.some((part) => ['', '.', '..'].includes(part)) || /[\\:\0]/.test(name)
-  if (strange) throw damaged(name)
+  const isUnsafe = parts.some((part) => ['', '.', '..'].includes(part)) || /[\\:\0]/.test(name)
+  if (isUnsafe) throw damaged(name)
   return parts.join('/')
 }
 

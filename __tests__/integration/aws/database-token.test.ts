@@ -69,7 +69,7 @@ test('what a token needs is said before any program starts', async () => {
   )
   failed(
     await dump(`postgres://postgres@${rds.host}:${rds.port}/shop`, { 'aws-region': 'eu-central-1' }),
-    /takes over TLS only: add sslmode=verify-full .* to database-url/,
+    /accepts over TLS only: add sslmode=verify-full .* to database-url/,
   )
 })
 

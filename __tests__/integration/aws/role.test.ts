@@ -114,11 +114,11 @@ describe('a role', { concurrency: false }, () => {
     await using place = await sts()
     const list = (more: Inputs, env: Record<string, string>) =>
       runAction(bench.inputs('list', 's3', '', asRole(place, more)), { env })
-    failed(await list({}, {}), /needs the OIDC token of the job.*permissions: id-token: write/)
+    failed(await list({}, {}), /needs an OIDC token.*permissions: id-token: write/)
     const denied = { ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'wrong' }
     failed(
       await list({}, { ...place.jobEnv, ...denied }),
-      /GitHub gave no OIDC token, which aws-role-to-assume needs: .*401/,
+      /GitHub did not give this job an OIDC token, which aws-role-to-assume needs: .*401/,
     )
     const stranger = { 'aws-role-to-assume': 'arn:aws:iam::123456789012:role/other' }
     failed(await list(stranger, place.jobEnv), /role's trust policy does not admit this job/)

@@ -132,11 +132,11 @@ test('a storage that cannot answer is an error and no empty list', async () => {
   const { s3 } = bench
   const wrong = s3.config.replace(/(AWS_SECRET_ACCESS_KEY=).*/, '$1wrong-secret-access-key')
   const cases: [Record<string, string>, RegExp][] = [
-    [{ 's3-config': wrong }, /signature was refused.*AWS_SECRET_ACCESS_KEY/],
+    [{ 's3-config': wrong }, /signature was rejected.*AWS_SECRET_ACCESS_KEY/],
     [{ 'storage-location': 's3://nobodys-bucket/' }, /bucket .* does not exist/],
     [
       { 's3-endpoint-url': 'http://127.0.0.1:9', 's3-config': `${s3.config}\nAWS_MAX_ATTEMPTS=1` },
-      /Cannot reach the store at 127.0.0.1:9: nobody listens/,
+      /Cannot reach the store at 127.0.0.1:9: no server listens/,
     ],
   ]
   const runs = cases.map(async ([inputs, says]) => failed(await bench.run('list', 's3', '', inputs), says))

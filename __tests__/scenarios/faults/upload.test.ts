@@ -175,5 +175,5 @@ test('a bucket that is not there, a key that is wrong', async () => {
     bench.run('dump', 's3', 'app', { 's3-config': wrong }),
   ])
   await harm.assertHarmless(runs[0], /bucket of storage-location does not exist/)
-  await harm.assertHarmless(runs[1], /signature was refused/, { secrets: ['wrong-canary-2'] })
+  await harm.assertHarmless(runs[1], /signature was rejected/, { secrets: ['wrong-canary-2'] })
 })

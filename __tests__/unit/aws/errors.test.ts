@@ -67,7 +67,7 @@ test('what the AWS CLI complains of is explained, whatever its version', () => {
     [
       'An error occurred (400) when calling the HeadObject operation: Bad Request',
       '400',
-      /expired credentials, or a wrong region/,
+      /whether the credentials have expired, and aws-region/,
     ],
     [
       'You must specify a region. You can also configure your region by running "aws configure".',
@@ -92,7 +92,7 @@ test('what the AWS CLI complains of is explained, whatever its version', () => {
     [
       'Partial credentials found in env, missing: AWS_SECRET_ACCESS_KEY',
       'NoCredentials',
-      /half of the credentials/,
+      /credentials are incomplete/,
     ],
     ['The config profile (shop) could not be found', 'NoProfile', /profile/],
     [
@@ -119,5 +119,73 @@ test('what the AWS CLI complains of is explained, whatever its version', () => {
     const explained = explainAws(stderr)
     assert.equal(explained.code, code, stderr)
     assert.match(explained.sentence, sentence)
+  }
+})
+
+test('an error names the service that it is about, and its own settings', () => {
+  const store = 'http://127.0.0.1:9000'
+  const unreachable = (url: string) => `Could not connect to the endpoint URL: "${url}"`
+  const cases: [string, string | null, RegExp][] = [
+    [
+      unreachable(`${store}/bucket?list-type=2`),
+      store,
+      /reach the store at 127\.0\.0\.1:9000; check s3-endpoint-url/,
+    ],
+    [unreachable('http://bucket.minio:9000/'), 'http://minio:9000', /reach the store at bucket\.minio:9000;/],
+    [unreachable('https://b.s3.eu-west-1.amazonaws.com/k'), null, /reach the store at b\.s3\.eu-west-1/],
+    [unreachable('https://s3-fips.us-east-2.amazonaws.com/b'), null, /reach the store at s3-fips/],
+    [
+      unreachable('https://sts.eu-west-1.amazonaws.com/'),
+      store,
+      /reach AWS STS at sts\.eu-west-1\.amazonaws\.com; check aws-region/,
+    ],
+    [unreachable('https://sts.eu-west-1.amazonaws.com/'), null, /reach AWS STS /],
+    [
+      unreachable('https://portal.sso.eu-west-1.amazonaws.com/x'),
+      store,
+      /reach AWS IAM Identity Center .*sso_region/,
+    ],
+    [unreachable('https://rds.eu-west-1.amazonaws.com/'), null, /reach Amazon RDS /],
+    [unreachable('https://kms.eu-west-1.amazonaws.com/'), store, /reach AWS KMS /],
+    [
+      unreachable('http://127.0.0.1:9001/'),
+      store,
+      /reach an AWS service at 127\.0\.0\.1:9001; check the variables AWS_ENDPOINT_URL/,
+    ],
+    [
+      'Connect timeout on endpoint URL: "https://sts.amazonaws.com/"',
+      store,
+      /reach AWS STS at sts\.amazonaws\.com/,
+    ],
+    [
+      'Read timeout on endpoint URL: "https://sts.amazonaws.com/"',
+      store,
+      /^the connection to AWS STS at sts\.amazonaws\.com was cut$/,
+    ],
+    [
+      `Read timeout on endpoint URL: "${store}/b"`,
+      store,
+      /^the connection to the store at 127\.0\.0\.1:9000 was cut$/,
+    ],
+    [
+      'SSL validation failed for https://sts.amazonaws.com/ [SSL: CERTIFICATE_VERIFY_FAILED]',
+      store,
+      /certificate of AWS STS /,
+    ],
+    [
+      'An error occurred (ServiceUnavailable) when calling the AssumeRoleWithWebIdentity operation: x',
+      store,
+      /^AWS STS is unavailable/,
+    ],
+    [
+      'An error occurred (ServiceUnavailable) when calling the PutObject operation: x',
+      store,
+      /^the store is unavailable/,
+    ],
+  ]
+  for (const [stderr, storeUrl, sentence] of cases) {
+    const explained = explainAws(stderr, storeUrl).sentence
+    assert.match(explained, sentence)
+    if (!/the store/.test(sentence.source)) assert.doesNotMatch(explained, /s3-endpoint-url|the store/)
   }
 })

@@ -38,8 +38,8 @@ const FAULTS: [string, RequestListener, RegExp][] = [
     },
     /other side closed|aborted|terminated/,
   ],
-  ['nothing at all', () => undefined, /nothing came for 0\.2 s/],
-  ['a stall', (_, response) => response.writeHead(200).write('begin'), /nothing came for 0\.2 s/],
+  ['nothing at all', () => undefined, /no data arrived for 0\.2 s/],
+  ['a stall', (_, response) => response.writeHead(200).write('begin'), /no data arrived for 0\.2 s/],
 ]
 
 for (const [name, answer, reason] of FAULTS) {

@@ -6,9 +6,7 @@ import { type Command, withSudo } from '../../../src/tools/command.ts'
 import { mirrored } from '../../../src/tools/download.ts'
 import type { Attempt } from '../../../src/tools/install.ts'
 import { aptAttempts, majorsInPolicy, pgdgSource } from '../../../src/tools/postgres/postgres-apt.ts'
-import { dnfAttempts, pgdgAttempt, pgdgRepository } from '../../../src/tools/postgres/postgres-dnf.ts'
 import { namedAttempts } from '../../../src/tools/postgres/postgres-install.ts'
-import { extractCommand, newestRelease } from '../../../src/tools/postgres/postgres-windows.ts'
 import { type SignedKind, vendorCheck } from '../../../src/tools/proof/vendor-signature.ts'
 
 /** A command as one would type it, without the options that every apt-get has. */
@@ -101,38 +99,15 @@ test('other systems name the major in the package', () => {
   assert.deepEqual(namedAttempts('none', majors), [])
 })
 
-test('dnf: a package of the distribution, a module of it, or the repository of PostgreSQL', () => {
-  assert.deepEqual(plan(dnfAttempts(16)), [
+test('dnf: a package of the distribution, or its module', () => {
+  const attempts = namedAttempts('dnf', { preferred: [16], reserve: [17] })
+  assert.deepEqual(plan(attempts), [
     'dnf -y -q install postgresql16',
     'dnf -y -q module install postgresql:16/client',
+    'dnf -y -q install postgresql17',
+    'dnf -y -q module install postgresql:17/client',
   ])
-  const attempt = pgdgAttempt(17, '/f')
-  assert.deepEqual(plan([attempt]), [
-    'install -D -m 644 /f/key.asc /etc/pki/rpm-gpg/pgclone-action-pgdg.asc' +
-      ' && install -D -m 644 /f/pgdg.repo /etc/yum.repos.d/pgclone-action-pgdg.repo' +
-      ' && dnf -y -q install postgresql17',
-  ])
-  assert.deepEqual(attempt.cleanup?.map(typed), [
-    'rm -f /etc/yum.repos.d/pgclone-action-pgdg.repo /etc/pki/rpm-gpg/pgclone-action-pgdg.asc',
-  ])
-  for (const commands of [...dnfAttempts(16), attempt].map(({ commands }) => commands))
-    assert.ok(commands.every(({ asRoot }) => asRoot))
-})
-
-test('the yum repository is that of the system, and signed by its own key', () => {
-  const text = `[pgclone-action-pgdg]
-name=PostgreSQL 17
-baseurl=https://download.postgresql.org/pub/repos/yum/17/redhat/rhel-9-aarch64
-enabled=1
-gpgcheck=1
-gpgkey=file:///etc/pki/rpm-gpg/pgclone-action-pgdg.asc
-module_hotfixes=1
-`
-  assert.equal(pgdgRepository(17, 9, 'aarch64', null), text)
-  assert.equal(
-    pgdgRepository(17, 9, 'aarch64', 'http://mirror'),
-    text.replace('https://download', 'http://mirror/download'),
-  )
+  for (const { commands } of attempts) assert.ok(commands.every(({ asRoot }) => asRoot))
 })
 
 test('packages of the AWS CLI', () => {
@@ -189,10 +164,10 @@ test('there is no bundle for other platforms', () => {
 })
 
 test('a mirror has every host below its own address', () => {
-  const url = 'https://get.enterprisedb.com/postgresql/x.exe'
+  const url = 'https://awscli.amazonaws.com/x.zip'
   assert.equal(mirrored(url, null), url)
   for (const mirror of ['http://mirror:8081/tools', 'http://mirror:8081/tools/']) {
-    assert.equal(mirrored(url, mirror), 'http://mirror:8081/tools/get.enterprisedb.com/postgresql/x.exe')
+    assert.equal(mirrored(url, mirror), 'http://mirror:8081/tools/awscli.amazonaws.com/x.zip')
   }
 })
 
@@ -218,12 +193,6 @@ const ANSWERS: [SignedKind, string, boolean][] = [
   ['msi', 'NotSigned ', false],
   ['msi', 'HashMismatch CN=x, O="Amazon Web Services, Inc.", L=Seattle', false],
   ['msi', 'Valid CN=Somebody, O=Somebody', false],
-  [
-    'postgresql-installer',
-    'Valid CN=EnterpriseDB Corporation, O=EnterpriseDB Corporation, L=Wilmington, S=Delaware, C=US\r\n',
-    true,
-  ],
-  ['postgresql-installer', 'Valid CN=EnterpriseDB, O=Somebody, C=US', false],
 ]
 
 for (const [kind, answer, genuine] of ANSWERS) {
@@ -231,21 +200,3 @@ for (const [kind, answer, genuine] of ANSWERS) {
     assert.equal(vendorCheck(kind, 'f').expects.test(answer), genuine)
   })
 }
-
-test("EnterpriseDB's installer only unpacks, without asking for an administrator", () => {
-  const command = extractCommand('i.exe', 'C:\\t\\pgsql')
-  assert.equal(
-    typed(command),
-    'i.exe --mode unattended --unattendedmodeui none --extract-only 1 --disable-components pgAdmin,stackbuilder --prefix C:\\t\\pgsql',
-  )
-  assert.deepEqual(command.env, { __COMPAT_LAYER: 'RunAsInvoker' })
-})
-
-test('the newest release of a major on Windows', () => {
-  const releases = JSON.stringify([
-    { major: '16', latestMinor: '14' },
-    { major: '17', latestMinor: '10' },
-  ])
-  assert.equal(newestRelease(releases, 17), '17.10')
-  assert.throws(() => newestRelease(releases, 99), /has no PostgreSQL 99/)
-})

@@ -26,12 +26,12 @@ test('takes a whole zip, with a comment too', async () => {
 
 test('refuses one that is cut at any byte', async () => {
   for (let length = 0; length < whole.length; length += 1) {
-    await assert.rejects(check(whole.subarray(0, length)), /no zip|not complete/, `cut at ${length}`)
+    await assert.rejects(check(whole.subarray(0, length)), /not a zip file|not complete/, `cut at ${length}`)
   }
 })
 
 test('refuses one with something before, behind or missing in the middle', async () => {
-  await assert.rejects(check(Buffer.concat([Buffer.from('MZ'), whole])), /no zip/)
+  await assert.rejects(check(Buffer.concat([Buffer.from('MZ'), whole])), /not a zip file/)
   await assert.rejects(check(Buffer.concat([whole, Buffer.from('x')])), /not complete/)
   await assert.rejects(check(Buffer.concat([whole.subarray(0, 100), whole.subarray(150)])), /not complete/)
 })
@@ -39,7 +39,7 @@ test('refuses one with something before, behind or missing in the middle', async
 test('refuses a login page', async () => {
   await assert.rejects(
     check(Buffer.from(`<html>${'please sign in '.repeat(20)}</html>`)),
-    /no zip \(\d+ bytes\)/,
+    /not a zip file \(\d+ bytes\)/,
   )
 })
 

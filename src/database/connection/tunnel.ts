@@ -55,8 +55,8 @@ export class Tunnel implements AsyncDisposable {
   readonly #broken = new AbortController()
   #ending = false
 
-  private constructor({ command, env, cwd, signal }: TunnelOptions) {
-    const { file, args } = shellCommand(command, process.platform, findBash(env))
+  private constructor({ command, env, cwd, signal }: TunnelOptions, hasBash: boolean) {
+    const { file, args } = shellCommand(command, process.platform, hasBash)
     this.#child = startChild(file, args, { name: 'tunnel', env, cwd, group: true })
     const pid = this.#child.pid ?? 0
     const identity = processIdentity(pid)
@@ -74,7 +74,7 @@ export class Tunnel implements AsyncDisposable {
       )
     }
     log.info(`Opening the tunnel: ${options.command}`)
-    const tunnel = new Tunnel(options)
+    const tunnel = new Tunnel(options, await findBash(options.env))
     try {
       await tunnel.#untilAnswered(options)
       return tunnel

@@ -1,9 +1,10 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { SplitArchive, type SplitOptions, type Way } from '../../archive/archive.ts'
 import { notePending } from '../../leftovers.ts'
 import { endChild } from '../../process/child.ts'
+import { removeTree } from '../../process/remove-tree.ts'
 import { pour, type Sink } from '../../process/transfer.ts'
 import { formatQuantity } from '../../report/format.ts'
 import { log } from '../../report/log.ts'
@@ -140,7 +141,7 @@ async function keepSchema(
   return {
     schema: path,
     remove: async () => {
-      await rm(place, { recursive: true, force: true })
+      await removeTree(place)
       forget()
     },
   }

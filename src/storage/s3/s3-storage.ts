@@ -1,8 +1,9 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
-import { type Aws, AwsError, awsFailure } from '../../aws/cli.ts'
+import { type Aws, AwsError } from '../../aws/cli.ts'
 import { notePending } from '../../leftovers.ts'
 import { endChild, succeeded } from '../../process/child.ts'
+import { removeTree } from '../../process/remove-tree.ts'
 import type { Source } from '../../process/transfer.ts'
 import { type Storage, TakenError } from '../storage.ts'
 import { deleteObjects } from './delete.ts'
@@ -72,7 +73,7 @@ async function readTexts(
     ])
     return await readFolder(folder, below, new Set(keys))
   } finally {
-    await rm(folder, { recursive: true, force: true })
+    await removeTree(folder)
     forget()
   }
 }
@@ -132,7 +133,7 @@ function download(aws: Aws, source: string): Source {
     stream: child.stdout,
     finish: async () => {
       const exit = await child.exited
-      if (!succeeded(exit)) throw awsFailure(child, exit, 's3 cp (download)')
+      if (!succeeded(exit)) throw aws.failure(child, exit, 's3 cp (download)')
     },
     // Unlike an upload, a download may be ended by SIGTERM at any moment; SIGINT can hang while the reader is blocked.
     abort: () =>

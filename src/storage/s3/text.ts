@@ -1,6 +1,7 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { notePending } from '../../leftovers.ts'
+import { removeTree } from '../../process/remove-tree.ts'
 
 /** A text as a file, for as long as the work with it takes: the AWS CLI reads bodies from files only. */
 export async function withTextFile<Result>(
@@ -15,7 +16,7 @@ export async function withTextFile<Result>(
     await writeFile(path, text, { mode: 0o600 })
     return await work(path)
   } finally {
-    await rm(folder, { recursive: true, force: true })
+    await removeTree(folder)
     forget()
   }
 }

@@ -1,7 +1,7 @@
 import { totalmem } from 'node:os'
 import { Writable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
-import { type Aws, awsFailure } from '../../aws/cli.ts'
+import type { Aws } from '../../aws/cli.ts'
 import { notePending } from '../../leftovers.ts'
 import { type Child, endChild, succeeded } from '../../process/child.ts'
 import type { Sink } from '../../process/transfer.ts'
@@ -104,7 +104,7 @@ export class S3Upload implements Sink {
     const target = `s3://${options.bucket}/${options.prefix}${key}`
     this.#child = options.aws.start(uploadArguments(options, target, plan), { stdin: 'stream' })
     this.stream = limited(this.#child.stdin, plan)
-    this.died = this.#child.exited.then((exit) => awsFailure(this.#child, exit, 's3 cp (upload)'))
+    this.died = this.#child.exited.then((exit) => options.aws.failure(this.#child, exit, 's3 cp (upload)'))
   }
 
   async commit(): Promise<void> {

@@ -1,13 +1,13 @@
 import type { ToolEnvironment } from '../options.ts'
 
-/** What AWS publishes for a platform, and how to check it and take it apart without root and without its installer. */
+/** What AWS publishes for a platform. */
 export type AwsBundle = {
-  /** Where AWS has it; a mirror has it below its own address. */
+  /** Its address at AWS; a mirror has it below its own address. */
   url: string
   kind: 'zip' | 'pkg' | 'msi'
 }
 
-/** Where the program is in an unpacked bundle. Windows names the folder of Program Files in its own ways. */
+/** Where the program is in an unpacked bundle. On Windows the name of the Program Files folder varies. */
 export const AWS_PROGRAMS: Partial<Record<NodeJS.Platform, readonly string[]>> = {
   linux: ['aws/dist/aws'],
   darwin: ['aws-cli.pkg/Payload/aws-cli/aws'],

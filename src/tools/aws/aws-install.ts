@@ -2,18 +2,19 @@ import { join, relative } from 'node:path'
 import { type Command, runCommand } from '../command.ts'
 import { download } from '../download.ts'
 import type { Attempt } from '../install.ts'
+import { matching } from '../matching.ts'
 import type { ToolEnvironment, ToolOptions } from '../options.ts'
 import { packageAttempts } from '../packages.ts'
-import { matching } from '../search-path.ts'
 import type { PackageManager } from '../system.ts'
 import { moveIntoPlace, withStaging } from '../tool-directory.ts'
+import { isTrusted } from '../trusted-folder.ts'
 import { unzip } from '../zip.ts'
 import { AWS_PROGRAMS, type AwsBundle, awsBundle } from './aws-bundle.ts'
 import { inspectAws } from './aws-search.ts'
 import { assertGenuine, assertRunsOn } from './aws-verify.ts'
 import type { AwsCli } from './aws-version.ts'
 
-/** The package of each system, for musl and for machines that do not reach AWS's download server. */
+/** The package of each package manager, for musl and for machines that cannot reach AWS's download server. */
 const PACKAGES: Record<PackageManager, readonly string[]> = {
   apt: ['awscli'],
   apk: ['aws-cli'],
@@ -27,24 +28,29 @@ export function awsPackageAttempts(manager: PackageManager): Attempt[] {
   return PACKAGES[manager].flatMap((name) => packageAttempts(manager, name))
 }
 
-/** How the platform unpacks an installer package without installing it: no registry, no rights needed. */
+/** How the platform unpacks an installer package without installing it, which needs neither the registry nor root. */
 export function unpackCommand(kind: 'pkg' | 'msi', file: string, folder: string): Command {
   return kind === 'pkg'
     ? { file: 'pkgutil', args: ['--expand-full', file, folder], timeoutSeconds: 300 }
     : { file: 'msiexec', args: ['/a', file, '/qn', `TARGETDIR=${folder}`], timeoutSeconds: 300 }
 }
 
+/** An installer package may hold files that a group can write, and nobody else may change programs. */
+function protectCommand(folder: string): Command {
+  return { file: '/bin/chmod', args: ['-R', 'go-w', folder] }
+}
+
 /** What to install: the input `aws-cli-version`. */
 export type AwsRelease = {
   /** As in `2.38.1`. */
   version: string
-  /** Hex SHA-256 of the bundle for this platform, where the user pinned it. */
+  /** Hex SHA-256 of the bundle for this platform, or null when the user did not pin it. */
   sha256: string | null
 }
 
 /**
- * Downloads, checks and unpacks the official bundle, and moves it into our tool directory once it has answered
- * `--version`. Its installer is not used: it only copies the folder and links the program.
+ * Downloads, checks and unpacks the official bundle, and moves it into the tool directory once it has answered
+ * `--version`. Its installer is not used, because it only copies the folder and links the program.
  */
 export async function installAwsBundle(release: AwsRelease, options: ToolOptions): Promise<AwsCli> {
   const { environment, log } = options
@@ -59,15 +65,16 @@ export async function installAwsBundle(release: AwsRelease, options: ToolOptions
     await inspectRelease(program, release, environment)
     const home = join(directory, 'aws-cli', release.version, environment.arch)
     const installed = join(home, relative(unpacked, program))
-    // Another job on this runner may have been faster, and runs it by now.
-    const theirs = await inspectAws(installed, environment)
+    // Another job on this runner may have installed it meanwhile, and may be running it.
+    const theirs = (await isTrusted(directory, installed)) && (await inspectAws(installed, environment))
     if (theirs) return theirs
     await moveIntoPlace(unpacked, home)
+    if (!(await isTrusted(directory, installed))) throw new Error(`another user can change ${home}`)
     return inspectRelease(installed, release, environment)
   })
 }
 
-/** @throws when the program does not run, or is of another version: an old one is signed as well. */
+/** @throws when the program does not run, or is of another version: old versions are signed too. */
 async function inspectRelease(
   program: string,
   { version }: AwsRelease,
@@ -89,10 +96,11 @@ async function unpack(
   else {
     const result = await runCommand(unpackCommand(kind, file, folder), options)
     if (!result.ok) throw new Error(`it could not be unpacked: ${result.reason}`)
+    if (kind === 'pkg') await runCommand(protectCommand(folder), options)
   }
   const { platform, arch } = options.environment
   const [program] = await matching(folder, AWS_PROGRAMS[platform] ?? [])
-  if (!program) throw new Error('the bundle holds no aws program')
+  if (!program) throw new Error('the bundle does not contain the aws program')
   if (kind === 'zip') await assertRunsOn(arch, program)
   return program
 }

@@ -1,7 +1,7 @@
 /**
  * The public key of the AWS CLI Team, which signs the official Linux bundles, as printed in the AWS CLI install guide
- * (https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html). AWS re-dates it over time; the
- * fingerprint stays, and it alone decides (see `signature.ts`).
+ * (https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html). AWS extends its expiry date over time;
+ * the fingerprint stays the same, and only the fingerprint is compared (see `openpgp.ts`).
  */
 export const AWS_CLI_KEY = {
   fingerprint: 'FB5DB77FD5C118B80511ADA8A6310ACC4672475C',

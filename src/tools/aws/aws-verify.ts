@@ -12,12 +12,13 @@ import type { AwsBundle } from './aws-bundle.ts'
 import { AWS_CLI_KEY } from './aws-key.ts'
 
 /**
- * Throws unless a download is whole and proven to be what AWS published: nothing of it may be started before. A SHA-256
- * that the user gave decides alone; else the signature does, that of the platform or the detached one beside a zip.
+ * Proves that a download is complete and that AWS published it; nothing of it may be started before. A SHA-256 that the
+ * user gave is the only proof; without one, the signature is: that of the platform, or the detached one beside a zip.
  *
  * @param sha256 hex, or null when none was given
- * @param folder takes the signature
- * @returns what proved it, for the log
+ * @param folder receives the signature
+ * @returns the proof, for the log
+ * @throws an Error that says what is wrong with the download
  */
 export async function assertGenuine(
   bundle: AwsBundle,
@@ -30,13 +31,13 @@ export async function assertGenuine(
     await assertDigest(file, sha256)
     return 'the SHA-256 in aws-cli-version'
   }
-  if (bundle.kind !== 'zip') return assertVendorSigned(file, bundle.kind, options)
+  if (bundle.kind !== 'zip') return assertVendorSigned(file, bundle.kind, options.environment)
   const signature = join(folder, 'bundle.sig')
   await download(`${bundle.url}.sig`, signature, options)
   try {
     await assertSigned(file, await readFile(signature), AWS_CLI_KEY)
   } catch (error) {
-    throw new Error(`its signature is not good: ${(error as Error).message}`, { cause: error })
+    throw new Error(`its signature is not valid: ${(error as Error).message}`, { cause: error })
   }
   return `the PGP signature of the AWS CLI Team (${AWS_CLI_KEY.fingerprint})`
 }
@@ -51,7 +52,7 @@ async function assertDigest(file: string, expected: string): Promise<void> {
 /** `e_machine` of the ELF header (elf.h). */
 const ELF_MACHINES: Record<string, number> = { x64: 62, arm64: 183 }
 
-/** Throws unless a Linux program is one for this processor: what is not is never started. */
+/** @throws unless a program is a Linux program for this processor: no other one may be started. */
 export async function assertRunsOn(arch: string, program: string): Promise<void> {
   await using handle = await open(program)
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(20), 0, 20, 0)

@@ -9,7 +9,7 @@ export type AwsCli = {
   supportsConditionalPut: boolean
 }
 
-/** From what `aws --version` prints: `aws-cli/2.38.1 Python/3.13.4 Linux/…`. Null when it is something else. */
+/** Reads what `aws --version` prints: `aws-cli/2.38.1 Python/3.13.4 Linux/…`. Returns null for anything else. */
 export function parseAwsVersion(path: string, output: string): AwsCli | null {
   const version = /^aws-cli\/(\d+\.\d+\.\d+)/m.exec(output)?.[1]
   if (!version) return null
@@ -18,15 +18,15 @@ export function parseAwsVersion(path: string, output: string): AwsCli | null {
   return { path, version, major, supportsConditionalPut }
 }
 
-/** The oldest v1 that we use; from here on it knows AWS_ENDPOINT_URL as v2 does. */
+/** The oldest v1 that is used: from this version on it knows AWS_ENDPOINT_URL, as v2 does. */
 const OLDEST_V1 = '1.29.0'
 
-/** From 2.23.0 `s3 cp` adds checksums, and only from here on it can be told not to (aws-cli, pull request 9238). */
+/** In these versions `s3 cp` adds checksums and ignores the setting that turns them off (aws-cli, pull request 9238). */
 const IGNORES_CHECKSUM_SETTING = ['2.23.0', '2.23.5'] as const
-/** With urllib3 2, until aws-cli's pull request 10622. */
+/** These versions use urllib3 2 and lack aws-cli's pull request 10622. */
 const GIVES_UP_DOWNLOADS = ['2.32.32', '2.38.0'] as const
 
-/** What makes one CLI better than another, in this order; of those alike, the newest. */
+/** What makes one CLI better than another, in this order; among equals the newest is the best. */
 const ABILITIES: readonly ((cli: AwsCli) => boolean)[] = [
   (cli) => cli.supportsConditionalPut,
   (cli) => !isBetween(cli.version, ...IGNORES_CHECKSUM_SETTING),
@@ -34,7 +34,7 @@ const ABILITIES: readonly ((cli: AwsCli) => boolean)[] = [
   (cli) => !isBetween(cli.version, ...GIVES_UP_DOWNLOADS),
 ]
 
-/** The one that can do most, of those that are not too old. */
+/** Chooses the CLI with the most abilities, among those that are not too old. */
 export function chooseAws(clis: readonly AwsCli[]): AwsCli | undefined {
   return clis.filter(({ version }) => compareVersions(version, OLDEST_V1) >= 0).sort(byAbilities)[0]
 }
@@ -44,10 +44,10 @@ function byAbilities(a: AwsCli, b: AwsCli): number {
   return able ? Number(able(b)) - Number(able(a)) : compareVersions(b.version, a.version)
 }
 
-/** What the CLI is wanted for, as far as it decides which flaws matter. */
+/** What the CLI is used for, as far as it decides which flaws matter. */
 export type AwsUse = { downloads: boolean; checksum: 'when_supported' | 'when_required' }
 
-/** What is known to be wrong with this version, for this use, with the version that mends it. */
+/** The known flaws of this version for this use, with the version that fixes them. */
 export function awsWarnings({ version, major }: AwsCli, { downloads, checksum }: AwsUse): string[] {
   const warnings: string[] = []
   if (major < 2) {

@@ -1,4 +1,4 @@
-import { oneAtATime, tryInOrder } from '../install.ts'
+import { type Installation, oneAtATime, tryInOrder } from '../install.ts'
 import type { ToolOptions } from '../options.ts'
 import { readSystem } from '../system.ts'
 import { type AwsRelease, awsPackageAttempts, installAwsBundle } from './aws-install.ts'
@@ -9,14 +9,14 @@ export type { AwsRelease } from './aws-install.ts'
 export { type AwsCli, awsWarnings } from './aws-version.ts'
 
 export type AwsOptions = ToolOptions & {
-  /** What to install when there is none. */
+  /** What to install when no AWS CLI works. */
   release: AwsRelease
 }
 
 const BY_HAND =
   'Install AWS CLI 2 before this step (https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html)'
 
-/** The best AWS CLI at hand; installs one when there is none that works. Logs which one it is. */
+/** Returns the best AWS CLI of this machine, and logs which one it is; installs one when none works. */
 export async function provideAwsCli(options: AwsOptions): Promise<AwsCli> {
   const find = async () => chooseAws(await findAwsClis(options.environment))
   const cli = (await find()) ?? (await install(options, find))
@@ -29,25 +29,27 @@ async function install(options: AwsOptions, find: () => Promise<AwsCli | undefin
   if (options.installTools === 'never') {
     throw new Error(`${missing} install-tools is never. ${BY_HAND}, or set install-tools to auto.`)
   }
-  const failures: string[] = []
   const system = await readSystem(options.environment)
-  const cli =
-    // The bundles are built for glibc; Alpine's package is built for musl.
-    (system.packageManager === 'apk' ? undefined : await installOfficial(options, failures)) ??
-    (await oneAtATime(() => tryInOrder(awsPackageAttempts(system.packageManager), options, find, failures)))
-  if (cli) return cli
+  // The bundles are built for glibc; Alpine's package is built for musl.
+  const official: Installation<AwsCli> =
+    system.packageManager === 'apk' ? { failures: [] } : await installOfficial(options)
+  if ('found' in official) return official.found
+  const attempts = awsPackageAttempts(system.packageManager)
+  const packaged = await oneAtATime(() => tryInOrder(attempts, options, find))
+  if ('found' in packaged) return packaged.found
+  const failures = [...official.failures, ...packaged.failures]
   throw new Error(`${missing} Installing it on ${system.name} failed: ${failures.join('; ')}. ${BY_HAND}.`)
 }
 
-async function installOfficial(options: AwsOptions, failures: string[]): Promise<AwsCli | undefined> {
+async function installOfficial(options: AwsOptions): Promise<Installation<AwsCli>> {
   const { release, log, signal, warn } = options
   log(`Installing the official AWS CLI ${release.version} …`)
   try {
-    return await installAwsBundle(release, options)
+    return { found: await installAwsBundle(release, options) }
   } catch (error) {
     signal?.throwIfAborted()
-    failures.push(`official bundle ${release.version}: ${(error as Error).message}`)
-    warn(`${failures.at(-1)}. Trying the system's package manager instead.`)
-    return undefined
+    const failure = `official bundle ${release.version}: ${(error as Error).message}`
+    warn(`${failure}. Trying the system's package manager instead.`)
+    return { failures: [failure] }
   }
 }

@@ -20,25 +20,25 @@ export type PostgresNeed = {
 
 export type Choice = { client: PostgresClient; reason: string } | { missing: number; reason: string }
 
-/** The last major whose pg_restore says nothing that a server up to that major does not know. */
+/** The last major whose pg_restore sends no setting that servers up to that major do not know. */
 const LAST_WITHOUT_TRANSACTION_TIMEOUT = 16
 
 /** How many majors above the first fitting one are worth trying to install. */
 const NEWER_MAJORS = 2
 
 /**
- * Which client serves which server, measured:
- * - pg_dump refuses a server of a newer major; pg_restore refuses an archive of a newer archive version. This is the
- *   only place that says so: where an archive's header is rewritten on the way, leave `archiveClientMajor` out.
- * - pg_restore 17+ starts with `SET transaction_timeout`, which servers up to 16 do not know. Our restore lets that one
- *   error pass, so it is the second choice and not forbidden.
+ * The oldest client that can do the work. The rules, as measured:
+ * - pg_dump refuses a server of a newer major; pg_restore refuses an archive of a newer archive version. Only this
+ *   function knows it: where an archive's header is rewritten on the way, leave `archiveClientMajor` out.
+ * - pg_restore 17 and newer start with `SET transaction_timeout`, which servers up to 16 do not know. The restore
+ *   tolerates that one error, so these clients are the second choice.
  * - pg_restore has no upper limit for the server: an older one loads into a newer server, as the last choice.
  */
 function oldestUsable(need: PostgresNeed): number {
   return need.purpose === 'dump' ? need.serverMajor : (need.archiveClientMajor ?? 0)
 }
 
-/** How well a major serves, higher is better, or null for not at all. */
+/** How well a major fits; higher is better, null means that it cannot be used. */
 function fitness(major: number, need: PostgresNeed): number | null {
   if (major < oldestUsable(need)) return null
   if (major < need.serverMajor) return major - 1000
@@ -47,11 +47,11 @@ function fitness(major: number, need: PostgresNeed): number | null {
   return major
 }
 
-/** The majors worth installing, best first. `reserve` serve too, but not before other sources were tried. */
-export function majorsToInstall(
-  need: PostgresNeed,
-  requested: number | 'auto',
-): { preferred: number[]; reserve: number[] } {
+/** Majors to install, best first. Those in `reserve` are the last choice, after all sources of the preferred ones. */
+export type WantedMajors = { preferred: number[]; reserve: number[] }
+
+/** The majors worth installing. */
+export function majorsToInstall(need: PostgresNeed, requested: number | 'auto'): WantedMajors {
   if (requested !== 'auto') return { preferred: [requested], reserve: [] }
   const first = Math.max(oldestUsable(need), need.serverMajor)
   const last = LAST_WITHOUT_TRANSACTION_TIMEOUT
@@ -98,7 +98,7 @@ function reasonFor(major: number, need: PostgresNeed, requested: number | 'auto'
   if (requested !== 'auto') return `postgres-version: ${requested}, for ${server}`
   if (major < need.serverMajor) return `older than ${server}, but pg_restore loads into newer servers`
   if (need.serverMajor <= LAST_WITHOUT_TRANSACTION_TIMEOUT && major > LAST_WITHOUT_TRANSACTION_TIMEOUT) {
-    return `newer than wanted for ${server}: there is no client ${need.serverMajor} to ${LAST_WITHOUT_TRANSACTION_TIMEOUT}`
+    return `newer than ideal for ${server}: no client from ${need.serverMajor} to ${LAST_WITHOUT_TRANSACTION_TIMEOUT} was found`
   }
   return `fits ${server}`
 }

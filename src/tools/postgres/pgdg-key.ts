@@ -1,7 +1,7 @@
 /**
  * The public key of PostgreSQL's apt repository, without the signatures of third parties
- * (https://wiki.postgresql.org/wiki/Apt, https://www.postgresql.org/media/keys/ACCC4CF8.asc). It is embedded so that no
- * key is ever fetched and believed in the same breath.
+ * (https://wiki.postgresql.org/wiki/Apt, https://www.postgresql.org/media/keys/ACCC4CF8.asc). It is embedded,
+ * because a downloaded key would prove nothing.
  */
 export const PGDG_KEY = {
   fingerprint: 'B97B0AFCAA1A47F044F244A07FCC7D46ACCC4CF8',

@@ -1,17 +1,18 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { runCommand } from '../command.ts'
 import { mirrored } from '../download.ts'
 import type { Attempt } from '../install.ts'
 import type { ToolOptions } from '../options.ts'
 import { APT_UPDATE, aptGet, aptInstall, asRoot, packageAttempts, placeFile } from '../packages.ts'
+import { withStaging } from '../tool-directory.ts'
+import type { WantedMajors } from './choose-client.ts'
 import { PGDG_KEY } from './pgdg-key.ts'
 
 const KEY_FILE = '/etc/apt/keyrings/pgclone-action-pgdg.asc'
 const SOURCE_FILE = '/etc/apt/sources.list.d/pgclone-action-pgdg.list'
 
-/** PostgreSQL's own apt repository (https://wiki.postgresql.org/wiki/Apt), trusted with its own key only. */
+/** The source line of PostgreSQL's own apt repository (https://wiki.postgresql.org/wiki/Apt), which only its own key may sign. */
 export function pgdgSource(codename: string, mirror: string | null): string {
   const repository = mirrored('https://apt.postgresql.org/pub/repos/apt', mirror)
   return `deb [signed-by=${KEY_FILE}] ${repository} ${codename}-pgdg main\n`
@@ -24,17 +25,13 @@ export function majorsInPolicy(policy: string): number[] {
 }
 
 /**
- * The ways to get a client with apt, best first: a fitting major of the distribution, the best major of PostgreSQL's
- * repository, and only then a major of the distribution that serves less well.
+ * The ways to get a client with apt, best first: a preferred major of the distribution, the best major of PostgreSQL's
+ * repository, and then another major of the distribution.
  *
- * @param available majors that the configured repositories hold.
- * @param folder    holds the key and the source list, as `writePgdgFiles` made it.
+ * @param available majors that the configured repositories have
+ * @param folder    holds the key and the source list, as `withPgdgFiles` makes them
  */
-export function aptAttempts(
-  majors: { preferred: readonly number[]; reserve: readonly number[] },
-  available: readonly number[],
-  folder: string,
-): Attempt[] {
+export function aptAttempts(majors: WantedMajors, available: readonly number[], folder: string): Attempt[] {
   const packaged = (wanted: readonly number[]) =>
     wanted
       .filter((major) => available.includes(major))
@@ -47,14 +44,14 @@ export function aptAttempts(
   ]
 }
 
-/** Reads the list of PostgreSQL's repository alone: fast, and any failure of it counts, of others none. */
+/** Reads the list of PostgreSQL's repository only, which is fast; no failure of another repository matters. */
 const PGDG_UPDATE = aptGet([
   'update',
   ...['-o', `Dir::Etc::SourceList=${SOURCE_FILE}`, '-o', 'Dir::Etc::SourceParts=-'],
   ...['-o', 'APT::Get::List-Cleanup=0', '-o', 'APT::Update::Error-Mode=any'],
 ])
 
-/** The repository is there only while we install: a key of ours must not clash with one that the user adds later. */
+/** The repository is configured only during the installation, so that it cannot clash with one that the user adds later. */
 function pgdgAttempt(major: number, folder: string): Attempt {
   return {
     name: `postgresql-client-${major} from apt.postgresql.org`,
@@ -69,9 +66,9 @@ function pgdgAttempt(major: number, folder: string): Attempt {
   }
 }
 
-/** Asks apt which of the majors it holds, with fresh package lists when it holds none of the preferred ones. */
+/** Asks apt which of the majors it has, with fresh package lists when it has none of the preferred ones. */
 export async function availableMajors(
-  { preferred, reserve }: { preferred: readonly number[]; reserve: readonly number[] },
+  { preferred, reserve }: WantedMajors,
   options: ToolOptions,
 ): Promise<number[]> {
   const packages = [...preferred, ...reserve].map((major) => `postgresql-client-${major}`)
@@ -88,17 +85,14 @@ export async function availableMajors(
 }
 
 /** Runs `work` with a folder that holds the files of PostgreSQL's repository. */
-export async function withPgdgFiles<T>(
+export function withPgdgFiles<T>(
   codename: string,
-  mirror: string | null,
+  { environment, downloadBaseUrl }: ToolOptions,
   work: (folder: string) => Promise<T>,
 ): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'pgclone-apt-'))
-  try {
+  return withStaging(environment, async (folder) => {
     await writeFile(join(folder, 'key.asc'), PGDG_KEY.armored)
-    await writeFile(join(folder, 'source.list'), pgdgSource(codename, mirror))
-    return await work(folder)
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
+    await writeFile(join(folder, 'source.list'), pgdgSource(codename, downloadBaseUrl))
+    return work(folder)
+  })
 }

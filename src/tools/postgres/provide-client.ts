@@ -1,18 +1,24 @@
 import { compareVersions } from '../compare-versions.ts'
 import { oneAtATime } from '../install.ts'
 import type { ToolOptions } from '../options.ts'
-import { chooseClient, majorsToInstall, type PostgresClient, type PostgresNeed } from './choose-client.ts'
-import { installPostgres, type WantedMajors } from './postgres-install.ts'
+import { readSystem } from '../system.ts'
+import {
+  chooseClient,
+  majorsToInstall,
+  type PostgresClient,
+  type PostgresNeed,
+  type WantedMajors,
+} from './choose-client.ts'
+import { howToInstall, installPostgres } from './postgres-install.ts'
 import { findPostgresClients } from './postgres-search.ts'
 
 export type { PostgresClient, PostgresNeed } from './choose-client.ts'
-export { clientWarnings } from './client-warnings.ts'
 export { findPostgresClients } from './postgres-search.ts'
 
-/** For the first look at a server whose version we do not know yet; any psql serves, so best the one at hand. */
+/** For the first look at a server whose version is not known yet: any psql can do that. */
 const FIRST_LOOK: WantedMajors = { preferred: [16, 17, 18, 15, 14], reserve: [] }
 
-/** The newest client at hand; installs one when there is none. */
+/** Returns the newest client of this machine; installs one when there is none. */
 export async function anyClient(options: ToolOptions): Promise<PostgresClient> {
   const newest = async () => {
     const clients = await findPostgresClients(options.environment)
@@ -23,7 +29,7 @@ export async function anyClient(options: ToolOptions): Promise<PostgresClient> {
   return (await newest()) ?? (await install(wanted, 'none was found', options, newest))
 }
 
-/** The client that fits the need; installs one when none at hand does. Logs which one it is. */
+/** Returns the client that fits the need, and logs which one it is; installs one when no client of this machine fits. */
 export async function provideClient(need: PostgresNeed, options: ToolOptions): Promise<PostgresClient> {
   const choose = async () =>
     chooseClient(await findPostgresClients(options.environment), need, options.postgresVersion)
@@ -48,17 +54,17 @@ async function install<T>(
 ): Promise<T> {
   const major = wanted.preferred[0]!
   const missing = `A PostgreSQL client (pg_dump, pg_restore, psql) is missing: ${reason}.`
-  const byHand =
-    `Install one before this step, for example postgresql-client-${major} on Debian or Ubuntu, ` +
-    `postgresql${major}-client on Alpine, or postgresql@${major} with Homebrew`
+  const system = await readSystem(options.environment)
+  const byHand = `Install one before this step: ${howToInstall(major, system)}`
   if (options.installTools === 'never') {
-    throw new Error(`${missing} install-tools is never. ${byHand}, or set install-tools to auto.`)
+    const orAuto = system.packageManager === 'none' ? '' : ', or set install-tools to auto'
+    throw new Error(`${missing} install-tools is never. ${byHand}${orAuto}.`)
   }
-  const failures: string[] = []
-  // Whoever installed before us may have brought what we want.
-  const found = await oneAtATime(
-    async () => (await find()) ?? installPostgres(wanted, options, find, failures),
-  )
-  if (found) return found
-  throw new Error(`${missing} Installing it failed: ${failures.join('; ')}. ${byHand}.`)
+  const installation = await oneAtATime(async () => {
+    // An installation that this one waited for may have brought the client.
+    const found = await find()
+    return found ? { found } : installPostgres(wanted, options, find)
+  })
+  if ('found' in installation) return installation.found
+  throw new Error(`${missing} Installing it failed: ${installation.failures.join('; ')}. ${byHand}.`)
 }

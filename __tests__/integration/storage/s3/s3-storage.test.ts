@@ -181,7 +181,7 @@ describe('a bucket', { concurrency: 2, skip: cli ? false : 'no AWS CLI on this m
     assert.deepEqual(await storage.list(''), [])
     const stranger = place('absent/', {}, { AWS_SECRET_ACCESS_KEY: 'wrong' }).storage
     await Promise.all([
-      assert.rejects(stranger.list(''), /signature was refused; check AWS_SECRET_ACCESS_KEY/),
+      assert.rejects(stranger.list(''), /signature was rejected; check AWS_SECRET_ACCESS_KEY/),
       assert.rejects(stranger.size(key), /403|forbidden/),
       assert.rejects(stranger.check(), /SignatureDoesNotMatch/),
       assert.rejects(

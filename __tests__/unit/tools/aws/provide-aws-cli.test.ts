@@ -91,14 +91,18 @@ const canary = (machine: Machine) =>
 
 const BAD_BUNDLES: [string, (machine: Machine) => Buffer, RegExp][] = [
   ['that is cut', () => bundle.subarray(0, bundle.length - 30), /zip is not complete/],
-  ['that is a login page', () => Buffer.from(`<html>${'x'.repeat(200)}</html>`), /is no zip/],
+  ['that is a login page', () => Buffer.from(`<html>${'x'.repeat(200)}</html>`), /is not a zip file/],
   [
     'for another processor',
     () => zipOf({ 'aws/dist/aws': programPrinting(PRINTED, 183) }),
     /is not for x64 Linux/,
   ],
   ['for another system', (machine) => zipOf({ 'aws/dist/aws': canary(machine) }), /is not for x64 Linux/],
-  ['without the program', () => zipOf({ 'gcp/dist/gcp': programPrinting(PRINTED) }), /holds no aws program/],
+  [
+    'without the program',
+    () => zipOf({ 'gcp/dist/gcp': programPrinting(PRINTED) }),
+    /does not contain the aws program/,
+  ],
   [
     'of another version',
     () => zipOf({ 'aws/dist/aws': programPrinting(PRINTED.replace(VERSION, '2.15.0')) }),
@@ -130,8 +134,13 @@ for (const [name, content, reason] of BAD_BUNDLES) {
 const UNPROVEN: [string, Buffer | null, Buffer | null, RegExp][] = [
   ['another digest', Buffer.from('another'), null, /its SHA-256 is [0-9a-f]{64}, and aws-cli-version says/],
   ['no signature', null, null, /\.sig could not be downloaded: .*404/],
-  ['a page for a signature', null, Buffer.from('<html>'), /its signature is not good: it is no OpenPGP data/],
-  ['an empty signature', null, Buffer.alloc(0), /its signature is not good: it is no detached signature/],
+  [
+    'a page for a signature',
+    null,
+    Buffer.from('<html>'),
+    /its signature is not valid: it is not OpenPGP data/,
+  ],
+  ['an empty signature', null, Buffer.alloc(0), /its signature is not valid: it is not a detached signature/],
 ]
 
 for (const [name, pinned, signature, reason] of UNPROVEN) {
@@ -180,7 +189,10 @@ test('a package that is too old does not serve, and every reason is told', async
       error.message,
       /^The AWS CLI is missing: .* on Debian GNU\/Linux 12 \(bookworm\) failed: official bundle/,
     )
-    assert.match(error.message, /awscli \(apt\): installed, but it does not serve; .*fresh package lists/)
+    assert.match(
+      error.message,
+      /awscli \(apt\): it was installed, but it cannot be used; .*fresh package lists/,
+    )
     assert.match(error.message, /Install AWS CLI 2 before this step/)
     return true
   })

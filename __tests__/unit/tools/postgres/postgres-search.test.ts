@@ -8,12 +8,11 @@ import { fakeMachine, type Machine } from '../machine.ts'
 const versions = async ({ options }: Machine) =>
   (await findPostgresClients(options.environment)).map(({ version }) => version)
 
-test('finds the clients of Debian, the yum repository, Alpine, our tool directory and PATH', async () => {
+test('finds the clients of Debian, the yum repository, Alpine and PATH', async () => {
   await using machine = fakeMachine()
   machine.client('usr/lib/postgresql/15/bin', '15.18')
   machine.client('usr/pgsql-16/bin', '16.14')
   machine.client('usr/libexec/postgresql17', '17.10')
-  machine.client('tools/pgclone-action/postgresql/18.4/bin', '18.4')
   const onPath = machine.client('bin', '14.23')
   const clients = await findPostgresClients(machine.options.environment)
   assert.deepEqual(
@@ -22,7 +21,6 @@ test('finds the clients of Debian, the yum repository, Alpine, our tool director
       [15, '15.18'],
       [16, '16.14'],
       [17, '17.10'],
-      [18, '18.4'],
       [14, '14.23'],
     ],
   )

@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { provideAwsCli } from '../../../../src/tools/aws/provide-aws-cli.ts'
-import { PGDG_KEY } from '../../../../src/tools/postgres/pgdg-key.ts'
 import { anyClient, type PostgresNeed, provideClient } from '../../../../src/tools/postgres/provide-client.ts'
 import { fileServer } from '../bundle.ts'
 import { fakeMachine, type Machine } from '../machine.ts'
@@ -69,7 +68,7 @@ test('names what is missing, what is there and what to do when nothing may be in
       error.message,
       /found: 15\.18 in .*\/usr\/lib\/postgresql\/15\/bin\. install-tools is never\./,
     )
-    assert.match(error.message, /postgresql-client-17 on Debian or Ubuntu.*or set install-tools to auto\.$/)
+    assert.match(error.message, /the package postgresql-client-17 .*, or set install-tools to auto\.$/)
     return true
   })
 })
@@ -96,7 +95,7 @@ test("uses PostgreSQL's repository for another major, and takes it away again", 
   const calls = machine.read('calls').trim().split('\n')
   assert.deepEqual(
     calls.map((call) =>
-      call.replace(/^-q -y(?: -o \S+)+ /, 'apt-get ').replace(/\/\S*pgclone-apt-\w+/, 'TEMP'),
+      call.replace(/^-q -y(?: -o \S+)+ /, 'apt-get ').replace(/\/\S*pgclone-action-\w{6}(?=\/)/, 'TEMP'),
     ),
     [
       'apt-get update',
@@ -109,7 +108,7 @@ test("uses PostgreSQL's repository for another major, and takes it away again", 
       'rm -f /etc/apt/sources.list.d/pgclone-action-pgdg.list /etc/apt/keyrings/pgclone-action-pgdg.asc',
     ],
   )
-  assert.equal(existsSync(/(\/\S*pgclone-apt-\w+)/.exec(machine.read('calls'))![1]!), false)
+  assert.equal(existsSync(/(\/\S*pgclone-action-\w{6})\//.exec(machine.read('calls'))![1]!), false)
 })
 
 test("falls back to the distribution's newer client when PostgreSQL's repository fails", async () => {
@@ -118,7 +117,7 @@ test("falls back to the distribution's newer client when PostgreSQL's repository
   const client = await provideClient(dump(15), machine.options)
   assert.equal(client.version, '17.10')
   assert.match(machine.read('calls'), /^rm -f .*pgclone-action-pgdg\.list/m)
-  assert.match(machine.lines.at(-1)!, /newer than wanted for a PostgreSQL 15 server/)
+  assert.match(machine.lines.at(-1)!, /newer than ideal for a PostgreSQL 15 server/)
 })
 
 test('tells every reason when nothing could be installed', async () => {
@@ -141,7 +140,7 @@ test('without root and without sudo it says so at once', async () => {
   machine.program('bin/sudo', 'echo "sudo: a password is required" >&2', 'exit 1')
   await assert.rejects(
     provideClient(dump(15), machine.options),
-    /packages need root, and sudo .*a password is required/,
+    /needs root, and sudo .*a password is required/,
   )
   assert.equal(machine.read('calls'), '')
 })
@@ -206,29 +205,37 @@ test("Fedora's own package is installed", async () => {
   assert.deepEqual(web.requests, [])
 })
 
-test("a rebuild of RHEL asks PostgreSQL's repository only with the key that we know", async () => {
+test('a rebuild of RHEL without a package is told where to get one', async () => {
   await using machine = fakeMachine('rocky')
-  machine.options.environment.arch = 'x64'
-  packageManager(machine, 'dnf', { 18: '18.4' }, (major) => `usr/pgsql-${major}/bin`)
-  machine.program('bin/install', `echo "install $*" >> '${machine.root}/calls'`)
-  const key = '/download.postgresql.org/pub/repos/yum/keys/PGDG-RPM-GPG-KEY-RHEL'
-  await using web = await fileServer({ [key]: PGDG_KEY.armored })
-  const options = { ...machine.options, downloadBaseUrl: web.url }
-  // Another client that serves is still found after that.
-  assert.equal((await provideClient(dump(17), options)).version, '18.4')
-  assert.deepEqual(web.requests, [key])
-  assert.doesNotMatch(machine.read('calls'), /^install /m)
-
-  machine.program('bin/dnf', 'echo "Error: Unable to find a match" >&2', 'exit 1')
-  const other = { ...options, postgresVersion: 16 }
-  await assert.rejects(provideClient(dump(16), other), /KEY-RHEL is the key B97B0AFC\w+ and not D4BF08AE\w+/)
+  machine.program(
+    'bin/dnf',
+    `echo "$*" >> '${machine.root}/calls'`,
+    'echo "Error: Unable to find a match" >&2',
+    'exit 1',
+  )
+  const options = { ...machine.options, postgresVersion: 17 }
+  await assert.rejects(provideClient(dump(16), options), (error: Error) => {
+    assert.match(
+      error.message,
+      /Installing it failed: postgresql17 \(dnf\): dnf ended .*Unable to find a match/,
+    )
+    assert.match(
+      error.message,
+      /Install one before this step: the package postgresql17 \(https:\/\/www\.postgresql\.org\/download\/linux\/redhat\/ has all versions\)\.$/,
+    )
+    return true
+  })
+  assert.equal(
+    machine.read('calls'),
+    '-y -q install postgresql17\n-y -q module install postgresql:17/client\n',
+  )
 })
 
 test('a system that we do not know gets a sentence', async () => {
   await using machine = fakeMachine('unknown')
   await assert.rejects(
     provideClient(dump(16), machine.options),
-    /no way to install it on Slackware 15 that we know/,
+    /this action cannot install it on Slackware 15\. Install one before this step: the programs of/,
   )
 })
 
@@ -255,57 +262,17 @@ test("for the first look the distribution's own client is installed", async () =
   await assert.rejects(anyClient(nothing.options), /is missing: none was found\. install-tools is never/)
 })
 
-const INSTALLER = '/get.enterprisedb.com/postgresql/postgresql-16.14-1-windows-x64.exe'
-const SIGNED = 'Valid CN=EnterpriseDB Corporation, O=EnterpriseDB Corporation, L=Wilmington'
-
-/** A Windows on which powershell says what it is told about signatures, and a mirror with a PostgreSQL installer. */
-async function windows(machine: Machine, signature: string) {
-  machine.options.environment.platform = 'win32'
-  machine.options.environment.arch = 'x64'
-  // What is downloaded on Windows needs no permission to run.
-  machine.program('bin/powershell', `echo '${signature}'`, '/bin/chmod 755 "$PGCLONE_FILE"')
-  for (const name of ['pg_dump', 'pg_restore', 'psql']) {
-    machine.program(`stock/${name}.exe`, `echo "${name} (PostgreSQL) 16.14"`)
-  }
-  // Called as `… --extract-only 1 --disable-components a,b --prefix folder`.
-  const installer = [
-    '#!/bin/sh',
-    `echo "$5 $6" >> '${machine.root}/calls'`,
-    `/bin/mkdir -p "\${10}/bin" && /bin/cp '${machine.root}'/stock/* "\${10}/bin"`,
-  ]
-  return fileServer({
-    '/www.postgresql.org/versions.json': JSON.stringify([{ major: '16', latestMinor: '14' }]),
-    [INSTALLER]: installer.join('\n'),
+for (const installTools of ['auto', 'never'] as const) {
+  test(`on Windows nothing is installed, and the error says what to install (${installTools})`, async () => {
+    await using machine = fakeMachine('debian', { installTools })
+    machine.options.environment.platform = 'win32'
+    await assert.rejects(provideClient(dump(15), machine.options), (error: Error) => {
+      assert.match(error.message, /cannot install it on Windows|install-tools is never/)
+      assert.match(
+        error.message,
+        /postgresql\.org\/download\/windows\/ in C:\\Program Files\\PostgreSQL\\16, or .* PGBIN\.$/,
+      )
+      return true
+    })
   })
 }
-
-test("on Windows it unpacks EnterpriseDB's newest release of the major", async () => {
-  await using machine = fakeMachine()
-  await using web = await windows(machine, SIGNED)
-  const client = await provideClient(dump(15), { ...machine.options, downloadBaseUrl: `${web.url}/` })
-  assert.equal(client.pgDump, join(machine.root, 'tools/pgclone-action/postgresql/16.14/bin/pg_dump.exe'))
-  assert.equal(machine.read('calls'), '--extract-only 1\n')
-  assert.deepEqual(web.requests, ['/www.postgresql.org/versions.json', INSTALLER])
-  assert.ok(machine.lines.some((line) => /16\.14 installer is genuine by .* EnterpriseDB/.test(line)))
-})
-
-test('on Windows an installer that EnterpriseDB did not sign is never started', async () => {
-  for (const signature of ['NotSigned ', 'Valid CN=Mallory, O=Mallory']) {
-    await using machine = fakeMachine()
-    await using web = await windows(machine, signature)
-    const running = provideClient(dump(15), { ...machine.options, downloadBaseUrl: web.url })
-    await assert.rejects(running, /Installing it failed: it is not signed by EnterpriseDB\./)
-    assert.equal(machine.read('calls'), '')
-  }
-})
-
-test('on Windows a failed download is told', async () => {
-  await using machine = fakeMachine()
-  machine.options.environment.platform = 'win32'
-  await using web = await fileServer({ '/www.postgresql.org/versions.json': '[]' })
-  const running = provideClient(dump(15), { ...machine.options, downloadBaseUrl: web.url })
-  await assert.rejects(
-    running,
-    /Installing it failed: versions\.json has no PostgreSQL 16\. Install one before/,
-  )
-})

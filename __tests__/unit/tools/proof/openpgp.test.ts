@@ -75,7 +75,7 @@ test('refuses whatever is not exactly that', { skip }, async (context) => {
 
   await context.test('a signature by somebody else', () =>
     assert.rejects(assertSigned(file, other.signature, signer), {
-      message: `it is no signature of this file by ${signer.fingerprint}`,
+      message: `it is not a signature of this file by ${signer.fingerprint}`,
     }),
   )
   await context.test('a key block that was swapped for another key', () =>
@@ -93,7 +93,7 @@ test('refuses whatever is not exactly that', { skip }, async (context) => {
   await context.test('two signatures', () =>
     assert.rejects(
       assertSigned(file, Buffer.concat([other.signature, signature]), signer),
-      /no detached signature/,
+      /not a detached signature/,
     ),
   )
   await context.test('a signature that is cut at any byte', async () => {
@@ -112,16 +112,19 @@ test('refuses whatever is not exactly that', { skip }, async (context) => {
   })
   await context.test('a file with one byte changed', async () => {
     writeFileSync(file, 'the bundlE')
-    await assert.rejects(assertSigned(file, signature, signer), /no signature of this file/)
+    await assert.rejects(assertSigned(file, signature, signer), /not a signature of this file/)
   })
 })
 
 test('a key or a digest of another kind is refused, not believed', { skip }, async () => {
   await using made = makeFile()
   const curve = sign(made.folder, 'curve', [], 'ed25519')
-  await assert.rejects(assertSigned(made.file, curve.signature, curve), /no RSA key/)
+  await assert.rejects(assertSigned(made.file, curve.signature, curve), /not an RSA key/)
   const weak = sign(made.folder, 'weak', ['--digest-algo', 'sha1'])
-  await assert.rejects(assertSigned(made.file, weak.signature, weak), /no RSA signature of a file with SHA-2/)
+  await assert.rejects(
+    assertSigned(made.file, weak.signature, weak),
+    /not an RSA signature of a file with SHA-2/,
+  )
 })
 
 for (const [name, key] of Object.entries({ AWS_CLI_KEY, PGDG_KEY })) {
