@@ -110,8 +110,10 @@ export class Aws {
 
   /** The error of a command that failed, with a sentence about the cause. */
   failure(child: Child, exit: Exit, what: string): AwsError {
+    const { environment, config, endpointUrl } = this.#options
+    const { AWS_ENDPOINT_URL_STS } = awsVariables(environment, config)
     const detail = child.tail.join('\n')
-    const { code, sentence } = explainAws(detail, this.#options.endpointUrl)
+    const { code, sentence } = explainAws(detail, { store: endpointUrl, sts: AWS_ENDPOINT_URL_STS || null })
     const end = exit.error
       ? `could not be started: ${exit.error.message}`
       : (exit.signal ?? `exit code ${exit.code}`)

@@ -1,4 +1,4 @@
-import { type Service, serviceOf } from './service.ts'
+import { type Endpoints, type Service, serviceOf } from './service.ts'
 
 /** What a user can do about an error code of S3 or STS (AWS: "Error responses" of both API references). */
 const CODES: Readonly<Record<string, string>> = {
@@ -116,14 +116,13 @@ const MESSAGES: readonly [RegExp, string, string | ((peer: Peer) => string)][] =
 /**
  * Explains an error of the AWS CLI.
  *
- * @param stderr   its last lines; codes are matched rather than sentences, which change between versions
- * @param storeUrl the store's endpoint, or null where it is S3 at AWS
+ * @param stderr its last lines; codes are matched rather than sentences, which change between versions
  */
 export function explainAws(
   stderr: string,
-  storeUrl: string | null = null,
+  endpoints: Endpoints = { store: null, sts: null },
 ): { code: string; sentence: string } {
-  const peer = peerOf(stderr, storeUrl)
+  const peer = peerOf(stderr, endpoints)
   const code = /An error occurred \(([\w.]+)\)/.exec(stderr)?.[1] ?? ''
   const operation = /when calling the (\w+) operation/.exec(stderr)?.[1] ?? ''
   const known = DENIED.includes(code)
@@ -140,8 +139,8 @@ export function explainAws(
   return { code, sentence: last?.trim() ?? 'it gave no reason' }
 }
 
-function peerOf(stderr: string, storeUrl: string | null): Peer {
-  const { service, host } = serviceOf(stderr, storeUrl)
+function peerOf(stderr: string, endpoints: Endpoints): Peer {
+  const { service, host } = serviceOf(stderr, endpoints)
   return { ...service, address: host === null ? service.name : `${service.name} at ${host}` }
 }
 

@@ -7,15 +7,17 @@ export type Service = {
 
 const STORE: Service = { name: 'the store', check: 's3-endpoint-url and aws-region' }
 
-/** Other services that one of our commands may lead to, by their host names at AWS and by their operations. */
+/** The addresses that the settings name; null is that of AWS. */
+export type Endpoints = { store: string | null; sts: string | null }
+
+const STS: Service = { name: 'AWS STS', check: 'aws-region, and AWS_ENDPOINT_URL_STS if it is set' }
+
+/** Other services that a command may need, by their host names at AWS and by their operations. */
 const OTHERS: readonly { host: RegExp; operation: RegExp; service: Service }[] = [
   {
     host: /^sts[.-]/,
     operation: /^(?:AssumeRole|GetCallerIdentity|GetSessionToken|GetFederationToken)/,
-    service: {
-      name: 'AWS STS',
-      check: 'aws-region, and AWS_ENDPOINT_URL_STS if it is set',
-    },
+    service: STS,
   },
   {
     host: /^(?:portal\.sso|oidc)\./,
@@ -38,18 +40,15 @@ const S3_HOST = /(?:^|\.)s3[.-].*amazonaws\.com(?:\.cn)?$/
 
 /**
  * The service that a message of the AWS CLI is about: that of the URL in it, else that of the operation, else the store.
- *
- * @param storeUrl the store's endpoint, or null where it is S3 at AWS
  */
-export function serviceOf(
-  stderr: string,
-  storeUrl: string | null,
-): { service: Service; host: string | null } {
+export function serviceOf(stderr: string, endpoints: Endpoints): { service: Service; host: string | null } {
   const operation = /when calling the (\w+) operation/.exec(stderr)?.[1] ?? ''
   const url = parseUrl(/(?:endpoint URL: "|SSL validation failed for )(https?:\/\/[^\s"]+)/.exec(stderr)?.[1])
   const other = OTHERS.find((one) => (url ? one.host.test(url.hostname) : one.operation.test(operation)))
   if (!url) return { service: other?.service ?? STORE, host: null }
-  if (isStore(url, storeUrl)) return { service: STORE, host: url.host }
+  if (isStore(url, endpoints.store)) return { service: STORE, host: url.host }
+  if (endpoints.sts !== null && url.host === parseUrl(endpoints.sts)?.host)
+    return { service: STS, host: url.host }
   return {
     service: other?.service ?? {
       name: 'an AWS service',

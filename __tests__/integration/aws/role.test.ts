@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { assertNothingLeft } from '../../../lab/leftovers.ts'
+import { freePort } from '../../../lab/port.ts'
 import { runAction, runPost, startAction } from '../../../lab/runner/action.ts'
 import type { S3Request } from '../../../lab/s3/request.ts'
 import { toConfig } from '../../../lab/s3/s3.ts'
@@ -124,6 +125,22 @@ describe('a role', { concurrency: false }, () => {
     failed(await list(stranger, place.jobEnv), /role's trust policy does not admit this job/)
     failed(await list({ 's3-config': bench.s3.config }, place.jobEnv), /say both who we are; give one/)
     failed(await list({ 'aws-role-to-assume': 'backup' }, place.jobEnv), /must be the ARN of a role/)
+  })
+
+  test('is not had from an STS that cannot be reached, and the store is not blamed', async () => {
+    await using place = await sts()
+    const nowhere = `http://127.0.0.1:${await freePort()}`
+    const s3Config = toConfig({
+      ...place.env,
+      AWS_EC2_METADATA_DISABLED: 'true',
+      AWS_ENDPOINT_URL_STS: nowhere,
+    })
+    const inputs = bench.inputs('list', 's3', '', asRole(place, { 's3-config': s3Config }))
+    const run = failed(
+      await runAction(inputs, { env: place.jobEnv }),
+      /cannot reach AWS STS at 127\.0\.0\.1:\d+; check aws-region, and AWS_ENDPOINT_URL_STS/,
+    )
+    assert.doesNotMatch(run.errors[0]!, /s3-endpoint-url/)
   })
 
   test('of a killed run leaves a token that the post step removes', async () => {

@@ -148,6 +148,11 @@ test('an error names the service that it is about, and its own settings', () => 
     [unreachable('https://rds.eu-west-1.amazonaws.com/'), null, /reach Amazon RDS /],
     [unreachable('https://kms.eu-west-1.amazonaws.com/'), store, /reach AWS KMS /],
     [
+      unreachable('http://127.0.0.1:9002/'),
+      store,
+      /reach AWS STS at 127\.0\.0\.1:9002; .*AWS_ENDPOINT_URL_STS/,
+    ],
+    [
       unreachable('http://127.0.0.1:9001/'),
       store,
       /reach an AWS service at 127\.0\.0\.1:9001; check the variables AWS_ENDPOINT_URL/,
@@ -184,7 +189,7 @@ test('an error names the service that it is about, and its own settings', () => 
     ],
   ]
   for (const [stderr, storeUrl, sentence] of cases) {
-    const explained = explainAws(stderr, storeUrl).sentence
+    const explained = explainAws(stderr, { store: storeUrl, sts: 'http://127.0.0.1:9002' }).sentence
     assert.match(explained, sentence)
     if (!/the store/.test(sentence.source)) assert.doesNotMatch(explained, /s3-endpoint-url|the store/)
   }
