@@ -1,5 +1,5 @@
 /**
- * `npm run s3-matrix`: runs the built Action against every S3 store that is at hand, over HTTP and TLS, and writes
+ * `npm run s3-matrix`: runs the built action against every S3 server that is installed, over HTTP and TLS, and writes
  * docs/s3-compatibility.md. `--moto COMMAND` says how to start moto's server, `moto_server` by default.
  */
 import { execFile, execFileSync, spawnSync } from 'node:child_process'
@@ -40,7 +40,7 @@ const hasMoto = spawnSync(motoCommand[0]!, [...motoCommand.slice(1), '--help']).
 function stores(): Store[] {
   const both = [false, true]
   const moto = both.map((tls) => ({ name: 'moto', tls, start: () => startMoto(motoCommand, tls) }))
-  if (!hasMoto) console.log('moto_server is not at hand (Debian 13: python3-moto): left out')
+  if (!hasMoto) console.log('moto_server is not installed (Debian 13: python3-moto): left out')
   return [
     ...both.map((tls) => ({ name: 's3rver', tls, start: () => startRver(tls) })),
     ...(hasMoto ? moto : []),
@@ -174,8 +174,10 @@ function write(results: readonly Result[]): void {
   )
   const text = `# S3 compatibility
 
-Written by \`npm run s3-matrix\`, which runs the built Action against every store that is at hand on the developer's machine, here with
-AWS CLI ${cli!.version} and PostgreSQL's client ${execFileSync('pg_dump', ['--version'], { encoding: 'utf8' }).split(' ')[2]!}.
+[← README](../README.md) · [all pages](README.md)
+
+\`npm run s3-matrix\` writes this page. It runs the built action against every S3 server that is installed, here with
+AWS CLI ${cli!.version} and PostgreSQL client ${execFileSync('pg_dump', ['--version'], { encoding: 'utf8' }).split(' ')[2]!}.
 
 ## What was tested
 
@@ -183,23 +185,26 @@ ${line(['Store', 'Over', ...COLUMNS])}
 ${line(COLUMNS.concat('', '').map(() => '---'))}
 ${rows.join('\n')}
 
-- **s3rver** (npm \`@20minutes/s3rver\`) and **moto** (Debian's \`python3-moto\`) are by other authors. The test suite has a double of AWS of its own beside them.
-- Names of dumps have microseconds. Where conditional writes are ignored, two runs that meet in one microsecond could both write a manifest.
-- A dump that the store does not hold byte for byte is refused by a look at its size afterwards, whatever the checksum setting.
-- No account at a provider was used: what is below is from their documentation.
+- **s3rver** (npm \`@20minutes/s3rver\`) and **moto** (Debian's \`python3-moto\`) are independent of this project. The test
+  suite also has an S3 server of its own, which can inject faults.
+- Names of dumps contain microseconds. If a store ignores conditional writes, two runs within the same microsecond could
+  both write a manifest.
+- Whatever the checksum setting, the stored size is compared afterwards, and a dump of another size is refused.
+- No account at a provider was used: what follows is from their documentation.
 
-## Providers that are known by their endpoint
+## Known providers
 
-With \`s3-endpoint-url\` (or \`AWS_ENDPOINT_URL\` in \`s3-config\`). \`aws-region\`, \`AWS_REGION\` in \`s3-config\`, \`s3-checksum\` and a lower
-\`s3-max-parts\` win over the table. All get \`when-required\` checksums and path-style addresses.
+They are recognised by \`s3-endpoint-url\` (or \`AWS_ENDPOINT_URL\` in \`s3-config\`). \`aws-region\`, \`AWS_REGION\` in
+\`s3-config\`, \`s3-checksum\` and a lower \`s3-max-parts\` override the table. All get \`when-required\` checksums and
+path-style addresses.
 
 | Provider | Host | Region | Parts |
 |---|---|---|---|
 ${providers.join('\n')}
-| MinIO, Ceph, SeaweedFS and others | any other | the job's \`AWS_REGION\`, else \`us-east-1\` | 10000 |
+| MinIO, Ceph, SeaweedFS and others | any other | the job's \`AWS_REGION\`, otherwise \`us-east-1\` | 10000 |
 
-Providers that only take the bucket in the host name, such as Alibaba Cloud OSS, are not supported: the AWS CLI needs a setting in its
-configuration file for them.
+Providers that accept the bucket only in the host name, such as Alibaba Cloud OSS, are not supported: the AWS CLI needs
+a setting in its configuration file for them.
 `
   writeFileSync(page, text)
 }

@@ -53,6 +53,43 @@ test('every page, picture and example is reached from the README', () => {
   )
 })
 
+/** A page without code, and without what a script writes. */
+function proseOf(page: string): string {
+  const text = read(page)
+  if (/^<!-- Written by/.test(text)) return ''
+  return text
+    .replace(/^```[\s\S]*?^```/gm, '')
+    .replace(/^<!-- ([\w-]+)(?:: generated)? -->[\s\S]*?^<!-- \/\1 -->/gm, '')
+}
+
+test('prose is wrapped at 120 characters', () => {
+  const isProse = (line: string) => !/^(\||#| *<)/.test(line)
+  const long = pages.flatMap((page) =>
+    proseOf(page)
+      .split('\n')
+      .filter((line) => line.length > 120 && isProse(line))
+      .map((line) => `${page}: ${line}`),
+  )
+  assert.deepEqual(long, [])
+})
+
+test('every file and folder that a page names exists', () => {
+  const named = /`((?:(?:src|lab|bench|__tests__)\/[\w./-]*|scripts\/[\w./-]*\.ts))`/g
+  for (const page of pages) {
+    const paths = [...read(page).matchAll(named)].map(([, path]) => path!)
+    const missing = paths.filter((path) => !existsSync(join(root, path)))
+    assert.deepEqual(missing, [], page)
+  }
+})
+
+test('the architecture lists every folder of the sources, of the laboratory and of the tests', () => {
+  const text = read('docs/architecture.md')
+  const folders = globSync('{src,lab}{,/*,/*/*}/*.ts', { cwd: root }).map(dirname)
+  const tests = globSync('__tests__/*', { cwd: root })
+  const missing = new Set([...folders, ...tests].filter((folder) => !text.includes(`| \`${folder}/\` |`)))
+  assert.deepEqual([...missing], [])
+})
+
 /** All texts of the sources, with what is put into them as `…`. */
 const messages = globSync('src/**/*.ts', { cwd: root })
   .map(read)

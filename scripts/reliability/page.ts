@@ -1,10 +1,10 @@
 import { NOT_COVERED, SCENARIOS } from './scenarios.ts'
 
 export type TestResult = { name: string; passed: boolean }
-/** How many bad inputs were tried, and who was killed how often in the midst of what. */
+/** How many bad inputs were tried, and how often each victim was killed during each operation. */
 export type Counts = { inputs: number; crashes: { during: string; victims: Map<string, number> }[] }
 
-/** The page, of results that were just measured. */
+/** The page, from the results of this run. */
 export function page(results: {
   naive: Map<number, string>
   tests: readonly TestResult[]
@@ -45,20 +45,24 @@ export function page(results: {
 const HEAD = `<!-- Written by "npm run reliability". -->
 # Reliability
 
-What goes wrong around dumps and restores is known. Each scenario below is made to happen, with real PostgreSQL servers,
-the real \`pg_dump\`, \`pg_restore\`, \`psql\` and AWS CLI, and the action exactly as GitHub runs it. After each of them:
+[← README](../README.md) · [all pages](README.md)
+
+What goes wrong with dumps and restores is known. Each scenario below is made to happen, with real PostgreSQL servers, the
+real \`pg_dump\`, \`pg_restore\`, \`psql\` and AWS CLI, and the action exactly as GitHub runs it. After each of them:
 
 1. The step failed with a reason, or its result is proven by comparing hashes.
-2. Nothing that is not a whole dump is taken for one.
+2. An incomplete dump is never taken for a complete one.
 3. The target is the old database or the new one, never a mix.
 4. No upload, staging database, temporary file or program is left, or it is marked and the next run removes it.
-5. No secret and no row of a table shows in any output.
+5. No secret and no row of a table appears in any output.
 
-\`npm test\` runs the tests; \`npm run test:crash -- --rounds 500\` kills for as long as you like; \`npm run reliability\` writes this page.
+\`npm test\` runs the tests; \`npm run test:crash -- --rounds 500\` keeps killing for as long as you like; \`npm run reliability\`
+writes this page.
 `
 
-const BY_HAND = `The pipelines by hand are \`pg_dump -Fc | aws s3 cp - s3://…\` and \`aws s3 cp s3://… - | pg_restore --clean --if-exists --dbname=live\` in
-bash as people write them, played with the same faults on the same machine. What they did is what was measured.`
+const BY_HAND = `The pipelines by hand are \`pg_dump -Fc | aws s3 cp - s3://…\` and
+\`aws s3 cp s3://… - | pg_restore --clean --if-exists --dbname=live\` in bash as people write them, run with the same faults
+on the same machine. The table shows what they did.`
 
 /** Text of a program in a cell of a table. */
 function cell(text: string): string {
@@ -67,7 +71,7 @@ function cell(text: string): string {
 
 function counted({ inputs, crashes }: Counts): string {
   const kills = sum(crashes.flatMap(({ victims }) => [...victims.values()]))
-  return `${number(kills)} kills came at random moments. ${number(inputs)} bad inputs were tried.`
+  return `${number(kills)} processes were killed at random moments. ${number(inputs)} bad inputs were tried.`
 }
 
 const VICTIMS: Readonly<Record<string, string>> = {
@@ -80,13 +84,13 @@ const VICTIMS: Readonly<Record<string, string>> = {
   server: 'The PostgreSQL server',
 }
 
-/** Who was killed how often in the midst of what; empty where a step does not need it. */
+/** How often each victim was killed during each operation; empty where an operation does not need it. */
 function crashTable({ crashes }: Counts): string[] {
   const cells = (victim: string) => crashes.map(({ victims }) => victims.get(victim) ?? '')
   return [
     '## Crashes',
     '',
-    'How often `kill -9` came at a random moment of a step, and the five properties held after one sweep.',
+    'How often a program was killed (`kill -9`) at a random moment of a step; the five properties held after one sweep.',
     '',
     `| Killed | ${crashes.map(({ during }) => during).join(' | ')} |`,
     `|---|${'---|'.repeat(crashes.length)}`,
