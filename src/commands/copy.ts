@@ -61,7 +61,7 @@ type Built = { staging: TemporaryDatabase; result: Pick<Copied, 'method' | 'coun
  */
 async function chooseMethod(context: Context, source: Source, target: Target): Promise<Copied['method']> {
   const same = isSameServer(source.identity, await readIdentity(target.session))
-  if (same && source.connection.database === target.name) {
+  if (same && source.identity.database === target.name) {
     throw new Error(
       `source-database-url and database-url are the same database, "${target.name}" of one server, however they are spelt`,
     )

@@ -1,4 +1,4 @@
-import type { Session } from './connection/session.ts'
+import { identifier, type Session } from './connection/session.ts'
 
 /** `ANALYZE` of several tables in one statement came with PostgreSQL 11. */
 const LISTS = 11
@@ -25,12 +25,13 @@ export async function analyzeDatabase(
 
 /** What `ANALYZE` would look at (get_all_vacuum_rels in vacuum.c), the large among all shares. */
 async function shareTables(session: Session, jobs: number): Promise<string[][]> {
-  const tables = await session.query<{ name: string }>(`
-    SELECT format('%I.%I', n.nspname, c.relname) AS name
+  const tables = await session.query<{ schema: string; name: string }>(`
+    SELECT n.nspname AS schema, c.relname AS name
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't'
     ORDER BY pg_relation_size(c.oid) DESC NULLS LAST`)
   const shares = Array.from({ length: Math.min(jobs, tables.length) }, (): string[] => [])
-  for (const [index, { name }] of tables.entries()) shares[index % shares.length]!.push(name)
+  for (const [index, { schema, name }] of tables.entries())
+    shares[index % shares.length]!.push(`${identifier(schema)}.${identifier(name)}`)
   return shares
 }

@@ -35,7 +35,7 @@ export function createStatement(
     options.push(
       `ENCODING ${literal(locale.encoding)} LC_COLLATE ${literal(locale.collate)} LC_CTYPE ${literal(locale.ctype)}`,
     )
-    if (server.major >= 15) options.push(`LOCALE_PROVIDER ${locale.provider}`)
+    if (server.major >= 15) options.push(`LOCALE_PROVIDER ${literal(locale.provider)}`)
     if (locale.provider === 'icu' && locale.locale) options.push(`ICU_LOCALE ${literal(locale.locale)}`)
     if (locale.provider === 'builtin' && locale.locale)
       options.push(`BUILTIN_LOCALE ${literal(locale.locale)}`)

@@ -61,14 +61,19 @@ export function commentStatement(database: string, comment: string | null): stri
   return `COMMENT ON DATABASE ${identifier(database)} IS ${comment === null ? 'NULL' : literal(comment)}`
 }
 
+/** The privileges of a database (PostgreSQL documentation, "Privileges"): text of the server never becomes SQL. */
+const PRIVILEGES = ['CREATE', 'CONNECT', 'TEMPORARY']
+
 /** Grants are made from nothing: what the owner and PUBLIC have by default may have been taken away. */
 function grantStatements(name: string, owner: string, grants: NonNullable<Properties['grants']>): string[] {
   return [
     `REVOKE ALL ON DATABASE ${name} FROM PUBLIC, ${identifier(owner)}`,
-    ...grants.map(({ grantee, privilege, grantable }) => {
-      const to = grantee === null ? 'PUBLIC' : identifier(grantee)
-      return `GRANT ${privilege} ON DATABASE ${name} TO ${to}${grantable ? ' WITH GRANT OPTION' : ''}`
-    }),
+    ...grants
+      .filter(({ privilege }) => PRIVILEGES.includes(privilege))
+      .map(({ grantee, privilege, grantable }) => {
+        const to = grantee === null ? 'PUBLIC' : identifier(grantee)
+        return `GRANT ${privilege} ON DATABASE ${name} TO ${to}${grantable ? ' WITH GRANT OPTION' : ''}`
+      }),
   ]
 }
 

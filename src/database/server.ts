@@ -108,18 +108,33 @@ export async function lockTarget(session: Session, database: string): Promise<vo
   )
 }
 
-/** What tells one running server from another, whatever name it was reached by. */
-export type Identity = { started: string; systemIdentifier: string | null }
+/** What tells one running server from another, whatever address it was reached by, and the name of the session's database there. */
+export type Identity = { started: string; systemIdentifier: string | null; database: string }
 
-/** What tells one server from another, whatever its address: the cluster's own number and the time of its start. */
+/**
+ * Reads the cluster's own number and the microsecond of its start as numbers, which no setting formats in another way.
+ *
+ * @throws an Error when the server does not say when it started, because then nothing tells it from another
+ */
 export async function readIdentity(session: Session): Promise<Identity> {
-  const [row] = await session.query<{ started: string }>('SELECT pg_postmaster_start_time()::text AS started')
+  const started = session.query<Omit<Identity, 'systemIdentifier'>>(`
+    SELECT (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint::text AS started,
+           current_database() AS database`)
+  const row = await started.then(
+    ([found]) => found!,
+    (error: Error) => {
+      throw new Error(
+        `The server does not tell its role when it started, so that source and target cannot be told apart: ${error.message}. Grant EXECUTE on pg_postmaster_start_time()`,
+        { cause: error },
+      )
+    },
+  )
   // Managed servers may keep this one to themselves.
   const identifier = session.query<{ id: string }>(
     'SELECT system_identifier::text AS id FROM pg_control_system()',
   )
   const systemIdentifier = await identifier.then(([found]) => found!.id).catch(() => null)
-  return { ...row!, systemIdentifier }
+  return { ...row, systemIdentifier }
 }
 
 /** The same running server. A standby has its primary's identifier and started at another microsecond. */

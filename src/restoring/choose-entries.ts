@@ -15,7 +15,7 @@ import {
   providerOfRoles,
 } from '../database/restore/managed-services.ts'
 import { forServer } from '../database/restore/older-server.ts'
-import { isDelicate, readFacts, type TargetFacts } from '../database/restore/target-facts.ts'
+import { readFacts, type TargetFacts } from '../database/restore/target-facts.ts'
 import type { Server } from '../database/server.ts'
 import { log } from '../report/log.ts'
 import type { Context } from '../step/context.ts'
@@ -53,7 +53,6 @@ async function selectFor(
   entries: readonly TocEntry[],
 ): Promise<Pick<Selection, 'entries' | 'leftOut'>> {
   const { inputs } = context
-  if (!isDelicate(entries)) return { entries, leftOut: [] }
   const connection = onDatabase(connectionOf(context), database)
   await using session = await Session.open(connection, { ...context, psql: client.psql })
   const facts = await readFacts(session, server, entries)

@@ -16,9 +16,9 @@ test('a new database never comes from template1, and says only what the server u
   const cases: [number, Locale | null, string | null, string][] = [
     [17, null, null, base],
     [10, libc, null, plain],
-    [15, libc, 'fast "disk"', `${plain} LOCALE_PROVIDER libc TABLESPACE "fast ""disk"""`],
-    [15, { ...icu, locale: `o'x` }, null, `${plain} LOCALE_PROVIDER icu ICU_LOCALE 'o''x'`],
-    [17, builtin, null, `${plain} LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'`],
+    [15, libc, 'fast "disk"', `${plain} LOCALE_PROVIDER 'libc' TABLESPACE "fast ""disk"""`],
+    [15, { ...icu, locale: `o'x` }, null, `${plain} LOCALE_PROVIDER 'icu' ICU_LOCALE 'o''x'`],
+    [17, builtin, null, `${plain} LOCALE_PROVIDER 'builtin' BUILTIN_LOCALE 'C.UTF-8'`],
   ]
   for (const [major, locale, tablespace, sql] of cases) {
     assert.equal(createStatement('a"b', on(major), locale, tablespace), sql)

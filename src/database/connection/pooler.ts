@@ -46,7 +46,7 @@ type Asked = AsyncDisposable & { query<Row>(select: string): Promise<Row[]> }
  */
 export async function sharesServerProcesses(first: Asked, startSecond: () => Asked): Promise<boolean> {
   const ask = async (session: Asked) => {
-    const [row] = await session.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+    const [row] = await session.query<{ pid: number }>('SELECT pg_catalog.pg_backend_pid() AS pid')
     return row!.pid
   }
   const own = await ask(first)

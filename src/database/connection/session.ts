@@ -4,7 +4,10 @@ import type { Environment } from '../../process/environment.ts'
 import { hideSecrets } from '../../report/secrets.ts'
 import { type Connection, clientEnvironment } from './connection.ts'
 import { explainConnection } from './connection-errors.ts'
+import { patternQuery } from './name-pattern.ts'
 import { sharesServerProcesses } from './pooler.ts'
+
+export { identifier, literal } from './literal.ts'
 
 /** A statement that the server refused. `sqlstate` is from PostgreSQL's appendix A and does not depend on a language. */
 export class DatabaseError extends Error {
@@ -16,6 +19,9 @@ export class DatabaseError extends Error {
   }
 }
 
+/** A pattern that `pg_dump` would refuse as well matches nothing. */
+const INVALID_REGULAR_EXPRESSION = '2201B'
+
 /** A database has sessions that would have to end first. */
 export const OBJECT_IN_USE = '55006'
 
@@ -26,6 +32,35 @@ export type SessionOptions = {
   /** Refuses a pooler in transaction mode between us and the server. */
   direct?: boolean
 }
+
+/**
+ * The whole search_path of our sessions: a user of the database may create functions and operators of any name in other
+ * schemas, and they would run with our rights (CVE-2018-1058). In `pg_temp` only relations and types are looked up.
+ */
+const SEARCH_PATH = 'SET search_path = pg_catalog, pg_temp'
+
+/**
+ * The first statements of a session, whatever the role, the database and the server set: no name of ours means something
+ * else, no text has another form, and no time limit ends a session that waits while it holds a lock. The query leaves out
+ * the limits that the server does not know yet.
+ */
+const PROTECTION = [
+  SEARCH_PATH,
+  'SET standard_conforming_strings = on',
+  'SET client_min_messages = error',
+  'SET default_transaction_read_only = off',
+  // Rows that a policy hides would be counted as missing; an error says so instead.
+  'SET row_security = off',
+  `SET TimeZone = 'UTC'`,
+  `SET DateStyle = 'ISO, YMD'`,
+  `SET IntervalStyle = 'postgres'`,
+  'SET extra_float_digits = 3',
+  // A router forgets a connection on which nothing moves for minutes.
+  'SET tcp_keepalives_idle = 60',
+  'SET tcp_keepalives_interval = 10',
+  `DO 'BEGIN PERFORM set_config(name, ''0'', false) FROM pg_settings WHERE name IN (
+     ''statement_timeout'', ''lock_timeout'', ''idle_in_transaction_session_timeout'', ''idle_session_timeout'', ''transaction_timeout''); END'`,
+]
 
 /**
  * One `psql` process on one database: a session of ours that lasts, so that it can hold an advisory lock and does not
@@ -47,12 +82,7 @@ export class Session implements AsyncDisposable {
   static async open(connection: Connection, options: SessionOptions): Promise<Session> {
     const session = Session.#start(connection, options)
     if (options.direct) await session.#refusePooler(options)
-    await session.execute(
-      'SET standard_conforming_strings = on',
-      'SET client_min_messages = error',
-      'SET statement_timeout = 0',
-      'SET lock_timeout = 0',
-    )
+    await session.execute(...PROTECTION)
     await session.#checkService()
     return session
   }
@@ -98,19 +128,27 @@ export class Session implements AsyncDisposable {
 
   /** Runs one SELECT and returns its rows as objects. */
   async query<Row>(select: string): Promise<Row[]> {
-    const lines = await this.#send(`SELECT row_to_json(q)::text FROM (${select}\n) AS q;`)
+    const lines = await this.#send(asJson(select))
     return lines.map((line) => JSON.parse(line) as Row)
   }
 
   /**
-   * What psql lists for a pattern, by its own rules, which are pg_dump's as well (string_utils.c): schema, name and kind
-   * of each relation, or the name of each schema. A name with `|` or a line break in it is not told apart.
+   * Schema and name of each relation, or the name of each schema, that a pattern of `pg_dump` matches. As in `pg_dump`, the
+   * search_path of the user decides what a pattern without a schema matches.
    */
-  async list(what: 'relations' | 'schemas', pattern: string): Promise<string[][]> {
-    const quoted = `'${pattern.replace(/[\\']/g, '\\$&')}'`
-    // The SELECT is there for our end mark: a backslash command leaves the state of the statement before it.
-    const lines = await this.#send(`SELECT WHERE false;\n\\${what === 'schemas' ? 'dn' : 'dtvmsE'} ${quoted}`)
-    return lines.map((line) => line.split('|'))
+  list(what: 'relations' | 'schemas', pattern: string): Promise<string[][]> {
+    return this.#alone(async () => {
+      await this.#exchange('RESET search_path;')
+      try {
+        const lines = await this.#exchange(asJson(patternQuery(what, pattern)))
+        return lines.map((line) => Object.values(JSON.parse(line) as Record<string, string>))
+      } catch (error) {
+        if (error instanceof DatabaseError && error.sqlstate === INVALID_REGULAR_EXPRESSION) return []
+        throw error
+      } finally {
+        await this.#exchange(`${SEARCH_PATH};`)
+      }
+    })
   }
 
   /** Runs statements without a result, each by itself, up to the first that fails. */
@@ -131,7 +169,12 @@ export class Session implements AsyncDisposable {
 
   /** Sends one statement and collects its rows, one statement after the other. */
   #send(sql: string): Promise<string[]> {
-    const answer = this.#queue.then(() => this.#exchange(sql))
+    return this.#alone(() => this.#exchange(sql))
+  }
+
+  /** Runs work when everything before it has ended, and lets nothing in between. */
+  #alone<Result>(work: () => Promise<Result>): Promise<Result> {
+    const answer = this.#queue.then(work)
     this.#queue = answer.catch(() => undefined)
     return answer
   }
@@ -175,6 +218,11 @@ export class Session implements AsyncDisposable {
   }
 }
 
+/** Qualified, because the first query of a session comes before its settings. */
+function asJson(select: string): string {
+  return `SELECT pg_catalog.row_to_json(q)::pg_catalog.text FROM (${select}\n) AS q;`
+}
+
 /** Lines without their ends, which on Windows are two characters. */
 async function* linesOf(stream: AsyncIterable<Buffer | string>): AsyncGenerator<string, void> {
   let rest = ''
@@ -186,14 +234,4 @@ async function* linesOf(stream: AsyncIterable<Buffer | string>): AsyncGenerator<
     rest = pieces.pop()!
     for (const piece of pieces) yield piece.replace(/\r$/, '')
   }
-}
-
-/** A string as an SQL literal; needs `standard_conforming_strings`, which our sessions set. */
-export function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`
-}
-
-/** A name as a quoted SQL identifier. */
-export function identifier(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
 }

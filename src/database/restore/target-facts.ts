@@ -20,15 +20,6 @@ export type TargetFacts = {
   mayCreate: { eventTriggers: boolean; publicationsOfAll: boolean }
 }
 
-/** Kinds of entries that a target may refuse, whoever dumped them. */
-const DELICATE =
-  /^(EXTENSION|EVENT TRIGGER|PUBLICATION|PUBLICATION TABLES IN SCHEMA|POLICY|USER MAPPING|SCHEMA)$/
-
-/** Whether an archive has anything about which the target must be asked. */
-export function isDelicate(entries: readonly TocEntry[]): boolean {
-  return entries.some(({ desc }) => DELICATE.test(desc))
-}
-
 /** Asks the target, in the database that is to receive the dump. Where rights differ by provider, it tries and takes back. */
 export async function readFacts(
   session: Session,
@@ -111,7 +102,11 @@ async function readOffered(
 async function refusals(session: Session, extensions: readonly string[]): Promise<Map<string, string>> {
   const reasons = new Map<string, string>()
   for (const name of extensions) {
-    const reason = await refusal(session, [`CREATE EXTENSION ${identifier(name)} CASCADE`])
+    const reason = await refusal(session, [
+      // Where an extension goes that has no schema of its own: pg_catalog is not for extensions.
+      'SET LOCAL search_path TO DEFAULT',
+      `CREATE EXTENSION ${identifier(name)} CASCADE`,
+    ])
     if (reason !== null) reasons.set(name, reason)
   }
   return reasons
