@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compares the rows of every table of two databases, by number and by hash: compare.sh URL URL
+# Compares the rows of every table of two databases, by count and by hash: compare.sh URL URL
 set -euo pipefail
 
 contents() {
@@ -21,7 +21,7 @@ if [[ $(wc -l <<<"$source") -lt 10 ]]; then
   exit 1
 fi
 if [[ $source != "$target" ]]; then
-  # Not diff, which small images do not have.
+  # Small images do not have diff.
   comm -3 <(sort <<<"$source") <(sort <<<"$target") >&2
   exit 1
 fi
