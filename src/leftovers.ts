@@ -1,4 +1,6 @@
 import * as core from '@actions/core'
+import type { Child } from './process/child.ts'
+import { processIdentity } from './process/process-group.ts'
 
 /** Something of ours that exists for a while and must not outlive the step. */
 export type Pending =
@@ -28,6 +30,12 @@ export function notePending(item: Pending): () => void {
   open.add(item)
   save()
   return () => crossOut(item)
+}
+
+/** Writes down a process group, for as long as it must not outlive the step. */
+export function noteGroup({ pid = 0 }: Pick<Child, 'pid'>): () => void {
+  const identity = processIdentity(pid)
+  return identity ? notePending({ kind: 'process', pid, identity }) : () => undefined
 }
 
 /** Forgets what has been removed. */

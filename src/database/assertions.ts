@@ -8,7 +8,8 @@ import { type Connection, clientEnvironment } from './connection/connection.ts'
 type Options = { psql: string; environment: Environment; workspace: string; signal: AbortSignal }
 
 /**
- * Runs the statements of `verify-sql`. Each prints one column, and every row of it must be true.
+ * Runs the statements of `verify-sql`. Every statement that has a result must return at least one row, and each row must be
+ * true. NULL is not true. At least one statement must have a result, so that a file may also prepare something.
  *
  * @throws an Error that names the first assertion that does not hold
  */
@@ -23,15 +24,19 @@ export async function checkAssertions(
     const file = isFile ? (isAbsolute(assertion) ? assertion : join(options.workspace, assertion)) : '-'
     const args = [
       '--no-psqlrc',
+      // Results are told apart by their footers, and no text of a row holds the zero bytes between them.
       '--no-align',
-      '--tuples-only',
+      '--record-separator-zero',
+      '--pset=footer=on',
       '--quiet',
       '--no-password',
       '--set=ON_ERROR_STOP=1',
       `--file=${file}`,
     ]
     const { exit, stdout, child } = await run(options.psql, args, {
-      env,
+      // The footer is compared, so that it must not be translated.
+      env: { ...env, LC_ALL: 'C' },
+      group: true,
       input: isFile ? '' : `${assertion}\n;`,
       signal: options.signal,
     })
@@ -39,13 +44,38 @@ export async function checkAssertions(
       const cause = childFailure(child, exit)
       throw new Error(`verify-sql could not be run: ${assertion}: ${cause.message}`, { cause })
     }
-    const rows = stdout.split(/\r?\n/).filter((line) => line !== '')
-    const untrue = rows.filter((row) => row !== 't' && row !== 'true').length
-    if (rows.length === 0 || untrue > 0) {
-      const reason =
-        rows.length === 0 ? 'it returned no row' : `${untrue} of ${rows.length} rows are not true`
-      throw new Error(`verify-sql does not hold: ${assertion} (${reason})`)
-    }
+    const reason = whyUntrue(stdout)
+    if (reason !== null) throw new Error(`verify-sql does not hold: ${assertion} (${reason})`)
     log.info(`Holds: ${assertion}`)
   }
+}
+
+/** Why the output of psql does not show that everything is true, or null. */
+function whyUntrue(output: string): string | null {
+  const results = readResults(output)
+  if (results === null) return 'its output cannot be read; a file must not change how psql prints results'
+  for (const rows of results.length > 0 ? results : [[]]) {
+    if (rows.length === 0) return 'it returned no row'
+    const untrue = rows.filter((row) => row !== 't' && row !== 'true').length
+    if (untrue > 0) return `${untrue} of ${rows.length} rows are not true`
+  }
+  return null
+}
+
+/** The rows of each result: psql prints a line of column names, the rows and their number. Null for anything else. */
+function readResults(output: string): string[][] | null {
+  const records = output.split('\0')
+  const rest = records.pop()!
+  if (rest.trim() !== '') return null
+  const results: string[][] = []
+  let rows: string[] | null = null
+  for (const record of records) {
+    const footer = /^\((\d+) rows?\)$/.exec(record)
+    if (rows === null) rows = []
+    else if (footer && Number(footer[1]) === rows.length) {
+      results.push(rows)
+      rows = null
+    } else rows.push(record)
+  }
+  return rows === null ? results : null
 }

@@ -1,5 +1,6 @@
 import { isAbsolute, join } from 'node:path'
 import { FinalError } from '../errors.ts'
+import { noteGroup } from '../leftovers.ts'
 import { childFailure, endChild, startChild, succeeded } from '../process/child.ts'
 import { type Environment, hookEnvironment } from '../process/environment.ts'
 import { findBash, shellCommand } from '../process/shell.ts'
@@ -61,11 +62,17 @@ async function runHook(
     name: 'hook',
     env,
     cwd: options.workspace,
+    group: true,
   })
-  const cancel = () => void endChild(child, ['SIGINT', 'SIGTERM', 'SIGKILL'], 1000)
+  const forget = noteGroup(child)
+  const end = () => endChild(child, ['SIGINT', 'SIGTERM', 'SIGKILL'], 1000)
+  const cancel = () => void end()
   options.signal.addEventListener('abort', cancel, { once: true })
   const exit = await child.exited
   options.signal.removeEventListener('abort', cancel)
+  // What a hook has started must not write into the database any more, unless the hook has ended well and left it there.
+  if (!succeeded(exit) || options.signal.aborted) await end()
+  forget()
   options.signal.throwIfAborted()
   // It may have done something outside of the database, so that only the user can say whether it may run again.
   if (!succeeded(exit))

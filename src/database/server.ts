@@ -40,6 +40,7 @@ export async function openMaintenance(
   maintenance: string,
   options: SessionOptions,
 ): Promise<Session> {
+  await Session.refuseService(connection, options)
   const candidates = [maintenance, 'template1'].filter((name) => name !== connection.database)
   let failure: unknown
   for (const name of candidates) {

@@ -36,6 +36,8 @@ export type Child = {
   readonly stdout: Readable
   readonly exited: Promise<Exit>
   readonly running: boolean
+  /** Whether it leads a process group of its own. */
+  readonly group: boolean
   /** The last lines of stderr that may be shown. */
   readonly tail: readonly string[]
   kill(signal: NodeJS.Signals): void
@@ -65,15 +67,17 @@ export function startChild(file: string, args: readonly string[], options: Child
   spawned.stdin?.on('error', () => undefined)
   const reads = [readErrors(spawned, name, tail, options.onErrorLine)]
   if (options.stdout !== 'stream') reads.push(readLines(spawned.stdout!, (line) => log.child(name, line)))
+  const pipes = options.stdout === 'stream' ? [spawned.stderr!] : [spawned.stdout!, spawned.stderr!]
   const child: Child = {
     name,
     pid: spawned.pid,
     stdin: spawned.stdin as Writable,
     stdout: spawned.stdout!,
-    exited: exitOf(spawned, reads),
+    exited: exitOf(spawned, reads, pipes),
     get running() {
       return spawned.exitCode === null && spawned.signalCode === null && spawned.pid !== undefined
     },
+    group: options.group === true,
     tail,
     kill: (signal) => {
       // A batch file of Windows runs in cmd.exe, and the program that it started is a child of that.
@@ -90,8 +94,8 @@ export function startChild(file: string, args: readonly string[], options: Child
   return child
 }
 
-/** Ends with the process and its stderr; a grandchild that keeps stderr open does not hold us. */
-async function exitOf(spawned: ChildProcess, reads: Promise<void>[]): Promise<Exit> {
+/** Ends with the process and its output; the pipes of a grandchild that keeps them open are let go, so that it does not hold us. */
+async function exitOf(spawned: ChildProcess, reads: Promise<void>[], pipes: Readable[]): Promise<Exit> {
   let error: Error | null = null
   spawned.on('error', (cause) => {
     error = cause
@@ -104,6 +108,7 @@ async function exitOf(spawned: ChildProcess, reads: Promise<void>[]): Promise<Ex
     spawned.once('exit', (exitCode, exitSignal) => resolve([exitCode, exitSignal]))
   })
   await Promise.race([Promise.all(reads), wait(500, undefined, { ref: false })])
+  for (const pipe of pipes) pipe.destroy()
   return { code, signal, error: null }
 }
 
@@ -161,7 +166,10 @@ export function childFailure(child: Child, exit: Exit): ChildError {
   return new ChildError(message, exit, [...child.tail])
 }
 
-/** Sends each signal in turn until the child is gone, waiting `grace` milliseconds after each. */
+/**
+ * Sends each signal in turn until the child is gone, waiting `grace` milliseconds after each. Of a process group nothing
+ * stays, also when its leader has gone before what it started.
+ */
 export async function endChild(
   child: Child,
   signals: readonly NodeJS.Signals[],
@@ -172,6 +180,7 @@ export async function endChild(
     child.kill(signal)
     await Promise.race([child.exited, wait(grace, undefined, { ref: false })])
   }
+  if (child.group) child.kill('SIGKILL')
   return child.exited
 }
 

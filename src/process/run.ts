@@ -1,4 +1,5 @@
-import { text } from 'node:stream/consumers'
+import { once } from 'node:events'
+import { setTimeout as wait } from 'node:timers/promises'
 import {
   type Child,
   type ChildOptions,
@@ -22,11 +23,27 @@ export async function run(
   const cancel = () => void endChild(child, ['SIGTERM', 'SIGKILL'], 1000)
   options.signal?.addEventListener('abort', cancel, { once: true })
   child.stdin.end(options.input ?? '')
-  const stdout = await text(child.stdout).catch(() => '')
-  const exit = await child.exited
+  const [stdout, exit] = await Promise.all([readAll(child), child.exited])
   options.signal?.removeEventListener('abort', cancel)
   options.signal?.throwIfAborted()
   return { exit, stdout, child }
+}
+
+/** How long a pipe may be silent when the command has ended; then only a process that it has left behind keeps it open. */
+const SILENCE = 2000
+
+/** The whole output, up to its end or to the end of the command itself. */
+async function readAll(child: Child): Promise<string> {
+  const chunks: Buffer[] = []
+  child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
+  const closed = once(child.stdout, 'close').catch(() => undefined)
+  await Promise.race([closed, child.exited])
+  for (let seen = -1; seen !== chunks.length && !child.stdout.closed; ) {
+    seen = chunks.length
+    await Promise.race([closed, wait(SILENCE, undefined, { ref: false })])
+  }
+  child.stdout.destroy()
+  return Buffer.concat(chunks).toString('utf8')
 }
 
 /** As `run`, and throws the command's own reason unless it ended with 0. */

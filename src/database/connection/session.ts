@@ -126,6 +126,24 @@ export class Session implements AsyncDisposable {
     )
   }
 
+  /**
+   * Refuses a service that names a database, before other databases of the server are created and written: every program
+   * that is sent to one of them would end up in that of the service.
+   */
+  static async refuseService(connection: Connection, options: SessionOptions): Promise<void> {
+    const { PGSERVICE } = connection.variables
+    if (!PGSERVICE) return
+    const absent = { ...connection, database: `pgclone_${randomUUID()}` }
+    await using session = Session.#start(absent, options)
+    const found = await session
+      .query<{ name: string }>('SELECT pg_catalog.current_database() AS name')
+      .catch(() => [])
+    if (found.length === 0) return
+    throw new Error(
+      `Cannot connect to ${connection.label}: the service "${PGSERVICE}" leads to "${found[0]!.name}", whatever database is asked for; remove dbname from it`,
+    )
+  }
+
   /** Runs one SELECT and returns its rows as objects. */
   async query<Row>(select: string): Promise<Row[]> {
     const lines = await this.#send(asJson(select))

@@ -1,8 +1,7 @@
 import { createConnection } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
-import { notePending } from '../../leftovers.ts'
+import { noteGroup } from '../../leftovers.ts'
 import { type Child, describeExit, type Exit, endChild, startChild } from '../../process/child.ts'
-import { processIdentity, signalGroup } from '../../process/process-group.ts'
 import { findBash, shellCommand } from '../../process/shell.ts'
 import { log } from '../../report/log.ts'
 
@@ -58,9 +57,7 @@ export class Tunnel implements AsyncDisposable {
   private constructor({ command, env, cwd, signal }: TunnelOptions, hasBash: boolean) {
     const { file, args } = shellCommand(command, process.platform, hasBash)
     this.#child = startChild(file, args, { name: 'tunnel', env, cwd, group: true })
-    const pid = this.#child.pid ?? 0
-    const identity = processIdentity(pid)
-    this.#forget = identity ? notePending({ kind: 'process', pid, identity }) : () => undefined
+    this.#forget = noteGroup(this.#child)
     this.signal = AbortSignal.any([signal, this.#broken.signal])
     void this.#child.exited.then((exit) => this.#ended(exit))
   }
@@ -117,8 +114,6 @@ export class Tunnel implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ending = true
     await endChild(this.#child, ['SIGTERM', 'SIGKILL'], 2000)
-    // What it started may have stayed when it went.
-    if (this.#child.pid !== undefined) signalGroup(this.#child.pid, 'SIGKILL')
     this.#forget()
   }
 }

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { tempFolder } from '../../../lab/temp.ts'
+import { type Bench, failed, startBench, succeeded } from '../lifecycle/bench.ts'
+
+let bench: Bench
+let key: string
+let workspace: string
+
+before(async () => {
+  bench = await startBench()
+  await bench.make('app', 'source')
+  key = await bench.dump('app')
+  workspace = tempFolder('workspace').path
+})
+after(() => bench?.[Symbol.asyncDispose]())
+
+test('verify-sql holds when every statement returns rows and each is true', async () => {
+  const cases: [string, RegExp | null][] = [
+    ['VALUES (true), (NULL)', /1 of 2 rows are not true/],
+    ['VALUES (NULL::boolean)', /1 of 1 rows are not true/],
+    [`SELECT ''`, /1 of 1 rows are not true/],
+    ['SELECT true WHERE false', /it returned no row/],
+    ['SELECT true, true', /1 of 1 rows are not true/],
+    ['SELECT', /not true|no row|cannot be read/],
+    ['SET work_mem = 1000', /it returned no row/],
+    [`SELECT E't\\nt'`, /1 of 1 rows are not true/],
+    [`VALUES ('t'), ('(1 row)')`, /not true|cannot be read/],
+    ['SELECT true WHERE false; SELECT true', /it returned no row/],
+    ['SELECT true; SELECT true WHERE false', /it returned no row/],
+    ['SELECT true; SELECT NULL::boolean', /1 of 1 rows are not true/],
+    ['\\pset tuples_only on\nSELECT true', /cannot be read|no row/],
+    ['CREATE TEMP TABLE t AS SELECT true AS ok; SELECT ok FROM t; SELECT true', null],
+    ['VALUES (true), (true)', null],
+  ]
+  for (const [index, [sql, says]] of cases.entries()) {
+    const file = `check-${index}.sql`
+    writeFileSync(join(workspace, file), `${sql};\n`)
+    for (const assertion of sql.includes('\n') ? [file] : [file, sql]) {
+      const run = await bench.run(
+        'verify',
+        'app',
+        { 'dump-key': key, 'verify-sql': assertion },
+        { cwd: workspace },
+      )
+      if (says) failed(run, says)
+      else succeeded(run)
+    }
+  }
+})
+
+const rows = () => bench.postgres.psql('app', `select count(*) from state where state = 'late'`)
+const write = `psql -Xqc "insert into state values ('late')"`
+
+test('what a cancelled or failed hook has started does not go on', async () => {
+  const background = `(trap '' INT TERM; sleep 4; ${write}) & `
+  const failing = await bench.run(
+    'dump',
+    'app',
+    { 'pre-dump-hooks': `${background} exit 3` },
+    { cwd: workspace },
+  )
+  failed(failing, /exit 3.*failed/)
+  const started = bench.start(
+    'dump',
+    'app',
+    { 'pre-dump-hooks': `${background} echo begun; sleep 60` },
+    { cwd: workspace },
+  )
+  await started.waitForLog(/begun/)
+  started.signal('SIGINT')
+  failed(await started.done, /cancel/i)
+  await sleep(5000)
+  assert.equal(await rows(), '0')
+})
+
+test('a hook that leaves something in the background does not hold the step', async () => {
+  const begun = Date.now()
+  const run = await bench.run('dump', 'app', { 'pre-dump-hooks': 'sleep 47 & echo left' }, { cwd: workspace })
+  succeeded(run)
+  assert.ok(Date.now() - begun < 30_000)
+  writeFileSync(join(workspace, 'leaves.sql'), `\\! sleep 46 &\nselect true;\n`)
+  const checked = await bench.run(
+    'verify',
+    'app',
+    { 'dump-key': key, 'verify-sql': 'leaves.sql' },
+    { cwd: workspace },
+  )
+  succeeded(checked)
+  assert.ok(Date.now() - begun < 45_000)
+})
