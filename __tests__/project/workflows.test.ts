@@ -56,6 +56,15 @@ test('every action is pinned by its commit, with its version beside it, and ever
   for (const [name, found] of pins) assert.equal(found.size, 1, `${name}: ${[...found].join(', ')}`)
 })
 
+test('every package that Dependabot must not move to another major is one of package.json', () => {
+  const text = readFileSync(join(root, '.github/dependabot.yml'), 'utf8')
+  const { updates } = parse(text) as { updates: { ignore?: { 'dependency-name': string }[] }[] }
+  const { dependencies, devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const ignored = updates.flatMap(({ ignore }) => ignore ?? []).map((rule) => rule['dependency-name'])
+  assert.ok(ignored.length > 0)
+  for (const name of ignored) assert.ok(name in { ...dependencies, ...devDependencies }, name)
+})
+
 test('a token can do nothing that a job did not ask for', () => {
   for (const { path, permissions } of workflows) assert.deepEqual(permissions, {}, path)
   for (const { name, permissions } of jobs) assert.equal(typeof (permissions ?? {}), 'object', name)
