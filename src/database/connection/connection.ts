@@ -145,7 +145,9 @@ function queryParameters(query: string): Parameters {
     const separator = item.indexOf('=')
     const rawName = separator < 0 ? item : item.slice(0, separator)
     const name = decode(rawName, 'a parameter name')
-    const what = query.includes('@') ? 'a parameter' : `the parameter "${name}"`
+    // Anything else may be the rest of a password that is not percent-encoded.
+    const isName = /^[a-z_]+$/i.test(name) && !query.includes('@')
+    const what = isName ? `the parameter "${name}"` : 'a parameter'
     if (separator < 0) throw new Error(`has ${what} without a value`)
     const value = decode(item.slice(separator + 1), what)
     // As in libpq, for JDBC's sake.
