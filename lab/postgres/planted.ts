@@ -97,11 +97,13 @@ export function plantedThatRan(postgres: Postgres): string[] {
 export async function unplantedFunctions(postgres: Postgres, database: string): Promise<string[]> {
   const statements = postgres
     .log()
-    .split('\n')
-    .filter((line) => line.startsWith('pgclone-action|'))
+    // The further lines of a statement begin with a tab.
+    .split(/\n(?!\t)/)
+    .filter((entry) => entry.startsWith('pgclone-action|'))
   const named = new Set(
-    statements.flatMap((line) => [...line.matchAll(/(?<![.\w"])([a-z_]\w*)\(/g)].map((match) => match[1]!)),
+    statements.flatMap((entry) => [...entry.matchAll(/(?<![.\w"])([a-z_]\w*)\(/g)].map((match) => match[1]!)),
   )
+  if (!named.has('shobj_description')) throw new Error('The log holds no statements of the Action')
   const rows = await postgres.query<{ name: string }>(
     database,
     `select distinct p.proname::pg_catalog.text as name from pg_catalog.pg_proc p
