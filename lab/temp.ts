@@ -2,7 +2,7 @@ import { chmodSync, chownSync, mkdtempSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startReaper } from './reaper.ts'
+import { startWatchdog } from './watchdog.ts'
 
 /** A folder that is gone at the end of the scope, or when the test process ends. */
 export type TempFolder = AsyncDisposable & { path: string }
@@ -27,6 +27,6 @@ function makeBase(): string {
   const path = mkdtempSync(join(process.getuid?.() === 0 ? '/tmp' : tmpdir(), 'pgclone-test-'))
   chmodSync(path, 0o755)
   // What still writes into it gets a moment to end.
-  startReaper('sleep 1; rm -rf "$1" || { sleep 3; rm -rf "$1"; }', [path])
+  startWatchdog('sleep 1; rm -rf "$1" || { sleep 3; rm -rf "$1"; }', [path])
   return path
 }

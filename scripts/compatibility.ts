@@ -33,7 +33,7 @@ const SERVERS: Readonly<Record<number, string>> = {
 }
 
 const PAGE = join(root, 'docs/compatibility.md')
-const SAMPLE = readFileSync(join(root, 'scripts/sample/common.sql'), 'utf8')
+const SAMPLE = readFileSync(join(root, 'lab/postgres/sample/common.sql'), 'utf8')
 
 /** What came of a pair: restored as it was, or the sentence that refused it. */
 type Result = { restored: true } | { restored: false; sentence: string }

@@ -4,8 +4,8 @@
  * machine is as fast as it was.
  */
 import { parseArgs } from 'node:util'
-import { campaign, describeHits, describeOutcome } from '../__tests__/scenarios/crash/campaign.ts'
-import { makeWorld } from '../__tests__/scenarios/crash/world.ts'
+import { campaign, describeHits, describeOutcome } from '../lab/crash/campaign.ts'
+import { makeWorld } from '../lab/crash/crash-bench.ts'
 
 const { values } = parseArgs({
   options: { rounds: { type: 'string', default: '100' }, seed: { type: 'string' } },

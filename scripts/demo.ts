@@ -29,7 +29,7 @@ async function demo(): Promise<number> {
   await using s3 = await startS3rver({ bucket: 'demo' })
   say(`PostgreSQL ${postgres.version} on port ${postgres.port}, S3 at ${s3.endpoint}`)
 
-  title(`A sample shop: loading scripts/sample/shop.sql into the database "${source}"`)
+  title(`A sample shop: loading lab/postgres/sample/shop.sql into the database "${source}"`)
   await loadSample(postgres, source)
   const tables = await readTables(postgres, source)
   const rows = [...tables.values()].reduce((sum, table) => sum + table.rows, 0)

@@ -5,12 +5,12 @@
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from 'node:test'
+import { SCENARIOS } from '../lab/failure-scenarios.ts'
 import { root } from '../lab/runner/action-inputs.ts'
 import { DUMPS } from './reliability/naive-dumps.ts'
 import { prepareStore, RESTORES } from './reliability/naive-restores.ts'
 import { withNaiveWorld } from './reliability/naive-world.ts'
 import { type Counts, page, type TestResult } from './reliability/page.ts'
-import { SCENARIOS } from './reliability/scenarios.ts'
 
 const NUMBERED = /^#\d\d /
 

@@ -26,7 +26,7 @@ const PROGRAMS = [
 const CONCURRENCY = Math.max(2, availableParallelism())
 
 /** No test takes nearly as long; one that hangs must not hold CI to the end of its job. */
-const LIMITS = ['--test-timeout=240000', '--import', join(root, 'lab/limit.ts')]
+const LIMITS = ['--test-timeout=240000', '--import', join(root, 'lab/file-time-limit.ts')]
 
 function missing(): typeof PROGRAMS {
   // Servers are in a folder that only root has in its PATH.

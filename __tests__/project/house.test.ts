@@ -57,6 +57,29 @@ test('every exported function and class says what it is for', () => {
   assert.deepEqual(silent, [])
 })
 
+test('every unit test mirrors a source file, and needs neither a server nor a program', () => {
+  const tests = globSync('__tests__/unit/**/*.ts', { cwd: root })
+  assert.ok(tests.length > 40)
+  // `archive.fuzz.test.ts` is an aspect of `archive.ts`.
+  const source = (path: string) => path.replace('__tests__/unit', 'src').replace(/(\.\w+)?\.test\.ts$/, '.ts')
+  const strays = tests.filter((path) => !path.endsWith('.test.ts') || !sources.includes(source(path)))
+  assert.deepEqual(strays, [])
+  const servers = /lab\/(postgres\/postgres|s3\/s3|s3\/s3rver|runner\/action|benches\/[\w-]+)\.ts'/
+  assert.deepEqual(
+    tests.filter((path) => servers.test(read(path))),
+    [],
+  )
+})
+
+test('nothing but tests imports from the folder of the tests, and the laboratory imports no script', () => {
+  const outside = globSync('{src,lab,scripts,bench}/**/*.ts', { cwd: root })
+  const tests = outside.filter((path) => /from '[^']*__tests__\//.test(read(path)))
+  const scripts = outside.filter(
+    (path) => path.startsWith('lab/') && /from '[^']*\/scripts\//.test(read(path)),
+  )
+  assert.deepEqual([...tests, ...scripts], [])
+})
+
 test('every file is one concept', () => {
   const long = sources.filter((path) => read(path).split('\n').length > 280)
   assert.deepEqual(long, [])

@@ -5,8 +5,8 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '../port.ts'
-import { end, startReaper } from '../reaper.ts'
 import { tempFolder } from '../temp.ts'
+import { endWatchdog, startWatchdog } from '../watchdog.ts'
 import { nobody, type Postgres } from './postgres.ts'
 
 /** A real PgBouncer before a server. */
@@ -42,11 +42,11 @@ export async function startPgBouncer(
   const env = { PATH: `${process.env.PATH}:/usr/sbin` }
   const child = spawn('pgbouncer', ['--quiet', file], { ...owner, env, cwd: folder, stdio: 'ignore' })
   const ended = once(child, 'exit')
-  const reaper = startReaper('kill -KILL "$1"', [String(child.pid)])
+  const watchdog = startWatchdog('kill -KILL "$1"', [String(child.pid)])
   scope.defer(async () => {
     child.kill('SIGKILL')
     await ended
-    end(reaper)
+    endWatchdog(watchdog)
   })
   while (!(await listens(port))) {
     if (child.exitCode !== null) throw new Error(`PgBouncer did not start, exit code ${child.exitCode}`)

@@ -73,7 +73,7 @@ async function launch(cluster: Cluster, port: number): Promise<ChildProcess> {
   const child = spawn(join(cluster.bin, 'postgres'), ['-D', cluster.dataDir, '-p', String(port)], {
     ...processOptions(cluster),
     stdio: ['ignore', log, log],
-    // Ctrl-C must reach the tests alone; the reaper ends the server then.
+    // Ctrl-C must reach the tests alone; the watchdog ends the server then.
     detached: true,
   })
   closeSync(log)

@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { chownSync, closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { end, startReaper } from '../reaper.ts'
 import { tempFolder } from '../temp.ts'
+import { endWatchdog, startWatchdog } from '../watchdog.ts'
 import { installServer } from './postgres-install.ts'
 import {
   type Cluster,
@@ -81,7 +81,7 @@ const host = '127.0.0.1'
 const stopScript =
   'pid=$(head -n1 "$1/postmaster.pid") && [ "$(readlink "/proc/$pid/cwd")" = "$1" ] && kill -QUIT "$pid"'
 
-/** Starts a fresh server. It is gone at the end of the scope, or when the test process dies. */
+/** Starts a fresh server. It is gone at the endWatchdog of the scope, or when the test process dies. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
   const owner = process.getuid?.() === 0 ? nobody() : undefined
   await using scope = new AsyncDisposableStack()
@@ -103,8 +103,8 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   }
   if (primary) await copyPrimary(cluster, primary, options)
   else await initialise(cluster, options)
-  const reaper = startReaper(stopScript, [cluster.dataDir])
-  scope.defer(() => end(reaper))
+  const watchdog = startWatchdog(stopScript, [cluster.dataDir])
+  scope.defer(() => endWatchdog(watchdog))
   const server: Server = await startOnFreePort(cluster)
   scope.defer(() => server.stop('immediate'))
   const handle = await describe(cluster, server, canary)

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Postgres } from './postgres.ts'
 
-const sql = readFileSync(new URL('../../scripts/sample/shop.sql', import.meta.url), 'utf8')
+const sql = readFileSync(new URL('./sample/shop.sql', import.meta.url), 'utf8')
 
 /** Fills a database with the sample shop: about 230,000 rows at scale 1. Creates the database when it is missing. */
 export async function loadSample(

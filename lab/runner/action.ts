@@ -4,8 +4,8 @@ import { once } from 'node:events'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { commandLines, family, kill, peakMemory } from '../processes.ts'
-import { end, startReaper } from '../reaper.ts'
 import { tempFolder } from '../temp.ts'
+import { endWatchdog, startWatchdog } from '../watchdog.ts'
 import { inputVariables, readMetadata, root } from './action-inputs.ts'
 import { collectLog, readLog } from './action-log.ts'
 import type { WorkflowCommand } from './runner-commands.ts'
@@ -80,7 +80,7 @@ export interface StartedAction {
   done: Promise<ActionRun>
 }
 
-/** Runs the built Action as the runner does, and waits for its end. */
+/** Runs the built Action as the runner does, and waits for its endWatchdog. */
 export async function runAction(
   inputs: Record<string, string>,
   options: ActionOptions = {},
@@ -126,9 +126,9 @@ function launch(inputs: Record<string, string>, options: ActionOptions, folders:
   const common = { pid: child.pid!, marker, runnerTemp, workspace }
   const done = measure(child, options.timeout ?? 120_000, marker).then(async (measured) => {
     await log.ended
-    if (measured.late) throw new Error(`The Action did not end in time:\n${log.lines.join('\n')}`)
-    const end = { exitCode: child.exitCode, signal: child.signalCode, ...measured }
-    return { ...common, ...end, ...readLog(log.lines), ...readFiles(files), inputs, options }
+    if (measured.late) throw new Error(`The Action did not endWatchdog in time:\n${log.lines.join('\n')}`)
+    const endWatchdog = { exitCode: child.exitCode, signal: child.signalCode, ...measured }
+    return { ...common, ...endWatchdog, ...readLog(log.lines), ...readFiles(files), inputs, options }
   })
   done.catch(() => {}) // It is the caller's to await; a test that fails before must not crash the process.
   const killAll = () => killFamily(common.pid, marker)
@@ -142,11 +142,11 @@ function launch(inputs: Record<string, string>, options: ActionOptions, folders:
   }
 }
 
-/** Waits for the end, watches what runs meanwhile, and kills what is too late. */
+/** Waits for the endWatchdog, watches what runs meanwhile, and kills what is too late. */
 async function measure(child: ChildProcess, timeout: number, marker: string) {
   const started = performance.now()
   const pid = child.pid!
-  const reaper = startReaper('kill -KILL -- "-$1"', [String(pid)])
+  const watchdog = startWatchdog('kill -KILL -- "-$1"', [String(pid)])
   const seen = { late: false, peakRss: 0, commandLines: new Set<string>() }
   const sampler = setInterval(() => {
     seen.peakRss = peakMemory(pid) ?? seen.peakRss
@@ -159,7 +159,7 @@ async function measure(child: ChildProcess, timeout: number, marker: string) {
   await once(child, 'exit')
   clearInterval(sampler)
   clearTimeout(timer)
-  end(reaper)
+  endWatchdog(watchdog)
   return { ...seen, commandLines: [...seen.commandLines], durationMs: performance.now() - started }
 }
 

@@ -1,4 +1,4 @@
-import { NOT_COVERED, SCENARIOS } from './scenarios.ts'
+import { NOT_COVERED, SCENARIOS } from '../../lab/failure-scenarios.ts'
 
 export type TestResult = { name: string; passed: boolean }
 /** How many bad inputs were tried, and how often each victim was killed during each operation. */

@@ -6,6 +6,9 @@ import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import { test } from 'node:test'
+import { build, copyData, type Sample, split } from '../../../lab/archive/sample-archive.ts'
+import { clients, METHODS, skip, useHostileServer } from '../../../lab/benches/archive-bench.ts'
+import { type Client, convert, restore } from '../../../lab/postgres/clients.ts'
 import {
   type Compression,
   createDecoder,
@@ -13,9 +16,6 @@ import {
   newestReadable,
   SplitArchive,
 } from '../../../src/archive/archive.ts'
-import { clients, METHODS, skip, useHostileServer } from '../../unit/archive/hostile.ts'
-import { build, copyData, type Sample, split } from '../../unit/archive/sample.ts'
-import { type Client, convert, restore } from './clients.ts'
 
 /** The tables whose data each further dump has. */
 const SHARES = [

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { clients, METHODS, skip, useHostileServer } from '../../../lab/benches/archive-bench.ts'
+import { convert, dump, restore } from '../../../lab/postgres/clients.ts'
 import { createDecoder, createEncoder, newestReadable } from '../../../src/archive/archive.ts'
-import { clients, METHODS, skip, useHostileServer } from '../../unit/archive/hostile.ts'
-import { convert, dump, restore } from './clients.ts'
 
 const { env, fingerprint, folder, freshDatabase, psql } = useHostileServer()
 

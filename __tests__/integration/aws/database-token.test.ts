@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { type Bench, startBench } from '../../../lab/benches/action-bench.ts'
 import { type Rds, startRds } from '../../../lab/postgres/rds.ts'
+import { failed, succeeded } from '../../../lab/runner/outcome.ts'
 import { tokenRequest } from '../../../src/aws/database-token.ts'
 import { parseDatabaseUrl } from '../../../src/database/connection/connection.ts'
-import { type Bench, failed, startBench, succeeded } from '../../scenarios/e2e/bench.ts'
 
 let bench: Bench
 let rds: Rds

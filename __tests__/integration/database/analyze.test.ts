@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { noClient, startSessionBench } from '../../../lab/benches/session-bench.ts'
 import { analyzeDatabase } from '../../../src/database/analyze.ts'
-import { noClient, startBench } from './bench.ts'
 
-const bench = await startBench({ log_statement: 'all', autovacuum: 'off' })
+const bench = await startSessionBench({ log_statement: 'all', autovacuum: 'off' })
 const { postgres } = bench
 
 /** Which columns the planner knows something of. */

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { environment, noClient, program, startSessionBench } from '../../../lab/benches/session-bench.ts'
 import { tempFolder } from '../../../lab/temp.ts'
 import { hookCommand, runHooks } from '../../../src/database/hooks.ts'
-import { environment, noClient, program, startBench } from './bench.ts'
 
 test('a hook is a file of SQL or a command', () => {
   const psql = (path: string) => {
@@ -33,7 +33,7 @@ test('a hook is a file of SQL or a command', () => {
   assert.deepEqual(hookCommand('npm run migrate', '/repo', 'linux', false), sh)
 })
 
-const bench = await startBench()
+const bench = await startSessionBench()
 
 describe('hooks', { skip: noClient }, () => {
   const database = `it's "the" $(shop); é`

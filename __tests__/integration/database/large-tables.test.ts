@@ -2,16 +2,16 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { noClient, startSessionBench } from '../../../lab/benches/session-bench.ts'
+import { EVERYTHING } from '../../../lab/postgres/whole-database.ts'
 import { tempFolder } from '../../../lab/temp.ts'
 import { identifier } from '../../../src/database/connection/session.ts'
 import { readLargeTables, shareTables } from '../../../src/database/large-tables.ts'
 import { type Contents, dumpArguments } from '../../../src/database/pg-dump.ts'
-import { EVERYTHING } from '../../unit/database/contents.ts'
-import { noClient, startBench } from './bench.ts'
 
 const MIB = 1024 * 1024
 
-const bench = await startBench()
+const bench = await startSessionBench()
 const { postgres } = bench
 const folder = tempFolder('large')
 after(() => folder[Symbol.asyncDispose]())

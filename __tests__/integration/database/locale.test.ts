@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
+import { noClient, startSessionBench } from '../../../lab/benches/session-bench.ts'
 import type { Session } from '../../../src/database/connection/session.ts'
 import { createDatabase, createStatement, type Locale, readLocale } from '../../../src/database/locale.ts'
 import { lookAtServer, type Server } from '../../../src/database/server.ts'
-import { noClient, startBench } from './bench.ts'
 
 const libc: Locale = { encoding: 'UTF8', collate: 'C', ctype: 'C', provider: 'libc', locale: null }
 const icu: Locale = { ...libc, provider: 'icu', locale: 'de' }
@@ -25,7 +25,7 @@ test('a new database never comes from template1, and says only what the server u
   }
 })
 
-const bench = await startBench()
+const bench = await startSessionBench()
 
 describe('a database', { skip: noClient }, () => {
   let session: Session

@@ -3,11 +3,11 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
+import { environment, noClient, program, startSessionBench } from '../../../lab/benches/session-bench.ts'
+import { EVERYTHING } from '../../../lab/postgres/whole-database.ts'
 import { tempFolder } from '../../../lab/temp.ts'
 import { clientEnvironment } from '../../../src/database/connection/connection.ts'
 import { checkPatterns, dumpArguments, dumpFilters, startDump } from '../../../src/database/pg-dump.ts'
-import { EVERYTHING } from '../../unit/database/contents.ts'
-import { environment, noClient, program, startBench } from './bench.ts'
 
 test('what pg_dump is told', () => {
   const base = ['--format=custom', '--no-password', '--lock-wait-timeout=60000']
@@ -41,7 +41,7 @@ test('the manifest names the filters that were given', () => {
   assert.deepEqual(dumpFilters({ ...EVERYTHING, ...given }), given)
 })
 
-const bench = await startBench()
+const bench = await startSessionBench()
 
 describe('a dump', { skip: noClient }, () => {
   const start = (database: string, contents: Partial<typeof EVERYTHING> = {}, name = program('pg_dump')) =>

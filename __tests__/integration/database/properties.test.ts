@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { noClient, startSessionBench } from '../../../lab/benches/session-bench.ts'
 import { quoteIdentifier as quoted } from '../../../lab/postgres/postgres.ts'
 import { formatMarker } from '../../../src/database/marker.ts'
 import { propertyStatements, readProperties, splitNames } from '../../../src/database/properties.ts'
-import { noClient, startBench } from './bench.ts'
 
 test('a list of names is taken apart as PostgreSQL puts it together', () => {
   const cases: [string, string[]][] = [
@@ -16,7 +16,7 @@ test('a list of names is taken apart as PostgreSQL puts it together', () => {
   for (const [list, names] of cases) assert.deepEqual(splitNames(list), names, list)
 })
 
-const bench = await startBench()
+const bench = await startSessionBench()
 
 describe('properties', { skip: noClient }, () => {
   const setup: Record<string, (name: string) => string[]> = {

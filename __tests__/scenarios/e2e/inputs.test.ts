@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { type Bench, startBench } from '../../../lab/benches/action-bench.ts'
 import { assertNothingLeft } from '../../../lab/leftovers.ts'
 import { readTables } from '../../../lab/postgres/compare.ts'
 import { startPostgres } from '../../../lab/postgres/postgres.ts'
-import { type Bench, failed, startBench, succeeded } from './bench.ts'
+import { failed, succeeded } from '../../../lab/runner/outcome.ts'
 
 let bench: Bench
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { type Bench, startBench } from '../../../lab/benches/action-bench.ts'
 import { makeData } from '../../../lab/postgres/sample.ts'
-import { type Bench, startBench, succeeded } from './bench.ts'
+import { succeeded } from '../../../lab/runner/outcome.ts'
 
 let bench: Bench
 /**

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import type { Inputs } from '../../../lab/benches/action-bench.ts'
 import { assertNothingLeft } from '../../../lab/leftovers.ts'
+import { failed, succeeded } from '../../../lab/runner/outcome.ts'
 import { type S3, type S3Options, startS3 } from '../../../lab/s3/s3.ts'
-import { keyAt, storedDump } from '../../../lab/s3/stored.ts'
-import { failed, type Inputs, succeeded } from './bench.ts'
-import { both, NIGHTS, outcome, prune } from './prune-bench.ts'
+import { keyAt, storedDump } from '../../../lab/sample-dumps.ts'
+import { both, NIGHTS, outcome, prune } from './prune-nights.ts'
 
 const PREFIX = 'nightly/'
 

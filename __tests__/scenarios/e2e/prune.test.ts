@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import type { Inputs } from '../../../lab/benches/action-bench.ts'
 import { assertNothingLeft } from '../../../lab/leftovers.ts'
-import { keyAt, storedDump, writeFiles } from '../../../lab/s3/stored.ts'
+import { failed, succeeded } from '../../../lab/runner/outcome.ts'
+import { keyAt, storedDump, writeFiles } from '../../../lab/sample-dumps.ts'
 import { tempFolder } from '../../../lab/temp.ts'
-import { failed, type Inputs, succeeded } from './bench.ts'
-import { both, DAYS, NIGHTS, outcome, prune } from './prune-bench.ts'
+import { both, DAYS, NIGHTS, outcome, prune } from './prune-nights.ts'
 
 const inFolder = (folder: string, inputs: Inputs) => prune({ 'storage-location': folder, ...inputs })
 

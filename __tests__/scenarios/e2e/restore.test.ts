@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { type Bench, startBench } from '../../../lab/benches/action-bench.ts'
 import { assertNothingLeft } from '../../../lab/leftovers.ts'
 import { compareDatabases, readCatalogue } from '../../../lab/postgres/compare.ts'
-import { type Bench, failed, startBench, succeeded } from './bench.ts'
+import { failed, succeeded } from '../../../lab/runner/outcome.ts'
 
 let bench: Bench
 let key: string

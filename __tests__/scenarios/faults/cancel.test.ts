@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { type Bench, type Inputs, startBench } from '../../../lab/benches/action-bench.ts'
+import { witness } from '../../../lab/benches/witness.ts'
 import { makeData } from '../../../lab/postgres/sample.ts'
 import { type Side, startProxy } from '../../../lab/proxy.ts'
 import { runPost, type StartedAction } from '../../../lab/runner/action.ts'
-import { type Bench, type Inputs, startBench, succeeded } from '../e2e/bench.ts'
-import { childOf, until, witness } from './harm.ts'
+import { childOf } from '../../../lab/runner/children.ts'
+import { succeeded } from '../../../lab/runner/outcome.ts'
+import { until } from '../../../lab/until.ts'
 
 let bench: Bench
 let proxy: Awaited<ReturnType<typeof startProxy>>

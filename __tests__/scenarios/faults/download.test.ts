@@ -3,11 +3,13 @@ import { createHash } from 'node:crypto'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
+import { type Bench, startBench } from '../../../lab/benches/action-bench.ts'
+import { witness } from '../../../lab/benches/witness.ts'
 import { readTables } from '../../../lab/postgres/compare.ts'
 import { makeData } from '../../../lab/postgres/sample.ts'
+import { childOf, killChild } from '../../../lab/runner/children.ts'
 import type { FaultRule } from '../../../lab/s3/s3.ts'
-import { type Bench, startBench } from '../e2e/bench.ts'
-import { childOf, killChild, until, witness } from './harm.ts'
+import { until } from '../../../lab/until.ts'
 
 let bench: Bench
 /** The same dump in both places. */

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { type Bench, type Inputs, startBench } from '../../../lab/benches/action-bench.ts'
+import { OWN_COMMANDS } from '../../../lab/benches/witness.ts'
 import type { ActionRun } from '../../../lab/runner/action.ts'
-import { type Bench, type Inputs, startBench } from '../e2e/bench.ts'
-import { OWN_COMMANDS } from './harm.ts'
 
 let bench: Bench
 

@@ -2,12 +2,14 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
+import { type Bench, startBench } from '../../../lab/benches/action-bench.ts'
+import { witness } from '../../../lab/benches/witness.ts'
 import { readTables } from '../../../lab/postgres/compare.ts'
 import type { Address } from '../../../lab/postgres/session.ts'
 import { descendants, kill } from '../../../lab/processes.ts'
 import { startProxy } from '../../../lab/proxy.ts'
-import { type Bench, startBench, succeeded } from '../e2e/bench.ts'
-import { until, witness } from './harm.ts'
+import { succeeded } from '../../../lab/runner/outcome.ts'
+import { until } from '../../../lab/until.ts'
 
 const TWO = { jobs: '2' }
 const OVER_TWO = /Dumping over 2 connections in one snapshot/

@@ -3,11 +3,13 @@ import { createHash } from 'node:crypto'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
+import { type Bench, startBench } from '../../../lab/benches/action-bench.ts'
+import { committedDumps, witness } from '../../../lab/benches/witness.ts'
 import { makeData } from '../../../lab/postgres/sample.ts'
 import { runAction } from '../../../lab/runner/action.ts'
+import { failed, succeeded } from '../../../lab/runner/outcome.ts'
 import { tempFolder } from '../../../lab/temp.ts'
-import { type Bench, failed, startBench, succeeded } from '../e2e/bench.ts'
-import { committedDumps, until, witness } from './harm.ts'
+import { until } from '../../../lab/until.ts'
 
 let bench: Bench
 

@@ -2,11 +2,14 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { type Bench, startBench } from '../../../lab/benches/action-bench.ts'
+import { witness } from '../../../lab/benches/witness.ts'
 import { makeData } from '../../../lab/postgres/sample.ts'
 import { startProxy } from '../../../lab/proxy.ts'
 import { runPost } from '../../../lab/runner/action.ts'
-import { type Bench, startBench, succeeded } from '../e2e/bench.ts'
-import { childOf, killChild, until, witness } from './harm.ts'
+import { childOf, killChild } from '../../../lab/runner/children.ts'
+import { succeeded } from '../../../lab/runner/outcome.ts'
+import { until } from '../../../lab/until.ts'
 
 let bench: Bench
 let key: string

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { type Bench, startBench, succeeded } from '../e2e/bench.ts'
-import { witness } from './harm.ts'
+import { type Bench, startBench } from '../../../lab/benches/action-bench.ts'
+import { witness } from '../../../lab/benches/witness.ts'
+import { succeeded } from '../../../lab/runner/outcome.ts'
 
 let bench: Bench
 

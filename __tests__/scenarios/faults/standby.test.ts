@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { type Bench, startBench } from '../../../lab/benches/action-bench.ts'
+import { witness } from '../../../lab/benches/witness.ts'
 import { type Postgres, startPostgres } from '../../../lab/postgres/postgres.ts'
 import { makeData } from '../../../lab/postgres/sample.ts'
 import { startProxy } from '../../../lab/proxy.ts'
-import { type Bench, startBench, succeeded } from '../e2e/bench.ts'
-import { until, witness } from './harm.ts'
+import { succeeded } from '../../../lab/runner/outcome.ts'
+import { until } from '../../../lab/until.ts'
 
 let bench: Bench
 let standby: Postgres

@@ -2,11 +2,13 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { type Bench, startBench } from '../../../lab/benches/action-bench.ts'
+import { witness } from '../../../lab/benches/witness.ts'
 import { readCatalogue, readTables } from '../../../lab/postgres/compare.ts'
+import { readWaits } from '../../../lab/postgres/downtime.ts'
 import { quoteIdentifier } from '../../../lab/postgres/postgres.ts'
-import { readWaits } from '../../../lab/waits.ts'
-import { type Bench, startBench, succeeded } from '../e2e/bench.ts'
-import { until, witness } from './harm.ts'
+import { succeeded } from '../../../lab/runner/outcome.ts'
+import { until } from '../../../lab/until.ts'
 
 let bench: Bench
 const keys: Record<string, string> = {}

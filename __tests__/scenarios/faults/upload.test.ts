@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
+import { type Bench, startBench } from '../../../lab/benches/action-bench.ts'
+import { committedDumps, witness } from '../../../lab/benches/witness.ts'
 import { makeData } from '../../../lab/postgres/sample.ts'
 import { runPost } from '../../../lab/runner/action.ts'
+import { killChild } from '../../../lab/runner/children.ts'
+import { succeeded } from '../../../lab/runner/outcome.ts'
 import { startS3 } from '../../../lab/s3/s3.ts'
-import { type Bench, startBench, succeeded } from '../e2e/bench.ts'
-import { committedDumps, killChild, until, witness } from './harm.ts'
+import { until } from '../../../lab/until.ts'
 
 let bench: Bench
 

@@ -2,13 +2,14 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { type Bench, type Inputs, startBench } from '../../../lab/benches/action-bench.ts'
+import { OWN_COMMANDS } from '../../../lab/benches/witness.ts'
+import { HOSTILE } from '../../../lab/hostile-texts.ts'
 import { findLeftovers } from '../../../lab/leftovers.ts'
 import { startProxy } from '../../../lab/proxy.ts'
 import type { ActionRun } from '../../../lab/runner/action.ts'
+import { succeeded } from '../../../lab/runner/outcome.ts'
 import { tempFolder } from '../../../lab/temp.ts'
-import { type Bench, type Inputs, startBench, succeeded } from '../e2e/bench.ts'
-import { OWN_COMMANDS } from '../faults/harm.ts'
-import { HOSTILE } from './hostile.ts'
 
 let bench: Bench
 /** A server that nobody named as a server: who connects to it took a name for an address. */

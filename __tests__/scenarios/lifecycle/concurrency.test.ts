@@ -2,15 +2,21 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import {
+  type LifecycleBench,
+  reconnect,
+  startLifecycleBench,
+  temporaries,
+} from '../../../lab/benches/lifecycle-bench.ts'
 import { assertNothingLeft } from '../../../lab/leftovers.ts'
+import { failed, succeeded } from '../../../lab/runner/outcome.ts'
 import { tempFolder } from '../../../lab/temp.ts'
-import { type Bench, failed, reconnect, startBench, succeeded, temporaries } from './bench.ts'
 
-let bench: Bench
+let bench: LifecycleBench
 let key: string
 
 before(async () => {
-  bench = await startBench()
+  bench = await startLifecycleBench()
   await bench.make('source', 'dumped')
   key = await bench.dump('source')
 })

@@ -2,32 +2,31 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import {
+  allGone,
+  holdAt,
+  holdDatabases,
+  type LifecycleBench,
+  longAgo,
+  mark,
+  marker,
+  startLifecycleBench,
+  temporaries,
+  waitsFor,
+} from '../../../lab/benches/lifecycle-bench.ts'
 import { assertNothingLeft } from '../../../lab/leftovers.ts'
 import { makeData } from '../../../lab/postgres/sample.ts'
 import { startProxy } from '../../../lab/proxy.ts'
 import { runPost, type StartedAction } from '../../../lab/runner/action.ts'
+import { failed, succeeded } from '../../../lab/runner/outcome.ts'
 import { tempFolder } from '../../../lab/temp.ts'
-import {
-  allGone,
-  type Bench,
-  failed,
-  holdAt,
-  holdDatabases,
-  longAgo,
-  mark,
-  marker,
-  startBench,
-  succeeded,
-  temporaries,
-  until,
-  waitsFor,
-} from './bench.ts'
+import { until } from '../../../lab/until.ts'
 
-let bench: Bench
+let bench: LifecycleBench
 const databases = ['live', 'postgres', 'source']
 
 before(async () => {
-  bench = await startBench()
+  bench = await startLifecycleBench()
   await makeData(bench.postgres, 'source', 12)
   await bench.postgres.psql('source', `create table state as select 'new' as state`)
   await bench.make('live', 'old')

@@ -2,18 +2,25 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import {
+  catalogue,
+  type LifecycleBench,
+  marker,
+  startLifecycleBench,
+  temporaries,
+} from '../../../lab/benches/lifecycle-bench.ts'
 import { assertNothingLeft } from '../../../lab/leftovers.ts'
 import { compareDatabases } from '../../../lab/postgres/compare.ts'
 import { type Postgres, startPostgres } from '../../../lab/postgres/postgres.ts'
 import { loadSample } from '../../../lab/postgres/sample.ts'
+import { failed, succeeded } from '../../../lab/runner/outcome.ts'
 import { tempFolder } from '../../../lab/temp.ts'
-import { type Bench, catalogue, failed, marker, startBench, succeeded, temporaries } from './bench.ts'
 
-let bench: Bench
+let bench: LifecycleBench
 let other: Postgres
 
 before(async () => {
-  bench = await startBench()
+  bench = await startLifecycleBench()
   other = await startPostgres()
   await loadSample(bench.postgres, 'shop', { scale: 0.02 })
   await bench.make('small', 'source')

@@ -4,12 +4,13 @@ import { mkdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
+import { type LifecycleBench, startLifecycleBench } from '../../../lab/benches/lifecycle-bench.ts'
 import { compareDatabases } from '../../../lab/postgres/compare.ts'
 import { loadSample } from '../../../lab/postgres/sample.ts'
-import { type Bench, failed, startBench, succeeded } from './bench.ts'
+import { failed, succeeded } from '../../../lab/runner/outcome.ts'
 
 const execute = promisify(execFile)
-let bench: Bench
+let bench: LifecycleBench
 
 /** As django-pgclone names a dump: instance, alias of the database, config, time. */
 const theirs = 'prod/default/none/2026-01-02-03-04-05-678901.dump'
@@ -21,7 +22,7 @@ async function shell(command: string, database: string): Promise<void> {
 }
 
 before(async () => {
-  bench = await startBench()
+  bench = await startLifecycleBench()
   await loadSample(bench.postgres, 'app', { scale: 0.02 })
   const path = join(bench.folder, theirs)
   mkdirSync(dirname(path), { recursive: true })

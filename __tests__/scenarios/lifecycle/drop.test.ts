@@ -2,30 +2,29 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { assertNothingLeft } from '../../../lab/leftovers.ts'
-import { tempFolder } from '../../../lab/temp.ts'
 import {
   allGone,
-  type Bench,
   catalogue,
-  failed,
   holdDatabases,
   type Inputs,
+  type LifecycleBench,
   longAgo,
   makePoints,
   mark,
   marker,
-  startBench,
-  succeeded,
+  startLifecycleBench,
   temporaries,
   waitsFor,
-} from './bench.ts'
+} from '../../../lab/benches/lifecycle-bench.ts'
+import { assertNothingLeft } from '../../../lab/leftovers.ts'
+import { failed, succeeded } from '../../../lab/runner/outcome.ts'
+import { tempFolder } from '../../../lab/temp.ts'
 
-let bench: Bench
+let bench: LifecycleBench
 let key: string
 
 before(async () => {
-  bench = await startBench()
+  bench = await startLifecycleBench()
   await bench.make('source', 'dumped')
   key = await bench.dump('source')
 })

@@ -2,25 +2,24 @@ import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import {
+  catalogue,
+  comment,
+  type Inputs,
+  type LifecycleBench,
+  marker,
+  startLifecycleBench,
+} from '../../../lab/benches/lifecycle-bench.ts'
+import { failed, succeeded } from '../../../lab/runner/outcome.ts'
 import { tempFolder } from '../../../lab/temp.ts'
 import { parseDatabaseUrl } from '../../../src/database/connection/connection.ts'
 import { checkProtected, isProtected } from '../../../src/restoring/guards.ts'
-import {
-  type Bench,
-  catalogue,
-  comment,
-  failed,
-  type Inputs,
-  marker,
-  startBench,
-  succeeded,
-} from './bench.ts'
 
-let bench: Bench
+let bench: LifecycleBench
 let key: string
 
 before(async () => {
-  bench = await startBench()
+  bench = await startLifecycleBench()
   await bench.make('source', 'dumped')
   key = await bench.dump('source')
 })

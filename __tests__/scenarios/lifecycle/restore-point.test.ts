@@ -1,24 +1,23 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { assertNothingLeft } from '../../../lab/leftovers.ts'
 import {
-  type Bench,
-  failed,
   type Inputs,
+  type LifecycleBench,
   makePoints,
   mark,
   marker,
   reconnect,
-  startBench,
-  succeeded,
+  startLifecycleBench,
   temporaries,
-} from './bench.ts'
+} from '../../../lab/benches/lifecycle-bench.ts'
+import { assertNothingLeft } from '../../../lab/leftovers.ts'
+import { failed, succeeded } from '../../../lab/runner/outcome.ts'
 
-let bench: Bench
+let bench: LifecycleBench
 let key: string
 
 before(async () => {
-  bench = await startBench()
+  bench = await startLifecycleBench()
   await bench.make('source', 'dumped')
   key = await bench.dump('source')
 })

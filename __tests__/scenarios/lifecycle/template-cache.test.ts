@@ -2,37 +2,36 @@ import assert from 'node:assert/strict'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import {
+  allGone,
+  holdAt,
+  holdDatabases,
+  type Inputs,
+  type LifecycleBench,
+  longAgo,
+  mark,
+  marker,
+  startLifecycleBench,
+  temporaries,
+  waitsFor,
+} from '../../../lab/benches/lifecycle-bench.ts'
 import { assertNothingLeft } from '../../../lab/leftovers.ts'
 import { compareDatabases } from '../../../lab/postgres/compare.ts'
 import { loadSample } from '../../../lab/postgres/sample.ts'
 import { descendants, kill } from '../../../lab/processes.ts'
 import { startProxy } from '../../../lab/proxy.ts'
 import { type ActionOptions, runPost } from '../../../lab/runner/action.ts'
+import { failed, succeeded } from '../../../lab/runner/outcome.ts'
 import { tempFolder } from '../../../lab/temp.ts'
-import {
-  allGone,
-  type Bench,
-  failed,
-  holdAt,
-  holdDatabases,
-  type Inputs,
-  longAgo,
-  mark,
-  marker,
-  startBench,
-  succeeded,
-  temporaries,
-  until,
-  waitsFor,
-} from './bench.ts'
+import { until } from '../../../lab/until.ts'
 
-let bench: Bench
+let bench: LifecycleBench
 let shop: string
 let small: string
 let workspace: string
 
 before(async () => {
-  bench = await startBench({ settings: { log_statement: 'all' } })
+  bench = await startLifecycleBench({ settings: { log_statement: 'all' } })
   await loadSample(bench.postgres, 'shop', { scale: 0.02 })
   await bench.make('small', 'dumped')
   shop = await bench.dump('shop')

@@ -3,15 +3,16 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type LifecycleBench, startLifecycleBench } from '../../../lab/benches/lifecycle-bench.ts'
+import { failed, succeeded } from '../../../lab/runner/outcome.ts'
 import { tempFolder } from '../../../lab/temp.ts'
-import { type Bench, failed, startBench, succeeded } from '../lifecycle/bench.ts'
 
-let bench: Bench
+let bench: LifecycleBench
 let key: string
 let workspace: string
 
 before(async () => {
-  bench = await startBench()
+  bench = await startLifecycleBench()
   await bench.make('app', 'source')
   key = await bench.dump('app')
   workspace = tempFolder('workspace').path

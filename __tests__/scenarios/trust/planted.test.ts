@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { type LifecycleBench, startLifecycleBench } from '../../../lab/benches/lifecycle-bench.ts'
 import { plantedThatRan, plantHostileNames, unplantedFunctions } from '../../../lab/postgres/planted.ts'
+import { succeeded } from '../../../lab/runner/outcome.ts'
 import { tempFolder } from '../../../lab/temp.ts'
-import { type Bench, startBench, succeeded } from '../lifecycle/bench.ts'
 
-let bench: Bench
+let bench: LifecycleBench
 
 before(async () => {
-  bench = await startBench({ settings: { log_statement: 'all', log_line_prefix: '%a|%d|' } })
+  bench = await startLifecycleBench({ settings: { log_statement: 'all', log_line_prefix: '%a|%d|' } })
   await bench.make('app', 'source')
   await bench.make('live', 'old')
   await bench.postgres.psql('postgres', 'create role mallory login')

@@ -2,13 +2,18 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import {
+  type LifecycleBench,
+  startLifecycleBench,
+  temporaries,
+} from '../../../lab/benches/lifecycle-bench.ts'
+import { failed, succeeded } from '../../../lab/runner/outcome.ts'
 import { tempFolder } from '../../../lab/temp.ts'
-import { type Bench, failed, startBench, succeeded, temporaries } from '../lifecycle/bench.ts'
 
-let bench: Bench
+let bench: LifecycleBench
 
 before(async () => {
-  bench = await startBench({ settings: { wal_level: 'logical' } })
+  bench = await startLifecycleBench({ settings: { wal_level: 'logical' } })
 })
 after(() => bench?.[Symbol.asyncDispose]())
 

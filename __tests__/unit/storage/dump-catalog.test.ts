@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
+import { keyOf, manifestOf } from '../../../lab/sample-dumps.ts'
 import { tempFolder } from '../../../lab/temp.ts'
 import { chooseDump, readCatalogue, readManifests } from '../../../src/storage/dump-catalog.ts'
 import type { DumpKey } from '../../../src/storage/keys.ts'
 import { localStorage } from '../../../src/storage/local/local-storage.ts'
 import { formatManifest, type Manifest } from '../../../src/storage/manifest.ts'
 import type { Storage } from '../../../src/storage/storage.ts'
-import { keyOf, manifestOf } from './samples.ts'
 
 const ANY = { instance: '', config: '' }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { keyOf, manifestOf } from '../../../lab/sample-dumps.ts'
 import { formatManifest, parseManifest } from '../../../src/storage/manifest.ts'
-import { keyOf, manifestOf } from './samples.ts'
 
 const key = keyOf('shop/app/none', 1)
 const manifest = manifestOf(key, 100)

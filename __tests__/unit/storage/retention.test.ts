@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { keyAt } from '../../../lab/s3/stored.ts'
+import { keyAt } from '../../../lab/sample-dumps.ts'
 import { parseCalendarSpan } from '../../../src/inputs/keep-rules.ts'
 import { parseDumpKey } from '../../../src/storage/keys.ts'
 import {

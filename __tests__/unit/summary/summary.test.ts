@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { keyOf, manifestOf } from '../../../lab/sample-dumps.ts'
 import { readInputs } from '../../../src/inputs/inputs.ts'
 import type { Manifest } from '../../../src/storage/manifest.ts'
 import { dumpSummary, type Evidence, verifySummary } from '../../../src/summary/dump-summary.ts'
 import { code, link, prose } from '../../../src/summary/markdown.ts'
 import { describeUntouched, type Pruned, pruneSummary } from '../../../src/summary/storage-summary.ts'
 import { failureSummary } from '../../../src/summary/summary.ts'
-import { keyOf, manifestOf } from '../storage/samples.ts'
 
 const place = { uri: 's3://bucket/dumps/shop/app/none/x.dump', onAws: true }
 const day = (number: number, more: Partial<Manifest> = {}) => ({

@@ -3,13 +3,13 @@ import { chmodSync, chownSync, existsSync, mkdirSync, statSync, symlinkSync, wri
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
+import { fakeMachine, type Machine } from '../../../lab/tools/fake-machine.ts'
 import {
   moveIntoPlace,
   programsInToolDirectories,
   toolDirectories,
   withStaging,
 } from '../../../src/tools/tool-directory.ts'
-import { fakeMachine, type Machine } from './machine.ts'
 
 const skip = process.getuid?.() === 0 ? false : 'only root can make folders of another user'
 /** A user that is neither root nor this one. */

@@ -4,9 +4,9 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { tempFolder } from '../../../lab/temp.ts'
+import { findReal } from '../../../lab/tools/fake-machine.ts'
+import { zipOf } from '../../../lab/tools/zip-file.ts'
 import { assertWholeZip, unzip } from '../../../src/tools/zip.ts'
-import { zipOf } from './bundle.ts'
-import { findReal } from './machine.ts'
 
 const whole = zipOf({ 'aws/dist/aws': Buffer.alloc(300, 'x'), 'aws/README.md': Buffer.from('read me') })
 

@@ -3,11 +3,11 @@ import { appendFileSync, chmodSync, chownSync, readFileSync, statSync, writeFile
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { environment, noClient, program, startSessionBench } from '../../../../lab/benches/session-bench.ts'
 import { selfSignedCertificate } from '../../../../lab/certificate.ts'
 import { parseDatabaseUrl } from '../../../../src/database/connection/connection.ts'
 import { explainConnection } from '../../../../src/database/connection/connection-errors.ts'
 import { Session } from '../../../../src/database/connection/session.ts'
-import { environment, noClient, program, startBench } from '../bench.ts'
 
 test('what is not known is not explained', () => {
   assert.equal(explainConnection('psql: error: something new', 'host/db'), null)
@@ -22,7 +22,7 @@ test('a server that lets nobody in does not ask for TLS, which was tried', () =>
   assert.match(explainConnection(refused('no encryption'), 'x') ?? '', /demands TLS/)
 })
 
-const bench = await startBench()
+const bench = await startSessionBench()
 const { postgres } = bench
 
 describe('a connection that fails', { skip: noClient }, () => {

@@ -2,6 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import {
+  environment,
+  noClient,
+  program,
+  runProgram,
+  startSessionBench,
+} from '../../../../lab/benches/session-bench.ts'
+import {
   ambientConnection,
   type Connection,
   clientEnvironment,
@@ -10,7 +17,6 @@ import {
   parseDatabaseUrl,
   toUrl,
 } from '../../../../src/database/connection/connection.ts'
-import { environment, noClient, program, runProgram, startBench } from '../bench.ts'
 
 const parts = (url: string) => {
   const { variables, database } = parseDatabaseUrl(url)
@@ -218,7 +224,7 @@ test('the URL for hooks says what our variables say', () => {
 })
 
 test('libpq and we reach the same place', { skip: noClient }, async () => {
-  const { postgres } = await startBench()
+  const { postgres } = await startSessionBench()
   const { port, socketDir, password } = postgres
   await postgres.psql('postgres', `create role "r@l:e/%é" login password '?#&=:'`)
   await postgres.createDatabase(`d b/%'é"?`)

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { environment, noClient, program, startSessionBench } from '../../../../lab/benches/session-bench.ts'
 import { startPgBouncer } from '../../../../lab/postgres/pgbouncer.ts'
 import { parseDatabaseUrl } from '../../../../src/database/connection/connection.ts'
 import { poolerProblem } from '../../../../src/database/connection/pooler.ts'
 import { Session } from '../../../../src/database/connection/session.ts'
 import { readInputs } from '../../../../src/inputs/inputs.ts'
-import { environment, noClient, program, startBench } from '../bench.ts'
 
 test("providers' poolers are known by their hosts, with the way around them", () => {
   const cases: [string, RegExp | null][] = [
@@ -44,7 +44,7 @@ test('#06 they are refused before anything starts, source and target', () => {
   assert.doesNotThrow(() => readInputs({ 'INPUT_DATABASE-URL': pooled, INPUT_COMMAND: 'list' }))
 })
 
-const bench = await startBench()
+const bench = await startSessionBench()
 const { postgres } = bench
 const options = { psql: program('psql'), environment, direct: true }
 const through = (database: string, port: number) => parseDatabaseUrl(postgres.url(database, { port }))

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { environment, noClient, program, startSessionBench } from '../../../../lab/benches/session-bench.ts'
 import { isAlive } from '../../../../lab/processes.ts'
 import { tempFolder } from '../../../../lab/temp.ts'
 import { checkAssertions } from '../../../../src/database/assertions.ts'
 import { ambientConnection } from '../../../../src/database/connection/connection.ts'
 import { DatabaseError, identifier, literal, Session } from '../../../../src/database/connection/session.ts'
-import { environment, noClient, program, startBench } from '../bench.ts'
 
 const HOSTILE = [
   `it's`,
@@ -25,7 +25,7 @@ const HOSTILE = [
   '\t\u0001\u001b',
 ]
 
-const bench = await startBench()
+const bench = await startSessionBench()
 
 describe('a session', { skip: noClient }, () => {
   test('rows come back as objects', async () => {

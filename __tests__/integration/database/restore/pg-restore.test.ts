@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { describe, test } from 'node:test'
+import { environment, noClient, program, startSessionBench } from '../../../../lab/benches/session-bench.ts'
 import { tempFolder } from '../../../../lab/temp.ts'
 import { clientEnvironment } from '../../../../src/database/connection/connection.ts'
 import {
@@ -14,7 +15,6 @@ import {
   untilClosed,
 } from '../../../../src/database/restore/pg-restore.ts'
 import type { Sink } from '../../../../src/process/transfer.ts'
-import { environment, noClient, program, startBench } from '../bench.ts'
 
 const plain: RestoreInputs = { ownerAndAcl: false, pgRestoreArgs: [], tolerateErrors: [] }
 
@@ -123,7 +123,7 @@ test('a reader that has all it wants is no failure', async () => {
   assert.equal(all.errored, null)
 })
 
-const bench = await startBench()
+const bench = await startSessionBench()
 
 describe('a restore', { skip: noClient }, () => {
   const folder = tempFolder('archives')

@@ -6,6 +6,7 @@ import { buffer } from 'node:stream/consumers'
 import { after, describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { startS3 } from '../../../../lab/s3/s3.ts'
+import { keyOf } from '../../../../lab/sample-dumps.ts'
 import { tempFolder } from '../../../../lab/temp.ts'
 import { Aws, type AwsOptions } from '../../../../src/aws/cli.ts'
 import { planParts } from '../../../../src/storage/s3/parts.ts'
@@ -13,7 +14,6 @@ import { s3Storage } from '../../../../src/storage/s3/s3-storage.ts'
 import { type S3Options, uploadArguments } from '../../../../src/storage/s3/upload.ts'
 import { findAwsClis } from '../../../../src/tools/aws/aws-search.ts'
 import { currentEnvironment } from '../../../../src/tools/options.ts'
-import { keyOf } from '../../../unit/storage/samples.ts'
 
 test('the arguments of an upload', () => {
   const plain = { storageClass: '', sse: '', sseKmsKeyId: '' }

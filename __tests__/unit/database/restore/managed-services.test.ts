@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { entry } from '../../../../lab/archive/toc-entry.ts'
 import { selectEntries } from '../../../../src/database/restore/entry-rules.ts'
 import {
   PROVIDER_NAMES,
@@ -9,7 +10,6 @@ import {
   providerOfHost,
 } from '../../../../src/database/restore/managed-services.ts'
 import type { TargetFacts } from '../../../../src/database/restore/target-facts.ts'
-import { entry } from '../entries.ts'
 
 test('host names give a provider away', () => {
   const cases: [string, ProviderName | null][] = [

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { entry } from '../../../../lab/archive/toc-entry.ts'
 import { forServer } from '../../../../src/database/restore/older-server.ts'
-import { entry } from '../entries.ts'
 
 const trigger = `CREATE TRIGGER "EXECUTE FUNCTION" BEFORE UPDATE ON t FOR EACH ROW WHEN ((a <> ') EXECUTE FUNCTION ''x')) EXECUTE FUNCTION f('EXECUTE FUNCTION');\n`
 

@@ -1,0 +1,14 @@
+import type { Contents } from '../../src/database/pg-dump.ts'
+
+/** A dump of everything, which tests narrow. */
+export const EVERYTHING: Contents = {
+  tables: [],
+  excludeTables: [],
+  schemas: [],
+  excludeSchemas: [],
+  excludeTableData: [],
+  schemaOnly: false,
+  ownerAndAcl: false,
+  lockWaitTimeout: 60_000,
+  pgDumpArgs: [],
+}
