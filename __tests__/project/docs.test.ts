@@ -90,6 +90,15 @@ test('the architecture lists every folder of the sources, of the laboratory and 
   assert.deepEqual([...missing], [])
 })
 
+test('every script of package.json is explained where contributors look', () => {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
+  const text = read('CONTRIBUTING.md')
+  const named = (name: string) => new RegExp(`npm (?:run )?${name}(?![\\w:-])`).test(text)
+  // npm runs this one by itself; the first step of the page says what it does.
+  const silent = Object.keys(scripts).filter((name) => name !== 'prepare' && !named(name))
+  assert.deepEqual(silent, [])
+})
+
 /** All texts of the sources, with what is put into them as `…`. */
 const messages = globSync('src/**/*.ts', { cwd: root })
   .map(read)
