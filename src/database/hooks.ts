@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events'
 import { isAbsolute, join } from 'node:path'
 import { FinalError } from '../errors.ts'
 import { noteGroup } from '../leftovers.ts'
@@ -66,10 +67,8 @@ async function runHook(
   })
   const forget = noteGroup(child)
   const end = () => endChild(child, ['SIGINT', 'SIGTERM', 'SIGKILL'], 1000)
-  const cancel = () => void end()
-  options.signal.addEventListener('abort', cancel, { once: true })
+  using _ = addAbortListener(options.signal, () => void end())
   const exit = await child.exited
-  options.signal.removeEventListener('abort', cancel)
   // What a hook has started must not write into the database any more, unless the hook has ended well and left it there.
   if (!succeeded(exit) || options.signal.aborted) await end()
   forget()

@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { addAbortListener, once } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
 import {
   type Child,
@@ -21,10 +21,9 @@ export async function run(
   options.signal?.throwIfAborted()
   const child = startChild(file, args, { ...options, stdin: 'stream', stdout: 'stream' })
   const cancel = () => void endChild(child, ['SIGTERM', 'SIGKILL'], 1000)
-  options.signal?.addEventListener('abort', cancel, { once: true })
+  using _ = options.signal && addAbortListener(options.signal, cancel)
   child.stdin.end(options.input ?? '')
   const [stdout, exit] = await Promise.all([readAll(child), child.exited])
-  options.signal?.removeEventListener('abort', cancel)
   options.signal?.throwIfAborted()
   return { exit, stdout, child }
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
+import { addAbortListener, once } from 'node:events'
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
 import { PassingError } from '../errors.ts'
@@ -65,13 +65,12 @@ export type TransferOptions = {
  * @throws the reason of the side that failed first; source and sink are aborted by then
  */
 export async function transfer(source: Source, sink: Sink, options: TransferOptions): Promise<void> {
-  const watchdog = watchIdle(options)
+  using watchdog = watchIdle(options)
   const signal = AbortSignal.any([options.signal, watchdog.signal])
   const { promise: interrupted, reject } = Promise.withResolvers<never>()
   // A stream of our own making may not notice that it was destroyed until its source is aborted as well.
   interrupted.catch(() => source.stream.destroy())
-  const interrupt = () => reject(signal.reason)
-  signal.addEventListener('abort', interrupt, { once: true })
+  using _ = addAbortListener(signal, () => reject(signal.reason))
   try {
     const stream = options.stages.reduce<AsyncIterable<Buffer>>((input, stage) => stage(input), source.stream)
     await Promise.race([
@@ -85,25 +84,19 @@ export async function transfer(source: Source, sink: Sink, options: TransferOpti
     const reason = signal.aborted ? signal.reason : await firstReason(error, source, sink)
     await abortBoth(source, sink)
     throw reason
-  } finally {
-    watchdog.stop()
-    signal.removeEventListener('abort', interrupt)
   }
 }
 
 /** Commits a sink, or, when that fails or the step is cancelled meanwhile, aborts it. */
 export async function commitSink(sink: Sink, signal: AbortSignal): Promise<void> {
-  const cancel = () => void sink.abort()
   try {
     signal.throwIfAborted()
-    signal.addEventListener('abort', cancel, { once: true })
+    using _ = addAbortListener(signal, () => void sink.abort())
     await sink.commit()
     signal.throwIfAborted()
   } catch (error) {
     await sink.abort()
     throw signal.aborted ? signal.reason : error
-  } finally {
-    signal.removeEventListener('abort', cancel)
   }
 }
 
@@ -175,7 +168,8 @@ export async function pour(
   }
 }
 
-function watchIdle({ idleTimeout, moved }: TransferOptions): { signal: AbortSignal; stop: () => void } {
+/** Returns a signal that aborts when no byte has moved for `idleTimeout`. */
+function watchIdle({ idleTimeout, moved }: TransferOptions): Disposable & { signal: AbortSignal } {
   const controller = new AbortController()
   let seen = moved()
   let since = Date.now()
@@ -193,5 +187,5 @@ function watchIdle({ idleTimeout, moved }: TransferOptions): { signal: AbortSign
     }
   }
   const timer = setInterval(check, Math.max(50, Math.min(1000, idleTimeout / 4)))
-  return { signal: controller.signal, stop: () => clearInterval(timer) }
+  return { signal: controller.signal, [Symbol.dispose]: () => clearInterval(timer) }
 }

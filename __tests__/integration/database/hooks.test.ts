@@ -112,4 +112,16 @@ describe('hooks', { skip: noClient }, () => {
     await assert.rejects(at.run('touch never'), /step was cancelled/)
     assert.throws(() => at.read('never'), /ENOENT/)
   })
+
+  test('end when the step is cancelled just before they start', async () => {
+    const cancel = new AbortController()
+    const at = workshop(cancel.signal)
+    const run = at.run('sleep 60; touch never')
+    // The hook has not been started yet: its shell is being looked for.
+    cancel.abort(new Error('The step was cancelled'))
+    const started = Date.now()
+    await assert.rejects(run, /step was cancelled/)
+    assert.ok(Date.now() - started < 30_000, 'the hook ran to its end')
+    assert.throws(() => at.read('never'), /ENOENT/)
+  })
 })

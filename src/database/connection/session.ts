@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { addAbortListener } from 'node:events'
 import { type Child, childFailure, endChild, startChild } from '../../process/child.ts'
 import type { Environment } from '../../process/environment.ts'
 import { hideSecrets } from '../../report/secrets.ts'
@@ -99,9 +100,8 @@ export class Session implements AsyncDisposable {
       onErrorLine: () => false,
     })
     const session = new Session(child, connection)
-    const cancel = () => void session.close()
-    options.signal?.addEventListener('abort', cancel, { once: true })
-    void child.exited.then(() => options.signal?.removeEventListener('abort', cancel))
+    const listener = options.signal && addAbortListener(options.signal, () => void session.close())
+    void child.exited.then(() => listener?.[Symbol.dispose]())
     return session
   }
 
