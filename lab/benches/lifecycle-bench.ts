@@ -83,7 +83,7 @@ export async function marker(bench: OnServer, database: string): Promise<Marker 
 
 /** Writes what the Action would write, changed as a test wants it. */
 export async function mark(bench: OnServer, database: string, change: Partial<Marker>): Promise<void> {
-  const old = (await marker(bench, database)) ?? { kind: 'clone', of: database, at: '', run: '' }
+  const old = (await marker(bench, database)) ?? { kind: 'clone', of: database, at: longAgo, run: '' }
   const text = `pgclone-action ${JSON.stringify({ ...old, ...change })}`.replaceAll("'", "''")
   await bench.postgres.psql('postgres', `comment on database ${quoteIdentifier(database)} is '${text}'`)
 }

@@ -1,5 +1,7 @@
+import { hasShape, isLine, isOneOf, isText, isTime } from '../shape.ts'
+
 /**
- * What we write in the comment of a database that we made, so that a later run knows it as ours:
+ * What this action writes in the comment of a database that it made, so that a later run recognises it:
  * `staging` is being built, `clone` is live, `point` is a restore point, `template` is what previews are copied from,
  * `old` waits to be dropped.
  */
@@ -12,16 +14,33 @@ export type Marker = {
 
 const PREFIX = 'pgclone-action '
 
-/** The comment that marks a database as ours. */
+/** A marker has 200 bytes; beyond this a comment is somebody else's. */
+const MAX_COMMENT_LENGTH = 10_000
+const MAX_NAME_LENGTH = 1000
+const MAX_URL_LENGTH = 2000
+
+const isMarker = hasShape({
+  kind: isOneOf('staging', 'clone', 'point', 'template', 'old'),
+  of: isText(MAX_NAME_LENGTH),
+  at: isTime,
+  run: isLine(MAX_URL_LENGTH),
+} satisfies Record<keyof Marker, unknown>)
+
+/** The comment that marks a database as made by this action. */
 export function formatMarker(marker: Marker): string {
   return PREFIX + JSON.stringify(marker)
 }
 
-/** @returns null for a comment that is not ours */
+/**
+ * Reads the marker in the comment of a database, which its owner may have written.
+ *
+ * @returns null for a comment that is not a whole marker: then the database is not treated as made by this action
+ */
 export function parseMarker(comment: string | null): Marker | null {
-  if (!comment?.startsWith(PREFIX)) return null
+  if (!comment?.startsWith(PREFIX) || comment.length > MAX_COMMENT_LENGTH) return null
   try {
-    return JSON.parse(comment.slice(PREFIX.length)) as Marker
+    const value: unknown = JSON.parse(comment.slice(PREFIX.length))
+    return isMarker(value) ? (value as Marker) : null
   } catch {
     return null
   }

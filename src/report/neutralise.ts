@@ -9,8 +9,8 @@ export function neutralise(line: string): string {
   return (
     line
       .replace(/[\r\n]+/g, ' ')
-      // First, because what is left when they are gone may be a command.
-      .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '')
+      // First, because what is left when they are gone may be a command. The last two ranges change the direction of writing.
+      .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '')
       .replace(/^\s*::/, ': :')
       .replace(/::(?=[A-Za-z][\w-]*(?:\s[^:]*)?::)/g, ': :')
       .replaceAll('##[', '# #[')

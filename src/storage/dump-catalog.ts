@@ -1,5 +1,6 @@
+import { formatBytes } from '../report/format.ts'
 import { type DumpKey, isBelow, isFullKey, isManifestKey, manifestKey, parseDumpKey } from './keys.ts'
-import { LARGEST_MANIFEST, type Manifest, parseManifest } from './manifest.ts'
+import { MAX_MANIFEST_BYTES, type Manifest, parseManifest } from './manifest.ts'
 import type { Storage } from './storage.ts'
 
 /** A dump in storage. Without a manifest it is not committed: another tool wrote it, or a run died over it. */
@@ -66,7 +67,7 @@ export async function tryManifests(
 ): Promise<Map<string, Manifest | Error>> {
   const committed = entries.filter((entry) => entry.committed)
   const keys = committed
-    .filter(({ manifestSize }) => manifestSize <= LARGEST_MANIFEST)
+    .filter(({ manifestSize }) => manifestSize <= MAX_MANIFEST_BYTES)
     .map(({ key }) => manifestKey(key.key))
   // One object that nobody may read fails the reading of all.
   const texts = await storage.readTexts(keys, prefix).catch(() => readOneByOne(storage, keys))
@@ -85,7 +86,10 @@ export async function tryManifests(
 
 /** Before it is read: what lies in a store may be of any size. */
 function checkManifestSize(key: string, size: number): void {
-  if (size > LARGEST_MANIFEST) throw new Error(`The manifest of ${key} is larger than any of ours`)
+  if (size > MAX_MANIFEST_BYTES)
+    throw new Error(
+      `The manifest of ${key} has ${formatBytes(size)}; this action writes none of more than ${formatBytes(MAX_MANIFEST_BYTES)}, so another program wrote it`,
+    )
 }
 
 /** @throws when nothing at all can be read: then it is the place that does not answer */

@@ -1,4 +1,20 @@
 import type { Locale } from '../database/locale.ts'
+import { formatBytes, formatCount } from '../report/format.ts'
+import {
+  type Check,
+  hasShape,
+  isCount,
+  isLine,
+  isListOf,
+  isObject,
+  isOneOf,
+  isRecordOf,
+  isText,
+  isTime,
+  optional,
+  orNull,
+  wrongField,
+} from '../shape.ts'
 import type { DumpKey } from './keys.ts'
 
 export type TableRows = { schema: string; name: string; rows: number | null; bytes: number }
@@ -34,59 +50,82 @@ export type Manifest = {
   verified?: { at: string; serverVersion: string }
 }
 
-/** A manifest lists tables, so it grows with a schema; beyond this it is none of ours. */
-export const LARGEST_MANIFEST = 64 * 1024 * 1024
+/** Bytes. A manifest lists tables, so it grows with the schema: this is enough for a hundred thousand of them. */
+export const MAX_MANIFEST_BYTES = 16 * 1024 * 1024
 
-/** The manifest as it is stored: JSON that people can read. */
+/**
+ * The manifest as it is stored: JSON that people can read, on one line when it would be too large otherwise.
+ *
+ * @throws an Error when it would be so large that no reader takes it
+ */
 export function formatManifest(manifest: Manifest): string {
-  return `${JSON.stringify(manifest, null, 2)}\n`
+  const texts = [JSON.stringify(manifest, null, 2), JSON.stringify(manifest)]
+  const fitting = texts.find((text) => Buffer.byteLength(text) < MAX_MANIFEST_BYTES)
+  if (fitting === undefined) {
+    throw new Error(
+      `The manifest of ${manifest.key} would be larger than ${formatBytes(MAX_MANIFEST_BYTES)}, because the dump has ${formatCount(manifest.tables.length)} tables; dump fewer of them at once (schemas, tables)`,
+    )
+  }
+  return `${fitting}\n`
+}
+
+const MAX_NAME_LENGTH = 1000
+const MAX_LINE_LENGTH = 2000
+const line = isLine(MAX_LINE_LENGTH)
+const name = isText(MAX_NAME_LENGTH)
+
+/** Everything but what must be equal to the key. */
+const FIELDS: Record<Exclude<keyof Manifest, 'version' | keyof DumpKey>, Check> = {
+  size: (value) => isCount(value) && value !== 0,
+  sha256: (value) => line(value) && /^[0-9a-f]{64}$/.test(value as string),
+  compression: line,
+  rawBytes: isCount,
+  rows: orNull(isCount),
+  tables: isListOf(hasShape({ schema: name, name, rows: orNull(isCount), bytes: isCount })),
+  serverVersion: line,
+  clientVersion: line,
+  actionVersion: line,
+  // A restore makes a statement of it.
+  locale: hasShape({
+    encoding: line,
+    collate: line,
+    ctype: line,
+    provider: isOneOf('libc', 'icu', 'builtin'),
+    locale: optional(orNull(line)),
+  }),
+  filters: isRecordOf((value) => typeof value === 'boolean' || isListOf(isText(MAX_MANIFEST_BYTES))(value)),
+  durationMs: isCount,
+  run: hasShape({ repository: line, ref: line, sha: line, runId: line, url: line }),
+  verified: optional(hasShape({ at: isTime, serverVersion: line })),
 }
 
 /**
- * Reads a manifest and checks what we rely on.
+ * Reads a manifest and checks every field that this release knows: anybody who may write to the place may have written it.
  *
  * @throws an Error that says which field is wrong; a manifest is never half believed.
  */
 export function parseManifest(text: string, key: DumpKey): Manifest {
   const wrong = (what: string) =>
-    new Error(`The manifest of ${key.key} ${what}; it was altered or is not ours`)
+    new Error(`The manifest of ${key.key} ${what}; it was altered, or another program wrote it`)
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch {
     throw wrong('is not JSON')
   }
-  if (typeof value !== 'object' || value === null) throw wrong('is not an object')
-  const manifest = value as Record<string, unknown>
-  if (manifest.version !== 1)
-    throw wrong(`has version ${JSON.stringify(manifest.version)}, and this release reads 1`)
-  if (manifest.key !== key.key) throw wrong('names another key')
-  if (!Number.isSafeInteger(manifest.size) || (manifest.size as number) <= 0) throw wrong('has no valid size')
-  if (typeof manifest.sha256 !== 'string' || !/^[0-9a-f]{64}$/.test(manifest.sha256))
-    throw wrong('has no valid sha256')
-  for (const name of ['createdAt', 'instance', 'database', 'config'] as const) {
-    if (manifest[name] !== key[name]) throw wrong(`has no valid ${name}`)
+  if (!isObject(value)) throw wrong('is not an object')
+  if (value.version !== 1) {
+    throw new Error(
+      `The manifest of ${key.key} has version ${shorten(value.version)}, and this release reads version 1; use the release of the action that wrote it, or a newer one`,
+    )
   }
-  for (const name of ['serverVersion', 'clientVersion'] as const) {
-    if (typeof manifest[name] !== 'string') throw wrong(`has no valid ${name}`)
-  }
-  if (!isLocale(manifest.locale)) throw wrong('has no valid locale')
-  if (!Array.isArray(manifest.tables) || !manifest.tables.every(isTableRows))
-    throw wrong('has no valid tables')
+  if (value.key !== key.key) throw wrong('names another key')
+  const known = ['createdAt', 'instance', 'database', 'config'] as const
+  const field = known.find((part) => value[part] !== key[part]) ?? wrongField(value, FIELDS)
+  if (field) throw wrong(`has no valid ${field}`)
   return value as Manifest
 }
 
-/** A restore makes a statement of it. */
-function isLocale(value: unknown): value is Locale {
-  const { encoding, collate, ctype, provider, locale } = (value ?? {}) as Record<string, unknown>
-  return (
-    [encoding, collate, ctype, locale ?? ''].every((text) => typeof text === 'string') &&
-    ['libc', 'icu', 'builtin'].includes(provider as string)
-  )
-}
-
-function isTableRows(value: unknown): value is TableRows {
-  const { schema, name, rows, bytes } = (value ?? {}) as Record<string, unknown>
-  const counted = rows === null || Number.isSafeInteger(rows)
-  return typeof schema === 'string' && typeof name === 'string' && counted && Number.isSafeInteger(bytes)
+function shorten(value: unknown): string {
+  return (JSON.stringify(value) ?? 'undefined').slice(0, 20)
 }

@@ -3,7 +3,7 @@ import type { DatabaseRow } from '../database/databases.ts'
 import { formatBytes, formatDuration } from '../report/format.ts'
 import { describeRows } from '../report/progress.ts'
 import type { WentLive } from './dump-summary.ts'
-import { attemptsFact, code, type Fact, facts, prose, table } from './markdown.ts'
+import { attemptsFact, code, type Fact, facts, join, type Markdown, md, table } from './markdown.ts'
 
 /** What a copy ended with. */
 export type Copied = WentLive & {
@@ -17,63 +17,64 @@ export type Copied = WentLive & {
 export type RestoredPoint = WentLive & { point: string }
 
 const METHODS = {
-  stream: 'a stream of `pg_dump` into `pg_restore`',
+  stream: md`a stream of \`pg_dump\` into \`pg_restore\``,
   template: 'a copy of its files on the server',
 }
 
 /** A copy that went live. */
-export function copySummary(copied: Copied): string {
+export function copySummary(copied: Copied): Markdown {
   const { source, target, database, previous, method, counted, serverVersion, durationMs } = copied
   const overview = facts([
     ['From', code(source)],
-    ['To', `${code(target)}, PostgreSQL ${serverVersion}`],
+    ['To', md`${code(target)}, PostgreSQL ${serverVersion}`],
     ['How', METHODS[method]],
     ...(counted ? ([['Data', describeRows(counted)]] as Fact[]) : []),
     ['Duration', formatDuration(durationMs)],
     ...attemptsFact(copied.attempts),
     ...oldDatabase(previous),
   ])
-  return `### ✅ Copied ${code(database)}\n\n${overview}`
+  return md`### ✅ Copied ${code(database)}\n\n${overview}`
 }
 
 /** A restore point, or another database of the server, that went live. */
-export function pointSummary(restored: RestoredPoint): string {
+export function pointSummary(restored: RestoredPoint): Markdown {
   const { point, target, database, previous, serverVersion, durationMs } = restored
   const overview = facts([
-    ['From', `the database ${code(point)} of the same server, which stays`],
-    ['To', `${code(target)}, PostgreSQL ${serverVersion}`],
+    ['From', md`the database ${code(point)} of the same server, which stays`],
+    ['To', md`${code(target)}, PostgreSQL ${serverVersion}`],
     ['Duration', formatDuration(durationMs)],
     ...attemptsFact(restored.attempts),
     ...oldDatabase(previous),
   ])
-  return `### ✅ Restored ${code(database)}\n\n${overview}`
+  return md`### ✅ Restored ${code(database)}\n\n${overview}`
 }
 
 function oldDatabase(previous: string | null): Fact[] {
-  return previous ? [['Old database', `kept as ${code(previous)}`]] : []
+  return previous ? [['Old database', md`kept as ${code(previous)}`]] : []
 }
 
 /** The databases that are gone, or with `dryRun` would be. */
 export function dropSummary(
   names: readonly string[],
   { label, dryRun }: { label: string; dryRun: boolean },
-): string {
-  if (names.length === 0) return `### ✅ Nothing to drop\n\nThere is no database ${code(label)}.`
-  return `### ✅ ${dryRun ? 'Would drop' : 'Dropped'} ${names.map(code).join(', ')}\n\nAt ${code(label)}.`
+): Markdown {
+  if (names.length === 0) return md`### ✅ Nothing to drop\n\nThere is no database ${code(label)}.`
+  const dropped = join(', ', names.map(code))
+  return md`### ✅ ${dryRun ? 'Would drop' : 'Dropped'} ${dropped}\n\nAt ${code(label)}.`
 }
 
 /** The databases of a server, with what this action made. */
-export function localSummary(databases: readonly DatabaseRow[], label: string): string {
+export function localSummary(databases: readonly DatabaseRow[], label: string): Markdown {
   const rows = databases.map(({ name, owner, size, marker }) => [
     code(name),
     code(owner),
     size === null ? '?' : formatBytes(size),
-    marker ? `${marker.kind} of ${code(marker.of)}` : '',
+    marker ? md`${marker.kind} of ${code(marker.of)}` : '',
   ])
-  return `### Databases of ${code(label)}\n\n${table(['Database', 'Owner', '>Size', 'Made by this action'], rows)}`
+  return md`### Databases of ${code(label)}\n\n${table(['Database', 'Owner', '>Size', 'Made by this action'], rows)}`
 }
 
 /** What would have been done, in a sentence; all checks before the work have passed. */
-export function dryRunSummary(command: string, plan: string): string {
-  return `### Dry run: ${command}\n\n${prose(plan)}. Nothing was changed.`
+export function dryRunSummary(command: string, plan: string): Markdown {
+  return md`### Dry run: ${command}\n\n${plan}. Nothing was changed.`
 }

@@ -5,7 +5,22 @@ import { formatBytes, formatCount, formatDuration } from '../report/format.ts'
 import { describeRows } from '../report/progress.ts'
 import type { Manifest, TableRows } from '../storage/manifest.ts'
 import type { Place } from '../storage/storage.ts'
-import { attemptsFact, bar, code, type Fact, facts, folded, link, moment, pace, table } from './markdown.ts'
+import {
+  attemptsFact,
+  bar,
+  type Content,
+  code,
+  type Fact,
+  facts,
+  folded,
+  join,
+  link,
+  Markdown,
+  md,
+  moment,
+  pace,
+  table,
+} from './markdown.ts'
 
 /** What every command ends with that puts a database in the place of another one. */
 export type WentLive = {
@@ -53,10 +68,10 @@ export function dumpSummary(
     previous,
     attempts,
   }: { source: string; place: Place; previous: Manifest | null; attempts: number },
-): string {
+): Markdown {
   const before = previous && !incomparable(previous, manifest) ? previous : null
   const overview = facts([
-    ['From', `${code(source)}, PostgreSQL ${manifest.serverVersion}`],
+    ['From', md`${code(source)}, PostgreSQL ${manifest.serverVersion}`],
     ['To', address(place)],
     ['Key', code(manifest.key)],
     ['Data', describeRows(manifest)],
@@ -66,31 +81,31 @@ export function dumpSummary(
     ['SHA-256', code(manifest.sha256)],
     ...attemptsFact(attempts),
   ])
-  return join(
-    `### ✅ Dumped ${code(manifest.database)}`,
+  return blocks(
+    md`### ✅ Dumped ${code(manifest.database)}`,
     overview,
     largestTables(manifest.tables, before?.tables),
   )
 }
 
 /** A dump that was restored and taken live. */
-export function restoreSummary(restored: Restored): string {
+export function restoreSummary(restored: Restored): Markdown {
   const { key, size, manifest, place, counted, target, previous } = restored
   const overview = facts([
     ['From', address(place)],
     ...(manifest ? [origin(manifest)] : []),
-    ['To', `${code(target)}, PostgreSQL ${restored.serverVersion}`],
+    ['To', md`${code(target)}, PostgreSQL ${restored.serverVersion}`],
     ['Key', code(key)],
     ['Data', describeRows(counted)],
     ['Read', pace(size, restored.durationMs)],
     [
       'SHA-256',
-      `${code(restored.sha256)} ${manifest ? '(as in the manifest)' : '(there was no manifest to compare with)'}`,
+      md`${code(restored.sha256)} ${manifest ? '(as in the manifest)' : '(there was no manifest to compare with)'}`,
     ],
     ...attemptsFact(restored.attempts),
     ...(previous ? ([['Old database', code(previous)]] as Fact[]) : []),
   ])
-  return join(`### ✅ Restored ${code(restored.database)}`, overview, largestTables(counted.tables))
+  return blocks(md`### ✅ Restored ${code(restored.database)}`, overview, largestTables(counted.tables))
 }
 
 /** What was compared, one row each: evidence that the dump can be restored. */
@@ -98,7 +113,7 @@ export function verifySummary(
   manifest: Manifest,
   evidence: Evidence,
   { place, durationMs, attempts }: { place: Place; durationMs: number; attempts: number },
-): string {
+): Markdown {
   const { tables, objects, assertions } = evidence
   const counted = manifest.rows !== null
   const checks = table(
@@ -115,7 +130,7 @@ export function verifySummary(
       ],
       ['Schema objects', formatCount(objects), '✅ all of them'],
       assertions === 0
-        ? ['Assertions', 'none given (`verify-sql`)', '—']
+        ? ['Assertions', md`none given (\`verify-sql\`)`, '—']
         : ['Assertions', formatCount(assertions), '✅ all hold'],
     ],
   )
@@ -125,17 +140,18 @@ export function verifySummary(
     ['Verified', `${moment(evidence.at)}, in ${formatDuration(durationMs)}`],
     [
       'Restored into',
-      `a throwaway database, PostgreSQL ${evidence.serverVersion}, with pg\\_restore ${evidence.clientVersion}`,
+      `a throwaway database, PostgreSQL ${evidence.serverVersion}, with pg_restore ${evidence.clientVersion}`,
     ],
     ...attemptsFact(attempts),
   ])
-  return join(`### ✅ Verified ${code(manifest.database)}`, overview, checks, everyTable(manifest.tables))
+  return blocks(md`### ✅ Verified ${code(manifest.database)}`, overview, checks, everyTable(manifest.tables))
 }
 
-const join = (...parts: string[]) => parts.filter((part) => part !== '').join('\n\n')
+const NOTHING = new Markdown('')
+const blocks = (...parts: Markdown[]) => join('\n\n', parts)
 
 /** The address of a dump, as a link where there is something behind it that a browser shows. */
-function address({ uri, onAws }: Place): string {
+function address({ uri, onAws }: Place): Markdown {
   const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/.exec(uri) ?? []
   if (!onAws || !bucket || !key) return code(uri)
   return link(code(uri), `https://console.aws.amazon.com/s3/object/${bucket}?prefix=${encodeURI(key)}`)
@@ -143,8 +159,8 @@ function address({ uri, onAws }: Place): string {
 
 /** When and by which run a dump was made. */
 function origin({ createdAt, run, serverVersion }: Manifest): Fact {
-  const by = run?.url ? ` by ${link('this run', run.url)}` : ''
-  return ['Dumped', `${moment(createdAt)}${by}, PostgreSQL ${serverVersion}`]
+  const by: Content = run.url ? md` by ${link('this run', run.url)}` : ''
+  return ['Dumped', md`${moment(createdAt)}${by}, PostgreSQL ${serverVersion}`]
 }
 
 /** `+1,204 rows (+0.3 %), +1.2 MB of data (+0.4 %)`. */
@@ -166,14 +182,14 @@ function percent(before: number, now: number): string {
   return before > 0 ? ` (${signed(((now - before) / before) * 100, (share) => share.toFixed(1))} %)` : ''
 }
 
-/** So many tables show what a database is made of. */
-const LARGEST = 10
+/** Enough to show what a database is made of. */
+const MAX_LARGEST_TABLES = 10
 
 /** The largest tables, each with its rows, how many more they are than before, and a bar. */
-function largestTables(tables: readonly TableRows[], before?: readonly TableRows[]): string {
-  const largest = [...tables].sort((a, b) => b.bytes - a.bytes).slice(0, LARGEST)
+function largestTables(tables: readonly TableRows[], before?: readonly TableRows[]): Markdown {
+  const largest = [...tables].sort((a, b) => b.bytes - a.bytes).slice(0, MAX_LARGEST_TABLES)
   const most = largest[0]?.bytes ?? 0
-  if (most === 0) return ''
+  if (most === 0) return NOTHING
   const known = before && new Map(before.map((table) => [nameOf(table), table.rows]))
   const rows = largest.map((table) => [
     code(nameOf(table)),
@@ -190,17 +206,17 @@ function growth({ rows }: TableRows, before: number | null | undefined): string 
   return rows === null || before === null ? '?' : signed(rows - before, formatCount)
 }
 
-/** So many rows are a tenth of what GitHub takes. */
-const LISTED = 1000
+/** A tenth of the megabyte that GitHub takes. */
+const MAX_TABLES_IN_EVIDENCE = 1000
 
-function everyTable(tables: readonly TableRows[]): string {
-  if (tables.length === 0) return ''
+function everyTable(tables: readonly TableRows[]): Markdown {
+  if (tables.length === 0) return NOTHING
   const rows = tables
-    .slice(0, LISTED)
+    .slice(0, MAX_TABLES_IN_EVIDENCE)
     .map((table) => [code(nameOf(table)), countOf(table), formatBytes(table.bytes)])
-  const more =
-    tables.length > LISTED ? `\n\n… and ${tables.length - LISTED} more, which are in the manifest.` : ''
-  return folded('Rows of every table', `${table(['Table', '>Rows', '>Data'], rows)}${more}`)
+  const more = tables.length - MAX_TABLES_IN_EVIDENCE
+  const rest = more > 0 ? md`… and ${formatCount(more)} more, which are in the manifest.` : NOTHING
+  return folded('Rows of every table', blocks(table(['Table', '>Rows', '>Data'], rows), rest))
 }
 
 const nameOf = ({ schema, name }: TableRows) => `${schema}.${name}`

@@ -2,7 +2,7 @@
 import { formatBytes, formatCount, formatQuantity } from '../report/format.ts'
 import type { DumpKey } from '../storage/keys.ts'
 import type { Manifest } from '../storage/manifest.ts'
-import { code, moment, table } from './markdown.ts'
+import { type Content, code, join, type Markdown, md, moment, table } from './markdown.ts'
 
 /** A stored dump as `list` shows it: its manifest, or for one that is not committed what its key tells. */
 export type ListedDump = (
@@ -27,31 +27,35 @@ export type Pruned = {
   versionsStay: boolean
 }
 
-/** So many rows fit into a summary that is still read. */
-const LISTED = 50
+/** Longer lists are not read. */
+const MAX_LISTED_DUMPS = 50
 
 /** The stored dumps, newest first. */
-export function listSummary(dumps: readonly ListedDump[], where: string): string {
-  const rows = dumps.slice(0, LISTED).map((dump) => {
+export function listSummary(dumps: readonly ListedDump[], where: string): Markdown {
+  const rows = dumps.slice(0, MAX_LISTED_DUMPS).map((dump): Content[] => {
     const { rows = null, verified = null } = 'sha256' in dump ? dump : {}
     return [
       code(dump.key),
       formatBytes(dump.size),
       rows === null ? '' : formatCount(rows),
-      dump.committed ? 'yes' : '**no**',
+      dump.committed ? 'yes' : md`**no**`,
       verified ? moment(verified.at) : '',
     ]
   })
-  const more = dumps.length > LISTED ? `\n\n… and ${dumps.length - LISTED} older ones.` : ''
   const listing =
     dumps.length === 0 ? 'None.' : table(['Key', '>Size', '>Rows', 'Committed', 'Verified'], rows)
-  return `### ${formatQuantity(dumps.length, 'dump')} in ${code(where)}\n\n${listing}${more}`
+  const title = md`### ${formatQuantity(dumps.length, 'dump')} in ${code(where)}`
+  return join('\n\n', [title, listing, older(dumps.length - MAX_LISTED_DUMPS, '')])
 }
 
 /** What a prune leaves alone, in words. */
 export function describeUntouched({ uncommitted, orphans, foreign }: Pruned): string {
-  const counts = [uncommitted, orphans, foreign].map(formatCount)
-  return `${counts[0]} dumps without a manifest, ${counts[1]} manifests without a dump and ${counts[2]} foreign objects`
+  const counts = [
+    formatQuantity(uncommitted, 'dump'),
+    formatQuantity(orphans, 'manifest'),
+    formatQuantity(foreign, 'foreign object'),
+  ]
+  return `${counts[0]} without a manifest, ${counts[1]} without a dump and ${counts[2]}`
 }
 
 /** What a prune says of a bucket with versions. */
@@ -67,21 +71,26 @@ function describeRoom({ fates, dryRun, versionsStay }: Pruned): string {
   return `${dryRun ? 'That would free' : 'That freed'} ${bytes}. `
 }
 
-/** GitHub takes a megabyte of summary; so many rows are a quarter of it. */
-const JUDGED = 1000
+/** A quarter of the megabyte that GitHub takes. */
+const MAX_FATES = 1000
 
 /** Every dump with its fate and the rules that decided it. */
-export function pruneSummary(pruned: Pruned, where: string): string {
+export function pruneSummary(pruned: Pruned, where: string): Markdown {
   const { fates, dryRun } = pruned
   const deleted = fates.filter(({ keep }) => !keep).length
-  const rows = fates.slice(0, JUDGED).map(({ key, size, keep, reasons }) => {
-    const fate = keep ? 'kept' : dryRun ? 'would be deleted' : '**deleted**'
-    return [code(key.key), formatBytes(size), fate, keep ? reasons.map(code).join(', ') : 'no rule keeps it']
+  const rows = fates.slice(0, MAX_FATES).map(({ key, size, keep, reasons }): Content[] => {
+    const fate = keep ? 'kept' : dryRun ? 'would be deleted' : md`**deleted**`
+    const why = keep ? join(', ', reasons.map(code)) : 'no rule keeps it'
+    return [code(key.key), formatBytes(size), fate, why]
   })
   const listing = rows.length === 0 ? 'No committed dumps.' : table(['Key', '>Size', 'Fate', 'Why'], rows)
-  const more =
-    fates.length > JUDGED ? `\n\n… and ${fates.length - JUDGED} older ones, which are in the log.` : ''
   const verb = dryRun ? 'Dry run: would delete' : '✅ Deleted'
-  const title = `### ${verb} ${deleted} of ${fates.length} dumps in ${code(where)}`
-  return `${title}\n\n${listing}${more}\n\n${describeRoom(pruned)}Left alone: ${describeUntouched(pruned)}.`
+  const title = md`### ${verb} ${deleted} of ${formatQuantity(fates.length, 'dump')} in ${code(where)}`
+  const more = older(fates.length - MAX_FATES, ', which are in the log')
+  const rest = md`${describeRoom(pruned)} Left alone: ${describeUntouched(pruned)}.`
+  return join('\n\n', [title, listing, more, rest])
+}
+
+function older(count: number, where: string): string {
+  return count > 0 ? `… and ${formatCount(count)} older ${count === 1 ? 'one' : 'ones'}${where}.` : ''
 }

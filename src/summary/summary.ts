@@ -4,16 +4,16 @@ import type { Location } from '../inputs/location.ts'
 import type { Environment } from '../process/environment.ts'
 import { log, takeWarnings } from '../report/log.ts'
 import { hideSecrets } from '../report/secrets.ts'
-import { code, type Fact, facts, prose } from './markdown.ts'
+import { type Content, code, type Fact, facts, join, link, type Markdown, md } from './markdown.ts'
 
 /** Appends Markdown and the warnings of the step so far to the job summary, when the runner has one and the step wants one. */
 export async function writeSummary(
   { inputs, environment }: { inputs: Pick<Inputs, 'summary'>; environment: Environment },
-  markdown: string,
+  markdown: Markdown,
 ): Promise<void> {
   if (!inputs.summary || !environment.GITHUB_STEP_SUMMARY) return
-  const warnings = takeWarnings().map((text) => `⚠️ ${prose(text)}`)
-  const text = `${hideSecrets([markdown, ...warnings].join('\n\n'))}\n\n`
+  const warnings = takeWarnings().map((text) => md`⚠️ ${text}`)
+  const text = `${hideSecrets(String(join('\n\n', [markdown, ...warnings])))}\n\n`
   // The work is done, or has failed for a reason of its own; a summary that cannot be written changes neither.
   await core.summary
     .addRaw(text)
@@ -26,17 +26,17 @@ export async function writeSummary(
  *
  * @param inputs null when they could not be read, which is then the reason
  */
-export function failureSummary(reason: string, inputs: Inputs | null, environment: Environment): string {
-  const about = inputs ? `${facts([['Command', code(inputs.command)], ...journey(inputs)])}\n\n` : ''
+export function failureSummary(reason: string, inputs: Inputs | null, environment: Environment): Markdown {
+  const about = inputs ? facts([['Command', code(inputs.command)], ...journey(inputs)]) : ''
   const title = inputs ? `${inputs.command} failed` : 'The inputs cannot be used'
-  return `### ❌ ${title}\n\n> ${prose(reason)}\n\n${about}${help(environment)}`
+  return join('\n\n', [md`### ❌ ${title}`, md`> ${reason}`, about, help(environment)])
 }
 
 /** Databases and storage that the command was about, as far as the inputs tell. */
 function journey({ command, connection, sourceConnection, location, dumpKey }: Inputs): Fact[] {
-  const database = connection ? code(connection.label) : 'a database that was not named'
+  const database: Content = connection ? code(connection.label) : 'a database that was not named'
   const storage = code(describeLocation(location))
-  const dump = dumpKey.startsWith(':') || dumpKey === '' ? code(dumpKey) : `${code(dumpKey)} in ${storage}`
+  const dump = dumpKey.startsWith(':') || dumpKey === '' ? code(dumpKey) : md`${code(dumpKey)} in ${storage}`
   switch (command) {
     case 'dump':
       return [
@@ -70,10 +70,9 @@ function describeLocation(location: Location): string {
 }
 
 /** The page of this release that goes through the messages, where the runner says which repository it is from. */
-function help({ GITHUB_ACTION_REPOSITORY, GITHUB_ACTION_REF }: Environment): string {
-  const page =
-    GITHUB_ACTION_REPOSITORY && GITHUB_ACTION_REF
-      ? `[What to do about it](https://github.com/${GITHUB_ACTION_REPOSITORY}/blob/${GITHUB_ACTION_REF}/docs/troubleshooting.md). `
-      : ''
-  return `${page}More is in the log; run the job again with debug logging for all of it.`
+function help({ GITHUB_ACTION_REPOSITORY, GITHUB_ACTION_REF }: Environment): Markdown {
+  const more = 'More is in the log; run the job again with debug logging for all of it.'
+  if (!GITHUB_ACTION_REPOSITORY || !GITHUB_ACTION_REF) return md`${more}`
+  const page = `https://github.com/${GITHUB_ACTION_REPOSITORY}/blob/${GITHUB_ACTION_REF}/docs/troubleshooting.md`
+  return md`${link('What to do about it', page)}. ${more}`
 }

@@ -109,7 +109,7 @@ test('#36 what is uncommitted, foreign or unsound stays, and does not count', as
   )
   assert.equal(run.warnings.length, 3)
   assert.match(run.warnings.join('\n'), /is kept and not counted: .*is not JSON/)
-  assert.match(run.log, /1 dumps without a manifest, 1 manifests without a dump and 4 foreign objects/)
+  assert.match(run.log, /1 dump without a manifest, 1 manifest without a dump and 4 foreign objects/)
   await assertNothingLeft({ run })
 })
 

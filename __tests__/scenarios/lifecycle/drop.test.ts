@@ -83,7 +83,16 @@ test('a database that is not ours needs force', async () => {
   await bench.make('theirs', 'theirs')
   const says = /"theirs" was not made by this action; set force: true/
   failed(await drop('theirs'), says)
-  for (const text of ['mine', 'pgclone-action', 'pgclone-action {broken', 'pgclone-action null']) {
+  const broken = [
+    '',
+    ' {broken',
+    ' null',
+    ' 5',
+    ' []',
+    ' {"kind":"clone"}',
+    ' {"kind":"clone","of":"theirs","at":5,"run":""}',
+  ]
+  for (const text of ['mine', ...broken.map((rest) => `pgclone-action${rest}`)]) {
     await postgres.psql('postgres', `comment on database theirs is '${text}'`)
     failed(await drop('theirs'), says)
   }

@@ -207,6 +207,17 @@ test('list with local: true shows the databases of the server', async () => {
   assert.ok(!rows.some(({ name }) => name === 'template0'))
   assert.match(run.log, /listed__post {2}postgres {2}[\d.]+ MB {2}\(point of listed, 20/)
   assert.match(run.summary, /\| `listed__pre` \| `postgres` \| [\d.]+ MB \| point of `listed` \|/)
-  await mark(bench, 'listed', { of: 'a|b`c' })
-  assert.match(succeeded(await bench.run('list', 'x', { local: 'true' })).summary, /clone of `a\\\|b'c`/)
+})
+
+test("a comment that only looks like a marker is nobody's, and names cannot break out of the summary", async () => {
+  await bench.make('broken', 'x')
+  await mark(bench, 'listed', { of: 'a|b`c <img src=x> @octocat' })
+  for (const rest of ['5', '"x"', '{"kind":"clone"}', '{"kind":"point","of":{"a":1},"at":"2026","run":""}']) {
+    await bench.postgres.psql('postgres', `comment on database broken is 'pgclone-action ${rest}'`)
+    const run = succeeded(await bench.run('list', 'x', { local: 'true' }))
+    const rows = JSON.parse(run.outputs.dumps!) as { name: string; marker: unknown }[]
+    assert.equal(rows.find(({ name }) => name === 'broken')!.marker, null)
+    assert.match(run.summary, /\| `broken` \| `postgres` \| [\d.]+ MB \| {2}\|/)
+    assert.match(run.summary, /clone of <code>a&#124;b\\`c &lt;img src=x&gt; @&#8203;octocat<\/code> \|/)
+  }
 })

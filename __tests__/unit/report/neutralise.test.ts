@@ -34,6 +34,8 @@ test('#40 nothing that a row can hold becomes a workflow command', () => {
     '##\u0007[add-mask]x',
     '#\u009f#\u0001[error]x',
     ':\u0000:error::x',
+    '\u202e::error::x',
+    ':\u2066:error::x',
     '\u2028::error::x',
     ':::error::x',
   ]
@@ -41,7 +43,11 @@ test('#40 nothing that a row can hold becomes a workflow command', () => {
     const shown = neutralise(line)
     assert.deepEqual(parseCommands(shown), [], line)
     assert.deepEqual(parseCommands(`  psql | ${shown}`), [], line)
-    assert.doesNotMatch(shown, /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/, 'a control character')
+    assert.doesNotMatch(
+      shown,
+      /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/,
+      'a control character',
+    )
   }
 })
 
