@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseDocument } from 'yaml'
 import type { Environment } from '../process/environment.ts'
+import { mask } from '../report/secrets.ts'
 import { DEFAULTS, type InputName } from './defaults.ts'
 import { didYouMean } from './nearest.ts'
-import { configSecrets, mask, urlSecrets } from './secrets-in-inputs.ts'
+import { configSecrets, urlSecrets } from './secrets-in-inputs.ts'
 
 /** The inputs of one set, as texts. */
 export type InputSet = Partial<Record<InputName, string>>

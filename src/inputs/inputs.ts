@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { ambientConnection, type Connection, parseDatabaseUrl } from '../database/connection/connection.ts'
 import { PROVIDER_NAMES } from '../database/restore/managed-services.ts'
 import type { Environment } from '../process/environment.ts'
+import { mask } from '../report/secrets.ts'
 import { type KeepRules, PERIODS, type Period } from '../storage/retention.ts'
 import type { AwsRelease } from '../tools/aws/provide-aws-cli.ts'
 import { parseRegion, parseRole, parseRoleDuration, parseSessionName } from './aws-inputs.ts'
@@ -20,7 +21,7 @@ import {
 } from './parse.ts'
 import { Reader } from './reader.ts'
 import { crossInputProblems } from './rules.ts'
-import { configSecrets, mask, urlSecrets } from './secrets-in-inputs.ts'
+import { configSecrets, urlSecrets } from './secrets-in-inputs.ts'
 import { parseAwsRelease, parseMirror } from './tool-inputs.ts'
 
 export const COMMANDS = ['dump', 'restore', 'list', 'verify', 'copy', 'drop', 'prune'] as const

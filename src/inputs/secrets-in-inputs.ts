@@ -1,6 +1,3 @@
-import * as core from '@actions/core'
-import { rememberSecret } from '../report/secrets.ts'
-
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text)
@@ -29,11 +26,4 @@ export function configSecrets(text: string): string[] {
     const bare = value!.trim().replace(/^"|"[,}\s]*$/g, '')
     return /proxy$/i.test(name!) ? urlSecrets(bare) : [bare, bare.replaceAll('\\/', '/')]
   })
-}
-
-/** Tells the runner and ourselves to hide a text, wherever it comes up. */
-export function mask(secrets: readonly string[]): void {
-  for (const secret of new Set(secrets)) {
-    if (rememberSecret(secret)) core.setSecret(secret)
-  }
 }

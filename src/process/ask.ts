@@ -4,11 +4,11 @@ import { findOnPath } from './find-program.ts'
 export type Answer = { exitCode: number; stdout: string; stderr: string }
 
 /**
- * Asks a program a short question and returns its answer, however it ended. `@actions/exec` can neither cancel a program nor
- * limit its time, so this is only for programs that answer at once; everything else goes through `run`.
+ * Runs a program that answers at once, and returns its answer even if it failed. `@actions/exec` can neither cancel a
+ * program nor limit its time, so everything else goes through `run`.
  *
- * @param env all that the program sees; it is found on the PATH in it
- * @throws an Error when there is no such program
+ * @param env the whole environment of the program, which is found on the PATH in it
+ * @throws an Error if the program is not on PATH
  */
 export async function ask(
   file: string,

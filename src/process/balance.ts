@@ -1,5 +1,5 @@
 /**
- * Shares work among jobs so that all have about the same to do: the largest item first, each to whoever has the least.
+ * Shares work evenly among jobs: items are assigned from the largest to the smallest, each to the job that has the least.
  *
  * @returns the items of each job, largest first, and the sum of their sizes
  */

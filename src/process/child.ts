@@ -14,17 +14,17 @@ import { isBatchFile, spawnPlan } from './windows-command.ts'
 export type Exit = { code: number | null; signal: NodeJS.Signals | null; error: Error | null }
 
 export type ChildOptions = {
-  /** What the log and the errors call it. Default is the file's base name. */
+  /** Name in the log and in errors; by default the base name of the file. */
   name?: string
   env: Record<string, string>
   cwd?: string
-  /** Leads a process group of its own, which signals reach as a whole. */
+  /** Starts the child as leader of a process group, which signals reach as a whole. */
   group?: boolean
   /** `stream` leaves the pipe to the caller, `none` closes it. Default `none`. */
   stdin?: 'stream' | 'none'
   /** `stream` leaves the pipe to the caller, `log` shows the lines. Default `log`. */
   stdout?: 'stream' | 'log'
-  /** Sees every line of stderr, before anything is hidden; its answer `false` keeps the line out of the log. */
+  /** Receives every line of stderr before anything is hidden. Returning `false` keeps the line out of the log. */
   onErrorLine?: (line: string) => unknown
 }
 
@@ -36,22 +36,26 @@ export type Child = {
   readonly stdout: Readable
   readonly exited: Promise<Exit>
   readonly running: boolean
-  /** Whether it leads a process group of its own. */
+  /** Whether it leads a process group. */
   readonly group: boolean
   /** The last lines of stderr that may be shown. */
   readonly tail: readonly string[]
   kill(signal: NodeJS.Signals): void
 }
 
-const TAIL_LINES = 20
-const LONGEST_LINE = 2000
+const MAX_TAIL_LINES = 20
+const MAX_LINE_LENGTH = 2000
+
+/** How long output may still arrive after the program has ended. */
+const OUTPUT_GRACE_MS = 500
+
 const children = new Set<Child>()
 
-/** Starts a program, never through a shell. A program that cannot be started ends with `exited.error`. */
+/** Starts a program, never through a shell. If it cannot be started, `exited` resolves with an `error`. */
 export function startChild(file: string, args: readonly string[], options: ChildOptions): Child {
   const name = options.name ?? file.replace(/^.*[\\/]/, '').replace(/\.(?:exe|cmd|bat)$/i, '')
   const stdio = [options.stdin === 'stream' ? 'pipe' : 'ignore', 'pipe', 'pipe'] as const
-  log.debug(`Starting ${[file, ...args].join(' ').slice(0, LONGEST_LINE)}`)
+  log.debug(`Starting ${[file, ...args].join(' ').slice(0, MAX_LINE_LENGTH)}`)
   const started = Date.now()
   const plan = spawnPlan(file, args, { platform: process.platform, comSpec: process.env.ComSpec })
   const spawned = spawn(plan.file, [...plan.args], {
@@ -63,7 +67,7 @@ export function startChild(file: string, args: readonly string[], options: Child
     detached: options.group === true && process.platform !== 'win32',
   })
   const tail: string[] = []
-  // A broken pipe shows in the child's exit as well, with a better reason.
+  // A broken pipe also shows in the child's exit, with a better reason.
   spawned.stdin?.on('error', () => undefined)
   const reads = [readErrors(spawned, name, tail, options.onErrorLine)]
   if (options.stdout !== 'stream') reads.push(readLines(spawned.stdout!, (line) => log.child(name, line)))
@@ -94,7 +98,10 @@ export function startChild(file: string, args: readonly string[], options: Child
   return child
 }
 
-/** Ends with the process and its output; the pipes of a grandchild that keeps them open are let go, so that it does not hold us. */
+/**
+ * Resolves when the process and its output have ended. A grandchild may keep the pipes open for ever, so they are closed
+ * after a moment.
+ */
 async function exitOf(spawned: ChildProcess, reads: Promise<void>[], pipes: Readable[]): Promise<Exit> {
   let error: Error | null = null
   spawned.on('error', (cause) => {
@@ -107,7 +114,7 @@ async function exitOf(spawned: ChildProcess, reads: Promise<void>[], pipes: Read
   const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve) => {
     spawned.once('exit', (exitCode, exitSignal) => resolve([exitCode, exitSignal]))
   })
-  await Promise.race([Promise.all(reads), wait(500, undefined, { ref: false })])
+  await Promise.race([Promise.all(reads), wait(OUTPUT_GRACE_MS, undefined, { ref: false })])
   for (const pipe of pipes) pipe.destroy()
   return { code, signal, error: null }
 }
@@ -125,28 +132,30 @@ async function readErrors(
     if (shown === null || shown.trim() === '') return
     if (wanted) log.child(name, shown)
     tail.push(hideSecrets(shown))
-    if (tail.length > TAIL_LINES) tail.shift()
+    if (tail.length > MAX_TAIL_LINES) tail.shift()
   })
 }
 
 async function readLines(stream: Readable, onLine: (line: string) => void): Promise<void> {
   const lines = createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })
-  lines.on('line', (line) => onLine(line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE)}…` : line))
+  lines.on('line', (line) =>
+    onLine(line.length > MAX_LINE_LENGTH ? `${line.slice(0, MAX_LINE_LENGTH)}…` : line),
+  )
   await once(lines, 'close')
 }
 
-/** Whether the program ended well. */
+/** Whether the program ended with exit code 0. */
 export function succeeded(exit: Exit): boolean {
   return exit.code === 0
 }
 
-/** How it ended, in words: `exit code 1`, `signal SIGKILL`, `could not be started: …`. */
+/** How a program ended, in words: `ended with exit code 1`, `was ended by SIGKILL`, `could not be started: …`. */
 export function describeExit(exit: Exit): string {
   if (exit.error) return `could not be started: ${exit.error.message}`
   return exit.signal ? `was ended by ${exit.signal}` : `ended with exit code ${exit.code}`
 }
 
-/** A program that failed: how it ended, and the last lines that it said. */
+/** A program that failed: how it ended, and the last lines that it printed. */
 export class ChildError extends Error {
   readonly exit: Exit
   readonly tail: readonly string[]
@@ -158,7 +167,7 @@ export class ChildError extends Error {
   }
 }
 
-/** The sentence for a program that failed: its name, its end, and its last message. */
+/** The error for a program that failed: its name, how it ended, and its last message. */
 export function childFailure(child: Child, exit: Exit): ChildError {
   const reason =
     child.tail.findLast((line) => /error|fatal|denied|unable|failed/i.test(line)) ?? child.tail.at(-1)
@@ -167,8 +176,8 @@ export function childFailure(child: Child, exit: Exit): ChildError {
 }
 
 /**
- * Sends each signal in turn until the child is gone, waiting `grace` milliseconds after each. Of a process group nothing
- * stays, also when its leader has gone before what it started.
+ * Sends each signal in turn until the child has ended, waiting `grace` milliseconds after each. A process group is killed
+ * as a whole at the end, because processes may outlive their leader.
  */
 export async function endChild(
   child: Child,
@@ -184,7 +193,7 @@ export async function endChild(
   return child.exited
 }
 
-/** The last resort of a cancelled step: nothing that we started outlives us. */
+/** Kills every running child, so that none outlives the action. The last resort of a cancelled step. */
 export function killAllChildren(): void {
   for (const child of children) child.kill('SIGKILL')
 }

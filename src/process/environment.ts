@@ -1,8 +1,8 @@
 /**
- * What every child may see of the job's environment. It is an allow-list: runner images preset `PGPASSWORD`, jobs set
- * `PGHOSTADDR` for something else, and `INPUT_*` carries our own secrets.
+ * Variables of the job that every child may see. It is an allow-list, because runner images preset `PGPASSWORD`, jobs set
+ * `PGHOSTADDR` for other purposes, and `INPUT_*` holds the secrets of this action.
  */
-const ORDINARY = new Set([
+const ALLOWED_VARIABLES = new Set([
   'PATH',
   'HOME',
   'USER',
@@ -17,9 +17,9 @@ const ORDINARY = new Set([
   'KRB5_CONFIG',
 ])
 
-/** The same for Windows, whose names have no case: it shows `Path` and `SystemRoot`, and Git's shell there all capitals. */
-const ORDINARY_ON_WINDOWS = new Set([
-  ...ORDINARY,
+/** The same for Windows, where names are case-insensitive: `Path` and `SystemRoot` are all capitals in Git's shell. */
+const ALLOWED_VARIABLES_ON_WINDOWS = new Set([
+  ...ALLOWED_VARIABLES,
   'PATHEXT',
   'SYSTEMROOT',
   'SYSTEMDRIVE',
@@ -35,7 +35,7 @@ const ORDINARY_ON_WINDOWS = new Set([
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** The entries of an environment whose names pass. */
+/** Returns the entries of an environment whose names `passes` accepts. */
 export function pick(environment: Environment, passes: (name: string) => boolean): Record<string, string> {
   const entries = Object.entries(environment).filter((entry): entry is [string, string] => {
     return entry[1] !== undefined && passes(entry[0])
@@ -43,17 +43,17 @@ export function pick(environment: Environment, passes: (name: string) => boolean
   return Object.fromEntries(entries)
 }
 
-/** The least that a tool needs; messages in English, because we read them. */
+/** The minimal environment of a tool. The locale is C, because the action parses the tool's messages. */
 export function toolEnvironment(
   environment: Environment,
   platform: NodeJS.Platform = process.platform,
 ): Record<string, string> {
-  const isOrdinary = (name: string) =>
-    platform === 'win32' ? ORDINARY_ON_WINDOWS.has(name.toUpperCase()) : ORDINARY.has(name)
-  return { ...pick(environment, isOrdinary), LC_ALL: 'C' }
+  const isAllowed = (name: string) =>
+    platform === 'win32' ? ALLOWED_VARIABLES_ON_WINDOWS.has(name.toUpperCase()) : ALLOWED_VARIABLES.has(name)
+  return { ...pick(environment, isAllowed), LC_ALL: 'C' }
 }
 
-/** The job's environment for a hook of the user's: all of it, without our inputs and anybody's `PG*`. */
+/** The environment of a user's hook: that of the job without the inputs of the action and without any `PG*`. */
 export function hookEnvironment(environment: Environment): Record<string, string> {
   return pick(environment, (name) => !/^(INPUT_|STATE_|PG)/.test(name) && name !== 'DATABASE_URL')
 }

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 
-/** Signals a process with all that it started. One that has ended is no error. */
+/** Signals a process and everything that it started. It is not an error if the process has already ended. */
 export function signalGroup(pid: number, signal: NodeJS.Signals): void {
   if (process.platform === 'win32') {
     spawnSync('taskkill', ['/pid', String(pid), '/t', '/f'], { stdio: 'ignore', windowsHide: true })
@@ -15,17 +15,20 @@ export function signalGroup(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** Ends a process that we know by its identity, with all that it started, and waits until it is gone. */
+const END_POLLS = 20
+const END_POLL_INTERVAL_MS = 50
+
+/** Kills the process with this identity and everything that it started, and waits a moment until it has ended. */
 export async function endGroup(pid: number, identity: string): Promise<void> {
-  for (let patience = 20; patience > 0 && processIdentity(pid) === identity; patience -= 1) {
+  for (let poll = 0; poll < END_POLLS && processIdentity(pid) === identity; poll += 1) {
     signalGroup(pid, 'SIGKILL')
-    await wait(50)
+    await wait(END_POLL_INTERVAL_MS)
   }
 }
 
 /**
- * When a process started, which tells it from a later one of the same number; `''` when it has ended or nobody can say.
- * Linux: field 22 of /proc/PID/stat (proc(5)), counted behind the name, which may hold anything.
+ * When a process started, which distinguishes it from a later one with the same PID; `''` if it has ended or the start
+ * time is unknown. On Linux it is field 22 of /proc/PID/stat (proc(5)), counted after the name, which may contain anything.
  */
 export function processIdentity(pid: number): string {
   if (process.platform === 'win32') return ''

@@ -12,7 +12,7 @@ import {
 
 export type Finished = { exit: Exit; stdout: string; child: Child }
 
-/** Runs a short command to its end and keeps its output (UTF-8). A cancelled run ends the command. */
+/** Runs a short command to its end and returns its output (UTF-8). Cancelling ends the command. */
 export async function run(
   file: string,
   args: readonly string[],
@@ -28,10 +28,10 @@ export async function run(
   return { exit, stdout, child }
 }
 
-/** How long a pipe may be silent when the command has ended; then only a process that it has left behind keeps it open. */
-const SILENCE = 2000
+/** How long a pipe may be silent after the command has ended; then only a process that it left behind keeps it open. */
+const MAX_SILENCE_MS = 2000
 
-/** The whole output, up to its end or to the end of the command itself. */
+/** Reads the whole output, up to its end or to the end of the command. */
 async function readAll(child: Child): Promise<string> {
   const chunks: Buffer[] = []
   child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -39,13 +39,13 @@ async function readAll(child: Child): Promise<string> {
   await Promise.race([closed, child.exited])
   for (let seen = -1; seen !== chunks.length && !child.stdout.closed; ) {
     seen = chunks.length
-    await Promise.race([closed, wait(SILENCE, undefined, { ref: false })])
+    await Promise.race([closed, wait(MAX_SILENCE_MS, undefined, { ref: false })])
   }
   child.stdout.destroy()
   return Buffer.concat(chunks).toString('utf8')
 }
 
-/** As `run`, and throws the command's own reason unless it ended with 0. */
+/** As `run`, but throws the command's own reason unless it ended with exit code 0. */
 export async function runChecked(...args: Parameters<typeof run>): Promise<string> {
   const { exit, stdout, child } = await run(...args)
   if (!succeeded(exit)) throw childFailure(child, exit)

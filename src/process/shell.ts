@@ -1,10 +1,10 @@
 import type { Environment } from './environment.ts'
 import { findOnPath } from './find-program.ts'
 
-/** What `bash -e` is, for PowerShell 7.4 and later: without it only the last command decides whether a hook failed. */
+/** The `bash -e` of PowerShell 7.4 and later: without it, only the last command decides whether a hook failed. */
 const STOP_AT_ERRORS = "$ErrorActionPreference = 'Stop'; $PSNativeCommandUseErrorActionPreference = $true;"
 
-/** Users write commands as they write `run:` steps, and GitHub runs those in bash with -e and pipefail, or else in sh -e. */
+/** How to run a user's command: as GitHub runs a `run:` step, in bash with -e and pipefail, or else in sh -e. */
 export function shellCommand(
   command: string,
   platform: NodeJS.Platform,
@@ -17,7 +17,7 @@ export function shellCommand(
     : { file: 'sh', args: ['-e', '-c', command] }
 }
 
-/** Whether bash is on PATH; a container of Alpine does not have it. */
+/** Whether bash is on PATH. Alpine containers do not have it. */
 export async function findBash(environment: Environment): Promise<boolean> {
   return (await findOnPath('bash', environment)) !== null
 }

@@ -7,23 +7,23 @@ import { PassingError } from '../errors.ts'
 /** Where bytes come from: a program or a stored dump. */
 export type Source = {
   readonly stream: Readable
-  /** After the stream's end: throws when the sending side did not end well. An end of file alone proves nothing. */
+  /** Call it after the end of the stream: throws if the sender failed. An end of file alone proves nothing. */
   finish(): Promise<void>
   abort(): Promise<void>
 }
 
-/** Where bytes go: a program or a new dump. Its input ends by `commit` or `abort` only. */
+/** Where bytes go: a program or a new dump. Only `commit` and `abort` end its input. */
 export type Sink = {
   readonly stream: Writable
-  /** Resolves, and never rejects, with the reason when the receiving side ends before it was told to. */
+  /** Resolves with the reason, and never rejects, if the receiver ends before `commit`. */
   readonly died: Promise<Error>
-  /** How many bytes may wait for a receiver that has not begun to read. */
+  /** How many bytes may be buffered for a receiver that has not begun to read. */
   readonly readAhead?: number
   commit(): Promise<void>
   abort(): Promise<void>
 }
 
-/** A step between source and sink, as in `node:stream`'s pipeline. */
+/** A transformation between source and sink, as in `pipeline` of `node:stream`. */
 export type Stage = (source: AsyncIterable<Buffer>) => AsyncIterable<Buffer>
 
 /** Counts and hashes the bytes that pass. */
@@ -42,7 +42,7 @@ export class Meter {
     }
   }
 
-  /** Hex SHA-256 of everything; call it after the end. */
+  /** SHA-256 of all bytes in hex; read it after the end. */
   get sha256(): string {
     this.#digest ??= this.#hash.digest('hex')
     return this.#digest
@@ -52,23 +52,23 @@ export class Meter {
 export type TransferOptions = {
   stages: readonly Stage[]
   signal: AbortSignal
-  /** Milliseconds without a byte after which the transfer is given up. */
+  /** The transfer fails after this many milliseconds without a byte. */
   idleTimeout: number
-  /** The bytes that moved so far, to notice when they stop. */
+  /** Bytes that have moved so far, to notice when they stop. */
   moved: () => number
 }
 
 /**
- * Moves everything from source to sink, and holds the end of file back: the sink hears of the end only when its
- * `commit` is called, which is the caller's next step, after its own checks.
+ * Moves everything from source to sink, but not the end of file: the sink learns of it from `commit`, which the caller
+ * calls after its own checks.
  *
- * @throws the reason of the side that failed first; source and sink are aborted by then
+ * @throws the reason of the side that failed first, after both were aborted
  */
 export async function transfer(source: Source, sink: Sink, options: TransferOptions): Promise<void> {
   using watchdog = watchIdle(options)
   const signal = AbortSignal.any([options.signal, watchdog.signal])
   const { promise: interrupted, reject } = Promise.withResolvers<never>()
-  // A stream of our own making may not notice that it was destroyed until its source is aborted as well.
+  // A pipe of streams may not notice the cancellation until the stream at its start is destroyed as well.
   interrupted.catch(() => source.stream.destroy())
   using _ = addAbortListener(signal, () => reject(signal.reason))
   try {
@@ -87,7 +87,7 @@ export async function transfer(source: Source, sink: Sink, options: TransferOpti
   }
 }
 
-/** Commits a sink, or, when that fails or the step is cancelled meanwhile, aborts it. */
+/** Commits a sink. If that fails or the step is cancelled meanwhile, the sink is aborted. */
 export async function commitSink(sink: Sink, signal: AbortSignal): Promise<void> {
   try {
     signal.throwIfAborted()
@@ -100,10 +100,13 @@ export async function commitSink(sink: Sink, signal: AbortSignal): Promise<void>
   }
 }
 
-/** The longest time that Node's timers know. */
-const LONGEST_TIMER = 2 ** 31 - 1
+/** The longest delay of Node's timers. */
+const MAX_TIMER_MS = 2 ** 31 - 1
 
-/** A signal that aborts with `signal`, or with a sentence when something takes too long of which no byte can be seen. */
+/** How long to wait for the reason behind a broken pipe. */
+const REASON_TIMEOUT_MS = 3000
+
+/** Returns a signal that aborts with `signal`, or after a time limit. For work in which no byte can be seen to move. */
 export function within(
   signal: AbortSignal,
   milliseconds: number,
@@ -116,29 +119,27 @@ export function within(
         `${what} within ${Math.round(milliseconds / 1000)} s (idle-timeout); the connection is dead or the other side is stuck`,
       ),
     )
-  const timer = setTimeout(late, Math.min(milliseconds, LONGEST_TIMER))
+  const timer = setTimeout(late, Math.min(milliseconds, MAX_TIMER_MS))
   return {
     signal: AbortSignal.any([signal, controller.signal]),
     [Symbol.dispose]: () => clearTimeout(timer),
   }
 }
 
-/** The consumer first: as long as it waits for input, nothing that the producer's end does can look like success. */
+/** Aborts the sink first: while it waits for input, the end of the source cannot look like success. */
 async function abortBoth(source: Source, sink: Sink): Promise<void> {
   await Promise.allSettled([sink.abort(), source.abort()])
 }
 
-/**
- * What we notice is a broken pipe, or data that end too early; why the side behind it went away is what the user needs.
- */
+/** Finds the reason behind a broken pipe or a stream that ended too early: why the program at the other end stopped. */
 async function firstReason(error: unknown, source: Source, sink: Sink): Promise<unknown> {
-  const patience = <Answer>(answer: Answer) => wait(3000, answer, { ref: false })
+  const timeout = <Answer>(answer: Answer) => wait(REASON_TIMEOUT_MS, answer, { ref: false })
   if (source.stream.readableEnded) {
     const ended = source.finish().then(
       () => null,
       (reason: unknown) => ({ reason }),
     )
-    const failure = await Promise.race([ended, patience(null)])
+    const failure = await Promise.race([ended, timeout(null)])
     if (failure) return failure.reason
   }
   const broken = [
@@ -147,14 +148,14 @@ async function firstReason(error: unknown, source: Source, sink: Sink): Promise<
     'ERR_STREAM_DESTROYED',
     'ERR_STREAM_WRITE_AFTER_END',
     'ERR_STREAM_PREMATURE_CLOSE',
-    // What reads the sink's stream has let go of it.
+    // The reader of the sink's stream destroyed it.
     'ABORT_ERR',
   ]
   if (!broken.includes((error as NodeJS.ErrnoException).code ?? '')) return error
-  return Promise.race([sink.died, patience(error)])
+  return Promise.race([sink.died, timeout(error)])
 }
 
-/** Writes everything and does not end the sink. */
+/** Writes everything into a stream without ending it. */
 export async function pour(
   source: AsyncIterable<Buffer>,
   sink: Writable,

@@ -1,4 +1,4 @@
-/** What is handed to Node's `spawn`. */
+/** The arguments of Node's `spawn`. */
 export type SpawnPlan = {
   file: string
   args: readonly string[]
@@ -6,16 +6,16 @@ export type SpawnPlan = {
   windowsVerbatimArguments: boolean
 }
 
-/** Whether Windows starts this file by its command interpreter. */
+/** Whether Windows starts this file with its command interpreter. */
 export function isBatchFile(file: string): boolean {
   return /\.(?:cmd|bat)$/i.test(file)
 }
 
 /**
- * How a program is spawned. Node refuses to start a batch file of Windows, such as the `aws.cmd` that pip installs
- * (CVE-2024-27980), because cmd.exe parses the command line by rules of its own; with the quoting below it is safe.
+ * How to spawn a program. Node refuses to start a Windows batch file, such as the `aws.cmd` that pip installs
+ * (CVE-2024-27980), because cmd.exe parses the command line by different rules; the quoting below makes it safe.
  *
- * @throws an Error when cmd.exe cannot be given an argument unchanged
+ * @throws an Error if cmd.exe would change an argument
  */
 export function spawnPlan(
   file: string,
@@ -33,9 +33,9 @@ export function spawnPlan(
 /**
  * Quotes an argument for a batch file, as Rust's standard library does since CVE-2024-24576
  * (library/std/src/sys/args/windows.rs, `append_bat_arg`):
- * - inside of quotes cmd.exe takes no character but `"` and `%` for its own;
+ * - inside quotes only `"` and `%` are special to cmd.exe;
  * - `""` is a quote for cmd.exe and for the program that the batch file starts, and backslashes before it are doubled;
- * - `%%cd:~,%` expands to `%` alone, so that the text behind it is not taken for the name of a variable.
+ * - `%%cd:~,%` expands to a single `%`, so that the text after it is not taken for the name of a variable.
  */
 function quoteForBatch(argument: string): string {
   if (/[\0\r\n]/.test(argument)) throw new Error('An argument for a batch file of Windows holds a line break')

@@ -1,5 +1,3 @@
-/** Numbers for people. */
-
 const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB']
 
 /** `1.2 GB`, in powers of 1000. */

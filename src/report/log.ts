@@ -2,37 +2,37 @@ import * as core from '@actions/core'
 import { neutralise } from './neutralise.ts'
 import { hideSecrets } from './secrets.ts'
 
-/** What may be shown of a text of ours: no secret, no workflow command, one line. */
-function shown(text: string): string {
+/** Makes a text safe to show: one line without secrets and workflow commands. */
+function safe(text: string): string {
   return neutralise(hideSecrets(text))
 }
 
-/** What stands above an annotation, which GitHub shows away from the log. */
-const TITLE = 'pgclone'
+/** The title of annotations, which GitHub shows apart from the log. */
+const ANNOTATION_TITLE = 'pgclone'
 
 const warnings: string[] = []
 
-/** The warnings since the last call, for the job summary. */
+/** Returns the warnings since the last call, for the job summary. */
 export function takeWarnings(): string[] {
   return warnings.splice(0)
 }
 
-/** The only way to the log: every line loses its secrets and its power over the runner. */
+/** The only way to write to the log: every line is stripped of secrets and of commands to the runner. */
 export const log = {
-  info: (text: string): void => core.info(shown(text)),
-  notice: (text: string): void => core.notice(shown(text), { title: TITLE }),
+  info: (text: string): void => core.info(safe(text)),
+  notice: (text: string): void => core.notice(safe(text), { title: ANNOTATION_TITLE }),
   warning: (text: string): void => {
-    warnings.push(shown(text))
-    core.warning(shown(text), { title: TITLE })
+    warnings.push(safe(text))
+    core.warning(safe(text), { title: ANNOTATION_TITLE })
   },
-  debug: (text: string): void => core.debug(shown(text)),
-  /** A line of a child process, set off by the child's name. */
-  child: (name: string, line: string): void => core.info(`  ${name} | ${shown(line)}`),
-  /** Marks the step as failed with one sentence, under a title that says what failed. */
+  debug: (text: string): void => core.debug(safe(text)),
+  /** A line of a child process, indented and with the child's name. */
+  child: (name: string, line: string): void => core.info(`  ${name} | ${safe(line)}`),
+  /** Marks the step as failed with one sentence. The title names what failed. */
   failed: (text: string, title: string): void => {
     process.exitCode = 1
-    core.error(shown(text), { title })
+    core.error(safe(text), { title })
   },
-  /** A group that closes itself, also when its work throws. */
-  group: <T>(title: string, work: () => Promise<T>): Promise<T> => core.group(shown(title), work),
+  /** A collapsible group around some work. It ends even if the work throws. */
+  group: <T>(title: string, work: () => Promise<T>): Promise<T> => core.group(safe(title), work),
 }

@@ -1,15 +1,16 @@
 /**
- * Makes the text of other programs harmless before it reaches the log.
+ * Removes everything from a text of another program that the runner or a terminal would act on.
  *
  * The runner obeys `::command::` at the start of a line (after trimming) and `##[command]` anywhere in one
  * (actions/runner, ActionCommand.cs), and a carriage return starts a new line on a terminal. Rows of a table can
- * hold all three, and PostgreSQL prints rows in its error messages.
+ * contain all three, and PostgreSQL prints rows in its error messages.
  */
 export function neutralise(line: string): string {
   return (
     line
       .replace(/[\r\n]+/g, ' ')
-      // First, because what is left when they are gone may be a command. The last two ranges change the direction of writing.
+      // Control characters go first, because what remains without them may be a command. The last two ranges change the
+      // direction of writing.
       .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '')
       .replace(/^\s*::/, ': :')
       .replace(/::(?=[A-Za-z][\w-]*(?:\s[^:]*)?::)/g, ': :')
@@ -19,25 +20,24 @@ export function neutralise(line: string): string {
 
 const MESSAGE_START =
   /^(?:pg_dump|pg_restore|psql)\b.*?: |^(?:ERROR|FATAL|PANIC|WARNING|NOTICE|INFO|LOG|HINT):/
-/** `pg_restore` names the statement that failed, and with `--inserts` a statement is a row; psql shows a piece of it. */
+/** Lines with row data. `pg_restore` prints the statement that failed, which with `--inserts` is a row; psql prints part of it. */
 const ROW_DATA =
   /^(?:(DETAIL|CONTEXT|STATEMENT|QUERY|COPY)\b|(Command was): INSERT\b|(LINE \d+): (?:INSERT\b|\.\.\.))/
-/** `invalid input syntax for type integer: "…"` and its kin quote the value of a row. */
+/** Errors such as `invalid input syntax for type integer: "…"` quote the value of a row. */
 const QUOTED_VALUE = /((?:invalid|malformed|out of range|too long|cannot|value)[^"]*: )".*$/
 /** The same for `value "…" is out of range for type integer`. */
 const VALUE_OUT_OF_RANGE = /\b(value )".*"( is out of range)/
 
-/** An error message without the values of a row that it quotes. */
+/** Returns an error message without the row values that it quotes. */
 export function hideValues(message: string): string {
   const value = '(hidden, it may be row data)'
   return message.replace(QUOTED_VALUE, `$1${value}`).replace(VALUE_OUT_OF_RANGE, `$1${value}$2`)
 }
 
 /**
- * A filter for the lines of one child's stderr that hides row data: the DETAIL, CONTEXT and COPY parts of a message,
- * with all their following lines (a row may contain line breaks), and values quoted in an error.
- *
- * @returns a function from a line to what may be shown of it, or null for nothing.
+ * Returns a filter that hides row data in the lines of one child's stderr: the DETAIL, CONTEXT and COPY parts of a message
+ * with all lines that follow them (a row may contain line breaks), and the values that an error quotes. It returns what
+ * may be shown of a line, or null if nothing may.
  */
 export function rowDataFilter(): (line: string) => string | null {
   let hiding = false

@@ -1,10 +1,28 @@
 import { formatBytes, formatCount, formatDuration, formatQuantity } from './format.ts'
 import { log } from './log.ts'
 
-/** How long until the next line, by the lines so far: a minute of close watching, half an hour of looking in, then hours. */
-function pause(lines: number): number {
-  if (lines < 12) return 5_000
+/** Returns the milliseconds until the next line: short at first, then minutes, by the number of lines so far. */
+function interval(lines: number): number {
+  if (lines < SHORT_INTERVALS) return 5_000
   return lines < 72 ? 30_000 : 300_000
+}
+
+/** How many lines follow each other closely. */
+const SHORT_INTERVALS = 12
+
+/** Logs a line at growing intervals until it is disposed of. `lines` is where on the scale of intervals it starts. */
+function logRepeatedly(line: () => string, lines = 0): Disposable {
+  let count = lines
+  let timer: NodeJS.Timeout
+  const schedule = () => {
+    timer = setTimeout(() => {
+      log.info(line())
+      count += 1
+      schedule()
+    }, interval(count))
+  }
+  schedule()
+  return { [Symbol.dispose]: () => clearTimeout(timer) }
 }
 
 export type Progress = {
@@ -12,52 +30,33 @@ export type Progress = {
   verb: string
   /** Bytes so far. */
   bytes: () => number
-  /** Bytes to expect and of what, for a share; it is an estimate and the line says so. */
+  /** Expected bytes and what they are a share of. It is an estimate, and the line says so. */
   total: { bytes: number; of: string } | null
-  /** What is under way right now, such as a table and its rows. */
+  /** What is being transferred right now, such as a table and its rows. */
   detail?: () => string
 }
 
-/** Logs a line every few seconds while a transfer runs. */
+/** Logs the progress of a transfer until it is disposed of. */
 export function showProgress({ verb, bytes, total, detail }: Progress): Disposable {
   const started = Date.now()
-  let lastBytes = 0
-  let lastTime = started
-  let lines = 0
-  let timer: NodeJS.Timeout
-  const line = () => {
-    const now = Date.now()
-    const rate = ((bytes() - lastBytes) / (now - lastTime)) * 1000
+  let last = { bytes: 0, time: started }
+  return logRepeatedly(() => {
+    const now = { bytes: bytes(), time: Date.now() }
+    const rate = ((now.bytes - last.bytes) / (now.time - last.time)) * 1000
     const share =
       total && total.bytes > 0
-        ? `, about ${Math.min(100, Math.round((bytes() / total.bytes) * 100))} % of ${total.of}`
+        ? `, about ${Math.min(100, Math.round((now.bytes / total.bytes) * 100))} % of ${total.of}`
         : ''
     const current = detail?.() ?? ''
-    log.info(
-      `${verb} ${formatBytes(bytes())}${share}, ${formatBytes(rate)}/s, ${formatDuration(now - started)}${current && `; ${current}`}`,
-    )
-    lastBytes = bytes()
-    lastTime = now
-    lines += 1
-    timer = setTimeout(line, pause(lines))
-  }
-  timer = setTimeout(line, pause(lines))
-  return { [Symbol.dispose]: () => clearTimeout(timer) }
+    last = now
+    return `${verb} ${formatBytes(now.bytes)}${share}, ${formatBytes(rate)}/s, ${formatDuration(now.time - started)}${current && `; ${current}`}`
+  })
 }
 
-/** Logs now and then that something without a visible progress is still at work. */
+/** Logs now and then that `what` is still running. It has no progress to show, so it starts with the longer intervals. */
 export function showWait(what: string): Disposable {
   const started = Date.now()
-  // Nobody watches this closely: it moves in steps that nobody sees.
-  let lines = 12
-  let timer: NodeJS.Timeout
-  const line = () => {
-    log.info(`${what}, ${formatDuration(Date.now() - started)}`)
-    lines += 1
-    timer = setTimeout(line, pause(lines))
-  }
-  timer = setTimeout(line, pause(lines))
-  return { [Symbol.dispose]: () => clearTimeout(timer) }
+  return logRepeatedly(() => `${what}, ${formatDuration(Date.now() - started)}`, SHORT_INTERVALS)
 }
 
 type Tables = { table: string | null; tableRows: number; tableBytes: number }

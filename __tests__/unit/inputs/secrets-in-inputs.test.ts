@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { test } from 'node:test'
-import { parseCommands } from '../../../lab/runner/runner-commands.ts'
 import { configSecrets, urlSecrets } from '../../../src/inputs/secrets-in-inputs.ts'
 
 const PASSWORD = `p@s:s/w%r'd" é?#&`
@@ -59,16 +57,4 @@ test('the secrets of s3-config are found in every notation, also in broken ones'
     `{"https_proxy": "http://user:${encodeURIComponent(secret)}@proxy"}`,
   ]
   for (const text of texts) assert.ok(configSecrets(text).includes(secret), text)
-})
-
-test('the runner and our own texts hide what was masked, and nothing short', () => {
-  const script = `
-    const { mask } = await import(${JSON.stringify(new URL('../../../src/inputs/secrets-in-inputs.ts', import.meta.url).href)})
-    const { hideSecrets } = await import(${JSON.stringify(new URL('../../../src/report/secrets.ts', import.meta.url).href)})
-    mask(['canary-1', 'abc', '', '    ', 'canary%0A2', 'canary-1'])
-    console.log(hideSecrets('canary-1 abc canary%0A2'))`
-  const log = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
-  const masks = parseCommands(log).map(({ name, data }) => `${name} ${data}`)
-  assert.deepEqual(masks, ['add-mask canary-1', 'add-mask canary%0A2'])
-  assert.equal(log.trim().split('\n').at(-1), '*** abc ***')
 })
