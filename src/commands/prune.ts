@@ -1,9 +1,8 @@
 import { notePending } from '../leftovers.ts'
-import { formatBytes } from '../report/format.ts'
+import { formatBytes, formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
-import { setOutputs } from '../report/outputs.ts'
-import type { Context } from '../step/context.ts'
-import { narrowingOf, openStorage, prefixOf } from '../step/prepare.ts'
+import { narrowingOf, prefixOf } from '../step/open-storage.ts'
+import type { Outcome, Step } from '../step/step.ts'
 import {
   type CatalogueEntry,
   isWanted,
@@ -22,19 +21,16 @@ import {
   pruneSummary,
   VERSIONS_STAY,
 } from '../summary/storage-summary.ts'
-import { writeSummary } from '../summary/summary.ts'
 
 /** Where to prune: below a prefix of whole key parts, and only what fits. */
 export type Scope = { prefix: string; narrowing: Narrowing }
 
 /** Deletes the dumps that no keep rule keeps. */
-export async function prune(context: Context): Promise<void> {
-  const started = Date.now()
-  const storage = await openStorage(context)
-  const scope = { prefix: prefixOf(context), narrowing: narrowingOf(context) }
-  const pruned = await pruneDumps(context, storage, scope)
-  await writeSummary(context, pruneSummary(pruned, storage.address(scope.prefix)))
-  setOutputs({ ...pruneOutputs(pruned), 'duration-ms': Date.now() - started })
+export async function prune(step: Step): Promise<Outcome> {
+  const storage = await step.storage()
+  const scope = { prefix: prefixOf(step), narrowing: narrowingOf(step) }
+  const pruned = await pruneDumps(step, storage, scope)
+  return { outputs: pruneOutputs(pruned), summary: [pruneSummary(pruned, storage.address(scope.prefix))] }
 }
 
 /** Keys as JSON arrays: what is deleted, or with `dry-run` would be, and what stays. */
@@ -44,8 +40,8 @@ export function pruneOutputs({ fates }: Pruned): Record<'deleted' | 'kept', stri
 }
 
 /** Everything is read and decided before anything is deleted: what cannot be listed or read in whole is not pruned. */
-export async function pruneDumps(context: Context, storage: Storage, scope: Scope): Promise<Pruned> {
-  const { keep, dryRun } = context.inputs
+export async function pruneDumps(step: Step, storage: Storage, scope: Scope): Promise<Pruned> {
+  const { keep, dryRun } = step.inputs
   // Beside the work, because nothing waits for it.
   const swept = dryRun
     ? undefined
@@ -55,7 +51,7 @@ export async function pruneDumps(context: Context, storage: Storage, scope: Scop
   const { sound, unsound } = await sortOut(storage, wanted, scope.prefix)
   const verdicts = decide(sound, keep, new Date().toISOString())
   const doomed = verdicts.filter((verdict) => !verdict.keep).map(({ dump }) => dump)
-  context.signal.throwIfAborted()
+  step.signal.throwIfAborted()
   const removed = dryRun ? NOTHING_REMOVED : await remove(storage, doomed)
   const judged = verdicts.map(({ dump, keep, reasons }): Fate => {
     const refusal = removed.refused.get(dump.key.key)
@@ -66,7 +62,7 @@ export async function pruneDumps(context: Context, storage: Storage, scope: Scop
   const uncommitted = entries.filter((entry) => !entry.committed).length
   const { versionsStay } = removed
   const pruned = { fates, uncommitted, orphans: orphans.length, foreign, dryRun, versionsStay }
-  tell(pruned)
+  logFates(pruned)
   await swept
   checkRefusals(removed)
   return pruned
@@ -115,7 +111,7 @@ async function remove(storage: Storage, dumps: readonly Sound[]): Promise<Remove
   const both = open.flatMap(({ key }) => [key.key, manifestKey(key.key)])
   const data = await storage.removeAll(both).catch((error) => {
     throw new Error(
-      `The manifests of ${open.length} dumps are deleted, and their data may stay, uncommitted: ${error.message}`,
+      `The manifests of ${formatQuantity(open.length, 'dump')} are deleted, and the data may stay, uncommitted: ${error.message}`,
       { cause: error },
     )
   })
@@ -135,11 +131,11 @@ function checkRefusals({ refused }: Removed): void {
   const denied = [...refused.values()].filter(({ retained }) => !retained)
   if (denied.length === 0) return
   throw new Error(
-    `${denied.length} dumps could not be deleted and are kept (on S3, s3:DeleteObject): ${denied[0]!.reason}`,
+    `${formatQuantity(denied.length, 'dump')} could not be deleted and stay (on S3, s3:DeleteObject): ${denied[0]!.reason}`,
   )
 }
 
-function tell(pruned: Pruned): void {
+function logFates(pruned: Pruned): void {
   const { fates, dryRun } = pruned
   for (const { key, size, keep, reasons } of fates) {
     const fate = keep ? 'Kept' : dryRun ? 'Would delete' : 'Deleted'
@@ -148,7 +144,7 @@ function tell(pruned: Pruned): void {
   const kept = fates.filter(({ keep }) => keep).length
   const deleted = fates.length - kept
   log.info(
-    `${dryRun ? 'Dry run: would delete' : 'Deleted'} ${deleted} of ${fates.length} dumps; not touched: ${describeUntouched(pruned)}`,
+    `${dryRun ? 'Dry run: would delete' : 'Deleted'} ${deleted} of ${formatQuantity(fates.length, 'dump')}; not touched: ${describeUntouched(pruned)}`,
   )
   if (pruned.versionsStay) log.notice(VERSIONS_STAY)
 }

@@ -1,6 +1,6 @@
 import { addAbortListener } from 'node:events'
 import { isAbsolute, join } from 'node:path'
-import { FinalError } from '../errors.ts'
+import { PermanentError } from '../errors.ts'
 import { noteGroup } from '../leftovers.ts'
 import { childFailure, endChild, startChild, succeeded } from '../process/child.ts'
 import { type Environment, hookEnvironment } from '../process/environment.ts'
@@ -75,7 +75,7 @@ async function runHook(
   options.signal.throwIfAborted()
   // It may have done something outside of the database, so that only the user can say whether it may run again.
   if (!succeeded(exit))
-    throw new FinalError(`${what} ${JSON.stringify(hook)} failed: ${childFailure(child, exit).message}`)
+    throw new PermanentError(`${what} ${JSON.stringify(hook)} failed: ${childFailure(child, exit).message}`)
 }
 
 function pgVariables(environment: Record<string, string>): Record<string, string> {

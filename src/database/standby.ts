@@ -1,6 +1,6 @@
 import { log } from '../report/log.ts'
 import { literal, type Session } from './connection/session.ts'
-import type { Server } from './server.ts'
+import { lookAtServer, type Server } from './server.ts'
 
 const SETTINGS = ['max_standby_streaming_delay', 'hot_standby_feedback']
 
@@ -16,9 +16,15 @@ export async function noteStandby(session: Session, { standby }: Server): Promis
   )
 }
 
-/** @throws an Error when the server of `database-url` is a standby, where nothing can be written */
-export function refuseStandby({ standby }: Server, command: string): void {
-  if (!standby) return
+/**
+ * Looks at a server that is about to be written.
+ *
+ * @param command the command that needs it, for the error
+ * @throws an Error when the server of `database-url` is a standby, where nothing can be written
+ */
+export async function lookAtPrimary(session: Session, command: string): Promise<Server> {
+  const server = await lookAtServer(session)
+  if (!server.standby) return server
   throw new Error(`The server of database-url is a standby, which is read-only; ${command} needs its primary`)
 }
 

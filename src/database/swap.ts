@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { FinalError } from '../errors.ts'
+import { PermanentError } from '../errors.ts'
 import { notePending } from '../leftovers.ts'
 import { DatabaseError, identifier, literal, OBJECT_IN_USE, type Session } from './connection/session.ts'
 import { commentStatement } from './properties.ts'
@@ -52,12 +52,12 @@ export async function openDoor(session: Session, database: string): Promise<void
 }
 
 /** Final, because another attempt after a swap that did happen would take the new database for the old one. */
-function explainSwap(error: unknown, { database }: Swap): FinalError {
+function explainSwap(error: unknown, { database }: Swap): PermanentError {
   const message = error instanceof Error ? error.message : String(error)
   // Without an answer of the server nobody knows which of the two it is; a mix it is not.
   const state =
     error instanceof DatabaseError ? 'is as it was' : 'is either the old or the new one, never a mix'
-  return new FinalError(
+  return new PermanentError(
     `The new database could not take the place of "${database}", which ${state}: ${message}`,
     {
       cause: error,

@@ -1,6 +1,7 @@
+import { messageOf } from '../errors.ts'
 import type { Inputs } from '../inputs/inputs.ts'
 import { log } from '../report/log.ts'
-import type { Context } from '../step/context.ts'
+import type { Step } from '../step/step.ts'
 import { readCatalogue, readManifests } from '../storage/dump-catalog.ts'
 import type { Manifest } from '../storage/manifest.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -8,7 +9,7 @@ import { describeShrinkage, incomparable } from './shrinkage.ts'
 
 /** The newest committed dump of a group, which the next one is compared with; null when there is none. */
 export async function findPrevious(
-  { inputs }: Context,
+  { inputs }: Step,
   storage: Storage,
   group: string,
 ): Promise<Manifest | null> {
@@ -20,7 +21,7 @@ export async function findPrevious(
     if (!newest) return null
     return (await readManifests(storage, [newest], group)).get(newest.key.key)!
   } catch (error) {
-    const reason = (error as Error).message
+    const reason = messageOf(error)
     if (inputs.failOnShrink) {
       throw new Error(`fail-on-shrink needs the dump before this one, which cannot be read: ${reason}`, {
         cause: error,

@@ -5,15 +5,15 @@ import { identifier } from '../database/connection/session.ts'
 import { type LargeTable, shareTables } from '../database/large-tables.ts'
 import { type Contents, dumpArguments, startDump } from '../database/pg-dump.ts'
 import { exportSnapshot } from '../database/snapshot.ts'
-import { PassingError } from '../errors.ts'
-import { type Stage, type Source as Stream, within } from '../process/transfer.ts'
+import { TransientError } from '../errors.ts'
+import { type Source, type Stage, within } from '../process/transfer.ts'
 import { formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
-import type { Context } from '../step/context.ts'
-import type { Source } from './source-database.ts'
+import type { Step } from '../step/step.ts'
+import type { SourceDatabase } from './source-database.ts'
 
 /** A source of archives as they are stored, after `stages`, and what passed through it so far. */
-export type Reading = Omit<ArchiveStage, 'transform'> & { source: Stream; stages: Stage[] }
+export type Reading = Omit<ArchiveStage, 'transform'> & { source: Source; stages: Stage[] }
 
 /**
  * Several pg_dumps that see the database at one moment and share its large tables, as one archive; null where one is
@@ -22,17 +22,17 @@ export type Reading = Omit<ArchiveStage, 'transform'> & { source: Stream; stages
  * pg_dump will say as well.
  */
 export async function startParallelDump(
-  context: Context,
-  source: Source,
+  step: Step,
+  source: SourceDatabase,
   compression: Compression,
 ): Promise<Reading | null> {
-  const shares = shareTables(source.largeTables, context.inputs.jobs)
+  const shares = shareTables(source.largeTables, step.inputs.jobs)
   if (shares.length === 0) return null
   try {
-    return await start(context, source, { shares, compression })
+    return await start(step, source, { shares, compression })
   } catch (error) {
-    context.signal.throwIfAborted()
-    if (error instanceof PassingError) throw error
+    step.signal.throwIfAborted()
+    if (error instanceof TransientError) throw error
     log.info(`Dumping over one connection, because several are not possible: ${(error as Error).message}`)
     return null
   }
@@ -40,10 +40,10 @@ export async function startParallelDump(
 
 type Plan = { shares: LargeTable[][]; compression: Compression }
 
-async function start(context: Context, source: Source, { shares, compression }: Plan): Promise<Reading> {
-  const { inputs, environment, signal } = context
+async function start(step: Step, source: SourceDatabase, { shares, compression }: Plan): Promise<Reading> {
+  const { inputs, environment, signal } = step
   const { client, connection } = source
-  await using snapshot = await exportSnapshot(connection, { ...context, psql: client.psql })
+  await using snapshot = await exportSnapshot(await step.session(connection))
   const dumps = argumentsOfAll(inputs, shares, snapshot.id).map((args) =>
     startDump(client.pgDump, args, clientEnvironment(connection, environment)),
   )
@@ -57,7 +57,7 @@ async function start(context: Context, source: Source, { shares, compression }: 
       jobs: inputs.jobs,
       bytesOf: (oid) => sizes.get(oid) ?? 0,
       shared: new Set(shares.flat().map(({ oid }) => oid)),
-      folder: context.tempDirectory,
+      folder: step.tempDirectory,
     })
     log.info(`Dumping over ${formatQuantity(dumps.length, 'connection')} in one snapshot`)
     const stop = async () => {
@@ -88,14 +88,14 @@ function argumentsOfAll(inputs: Contents, shares: readonly LargeTable[][], snaps
 }
 
 /** The output of a pg_dump, which ends only when it ended well. */
-async function* untilFinished(dump: Stream): AsyncGenerator<Buffer> {
+async function* untilFinished(dump: Source): AsyncGenerator<Buffer> {
   yield* dump.stream
   await dump.finish()
 }
 
 function joinedReading(
   archive: JoinedArchive,
-  dumps: readonly Stream[],
+  dumps: readonly Source[],
   abort: () => Promise<void>,
 ): Reading {
   const source = {

@@ -3,18 +3,18 @@ import { type ArchiveReport, createEncoder } from '../archive/archive.ts'
 import { clientEnvironment } from '../database/connection/connection.ts'
 import { dumpArguments, startDump } from '../database/pg-dump.ts'
 import type { Inputs } from '../inputs/inputs.ts'
-import { commitSink, Meter, type Source as Stream, transfer, within } from '../process/transfer.ts'
+import { commitSink, Meter, type Source, transfer, within } from '../process/transfer.ts'
 import { formatBytes } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { describeRows, showProgress, tableProgress } from '../report/progress.ts'
-import type { Context } from '../step/context.ts'
+import type { Step } from '../step/step.ts'
 import type { DumpKey } from '../storage/keys.ts'
 import { type Storage, TakenError } from '../storage/storage.ts'
 import { type Reading, startParallelDump } from './parallel-dump.ts'
-import type { Source } from './source-database.ts'
+import type { SourceDatabase } from './source-database.ts'
 
 /** The newest pg_dump whose archives we are sure to read. A newer one compresses by itself, so that nothing depends on it. */
-const NEWEST_CLIENT = 18
+const NEWEST_CLIENT_MAJOR = 18
 
 /** zstd where the `pg_restore` beside this `pg_dump` reads it, because somebody will want to restore without us. */
 export function chooseCompression(
@@ -34,16 +34,16 @@ export function expectedBytes(databaseBytes: number, { method }: Inputs['compres
 }
 
 /** A dump that is about to be made. */
-export type Plan = { storage: Storage; key: DumpKey; source: Source }
+export type DumpPlan = { storage: Storage; key: DumpKey; source: SourceDatabase }
 /** What arrived in storage. */
 export type Stored = { size: number; sha256: string; archive: ArchiveReport }
 
 /** Moves the dump into storage and makes sure that all of it is there. */
-export async function store(context: Context, { storage, key, source }: Plan): Promise<Stored> {
-  const { inputs, signal } = context
+export async function uploadDump(step: Step, { storage, key, source }: DumpPlan): Promise<Stored> {
+  const { inputs, signal } = step
   const { client, size } = source
   const meter = new Meter()
-  const reading = await startReading(context, source)
+  const reading = await startReading(step, source)
   const { source: pgDump } = reading
   const moved = () => reading.progress.rawBytes + meter.bytes
   using _ = showProgress({
@@ -83,12 +83,12 @@ export async function store(context: Context, { storage, key, source }: Plan): P
 }
 
 /** Several pg_dumps, or one and its compression. */
-async function startReading(context: Context, source: Source): Promise<Reading> {
-  const { inputs, environment } = context
+async function startReading(step: Step, source: SourceDatabase): Promise<Reading> {
+  const { inputs, environment } = step
   const { client, connection } = source
   const compression = chooseCompression(inputs.compression, client.major)
-  const known = client.major <= NEWEST_CLIENT
-  const parallel = known ? await startParallelDump(context, source, compression) : null
+  const known = client.major <= NEWEST_CLIENT_MAJOR
+  const parallel = known ? await startParallelDump(step, source, compression) : null
   if (parallel) return parallel
   const args = dumpArguments(inputs, known ? 'ours' : 'theirs')
   const pgDump = startDump(client.pgDump, args, clientEnvironment(connection, environment))
@@ -97,7 +97,7 @@ async function startReading(context: Context, source: Source): Promise<Reading> 
 }
 
 /** The upload begins when there is something to upload: a dump that fails at once leaves no trace in the store. */
-async function untilFirstByte(source: Stream, cancelled: AbortSignal, idleTimeout: number): Promise<void> {
+async function untilFirstByte(source: Source, cancelled: AbortSignal, idleTimeout: number): Promise<void> {
   const { stream } = source
   using limit = within(cancelled, idleTimeout, 'pg_dump sent nothing')
   const { signal } = limit

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { addAbortListener, once } from 'node:events'
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
-import { PassingError } from '../errors.ts'
+import { TransientError } from '../errors.ts'
 
 /** Where bytes come from: a program or a stored dump. */
 export type Source = {
@@ -115,7 +115,7 @@ export function within(
   const controller = new AbortController()
   const late = () =>
     controller.abort(
-      new PassingError(
+      new TransientError(
         `${what} within ${Math.round(milliseconds / 1000)} s (idle-timeout); the connection is dead or the other side is stuck`,
       ),
     )
@@ -181,7 +181,7 @@ function watchIdle({ idleTimeout, moved }: TransferOptions): Disposable & { sign
     } else if (Date.now() - since >= idleTimeout) {
       const seconds = Math.round(idleTimeout / 1000)
       controller.abort(
-        new PassingError(
+        new TransientError(
           `No byte moved for ${seconds} s (idle-timeout) after ${seen} bytes; the connection is dead or the other side is stuck`,
         ),
       )

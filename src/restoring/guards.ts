@@ -1,5 +1,5 @@
 import { type Connection, onDatabase } from '../database/connection/connection.ts'
-import { literal, Session } from '../database/connection/session.ts'
+import { literal, type Session } from '../database/connection/session.ts'
 import { readDatabases } from '../database/databases.ts'
 import { parseMarker } from '../database/marker.ts'
 import { relatedName } from '../database/names.ts'
@@ -7,9 +7,7 @@ import type { Properties } from '../database/properties.ts'
 import type { Server } from '../database/server.ts'
 import type { Inputs } from '../inputs/inputs.ts'
 import { log } from '../report/log.ts'
-import type { Context } from '../step/context.ts'
-import { connectionOf } from '../step/prepare.ts'
-import type { PostgresClient } from '../tools/postgres/provide-client.ts'
+import type { Step } from '../step/step.ts'
 
 /** Databases of the server itself; nothing of ours ever replaces or drops one. */
 const OF_THE_SERVER = ['postgres', 'template0', 'template1']
@@ -59,9 +57,9 @@ export function checkProtected(
 }
 
 /** Refuses to put restore points in the place of databases that must not be written, or that we did not make. */
-export async function checkPoints(context: Context, session: Session): Promise<void> {
-  const { inputs } = context
-  const connection = connectionOf(context)
+export async function checkPoints(step: Step, session: Session): Promise<void> {
+  const { inputs } = step
+  const connection = step.target
   const databases = await readDatabases(session)
   for (const suffix of ['pre', 'post']) {
     const name = relatedName(connection.database, suffix)
@@ -98,27 +96,23 @@ export async function checkRights(
 }
 
 /** Refuses to replace a database that we did not make and that holds something, unless told to. */
-export async function checkOverwrite(
-  context: Context,
-  client: PostgresClient,
-  properties: Properties | null,
-): Promise<void> {
-  const connection = connectionOf(context)
+export async function checkOverwrite(step: Step, properties: Properties | null): Promise<void> {
+  const connection = step.target
   const marker = properties && parseMarker(properties.comment)
   if (marker?.kind === 'template')
     throw new Error(
       `"${connection.database}" is a template of instant previews; database-url must name another database`,
     )
-  if (!properties || context.inputs.overwrite || marker) return
-  if (properties.allowsConnections && (await isEmpty(context, client))) return
+  if (!properties || step.inputs.overwrite || marker) return
+  if (properties.allowsConnections && (await isEmpty(step))) return
   throw new Error(
     `"${connection.database}" exists, is not empty and was not made by this action; set overwrite: true to replace it`,
   )
 }
 
 /** Whether nobody has made any table, view, sequence, type, function or large object in the target. */
-async function isEmpty(context: Context, { psql }: PostgresClient): Promise<boolean> {
-  await using session = await Session.open(connectionOf(context), { ...context, psql })
+async function isEmpty(step: Step): Promise<boolean> {
+  await using session = await step.session(step.target)
   const rows = await session.query(`
     SELECT 1 AS one FROM (
       SELECT 'pg_class'::regclass AS class, oid, relnamespace AS namespace FROM pg_class WHERE relkind NOT IN ('i', 'I')

@@ -8,12 +8,13 @@ import { readDatabases } from '../database/databases.ts'
 import { hookCommand, runHooks } from '../database/hooks.ts'
 import { commentStatement } from '../database/properties.ts'
 import { dropDatabase, tryLock, unlock } from '../database/server.ts'
-import { copyDatabase, markerText, settle, type TemporaryDatabase } from '../database/staging.ts'
+import { copyDatabase, markerText, restoreDurability, type TemporaryDatabase } from '../database/staging.ts'
+import { messageOf } from '../errors.ts'
 import type { Inputs } from '../inputs/inputs.ts'
 import { log } from '../report/log.ts'
-import type { Context } from '../step/context.ts'
+import type { Step } from '../step/step.ts'
 import type { Manifest } from '../storage/manifest.ts'
-import { analyze, type Target } from './replace-database.ts'
+import { analyze, type Target } from './target.ts'
 
 const PREFIX = 'pgclone_template_'
 
@@ -35,8 +36,8 @@ export function splitHooks({ preSwapHooks: hooks, reversible }: SplitInputs): {
 }
 
 /** The name of the template for a dump and a recipe: what is different about either makes another template. */
-async function templateName(context: Context, manifest: Manifest, target: Target): Promise<string> {
-  const { inputs, workspace } = context
+async function templateName(step: Step, manifest: Manifest, target: Target): Promise<string> {
+  const { inputs, workspace } = step
   const { baked } = splitHooks(inputs)
   const files = await Promise.all(
     baked.map((hook) => readFile(isAbsolute(hook) ? hook : join(workspace, hook), 'utf8')),
@@ -60,19 +61,19 @@ async function templateName(context: Context, manifest: Manifest, target: Target
  * @param restore makes a staging database with the dump in it
  */
 export async function copyFromTemplate(
-  context: Context,
+  step: Step,
   manifest: Manifest,
   target: Target,
   restore: () => Promise<TemporaryDatabase>,
 ): Promise<TemporaryDatabase> {
   const { session, maker } = target
-  const name = await templateName(context, manifest, target)
-  await lockTemplate(context, session, name)
+  const name = await templateName(step, manifest, target)
+  await lockTemplate(step, session, name)
   try {
     if (await isReady(session, name)) log.info(`Copying the template "${name}"`)
-    else await makeTemplate(context, target, name, restore)
+    else await makeTemplate(step, target, name, restore)
     const copy = await copyDatabase(maker, name, target.name, target.properties?.tablespace ?? null)
-    await dropOldTemplates(context, target, name)
+    await dropOldTemplates(step, target, name)
     return copy
   } finally {
     await unlock(session, name)
@@ -80,7 +81,7 @@ export async function copyFromTemplate(
 }
 
 /** A template is made once: who comes second waits and finds it ready. */
-async function lockTemplate({ signal }: Context, session: Session, name: string): Promise<void> {
+async function lockTemplate({ signal }: Step, session: Session, name: string): Promise<void> {
   for (let told = false; !(await tryLock(session, name)); told = true) {
     if (!told) log.info(`Another run is making or copying the template "${name}"; waiting for it`)
     await wait(500, undefined, { signal })
@@ -94,36 +95,30 @@ async function isReady(session: Session, name: string): Promise<boolean> {
 }
 
 async function makeTemplate(
-  context: Context,
+  step: Step,
   target: Target,
   name: string,
   restore: () => Promise<TemporaryDatabase>,
 ): Promise<void> {
   const { session, client, maker } = target
   log.info(`There is no template of this dump and recipe yet; making "${name}"`)
-  const staging = await restore()
-  try {
-    await settle(maker, staging)
-    const { baked } = splitHooks(context.inputs)
-    const connection = onDatabase(context.inputs.connection!, staging.name)
-    await runHooks('pre-swap-hooks', baked, connection, { ...context, psql: client.psql })
-    await analyze(context, target, staging.name)
-    // All at once: a template by its marker is one by its name, and whole.
-    await session.transaction(
-      commentStatement(staging.name, markerText('template', name, maker.run)),
-      `ALTER DATABASE ${identifier(staging.name)} ALLOW_CONNECTIONS false`,
-      `ALTER DATABASE ${identifier(staging.name)} RENAME TO ${identifier(name)}`,
-    )
-    staging.release()
-  } catch (error) {
-    await staging.drop()
-    throw error
-  }
+  await using staging = await restore()
+  await restoreDurability(maker, staging)
+  const { baked } = splitHooks(step.inputs)
+  await runHooks('pre-swap-hooks', baked, onDatabase(step.target, staging.name), step.hookOptions(client))
+  await analyze(step, target, staging.name)
+  // All at once: a database with the name of a template is complete and carries the template's marker.
+  await session.transaction(
+    commentStatement(staging.name, markerText('template', name, maker.run)),
+    `ALTER DATABASE ${identifier(staging.name)} ALLOW_CONNECTIONS false`,
+    `ALTER DATABASE ${identifier(staging.name)} RENAME TO ${identifier(name)}`,
+  )
+  staging.release()
 }
 
 /** Keeps the newest templates. One that another run is just copying is left for the next time. */
 async function dropOldTemplates(
-  { inputs }: Context,
+  { inputs }: Step,
   { session, server }: Target,
   current: string,
 ): Promise<void> {
@@ -136,7 +131,7 @@ async function dropOldTemplates(
       await dropDatabase(session, server, name)
       log.info(`Dropped the older template "${name}"`)
     } catch (error) {
-      log.warning(`Could not drop the older template "${name}": ${(error as Error).message}`)
+      log.warning(`Could not drop the older template "${name}": ${messageOf(error)}`)
     } finally {
       await unlock(session, name)
     }

@@ -10,15 +10,14 @@ import { startSplitRestore } from '../database/restore/parallel-restore.ts'
 import { startRestore } from '../database/restore/pg-restore.ts'
 import { commitSink, type Meter, type Sink, type Source, transfer } from '../process/transfer.ts'
 import { type Progress, showProgress, showWait, tableProgress } from '../report/progress.ts'
-import type { Context } from '../step/context.ts'
-import { connectionOf } from '../step/prepare.ts'
+import type { Step } from '../step/step.ts'
 import type { Manifest } from '../storage/manifest.ts'
 import type { PostgresClient } from '../tools/postgres/provide-client.ts'
 
 /** Opens the receiving end. */
 export type OpenSink = () => Promise<Sink>
 
-export type Move = {
+export type ArchiveTransfer = {
   openSource: () => Promise<Source>
   openSink: OpenSink
   /** Major version of the client that reads the archive at the end. */
@@ -31,12 +30,12 @@ export type Move = {
 }
 
 /**
- * Moves an archive from a source to a sink, decompressed, counted, checked to be complete, and in a version that the
+ * Transfers an archive from a source to a sink, decompressed, counted, checked to be complete, and in a version that the
  * reader at the end understands. The sink is not committed: that is the caller's, after its own checks.
  */
-export async function moveArchive(
-  { inputs, signal }: Context,
-  { openSource, openSink, clientMajor, select, meter, total }: Move,
+export async function transferArchive(
+  { inputs, signal }: Step,
+  { openSource, openSink, clientMajor, select, meter, total }: ArchiveTransfer,
 ): Promise<{ sink: Sink; report: () => ArchiveReport }> {
   const decoder = createDecoder({ maxVersion: newestReadable(clientMajor), jobs: inputs.jobs, select })
   const { report, progress } = decoder
@@ -63,12 +62,12 @@ export async function moveArchive(
 
 /** Lets pg_restore do the rest, which is mostly indexes: no byte passes through us any more, and it may take long. */
 export async function finishRestore(sink: Sink, signal: AbortSignal): Promise<void> {
-  using _ = showWait('pg_restore is still at work')
+  using _ = showWait('pg_restore is still working')
   await commitSink(sink, signal)
 }
 
 /** Arguments that choose by section what is restored, or in which order, which is what several jobs do themselves. */
-const IN_THEIR_OWN_WAY = /^--(?:sec|use-)|^-[aORsvx]*L/
+const SELECTS_BY_ITSELF = /^--(?:sec|use-)|^-[aORsvx]*L/
 
 /**
  * An empty database as the receiving end: one `pg_restore`, or several that share the tables.
@@ -76,16 +75,16 @@ const IN_THEIR_OWN_WAY = /^--(?:sec|use-)|^-[aORsvx]*L/
  * @param bytesOf about how many bytes of data a table has
  */
 export function databaseSink(
-  context: Context,
+  step: Step,
   client: PostgresClient,
   database: string,
   bytesOf: SplitOptions['bytesOf'],
 ): OpenSink {
-  const { inputs, environment, tempDirectory } = context
-  const env = clientEnvironment(onDatabase(connectionOf(context), database), environment)
+  const { inputs, environment, tempDirectory } = step
+  const env = clientEnvironment(onDatabase(step.target, database), environment)
   const { jobs, pgRestoreArgs } = inputs
   return async () =>
-    jobs === 1 || pgRestoreArgs.some((argument) => IN_THEIR_OWN_WAY.test(argument))
+    jobs === 1 || pgRestoreArgs.some((argument) => SELECTS_BY_ITSELF.test(argument))
       ? startRestore(client.pgRestore, inputs, env)
       : startSplitRestore(
           { pgRestore: client.pgRestore, inputs, env },
@@ -102,10 +101,10 @@ export function sizesOf(
   return (table) => sizes.get(key(table)) ?? 0
 }
 
-/** A table of a dump of which nobody counted anything: enough for a job of its own. */
-const UNKNOWN = 64 * 1024 * 1024
+/** Assumed size of tables without a manifest: large enough to get their own job. */
+const UNKNOWN_TABLE_BYTES = 64 * 1024 * 1024
 
 /** Sizes of the tables in a dump, by its manifest if it has one. */
 export function sizesIn(manifest: Manifest | null): SplitOptions['bytesOf'] {
-  return manifest ? sizesOf(manifest.tables) : () => UNKNOWN
+  return manifest ? sizesOf(manifest.tables) : () => UNKNOWN_TABLE_BYTES
 }

@@ -1,40 +1,44 @@
 import { existsSync } from 'node:fs'
 import { posix } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { dropDatabase, lookAtServer, openMaintenance } from '../database/server.ts'
+import { dropDatabase, lookAtServer } from '../database/server.ts'
 import { openDoor } from '../database/swap.ts'
-import { crossOut, type Pending, readPending } from '../leftovers.ts'
+import { messageOf } from '../errors.ts'
+import { crossOut, openLeftovers, type Pending, readPending } from '../leftovers.ts'
 import { endGroup } from '../process/process-group.ts'
 import { removeTree } from '../process/remove-tree.ts'
 import { log } from '../report/log.ts'
 import { manifestKey } from '../storage/keys.ts'
 import type { Storage } from '../storage/storage.ts'
-import { anyClient } from '../tools/postgres/provide-client.ts'
-import type { Context } from './context.ts'
 import { openDatabaseTokens } from './database-tokens.ts'
-import { connectionOf, openStorage, toolOptions } from './prepare.ts'
-import { throughTunnel } from './with-tunnel.ts'
+import type { Step } from './step.ts'
+import { withTunnel } from './with-tunnel.ts'
 
 /** The post step: ends what the main step wrote down and could not end, because it was killed. */
-export async function cleanUpAfterMain(context: Context): Promise<void> {
+export async function cleanUpAfterMain(step: Step): Promise<void> {
   const items = readPending()
   const databases = items.filter(({ kind }) => kind === 'database' || kind === 'door')
   await cleanUp(
-    context,
+    step,
     items.filter((item) => !databases.includes(item)),
   )
-  if (databases.length > 0) await throughTunnel(context, (reachable) => cleanUp(reachable, databases))
+  if (databases.length > 0) await withTunnel(step, () => cleanUp(step, databases))
+}
+
+/** Removes what a failed attempt could not, because its connection was gone. */
+export function cleanUpAfterAttempt(step: Step): Promise<void> {
+  return cleanUp(step, openLeftovers())
 }
 
 /** Ends what a step or an attempt could not end, because it was killed or had lost its connection. */
-export async function cleanUp(context: Context, items: readonly Pending[]): Promise<void> {
+async function cleanUp(step: Step, items: readonly Pending[]): Promise<void> {
   for (const item of items) {
     try {
-      await remove(context, item)
+      await remove(step, item)
       crossOut(item)
       log.info(`Removed what the step left behind: ${describe(item)}`)
     } catch (error) {
-      log.warning(`Could not remove ${describe(item)}: ${(error as Error).message}`)
+      log.warning(`Could not remove ${describe(item)}: ${messageOf(error)}`)
     }
   }
 }
@@ -65,19 +69,13 @@ async function removeFile(path: string): Promise<void> {
   throw new Error('a program still writes there')
 }
 
-async function remove(context: Context, item: Pending): Promise<void> {
+async function remove(step: Step, item: Pending): Promise<void> {
   if (item.kind === 'file') return removeFile(item.path)
-  if (item.kind === 'upload') return (await openStorage(context)).abandon(item.key)
-  if (item.kind === 'data') return removeData(await openStorage(context), item.keys)
+  if (item.kind === 'upload') return (await step.storage()).abandon(item.key)
+  if (item.kind === 'data') return removeData(await step.storage(), item.keys)
   if (item.kind === 'process') return endGroup(item.pid, item.identity)
-  using tokens = await openDatabaseTokens(context)
-  const { psql } = await anyClient(toolOptions(context))
-  const options = { psql, environment: context.environment }
-  await using session = await openMaintenance(
-    connectionOf(tokens.context),
-    context.inputs.maintenanceDatabase,
-    options,
-  )
+  using _ = await openDatabaseTokens(step)
+  await using session = await step.maintenance()
   if (item.kind === 'door') await openDoor(session, item.name)
   else await dropDatabase(session, await lookAtServer(session), item.name)
 }

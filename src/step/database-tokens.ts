@@ -6,10 +6,7 @@ import { lacksPassword, needsDatabase } from '../inputs/rules.ts'
 import { log } from '../report/log.ts'
 import { mask } from '../report/secrets.ts'
 import { provideAwsCli } from '../tools/aws/provide-aws-cli.ts'
-import type { Context } from './context.ts'
-import { toolOptions } from './prepare.ts'
-
-export type WithTokens = Disposable & { context: Context }
+import type { Connections, Step } from './step.ts'
 
 const LISTENER: TokenListener = {
   token: (token) => mask([token, encodeURIComponent(token)]),
@@ -17,48 +14,46 @@ const LISTENER: TokenListener = {
     log.warning(`The database password from IAM could not be renewed and is tried again: ${reason}`),
 }
 
-/** The context with passwords from IAM where `rds-iam-auth` asks for them: for every connection that has none. */
-export async function openDatabaseTokens(context: Context): Promise<WithTokens> {
-  const { inputs, environment } = context
-  if (!inputs.rdsIamAuth || !needsDatabase(inputs)) return { context, [Symbol.dispose]: () => undefined }
+/**
+ * Gives every connection that has no password one from IAM where `rds-iam-auth` asks for it.
+ *
+ * @returns what keeps the tokens renewed until it is disposed
+ */
+export async function openDatabaseTokens(step: Step): Promise<Disposable> {
+  const { inputs, environment, connections, role } = step
+  using tokens = new DisposableStack()
+  if (!inputs.rdsIamAuth || !needsDatabase(inputs)) return tokens.move()
   const region = givenRegion({ chosen: inputs.awsRegion, config: inputs.s3Config, environment })
   const plan = (input: string, connection: Connection | null) =>
     connection && lacksPassword(connection)
       ? { connection, request: tokenRequest(input, connection, region) }
       : null
   // All that can be wrong with either is said before any program starts.
-  const target = plan('database-url', inputs.connection)
-  const source = plan('source-database-url', inputs.sourceConnection)
+  const planned = {
+    target: plan('database-url', connections.target),
+    source: plan('source-database-url', connections.source),
+  }
   const [{ path: cli }] = await Promise.all([
-    provideAwsCli({ ...toolOptions(context), release: inputs.awsCli }),
-    context.role.open(),
+    provideAwsCli({ ...step.tools, release: inputs.awsCli }),
+    role.open(),
   ])
-  const identity = await context.role.variables(cli)
-  using tokens = new DisposableStack()
-  const open = async (planned: typeof target) => {
-    if (!planned) return {}
-    const token = await DatabaseToken.open(
-      awsFor(context, cli, identity, planned.request.region),
-      planned.request,
-      LISTENER,
-    )
+  const identity = await role.variables(cli)
+  const open = async (name: keyof Connections) => {
+    const plan = planned[name]
+    if (!plan) return
+    const { connection, request } = plan
+    const token = await DatabaseToken.open(awsFor(step, cli, identity, request.region), request, LISTENER)
     tokens.use(token)
-    log.info(`The password of ${planned.connection.label} is a token from IAM, for "${planned.request.user}"`)
-    return { password: token.current }
+    log.info(`The password of ${connection.label} is a token from IAM, for "${request.user}"`)
+    connections[name] = { ...connection, password: token.current }
   }
-  const [ofTarget, ofSource] = await Promise.all([open(target), open(source)])
-  const connection = inputs.connection && { ...inputs.connection, ...ofTarget }
-  const sourceConnection = inputs.sourceConnection && { ...inputs.sourceConnection, ...ofSource }
-  const kept = tokens.move()
-  return {
-    context: { ...context, inputs: { ...inputs, connection, sourceConnection } },
-    [Symbol.dispose]: () => kept.dispose(),
-  }
+  await Promise.all([open('target'), open('source')])
+  return tokens.move()
 }
 
 /** The AWS CLI as whom the database knows: the role, else whom `s3-config` and the job say. */
 function awsFor(
-  { inputs, environment, signal }: Context,
+  { inputs, environment, signal }: Step,
   cli: string,
   identity: Record<string, string> | null,
   region: string,

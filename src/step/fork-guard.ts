@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Context } from './context.ts'
+import type { Step } from './step.ts'
 
 /** Every other command takes something out of a database or of storage, or puts something in. */
 const HARMLESS = ['list']
@@ -14,7 +14,7 @@ type PullRequest = {
  * Refuses to work in a `pull_request_target` run that checked out the code of a fork: such a run has the secrets of
  * the repository, and hooks and files of somebody who has none.
  */
-export async function checkTrust({ inputs, environment, workspace, run }: Context): Promise<void> {
+export async function checkFork({ inputs, environment, workspace, run }: Step): Promise<void> {
   // A config-file comes from the checkout, so it must not be what allows the checkout.
   const allowed = inputs.force && !('force' in (inputs.namedSet?.inputs ?? {}))
   const targeted = environment.GITHUB_EVENT_NAME === 'pull_request_target'

@@ -1,64 +1,66 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { openLeftovers } from '../leftovers.ts'
+import { messageOf } from '../errors.ts'
 import { formatDuration } from '../report/format.ts'
 import { log } from '../report/log.ts'
-import { cleanUp } from './cleanup.ts'
-import type { Context } from './context.ts'
-import { mayPass } from './retryable.ts'
+import { isRetryable } from './retryable.ts'
 
-const FIRST_WAIT = 1000
-const GROWTH = 5
-const LONGEST_WAIT = 60_000
+const FIRST_WAIT_MS = 1000
+const WAIT_GROWTH = 5
+const LONGEST_WAIT_MS = 60_000
 
 /**
- * Milliseconds before an attempt, longer each time, so that whatever is overloaded gets its rest; and by chance, so that
- * jobs that failed together do not come back together.
+ * Returns the milliseconds before an attempt: exponential backoff, with jitter so that jobs that failed together do not
+ * come back together.
  *
  * @param made attempts so far
  * @param chance from 0 to 1
  */
 export function waitBefore(made: number, chance: number): number {
-  return Math.round(Math.min(LONGEST_WAIT, FIRST_WAIT * GROWTH ** (made - 1)) * (0.5 + chance))
+  return Math.round(Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * WAIT_GROWTH ** (made - 1)) * (0.5 + chance))
 }
 
 /** The attempts of one step, counted over all of its work. */
-export class Attempts {
+export class Retries {
   made = 1
-  readonly #context: Context
+  readonly #limit: number
+  readonly #cleanUp: () => Promise<void>
 
-  constructor(context: Context) {
-    this.#context = context
+  /**
+   * @param limit attempts after the first
+   * @param cleanUp removes what a failed attempt could not, because its connection was gone
+   */
+  constructor(limit: number, cleanUp: () => Promise<void>) {
+    this.#limit = limit
+    this.#cleanUp = cleanUp
   }
 
-  /** Does work, and does it again from the start when it broke for a reason that may pass and `retries` allows it. */
-  async run<Result>(work: () => Promise<Result>): Promise<Result> {
+  /** Does work, and repeats it from the start after a transient failure while attempts are left. */
+  async run<Result>(work: () => Promise<Result>, signal: AbortSignal): Promise<Result> {
     for (;;) {
       try {
         return await work()
       } catch (error) {
-        await this.#next(error)
+        await this.#next(error, signal)
       }
     }
   }
 
-  /** Waits for the next attempt, and throws the error when there is none. */
-  async #next(error: unknown): Promise<void> {
-    const { inputs, signal } = this.#context
-    const { retries } = inputs
-    if (signal.aborted || retries === 0) throw error
-    if (!mayPass(error)) {
-      log.info('This does not pass by itself, so it is not tried again')
+  /** Waits for the next attempt, or throws the error when there is none. */
+  async #next(error: unknown, signal: AbortSignal): Promise<void> {
+    if (signal.aborted || this.#limit === 0) throw error
+    if (!isRetryable(error)) {
+      log.info('This error is permanent; not retrying')
       throw error
     }
-    const { message } = error as Error
-    if (this.made > retries) throw new Error(`${message} (${this.made} attempts were made)`, { cause: error })
+    const message = messageOf(error)
+    if (this.made > this.#limit)
+      throw new Error(`${message} (${this.made} attempts were made)`, { cause: error })
     const pause = waitBefore(this.made, Math.random())
     log.warning(
-      `Attempt ${this.made} of ${retries + 1} failed for a reason that may pass: ${message}. The next one begins in ${formatDuration(pause)}`,
+      `Attempt ${this.made} of ${this.#limit + 1} failed with a transient error: ${message}. The next attempt starts in ${formatDuration(pause)}`,
     )
     await wait(pause, undefined, { signal }).catch(() => Promise.reject(signal.reason))
     this.made += 1
-    // What the failed attempt could not remove, because its connection was gone.
-    await cleanUp(this.#context, openLeftovers())
+    await this.#cleanUp()
   }
 }

@@ -1,6 +1,6 @@
 import { AwsError } from '../aws/cli.ts'
 import { DatabaseError } from '../database/connection/session.ts'
-import { FinalError, PassingError } from '../errors.ts'
+import { PermanentError, TransientError } from '../errors.ts'
 import { ChildError } from '../process/child.ts'
 
 /**
@@ -39,16 +39,16 @@ const WORDS: readonly RegExp[] = [
  *
  * @param error as it was thrown; what it says itself counts before its cause
  */
-export function mayPass(error: unknown): boolean {
-  if (!(error instanceof Error) || error instanceof FinalError) return false
-  if (error instanceof PassingError) return true
+export function isRetryable(error: unknown): boolean {
+  if (!(error instanceof Error) || error instanceof PermanentError) return false
+  if (error instanceof TransientError) return true
   if (error instanceof DatabaseError) return STATES.test(error.sqlstate)
   if (error instanceof AwsError && error.code !== '') return CODES.test(error.code)
-  if (error instanceof ChildError) return childMayPass(error)
-  return mayPass(error.cause)
+  if (error instanceof ChildError) return isRetryableExit(error)
+  return isRetryable(error.cause)
 }
 
 /** The kernel kills (SIGKILL) when memory is short; any other signal is a defect of the program or an order. */
-function childMayPass({ exit, tail }: ChildError): boolean {
+function isRetryableExit({ exit, tail }: ChildError): boolean {
   return exit.signal === 'SIGKILL' || WORDS.some((words) => words.test(tail.join('\n')))
 }

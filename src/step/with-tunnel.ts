@@ -2,27 +2,27 @@ import { addressesOf } from '../database/connection/connection.ts'
 import { Tunnel } from '../database/connection/tunnel.ts'
 import { needsDatabase } from '../inputs/rules.ts'
 import { hookEnvironment } from '../process/environment.ts'
-import type { Context } from './context.ts'
+import type { Step } from './step.ts'
 
-/** Does work on databases, behind the tunnel of `tunnel-command` when there is one. */
-export async function throughTunnel(
-  context: Context,
-  work: (context: Context) => Promise<void>,
-): Promise<void> {
-  const { inputs, environment, workspace, signal } = context
-  if (inputs.tunnelCommand === '' || !needsDatabase(inputs)) return work(context)
-  const connections = [inputs.connection, inputs.command === 'copy' ? inputs.sourceConnection : null]
+/** Does work on databases, behind the tunnel of `tunnel-command` when there is one: its end cancels the work. */
+export async function withTunnel<Result>(step: Step, work: () => Promise<Result>): Promise<Result> {
+  const { inputs, environment, workspace, connections, signal } = step
+  if (inputs.tunnelCommand === '' || !needsDatabase(inputs)) return work()
+  const used = [connections.target, inputs.command === 'copy' ? connections.source : null]
   await using tunnel = await Tunnel.open({
     command: inputs.tunnelCommand,
-    databases: connections.flatMap((connection) => (connection ? [addressesOf(connection)] : [])),
+    databases: used.flatMap((connection) => (connection ? [addressesOf(connection)] : [])),
     env: hookEnvironment(environment),
     cwd: workspace,
     signal,
   })
+  step.signal = tunnel.signal
   try {
-    await work({ ...context, signal: tunnel.signal })
+    return await work()
   } catch (error) {
-    // Whatever broke then broke because of it.
+    // A broken tunnel is the cause of every failure that follows it.
     throw tunnel.failure ?? error
+  } finally {
+    step.signal = signal
   }
 }

@@ -149,7 +149,7 @@ const dryRuns: [string, string, Inputs, RegExp][] = [
     'restore',
     'dry_ours',
     { reversible: 'true', 'pre-swap-hooks': 'exit 1' },
-    /would become "dry_ours" after 1 pre-swap-hooks; the present "dry_ours" would be kept as "dry_ours__pre"/,
+    /would become "dry_ours" after 1 pre-swap hook; the present "dry_ours" would be kept as "dry_ours__pre"/,
   ],
   ['restore', 'dry_ours', { 'template-cache': '1' }, /the present "dry_ours" would be dropped/],
   [

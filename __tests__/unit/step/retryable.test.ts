@@ -3,9 +3,9 @@ import { test } from 'node:test'
 import { AwsError } from '../../../src/aws/cli.ts'
 import { explainAws } from '../../../src/aws/errors.ts'
 import { DatabaseError } from '../../../src/database/connection/session.ts'
-import { FinalError, PassingError } from '../../../src/errors.ts'
+import { PermanentError, TransientError } from '../../../src/errors.ts'
 import { ChildError, type Exit } from '../../../src/process/child.ts'
-import { mayPass } from '../../../src/step/retryable.ts'
+import { isRetryable } from '../../../src/step/retryable.ts'
 
 const ended: Exit = { code: 1, signal: null, error: null }
 
@@ -38,7 +38,7 @@ test('what the client programs say of a connection that broke passes', () => {
     `psql:<stdin>:1: ${cut}\npsql:<stdin>:1: error: connection to server was lost`,
     'psql:<stdin>:3: error: SSL error: unexpected eof while reading',
   ]
-  for (const text of texts) assert.equal(mayPass(said(text)), true, text)
+  for (const text of texts) assert.equal(isRetryable(said(text)), true, text)
 })
 
 test('what a server says that is on its way up, down or full passes', () => {
@@ -56,7 +56,7 @@ test('what a server says that is on its way up, down or full passes', () => {
     `psql: error: ${at} timeout expired`,
     'psql: error: could not translate host name "db.example.com" to address: Temporary failure in name resolution',
   ]
-  for (const text of texts) assert.equal(mayPass(said(text)), true, text)
+  for (const text of texts) assert.equal(isRetryable(said(text)), true, text)
 })
 
 test('conflicts pass: of a standby, of two transactions, of a dump with a DROP TABLE', () => {
@@ -67,7 +67,7 @@ test('conflicts pass: of a standby, of two transactions, of a dump with a DROP T
     'pg_dump: error: query failed: ERROR:  cache lookup failed for relation 16412',
     'pg_dump: error: query failed: ERROR:  could not open relation with OID 16412',
   ]
-  for (const text of texts) assert.equal(mayPass(said(text)), true, text)
+  for (const text of texts) assert.equal(isRetryable(said(text)), true, text)
 })
 
 test('what a server or a program says for good does not pass', () => {
@@ -89,7 +89,7 @@ test('what a server or a program says for good does not pass', () => {
     `psql: error: ${at} FATAL:  unsupported startup parameter: options`,
     '',
   ]
-  for (const text of texts) assert.equal(mayPass(said(text)), false, text)
+  for (const text of texts) assert.equal(isRetryable(said(text)), false, text)
 })
 
 test('how a program ended: killed from outside passes, its own crash and a missing program do not', () => {
@@ -99,15 +99,15 @@ test('how a program ended: killed from outside passes, its own crash and a missi
     [{ code: null, signal: 'SIGTERM' }, false],
     [{ code: null, error: new Error('spawn pg_dump ENOENT') }, false],
   ]
-  for (const [exit, passes] of cases) assert.equal(mayPass(said('', { ...ended, ...exit })), passes)
-  assert.equal(mayPass(awsSaid('', { ...ended, code: null, signal: 'SIGKILL' })), true)
+  for (const [exit, passes] of cases) assert.equal(isRetryable(said('', { ...ended, ...exit })), passes)
+  assert.equal(isRetryable(awsSaid('', { ...ended, code: null, signal: 'SIGKILL' })), true)
 })
 
 test('a SQLSTATE decides, whatever the language of the server', () => {
   const passing = ['08000', '08006', '40001', '40P01', '53300', '57P01', '57P02', '57P03', '57P05']
   const lasting = ['23505', '28P01', '3D000', '42501', '53100', '53200', '55006', '57014', '57P04', '']
-  for (const state of passing) assert.equal(mayPass(new DatabaseError('Fehler', state)), true, state)
-  for (const state of lasting) assert.equal(mayPass(new DatabaseError(closed, state)), false, state)
+  for (const state of passing) assert.equal(isRetryable(new DatabaseError('Fehler', state)), true, state)
+  for (const state of lasting) assert.equal(isRetryable(new DatabaseError(closed, state)), false, state)
 })
 
 test('what the AWS CLI says', () => {
@@ -151,21 +151,21 @@ test('what the AWS CLI says', () => {
     'An error it never had',
     '',
   ]
-  for (const text of passing) assert.equal(mayPass(awsSaid(text)), true, text)
-  for (const text of lasting) assert.equal(mayPass(awsSaid(text)), false, text)
+  for (const text of passing) assert.equal(isRetryable(awsSaid(text)), true, text)
+  for (const text of lasting) assert.equal(isRetryable(awsSaid(text)), false, text)
 })
 
 test('the outermost error that knows decides', () => {
   const broken = said(`psql: error: ${closed}`)
   const cases: [unknown, boolean][] = [
     [new Error('Cannot connect to db/shop: the connection was cut', { cause: broken }), true],
-    [new FinalError('pre-swap-hooks "npm run migrate" failed', { cause: broken }), false],
-    [new Error('a sentence', { cause: new FinalError('a hook failed', { cause: broken }) }), false],
-    [new PassingError('No byte moved for 600 s', { cause: said('ERROR:  permission denied') }), true],
+    [new PermanentError('pre-swap-hooks "npm run migrate" failed', { cause: broken }), false],
+    [new Error('a sentence', { cause: new PermanentError('a hook failed', { cause: broken }) }), false],
+    [new TransientError('No byte moved for 600 s', { cause: said('ERROR:  permission denied') }), true],
     [new DatabaseError('Fehler', '42501'), false],
     [new Error('The manifest is not JSON'), false],
     [`psql: error: ${closed}`, false],
     [undefined, false],
   ]
-  for (const [error, passes] of cases) assert.equal(mayPass(error), passes, String(error))
+  for (const [error, passes] of cases) assert.equal(isRetryable(error), passes, String(error))
 })

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { FinalError } from '../../errors.ts'
+import { PermanentError } from '../../errors.ts'
 import { childFailure, type Exit, endChild, startChild, succeeded } from '../../process/child.ts'
 import { pour, type Sink } from '../../process/transfer.ts'
 import type { PostgresClient } from '../../tools/postgres/provide-client.ts'
@@ -55,7 +55,7 @@ export function startInPlace(
       const cause = childFailure(runner, exit)
       if (exit.code === STATEMENT_FAILED) throw cause
       // It may have been committed: a second restore would undo what clients have written since.
-      throw new FinalError(`The commit of the restore was not confirmed: ${cause.message}`, { cause })
+      throw new PermanentError(`The commit of the restore was not confirmed: ${cause.message}`, { cause })
     },
     abort: async () => {
       stop.abort()

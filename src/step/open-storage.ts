@@ -4,9 +4,10 @@ import { Aws, awsVariables } from '../aws/cli.ts'
 import { awsEndpoint, endpointOf, isProxied } from '../aws/endpoint.ts'
 import { expiryWarning } from '../aws/expiry.ts'
 import { storeRegion } from '../aws/region.ts'
+import type { Role } from '../aws/role.ts'
 import { type Provider, providerOf } from '../aws/s3-providers.ts'
-import type { Connection } from '../database/connection/connection.ts'
 import type { Command, Inputs } from '../inputs/inputs.ts'
+import type { Environment } from '../process/environment.ts'
 import { log } from '../report/log.ts'
 import type { Narrowing } from '../storage/dump-catalog.ts'
 import { keyPart } from '../storage/keys.ts'
@@ -14,33 +15,29 @@ import { localStorage } from '../storage/local/local-storage.ts'
 import { s3Storage } from '../storage/s3/s3-storage.ts'
 import type { Place, Storage } from '../storage/storage.ts'
 import { awsWarnings, provideAwsCli } from '../tools/aws/provide-aws-cli.ts'
-import { currentEnvironment, type ToolOptions } from '../tools/options.ts'
-import { type PostgresClient, type PostgresNeed, provideClient } from '../tools/postgres/provide-client.ts'
-import type { Context } from './context.ts'
+import type { ToolOptions } from '../tools/options.ts'
 
-/** What the inputs say about finding and installing programs. */
-export function toolOptions({ inputs, signal }: Context): ToolOptions {
-  return {
-    installTools: inputs.installTools,
-    postgresVersion: inputs.postgresVersion,
-    downloadBaseUrl: inputs.downloadBaseUrl,
-    log: log.info,
-    warn: log.warning,
-    environment: currentEnvironment(),
-    signal,
-  }
-}
+/** What the storage of a step is made from. */
+export type StorageNeeds = Readonly<{
+  inputs: Inputs
+  environment: Environment
+  workspace: string
+  tempDirectory: string
+  role: Role
+  tools: ToolOptions
+  signal: AbortSignal
+}>
 
-/** The place for dumps. Its first use tells whether it answers. */
-export async function openStorage(context: Context): Promise<Storage> {
-  const { inputs, workspace } = context
+/** Opens the storage of the dumps. Its first use shows whether it answers. */
+export async function openStorage(step: StorageNeeds): Promise<Storage> {
+  const { inputs, workspace } = step
   return inputs.location.kind === 'folder'
     ? localStorage(resolve(workspace, inputs.location.path))
-    : openS3(context, inputs.location)
+    : openS3(step, inputs.location)
 }
 
-async function openS3(context: Context, location: { bucket: string; prefix: string }): Promise<Storage> {
-  const { inputs, environment, signal } = context
+async function openS3(step: StorageNeeds, location: { bucket: string; prefix: string }): Promise<Storage> {
+  const { inputs, environment, role, signal } = step
   const variables = awsVariables(environment, inputs.s3Config)
   const endpointUrl = inputs.s3EndpointUrl ?? endpointOf(variables)
   const provider = providerOf(endpointUrl)
@@ -48,14 +45,14 @@ async function openS3(context: Context, location: { bucket: string; prefix: stri
   const region = storeRegion(given, provider.region, provider.defaultRegion)
   const setting = inputs.s3EndpointUrl ? 's3-endpoint-url' : endpointUrl ? 'AWS_ENDPOINT_URL' : 'aws-region'
   const [cli] = await Promise.all([
-    provideAwsCli({ ...toolOptions(context), release: inputs.awsCli }),
-    actsAsRole(context) ? context.role.open() : undefined,
+    provideAwsCli({ ...step.tools, release: inputs.awsCli }),
+    actsAsRole(step) ? role.open() : undefined,
     isProxied(variables) ? undefined : checkEndpoint(endpointUrl ?? awsEndpoint(region), setting, signal),
   ])
   const checksum = checksumMode(inputs, provider)
   const downloads = DOWNLOADS.includes(inputs.command)
   for (const warning of awsWarnings(cli, { downloads, checksum })) log.warning(warning)
-  const identity = actsAsRole(context) ? await context.role.variables(cli.path) : null
+  const identity = actsAsRole(step) ? await role.variables(cli.path) : null
   const config = inputs.s3Config
   return s3Storage({
     ...location,
@@ -65,7 +62,7 @@ async function openS3(context: Context, location: { bucket: string; prefix: stri
     sseKmsKeyId: inputs.s3SseKmsKeyId,
     maxParts: Math.min(inputs.s3MaxParts, provider.maxParts),
     conditionalPut: cli.supportsConditionalPut,
-    tempDirectory: context.tempDirectory,
+    tempDirectory: step.tempDirectory,
   })
 }
 
@@ -79,25 +76,25 @@ function checksumMode({ s3Checksum }: Inputs, provider: Provider): Provider['che
 }
 
 /** Where a dump is, for the summary. */
-export function placeOf({ inputs }: Context, storage: Storage, key: string): Place {
+export function placeOf({ inputs }: Pick<StorageNeeds, 'inputs'>, storage: Storage, key: string): Place {
   return { uri: storage.address(key), onAws: inputs.location.kind === 's3' && inputs.s3EndpointUrl === null }
 }
 
 /** Whether the store is reached as `aws-role-to-assume`: keys in `s3-config` are there for the store alone. */
-function actsAsRole({ inputs, role }: Context): boolean {
+function actsAsRole({ inputs, role }: Pick<StorageNeeds, 'inputs' | 'role'>): boolean {
   return role.given && inputs.s3Config.AWS_ACCESS_KEY_ID === undefined
 }
 
 /** Warns of AWS credentials that will not live as long as the work. */
-export function checkExpiry(context: Context, work: { kind: 'dump' | 'restore'; bytes: number }): void {
-  const { inputs, environment } = context
-  if (inputs.location.kind !== 's3' || actsAsRole(context)) return
+export function checkExpiry(step: StorageNeeds, work: { kind: 'dump' | 'restore'; bytes: number }): void {
+  const { inputs, environment } = step
+  if (inputs.location.kind !== 's3' || actsAsRole(step)) return
   const warning = expiryWarning(awsVariables(environment, inputs.s3Config), work, Date.now())
   if (warning) log.warning(warning)
 }
 
 /** Which dumps the inputs `instance` and `config` choose among. */
-export function narrowingOf({ inputs }: Context): Narrowing {
+export function narrowingOf({ inputs }: Pick<StorageNeeds, 'inputs'>): Narrowing {
   return {
     instance: keyPart(inputs.instance),
     config: inputs.config === 'none' ? '' : keyPart(inputs.config),
@@ -105,17 +102,6 @@ export function narrowingOf({ inputs }: Context): Narrowing {
 }
 
 /** The leading parts of keys that `dump-key` gives to commands that take many dumps. */
-export function prefixOf({ inputs }: Context): string {
+export function prefixOf({ inputs }: Pick<StorageNeeds, 'inputs'>): string {
   return inputs.dumpKey === 'latest' ? '' : inputs.dumpKey
-}
-
-/** Returns the client programs that fit a server. */
-export function openClient(context: Context, need: PostgresNeed): Promise<PostgresClient> {
-  return provideClient(need, toolOptions(context))
-}
-
-/** The connection that the rules have made sure of. */
-export function connectionOf({ inputs }: Context): Connection {
-  if (!inputs.connection) throw new Error('Input database-url is missing')
-  return inputs.connection
 }

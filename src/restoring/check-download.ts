@@ -1,0 +1,75 @@
+import type { ArchiveReport } from '../archive/archive.ts'
+import type { LeftOut } from '../database/restore/entry-rules.ts'
+import { TransientError } from '../errors.ts'
+import type { Meter } from '../process/transfer.ts'
+import { formatCount } from '../report/format.ts'
+import type { Chosen } from '../storage/dump-catalog.ts'
+import type { TableRows } from '../storage/manifest.ts'
+
+/** An archive that ends too early is most often a download that did. */
+export function explainDamage(error: unknown, { key, size }: Chosen, meter: Meter): unknown {
+  if (!(error instanceof Error) || error.name !== 'ArchiveError') return error
+  if (meter.bytes < size) {
+    // One that is broken before its end is broken in storage.
+    const CutOff = /^the archive ends/.test(error.message) ? TransientError : Error
+    return new CutOff(
+      `${key} has ${size} bytes and ${meter.bytes} arrived, and they are not a complete archive (${error.message}); the target is as it was`,
+      { cause: error },
+    )
+  }
+  return new Error(`${key} is damaged: ${error.message}; the target is as it was`, { cause: error })
+}
+
+/** Refuses a download whose size, digest or row counts differ from the manifest. */
+export function checkReceived(
+  { key, size, manifest }: Chosen,
+  meter: Meter,
+  archive: ArchiveReport,
+  leftOut: readonly LeftOut[],
+): void {
+  if (meter.bytes !== size) {
+    throw new TransientError(`${key} has ${size} bytes and ${meter.bytes} arrived; the target is as it was`)
+  }
+  if (!manifest) return
+  if (manifest.sha256 !== meter.sha256) {
+    throw new Error(
+      `${key} is not what was dumped (SHA-256 ${meter.sha256}, its manifest says ${manifest.sha256}); the target is as it was`,
+    )
+  }
+  const expected = withoutLeftOut(manifest.tables, leftOut)
+  const difference = archive.opaque ? null : describeDifference(expected, archive.tables)
+  if (difference) throw new Error(`${key} differs from its manifest: ${difference}; the target is as it was`)
+}
+
+type Counted = Pick<TableRows, 'schema' | 'name' | 'rows'>
+
+/** The tables of a manifest whose data are restored. */
+export function withoutLeftOut(tables: readonly TableRows[], leftOut: readonly LeftOut[]): TableRows[] {
+  const gone = new Set(
+    leftOut.map(({ entry }) => (entry.desc === 'TABLE DATA' ? `${entry.namespace}.${entry.tag}` : '')),
+  )
+  return tables.filter(({ schema, name }) => !gone.has(`${schema}.${name}`))
+}
+
+/** The first tables whose rows differ, in words, or null. Tables whose rows nobody could count are equal. */
+export function describeDifference(expected: readonly Counted[], found: readonly Counted[]): string | null {
+  const name = (table: Counted) => `${table.schema}.${table.name}`
+  const rows = new Map(found.map((table) => [name(table), table.rows]))
+  const differences = expected.flatMap((table) => {
+    const actual = rows.get(name(table))
+    if (actual === undefined) return [`${name(table)} is missing`]
+    if (actual === table.rows || actual === null || table.rows === null) return []
+    const more = actual - table.rows
+    return [
+      `${name(table)} has ${formatCount(actual)} rows instead of ${formatCount(table.rows)} (${more > 0 ? '+' : ''}${formatCount(more)})`,
+    ]
+  })
+  const expectedNames = new Set(expected.map(name))
+  const surplus = found
+    .filter((table) => !expectedNames.has(name(table)))
+    .map((table) => `${name(table)} is not in the manifest`)
+  const all = [...differences, ...surplus]
+  return all.length === 0
+    ? null
+    : `${all.slice(0, 5).join(', ')}${all.length > 5 ? ` and ${all.length - 5} more` : ''}`
+}

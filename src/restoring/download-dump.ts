@@ -1,0 +1,70 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import type { ArchiveReport } from '../archive/archive.ts'
+import type { LeftOut } from '../database/restore/entry-rules.ts'
+import { Meter, type Sink } from '../process/transfer.ts'
+import { formatBytes } from '../report/format.ts'
+import { log } from '../report/log.ts'
+import { describeRows } from '../report/progress.ts'
+import type { Step } from '../step/step.ts'
+import type { TableRows } from '../storage/manifest.ts'
+import { checkReceived, explainDamage } from './check-download.ts'
+import { chooseEntries, type Receiver } from './choose-entries.ts'
+import type { Dump } from './find-dump.ts'
+import { finishRestore, type OpenSink, transferArchive } from './transfer-archive.ts'
+
+/** What passed through us on the way from storage. */
+export type Received = {
+  sha256: string
+  counted: { tables: readonly TableRows[]; rows: number | null }
+  archive: ArchiveReport
+  leftOut: readonly LeftOut[]
+}
+
+/**
+ * Moves a dump out of storage into a sink, and commits the sink only after size, digest, structure and row counts are
+ * what they should be.
+ */
+export async function downloadDump(
+  step: Step,
+  { storage, chosen }: Dump,
+  receiver: Receiver,
+  openSink: OpenSink,
+): Promise<Received> {
+  const meter = new Meter()
+  const { select, leftOut } = chooseEntries(step, receiver)
+  const clientMajor = receiver.client.major
+  const total = chosen.manifest && { bytes: chosen.manifest.rawBytes, of: 'the data' }
+  const open = {
+    openSource: () => storage.download(chosen.key),
+    openSink: () => openSink().then(patient),
+    ...{ clientMajor, select, meter, total },
+  }
+  const { sink, report } = await transferArchive(step, open).catch((error) =>
+    Promise.reject(explainDamage(error, chosen, meter)),
+  )
+  try {
+    checkReceived(chosen, meter, report(), leftOut())
+  } catch (error) {
+    await sink.abort()
+    throw error
+  }
+  await finishRestore(sink, step.signal)
+  log.info(
+    `Received all ${formatBytes(meter.bytes)}, ${describeRows(report())}${chosen.manifest ? ', as in the manifest' : ''}`,
+  )
+  return { sha256: meter.sha256, counted: report(), archive: report(), leftOut: leftOut() }
+}
+
+/** Milliseconds that a download may go on after the restore of it has failed. */
+const DOWNLOAD_AFTER_FAILURE_MS = 30_000
+
+/**
+ * A sink that tells of its end when the data have passed, or when that takes too long. By then it is known whether they
+ * are what was dumped; what `pg_restore` says of data that were altered on the way leads nowhere.
+ */
+function patient(sink: Sink): Sink {
+  return {
+    ...sink,
+    died: sink.died.then((reason) => wait(DOWNLOAD_AFTER_FAILURE_MS, reason, { ref: false })),
+  }
+}

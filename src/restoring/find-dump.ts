@@ -1,0 +1,38 @@
+import { formatBytes, formatDuration } from '../report/format.ts'
+import { log } from '../report/log.ts'
+import { checkExpiry, narrowingOf } from '../step/open-storage.ts'
+import type { Step } from '../step/step.ts'
+import { type Chosen, chooseDump } from '../storage/dump-catalog.ts'
+import { parseDumpKey } from '../storage/keys.ts'
+import type { Storage } from '../storage/storage.ts'
+import { ageOf, checkAge } from './dump-age.ts'
+
+/** A stored dump that was found, and the store that has it. */
+export type Dump = { storage: Storage; chosen: Chosen }
+
+/** Finds the dump that `dump-key` names. */
+export function findDump(step: Step): Promise<Dump> {
+  return log.group('Find the dump', () => lookForDump(step))
+}
+
+async function lookForDump(step: Step): Promise<Dump> {
+  const { inputs } = step
+  const storage = await step.storage()
+  const chosen = await chooseDump(storage, inputs.dumpKey, narrowingOf(step))
+  const key = parseDumpKey(chosen.key)
+  const age = key ? `, ${formatDuration(Math.max(0, ageOf(key)))} old` : ''
+  log.info(`Found ${storage.address(chosen.key)}, ${formatBytes(chosen.size)}${age}`)
+  checkAge(inputs, key)
+  checkExpiry(step, { kind: 'restore', bytes: chosen.manifest?.rawBytes ?? chosen.size })
+  if (!chosen.manifest) {
+    log.warning(
+      `${chosen.key} has no manifest: it was not committed by this action, so its content cannot be compared with what was dumped`,
+    )
+  }
+  if (chosen.passedOver.length > 0) {
+    log.warning(
+      `"${inputs.dumpKey}" covers several databases; the newest dump won over ${chosen.passedOver.join(', ')}. Give instance, config or a longer prefix to narrow it`,
+    )
+  }
+  return { storage, chosen }
+}

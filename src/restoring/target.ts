@@ -1,0 +1,54 @@
+import { analyzeDatabase } from '../database/analyze.ts'
+import { onDatabase } from '../database/connection/connection.ts'
+import type { Session } from '../database/connection/session.ts'
+import { type Locale, readLocale } from '../database/locale.ts'
+import { type Properties, readProperties } from '../database/properties.ts'
+import { lockTarget, type Server } from '../database/server.ts'
+import type { Maker } from '../database/staging.ts'
+import { lookAtPrimary } from '../database/standby.ts'
+import { log } from '../report/log.ts'
+import type { Step } from '../step/step.ts'
+import type { PostgresClient } from '../tools/postgres/provide-client.ts'
+import { checkOverwrite, checkPoints, checkProtected, checkRights } from './guards.ts'
+
+/** The database that is to be replaced, the right to do so, and the lock on it. */
+export type Target = {
+  name: string
+  server: Server
+  /** On the maintenance database; it holds the lock. */
+  session: Session
+  client: PostgresClient
+  /** Null when the target does not exist yet. */
+  properties: Properties | null
+  locale: Locale | null
+  maker: Maker
+}
+
+/**
+ * Locks the target and looks at it.
+ *
+ * @param session on the maintenance database; it holds the lock
+ * @throws an Error when this role may not replace it, or when overwriting it was not allowed
+ */
+export async function lookAtTarget(step: Step, session: Session): Promise<Target> {
+  const { inputs, target } = step
+  const name = target.database
+  checkProtected(inputs, target)
+  const server = await lookAtPrimary(session, inputs.command)
+  await lockTarget(session, name)
+  const properties = await readProperties(session, name)
+  await checkRights(session, server, name, properties)
+  const client = await step.client({ serverMajor: server.major, purpose: 'restore' })
+  await checkOverwrite(step, properties)
+  if (inputs.reversible) await checkPoints(step, session)
+  const locale = await readLocale(session, server, name)
+  const what = properties ? 'will be replaced' : 'does not exist and will be created'
+  log.info(`PostgreSQL ${server.version} at ${target.label}, as "${server.role}"; "${name}" ${what}`)
+  return { name, server, session, client, properties, locale, maker: { session, server, run: step.run.url } }
+}
+
+/** Makes the planner's statistics of a staging database. */
+export function analyze(step: Step, { server }: Pick<Target, 'server'>, database: string): Promise<void> {
+  const open = () => step.session(onDatabase(step.target, database))
+  return analyzeDatabase({ open, major: server.major }, step.inputs.jobs)
+}
