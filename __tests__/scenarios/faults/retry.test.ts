@@ -54,7 +54,7 @@ function twice(run: ActionRun, why: RegExp): ActionRun {
   const failures = run.warnings.filter((warning) => /^Attempt \d of 3 failed/.test(warning))
   assert.equal(failures.length, 1, run.log)
   assert.match(failures[0]!, why)
-  assert.match(failures[0]!, /The next one begins in /)
+  assert.match(failures[0]!, /The next attempt starts in /)
   assert.match(run.summary, /\| \*\*Attempts\*\* \| 2; the log says why \|/)
   return run
 }
@@ -175,7 +175,7 @@ test('hooks run again on the new staging database, and the failure of one ends t
   const failing = { ...more, 'pre-swap-hooks': 'echo server closed the connection unexpectedly >&2; false' }
   const failed = await bench.run('restore', 'folder', 'hooked', failing)
   await harm.assertHarmless(failed, /^pre-swap-hooks .* failed/)
-  assert.match(failed.log, /This does not pass by itself, so it is not tried again/)
+  assert.match(failed.log, /This error is permanent; not retrying/)
 })
 
 test('a copy and a verify whose connection is cut once', async () => {

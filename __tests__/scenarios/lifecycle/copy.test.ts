@@ -178,7 +178,7 @@ test('auto copies files when nobody is connected, and streams otherwise', async 
   assert.doesNotMatch(streamed.log, byTemplate)
   const refused = failed(
     await bench.run('copy', 'auto', from('small', { 'copy-method': 'template' })),
-    /copy-method: template is not possible, because the source has 1 sessions \(disconnect-source: true/,
+    /copy-method: template is not possible, because the source has 1 session \(disconnect-source: true/,
   )
   assert.equal(refused.errors.length, 1)
   assert.equal(await session.text('select 1'), '1', 'nobody was disconnected')

@@ -87,7 +87,7 @@ test('open sessions: those of a point end, those of any other database stay', as
   succeeded(await restore('other_preview', key))
   for (const name of ['other_preview', 'source']) {
     await using working = await bench.postgres.connect(name)
-    failed(await restore('open', `:${name}`), /has 1 sessions, .* set disconnect-source: true/)
+    failed(await restore('open', `:${name}`), /has 1 session, .* set disconnect-source: true/)
     assert.equal(await working.text('select 1'), '1')
     succeeded(await restore('open', `:${name}`, { 'disconnect-source': 'true' }))
     await assert.rejects(working.query('select 1'))
