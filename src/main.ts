@@ -17,8 +17,9 @@ import { onCancel } from './step/cancel.ts'
 import { cleanUpAfterAttempt, cleanUpAfterMain } from './step/cleanup.ts'
 import { openDatabaseTokens } from './step/database-tokens.ts'
 import { checkFork } from './step/fork-guard.ts'
-import { type Outcome, Step } from './step/step.ts'
+import { Step } from './step/step.ts'
 import { withTunnel } from './step/with-tunnel.ts'
+import type { Outcome } from './summary/outcome.ts'
 import { failureSummary, writeSummary } from './summary/summary.ts'
 
 const COMMANDS: Readonly<Record<Command, (step: Step) => Promise<Outcome>>> = {

@@ -17,8 +17,9 @@ import { copyExclusively } from '../restoring/copy-exclusively.ts'
 import { replaceDatabase } from '../restoring/replace-database.ts'
 import type { Target } from '../restoring/target.ts'
 import { databaseSink, finishRestore, sizesOf, transferArchive } from '../restoring/transfer-archive.ts'
-import type { Outcome, Step } from '../step/step.ts'
+import type { Step } from '../step/step.ts'
 import { type Copied, copySummary } from '../summary/database-summary.ts'
+import type { Outcome } from '../summary/outcome.ts'
 
 /** Source database → staging database beside the target → hooks → atomic swap, with nothing stored in between. */
 export async function copy(step: Step): Promise<Outcome> {

@@ -8,8 +8,9 @@ import { hasTemporaryName, sweepDatabases } from '../database/sweep.ts'
 import { formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { checkProtected } from '../restoring/guards.ts'
-import type { Outcome, Step } from '../step/step.ts'
+import type { Step } from '../step/step.ts'
 import { dropSummary } from '../summary/database-summary.ts'
+import type { Outcome } from '../summary/outcome.ts'
 
 /** Drops a database that this action made, with its restore points. One that is not there is fine. */
 export async function drop(step: Step): Promise<Outcome> {

@@ -3,11 +3,12 @@ import { formatBytes, formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { checkAge } from '../restoring/dump-age.ts'
 import { narrowingOf, prefixOf } from '../step/open-storage.ts'
-import type { Outcome, Step } from '../step/step.ts'
+import type { Step } from '../step/step.ts'
 import { isWanted, readCatalogue, readManifests } from '../storage/dump-catalog.ts'
 import { parseDumpKey } from '../storage/keys.ts'
 import type { Storage } from '../storage/storage.ts'
 import { localSummary } from '../summary/database-summary.ts'
+import type { Outcome } from '../summary/outcome.ts'
 import { type ListedDump, listSummary } from '../summary/storage-summary.ts'
 
 /** Shows the stored dumps, newest first; with `local`, the databases of a server. */

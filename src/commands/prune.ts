@@ -2,7 +2,7 @@ import { notePending } from '../leftovers.ts'
 import { formatBytes, formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { narrowingOf, prefixOf } from '../step/open-storage.ts'
-import type { Outcome, Step } from '../step/step.ts'
+import type { Step } from '../step/step.ts'
 import {
   type CatalogueEntry,
   isWanted,
@@ -14,6 +14,7 @@ import { manifestKey } from '../storage/keys.ts'
 import { formatManifest, type Manifest } from '../storage/manifest.ts'
 import { type Candidate, decide } from '../storage/retention.ts'
 import type { Removal, Storage } from '../storage/storage.ts'
+import type { Outcome } from '../summary/outcome.ts'
 import {
   describeUntouched,
   type Fate,

@@ -18,10 +18,11 @@ import type { Target } from '../restoring/target.ts'
 import { copyFromTemplate, splitHooks } from '../restoring/template-cache.ts'
 import { databaseSink, sizesIn } from '../restoring/transfer-archive.ts'
 import { placeOf } from '../step/open-storage.ts'
-import type { Outcome, Step } from '../step/step.ts'
+import type { Step } from '../step/step.ts'
 import { parseDumpKey } from '../storage/keys.ts'
 import type { Manifest } from '../storage/manifest.ts'
 import { type Restored, restoreSummary } from '../summary/dump-summary.ts'
+import type { Outcome } from '../summary/outcome.ts'
 import type { PostgresClient } from '../tools/postgres/provide-client.ts'
 
 type Content = Pick<Received, 'sha256' | 'counted'>

@@ -11,11 +11,12 @@ import { downloadDump, type Received } from '../restoring/download-dump.ts'
 import { type Dump, findDump } from '../restoring/find-dump.ts'
 import { databaseSink, sizesIn } from '../restoring/transfer-archive.ts'
 import { placeOf } from '../step/open-storage.ts'
-import type { Outcome, Step } from '../step/step.ts'
+import type { Step } from '../step/step.ts'
 import { manifestKey } from '../storage/keys.ts'
 import { formatManifest, type Manifest } from '../storage/manifest.ts'
 import type { Storage } from '../storage/storage.ts'
 import { type Evidence, verifySummary } from '../summary/dump-summary.ts'
+import type { Outcome } from '../summary/outcome.ts'
 import type { PostgresClient } from '../tools/postgres/provide-client.ts'
 
 /** Restores a stored dump into a throwaway database and compares what came out with what was dumped. */

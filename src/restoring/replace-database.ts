@@ -8,8 +8,9 @@ import { copyDatabase, restoreDurability, type TemporaryDatabase } from '../data
 import { sweepDatabases } from '../database/sweep.ts'
 import { formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
-import type { Outcome, Step } from '../step/step.ts'
+import type { Step } from '../step/step.ts'
 import { dryRunSummary } from '../summary/database-summary.ts'
+import type { Outcome } from '../summary/outcome.ts'
 import { swapIn } from './swap-in.ts'
 import { analyze, lookAtTarget, type Target } from './target.ts'
 

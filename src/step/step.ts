@@ -8,9 +8,7 @@ import { openMaintenance } from '../database/server.ts'
 import type { Inputs } from '../inputs/inputs.ts'
 import type { Environment } from '../process/environment.ts'
 import { log } from '../report/log.ts'
-import type { Outputs } from '../report/outputs.ts'
 import type { Storage } from '../storage/storage.ts'
-import type { Markdown } from '../summary/markdown.ts'
 import { currentEnvironment, type ToolOptions } from '../tools/options.ts'
 import {
   anyClient,
@@ -26,9 +24,6 @@ export type WorkflowRun = { repository: string; ref: string; sha: string; runId:
 
 /** The databases that the inputs name; null for one that they do not. */
 export type Connections = { target: Connection | null; source: Connection | null }
-
-/** What a command reports: its outputs, and its sections of the job summary in Markdown. */
-export type Outcome = { outputs: Outputs; summary: readonly Markdown[] }
 
 /** The time that the step has taken so far, in milliseconds, and its attempts. */
 export type Effort = { durationMs: number; attempts: number }
