@@ -1,5 +1,5 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http'
-import type { S3 } from './s3.ts'
+import type { S3Store } from './s3.ts'
 import { authorize } from './signature.ts'
 
 /** What came back. */
@@ -18,16 +18,26 @@ interface ClientOptions {
   signal?: AbortSignal
 }
 
+/** The path of a key, encoded as AWS wants it signed ("Create a signed AWS API request", UriEncode). */
+export function pathOf(key: string): string {
+  const code = (letter: string) => `%${letter.charCodeAt(0).toString(16).toUpperCase()}`
+  return key
+    .split('/')
+    .map((part) => encodeURIComponent(part).replace(/[!'()*]/g, code))
+    .join('/')
+}
+
 /** A signed request to a store, for tests of what the AWS CLI on this machine may be too old for. */
 export function requestS3(
-  s3: S3,
+  s3: Pick<S3Store, 'endpoint' | 'bucket' | 'env'>,
   method: string,
   path: string,
   options: ClientOptions = {},
 ): Promise<ClientAnswer> {
+  const { host, port } = new URL(s3.endpoint)
   const url = `/${s3.bucket}/${path}`
-  const headers = signedHeaders(s3, method, url, options)
-  const target = { host: '127.0.0.1', port: s3.port, method, path: url, headers, agent: false as const }
+  const headers = signedHeaders(s3.env, method, url, { ...options, headers: { ...options.headers, host } })
+  const target = { host: '127.0.0.1', port, method, path: url, headers, agent: false as const }
   return new Promise((resolve, reject) => {
     let hasAnswer = false
     const request = httpRequest(
@@ -43,16 +53,20 @@ export function requestS3(
   })
 }
 
-function signedHeaders(s3: S3, method: string, url: string, options: ClientOptions): Record<string, string> {
+function signedHeaders(
+  env: Record<string, string>,
+  method: string,
+  url: string,
+  options: ClientOptions,
+): Record<string, string> {
   const headers: Record<string, string> = {
     ...options.headers,
     'content-length': String(Buffer.byteLength(options.body ?? '')),
-    host: `127.0.0.1:${s3.port}`,
     'x-amz-content-sha256': 'UNSIGNED-PAYLOAD',
     'x-amz-date': new Date().toISOString().replace(/[-:]|\.\d+/g, ''),
   }
-  const accessKeyId = options.accessKeyId ?? s3.env.AWS_ACCESS_KEY_ID!
-  const secretAccessKey = s3.env.AWS_SECRET_ACCESS_KEY!
+  const accessKeyId = options.accessKeyId ?? env.AWS_ACCESS_KEY_ID!
+  const secretAccessKey = env.AWS_SECRET_ACCESS_KEY!
   return { ...headers, authorization: authorize({ method, url, headers }, { accessKeyId, secretAccessKey }) }
 }
 

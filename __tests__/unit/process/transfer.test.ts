@@ -170,14 +170,17 @@ test('when no byte moves for too long, the transfer is given up', async () => {
 })
 
 test('bytes that trickle keep it alive', async () => {
-  const { source, sink } = journal()
+  const { steps, source, sink } = journal()
+  const collected = collect()
   const trickle = async function* () {
     for (let count = 0; count < 8; count += 1) {
-      await sleep(60)
+      await sleep(100)
       yield Buffer.from('x')
     }
   }
-  await transfer(source(Readable.from(trickle())), sink(collect().stream), options({ idleTimeout: 300 }))
+  await transfer(source(Readable.from(trickle())), sink(collected.stream), options({ idleTimeout: 600 }))
+  assert.equal(collected.text(), 'x'.repeat(8))
+  assert.deepEqual(steps, ['finish'])
 })
 
 test('a cancelled transfer stops the sink before the source, wherever it waits', async () => {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { buffer } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { tempFolder } from '../../../../lab/temp.ts'
 import { localStorage, publishOnce } from '../../../../src/storage/local/local-storage.ts'
@@ -14,54 +13,14 @@ function files(folder: string): string[] {
   return entries.filter((entry) => !entry.isDirectory()).map((entry) => entry.name)
 }
 
-test('a dump goes in, is listed and comes out', async () => {
-  await using folder = tempFolder()
-  const storage = localStorage(join(folder.path, 'new', 'dumps'))
-  await storage.check()
-  const sink = await storage.upload(KEY, 10)
-  sink.stream.write('some ')
-  sink.stream.write('bytes')
-  assert.deepEqual(await storage.list(''), [])
-  await sink.commit()
-  assert.deepEqual(await storage.list(''), [{ key: KEY, size: 10 }])
-  assert.equal(await storage.size(KEY), 10)
-  assert.equal(statSync(storage.address(KEY)).mode & 0o777, 0o600)
-  const source = await storage.download(KEY)
-  assert.equal((await buffer(source.stream)).toString(), 'some bytes')
-  await source.finish()
-  await storage.remove(KEY)
-  assert.equal(await storage.size(KEY), null)
-  await storage.remove(KEY)
-})
-
-test('a dump is nowhere under its name before the commit, and nothing is left after an abort', async () => {
+test('nobody else may read a dump, and a partial one has a name that no key has', async () => {
   await using folder = tempFolder()
   const storage = localStorage(folder.path)
   const sink = await storage.upload(KEY, 10)
   await new Promise((written) => sink.stream.write(Buffer.alloc(3 << 20), written))
-  assert.equal(await storage.size(KEY), null)
   assert.match(files(folder.path).join(), /^\.pgclone-partial-[0-9a-f]{16}$/)
-  await sink.abort()
-  assert.deepEqual(files(folder.path), [])
-  const early = await storage.upload(KEY, 10)
-  await early.abort()
-  assert.deepEqual(files(folder.path), [])
-})
-
-test('of many writers of one text, the first wins and the others are told', async () => {
-  await using folder = tempFolder()
-  const storage = localStorage(folder.path)
-  mkdirSync(join(folder.path, 'shop/app/none'), { recursive: true })
-  const texts = Array.from({ length: 20 }, (_, index) => `writer ${index}`.repeat(1000))
-  const outcomes = await Promise.allSettled(texts.map((text) => storage.writeTextOnce(`${KEY}.json`, text)))
-  const winners = texts.filter((_, index) => outcomes[index]!.status === 'fulfilled')
-  assert.equal(winners.length, 1)
-  assert.equal(readFileSync(storage.address(`${KEY}.json`), 'utf8'), winners[0])
-  for (const outcome of outcomes) {
-    if (outcome.status === 'rejected')
-      assert.match(outcome.reason.message, /exists already; another run wrote it/)
-  }
-  assert.deepEqual(files(folder.path), [`${KEY.split('/').at(-1)}.json`])
+  await sink.commit()
+  assert.equal(statSync(storage.address(KEY)).mode & 0o777, 0o600)
 })
 
 test('without hard links the first writer wins as well', async () => {
@@ -79,16 +38,6 @@ test('without hard links the first writer wins as well', async () => {
   assert.deepEqual(winners, [readFileSync(target, 'utf8')])
   const full = () => Promise.reject(Object.assign(new Error('full'), { code: 'ENOSPC' }))
   await assert.rejects(publishOnce(target, join(folder.path, 'other'), full), /full/)
-})
-
-test('a text can be replaced, and is whole at every moment', async () => {
-  await using folder = tempFolder()
-  const storage = localStorage(folder.path)
-  const key = 'state.json'
-  await storage.writeTextOnce(key, 'old')
-  await storage.replaceText(key, 'new')
-  assert.deepEqual(await storage.readTexts([key], ''), new Map([[key, 'new']]))
-  assert.deepEqual(files(folder.path), [key])
 })
 
 test('symbolic links do not lead out of the folder', async () => {
