@@ -1,12 +1,11 @@
-import { createSign, generateKeyPairSync, randomBytes } from 'node:crypto'
+import { createHash, createSign, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { isIPv4 } from 'node:net'
 
 /**
- * Makes a self-signed certificate for an IPv4 address of this machine, so that no private key lies in the repository
- * and no openssl is needed. The few ASN.1 structures are written by hand (RFC 5280).
+ * Makes a self-signed certificate for an IPv4 address or a host name, so that the repository holds no private key and no
+ * openssl is needed. The few ASN.1 structures are written by hand (RFC 5280).
  */
-export function selfSignedCertificate(address: string): { key: string; cert: string } {
-  if (!isIPv4(address)) throw new Error(`Not an IPv4 address: ${address}`)
+export function selfSignedCertificate(host: string): { key: string; cert: string } {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const algorithm = sequence(oid('2a8648ce3d040302')) // ecdsa-with-SHA256
   const name = sequence(
@@ -16,20 +15,31 @@ export function selfSignedCertificate(address: string): { key: string; cert: str
   const validity = sequence(time('20200101000000Z'), time('20991231235959Z'))
   const key = publicKey.export({ type: 'spki', format: 'der' })
   const version = tagged(0xa0, tagged(0x02, Buffer.from([2])))
-  const parts = [version, serial, algorithm, name, validity, name, key, extensions(address)]
+  const parts = [version, serial, algorithm, name, validity, name, key, extensions(host, key)]
   const unsigned = sequence(...parts)
   const signature = createSign('sha256').update(unsigned).sign(privateKey)
   const certificate = sequence(unsigned, algorithm, bitString(signature))
   return { key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), cert: pem(certificate) }
 }
 
-/** The address as subjectAltName, and that the certificate may vouch for itself. */
-function extensions(address: string): Buffer {
-  const ip = tagged(0x87, Buffer.from(address.split('.').map(Number)))
-  const subjectAltName = sequence(oid('551d11'), octets(sequence(ip)))
-  const isAuthority = tagged(0x01, Buffer.from([0xff]))
-  const basicConstraints = sequence(oid('551d13'), isAuthority, octets(sequence(isAuthority)))
-  return tagged(0xa3, sequence(basicConstraints, subjectAltName))
+/** The host as subjectAltName, and that the certificate may vouch for itself, as strict as Python 3.13 wants it. */
+function extensions(host: string, publicKey: Buffer): Buffer {
+  const name = isIPv4(host)
+    ? tagged(0x87, Buffer.from(host.split('.').map(Number)))
+    : tagged(0x82, Buffer.from(host, 'ascii'))
+  const yes = tagged(0x01, Buffer.from([0xff]))
+  // digitalSignature and keyCertSign, the bits 0 and 5 of six.
+  const usage = tagged(0x03, Buffer.from([2, 0b1000_0100]))
+  const keyIdentifier = createHash('sha1').update(publicKey).digest()
+  return tagged(
+    0xa3,
+    sequence(
+      sequence(oid('551d13'), yes, octets(sequence(yes))), // basicConstraints
+      sequence(oid('551d0f'), yes, octets(usage)),
+      sequence(oid('551d0e'), octets(octets(keyIdentifier))),
+      sequence(oid('551d11'), octets(sequence(name))), // subjectAltName
+    ),
+  )
 }
 
 function tagged(tag: number, content: Buffer): Buffer {

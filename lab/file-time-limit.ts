@@ -2,7 +2,7 @@
  * Imported into the process of every test file. A test that failed may leave something running, which keeps its process
  * alive; it must not hold CI to the end of its job.
  */
-const LIMIT = 10 * 60_000
+const LIMIT = 25 * 60_000
 
 setTimeout(() => {
   console.error(

@@ -38,10 +38,10 @@ export async function findLeftovers(traces: Traces): Promise<string[]> {
   ]
 }
 
-/** A process that was told to end gets half a second for it. */
+/** A process that was told to end gets some seconds for it: on a busy machine it needs them. */
 async function livingProcesses(run: ActionRun): Promise<string[]> {
   const living = () => family(run.pid, run.marker)
-  for (let tries = 0; tries < 10 && living().length > 0; tries++) await sleep(50)
+  for (let tries = 0; tries < 200 && living().length > 0; tries++) await sleep(50)
   return living().map(({ pid, argv }) => `process ${pid} lives: ${argv.join(' ')}`)
 }
 

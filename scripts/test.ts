@@ -1,8 +1,4 @@
-/**
- * Runs the tests: `npm test`, or `npm test -- inputs storage/` for the files whose paths contain one of the words.
- * Looks first for the programs that the suite needs, and installs them on Debian and Ubuntu when we are root.
- */
-import { spawnSync } from 'node:child_process'
+/** Runs the tests: `npm test`, or `npm test -- inputs storage/` for the files whose paths contain one of the words. */
 import { existsSync, globSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
@@ -13,58 +9,43 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 
-/** What the suite calls, and the Debian package that has it. */
-const PROGRAMS = [
-  { name: 'pg_dump', package: 'postgresql-client' },
-  { name: 'pg_restore', package: 'postgresql-client' },
-  { name: 'psql', package: 'postgresql-client' },
-  { name: 'aws', package: 'awscli' },
-  { name: 'pgbouncer', package: 'pgbouncer' },
-]
-
 /** Files at once: a test mostly waits for programs that it started, and those need the cores. */
 const CONCURRENCY = Math.max(2, availableParallelism())
 
-/** No test takes nearly as long; one that hangs must not hold CI to the end of its job. */
-const LIMITS = ['--test-timeout=240000', '--import', join(root, 'lab/file-time-limit.ts')]
+/** They begin first, so that at the end no file runs alone for minutes. */
+const SLOWEST = [
+  'scenarios/crash/',
+  'integration/storage/conformance',
+  'integration/aws/role',
+  'scenarios/lifecycle/template-cache',
+  'project/recipes',
+  'scenarios/faults/parallel',
+  'integration/archive/',
+  'scenarios/faults/',
+  'scenarios/lifecycle/',
+  'scenarios/e2e/',
+  'unit/archive/archive',
+]
 
-function missing(): typeof PROGRAMS {
-  // Servers are in a folder that only root has in its PATH.
-  const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` }
-  return PROGRAMS.filter(({ name }) => spawnSync(name, ['--version'], { stdio: 'ignore', env }).status !== 0)
-}
+/** A test that hangs must not hold CI to the end of its job; one on a busy machine never takes as long. */
+const TEST_LIMIT_MS = 15 * 60_000
 
-/** @throws an Error that says in one sentence what to install */
-function provideTools(): void {
-  if (!existsSync(join(root, 'dist/index.js'))) {
-    throw new Error('dist/index.js is missing, and tests run it: run "npm run build" first')
-  }
-  const absent = missing()
-  if (absent.length === 0) return
-  const packages = [...new Set(absent.map((program) => program.package))].join(' ')
-  if (process.getuid?.() === 0 && existsSync('/etc/debian_version')) aptInstall(packages.split(' '))
-  const names = missing().map(({ name }) => name)
-  if (names.length > 0) {
-    throw new Error(
-      `The tests need ${names.join(', ')}: install them first (on Debian and Ubuntu: apt-get install ${packages})`,
-    )
-  }
-}
-
-function aptInstall(packages: readonly string[]): void {
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  const patient = ['-q', '-y', '-o', 'DPkg::Lock::Timeout=120', '-o', 'Acquire::Retries=3']
-  for (const args of [['update'], ['install', '--no-install-recommends', ...packages]]) {
-    console.log(`Running apt-get ${args.join(' ')}`)
-    spawnSync('apt-get', [...patient, ...args], { env, stdio: ['ignore', 'ignore', 'inherit'] })
-  }
-}
+/** What the process of every test file gets. */
+const OPTIONS = [
+  `--test-timeout=${TEST_LIMIT_MS}`,
+  ...['file-time-limit', 'network-guard'].flatMap((name) => ['--import', join(root, `lab/${name}.ts`)]),
+]
 
 function testFiles(filters: readonly string[]): string[] {
   const all = globSync('__tests__/**/*.test.ts', { cwd: root }).sort()
   const unmatched = filters.filter((filter) => !all.some((file) => file.includes(filter)))
   if (unmatched.length > 0) throw new Error(`No test file has ${unmatched.join(' or ')} in its path`)
-  return all.filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)))
+  const chosen = all.filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)))
+  const rank = (file: string) => {
+    const index = SLOWEST.findIndex((one) => file.includes(one))
+    return index < 0 ? SLOWEST.length : index
+  }
+  return chosen.sort((a, b) => rank(a) - rank(b))
 }
 
 /** The runner's closing counts, as it reports them. */
@@ -88,7 +69,7 @@ async function runTests(files: readonly string[]): Promise<boolean> {
     cwd: root,
     files: files.map((file) => join(root, file)),
     concurrency: CONCURRENCY,
-    execArgv: LIMITS,
+    execArgv: OPTIONS,
   })
   let success = false
   stream.on('test:summary', (summary) => {
@@ -96,15 +77,23 @@ async function runTests(files: readonly string[]): Promise<boolean> {
   })
   const counts: string[] = []
   await pipeline(withoutCounts(stream, counts), new spec(), process.stdout, { end: false })
-  // Last, and in the form of TAP, so that whoever reads the log finds them.
+  // Last, and in the form of TAP, so that readers of the log find them.
   for (const count of counts) console.log(`# ${count}`)
   return success && counts.length > 0
 }
 
+function describeDuration(milliseconds: number): string {
+  const seconds = Math.round(milliseconds / 1000)
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`
+}
+
 try {
   const files = testFiles(process.argv.slice(2))
-  provideTools()
+  if (!existsSync(join(root, 'dist/index.js')))
+    throw new Error('dist/index.js is missing, and tests run it: run "npm run build" first')
+  const started = performance.now()
   process.exitCode = (await runTests(files)) ? 0 : 1
+  console.log(`The tests took ${describeDuration(performance.now() - started)}.`)
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)
   process.exitCode = 1

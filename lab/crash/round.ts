@@ -170,7 +170,7 @@ async function judgeResult(world: World, operation: Operation, run: ActionRun): 
 
 /** What we started ends by itself when we are gone. */
 async function childrenEnd(run: ActionRun): Promise<void> {
-  for (let tries = 0; tries < 300 && family(run.pid, run.marker).length > 0; tries += 1) await sleep(50)
+  for (let tries = 0; tries < 2400 && family(run.pid, run.marker).length > 0; tries += 1) await sleep(50)
 }
 
 async function leftovers({ bench, databases }: World, victim: Victim, run: ActionRun): Promise<string[]> {

@@ -2,6 +2,7 @@ import {
   chmodSync,
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   renameSync,
@@ -10,7 +11,7 @@ import {
   symlinkSync,
 } from 'node:fs'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
+import { homedir } from 'node:os'
 import { basename, dirname, extname, isAbsolute, join, relative } from 'node:path'
 
 /**
@@ -23,7 +24,10 @@ import { basename, dirname, extname, isAbsolute, join, relative } from 'node:pat
 export function installServer(packageName: string, own?: string): string {
   const folder = isAbsolute(packageName) ? packageName : packageFolder(packageName)
   const place = own ?? sharedPlace(folder)
-  if (!existsSync(place)) copyServer(join(folder, 'native'), place)
+  if (!existsSync(place)) {
+    if (!own) console.error(`Unpacking a PostgreSQL server into ${place}, where it stays for the next run`)
+    copyServer(join(folder, 'native'), place)
+  }
   const owner = statSync(place).uid
   if (owner !== (process.getuid?.() ?? owner)) throw new Error(`${place} is not ours; remove it`)
   return join(place, 'bin')
@@ -35,13 +39,19 @@ function packageFolder(name: string): string {
 
 function sharedPlace(folder: string): string {
   const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-  // As root we serve unprivileged users as well, who cannot look into a TMPDIR that only root may enter.
-  const base = process.getuid?.() === 0 ? '/tmp' : tmpdir()
-  return join(base, `pgclone-test-server-${basename(name)}-${version}-${process.getuid?.() ?? ''}`)
+  return join(cacheFolder(), `${basename(name)}-${version}`)
+}
+
+/** The cache of this user. As root we start servers as an unprivileged user, who cannot look into root's home. */
+function cacheFolder(): string {
+  const base =
+    process.getuid?.() === 0 ? '/var/cache' : (process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'))
+  return join(base, 'pgclone-action-lab')
 }
 
 /** Made under another name, so that what is there is whole; several processes may do it at once. */
 function copyServer(source: string, place: string): void {
+  mkdirSync(dirname(place), { recursive: true, mode: 0o755 })
   const target = mkdtempSync(`${place}-`)
   const skipped = new Set(['.a', '.h', '.pc'])
   cpSync(source, target, {

@@ -1,8 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { TLSSocket } from 'node:tls'
+import { selfSignedCertificate } from '../certificate.ts'
+import { tempFolder } from '../temp.ts'
 import type { S3 } from './s3.ts'
 import { xmlDocument } from './xml.ts'
 
@@ -16,12 +21,17 @@ export type StsOptions = {
   credentialLife?: number
 }
 
+/** Where the AWS CLI expects the STS of AWS. Its older versions know no variable for another endpoint. */
+const AWS_STS = 'sts.us-east-1.amazonaws.com'
+
 /** GitHub's OIDC service and the STS of AWS, as far as a job needs them to assume a role. */
 export type Sts = AsyncDisposable & {
   /** Variables of a job that may have tokens. */
   readonly jobEnv: Record<string, string>
-  /** Variables for the AWS CLI. */
+  /** Variables that lead the AWS CLI here when it asks the STS of AWS in us-east-1: a proxy, and whom to trust. */
   readonly env: Record<string, string>
+  /** The same for an STS of one's own. */
+  readonly privateEnv: Record<string, string>
   /** Every token that was given out. */
   readonly tokens: string[]
   /** Parameters of every AssumeRoleWithWebIdentity that was granted. */
@@ -33,6 +43,7 @@ export type Sts = AsyncDisposable & {
 }
 
 export async function startSts(options: StsOptions): Promise<Sts> {
+  await using scope = new AsyncDisposableStack()
   const requestToken = randomBytes(16).toString('hex')
   const state = { tokens: [] as string[], assumed: [] as URLSearchParams[], accessKeyIds: [] as string[] }
   const sts = { ...state, credentialLife: options.credentialLife ?? 3600 }
@@ -54,21 +65,34 @@ export async function startSts(options: StsOptions): Promise<Sts> {
     response.end(grant(options.s3, sts))
   }
   const server = createServer((message, response) => void answer(message, response))
+  const identity = selfSignedCertificate(AWS_STS)
+  const certificate = join(scope.use(tempFolder('sts')).path, 'ca.pem')
+  writeFileSync(certificate, identity.cert)
+  server.on('connect', ({ url }, socket) => {
+    if (url !== `${AWS_STS}:443`) return void socket.end('HTTP/1.1 403 Forbidden\r\n\r\n')
+    socket.write('HTTP/1.1 200 Connection established\r\n\r\n')
+    const secure = new TLSSocket(socket, { isServer: true, ...identity })
+    secure.on('error', () => undefined)
+    server.emit('connection', secure)
+  })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   server.unref()
+  scope.defer(async () => {
+    server.close()
+    server.closeAllConnections()
+    await once(server, 'close')
+  })
   const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const resources = scope.move()
   return Object.assign(sts, {
     jobEnv: {
       ACTIONS_ID_TOKEN_REQUEST_URL: `${base}/token?api-version=2.0`,
       ACTIONS_ID_TOKEN_REQUEST_TOKEN: requestToken,
     },
-    env: { AWS_ENDPOINT_URL_STS: base },
-    async [Symbol.asyncDispose]() {
-      server.close()
-      server.closeAllConnections()
-      await once(server, 'close')
-    },
+    env: { HTTPS_PROXY: base, NO_PROXY: '127.0.0.1', AWS_CA_BUNDLE: certificate },
+    privateEnv: { AWS_ENDPOINT_URL_STS: base },
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
   })
 }
 

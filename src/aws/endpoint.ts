@@ -14,7 +14,17 @@ export function awsEndpoint(region: string | null): string {
   return `https://s3.${region ?? 'us-east-1'}.${suffix}`
 }
 
-/** Whether the AWS CLI reaches the store through a proxy. */
-export function isProxied(variables: Variables): boolean {
-  return Object.entries(variables).some(([name, value]) => /^(https?|all)_proxy$/i.test(name) && value !== '')
+/** Whether the AWS CLI reaches this address through a proxy. */
+export function isProxied(variables: Variables, url: string): boolean {
+  const values = (pattern: RegExp) =>
+    Object.entries(variables).flatMap(([name, value]) => (pattern.test(name) && value !== '' ? [value] : []))
+  const { host, hostname } = new URL(url)
+  // As Python reads NO_PROXY (urllib.request.proxy_bypass_environment): names with all that is below them.
+  const direct = values(/^no_proxy$/i).flatMap((list) =>
+    list.split(',').map((name) => name.trim().replace(/^\.+/, '')),
+  )
+  const isDirect = direct.some(
+    (name) => name === '*' || (name !== '' && [host, hostname].some((own) => `.${own}`.endsWith(`.${name}`))),
+  )
+  return !isDirect && values(/^(https?|all)_proxy$/i).length > 0
 }

@@ -12,6 +12,8 @@ export type RoleOptions = {
   sessionName: string
   /** Lifetime of each set of credentials in seconds; null is the default of AWS, an hour. */
   duration: number | null
+  /** AWS_ENDPOINT_URL_STS, or null for the STS of AWS. */
+  stsEndpoint: string | null
   tempDirectory: string
   /** The user's home on this runner. */
   home: string | undefined
@@ -51,11 +53,10 @@ export class Role implements AsyncDisposable {
   async variables(cli: string): Promise<Record<string, string> | null> {
     if (!this.given) return null
     const folder = await this.#folder()
-    const { arn, sessionName, duration, home } = this.#options
+    const { arn, sessionName, duration, stsEndpoint, home } = this.#options
+    const byProcess = duration !== null || stsEndpoint !== null
     const config = join(folder, 'config')
-    await writeFile(config, duration === null ? '' : this.#processConfig(cli, folder, duration), {
-      mode: 0o600,
-    })
+    await writeFile(config, byProcess ? this.#processConfig(cli, folder) : '', { mode: 0o600 })
     return {
       // The CLI must not read a profile of the runner, nor keep the role's credentials in the runner's home.
       AWS_CONFIG_FILE: config,
@@ -65,7 +66,7 @@ export class Role implements AsyncDisposable {
       // Where `pip install --user` put a CLI of version 1 (Python: site.USER_BASE).
       ...(home && process.platform === 'linux' ? { PYTHONUSERBASE: join(home, '.local') } : {}),
       AWS_STS_REGIONAL_ENDPOINTS: 'regional',
-      ...(duration === null && {
+      ...(!byProcess && {
         AWS_ROLE_ARN: arn,
         AWS_ROLE_SESSION_NAME: sessionName,
         AWS_WEB_IDENTITY_TOKEN_FILE: join(folder, 'token'),
@@ -75,13 +76,16 @@ export class Role implements AsyncDisposable {
 
   /**
    * The CLI has no setting for the lifetime of a web identity's credentials (botocore's `credentials.py` passes no
-   * DurationSeconds), so it runs another CLI that requests them whenever they expire.
+   * DurationSeconds), and before 2.13 none for the endpoint of STS, so it runs another CLI that requests them whenever they
+   * expire.
    */
-  #processConfig(cli: string, folder: string, duration: number): string {
-    const { arn, sessionName } = this.#options
+  #processConfig(cli: string, folder: string): string {
+    const { arn, sessionName, duration, stsEndpoint } = this.#options
     const command = [
       ...[cli, 'sts', 'assume-role-with-web-identity', '--profile', 'token-only', '--no-sign-request'],
-      ...['--role-arn', arn, '--role-session-name', sessionName, '--duration-seconds', String(duration)],
+      ...['--role-arn', arn, '--role-session-name', sessionName],
+      ...(duration === null ? [] : ['--duration-seconds', String(duration)]),
+      ...(stsEndpoint === null ? [] : ['--endpoint-url', stsEndpoint]),
       ...['--web-identity-token', `file://${join(folder, 'token')}`, '--output', 'json', '--query'],
       '{Version:`1`,AccessKeyId:Credentials.AccessKeyId,SecretAccessKey:Credentials.SecretAccessKey,SessionToken:Credentials.SessionToken,Expiration:Credentials.Expiration}',
     ]

@@ -44,10 +44,11 @@ async function openS3(step: StorageNeeds, location: { bucket: string; prefix: st
   const given = { chosen: inputs.awsRegion, config: inputs.s3Config, environment }
   const region = storeRegion(given, provider.region, provider.defaultRegion)
   const setting = inputs.s3EndpointUrl ? 's3-endpoint-url' : endpointUrl ? 'AWS_ENDPOINT_URL' : 'aws-region'
+  const address = endpointUrl ?? awsEndpoint(region)
   const [cli] = await Promise.all([
     provideAwsCli({ ...step.tools, release: inputs.awsCli }),
     actsAsRole(step) ? role.open() : undefined,
-    isProxied(variables) ? undefined : checkEndpoint(endpointUrl ?? awsEndpoint(region), setting, signal),
+    isProxied(variables, address) ? undefined : checkEndpoint(address, setting, signal),
   ])
   const checksum = checksumMode(inputs, provider)
   const downloads = DOWNLOADS.includes(inputs.command)

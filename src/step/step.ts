@@ -1,5 +1,6 @@
 import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
+import { awsVariables } from '../aws/cli.ts'
 import { Role } from '../aws/role.ts'
 import type { Connection } from '../database/connection/connection.ts'
 import { Session } from '../database/connection/session.ts'
@@ -59,6 +60,7 @@ export class Step {
       arn: inputs.awsRole,
       sessionName: inputs.awsRoleSessionName,
       duration: inputs.awsRoleDuration,
+      stsEndpoint: awsVariables(environment, inputs.s3Config).AWS_ENDPOINT_URL_STS || null,
       tempDirectory: this.tempDirectory,
       home: environment.HOME,
     })

@@ -128,6 +128,15 @@ describe('a role', { concurrency: false }, () => {
     failed(await list({ 'aws-role-to-assume': 'backup' }, place.jobEnv), /must be the ARN of a role/)
   })
 
+  test("is had from an STS of one's own, whatever the version of the AWS CLI", async () => {
+    await using place = await sts()
+    const config = toConfig({ ...place.privateEnv, AWS_EC2_METADATA_DISABLED: 'true' })
+    const inputs = bench.inputs('list', 's3', '', asRole(place, { 's3-config': config }))
+    succeeded(await runAction(inputs, { env: place.jobEnv }))
+    assert.equal(place.assumed[0]?.get('DurationSeconds'), null)
+    assert.equal(place.assumed[0]?.get('RoleSessionName'), 'pgclone-action')
+  })
+
   test('is not had from an STS that cannot be reached, and the store is not blamed', async () => {
     await using place = await sts()
     const nowhere = `http://127.0.0.1:${await freePort()}`
@@ -165,14 +174,17 @@ describe('a role', { concurrency: false }, () => {
 
 test('credentials that end in the middle of an upload are explained', async () => {
   const { s3 } = bench
-  const credentials = s3.giveCredentials(new Date(Date.now() + 6000))
+  const credentials = s3.giveCredentials(new Date(Date.now() + 3_600_000))
   const config = toConfig({
     AWS_ACCESS_KEY_ID: credentials.accessKeyId,
     AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
     AWS_SESSION_TOKEN: credentials.sessionToken!,
     AWS_EC2_METADATA_DISABLED: 'true',
   })
-  s3.fault({ operation: 'UploadPart', times: 99, action: { type: 'delay', ms: 8000 } })
+  const expire = () => {
+    credentials.expiresAt = new Date(0)
+  }
+  s3.fault({ operation: 'UploadPart', nth: 2, times: 99, action: { type: 'call', run: expire } })
   const run = await bench.run('dump', 's3', 'shop', { 's3-config': config })
   s3.heal()
   failed(run, /credentials have expired; .*aws-role-to-assume renews them/)
