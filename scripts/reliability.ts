@@ -12,6 +12,9 @@ import { prepareStore, RESTORES } from './reliability/naive-restores.ts'
 import { withNaiveWorld } from './reliability/naive-world.ts'
 import { type Counts, page, type TestResult } from './reliability/page.ts'
 
+/** Crashes of each kind of operation. */
+const CRASH_ROUNDS = 20
+
 const NUMBERED = /^#\d\d /
 
 const naive = await runNaively()
@@ -44,6 +47,7 @@ async function runTests(): Promise<{ tests: TestResult[]; counts: Counts }> {
   const files = globSync('__tests__/**/*.test.ts', { cwd: root })
     .map((file) => join(root, file))
     .filter((file) => /#\d\d /.test(readFileSync(file, 'utf8')))
+  process.env.PGCLONE_CRASH_ROUNDS = String(CRASH_ROUNDS)
   const stream = run({ files, concurrency: 2, testNamePatterns: [/#\d\d /], timeout: 15 * 60_000 })
   const tests: TestResult[] = []
   const counts: Counts = { inputs: 0, crashes: [] }

@@ -31,14 +31,22 @@ export async function campaign(
   return outcomes
 }
 
-/** Every pair of way and victim once, and then mostly those without a store, which take a third of the time. */
+/**
+ * Every victim once, then every pair of way and victim, and then mostly those without a store, which take a third of the
+ * time.
+ */
 function turnsOf(kind: Kind, random: Random): [Operation, Victim][] {
   const all = OPERATIONS.filter((one) => one.kind === kind).flatMap((operation) =>
     operation.victims.map((victim): [Operation, Victim] => [operation, victim]),
   )
+  const shuffled = random.shuffle(all)
+  const first = shuffled.filter(
+    ([, victim], index) => index === shuffled.findIndex(([, one]) => one === victim),
+  )
+  const rest = shuffled.filter((pair) => !first.includes(pair))
   const quick = all.filter(([{ place }]) => place === 'folder')
   const often = all.filter(([{ place }, victim]) => place === 'folder' || victim === 'aws')
-  return [all, often, quick, quick].flatMap((pairs) => random.shuffle(pairs))
+  return [first, ...[rest, often, quick, quick].map((pairs) => random.shuffle(pairs))].flat()
 }
 
 /** How often each victim of each kind was hit. */

@@ -4,7 +4,8 @@ import { campaign, countHits, describeHits, describeOutcome } from '../../../lab
 import { makeWorld, type World } from '../../../lab/crash/crash-bench.ts'
 import { KINDS } from '../../../lab/crash/operations.ts'
 
-const ROUNDS = 20
+/** Enough for every victim; `npm run reliability` plays more, and `npm run test:crash` as many as one likes. */
+const ROUNDS = Number(process.env.PGCLONE_CRASH_ROUNDS ?? 7)
 const SEED = 6
 
 let world: World
