@@ -57,7 +57,8 @@ const options = parseArgs({
 
 const path = [...options.clients.split(',').filter(Boolean), process.env.PATH].join(delimiter)
 const client = await newestClient()
-const packages = await Packages.open(options.sources)
+await using state = tempFolder('apt')
+const packages = await Packages.open(state.path, options.sources)
 const known = await packages.majors()
 if (known.length === 0) throw new Error('No package repository has the source of PostgreSQL')
 const rows: Row[] = []

@@ -1,15 +1,6 @@
 /** Source and header packages of PostgreSQL, from the package repositories that this machine already uses. */
 import { execFile } from 'node:child_process'
-import {
-  cpSync,
-  existsSync,
-  globSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { cpSync, existsSync, globSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { root } from '../../lab/runner/action-inputs.ts'
@@ -33,11 +24,10 @@ export class Packages {
     this.#options = options
   }
 
-  /** Reads the repositories of the machine, or those of a file in apt's deb822 format. */
-  static async open(sources?: string): Promise<Packages> {
-    const parts = join(CACHE, 'sources.d')
-    rmSync(parts, { recursive: true, force: true })
-    for (const folder of [parts, join(CACHE, 'lists/partial'), join(CACHE, 'archives/partial')])
+  /** Reads the repositories of the machine, or those of a file in apt's deb822 format, with `state` for apt's lists. */
+  static async open(state: string, sources?: string): Promise<Packages> {
+    const parts = join(state, 'sources.d')
+    for (const folder of [CACHE, parts, join(state, 'lists/partial'), join(state, 'archives/partial')])
       mkdirSync(folder, { recursive: true })
     const files = sources ? [sources] : globSync('/etc/apt/{sources.list,sources.list.d/*.{list,sources}}')
     for (const file of files)
@@ -45,8 +35,8 @@ export class Packages {
     const settings = {
       'Dir::Etc::sourcelist': '/dev/null',
       'Dir::Etc::sourceparts': parts,
-      'Dir::State::Lists': join(CACHE, 'lists'),
-      'Dir::Cache::archives': join(CACHE, 'archives'),
+      'Dir::State::Lists': join(state, 'lists'),
+      'Dir::Cache::archives': join(state, 'archives'),
       'APT::Sandbox::User': 'root',
     }
     const packages = new Packages(

@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process'
 import { chownSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { nobody, type Postgres } from '../../lab/postgres/postgres.ts'
 import { installServer } from '../../lab/postgres/postgres-install.ts'
@@ -60,6 +61,20 @@ export async function buildRegression(site: Site, database: string): Promise<voi
     await run(client.psql, args, options).catch((error) => {
       if (error.killed) console.log(`  ${test}.sql did not end in time and is left out`)
     })
+    await untilReady(postgres)
+  }
+}
+
+/** A test for a bug that the server still has ends in a crash, after which the server recovers by itself. */
+async function untilReady(postgres: Postgres): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await postgres.psql('postgres', 'select')
+      return
+    } catch (error) {
+      if (attempt === 600) throw error
+      await sleep(100)
+    }
   }
 }
 
