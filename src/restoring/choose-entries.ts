@@ -1,5 +1,6 @@
 import type { Select, TocEntry } from '../archive/archive.ts'
 import { hostName, onDatabase } from '../database/connection/connection.ts'
+import { passFailedPartDrops } from '../database/restore/drop-parts.ts'
 import {
   describeLeftOut,
   type LeftOut,
@@ -36,11 +37,12 @@ export type EntryChoice = {
  */
 export function chooseEntries(step: Step, receiver: Receiver): EntryChoice {
   let leftOut: readonly LeftOut[] = []
-  const select: Select = async (entries) => {
-    const selection = await selectFor(step, receiver, entries)
+  const select: Select = async (all) => {
+    const selection = await selectFor(step, receiver, all)
     leftOut = selection.leftOut
     logLeftOut(leftOut)
-    return forServer(selection.entries, receiver.server.major)
+    const entries = forServer(selection.entries, receiver.server.major)
+    return step.inputs.swap ? entries : passFailedPartDrops(entries)
   }
   return { select, leftOut: () => leftOut }
 }

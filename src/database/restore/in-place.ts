@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { setTimeout as wait } from 'node:timers/promises'
 import { PermanentError } from '../../errors.ts'
 import { childFailure, type Exit, endChild, startChild, succeeded } from '../../process/child.ts'
 import { pour, type Sink } from '../../process/transfer.ts'
@@ -9,6 +10,9 @@ const COMMITTED = 'pgclone-committed'
 
 /** psql's exit code when a statement failed under ON_ERROR_STOP; the connection was there (PostgreSQL documentation, psql). */
 const STATEMENT_FAILED = 3
+
+/** Milliseconds by which pg_restore may notice a broken pipe before we notice the end of psql. */
+const PIPE_BREAKS = 2000
 
 /**
  * A restore into the live database in one transaction, as the sink of a transfer: `pg_restore` makes a script of the
@@ -32,9 +36,11 @@ export function startInPlace(
   const moved = pour(withoutNewSettings(maker.stdout, serverMajor), runner.stdin, stop.signal).catch(
     () => undefined,
   )
-  // A broken pipe in front of psql is psql's end; why it ended is the reason.
-  const makerFailure = async (exit: Exit) =>
-    exit.signal === 'SIGPIPE' ? childFailure(runner, await runner.exited) : childFailure(maker, exit)
+  // psql ends by itself only after an error, and that breaks the pipe in front of it: SIGPIPE or a failed write.
+  const makerFailure = async (exit: Exit) => {
+    const runnerExit = await Promise.race([runner.exited, wait(PIPE_BREAKS, null, { ref: false })])
+    return runnerExit ? childFailure(runner, runnerExit) : childFailure(maker, exit)
+  }
   const stream = untilClosed(maker.stdin)
   return {
     stream,
