@@ -22,8 +22,9 @@ import { findPostgresClients, type PostgresClient } from '../src/tools/postgres/
 import { differences, readContents } from './realworld/contents.ts'
 import { Packages } from './realworld/packages.ts'
 import { buildPgDumpTest } from './realworld/pg-dump-test.ts'
+import { copyPlainly } from './realworld/plain.ts'
 import { buildRegression, type Site } from './realworld/regression.ts'
-import { ownWays, type Problems, plainWay, type Subject } from './realworld/routes.ts'
+import { ownWays, type Problems, type Subject } from './realworld/routes.ts'
 
 const SERVERS: Readonly<Record<number, string>> = {
   10: 'postgres-10',
@@ -34,7 +35,7 @@ const BUILDERS: Readonly<Record<string, (site: Site, database: string) => Promis
   regression: buildRegression,
   pg_dump: buildPgDumpTest,
 }
-const WAYS = ['dump', 'verify', 'restore', 'in place', 'copy']
+const WAYS = ['dump', 'verify', 'restore', 'in place, empty', 'in place, filled', 'copy']
 const PAGE = join(root, 'docs/compatibility.md')
 
 /** A database with one number of jobs: the problems of each way that plain `pg_dump | pg_restore` does not have. */
@@ -91,9 +92,12 @@ async function measureServer(major: number): Promise<void> {
     const title = `${name} of ${release.version}${headers ? '' : ', without its C functions,'} on ${postgres.version}`
     console.log(`\n${title}`)
     await BUILDERS[name]!({ postgres, serverPackage, client, release, headers, folder }, name)
+    const { plain, removed } = await copyPlainly(postgres, client, name)
+    for (const line of removed) console.log(`  removed, as pg_restore cannot restore it: ${line}`)
     const contents = await readContents(postgres, client, name)
     console.log(`  ${contents.size} objects and tables of rows`)
-    await measureDatabase({ postgres, client, path, database: name, contents }, title)
+    show('pg_dump | pg_restore', differences(contents, plain))
+    await measureDatabase({ postgres, client, path, database: name, contents, plain }, title)
   }
 }
 
@@ -102,12 +106,10 @@ function settingsOf(major: number): Record<string, string> {
   return { max_prepared_transactions: '2', ...(major >= 15 ? { allow_in_place_tablespaces: 'on' } : {}) }
 }
 
-async function measureDatabase(source: Omit<Subject, 'plain'>, title: string): Promise<void> {
-  const { plain, errors } = await plainWay(source)
-  show('pg_dump | pg_restore', [...errors, ...differences(source.contents, plain)])
+async function measureDatabase(subject: Subject, title: string): Promise<void> {
   for (const jobs of options.jobs.split(',').map(Number)) {
     const ways = new Map<string, Problems>()
-    await ownWays({ ...source, plain }, jobs, (way, problems) => {
+    await ownWays(subject, jobs, (way, problems) => {
       ways.set(way, problems)
       show(`${way}, jobs ${jobs}`, problems)
     })

@@ -1,15 +1,12 @@
-/** The ways from a database to a copy of it: those of the Action, and that of PostgreSQL's programs alone. */
-import { execFile } from 'node:child_process'
-import { promisify, stripVTControlCharacters } from 'node:util'
+/** The ways from a database to a copy of it through the commands of the Action. */
+import { stripVTControlCharacters } from 'node:util'
 import type { Postgres } from '../../lab/postgres/postgres.ts'
 import { runAction } from '../../lab/runner/action.ts'
 import { tempFolder } from '../../lab/temp.ts'
 import type { PostgresClient } from '../../src/tools/postgres/provide-client.ts'
 import { type Contents, differences, readContents } from './contents.ts'
+import { COPY, dropCopy, makeEmptyCopy } from './copy.ts'
 
-const run = promisify(execFile)
-const COPY = 'realworld_copy'
-const EMPTY = "template template0 encoding 'UTF8'"
 /** A copy must not take over the subscription of its original, says docs/restoring.md. */
 const LEFT_OUT = /^without Name: (.*; Type: SUBSCRIPTION;|SUBSCRIPTION )/
 const TIMEOUT = 1_800_000
@@ -27,24 +24,6 @@ export interface Subject {
   contents: Contents
   /** What `pg_dump | pg_restore` makes of it, as good a result: it orders columns of some children in another way. */
   plain: Contents
-}
-
-/** Copies with `pg_dump | pg_restore`. Returns what arrived, and the errors that `pg_restore` went on after. */
-export async function plainWay(
-  subject: Omit<Subject, 'plain'>,
-): Promise<{ plain: Contents; errors: Problems }> {
-  const { postgres, client, database } = subject
-  await postgres.createDatabase(COPY, EMPTY)
-  const script = '"$0" --format=custom | "$1" --dbname="$2"'
-  const args = ['-o', 'pipefail', '-c', script, client.pgDump, client.pgRestore, COPY]
-  const env = { PATH: process.env.PATH, ...postgres.env(database) }
-  const errors = await run('bash', args, { env, maxBuffer: 1 << 28 }).then(
-    () => [],
-    (error) => String(error.stderr).match(/^pg_(dump|restore): error: .*$/gm) ?? [String(error)],
-  )
-  const plain = await readContents(postgres, client, COPY)
-  await dropCopy(postgres)
-  return { plain, errors }
 }
 
 /** Sends a database through the commands of the Action, each named with what it got wrong. */
@@ -67,7 +46,6 @@ export async function ownWays(
   const arrive = async (way: string, inputs: Record<string, string>) => {
     const { problems } = await act({ ...inputs, 'database-url': postgres.url(COPY) })
     report(way, problems.length > 0 ? problems : await compare(subject))
-    await dropCopy(postgres)
   }
   const dump = await act({ command: 'dump', 'database-url': postgres.url(database) })
   report('dump', dump.problems)
@@ -76,14 +54,16 @@ export async function ownWays(
     const check = await act({ ...stored, command: 'verify', 'database-url': postgres.url('postgres') })
     report('verify', check.problems)
     await arrive('restore', { ...stored, command: 'restore' })
-    await postgres.createDatabase(COPY, EMPTY)
-    await arrive('in place', { ...stored, command: 'restore', swap: 'false' })
+    await dropCopy(postgres)
+    await makeEmptyCopy(postgres)
+    const inPlace = { ...stored, command: 'restore', swap: 'false', overwrite: 'true' }
+    await arrive('in place, empty', inPlace)
+    await arrive('in place, filled', inPlace)
+    await dropCopy(postgres)
   }
-  await arrive('copy', {
-    command: 'copy',
-    'source-database-url': postgres.url(database),
-    'copy-method': 'stream',
-  })
+  const copy = { command: 'copy', 'source-database-url': postgres.url(database), 'copy-method': 'stream' }
+  await arrive('copy', copy)
+  await dropCopy(postgres)
 }
 
 /** Compares the copy with the source; the caller drops it. */
@@ -91,19 +71,4 @@ async function compare({ postgres, client, contents, plain }: Subject): Promise<
   if (!(await postgres.databases()).includes(COPY)) return ['there is no copy']
   const found = differences(contents, await readContents(postgres, client, COPY), plain)
   return found.filter((difference) => !LEFT_OUT.test(difference))
-}
-
-/** Removes what a way left. A subscription holds its database, and asks its publisher for the slot unless told not to. */
-async function dropCopy(postgres: Postgres): Promise<void> {
-  if (!(await postgres.databases()).includes(COPY)) return
-  const subscriptions = await postgres.query<{ name: string }>(
-    COPY,
-    `select quote_ident(subname) as name from pg_subscription where subdbid = (select oid from pg_database where datname = '${COPY}')`,
-  )
-  for (const { name } of subscriptions) {
-    for (const action of ['disable', 'set (slot_name = none)'])
-      await postgres.psql(COPY, `alter subscription ${name} ${action}`)
-    await postgres.psql(COPY, `drop subscription ${name}`)
-  }
-  await postgres.psql('postgres', `drop database ${COPY}`)
 }
