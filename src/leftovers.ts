@@ -2,16 +2,16 @@ import * as core from '@actions/core'
 import type { Child } from './process/child.ts'
 import { processIdentity } from './process/process-group.ts'
 
-/** Something of ours that exists for a while and must not outlive the step. */
+/** Something temporary that must not outlive the step. */
 export type Pending =
   | { kind: 'file'; path: string }
   | { kind: 'upload'; key: string }
-  /** Stored data that are no dumps: not yet, because their manifests are written last, or not any more. */
+  /** Stored data without a manifest, which makes it a dump: the manifest is written last and removed first. */
   | { kind: 'data'; keys: string[] }
   | { kind: 'database'; name: string }
-  /** A database that lets nobody in for the moment of a swap. */
+  /** A database that refuses connections while it is being swapped. */
   | { kind: 'door'; name: string }
-  /** A process group, with what tells its leader from a later process of the same number. */
+  /** A process group; `identity` distinguishes its leader from a later process with the same number. */
   | { kind: 'process'; pid: number; identity: string }
 
 const STATE = 'pending'
@@ -22,9 +22,9 @@ function save(): void {
 }
 
 /**
- * Writes down what a killed step would leave behind, where the post step finds it.
+ * Records what a killed step would leave behind, so that the post step can remove it.
  *
- * @returns a function that crosses it out again
+ * @returns a function that removes the record
  */
 export function notePending(item: Pending): () => void {
   open.add(item)
@@ -32,23 +32,23 @@ export function notePending(item: Pending): () => void {
   return () => crossOut(item)
 }
 
-/** Writes down a process group, for as long as it must not outlive the step. */
+/** Records a process group that must not outlive the step; returns a function that removes the record. */
 export function noteGroup({ pid = 0 }: Pick<Child, 'pid'>): () => void {
   const identity = processIdentity(pid)
   return identity ? notePending({ kind: 'process', pid, identity }) : () => undefined
 }
 
-/** Forgets what has been removed. */
+/** Removes the record of something that is gone. */
 export function crossOut(item: Pending): void {
   if (open.delete(item)) save()
 }
 
-/** What an attempt that has ended could not remove. Processes live longer than an attempt. */
+/** Returns what an attempt has left behind. Processes are excluded, because they live longer than an attempt. */
 export function openLeftovers(): Pending[] {
   return [...open].filter(({ kind }) => kind !== 'process')
 }
 
-/** In the post step: what main could not finish, the latest first. */
+/** Returns what the main step has left behind, newest first. For the post step. */
 export function readPending(): Pending[] {
   const state = core.getState(STATE)
   return state ? (JSON.parse(state) as Pending[]).reverse() : []

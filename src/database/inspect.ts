@@ -9,8 +9,8 @@ import { startDump } from './pg-dump.ts'
 type Relation = { schema: string; name: string }
 
 /**
- * Rows of those of these tables that the database has. `rows` is null for a table of an extension: its dump holds only
- * what was added to the rows that `CREATE EXTENSION` makes.
+ * Counts the rows of the given tables and leaves out tables that the database does not have. `rows` is null for a table
+ * of an extension, because its dump holds only the rows that were added to those of `CREATE EXTENSION`.
  */
 export async function countRows(
   session: Session,
@@ -39,21 +39,21 @@ async function countTable(session: Session, { schema, name }: Relation): Promise
 }
 
 /**
- * Entries that are no objects of the schema, or that pg_restore was told to leave out: data, session settings, owners
- * and grants. Names of entries are those of `ArchiveEntry` calls in pg_dump.c.
+ * Entries that are not objects of the schema, or that pg_restore was told to leave out: data, session settings, owners
+ * and grants. The names are those of the `ArchiveEntry` calls in pg_dump.c.
  */
-const NO_OBJECT =
+const NOT_AN_OBJECT =
   /DATA$|^(ENCODING|STDSTRINGS|SEARCHPATH|DATABASE|DATABASE PROPERTIES|SEQUENCE SET|BLOB|BLOBS|BLOB METADATA|ACL|DEFAULT ACL|COMMENT|SECURITY LABEL)$/
 
-/** What an archive would create, one line an object, such as `INDEX public orders_pkey`. */
+/** Returns what an archive would create, one line per object, such as `INDEX public orders_pkey`. */
 export function schemaObjects(entries: readonly TocEntry[]): string[] {
   return entries
-    .filter(({ desc }) => !NO_OBJECT.test(desc))
+    .filter(({ desc }) => !NOT_AN_OBJECT.test(desc))
     .map(({ desc, namespace, tag }) => `${desc} ${namespace} ${tag}`.replace(/\s+/g, ' '))
     .sort()
 }
 
-/** What `pg_dump` finds in a database now, as the table of contents of an archive. */
+/** Dumps the schema of a database and returns the table of contents. */
 export async function dumpSchema(
   connection: Connection,
   client: PostgresClient,
@@ -67,7 +67,7 @@ export async function dumpSchema(
   return decoder.report()
 }
 
-/** The objects of one list that another does not have. */
+/** Returns the objects of one list that another list does not have. */
 export function missingFrom(objects: readonly string[], others: readonly string[]): string[] {
   const left = new Map<string, number>()
   for (const object of others) left.set(object, (left.get(object) ?? 0) + 1)

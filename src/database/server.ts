@@ -3,7 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { type Connection, onDatabase } from './connection/connection.ts'
 import { DatabaseError, identifier, literal, Session, type SessionOptions } from './connection/session.ts'
 
-/** What a first look at a server tells us. */
+/** A server as the role of the session sees it. */
 export type Server = {
   /** `15.18`. */
   version: string
@@ -12,11 +12,11 @@ export type Server = {
   role: string
   superuser: boolean
   createdb: boolean
-  /** A standby, where a long query can be cancelled by recovery. */
+  /** Whether it is a standby, on which recovery can cancel a long query. */
   standby: boolean
 }
 
-/** Connects nothing: looks through an open session. */
+/** Reads version, role and state of the server behind an open session. */
 export async function lookAtServer(session: Session): Promise<Server> {
   const [row] = await session.query<Omit<Server, 'major'> & { number: number }>(`
     SELECT current_setting('server_version_num')::int AS number,
@@ -28,13 +28,13 @@ export async function lookAtServer(session: Session): Promise<Server> {
   return { ...server, major: Math.floor(number / 10000) }
 }
 
-/** The size of a session's database in bytes, an upper estimate of the dump's size. */
+/** Returns the size of the session's database in bytes. */
 export async function databaseSize(session: Session): Promise<number> {
   const [row] = await session.query<{ size: number }>('SELECT pg_database_size(current_database()) AS size')
   return row!.size
 }
 
-/** Opens a session where databases can be created and renamed: the maintenance database, else template1. */
+/** Opens a session from which databases can be created and renamed: in the maintenance database, else in template1. */
 export async function openMaintenance(
   connection: Connection,
   maintenance: string,
@@ -48,17 +48,17 @@ export async function openMaintenance(
       return await Session.open(onDatabase(connection, name), options)
     } catch (error) {
       failure ??= error
-      // Only a missing database is a reason to look elsewhere; a wrong password is the same everywhere.
+      // Only a missing or closed database is a reason to try the next one. A wrong password is wrong everywhere.
       if (!/there is no database|may not connect|closed to connections/.test((error as Error).message)) break
     }
   }
   throw failure
 }
 
-/** Any number that is ours alone, for the first half of a lock's key: "pgcl" in ASCII. */
+/** The first half of the key of each of this action's advisory locks: "pgcl" in ASCII. */
 const LOCK_CLASS = 0x7067636c
 
-/** The second half. Not the server's `hashtext`, whose result depends on the encoding of the session's database. */
+/** Returns the second half. The server's `hashtext` would depend on the encoding of the session's database. */
 function lockNumber(name: string): number {
   return createHash('sha256').update(name).digest().readInt32BE()
 }
@@ -66,11 +66,13 @@ function lockNumber(name: string): number {
 const LOCK_ATTEMPTS = 4
 
 /**
- * Claims a name on the whole server, for the life of the session or until `unlock`; false when another session has it.
+ * Locks a name on the whole server until the session ends or `unlock` is called.
  *
- * An advisory lock belongs to the database that its session is in, and two runs may be in two: by another
- * `maintenance-database`, or by `swap: false`. `pg_locks` shows those of all databases. Who sees another one lets go;
- * when two came at the same moment both do, so that they try again, each after a time of its own.
+ * An advisory lock belongs to the database of its session, and two runs may use two databases because of
+ * `maintenance-database` or `swap: false`. `pg_locks` shows the locks of all databases, so a session that sees the same
+ * lock elsewhere releases its own. When two sessions do so at the same moment, both retry after a random delay.
+ *
+ * @returns false when another session holds the lock
  */
 export async function tryLock(session: Session, name: string): Promise<boolean> {
   const key = `${LOCK_CLASS}, ${lockNumber(name)}`
@@ -92,15 +94,15 @@ async function isLockedElsewhere(session: Session, name: string): Promise<boolea
   return rows.length > 0
 }
 
-/** Gives a lock of `tryLock` back, once for each time it was taken. */
+/** Releases a lock of `tryLock`; call it once for each time the lock was taken. */
 export async function unlock(session: Session, name: string): Promise<void> {
   await session.query(`SELECT pg_advisory_unlock(${LOCK_CLASS}, ${lockNumber(name)})`)
 }
 
 /**
- * Claims a target, so that two runs never swap the same database.
+ * Locks a target, so that two runs never swap the same database.
  *
- * @throws an Error when another run has it
+ * @throws an Error when another run holds the lock
  */
 export async function lockTarget(session: Session, database: string): Promise<void> {
   if (await tryLock(session, database)) return
@@ -109,13 +111,13 @@ export async function lockTarget(session: Session, database: string): Promise<vo
   )
 }
 
-/** What tells one running server from another, whatever address it was reached by, and the name of the session's database there. */
+/** Identifies a running server independently of its address, and the session's database on it. */
 export type Identity = { started: string; systemIdentifier: string | null; database: string }
 
 /**
  * Reads the cluster's own number and the microsecond of its start as numbers, which no setting formats in another way.
  *
- * @throws an Error when the server does not say when it started, because then nothing tells it from another
+ * @throws an Error when the server does not say when it started, because then it cannot be distinguished from another one
  */
 export async function readIdentity(session: Session): Promise<Identity> {
   const started = session.query<Omit<Identity, 'systemIdentifier'>>(`
@@ -125,12 +127,12 @@ export async function readIdentity(session: Session): Promise<Identity> {
     ([found]) => found!,
     (error: Error) => {
       throw new Error(
-        `The server does not tell its role when it started, so that source and target cannot be told apart: ${error.message}. Grant EXECUTE on pg_postmaster_start_time()`,
+        `The role may not read when the server started, so source and target cannot be told apart: ${error.message}. Grant EXECUTE on pg_postmaster_start_time()`,
         { cause: error },
       )
     },
   )
-  // Managed servers may keep this one to themselves.
+  // Managed servers may refuse this function.
   const identifier = session.query<{ id: string }>(
     'SELECT system_identifier::text AS id FROM pg_control_system()',
   )
@@ -138,14 +140,14 @@ export async function readIdentity(session: Session): Promise<Identity> {
   return { ...row, systemIdentifier }
 }
 
-/** The same running server. A standby has its primary's identifier and started at another microsecond. */
+/** Whether two identities are one running server. A standby has its primary's identifier but its own start time. */
 export function isSameServer(a: Identity, b: Identity): boolean {
   const sameIdentifier =
     a.systemIdentifier === null || b.systemIdentifier === null || a.systemIdentifier === b.systemIdentifier
   return a.started === b.started && sameIdentifier
 }
 
-/** Sessions in a database, other than our own. */
+/** Counts the sessions of users in a database, other than this session. */
 export async function countSessions(session: Session, database: string): Promise<number> {
   const [row] = await session.query<{ sessions: number }>(
     `SELECT count(*) AS sessions FROM pg_stat_activity WHERE datname = ${literal(database)} AND usesysid IS NOT NULL AND pid <> pg_backend_pid()`,
@@ -153,14 +155,14 @@ export async function countSessions(session: Session, database: string): Promise
   return row!.sessions
 }
 
-/** Ends the sessions of all users in a database, but for our own. */
+/** Ends the sessions of users in a database, other than this session. */
 export async function endSessions(session: Session, database: string): Promise<void> {
   await session.query(
     `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${literal(database)} AND usesysid IS NOT NULL AND pid <> pg_backend_pid()`,
   )
 }
 
-/** Drops a database with everybody in it. A database that is not there is fine. */
+/** Drops a database and ends its sessions. A database that does not exist is not an error. */
 export async function dropDatabase(session: Session, server: Server, name: string): Promise<void> {
   const quoted = identifier(name)
   if (server.major >= 13) return session.execute(`DROP DATABASE IF EXISTS ${quoted} WITH (FORCE)`)

@@ -4,20 +4,22 @@ import { type DatabaseRow, readDatabases } from './databases.ts'
 import { dropDatabase, type Server, tryLock, unlock } from './server.ts'
 import { commentDatabase, markerText } from './staging.ts'
 
-/** Younger leftovers are left alone: their run may be between two steps. */
-const OLDEST_ALIVE = 60 * 60 * 1000
+/** Databases younger than this are left alone, because their run may be between two steps. */
+const MIN_LEFTOVER_AGE_MS = 60 * 60 * 1000
 
-/** The names of `temporaryName`. No live database has one, whatever its comment says. */
+/** Matches the names that `temporaryName` makes. No live database has such a name, regardless of its comment. */
 const TEMPORARY_NAME = /__pgclone_[0-9a-f]{8}$/
 
-/** Whether a name is one that we give to databases that do not stay. */
+/** Whether a database has the name of a temporary one. */
 export function hasTemporaryName({ name }: Pick<DatabaseRow, 'name'>): boolean {
   return TEMPORARY_NAME.test(name)
 }
 
 /**
- * Drops what killed runs left on a server: staging and replaced databases of ours, by their name and marker, older than
- * an hour, whose lock nobody holds. A living run holds the lock of each of its databases.
+ * Drops what killed runs left on a server: staging and replaced databases, found by their name and marker, that are
+ * older than an hour and not locked. A running step holds a lock on each of its databases.
+ *
+ * @returns the names of the dropped databases
  */
 export async function sweepDatabases(
   session: Session,
@@ -48,13 +50,15 @@ export async function sweepDatabases(
 
 function isLeftover({ marker }: DatabaseRow, now: number): boolean {
   return (
-    marker !== null && ['staging', 'old'].includes(marker.kind) && now - Date.parse(marker.at) > OLDEST_ALIVE
+    marker !== null &&
+    ['staging', 'old'].includes(marker.kind) &&
+    now - Date.parse(marker.at) > MIN_LEFTOVER_AGE_MS
   )
 }
 
 /**
- * The server finishes a `CREATE DATABASE` whose client was killed, and nobody is left to mark it. It is marked when it is
- * first seen, so that its hour begins then.
+ * The server finishes a `CREATE DATABASE` whose client was killed, so the database exists without a marker. It gets one
+ * when it is first seen, and its hour begins then.
  */
 function isUnmarked({ comment, sessions }: DatabaseRow): boolean {
   return comment === null && sessions === 0

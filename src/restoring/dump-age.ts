@@ -2,10 +2,10 @@ import type { Inputs } from '../inputs/inputs.ts'
 import { formatDuration } from '../report/format.ts'
 import type { DumpKey } from '../storage/keys.ts'
 
-/** Clocks of runners differ by seconds; a dump from further ahead would pass for fresh for ever. In milliseconds. */
-const CLOCK_ERROR = 60 * 60_000
+/** Runners' clocks differ by seconds. A dump dated further ahead than this would count as fresh for too long. */
+const MAX_CLOCK_SKEW_MS = 60 * 60_000
 
-/** Milliseconds since a dump was made, by the time in its key. */
+/** Returns how many milliseconds ago a dump was made, according to its key. */
 export function ageOf({ createdAt }: Pick<DumpKey, 'createdAt'>, now: number = Date.now()): number {
   return now - Date.parse(createdAt)
 }
@@ -13,19 +13,25 @@ export function ageOf({ createdAt }: Pick<DumpKey, 'createdAt'>, now: number = D
 /**
  * Refuses a dump that is older than `max-age`.
  *
- * @param newest the newest dump that matches; null when there is none, or when nothing tells its age
+ * @param newest the newest matching dump; null when there is none, or when its key holds no time
  */
 export function checkAge({ maxAge }: Pick<Inputs, 'maxAge'>, newest: DumpKey | null): void {
   if (maxAge === null) return
   const limit = `max-age is ${formatDuration(maxAge)}`
-  if (!newest) throw new Error(`There is no committed dump whose age could be told, and ${limit}`)
-  const age = ageOf(newest)
-  if (age < -CLOCK_ERROR) {
+  if (!newest) {
     throw new Error(
-      `The newest matching dump, ${newest.key}, is from the future (${newest.createdAt}), so that its age cannot be told, and ${limit}`,
+      `There is no committed dump with a time in its key, and ${limit}; make a dump, or change dump-key or max-age`,
+    )
+  }
+  const age = ageOf(newest)
+  if (age < -MAX_CLOCK_SKEW_MS) {
+    throw new Error(
+      `The newest matching dump, ${newest.key}, is from the future (${newest.createdAt}), so its age is unknown, and ${limit}; correct the clock of the machine that made it, or delete the dump`,
     )
   }
   if (age > maxAge) {
-    throw new Error(`The newest matching dump, ${newest.key}, is ${formatDuration(age)} old, and ${limit}`)
+    throw new Error(
+      `The newest matching dump, ${newest.key}, is ${formatDuration(age)} old, and ${limit}; check why there is no newer one, or raise max-age`,
+    )
   }
 }
