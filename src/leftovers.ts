@@ -10,7 +10,7 @@ export type Pending =
   | { kind: 'data'; keys: string[] }
   | { kind: 'database'; name: string }
   /** A database that refuses connections while it is being swapped. */
-  | { kind: 'door'; name: string }
+  | { kind: 'connections'; database: string }
   /** A process group; `identity` distinguishes its leader from a later process with the same number. */
   | { kind: 'process'; pid: number; identity: string }
 

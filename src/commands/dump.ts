@@ -1,7 +1,7 @@
 import { hostName } from '../database/connection/connection.ts'
 import { runHooks } from '../database/hooks.ts'
 import { dumpFilters } from '../database/pg-dump.ts'
-import { checkShrinkage, findPrevious } from '../dumping/compare-with-previous.ts'
+import { compareWithPrevious, findPrevious } from '../dumping/compare-with-previous.ts'
 import { lookAtSource } from '../dumping/source-database.ts'
 import { chooseCompression, type DumpPlan, discard, type Stored, uploadDump } from '../dumping/upload-dump.ts'
 import { messageOf } from '../errors.ts'
@@ -31,7 +31,7 @@ export async function dump(step: Step): Promise<Outcome> {
   return describeDump(step, plan.storage, { ...dumped, pruned })
 }
 
-/** A committed dump, and the one before it. */
+/** A committed dump, and the previous one if the two can be compared. */
 type Compared = { manifest: Manifest; previous: Manifest | null }
 
 /** One attempt, under a key of its own. */
@@ -41,10 +41,10 @@ async function dumpOnce(step: Step, prepared: Omit<DumpPlan, 'key'>): Promise<Co
   const forget = notePending({ kind: 'data', keys: [plan.key.key] })
   try {
     const title = `Dump ${step.target.label} to ${storage.address(plan.key.key)}`
-    // The previous dump is looked up beside the dump: only the commit needs it, and every request to S3 takes a second.
+    // The previous dump is looked up meanwhile: only the commit needs it, and every request to S3 takes a second.
     const [stored, previous] = await Promise.all([
       log.group(title, () => uploadDump(step, plan)),
-      settled(findPrevious(step, storage, groupOf(plan.key))),
+      settled(findPrevious(step.inputs, storage, groupOf(plan.key))),
     ])
     const manifest = makeManifest(step, { ...plan, ...stored })
     return { manifest, previous: await commit(step, storage, manifest, previous) }
@@ -104,9 +104,9 @@ function makeManifest(
 }
 
 /**
- * Compares a dump with the one before it and commits it by writing its manifest.
+ * Compares a dump with the previous one and commits it by writing its manifest.
  *
- * @returns the dump before it, or null
+ * @returns the previous dump if the two can be compared, otherwise null
  */
 async function commit(
   { inputs }: Step,
@@ -116,10 +116,10 @@ async function commit(
 ): Promise<Manifest | null> {
   try {
     if (found.status === 'rejected') throw found.reason
-    checkShrinkage(inputs, found.value, manifest)
+    const previous = compareWithPrevious(inputs, found.value, manifest)
     await storage.writeTextOnce(manifestKey(manifest.key), formatManifest(manifest))
     log.info(`Committed ${storage.address(manifest.key)}`)
-    return found.value
+    return previous
   } catch (error) {
     // A write whose answer was lost may have happened; a manifest without its dump would mislead.
     if (isRetryable(error)) await discard(storage, manifestKey(manifest.key), error)

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
+import { messageOf } from '../errors.ts'
 import { type Connection, onDatabase } from './connection/connection.ts'
 import { DatabaseError, identifier, literal, Session, type SessionOptions } from './connection/session.ts'
 
@@ -49,7 +50,7 @@ export async function openMaintenance(
     } catch (error) {
       failure ??= error
       // Only a missing or closed database is a reason to try the next one. A wrong password is wrong everywhere.
-      if (!/there is no database|may not connect|closed to connections/.test((error as Error).message)) break
+      if (!/there is no database|may not connect|closed to connections/.test(messageOf(error))) break
     }
   }
   throw failure

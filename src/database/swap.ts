@@ -8,22 +8,22 @@ import type { Server } from './server.ts'
 export type Swap = {
   /** The name that users know. */
   database: string
-  /** The restored database that takes the name over. */
+  /** The restored database that takes over the name. */
   staging: string
-  /** Where the old database goes, and what its comment becomes; null when there is no old one. */
+  /** The new name and comment of the old database; null when there is no old one. */
   old: { name: string; comment: string | null } | null
-  /** The comment of the new database, which takes effect with the swap; left alone when not given. */
+  /** The comment that the new database gets with the swap; without one its comment stays. */
   comment?: string | null
 }
 
-const ATTEMPTS = 5
+const MAX_ATTEMPTS = 5
 
 /**
- * Puts a database in the place of another: two renames in one transaction, so there is never a moment without a
- * database of that name. Clients are kept out for the moment of the swap and let in again whatever happens.
+ * Replaces a database by another with two renames in one transaction, so that a database of that name always exists.
+ * Connections are blocked during the swap and allowed again on success and on failure.
  */
 export async function swapDatabases(session: Session, server: Server, swap: Swap): Promise<void> {
-  const forget = await noteDoor(session, swap)
+  const forget = await noteBlockedConnections(session, swap)
   for (let attempt = 1; ; attempt += 1) {
     try {
       await (server.major >= 11 ? swapOnServer(session, swap) : swapByClient(session, swap))
@@ -31,7 +31,7 @@ export async function swapDatabases(session: Session, server: Server, swap: Swap
       return
     } catch (error) {
       const answer = error instanceof DatabaseError ? error : null
-      if (answer?.sqlstate !== OBJECT_IN_USE || attempt === ATTEMPTS) {
+      if (answer?.sqlstate !== OBJECT_IN_USE || attempt === MAX_ATTEMPTS) {
         if (answer) forget()
         throw explainSwap(error, swap)
       }
@@ -40,21 +40,21 @@ export async function swapDatabases(session: Session, server: Server, swap: Swap
   }
 }
 
-/** A server that dies with the door closed keeps it closed; then the post step opens it. */
-async function noteDoor(session: Session, { database, old }: Swap): Promise<() => void> {
-  const [before] = old ? await session.query<{ open: boolean }>(isOpen(database)) : []
-  return before?.open ? notePending({ kind: 'door', name: database }) : () => undefined
+/** If the server dies during the swap, connections stay blocked, and the post step must allow them again. */
+async function noteBlockedConnections(session: Session, { database, old }: Swap): Promise<() => void> {
+  const [before] = old ? await session.query<{ allowed: boolean }>(areConnectionsAllowed(database)) : []
+  return before?.allowed ? notePending({ kind: 'connections', database }) : () => undefined
 }
 
-/** Lets clients in again. */
-export async function openDoor(session: Session, database: string): Promise<void> {
-  await session.execute(door(database, true))
+/** Allows connections to a database again. */
+export async function allowConnections(session: Session, database: string): Promise<void> {
+  await session.execute(setConnections(database, true))
 }
 
-/** Final, because another attempt after a swap that did happen would take the new database for the old one. */
+/** The error is permanent: after a swap that did happen, another attempt would treat the new database as the old one. */
 function explainSwap(error: unknown, { database }: Swap): PermanentError {
   const message = error instanceof Error ? error.message : String(error)
-  // Without an answer of the server nobody knows which of the two it is; a mix it is not.
+  // If the server did not answer, we cannot tell which database is live, but it is never a mix of both.
   const state =
     error instanceof DatabaseError ? 'is as it was' : 'is either the old or the new one, never a mix'
   return new PermanentError(
@@ -65,7 +65,7 @@ function explainSwap(error: unknown, { database }: Swap): PermanentError {
   )
 }
 
-/** The renames; what is committed with them is decided by the caller's transaction. */
+/** Returns the statements of the renames, which the caller runs in one transaction. */
 function renames({ database, staging, old, comment }: Swap): string[] {
   return [
     ...(old ? [`ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(old.name)}`] : []),
@@ -75,42 +75,42 @@ function renames({ database, staging, old, comment }: Swap): string[] {
   ]
 }
 
-function door(database: string, open: boolean): string {
-  return `ALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS ${open}`
+function setConnections(database: string, allowed: boolean): string {
+  return `ALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS ${allowed}`
 }
 
-/** An administrator may have closed it; then it stays closed when the swap fails. */
-function isOpen(database: string): string {
-  return `SELECT datallowconn AS open FROM pg_database WHERE datname = ${literal(database)}`
+/** An administrator may have blocked connections; then they stay blocked when the swap fails. */
+function areConnectionsAllowed(database: string): string {
+  return `SELECT datallowconn AS allowed FROM pg_database WHERE datname = ${literal(database)}`
 }
 
-/** Not autovacuum, which has no user: it makes room for a rename by itself, and only a superuser may end it. */
-function everybodyIn({ database, staging }: Swap): string {
+/** Excludes autovacuum, which has no user: it yields to a rename by itself, and only a superuser may end it. */
+function sessionsIn({ database, staging }: Swap): string {
   const names = [database, staging].map(literal).join(', ')
   return `FROM pg_stat_activity WHERE datname IN (${names}) AND usesysid IS NOT NULL AND pid <> pg_backend_pid()`
 }
 
 /**
- * The whole swap as one statement, so that the server finishes it, and opens the door again, also when we are killed
- * in the middle. COMMIT inside of DO needs PostgreSQL 11.
+ * Runs the whole swap as one statement, so that the server finishes it and allows connections again even if this process
+ * is killed in the middle. COMMIT inside DO needs PostgreSQL 11.
  */
 async function swapOnServer(session: Session, swap: Swap): Promise<void> {
   const execute = (statement: string) => `EXECUTE ${literal(statement)};`
-  const close = swap.old ? `${execute(door(swap.database, false))} COMMIT;` : ''
-  const reopen = swap.old ? `IF was_open THEN ${execute(door(swap.database, true))} END IF;` : ''
+  const block = swap.old ? `${execute(setConnections(swap.database, false))} COMMIT;` : ''
+  const allow = swap.old ? `IF was_allowed THEN ${execute(setConnections(swap.database, true))} END IF;` : ''
   const body = `
-    DECLARE failure text; state text; was_open boolean;
+    DECLARE failure text; state text; was_allowed boolean;
     BEGIN
-      was_open := (${isOpen(swap.database)});
-      ${close}
+      was_allowed := (${areConnectionsAllowed(swap.database)});
+      ${block}
       BEGIN
-        PERFORM pg_terminate_backend(pid) ${everybodyIn(swap)};
+        PERFORM pg_terminate_backend(pid) ${sessionsIn(swap)};
         ${renames(swap).map(execute).join('\n')}
       EXCEPTION WHEN query_canceled OR others THEN
         GET STACKED DIAGNOSTICS failure = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
       END;
       IF failure IS NOT NULL THEN
-        ${reopen}
+        ${allow}
         COMMIT;
         RAISE EXCEPTION USING MESSAGE = failure, ERRCODE = state;
       END IF;
@@ -118,15 +118,15 @@ async function swapOnServer(session: Session, swap: Swap): Promise<void> {
   await session.execute(`DO ${literal(body)}`)
 }
 
-/** The same in steps of ours, for PostgreSQL 10. */
+/** Runs the swap statement by statement, for PostgreSQL 10. */
 async function swapByClient(session: Session, swap: Swap): Promise<void> {
-  const [before] = await session.query<{ open: boolean }>(isOpen(swap.database))
-  if (swap.old) await session.execute(door(swap.database, false))
+  const [before] = await session.query<{ allowed: boolean }>(areConnectionsAllowed(swap.database))
+  if (swap.old) await session.execute(setConnections(swap.database, false))
   try {
-    await session.query(`SELECT pg_terminate_backend(pid) ${everybodyIn(swap)}`)
+    await session.query(`SELECT pg_terminate_backend(pid) ${sessionsIn(swap)}`)
     await session.transaction(...renames(swap))
   } catch (error) {
-    if (before?.open) await session.execute(door(swap.database, true))
+    if (before?.allowed) await session.execute(setConnections(swap.database, true))
     throw error
   }
 }

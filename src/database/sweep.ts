@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.ts'
 import { log } from '../report/log.ts'
 import type { Session } from './connection/session.ts'
 import { type DatabaseRow, readDatabases } from './databases.ts'
@@ -40,7 +41,7 @@ export async function sweepDatabases(
       swept.push(name)
       log.info(`Dropped "${name}", which a killed run left behind on ${marker.at}`)
     } catch (error) {
-      log.warning(`Could not drop "${name}", which a killed run left behind: ${(error as Error).message}`)
+      log.warning(`Could not drop "${name}", which a killed run left behind: ${messageOf(error)}`)
     } finally {
       await unlock(session, name)
     }

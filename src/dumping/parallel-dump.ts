@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events'
 import { Readable } from 'node:stream'
 import { type ArchiveStage, type Compression, JoinedArchive } from '../archive/archive.ts'
 import { clientEnvironment } from '../database/connection/connection.ts'
@@ -5,7 +6,7 @@ import { identifier } from '../database/connection/session.ts'
 import { type LargeTable, shareTables } from '../database/large-tables.ts'
 import { type Contents, dumpArguments, startDump } from '../database/pg-dump.ts'
 import { exportSnapshot } from '../database/snapshot.ts'
-import { TransientError } from '../errors.ts'
+import { messageOf, TransientError } from '../errors.ts'
 import { type Source, type Stage, within } from '../process/transfer.ts'
 import { formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
@@ -33,7 +34,7 @@ export async function startParallelDump(
   } catch (error) {
     step.signal.throwIfAborted()
     if (error instanceof TransientError) throw error
-    log.info(`Dumping over one connection, because several are not possible: ${(error as Error).message}`)
+    log.info(`Dumping over one connection, because several are not possible: ${messageOf(error)}`)
     return null
   }
 }
@@ -49,7 +50,7 @@ async function start(step: Step, source: SourceDatabase, { shares, compression }
   )
   const abort = async () => void (await Promise.all(dumps.map((dump) => dump.abort())))
   using limit = within(signal, inputs.idleTimeout, 'pg_dump sent nothing')
-  limit.signal.addEventListener('abort', abort, { once: true })
+  using _ = addAbortListener(limit.signal, () => void abort())
   try {
     const sizes = new Map(source.largeTables.map(({ oid, bytes }) => [oid, bytes]))
     const archive = await JoinedArchive.open(dumps.map(untilFinished), {
@@ -68,8 +69,6 @@ async function start(step: Step, source: SourceDatabase, { shares, compression }
   } catch (error) {
     await abort()
     throw limit.signal.aborted ? limit.signal.reason : error
-  } finally {
-    limit.signal.removeEventListener('abort', abort)
   }
 }
 

@@ -1,5 +1,5 @@
-import type { Compression } from '../archive/archive.ts'
-import { type ArchiveReport, createEncoder } from '../archive/archive.ts'
+import { addAbortListener } from 'node:events'
+import { type ArchiveReport, type Compression, createEncoder } from '../archive/archive.ts'
 import { clientEnvironment } from '../database/connection/connection.ts'
 import { dumpArguments, startDump } from '../database/pg-dump.ts'
 import type { Inputs } from '../inputs/inputs.ts'
@@ -102,14 +102,13 @@ async function untilFirstByte(source: Source, cancelled: AbortSignal, idleTimeou
   using limit = within(cancelled, idleTimeout, 'pg_dump sent nothing')
   const { signal } = limit
   try {
-    await new Promise<void>((ready, fail) => {
-      // This listener stays: when a child exits, Node throws away what nobody is listening for.
-      stream.on('readable', ready)
-      stream.once('end', ready)
-      stream.once('error', () => ready())
-      if (signal.aborted) fail(signal.reason)
-      signal.addEventListener('abort', () => fail(signal.reason), { once: true })
-    })
+    const { promise: ready, resolve, reject } = Promise.withResolvers<void>()
+    // This listener stays: when a child exits, Node discards output that has no listener.
+    stream.on('readable', resolve)
+    stream.once('end', resolve)
+    stream.once('error', () => resolve())
+    using _ = addAbortListener(signal, () => reject(signal.reason))
+    await ready
     if (stream.readableLength === 0) await source.finish()
   } catch (error) {
     await source.abort()

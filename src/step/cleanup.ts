@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { posix } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { dropDatabase, lookAtServer } from '../database/server.ts'
-import { openDoor } from '../database/swap.ts'
+import { allowConnections } from '../database/swap.ts'
 import { messageOf } from '../errors.ts'
 import { crossOut, openLeftovers, type Pending, readPending } from '../leftovers.ts'
 import { endGroup } from '../process/process-group.ts'
@@ -17,7 +17,7 @@ import { withTunnel } from './with-tunnel.ts'
 /** The post step: ends what the main step wrote down and could not end, because it was killed. */
 export async function cleanUpAfterMain(step: Step): Promise<void> {
   const items = readPending()
-  const databases = items.filter(({ kind }) => kind === 'database' || kind === 'door')
+  const databases = items.filter(({ kind }) => kind === 'database' || kind === 'connections')
   await cleanUp(
     step,
     items.filter((item) => !databases.includes(item)),
@@ -47,7 +47,7 @@ function describe(item: Pending): string {
   if (item.kind === 'file') return `the temporary file ${item.path}`
   if (item.kind === 'data') return `the data of ${item.keys.join(', ')}`
   if (item.kind === 'process') return 'the processes of tunnel-command'
-  if (item.kind === 'door') return `what kept everybody out of "${item.name}"`
+  if (item.kind === 'connections') return `the block on connections to "${item.database}"`
   return item.kind === 'upload' ? `the upload of ${item.key}` : `the database "${item.name}"`
 }
 
@@ -76,6 +76,6 @@ async function remove(step: Step, item: Pending): Promise<void> {
   if (item.kind === 'process') return endGroup(item.pid, item.identity)
   using _ = await openDatabaseTokens(step)
   await using session = await step.maintenance()
-  if (item.kind === 'door') await openDoor(session, item.name)
+  if (item.kind === 'connections') await allowConnections(session, item.database)
   else await dropDatabase(session, await lookAtServer(session), item.name)
 }

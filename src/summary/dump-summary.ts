@@ -1,6 +1,5 @@
 /** Summaries of what is done with one dump: made, restored, verified. */
 
-import { incomparable } from '../dumping/shrinkage.ts'
 import { formatBytes, formatCount, formatDuration } from '../report/format.ts'
 import { describeRows } from '../report/progress.ts'
 import type { Manifest, TableRows } from '../storage/manifest.ts'
@@ -69,7 +68,6 @@ export function dumpSummary(
     attempts,
   }: { source: string; place: Place; previous: Manifest | null; attempts: number },
 ): Markdown {
-  const before = previous && !incomparable(previous, manifest) ? previous : null
   const overview = facts([
     ['From', md`${code(source)}, PostgreSQL ${manifest.serverVersion}`],
     ['To', address(place)],
@@ -77,14 +75,14 @@ export function dumpSummary(
     ['Data', describeRows(manifest)],
     ['Read', pace(manifest.rawBytes, manifest.durationMs)],
     ['Stored', `${formatBytes(manifest.size)} (${manifest.compression})`],
-    ...(before ? ([['Since the last dump', change(before, manifest)]] as Fact[]) : []),
+    ...(previous ? ([['Since the last dump', change(previous, manifest)]] as Fact[]) : []),
     ['SHA-256', code(manifest.sha256)],
     ...attemptsFact(attempts),
   ])
   return blocks(
     md`### ✅ Dumped ${code(manifest.database)}`,
     overview,
-    largestTables(manifest.tables, before?.tables),
+    largestTables(manifest.tables, previous?.tables),
   )
 }
 

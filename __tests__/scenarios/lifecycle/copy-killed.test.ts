@@ -162,7 +162,7 @@ test('#33 killed while the server swaps: the server finishes it', async () => {
   assert.deepEqual(await bench.postgres.databases(), databases)
 })
 
-test('#33 the server dies with the door closed: the target is the old database, and the post step opens it', async () => {
+test('#33 the server dies while connections are blocked: the target is the old database, and the post step allows them again', async () => {
   const { postgres } = bench
   await bench.make('struck', 'old')
   const stop = join(tempFolder('stop').path, 'go')
@@ -172,7 +172,7 @@ test('#33 the server dies with the door closed: the target is the old database, 
   const held = await holdDatabases(bench)
   writeFileSync(stop, '')
   const closing = await holdAt(bench, 'DO ', held)
-  // One statement goes on: it closes the door. The renames wait.
+  // One statement goes on: it blocks connections. The renames wait.
   const renaming = holdDatabases(bench)
   await waitsFor(bench, 'begin; lock table pg_database')
   await closing.end()
@@ -184,7 +184,7 @@ test('#33 the server dies with the door closed: the target is the old database, 
   await postgres.restart()
   await assert.rejects(bench.state('struck'), /not currently accepting connections/)
   const post = succeeded(await runPost(run))
-  assert.match(post.log, /Removed what the step left behind: what kept everybody out of "struck"/)
+  assert.match(post.log, /Removed what the step left behind: the block on connections to "struck"/)
   assert.equal(await bench.state('struck'), 'old')
   await assertNothingLeft({ run: post, postgres, databases: [...databases, 'struck'] })
   await postgres.psql('postgres', 'drop database struck')

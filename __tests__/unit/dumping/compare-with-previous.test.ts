@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Contents, describeShrinkage, incomparable } from '../../../src/dumping/shrinkage.ts'
+import { type Contents, describeShrinkage, incomparable } from '../../../src/dumping/compare-with-previous.ts'
 
 /** A dump by its tables: name → rows and bytes. */
 function contents(tables: Record<string, [number | null, number]>, more: Partial<Contents> = {}): Contents {
