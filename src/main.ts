@@ -34,11 +34,11 @@ const COMMANDS: Readonly<Record<Command, (step: Step) => Promise<Outcome>>> = {
 
 const POST = 'post'
 
-/** The step: inputs → command → report. It holds the only catch, and nothing else fails the step. */
+/** Runs the step: reads the inputs, runs the command, reports. It holds the only catch, and nothing else fails the step. */
 export async function run(): Promise<void> {
   const isPost = core.getState(POST) !== ''
   core.saveState(POST, 'yes')
-  // Later steps may have changed the workspace, so inputs from its config-file are read only when there is work.
+  // Later steps may have changed the workspace, so the inputs of its config file are read only when there is work.
   if (isPost && readPending().length === 0) return
   const cancel = onCancel()
   let inputs: Inputs | null = null
@@ -76,7 +76,7 @@ async function runCommand(step: Step): Promise<void> {
   setOutputs({ ...outcome.outputs, 'duration-ms': step.effort.durationMs })
 }
 
-/** Returns one sentence for the user; the stack is for the debug log. */
+/** Returns one sentence for the user, and writes the stack to the debug log. */
 function describeError(error: unknown): string {
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause)
     core.debug(hideSecrets(cause.stack ?? cause.message))

@@ -21,7 +21,7 @@ import type { Step } from '../step/step.ts'
 import { type Copied, copySummary } from '../summary/database-summary.ts'
 import type { Outcome } from '../summary/outcome.ts'
 
-/** Source database → staging database beside the target → hooks → atomic swap, with nothing stored in between. */
+/** Copies the source into a staging database beside the target, runs hooks on it and swaps it in. Nothing is stored. */
 export async function copy(step: Step): Promise<Outcome> {
   const source = await step.retry(() =>
     log.group('Look at the source', () => lookAtSource(step, step.source)),
@@ -47,31 +47,33 @@ export async function copy(step: Step): Promise<Outcome> {
 type Built = { staging: TemporaryDatabase; result: Pick<Copied, 'method' | 'counted'> }
 
 /**
- * How to copy, by the inputs and by what is possible.
+ * Chooses how to copy, according to the inputs and to what is possible.
  *
- * @throws an Error when source and target are one database, or when the method that was asked for is not possible
+ * @throws an Error when source and target are the same database, or when the requested method is not possible
  */
 async function chooseMethod(step: Step, source: SourceDatabase, target: Target): Promise<Copied['method']> {
   const same = isSameServer(source.identity, await readIdentity(target.session))
   if (same && source.identity.database === target.name) {
     throw new Error(
-      `source-database-url and database-url are the same database, "${target.name}" of one server, however they are spelt`,
+      `source-database-url and database-url are the same database, "${target.name}" of one server, although they are written differently; set one of them to another database`,
     )
   }
   const { copyMethod } = step.inputs
   if (copyMethod === 'stream') return 'stream'
   const obstacle = same ? await templateObstacle(step, source, target) : 'the source is on another server'
   if (copyMethod === 'template' && obstacle)
-    throw new Error(`copy-method: template is not possible, because ${obstacle}`)
+    throw new Error(
+      `copy-method: template is not possible, because ${obstacle}; remove the obstacle, or set copy-method: auto`,
+    )
   return obstacle ? 'stream' : 'template'
 }
 
-/** When the target has been looked at, so that nothing is done to the source in vain. */
+/** Runs the hooks on the source, after the checks of the target, so that a refused copy does not change the source. */
 async function runPreDumpHooks(step: Step, { client, connection }: SourceDatabase): Promise<void> {
   await runHooks('pre-dump-hooks', step.inputs.preDumpHooks, connection, step.hookOptions(client))
 }
 
-/** What the hooks did is done, whatever becomes of the attempt in which they ran. */
+/** Returns a function that does work only once, because hooks must not run again when an attempt is repeated. */
 function once(work: () => Promise<void>): () => Promise<void> {
   let done: Promise<void> | null = null
   return () => {
@@ -85,7 +87,7 @@ async function build(step: Step, source: SourceDatabase, target: Target): Promis
   return (method === 'stream' ? streamCopy : templateCopy)(step, source, target)
 }
 
-/** Why the source's files cannot be copied, or null. */
+/** Returns why the source's files cannot be copied, or null. */
 async function templateObstacle(
   step: Step,
   { connection }: SourceDatabase,
@@ -105,7 +107,7 @@ async function templateObstacle(
     : null
 }
 
-/** Sessions that stay; the server takes a moment to end those that we have just closed. */
+/** Counts the sessions that remain, because the server takes a moment to end those that were just closed. */
 async function lastingSessions(session: Session, database: string): Promise<number> {
   for (let looks = 10; ; looks -= 1) {
     const sessions = await countSessions(session, database)
@@ -114,7 +116,7 @@ async function lastingSessions(session: Session, database: string): Promise<numb
   }
 }
 
-/** A file copy on the server. Somebody may connect to the source at the last moment: then the stream does it. */
+/** Copies the files on the server. If a client connects to the source at the last moment, the copy is streamed instead. */
 async function templateCopy(step: Step, source: SourceDatabase, target: Target): Promise<Built> {
   const { inputs } = step
   const { database } = source.connection
@@ -128,12 +130,12 @@ async function templateCopy(step: Step, source: SourceDatabase, target: Target):
   } catch (error) {
     if (!(error instanceof DatabaseError) || error.sqlstate !== OBJECT_IN_USE) throw error
     if (inputs.copyMethod === 'template') throw error
-    log.info(`Somebody connected to "${database}"; copying by the stream instead`)
+    log.info(`A client connected to "${database}"; streaming the copy instead`)
     return streamCopy(step, source, target)
   }
 }
 
-/** pg_dump → us → pg_restore. */
+/** Streams the output of pg_dump into pg_restore. */
 async function streamCopy(step: Step, source: SourceDatabase, target: Target): Promise<Built> {
   const wanted = { locale: target.locale ?? source.locale, tablespace: target.properties?.tablespace ?? null }
   await using unfinished = new AsyncDisposableStack()

@@ -12,7 +12,7 @@ import type { Step } from '../step/step.ts'
 import { dropSummary } from '../summary/database-summary.ts'
 import type { Outcome } from '../summary/outcome.ts'
 
-/** Drops a database that this action made, with its restore points. One that is not there is fine. */
+/** Drops a database that this action made, with its restore points. A database that does not exist is not an error. */
 export async function drop(step: Step): Promise<Outcome> {
   const { inputs, target } = step
   checkProtected(inputs, target)
@@ -28,7 +28,7 @@ export async function drop(step: Step): Promise<Outcome> {
   return { outputs: {}, summary: [dropSummary(names, { label: target.label, dryRun: inputs.dryRun })] }
 }
 
-/** The database and its restore points, the database last, so that a killed run can be run again. */
+/** Returns the database and its restore points. The database is last, so that a killed run can be repeated. */
 async function chooseDatabases(step: Step, session: Session, name: string): Promise<DatabaseRow[]> {
   const { inputs } = step
   const databases = await readDatabases(session)
@@ -70,7 +70,7 @@ async function dropOne(
   log.info(`Dropped "${name}"${who}`)
 }
 
-/** What killed runs left on the server and in storage. It is not what the step is for, so it never fails the step. */
+/** Removes what killed runs left on the server and in storage. A failure here never fails the step. */
 async function sweep(step: Step, session: Session, server: Server): Promise<void> {
   await sweepDatabases(session, server).catch((error) =>
     log.warning(`Could not look for leftovers: ${error.message}`),

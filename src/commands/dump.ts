@@ -21,10 +21,10 @@ import { type Pruned, pruneSummary } from '../summary/storage-summary.ts'
 import { ACTION_VERSION } from '../version.ts'
 import { pruneDumps, pruneOutputs } from './prune.ts'
 
-/** Hooks → stream a dump into storage → check it there → commit its manifest. */
+/** Runs hooks, streams a dump into storage, checks it there and commits it by writing its manifest. */
 export async function dump(step: Step): Promise<Outcome> {
   const plan = await step.retry(() => log.group('Prepare', () => prepare(step)))
-  // Once: hooks are not undone when the dump after them fails.
+  // Hooks run once, because a failed dump does not undo them.
   await step.retry(() => runPreDumpHooks(step, plan))
   const dumped = await step.retry(() => dumpOnce(step, plan))
   const pruned = await pruneAfter(step, plan.storage, dumped.manifest)
@@ -34,7 +34,7 @@ export async function dump(step: Step): Promise<Outcome> {
 /** A committed dump, and the previous one if the two can be compared. */
 type Compared = { manifest: Manifest; previous: Manifest | null }
 
-/** One attempt, under a key of its own. */
+/** Makes one attempt. Each attempt has its own key. */
 async function dumpOnce(step: Step, prepared: Omit<DumpPlan, 'key'>): Promise<Compared> {
   const { storage } = prepared
   const plan = { ...prepared, key: nameDump(step) }
@@ -58,7 +58,7 @@ function settled<Value>(promise: Promise<Value>): Promise<PromiseSettledResult<V
   return Promise.allSettled([promise]).then(([result]) => result!)
 }
 
-/** Everything that can fail early, before the first byte is dumped. */
+/** Checks everything that can fail early, before the first byte is dumped. */
 async function prepare(step: Step): Promise<Omit<DumpPlan, 'key'>> {
   const [storage, source] = await Promise.all([step.storage(), lookAtSource(step, step.target)])
   const problem = storage.tooLarge(source.size)
@@ -67,7 +67,7 @@ async function prepare(step: Step): Promise<Omit<DumpPlan, 'key'>> {
   return { storage, source }
 }
 
-/** Hooks may take long and change the source, so they run only when the store has answered. */
+/** Runs the hooks. They may take long and change the source, so the store must answer first. */
 async function runPreDumpHooks(step: Step, { storage, source }: Omit<DumpPlan, 'key'>): Promise<void> {
   const hooks = step.inputs.preDumpHooks
   if (hooks.length === 0) return
@@ -128,7 +128,7 @@ async function commit(
   }
 }
 
-/** The dump is committed by now, so a prune that fails is only a warning. */
+/** Prunes older dumps. The new one is committed by now, so a failure is only a warning. */
 async function pruneAfter(
   step: Step,
   storage: Storage,

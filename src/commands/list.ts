@@ -11,7 +11,7 @@ import { localSummary } from '../summary/database-summary.ts'
 import type { Outcome } from '../summary/outcome.ts'
 import { type ListedDump, listSummary } from '../summary/storage-summary.ts'
 
-/** Shows the stored dumps, newest first; with `local`, the databases of a server. */
+/** Lists the stored dumps, newest first, or with `local` the databases of a server. */
 export function list(step: Step): Promise<Outcome> {
   return step.inputs.local ? listDatabases(step) : listDumps(step)
 }
@@ -47,7 +47,7 @@ async function listDumps(step: Step): Promise<Outcome> {
 async function findDumps(step: Step, storage: Storage): Promise<ListedDump[]> {
   const prefix = prefixOf(step)
   const { entries, orphans } = await readCatalogue(storage, prefix)
-  for (const orphan of orphans) log.warning(`${orphan.key} has a manifest and its data is gone`)
+  for (const orphan of orphans) log.warning(`${orphan.key} has a manifest, but its data is gone`)
   const narrowing = narrowingOf(step)
   const wanted = entries.filter(({ key }) => isWanted(key, narrowing))
   const manifests = await readManifests(storage, wanted, prefix)

@@ -23,7 +23,7 @@ import {
   VERSIONS_STAY,
 } from '../summary/storage-summary.ts'
 
-/** Where to prune: below a prefix of whole key parts, and only what fits. */
+/** Which dumps to prune: below a prefix of whole key parts, narrowed by instance and config. */
 export type Scope = { prefix: string; narrowing: Narrowing }
 
 /** Deletes the dumps that no keep rule keeps. */
@@ -34,16 +34,16 @@ export async function prune(step: Step): Promise<Outcome> {
   return { outputs: pruneOutputs(pruned), summary: [pruneSummary(pruned, storage.address(scope.prefix))] }
 }
 
-/** Keys as JSON arrays: what is deleted, or with `dry-run` would be, and what stays. */
+/** Returns the keys as JSON arrays: what is deleted, or with `dry-run` would be, and what stays. */
 export function pruneOutputs({ fates }: Pruned): Record<'deleted' | 'kept', string> {
   const keys = (keep: boolean) => fates.filter((fate) => fate.keep === keep).map(({ key }) => key.key)
   return { deleted: JSON.stringify(keys(false)), kept: JSON.stringify(keys(true)) }
 }
 
-/** Everything is read and decided before anything is deleted: what cannot be listed or read in whole is not pruned. */
+/** Prunes dumps. Everything is read and decided before anything is deleted, so a failed listing deletes nothing. */
 export async function pruneDumps(step: Step, storage: Storage, scope: Scope): Promise<Pruned> {
   const { keep, dryRun } = step.inputs
-  // Beside the work, because nothing waits for it.
+  // The sweep runs during the work, because nothing waits for it.
   const swept = dryRun
     ? undefined
     : storage.sweep().catch((error) => log.debug(`Leftovers: ${error.message}`))
@@ -71,7 +71,7 @@ export async function pruneDumps(step: Step, storage: Storage, scope: Scope): Pr
 
 type Sound = Candidate & { size: number; manifest: Manifest }
 
-/** A dump that contradicts its manifest, or whose manifest cannot be read, stays and does not count in the place of a good one. */
+/** Separates dumps that contradict their manifest, or whose manifest cannot be read: they stay, and no rule counts them. */
 async function sortOut(
   storage: Storage,
   entries: readonly CatalogueEntry[],
@@ -99,10 +99,10 @@ type Removed = { refused: Removal['refused']; versionsStay: boolean }
 const NOTHING_REMOVED: Removed = { refused: new Map(), versionsStay: false }
 
 /**
- * Manifest first: at no moment does a manifest promise data that are gone. And once more with the data: a verify that
- * was at work meanwhile may have written it anew.
+ * Removes manifests before data, so that a manifest never promises data that is gone. They are removed once more with the
+ * data, because a verify that runs meanwhile may have rewritten them.
  *
- * @returns why, for each dump that storage would not delete and that therefore stays whole
+ * @returns the reason for each dump that storage refused to delete and that therefore stays whole
  */
 async function remove(storage: Storage, dumps: readonly Sound[]): Promise<Removed> {
   const refused: Removed['refused'] = new Map()
@@ -112,7 +112,7 @@ async function remove(storage: Storage, dumps: readonly Sound[]): Promise<Remove
   const both = open.flatMap(({ key }) => [key.key, manifestKey(key.key)])
   const data = await storage.removeAll(both).catch((error) => {
     throw new Error(
-      `The manifests of ${formatQuantity(open.length, 'dump')} are deleted, and the data may stay, uncommitted: ${error.message}`,
+      `The manifests of ${formatQuantity(open.length, 'dump')} are deleted, but their data may stay, uncommitted: ${error.message}. Run prune again`,
       { cause: error },
     )
   })
@@ -127,12 +127,12 @@ async function remove(storage: Storage, dumps: readonly Sound[]): Promise<Remove
   return { refused, versionsStay: manifests.versionsStay || data.versionsStay }
 }
 
-/** A retention is what the bucket's owner wanted. Any other refusal fails: a prune that can delete nothing is not green. */
+/** Fails if storage refused a deletion, unless a retention that the bucket's owner chose is the reason. */
 function checkRefusals({ refused }: Removed): void {
   const denied = [...refused.values()].filter(({ retained }) => !retained)
   if (denied.length === 0) return
   throw new Error(
-    `${formatQuantity(denied.length, 'dump')} could not be deleted and stay (on S3, s3:DeleteObject): ${denied[0]!.reason}`,
+    `${formatQuantity(denied.length, 'dump')} could not be deleted (on S3, grant s3:DeleteObject): ${denied[0]!.reason}`,
   )
 }
 

@@ -31,7 +31,7 @@ type Built = { staging: TemporaryDatabase; result: Content }
 
 type Finished = Content & Pick<Restored, 'database' | 'previous' | 'serverVersion'>
 
-/** Stored dump → staging database → checks → hooks → atomic swap. */
+/** Restores a stored dump into a staging database, checks it, runs hooks and swaps it in. */
 export async function restore(step: Step): Promise<Outcome> {
   if (step.inputs.dumpKey.startsWith(':')) return restorePoint(step)
   const dump = await step.retry(() => findDump(step))
@@ -51,10 +51,10 @@ export async function restore(step: Step): Promise<Outcome> {
 async function restoreAndSwap(step: Step, dump: Dump): Promise<Finished | Outcome> {
   const { inputs } = step
   const { manifest } = dump.chosen
-  // Beside the restore, because nothing waits for it.
+  // The sweep runs during the restore, because nothing waits for it.
   const swept = dump.storage.sweep().catch((error) => log.debug(`Unfinished uploads: ${messageOf(error)}`))
   if (inputs.templateCache > 0 && !manifest)
-    log.warning('template-cache has no effect on a dump without a manifest')
+    log.warning('template-cache has no effect, because this dump has no manifest')
   const cached = inputs.templateCache > 0 && manifest !== null
   const build = (target: Target) => {
     const restoreIt = () => restoreBeside(step, dump, target)
@@ -68,7 +68,7 @@ async function restoreAndSwap(step: Step, dump: Dump): Promise<Finished | Outcom
   return { ...result, database, previous, serverVersion: server.version }
 }
 
-/** By the template of this dump; what the dump holds was checked when the template was made. */
+/** Copies the template of the dump. The content was checked when the template was made. */
 async function restoreByTemplate(
   step: Step,
   manifest: Manifest,
@@ -79,7 +79,7 @@ async function restoreByTemplate(
   return { staging, result: { sha256: manifest.sha256, counted: manifest } }
 }
 
-/** A staging database with the dump in it. */
+/** Restores the dump into a new staging database. */
 async function restoreBeside(
   step: Step,
   dump: Dump,
@@ -103,7 +103,7 @@ async function restoreBeside(
   return { staging, result }
 }
 
-/** For servers where no database can be created: everything in one transaction on the live database. */
+/** Restores in one transaction on the live database, for servers where no database can be created. */
 async function restoreInPlace(step: Step, dump: Dump): Promise<Finished | Outcome> {
   const connection = step.target
   checkProtected(step.inputs, connection)
@@ -124,7 +124,7 @@ async function restoreInPlace(step: Step, dump: Dump): Promise<Finished | Outcom
   return { ...received, database: connection.database, previous: null, serverVersion: server.version }
 }
 
-/** The data is live by now, so a failure here is not a reason to restore once more. */
+/** Runs hooks and ANALYZE. The data is live by now, so a failure is permanent: it must not repeat the restore. */
 async function finishInPlace(step: Step, client: PostgresClient): Promise<void> {
   const { inputs, target } = step
   try {
@@ -133,7 +133,7 @@ async function finishInPlace(step: Step, client: PostgresClient): Promise<void> 
     await session.execute('ANALYZE')
   } catch (error) {
     throw new PermanentError(
-      `The restore in place is committed, and what follows it failed: ${messageOf(error)}`,
+      `The restore in place is committed, but the hooks or ANALYZE after it failed: ${messageOf(error)}`,
       { cause: error },
     )
   }

@@ -19,11 +19,14 @@ import { type Evidence, verifySummary } from '../summary/dump-summary.ts'
 import type { Outcome } from '../summary/outcome.ts'
 import type { PostgresClient } from '../tools/postgres/provide-client.ts'
 
-/** Restores a stored dump into a throwaway database and compares what came out with what was dumped. */
+/** Restores a stored dump into a temporary database and compares the result with the manifest. */
 export async function verify(step: Step): Promise<Outcome> {
   const dump = await step.retry(() => findDump(step))
   const { manifest } = dump.chosen
-  if (!manifest) throw new Error(`${dump.chosen.key} has no manifest, so there is nothing to compare it with`)
+  if (!manifest)
+    throw new Error(
+      `${dump.chosen.key} has no manifest, so there is nothing to compare it with; name a dump that this action has committed`,
+    )
   const evidence = await step.retry(() => restoreAndCompare(step, dump, manifest))
   const { at, serverVersion } = evidence
   await step.retry(() => record(dump.storage, { ...manifest, verified: { at, serverVersion } }))
@@ -45,7 +48,7 @@ export async function verify(step: Step): Promise<Outcome> {
   }
 }
 
-/** Writes the evidence into the manifest, which must not come back to life when a prune took the dump meanwhile. */
+/** Writes the evidence into the manifest, and removes the manifest again if another run deleted the dump meanwhile. */
 async function record(storage: Storage, manifest: Manifest): Promise<void> {
   const { key } = manifest
   if ((await storage.size(manifestKey(key))) !== null) {
@@ -53,29 +56,33 @@ async function record(storage: Storage, manifest: Manifest): Promise<void> {
     if ((await storage.size(key)) !== null) return
     await storage.remove(manifestKey(key))
   }
-  throw new Error(`${key} was sound, and another run deleted it while it was verified`)
+  throw new Error(
+    `${key} is sound, but another run deleted it during verify; keep them apart by a concurrency group`,
+  )
 }
 
-/** Restores the dump into a throwaway database, and drops it again. */
+/** Restores the dump into a temporary database, compares it and drops the database. */
 async function restoreAndCompare(step: Step, dump: Dump, manifest: Manifest): Promise<Evidence> {
   const { inputs, run } = step
   await using session = await step.maintenance({ direct: true })
   const server = await lookAtPrimary(session, inputs.command)
   if (!server.createdb)
-    throw new Error(`The role "${server.role}" may not create databases (CREATEDB), which verify needs`)
+    throw new Error(
+      `The role "${server.role}" may not create databases, which verify needs; grant it CREATEDB, or use another role or server`,
+    )
   const client = await step.client({ serverMajor: server.major, purpose: 'restore' })
   const wanted = { locale: manifest.locale, tablespace: null }
-  await using throwaway = await createStaging({ session, server, run: run.url }, manifest.database, wanted)
-  const received = await log.group(`Restore into ${throwaway.name}`, async () =>
+  await using temporary = await createStaging({ session, server, run: run.url }, manifest.database, wanted)
+  const received = await log.group(`Restore into ${temporary.name}`, async () =>
     downloadDump(
       step,
       dump,
-      { server, client, database: throwaway.name },
-      databaseSink(step, client, throwaway.name, sizesIn(manifest)),
+      { server, client, database: temporary.name },
+      databaseSink(step, client, temporary.name, sizesIn(manifest)),
     ),
   )
   return await log.group('Compare', async () => ({
-    ...(await compare(step, manifest, received, client, throwaway.name)),
+    ...(await compare(step, manifest, received, client, temporary.name)),
     serverVersion: server.version,
     clientVersion: client.version,
     at: new Date().toISOString(),
@@ -95,7 +102,7 @@ async function compare(
   const counts = await countRows(session, expected)
   const difference = describeDifference(expected, counts)
   if (difference) throw new Error(`The restored database differs from the dump: ${difference}`)
-  log.info(`${formatQuantity(counts.length, 'table')} counted again, each with the rows that were dumped`)
+  log.info(`${formatQuantity(counts.length, 'table')} counted again, each with the dumped number of rows`)
   const wanted = schemaObjects(archive.entries)
   const found = schemaObjects((await dumpSchema(connection, client, step.environment)).entries)
   const missing = missingFrom(wanted, found)
@@ -104,7 +111,7 @@ async function compare(
       `The restored database lacks ${formatQuantity(missing.length, 'object')} of the dump: ${missing.slice(0, 5).join(', ')}`,
     )
   }
-  log.info(`All ${wanted.length} schema objects are there`)
+  log.info(`Found all ${formatQuantity(wanted.length, 'schema object')}`)
   await checkAssertions(step.inputs.verifySql, connection, step.hookOptions(client))
   return { tables: counts.length, objects: wanted.length, assertions: step.inputs.verifySql.length }
 }

@@ -9,12 +9,11 @@ import { commentStatement } from './properties.ts'
 import { dropDatabase, type Server, tryLock } from './server.ts'
 
 /**
- * A database that lives only during a run, under a name that nobody else uses. It is dropped at the end of its scope,
- * unless it has become something else by then.
+ * A database under a unique temporary name. It is dropped at the end of its scope, unless it was released by then.
  */
 export class TemporaryDatabase implements AsyncDisposable {
   readonly name: string
-  /** Whether it is a copy of files, which has the planner's statistics of its original. */
+  /** Whether it is a copy of files, which includes the planner's statistics of its original. */
   readonly copied: boolean
   readonly #maker: Maker
   readonly #forget: () => void
@@ -27,7 +26,7 @@ export class TemporaryDatabase implements AsyncDisposable {
     this.#forget = notePending({ kind: 'database', name })
   }
 
-  /** Notes its name for the post step, and locks it, so that no sweep takes it for a dead run's while we live. */
+  /** Records its name for the post step and locks it, so that no sweep drops it during this run. */
   static async reserve(
     maker: Maker,
     target: string,
@@ -38,13 +37,13 @@ export class TemporaryDatabase implements AsyncDisposable {
     return new TemporaryDatabase(maker, name, copied)
   }
 
-  /** Keeps it: it has become something that this run must not drop. */
+  /** Keeps the database, which has got another name and purpose by now. */
   release(): void {
     this.#kept = true
     this.#forget()
   }
 
-  /** Drops it. Does not throw: what could not be dropped is left to the post step, with a warning. */
+  /** Drops the database. A failure is only a warning, because the post step tries again. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#kept) return
     const { session, server } = this.#maker
@@ -57,12 +56,12 @@ export class TemporaryDatabase implements AsyncDisposable {
   }
 }
 
-/** Who makes databases, where, and for which workflow run. */
+/** What it takes to make databases: a session, its server, and the workflow run that the markers name. */
 export type Maker = { session: Session; server: Server; run: string }
 
 /**
  * Creates the empty database into which a dump is restored beside the live one. Its sessions do not wait for the disk: if
- * the server dies, the database is lost anyway, and the swap flushes all that came before it.
+ * the server crashes, the database is useless anyway, and the swap flushes everything before it.
  */
 export async function createStaging(
   maker: Maker,
@@ -75,7 +74,7 @@ export async function createStaging(
   const refused = await createDatabase(session, server, staging.name, wanted)
   if (refused)
     log.warning(
-      `The server cannot make a database with the locale of the dump (${refused}); sorting may differ`,
+      `The server cannot create a database with the locale of the dump (${refused}), so sort orders may differ; install that locale on the server to avoid it`,
     )
   await commentDatabase(session, staging.name, markerText('staging', target, run))
   await session.execute(`ALTER DATABASE ${identifier(staging.name)} SET synchronous_commit = off`)
@@ -83,19 +82,19 @@ export async function createStaging(
   return staging
 }
 
-/** Makes the sessions of a staging database that is to go live wait for the disk again, as the server is set. */
+/** Restores the server's own durability setting for a staging database that will go live. */
 export async function restoreDurability(
   { session }: Maker,
   { name, copied }: TemporaryDatabase,
 ): Promise<void> {
-  // A copy has the settings of no other database.
+  // A file copy does not include the settings of its original.
   if (!copied) await session.execute(`ALTER DATABASE ${identifier(name)} RESET synchronous_commit`)
 }
 
-/** Copies smaller than this are made through the write-ahead log, which spares the server two checkpoints. */
+/** Smaller copies go through the write-ahead log, which saves the server two checkpoints. */
 const SMALL_DATABASE_BYTES = 64 * 1024 * 1024
 
-/** The size of a database, and how a file copy of it is made fastest on this server. */
+/** Returns the statements that make a file copy of a database fastest on this server. */
 async function copyStatements(
   { session, server }: Maker,
   from: string,
@@ -104,20 +103,20 @@ async function copyStatements(
   const [row] = await session.query<{ size: number; tablespace: string }>(`
     SELECT pg_database_size(d.oid) AS size, t.spcname AS tablespace
     FROM pg_database AS d JOIN pg_tablespace AS t ON t.oid = d.dattablespace WHERE d.datname = ${literal(from)}`)
-  // Naming the place where it goes anyway needs a right on it that only superusers have by default.
+  // Naming the default tablespace explicitly needs a right on it that only superusers have by default.
   const elsewhere = to.tablespace !== null && to.tablespace !== row!.tablespace
   const place = elsewhere ? ` TABLESPACE ${identifier(to.tablespace!)}` : ''
   const create = `CREATE DATABASE ${identifier(to.name)} TEMPLATE ${identifier(from)}${place}`
   if (server.major < 15 || row!.size < SMALL_DATABASE_BYTES) return [create]
-  // From 18 the file system may share the blocks of both files; where it cannot, the server says so.
+  // Since 18 the file system may share the blocks of both files; where it cannot, the statement fails.
   const clone = server.major >= 18 ? [`SET file_copy_method = clone`] : []
   return [...clone, `${create} STRATEGY FILE_COPY`]
 }
 
 /**
- * A file copy of a database that has no sessions; far faster than a restore, because it copies indexes as they are.
+ * Copies the files of a database that has no sessions. It is far faster than a restore, because indexes are copied too.
  *
- * @param tablespace where the copy goes; null is where the original is
+ * @param tablespace the tablespace of the copy; null means that of the original
  */
 export async function copyDatabase(
   maker: Maker,
@@ -144,12 +143,12 @@ async function runCopy(session: Session, statements: string[]): Promise<void> {
   }
 }
 
-/** A mark of this moment, as the comment of a database. */
+/** Returns a marker with the current time, as the comment of a database. */
 export function markerText(kind: Marker['kind'], of: string, run: string): string {
   return formatMarker({ kind, of, at: new Date().toISOString(), run })
 }
 
-/** Gives a database a comment, in the place of the one that it has. */
+/** Sets the comment of a database. */
 export function commentDatabase(session: Session, database: string, text: string): Promise<void> {
   return session.execute(commentStatement(database, text))
 }

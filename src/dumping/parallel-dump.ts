@@ -13,14 +13,16 @@ import { log } from '../report/log.ts'
 import type { Step } from '../step/step.ts'
 import type { SourceDatabase } from './source-database.ts'
 
-/** A source of archives as they are stored, after `stages`, and what passed through it so far. */
+/** A source whose output, after `stages`, is the archive to store, with its progress and its report. */
 export type Reading = Omit<ArchiveStage, 'transform'> & { source: Source; stages: Stage[] }
 
 /**
- * Several pg_dumps that see the database at one moment and share its large tables, as one archive; null where one is
- * enough, or where several cannot begin: servers behind one address do not share a snapshot, connections are limited, a
- * hook has dropped a table, somebody who wants to change one stands between its locks. What is wrong in any case, one
- * pg_dump will say as well.
+ * Starts several pg_dumps that share one snapshot and divide the large tables among them, and joins their output into one
+ * archive.
+ *
+ * @returns null where one pg_dump is enough, or where several cannot start: servers behind one address do not share a
+ * snapshot, connections are limited, a hook has dropped a table, another session waits for a lock. An error that concerns
+ * any dump is reported by the single pg_dump that follows.
  */
 export async function startParallelDump(
   step: Step,
@@ -30,7 +32,7 @@ export async function startParallelDump(
   const shares = shareTables(source.largeTables, step.inputs.jobs)
   if (shares.length === 0) return null
   try {
-    return await start(step, source, { shares, compression })
+    return await startInOneSnapshot(step, source, { shares, compression })
   } catch (error) {
     step.signal.throwIfAborted()
     if (error instanceof TransientError) throw error
@@ -41,7 +43,11 @@ export async function startParallelDump(
 
 type Plan = { shares: LargeTable[][]; compression: Compression }
 
-async function start(step: Step, source: SourceDatabase, { shares, compression }: Plan): Promise<Reading> {
+async function startInOneSnapshot(
+  step: Step,
+  source: SourceDatabase,
+  { shares, compression }: Plan,
+): Promise<Reading> {
   const { inputs, environment, signal } = step
   const { client, connection } = source
   await using snapshot = await exportSnapshot(await step.session(connection))
@@ -72,21 +78,21 @@ async function start(step: Step, source: SourceDatabase, { shares, compression }
   }
 }
 
-/** The first pg_dump dumps everything but the data that the others dump. */
+/** Returns the arguments of each pg_dump. The first one dumps everything except the data that the others dump. */
 function argumentsOfAll(inputs: Contents, shares: readonly LargeTable[][], snapshot: string): string[][] {
   const patterns = (tables: readonly LargeTable[]) =>
     tables.map(({ schema, name }) => `${identifier(schema)}.${identifier(name)}`)
   const elsewhere = [...inputs.excludeTableData, ...patterns(shares.flat())]
   const main = dumpArguments({ ...inputs, excludeTableData: elsewhere }, 'ours')
   const others = shares.map((tables) => [
-    // What the user excludes stays excluded, whatever we include.
+    // What the user excludes stays excluded, regardless of what is included here.
     ...dumpArguments({ ...inputs, tables: patterns(tables), schemas: [], excludeSchemas: [] }, 'ours'),
     '--section=data',
   ])
   return [main, ...others].map((args) => [...args, `--snapshot=${snapshot}`])
 }
 
-/** The output of a pg_dump, which ends only when it ended well. */
+/** Yields the output of a pg_dump, and ends only when pg_dump has succeeded. */
 async function* untilFinished(dump: Source): AsyncGenerator<Buffer> {
   yield* dump.stream
   await dump.finish()

@@ -9,14 +9,16 @@ import { log } from '../report/log.ts'
 import type { Step } from '../step/step.ts'
 import type { PostgresClient } from '../tools/postgres/provide-client.ts'
 
-/** A database that is about to be read, and the client for it; its size is in bytes. */
+/** A database that is about to be dumped or copied. */
 export type SourceDatabase = {
-  /** What tells its server and database from others. */
+  /** Identifies its server and database. */
   identity: Identity
   connection: Connection
   server: Server
+  /** In bytes. */
   size: number
   locale: Locale
+  /** The client programs that can dump it. */
   client: PostgresClient
   largeTables: readonly LargeTable[]
 }

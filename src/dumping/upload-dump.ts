@@ -4,7 +4,7 @@ import { clientEnvironment } from '../database/connection/connection.ts'
 import { dumpArguments, startDump } from '../database/pg-dump.ts'
 import type { Inputs } from '../inputs/inputs.ts'
 import { commitSink, Meter, type Source, transfer, within } from '../process/transfer.ts'
-import { formatBytes } from '../report/format.ts'
+import { formatBytes, formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { describeRows, showProgress, tableProgress } from '../report/progress.ts'
 import type { Step } from '../step/step.ts'
@@ -13,10 +13,10 @@ import { type Storage, TakenError } from '../storage/storage.ts'
 import { type Reading, startParallelDump } from './parallel-dump.ts'
 import type { SourceDatabase } from './source-database.ts'
 
-/** The newest pg_dump whose archives we are sure to read. A newer one compresses by itself, so that nothing depends on it. */
+/** The newest pg_dump whose archives this release can read. A newer one compresses its archive itself. */
 const NEWEST_CLIENT_MAJOR = 18
 
-/** zstd where the `pg_restore` beside this `pg_dump` reads it, because somebody will want to restore without us. */
+/** Chooses zstd where the `pg_restore` of the same release can read it, so that a dump can be restored without this action. */
 export function chooseCompression(
   { method, level }: Inputs['compression'],
   clientMajor: number,
@@ -26,8 +26,8 @@ export function chooseCompression(
 }
 
 /**
- * An upper estimate of what is stored. Rows are longer as text than in their pages (a timestamp has 8 bytes and 26
- * characters, `bytea` doubles), the database grows meanwhile, and only compression makes up for it.
+ * Returns an upper estimate of the stored size. Rows are longer as text than in their pages (a timestamp has 8 bytes and
+ * 26 characters, `bytea` doubles), and the database grows meanwhile; only compression makes up for it.
  */
 export function expectedBytes(databaseBytes: number, { method }: Inputs['compression']): number {
   return databaseBytes * (method === 'none' ? 4 : 2)
@@ -35,10 +35,11 @@ export function expectedBytes(databaseBytes: number, { method }: Inputs['compres
 
 /** A dump that is about to be made. */
 export type DumpPlan = { storage: Storage; key: DumpKey; source: SourceDatabase }
-/** What arrived in storage. */
+
+/** The stored bytes of a dump. */
 export type Stored = { size: number; sha256: string; archive: ArchiveReport }
 
-/** Moves the dump into storage and makes sure that all of it is there. */
+/** Streams a dump into storage and checks that all of it is there. */
 export async function uploadDump(step: Step, { storage, key, source }: DumpPlan): Promise<Stored> {
   const { inputs, signal } = step
   const { client, size } = source
@@ -82,7 +83,7 @@ export async function uploadDump(step: Step, { storage, key, source }: DumpPlan)
   return { size: meter.bytes, sha256: meter.sha256, archive }
 }
 
-/** Several pg_dumps, or one and its compression. */
+/** Starts several pg_dumps, or one whose output is compressed here. */
 async function startReading(step: Step, source: SourceDatabase): Promise<Reading> {
   const { inputs, environment } = step
   const { client, connection } = source
@@ -96,7 +97,7 @@ async function startReading(step: Step, source: SourceDatabase): Promise<Reading
   return { source: pgDump, stages: [transform], progress, report }
 }
 
-/** The upload begins when there is something to upload: a dump that fails at once leaves no trace in the store. */
+/** Waits for output, so that a dump that fails at once leaves no trace in the store. */
 async function untilFirstByte(source: Source, cancelled: AbortSignal, idleTimeout: number): Promise<void> {
   const { stream } = source
   using limit = within(cancelled, idleTimeout, 'pg_dump sent nothing')
@@ -116,21 +117,21 @@ async function untilFirstByte(source: Source, cancelled: AbortSignal, idleTimeou
   }
 }
 
-/** Takes back what was stored and did not become a dump. Without the right to delete it stays, uncommitted. */
+/** Removes a stored object that did not become a dump. Without the right to delete, it stays, uncommitted. */
 export async function discard(storage: Storage, key: string, reason: unknown): Promise<void> {
-  // Of two runs that gave their dumps one name, the other one was faster: what lies there is its dump.
+  // Another run with the same key was faster, so the object is its dump.
   if (reason instanceof TakenError) return
   await storage
     .remove(key)
     .catch((error) => log.warning(`${key} may stay in storage, uncommitted: ${error.message}`))
 }
 
-/** A store may keep less, more or other than it was sent. */
+/** Fails unless the store holds as many bytes as it was sent. */
 async function checkStored(storage: Storage, key: DumpKey, sent: number): Promise<void> {
   const size = await storage.size(key.key)
   if (size === sent) return
-  const found = size === null ? 'does not have it' : `holds ${size} bytes`
+  const found = size === null ? 'does not have it' : `holds ${formatQuantity(size, 'byte')}`
   throw new Error(
-    `${sent} bytes were sent and the store ${found}; the dump was not committed. With a provider other than AWS, try s3-checksum: when-required`,
+    `${formatQuantity(sent, 'byte')} were sent and the store ${found}; the dump was not committed. With a provider other than AWS, try s3-checksum: when-required`,
   )
 }

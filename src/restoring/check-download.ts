@@ -2,22 +2,22 @@ import type { ArchiveReport } from '../archive/archive.ts'
 import type { LeftOut } from '../database/restore/entry-rules.ts'
 import { TransientError } from '../errors.ts'
 import type { Meter } from '../process/transfer.ts'
-import { formatCount } from '../report/format.ts'
+import { formatCount, formatQuantity } from '../report/format.ts'
 import type { Chosen } from '../storage/dump-catalog.ts'
 import type { TableRows } from '../storage/manifest.ts'
 
-/** An archive that ends too early is most often a download that did. */
+/** Explains an error of the archive. An archive that ends too early usually means that the download did. */
 export function explainDamage(error: unknown, { key, size }: Chosen, meter: Meter): unknown {
   if (!(error instanceof Error) || error.name !== 'ArchiveError') return error
   if (meter.bytes < size) {
-    // One that is broken before its end is broken in storage.
+    // An archive that is damaged before its end is damaged in storage, so another attempt would not help.
     const CutOff = /^the archive ends/.test(error.message) ? TransientError : Error
     return new CutOff(
-      `${key} has ${size} bytes and ${meter.bytes} arrived, and they are not a complete archive (${error.message}); the target is as it was`,
+      `${key} has ${formatQuantity(size, 'byte')}, but ${formatCount(meter.bytes)} arrived, which is not a complete archive (${error.message}); the target is unchanged`,
       { cause: error },
     )
   }
-  return new Error(`${key} is damaged: ${error.message}; the target is as it was`, { cause: error })
+  return new Error(`${key} is damaged: ${error.message}; the target is unchanged`, { cause: error })
 }
 
 /** Refuses a download whose size, digest or row counts differ from the manifest. */
@@ -28,22 +28,24 @@ export function checkReceived(
   leftOut: readonly LeftOut[],
 ): void {
   if (meter.bytes !== size) {
-    throw new TransientError(`${key} has ${size} bytes and ${meter.bytes} arrived; the target is as it was`)
+    throw new TransientError(
+      `${key} has ${formatQuantity(size, 'byte')}, but ${formatCount(meter.bytes)} arrived; the target is unchanged`,
+    )
   }
   if (!manifest) return
   if (manifest.sha256 !== meter.sha256) {
     throw new Error(
-      `${key} is not what was dumped (SHA-256 ${meter.sha256}, its manifest says ${manifest.sha256}); the target is as it was`,
+      `${key} is not what was dumped (SHA-256 ${meter.sha256}, its manifest says ${manifest.sha256}); it was changed or damaged in storage, so restore another dump. The target is unchanged`,
     )
   }
   const expected = withoutLeftOut(manifest.tables, leftOut)
   const difference = archive.opaque ? null : describeDifference(expected, archive.tables)
-  if (difference) throw new Error(`${key} differs from its manifest: ${difference}; the target is as it was`)
+  if (difference) throw new Error(`${key} differs from its manifest: ${difference}; the target is unchanged`)
 }
 
 type Counted = Pick<TableRows, 'schema' | 'name' | 'rows'>
 
-/** The tables of a manifest whose data are restored. */
+/** Returns the tables of a manifest whose data is restored. */
 export function withoutLeftOut(tables: readonly TableRows[], leftOut: readonly LeftOut[]): TableRows[] {
   const gone = new Set(
     leftOut.map(({ entry }) => (entry.desc === 'TABLE DATA' ? `${entry.namespace}.${entry.tag}` : '')),
@@ -51,7 +53,7 @@ export function withoutLeftOut(tables: readonly TableRows[], leftOut: readonly L
   return tables.filter(({ schema, name }) => !gone.has(`${schema}.${name}`))
 }
 
-/** The first tables whose rows differ, in words, or null. Tables whose rows nobody could count are equal. */
+/** Describes the first tables whose row counts differ, or returns null. A table that could not be counted is equal. */
 export function describeDifference(expected: readonly Counted[], found: readonly Counted[]): string | null {
   const name = (table: Counted) => `${table.schema}.${table.name}`
   const rows = new Map(found.map((table) => [name(table), table.rows]))
@@ -61,7 +63,7 @@ export function describeDifference(expected: readonly Counted[], found: readonly
     if (actual === table.rows || actual === null || table.rows === null) return []
     const more = actual - table.rows
     return [
-      `${name(table)} has ${formatCount(actual)} rows instead of ${formatCount(table.rows)} (${more > 0 ? '+' : ''}${formatCount(more)})`,
+      `${name(table)} has ${formatQuantity(actual, 'row')} instead of ${formatCount(table.rows)} (${more > 0 ? '+' : ''}${formatCount(more)})`,
     ]
   })
   const expectedNames = new Set(expected.map(name))

@@ -21,19 +21,19 @@ import { log } from '../report/log.ts'
 import type { Step } from '../step/step.ts'
 import type { PostgresClient } from '../tools/postgres/provide-client.ts'
 
-/** The database that receives a dump, and by whom. */
+/** The database that receives a dump, its server and the client that restores it. */
 export type Receiver = { server: Server; client: PostgresClient; database: string }
 
-/** Which entries of a dump are restored, decided when its table of contents is there. */
+/** The choice of the entries of a dump, made when its table of contents has arrived. */
 export type EntryChoice = {
   select: Select
-  /** Known when the table of contents has passed; empty before. */
+  /** Empty until the table of contents has arrived. */
   leftOut: () => readonly LeftOut[]
 }
 
 /**
- * Chooses the entries that a target can take, says which ones it leaves out, and refuses a dump that cannot be restored
- * there, before anything is.
+ * Chooses the entries that the target supports and logs those that are left out. A dump that cannot be restored there is
+ * refused before any entry is restored.
  */
 export function chooseEntries(step: Step, receiver: Receiver): EntryChoice {
   let leftOut: readonly LeftOut[] = []
@@ -66,7 +66,7 @@ async function selectFor(
   return selection
 }
 
-/** Where the dump comes from: as the input says, else as the source's host name or the dump itself does. */
+/** Returns the service that the dump comes from, according to the input, the source's host name or the dump itself. */
 function providerOf({ inputs }: Step, entries: readonly TocEntry[]): ProviderName | null {
   if (inputs.provider === 'none') return null
   if (inputs.provider !== 'auto') return inputs.provider
@@ -76,18 +76,18 @@ function providerOf({ inputs }: Step, entries: readonly TocEntry[]): ProviderNam
   return found
 }
 
-/** What PostgreSQL says to CREATE EXTENSION: since 14, and before. */
+/** PostgreSQL's errors for a missing extension: since 14, and before. */
 const refusals = (name: string) => [
   `could not execute query: ERROR:  extension "${name}" is not available`,
   `could not execute query: ERROR:  could not open extension control file "/usr/share/postgresql/extension/${name}.control": No such file or directory`,
 ]
 
-/** An extension whose absence may pass by `tolerate-errors` is left to pg_restore. */
+/** Refuses a dump whose extensions are missing. One that `tolerate-errors` covers is left to pg_restore. */
 function refuseMissing(step: Step, missing: Selection['missing'], facts: TargetFacts): void {
   const { tolerateErrors } = step.inputs
-  const passes = (name: string) =>
+  const isTolerated = (name: string) =>
     refusals(name).some((text) => tolerateErrors.some((pattern) => pattern.test(text)))
-  const lacking = missing.filter(({ name }) => !passes(name))
+  const lacking = missing.filter(({ name }) => !isTolerated(name))
   if (lacking.length === 0) return
   const names = lacking.map(({ name, reason, neededBy }) => {
     const details = [reason, neededBy && `${neededBy} needs it`].filter(Boolean)

@@ -7,9 +7,9 @@ import type { Target } from './target.ts'
 const POLL_INTERVAL_MS = 100
 
 /**
- * A file copy of a database whose sessions are ended, also of clients that come back at once. The server lets nobody new in
- * as soon as the copy has begun, and waits five seconds for those who came between (`createdb` in dbcommands.c); a session
- * of ours in parallel ends them.
+ * Copies the files of a database after ending its sessions, including those of clients that reconnect at once. The server
+ * accepts no new session once the copy has begun, and waits five seconds for those that came just before (`createdb` in
+ * dbcommands.c); a second session ends them meanwhile.
  */
 export async function copyExclusively(
   step: Step,

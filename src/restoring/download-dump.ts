@@ -12,7 +12,7 @@ import { chooseEntries, type Receiver } from './choose-entries.ts'
 import type { Dump } from './find-dump.ts'
 import { finishRestore, type OpenSink, transferArchive } from './transfer-archive.ts'
 
-/** What passed through us on the way from storage. */
+/** The content of a dump as it was received from storage. */
 export type Received = {
   sha256: string
   counted: { tables: readonly TableRows[]; rows: number | null }
@@ -21,8 +21,8 @@ export type Received = {
 }
 
 /**
- * Moves a dump out of storage into a sink, and commits the sink only after size, digest, structure and row counts are
- * what they should be.
+ * Streams a dump from storage into a sink, and commits the sink only if size, digest, structure and row counts are as in
+ * the manifest.
  */
 export async function downloadDump(
   step: Step,
@@ -55,12 +55,12 @@ export async function downloadDump(
   return { sha256: meter.sha256, counted: report(), archive: report(), leftOut: leftOut() }
 }
 
-/** Milliseconds that a download may go on after the restore of it has failed. */
+/** How long a download may continue after its restore has failed, in milliseconds. */
 const DOWNLOAD_AFTER_FAILURE_MS = 30_000
 
 /**
- * A sink that tells of its end when the data have passed, or when that takes too long. By then it is known whether they
- * are what was dumped; what `pg_restore` says of data that were altered on the way leads nowhere.
+ * Delays the failure of a sink, so that the rest of the download shows whether the data is damaged. pg_restore's own error
+ * is misleading when the data was corrupted in transit.
  */
 function patient(sink: Sink): Sink {
   return {

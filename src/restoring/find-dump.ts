@@ -7,7 +7,7 @@ import { parseDumpKey } from '../storage/keys.ts'
 import type { Storage } from '../storage/storage.ts'
 import { ageOf, checkAge } from './dump-age.ts'
 
-/** A stored dump that was found, and the store that has it. */
+/** A stored dump and its store. */
 export type Dump = { storage: Storage; chosen: Chosen }
 
 /** Finds the dump that `dump-key` names. */
@@ -26,12 +26,12 @@ async function lookForDump(step: Step): Promise<Dump> {
   checkExpiry(step, { kind: 'restore', bytes: chosen.manifest?.rawBytes ?? chosen.size })
   if (!chosen.manifest) {
     log.warning(
-      `${chosen.key} has no manifest: it was not committed by this action, so its content cannot be compared with what was dumped`,
+      `${chosen.key} has no manifest, because this action did not commit it; its content cannot be checked`,
     )
   }
   if (chosen.passedOver.length > 0) {
     log.warning(
-      `"${inputs.dumpKey}" covers several databases; the newest dump won over ${chosen.passedOver.join(', ')}. Give instance, config or a longer prefix to narrow it`,
+      `"${inputs.dumpKey}" covers several databases; the newest dump was chosen over ${chosen.passedOver.join(', ')}. Set instance, config or a longer prefix`,
     )
   }
   return { storage, chosen }

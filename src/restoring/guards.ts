@@ -9,12 +9,12 @@ import type { Inputs } from '../inputs/inputs.ts'
 import { log } from '../report/log.ts'
 import type { Step } from '../step/step.ts'
 
-/** Databases of the server itself; nothing of ours ever replaces or drops one. */
-const OF_THE_SERVER = ['postgres', 'template0', 'template1']
+/** Databases of the server itself, which this action never replaces or drops. */
+const SYSTEM_DATABASES = ['postgres', 'template0', 'template1']
 
 /**
- * Whether a pattern of `protected-databases` covers a database. A pattern is `host/database`; `*` stands for any text.
- * With several hosts, one that is covered is enough.
+ * Whether a pattern of `protected-databases` covers a database. A pattern is `host/database`, and `*` matches any text. If
+ * the connection has several hosts, one covered host is enough.
  */
 export function isProtected(pattern: string, { variables, database }: Connection): boolean {
   const [hostPattern = '', databasePattern = ''] = splitPattern(pattern)
@@ -32,7 +32,7 @@ export function isProtected(pattern: string, { variables, database }: Connection
   )
 }
 
-/** The last slash divides, because a socket's folder has slashes of its own. A pattern without one means any host. */
+/** Splits at the last slash, because a socket's folder contains slashes. A pattern without a slash means any host. */
 function splitPattern(pattern: string): [string, string] {
   const slash = pattern.lastIndexOf('/')
   return slash < 0 ? ['*', pattern] : [pattern.slice(0, slash), pattern.slice(slash + 1)]
@@ -46,17 +46,17 @@ export function checkProtected(
   const pattern = inputs.protectedDatabases.find((candidate) => isProtected(candidate, connection))
   if (pattern !== undefined) {
     throw new Error(
-      `"${connection.label}" is protected by the pattern ${pattern} of protected-databases; ${inputs.command} does not touch it`,
+      `"${connection.label}" is protected by the pattern ${pattern} of protected-databases; ${inputs.command} does not touch it. Name another database in database-url`,
     )
   }
-  if (OF_THE_SERVER.includes(connection.database)) {
+  if (SYSTEM_DATABASES.includes(connection.database)) {
     throw new Error(
-      `"${connection.database}" belongs to the server itself; database-url must name a database of yours`,
+      `"${connection.database}" belongs to the server itself; name another database in database-url`,
     )
   }
 }
 
-/** Refuses to put restore points in the place of databases that must not be written, or that we did not make. */
+/** Refuses to replace databases by restore points if they are protected or were not made by this action. */
 export async function checkPoints(step: Step, session: Session): Promise<void> {
   const { inputs } = step
   const connection = step.target
@@ -72,7 +72,7 @@ export async function checkPoints(step: Step, session: Session): Promise<void> {
   }
 }
 
-/** Refuses what would fail after the long part of the work. */
+/** Checks the rights that the swap needs, so that a lack of them does not show after the long part of the work. */
 export async function checkRights(
   session: Session,
   server: Server,
@@ -90,12 +90,12 @@ export async function checkRights(
   )
   if (!row!.owns) {
     throw new Error(
-      `The role "${server.role}" does not own "${name}" ("${properties.owner}" does), so it cannot replace it`,
+      `The role "${server.role}" does not own "${name}", so it cannot replace it; connect as "${properties.owner}" or grant that role to "${server.role}"`,
     )
   }
 }
 
-/** Refuses to replace a database that we did not make and that holds something, unless told to. */
+/** Refuses to replace a database that is not empty and was not made by this action, unless `overwrite` allows it. */
 export async function checkOverwrite(step: Step, properties: Properties | null): Promise<void> {
   const connection = step.target
   const marker = properties && parseMarker(properties.comment)
@@ -110,7 +110,7 @@ export async function checkOverwrite(step: Step, properties: Properties | null):
   )
 }
 
-/** Whether nobody has made any table, view, sequence, type, function or large object in the target. */
+/** Whether the target has no table, view, sequence, type, function or large object of a user. */
 async function isEmpty(step: Step): Promise<boolean> {
   await using session = await step.session(step.target)
   const rows = await session.query(`

@@ -14,15 +14,15 @@ import type { Outcome } from '../summary/outcome.ts'
 import { swapIn } from './swap-in.ts'
 import { analyze, lookAtTarget, type Target } from './target.ts'
 
-/** What a command puts in the place of the target. */
+/** How a command builds the database that replaces the target. */
 export type Replacement<Result> = {
   /** Human-readable description of the replacement, shown in dry runs. */
   what: string
-  /** Refuses what cannot be built, also before a dry run. */
+  /** Throws if the replacement cannot be built. Runs before a dry run too. */
   check?: (target: Target) => Promise<void>
-  /** Builds it beside the target. It drops what it began when it fails. */
+  /** Builds the replacement beside the target. If it fails, it drops what it has begun. */
   build: (target: Target) => Promise<{ staging: TemporaryDatabase; result: Result }>
-  /** Hooks that still have to run on it; a template may have had some already. */
+  /** Hooks that must run on the replacement. A template may have had some already. */
   hooks: readonly string[]
 }
 
@@ -66,7 +66,7 @@ export function dryRun(command: string, plan: string): Outcome {
   return { outputs: {}, summary: [dryRunSummary(command, plan)] }
 }
 
-/** What would happen, in a sentence; everything that is checked before the work was checked by now. */
+/** Describes in a sentence what would happen. All checks before the work have passed by now. */
 function describePlan(
   { inputs }: Step,
   { name, properties }: Target,
@@ -79,7 +79,7 @@ function describePlan(
   return `${what} would become "${name}"${before}${old}`
 }
 
-/** Hooks, assertions, statistics, and the properties of the database that is to be replaced. */
+/** Runs hooks and assertions, collects statistics and copies the properties of the database that will be replaced. */
 async function finish(
   step: Step,
   target: Target,
@@ -92,6 +92,6 @@ async function finish(
   await runHooks('pre-swap-hooks', hooks, connection, options)
   await checkAssertions(step.inputs.verifySql, connection, options)
   if (!copied || hooks.length > 0) await analyze(step, target, name)
-  // The comment is for the swap: until then it says that this is a staging database.
+  // The comment changes with the swap; until then it marks a staging database.
   if (properties) await session.execute(...propertyStatements(name, { ...properties, comment: null }))
 }

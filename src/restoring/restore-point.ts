@@ -11,7 +11,7 @@ import { copyExclusively } from './copy-exclusively.ts'
 import { replaceDatabase } from './replace-database.ts'
 import type { Target } from './target.ts'
 
-/** `:pre`, `:post` or `:name`: a database of the target's server → copy → hooks → swap. The point itself stays. */
+/** Restores `:pre`, `:post` or `:name`, a database of the target's server: copies it, runs hooks and swaps the copy in. */
 export async function restorePoint(step: Step): Promise<Outcome> {
   const { dumpKey, preSwapHooks } = step.inputs
   const replaced = await step.retry(() =>
@@ -51,7 +51,8 @@ async function findPoint({ inputs }: Step, target: Target): Promise<DatabaseRow>
     throw new Error(
       `There is no database "${name}" on the server (list with local: true shows what there is)`,
     )
-  if (name === target.name) throw new Error(`dump-key names the target itself, "${name}"`)
+  if (name === target.name)
+    throw new Error(`dump-key names the target itself, "${name}"; name another database`)
   if (point.sessions > 0 && !mayEndSessions(inputs, point)) {
     throw new Error(
       `"${name}" has ${formatQuantity(point.sessions, 'session')}, and a copy needs it for itself; set disconnect-source: true to end them`,
@@ -60,7 +61,7 @@ async function findPoint({ inputs }: Step, target: Target): Promise<DatabaseRow>
   return point
 }
 
-/** Nobody works in a restore point, whatever looks into it; any other database may be somebody's. */
+/** Sessions in a restore point may be ended without asking. In any other database a client may be working. */
 function mayEndSessions({ disconnectSource }: Inputs, { marker }: DatabaseRow): boolean {
   return disconnectSource || marker?.kind === 'point'
 }

@@ -10,18 +10,18 @@ import { log } from '../report/log.ts'
 import type { Step } from '../step/step.ts'
 import type { Target } from './target.ts'
 
-/** Whether we made this database, so that we may replace and drop it without being told to. */
-function isOurs(properties: Properties): boolean {
+/** Whether this action made a database, so that it may replace and drop it without `overwrite`. */
+function isMadeByAction(properties: Properties): boolean {
   return parseMarker(properties.comment) !== null
 }
 
-/** A comment of the user's is not ours to replace. */
+/** Whether a marker may replace the comment of a database. A comment that a user wrote stays. */
 function isMarkable(properties: Properties): boolean {
-  return properties.comment === null || isOurs(properties)
+  return properties.comment === null || isMadeByAction(properties)
 }
 
 /**
- * Puts a staging database in the place of the target, and keeps the old one as a restore point with `reversible`.
+ * Swaps a staging database in, and with `reversible` keeps the old database as a restore point.
  *
  * @param post a copy of the staging database from before its hooks, which becomes the restore point `__post`
  * @returns the name of the kept old database, if one is kept
@@ -34,15 +34,15 @@ export async function swapIn(
 ): Promise<string | null> {
   const { session, server, name, properties } = target
   const mark = (kind: 'clone' | 'point' | 'old') => markerText(kind, name, step.run.url)
-  // Our own mark of the last restore is written anew; what a user wrote, or did not write, stays.
-  const comment = !properties || isOurs(properties) ? mark('clone') : properties.comment
+  // The marker of the last restore is replaced; a comment that a user wrote or removed stays so.
+  const comment = !properties || isMadeByAction(properties) ? mark('clone') : properties.comment
   step.signal.throwIfAborted()
   const keep = step.inputs.reversible
   const keptComment = properties && isMarkable(properties) ? mark('point') : null
   const old = properties && { name: temporaryName(name), comment: keep ? keptComment : mark('old') }
   await swapDatabases(session, server, { database: name, staging: staging.name, old, comment })
   staging.release()
-  log.info(`"${name}" is the new database now`)
+  log.info(`"${name}" is now the new database`)
   if (post) await keepAs(target, post.name, 'post', post)
   if (!old) return null
   if (keep) return keepAs(target, old.name, 'pre', null)
@@ -50,7 +50,7 @@ export async function swapIn(
   return null
 }
 
-/** Makes a database a restore point, in the place of an older one. The replacement itself has succeeded by now. */
+/** Makes a database a restore point, which replaces an older one. The swap has succeeded by now, so a failure is a warning. */
 async function keepAs(
   { session, server, name, maker }: Target,
   database: string,
@@ -70,7 +70,9 @@ async function keepAs(
     temporary?.release()
     return point
   } catch (error) {
-    log.warning(`The restore point could not become "${point}": ${messageOf(error)}`)
+    log.warning(
+      `The restore point stays under the name "${database}", because it could not become "${point}": ${messageOf(error)}`,
+    )
     return database
   }
 }
@@ -79,6 +81,8 @@ async function dropOld({ session, server }: Target, name: string): Promise<void>
   try {
     await dropDatabase(session, server, name)
   } catch (error) {
-    log.warning(`The old database stays, closed, under the name "${name}": ${messageOf(error)}`)
+    log.warning(
+      `The old database stays under the name "${name}", because it could not be dropped: ${messageOf(error)}`,
+    )
   }
 }

@@ -11,23 +11,24 @@ import type { Step } from '../step/step.ts'
 import type { PostgresClient } from '../tools/postgres/provide-client.ts'
 import { checkOverwrite, checkPoints, checkProtected, checkRights } from './guards.ts'
 
-/** The database that is to be replaced, the right to do so, and the lock on it. */
+/** The locked database that will be replaced. */
 export type Target = {
   name: string
   server: Server
-  /** On the maintenance database; it holds the lock. */
+  /** Connected to the maintenance database; it holds the lock. */
   session: Session
   client: PostgresClient
   /** Null when the target does not exist yet. */
   properties: Properties | null
   locale: Locale | null
+  /** Makes databases on the target's server. */
   maker: Maker
 }
 
 /**
  * Locks the target and looks at it.
  *
- * @param session on the maintenance database; it holds the lock
+ * @param session on the maintenance database; it will hold the lock
  * @throws an Error when this role may not replace it, or when overwriting it was not allowed
  */
 export async function lookAtTarget(step: Step, session: Session): Promise<Target> {
@@ -47,7 +48,7 @@ export async function lookAtTarget(step: Step, session: Session): Promise<Target
   return { name, server, session, client, properties, locale, maker: { session, server, run: step.run.url } }
 }
 
-/** Makes the planner's statistics of a staging database. */
+/** Collects the planner's statistics of a staging database. */
 export function analyze(step: Step, { server }: Pick<Target, 'server'>, database: string): Promise<void> {
   const open = () => step.session(onDatabase(step.target, database))
   return analyzeDatabase({ open, major: server.major }, step.inputs.jobs)

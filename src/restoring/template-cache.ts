@@ -17,25 +17,26 @@ import type { Manifest } from '../storage/manifest.ts'
 import { analyze, type Target } from './target.ts'
 
 const PREFIX = 'pgclone_template_'
+const POLL_INTERVAL_MS = 500
 
 type SplitInputs = Pick<Inputs, 'preSwapHooks' | 'reversible'>
 
 /**
- * The hooks that a template can have had already: the `.sql` files before the first shell command. What a shell command
- * does depends on more than its text (`npm run migrate`), so from the first one on, hooks run on every preview.
+ * Splits hooks into those that run once on the template, the `.sql` files before the first shell command, and those that
+ * run on every preview. The effect of a shell command (`npm run migrate`) depends on more than its text.
  */
 export function splitHooks({ preSwapHooks: hooks, reversible }: SplitInputs): {
   baked: string[]
   live: string[]
 } {
-  // The restore point `__post` is the state before the hooks, so then none of them may have run.
+  // The restore point `__post` is the state before the hooks, so with `reversible` all hooks run on the preview.
   if (reversible) return { baked: [], live: [...hooks] }
   const first = hooks.findIndex((hook) => hookCommand(hook, '', process.platform).file !== 'psql')
   const end = first < 0 ? hooks.length : first
   return { baked: hooks.slice(0, end), live: hooks.slice(end) }
 }
 
-/** The name of the template for a dump and a recipe: what is different about either makes another template. */
+/** Returns the name of the template for a dump and a recipe. A difference in either makes another template. */
 async function templateName(step: Step, manifest: Manifest, target: Target): Promise<string> {
   const { inputs, workspace } = step
   const { baked } = splitHooks(inputs)
@@ -56,9 +57,9 @@ async function templateName(step: Step, manifest: Manifest, target: Target): Pro
 }
 
 /**
- * A staging database copied from the template of a dump, which is restored first when there is none yet.
+ * Copies the template of a dump into a new staging database, and makes the template first if it does not exist.
  *
- * @param restore makes a staging database with the dump in it
+ * @param restore restores the dump into a new staging database
  */
 export async function copyFromTemplate(
   step: Step,
@@ -80,15 +81,15 @@ export async function copyFromTemplate(
   }
 }
 
-/** A template is made once: who comes second waits and finds it ready. */
+/** Locks a template. A run that comes second waits until the template is ready. */
 async function lockTemplate({ signal }: Step, session: Session, name: string): Promise<void> {
-  for (let told = false; !(await tryLock(session, name)); told = true) {
-    if (!told) log.info(`Another run is making or copying the template "${name}"; waiting for it`)
-    await wait(500, undefined, { signal })
+  for (let logged = false; !(await tryLock(session, name)); logged = true) {
+    if (!logged) log.info(`Another run is making or copying the template "${name}"; waiting for it`)
+    await wait(POLL_INTERVAL_MS, undefined, { signal }).catch(() => signal.throwIfAborted())
   }
 }
 
-/** It gets its name when it is finished, so one of that name is whole. */
+/** Whether a template exists. It gets its name when it is finished, so a template of that name is complete. */
 async function isReady(session: Session, name: string): Promise<boolean> {
   const databases = await readDatabases(session)
   return databases.some((database) => database.name === name && database.marker?.kind === 'template')
@@ -107,7 +108,7 @@ async function makeTemplate(
   const { baked } = splitHooks(step.inputs)
   await runHooks('pre-swap-hooks', baked, onDatabase(step.target, staging.name), step.hookOptions(client))
   await analyze(step, target, staging.name)
-  // All at once: a database with the name of a template is complete and carries the template's marker.
+  // One transaction, so that a database with a template's name is complete and carries the template's marker.
   await session.transaction(
     commentStatement(staging.name, markerText('template', name, maker.run)),
     `ALTER DATABASE ${identifier(staging.name)} ALLOW_CONNECTIONS false`,
@@ -116,7 +117,7 @@ async function makeTemplate(
   staging.release()
 }
 
-/** Keeps the newest templates. One that another run is just copying is left for the next time. */
+/** Drops all but the newest templates. A template that another run is copying is left for the next run. */
 async function dropOldTemplates(
   { inputs }: Step,
   { session, server }: Target,

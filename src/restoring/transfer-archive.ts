@@ -22,16 +22,16 @@ export type ArchiveTransfer = {
   openSink: OpenSink
   /** Major version of the client that reads the archive at the end. */
   clientMajor: number
-  /** What of it is restored. */
+  /** Chooses the entries that are restored. */
   select: Select
-  /** Counts and hashes what comes out of the source. */
+  /** Counts and hashes the bytes of the source. */
   meter: Meter
   total: Progress['total']
 }
 
 /**
- * Transfers an archive from a source to a sink, decompressed, counted, checked to be complete, and in a version that the
- * reader at the end understands. The sink is not committed: that is the caller's, after its own checks.
+ * Transfers an archive from a source to a sink: decompresses it, counts its rows, checks that it is complete, and lowers
+ * its version to one that the client reads. The caller commits the sink after its own checks.
  */
 export async function transferArchive(
   { inputs, signal }: Step,
@@ -60,19 +60,19 @@ export async function transferArchive(
   return { sink, report }
 }
 
-/** Lets pg_restore do the rest, which is mostly indexes: no byte passes through us any more, and it may take long. */
+/** Waits for pg_restore to finish. It mostly builds indexes by now, which moves no bytes and may take long. */
 export async function finishRestore(sink: Sink, signal: AbortSignal): Promise<void> {
   using _ = showWait('pg_restore is still working')
   await commitSink(sink, signal)
 }
 
-/** Arguments that choose by section what is restored, or in which order, which is what several jobs do themselves. */
+/** Arguments that choose sections or the order of entries, as several jobs do themselves, so they exclude each other. */
 const SELECTS_BY_ITSELF = /^--(?:sec|use-)|^-[aORsvx]*L/
 
 /**
- * An empty database as the receiving end: one `pg_restore`, or several that share the tables.
+ * Returns a sink that restores into an empty database by one `pg_restore`, or by several that share the tables.
  *
- * @param bytesOf about how many bytes of data a table has
+ * @param bytesOf estimates how many bytes of data a table has
  */
 export function databaseSink(
   step: Step,
@@ -92,7 +92,7 @@ export function databaseSink(
         )
 }
 
-/** Sizes of tables by their names, for those that are known. */
+/** Looks up sizes of tables by name; an unknown table has 0 bytes. */
 export function sizesOf(
   tables: readonly { schema: string; name: string; bytes: number }[],
 ): SplitOptions['bytesOf'] {
@@ -104,7 +104,7 @@ export function sizesOf(
 /** Assumed size of tables without a manifest: large enough to get their own job. */
 const UNKNOWN_TABLE_BYTES = 64 * 1024 * 1024
 
-/** Sizes of the tables in a dump, by its manifest if it has one. */
+/** Looks up sizes of the tables in a dump, according to its manifest if it has one. */
 export function sizesIn(manifest: Manifest | null): SplitOptions['bytesOf'] {
   return manifest ? sizesOf(manifest.tables) : () => UNKNOWN_TABLE_BYTES
 }

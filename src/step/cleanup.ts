@@ -14,7 +14,9 @@ import { openDatabaseTokens } from './database-tokens.ts'
 import type { Step } from './step.ts'
 import { withTunnel } from './with-tunnel.ts'
 
-/** The post step: ends what the main step wrote down and could not end, because it was killed. */
+const RECHECK_DELAY_MS = 2000
+
+/** The post step: removes what the main step recorded and could not remove, because it was killed. */
 export async function cleanUpAfterMain(step: Step): Promise<void> {
   const items = readPending()
   const databases = items.filter(({ kind }) => kind === 'database' || kind === 'connections')
@@ -25,12 +27,11 @@ export async function cleanUpAfterMain(step: Step): Promise<void> {
   if (databases.length > 0) await withTunnel(step, () => cleanUp(step, databases))
 }
 
-/** Removes what a failed attempt could not, because its connection was gone. */
+/** Removes what a failed attempt could not remove, because its connection was gone. */
 export function cleanUpAfterAttempt(step: Step): Promise<void> {
   return cleanUp(step, openLeftovers())
 }
 
-/** Ends what a step or an attempt could not end, because it was killed or had lost its connection. */
 async function cleanUp(step: Step, items: readonly Pending[]): Promise<void> {
   for (const item of items) {
     try {
@@ -51,7 +52,7 @@ function describe(item: Pending): string {
   return item.kind === 'upload' ? `the upload of ${item.key}` : `the database "${item.name}"`
 }
 
-/** Without a manifest it is nobody's dump. The AWS CLI publishes what it has when we are killed and it lives. */
+/** Removes data without a manifest. The AWS CLI completes an upload if it outlives this process. */
 async function removeData(storage: Storage, keys: readonly string[]): Promise<void> {
   for (const folder of new Set(keys.map((key) => posix.dirname(key)))) {
     const stored = new Set((await storage.list(folder)).map(({ key }) => key))
@@ -59,14 +60,14 @@ async function removeData(storage: Storage, keys: readonly string[]): Promise<vo
   }
 }
 
-/** An AWS CLI that outlived us makes the folder anew that it downloads into; it takes a second to begin. */
+/** Removes a file until it stays away: an AWS CLI that outlived this process creates its download folder again. */
 async function removeFile(path: string): Promise<void> {
-  for (let times = 0; times < 5; times++) {
+  for (let attempt = 1; attempt <= 5; attempt += 1) {
     await removeTree(path)
-    await wait(2000)
+    await wait(RECHECK_DELAY_MS)
     if (!existsSync(path)) return
   }
-  throw new Error('a program still writes there')
+  throw new Error('a program still writes to it; end that program and delete it by hand')
 }
 
 async function remove(step: Step, item: Pending): Promise<void> {

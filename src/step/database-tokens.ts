@@ -11,13 +11,13 @@ import type { Connections, Step } from './step.ts'
 const LISTENER: TokenListener = {
   token: (token) => mask([token, encodeURIComponent(token)]),
   failure: (reason) =>
-    log.warning(`The database password from IAM could not be renewed and is tried again: ${reason}`),
+    log.warning(`The database password from IAM could not be renewed; trying again: ${reason}`),
 }
 
 /**
- * Gives every connection that has no password one from IAM where `rds-iam-auth` asks for it.
+ * With `rds-iam-auth`, gives every connection without a password a token from IAM.
  *
- * @returns what keeps the tokens renewed until it is disposed
+ * @returns renews the tokens until it is disposed
  */
 export async function openDatabaseTokens(step: Step): Promise<Disposable> {
   const { inputs, environment, connections, role } = step
@@ -28,7 +28,7 @@ export async function openDatabaseTokens(step: Step): Promise<Disposable> {
     connection && lacksPassword(connection)
       ? { connection, request: tokenRequest(input, connection, region) }
       : null
-  // All that can be wrong with either is said before any program starts.
+  // Both connections are checked before any program starts.
   const planned = {
     target: plan('database-url', connections.target),
     source: plan('source-database-url', connections.source),
@@ -51,7 +51,7 @@ export async function openDatabaseTokens(step: Step): Promise<Disposable> {
   return tokens.move()
 }
 
-/** The AWS CLI as whom the database knows: the role, else whom `s3-config` and the job say. */
+/** Returns the AWS CLI with the database's identity: the role, else the credentials of `s3-config` and the job. */
 function awsFor(
   { inputs, environment, signal }: Step,
   cli: string,

@@ -2,8 +2,8 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Step } from './step.ts'
 
-/** Every other command takes something out of a database or of storage, or puts something in. */
-const HARMLESS = ['list']
+/** Every other command reads or writes the content of databases or dumps. */
+const HARMLESS_COMMANDS = ['list']
 
 type PullRequest = {
   head?: { sha?: string; repo?: { full_name?: string } | null }
@@ -11,14 +11,14 @@ type PullRequest = {
 }
 
 /**
- * Refuses to work in a `pull_request_target` run that checked out the code of a fork: such a run has the secrets of
- * the repository, and hooks and files of somebody who has none.
+ * Refuses to work in a `pull_request_target` run that checked out the code of a fork, because such a run combines the
+ * secrets of the repository with hooks and files of a stranger.
  */
 export async function checkFork({ inputs, environment, workspace, run }: Step): Promise<void> {
-  // A config-file comes from the checkout, so it must not be what allows the checkout.
+  // A config file comes from the checkout, so it must not allow the checkout.
   const allowed = inputs.force && !('force' in (inputs.namedSet?.inputs ?? {}))
   const targeted = environment.GITHUB_EVENT_NAME === 'pull_request_target'
-  if (!targeted || allowed || HARMLESS.includes(inputs.command)) return
+  if (!targeted || allowed || HARMLESS_COMMANDS.includes(inputs.command)) return
   const event = JSON.parse(await readFile(environment.GITHUB_EVENT_PATH ?? '', 'utf8')) as {
     pull_request?: PullRequest
   }
@@ -34,14 +34,14 @@ function refusal(command: string): string {
   return `This pull_request_target run checked out the code of a fork, which must not decide what ${command} does to your databases. Use pull_request, do not check out the fork, or set force: true`
 }
 
-/** The workspace and the folders in it, where `path` of `actions/checkout` puts other repositories. */
+/** Returns the workspace and its folders, into which `path` of `actions/checkout` puts other repositories. */
 async function checkouts(workspace: string): Promise<string[]> {
   const entries = await readdir(workspace, { withFileTypes: true }).catch(() => [])
   const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(workspace, name))
   return [workspace, ...folders]
 }
 
-/** By what `actions/checkout` leaves: a detached HEAD, the fork as origin, or a reference to the pull request. */
+/** Recognizes what `actions/checkout` leaves: a detached HEAD, the fork as origin, or a ref of the pull request. */
 async function isForeign(
   folder: string,
   { head, merge_commit_sha }: PullRequest,
@@ -56,7 +56,7 @@ async function isForeign(
   return pulls.length > 0
 }
 
-/** @returns null when there is no checkout, and nothing when its HEAD names a commit that is nowhere to be read */
+/** @returns null when there is no checkout, and an empty text when the commit of its HEAD cannot be read */
 async function checkedOutCommit(folder: string): Promise<string | null> {
   const head = await readFile(join(folder, '.git', 'HEAD'), 'utf8').catch(() => null)
   if (head === null) return null

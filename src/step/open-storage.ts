@@ -17,7 +17,7 @@ import type { Place, Storage } from '../storage/storage.ts'
 import { awsWarnings, provideAwsCli } from '../tools/aws/provide-aws-cli.ts'
 import type { ToolOptions } from '../tools/options.ts'
 
-/** What the storage of a step is made from. */
+/** The parts of a step that its storage depends on. */
 export type StorageNeeds = Readonly<{
   inputs: Inputs
   environment: Environment
@@ -67,26 +67,26 @@ async function openS3(step: StorageNeeds, location: { bucket: string; prefix: st
   })
 }
 
-/** The commands that fetch whole dumps. */
+/** The commands that download whole dumps. */
 const DOWNLOADS: readonly Command[] = ['restore', 'verify']
 
-/** When the AWS CLI adds checksums of its own. */
+/** Returns when the AWS CLI adds its own checksums. */
 function checksumMode({ s3Checksum }: Inputs, provider: Provider): Provider['checksum'] {
   if (s3Checksum === 'auto') return provider.checksum
   return s3Checksum === 'when-supported' ? 'when_supported' : 'when_required'
 }
 
-/** Where a dump is, for the summary. */
+/** Returns the place of a dump, for the summary. */
 export function placeOf({ inputs }: Pick<StorageNeeds, 'inputs'>, storage: Storage, key: string): Place {
   return { uri: storage.address(key), onAws: inputs.location.kind === 's3' && inputs.s3EndpointUrl === null }
 }
 
-/** Whether the store is reached as `aws-role-to-assume`: keys in `s3-config` are there for the store alone. */
+/** Whether `aws-role-to-assume` applies to the store. Keys in `s3-config` are for the store alone and win. */
 function actsAsRole({ inputs, role }: Pick<StorageNeeds, 'inputs' | 'role'>): boolean {
   return role.given && inputs.s3Config.AWS_ACCESS_KEY_ID === undefined
 }
 
-/** Warns of AWS credentials that will not live as long as the work. */
+/** Warns of AWS credentials that may expire before the work is done. */
 export function checkExpiry(step: StorageNeeds, work: { kind: 'dump' | 'restore'; bytes: number }): void {
   const { inputs, environment } = step
   if (inputs.location.kind !== 's3' || actsAsRole(step)) return
@@ -94,7 +94,7 @@ export function checkExpiry(step: StorageNeeds, work: { kind: 'dump' | 'restore'
   if (warning) log.warning(warning)
 }
 
-/** Which dumps the inputs `instance` and `config` choose among. */
+/** Returns how the inputs `instance` and `config` narrow the choice of dumps. */
 export function narrowingOf({ inputs }: Pick<StorageNeeds, 'inputs'>): Narrowing {
   return {
     instance: keyPart(inputs.instance),
@@ -102,7 +102,7 @@ export function narrowingOf({ inputs }: Pick<StorageNeeds, 'inputs'>): Narrowing
   }
 }
 
-/** The leading parts of keys that `dump-key` gives to commands that take many dumps. */
+/** Returns the key prefix that `dump-key` gives to commands that work on many dumps. */
 export function prefixOf({ inputs }: Pick<StorageNeeds, 'inputs'>): string {
   return inputs.dumpKey === 'latest' ? '' : inputs.dumpKey
 }

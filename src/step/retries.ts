@@ -9,32 +9,32 @@ const WAIT_GROWTH = 5
 const LONGEST_WAIT_MS = 60_000
 
 /**
- * Returns the milliseconds before an attempt: exponential backoff, with jitter so that jobs that failed together do not
- * come back together.
+ * Returns the delay before an attempt in milliseconds: exponential backoff, with jitter so that jobs that failed together
+ * do not retry together.
  *
  * @param made attempts so far
- * @param chance from 0 to 1
+ * @param chance a random number from 0 to 1
  */
 export function waitBefore(made: number, chance: number): number {
   return Math.round(Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * WAIT_GROWTH ** (made - 1)) * (0.5 + chance))
 }
 
-/** The attempts of one step, counted over all of its work. */
+/** Counts the attempts of one step over all of its work. */
 export class Retries {
   made = 1
   readonly #limit: number
   readonly #cleanUp: () => Promise<void>
 
   /**
-   * @param limit attempts after the first
-   * @param cleanUp removes what a failed attempt could not, because its connection was gone
+   * @param limit the number of attempts after the first
+   * @param cleanUp removes what a failed attempt could not remove, because its connection was gone
    */
   constructor(limit: number, cleanUp: () => Promise<void>) {
     this.#limit = limit
     this.#cleanUp = cleanUp
   }
 
-  /** Does work, and repeats it from the start after a transient failure while attempts are left. */
+  /** Does work, and repeats it from the start after a transient failure as long as attempts are left. */
   async run<Result>(work: () => Promise<Result>, signal: AbortSignal): Promise<Result> {
     for (;;) {
       try {

@@ -26,7 +26,7 @@ export type WorkflowRun = { repository: string; ref: string; sha: string; runId:
 /** The databases that the inputs name; null for one that they do not. */
 export type Connections = { target: Connection | null; source: Connection | null }
 
-/** The time that the step has taken so far, in milliseconds, and its attempts. */
+/** The milliseconds and the attempts that the step has taken so far. */
 export type Effort = { durationMs: number; attempts: number }
 
 /** One run of the Action: its inputs, its surroundings, and the tools that its command asks for. */
@@ -38,7 +38,7 @@ export class Step {
   readonly run: WorkflowRun
   /** The AWS role of the step, if it has one. */
   readonly role: Role
-  /** With the passwords of the moment: `rds-iam-auth` writes its tokens here. */
+  /** With current passwords: `rds-iam-auth` writes its tokens here. */
   readonly connections: Connections
   /** Aborted when the step is cancelled or its tunnel ends. */
   signal: AbortSignal
@@ -69,19 +69,19 @@ export class Step {
     this.#retries = new Retries(inputs.retries, () => cleanUp(this))
   }
 
-  /** The database of `database-url`, which the rules of the inputs have made sure of. */
+  /** The database of `database-url`. The rules of the inputs ensure that it is given. */
   get target(): Connection {
     if (!this.connections.target) throw new Error('Input database-url is missing')
     return this.connections.target
   }
 
-  /** The database of `source-database-url`, which the rules of the inputs have made sure of. */
+  /** The database of `source-database-url`. The rules of the inputs ensure that it is given. */
   get source(): Connection {
     if (!this.connections.source) throw new Error('Input source-database-url is missing')
     return this.connections.source
   }
 
-  /** What the inputs say about finding and installing programs. */
+  /** How to find and install programs, according to the inputs. */
   get tools(): ToolOptions {
     const { installTools, postgresVersion, downloadBaseUrl } = this.inputs
     return {
@@ -97,12 +97,12 @@ export class Step {
     return { durationMs: Date.now() - this.#started, attempts: this.#retries.made }
   }
 
-  /** What hooks and assertions are run with. */
+  /** Options for hooks and assertions. */
   hookOptions({ psql }: PostgresClient): HookOptions {
     return { psql, environment: this.environment, workspace: this.workspace, signal: this.signal }
   }
 
-  /** Opens the storage of the dumps. Its first use shows whether it answers. */
+  /** Opens the storage of the dumps. A folder that is missing or a bucket that refuses shows at its first use. */
   storage(): Promise<Storage> {
     return openStorage(this)
   }

@@ -4,7 +4,7 @@ import { needsDatabase } from '../inputs/rules.ts'
 import { hookEnvironment } from '../process/environment.ts'
 import type { Step } from './step.ts'
 
-/** Does work on databases, behind the tunnel of `tunnel-command` when there is one: its end cancels the work. */
+/** Does work on databases through the tunnel of `tunnel-command`, if there is one. The work is cancelled if it ends. */
 export async function withTunnel<Result>(step: Step, work: () => Promise<Result>): Promise<Result> {
   const { inputs, environment, workspace, connections, signal } = step
   if (inputs.tunnelCommand === '' || !needsDatabase(inputs)) return work()

@@ -144,7 +144,7 @@ test('without the right to delete, prune is not green and everything stays', asy
   await fill(s3, NIGHTS)
   failed(
     await inBucket(s3, { 'keep-last': '4' }),
-    /2 dumps could not be deleted and stay \(on S3, s3:DeleteObject\): Access Denied \[AccessDenied\]/,
+    /2 dumps could not be deleted \(on S3, grant s3:DeleteObject\): Access Denied \[AccessDenied\]/,
   )
   assert.equal(s3.objects().size, 12)
 })
