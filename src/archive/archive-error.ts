@@ -1,4 +1,4 @@
-/** A malformed, incomplete or unreadable archive. `offset` is the byte of the input where it was noticed. */
+/** A malformed, incomplete or unreadable archive. `offset` is the byte of the input at which it was noticed. */
 export class ArchiveError extends Error {
   override readonly name = 'ArchiveError'
   readonly offset: number

@@ -2,10 +2,10 @@ import type { Algorithm, Header } from './header.ts'
 import { RowCounter } from './rows.ts'
 import { type TocEntry, text } from './toc.ts'
 
-/** Rows and uncompressed bytes of a table's data. `rows` is null when they are not text COPY that we can read. */
+/** Rows and uncompressed bytes of a table's data. `rows` is null if the data is not readable COPY text. */
 export type TableCount = { schema: string; name: string; rows: number | null; bytes: number }
 
-/** How far a transfer is: the table under way and what it gave, and the sums so far. Cheap to read at any time. */
+/** Progress of a transfer: the current table with its counts, and the totals so far. Cheap to read at any time. */
 export type ArchiveProgress = {
   table: string | null
   tableRows: number
@@ -14,33 +14,33 @@ export type ArchiveProgress = {
   rawBytes: number
 }
 
-/** What an archive said about itself, and what was counted while it passed. */
+/** What an archive says about itself, and what was counted while it was transferred. */
 export type ArchiveReport = {
-  /** The version is newer than any we know: the bytes passed unread, nothing was counted or checked. */
+  /** The version of the archive is not known yet: it was copied unread, and nothing was counted or checked. */
   opaque: boolean
   /** Version of the archive that was read, e.g. `1.14`. */
   version: string
   /** Compression of the archive that was read. */
   algorithm: Algorithm | null
-  /** Version of the server that was dumped, and of the pg_dump that did it. */
+  /** Version of the server that was dumped, and of the pg_dump that dumped it. */
   serverVersion: string
   clientVersion: string
   database: string
   /** Encoding of all text, e.g. `UTF8`. */
   encoding: string | null
-  /** The CREATE DATABASE statement, which holds the locale. */
+  /** The CREATE DATABASE statement, which contains the locale. */
   createDatabase: string | null
-  /** The table of contents as it was written: without entries that were filtered, made for the version written. */
+  /** The table of contents as written: without the entries that were filtered out, and in the version that was written. */
   entries: readonly TocEntry[]
-  /** Every table whose data passed, in the order of the archive. */
+  /** Every table whose data was transferred, in the order of the archive. */
   tables: readonly TableCount[]
-  /** Sum over the tables; null when one is unknown. */
+  /** Sum over the tables; null if the rows of one are unknown. */
   rows: number | null
   /** Uncompressed bytes of all data, large objects included. */
   rawBytes: number
 }
 
-/** Counts data as they pass. */
+/** Counts data while it is transferred. */
 export class Tally {
   readonly progress: ArchiveProgress = { table: null, tableRows: 0, tableBytes: 0, rows: 0, rawBytes: 0 }
   readonly tables: TableCount[] = []
@@ -52,7 +52,7 @@ export class Tally {
     this.countsRows = countsRows
   }
 
-  /** The data of `entry` follow; `readable` tells whether we see them uncompressed. */
+  /** The data of `entry` follows; `readable` is false if it stays compressed. */
   begin(entry: TocEntry, readable: boolean): void {
     const isTable = entry.desc === 'TABLE DATA'
     this.counter = this.countsRows && isTable && entry.isCopy && readable ? new RowCounter() : null
@@ -87,7 +87,7 @@ export class Tally {
   }
 }
 
-/** The report of an archive that was read to its end. */
+/** Returns the report of an archive that was read to its end. */
 export function reportOf(
   read: Header,
   entries: readonly TocEntry[],
@@ -110,7 +110,7 @@ export function reportOf(
   }
 }
 
-/** The report of an archive that passed unread. */
+/** Returns the report of an archive that was copied unread. */
 export function opaqueReport(version: string, bytes: number): ArchiveReport {
   return {
     opaque: true,

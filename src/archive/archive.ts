@@ -6,13 +6,13 @@ export { ArchiveError } from './archive-error.ts'
 export type { ArchiveReport } from './archive-report.ts'
 export type { Compression } from './encode.ts'
 export { JoinedArchive } from './join.ts'
-export { SplitArchive, type SplitOptions, type Way } from './split.ts'
+export { type DataArchive, SplitArchive, type SplitOptions } from './split.ts'
 export { TocEntry } from './toc.ts'
 export type { Select } from './transcode.ts'
 
 /**
- * A stage of a pipeline that an archive flows through, once. `transform` throws ArchiveError when the archive is
- * malformed or incomplete; `report` throws when it has not passed to its end.
+ * A stage of a pipeline through which one archive flows. `transform` throws ArchiveError if the archive is malformed or
+ * incomplete; `report` throws if it was not read to its end.
  */
 export type ArchiveStage = {
   transform: (source: AsyncIterable<Buffer>) => AsyncGenerator<Buffer>
@@ -20,19 +20,20 @@ export type ArchiveStage = {
   report: () => ArchiveReport
 }
 
-const OLDEST_READER = 14
+const OLDEST_READER_MINOR = 14
 
 /**
- * Compresses the output of `pg_dump -Fc -Z0` with `jobs` threads into an archive that pg_restore reads without us:
- * 16 and later for zstd, any for gzip and none. Entries keep their order; memory is bounded by a few MiB a job.
+ * Compresses the output of `pg_dump -Fc -Z0` with `jobs` threads into an archive that pg_restore reads without this
+ * action: 16 and later for zstd, any version for gzip and none. Entries keep their order. Memory is bounded by a few MiB
+ * per job.
  */
 export function createEncoder(options: { compression: Compression; jobs: number }): ArchiveStage {
   return stage({ ...options, maxMinor: ANY_MINOR, select: everything })
 }
 
 /**
- * Decompresses an archive, for a reader of versions up to `maxVersion` (see newestReadable). `select` says which entries
- * of the table of contents to write, with their data, and may have changed them; nothing is written before it answers.
+ * Decompresses an archive for a reader of versions up to `maxVersion` (see newestReadable). `select` chooses the entries of
+ * the table of contents that are written with their data, and may change them; nothing is written before it returns.
  */
 export function createDecoder(options: {
   maxVersion?: string | undefined
@@ -54,7 +55,7 @@ function stage(options: ConstructorParameters<typeof Transcoder>[0]): ArchiveSta
   }
 }
 
-/** The newest archive version that pg_restore of this major version reads (K_VERS_MAX in pg_backup_archiver.h). */
+/** Returns the newest archive version that pg_restore of this major version reads (K_VERS_MAX in pg_backup_archiver.h). */
 export function newestReadable(major: number): string {
   return major < 16 ? '1.14' : major === 16 ? '1.15' : '1.16'
 }
@@ -62,6 +63,7 @@ export function newestReadable(major: number): string {
 function minorOf(version: string | undefined): number {
   if (version === undefined) return ANY_MINOR
   const minor = Number(/^1\.(\d+)$/.exec(version)?.[1])
-  if (!(minor >= OLDEST_READER)) throw new RangeError(`no archive can be written for readers of ${version}`)
+  if (!(minor >= OLDEST_READER_MINOR))
+    throw new RangeError(`cannot write an archive for readers of ${version}`)
   return minor
 }

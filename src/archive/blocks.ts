@@ -8,11 +8,11 @@ import type { Header } from './header.ts'
 import type { Task } from './ordered.ts'
 import type { TocEntry } from './toc.ts'
 
-// Block types of pg_backup_archiver.h: a table's data, and large objects with an OID before each.
+// Block types of pg_backup_archiver.h: the data of a table, and large objects, each preceded by its OID.
 const BLK_DATA = 1
 const BLK_BLOBS = 3
 
-/** Buffers to write; with `block`, they begin the data of the entry that is written with that ID; `last` ends them. */
+/** Buffers to write. With `block`, they begin the data of the entry that is written under that ID; `last` ends the data. */
 export type Output = { buffers: Buffer[]; block?: number; last?: boolean }
 
 /** Reads the blocks of data that follow the table of contents. */
@@ -43,7 +43,11 @@ export class BlockReader {
     this.newRun = runEncoders(header.algorithm === 'lz4' ? { method: 'none' } : compression)
   }
 
-  /** What to write for all blocks, by the IDs to write them with; those of entries not in `kept` are read and left out. */
+  /**
+   * Returns what to write for all blocks.
+   *
+   * @param kept maps the ID of each entry to the ID to write; blocks of other entries are read and left out
+   */
   async *tasks(kept: ReadonlyMap<number, number>): AsyncGenerator<Task<Output>> {
     while (await this.input.fill(1)) {
       if (this.missing.size === 0) {
@@ -69,13 +73,13 @@ export class BlockReader {
   }
 
   /**
-   * pg_dump 16 and later, writing to a redirected file, means to go back and fill in the table of contents, but has
-   * set the file to append by then (_allocAH in pg_backup_archiver.c): a second one follows the data. It is left out.
+   * When pg_dump 16 and later writes to a redirected file, it tries to go back and complete the table of contents. The
+   * file is in append mode (_allocAH in pg_backup_archiver.c), so a second one follows the data. It is left out.
    */
   private async tocCopy(): Promise<void> {
     const at = this.input.offset
     if ((await this.input.int('what follows the data')) !== this.entries) {
-      throw new ArchiveError('something follows the data of the last entry', at)
+      throw new ArchiveError('there are bytes after the data of the last entry', at)
     }
     for await (const _ of this.input.rest());
   }
@@ -84,12 +88,16 @@ export class BlockReader {
     const at = this.input.offset
     const type = await this.input.byte('a block header')
     if (type !== BLK_DATA && type !== BLK_BLOBS)
-      throw new ArchiveError(`unknown type ${type} of a data block`, at)
+      throw new ArchiveError(`a data block has the unknown type ${type}`, at)
     const id = await this.input.int('a block header')
     const entry = this.missing.get(id)
-    if (entry === undefined) throw new ArchiveError(`a data block for ID ${id}, which no entry awaits`, at)
+    if (entry === undefined)
+      throw new ArchiveError(
+        `there is a data block for the ID ${id}, which has no entry or had its data already`,
+        at,
+      )
     if ((entry.desc === 'BLOBS') !== (type === BLK_BLOBS)) {
-      throw new ArchiveError(`a data block of type ${type} for ${nameOf(entry)}`, at)
+      throw new ArchiveError(`the data block of ${nameOf(entry)} has the wrong type ${type}`, at)
     }
     return { type, entry }
   }

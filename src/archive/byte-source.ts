@@ -3,15 +3,15 @@ import { ArchiveError } from './archive-error.ts'
 /** Bytes of an integer on the wire: a sign byte, then four bytes, least significant first. */
 export const INT_SIZE = 5
 
-/** Longest string believed, in bytes: far above any SQL statement, far below what would hurt. */
-const MAX_STRING = 64 * 1024 * 1024
+/** Longer strings are taken for corruption: far above any SQL statement, far below what would exhaust memory. */
+const MAX_STRING_BYTES = 64 * 1024 * 1024
 
 const EMPTY = Buffer.alloc(0)
 
-/** A string of the archive in the encoding of its database, or null. Kept as bytes: it must be written as read. */
+/** A string of the archive in the encoding of its database, or null. Kept as bytes, because it must be written as it was read. */
 export type Bytes = Buffer | null
 
-/** Reads a stream of buffers as bytes, integers and strings. Never holds more than one buffer of the stream. */
+/** Reads a stream of buffers as bytes, integers and strings. Holds at most one buffer of the stream. */
 export class ByteSource {
   private readonly source: AsyncIterator<Buffer>
   private window: Buffer = EMPTY
@@ -27,7 +27,7 @@ export class ByteSource {
     return this.passed + this.at
   }
 
-  /** Waits until `count` bytes can be peeked at together; false when the stream ends before. For small counts. */
+  /** Waits until `count` bytes can be peeked at together; false if the stream ends before. For small counts. */
   async fill(count: number): Promise<boolean> {
     while (this.window.length - this.at < count) {
       const { done, value } = await this.source.next()
@@ -40,13 +40,13 @@ export class ByteSource {
     return true
   }
 
-  /** Like `fill`, but the end of the stream is an error naming `what` is cut. */
+  /** As `fill`, but the end of the stream is an error that names `what`. */
   async need(count: number, what: string): Promise<void> {
     if (await this.fill(count)) return
     throw new ArchiveError(`the archive ends inside ${what}`, this.passed + this.window.length)
   }
 
-  /** The bytes at hand, at most `limit`, without consuming them. */
+  /** The bytes that are already in memory, at most `limit`, without consuming them. */
   peek(limit: number): Buffer {
     return this.window.subarray(this.at, this.at + limit)
   }
@@ -86,11 +86,12 @@ export class ByteSource {
     const start = this.offset
     const length = await this.int(what)
     if (length < 0) return null
-    if (length > MAX_STRING) throw new ArchiveError(`${what} has the absurd length ${length}`, start)
+    if (length > MAX_STRING_BYTES)
+      throw new ArchiveError(`${what} has the impossible length ${length}`, start)
     return this.take(length, what)
   }
 
-  /** Everything that is left, unread. */
+  /** The rest of the stream, unparsed. */
   async *rest(): AsyncGenerator<Buffer> {
     while (await this.fill(1)) {
       yield this.peek(Number.POSITIVE_INFINITY)
@@ -98,13 +99,13 @@ export class ByteSource {
     }
   }
 
-  /** Lets go of the stream, wherever it stands. */
+  /** Closes the stream, even before its end. */
   async close(): Promise<void> {
     await this.source.return?.()
   }
 }
 
-/** An integer as the archive holds it (WriteInt in pg_backup_archiver.c, with four-byte integers). */
+/** An integer in the format of the archive (WriteInt in pg_backup_archiver.c, with four-byte integers). */
 export function intBytes(value: number): Buffer {
   const bytes = Buffer.alloc(INT_SIZE)
   bytes[0] = value < 0 ? 1 : 0
@@ -112,7 +113,7 @@ export function intBytes(value: number): Buffer {
   return bytes
 }
 
-/** A string as the archive holds it (WriteStr in pg_backup_archiver.c): its length, or -1 for null, and its bytes. */
+/** A string in the format of the archive (WriteStr in pg_backup_archiver.c): its length, or -1 for null, then its bytes. */
 export function stringBytes(value: Bytes): Buffer[] {
   return value === null ? [intBytes(-1)] : [intBytes(value.length), value]
 }

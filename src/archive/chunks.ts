@@ -1,25 +1,25 @@
 import { ArchiveError } from './archive-error.ts'
 import { type ByteSource, INT_SIZE } from './byte-source.ts'
 
-/** Data are gathered into pieces of at most this many bytes, the unit of compression and of writing. */
+/** Maximum bytes of a piece of data, the unit of compression and of writing. */
 export const PIECE_SIZE = 1024 * 1024
 
-/** So much of one chunk at hand is worth a piece of its own, which spares a copy. */
-const WHOLE_PIECE = PIECE_SIZE / 4
+/** If this much of one chunk is in memory, it becomes a piece without being copied. */
+const MIN_UNCOPIED_BYTES = PIECE_SIZE / 4
 
-/** No chunk reaches this length: the server sends no message of a gibibyte. */
-const MAX_CHUNK = 2 ** 30
+/** Chunks are shorter than this, because the server sends no message of one GiB. */
+const MAX_CHUNK_BYTES = 2 ** 30
 
-/** What `squeeze` did: bytes read, payload bytes kept, payload still to come of the last chunk. */
+/** Result of `squeeze`: bytes read, payload bytes kept, and payload bytes of the last chunk that are still to come. */
 type Squeezed = { read: number; kept: number; left: number; ended: boolean }
 
-/** Memory for pieces, and how many of them are in use. */
+/** Memory for pieces, and the number of pieces in use. */
 type Arena = { bytes: Buffer; users: number }
 
 /**
- * Reads runs of chunks: each a length and that many bytes, a zero length ends the run (_skipData in
- * pg_backup_custom.c). pg_dump writes one chunk a row when it does not compress, so chunks are not handed out
- * one by one: their payload is gathered, without regard to where a chunk ends.
+ * Reads runs of chunks: each chunk is a length and that many bytes, and a zero length ends the run (_skipData in
+ * pg_backup_custom.c). Without compression, pg_dump writes one chunk per row. Chunks are therefore not returned one by one:
+ * their payload is gathered across the ends of chunks.
  */
 export class ChunkReader {
   private readonly input: ByteSource
@@ -32,12 +32,12 @@ export class ChunkReader {
     this.input = input
   }
 
-  /** The payload of the run in pieces up to PIECE_SIZE. `left` bytes of a chunk already begun come first. */
+  /** Returns the payload of the run in pieces up to PIECE_SIZE. `left` bytes of a chunk that was already begun come first. */
   async *run(what: string, left = 0): AsyncGenerator<Buffer> {
     let state: Squeezed = { read: 0, kept: 0, left, ended: false }
     while (!state.ended) {
       const whole = this.input.peek(Math.min(state.left, PIECE_SIZE))
-      if (whole.length >= WHOLE_PIECE) {
+      if (whole.length >= MIN_UNCOPIED_BYTES) {
         this.input.skip(whole.length)
         state = { ...state, left: state.left - whole.length }
         yield whole
@@ -62,7 +62,7 @@ export class ChunkReader {
     }
   }
 
-  /** Whoever needs a piece no more may say so; memory that is used again is memory that nobody has to collect. */
+  /** Gives the memory of a piece back for reuse, which saves garbage collection. Calling it is optional. */
   release(piece: Buffer): void {
     const arena = this.arenas.get(piece.buffer)
     if (!arena) return
@@ -70,7 +70,7 @@ export class ChunkReader {
     if (arena.users === 0 && arena !== this.arena) this.idle.push(arena)
   }
 
-  /** Length of the chunk that follows, 0 at the end of the run. */
+  /** Returns the length of the next chunk, 0 at the end of the run. */
   async length(what: string): Promise<number> {
     await this.input.need(INT_SIZE, what)
     const length = chunkLength(this.input.peek(INT_SIZE), 0, this.input.offset)
@@ -78,7 +78,7 @@ export class ChunkReader {
     return length
   }
 
-  /** Small runs share an arena; a run that fills one leaves it to whoever works on the pieces. */
+  /** Small runs share an arena. A full arena is left to the readers of its pieces. */
   private renewArena(): void {
     if (this.arena.bytes.length - this.free >= PIECE_SIZE / 2) return
     this.free = 0
@@ -89,8 +89,8 @@ export class ChunkReader {
 }
 
 /**
- * Moves the payload of the chunks in `bytes[from, to)` together at `from`, in place: copyWithin is what V8 does
- * fastest with thirty bytes. Stops at an incomplete length. `offset` is where `from` lies in the archive.
+ * Moves the payload of the chunks in `bytes[from, to)` together at `from`, in place: copyWithin is the fastest way in V8 to
+ * copy thirty bytes. Stops at an incomplete length. `offset` is the position of `from` in the archive.
  */
 function squeeze(bytes: Buffer, from: number, to: number, left: number, offset: number): Squeezed {
   let at = from
@@ -113,9 +113,9 @@ function squeeze(bytes: Buffer, from: number, to: number, left: number, offset: 
 
 function chunkLength(bytes: Buffer, at: number, offset: number): number {
   const length = bytes[at + 1]! | (bytes[at + 2]! << 8) | (bytes[at + 3]! << 16) | (bytes[at + 4]! << 24)
-  if (bytes[at] !== 0 || length < 0 || length >= MAX_CHUNK) {
+  if (bytes[at] !== 0 || length < 0 || length >= MAX_CHUNK_BYTES) {
     throw new ArchiveError(
-      `a data chunk has an absurd length (${bytes.toString('hex', at, at + INT_SIZE)})`,
+      `a data chunk has an impossible length (${bytes.toString('hex', at, at + INT_SIZE)})`,
       offset,
     )
   }

@@ -8,30 +8,30 @@ import type { Algorithm } from './header.ts'
 import { ordered, type Task } from './ordered.ts'
 import { wholeFrameSize } from './zstd.ts'
 
-/** Chunks up to this length are looked at whole, to see whether they are a frame of their own. */
-const MAX_WHOLE_CHUNK = 2 * PIECE_SIZE
+/** Chunks up to this length are checked for being one whole frame. */
+const MAX_FRAME_BYTES = 2 * PIECE_SIZE
 
-/** Smallest buffer that a stream is decompressed into. */
-const MIN_OUTPUT = 64 * 1024
+/** Smallest buffer into which a stream is decompressed. */
+const MIN_OUTPUT_BYTES = 64 * 1024
 
 const decompressZstd = promisify(zstdDecompress)
 
-/** Where data of an archive come from. `jobs` chunks that do not depend on each other are decompressed at once. */
+/** The source of an archive's data. Up to `jobs` independent chunks are decompressed at the same time. */
 export type DataSource = { input: ByteSource; chunks: ChunkReader; algorithm: Algorithm; jobs: number }
 
-/** The next run of data, decompressed, in pieces. lz4, which Node does not know, comes as it is stored. */
+/** Returns the next run of data in decompressed pieces. lz4, which Node does not support, stays compressed. */
 export function decodeRun(source: DataSource, what: string): AsyncGenerator<Buffer> {
   if (source.algorithm === 'gzip') return decodeStream(source, source.chunks.run(what), createInflate, what)
   if (source.algorithm === 'zstd') return decodeZstd(source, what)
   return source.chunks.run(what)
 }
 
-/** pg_dump compresses a run as one stream, whatever its chunks; we make each chunk a frame of known size. */
+/** pg_dump compresses a run as one stream across its chunks; this action makes each chunk a frame of known size. */
 async function* decodeZstd(source: DataSource, what: string): AsyncGenerator<Buffer> {
   const { chunks, input } = source
   const length = await chunks.length(what)
   if (length === 0) return
-  if (length > MAX_WHOLE_CHUNK) {
+  if (length > MAX_FRAME_BYTES) {
     yield* decodeStream(source, chunks.run(what, length), createZstdDecompress, what)
     return
   }
@@ -48,24 +48,24 @@ async function* frames(
   for (let frame = first; ; ) {
     const at = input.offset
     const size = pieceSize(frame)
-    if (size === null) throw new ArchiveError(`${what} has a chunk that is no zstd frame`, at)
+    if (size === null) throw new ArchiveError(`${what} has a chunk that is not a zstd frame`, at)
     const decompressed = decompressZstd(frame, {
       chunkSize: Math.max(size, 64),
-      maxOutputLength: MAX_WHOLE_CHUNK,
+      maxOutputLength: MAX_FRAME_BYTES,
     })
     yield { result: decompressed.catch((error) => fail(error, what, at)) }
     const length = await chunks.length(what)
     if (length === 0) return
-    if (length > MAX_WHOLE_CHUNK)
+    if (length > MAX_FRAME_BYTES)
       throw new ArchiveError(`${what} has a chunk of ${length} bytes between frames`, at)
     frame = await input.take(length, what)
   }
 }
 
-/** Size of a chunk that is a frame small enough to be decompressed in one go, else null. */
+/** Returns the size of a chunk that is a frame small enough to be decompressed at once, else null. */
 function pieceSize(chunk: Buffer): number | null {
   const size = wholeFrameSize(chunk)
-  return size !== null && size <= MAX_WHOLE_CHUNK ? size : null
+  return size !== null && size <= MAX_FRAME_BYTES ? size : null
 }
 
 async function* decodeStream(
@@ -75,9 +75,11 @@ async function* decodeStream(
   what: string,
 ): AsyncGenerator<Buffer> {
   const first = await compressed.next()
-  if (first.done) return // pg_dump 16 and later write no stream when there are no data
+  if (first.done) return // pg_dump 16 and later writes no stream if there is no data
   // There may be a million runs of a few bytes: large objects.
-  const engine = create({ chunkSize: Math.min(Math.max(first.value.length * 4, MIN_OUTPUT), PIECE_SIZE) })
+  const engine = create({
+    chunkSize: Math.min(Math.max(first.value.length * 4, MIN_OUTPUT_BYTES), PIECE_SIZE),
+  })
   let fed = 0
   let drained = false
   const slices = async function* (): AsyncGenerator<Buffer> {

@@ -4,18 +4,18 @@ import { constants, createZstdCompress, deflateRaw, type ZstdCompress, type Zstd
 import { intBytes } from './byte-source.ts'
 import { ALGORITHM_BYTE, type Algorithm } from './header.ts'
 
-/** `level` as zstd (up to 22) or gzip (1 to 9) understand it; ours when not given. */
+/** `level` is that of zstd (up to 22) or gzip (1 to 9); without it, the default of this action is used. */
 export type Compression = { method: 'none' | 'gzip' | 'zstd'; level?: number | undefined }
 
 /**
- * The fastest levels that store less than `pg_dump -Fc` does, measured with the data of the benchmark and of the demo.
- * Rows of text in pieces of 1 MiB gain nothing from zstd's own default, 3, which takes twice the time of 1.
+ * The fastest levels that store less than `pg_dump -Fc`, measured with the data of the benchmark and of the demo. Rows of
+ * text in pieces of 1 MiB gain nothing from zstd's default, 3, which takes twice as long as 1.
  */
 const DEFAULT_LEVEL = { gzip: 5, zstd: 1 }
 
 /**
- * Compresses one run of data (a table's, or a large object's) into chunks. The buffers of `piece` follow those of the
- * piece before, those of `end` come last and end the run. Work on several pieces can be under way at once.
+ * Compresses one run of data (of a table or a large object) into chunks. The buffers of `piece` follow those of the
+ * previous piece; those of `end` end the run. Several pieces can be compressed at the same time.
  */
 export type RunEncoder = {
   piece(raw: Buffer): Buffer[] | Promise<Buffer[]>
@@ -24,12 +24,12 @@ export type RunEncoder = {
 
 const END_OF_RUN = intBytes(0)
 
-/** One round trip to a thread a piece: what does not fit makes another one. Compressed, a piece seldom is larger. */
-const OUTPUT_SIZE = 512 * 1024
+/** Compressed pieces are rarely larger. One that does not fit costs another round trip to a thread. */
+const OUTPUT_BUFFER_BYTES = 512 * 1024
 
 const compressRaw = promisify(deflateRaw)
 
-/** Makes the encoder of each run for an archive that is compressed so. */
+/** Returns a function that makes the encoder of each run of an archive with this compression. */
 export function runEncoders({ method, level }: Compression): () => RunEncoder {
   if (method === 'gzip') return () => new GzipRun(level ?? DEFAULT_LEVEL.gzip)
   if (method === 'zstd') {
@@ -39,7 +39,7 @@ export function runEncoders({ method, level }: Compression): () => RunEncoder {
   return () => PLAIN_RUN
 }
 
-/** Algorithm for the header of an archive that is compressed so, and the minor version that first knew it. */
+/** Returns the algorithm for the header of an archive, and the first minor version that supports it. */
 export function algorithmOf({ method }: Compression): { algorithm: Algorithm; since: number } {
   return { algorithm: method, since: method === 'zstd' ? ALGORITHM_BYTE : 0 }
 }
@@ -51,14 +51,14 @@ function chunk(...parts: Buffer[]): Buffer[] {
 const PLAIN_RUN: RunEncoder = { piece: (raw) => chunk(raw), end: () => [END_OF_RUN] }
 
 /**
- * Each chunk is a whole frame that declares its size: a reader may decompress them side by side, and pg_restore reads
- * them one by one.
+ * Each chunk is a whole frame that declares its size: this action decompresses several at the same time, and pg_restore
+ * reads them one by one.
  */
 function zstdRun(compressor: FrameCompressor): RunEncoder {
   return { piece: async (raw) => chunk(await compressor.frame(raw)), end: () => [END_OF_RUN] }
 }
 
-/** Makes frames, several at once, with contexts that are used again: each takes a megabyte and some time to make. */
+/** Makes frames, several at the same time. Contexts are reused, because each takes a megabyte and some time to create. */
 class FrameCompressor {
   private readonly level: number
   private readonly idle: ZstdCompress[] = []
@@ -78,24 +78,24 @@ class FrameCompressor {
     return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
   }
 
-  /** Each write is a whole frame, and says its size because all of it comes at once (ZSTD_compressStream2 in zstd.h). */
+  /** Each write becomes a whole frame, which declares its size because all its data comes at once (ZSTD_compressStream2 in zstd.h). */
   private open(): ZstdCompress {
     const options: ZstdOptions & Pick<DuplexOptions, 'readableHighWaterMark'> = {
-      chunkSize: OUTPUT_SIZE,
+      chunkSize: OUTPUT_BUFFER_BYTES,
       flush: constants.ZSTD_e_end,
       params: { [constants.ZSTD_c_compressionLevel]: this.level },
-      // A frame waits in the stream until it is taken out as a whole.
+      // The stream must hold a whole frame until it is read.
       readableHighWaterMark: Number.MAX_SAFE_INTEGER,
     }
     const stream = createZstdCompress(options)
-    stream.on('error', () => undefined) // who writes hears of it
+    stream.on('error', () => undefined) // the callback of `write` reports it
     return stream
   }
 }
 
 /**
- * A run is one zlib stream (RFC 1950), for pg_restore stops at the end of the first. Its pieces are deflated apart and
- * end with a sync flush, on a byte boundary, so that they may follow each other; an empty last block ends them.
+ * A run is one zlib stream (RFC 1950), because pg_restore stops at the end of the first. Its pieces are deflated separately
+ * and end with a sync flush on a byte boundary, so that they can be concatenated; an empty last block ends the stream.
  */
 class GzipRun implements RunEncoder {
   private readonly level: number
@@ -109,7 +109,7 @@ class GzipRun implements RunEncoder {
   async piece(raw: Buffer): Promise<Buffer[]> {
     const head = this.head()
     this.checksum.add(raw)
-    const options = { level: this.level, chunkSize: OUTPUT_SIZE, finishFlush: constants.Z_SYNC_FLUSH }
+    const options = { level: this.level, chunkSize: OUTPUT_BUFFER_BYTES, finishFlush: constants.Z_SYNC_FLUSH }
     return chunk(...head, await compressRaw(raw, options))
   }
 
@@ -117,7 +117,7 @@ class GzipRun implements RunEncoder {
     return [...chunk(...this.head(), Buffer.from([0x03, 0x00]), this.checksum.digest()), END_OF_RUN]
   }
 
-  /** The two bytes that begin a zlib stream, once. */
+  /** The two bytes that begin a zlib stream, the first time; nothing after that. */
   private head(): Buffer[] {
     if (this.begun) return []
     this.begun = true
@@ -125,7 +125,7 @@ class GzipRun implements RunEncoder {
   }
 }
 
-/** The checksum at the end of a zlib stream. Node has none of its own. */
+/** The checksum at the end of a zlib stream, which Node does not offer. */
 class Adler32 {
   private a = 1
   private b = 0
@@ -133,9 +133,9 @@ class Adler32 {
   add(bytes: Buffer): void {
     let { a, b } = this
     for (let at = 0; at < bytes.length; ) {
-      // 5552 is how many bytes can be summed before b could pass 32 bits.
+      // After 5552 bytes, b could exceed 32 bits.
       const stop = Math.min(at + 5552, bytes.length)
-      // Four at a time: this runs beside the work that feeds it, over every byte.
+      // Four at a time, because this runs over every byte on the main thread.
       for (; at + 4 <= stop; at += 4) {
         const first = a + bytes[at]!
         const second = first + bytes[at + 1]!

@@ -9,15 +9,15 @@ const MAGIC = Buffer.from('PGDMP')
 const CUSTOM_FORMAT = 1
 const OLDEST_MINOR = 12
 
-/** The newest version whose fields we know: 1.16, of PostgreSQL 17 and 18. */
+/** The newest supported version: 1.16, of PostgreSQL 17 and 18. */
 export const NEWEST_MINOR = 16
 
-/** From this minor version the header names the algorithm; before it holds a gzip level (K_VERS_1_15). */
+/** From this minor version on, the header names the algorithm instead of a gzip level (K_VERS_1_15). */
 export const ALGORITHM_BYTE = 15
 
 /**
- * The head of an archive (WriteHead and ReadHead in pg_backup_archiver.c), version 1.`minor`.
- * `created` are the seven integers of a C struct tm, kept as they are.
+ * The header of an archive (WriteHead and ReadHead in pg_backup_archiver.c), version 1.`minor`. `created` holds the seven
+ * integers of a C struct tm, unparsed.
  */
 export type Header = {
   minor: number
@@ -30,14 +30,14 @@ export type Header = {
   clientVersion: Bytes
 }
 
-/** Version 1.`minor`, read without consuming it; any later major version counts as an infinite minor one. */
+/** Reads the version, 1.`minor`, without consuming it. For any later major version, `minor` is infinite. */
 export async function peekVersion(input: ByteSource): Promise<{ version: string; minor: number }> {
   const whole = await input.fill(MAGIC.length)
   const start = input.peek(MAGIC.length)
   if (!start.equals(MAGIC.subarray(0, start.length))) {
     throw new ArchiveError('this is not a custom-format archive: it does not begin with "PGDMP"', 0)
   }
-  if (!whole) throw new ArchiveError('the archive ends inside its magic', start.length)
+  if (!whole) throw new ArchiveError('the archive ends inside its magic number', start.length)
   await input.need(MAGIC.length + 2, 'its version')
   const [major, minor] = input.peek(MAGIC.length + 2).subarray(MAGIC.length) as unknown as [number, number]
   if (major < 1 || (major === 1 && minor < OLDEST_MINOR)) {
@@ -76,17 +76,18 @@ async function readAlgorithm(input: ByteSource, minor: number): Promise<Algorith
   if (minor < ALGORITHM_BYTE) return (await input.int('its compression level')) === 0 ? 'none' : 'gzip'
   const code = await input.byte('its compression')
   const algorithm = ALGORITHMS[code]
-  if (algorithm === undefined) throw new ArchiveError(`unknown compression ${code}`, input.offset - 1)
+  if (algorithm === undefined)
+    throw new ArchiveError(`the archive has the unknown compression ${code}`, input.offset - 1)
   return algorithm
 }
 
-/** The header as `WriteHead` of pg_backup_archiver.c writes it. */
+/** Returns the header as `WriteHead` of pg_backup_archiver.c writes it. */
 export function headerBytes(header: Header): Buffer {
   const code = ALGORITHMS.indexOf(header.algorithm)
   return Buffer.concat([
     MAGIC,
     Buffer.from([1, header.minor, header.revision, 4, header.offsetSize, CUSTOM_FORMAT]),
-    // A reader before 1.15 only asks whether the level is zero; -1 is zlib's "default".
+    // Readers before 1.15 only check whether the level is zero; -1 is the default of zlib.
     header.minor < ALGORITHM_BYTE ? intBytes(code === 0 ? 0 : -1) : Buffer.from([code]),
     header.created,
     ...stringBytes(header.database),

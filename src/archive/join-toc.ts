@@ -1,22 +1,23 @@
 import { ArchiveError } from './archive-error.ts'
 import { SECTION, TocEntry } from './toc.ts'
 
-/** An entry of the joined archive: which of the archives holds its data, and its ID there. */
+/** The archive that holds the data of an entry of the joined archive, and the ID of the entry there. */
 type Origin = { part: number; id: number }
 
-/** The entries of the joined archive; `order` are those with data, as their blocks have to follow each other. */
+/** The entries of the joined archive; `order` lists those with data in the order of their blocks. */
 export type JoinedToc = { entries: TocEntry[]; order: { entry: TocEntry; origin: Origin }[] }
 
 /**
- * One table of contents from those of several dumps of one snapshot: the first has everything but the data of some
- * tables, each other one has the data of such tables. They get new IDs, and depend on their tables in the first.
+ * Joins the tables of contents of several dumps of one snapshot. The first dump has everything except the data of some
+ * tables; each other dump has the data of some of those tables. Their entries get new IDs and depend on the tables in the
+ * first.
  *
- * Blocks must be in the order of their entries, and that order is decided before the first byte of data: so that all
- * dumps get on at once, the data are put in the order in which they will probably be complete.
+ * Blocks must be in the order of their entries, which has to be decided before the first byte of data. The entries are put
+ * in the order in which their data will probably be complete, so that all dumps can proceed at the same time.
  *
- * @param bytesOf about how much data a table has, by its OID
- * @param shared OIDs of the tables whose data the first dump leaves to the others
- * @throws ArchiveError when the dumps do not belong together
+ * @param bytesOf estimates the bytes of a table's data by the OID of the table
+ * @param shared OIDs of the tables whose data is in the other dumps
+ * @throws ArchiveError if the dumps do not belong together
  */
 export function joinTocs(
   tocs: readonly (readonly TocEntry[])[],
@@ -31,9 +32,9 @@ export function joinTocs(
     const own = placeAll(toc.filter(isTableData), index + 1, bytesOf).flatMap((place) => {
       const { oid, fields } = place.entry
       const table = tables.get(oid)
-      // A filter leaves the table out; its data are read and thrown away.
+      // A filter leaves the table out, so its data is read and discarded.
       if (!table) return []
-      if (present.has(oid)) throw new ArchiveError(`two dumps hold the data of ${place.entry.tag}`, 0)
+      if (present.has(oid)) throw new ArchiveError(`two dumps contain the data of ${place.entry.tag}`, 0)
       present.add(oid)
       lastId += 1
       const dependencies = [Buffer.from(String(table.dumpId))]
@@ -42,7 +43,7 @@ export function joinTocs(
     placed.push(...own)
   }
   const lost = [...shared].map((oid) => tables.get(oid)).find((table) => table && !present.has(table.oid))
-  if (lost) throw new ArchiveError(`no dump holds the data of ${lost.namespace}.${lost.tag}`, 0)
+  if (lost) throw new ArchiveError(`no dump contains the data of ${lost.namespace}.${lost.tag}`, 0)
   return arrange(main, placeAll(main, 0, bytesOf), placed)
 }
 
@@ -52,12 +53,12 @@ function isTableData({ desc, hasData }: TocEntry): boolean {
   return desc === 'TABLE DATA' && hasData
 }
 
-/** IDs that are only named, as dependencies, count as well: a new entry must not be taken for what they mean. */
+/** Returns the highest ID. Dependencies count, because a new entry must not be taken for what one refers to. */
 function highestId(entries: readonly TocEntry[]): number {
   return entries.reduce((id, entry) => Math.max(id, entry.dumpId, ...entry.dependencies), 0)
 }
 
-/** The entries with data of one dump, with how many bytes it will have written when each is complete. */
+/** Returns the entries of one dump that have data, each with the bytes that will have been written when it is complete. */
 function placeAll(entries: readonly TocEntry[], part: number, bytesOf: (oid: string) => number): Placed[] {
   let complete = 0
   return entries
@@ -68,7 +69,7 @@ function placeAll(entries: readonly TocEntry[], part: number, bytesOf: (oid: str
     })
 }
 
-/** The data of the other dumps among those of the first, which keeps its order: some of its entries need others. */
+/** Inserts the data of the other dumps into that of the first, which keeps its order because its entries may depend on each other. */
 function arrange(main: readonly TocEntry[], ofMain: Placed[], ofOthers: Placed[]): JoinedToc {
   const waiting = ofOthers.sort((a, b) => a.complete - b.complete)
   const places = new Map(ofMain.map((place) => [place.entry, place]))

@@ -13,27 +13,27 @@ import { writtenHeader } from './transcode.ts'
 export type JoinOptions = {
   compression: Compression
   jobs: number
-  /** About how many bytes of data a table has, by its OID. */
+  /** Estimates the bytes of a table's data by the OID of the table. */
   bytesOf: (oid: string) => number
-  /** OIDs of the tables whose data the first archive leaves to the others. */
+  /** OIDs of the tables whose data is in the other archives. */
   shared: ReadonlySet<string>
-  /** For data that have to wait for their turn, when memory is full. */
+  /** Buffers data that arrives before its turn, when memory is full. */
   folder: string
-  /** Bytes that may wait there; by default what the disk can spare. */
-  room?: number
+  /** Bytes that may be buffered there; by default the free space minus a reserve. */
+  maxBuffered?: number
 }
 
-/** One archive of those that become one. */
+/** One of the archives that are joined. */
 type Part = { input: ByteSource; header: Header; entries: TocEntry[]; tally: Tally; lane: Lane }
 
-/** The archives of several dumps of one snapshot, which become one while they flow. */
+/** Joins the archives of several dumps of one snapshot into one archive while they arrive. */
 export class JoinedArchive {
   readonly #parts: readonly Part[]
   readonly #lanes: Lanes
   readonly #options: JoinOptions
   readonly #toc: JoinedToc
-  /** The part whose data are being written. */
-  #turn = 0
+  /** The part whose data is being written. */
+  #current = 0
   #report: ArchiveReport | null = null
 
   private constructor(parts: readonly Part[], lanes: Lanes, options: JoinOptions) {
@@ -46,16 +46,20 @@ export class JoinedArchive {
     )
   }
 
-  /** Reads the tables of contents, which come before all data. @throws ArchiveError when they do not fit together, or what a stream throws */
+  /**
+   * Reads the tables of contents, which precede all data.
+   *
+   * @throws ArchiveError if they do not belong together, or the error of a stream
+   */
   static async open(streams: readonly AsyncIterable<Buffer>[], options: JoinOptions): Promise<JoinedArchive> {
-    const lanes = await Lanes.open(options.folder, options.room)
+    const lanes = await Lanes.open(options.folder, options.maxBuffered)
     const parts = await Promise.all(
       streams.map(async (stream) => {
         const input = new ByteSource(stream)
         const { version, minor } = await peekVersion(input)
         if (minor > NEWEST_MINOR) throw new ArchiveError(`archive version ${version} cannot be joined`, 0)
         const header = await readHeader(input)
-        // Whoever's turn it is not goes on writing: to the disk, rather than let its pg_dump wait.
+        // Lanes that are not being read spill to disk, so that their pg_dump never waits.
         const lane = lanes.add(({ reading }) => !reading)
         return { input, header, entries: await readToc(input, header), tally: new Tally(), lane }
       }),
@@ -66,7 +70,7 @@ export class JoinedArchive {
   get progress(): ArchiveProgress {
     const all = this.#parts.map(({ tally }) => tally.progress)
     const sum = (field: 'rows' | 'rawBytes') => all.reduce((total, progress) => total + progress[field], 0)
-    return { ...all[this.#turn]!, rows: sum('rows'), rawBytes: sum('rawBytes') }
+    return { ...all[this.#current]!, rows: sum('rows'), rawBytes: sum('rawBytes') }
   }
 
   /** @throws an Error when the archive was not written to its end */
@@ -75,7 +79,7 @@ export class JoinedArchive {
     return this.#report
   }
 
-  /** Ends the work from outside. */
+  /** Stops the work. */
   stop(): void {
     this.#lanes.fail(new Error('the dump was stopped'))
   }
@@ -86,7 +90,7 @@ export class JoinedArchive {
     const read = this.#parts[0]!.header
     const header = writtenHeader(read, { compression, maxMinor: NEWEST_MINOR })
     const { entries, order } = this.#toc
-    const fillings = this.#parts.map((part, index) => {
+    const fills = this.#parts.map((part, index) => {
       const ids = order.flatMap(({ entry, origin }) =>
         origin.part === index ? [[origin.id, entry.dumpId] as const] : [],
       )
@@ -96,18 +100,18 @@ export class JoinedArchive {
       yield headerBytes(header)
       yield tocBytes(header, entries)
       for (const { origin } of order) {
-        this.#turn = origin.part
+        this.#current = origin.part
         yield* this.#parts[origin.part]!.lane.entry()
       }
-      await Promise.all(fillings)
+      await Promise.all(fills)
       this.#report = reportOf(read, entries, this.#counted())
     } finally {
       await this.#lanes.close()
-      await Promise.allSettled(fillings)
+      await Promise.allSettled(fills)
     }
   }
 
-  /** Reads one part to its end; its entries wait in its lane for their turn. Never rejects: it fails the lanes. */
+  /** Reads one part to its end into its lane. Never rejects; an error fails the lanes instead. */
   async #fill(
     { input, header, entries, tally, lane }: Part,
     ids: ReadonlyMap<number, number>,
@@ -127,7 +131,7 @@ export class JoinedArchive {
     }
   }
 
-  /** The counts of all parts, tables in the order of the archive. */
+  /** Merges the counts of all parts, with the tables in the order of the archive. */
   #counted(): Pick<ArchiveReport, 'tables' | 'rows' | 'rawBytes'> {
     const tallies = this.#parts.map(({ tally }) => tally)
     const rows = tallies.map((tally) => tally.rows)

@@ -3,85 +3,87 @@ import { type FileHandle, open, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { notePending } from '../leftovers.ts'
 
-/** Bytes that all lanes keep in memory before they ask for room on the disk, and what each has at least. */
-const IN_MEMORY = 16 * 1024 * 1024
-const LEAST_IN_MEMORY = 2 * 1024 * 1024
+/** Bytes that all lanes together keep in memory before they spill to disk, and the minimum of each lane. */
+const MAX_MEMORY_BYTES = 16 * 1024 * 1024
+const MIN_LANE_MEMORY_BYTES = 2 * 1024 * 1024
 
-/** A file is removed when it has been read, so that several small ones give their room back sooner than a large one. */
-const FILE_SIZE = 64 * 1024 * 1024
+/** A file is removed when it has been read, so several small files free their space sooner than a large one. */
+const MAX_FILE_BYTES = 64 * 1024 * 1024
 
-/** Bytes that a runner needs for itself. */
-const SPARE = 1_000_000_000
+/** Disk space that is left to the runner. */
+const RESERVED_DISK_BYTES = 1_000_000_000
 
-const READ_SIZE = 1024 * 1024
+const READ_BYTES = 1024 * 1024
 
-/** Where the bytes of one entry end. */
+/** Marks the end of an entry. */
 const END = Symbol('end')
 
-/** What lanes side by side share: room on the disk, news for who waits, and the failure that ends them all. */
+/** State that parallel lanes share: disk space, notifications, and the failure that ends them all. */
 export class Lanes {
   readonly all: Lane[] = []
   readonly #folder: string
-  #room: number
+  #free: number
   #failure: { reason: unknown } | null = null
   #waiting: (() => void)[] = []
 
-  private constructor(folder: string, room: number) {
+  private constructor(folder: string, free: number) {
     this.#folder = folder
-    this.#room = room
+    this.#free = free
   }
 
-  /** @param folder for what has to wait; `room`, in bytes, is by default what its disk can spare */
-  static async open(folder: string, room?: number): Promise<Lanes> {
+  /** @param folder for spilled data; `maxSpilled`, in bytes, is by default the free disk space minus a reserve */
+  static async open(folder: string, maxSpilled?: number): Promise<Lanes> {
     const { bavail, bsize } = await statfs(folder)
-    return new Lanes(folder, room ?? Math.max(0, bavail * bsize - SPARE))
+    return new Lanes(folder, maxSpilled ?? Math.max(0, bavail * bsize - RESERVED_DISK_BYTES))
   }
 
-  /** Another lane; `maySpill` says whether its bytes may go to the disk now. Otherwise whoever fills it waits. */
+  /** Adds a lane. While `maySpill` returns false, its bytes may not go to disk and its writer waits. */
   add(maySpill: (lane: Lane) => boolean): Lane {
     const lane = new Lane(this, maySpill)
     this.all.push(lane)
     return lane
   }
 
-  /** Ends all that waits, and all that will. The first reason counts. */
+  /** Ends all current and future waiting. The first reason counts. */
   fail(reason: unknown): void {
     this.#failure ??= { reason }
-    this.ring()
+    this.notify()
   }
 
-  /** @throws the reason of `fail` */
+  /** @throws the reason given to `fail` */
   check(): void {
     if (this.#failure) throw this.#failure.reason
   }
 
-  /** Something changed for those who wait. */
-  ring(): void {
+  /** Wakes everything that waits for `changed`. */
+  notify(): void {
     for (const wake of this.#waiting.splice(0)) wake()
   }
 
+  /** Resolves at the next `notify`. */
   changed(): Promise<void> {
     return new Promise((wake) => this.#waiting.push(wake))
   }
 
   /** Bytes that each lane may keep in memory. */
   get memory(): number {
-    return Math.max(LEAST_IN_MEMORY, IN_MEMORY / this.all.length)
+    return Math.max(MIN_LANE_MEMORY_BYTES, MAX_MEMORY_BYTES / this.all.length)
   }
 
-  /** Takes room on the disk, or says that there is none. */
-  take(bytes: number): boolean {
-    if (bytes > this.#room) return false
-    this.#room -= bytes
+  /** Reserves disk space; returns false if there is not enough. */
+  reserve(bytes: number): boolean {
+    if (bytes > this.#free) return false
+    this.#free -= bytes
     return true
   }
 
-  give(bytes: number): void {
-    this.#room += bytes
-    this.ring()
+  /** Gives disk space back. */
+  release(bytes: number): void {
+    this.#free += bytes
+    this.notify()
   }
 
-  /** A file without a name: whatever becomes of us, nothing stays. */
+  /** Opens a temporary file and unlinks it at once, so that it disappears even if the process is killed. */
   async file(): Promise<FileHandle> {
     const path = join(this.#folder, `pgclone-lane-${randomUUID()}`)
     const forget = notePending({ kind: 'file', path })
@@ -91,14 +93,14 @@ export class Lanes {
     return file
   }
 
-  /** Lets go of everything that still waits. */
+  /** Discards everything that is still buffered. */
   async close(): Promise<void> {
     this.fail(new Error('the lanes are closed'))
     await Promise.all(this.all.map((lane) => lane.close()))
   }
 }
 
-/** A queue of bytes, entry by entry, from one writer to one reader: in memory, then on the disk, then the writer waits. */
+/** A queue of bytes, entry by entry, from one writer to one reader: in memory, then on disk, then the writer waits. */
 export class Lane {
   readonly #lanes: Lanes
   readonly #maySpill: (lane: Lane) => boolean
@@ -112,16 +114,17 @@ export class Lane {
     this.#maySpill = maySpill
   }
 
-  /** Whether an entry is being read right now. */
+  /** Whether an entry is currently being read. */
   get reading(): boolean {
     return this.#reading
   }
 
-  /** Whether the reader waits for bytes. */
-  get hungry(): boolean {
+  /** Whether the reader is waiting for bytes. */
+  get readerWaits(): boolean {
     return this.#reading && this.#queue.length === 0
   }
 
+  /** Adds bytes of the current entry, and waits while there is no space for them. */
   async put(buffers: readonly Buffer[]): Promise<void> {
     const bytes = buffers.reduce((sum, buffer) => sum + buffer.length, 0)
     for (;;) {
@@ -129,25 +132,25 @@ export class Lane {
       if (this.#inMemory < this.#lanes.memory) {
         this.#queue.push(...buffers)
         this.#inMemory += bytes
-        return this.#lanes.ring()
+        return this.#lanes.notify()
       }
-      if (this.#maySpill(this) && this.#lanes.take(bytes)) return await this.#spill(buffers)
+      if (this.#maySpill(this) && this.#lanes.reserve(bytes)) return await this.#spill(buffers)
       await this.#lanes.changed()
     }
   }
 
-  /** The entry has no more bytes. */
+  /** Ends the current entry. */
   end(): void {
     const last = this.#queue.at(-1)
     if (last instanceof Spilled && !last.sealed) last.ends.push(last.length)
     else this.#queue.push(END)
-    this.#lanes.ring()
+    this.#lanes.notify()
   }
 
-  /** The bytes of the next entry, as they come. */
+  /** Returns the bytes of the next entry as they arrive. */
   async *entry(): AsyncGenerator<Buffer> {
     this.#reading = true
-    this.#lanes.ring()
+    this.#lanes.notify()
     try {
       for (;;) {
         const { value } = await this.#items.next()
@@ -166,16 +169,16 @@ export class Lane {
 
   async #spill(buffers: readonly Buffer[]): Promise<void> {
     let last = this.#queue.at(-1)
-    if (!(last instanceof Spilled) || last.sealed || last.length >= FILE_SIZE) {
+    if (!(last instanceof Spilled) || last.sealed || last.length >= MAX_FILE_BYTES) {
       last = new Spilled(await this.#lanes.file())
       this.#queue.push(last)
     }
     await last.append(buffers).catch((error: Error) => {
-      throw new Error(`Data that have to wait cannot be kept in RUNNER_TEMP: ${error.message}`, {
+      throw new Error(`Cannot buffer data in RUNNER_TEMP: ${error.message}`, {
         cause: error,
       })
     })
-    this.#lanes.ring()
+    this.#lanes.notify()
   }
 
   async *#flatten(): AsyncGenerator<Buffer | typeof END, never> {
@@ -185,20 +188,20 @@ export class Lane {
       if (item === undefined) {
         await this.#lanes.changed()
       } else if (item instanceof Spilled) {
-        yield* item.drain(() => this.#lanes.give(item.length))
+        yield* item.drain(() => this.#lanes.release(item.length))
       } else {
         if (item !== END) this.#inMemory -= item.length
-        this.#lanes.ring()
+        this.#lanes.notify()
         yield item
       }
     }
   }
 }
 
-/** Bytes of a lane in a file, with the places where entries end. */
+/** Bytes of a lane in a file, with the positions at which entries end. */
 class Spilled {
   length = 0
-  /** Nothing is added any more, because it is being read. */
+  /** It is being read, so nothing may be added. */
   sealed = false
   readonly ends: number[] = []
   readonly #file: FileHandle
@@ -216,13 +219,13 @@ class Spilled {
     await written
   }
 
-  /** @param onRead called as soon as the file is not needed any more */
+  /** Returns the content. `onRead` is called as soon as the file is no longer needed. */
   async *drain(onRead: () => void): AsyncGenerator<Buffer | typeof END> {
     this.sealed = true
     await this.#written
     try {
       let at = 0
-      for (const end of [...this.ends.filter((place) => place < this.length), this.length]) {
+      for (const end of [...this.ends.filter((position) => position < this.length), this.length]) {
         yield* this.#read(at, end)
         at = end
         if (end < this.length) yield END
@@ -237,9 +240,9 @@ class Spilled {
 
   async *#read(from: number, to: number): AsyncGenerator<Buffer> {
     for (let at = from; at < to; ) {
-      const buffer = Buffer.allocUnsafe(Math.min(READ_SIZE, to - at))
+      const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, to - at))
       const { bytesRead } = await this.#file.read(buffer, 0, buffer.length, at)
-      if (bytesRead === 0) throw new Error('A temporary file of ours is shorter than what was written')
+      if (bytesRead === 0) throw new Error('A temporary file in RUNNER_TEMP was truncated by another program')
       at += bytesRead
       yield buffer.subarray(0, bytesRead)
     }
@@ -251,7 +254,7 @@ class Spilled {
   }
 }
 
-/** A file may take less than it is given at once. */
+/** Writes everything, because one call of `write` may write less than it is given. */
 async function writeAll(file: FileHandle, bytes: Buffer, at: number): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
     const { bytesWritten } = await file.write(bytes, done, bytes.length - done, at + done)

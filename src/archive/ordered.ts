@@ -1,10 +1,10 @@
-/** Something at hand, or the promise of it. In an object, because an async generator awaits a bare promise. */
+/** A result or the promise of one. It is wrapped in an object, because an async generator awaits a bare promise. */
 export type Task<T> = { result: T | Promise<T> }
 
 /**
- * The results of `tasks` in their order, while up to `limit` promised ones are under way, and no more than four times
- * as many wait their turn. When it ends early, by
- * error or because the reader stops, it waits for the work under way, so that nothing outlives it.
+ * Returns the results of `tasks` in their order. Up to `limit` promises are pending at the same time, and at most four
+ * times as many results are queued. When it ends early, through an error or because the reader stops, it waits for the
+ * pending promises, so that no work outlives it.
  */
 export async function* ordered<T>(tasks: AsyncIterable<Task<T>>, limit: number): AsyncGenerator<T> {
   const queue: (T | Promise<T>)[] = []

@@ -8,32 +8,32 @@ import { readToc, SECTION, TocEntry, tocBytes } from './toc.ts'
 
 const UNCOMPRESSED = { compression: { method: 'none' }, jobs: 1 } as const
 
-/** Entries that say how the others are to be read; every reader needs them. */
+/** Entries that say how to read the others. Every archive needs them. */
 const SETTINGS = ['ENCODING', 'STDSTRINGS', 'SEARCHPATH']
 
 export type SplitOptions = {
-  /** At most so many archives. */
-  ways: number
-  /** About how many bytes of data a table has. */
+  /** Maximum number of archives. */
+  jobs: number
+  /** Estimates the bytes of a table's data. */
   bytesOf: (table: { schema: string; name: string }) => number
-  /** For data that have to wait for their turn, when memory is full. */
+  /** Buffers data that arrives before its turn, when memory is full. */
   folder: string
 }
 
-/** Less than this is restored before a further reader has begun. */
-const WORTH_A_WAY = 8 * 1024 * 1024
+/** A smaller share would be restored before another reader has started. */
+const MIN_SHARE_BYTES = 8 * 1024 * 1024
 
-/** An archive of some tables' data alone, as it comes. */
-export type Way = { stream: () => AsyncGenerator<Buffer>; entries: number }
+/** An archive that contains only the data of some tables. */
+export type DataArchive = { stream: () => AsyncGenerator<Buffer>; entries: number }
 
-/** An uncompressed archive that becomes several while it flows: its data shared among readers that work side by side. */
+/** Splits an uncompressed archive into several while it arrives, so that parallel readers share its data. */
 export class SplitArchive {
   readonly #input: ByteSource
   readonly #header: Header
-  /** The table of contents, with the schema before all data. */
+  /** The table of contents, with the schema before the data. */
   readonly entries: readonly TocEntry[]
   readonly #lanes: Lanes
-  readonly ways: readonly Way[]
+  readonly shares: readonly DataArchive[]
   readonly #laneOf = new Map<number, Lane>()
 
   private constructor(
@@ -47,7 +47,7 @@ export class SplitArchive {
     this.#header = header
     this.entries = schemaFirst(entries)
     this.#lanes = lanes
-    this.ways = share(entries, options).map((own) => this.#way(own))
+    this.shares = shareData(entries, options).map((own) => this.#dataArchive(own))
   }
 
   /** Reads the table of contents. @throws ArchiveError */
@@ -63,7 +63,7 @@ export class SplitArchive {
     return this.#archiveOf(this.entries)
   }
 
-  /** Shares all data out, as their readers take them. */
+  /** Distributes the data to the readers of the shares, until all of it has been read. */
   async distribute(): Promise<void> {
     const ids = new Map(this.entries.map(({ dumpId }) => [dumpId, dumpId]))
     const reader = new BlockReader(this.#input, this.#header, this.entries, new Tally(false), UNCOMPRESSED)
@@ -83,7 +83,7 @@ export class SplitArchive {
     }
   }
 
-  /** Ends all that still waits, for that reason. */
+  /** Ends everything that still waits, with this reason. */
   async close(reason: unknown): Promise<void> {
     this.#lanes.fail(reason)
     await this.#lanes.close()
@@ -93,9 +93,9 @@ export class SplitArchive {
     return Buffer.concat([headerBytes(this.#header), tocBytes(this.#header, entries)])
   }
 
-  #way(own: readonly TocEntry[]): Way {
-    // Whose reader is slower than the data come waits, unless that keeps another reader from its own.
-    const lane = this.#lanes.add(() => this.#lanes.all.some((other) => other !== lane && other.hungry))
+  #dataArchive(own: readonly TocEntry[]): DataArchive {
+    // The archive waits for a slow reader, unless another reader is waiting for its own data.
+    const lane = this.#lanes.add(() => this.#lanes.all.some((other) => other !== lane && other.readerWaits))
     for (const { dumpId } of own) this.#laneOf.set(dumpId, lane)
     const settings = this.entries.filter(({ desc }) => SETTINGS.includes(desc))
     const head = this.#archiveOf([...settings, ...own])
@@ -109,10 +109,10 @@ async function* stream(lane: Lane, head: Buffer, entries: number): AsyncGenerato
 }
 
 /**
- * Entries of no section are of that of the entry before them (_tocEntryRequired in pg_backup_archiver.c).
+ * Moves the entries of the data section that have no data into the schema: the values of sequences, and the metadata of
+ * large objects (in the data section from PostgreSQL 17 on, `dumpLO` in pg_dump.c).
  *
- * What the section of data has beside data becomes part of the schema: the values of sequences, which need no data, and
- * what large objects are before they have any (from PostgreSQL 17 on, `dumpLO` in pg_dump.c).
+ * An entry without a section belongs to that of the previous entry (_tocEntryRequired in pg_backup_archiver.c).
  */
 function schemaFirst(entries: readonly TocEntry[]): TocEntry[] {
   let section: number = SECTION.none
@@ -124,12 +124,12 @@ function schemaFirst(entries: readonly TocEntry[]): TocEntry[] {
   })
 }
 
-/** The entries with data in shares of about the same size, each in the order of the archive. */
-function share(entries: readonly TocEntry[], { ways, bytesOf }: SplitOptions): TocEntry[][] {
+/** Shares the entries with data evenly, each share in the order of the archive. */
+function shareData(entries: readonly TocEntry[], { jobs, bytesOf }: SplitOptions): TocEntry[][] {
   const data = entries.filter(({ hasData }) => hasData)
   const sizes = new Map(data.map((entry) => [entry, bytesOf(nameOf(entry))]))
   const total = [...sizes.values()].reduce((sum, size) => sum + size, 0)
-  const count = Math.max(1, Math.min(ways, Math.ceil(total / WORTH_A_WAY)))
+  const count = Math.max(1, Math.min(jobs, Math.ceil(total / MIN_SHARE_BYTES)))
   return shareEvenly(data, (entry) => sizes.get(entry)!, count).map(({ items }) => {
     const own = new Set(items)
     return data.filter((entry) => own.has(entry))

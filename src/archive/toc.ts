@@ -5,13 +5,13 @@ import type { Header } from './header.ts'
 const DATA_OFFSET_UNKNOWN = 1 // K_OFFSET_POS_NOT_SET in pg_backup_archiver.h
 const NO_DATA = 3 // K_OFFSET_NO_DATA
 
-/** Sections, which pg_dump writes one after the other (teSection in pg_backup.h). */
+/** The sections of a dump, in their order (teSection in pg_backup.h). */
 export const SECTION = { none: 1, preData: 2, data: 3, postData: 4 } as const
 
-/** Longest table of contents believed, in bytes: a million entries, with room. We keep all of it in memory. */
-const MAX_TOC = 2 ** 30
+/** A longer table of contents is taken for corruption: enough for over a million entries. All of it is kept in memory. */
+const MAX_TOC_BYTES = 2 ** 30
 
-/** The fields of an entry in their order (WriteToc in pg_backup_archiver.c), with the minor version that brought them. */
+/** The fields of an entry in their order (WriteToc in pg_backup_archiver.c), each with the minor version that introduced it. */
 const FIELDS = [
   ['dumpId', 'int', 0],
   ['hadDumper', 'int', 0],
@@ -48,7 +48,7 @@ export class TocEntry {
   get dumpId(): number {
     return this.fields.dumpId
   }
-  /** OID of the object in the database that was dumped; a table's data have that of the table. */
+  /** OID of the object in the database that was dumped; the data of a table has the OID of the table. */
   get oid(): string {
     return text(this.fields.oid)
   }
@@ -60,29 +60,29 @@ export class TocEntry {
   get tag(): string {
     return text(this.fields.tag)
   }
-  /** Schema of the object, '' when it has none. */
+  /** Schema of the object, or `''`. */
   get namespace(): string {
     return text(this.fields.namespace)
   }
   get owner(): string {
     return text(this.fields.owner)
   }
-  /** The SQL that makes the object. */
+  /** The SQL that creates the object. */
   get definition(): string {
     return text(this.fields.defn)
   }
-  /** IDs of the entries that this one needs. Some may not be in the archive: pg_dump lists objects that it did not dump. */
+  /** IDs of the entries on which this one depends. Some may be missing, because pg_dump also lists objects that it did not dump. */
   get dependencies(): number[] {
     return this.fields.dependencies.map((id) => Number(text(id)))
   }
-  /** The same entry with other SQL. Its bytes are those of latin1, so that text in any encoding survives a replacement. */
+  /** Returns the entry with changed SQL. `change` gets the bytes as latin1, so that text in any encoding survives a replacement. */
   redefine(change: (definition: string) => string): TocEntry {
     return new TocEntry({
       ...this.fields,
       defn: Buffer.from(change(this.fields.defn?.toString('latin1') ?? ''), 'latin1'),
     })
   }
-  /** Whether the data are text COPY; otherwise they are INSERT statements or a large object. */
+  /** Whether the data is COPY text; otherwise it is INSERT statements or a large object. */
   get isCopy(): boolean {
     return (this.fields.copyStmt?.length ?? 0) > 0
   }
@@ -92,15 +92,15 @@ export class TocEntry {
   }
 }
 
-/** Text of a string of the archive; bytes that are not UTF-8 become replacement characters. */
+/** Decodes a string of the archive; bytes that are not UTF-8 become replacement characters. */
 export function text(bytes: Bytes): string {
   return bytes?.toString() ?? ''
 }
 
 /**
- * The entries of the table of contents, which follows the header.
+ * Reads the table of contents, which follows the header.
  *
- * @throws ArchiveError when it is cut, or no table of contents
+ * @throws ArchiveError if it is truncated or malformed
  */
 export async function readToc(input: ByteSource, header: Header): Promise<TocEntry[]> {
   const start = input.offset
@@ -111,8 +111,8 @@ export async function readToc(input: ByteSource, header: Header): Promise<TocEnt
   for (let n = 1; n <= count; n++) {
     const at = input.offset
     const entry = await readEntry(input, header, `entry ${n} of ${count} in the table of contents`)
-    if (input.offset - start > MAX_TOC)
-      throw new ArchiveError('the table of contents has an absurd length', at)
+    if (input.offset - start > MAX_TOC_BYTES)
+      throw new ArchiveError('the table of contents has an impossible length', at)
     if (seen.has(entry.dumpId)) throw new ArchiveError(`entry ${n} repeats the ID ${entry.dumpId}`, at)
     seen.add(entry.dumpId)
     entries.push(entry)
@@ -149,8 +149,8 @@ function entryProblem({ dumpId, fields }: TocEntry): string | undefined {
 }
 
 /**
- * A table of contents for the version of `header`. Data offsets are left unknown: they belonged to the file it was
- * read from, and pg_restore searches what it is not told.
+ * Returns a table of contents in the version of `header`. Data offsets are left unknown: they belonged to the file that was
+ * read, and pg_restore searches for data whose offset is unknown.
  */
 export function tocBytes(header: Header, entries: readonly TocEntry[]): Buffer {
   return Buffer.concat([intBytes(entries.length), ...entries.flatMap((entry) => entryParts(header, entry))])

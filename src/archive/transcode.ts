@@ -2,19 +2,19 @@ import { ArchiveError } from './archive-error.ts'
 import { type ArchiveReport, opaqueReport, reportOf, Tally } from './archive-report.ts'
 import { BlockReader } from './blocks.ts'
 import { ByteSource } from './byte-source.ts'
+import { downgradeToc } from './downgrade-toc.ts'
 import { algorithmOf, type Compression } from './encode.ts'
 import { ALGORITHM_BYTE, type Header, headerBytes, NEWEST_MINOR, peekVersion, readHeader } from './header.ts'
-import { lowerToc } from './lower.ts'
 import { ordered } from './ordered.ts'
 import { readToc, type TocEntry, tocBytes } from './toc.ts'
 
-/** The reader to come has no limit that we know of. */
+/** The reader accepts any version. */
 export const ANY_MINOR = Number.POSITIVE_INFINITY
 
-/** Chooses among the entries of an archive. What it throws ends the transfer before a byte was written. */
+/** Chooses among the entries of an archive. An error ends the transfer before a byte is written. */
 export type Select = (entries: readonly TocEntry[]) => Promise<readonly TocEntry[]>
 
-/** `maxMinor` is the newest version 1.x that may be written; entries that `select` leaves out go with their data. */
+/** `maxMinor` is the newest version 1.x that may be written. Entries that `select` leaves out are dropped with their data. */
 export type TranscodeOptions = {
   compression: Compression
   jobs: number
@@ -22,7 +22,7 @@ export type TranscodeOptions = {
   select: Select
 }
 
-/** Reads one archive and writes it again: compressed otherwise, filtered, for an older reader; and counts it. */
+/** Rewrites an archive: recompressed, filtered and for an older reader; counts its rows and bytes on the way. */
 export class Transcoder {
   readonly tally = new Tally()
   private readonly options: TranscodeOptions
@@ -61,7 +61,7 @@ export class Transcoder {
     const read = await readHeader(input)
     const entries = await readToc(input, read)
     const header = writtenHeader(read, this.options)
-    const kept = lowerToc(await this.options.select(entries), read, header)
+    const kept = downgradeToc(await this.options.select(entries), read, header)
     yield headerBytes(header)
     yield tocBytes(header, kept)
     const reader = new BlockReader(input, read, entries, this.tally, this.options)
@@ -71,7 +71,7 @@ export class Transcoder {
   }
 }
 
-/** The header to write. Data compressed with lz4 stay so: Node cannot read them. */
+/** Returns the header to write. Data compressed with lz4 stays compressed, because Node cannot read it. */
 export function writtenHeader(
   read: Header,
   { compression, maxMinor }: Pick<TranscodeOptions, 'compression' | 'maxMinor'>,
@@ -83,7 +83,7 @@ export function writtenHeader(
   const minor = Math.min(Math.max(read.minor, since), maxMinor)
   if (minor < since) {
     throw new ArchiveError(
-      `the archive is compressed with ${algorithm}, which readers of 1.${maxMinor} do not know`,
+      `the archive is compressed with ${algorithm}, which readers of version 1.${maxMinor} do not support`,
       0,
     )
   }

@@ -2,8 +2,8 @@ const MAGIC = 0xfd2fb528
 const RAW_BLOCK_TYPES = 3 // raw, run-length, compressed; 3 is reserved
 
 /**
- * Content size of a buffer that is exactly one zstd frame of declared size (RFC 8878, section 3.1.1), else null. Only
- * the headers are looked at.
+ * Returns the content size of a buffer that is exactly one zstd frame of declared size (RFC 8878, section 3.1.1), else
+ * null. Only the headers are read.
  */
 export function wholeFrameSize(bytes: Buffer): number | null {
   if (bytes.length < 9 || bytes.readUInt32LE(0) !== MAGIC) return null
@@ -20,7 +20,7 @@ export function wholeFrameSize(bytes: Buffer): number | null {
   return bytes.readUIntLE(sizeAt, sizeBytes) + (sizeBytes === 2 ? 256 : 0)
 }
 
-/** Where the last of the blocks that begin at `start` ends, null when they do not end within `bytes`. */
+/** Returns the end of the last of the blocks that begin at `start`, or null if they do not end within `bytes`. */
 function blocksEnd(bytes: Buffer, start: number): number | null {
   for (let at = start; at + 3 <= bytes.length; ) {
     const header = bytes.readUIntLE(at, 3)

@@ -88,7 +88,7 @@ export function databaseSink(
       ? startRestore(client.pgRestore, inputs, env)
       : startSplitRestore(
           { pgRestore: client.pgRestore, inputs, env },
-          { ways: jobs, bytesOf, folder: tempDirectory },
+          { jobs, bytesOf, folder: tempDirectory },
         )
 }
 

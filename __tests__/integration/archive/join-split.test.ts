@@ -36,13 +36,13 @@ function dumps(client: Client) {
   return [without, ...parts].map((args) => start(client, args))
 }
 
-const options = (compression: Compression, room?: number) => ({
+const options = (compression: Compression, maxBuffered?: number) => ({
   compression,
   jobs: 2,
   bytesOf: () => 1000,
   shared: new Set<string>(),
   folder,
-  ...(room === undefined ? {} : { room }),
+  ...(maxBuffered === undefined ? {} : { maxBuffered }),
 })
 
 for (const client of clients) {
@@ -79,27 +79,29 @@ for (const client of clients) {
     const whole = await fingerprint('hostile')
     const sizes: Record<string, number> = { narrow: 40e6, wide: 30e6, 'Weird "Table"': 20e6 }
     const bytesOf = ({ name }: { name: string }) => sizes[name] ?? 1e6
-    const archive = await SplitArchive.open(start(client, []), { ways: 3, bytesOf, folder })
-    assert.equal(archive.ways.length, 3)
-    assert.ok(archive.ways.every(({ entries }) => entries > 0))
-    const [schema, ...ways] = ['schema', '0', '1', '2'].map((name) =>
+    const archive = await SplitArchive.open(start(client, []), { jobs: 3, bytesOf, folder })
+    assert.equal(archive.shares.length, 3)
+    assert.ok(archive.shares.every(({ entries }) => entries > 0))
+    const [schema, ...shares] = ['schema', '0', '1', '2'].map((name) =>
       join(folder, `split-${client.major}-${name}`),
     )
     writeFileSync(schema!, archive.schema)
-    const read = archive.ways.map((way, index) => pipeline(way.stream(), createWriteStream(ways[index]!)))
+    const read = archive.shares.map((share, index) =>
+      pipeline(share.stream(), createWriteStream(shares[index]!)),
+    )
     await Promise.all([archive.distribute(), ...read])
     await archive.close(new Error('done'))
 
     const database = await freshDatabase()
     const into = (...args: string[]) => restore(client, env(database), ['-d', database, ...args])
     await into('--section=pre-data', schema!)
-    for (const way of ways) await restore(client, env(database), ['-d', database], way)
+    for (const share of shares) await restore(client, env(database), ['-d', database], share)
     await into('--section=post-data', '-j', '2', schema!)
     assert.deepEqual(await fingerprint(database), whole)
   })
 }
 
-test('without room on the disk, dumps wait for their turn', { skip }, async () => {
+test('without disk space, dumps wait for their turn', { skip }, async () => {
   const archive = await JoinedArchive.open(dumps(clients.at(-1)!), options({ method: 'none' }, 0))
   const whole = await buffer(archive.output())
   assert.ok(whole.length > archive.report.rawBytes)
@@ -162,12 +164,12 @@ test('what the section of data has beside data is restored before any reader beg
   const bytes = build({ minor: 16, entries: [orders(3), data(5, 'items'), ...largeObjects] })
   const archive = await SplitArchive.open(
     split(bytes, () => 40),
-    { ways: 2, bytesOf: () => 64e6, folder },
+    { jobs: 2, bytesOf: () => 64e6, folder },
   )
   const sections = new Map<string, number>()
   const again = await SplitArchive.open(
     split(archive.schema, () => 1000),
-    { ways: 1, bytesOf: () => 0, folder },
+    { jobs: 1, bytesOf: () => 0, folder },
   )
   for (const { desc, fields } of again.entries) sections.set(desc, fields.section)
   assert.deepEqual(Object.fromEntries(sections), {
@@ -177,7 +179,7 @@ test('what the section of data has beside data is restored before any reader beg
 
 test('two dumps with the data of one table are refused', async () => {
   const same = { entries: [data(3, 'orders')] }
-  await assert.rejects(open([{ entries: [orders(3)] }, same, same]), /two dumps hold the data of orders/)
+  await assert.rejects(open([{ entries: [orders(3)] }, same, same]), /two dumps contain the data of orders/)
 })
 
 test('data that no dump has are noticed before the first byte', async () => {
@@ -187,7 +189,7 @@ test('data that no dump has are noticed before the first byte', async () => {
   const shared = new Set(['16003', '16004'])
   await assert.rejects(
     JoinedArchive.open(streams, { ...options({ method: 'none' }), shared }),
-    /no dump holds the data of public.orders/,
+    /no dump contains the data of public.orders/,
   )
 })
 
@@ -208,10 +210,10 @@ test('an archive that is cut ends all of its readers', async () => {
   const entries = ['a', 'b', 'c'].map((tag, index) => data(index + 3, tag))
   const bytes = build({ entries })
   const stream = split(bytes.subarray(0, -3), () => 40)
-  const archive = await SplitArchive.open(stream, { ways: 2, bytesOf: () => 64e6, folder })
+  const archive = await SplitArchive.open(stream, { jobs: 2, bytesOf: () => 64e6, folder })
   const outcomes = await Promise.allSettled([
     archive.distribute(),
-    ...archive.ways.map((way) => buffer(way.stream())),
+    ...archive.shares.map((share) => buffer(share.stream())),
   ])
   assert.match(
     String((outcomes[0] as PromiseRejectedResult).reason),
@@ -226,9 +228,9 @@ test('readers that are slow wait, and use the disk only for the sake of another'
   const bytes = build({ entries: [entry(3, 'first'), entry(4, 'second')] })
   const archive = await SplitArchive.open(
     split(bytes, () => 65_536),
-    { ways: 2, bytesOf: () => 30e6, folder },
+    { jobs: 2, bytesOf: () => 30e6, folder },
   )
-  const [first, second] = archive.ways
+  const [first, second] = archive.shares
   const slow = first!.stream()
   await slow.next()
   const distributed = archive.distribute()

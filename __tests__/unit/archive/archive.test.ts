@@ -176,7 +176,7 @@ test('what is no archive is refused in so many words', async () => {
   const bytes = build(shop())
   const altered = (at: number, value: number) => bytes.map((byte, n) => (n === at ? value : byte)) as Buffer
   const cases: [Uint8Array, RegExp][] = [
-    [Buffer.alloc(0), /ends inside its magic \(at byte 0 /],
+    [Buffer.alloc(0), /ends inside its magic number \(at byte 0 /],
     [Buffer.from('--\n-- PostgreSQL database dump'), /does not begin with "PGDMP"/],
     [altered(6, 11), /archive version 1\.11 is older than 1\.12 \(at byte 5 /],
     [altered(8, 8), /integers of 8 bytes .*at byte 8 /],
@@ -184,7 +184,7 @@ test('what is no archive is refused in so many words', async () => {
     [altered(10, 3), /archive format 3 is not the custom format \(at byte 10 /],
     [altered(11, 2), /compression level has the impossible sign byte 2 \(at byte 11 /],
     [Buffer.concat([bytes, Buffer.from('x')]), /ends inside what follows the data/],
-    [Buffer.concat([bytes, int(99)]), /something follows the data of the last entry/],
+    [Buffer.concat([bytes, int(99)]), /there are bytes after the data of the last entry/],
   ]
   for (const [input, message] of cases) {
     await assert.rejects(pass(encoder({ method: 'none' }), Buffer.from(input)), (error: Error) => {

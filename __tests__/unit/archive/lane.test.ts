@@ -59,7 +59,7 @@ async function fill(lane: ReturnType<Lanes['add']>, most: number): Promise<numbe
   return most
 }
 
-test('who may not use the disk waits when memory is full, and goes on when there is room again', async () => {
+test('a writer that may not use the disk waits while memory is full', async () => {
   await using folder = tempFolder('lanes')
   const lanes = await Lanes.open(folder.path)
   const lane = lanes.add(never)
@@ -72,7 +72,7 @@ test('who may not use the disk waits when memory is full, and goes on when there
   await lanes.close()
 })
 
-test('room on the disk is given back when it was read', async () => {
+test('disk space is released when the data was read', async () => {
   await using folder = tempFolder('lanes')
   const lanes = await Lanes.open(folder.path, 4 * MIB)
   const lane = lanes.add(always)
@@ -80,7 +80,7 @@ test('room on the disk is given back when it was read', async () => {
   lane.end()
   const read = buffer(lane.entry())
   assert.equal((await read).length, 20 * MIB)
-  assert.ok(lanes.take(3 * MIB), 'only the one that waited may be there still')
+  assert.ok(lanes.reserve(3 * MIB), 'only the one that waited may be there still')
   await lanes.close()
 })
 
@@ -107,13 +107,13 @@ test('a lane is hungry when its reader waits, and not before it reads', async ()
   await using folder = tempFolder('lanes')
   const lanes = await Lanes.open(folder.path)
   const lane = lanes.add(never)
-  assert.equal(lane.hungry, false)
+  assert.equal(lane.readerWaits, false)
   const read = buffer(lane.entry())
   await setImmediate()
-  assert.equal(lane.hungry, true)
+  assert.equal(lane.readerWaits, true)
   await lane.put([Buffer.from('x')])
   lane.end()
   assert.equal((await read).toString(), 'x')
-  assert.equal(lane.hungry, false)
+  assert.equal(lane.readerWaits, false)
   await lanes.close()
 })

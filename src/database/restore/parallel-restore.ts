@@ -1,7 +1,7 @@
 import { mkdtemp, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
-import { SplitArchive, type SplitOptions, type Way } from '../../archive/archive.ts'
+import { type DataArchive, SplitArchive, type SplitOptions } from '../../archive/archive.ts'
 import { notePending } from '../../leftovers.ts'
 import { endChild } from '../../process/child.ts'
 import { removeTree } from '../../process/remove-tree.ts'
@@ -16,15 +16,15 @@ import {
   untilClosed,
 } from './pg-restore.ts'
 
-type Judged = ReturnType<typeof startJudged>
+type Running = ReturnType<typeof startJudged>
 
-/** How to run a `pg_restore`. */
+/** How to run `pg_restore`. */
 export type Restorer = { pgRestore: string; inputs: RestoreInputs; env: Record<string, string> }
 
 /**
- * A database that is restored while the archive arrives, as the sink of a transfer: the schema by one `pg_restore`, then
- * the data by several, which share the tables; then, when everything was checked and the sink is committed, indexes and
- * constraints by `pg_restore --jobs`, which needs no data for them.
+ * Restores a database while the archive arrives, as the sink of a transfer: one `pg_restore` restores the schema, then
+ * several share the tables and restore the data. When the sink is committed, after all checks, `pg_restore --jobs` makes
+ * indexes and constraints, for which it does not need the data in the archive.
  */
 export function startSplitRestore(restorer: Restorer, options: SplitOptions): Sink {
   const work = new SplitRestore(restorer, options)
@@ -55,17 +55,17 @@ class SplitRestore {
   readonly #restorer: Restorer
   readonly #options: SplitOptions
   readonly #stopped = new AbortController()
-  readonly #running = new Set<Judged>()
+  readonly #running = new Set<Running>()
   #archive: SplitArchive | null = null
   #place: { schema: string; remove: () => Promise<void> } | null = null
 
   constructor(restorer: Restorer, options: SplitOptions) {
     this.#restorer = restorer
     this.#options = options
-    this.stream.on('error', () => undefined) // why nobody reads it any more is told by who read it
+    this.stream.on('error', () => undefined) // the reader reports why it stopped
   }
 
-  /** Everything that can be done while the archive arrives. When it fails, the rest of the archive is thrown away. */
+  /** Restores what can be restored while the archive arrives. If it fails, the rest of the archive is discarded. */
   async load(): Promise<void> {
     try {
       await this.#load()
@@ -80,16 +80,16 @@ class SplitRestore {
     this.#archive = await SplitArchive.open(this.stream, this.#options)
     this.#place = await keepSchema(this.#options.folder, this.#archive.schema)
     await this.#restore(['--section=pre-data', this.#place.schema])
-    const { ways } = this.#archive
-    log.info(`Restoring the data with ${formatQuantity(ways.length, 'job')}`)
-    await Promise.all([this.#archive.distribute(), ...ways.map((way) => this.#feed(way))])
+    const { shares } = this.#archive
+    log.info(`Restoring the data with ${formatQuantity(shares.length, 'job')}`)
+    await Promise.all([this.#archive.distribute(), ...shares.map((share) => this.#feed(share))])
   }
 
-  /** What needs the data to be there. */
+  /** Restores what requires the data to be in the database. */
   async finish(): Promise<void> {
-    const { ways } = this.#options
-    log.info(`Restoring indexes and constraints with ${formatQuantity(ways, 'job')}`)
-    await this.#restore(['--section=post-data', `--jobs=${ways}`, this.#place!.schema])
+    const { jobs } = this.#options
+    log.info(`Restoring indexes and constraints with ${formatQuantity(jobs, 'job')}`)
+    await this.#restore(['--section=post-data', `--jobs=${jobs}`, this.#place!.schema])
   }
 
   async stop(): Promise<void> {
@@ -110,15 +110,15 @@ class SplitRestore {
     if (reason) throw reason
   }
 
-  /** One way of the data into a `pg_restore` of its own, to its end. */
-  async #feed(way: Way): Promise<void> {
+  /** Feeds a share of the data into a separate `pg_restore` and waits for its end. */
+  async #feed(share: DataArchive): Promise<void> {
     const { child, ended } = this.#start([], 'stream')
     const stdin = untilClosed(child.stdin)
-    const fed = pour(way.stream(), stdin, this.#stopped.signal).then(() => stdin.end())
+    const fed = pour(share.stream(), stdin, this.#stopped.signal).then(() => stdin.end())
     await Promise.all([fed, ended.then((reason) => (reason ? Promise.reject(reason) : undefined))])
   }
 
-  #start(args: readonly string[], stdin: 'stream' | 'none'): Judged {
+  #start(args: readonly string[], stdin: 'stream' | 'none'): Running {
     this.#stopped.signal.throwIfAborted()
     const { pgRestore, inputs, env } = this.#restorer
     const all = [...restoreArguments(inputs), INTO_PGDATABASE, ...args]
@@ -129,7 +129,7 @@ class SplitRestore {
   }
 }
 
-/** The schema alone, in a file: several jobs seek in it. */
+/** Writes the schema into a file, because several jobs seek in it. */
 async function keepSchema(
   folder: string,
   schema: Buffer,

@@ -1,41 +1,45 @@
 import type { Header } from './header.ts'
 import { SECTION, TocEntry, text } from './toc.ts'
 
-/** Version 1.16 (PostgreSQL 17) brought large objects by the group, and the kind of relation. */
-const GROUPS = 16
+/** Version 1.16 (PostgreSQL 17) introduced groups of large objects, and the kind of relation. */
+const GROUPS_MINOR = 16
 const PARTITIONED_TABLE = 'p'.charCodeAt(0) // RELKIND_PARTITIONED_TABLE in pg_class.h
 
 /**
- * The entries of an archive that was read as `read` for a reader of `written`, in the words it knows:
+ * Converts the entries of an archive with the header `read` for readers of the header `written`:
  *
- * - A group of large objects (BLOB METADATA, a list of OIDs) becomes one BLOB entry an object, as pg_dump 16 and
- *   earlier wrote them, and its ACL becomes one a piece (IssueCommandPerBlob, IssueACLPerBlob in
- *   pg_backup_archiver.c). The first keeps the ID of the group, so that what depends on it still does.
- * - Statistics are left out: they call functions of PostgreSQL 18, and ANALYZE makes them anew.
- * - A partitioned table loses its access method: without the kind, it would be taken for one that must be set.
+ * - A group of large objects (BLOB METADATA, a list of OIDs) becomes one BLOB entry per object, as pg_dump 16 and
+ *   earlier wrote them, and its ACL becomes one ACL per object (IssueCommandPerBlob, IssueACLPerBlob in
+ *   pg_backup_archiver.c). The first keeps the ID of the group, so that dependencies on it remain valid.
+ * - Statistics are left out: they call functions of PostgreSQL 18, and ANALYZE recreates them.
+ * - A partitioned table loses its access method: without the kind of relation, readers would try to set it.
  */
-export function lowerToc(entries: readonly TocEntry[], read: Header, written: Header): readonly TocEntry[] {
-  if (read.minor < GROUPS || written.minor >= GROUPS) return entries
+export function downgradeToc(
+  entries: readonly TocEntry[],
+  read: Header,
+  written: Header,
+): readonly TocEntry[] {
+  if (read.minor < GROUPS_MINOR || written.minor >= GROUPS_MINOR) return entries
   let lastId = entries.reduce((id, entry) => Math.max(id, entry.dumpId), 0)
   const groups = new Map<string, string[]>()
-  const lowered: TocEntry[] = []
+  const downgraded: TocEntry[] = []
   for (const entry of entries) {
     const { desc, fields } = entry
     if (desc === 'STATISTICS DATA') continue
     if (desc === 'BLOB METADATA') {
       const oids = entry.definition.trim().split('\n')
       groups.set(String(entry.dumpId), oids)
-      lowered.push(...oids.map((oid, n) => largeObject(entry, oid, n === 0 ? entry.dumpId : ++lastId)))
+      downgraded.push(...oids.map((oid, n) => largeObject(entry, oid, n === 0 ? entry.dumpId : ++lastId)))
     } else if (desc === 'ACL' && entry.tag.startsWith('LARGE OBJECTS ')) {
       const oids = groups.get(text(fields.dependencies[0] ?? null)) ?? []
-      lowered.push(...oids.map((oid, n) => largeObjectAcl(entry, oid, n === 0 ? entry.dumpId : ++lastId)))
+      downgraded.push(...oids.map((oid, n) => largeObjectAcl(entry, oid, n === 0 ? entry.dumpId : ++lastId)))
     } else if (fields.relkind === PARTITIONED_TABLE) {
-      lowered.push(new TocEntry({ ...fields, tableam: null }))
+      downgraded.push(new TocEntry({ ...fields, tableam: null }))
     } else {
-      lowered.push(entry)
+      downgraded.push(entry)
     }
   }
-  return lowered
+  return downgraded
 }
 
 function largeObject({ fields }: TocEntry, oid: string, dumpId: number): TocEntry {
@@ -51,7 +55,7 @@ function largeObject({ fields }: TocEntry, oid: string, dumpId: number): TocEntr
   })
 }
 
-/** The text is ASCII around role names; latin1 keeps their bytes whatever their encoding. */
+/** The text is ASCII except for role names; latin1 preserves their bytes in every encoding. */
 function largeObjectAcl({ fields }: TocEntry, oid: string, dumpId: number): TocEntry {
   const commands = fields.defn?.toString('latin1') ?? ''
   return new TocEntry({
