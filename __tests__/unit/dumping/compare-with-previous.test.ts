@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Contents, describeShrinkage, incomparable } from '../../../src/dumping/compare-with-previous.ts'
+import { keyOf, manifestOf } from '../../../lab/sample-dumps.ts'
+import {
+  type Contents,
+  compareWithPrevious,
+  describeShrinkage,
+  incomparable,
+} from '../../../src/dumping/compare-with-previous.ts'
 
 /** A dump by its tables: name → rows and bytes. */
 function contents(tables: Record<string, [number | null, number]>, more: Partial<Contents> = {}): Contents {
@@ -69,4 +75,15 @@ test('dumps with other filters, and dumps of which one was not counted, are not 
   assert.equal(incomparable(before, contents({}, { compression: 'gzip' })), null)
   assert.match(incomparable(before, contents({}, { filters: { schemaOnly: true } }))!, /other filters/)
   assert.match(incomparable(before, contents({}, { compression: 'pg_dump' }))!, /counted/)
+})
+
+test('the summary gets the previous dump only if the two can be compared', () => {
+  const key = (day: number) => keyOf('shop/app/none', day)
+  const [previous, now] = [manifestOf(key(1), 1000), manifestOf(key(2), 1000)]
+  const inputs = { maxShrink: 0.5, failOnShrink: true }
+  assert.equal(compareWithPrevious(inputs, previous, now), previous)
+  const filtered = { ...previous, filters: { schemaOnly: true } }
+  assert.equal(compareWithPrevious(inputs, filtered, now), null)
+  assert.equal(compareWithPrevious(inputs, { ...previous, compression: 'pg_dump' }, now), null)
+  assert.equal(compareWithPrevious(inputs, null, now), null)
 })

@@ -30,20 +30,12 @@ test('a dump is compared with the one before it, table by table', () => {
   )
 })
 
-test('dumps that cannot be compared are not, and other stores have no page to link to', () => {
-  const filtered = day(1, { filters: { 'schema-only': true } })
-  for (const previous of [null, filtered]) {
-    const text = String(
-      dumpSummary(day(2), {
-        source: 'db',
-        place: { ...place, onAws: false },
-        previous,
-        attempts: 2,
-      }),
-    )
-    assert.doesNotMatch(text, /Since the last dump|Change|console/)
-    assert.ok(text.includes(`| **To** | \`${place.uri}\` |`))
-  }
+test('without a previous dump nothing is compared, and other stores have no page to link to', () => {
+  const text = String(
+    dumpSummary(day(2), { source: 'db', place: { ...place, onAws: false }, previous: null, attempts: 2 }),
+  )
+  assert.doesNotMatch(text, /Since the last dump|Change|console/)
+  assert.ok(text.includes(`| **To** | \`${place.uri}\` |`))
 })
 
 const evidence: Evidence = {
