@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { after } from 'node:test'
 import { type Postgres, type PostgresOptions, quoteIdentifier, startPostgres } from '../postgres/postgres.ts'
 import type { Session } from '../postgres/session.ts'
 import { type ActionOptions, type ActionRun, type StartedAction, startAction } from '../runner/action.ts'
@@ -50,6 +51,14 @@ export async function startLifecycleBench(options: PostgresOptions = {}): Promis
     state: (database) => postgres.psql(database, 'select state from state'),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   }
+}
+
+/** A bench for the tests of one file, with a database `source` whose state is `dumped`, and the key of its dump. */
+export async function useDumpedSource(): Promise<{ bench: LifecycleBench; key: string }> {
+  const bench = await startLifecycleBench()
+  after(() => bench[Symbol.asyncDispose]())
+  await bench.make('source', 'dumped')
+  return { bench, key: await bench.dump('source') }
 }
 
 async function makeState(postgres: Postgres, database: string, state: string): Promise<void> {

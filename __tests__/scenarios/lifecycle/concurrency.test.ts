@@ -1,26 +1,13 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
-import {
-  type LifecycleBench,
-  reconnect,
-  startLifecycleBench,
-  temporaries,
-} from '../../../lab/benches/lifecycle-bench.ts'
+import { test } from 'node:test'
+import { reconnect, temporaries, useDumpedSource } from '../../../lab/benches/lifecycle-bench.ts'
 import { assertNothingLeft } from '../../../lab/leftovers.ts'
 import { failed, succeeded } from '../../../lab/runner/outcome.ts'
 import { tempFolder } from '../../../lab/temp.ts'
 
-let bench: LifecycleBench
-let key: string
-
-before(async () => {
-  bench = await startLifecycleBench()
-  await bench.make('source', 'dumped')
-  key = await bench.dump('source')
-})
-after(() => bench?.[Symbol.asyncDispose]())
+const { bench, key } = await useDumpedSource()
 
 test('#31 of twenty restores of one target at once exactly one wins, and the others say so', async () => {
   const { postgres, folder } = bench

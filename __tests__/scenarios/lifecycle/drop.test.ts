@@ -1,34 +1,25 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import {
   allGone,
   catalogue,
   holdDatabases,
   type Inputs,
-  type LifecycleBench,
   longAgo,
   makePoints,
   mark,
   marker,
-  startLifecycleBench,
   temporaries,
+  useDumpedSource,
   waitsFor,
 } from '../../../lab/benches/lifecycle-bench.ts'
 import { assertNothingLeft } from '../../../lab/leftovers.ts'
 import { failed, succeeded } from '../../../lab/runner/outcome.ts'
 import { tempFolder } from '../../../lab/temp.ts'
 
-let bench: LifecycleBench
-let key: string
-
-before(async () => {
-  bench = await startLifecycleBench()
-  await bench.make('source', 'dumped')
-  key = await bench.dump('source')
-})
-after(() => bench?.[Symbol.asyncDispose]())
+const { bench, key } = await useDumpedSource()
 
 const restore = (database: string, more: Inputs = {}) =>
   bench.run('restore', database, { 'dump-key': key, ...more })

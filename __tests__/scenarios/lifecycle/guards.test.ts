@@ -1,29 +1,20 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import {
   catalogue,
   comment,
   type Inputs,
-  type LifecycleBench,
   marker,
-  startLifecycleBench,
+  useDumpedSource,
 } from '../../../lab/benches/lifecycle-bench.ts'
 import { failed, succeeded } from '../../../lab/runner/outcome.ts'
 import { tempFolder } from '../../../lab/temp.ts'
 import { parseDatabaseUrl } from '../../../src/database/connection/connection.ts'
 import { checkProtected, isProtected } from '../../../src/restoring/guards.ts'
 
-let bench: LifecycleBench
-let key: string
-
-before(async () => {
-  bench = await startLifecycleBench()
-  await bench.make('source', 'dumped')
-  key = await bench.dump('source')
-})
-after(() => bench?.[Symbol.asyncDispose]())
+const { bench, key } = await useDumpedSource()
 
 /** Restores or copies the same content. */
 function write(command: string, database: string, more: Inputs = {}, options = {}) {

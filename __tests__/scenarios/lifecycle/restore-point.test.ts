@@ -1,27 +1,18 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import {
   type Inputs,
-  type LifecycleBench,
   makePoints,
   mark,
   marker,
   reconnect,
-  startLifecycleBench,
   temporaries,
+  useDumpedSource,
 } from '../../../lab/benches/lifecycle-bench.ts'
 import { assertNothingLeft } from '../../../lab/leftovers.ts'
 import { failed, succeeded } from '../../../lab/runner/outcome.ts'
 
-let bench: LifecycleBench
-let key: string
-
-before(async () => {
-  bench = await startLifecycleBench()
-  await bench.make('source', 'dumped')
-  key = await bench.dump('source')
-})
-after(() => bench?.[Symbol.asyncDispose]())
+const { bench, key } = await useDumpedSource()
 
 const set = (state: string) => `psql -Xqc "update state set state = '${state}'"`
 
