@@ -65,7 +65,7 @@ test('every input is read, and no other', () => {
 })
 
 test('every output is set', () => {
-  const sources = textOf('src/commands') + read('src/report/outputs.ts') + read('src/main.ts')
+  const sources = textOf('src/commands') + read('src/summary/outcome.ts') + read('src/main.ts')
   const unset = Object.keys(action.outputs).filter(
     (name) => !new RegExp(`['\\s{]${name}['\\s]*:`).test(sources),
   )

@@ -10,16 +10,15 @@ import { lookAtSource, type SourceDatabase } from '../dumping/source-database.ts
 import { Meter, type Source } from '../process/transfer.ts'
 import { formatBytes, formatDuration, formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
-import { countOutputs } from '../report/outputs.ts'
 import { describeRows } from '../report/progress.ts'
 import { chooseEntries } from '../restoring/choose-entries.ts'
 import { copyExclusively } from '../restoring/copy-exclusively.ts'
-import { replaceDatabase } from '../restoring/replace-database.ts'
+import { type Replaced, replaceDatabase } from '../restoring/replace-database.ts'
 import type { Target } from '../restoring/target.ts'
 import { databaseSink, finishRestore, sizesOf, transferArchive } from '../restoring/transfer-archive.ts'
 import type { Step } from '../step/step.ts'
-import { type Copied, copySummary } from '../summary/database-summary.ts'
-import type { Outcome } from '../summary/outcome.ts'
+import { copySummary } from '../summary/database-summary.ts'
+import { countOutputs, liveOutputs, type Outcome } from '../summary/outcome.ts'
 
 /** Copies the source into a staging database beside the target, runs hooks on it and swaps it in. Nothing is stored. */
 export async function copy(step: Step): Promise<Outcome> {
@@ -39,19 +38,25 @@ export async function copy(step: Step): Promise<Outcome> {
     }),
   )
   if ('outputs' in replaced) return replaced
-  const { result, server, ...live } = replaced
-  const where = { source: source.connection.label, target: step.target.label, ...live }
-  return describeCopy({ ...result, ...where, serverVersion: server.version, ...step.effort })
+  return describeCopy(step, source, replaced)
 }
 
-type Built = { staging: TemporaryDatabase; result: Pick<Copied, 'method' | 'counted'> }
+type Method = 'stream' | 'template'
+
+type Content = {
+  method: Method
+  /** What a streamed copy counted. A file copy counts nothing. */
+  counted: { tables: readonly unknown[]; rows: number | null } | null
+}
+
+type Built = { staging: TemporaryDatabase; result: Content }
 
 /**
  * Chooses how to copy, according to the inputs and to what is possible.
  *
  * @throws an Error when source and target are the same database, or when the requested method is not possible
  */
-async function chooseMethod(step: Step, source: SourceDatabase, target: Target): Promise<Copied['method']> {
+async function chooseMethod(step: Step, source: SourceDatabase, target: Target): Promise<Method> {
   const same = isSameServer(source.identity, await readIdentity(target.session))
   if (same && source.identity.database === target.name) {
     throw new Error(
@@ -167,15 +172,13 @@ async function openSource(step: Step, source: SourceDatabase): Promise<Source> {
   return startDump(client.pgDump, dumpArguments(step.inputs, 'ours'), env)
 }
 
-function describeCopy(copied: Copied): Outcome {
-  log.info(`Copied ${copied.source} to ${copied.target} in ${formatDuration(copied.durationMs)}`)
+function describeCopy(step: Step, { connection }: SourceDatabase, replaced: Replaced<Content>): Outcome {
+  const { result, ...live } = replaced
+  const { effort } = step
+  const ends = { source: connection.label, target: step.target.label }
+  log.info(`Copied ${ends.source} to ${ends.target} in ${formatDuration(effort.durationMs)}`)
   return {
-    outputs: {
-      database: copied.database,
-      ...(copied.previous ? { 'previous-database': copied.previous } : {}),
-      ...(copied.counted ? countOutputs(copied.counted) : {}),
-      'server-version': copied.serverVersion,
-    },
-    summary: [copySummary(copied)],
+    outputs: { ...(result.counted ? countOutputs(result.counted) : {}), ...liveOutputs(live) },
+    summary: [copySummary({ ...ends, ...result, ...live, ...effort })],
   }
 }

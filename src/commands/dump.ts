@@ -7,19 +7,18 @@ import { chooseCompression, type DumpPlan, discard, type Stored, uploadDump } fr
 import { messageOf } from '../errors.ts'
 import { notePending } from '../leftovers.ts'
 import { log } from '../report/log.ts'
-import { countOutputs } from '../report/outputs.ts'
 import { checkExpiry, placeOf } from '../step/open-storage.ts'
 import { isRetryable } from '../step/retryable.ts'
 import type { Step } from '../step/step.ts'
 import { type DumpKey, manifestKey, newDumpKey } from '../storage/keys.ts'
 import { formatManifest, type Manifest } from '../storage/manifest.ts'
+import { type Pruned, pruneDumps } from '../storage/prune-dumps.ts'
 import { groupOf, hasRules } from '../storage/retention.ts'
 import type { Storage } from '../storage/storage.ts'
 import { dumpSummary } from '../summary/dump-summary.ts'
-import type { Outcome } from '../summary/outcome.ts'
-import { type Pruned, pruneSummary } from '../summary/storage-summary.ts'
+import { countOutputs, type Outcome, pruneOutputs } from '../summary/outcome.ts'
+import { pruneSummary } from '../summary/storage-summary.ts'
 import { ACTION_VERSION } from '../version.ts'
-import { pruneDumps, pruneOutputs } from './prune.ts'
 
 /** Runs hooks, streams a dump into storage, checks it there and commits it by writing its manifest. */
 export async function dump(step: Step): Promise<Outcome> {
@@ -32,10 +31,10 @@ export async function dump(step: Step): Promise<Outcome> {
 }
 
 /** A committed dump, and the previous one if the two can be compared. */
-type Compared = { manifest: Manifest; previous: Manifest | null }
+type Committed = { manifest: Manifest; previous: Manifest | null; transferMs: number }
 
 /** Makes one attempt. Each attempt has its own key. */
-async function dumpOnce(step: Step, prepared: Omit<DumpPlan, 'key'>): Promise<Compared> {
+async function dumpOnce(step: Step, prepared: Omit<DumpPlan, 'key'>): Promise<Committed> {
   const { storage } = prepared
   const plan = { ...prepared, key: nameDump(step) }
   const forget = notePending({ kind: 'data', keys: [plan.key.key] })
@@ -47,7 +46,11 @@ async function dumpOnce(step: Step, prepared: Omit<DumpPlan, 'key'>): Promise<Co
       settled(findPrevious(step.inputs, storage, groupOf(plan.key))),
     ])
     const manifest = makeManifest(step, { ...plan, ...stored })
-    return { manifest, previous: await commit(step, storage, manifest, previous) }
+    return {
+      manifest,
+      previous: await commit(step, storage, manifest, previous),
+      transferMs: stored.transferMs,
+    }
   } finally {
     forget()
   }
@@ -130,14 +133,14 @@ async function commit(
 
 /** Prunes older dumps. The new one is committed by now, so a failure is only a warning. */
 async function pruneAfter(
-  step: Step,
+  { inputs, signal }: Step,
   storage: Storage,
   key: Pick<DumpKey, 'instance' | 'database' | 'config'>,
 ): Promise<Pruned | null> {
-  if (!hasRules(step.inputs.keep)) return null
+  if (!hasRules(inputs.keep)) return null
   try {
     const scope = { prefix: groupOf(key), narrowing: { instance: '', config: '' } }
-    return await log.group(`Prune ${scope.prefix}`, () => pruneDumps(step, storage, scope))
+    return await log.group(`Prune ${scope.prefix}`, () => pruneDumps(storage, scope, { ...inputs, signal }))
   } catch (error) {
     log.warning(`The dump is committed, and older ones were not pruned: ${messageOf(error)}`)
     return null
@@ -147,10 +150,11 @@ async function pruneAfter(
 function describeDump(
   step: Step,
   storage: Storage,
-  { manifest, previous, pruned }: Compared & { pruned: Pruned | null },
+  { manifest, previous, transferMs, pruned }: Committed & { pruned: Pruned | null },
 ): Outcome {
   const place = placeOf(step, storage, manifest.key)
-  const overview = { source: step.target.label, place, previous, attempts: step.effort.attempts }
+  const { attempts } = step.effort
+  const overview = { source: step.target.label, place, previous, transferMs, attempts }
   return {
     outputs: {
       ...(pruned ? pruneOutputs(pruned) : {}),

@@ -4,16 +4,15 @@ import { log } from '../report/log.ts'
 import { checkAge } from '../restoring/dump-age.ts'
 import { narrowingOf, prefixOf } from '../step/open-storage.ts'
 import type { Step } from '../step/step.ts'
-import { isWanted, readCatalogue, readManifests } from '../storage/dump-catalog.ts'
 import { parseDumpKey } from '../storage/keys.ts'
-import type { Storage } from '../storage/storage.ts'
+import { listDumps } from '../storage/list-dumps.ts'
 import { localSummary } from '../summary/database-summary.ts'
 import type { Outcome } from '../summary/outcome.ts'
-import { type ListedDump, listSummary } from '../summary/storage-summary.ts'
+import { listSummary } from '../summary/storage-summary.ts'
 
 /** Lists the stored dumps, newest first, or with `local` the databases of a server. */
 export function list(step: Step): Promise<Outcome> {
-  return step.inputs.local ? listDatabases(step) : listDumps(step)
+  return step.inputs.local ? listDatabases(step) : listStoredDumps(step)
 }
 
 async function listDatabases(step: Step): Promise<Outcome> {
@@ -29,9 +28,9 @@ async function listDatabases(step: Step): Promise<Outcome> {
   }
 }
 
-async function listDumps(step: Step): Promise<Outcome> {
+async function listStoredDumps(step: Step): Promise<Outcome> {
   const storage = await step.storage()
-  const dumps = await findDumps(step, storage)
+  const dumps = await listDumps(storage, prefixOf(step), narrowingOf(step))
   log.info(`${formatQuantity(dumps.length, 'dump')} in ${storage.address('')}`)
   for (const dump of dumps) {
     log.info(`${dump.key}  ${formatBytes(dump.size)}${dump.committed ? '' : '  (not committed)'}`)
@@ -42,17 +41,4 @@ async function listDumps(step: Step): Promise<Outcome> {
     outputs: { dumps: JSON.stringify(dumps), 'dump-count': dumps.length },
     summary: [listSummary(dumps, storage.address(''))],
   }
-}
-
-async function findDumps(step: Step, storage: Storage): Promise<ListedDump[]> {
-  const prefix = prefixOf(step)
-  const { entries, orphans } = await readCatalogue(storage, prefix)
-  for (const orphan of orphans) log.warning(`${orphan.key} has a manifest, but its data is gone`)
-  const narrowing = narrowingOf(step)
-  const wanted = entries.filter(({ key }) => isWanted(key, narrowing))
-  const manifests = await readManifests(storage, wanted, prefix)
-  return wanted.map(({ key, size, committed }) => ({
-    ...(manifests.get(key.key) ?? { ...key, size }),
-    committed,
-  }))
 }

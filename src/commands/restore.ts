@@ -8,7 +8,6 @@ import { lookAtPrimary } from '../database/standby.ts'
 import { messageOf, PermanentError } from '../errors.ts'
 import { formatDuration } from '../report/format.ts'
 import { log } from '../report/log.ts'
-import { countOutputs } from '../report/outputs.ts'
 import { downloadDump, type Received } from '../restoring/download-dump.ts'
 import { type Dump, findDump } from '../restoring/find-dump.ts'
 import { checkOverwrite, checkProtected } from '../restoring/guards.ts'
@@ -21,34 +20,28 @@ import { placeOf } from '../step/open-storage.ts'
 import type { Step } from '../step/step.ts'
 import { parseDumpKey } from '../storage/keys.ts'
 import type { Manifest } from '../storage/manifest.ts'
-import { type Restored, restoreSummary } from '../summary/dump-summary.ts'
-import type { Outcome } from '../summary/outcome.ts'
+import { restoreSummary } from '../summary/dump-summary.ts'
+import { countOutputs, type LiveDatabase, liveOutputs, type Outcome } from '../summary/outcome.ts'
 import type { PostgresClient } from '../tools/postgres/provide-client.ts'
 
-type Content = Pick<Received, 'sha256' | 'counted'>
+/** The restored content; `transferMs` is null for a copy of a template. */
+type Content = Pick<Received, 'sha256' | 'counted'> & { transferMs: number | null }
 
 type Built = { staging: TemporaryDatabase; result: Content }
 
-type Finished = Content & Pick<Restored, 'database' | 'previous' | 'serverVersion'>
+type Restored = Content & LiveDatabase
 
 /** Restores a stored dump into a staging database, checks it, runs hooks and swaps it in. */
 export async function restore(step: Step): Promise<Outcome> {
   if (step.inputs.dumpKey.startsWith(':')) return restorePoint(step)
   const dump = await step.retry(() => findDump(step))
   const restoreOnce = step.inputs.swap ? restoreAndSwap : restoreInPlace
-  const finished = await step.retry(() => restoreOnce(step, dump))
-  if ('outputs' in finished) return finished
-  const { key, size, manifest } = dump.chosen
-  const place = placeOf(step, dump.storage, key)
-  return describeRestore({
-    ...finished,
-    ...{ key, size, manifest, place, target: step.target.label },
-    ...step.effort,
-  })
+  const restored = await step.retry(() => restoreOnce(step, dump))
+  return 'outputs' in restored ? restored : describeRestore(step, dump, restored)
 }
 
 /** @returns the outcome of the step after a dry run */
-async function restoreAndSwap(step: Step, dump: Dump): Promise<Finished | Outcome> {
+async function restoreAndSwap(step: Step, dump: Dump): Promise<Restored | Outcome> {
   const { inputs } = step
   const { manifest } = dump.chosen
   // The sweep runs during the restore, because nothing waits for it.
@@ -64,8 +57,8 @@ async function restoreAndSwap(step: Step, dump: Dump): Promise<Finished | Outcom
   const replaced = await replaceDatabase(step, { what: dump.chosen.key, build, hooks })
   await swept
   if ('outputs' in replaced) return replaced
-  const { result, database, previous, server } = replaced
-  return { ...result, database, previous, serverVersion: server.version }
+  const { result, ...live } = replaced
+  return { ...result, ...live }
 }
 
 /** Copies the template of the dump. The content was checked when the template was made. */
@@ -76,7 +69,7 @@ async function restoreByTemplate(
   restoreIt: () => Promise<Built>,
 ): Promise<Built> {
   const staging = await copyFromTemplate(step, manifest, target, async () => (await restoreIt()).staging)
-  return { staging, result: { sha256: manifest.sha256, counted: manifest } }
+  return { staging, result: { sha256: manifest.sha256, counted: manifest, transferMs: null } }
 }
 
 /** Restores the dump into a new staging database. */
@@ -104,7 +97,7 @@ async function restoreBeside(
 }
 
 /** Restores in one transaction on the live database, for servers where no database can be created. */
-async function restoreInPlace(step: Step, dump: Dump): Promise<Finished | Outcome> {
+async function restoreInPlace(step: Step, dump: Dump): Promise<Restored | Outcome> {
   const connection = step.target
   checkProtected(step.inputs, connection)
   await using session = await step.session(connection, { direct: true })
@@ -139,21 +132,22 @@ async function finishInPlace(step: Step, client: PostgresClient): Promise<void> 
   }
 }
 
-function describeRestore(restored: Restored): Outcome {
-  const { key, previous } = restored
-  log.info(`Restored ${key} into ${restored.target} in ${formatDuration(restored.durationMs)}`)
+function describeRestore(step: Step, { storage, chosen }: Dump, restored: Restored): Outcome {
+  const { key, size, manifest } = chosen
+  const { effort } = step
+  const target = step.target.label
+  const place = placeOf(step, storage, key)
+  log.info(`Restored ${key} into ${target} in ${formatDuration(effort.durationMs)}`)
   return {
     outputs: {
       'dump-key': key,
-      'dump-uri': restored.place.uri,
-      'dump-size': restored.size,
+      'dump-uri': place.uri,
+      'dump-size': size,
       'dump-sha256': restored.sha256,
       'created-at': parseDumpKey(key)?.createdAt ?? '',
       ...countOutputs(restored.counted),
-      'server-version': restored.serverVersion,
-      database: restored.database,
-      ...(previous ? { 'previous-database': previous } : {}),
+      ...liveOutputs(restored),
     },
-    summary: [restoreSummary(restored)],
+    summary: [restoreSummary({ key, size, manifest, place, target, ...restored, ...effort })],
   }
 }

@@ -5,7 +5,6 @@ import { createStaging } from '../database/staging.ts'
 import { lookAtPrimary } from '../database/standby.ts'
 import { formatDuration, formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
-import { countOutputs } from '../report/outputs.ts'
 import { describeDifference, withoutLeftOut } from '../restoring/check-download.ts'
 import { downloadDump, type Received } from '../restoring/download-dump.ts'
 import { type Dump, findDump } from '../restoring/find-dump.ts'
@@ -15,9 +14,23 @@ import type { Step } from '../step/step.ts'
 import { manifestKey } from '../storage/keys.ts'
 import { formatManifest, type Manifest } from '../storage/manifest.ts'
 import type { Storage } from '../storage/storage.ts'
-import { type Evidence, verifySummary } from '../summary/dump-summary.ts'
-import type { Outcome } from '../summary/outcome.ts'
+import { verifySummary } from '../summary/dump-summary.ts'
+import { countOutputs, type Outcome } from '../summary/outcome.ts'
 import type { PostgresClient } from '../tools/postgres/provide-client.ts'
+
+/** What a verification has compared. */
+type Evidence = {
+  /** Tables whose rows were counted again. */
+  tables: number
+  /** Objects of the schema that were found again. */
+  objects: number
+  /** Assertions of `verify-sql` that hold. */
+  assertions: number
+  serverVersion: string
+  clientVersion: string
+  /** ISO 8601, UTC. */
+  at: string
+}
 
 /** Restores a stored dump into a temporary database and compares the result with the manifest. */
 export async function verify(step: Step): Promise<Outcome> {

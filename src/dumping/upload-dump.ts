@@ -37,7 +37,13 @@ export function expectedBytes(databaseBytes: number, { method }: Inputs['compres
 export type DumpPlan = { storage: Storage; key: DumpKey; source: SourceDatabase }
 
 /** The stored bytes of a dump. */
-export type Stored = { size: number; sha256: string; archive: ArchiveReport }
+export type Stored = {
+  size: number
+  sha256: string
+  archive: ArchiveReport
+  /** How long the transfer took, in milliseconds, with the end of the upload. */
+  transferMs: number
+}
 
 /** Streams a dump into storage and checks that all of it is there. */
 export async function uploadDump(step: Step, { storage, key, source }: DumpPlan): Promise<Stored> {
@@ -58,6 +64,7 @@ export async function uploadDump(step: Step, { storage, key, source }: DumpPlan)
     await pgDump.abort()
     throw error
   })
+  const started = Date.now()
   await transfer(pgDump, sink, {
     stages: [...reading.stages, meter.stage],
     signal,
@@ -72,6 +79,7 @@ export async function uploadDump(step: Step, { storage, key, source }: DumpPlan)
     await discard(storage, key.key, error)
     throw error
   }
+  const transferMs = Date.now() - started
   const archive = reading.report()
   if (archive.opaque)
     log.notice(
@@ -80,7 +88,7 @@ export async function uploadDump(step: Step, { storage, key, source }: DumpPlan)
   log.info(
     `Stored ${formatBytes(meter.bytes)} of ${formatBytes(archive.rawBytes)}, ${describeRows(archive)}, SHA-256 ${meter.sha256}`,
   )
-  return { size: meter.bytes, sha256: meter.sha256, archive }
+  return { size: meter.bytes, sha256: meter.sha256, archive, transferMs }
 }
 
 /** Starts several pg_dumps, or one whose output is compressed here. */

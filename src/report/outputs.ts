@@ -7,14 +7,3 @@ export type Outputs = Readonly<Record<string, string | number>>
 export function setOutputs(outputs: Outputs): void {
   for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value)
 }
-
-/** `table-count` and `row-count`; rows that could not be counted give no output rather than a wrong one. */
-export function countOutputs({
-  tables,
-  rows,
-}: {
-  tables: readonly unknown[]
-  rows: number | null
-}): Record<string, number> {
-  return { 'table-count': tables.length, ...(rows === null ? {} : { 'row-count': rows }) }
-}

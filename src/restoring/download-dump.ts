@@ -18,6 +18,8 @@ export type Received = {
   counted: { tables: readonly TableRows[]; rows: number | null }
   archive: ArchiveReport
   leftOut: readonly LeftOut[]
+  /** How long the transfer took, in milliseconds, without the end of pg_restore. */
+  transferMs: number
 }
 
 /**
@@ -39,7 +41,7 @@ export async function downloadDump(
     openSink: () => openSink().then(patient),
     ...{ clientMajor, select, meter, total },
   }
-  const { sink, report } = await transferArchive(step, open).catch((error) =>
+  const { sink, report, transferMs } = await transferArchive(step, open).catch((error) =>
     Promise.reject(explainDamage(error, chosen, meter)),
   )
   try {
@@ -52,7 +54,7 @@ export async function downloadDump(
   log.info(
     `Received all ${formatBytes(meter.bytes)}, ${describeRows(report())}${chosen.manifest ? ', as in the manifest' : ''}`,
   )
-  return { sha256: meter.sha256, counted: report(), archive: report(), leftOut: leftOut() }
+  return { sha256: meter.sha256, counted: report(), archive: report(), leftOut: leftOut(), transferMs }
 }
 
 /** How long a download may continue after its restore has failed, in milliseconds. */

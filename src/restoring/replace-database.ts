@@ -3,14 +3,13 @@ import { onDatabase } from '../database/connection/connection.ts'
 import { runHooks } from '../database/hooks.ts'
 import { relatedName } from '../database/names.ts'
 import { propertyStatements } from '../database/properties.ts'
-import type { Server } from '../database/server.ts'
 import { copyDatabase, restoreDurability, type TemporaryDatabase } from '../database/staging.ts'
 import { sweepDatabases } from '../database/sweep.ts'
 import { formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import type { Step } from '../step/step.ts'
 import { dryRunSummary } from '../summary/database-summary.ts'
-import type { Outcome } from '../summary/outcome.ts'
+import type { LiveDatabase, Outcome } from '../summary/outcome.ts'
 import { swapIn } from './swap-in.ts'
 import { analyze, lookAtTarget, type Target } from './target.ts'
 
@@ -26,13 +25,7 @@ export type Replacement<Result> = {
   hooks: readonly string[]
 }
 
-export type Replaced<Result> = {
-  result: Result
-  database: string
-  /** Name of the kept old database, with `reversible`. */
-  previous: string | null
-  server: Server
-}
+export type Replaced<Result> = LiveDatabase & { result: Result }
 
 /**
  * Shared workflow of `restore` and `copy`: lock the target, build the replacement, run hooks and assertions, swap.
@@ -57,7 +50,7 @@ export async function replaceDatabase<Result>(
     : null
   await finish(step, target, staging, hooks)
   const previous = await swapIn(step, target, staging, post)
-  return { result, database: target.name, previous, server: target.server }
+  return { result, database: target.name, previous, serverVersion: target.server.version }
 }
 
 /** Reports, in the log and in the outcome, what would have been done. */

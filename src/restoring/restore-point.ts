@@ -6,7 +6,7 @@ import { formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import type { Step } from '../step/step.ts'
 import { pointSummary } from '../summary/database-summary.ts'
-import type { Outcome } from '../summary/outcome.ts'
+import { liveOutputs, type Outcome } from '../summary/outcome.ts'
 import { copyExclusively } from './copy-exclusively.ts'
 import { replaceDatabase } from './replace-database.ts'
 import type { Target } from './target.ts'
@@ -23,22 +23,13 @@ export async function restorePoint(step: Step): Promise<Outcome> {
     }),
   )
   if ('outputs' in replaced) return replaced
-  const { result, database, previous, server } = replaced
-  const live = {
-    target: step.target.label,
-    database,
-    previous,
-    serverVersion: server.version,
-    ...step.effort,
-  }
+  const { result: point, ...live } = replaced
   return {
     outputs: {
       'dump-key': dumpKey,
-      database,
-      ...(previous ? { 'previous-database': previous } : {}),
-      'server-version': server.version,
+      ...liveOutputs(live),
     },
-    summary: [pointSummary({ point: result, ...live })],
+    summary: [pointSummary({ point, target: step.target.label, ...live, ...step.effort })],
   }
 }
 

@@ -36,7 +36,7 @@ export type ArchiveTransfer = {
 export async function transferArchive(
   { inputs, signal }: Step,
   { openSource, openSink, clientMajor, select, meter, total }: ArchiveTransfer,
-): Promise<{ sink: Sink; report: () => ArchiveReport }> {
+): Promise<{ sink: Sink; report: () => ArchiveReport; transferMs: number }> {
   const decoder = createDecoder({ maxVersion: newestReadable(clientMajor), jobs: inputs.jobs, select })
   const { report, progress } = decoder
   using _ = showProgress({
@@ -51,13 +51,14 @@ export async function transferArchive(
     throw error
   })
   const moved = () => meter.bytes + progress.rawBytes
+  const started = Date.now()
   await transfer(source, sink, {
     stages: [meter.stage, decoder.transform],
     signal,
     idleTimeout: inputs.idleTimeout,
     moved,
   })
-  return { sink, report }
+  return { sink, report, transferMs: Date.now() - started }
 }
 
 /** Waits for pg_restore to finish. It mostly builds indexes by now, which moves no bytes and may take long. */

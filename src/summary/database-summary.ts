@@ -2,19 +2,15 @@
 import type { DatabaseRow } from '../database/databases.ts'
 import { formatBytes, formatDuration } from '../report/format.ts'
 import { describeRows } from '../report/progress.ts'
-import type { WentLive } from './dump-summary.ts'
+import type { LiveFacts } from './dump-summary.ts'
 import { attemptsFact, code, type Fact, facts, join, type Markdown, md, table } from './markdown.ts'
 
-/** What a copy ended with. */
-export type Copied = WentLive & {
+type CopyFacts = LiveFacts & {
   source: string
   method: 'stream' | 'template'
   /** What a copy by the stream counted; a file copy counts nothing. */
   counted: { tables: readonly unknown[]; rows: number | null } | null
 }
-
-/** What a restore from a database of the target's server ended with. */
-export type RestoredPoint = WentLive & { point: string }
 
 const METHODS = {
   stream: md`a stream of \`pg_dump\` into \`pg_restore\``,
@@ -22,7 +18,7 @@ const METHODS = {
 }
 
 /** A copy that went live. */
-export function copySummary(copied: Copied): Markdown {
+export function copySummary(copied: CopyFacts): Markdown {
   const { source, target, database, previous, method, counted, serverVersion, durationMs } = copied
   const overview = facts([
     ['From', code(source)],
@@ -37,7 +33,7 @@ export function copySummary(copied: Copied): Markdown {
 }
 
 /** A restore point, or another database of the server, that went live. */
-export function pointSummary(restored: RestoredPoint): Markdown {
+export function pointSummary(restored: LiveFacts & { point: string }): Markdown {
   const { point, target, database, previous, serverVersion, durationMs } = restored
   const overview = facts([
     ['From', md`the database ${code(point)} of the same server, which stays`],

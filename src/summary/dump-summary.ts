@@ -20,21 +20,17 @@ import {
   pace,
   table,
 } from './markdown.ts'
+import type { LiveDatabase } from './outcome.ts'
 
-/** What every command ends with that puts a database in the place of another one. */
-export type WentLive = {
-  /** Where to, without a password. */
+/** What the summary of every command says that puts a database live. */
+export type LiveFacts = LiveDatabase & {
+  /** The address of the target, without a password. */
   target: string
-  database: string
-  /** Name of the kept old database, with `reversible`. */
-  previous: string | null
-  serverVersion: string
   durationMs: number
   attempts: number
 }
 
-/** What a restore ended with. */
-export type Restored = WentLive & {
+type RestoreFacts = LiveFacts & {
   key: string
   /** Stored bytes. */
   size: number
@@ -42,15 +38,14 @@ export type Restored = WentLive & {
   place: Place
   sha256: string
   counted: { tables: readonly TableRows[]; rows: number | null }
+  /** Null when a template was copied. */
+  transferMs: number | null
 }
 
-/** What a verification found. */
-export type Evidence = {
-  /** Tables whose rows were counted again. */
+type VerifyFacts = {
+  /** How many tables, objects of the schema and assertions of `verify-sql` were checked. */
   tables: number
-  /** Objects of the schema that were looked for and found. */
   objects: number
-  /** Rows of `verify-sql` that were true. */
   assertions: number
   serverVersion: string
   clientVersion: string
@@ -58,23 +53,25 @@ export type Evidence = {
   at: string
 }
 
-/** A dump that was committed, compared with the one before it. */
+/** Describes a committed dump, and compares it with `previous`. */
 export function dumpSummary(
   manifest: Manifest,
   {
     source,
     place,
     previous,
+    transferMs,
     attempts,
-  }: { source: string; place: Place; previous: Manifest | null; attempts: number },
+  }: { source: string; place: Place; previous: Manifest | null; transferMs: number; attempts: number },
 ): Markdown {
   const overview = facts([
     ['From', md`${code(source)}, PostgreSQL ${manifest.serverVersion}`],
     ['To', address(place)],
     ['Key', code(manifest.key)],
     ['Data', describeRows(manifest)],
-    ['Read', pace(manifest.rawBytes, manifest.durationMs)],
+    ['Read', pace(manifest.rawBytes, transferMs)],
     ['Stored', `${formatBytes(manifest.size)} (${manifest.compression})`],
+    ['Duration', formatDuration(manifest.durationMs)],
     ...(previous ? ([['Since the last dump', change(previous, manifest)]] as Fact[]) : []),
     ['SHA-256', code(manifest.sha256)],
     ...attemptsFact(attempts),
@@ -86,16 +83,17 @@ export function dumpSummary(
   )
 }
 
-/** A dump that was restored and taken live. */
-export function restoreSummary(restored: Restored): Markdown {
-  const { key, size, manifest, place, counted, target, previous } = restored
+/** Describes a dump that was restored and put live. */
+export function restoreSummary(restored: RestoreFacts): Markdown {
+  const { key, size, manifest, place, counted, target, previous, transferMs } = restored
   const overview = facts([
     ['From', address(place)],
     ...(manifest ? [origin(manifest)] : []),
     ['To', md`${code(target)}, PostgreSQL ${restored.serverVersion}`],
     ['Key', code(key)],
     ['Data', describeRows(counted)],
-    ['Read', pace(size, restored.durationMs)],
+    ['Read', transferMs === null ? 'nothing: a template was copied' : pace(size, transferMs)],
+    ['Duration', formatDuration(restored.durationMs)],
     [
       'SHA-256',
       md`${code(restored.sha256)} ${manifest ? '(as in the manifest)' : '(there was no manifest to compare with)'}`,
@@ -109,7 +107,7 @@ export function restoreSummary(restored: Restored): Markdown {
 /** What was compared, one row each: evidence that the dump can be restored. */
 export function verifySummary(
   manifest: Manifest,
-  evidence: Evidence,
+  evidence: VerifyFacts,
   { place, durationMs, attempts }: { place: Place; durationMs: number; attempts: number },
 ): Markdown {
   const { tables, objects, assertions } = evidence
@@ -138,7 +136,7 @@ export function verifySummary(
     ['Verified', `${moment(evidence.at)}, in ${formatDuration(durationMs)}`],
     [
       'Restored into',
-      `a throwaway database, PostgreSQL ${evidence.serverVersion}, with pg_restore ${evidence.clientVersion}`,
+      `a temporary database, PostgreSQL ${evidence.serverVersion}, with pg_restore ${evidence.clientVersion}`,
     ],
     ...attemptsFact(attempts),
   ])

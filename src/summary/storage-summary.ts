@@ -1,31 +1,8 @@
 /** Summaries of what is done with many stored dumps: listed, pruned. */
 import { formatBytes, formatCount, formatQuantity } from '../report/format.ts'
-import type { DumpKey } from '../storage/keys.ts'
-import type { Manifest } from '../storage/manifest.ts'
+import type { ListedDump } from '../storage/list-dumps.ts'
+import { describeUntouched, type Pruned, VERSIONS_STAY } from '../storage/prune-dumps.ts'
 import { type Content, code, join, type Markdown, md, moment, table } from './markdown.ts'
-
-/** A stored dump as `list` shows it: its manifest, or for one that is not committed what its key tells. */
-export type ListedDump = (
-  | Manifest
-  | Pick<Manifest, 'key' | 'createdAt' | 'instance' | 'database' | 'config' | 'size'>
-) & {
-  committed: boolean
-}
-
-/** What became of a committed dump, and why. */
-export type Fate = { key: DumpKey; size: number; keep: boolean; reasons: readonly string[] }
-
-/** What a prune did, or with `dryRun` would do. The other numbers are of what it does not touch. */
-export type Pruned = {
-  /** Newest first. */
-  fates: readonly Fate[]
-  uncommitted: number
-  orphans: number
-  foreign: number
-  dryRun: boolean
-  /** The bucket keeps versions, so that no space is free yet. */
-  versionsStay: boolean
-}
 
 /** Longer lists are not read. */
 const MAX_LISTED_DUMPS = 50
@@ -47,20 +24,6 @@ export function listSummary(dumps: readonly ListedDump[], where: string): Markdo
   const title = md`### ${formatQuantity(dumps.length, 'dump')} in ${code(where)}`
   return join('\n\n', [title, listing, older(dumps.length - MAX_LISTED_DUMPS, '')])
 }
-
-/** What a prune leaves alone, in words. */
-export function describeUntouched({ uncommitted, orphans, foreign }: Pruned): string {
-  const counts = [
-    formatQuantity(uncommitted, 'dump'),
-    formatQuantity(orphans, 'manifest'),
-    formatQuantity(foreign, 'foreign object'),
-  ]
-  return `${counts[0]} without a manifest, ${counts[1]} without a dump and ${counts[2]}`
-}
-
-/** What a prune says of a bucket with versions. */
-export const VERSIONS_STAY =
-  'The bucket keeps versions: no space is free until a lifecycle rule for noncurrent versions (NoncurrentVersionExpiration) removes what was deleted'
 
 /** The space that a prune frees, in words. */
 function describeRoom({ fates, dryRun, versionsStay }: Pruned): string {

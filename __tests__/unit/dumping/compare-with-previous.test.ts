@@ -7,6 +7,7 @@ import {
   describeShrinkage,
   incomparable,
 } from '../../../src/dumping/compare-with-previous.ts'
+import type { Manifest } from '../../../src/storage/manifest.ts'
 
 /** A dump by its tables: name → rows and bytes. */
 function contents(tables: Record<string, [number | null, number]>, more: Partial<Contents> = {}): Contents {
@@ -77,13 +78,15 @@ test('dumps with other filters, and dumps of which one was not counted, are not 
   assert.match(incomparable(before, contents({}, { compression: 'pg_dump' }))!, /counted/)
 })
 
-test('the summary gets the previous dump only if the two can be compared', () => {
-  const key = (day: number) => keyOf('shop/app/none', day)
-  const [previous, now] = [manifestOf(key(1), 1000), manifestOf(key(2), 1000)]
+test('a dump is compared with a previous one that has the same filters only', () => {
+  const [previous, now] = [1, 2].map((day) => manifestOf(keyOf('shop/app/none', day), 1_000_000)) as [
+    Manifest,
+    Manifest,
+  ]
   const inputs = { maxShrink: 0.5, failOnShrink: true }
   assert.equal(compareWithPrevious(inputs, previous, now), previous)
-  const filtered = { ...previous, filters: { schemaOnly: true } }
-  assert.equal(compareWithPrevious(inputs, filtered, now), null)
-  assert.equal(compareWithPrevious(inputs, { ...previous, compression: 'pg_dump' }, now), null)
   assert.equal(compareWithPrevious(inputs, null, now), null)
+  assert.equal(compareWithPrevious(inputs, { ...previous, filters: { 'schema-only': true } }, now), null)
+  const empty = { ...now, rows: 0, rawBytes: 0, tables: [] }
+  assert.throws(() => compareWithPrevious(inputs, previous, empty), /much smaller.*it was not committed/)
 })

@@ -3,8 +3,9 @@ import { test } from 'node:test'
 import { keyOf, manifestOf } from '../../../lab/sample-dumps.ts'
 import { readInputs } from '../../../src/inputs/inputs.ts'
 import type { Manifest } from '../../../src/storage/manifest.ts'
-import { dumpSummary, type Evidence, verifySummary } from '../../../src/summary/dump-summary.ts'
-import { describeUntouched, type Pruned, pruneSummary } from '../../../src/summary/storage-summary.ts'
+import { describeUntouched, type Pruned } from '../../../src/storage/prune-dumps.ts'
+import { dumpSummary, restoreSummary, verifySummary } from '../../../src/summary/dump-summary.ts'
+import { pruneSummary } from '../../../src/summary/storage-summary.ts'
 import { failureSummary } from '../../../src/summary/summary.ts'
 
 const place = { uri: 's3://bucket/dumps/shop/app/none/x.dump', onAws: true }
@@ -16,29 +17,58 @@ const day = (number: number, more: Partial<Manifest> = {}) => ({
 const tables = (rows: Record<string, number>) =>
   Object.entries(rows).map(([name, count]) => ({ schema: 'public', name, rows: count, bytes: count * 100 }))
 
-test('a dump is compared with the one before it, table by table', () => {
+test('a dump is compared with the previous one, table by table; the rate is that of the transfer', () => {
   const before = day(1, { rows: 1500, rawBytes: 150_000, tables: tables({ orders: 1000, gone: 500 }) })
   const now = day(2, { rows: 1410, rawBytes: 200_000, tables: tables({ orders: 1400, items: 10 }) })
-  const text = String(dumpSummary(now, { source: 'db:5432/app', place, previous: before, attempts: 1 }))
+  const text = String(
+    dumpSummary(now, { source: 'db:5432/app', place, previous: before, transferMs: 500, attempts: 1 }),
+  )
   assert.match(text, /^### ✅ Dumped `app`$/m)
   assert.match(text, /\| −90 rows \(−6\.0 %\), \+50\.0 kB of data \(\+33\.3 %\), 2026-11-01 02:00 UTC \|/)
   assert.match(text, /\| `public\.orders` \| 1,400 \| \+400 \| 140 kB \| █{20} \|/)
   assert.match(text, /\| `public\.items` \| 10 \| new \| 1\.0 kB \| █ \|/)
-  assert.match(text, /200 kB in 2\.0 s \(100 kB\/s\)/)
+  assert.match(text, /\| \*\*Read\*\* \| 200 kB in 500 ms \(400 kB\/s\) \|/)
+  assert.match(text, /\| \*\*Duration\*\* \| 2\.0 s \|/)
   assert.ok(
     text.includes('(https://console.aws.amazon.com/s3/object/bucket?prefix=dumps/shop/app/none/x.dump)'),
   )
 })
 
-test('without a previous dump nothing is compared, and other stores have no page to link to', () => {
-  const text = String(
-    dumpSummary(day(2), { source: 'db', place: { ...place, onAws: false }, previous: null, attempts: 2 }),
-  )
+test('a dump without a previous one is not compared, and other stores have no page to link to', () => {
+  const options = {
+    source: 'db',
+    place: { ...place, onAws: false },
+    previous: null,
+    transferMs: 1,
+    attempts: 2,
+  }
+  const text = String(dumpSummary(day(2), options))
   assert.doesNotMatch(text, /Since the last dump|Change|console/)
   assert.ok(text.includes(`| **To** | \`${place.uri}\` |`))
 })
 
-const evidence: Evidence = {
+test('a restore shows the rate of its transfer, and none when a template was copied', () => {
+  const manifest = day(2)
+  const restored = {
+    ...{ key: manifest.key, size: 200_000, manifest, place, sha256: manifest.sha256, counted: manifest },
+    ...{
+      target: 'db/app',
+      database: 'app',
+      previous: null,
+      serverVersion: '17.5',
+      durationMs: 90_000,
+      attempts: 1,
+    },
+  }
+  const text = String(restoreSummary({ ...restored, transferMs: 500 }))
+  assert.match(text, /\| \*\*Read\*\* \| 200 kB in 500 ms \(400 kB\/s\) \|/)
+  assert.match(text, /\| \*\*Duration\*\* \| 1 min 30 s \|/)
+  const copied = String(restoreSummary({ ...restored, transferMs: null }))
+  assert.match(copied, /\| \*\*Read\*\* \| nothing: a template was copied \|/)
+  assert.doesNotMatch(copied, /\/s\)/)
+})
+
+const evidence = {
   tables: 1,
   objects: 12,
   assertions: 2,
