@@ -37159,7 +37159,7 @@ exports.visitAsync = visitAsync;
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _runtime_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8441);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9747);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9385);
 
 
 await (0,_main_js__WEBPACK_IMPORTED_MODULE_1__/* .run */ .e)();
@@ -37169,7 +37169,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 9747:
+/***/ 9385:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -38890,7 +38890,7 @@ function mv(source_1, dest_1) {
  */
 function rmRF(inputPath) {
     return io_awaiter(this, void 0, void 0, function* () {
-        if (ioUtil.IS_WINDOWS) {
+        if (IS_WINDOWS) {
             // Check for invalid characters
             // https://docs.microsoft.com/en-us/windows/win32/fileio/naming-a-file
             if (/[*"<>|]/.test(inputPath)) {
@@ -38899,7 +38899,7 @@ function rmRF(inputPath) {
         }
         try {
             // note if path does not exist, error is silent
-            yield ioUtil.rm(inputPath, {
+            yield rm(inputPath, {
                 force: true,
                 maxRetries: 3,
                 recursive: true,
@@ -39686,14 +39686,14 @@ var exec_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arg
  */
 function exec_exec(commandLine, args, options) {
     return exec_awaiter(this, void 0, void 0, function* () {
-        const commandArgs = tr.argStringToArray(commandLine);
+        const commandArgs = argStringToArray(commandLine);
         if (commandArgs.length === 0) {
             throw new Error(`Parameter 'commandLine' cannot be null or empty.`);
         }
         // Path to tool to execute should be first arg
         const toolPath = commandArgs[0];
         args = commandArgs.slice(1).concat(args || []);
-        const runner = new tr.ToolRunner(toolPath, args, options);
+        const runner = new ToolRunner(toolPath, args, options);
         return runner.exec();
     });
 }
@@ -39713,8 +39713,8 @@ function getExecOutput(commandLine, args, options) {
         let stdout = '';
         let stderr = '';
         //Using string decoder covers the case where a mult-byte character is split
-        const stdoutDecoder = new StringDecoder('utf8');
-        const stderrDecoder = new StringDecoder('utf8');
+        const stdoutDecoder = new external_string_decoder_.StringDecoder('utf8');
+        const stderrDecoder = new external_string_decoder_.StringDecoder('utf8');
         const originalStdoutListener = (_a = options === null || options === void 0 ? void 0 : options.listeners) === null || _a === void 0 ? void 0 : _a.stdout;
         const originalStdErrListener = (_b = options === null || options === void 0 ? void 0 : options.listeners) === null || _b === void 0 ? void 0 : _b.stderr;
         const stdErrListener = (data) => {
@@ -40129,10 +40129,10 @@ function getIDToken(aud) {
 const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
 ;// CONCATENATED MODULE: ./build/src/process/environment.js
 /**
- * What every child may see of the job's environment. It is an allow-list: runner images preset `PGPASSWORD`, jobs set
- * `PGHOSTADDR` for something else, and `INPUT_*` carries our own secrets.
+ * Variables of the job that every child may see. It is an allow-list, because runner images preset `PGPASSWORD`, jobs set
+ * `PGHOSTADDR` for other purposes, and `INPUT_*` holds the secrets of this action.
  */
-const ORDINARY = new Set([
+const ALLOWED_VARIABLES = new Set([
     'PATH',
     'HOME',
     'USER',
@@ -40146,9 +40146,9 @@ const ORDINARY = new Set([
     'KRB5CCNAME',
     'KRB5_CONFIG',
 ]);
-/** The same for Windows, whose names have no case: it shows `Path` and `SystemRoot`, and Git's shell there all capitals. */
-const ORDINARY_ON_WINDOWS = new Set([
-    ...ORDINARY,
+/** The same for Windows, where names are case-insensitive: `Path` and `SystemRoot` are all capitals in Git's shell. */
+const ALLOWED_VARIABLES_ON_WINDOWS = new Set([
+    ...ALLOWED_VARIABLES,
     'PATHEXT',
     'SYSTEMROOT',
     'SYSTEMDRIVE',
@@ -40161,19 +40161,19 @@ const ORDINARY_ON_WINDOWS = new Set([
     'APPDATA',
     'LOCALAPPDATA',
 ]);
-/** The entries of an environment whose names pass. */
+/** Returns the entries of an environment whose names `passes` accepts. */
 function pick(environment, passes) {
     const entries = Object.entries(environment).filter((entry) => {
         return entry[1] !== undefined && passes(entry[0]);
     });
     return Object.fromEntries(entries);
 }
-/** The least that a tool needs; messages in English, because we read them. */
+/** The minimal environment of a tool. The locale is C, because the action parses the tool's messages. */
 function toolEnvironment(environment, platform = process.platform) {
-    const isOrdinary = (name) => platform === 'win32' ? ORDINARY_ON_WINDOWS.has(name.toUpperCase()) : ORDINARY.has(name);
-    return { ...pick(environment, isOrdinary), LC_ALL: 'C' };
+    const isAllowed = (name) => platform === 'win32' ? ALLOWED_VARIABLES_ON_WINDOWS.has(name.toUpperCase()) : ALLOWED_VARIABLES.has(name);
+    return { ...pick(environment, isAllowed), LC_ALL: 'C' };
 }
-/** The job's environment for a hook of the user's: all of it, without our inputs and anybody's `PG*`. */
+/** The environment of a user's hook: that of the job without the inputs of the action and without any `PG*`. */
 function hookEnvironment(environment) {
     return pick(environment, (name) => !/^(INPUT_|STATE_|PG)/.test(name) && name !== 'DATABASE_URL');
 }
@@ -40307,7 +40307,9 @@ function queryParameters(query) {
         const separator = item.indexOf('=');
         const rawName = separator < 0 ? item : item.slice(0, separator);
         const name = decode(rawName, 'a parameter name');
-        const what = query.includes('@') ? 'a parameter' : `the parameter "${name}"`;
+        // Anything else may be the rest of a password that is not percent-encoded.
+        const isName = /^[a-z_]+$/i.test(name) && !query.includes('@');
+        const what = isName ? `the parameter "${name}"` : 'a parameter';
         if (separator < 0)
             throw new Error(`has ${what} without a value`);
         const value = decode(item.slice(separator + 1), what);
@@ -40421,14 +40423,13 @@ function hostName(connection) {
 
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
-;// CONCATENATED MODULE: external "node:child_process"
-const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
 // EXTERNAL MODULE: external "node:events"
 var external_node_events_ = __nccwpck_require__(8474);
+;// CONCATENATED MODULE: external "node:child_process"
+const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
 ;// CONCATENATED MODULE: external "node:readline"
 const external_node_readline_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:readline");
 ;// CONCATENATED MODULE: ./build/src/report/format.js
-/** Numbers for people. */
 const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB'];
 /** `1.2 GB`, in powers of 1000. */
 function formatBytes(bytes) {
@@ -40461,38 +40462,38 @@ function formatCount(count) {
 
 ;// CONCATENATED MODULE: ./build/src/report/neutralise.js
 /**
- * Makes the text of other programs harmless before it reaches the log.
+ * Removes everything from a text of another program that the runner or a terminal would act on.
  *
  * The runner obeys `::command::` at the start of a line (after trimming) and `##[command]` anywhere in one
  * (actions/runner, ActionCommand.cs), and a carriage return starts a new line on a terminal. Rows of a table can
- * hold all three, and PostgreSQL prints rows in its error messages.
+ * contain all three, and PostgreSQL prints rows in its error messages.
  */
 function neutralise(line) {
     return (line
         .replace(/[\r\n]+/g, ' ')
-        // First, because what is left when they are gone may be a command.
-        .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '')
+        // Control characters go first, because what remains without them may be a command. The last two ranges change the
+        // direction of writing.
+        .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '')
         .replace(/^\s*::/, ': :')
         .replace(/::(?=[A-Za-z][\w-]*(?:\s[^:]*)?::)/g, ': :')
         .replaceAll('##[', '# #['));
 }
 const MESSAGE_START = /^(?:pg_dump|pg_restore|psql)\b.*?: |^(?:ERROR|FATAL|PANIC|WARNING|NOTICE|INFO|LOG|HINT):/;
-/** `pg_restore` names the statement that failed, and with `--inserts` a statement is a row; psql shows a piece of it. */
+/** Lines with row data. `pg_restore` prints the statement that failed, which with `--inserts` is a row; psql prints part of it. */
 const ROW_DATA = /^(?:(DETAIL|CONTEXT|STATEMENT|QUERY|COPY)\b|(Command was): INSERT\b|(LINE \d+): (?:INSERT\b|\.\.\.))/;
-/** `invalid input syntax for type integer: "…"` and its kin quote the value of a row. */
+/** Errors such as `invalid input syntax for type integer: "…"` quote the value of a row. */
 const QUOTED_VALUE = /((?:invalid|malformed|out of range|too long|cannot|value)[^"]*: )".*$/;
 /** The same for `value "…" is out of range for type integer`. */
 const VALUE_OUT_OF_RANGE = /\b(value )".*"( is out of range)/;
-/** An error message without the values of a row that it quotes. */
+/** Returns an error message without the row values that it quotes. */
 function hideValues(message) {
     const value = '(hidden, it may be row data)';
     return message.replace(QUOTED_VALUE, `$1${value}`).replace(VALUE_OUT_OF_RANGE, `$1${value}$2`);
 }
 /**
- * A filter for the lines of one child's stderr that hides row data: the DETAIL, CONTEXT and COPY parts of a message,
- * with all their following lines (a row may contain line breaks), and values quoted in an error.
- *
- * @returns a function from a line to what may be shown of it, or null for nothing.
+ * Returns a filter that hides row data in the lines of one child's stderr: the DETAIL, CONTEXT and COPY parts of a message
+ * with all lines that follow them (a row may contain line breaks), and the values that an error quotes. It returns what
+ * may be shown of a line, or null if nothing may.
  */
 function rowDataFilter() {
     let hiding = false;
@@ -40512,20 +40513,28 @@ function rowDataFilter() {
 }
 
 ;// CONCATENATED MODULE: ./build/src/report/secrets.js
-/** The secrets of this run, so that no text of ours ever shows one, wherever it is written. */
+
+/** The secrets of this run. Everything that the action writes is stripped of them. */
 const known = new Set();
-/** Values shorter than this would blank out ordinary words all over the log. */
-const SHORTEST_SECRET = 4;
+/** Hiding shorter values would blank out ordinary words all over the log. */
+const MIN_SECRET_LENGTH = 4;
 /** Remembers a secret; returns whether it is long enough to be hidden. */
 function rememberSecret(value) {
-    const longEnough = (text) => text.trim().length >= SHORTEST_SECRET;
-    // Programs print line by line, and so we see a secret of several lines in pieces.
+    const longEnough = (text) => text.trim().length >= MIN_SECRET_LENGTH;
+    // Programs print line by line, so a secret of several lines appears in pieces.
     for (const piece of [value, ...value.split(/\r\n|\n|\r/)])
         if (longEnough(piece))
             known.add(piece);
     return longEnough(value);
 }
-/** The text with every known secret replaced, longest first so that no tail of a longer one stays. */
+/** Hides texts in everything that is written from now on, by the action and by the runner. */
+function mask(secrets) {
+    for (const secret of new Set(secrets)) {
+        if (rememberSecret(secret))
+            setSecret(secret);
+    }
+}
+/** Returns the text with every known secret replaced, longest first so that no tail of a longer one remains. */
 function hideSecrets(text) {
     const secrets = [...known].sort((a, b) => b.length - a.length);
     return secrets.reduce((hidden, secret) => hidden.replaceAll(secret, '***'), text);
@@ -40535,35 +40544,35 @@ function hideSecrets(text) {
 
 
 
-/** What may be shown of a text of ours: no secret, no workflow command, one line. */
-function shown(text) {
+/** Makes a text safe to show: one line without secrets and workflow commands. */
+function safe(text) {
     return neutralise(hideSecrets(text));
 }
-/** What stands above an annotation, which GitHub shows away from the log. */
-const TITLE = 'pgclone';
+/** The title of annotations, which GitHub shows apart from the log. */
+const ANNOTATION_TITLE = 'pgclone';
 const warnings = [];
-/** The warnings since the last call, for the job summary. */
+/** Returns the warnings since the last call, for the job summary. */
 function takeWarnings() {
     return warnings.splice(0);
 }
-/** The only way to the log: every line loses its secrets and its power over the runner. */
+/** The only way to write to the log: every line is stripped of secrets and of commands to the runner. */
 const log = {
-    info: (text) => info(shown(text)),
-    notice: (text) => notice(shown(text), { title: TITLE }),
+    info: (text) => info(safe(text)),
+    notice: (text) => notice(safe(text), { title: ANNOTATION_TITLE }),
     warning: (text) => {
-        warnings.push(shown(text));
-        warning(shown(text), { title: TITLE });
+        warnings.push(safe(text));
+        warning(safe(text), { title: ANNOTATION_TITLE });
     },
-    debug: (text) => debug(shown(text)),
-    /** A line of a child process, set off by the child's name. */
-    child: (name, line) => info(`  ${name} | ${shown(line)}`),
-    /** Marks the step as failed with one sentence, under a title that says what failed. */
+    debug: (text) => debug(safe(text)),
+    /** A line of a child process, indented and with the child's name. */
+    child: (name, line) => info(`  ${name} | ${safe(line)}`),
+    /** Marks the step as failed with one sentence. The title names what failed. */
     failed: (text, title) => {
         process.exitCode = 1;
-        error(shown(text), { title });
+        error(safe(text), { title });
     },
-    /** A group that closes itself, also when its work throws. */
-    group: (title, work) => group(shown(title), work),
+    /** A collapsible group around some work. It ends even if the work throws. */
+    group: (title, work) => group(safe(title), work),
 };
 
 ;// CONCATENATED MODULE: external "node:fs"
@@ -40572,7 +40581,7 @@ const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import
 
 
 
-/** Signals a process with all that it started. One that has ended is no error. */
+/** Signals a process and everything that it started. It is not an error if the process has already ended. */
 function signalGroup(pid, signal) {
     if (process.platform === 'win32') {
         (0,external_node_child_process_namespaceObject.spawnSync)('taskkill', ['/pid', String(pid), '/t', '/f'], { stdio: 'ignore', windowsHide: true });
@@ -40586,16 +40595,18 @@ function signalGroup(pid, signal) {
             throw error;
     }
 }
-/** Ends a process that we know by its identity, with all that it started, and waits until it is gone. */
+const END_POLLS = 20;
+const END_POLL_INTERVAL_MS = 50;
+/** Kills the process with this identity and everything that it started, and waits a moment until it has ended. */
 async function process_group_endGroup(pid, identity) {
-    for (let patience = 20; patience > 0 && processIdentity(pid) === identity; patience -= 1) {
+    for (let poll = 0; poll < END_POLLS && processIdentity(pid) === identity; poll += 1) {
         signalGroup(pid, 'SIGKILL');
-        await (0,promises_namespaceObject.setTimeout)(50);
+        await (0,promises_namespaceObject.setTimeout)(END_POLL_INTERVAL_MS);
     }
 }
 /**
- * When a process started, which tells it from a later one of the same number; `''` when it has ended or nobody can say.
- * Linux: field 22 of /proc/PID/stat (proc(5)), counted behind the name, which may hold anything.
+ * When a process started, which distinguishes it from a later one with the same PID; `''` if it has ended or the start
+ * time is unknown. On Linux it is field 22 of /proc/PID/stat (proc(5)), counted after the name, which may contain anything.
  */
 function processIdentity(pid) {
     if (process.platform === 'win32')
@@ -40614,6 +40625,44 @@ function processIdentity(pid) {
     }
 }
 
+;// CONCATENATED MODULE: ./build/src/process/windows-command.js
+/** Whether Windows starts this file with its command interpreter. */
+function isBatchFile(file) {
+    return /\.(?:cmd|bat)$/i.test(file);
+}
+/**
+ * How to spawn a program. Node refuses to start a Windows batch file, such as the `aws.cmd` that pip installs
+ * (CVE-2024-27980), because cmd.exe parses the command line by different rules; the quoting below makes it safe.
+ *
+ * @throws an Error if cmd.exe would change an argument
+ */
+function spawnPlan(file, args, { platform, comSpec }) {
+    if (platform !== 'win32' || !isBatchFile(file))
+        return { file, args, windowsVerbatimArguments: false };
+    if (/["%]/.test(file))
+        throw new Error(`The path of ${file} holds a quote or a percent sign`);
+    const line = [`"${file}"`, ...args.map(quoteForBatch)].join(' ');
+    // Extensions on for %cd:~,%, delayed expansion (!NAME!) off, no AutoRun commands of the registry.
+    const switches = ['/e:ON', '/v:OFF', '/d', '/s', '/c'];
+    return { file: comSpec || 'cmd.exe', args: [...switches, `"${line}"`], windowsVerbatimArguments: true };
+}
+/**
+ * Quotes an argument for a batch file, as Rust's standard library does since CVE-2024-24576
+ * (library/std/src/sys/args/windows.rs, `append_bat_arg`):
+ * - inside quotes only `"` and `%` are special to cmd.exe;
+ * - `""` is a quote for cmd.exe and for the program that the batch file starts, and backslashes before it are doubled;
+ * - `%%cd:~,%` expands to a single `%`, so that the text after it is not taken for the name of a variable.
+ */
+function quoteForBatch(argument) {
+    if (/[\0\r\n]/.test(argument))
+        throw new Error('An argument for a batch file of Windows holds a line break');
+    const escaped = argument
+        .replace(/(\\*)"/g, '$1$1""')
+        .replace(/\\+$/, '$&$&')
+        .replaceAll('%', '%%cd:~,%');
+    return `"${escaped}"`;
+}
+
 ;// CONCATENATED MODULE: ./build/src/process/child.js
 
 
@@ -40624,16 +40673,21 @@ function processIdentity(pid) {
 
 
 
-const TAIL_LINES = 20;
-const LONGEST_LINE = 2000;
+
+const MAX_TAIL_LINES = 20;
+const MAX_LINE_LENGTH = 2000;
+/** How long output may still arrive after the program has ended. */
+const OUTPUT_GRACE_MS = 500;
 const children = new Set();
-/** Starts a program, never through a shell. A program that cannot be started ends with `exited.error`. */
+/** Starts a program, never through a shell. If it cannot be started, `exited` resolves with an `error`. */
 function startChild(file, args, options) {
-    const name = options.name ?? file.replace(/^.*[\\/]/, '').replace(/\.exe$/i, '');
+    const name = options.name ?? file.replace(/^.*[\\/]/, '').replace(/\.(?:exe|cmd|bat)$/i, '');
     const stdio = [options.stdin === 'stream' ? 'pipe' : 'ignore', 'pipe', 'pipe'];
-    log.debug(`Starting ${[file, ...args].join(' ').slice(0, LONGEST_LINE)}`);
+    log.debug(`Starting ${[file, ...args].join(' ').slice(0, MAX_LINE_LENGTH)}`);
     const started = Date.now();
-    const spawned = (0,external_node_child_process_namespaceObject.spawn)(file, args, {
+    const plan = spawnPlan(file, args, { platform: process.platform, comSpec: process.env.ComSpec });
+    const spawned = (0,external_node_child_process_namespaceObject.spawn)(plan.file, [...plan.args], {
+        windowsVerbatimArguments: plan.windowsVerbatimArguments,
         env: options.env,
         cwd: options.cwd,
         stdio: [...stdio],
@@ -40641,23 +40695,27 @@ function startChild(file, args, options) {
         detached: options.group === true && process.platform !== 'win32',
     });
     const tail = [];
-    // A broken pipe shows in the child's exit as well, with a better reason.
+    // A broken pipe also shows in the child's exit, with a better reason.
     spawned.stdin?.on('error', () => undefined);
     const reads = [readErrors(spawned, name, tail, options.onErrorLine)];
     if (options.stdout !== 'stream')
         reads.push(readLines(spawned.stdout, (line) => log.child(name, line)));
+    const pipes = options.stdout === 'stream' ? [spawned.stderr] : [spawned.stdout, spawned.stderr];
     const child = {
         name,
         pid: spawned.pid,
         stdin: spawned.stdin,
         stdout: spawned.stdout,
-        exited: exitOf(spawned, reads),
+        exited: exitOf(spawned, reads, pipes),
         get running() {
             return spawned.exitCode === null && spawned.signalCode === null && spawned.pid !== undefined;
         },
+        group: options.group === true,
         tail,
         kill: (signal) => {
-            if (options.group && spawned.pid !== undefined)
+            // A batch file of Windows runs in cmd.exe, and the program that it started is a child of that.
+            const isTree = options.group || (process.platform === 'win32' && isBatchFile(file));
+            if (isTree && spawned.pid !== undefined)
                 signalGroup(spawned.pid, signal);
             else
                 spawned.kill(signal);
@@ -40670,8 +40728,11 @@ function startChild(file, args, options) {
     });
     return child;
 }
-/** Ends with the process and its stderr; a grandchild that keeps stderr open does not hold us. */
-async function exitOf(spawned, reads) {
+/**
+ * Resolves when the process and its output have ended. A grandchild may keep the pipes open for ever, so they are closed
+ * after a moment.
+ */
+async function exitOf(spawned, reads, pipes) {
     let error = null;
     spawned.on('error', (cause) => {
         error = cause;
@@ -40684,7 +40745,9 @@ async function exitOf(spawned, reads) {
     const [code, signal] = await new Promise((resolve) => {
         spawned.once('exit', (exitCode, exitSignal) => resolve([exitCode, exitSignal]));
     });
-    await Promise.race([Promise.all(reads), (0,promises_namespaceObject.setTimeout)(500, undefined, { ref: false })]);
+    await Promise.race([Promise.all(reads), (0,promises_namespaceObject.setTimeout)(OUTPUT_GRACE_MS, undefined, { ref: false })]);
+    for (const pipe of pipes)
+        pipe.destroy();
     return { code, signal, error: null };
 }
 async function readErrors(spawned, name, tail, onErrorLine) {
@@ -40697,26 +40760,26 @@ async function readErrors(spawned, name, tail, onErrorLine) {
         if (wanted)
             log.child(name, shown);
         tail.push(hideSecrets(shown));
-        if (tail.length > TAIL_LINES)
+        if (tail.length > MAX_TAIL_LINES)
             tail.shift();
     });
 }
 async function readLines(stream, onLine) {
     const lines = (0,external_node_readline_namespaceObject.createInterface)({ input: stream, crlfDelay: Number.POSITIVE_INFINITY });
-    lines.on('line', (line) => onLine(line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE)}…` : line));
+    lines.on('line', (line) => onLine(line.length > MAX_LINE_LENGTH ? `${line.slice(0, MAX_LINE_LENGTH)}…` : line));
     await (0,external_node_events_.once)(lines, 'close');
 }
-/** Whether the program ended well. */
+/** Whether the program ended with exit code 0. */
 function child_succeeded(exit) {
     return exit.code === 0;
 }
-/** How it ended, in words: `exit code 1`, `signal SIGKILL`, `could not be started: …`. */
+/** How a program ended, in words: `ended with exit code 1`, `was ended by SIGKILL`, `could not be started: …`. */
 function describeExit(exit) {
     if (exit.error)
         return `could not be started: ${exit.error.message}`;
     return exit.signal ? `was ended by ${exit.signal}` : `ended with exit code ${exit.code}`;
 }
-/** A program that failed: how it ended, and the last lines that it said. */
+/** A program that failed: how it ended, and the last lines that it printed. */
 class ChildError extends Error {
     exit;
     tail;
@@ -40726,13 +40789,16 @@ class ChildError extends Error {
         this.tail = tail;
     }
 }
-/** The sentence for a program that failed: its name, its end, and its last message. */
+/** The error for a program that failed: its name, how it ended, and its last message. */
 function child_childFailure(child, exit) {
     const reason = child.tail.findLast((line) => /error|fatal|denied|unable|failed/i.test(line)) ?? child.tail.at(-1);
     const message = `${child.name} ${describeExit(exit)}${reason ? `: ${reason.trim()}` : ''}`;
     return new ChildError(message, exit, [...child.tail]);
 }
-/** Sends each signal in turn until the child is gone, waiting `grace` milliseconds after each. */
+/**
+ * Sends each signal in turn until the child has ended, waiting `grace` milliseconds after each. A process group is killed
+ * as a whole at the end, because processes may outlive their leader.
+ */
 async function endChild(child, signals, grace) {
     for (const signal of signals) {
         if (!child.running)
@@ -40740,9 +40806,11 @@ async function endChild(child, signals, grace) {
         child.kill(signal);
         await Promise.race([child.exited, (0,promises_namespaceObject.setTimeout)(grace, undefined, { ref: false })]);
     }
+    if (child.group)
+        child.kill('SIGKILL');
     return child.exited;
 }
-/** The last resort of a cancelled step: nothing that we started outlives us. */
+/** Kills every running child, so that none outlives the action. The last resort of a cancelled step. */
 function killAllChildren() {
     for (const child of children)
         child.kill('SIGKILL');
@@ -40826,6 +40894,79 @@ function explainConnection(stderr, label) {
             return sentence(`Cannot connect to ${label}`, match);
     }
     return null;
+}
+
+;// CONCATENATED MODULE: ./build/src/database/connection/literal.js
+/** A string as an SQL literal; needs `standard_conforming_strings`, which our sessions set. */
+function literal(text) {
+    return `'${text.replaceAll("'", "''")}'`;
+}
+/** A name as a quoted SQL identifier. */
+function identifier(name) {
+    return `"${name.replaceAll('"', '""')}"`;
+}
+
+;// CONCATENATED MODULE: ./build/src/database/connection/name-pattern.js
+
+/**
+ * A pattern of names as `psql` and `pg_dump` read it (`patternToSQLRegex` in string_utils.c): a regular expression for
+ * each part between dots. Letters outside of double quotes are folded to lower case, `*` and `?` are wildcards.
+ */
+function patternParts(pattern) {
+    const parts = [''];
+    let quoted = false;
+    for (let index = 0; index < pattern.length; index += 1) {
+        const character = pattern[index];
+        if (character === '"') {
+            if (quoted && pattern[index + 1] === '"') {
+                parts.push(`${parts.pop()}"`);
+                index += 1;
+            }
+            else
+                quoted = !quoted;
+        }
+        else if (!quoted && character === '.')
+            parts.push('');
+        else
+            parts.push(parts.pop() + toRegex(character, quoted, pattern[index + 1]));
+    }
+    return parts.map((part) => `^(${part})$`);
+}
+const SPECIAL = '|*+?()[]{}.^$\\';
+function toRegex(character, quoted, next) {
+    if (character === '$' || (quoted && SPECIAL.includes(character)))
+        return `\\${character}`;
+    if (quoted)
+        return character;
+    if (character === '*')
+        return '.*';
+    if (character === '?')
+        return '.';
+    // An empty bracket expression is the name of an array type.
+    if (character === '[' && next === ']')
+        return '\\[';
+    return character.replace(/[A-Z]/, (letter) => letter.toLowerCase());
+}
+/**
+ * The query for the names that a pattern matches, as `expand_table_name_patterns` and `expand_schema_name_patterns` in
+ * pg_dump.c write it. It runs under the search_path of the user, because that decides what a pattern without a schema
+ * matches, so that every name in it is qualified.
+ */
+function patternQuery(what, pattern) {
+    const parts = patternParts(pattern);
+    const name = parts.pop();
+    const schema = what === 'relations' ? parts.pop() : undefined;
+    const matches = (column, regex) => `${column} OPERATOR(pg_catalog.~) ${literal(regex)} COLLATE pg_catalog.default`;
+    const conditions = parts.map((part) => matches('pg_catalog.current_database()', part));
+    if (parts.length > 1)
+        conditions.push('false');
+    if (what === 'schemas') {
+        conditions.push(matches('n.nspname', name));
+        return `SELECT n.nspname AS name FROM pg_catalog.pg_namespace AS n WHERE ${conditions.join(' AND ')}`;
+    }
+    conditions.push(matches('c.relname', name), schema === undefined ? 'pg_catalog.pg_table_is_visible(c.oid)' : matches('n.nspname', schema), `c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'S', 'v', 'm', 'f', 'p']::pg_catalog."char"[])`);
+    return `SELECT n.nspname AS schema, c.relname AS name FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace WHERE ${conditions.join(' AND ')}`;
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/connection/pooler.js
@@ -40924,7 +41065,7 @@ async function sharesServerProcesses(first, startSecond) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         const ask = async (session) => {
-            const [row] = await session.query('SELECT pg_backend_pid() AS pid');
+            const [row] = await session.query('SELECT pg_catalog.pg_backend_pid() AS pid');
             return row.pid;
         };
         const own = await ask(first);
@@ -40951,7 +41092,62 @@ async function sharesServerProcesses(first, startSecond) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/connection/session.js
+var session_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var session_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
 var _a;
+
+
+
 
 
 
@@ -40966,8 +41162,37 @@ class DatabaseError extends Error {
         this.sqlstate = sqlstate;
     }
 }
+/** A pattern that `pg_dump` would refuse as well matches nothing. */
+const INVALID_REGULAR_EXPRESSION = '2201B';
 /** A database has sessions that would have to end first. */
 const OBJECT_IN_USE = '55006';
+/**
+ * The whole search_path of our sessions: a user of the database may create functions and operators of any name in other
+ * schemas, and they would run with our rights (CVE-2018-1058). In `pg_temp` only relations and types are looked up.
+ */
+const SEARCH_PATH = 'SET search_path = pg_catalog, pg_temp';
+/**
+ * The first statements of a session, whatever the role, the database and the server set: no name of ours means something
+ * else, no text has another form, and no time limit ends a session that waits while it holds a lock. The query leaves out
+ * the limits that the server does not know yet.
+ */
+const PROTECTION = [
+    SEARCH_PATH,
+    'SET standard_conforming_strings = on',
+    'SET client_min_messages = error',
+    'SET default_transaction_read_only = off',
+    // Rows that a policy hides would be counted as missing; an error says so instead.
+    'SET row_security = off',
+    `SET TimeZone = 'UTC'`,
+    `SET DateStyle = 'ISO, YMD'`,
+    `SET IntervalStyle = 'postgres'`,
+    'SET extra_float_digits = 3',
+    // A router forgets a connection on which nothing moves for minutes.
+    'SET tcp_keepalives_idle = 60',
+    'SET tcp_keepalives_interval = 10',
+    `DO 'BEGIN PERFORM set_config(name, ''0'', false) FROM pg_settings WHERE name IN (
+     ''statement_timeout'', ''lock_timeout'', ''idle_in_transaction_session_timeout'', ''idle_session_timeout'', ''transaction_timeout''); END'`,
+];
 /**
  * One `psql` process on one database: a session of ours that lasts, so that it can hold an advisory lock and does not
  * connect anew for every statement. Statements go in by stdin, rows come back as one JSON document a line.
@@ -40987,7 +41212,7 @@ class Session {
         const session = _a.#start(connection, options);
         if (options.direct)
             await session.#refusePooler(options);
-        await session.execute('SET standard_conforming_strings = on', 'SET client_min_messages = error', 'SET statement_timeout = 0', 'SET lock_timeout = 0');
+        await session.execute(...PROTECTION);
         await session.#checkService();
         return session;
     }
@@ -41003,9 +41228,8 @@ class Session {
             onErrorLine: () => false,
         });
         const session = new _a(child, connection);
-        const cancel = () => void session.close();
-        options.signal?.addEventListener('abort', cancel, { once: true });
-        void child.exited.then(() => options.signal?.removeEventListener('abort', cancel));
+        const listener = options.signal && (0,external_node_events_.addAbortListener)(options.signal, () => void session.close());
+        void child.exited.then(() => listener?.[Symbol.dispose]());
         return session;
     }
     /** Before anything is set, because what we set there would be set for others. */
@@ -41026,20 +41250,60 @@ class Session {
         await this.close();
         throw new Error(`Cannot connect to ${label}: the service "${variables.PGSERVICE}" leads to "${row.name}" and not to "${database}"; remove dbname from it`);
     }
+    /**
+     * Refuses a service that names a database, before other databases of the server are created and written: every program
+     * that is sent to one of them would end up in that of the service.
+     */
+    static async refuseService(connection, options) {
+        const env_1 = { stack: [], error: void 0, hasError: false };
+        try {
+            const { PGSERVICE } = connection.variables;
+            if (!PGSERVICE)
+                return;
+            const absent = { ...connection, database: `pgclone_${(0,external_node_crypto_.randomUUID)()}` };
+            const session = session_addDisposableResource(env_1, _a.#start(absent, options), true);
+            const found = await session
+                .query('SELECT pg_catalog.current_database() AS name')
+                .catch(() => []);
+            if (found.length === 0)
+                return;
+            throw new Error(`Cannot connect to ${connection.label}: the service "${PGSERVICE}" leads to "${found[0].name}", whatever database is asked for; remove dbname from it`);
+        }
+        catch (e_1) {
+            env_1.error = e_1;
+            env_1.hasError = true;
+        }
+        finally {
+            const result_1 = session_disposeResources(env_1);
+            if (result_1)
+                await result_1;
+        }
+    }
     /** Runs one SELECT and returns its rows as objects. */
     async query(select) {
-        const lines = await this.#send(`SELECT row_to_json(q)::text FROM (${select}\n) AS q;`);
+        const lines = await this.#send(asJson(select));
         return lines.map((line) => JSON.parse(line));
     }
     /**
-     * What psql lists for a pattern, by its own rules, which are pg_dump's as well (string_utils.c): schema, name and kind
-     * of each relation, or the name of each schema. A name with `|` or a line break in it is not told apart.
+     * Schema and name of each relation, or the name of each schema, that a pattern of `pg_dump` matches. As in `pg_dump`, the
+     * search_path of the user decides what a pattern without a schema matches.
      */
-    async list(what, pattern) {
-        const quoted = `'${pattern.replace(/[\\']/g, '\\$&')}'`;
-        // The SELECT is there for our end mark: a backslash command leaves the state of the statement before it.
-        const lines = await this.#send(`SELECT WHERE false;\n\\${what === 'schemas' ? 'dn' : 'dtvmsE'} ${quoted}`);
-        return lines.map((line) => line.split('|'));
+    list(what, pattern) {
+        return this.#alone(async () => {
+            await this.#exchange('RESET search_path;');
+            try {
+                const lines = await this.#exchange(asJson(patternQuery(what, pattern)));
+                return lines.map((line) => Object.values(JSON.parse(line)));
+            }
+            catch (error) {
+                if (error instanceof DatabaseError && error.sqlstate === INVALID_REGULAR_EXPRESSION)
+                    return [];
+                throw error;
+            }
+            finally {
+                await this.#exchange(`${SEARCH_PATH};`);
+            }
+        });
     }
     /** Runs statements without a result, each by itself, up to the first that fails. */
     async execute(...statements) {
@@ -41059,7 +41323,11 @@ class Session {
     }
     /** Sends one statement and collects its rows, one statement after the other. */
     #send(sql) {
-        const answer = this.#queue.then(() => this.#exchange(sql));
+        return this.#alone(() => this.#exchange(sql));
+    }
+    /** Runs work when everything before it has ended, and lets nothing in between. */
+    #alone(work) {
+        const answer = this.#queue.then(work);
         this.#queue = answer.catch(() => undefined);
         return answer;
     }
@@ -41101,6 +41369,10 @@ class Session {
     }
 }
 _a = Session;
+/** Qualified, because the first query of a session comes before its settings. */
+function asJson(select) {
+    return `SELECT pg_catalog.row_to_json(q)::pg_catalog.text FROM (${select}\n) AS q;`;
+}
 /** Lines without their ends, which on Windows are two characters. */
 async function* linesOf(stream) {
     let rest = '';
@@ -41112,34 +41384,96 @@ async function* linesOf(stream) {
             yield piece.replace(/\r$/, '');
     }
 }
-/** A string as an SQL literal; needs `standard_conforming_strings`, which our sessions set. */
-function literal(text) {
-    return `'${text.replaceAll("'", "''")}'`;
-}
-/** A name as a quoted SQL identifier. */
-function identifier(name) {
-    return `"${name.replaceAll('"', '""')}"`;
-}
 
 ;// CONCATENATED MODULE: external "node:path"
 const external_node_path_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path");
 ;// CONCATENATED MODULE: ./build/src/errors.js
-/** A failure of the way and not of the matter, such as a connection that went silent: another attempt may succeed. */
-class PassingError extends Error {
+/** A failure that another attempt may overcome, such as a connection that went silent. */
+class TransientError extends Error {
 }
 /**
- * A failure that no other attempt may follow, whatever its cause: a hook of the user's has had its effect, or nobody knows
- * whether the work was done.
+ * A failure that must not be retried, regardless of its cause: a hook has had its effect, or it is unknown whether the work
+ * was done.
  */
-class FinalError extends Error {
+class PermanentError extends Error {
+}
+/** Returns the message of something that was thrown, which need not be an Error. */
+function messageOf(error) {
+    return error instanceof Error ? error.message : String(error);
+}
+
+;// CONCATENATED MODULE: ./build/src/leftovers.js
+
+
+const STATE = 'pending';
+const leftovers_open = new Set();
+function save() {
+    if (process.env.GITHUB_STATE)
+        saveState(STATE, JSON.stringify([...leftovers_open]));
+}
+/**
+ * Records what a killed step would leave behind, so that the post step can remove it.
+ *
+ * @returns a function that removes the record
+ */
+function notePending(item) {
+    leftovers_open.add(item);
+    save();
+    return () => crossOut(item);
+}
+/** Records a process group that must not outlive the step; returns a function that removes the record. */
+function noteGroup({ pid = 0 }) {
+    const identity = processIdentity(pid);
+    return identity ? notePending({ kind: 'process', pid, identity }) : () => undefined;
+}
+/** Removes the record of something that is gone. */
+function crossOut(item) {
+    if (leftovers_open.delete(item))
+        save();
+}
+/** Returns what an attempt has left behind. Processes are excluded, because they live longer than an attempt. */
+function openLeftovers() {
+    return [...leftovers_open].filter(({ kind }) => kind !== 'process');
+}
+/** Returns what the main step has left behind, newest first. For the post step. */
+function readPending() {
+    const state = getState(STATE);
+    return state ? JSON.parse(state).reverse() : [];
+}
+
+;// CONCATENATED MODULE: ./build/src/process/find-program.js
+
+
+/**
+ * The absolute path of a program in a folder, or null. On Windows its extension is one of `PATHEXT`; elsewhere the file
+ * must be executable.
+ */
+async function findProgram(folder, name) {
+    return (await which((0,external_node_path_namespaceObject.join)(folder, name), false)) || null;
+}
+/**
+ * The absolute folders of PATH, in order. `@actions/io` would search relative ones too, and those may lead into the
+ * repository that the job has checked out.
+ */
+function pathFolders({ PATH, Path }) {
+    const folders = (PATH ?? Path ?? '').split(external_node_path_namespaceObject.delimiter);
+    return [...new Set(folders.filter((folder) => (0,external_node_path_namespaceObject.isAbsolute)(folder)))];
+}
+/** The first program of this name on the PATH of an environment, or null. */
+async function findOnPath(name, environment) {
+    for (const folder of pathFolders(environment)) {
+        const program = await findProgram(folder, name);
+        if (program !== null)
+            return program;
+    }
+    return null;
 }
 
 ;// CONCATENATED MODULE: ./build/src/process/shell.js
 
-
-/** What `bash -e` is, for PowerShell 7.4 and later: without it only the last command decides whether a hook failed. */
+/** The `bash -e` of PowerShell 7.4 and later: without it, only the last command decides whether a hook failed. */
 const STOP_AT_ERRORS = "$ErrorActionPreference = 'Stop'; $PSNativeCommandUseErrorActionPreference = $true;";
-/** Users write commands as they write `run:` steps, and GitHub runs those in bash with -e and pipefail, or else in sh -e. */
+/** How to run a user's command: as GitHub runs a `run:` step, in bash with -e and pipefail, or else in sh -e. */
 function shellCommand(command, platform, hasBash) {
     if (platform === 'win32')
         return { file: 'pwsh', args: ['-NoProfile', '-Command', `${STOP_AT_ERRORS} ${command}`] };
@@ -41147,12 +41481,66 @@ function shellCommand(command, platform, hasBash) {
         ? { file: 'bash', args: ['-e', '-o', 'pipefail', '-c', command] }
         : { file: 'sh', args: ['-e', '-c', command] };
 }
-/** Whether there is a bash on PATH; a container of Alpine has none. */
-function findBash({ PATH = '' }) {
-    return PATH.split(external_node_path_namespaceObject.delimiter).some((directory) => (0,external_node_path_namespaceObject.isAbsolute)(directory) && (0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(directory, 'bash')));
+/** Whether bash is on PATH. Alpine containers do not have it. */
+async function findBash(environment) {
+    return (await findOnPath('bash', environment)) !== null;
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/hooks.js
+var hooks_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var hooks_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
 
 
 
@@ -41181,30 +41569,185 @@ async function runHooks(what, hooks, connection, options) {
     }
 }
 async function runHook(what, hook, connection, options) {
-    const { file, args } = hookCommand(hook, options.workspace, process.platform, findBash(options.environment));
-    const client = clientEnvironment(connection, options.environment);
-    const env = file === 'psql'
-        ? client
-        : { ...hookEnvironment(options.environment), ...pgVariables(client), DATABASE_URL: toUrl(connection) };
-    const child = startChild(file === 'psql' ? options.psql : file, args, {
-        name: 'hook',
-        env,
-        cwd: options.workspace,
-    });
-    const cancel = () => void endChild(child, ['SIGINT', 'SIGTERM', 'SIGKILL'], 1000);
-    options.signal.addEventListener('abort', cancel, { once: true });
-    const exit = await child.exited;
-    options.signal.removeEventListener('abort', cancel);
-    options.signal.throwIfAborted();
-    // It may have done something outside of the database, so that only the user can say whether it may run again.
-    if (!child_succeeded(exit))
-        throw new FinalError(`${what} ${JSON.stringify(hook)} failed: ${child_childFailure(child, exit).message}`);
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { file, args } = hookCommand(hook, options.workspace, process.platform, await findBash(options.environment));
+        const client = clientEnvironment(connection, options.environment);
+        const env = file === 'psql'
+            ? client
+            : { ...hookEnvironment(options.environment), ...pgVariables(client), DATABASE_URL: toUrl(connection) };
+        const child = startChild(file === 'psql' ? options.psql : file, args, {
+            name: 'hook',
+            env,
+            cwd: options.workspace,
+            group: true,
+        });
+        const forget = noteGroup(child);
+        const end = () => endChild(child, ['SIGINT', 'SIGTERM', 'SIGKILL'], 1000);
+        const _ = hooks_addDisposableResource(env_1, (0,external_node_events_.addAbortListener)(options.signal, () => void end()), false);
+        const exit = await child.exited;
+        // What a hook has started must not write into the database any more, unless the hook has ended well and left it there.
+        if (!child_succeeded(exit) || options.signal.aborted)
+            await end();
+        forget();
+        options.signal.throwIfAborted();
+        // It may have done something outside of the database, so that only the user can say whether it may run again.
+        if (!child_succeeded(exit))
+            throw new PermanentError(`${what} ${JSON.stringify(hook)} failed: ${child_childFailure(child, exit).message}`);
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        hooks_disposeResources(env_1);
+    }
 }
 function pgVariables(environment) {
     return Object.fromEntries(Object.entries(environment).filter(([name]) => name.startsWith('PG')));
 }
 
+;// CONCATENATED MODULE: ./build/src/database/server.js
+
+
+
+
+
+/** Reads version, role and state of the server behind an open session. */
+async function lookAtServer(session) {
+    const [row] = await session.query(`
+    SELECT current_setting('server_version_num')::int AS number,
+           split_part(current_setting('server_version'), ' ', 1) AS version,
+           current_user AS role, rolsuper AS superuser, rolcreatedb OR rolsuper AS createdb,
+           pg_is_in_recovery() AS standby
+    FROM pg_roles WHERE rolname = current_user`);
+    const { number, ...server } = row;
+    return { ...server, major: Math.floor(number / 10000) };
+}
+/** Returns the size of the session's database in bytes. */
+async function databaseSize(session) {
+    const [row] = await session.query('SELECT pg_database_size(current_database()) AS size');
+    return row.size;
+}
+/** Opens a session from which databases can be created and renamed: in the maintenance database, else in template1. */
+async function openMaintenance(connection, maintenance, options) {
+    await Session.refuseService(connection, options);
+    const candidates = [maintenance, 'template1'].filter((name) => name !== connection.database);
+    let failure;
+    for (const name of candidates) {
+        try {
+            return await Session.open(onDatabase(connection, name), options);
+        }
+        catch (error) {
+            failure ??= error;
+            // Only a missing or closed database is a reason to try the next one. A wrong password is wrong everywhere.
+            if (!/there is no database|may not connect|closed to connections/.test(messageOf(error)))
+                break;
+        }
+    }
+    throw failure;
+}
+/** The first half of the key of each of this action's advisory locks: "pgcl" in ASCII. */
+const LOCK_CLASS = 0x7067636c;
+/** Returns the second half. The server's `hashtext` would depend on the encoding of the session's database. */
+function lockNumber(name) {
+    return (0,external_node_crypto_.createHash)('sha256').update(name).digest().readInt32BE();
+}
+const LOCK_ATTEMPTS = 4;
+/**
+ * Locks a name on the whole server until the session ends or `unlock` is called.
+ *
+ * An advisory lock belongs to the database of its session, and two runs may use two databases because of
+ * `maintenance-database` or `swap: false`. `pg_locks` shows the locks of all databases, so a session that sees the same
+ * lock elsewhere releases its own. When two sessions do so at the same moment, both retry after a random delay.
+ *
+ * @returns false when another session holds the lock
+ */
+async function tryLock(session, name) {
+    const key = `${LOCK_CLASS}, ${lockNumber(name)}`;
+    for (let attempt = 1;; attempt += 1) {
+        const [row] = await session.query(`SELECT pg_try_advisory_lock(${key}) AS locked`);
+        if (!row.locked)
+            return false;
+        if (!(await isLockedElsewhere(session, name)))
+            return true;
+        await unlock(session, name);
+        if (attempt === LOCK_ATTEMPTS)
+            return false;
+        await (0,promises_namespaceObject.setTimeout)(20 + Math.random() * 200);
+    }
+}
+async function isLockedElsewhere(session, name) {
+    // The view shows both halves as unsigned numbers, and 2 for a key of two halves.
+    const rows = await session.query(`
+    SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND pid <> pg_backend_pid()
+      AND classid::bigint = ${LOCK_CLASS} AND objid::bigint = ${lockNumber(name) >>> 0}`);
+    return rows.length > 0;
+}
+/** Releases a lock of `tryLock`; call it once for each time the lock was taken. */
+async function unlock(session, name) {
+    await session.query(`SELECT pg_advisory_unlock(${LOCK_CLASS}, ${lockNumber(name)})`);
+}
+/**
+ * Locks a target, so that two runs never swap the same database.
+ *
+ * @throws an Error when another run holds the lock
+ */
+async function lockTarget(session, database) {
+    if (await tryLock(session, database))
+        return;
+    throw new Error(`Another run of this action is working on "${database}" right now; try again when it has ended`);
+}
+/**
+ * Reads the cluster's own number and the microsecond of its start as numbers, which no setting formats in another way.
+ *
+ * @throws an Error when the server does not say when it started, because then it cannot be distinguished from another one
+ */
+async function readIdentity(session) {
+    const started = session.query(`
+    SELECT (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint::text AS started,
+           current_database() AS database`);
+    const row = await started.then(([found]) => found, (error) => {
+        throw new Error(`The role may not read when the server started, so source and target cannot be told apart: ${error.message}. Grant EXECUTE on pg_postmaster_start_time()`, { cause: error });
+    });
+    // Managed servers may refuse this function.
+    const identifier = session.query('SELECT system_identifier::text AS id FROM pg_control_system()');
+    const systemIdentifier = await identifier.then(([found]) => found.id).catch(() => null);
+    return { ...row, systemIdentifier };
+}
+/** Whether two identities are one running server. A standby has its primary's identifier but its own start time. */
+function isSameServer(a, b) {
+    const sameIdentifier = a.systemIdentifier === null || b.systemIdentifier === null || a.systemIdentifier === b.systemIdentifier;
+    return a.started === b.started && sameIdentifier;
+}
+/** Counts the sessions of users in a database, other than this session. */
+async function countSessions(session, database) {
+    const [row] = await session.query(`SELECT count(*) AS sessions FROM pg_stat_activity WHERE datname = ${literal(database)} AND usesysid IS NOT NULL AND pid <> pg_backend_pid()`);
+    return row.sessions;
+}
+/** Ends the sessions of users in a database, other than this session. */
+async function endSessions(session, database) {
+    await session.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${literal(database)} AND usesysid IS NOT NULL AND pid <> pg_backend_pid()`);
+}
+/** Drops a database and ends its sessions. A database that does not exist is not an error. */
+async function dropDatabase(session, server, name) {
+    const quoted = identifier(name);
+    if (server.major >= 13)
+        return session.execute(`DROP DATABASE IF EXISTS ${quoted} WITH (FORCE)`);
+    try {
+        await session.execute(`ALTER DATABASE ${quoted} ALLOW_CONNECTIONS false`);
+    }
+    catch (error) {
+        if (error instanceof DatabaseError && error.sqlstate === '3D000')
+            return;
+        throw error;
+    }
+    await endSessions(session, name);
+    await session.execute(`DROP DATABASE IF EXISTS ${quoted}`);
+}
+
 ;// CONCATENATED MODULE: ./build/src/database/standby.js
+
 
 
 const SETTINGS = ['max_standby_streaming_delay', 'hot_standby_feedback'];
@@ -41216,10 +41759,16 @@ async function noteStandby(session, { standby }) {
     const settings = rows.map(({ name, value }) => `${name} = ${value}`).join(', ');
     log.info(`The server is a standby: it may cancel a dump to apply changes of its primary (${settings}), and it has no unlogged data`);
 }
-/** @throws an Error when the server of `database-url` is a standby, where nothing can be written */
-function refuseStandby({ standby }, command) {
-    if (!standby)
-        return;
+/**
+ * Looks at a server that is about to be written.
+ *
+ * @param command the command that needs it, for the error
+ * @throws an Error when the server of `database-url` is a standby, where nothing can be written
+ */
+async function lookAtPrimary(session, command) {
+    const server = await lookAtServer(session);
+    if (!server.standby)
+        return server;
     throw new Error(`The server of database-url is a standby, which is read-only; ${command} needs its primary`);
 }
 /** Why a standby broke a dump off, for the user; postgres.c has the server's words, which end a statement or the session. */
@@ -41337,165 +41886,6 @@ function explainDump(tail, failure) {
     return failure;
 }
 
-;// CONCATENATED MODULE: ./build/src/database/server.js
-
-
-
-
-/** Connects nothing: looks through an open session. */
-async function lookAtServer(session) {
-    const [row] = await session.query(`
-    SELECT current_setting('server_version_num')::int AS number,
-           split_part(current_setting('server_version'), ' ', 1) AS version,
-           current_user AS role, rolsuper AS superuser, rolcreatedb OR rolsuper AS createdb,
-           pg_is_in_recovery() AS standby
-    FROM pg_roles WHERE rolname = current_user`);
-    const { number, ...server } = row;
-    return { ...server, major: Math.floor(number / 10000) };
-}
-/** The size of a session's database in bytes, an upper estimate of the dump's size. */
-async function databaseSize(session) {
-    const [row] = await session.query('SELECT pg_database_size(current_database()) AS size');
-    return row.size;
-}
-/** Opens a session where databases can be created and renamed: the maintenance database, else template1. */
-async function openMaintenance(connection, maintenance, options) {
-    const candidates = [maintenance, 'template1'].filter((name) => name !== connection.database);
-    let failure;
-    for (const name of candidates) {
-        try {
-            return await Session.open(onDatabase(connection, name), options);
-        }
-        catch (error) {
-            failure ??= error;
-            // Only a missing database is a reason to look elsewhere; a wrong password is the same everywhere.
-            if (!/there is no database|may not connect|closed to connections/.test(error.message))
-                break;
-        }
-    }
-    throw failure;
-}
-/** Any number that is ours alone, for the first half of a lock's key: "pgcl" in ASCII. */
-const LOCK_CLASS = 0x7067636c;
-/** The second half. Not the server's `hashtext`, whose result depends on the encoding of the session's database. */
-function lockNumber(name) {
-    return (0,external_node_crypto_.createHash)('sha256').update(name).digest().readInt32BE();
-}
-const LOCK_ATTEMPTS = 4;
-/**
- * Claims a name on the whole server, for the life of the session or until `unlock`; false when another session has it.
- *
- * An advisory lock belongs to the database that its session is in, and two runs may be in two: by another
- * `maintenance-database`, or by `swap: false`. `pg_locks` shows those of all databases. Who sees another one lets go;
- * when two came at the same moment both do, so that they try again, each after a time of its own.
- */
-async function tryLock(session, name) {
-    const key = `${LOCK_CLASS}, ${lockNumber(name)}`;
-    for (let attempt = 1;; attempt += 1) {
-        const [row] = await session.query(`SELECT pg_try_advisory_lock(${key}) AS locked`);
-        if (!row.locked)
-            return false;
-        if (!(await isLockedElsewhere(session, name)))
-            return true;
-        await unlock(session, name);
-        if (attempt === LOCK_ATTEMPTS)
-            return false;
-        await (0,promises_namespaceObject.setTimeout)(20 + Math.random() * 200);
-    }
-}
-async function isLockedElsewhere(session, name) {
-    // The view shows both halves as unsigned numbers, and 2 for a key of two halves.
-    const rows = await session.query(`
-    SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND pid <> pg_backend_pid()
-      AND classid::bigint = ${LOCK_CLASS} AND objid::bigint = ${lockNumber(name) >>> 0}`);
-    return rows.length > 0;
-}
-/** Gives a lock of `tryLock` back, once for each time it was taken. */
-async function unlock(session, name) {
-    await session.query(`SELECT pg_advisory_unlock(${LOCK_CLASS}, ${lockNumber(name)})`);
-}
-/**
- * Claims a target, so that two runs never swap the same database.
- *
- * @throws an Error when another run has it
- */
-async function lockTarget(session, database) {
-    if (await tryLock(session, database))
-        return;
-    throw new Error(`Another run of this action is working on "${database}" right now; try again when it has ended`);
-}
-/** What tells one server from another, whatever its address: the cluster's own number and the time of its start. */
-async function readIdentity(session) {
-    const [row] = await session.query('SELECT pg_postmaster_start_time()::text AS started');
-    // Managed servers may keep this one to themselves.
-    const identifier = session.query('SELECT system_identifier::text AS id FROM pg_control_system()');
-    const systemIdentifier = await identifier.then(([found]) => found.id).catch(() => null);
-    return { ...row, systemIdentifier };
-}
-/** The same running server. A standby has its primary's identifier and started at another microsecond. */
-function isSameServer(a, b) {
-    const sameIdentifier = a.systemIdentifier === null || b.systemIdentifier === null || a.systemIdentifier === b.systemIdentifier;
-    return a.started === b.started && sameIdentifier;
-}
-/** Sessions in a database, other than our own. */
-async function countSessions(session, database) {
-    const [row] = await session.query(`SELECT count(*) AS sessions FROM pg_stat_activity WHERE datname = ${literal(database)} AND usesysid IS NOT NULL AND pid <> pg_backend_pid()`);
-    return row.sessions;
-}
-/** Ends the sessions of all users in a database, but for our own. */
-async function endSessions(session, database) {
-    await session.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${literal(database)} AND usesysid IS NOT NULL AND pid <> pg_backend_pid()`);
-}
-/** Drops a database with everybody in it. A database that is not there is fine. */
-async function dropDatabase(session, server, name) {
-    const quoted = identifier(name);
-    if (server.major >= 13)
-        return session.execute(`DROP DATABASE IF EXISTS ${quoted} WITH (FORCE)`);
-    try {
-        await session.execute(`ALTER DATABASE ${quoted} ALLOW_CONNECTIONS false`);
-    }
-    catch (error) {
-        if (error instanceof DatabaseError && error.sqlstate === '3D000')
-            return;
-        throw error;
-    }
-    await endSessions(session, name);
-    await session.execute(`DROP DATABASE IF EXISTS ${quoted}`);
-}
-
-;// CONCATENATED MODULE: ./build/src/leftovers.js
-
-const STATE = 'pending';
-const leftovers_open = new Set();
-function save() {
-    if (process.env.GITHUB_STATE)
-        saveState(STATE, JSON.stringify([...leftovers_open]));
-}
-/**
- * Writes down what a killed step would leave behind, where the post step finds it.
- *
- * @returns a function that crosses it out again
- */
-function notePending(item) {
-    leftovers_open.add(item);
-    save();
-    return () => crossOut(item);
-}
-/** Forgets what has been removed. */
-function crossOut(item) {
-    if (leftovers_open.delete(item))
-        save();
-}
-/** What an attempt that has ended could not remove. Processes live longer than an attempt. */
-function openLeftovers() {
-    return [...leftovers_open].filter(({ kind }) => kind !== 'process');
-}
-/** In the post step: what main could not finish, the latest first. */
-function readPending() {
-    const state = getState(STATE);
-    return state ? JSON.parse(state).reverse() : [];
-}
-
 ;// CONCATENATED MODULE: ./build/src/database/locale.js
 
 /** The locale of a database, or null when there is no such database. */
@@ -41515,7 +41905,7 @@ function createStatement(name, server, locale, tablespace) {
     if (locale) {
         options.push(`ENCODING ${literal(locale.encoding)} LC_COLLATE ${literal(locale.collate)} LC_CTYPE ${literal(locale.ctype)}`);
         if (server.major >= 15)
-            options.push(`LOCALE_PROVIDER ${locale.provider}`);
+            options.push(`LOCALE_PROVIDER ${literal(locale.provider)}`);
         if (locale.provider === 'icu' && locale.locale)
             options.push(`ICU_LOCALE ${literal(locale.locale)}`);
         if (locale.provider === 'builtin' && locale.locale)
@@ -41549,18 +41939,92 @@ async function createDatabase(session, server, name, wanted) {
     }
 }
 
+;// CONCATENATED MODULE: ./build/src/shape.js
+/** C0 and C1 control characters and the line separators of Unicode. */
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
+/** A text of any characters, as names in PostgreSQL are. */
+function isText(maxLength) {
+    return (value) => typeof value === 'string' && value.length <= maxLength;
+}
+/** A text without control characters and line breaks. */
+function isLine(maxLength) {
+    return (value) => isText(maxLength)(value) && !CONTROL.test(value);
+}
+/** A time in ISO 8601, UTC. */
+function isTime(value) {
+    return (typeof value === 'string' &&
+        /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/.test(value) &&
+        !Number.isNaN(Date.parse(value)));
+}
+/** A number of bytes, rows or milliseconds. */
+function isCount(value) {
+    return Number.isSafeInteger(value) && value >= 0;
+}
+/** One of a few texts. */
+function isOneOf(...texts) {
+    return (value) => texts.includes(value);
+}
+/** What a check accepts, or null. */
+function orNull(check) {
+    return (value) => value === null || check(value);
+}
+/** What a check accepts, or nothing. */
+function optional(check) {
+    return (value) => value === undefined || check(value);
+}
+/** An array whose every item passes a check. */
+function isListOf(check) {
+    return (value) => Array.isArray(value) && value.every(check);
+}
+/** An object whose every value passes a check. */
+function isRecordOf(check) {
+    return (value) => isObject(value) && Object.values(value).every(check);
+}
+/** An object whose known fields pass their checks. */
+function hasShape(fields) {
+    return (value) => isObject(value) && wrongField(value, fields) === null;
+}
+/** The first field that does not pass its check, or null. */
+function wrongField(value, fields) {
+    return Object.keys(fields).find((name) => !fields[name](own(value, name))) ?? null;
+}
+/** Whether a value is an object and not an array. */
+function isObject(value) {
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+/** A field of the object itself: one that it inherits is not in the JSON. */
+function own(value, name) {
+    return Object.hasOwn(value, name) ? value[name] : undefined;
+}
+
 ;// CONCATENATED MODULE: ./build/src/database/marker.js
+
 const PREFIX = 'pgclone-action ';
-/** The comment that marks a database as ours. */
+/** A marker has 200 bytes; beyond this a comment is somebody else's. */
+const MAX_COMMENT_LENGTH = 10_000;
+const MAX_NAME_LENGTH = 1000;
+const MAX_URL_LENGTH = 2000;
+const isMarker = hasShape({
+    kind: isOneOf('staging', 'clone', 'point', 'template', 'old'),
+    of: isText(MAX_NAME_LENGTH),
+    at: isTime,
+    run: isLine(MAX_URL_LENGTH),
+});
+/** The comment that marks a database as made by this action. */
 function formatMarker(marker) {
     return PREFIX + JSON.stringify(marker);
 }
-/** @returns null for a comment that is not ours */
+/**
+ * Reads the marker in the comment of a database, which its owner may have written.
+ *
+ * @returns null for a comment that is not a whole marker: then the database is not treated as made by this action
+ */
 function parseMarker(comment) {
-    if (!comment?.startsWith(PREFIX))
+    if (!comment?.startsWith(PREFIX) || comment.length > MAX_COMMENT_LENGTH)
         return null;
     try {
-        return JSON.parse(comment.slice(PREFIX.length));
+        const value = JSON.parse(comment.slice(PREFIX.length));
+        return isMarker(value) ? value : null;
     }
     catch {
         return null;
@@ -41638,11 +42102,15 @@ function propertyStatements(database, properties) {
 function commentStatement(database, comment) {
     return `COMMENT ON DATABASE ${identifier(database)} IS ${comment === null ? 'NULL' : literal(comment)}`;
 }
+/** The privileges of a database (PostgreSQL documentation, "Privileges"): text of the server never becomes SQL. */
+const PRIVILEGES = ['CREATE', 'CONNECT', 'TEMPORARY'];
 /** Grants are made from nothing: what the owner and PUBLIC have by default may have been taken away. */
 function grantStatements(name, owner, grants) {
     return [
         `REVOKE ALL ON DATABASE ${name} FROM PUBLIC, ${identifier(owner)}`,
-        ...grants.map(({ grantee, privilege, grantable }) => {
+        ...grants
+            .filter(({ privilege }) => PRIVILEGES.includes(privilege))
+            .map(({ grantee, privilege, grantable }) => {
             const to = grantee === null ? 'PUBLIC' : identifier(grantee);
             return `GRANT ${privilege} ON DATABASE ${name} TO ${to}${grantable ? ' WITH GRANT OPTION' : ''}`;
         }),
@@ -41674,6 +42142,59 @@ function splitNames(list) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/staging.js
+var staging_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var staging_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
 
 
 
@@ -41683,63 +42204,121 @@ function splitNames(list) {
 
 
 /**
- * Creates the empty database into which a dump is restored beside the live one. Its sessions do not wait for the disk:
- * should the server die, nobody needs it any more, and the swap is on the disk with all that came before it.
+ * A database under a unique temporary name. It is dropped at the end of its scope, unless it was released by then.
  */
-async function createStaging({ session, server, run }, target, wanted) {
-    const staging = await temporary(session, server, { name: temporaryName(target), copied: false });
-    try {
-        const refused = await createDatabase(session, server, staging.name, wanted);
-        if (refused)
-            log.warning(`The server cannot make a database with the locale of the dump (${refused}); sorting may differ`);
-        await commentDatabase(session, staging.name, markerText('staging', target, run));
-        await session.execute(`ALTER DATABASE ${identifier(staging.name)} SET synchronous_commit = off`);
-        return staging;
+class TemporaryDatabase {
+    name;
+    /** Whether it is a copy of files, which includes the planner's statistics of its original. */
+    copied;
+    #maker;
+    #forget;
+    #kept = false;
+    constructor(maker, name, copied) {
+        this.#maker = maker;
+        this.name = name;
+        this.copied = copied;
+        this.#forget = notePending({ kind: 'database', name });
     }
-    catch (error) {
-        await staging.drop();
-        throw error;
+    /** Records its name for the post step and locks it, so that no sweep drops it during this run. */
+    static async reserve(maker, target, { copied }) {
+        const name = temporaryName(target);
+        await tryLock(maker.session, name);
+        return new TemporaryDatabase(maker, name, copied);
+    }
+    /** Keeps the database, which has got another name and purpose by now. */
+    release() {
+        this.#kept = true;
+        this.#forget();
+    }
+    /** Drops the database. A failure is only a warning, because the post step tries again. */
+    async [Symbol.asyncDispose]() {
+        if (this.#kept)
+            return;
+        const { session, server } = this.#maker;
+        try {
+            await dropDatabase(session, server, this.name);
+            this.#forget();
+        }
+        catch (error) {
+            log.warning(`Could not drop the temporary database "${this.name}": ${messageOf(error)}`);
+        }
     }
 }
-/** From here on its sessions wait for the disk, as the server wants it; for a staging database that is to go live. */
-async function settle({ session }, { name, copied }) {
-    // A copy has the settings of no other database.
+/**
+ * Creates the empty database into which a dump is restored beside the live one. Its sessions do not wait for the disk: if
+ * the server crashes, the database is useless anyway, and the swap flushes everything before it.
+ */
+async function createStaging(maker, target, wanted) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { session, server, run } = maker;
+        const unfinished = staging_addDisposableResource(env_1, new AsyncDisposableStack(), true);
+        const staging = unfinished.use(await TemporaryDatabase.reserve(maker, target, { copied: false }));
+        const refused = await createDatabase(session, server, staging.name, wanted);
+        if (refused)
+            log.warning(`The server cannot create a database with the locale of the dump (${refused}), so sort orders may differ; install that locale on the server to avoid it`);
+        await commentDatabase(session, staging.name, markerText('staging', target, run));
+        await session.execute(`ALTER DATABASE ${identifier(staging.name)} SET synchronous_commit = off`);
+        unfinished.move();
+        return staging;
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = staging_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+/** Restores the server's own durability setting for a staging database that will go live. */
+async function restoreDurability({ session }, { name, copied }) {
+    // A file copy does not include the settings of its original.
     if (!copied)
         await session.execute(`ALTER DATABASE ${identifier(name)} RESET synchronous_commit`);
 }
-/** Copies smaller than this are made through the write-ahead log, which spares the server two checkpoints. */
-const SMALL = 64 * 1024 * 1024;
-/** The size of a database, and how a file copy of it is made fastest on this server. */
+/** Smaller copies go through the write-ahead log, which saves the server two checkpoints. */
+const SMALL_DATABASE_BYTES = 64 * 1024 * 1024;
+/** Returns the statements that make a file copy of a database fastest on this server. */
 async function copyStatements({ session, server }, from, to) {
     const [row] = await session.query(`
     SELECT pg_database_size(d.oid) AS size, t.spcname AS tablespace
     FROM pg_database AS d JOIN pg_tablespace AS t ON t.oid = d.dattablespace WHERE d.datname = ${literal(from)}`);
-    // Naming the place where it goes anyway needs a right on it that only superusers have by default.
+    // Naming the default tablespace explicitly needs a right on it that only superusers have by default.
     const elsewhere = to.tablespace !== null && to.tablespace !== row.tablespace;
     const place = elsewhere ? ` TABLESPACE ${identifier(to.tablespace)}` : '';
     const create = `CREATE DATABASE ${identifier(to.name)} TEMPLATE ${identifier(from)}${place}`;
-    if (server.major < 15 || row.size < SMALL)
+    if (server.major < 15 || row.size < SMALL_DATABASE_BYTES)
         return [create];
-    // From 18 the file system may share the blocks of both files; where it cannot, the server says so.
+    // Since 18 the file system may share the blocks of both files; where it cannot, the statement fails.
     const clone = server.major >= 18 ? [`SET file_copy_method = clone`] : [];
     return [...clone, `${create} STRATEGY FILE_COPY`];
 }
 /**
- * A file copy of a database that has no sessions; far faster than a restore, because it copies indexes as they are.
+ * Copies the files of a database that has no sessions. It is far faster than a restore, because indexes are copied too.
  *
- * @param tablespace where the copy goes; null is where the original is
+ * @param tablespace the tablespace of the copy; null means that of the original
  */
 async function copyDatabase(maker, from, target, tablespace) {
-    const { session, server, run } = maker;
-    const copy = await temporary(session, server, { name: temporaryName(target), copied: true });
+    const env_2 = { stack: [], error: void 0, hasError: false };
     try {
+        const { session, run } = maker;
+        const unfinished = staging_addDisposableResource(env_2, new AsyncDisposableStack(), true);
+        const copy = unfinished.use(await TemporaryDatabase.reserve(maker, target, { copied: true }));
         await runCopy(session, await copyStatements(maker, from, { name: copy.name, tablespace }));
         await commentDatabase(session, copy.name, markerText('staging', target, run));
+        unfinished.move();
         return copy;
     }
-    catch (error) {
-        await copy.drop();
-        throw error;
+    catch (e_2) {
+        env_2.error = e_2;
+        env_2.hasError = true;
+    }
+    finally {
+        const result_2 = staging_disposeResources(env_2);
+        if (result_2)
+            await result_2;
     }
 }
 async function runCopy(session, statements) {
@@ -41752,37 +42331,19 @@ async function runCopy(session, statements) {
         await session.execute('SET file_copy_method = copy', statements.at(-1));
     }
 }
-/** A mark of this moment, as the comment of a database. */
+/** Returns a marker with the current time, as the comment of a database. */
 function markerText(kind, of, run) {
     return formatMarker({ kind, of, at: new Date().toISOString(), run });
 }
-/** Gives a database a comment, in the place of the one that it has. */
+/** Sets the comment of a database. */
 function commentDatabase(session, database, text) {
     return session.execute(commentStatement(database, text));
-}
-/** Noted for the post step, and locked, so that no sweep takes it for a dead run's while we live. */
-async function temporary(session, server, { name, copied }) {
-    await tryLock(session, name);
-    const forget = notePending({ kind: 'database', name });
-    return {
-        ...{ name, copied },
-        release: forget,
-        drop: async () => {
-            try {
-                await dropDatabase(session, server, name);
-                forget();
-            }
-            catch (error) {
-                log.warning(`Could not drop the temporary database "${name}": ${error.message}`);
-            }
-        },
-    };
 }
 
 // EXTERNAL MODULE: external "node:stream"
 var external_node_stream_ = __nccwpck_require__(7075);
 ;// CONCATENATED MODULE: ./build/src/archive/archive-error.js
-/** A malformed, incomplete or unreadable archive. `offset` is the byte of the input where it was noticed. */
+/** A malformed, incomplete or unreadable archive. `offset` is the byte of the input at which it was noticed. */
 class ArchiveError extends Error {
     name = 'ArchiveError';
     offset;
@@ -41794,11 +42355,11 @@ class ArchiveError extends Error {
 
 ;// CONCATENATED MODULE: ./build/src/archive/rows.js
 const NEWLINE = 0x0a;
-/** What pg_dump writes after the rows of a COPY (dumpTableData_copy in pg_dump.c): three lines that are no rows. */
+/** Three lines that pg_dump writes after the rows of a COPY (dumpTableData_copy in pg_dump.c). */
 const TERMINATOR = Buffer.from('\\.\n\n\n');
 const TERMINATOR_LINES = 3;
 /**
- * Counts the rows of one table's text COPY data: each row is a line, newlines inside values are escaped. A value
+ * Counts the rows of one table's COPY text: each row is a line, and newlines inside values are escaped. A value
  * `\.` is written `\\.`, so only the end of the data can be the terminator.
  */
 class RowCounter {
@@ -41809,7 +42370,7 @@ class RowCounter {
         const end = piece.subarray(-TERMINATOR.length - 1);
         this.tail = Buffer.concat([this.tail, end]).subarray(-TERMINATOR.length - 1);
     }
-    /** Rows so far; exact once all data were added. */
+    /** Rows so far; exact once all data was added. */
     get rows() {
         return this.lines - (this.terminated() ? TERMINATOR_LINES : 0);
     }
@@ -41821,8 +42382,9 @@ class RowCounter {
     }
 }
 /**
- * Newlines in `bytes`, four bytes at a time: XOR turns a newline into a zero byte, and the sum below has its high
- * bit clear for zero bytes only. Steady at 2 GB/s; indexOf is faster for long lines and ten times slower for short.
+ * Counts the newlines in `bytes`, four bytes at a time: XOR turns a newline into a zero byte, and the sum below has its high
+ * bit clear for zero bytes only. It runs at a constant 2 GB/s; indexOf is
+ * faster for long lines and ten times slower for short ones.
  */
 function countNewlines(bytes) {
     const start = Math.min(-bytes.byteOffset & 3, bytes.length);
@@ -41851,10 +42413,10 @@ function countSingly(bytes) {
 
 /** Bytes of an integer on the wire: a sign byte, then four bytes, least significant first. */
 const INT_SIZE = 5;
-/** Longest string believed, in bytes: far above any SQL statement, far below what would hurt. */
-const MAX_STRING = 64 * 1024 * 1024;
+/** Longer strings are taken for corruption: far above any SQL statement, far below what would exhaust memory. */
+const MAX_STRING_BYTES = 64 * 1024 * 1024;
 const EMPTY = Buffer.alloc(0);
-/** Reads a stream of buffers as bytes, integers and strings. Never holds more than one buffer of the stream. */
+/** Reads a stream of buffers as bytes, integers and strings. Holds at most one buffer of the stream. */
 class ByteSource {
     source;
     window = EMPTY;
@@ -41867,7 +42429,7 @@ class ByteSource {
     get offset() {
         return this.passed + this.at;
     }
-    /** Waits until `count` bytes can be peeked at together; false when the stream ends before. For small counts. */
+    /** Waits until `count` bytes can be peeked at together; false if the stream ends before. For small counts. */
     async fill(count) {
         while (this.window.length - this.at < count) {
             const { done, value } = await this.source.next();
@@ -41880,13 +42442,13 @@ class ByteSource {
         }
         return true;
     }
-    /** Like `fill`, but the end of the stream is an error naming `what` is cut. */
+    /** As `fill`, but the end of the stream is an error that names `what`. */
     async need(count, what) {
         if (await this.fill(count))
             return;
         throw new ArchiveError(`the archive ends inside ${what}`, this.passed + this.window.length);
     }
-    /** The bytes at hand, at most `limit`, without consuming them. */
+    /** The bytes that are already in memory, at most `limit`, without consuming them. */
     peek(limit) {
         return this.window.subarray(this.at, this.at + limit);
     }
@@ -41923,30 +42485,30 @@ class ByteSource {
         const length = await this.int(what);
         if (length < 0)
             return null;
-        if (length > MAX_STRING)
-            throw new ArchiveError(`${what} has the absurd length ${length}`, start);
+        if (length > MAX_STRING_BYTES)
+            throw new ArchiveError(`${what} has the impossible length ${length}`, start);
         return this.take(length, what);
     }
-    /** Everything that is left, unread. */
+    /** The rest of the stream, unparsed. */
     async *rest() {
         while (await this.fill(1)) {
             yield this.peek(Number.POSITIVE_INFINITY);
             this.at = this.window.length;
         }
     }
-    /** Lets go of the stream, wherever it stands. */
+    /** Closes the stream, even before its end. */
     async close() {
         await this.source.return?.();
     }
 }
-/** An integer as the archive holds it (WriteInt in pg_backup_archiver.c, with four-byte integers). */
+/** An integer in the format of the archive (WriteInt in pg_backup_archiver.c, with four-byte integers). */
 function intBytes(value) {
     const bytes = Buffer.alloc(INT_SIZE);
     bytes[0] = value < 0 ? 1 : 0;
     bytes.writeUInt32LE(Math.abs(value), 1);
     return bytes;
 }
-/** A string as the archive holds it (WriteStr in pg_backup_archiver.c): its length, or -1 for null, and its bytes. */
+/** A string in the format of the archive (WriteStr in pg_backup_archiver.c): its length, or -1 for null, then its bytes. */
 function stringBytes(value) {
     return value === null ? [intBytes(-1)] : [intBytes(value.length), value];
 }
@@ -41956,11 +42518,11 @@ function stringBytes(value) {
 
 const DATA_OFFSET_UNKNOWN = 1; // K_OFFSET_POS_NOT_SET in pg_backup_archiver.h
 const NO_DATA = 3; // K_OFFSET_NO_DATA
-/** Sections, which pg_dump writes one after the other (teSection in pg_backup.h). */
+/** The sections of a dump, in their order (teSection in pg_backup.h). */
 const SECTION = { none: 1, preData: 2, data: 3, postData: 4 };
-/** Longest table of contents believed, in bytes: a million entries, with room. We keep all of it in memory. */
-const MAX_TOC = 2 ** 30;
-/** The fields of an entry in their order (WriteToc in pg_backup_archiver.c), with the minor version that brought them. */
+/** A longer table of contents is taken for corruption: enough for over a million entries. All of it is kept in memory. */
+const MAX_TOC_BYTES = 2 ** 30;
+/** The fields of an entry in their order (WriteToc in pg_backup_archiver.c), each with the minor version that introduced it. */
 const FIELDS = [
     ['dumpId', 'int', 0],
     ['hadDumper', 'int', 0],
@@ -41988,7 +42550,7 @@ class TocEntry {
     get dumpId() {
         return this.fields.dumpId;
     }
-    /** OID of the object in the database that was dumped; a table's data have that of the table. */
+    /** OID of the object in the database that was dumped; the data of a table has the OID of the table. */
     get oid() {
         return toc_text(this.fields.oid);
     }
@@ -42000,29 +42562,29 @@ class TocEntry {
     get tag() {
         return toc_text(this.fields.tag);
     }
-    /** Schema of the object, '' when it has none. */
+    /** Schema of the object, or `''`. */
     get namespace() {
         return toc_text(this.fields.namespace);
     }
     get owner() {
         return toc_text(this.fields.owner);
     }
-    /** The SQL that makes the object. */
+    /** The SQL that creates the object. */
     get definition() {
         return toc_text(this.fields.defn);
     }
-    /** IDs of the entries that this one needs. Some may not be in the archive: pg_dump lists objects that it did not dump. */
+    /** IDs of the entries on which this one depends. Some may be missing, because pg_dump also lists objects that it did not dump. */
     get dependencies() {
         return this.fields.dependencies.map((id) => Number(toc_text(id)));
     }
-    /** The same entry with other SQL. Its bytes are those of latin1, so that text in any encoding survives a replacement. */
+    /** Returns the entry with changed SQL. `change` gets the bytes as latin1, so that text in any encoding survives a replacement. */
     redefine(change) {
         return new TocEntry({
             ...this.fields,
             defn: Buffer.from(change(this.fields.defn?.toString('latin1') ?? ''), 'latin1'),
         });
     }
-    /** Whether the data are text COPY; otherwise they are INSERT statements or a large object. */
+    /** Whether the data is COPY text; otherwise it is INSERT statements or a large object. */
     get isCopy() {
         return (this.fields.copyStmt?.length ?? 0) > 0;
     }
@@ -42031,14 +42593,14 @@ class TocEntry {
         return this.fields.hadDumper === 1 && this.fields.dataState !== NO_DATA;
     }
 }
-/** Text of a string of the archive; bytes that are not UTF-8 become replacement characters. */
+/** Decodes a string of the archive; bytes that are not UTF-8 become replacement characters. */
 function toc_text(bytes) {
     return bytes?.toString() ?? '';
 }
 /**
- * The entries of the table of contents, which follows the header.
+ * Reads the table of contents, which follows the header.
  *
- * @throws ArchiveError when it is cut, or no table of contents
+ * @throws ArchiveError if it is truncated or malformed
  */
 async function readToc(input, header) {
     const start = input.offset;
@@ -42050,8 +42612,8 @@ async function readToc(input, header) {
     for (let n = 1; n <= count; n++) {
         const at = input.offset;
         const entry = await readEntry(input, header, `entry ${n} of ${count} in the table of contents`);
-        if (input.offset - start > MAX_TOC)
-            throw new ArchiveError('the table of contents has an absurd length', at);
+        if (input.offset - start > MAX_TOC_BYTES)
+            throw new ArchiveError('the table of contents has an impossible length', at);
         if (seen.has(entry.dumpId))
             throw new ArchiveError(`entry ${n} repeats the ID ${entry.dumpId}`, at);
         seen.add(entry.dumpId);
@@ -42091,8 +42653,8 @@ function entryProblem({ dumpId, fields }) {
     return undefined;
 }
 /**
- * A table of contents for the version of `header`. Data offsets are left unknown: they belonged to the file it was
- * read from, and pg_restore searches what it is not told.
+ * Returns a table of contents in the version of `header`. Data offsets are left unknown: they belonged to the file that was
+ * read, and pg_restore searches for data whose offset is unknown.
  */
 function tocBytes(header, entries) {
     return Buffer.concat([intBytes(entries.length), ...entries.flatMap((entry) => entryParts(header, entry))]);
@@ -42117,7 +42679,7 @@ function entryParts(header, { fields, hasData }) {
 ;// CONCATENATED MODULE: ./build/src/archive/archive-report.js
 
 
-/** Counts data as they pass. */
+/** Counts data while it is transferred. */
 class Tally {
     progress = { table: null, tableRows: 0, tableBytes: 0, rows: 0, rawBytes: 0 };
     tables = [];
@@ -42127,7 +42689,7 @@ class Tally {
     constructor(countsRows = true) {
         this.countsRows = countsRows;
     }
-    /** The data of `entry` follow; `readable` tells whether we see them uncompressed. */
+    /** The data of `entry` follows; `readable` is false if it stays compressed. */
     begin(entry, readable) {
         const isTable = entry.desc === 'TABLE DATA';
         this.counter = this.countsRows && isTable && entry.isCopy && readable ? new RowCounter() : null;
@@ -42159,7 +42721,7 @@ class Tally {
         return this.tables.some((table) => table.rows === null) ? null : this.progress.rows;
     }
 }
-/** The report of an archive that was read to its end. */
+/** Returns the report of an archive that was read to its end. */
 function reportOf(read, entries, { tables, rows, rawBytes }) {
     const definition = (desc) => entries.find((entry) => entry.desc === desc)?.definition ?? null;
     return {
@@ -42177,7 +42739,7 @@ function reportOf(read, entries, { tables, rows, rawBytes }) {
         rawBytes,
     };
 }
-/** The report of an archive that passed unread. */
+/** Returns the report of an archive that was copied unread. */
 function opaqueReport(version, bytes) {
     return {
         opaque: true,
@@ -42198,16 +42760,16 @@ function opaqueReport(version, bytes) {
 ;// CONCATENATED MODULE: ./build/src/archive/chunks.js
 
 
-/** Data are gathered into pieces of at most this many bytes, the unit of compression and of writing. */
+/** Maximum bytes of a piece of data, the unit of compression and of writing. */
 const PIECE_SIZE = 1024 * 1024;
-/** So much of one chunk at hand is worth a piece of its own, which spares a copy. */
-const WHOLE_PIECE = PIECE_SIZE / 4;
-/** No chunk reaches this length: the server sends no message of a gibibyte. */
-const MAX_CHUNK = 2 ** 30;
+/** If this much of one chunk is in memory, it becomes a piece without being copied. */
+const MIN_UNCOPIED_BYTES = PIECE_SIZE / 4;
+/** Chunks are shorter than this, because the server sends no message of one GiB. */
+const MAX_CHUNK_BYTES = 2 ** 30;
 /**
- * Reads runs of chunks: each a length and that many bytes, a zero length ends the run (_skipData in
- * pg_backup_custom.c). pg_dump writes one chunk a row when it does not compress, so chunks are not handed out
- * one by one: their payload is gathered, without regard to where a chunk ends.
+ * Reads runs of chunks: each chunk is a length and that many bytes, and a zero length ends the run (_skipData in
+ * pg_backup_custom.c). Without compression, pg_dump writes one chunk per row. Chunks are therefore not returned one by one:
+ * their payload is gathered across the ends of chunks.
  */
 class ChunkReader {
     input;
@@ -42218,12 +42780,12 @@ class ChunkReader {
     constructor(input) {
         this.input = input;
     }
-    /** The payload of the run in pieces up to PIECE_SIZE. `left` bytes of a chunk already begun come first. */
+    /** Returns the payload of the run in pieces up to PIECE_SIZE. `left` bytes of a chunk that was already begun come first. */
     async *run(what, left = 0) {
         let state = { read: 0, kept: 0, left, ended: false };
         while (!state.ended) {
             const whole = this.input.peek(Math.min(state.left, PIECE_SIZE));
-            if (whole.length >= WHOLE_PIECE) {
+            if (whole.length >= MIN_UNCOPIED_BYTES) {
                 this.input.skip(whole.length);
                 state = { ...state, left: state.left - whole.length };
                 yield whole;
@@ -42248,7 +42810,7 @@ class ChunkReader {
             yield bytes.subarray(start, end);
         }
     }
-    /** Whoever needs a piece no more may say so; memory that is used again is memory that nobody has to collect. */
+    /** Gives the memory of a piece back for reuse, which saves garbage collection. Calling it is optional. */
     release(piece) {
         const arena = this.arenas.get(piece.buffer);
         if (!arena)
@@ -42257,14 +42819,14 @@ class ChunkReader {
         if (arena.users === 0 && arena !== this.arena)
             this.idle.push(arena);
     }
-    /** Length of the chunk that follows, 0 at the end of the run. */
+    /** Returns the length of the next chunk, 0 at the end of the run. */
     async length(what) {
         await this.input.need(INT_SIZE, what);
         const length = chunkLength(this.input.peek(INT_SIZE), 0, this.input.offset);
         this.input.skip(INT_SIZE);
         return length;
     }
-    /** Small runs share an arena; a run that fills one leaves it to whoever works on the pieces. */
+    /** Small runs share an arena. A full arena is left to the readers of its pieces. */
     renewArena() {
         if (this.arena.bytes.length - this.free >= PIECE_SIZE / 2)
             return;
@@ -42276,8 +42838,8 @@ class ChunkReader {
     }
 }
 /**
- * Moves the payload of the chunks in `bytes[from, to)` together at `from`, in place: copyWithin is what V8 does
- * fastest with thirty bytes. Stops at an incomplete length. `offset` is where `from` lies in the archive.
+ * Moves the payload of the chunks in `bytes[from, to)` together at `from`, in place: copyWithin is the fastest way in V8 to
+ * copy thirty bytes. Stops at an incomplete length. `offset` is the position of `from` in the archive.
  */
 function squeeze(bytes, from, to, left, offset) {
     let at = from;
@@ -42301,8 +42863,8 @@ function squeeze(bytes, from, to, left, offset) {
 }
 function chunkLength(bytes, at, offset) {
     const length = bytes[at + 1] | (bytes[at + 2] << 8) | (bytes[at + 3] << 16) | (bytes[at + 4] << 24);
-    if (bytes[at] !== 0 || length < 0 || length >= MAX_CHUNK) {
-        throw new ArchiveError(`a data chunk has an absurd length (${bytes.toString('hex', at, at + INT_SIZE)})`, offset);
+    if (bytes[at] !== 0 || length < 0 || length >= MAX_CHUNK_BYTES) {
+        throw new ArchiveError(`a data chunk has an impossible length (${bytes.toString('hex', at, at + INT_SIZE)})`, offset);
     }
     return length;
 }
@@ -42313,9 +42875,9 @@ var external_node_util_ = __nccwpck_require__(7975);
 var external_node_zlib_ = __nccwpck_require__(8522);
 ;// CONCATENATED MODULE: ./build/src/archive/ordered.js
 /**
- * The results of `tasks` in their order, while up to `limit` promised ones are under way, and no more than four times
- * as many wait their turn. When it ends early, by
- * error or because the reader stops, it waits for the work under way, so that nothing outlives it.
+ * Returns the results of `tasks` in their order. Up to `limit` promises are pending at the same time, and at most four
+ * times as many results are queued. When it ends early, through an error or because the reader stops, it waits for the
+ * pending promises, so that no work outlives it.
  */
 async function* ordered(tasks, limit) {
     const queue = [];
@@ -42347,8 +42909,8 @@ async function* ordered(tasks, limit) {
 const MAGIC = 0xfd2fb528;
 const RAW_BLOCK_TYPES = 3; // raw, run-length, compressed; 3 is reserved
 /**
- * Content size of a buffer that is exactly one zstd frame of declared size (RFC 8878, section 3.1.1), else null. Only
- * the headers are looked at.
+ * Returns the content size of a buffer that is exactly one zstd frame of declared size (RFC 8878, section 3.1.1), else
+ * null. Only the headers are read.
  */
 function wholeFrameSize(bytes) {
     if (bytes.length < 9 || bytes.readUInt32LE(0) !== MAGIC)
@@ -42368,7 +42930,7 @@ function wholeFrameSize(bytes) {
         return Number(bytes.readBigUInt64LE(sizeAt));
     return bytes.readUIntLE(sizeAt, sizeBytes) + (sizeBytes === 2 ? 256 : 0);
 }
-/** Where the last of the blocks that begin at `start` ends, null when they do not end within `bytes`. */
+/** Returns the end of the last of the blocks that begin at `start`, or null if they do not end within `bytes`. */
 function blocksEnd(bytes, start) {
     for (let at = start; at + 3 <= bytes.length;) {
         const header = bytes.readUIntLE(at, 3);
@@ -42390,12 +42952,12 @@ function blocksEnd(bytes, start) {
 
 
 
-/** Chunks up to this length are looked at whole, to see whether they are a frame of their own. */
-const MAX_WHOLE_CHUNK = 2 * PIECE_SIZE;
-/** Smallest buffer that a stream is decompressed into. */
-const MIN_OUTPUT = 64 * 1024;
+/** Chunks up to this length are checked for being one whole frame. */
+const MAX_FRAME_BYTES = 2 * PIECE_SIZE;
+/** Smallest buffer into which a stream is decompressed. */
+const MIN_OUTPUT_BYTES = 64 * 1024;
 const decompressZstd = (0,external_node_util_.promisify)(external_node_zlib_.zstdDecompress);
-/** The next run of data, decompressed, in pieces. lz4, which Node does not know, comes as it is stored. */
+/** Returns the next run of data in decompressed pieces. lz4, which Node does not support, stays compressed. */
 function decodeRun(source, what) {
     if (source.algorithm === 'gzip')
         return decodeStream(source, source.chunks.run(what), external_node_zlib_.createInflate, what);
@@ -42403,13 +42965,13 @@ function decodeRun(source, what) {
         return decodeZstd(source, what);
     return source.chunks.run(what);
 }
-/** pg_dump compresses a run as one stream, whatever its chunks; we make each chunk a frame of known size. */
+/** pg_dump compresses a run as one stream across its chunks; this action makes each chunk a frame of known size. */
 async function* decodeZstd(source, what) {
     const { chunks, input } = source;
     const length = await chunks.length(what);
     if (length === 0)
         return;
-    if (length > MAX_WHOLE_CHUNK) {
+    if (length > MAX_FRAME_BYTES) {
         yield* decodeStream(source, chunks.run(what, length), external_node_zlib_.createZstdDecompress, what);
         return;
     }
@@ -42424,31 +42986,33 @@ async function* decode_frames({ chunks, input }, first, what) {
         const at = input.offset;
         const size = pieceSize(frame);
         if (size === null)
-            throw new ArchiveError(`${what} has a chunk that is no zstd frame`, at);
+            throw new ArchiveError(`${what} has a chunk that is not a zstd frame`, at);
         const decompressed = decompressZstd(frame, {
             chunkSize: Math.max(size, 64),
-            maxOutputLength: MAX_WHOLE_CHUNK,
+            maxOutputLength: MAX_FRAME_BYTES,
         });
         yield { result: decompressed.catch((error) => fail(error, what, at)) };
         const length = await chunks.length(what);
         if (length === 0)
             return;
-        if (length > MAX_WHOLE_CHUNK)
+        if (length > MAX_FRAME_BYTES)
             throw new ArchiveError(`${what} has a chunk of ${length} bytes between frames`, at);
         frame = await input.take(length, what);
     }
 }
-/** Size of a chunk that is a frame small enough to be decompressed in one go, else null. */
+/** Returns the size of a chunk that is a frame small enough to be decompressed at once, else null. */
 function pieceSize(chunk) {
     const size = wholeFrameSize(chunk);
-    return size !== null && size <= MAX_WHOLE_CHUNK ? size : null;
+    return size !== null && size <= MAX_FRAME_BYTES ? size : null;
 }
 async function* decodeStream({ input }, compressed, create, what) {
     const first = await compressed.next();
     if (first.done)
-        return; // pg_dump 16 and later write no stream when there are no data
+        return; // pg_dump 16 and later writes no stream if there is no data
     // There may be a million runs of a few bytes: large objects.
-    const engine = create({ chunkSize: Math.min(Math.max(first.value.length * 4, MIN_OUTPUT), PIECE_SIZE) });
+    const engine = create({
+        chunkSize: Math.min(Math.max(first.value.length * 4, MIN_OUTPUT_BYTES), PIECE_SIZE),
+    });
     let fed = 0;
     let drained = false;
     const slices = async function* () {
@@ -42488,11 +43052,11 @@ const ALGORITHMS = ['none', 'gzip', 'lz4', 'zstd'];
 const header_MAGIC = Buffer.from('PGDMP');
 const CUSTOM_FORMAT = 1;
 const OLDEST_MINOR = 12;
-/** The newest version whose fields we know: 1.16, of PostgreSQL 17 and 18. */
+/** The newest supported version: 1.16, of PostgreSQL 17 and 18. */
 const NEWEST_MINOR = 16;
-/** From this minor version the header names the algorithm; before it holds a gzip level (K_VERS_1_15). */
+/** From this minor version on, the header names the algorithm instead of a gzip level (K_VERS_1_15). */
 const ALGORITHM_BYTE = 15;
-/** Version 1.`minor`, read without consuming it; any later major version counts as an infinite minor one. */
+/** Reads the version, 1.`minor`, without consuming it. For any later major version, `minor` is infinite. */
 async function peekVersion(input) {
     const whole = await input.fill(header_MAGIC.length);
     const start = input.peek(header_MAGIC.length);
@@ -42500,7 +43064,7 @@ async function peekVersion(input) {
         throw new ArchiveError('this is not a custom-format archive: it does not begin with "PGDMP"', 0);
     }
     if (!whole)
-        throw new ArchiveError('the archive ends inside its magic', start.length);
+        throw new ArchiveError('the archive ends inside its magic number', start.length);
     await input.need(header_MAGIC.length + 2, 'its version');
     const [major, minor] = input.peek(header_MAGIC.length + 2).subarray(header_MAGIC.length);
     if (major < 1 || (major === 1 && minor < OLDEST_MINOR)) {
@@ -42539,16 +43103,16 @@ async function readAlgorithm(input, minor) {
     const code = await input.byte('its compression');
     const algorithm = ALGORITHMS[code];
     if (algorithm === undefined)
-        throw new ArchiveError(`unknown compression ${code}`, input.offset - 1);
+        throw new ArchiveError(`the archive has the unknown compression ${code}`, input.offset - 1);
     return algorithm;
 }
-/** The header as `WriteHead` of pg_backup_archiver.c writes it. */
+/** Returns the header as `WriteHead` of pg_backup_archiver.c writes it. */
 function headerBytes(header) {
     const code = ALGORITHMS.indexOf(header.algorithm);
     return Buffer.concat([
         header_MAGIC,
         Buffer.from([1, header.minor, header.revision, 4, header.offsetSize, CUSTOM_FORMAT]),
-        // A reader before 1.15 only asks whether the level is zero; -1 is zlib's "default".
+        // Readers before 1.15 only check whether the level is zero; -1 is the default of zlib.
         header.minor < ALGORITHM_BYTE ? intBytes(code === 0 ? 0 : -1) : Buffer.from([code]),
         header.created,
         ...stringBytes(header.database),
@@ -42563,15 +43127,15 @@ function headerBytes(header) {
 
 
 /**
- * The fastest levels that store less than `pg_dump -Fc` does, measured with the data of the benchmark and of the demo.
- * Rows of text in pieces of 1 MiB gain nothing from zstd's own default, 3, which takes twice the time of 1.
+ * The fastest levels that store less than `pg_dump -Fc`, measured with the data of the benchmark and of the demo. Rows of
+ * text in pieces of 1 MiB gain nothing from zstd's default, 3, which takes twice as long as 1.
  */
 const DEFAULT_LEVEL = { gzip: 5, zstd: 1 };
 const END_OF_RUN = intBytes(0);
-/** One round trip to a thread a piece: what does not fit makes another one. Compressed, a piece seldom is larger. */
-const OUTPUT_SIZE = 512 * 1024;
+/** Compressed pieces are rarely larger. One that does not fit costs another round trip to a thread. */
+const OUTPUT_BUFFER_BYTES = 512 * 1024;
 const compressRaw = (0,external_node_util_.promisify)(external_node_zlib_.deflateRaw);
-/** Makes the encoder of each run for an archive that is compressed so. */
+/** Returns a function that makes the encoder of each run of an archive with this compression. */
 function runEncoders({ method, level }) {
     if (method === 'gzip')
         return () => new GzipRun(level ?? DEFAULT_LEVEL.gzip);
@@ -42581,7 +43145,7 @@ function runEncoders({ method, level }) {
     }
     return () => PLAIN_RUN;
 }
-/** Algorithm for the header of an archive that is compressed so, and the minor version that first knew it. */
+/** Returns the algorithm for the header of an archive, and the first minor version that supports it. */
 function algorithmOf({ method }) {
     return { algorithm: method, since: method === 'zstd' ? ALGORITHM_BYTE : 0 };
 }
@@ -42590,13 +43154,13 @@ function chunk(...parts) {
 }
 const PLAIN_RUN = { piece: (raw) => chunk(raw), end: () => [END_OF_RUN] };
 /**
- * Each chunk is a whole frame that declares its size: a reader may decompress them side by side, and pg_restore reads
- * them one by one.
+ * Each chunk is a whole frame that declares its size: this action decompresses several at the same time, and pg_restore
+ * reads them one by one.
  */
 function zstdRun(compressor) {
     return { piece: async (raw) => chunk(await compressor.frame(raw)), end: () => [END_OF_RUN] };
 }
-/** Makes frames, several at once, with contexts that are used again: each takes a megabyte and some time to make. */
+/** Makes frames, several at the same time. Contexts are reused, because each takes a megabyte and some time to create. */
 class FrameCompressor {
     level;
     idle = [];
@@ -42614,23 +43178,23 @@ class FrameCompressor {
         this.idle.push(stream);
         return parts.length === 1 ? parts[0] : Buffer.concat(parts);
     }
-    /** Each write is a whole frame, and says its size because all of it comes at once (ZSTD_compressStream2 in zstd.h). */
+    /** Each write becomes a whole frame, which declares its size because all its data comes at once (ZSTD_compressStream2 in zstd.h). */
     open() {
         const options = {
-            chunkSize: OUTPUT_SIZE,
+            chunkSize: OUTPUT_BUFFER_BYTES,
             flush: external_node_zlib_.constants.ZSTD_e_end,
             params: { [external_node_zlib_.constants.ZSTD_c_compressionLevel]: this.level },
-            // A frame waits in the stream until it is taken out as a whole.
+            // The stream must hold a whole frame until it is read.
             readableHighWaterMark: Number.MAX_SAFE_INTEGER,
         };
         const stream = (0,external_node_zlib_.createZstdCompress)(options);
-        stream.on('error', () => undefined); // who writes hears of it
+        stream.on('error', () => undefined); // the callback of `write` reports it
         return stream;
     }
 }
 /**
- * A run is one zlib stream (RFC 1950), for pg_restore stops at the end of the first. Its pieces are deflated apart and
- * end with a sync flush, on a byte boundary, so that they may follow each other; an empty last block ends them.
+ * A run is one zlib stream (RFC 1950), because pg_restore stops at the end of the first. Its pieces are deflated separately
+ * and end with a sync flush on a byte boundary, so that they can be concatenated; an empty last block ends the stream.
  */
 class GzipRun {
     level;
@@ -42642,13 +43206,13 @@ class GzipRun {
     async piece(raw) {
         const head = this.head();
         this.checksum.add(raw);
-        const options = { level: this.level, chunkSize: OUTPUT_SIZE, finishFlush: external_node_zlib_.constants.Z_SYNC_FLUSH };
+        const options = { level: this.level, chunkSize: OUTPUT_BUFFER_BYTES, finishFlush: external_node_zlib_.constants.Z_SYNC_FLUSH };
         return chunk(...head, await compressRaw(raw, options));
     }
     end() {
         return [...chunk(...this.head(), Buffer.from([0x03, 0x00]), this.checksum.digest()), END_OF_RUN];
     }
-    /** The two bytes that begin a zlib stream, once. */
+    /** The two bytes that begin a zlib stream, the first time; nothing after that. */
     head() {
         if (this.begun)
             return [];
@@ -42656,16 +43220,16 @@ class GzipRun {
         return [Buffer.from([0x78, 0x9c])];
     }
 }
-/** The checksum at the end of a zlib stream. Node has none of its own. */
+/** The checksum at the end of a zlib stream, which Node does not offer. */
 class Adler32 {
     a = 1;
     b = 0;
     add(bytes) {
         let { a, b } = this;
         for (let at = 0; at < bytes.length;) {
-            // 5552 is how many bytes can be summed before b could pass 32 bits.
+            // After 5552 bytes, b could exceed 32 bits.
             const stop = Math.min(at + 5552, bytes.length);
-            // Four at a time: this runs beside the work that feeds it, over every byte.
+            // Four at a time, because this runs over every byte on the main thread.
             for (; at + 4 <= stop; at += 4) {
                 const first = a + bytes[at];
                 const second = first + bytes[at + 1];
@@ -42697,7 +43261,7 @@ class Adler32 {
 
 
 
-// Block types of pg_backup_archiver.h: a table's data, and large objects with an OID before each.
+// Block types of pg_backup_archiver.h: the data of a table, and large objects, each preceded by its OID.
 const BLK_DATA = 1;
 const BLK_BLOBS = 3;
 /** Reads the blocks of data that follow the table of contents. */
@@ -42720,7 +43284,11 @@ class BlockReader {
         this.jobs = jobs;
         this.newRun = runEncoders(header.algorithm === 'lz4' ? { method: 'none' } : compression);
     }
-    /** What to write for all blocks, by the IDs to write them with; those of entries not in `kept` are read and left out. */
+    /**
+     * Returns what to write for all blocks.
+     *
+     * @param kept maps the ID of each entry to the ID to write; blocks of other entries are read and left out
+     */
     async *tasks(kept) {
         while (await this.input.fill(1)) {
             if (this.missing.size === 0) {
@@ -42746,13 +43314,13 @@ class BlockReader {
         this.checkComplete();
     }
     /**
-     * pg_dump 16 and later, writing to a redirected file, means to go back and fill in the table of contents, but has
-     * set the file to append by then (_allocAH in pg_backup_archiver.c): a second one follows the data. It is left out.
+     * When pg_dump 16 and later writes to a redirected file, it tries to go back and complete the table of contents. The
+     * file is in append mode (_allocAH in pg_backup_archiver.c), so a second one follows the data. It is left out.
      */
     async tocCopy() {
         const at = this.input.offset;
         if ((await this.input.int('what follows the data')) !== this.entries) {
-            throw new ArchiveError('something follows the data of the last entry', at);
+            throw new ArchiveError('there are bytes after the data of the last entry', at);
         }
         for await (const _ of this.input.rest())
             ;
@@ -42761,13 +43329,13 @@ class BlockReader {
         const at = this.input.offset;
         const type = await this.input.byte('a block header');
         if (type !== BLK_DATA && type !== BLK_BLOBS)
-            throw new ArchiveError(`unknown type ${type} of a data block`, at);
+            throw new ArchiveError(`a data block has the unknown type ${type}`, at);
         const id = await this.input.int('a block header');
         const entry = this.missing.get(id);
         if (entry === undefined)
-            throw new ArchiveError(`a data block for ID ${id}, which no entry awaits`, at);
+            throw new ArchiveError(`there is a data block for the ID ${id}, which has no entry or had its data already`, at);
         if ((entry.desc === 'BLOBS') !== (type === BLK_BLOBS)) {
-            throw new ArchiveError(`a data block of type ${type} for ${nameOf(entry)}`, at);
+            throw new ArchiveError(`the data block of ${nameOf(entry)} has the wrong type ${type}`, at);
         }
         return { type, entry };
     }
@@ -42817,26 +43385,26 @@ function nameOf({ desc, namespace, tag }) {
     return desc === 'TABLE DATA' ? `table ${namespace}.${tag}` : `${desc} ${tag}`;
 }
 
-;// CONCATENATED MODULE: ./build/src/archive/lower.js
+;// CONCATENATED MODULE: ./build/src/archive/downgrade-toc.js
 
-/** Version 1.16 (PostgreSQL 17) brought large objects by the group, and the kind of relation. */
-const GROUPS = 16;
+/** Version 1.16 (PostgreSQL 17) introduced groups of large objects, and the kind of relation. */
+const GROUPS_MINOR = 16;
 const PARTITIONED_TABLE = 'p'.charCodeAt(0); // RELKIND_PARTITIONED_TABLE in pg_class.h
 /**
- * The entries of an archive that was read as `read` for a reader of `written`, in the words it knows:
+ * Converts the entries of an archive with the header `read` for readers of the header `written`:
  *
- * - A group of large objects (BLOB METADATA, a list of OIDs) becomes one BLOB entry an object, as pg_dump 16 and
- *   earlier wrote them, and its ACL becomes one a piece (IssueCommandPerBlob, IssueACLPerBlob in
- *   pg_backup_archiver.c). The first keeps the ID of the group, so that what depends on it still does.
- * - Statistics are left out: they call functions of PostgreSQL 18, and ANALYZE makes them anew.
- * - A partitioned table loses its access method: without the kind, it would be taken for one that must be set.
+ * - A group of large objects (BLOB METADATA, a list of OIDs) becomes one BLOB entry per object, as pg_dump 16 and
+ *   earlier wrote them, and its ACL becomes one ACL per object (IssueCommandPerBlob, IssueACLPerBlob in
+ *   pg_backup_archiver.c). The first keeps the ID of the group, so that dependencies on it remain valid.
+ * - Statistics are left out: they call functions of PostgreSQL 18, and ANALYZE recreates them.
+ * - A partitioned table loses its access method: without the kind of relation, readers would try to set it.
  */
-function lowerToc(entries, read, written) {
-    if (read.minor < GROUPS || written.minor >= GROUPS)
+function downgradeToc(entries, read, written) {
+    if (read.minor < GROUPS_MINOR || written.minor >= GROUPS_MINOR)
         return entries;
     let lastId = entries.reduce((id, entry) => Math.max(id, entry.dumpId), 0);
     const groups = new Map();
-    const lowered = [];
+    const downgraded = [];
     for (const entry of entries) {
         const { desc, fields } = entry;
         if (desc === 'STATISTICS DATA')
@@ -42844,20 +43412,20 @@ function lowerToc(entries, read, written) {
         if (desc === 'BLOB METADATA') {
             const oids = entry.definition.trim().split('\n');
             groups.set(String(entry.dumpId), oids);
-            lowered.push(...oids.map((oid, n) => largeObject(entry, oid, n === 0 ? entry.dumpId : ++lastId)));
+            downgraded.push(...oids.map((oid, n) => largeObject(entry, oid, n === 0 ? entry.dumpId : ++lastId)));
         }
         else if (desc === 'ACL' && entry.tag.startsWith('LARGE OBJECTS ')) {
             const oids = groups.get(toc_text(fields.dependencies[0] ?? null)) ?? [];
-            lowered.push(...oids.map((oid, n) => largeObjectAcl(entry, oid, n === 0 ? entry.dumpId : ++lastId)));
+            downgraded.push(...oids.map((oid, n) => largeObjectAcl(entry, oid, n === 0 ? entry.dumpId : ++lastId)));
         }
         else if (fields.relkind === PARTITIONED_TABLE) {
-            lowered.push(new TocEntry({ ...fields, tableam: null }));
+            downgraded.push(new TocEntry({ ...fields, tableam: null }));
         }
         else {
-            lowered.push(entry);
+            downgraded.push(entry);
         }
     }
-    return lowered;
+    return downgraded;
 }
 function largeObject({ fields }, oid, dumpId) {
     return new TocEntry({
@@ -42871,7 +43439,7 @@ function largeObject({ fields }, oid, dumpId) {
         dropStmt: Buffer.from(`SELECT pg_catalog.lo_unlink('${oid}');\n`),
     });
 }
-/** The text is ASCII around role names; latin1 keeps their bytes whatever their encoding. */
+/** The text is ASCII except for role names; latin1 preserves their bytes in every encoding. */
 function largeObjectAcl({ fields }, oid, dumpId) {
     const commands = fields.defn?.toString('latin1') ?? '';
     return new TocEntry({
@@ -42892,9 +43460,9 @@ function largeObjectAcl({ fields }, oid, dumpId) {
 
 
 
-/** The reader to come has no limit that we know of. */
+/** The reader accepts any version. */
 const ANY_MINOR = Number.POSITIVE_INFINITY;
-/** Reads one archive and writes it again: compressed otherwise, filtered, for an older reader; and counts it. */
+/** Rewrites an archive: recompressed, filtered and for an older reader; counts its rows and bytes on the way. */
 class Transcoder {
     tally = new Tally();
     options;
@@ -42933,7 +43501,7 @@ class Transcoder {
         const read = await readHeader(input);
         const entries = await readToc(input, read);
         const header = writtenHeader(read, this.options);
-        const kept = lowerToc(await this.options.select(entries), read, header);
+        const kept = downgradeToc(await this.options.select(entries), read, header);
         yield headerBytes(header);
         yield tocBytes(header, kept);
         const reader = new BlockReader(input, read, entries, this.tally, this.options);
@@ -42943,7 +43511,7 @@ class Transcoder {
         this.finished = reportOf(read, kept, this.tally);
     }
 }
-/** The header to write. Data compressed with lz4 stay so: Node cannot read them. */
+/** Returns the header to write. Data compressed with lz4 stays compressed, because Node cannot read it. */
 function writtenHeader(read, { compression, maxMinor }) {
     const lz4 = read.algorithm === 'lz4';
     const { algorithm, since } = lz4
@@ -42951,7 +43519,7 @@ function writtenHeader(read, { compression, maxMinor }) {
         : algorithmOf(compression);
     const minor = Math.min(Math.max(read.minor, since), maxMinor);
     if (minor < since) {
-        throw new ArchiveError(`the archive is compressed with ${algorithm}, which readers of 1.${maxMinor} do not know`, 0);
+        throw new ArchiveError(`the archive is compressed with ${algorithm}, which readers of version 1.${maxMinor} do not support`, 0);
     }
     return { ...read, minor, algorithm };
 }
@@ -42960,15 +43528,16 @@ function writtenHeader(read, { compression, maxMinor }) {
 
 
 /**
- * One table of contents from those of several dumps of one snapshot: the first has everything but the data of some
- * tables, each other one has the data of such tables. They get new IDs, and depend on their tables in the first.
+ * Joins the tables of contents of several dumps of one snapshot. The first dump has everything except the data of some
+ * tables; each other dump has the data of some of those tables. Their entries get new IDs and depend on the tables in the
+ * first.
  *
- * Blocks must be in the order of their entries, and that order is decided before the first byte of data: so that all
- * dumps get on at once, the data are put in the order in which they will probably be complete.
+ * Blocks must be in the order of their entries, which has to be decided before the first byte of data. The entries are put
+ * in the order in which their data will probably be complete, so that all dumps can proceed at the same time.
  *
- * @param bytesOf about how much data a table has, by its OID
- * @param shared OIDs of the tables whose data the first dump leaves to the others
- * @throws ArchiveError when the dumps do not belong together
+ * @param bytesOf estimates the bytes of a table's data by the OID of the table
+ * @param shared OIDs of the tables whose data is in the other dumps
+ * @throws ArchiveError if the dumps do not belong together
  */
 function joinTocs(tocs, { bytesOf, shared }) {
     const [main = [], ...others] = tocs;
@@ -42980,11 +43549,11 @@ function joinTocs(tocs, { bytesOf, shared }) {
         const own = placeAll(toc.filter(isTableData), index + 1, bytesOf).flatMap((place) => {
             const { oid, fields } = place.entry;
             const table = tables.get(oid);
-            // A filter leaves the table out; its data are read and thrown away.
+            // A filter leaves the table out, so its data is read and discarded.
             if (!table)
                 return [];
             if (present.has(oid))
-                throw new ArchiveError(`two dumps hold the data of ${place.entry.tag}`, 0);
+                throw new ArchiveError(`two dumps contain the data of ${place.entry.tag}`, 0);
             present.add(oid);
             lastId += 1;
             const dependencies = [Buffer.from(String(table.dumpId))];
@@ -42994,17 +43563,17 @@ function joinTocs(tocs, { bytesOf, shared }) {
     }
     const lost = [...shared].map((oid) => tables.get(oid)).find((table) => table && !present.has(table.oid));
     if (lost)
-        throw new ArchiveError(`no dump holds the data of ${lost.namespace}.${lost.tag}`, 0);
+        throw new ArchiveError(`no dump contains the data of ${lost.namespace}.${lost.tag}`, 0);
     return arrange(main, placeAll(main, 0, bytesOf), placed);
 }
 function isTableData({ desc, hasData }) {
     return desc === 'TABLE DATA' && hasData;
 }
-/** IDs that are only named, as dependencies, count as well: a new entry must not be taken for what they mean. */
+/** Returns the highest ID. Dependencies count, because a new entry must not be taken for what one refers to. */
 function highestId(entries) {
     return entries.reduce((id, entry) => Math.max(id, entry.dumpId, ...entry.dependencies), 0);
 }
-/** The entries with data of one dump, with how many bytes it will have written when each is complete. */
+/** Returns the entries of one dump that have data, each with the bytes that will have been written when it is complete. */
 function placeAll(entries, part, bytesOf) {
     let complete = 0;
     return entries
@@ -43014,7 +43583,7 @@ function placeAll(entries, part, bytesOf) {
         return { entry, origin: { part, id: entry.dumpId }, complete };
     });
 }
-/** The data of the other dumps among those of the first, which keeps its order: some of its entries need others. */
+/** Inserts the data of the other dumps into that of the first, which keeps its order because its entries may depend on each other. */
 function arrange(main, ofMain, ofOthers) {
     const waiting = ofOthers.sort((a, b) => a.complete - b.complete);
     const places = new Map(ofMain.map((place) => [place.entry, place]));
@@ -43048,72 +43617,74 @@ const external_node_fs_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequi
 
 
 
-/** Bytes that all lanes keep in memory before they ask for room on the disk, and what each has at least. */
-const IN_MEMORY = 16 * 1024 * 1024;
-const LEAST_IN_MEMORY = 2 * 1024 * 1024;
-/** A file is removed when it has been read, so that several small ones give their room back sooner than a large one. */
-const FILE_SIZE = 64 * 1024 * 1024;
-/** Bytes that a runner needs for itself. */
-const SPARE = 1_000_000_000;
-const READ_SIZE = 1024 * 1024;
-/** Where the bytes of one entry end. */
+/** Bytes that all lanes together keep in memory before they spill to disk, and the minimum of each lane. */
+const MAX_MEMORY_BYTES = 16 * 1024 * 1024;
+const MIN_LANE_MEMORY_BYTES = 2 * 1024 * 1024;
+/** A file is removed when it has been read, so several small files free their space sooner than a large one. */
+const MAX_FILE_BYTES = 64 * 1024 * 1024;
+/** Disk space that is left to the runner. */
+const RESERVED_DISK_BYTES = 1_000_000_000;
+const READ_BYTES = 1024 * 1024;
+/** Marks the end of an entry. */
 const END = Symbol('end');
-/** What lanes side by side share: room on the disk, news for who waits, and the failure that ends them all. */
+/** State that parallel lanes share: disk space, notifications, and the failure that ends them all. */
 class Lanes {
     all = [];
     #folder;
-    #room;
+    #free;
     #failure = null;
     #waiting = [];
-    constructor(folder, room) {
+    constructor(folder, free) {
         this.#folder = folder;
-        this.#room = room;
+        this.#free = free;
     }
-    /** @param folder for what has to wait; `room`, in bytes, is by default what its disk can spare */
-    static async open(folder, room) {
+    /** @param folder for spilled data; `maxSpilled`, in bytes, is by default the free disk space minus a reserve */
+    static async open(folder, maxSpilled) {
         const { bavail, bsize } = await (0,external_node_fs_promises_namespaceObject.statfs)(folder);
-        return new Lanes(folder, room ?? Math.max(0, bavail * bsize - SPARE));
+        return new Lanes(folder, maxSpilled ?? Math.max(0, bavail * bsize - RESERVED_DISK_BYTES));
     }
-    /** Another lane; `maySpill` says whether its bytes may go to the disk now. Otherwise whoever fills it waits. */
+    /** Adds a lane. While `maySpill` returns false, its bytes may not go to disk and its writer waits. */
     add(maySpill) {
         const lane = new Lane(this, maySpill);
         this.all.push(lane);
         return lane;
     }
-    /** Ends all that waits, and all that will. The first reason counts. */
+    /** Ends all current and future waiting. The first reason counts. */
     fail(reason) {
         this.#failure ??= { reason };
-        this.ring();
+        this.notify();
     }
-    /** @throws the reason of `fail` */
+    /** @throws the reason given to `fail` */
     check() {
         if (this.#failure)
             throw this.#failure.reason;
     }
-    /** Something changed for those who wait. */
-    ring() {
+    /** Wakes everything that waits for `changed`. */
+    notify() {
         for (const wake of this.#waiting.splice(0))
             wake();
     }
+    /** Resolves at the next `notify`. */
     changed() {
         return new Promise((wake) => this.#waiting.push(wake));
     }
     /** Bytes that each lane may keep in memory. */
     get memory() {
-        return Math.max(LEAST_IN_MEMORY, IN_MEMORY / this.all.length);
+        return Math.max(MIN_LANE_MEMORY_BYTES, MAX_MEMORY_BYTES / this.all.length);
     }
-    /** Takes room on the disk, or says that there is none. */
-    take(bytes) {
-        if (bytes > this.#room)
+    /** Reserves disk space; returns false if there is not enough. */
+    reserve(bytes) {
+        if (bytes > this.#free)
             return false;
-        this.#room -= bytes;
+        this.#free -= bytes;
         return true;
     }
-    give(bytes) {
-        this.#room += bytes;
-        this.ring();
+    /** Gives disk space back. */
+    release(bytes) {
+        this.#free += bytes;
+        this.notify();
     }
-    /** A file without a name: whatever becomes of us, nothing stays. */
+    /** Opens a temporary file and unlinks it at once, so that it disappears even if the process is killed. */
     async file() {
         const path = (0,external_node_path_namespaceObject.join)(this.#folder, `pgclone-lane-${(0,external_node_crypto_.randomUUID)()}`);
         const forget = notePending({ kind: 'file', path });
@@ -43122,13 +43693,13 @@ class Lanes {
         forget();
         return file;
     }
-    /** Lets go of everything that still waits. */
+    /** Discards everything that is still buffered. */
     async close() {
         this.fail(new Error('the lanes are closed'));
         await Promise.all(this.all.map((lane) => lane.close()));
     }
 }
-/** A queue of bytes, entry by entry, from one writer to one reader: in memory, then on the disk, then the writer waits. */
+/** A queue of bytes, entry by entry, from one writer to one reader: in memory, then on disk, then the writer waits. */
 class Lane {
     #lanes;
     #maySpill;
@@ -43140,14 +43711,15 @@ class Lane {
         this.#lanes = lanes;
         this.#maySpill = maySpill;
     }
-    /** Whether an entry is being read right now. */
+    /** Whether an entry is currently being read. */
     get reading() {
         return this.#reading;
     }
-    /** Whether the reader waits for bytes. */
-    get hungry() {
+    /** Whether the reader is waiting for bytes. */
+    get readerWaits() {
         return this.#reading && this.#queue.length === 0;
     }
+    /** Adds bytes of the current entry, and waits while there is no space for them. */
     async put(buffers) {
         const bytes = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
         for (;;) {
@@ -43155,26 +43727,26 @@ class Lane {
             if (this.#inMemory < this.#lanes.memory) {
                 this.#queue.push(...buffers);
                 this.#inMemory += bytes;
-                return this.#lanes.ring();
+                return this.#lanes.notify();
             }
-            if (this.#maySpill(this) && this.#lanes.take(bytes))
+            if (this.#maySpill(this) && this.#lanes.reserve(bytes))
                 return await this.#spill(buffers);
             await this.#lanes.changed();
         }
     }
-    /** The entry has no more bytes. */
+    /** Ends the current entry. */
     end() {
         const last = this.#queue.at(-1);
         if (last instanceof Spilled && !last.sealed)
             last.ends.push(last.length);
         else
             this.#queue.push(END);
-        this.#lanes.ring();
+        this.#lanes.notify();
     }
-    /** The bytes of the next entry, as they come. */
+    /** Returns the bytes of the next entry as they arrive. */
     async *entry() {
         this.#reading = true;
-        this.#lanes.ring();
+        this.#lanes.notify();
         try {
             for (;;) {
                 const { value } = await this.#items.next();
@@ -43193,16 +43765,16 @@ class Lane {
     }
     async #spill(buffers) {
         let last = this.#queue.at(-1);
-        if (!(last instanceof Spilled) || last.sealed || last.length >= FILE_SIZE) {
+        if (!(last instanceof Spilled) || last.sealed || last.length >= MAX_FILE_BYTES) {
             last = new Spilled(await this.#lanes.file());
             this.#queue.push(last);
         }
         await last.append(buffers).catch((error) => {
-            throw new Error(`Data that have to wait cannot be kept in RUNNER_TEMP: ${error.message}`, {
+            throw new Error(`Cannot buffer data in RUNNER_TEMP: ${error.message}`, {
                 cause: error,
             });
         });
-        this.#lanes.ring();
+        this.#lanes.notify();
     }
     async *#flatten() {
         for (;;) {
@@ -43212,21 +43784,21 @@ class Lane {
                 await this.#lanes.changed();
             }
             else if (item instanceof Spilled) {
-                yield* item.drain(() => this.#lanes.give(item.length));
+                yield* item.drain(() => this.#lanes.release(item.length));
             }
             else {
                 if (item !== END)
                     this.#inMemory -= item.length;
-                this.#lanes.ring();
+                this.#lanes.notify();
                 yield item;
             }
         }
     }
 }
-/** Bytes of a lane in a file, with the places where entries end. */
+/** Bytes of a lane in a file, with the positions at which entries end. */
 class Spilled {
     length = 0;
-    /** Nothing is added any more, because it is being read. */
+    /** It is being read, so nothing may be added. */
     sealed = false;
     ends = [];
     #file;
@@ -43242,13 +43814,13 @@ class Spilled {
         this.#written = written.catch(() => undefined);
         await written;
     }
-    /** @param onRead called as soon as the file is not needed any more */
+    /** Returns the content. `onRead` is called as soon as the file is no longer needed. */
     async *drain(onRead) {
         this.sealed = true;
         await this.#written;
         try {
             let at = 0;
-            for (const end of [...this.ends.filter((place) => place < this.length), this.length]) {
+            for (const end of [...this.ends.filter((position) => position < this.length), this.length]) {
                 yield* this.#read(at, end);
                 at = end;
                 if (end < this.length)
@@ -43266,10 +43838,10 @@ class Spilled {
     }
     async *#read(from, to) {
         for (let at = from; at < to;) {
-            const buffer = Buffer.allocUnsafe(Math.min(READ_SIZE, to - at));
+            const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, to - at));
             const { bytesRead } = await this.#file.read(buffer, 0, buffer.length, at);
             if (bytesRead === 0)
-                throw new Error('A temporary file of ours is shorter than what was written');
+                throw new Error('A temporary file in RUNNER_TEMP was truncated by another program');
             at += bytesRead;
             yield buffer.subarray(0, bytesRead);
         }
@@ -43279,7 +43851,7 @@ class Spilled {
         await this.#file.close().catch(() => undefined);
     }
 }
-/** A file may take less than it is given at once. */
+/** Writes everything, because one call of `write` may write less than it is given. */
 async function writeAll(file, bytes, at) {
     for (let done = 0; done < bytes.length;) {
         const { bytesWritten } = await file.write(bytes, done, bytes.length - done, at + done);
@@ -43298,14 +43870,14 @@ async function writeAll(file, bytes, at) {
 
 
 
-/** The archives of several dumps of one snapshot, which become one while they flow. */
+/** Joins the archives of several dumps of one snapshot into one archive while they arrive. */
 class JoinedArchive {
     #parts;
     #lanes;
     #options;
     #toc;
-    /** The part whose data are being written. */
-    #turn = 0;
+    /** The part whose data is being written. */
+    #current = 0;
     #report = null;
     constructor(parts, lanes, options) {
         this.#parts = parts;
@@ -43313,16 +43885,20 @@ class JoinedArchive {
         this.#options = options;
         this.#toc = joinTocs(parts.map((part) => part.entries), options);
     }
-    /** Reads the tables of contents, which come before all data. @throws ArchiveError when they do not fit together, or what a stream throws */
+    /**
+     * Reads the tables of contents, which precede all data.
+     *
+     * @throws ArchiveError if they do not belong together, or the error of a stream
+     */
     static async open(streams, options) {
-        const lanes = await Lanes.open(options.folder, options.room);
+        const lanes = await Lanes.open(options.folder, options.maxBuffered);
         const parts = await Promise.all(streams.map(async (stream) => {
             const input = new ByteSource(stream);
             const { version, minor } = await peekVersion(input);
             if (minor > NEWEST_MINOR)
                 throw new ArchiveError(`archive version ${version} cannot be joined`, 0);
             const header = await readHeader(input);
-            // Whoever's turn it is not goes on writing: to the disk, rather than let its pg_dump wait.
+            // Lanes that are not being read spill to disk, so that their pg_dump never waits.
             const lane = lanes.add(({ reading }) => !reading);
             return { input, header, entries: await readToc(input, header), tally: new Tally(), lane };
         }));
@@ -43331,7 +43907,7 @@ class JoinedArchive {
     get progress() {
         const all = this.#parts.map(({ tally }) => tally.progress);
         const sum = (field) => all.reduce((total, progress) => total + progress[field], 0);
-        return { ...all[this.#turn], rows: sum('rows'), rawBytes: sum('rawBytes') };
+        return { ...all[this.#current], rows: sum('rows'), rawBytes: sum('rawBytes') };
     }
     /** @throws an Error when the archive was not written to its end */
     get report() {
@@ -43339,7 +43915,7 @@ class JoinedArchive {
             throw new Error('the archive was not read to its end');
         return this.#report;
     }
-    /** Ends the work from outside. */
+    /** Stops the work. */
     stop() {
         this.#lanes.fail(new Error('the dump was stopped'));
     }
@@ -43349,7 +43925,7 @@ class JoinedArchive {
         const read = this.#parts[0].header;
         const header = writtenHeader(read, { compression, maxMinor: NEWEST_MINOR });
         const { entries, order } = this.#toc;
-        const fillings = this.#parts.map((part, index) => {
+        const fills = this.#parts.map((part, index) => {
             const ids = order.flatMap(({ entry, origin }) => origin.part === index ? [[origin.id, entry.dumpId]] : []);
             return this.#fill(part, new Map(ids));
         });
@@ -43357,18 +43933,18 @@ class JoinedArchive {
             yield headerBytes(header);
             yield tocBytes(header, entries);
             for (const { origin } of order) {
-                this.#turn = origin.part;
+                this.#current = origin.part;
                 yield* this.#parts[origin.part].lane.entry();
             }
-            await Promise.all(fillings);
+            await Promise.all(fills);
             this.#report = reportOf(read, entries, this.#counted());
         }
         finally {
             await this.#lanes.close();
-            await Promise.allSettled(fillings);
+            await Promise.allSettled(fills);
         }
     }
-    /** Reads one part to its end; its entries wait in its lane for their turn. Never rejects: it fails the lanes. */
+    /** Reads one part to its end into its lane. Never rejects; an error fails the lanes instead. */
     async #fill({ input, header, entries, tally, lane }, ids) {
         const { compression, jobs } = this.#options;
         const share = Math.max(1, Math.ceil(jobs / this.#parts.length));
@@ -43387,7 +43963,7 @@ class JoinedArchive {
             await input.close();
         }
     }
-    /** The counts of all parts, tables in the order of the archive. */
+    /** Merges the counts of all parts, with the tables in the order of the archive. */
     #counted() {
         const tallies = this.#parts.map(({ tally }) => tally);
         const rows = tallies.map((tally) => tally.rows);
@@ -43403,7 +43979,7 @@ class JoinedArchive {
 
 ;// CONCATENATED MODULE: ./build/src/process/balance.js
 /**
- * Shares work among jobs so that all have about the same to do: the largest item first, each to whoever has the least.
+ * Shares work evenly among jobs: items are assigned from the largest to the smallest, each to the job that has the least.
  *
  * @returns the items of each job, largest first, and the sum of their sizes
  */
@@ -43426,25 +44002,25 @@ function shareEvenly(items, sizeOf, jobs) {
 
 
 const UNCOMPRESSED = { compression: { method: 'none' }, jobs: 1 };
-/** Entries that say how the others are to be read; every reader needs them. */
+/** Entries that say how to read the others. Every archive needs them. */
 const split_SETTINGS = ['ENCODING', 'STDSTRINGS', 'SEARCHPATH'];
-/** Less than this is restored before a further reader has begun. */
-const WORTH_A_WAY = 8 * 1024 * 1024;
-/** An uncompressed archive that becomes several while it flows: its data shared among readers that work side by side. */
+/** A smaller share would be restored before another reader has started. */
+const MIN_SHARE_BYTES = 8 * 1024 * 1024;
+/** Splits an uncompressed archive into several while it arrives, so that parallel readers share its data. */
 class SplitArchive {
     #input;
     #header;
-    /** The table of contents, with the schema before all data. */
+    /** The table of contents, with the schema before the data. */
     entries;
     #lanes;
-    ways;
+    shares;
     #laneOf = new Map();
     constructor(input, header, entries, lanes, options) {
         this.#input = input;
         this.#header = header;
         this.entries = schemaFirst(entries);
         this.#lanes = lanes;
-        this.ways = share(entries, options).map((own) => this.#way(own));
+        this.shares = shareData(entries, options).map((own) => this.#dataArchive(own));
     }
     /** Reads the table of contents. @throws ArchiveError */
     static async open(stream, options) {
@@ -43457,7 +44033,7 @@ class SplitArchive {
     get schema() {
         return this.#archiveOf(this.entries);
     }
-    /** Shares all data out, as their readers take them. */
+    /** Distributes the data to the readers of the shares, until all of it has been read. */
     async distribute() {
         const ids = new Map(this.entries.map(({ dumpId }) => [dumpId, dumpId]));
         const reader = new BlockReader(this.#input, this.#header, this.entries, new Tally(false), UNCOMPRESSED);
@@ -43480,7 +44056,7 @@ class SplitArchive {
             await this.#input.close();
         }
     }
-    /** Ends all that still waits, for that reason. */
+    /** Ends everything that still waits, with this reason. */
     async close(reason) {
         this.#lanes.fail(reason);
         await this.#lanes.close();
@@ -43488,9 +44064,9 @@ class SplitArchive {
     #archiveOf(entries) {
         return Buffer.concat([headerBytes(this.#header), tocBytes(this.#header, entries)]);
     }
-    #way(own) {
-        // Whose reader is slower than the data come waits, unless that keeps another reader from its own.
-        const lane = this.#lanes.add(() => this.#lanes.all.some((other) => other !== lane && other.hungry));
+    #dataArchive(own) {
+        // The archive waits for a slow reader, unless another reader is waiting for its own data.
+        const lane = this.#lanes.add(() => this.#lanes.all.some((other) => other !== lane && other.readerWaits));
         for (const { dumpId } of own)
             this.#laneOf.set(dumpId, lane);
         const settings = this.entries.filter(({ desc }) => split_SETTINGS.includes(desc));
@@ -43504,10 +44080,10 @@ async function* stream(lane, head, entries) {
         yield* lane.entry();
 }
 /**
- * Entries of no section are of that of the entry before them (_tocEntryRequired in pg_backup_archiver.c).
+ * Moves the entries of the data section that have no data into the schema: the values of sequences, and the metadata of
+ * large objects (in the data section from PostgreSQL 17 on, `dumpLO` in pg_dump.c).
  *
- * What the section of data has beside data becomes part of the schema: the values of sequences, which need no data, and
- * what large objects are before they have any (from PostgreSQL 17 on, `dumpLO` in pg_dump.c).
+ * An entry without a section belongs to that of the previous entry (_tocEntryRequired in pg_backup_archiver.c).
  */
 function schemaFirst(entries) {
     let section = SECTION.none;
@@ -43520,12 +44096,12 @@ function schemaFirst(entries) {
         return new TocEntry({ ...fields, section: SECTION.preData });
     });
 }
-/** The entries with data in shares of about the same size, each in the order of the archive. */
-function share(entries, { ways, bytesOf }) {
+/** Shares the entries with data evenly, each share in the order of the archive. */
+function shareData(entries, { jobs, bytesOf }) {
     const data = entries.filter(({ hasData }) => hasData);
     const sizes = new Map(data.map((entry) => [entry, bytesOf(split_nameOf(entry))]));
     const total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
-    const count = Math.max(1, Math.min(ways, Math.ceil(total / WORTH_A_WAY)));
+    const count = Math.max(1, Math.min(jobs, Math.ceil(total / MIN_SHARE_BYTES)));
     return shareEvenly(data, (entry) => sizes.get(entry), count).map(({ items }) => {
         const own = new Set(items);
         return data.filter((entry) => own.has(entry));
@@ -43541,17 +44117,18 @@ function split_nameOf({ namespace, tag }) {
 
 
 
-const OLDEST_READER = 14;
+const OLDEST_READER_MINOR = 14;
 /**
- * Compresses the output of `pg_dump -Fc -Z0` with `jobs` threads into an archive that pg_restore reads without us:
- * 16 and later for zstd, any for gzip and none. Entries keep their order; memory is bounded by a few MiB a job.
+ * Compresses the output of `pg_dump -Fc -Z0` with `jobs` threads into an archive that pg_restore reads without this
+ * action: 16 and later for zstd, any version for gzip and none. Entries keep their order. Memory is bounded by a few MiB
+ * per job.
  */
 function createEncoder(options) {
     return stage({ ...options, maxMinor: ANY_MINOR, select: everything });
 }
 /**
- * Decompresses an archive, for a reader of versions up to `maxVersion` (see newestReadable). `select` says which entries
- * of the table of contents to write, with their data, and may have changed them; nothing is written before it answers.
+ * Decompresses an archive for a reader of versions up to `maxVersion` (see newestReadable). `select` chooses the entries of
+ * the table of contents that are written with their data, and may change them; nothing is written before it returns.
  */
 function createDecoder(options) {
     const { maxVersion, jobs, select = everything } = options;
@@ -43566,7 +44143,7 @@ function stage(options) {
         report: () => transcoder.report,
     };
 }
-/** The newest archive version that pg_restore of this major version reads (K_VERS_MAX in pg_backup_archiver.h). */
+/** Returns the newest archive version that pg_restore of this major version reads (K_VERS_MAX in pg_backup_archiver.h). */
 function newestReadable(major) {
     return major < 16 ? '1.14' : major === 16 ? '1.15' : '1.16';
 }
@@ -43574,8 +44151,8 @@ function minorOf(version) {
     if (version === undefined)
         return ANY_MINOR;
     const minor = Number(/^1\.(\d+)$/.exec(version)?.[1]);
-    if (!(minor >= OLDEST_READER))
-        throw new RangeError(`no archive can be written for readers of ${version}`);
+    if (!(minor >= OLDEST_READER_MINOR))
+        throw new RangeError(`cannot write an archive for readers of ${version}`);
     return minor;
 }
 
@@ -43667,26 +44244,137 @@ function shareTables(tables, jobs) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/snapshot.js
-
-/** @throws an Error where the server cannot export one, such as a standby before PostgreSQL 10 */
-async function exportSnapshot(connection, options) {
-    const session = await Session.open(connection, options);
+var snapshot_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var snapshot_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+/**
+ * Exports the snapshot of a session, which ends with it.
+ *
+ * @throws an Error where the server cannot export one, such as a standby before PostgreSQL 10
+ */
+async function exportSnapshot(opened) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        // The session waits inside of its transaction, which a server may limit.
-        await session.query(`
-      SELECT set_config(name, '0', false) FROM pg_settings
-      WHERE name IN ('idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')`);
+        const unfinished = snapshot_addDisposableResource(env_1, new AsyncDisposableStack(), true);
+        const session = unfinished.use(opened);
         await session.execute('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
         const [row] = await session.query('SELECT pg_export_snapshot() AS id');
+        unfinished.move();
         return { id: row.id, [Symbol.asyncDispose]: () => session.close() };
     }
-    catch (error) {
-        await session.close();
-        throw error;
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = snapshot_disposeResources(env_1);
+        if (result_1)
+            await result_1;
     }
 }
 
 ;// CONCATENATED MODULE: ./build/src/process/transfer.js
+var transfer_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var transfer_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
 
 
 
@@ -43704,87 +44392,98 @@ class Meter {
             yield chunk;
         }
     }
-    /** Hex SHA-256 of everything; call it after the end. */
+    /** SHA-256 of all bytes in hex; read it after the end. */
     get sha256() {
         this.#digest ??= this.#hash.digest('hex');
         return this.#digest;
     }
 }
 /**
- * Moves everything from source to sink, and holds the end of file back: the sink hears of the end only when its
- * `commit` is called, which is the caller's next step, after its own checks.
+ * Moves everything from source to sink, but not the end of file: the sink learns of it from `commit`, which the caller
+ * calls after its own checks.
  *
- * @throws the reason of the side that failed first; source and sink are aborted by then
+ * @throws the reason of the side that failed first, after both were aborted
  */
 async function transfer(source, sink, options) {
-    const watchdog = watchIdle(options);
-    const signal = AbortSignal.any([options.signal, watchdog.signal]);
-    const { promise: interrupted, reject } = Promise.withResolvers();
-    // A stream of our own making may not notice that it was destroyed until its source is aborted as well.
-    interrupted.catch(() => source.stream.destroy());
-    const interrupt = () => reject(signal.reason);
-    signal.addEventListener('abort', interrupt, { once: true });
+    const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const stream = options.stages.reduce((input, stage) => stage(input), source.stream);
-        await Promise.race([
-            pour(stream, sink.stream, signal, sink.readAhead),
-            sink.died.then((reason) => Promise.reject(reason)),
-            interrupted,
-        ]);
-        await source.finish();
-        signal.throwIfAborted();
+        const watchdog = transfer_addDisposableResource(env_1, watchIdle(options), false);
+        const signal = AbortSignal.any([options.signal, watchdog.signal]);
+        const { promise: interrupted, reject } = Promise.withResolvers();
+        // A pipe of streams may not notice the cancellation until the stream at its start is destroyed as well.
+        interrupted.catch(() => source.stream.destroy());
+        const _ = transfer_addDisposableResource(env_1, (0,external_node_events_.addAbortListener)(signal, () => reject(signal.reason)), false);
+        try {
+            const stream = options.stages.reduce((input, stage) => stage(input), source.stream);
+            await Promise.race([
+                pour(stream, sink.stream, signal, sink.readAhead),
+                sink.died.then((reason) => Promise.reject(reason)),
+                interrupted,
+            ]);
+            await source.finish();
+            signal.throwIfAborted();
+        }
+        catch (error) {
+            const reason = signal.aborted ? signal.reason : await firstReason(error, source, sink);
+            await abortBoth(source, sink);
+            throw reason;
+        }
     }
-    catch (error) {
-        const reason = signal.aborted ? signal.reason : await firstReason(error, source, sink);
-        await abortBoth(source, sink);
-        throw reason;
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
     }
     finally {
-        watchdog.stop();
-        signal.removeEventListener('abort', interrupt);
+        transfer_disposeResources(env_1);
     }
 }
-/** Commits a sink, or, when that fails or the step is cancelled meanwhile, aborts it. */
+/** Commits a sink. If that fails or the step is cancelled meanwhile, the sink is aborted. */
 async function commitSink(sink, signal) {
-    const cancel = () => void sink.abort();
     try {
-        signal.throwIfAborted();
-        signal.addEventListener('abort', cancel, { once: true });
-        await sink.commit();
-        signal.throwIfAborted();
+        const env_2 = { stack: [], error: void 0, hasError: false };
+        try {
+            signal.throwIfAborted();
+            const _ = transfer_addDisposableResource(env_2, (0,external_node_events_.addAbortListener)(signal, () => void sink.abort()), false);
+            await sink.commit();
+            signal.throwIfAborted();
+        }
+        catch (e_2) {
+            env_2.error = e_2;
+            env_2.hasError = true;
+        }
+        finally {
+            transfer_disposeResources(env_2);
+        }
     }
     catch (error) {
         await sink.abort();
         throw signal.aborted ? signal.reason : error;
     }
-    finally {
-        signal.removeEventListener('abort', cancel);
-    }
 }
-/** The longest time that Node's timers know. */
-const LONGEST_TIMER = 2 ** 31 - 1;
-/** A signal that aborts with `signal`, or with a sentence when something takes too long of which no byte can be seen. */
+/** The longest delay of Node's timers. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+/** How long to wait for the reason behind a broken pipe. */
+const REASON_TIMEOUT_MS = 3000;
+/** Returns a signal that aborts with `signal`, or after a time limit. For work in which no byte can be seen to move. */
 function within(signal, milliseconds, what) {
     const controller = new AbortController();
-    const late = () => controller.abort(new PassingError(`${what} within ${Math.round(milliseconds / 1000)} s (idle-timeout); the connection is dead or the other side is stuck`));
-    const timer = setTimeout(late, Math.min(milliseconds, LONGEST_TIMER));
+    const late = () => controller.abort(new TransientError(`${what} within ${Math.round(milliseconds / 1000)} s (idle-timeout); the connection is dead or the other side is stuck`));
+    const timer = setTimeout(late, Math.min(milliseconds, MAX_TIMER_MS));
     return {
         signal: AbortSignal.any([signal, controller.signal]),
         [Symbol.dispose]: () => clearTimeout(timer),
     };
 }
-/** The consumer first: as long as it waits for input, nothing that the producer's end does can look like success. */
+/** Aborts the sink first: while it waits for input, the end of the source cannot look like success. */
 async function abortBoth(source, sink) {
     await Promise.allSettled([sink.abort(), source.abort()]);
 }
-/**
- * What we notice is a broken pipe, or data that end too early; why the side behind it went away is what the user needs.
- */
+/** Finds the reason behind a broken pipe or a stream that ended too early: why the program at the other end stopped. */
 async function firstReason(error, source, sink) {
-    const patience = (answer) => (0,promises_namespaceObject.setTimeout)(3000, answer, { ref: false });
+    const timeout = (answer) => (0,promises_namespaceObject.setTimeout)(REASON_TIMEOUT_MS, answer, { ref: false });
     if (source.stream.readableEnded) {
         const ended = source.finish().then(() => null, (reason) => ({ reason }));
-        const failure = await Promise.race([ended, patience(null)]);
+        const failure = await Promise.race([ended, timeout(null)]);
         if (failure)
             return failure.reason;
     }
@@ -43794,14 +44493,14 @@ async function firstReason(error, source, sink) {
         'ERR_STREAM_DESTROYED',
         'ERR_STREAM_WRITE_AFTER_END',
         'ERR_STREAM_PREMATURE_CLOSE',
-        // What reads the sink's stream has let go of it.
+        // The reader of the sink's stream destroyed it.
         'ABORT_ERR',
     ];
     if (!broken.includes(error.code ?? ''))
         return error;
-    return Promise.race([sink.died, patience(error)]);
+    return Promise.race([sink.died, timeout(error)]);
 }
-/** Writes everything and does not end the sink. */
+/** Writes everything into a stream without ending it. */
 async function pour(source, sink, signal, readAhead = 0) {
     for await (const chunk of source) {
         signal.throwIfAborted();
@@ -43811,6 +44510,7 @@ async function pour(source, sink, signal, readAhead = 0) {
             await (0,external_node_events_.once)(sink, 'drain', { signal });
     }
 }
+/** Returns a signal that aborts when no byte has moved for `idleTimeout`. */
 function watchIdle({ idleTimeout, moved }) {
     const controller = new AbortController();
     let seen = moved();
@@ -43822,11 +44522,11 @@ function watchIdle({ idleTimeout, moved }) {
         }
         else if (Date.now() - since >= idleTimeout) {
             const seconds = Math.round(idleTimeout / 1000);
-            controller.abort(new PassingError(`No byte moved for ${seconds} s (idle-timeout) after ${seen} bytes; the connection is dead or the other side is stuck`));
+            controller.abort(new TransientError(`No byte moved for ${seconds} s (idle-timeout) after ${seen} bytes; the connection is dead or the other side is stuck`));
         }
     };
     const timer = setInterval(check, Math.max(50, Math.min(1000, idleTimeout / 4)));
-    return { signal: controller.signal, stop: () => clearInterval(timer) };
+    return { signal: controller.signal, [Symbol.dispose]: () => clearInterval(timer) };
 }
 
 ;// CONCATENATED MODULE: ./build/src/dumping/parallel-dump.js
@@ -43893,37 +44593,40 @@ var parallel_dump_disposeResources = (undefined && undefined.__disposeResources)
 
 
 
+
 /**
- * Several pg_dumps that see the database at one moment and share its large tables, as one archive; null where one is
- * enough, or where several cannot begin: servers behind one address do not share a snapshot, connections are limited, a
- * hook has dropped a table, somebody who wants to change one stands between its locks. What is wrong in any case, one
- * pg_dump will say as well.
+ * Starts several pg_dumps that share one snapshot and divide the large tables among them, and joins their output into one
+ * archive.
+ *
+ * @returns null where one pg_dump is enough, or where several cannot start: servers behind one address do not share a
+ * snapshot, connections are limited, a hook has dropped a table, another session waits for a lock. An error that concerns
+ * any dump is reported by the single pg_dump that follows.
  */
-async function startParallelDump(context, source, compression) {
-    const shares = shareTables(source.largeTables, context.inputs.jobs);
+async function startParallelDump(step, source, compression) {
+    const shares = shareTables(source.largeTables, step.inputs.jobs);
     if (shares.length === 0)
         return null;
     try {
-        return await start(context, source, { shares, compression });
+        return await startInOneSnapshot(step, source, { shares, compression });
     }
     catch (error) {
-        context.signal.throwIfAborted();
-        if (error instanceof PassingError)
+        step.signal.throwIfAborted();
+        if (error instanceof TransientError)
             throw error;
-        log.info(`Dumping over one connection, because several are not possible: ${error.message}`);
+        log.info(`Dumping over one connection, because several are not possible: ${messageOf(error)}`);
         return null;
     }
 }
-async function start(context, source, { shares, compression }) {
+async function startInOneSnapshot(step, source, { shares, compression }) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const { inputs, environment, signal } = context;
+        const { inputs, environment, signal } = step;
         const { client, connection } = source;
-        const snapshot = parallel_dump_addDisposableResource(env_1, await exportSnapshot(connection, { ...context, psql: client.psql }), true);
+        const snapshot = parallel_dump_addDisposableResource(env_1, await exportSnapshot(await step.session(connection)), true);
         const dumps = argumentsOfAll(inputs, shares, snapshot.id).map((args) => startDump(client.pgDump, args, clientEnvironment(connection, environment)));
         const abort = async () => void (await Promise.all(dumps.map((dump) => dump.abort())));
         const limit = parallel_dump_addDisposableResource(env_1, within(signal, inputs.idleTimeout, 'pg_dump sent nothing'), false);
-        limit.signal.addEventListener('abort', abort, { once: true });
+        const _ = parallel_dump_addDisposableResource(env_1, (0,external_node_events_.addAbortListener)(limit.signal, () => void abort()), false);
         try {
             const sizes = new Map(source.largeTables.map(({ oid, bytes }) => [oid, bytes]));
             const archive = await JoinedArchive.open(dumps.map(untilFinished), {
@@ -43931,7 +44634,7 @@ async function start(context, source, { shares, compression }) {
                 jobs: inputs.jobs,
                 bytesOf: (oid) => sizes.get(oid) ?? 0,
                 shared: new Set(shares.flat().map(({ oid }) => oid)),
-                folder: context.tempDirectory,
+                folder: step.tempDirectory,
             });
             log.info(`Dumping over ${formatQuantity(dumps.length, 'connection')} in one snapshot`);
             const stop = async () => {
@@ -43944,9 +44647,6 @@ async function start(context, source, { shares, compression }) {
             await abort();
             throw limit.signal.aborted ? limit.signal.reason : error;
         }
-        finally {
-            limit.signal.removeEventListener('abort', abort);
-        }
     }
     catch (e_1) {
         env_1.error = e_1;
@@ -43958,19 +44658,19 @@ async function start(context, source, { shares, compression }) {
             await result_1;
     }
 }
-/** The first pg_dump dumps everything but the data that the others dump. */
+/** Returns the arguments of each pg_dump. The first one dumps everything except the data that the others dump. */
 function argumentsOfAll(inputs, shares, snapshot) {
     const patterns = (tables) => tables.map(({ schema, name }) => `${identifier(schema)}.${identifier(name)}`);
     const elsewhere = [...inputs.excludeTableData, ...patterns(shares.flat())];
     const main = dumpArguments({ ...inputs, excludeTableData: elsewhere }, 'ours');
     const others = shares.map((tables) => [
-        // What the user excludes stays excluded, whatever we include.
+        // What the user excludes stays excluded, regardless of what is included here.
         ...dumpArguments({ ...inputs, tables: patterns(tables), schemas: [], excludeSchemas: [] }, 'ours'),
         '--section=data',
     ]);
     return [main, ...others].map((args) => [...args, `--snapshot=${snapshot}`]);
 }
-/** The output of a pg_dump, which ends only when it ended well. */
+/** Yields the output of a pg_dump, and ends only when pg_dump has succeeded. */
 async function* untilFinished(dump) {
     yield* dump.stream;
     await dump.finish();
@@ -43992,3051 +44692,6 @@ function joinedReading(archive, dumps, abort) {
         },
         report: () => archive.report,
     };
-}
-
-// EXTERNAL MODULE: external "node:net"
-var external_node_net_ = __nccwpck_require__(7030);
-;// CONCATENATED MODULE: ./build/src/aws/check-endpoint.js
-
-
-/** Milliseconds for one attempt, and how many attempts: together below half a minute. */
-const check_endpoint_PATIENCE = { timeout: 8_000, attempts: 3, pause: 1_000 };
-/** Reasons that stay: no second attempt will find another name or network. */
-const FINAL = ['ENOTFOUND', 'EINVAL', 'ERR_SOCKET_BAD_PORT'];
-/**
- * Whether anybody answers at the store's address. The AWS CLI would find out as well, after minutes: six attempts of up
- * to a minute each, for every request of ours.
- *
- * @throws an Error that names the address and the reason
- */
-async function checkReach(url, signal, patience = check_endpoint_PATIENCE) {
-    const { protocol, hostname, port } = new URL(url);
-    const host = hostname.replace(/^\[|\]$/g, '');
-    const number = Number(port) || (protocol === 'http:' ? 80 : 443);
-    let failure = null;
-    for (let attempt = 0; attempt < patience.attempts; attempt += 1) {
-        if (attempt > 0)
-            await (0,promises_namespaceObject.setTimeout)(patience.pause);
-        failure = await tryConnect(host, number, patience.timeout, signal);
-        if (!failure || signal.aborted || FINAL.includes(failure.code ?? ''))
-            break;
-    }
-    signal.throwIfAborted();
-    if (!failure)
-        return;
-    throw new Error(`Cannot reach the store at ${hostname}:${number}: ${describe(failure, hostname)}; check s3-endpoint-url, and whether this runner may connect there`, { cause: failure });
-}
-function tryConnect(host, port, timeout, signal) {
-    return new Promise((resolve) => {
-        const socket = (0,external_node_net_.connect)({ host, port, signal });
-        const settle = (failure) => {
-            clearTimeout(timer);
-            socket.destroy();
-            resolve(failure);
-        };
-        const late = () => settle(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' }));
-        const timer = setTimeout(late, timeout);
-        socket.once('connect', () => settle(null));
-        socket.once('error', settle);
-    });
-}
-/** An error of several addresses has no message of its own, and the code of the first. */
-function describe(failure, host) {
-    if (failure.code === 'ENOTFOUND')
-        return `there is no host named "${host}"`;
-    if (failure.code === 'ECONNREFUSED')
-        return 'nobody listens there (connection refused)';
-    if (failure.code === 'ETIMEDOUT')
-        return 'no answer in time';
-    return failure.message || failure.code || 'no reason given';
-}
-
-;// CONCATENATED MODULE: external "node:stream/consumers"
-const consumers_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/consumers");
-;// CONCATENATED MODULE: ./build/src/process/run.js
-
-
-/** Runs a short command to its end and keeps its output (UTF-8). A cancelled run ends the command. */
-async function run(file, args, options) {
-    options.signal?.throwIfAborted();
-    const child = startChild(file, args, { ...options, stdin: 'stream', stdout: 'stream' });
-    const cancel = () => void endChild(child, ['SIGTERM', 'SIGKILL'], 1000);
-    options.signal?.addEventListener('abort', cancel, { once: true });
-    child.stdin.end(options.input ?? '');
-    const stdout = await (0,consumers_namespaceObject.text)(child.stdout).catch(() => '');
-    const exit = await child.exited;
-    options.signal?.removeEventListener('abort', cancel);
-    options.signal?.throwIfAborted();
-    return { exit, stdout, child };
-}
-/** As `run`, and throws the command's own reason unless it ended with 0. */
-async function runChecked(...args) {
-    const { exit, stdout, child } = await run(...args);
-    if (!succeeded(exit))
-        throw childFailure(child, exit);
-    return stdout;
-}
-
-;// CONCATENATED MODULE: ./build/src/aws/errors.js
-/** What a user can do about an error code of S3 or STS (AWS: "Error responses" of both API references). */
-const CODES = {
-    NoSuchBucket: 'the bucket of storage-location does not exist (or is in another account or at another endpoint)',
-    NoSuchKey: 'the object does not exist',
-    InvalidAccessKeyId: 'the access key is not known there; check AWS_ACCESS_KEY_ID in s3-config',
-    InvalidClientTokenId: 'the access key is not known there; check AWS_ACCESS_KEY_ID in s3-config',
-    SignatureDoesNotMatch: 'the signature was refused; check AWS_SECRET_ACCESS_KEY in s3-config and the region',
-    InvalidToken: 'the session token was refused; check AWS_SESSION_TOKEN in s3-config',
-    InvalidIdentityToken: 'AWS does not know the OIDC token of this job; add the identity provider token.actions.githubusercontent.com to the account',
-    IDPCommunicationError: 'AWS could not ask GitHub about the OIDC token of this job; try again',
-    ValidationError: 'AWS refused a value; check aws-role-to-assume, aws-role-session-name and aws-role-duration',
-    AllAccessDisabled: 'access to the bucket is disabled',
-    InvalidObjectState: 'the object is archived (Glacier); restore it in S3 first',
-    '404': 'not found',
-    '400': 'the store refused the request without a reason: expired credentials, or a wrong region',
-    SlowDown: 'the store is overloaded (503 SlowDown) and stayed so through all retries',
-    ServiceUnavailable: 'the store is unavailable (503) and stayed so through all retries',
-    InternalError: 'the store had an internal error (500) and stayed so through all retries',
-    EntityTooLarge: 'the object is too large for this store',
-    InvalidArgument: 'the store refused an argument; with multipart uploads check s3-max-parts',
-    RequestTimeTooSkewed: 'the clock of this machine is wrong',
-    NotImplemented: 'the store does not know this request; try s3-checksum: when-required',
-    XAmzContentSHA256Mismatch: 'the store cannot read the checksum of the AWS CLI; set s3-checksum: when-required',
-    InvalidStorageClass: 'the store has no such storage class; check s3-storage-class',
-    PreconditionFailed: 'the object exists already; another run wrote it',
-};
-const EXPIRED = 'the credentials have expired; temporary credentials live an hour by default. aws-role-to-assume renews them';
-const OTHER_REGION = 'the bucket is in another region; set aws-region';
-const SHARED = [
-    [EXPIRED, ['ExpiredToken', 'ExpiredTokenException', 'TokenRefreshRequired', 'RequestExpired']],
-    [
-        OTHER_REGION,
-        [
-            ...['301', 'PermanentRedirect', 'TemporaryRedirect', 'AuthorizationHeaderMalformed'],
-            ...['IllegalLocationConstraintException', 'InvalidRegionName', 'InvalidLocationConstraint'],
-        ],
-    ],
-];
-/** Refusals for want of a right. A HEAD has no body, so that its error is the bare status. */
-const DENIED = ['AccessDenied', 'AccessDeniedException', 'Forbidden', '403', 'UnauthorizedAccess'];
-/** The IAM action that an operation needs (AWS: "Required permissions for Amazon S3 API operations"). */
-const ACTIONS = {
-    ListObjectsV2: 's3:ListBucket',
-    HeadBucket: 's3:ListBucket',
-    HeadObject: 's3:GetObject',
-    GetObject: 's3:GetObject',
-    PutObject: 's3:PutObject',
-    CreateMultipartUpload: 's3:PutObject',
-    UploadPart: 's3:PutObject',
-    CompleteMultipartUpload: 's3:PutObject',
-    AbortMultipartUpload: 's3:AbortMultipartUpload',
-    ListMultipartUploads: 's3:ListBucketMultipartUploads',
-    DeleteObject: 's3:DeleteObject',
-    DeleteObjects: 's3:DeleteObject',
-};
-/** Failures without a code of their own, by their words (botocore's exceptions.py). */
-const WORDS = [
-    [
-        /Unable to locate credentials/,
-        'NoCredentials',
-        'there are no credentials; give aws-role-to-assume, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in s3-config, or configure a role before this step',
-    ],
-    [
-        /Partial credentials found/,
-        'NoCredentials',
-        'half of the credentials is missing; s3-config needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
-    ],
-    [/refreshed credentials are still expired|Token has expired and refresh failed/, 'ExpiredToken', EXPIRED],
-    [
-        /config profile \((.*)\) could not be found/,
-        'NoProfile',
-        'the profile of AWS_PROFILE does not exist on this runner',
-    ],
-    [/You must specify a region/, 'NoRegion', 'there is no region; set aws-region'],
-    [
-        /SSL validation failed|CERTIFICATE_VERIFY_FAILED/,
-        'Tls',
-        "the endpoint's TLS certificate was not accepted; set AWS_CA_BUNDLE in s3-config for a CA of your own",
-    ],
-    [
-        /Content-MD5.*(?:required|must)/i,
-        'NoChecksum',
-        'the bucket demands a checksum of what is uploaded, as buckets with Object Lock do; set s3-checksum: when-supported',
-    ],
-    [/Failed to connect to proxy/, 'NoConnection', 'cannot reach the proxy; check HTTPS_PROXY'],
-    [
-        /Could not connect to the endpoint URL|Connect timeout|Failed to connect/,
-        'NoConnection',
-        'cannot reach the endpoint; check s3-endpoint-url and aws-region',
-    ],
-    [
-        /Connection was closed|Connection reset|Read timeout|IncompleteRead|Connection broken|ended prematurely/,
-        'Cut',
-        'the connection to the store was cut',
-    ],
-];
-/**
- * What the AWS CLI complained of.
- *
- * @param stderr its last lines; codes are matched and not sentences, which change between versions
- */
-function explainAws(stderr) {
-    const code = /An error occurred \(([\w.]+)\)/.exec(stderr)?.[1] ?? '';
-    const operation = /when calling the (\w+) operation/.exec(stderr)?.[1] ?? '';
-    const known = DENIED.includes(code)
-        ? explainDenial(stderr, code, operation)
-        : (SHARED.find(([, codes]) => codes.includes(code))?.[0] ?? CODES[code]);
-    if (known)
-        return { code, sentence: `${known} [${code}${operation && ` in ${operation}`}]` };
-    for (const [pattern, name, sentence] of WORDS) {
-        if (pattern.test(stderr))
-            return { code: code || name, sentence };
-    }
-    const last = stderr.split('\n').findLast((line) => line.trim() !== '');
-    return { code, sentence: last?.trim() ?? 'it gave no reason' };
-}
-/** AWS often names the missing right itself, such as one of a KMS key; else it follows from the operation. */
-function explainDenial(stderr, code, operation) {
-    if (operation === 'AssumeRoleWithWebIdentity') {
-        return "access denied; the role's trust policy does not admit this job (sts:AssumeRoleWithWebIdentity, with this repository and branch or environment in the condition on token.actions.githubusercontent.com:sub)";
-    }
-    const action = /not authorized to perform:? ([a-z0-9-]+:\w+)/.exec(stderr)?.[1] ?? ACTIONS[operation];
-    const right = action ? `the right ${action}` : 'a right';
-    const denial = `access denied; the credentials lack ${right} (see the policy in docs/permissions.md), or a bucket policy denies it`;
-    // Without the right to list, S3 says the same of an object that does not exist (API Reference, HeadObject).
-    const isAboutObject = ['HeadObject', 'GetObject'].includes(operation) || code === '403';
-    return isAboutObject ? `${denial}; or the object does not exist and s3:ListBucket is missing` : denial;
-}
-
-;// CONCATENATED MODULE: ./build/src/aws/s3-providers.js
-/** S3's own limit, which the AWS CLI plans for (AWS: "Amazon S3 multipart upload limits"). */
-const MOST_PARTS = 10_000;
-const AWS = { name: 'AWS', region: null, checksum: 'when_supported', maxParts: MOST_PARTS };
-/** Signs for what MinIO, Ceph and most others answer to when nobody has named their region. */
-const UNKNOWN_REGION = 'us-east-1';
-/**
- * Providers by their endpoints, from their own documentation. None but AWS gets the AWS CLI's trailing checksums.
- *
- * - Cloudflare R2: region `auto`, 10,000 parts ("Limits").
- * - DigitalOcean Spaces, Backblaze B2, Wasabi, Hetzner, Exoscale, Oracle, IBM: the region is part of the endpoint.
- * - Scaleway: 1,000 parts ("Multipart uploads").
- * - OVHcloud: 10,000 parts ("Object Storage – Technical limitations"); `io` and the older `perf` endpoints.
- * - Google Cloud Storage: region `auto` in the XML API.
- *
- * MinIO, Ceph and SeaweedFS run under host names of their own; the rule for unknown hosts fits them.
- */
-const PROVIDERS = [
-    { name: 'Cloudflare R2', host: /\.r2\.cloudflarestorage\.com$/, region: 'auto' },
-    { name: 'DigitalOcean Spaces', host: /(?:^|\.)([a-z0-9]+)\.digitaloceanspaces\.com$/ },
-    { name: 'Backblaze B2', host: /(?:^|\.)s3\.([a-z0-9-]+)\.backblazeb2\.com$/ },
-    { name: 'Scaleway', host: /(?:^|\.)s3\.([a-z0-9-]+)\.scw\.cloud$/, maxParts: 1000 },
-    { name: 'OVHcloud', host: /(?:^|\.)s3\.([a-z0-9-]+)\.(?:io\.|perf\.)?cloud\.ovh\.(?:net|us)$/ },
-    { name: 'Wasabi', host: /(?:^|\.)s3\.([a-z0-9-]+)\.wasabisys\.com$/ },
-    { name: 'Wasabi', host: /(?:^|\.)s3\.wasabisys\.com$/, region: 'us-east-1' },
-    { name: 'Hetzner', host: /(?:^|\.)([a-z0-9]+)\.your-objectstorage\.com$/ },
-    { name: 'Exoscale', host: /(?:^|\.)sos-([a-z0-9-]+)\.exo\.io$/ },
-    { name: 'Google Cloud Storage', host: /(?:^|\.)storage\.googleapis\.com$/, region: 'auto' },
-    { name: 'Tigris', host: /(?:^|\.)(?:fly\.storage\.tigris\.dev|t3\.storage\.dev)$/, region: 'auto' },
-    {
-        name: 'Oracle Cloud',
-        host: /\.compat\.objectstorage\.([a-z0-9-]+)\.(?:oraclecloud\.com|oci\.customer-oci\.com)$/,
-    },
-    {
-        name: 'IBM Cloud',
-        host: /(?:^|\.)s3\.(?:private\.|direct\.)?([a-z0-9-]+)\.cloud-object-storage\.appdomain\.cloud$/,
-    },
-];
-/** Endpoints of AWS itself, such as those of a VPC, in all partitions: `s3.eu-central-1.amazonaws.com`, `bucket.vpce-….s3.….vpce.amazonaws.com`. */
-const AWS_HOST = /(?:^|[.-])s3(?:-fips)?[.-](?:dualstack\.)?([a-z]{2}(?:-[a-z]+)+-\d)\.(?:vpce\.)?amazonaws\.com(?:\.cn)?$/;
-/** The provider behind an endpoint; AWS when there is none. */
-function providerOf(endpointUrl) {
-    if (endpointUrl === null)
-        return AWS;
-    const host = new URL(endpointUrl).hostname;
-    const region = AWS_HOST.exec(host)?.[1];
-    if (region !== undefined)
-        return { ...AWS, region };
-    for (const rule of PROVIDERS) {
-        const match = rule.host.exec(host);
-        if (!match)
-            continue;
-        return {
-            name: rule.name,
-            region: rule.region ?? match[1],
-            checksum: 'when_required',
-            maxParts: rule.maxParts ?? MOST_PARTS,
-        };
-    }
-    return { name: host, region: null, checksum: 'when_required', maxParts: MOST_PARTS };
-}
-/** Region variables: version 1 of the AWS CLI reads the second one only. */
-const REGION_VARIABLES = ['AWS_REGION', 'AWS_DEFAULT_REGION'];
-/**
- * The region to sign for: what the inputs say, then what a known endpoint says, then what the job says (which may be
- * about AWS, while the store is elsewhere).
- *
- * @param chosen the input `aws-region`, or empty
- */
-function regionOf(provider, endpointUrl, given) {
-    const named = (variables) => REGION_VARIABLES.map((name) => variables[name]).find((value) => value) ?? null;
-    return ((given.chosen || null) ??
-        named(given.config) ??
-        provider.region ??
-        named(given.environment) ??
-        (endpointUrl === null ? null : UNKNOWN_REGION));
-}
-/** The region as environment of the AWS CLI, whichever of its versions reads it. */
-function regionVariables(region) {
-    return region === null ? {} : Object.fromEntries(REGION_VARIABLES.map((name) => [name, region]));
-}
-
-;// CONCATENATED MODULE: ./build/src/aws/cli.js
-
-
-
-
-
-/** A request that the store refused; `code` is S3's own (`NoSuchKey`, `AccessDenied`, `404`, …) or empty. */
-class AwsError extends Error {
-    code;
-    /** What the CLI itself said. */
-    detail;
-    constructor(message, code, detail, options) {
-        super(message, options);
-        this.code = code;
-        this.detail = detail;
-    }
-}
-/** Names that the AWS CLI may see beside the ordinary ones: its own, proxies and certificates. */
-const AWS_VARIABLE = /^(AWS_[A-Z0-9_]+|(HTTPS?|NO|ALL)_PROXY|(https?|no|all)_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|SSL_CERT_(FILE|DIR))$/;
-/** Seconds, for each attempt; the CLI's own minute is a long time for a store that was reached before. */
-const CONNECT_TIMEOUT = ['--cli-connect-timeout', '15'];
-/** Names that say who we are. */
-const CREDENTIALS = /^AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|SECURITY_TOKEN|CREDENTIAL_EXPIRATION|(DEFAULT_)?PROFILE|CONFIG_FILE|SHARED_CREDENTIALS_FILE|ROLE_ARN|ROLE_SESSION_NAME|WEB_IDENTITY_TOKEN_FILE|CONTAINER_.*)$/;
-/** What the AWS CLI may see of the job's environment and of `s3-config`, which wins. */
-function awsVariables(environment, config) {
-    return { ...pick(environment, (name) => AWS_VARIABLE.test(name)), ...config };
-}
-/** The AWS CLI, told where the store is and nothing that is not its business. */
-class Aws {
-    #options;
-    constructor(options) {
-        this.#options = options;
-    }
-    #environment() {
-        const { environment, config, checksum, region, identity } = this.#options;
-        const given = awsVariables(environment, config);
-        return {
-            ...toolEnvironment(environment),
-            // Attempts of the CLI for one request; an SlowDown storm of some seconds passes unnoticed.
-            AWS_MAX_ATTEMPTS: '6',
-            AWS_REQUEST_CHECKSUM_CALCULATION: checksum,
-            AWS_RESPONSE_CHECKSUM_VALIDATION: checksum,
-            ...(identity ? pick(given, (name) => !CREDENTIALS.test(name)) : given),
-            ...identity,
-            ...regionVariables(region),
-            AWS_PAGER: '',
-            AWS_CLI_AUTO_PROMPT: 'off',
-        };
-    }
-    #arguments(args) {
-        const { endpointUrl } = this.#options;
-        return [...args, ...CONNECT_TIMEOUT, ...(endpointUrl ? ['--endpoint-url', endpointUrl] : [])];
-    }
-    /** Starts a transfer with open pipes. */
-    start(args, pipes) {
-        const options = { name: 'aws', env: this.#environment(), stdin: pipes.stdin, stdout: 'stream' };
-        return startChild(this.#options.cli, this.#arguments(args), options);
-    }
-    /** Runs a short command and returns what it printed. @throws AwsError */
-    async text(args, options = {}) {
-        const { exit, stdout, child } = await run(this.#options.cli, this.#arguments(args), {
-            name: 'aws',
-            env: this.#environment(),
-            onErrorLine: () => false,
-            ...(options.evenWhenCancelled ? {} : { signal: this.#options.signal }),
-        });
-        if (!child_succeeded(exit))
-            throw awsFailure(child, exit, args.slice(0, 2).join(' '));
-        return stdout;
-    }
-    /** As `text`, for commands that answer in JSON; `{}` when they answer nothing. */
-    async json(args, options = {}) {
-        const text = await this.text([...args, '--output', 'json'], options);
-        return JSON.parse(text.trim() || '{}');
-    }
-}
-/** The error of an AWS CLI that ended badly, with the sentence that names the cause. */
-function awsFailure(child, exit, what) {
-    const detail = child.tail.join('\n');
-    const { code, sentence } = explainAws(detail);
-    const end = exit.error
-        ? `could not be started: ${exit.error.message}`
-        : (exit.signal ?? `exit code ${exit.code}`);
-    const cause = child_childFailure(child, exit);
-    return new AwsError(`aws ${what} failed (${end}): ${sentence}`, code, detail, { cause });
-}
-
-;// CONCATENATED MODULE: ./build/src/aws/endpoint.js
-/** Variables of the AWS CLI that name another endpoint; the first one wins (AWS: "Service-specific endpoints"). */
-const ENDPOINT_VARIABLES = ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL'];
-/** The endpoint that the AWS CLI would take by itself; older versions do not know these variables. */
-function endpointOf(variables) {
-    return ENDPOINT_VARIABLES.map((name) => variables[name]).find((url) => url) ?? null;
-}
-/** The endpoint of AWS in a region (AWS: "Amazon Simple Storage Service endpoints and quotas"). */
-function awsEndpoint(region) {
-    const suffix = region?.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com';
-    return `https://s3.${region ?? 'us-east-1'}.${suffix}`;
-}
-/** Whether the AWS CLI reaches the store through another host. */
-function isProxied(variables) {
-    return Object.entries(variables).some(([name, value]) => /^(https?|all)_proxy$/i.test(name) && value !== '');
-}
-
-;// CONCATENATED MODULE: ./build/src/aws/expiry.js
-
-/** Bytes of a database that move in a second, conservatively: most runners do several times that. */
-const RATE = { dump: 20e6, restore: 10e6 };
-/** What AWS gives to a role that asks for nothing else. */
-const USUAL_LIFE = 60 * 60_000;
-const REMEDY = 'give aws-role-to-assume, whose credentials are renewed while the step runs';
-/**
- * Whether the AWS credentials at hand live long enough. Only those in variables have an end: profiles, instances and
- * roles of this action are refreshed by the AWS CLI itself.
- *
- * @param variables what the AWS CLI sees
- * @returns a warning that names when they expire, or null
- * @throws an Error when they have expired already
- */
-function expiryWarning(variables, work, now) {
-    const { AWS_ACCESS_KEY_ID, AWS_SESSION_TOKEN, AWS_CREDENTIAL_EXPIRATION } = variables;
-    if (!AWS_ACCESS_KEY_ID || !AWS_SESSION_TOKEN)
-        return null;
-    const expected = (work.bytes / RATE[work.kind]) * 1000;
-    const effort = `the ${work.kind} of ${formatBytes(work.bytes)} may take ${formatDuration(expected)}`;
-    const expiresAt = Date.parse(AWS_CREDENTIAL_EXPIRATION ?? '');
-    if (Number.isNaN(expiresAt)) {
-        if (expected < USUAL_LIFE)
-            return null;
-        return `The AWS credentials are temporary (AWS_SESSION_TOKEN), usually for an hour, and ${effort}; ${REMEDY}`;
-    }
-    const end = new Date(expiresAt).toISOString();
-    if (expiresAt <= now)
-        throw new Error(`The AWS credentials expired at ${end}; ${REMEDY}`);
-    if (now + expected < expiresAt)
-        return null;
-    return `The AWS credentials expire at ${end}, in ${formatDuration(expiresAt - now)}, and ${effort}; ${REMEDY}`;
-}
-
-;// CONCATENATED MODULE: ./build/src/storage/keys.js
-const EXTENSION = '.dump';
-const MANIFEST_EXTENSION = '.dump.json';
-const PATTERN = /^([\w-]+)\/([\w-]+)\/([\w-]+)\/(\d{4})-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d{6})\.dump$/;
-/**
- * A part of a key from any text: what is not a letter, digit, `_` or `-` becomes `_`, as in django-pgclone; so does a
- * `-` at the beginning, which a program could take for an option.
- */
-function keyPart(text) {
-    return text.replace(/^-|[^A-Za-z0-9_-]/g, '_');
-}
-/** The key of a dump made now. Node's clock counts milliseconds; the last three digits keep two runs apart. */
-function newDumpKey(parts, now, microseconds = Math.floor(Math.random() * 1000)) {
-    const time = now.toISOString().slice(0, -1) + String(microseconds).padStart(3, '0');
-    const folder = [parts.instance, parts.database, parts.config].map((part) => keyPart(part) || '_').join('/');
-    return parseDumpKey(`${folder}/${time.replace(/[T:.]/g, '-')}${EXTENSION}`);
-}
-/** @returns null when the text is no key in our layout. */
-function parseDumpKey(key) {
-    const match = PATTERN.exec(key);
-    if (!match)
-        return null;
-    const [, instance, database, config, year, month, day, hour, minute, second, fraction] = match;
-    const createdAt = `${year}-${month}-${day}T${hour}:${minute}:${second}.${fraction}Z`;
-    if (Number.isNaN(Date.parse(createdAt)))
-        return null;
-    return { key, instance: instance, database: database, config: config, createdAt };
-}
-/** The key of the manifest of a dump. */
-function manifestKey(key) {
-    return `${key}.json`;
-}
-/** Whether a key looks like that of a manifest; its dump may be gone. */
-function isManifestKey(key) {
-    return key.endsWith(MANIFEST_EXTENSION);
-}
-/** Whether a reference names one dump and not the newest of many. */
-function isFullKey(reference) {
-    return reference.endsWith(EXTENSION);
-}
-/**
- * What is wrong with a reference to a dump, or null. A key never leaves the storage location: no `..`, no absolute
- * path, nothing that a shell, a file system or the AWS CLI could read as something else.
- */
-function referenceProblem(reference) {
-    if (/[\u0000-\u001f\u007f]/.test(reference))
-        return 'contains a control character';
-    if (reference.includes('\\'))
-        return 'contains a backslash; the parts of a key are separated by /';
-    if (reference.startsWith('/'))
-        return 'starts with /; it is relative to storage-location';
-    const parts = reference.replace(/\/$/, '').split('/');
-    if (parts.some((part) => part === '' || part === '.' || part === '..'))
-        return 'has an empty part, "." or ".."';
-    if (parts.some((part) => part.startsWith('-')))
-        return 'has a part that starts with -';
-    if (/^[A-Za-z]:/.test(reference))
-        return 'starts with a drive letter';
-    return null;
-}
-/** Whether a key lies below a prefix of whole parts: `prod` covers `prod/…` and not `prod-eu/…`. */
-function isBelow(key, prefix) {
-    const folder = prefix.replace(/\/$/, '');
-    return folder === '' || key.startsWith(`${folder}/`);
-}
-
-;// CONCATENATED MODULE: external "node:stream/promises"
-const external_node_stream_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
-;// CONCATENATED MODULE: ./build/src/storage/storage.js
-/** Milliseconds after which a transfer that has not ended is taken for dead; no job of GitHub's lasts a day and goes on. */
-const ABANDONED = 24 * 60 * 60 * 1000;
-/** The key of a text exists already: another run was faster. */
-class TakenError extends Error {
-    constructor(key, options) {
-        super(`${key} exists already; another run wrote it`, options);
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/storage/local/local-storage.js
-var local_storage_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
-    if (value !== null && value !== void 0) {
-        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
-        var dispose, inner;
-        if (async) {
-            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
-            dispose = value[Symbol.asyncDispose];
-        }
-        if (dispose === void 0) {
-            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
-            dispose = value[Symbol.dispose];
-            if (async) inner = dispose;
-        }
-        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
-        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
-        env.stack.push({ value: value, dispose: dispose, async: async });
-    }
-    else if (async) {
-        env.stack.push({ async: true });
-    }
-    return value;
-};
-var local_storage_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
-    return function (env) {
-        function fail(e) {
-            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
-            env.hasError = true;
-        }
-        var r, s = 0;
-        function next() {
-            while (r = env.stack.pop()) {
-                try {
-                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
-                    if (r.dispose) {
-                        var result = r.dispose.call(r.value);
-                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
-                    }
-                    else s |= 1;
-                }
-                catch (e) {
-                    fail(e);
-                }
-            }
-            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
-            if (env.hasError) throw env.error;
-        }
-        return next();
-    };
-})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
-    var e = new Error(message);
-    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
-});
-
-
-
-
-
-
-
-/** Names that no key has; what a killed run leaves is known by them. */
-const TEMPORARY_PREFIX = '.pgclone-partial-';
-/** A folder as the place for dumps. */
-function localStorage(folder) {
-    const root = (0,external_node_path_namespaceObject.resolve)(folder);
-    return {
-        address: (key) => (0,external_node_path_namespaceObject.join)(root, key),
-        check: () => (0,external_node_fs_promises_namespaceObject.mkdir)(root, { recursive: true }).then(() => undefined),
-        list: (prefix) => listFiles(root, prefix),
-        tooLarge: () => null,
-        size: (key) => sizeOf(root, key),
-        readTexts: async (keys) => {
-            const texts = keys.map(async (key) => [key, await (0,external_node_fs_promises_namespaceObject.readFile)(await inside(root, key), 'utf8')]);
-            return new Map(await Promise.all(texts));
-        },
-        writeTextOnce: (key, text) => writeText((0,external_node_path_namespaceObject.join)(root, key), text, publishOnce),
-        replaceText: (key, text) => writeText((0,external_node_path_namespaceObject.join)(root, key), text, external_node_fs_promises_namespaceObject.rename),
-        upload: (key) => upload(root, key),
-        download: (key) => download(root, key),
-        sweep: () => sweepPartial(root),
-        // A partial file has a name of its own and is noted as such.
-        abandon: async () => undefined,
-        remove: (key) => (0,external_node_fs_promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(root, key), { force: true }),
-        removeAll: (keys) => removeFiles(root, keys),
-    };
-}
-/** The path of a key, after symbolic links, if it is still below the root. */
-async function inside(root, key) {
-    const path = await (0,external_node_fs_promises_namespaceObject.realpath)((0,external_node_path_namespaceObject.join)(root, key));
-    if (!path.startsWith((await (0,external_node_fs_promises_namespaceObject.realpath)(root)) + external_node_path_namespaceObject.sep))
-        throw new Error(`${key} leads out of the storage location`);
-    return path;
-}
-async function listFiles(root, prefix) {
-    const entries = await (0,external_node_fs_promises_namespaceObject.readdir)((0,external_node_path_namespaceObject.join)(root, prefix), { recursive: true, withFileTypes: true }).catch(async (error) => {
-        if (error.code === 'ENOENT')
-            return [];
-        // A prefix that is a file has nothing below it, as in S3; a location that is one is a mistake.
-        if (error.code === 'ENOTDIR' && (await isFolder(root)))
-            return [];
-        throw new Error(`Cannot list ${(0,external_node_path_namespaceObject.join)(root, prefix)}: ${error.message}`, { cause: error });
-    });
-    const files = entries.filter((entry) => entry.isFile() && !entry.name.startsWith(TEMPORARY_PREFIX));
-    return Promise.all(files.map(async (file) => {
-        const path = (0,external_node_path_namespaceObject.join)(file.parentPath, file.name);
-        return { key: (0,external_node_path_namespaceObject.relative)(root, path).split(external_node_path_namespaceObject.sep).join('/'), size: (await (0,external_node_fs_promises_namespaceObject.stat)(path)).size };
-    }));
-}
-async function sweepPartial(root) {
-    const entries = await (0,external_node_fs_promises_namespaceObject.readdir)(root, { recursive: true, withFileTypes: true });
-    for (const entry of entries.filter(({ name }) => name.startsWith(TEMPORARY_PREFIX))) {
-        const path = (0,external_node_path_namespaceObject.join)(entry.parentPath, entry.name);
-        if (Date.now() - (await (0,external_node_fs_promises_namespaceObject.stat)(path)).mtimeMs > ABANDONED)
-            await (0,external_node_fs_promises_namespaceObject.rm)(path, { force: true });
-    }
-}
-async function removeFiles(root, keys) {
-    const refused = new Map();
-    for (const key of keys) {
-        await (0,external_node_fs_promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(root, key), { force: true }).catch((error) => refused.set(key, { reason: error.message, retained: false }));
-    }
-    return { refused, versionsStay: false };
-}
-function isFolder(path) {
-    return (0,external_node_fs_promises_namespaceObject.stat)(path).then((entry) => entry.isDirectory(), () => false);
-}
-async function sizeOf(root, key) {
-    try {
-        return (await (0,external_node_fs_promises_namespaceObject.stat)(await inside(root, key))).size;
-    }
-    catch (error) {
-        if (error.code === 'ENOENT')
-            return null;
-        throw error;
-    }
-}
-/**
- * Gives a file its name unless the name is taken, so that the first writer wins.
- *
- * @param hardLink fails where the file system has no hard links (exFAT, many network shares)
- */
-async function publishOnce(temporary, path, hardLink = external_node_fs_promises_namespaceObject.link) {
-    try {
-        await hardLink(temporary, path);
-    }
-    catch (error) {
-        const { code = '' } = error;
-        if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(code))
-            throw error;
-        // An empty file claims the name; the rename fills it whole.
-        await (0,external_node_fs_promises_namespaceObject.writeFile)(path, '', { flag: 'wx', mode: 0o600 });
-        await (0,external_node_fs_promises_namespaceObject.rename)(temporary, path);
-    }
-}
-/** Written whole under another name, then published: `rename` takes the place of what is there, `publishOnce` does not. */
-async function writeText(path, text, publish) {
-    const temporary = local_storage_temporaryName(path);
-    try {
-        await (0,external_node_fs_promises_namespaceObject.writeFile)(temporary, text, { flag: 'wx', mode: 0o600, flush: true });
-        await publish(temporary, path);
-        await syncFolder((0,external_node_path_namespaceObject.dirname)(path));
-    }
-    catch (error) {
-        throw refusal(error, path);
-    }
-    finally {
-        await (0,external_node_fs_promises_namespaceObject.rm)(temporary, { force: true });
-    }
-}
-function refusal(error, key) {
-    return error.code === 'EEXIST' ? new TakenError(key, { cause: error }) : error;
-}
-function local_storage_temporaryName(path) {
-    return (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(path), TEMPORARY_PREFIX + (0,external_node_crypto_.randomBytes)(8).toString('hex'));
-}
-/** Makes a new name last: without it a crash can forget the rename. Folders cannot be synced on Windows. */
-async function syncFolder(folder) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
-    try {
-        if (process.platform === 'win32')
-            return;
-        const handle = local_storage_addDisposableResource(env_1, await (0,external_node_fs_promises_namespaceObject.open)(folder, 'r'), true);
-        await handle.sync();
-    }
-    catch (e_1) {
-        env_1.error = e_1;
-        env_1.hasError = true;
-    }
-    finally {
-        const result_1 = local_storage_disposeResources(env_1);
-        if (result_1)
-            await result_1;
-    }
-}
-/** Temporary name, fsync, publication: a file under its final name is always whole, and no other run's. */
-async function upload(root, key) {
-    const path = (0,external_node_path_namespaceObject.join)(root, key);
-    await (0,external_node_fs_promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(path), { recursive: true });
-    await inside(root, (0,external_node_path_namespaceObject.dirname)(key));
-    const temporary = local_storage_temporaryName(path);
-    const forget = notePending({ kind: 'file', path: temporary });
-    const stream = (0,external_node_fs_namespaceObject.createWriteStream)(temporary, {
-        flags: 'wx',
-        mode: 0o600,
-        flush: true,
-        highWaterMark: 1 << 20,
-    });
-    const died = new Promise((resolveDied) => stream.once('error', (error) => resolveDied(local_storage_describe(error))));
-    return {
-        stream,
-        died,
-        commit: async () => {
-            stream.end();
-            await Promise.race([(0,external_node_stream_promises_namespaceObject.finished)(stream), died.then((reason) => Promise.reject(reason))]);
-            await publishOnce(temporary, path).catch((error) => Promise.reject(refusal(error, key)));
-            await (0,external_node_fs_promises_namespaceObject.rm)(temporary, { force: true });
-            forget();
-            await syncFolder((0,external_node_path_namespaceObject.dirname)(path));
-        },
-        abort: async () => {
-            stream.destroy();
-            await (0,external_node_stream_promises_namespaceObject.finished)(stream).catch(() => undefined);
-            await (0,external_node_fs_promises_namespaceObject.rm)(temporary, { force: true });
-            forget();
-        },
-    };
-}
-function local_storage_describe(error) {
-    const full = error.code === 'ENOSPC';
-    const reason = full ? 'the disk is full' : error.message;
-    return new Error(`Cannot write to storage-location: ${reason}`, { cause: error });
-}
-async function download(root, key) {
-    const stream = (0,external_node_fs_namespaceObject.createReadStream)(await inside(root, key), { highWaterMark: 1 << 20 });
-    return {
-        stream,
-        finish: async () => undefined,
-        abort: async () => void stream.destroy(),
-    };
-}
-
-;// CONCATENATED MODULE: ./build/src/storage/s3/text.js
-
-
-
-/** A text as a file, for as long as the work with it takes: the AWS CLI reads bodies from files only. */
-async function withTextFile({ tempDirectory }, text, work) {
-    const folder = await (0,external_node_fs_promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(tempDirectory, 'pgclone-text-'));
-    const forget = notePending({ kind: 'file', path: folder });
-    const path = (0,external_node_path_namespaceObject.join)(folder, 'text.json');
-    try {
-        await (0,external_node_fs_promises_namespaceObject.writeFile)(path, text, { mode: 0o600 });
-        return await work(path);
-    }
-    finally {
-        await (0,external_node_fs_promises_namespaceObject.rm)(folder, { recursive: true, force: true });
-        forget();
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/storage/s3/delete.js
-
-
-/** So many keys one request may name (AWS: API Reference, DeleteObjects). */
-const DELETED_AT_ONCE = 1000;
-/** Answers of stores that cannot delete several objects at once, or not as this AWS CLI asks for it (without Content-MD5). */
-const CANNOT_DELETE_MANY = [
-    'NotImplemented',
-    'MethodNotAllowed',
-    'MissingContentMD5',
-    'InvalidRequest',
-    'MalformedXML',
-    'UnsupportedOperation',
-    '405',
-    '501',
-];
-/** Starts of the AWS CLI at the same time, when every object needs one. */
-const CLIS_AT_ONCE = 4;
-/** Deletes exactly these keys, many with a request where the store can. */
-async function deleteObjects(options, keys) {
-    const removal = { refused: new Map(), versionsStay: false };
-    let together = true;
-    for (let start = 0; start < keys.length; start += DELETED_AT_ONCE) {
-        const batch = keys.slice(start, start + DELETED_AT_ONCE);
-        together &&= await deleteTogether(options, batch, removal);
-        if (!together)
-            await deleteOneByOne(options, batch, removal);
-    }
-    return removal;
-}
-/**
- * A retention that holds an object is what its owner wanted; a missing right is a mistake. Both are AccessDenied, with
- * words of AWS ("Access Denied because object protected by object lock."), MinIO ("Object is WORM protected …") and others.
- */
-const RETENTION = /object ?lock|retention|legal ?hold|WORM|immutab|protected/i;
-/** @returns false when the store does not know this request; nothing is deleted then */
-async function deleteTogether(options, keys, removal) {
-    const { aws, bucket, prefix } = options;
-    const Objects = keys.map((key) => ({ Key: prefix + key }));
-    try {
-        const answer = await withTextFile(options, JSON.stringify({ Objects }), (path) => {
-            const args = ['s3api', 'delete-objects', '--bucket', bucket, '--delete', `file://${path}`];
-            // Half of a deletion leaves more behind than a whole one.
-            return aws.json(args, { evenWhenCancelled: true });
-        });
-        for (const { Key, Code, Message } of answer.Errors ?? []) {
-            const reason = Message ? `${Message} [${Code}]` : Code;
-            removal.refused.set(Key.slice(prefix.length), { reason, retained: RETENTION.test(reason) });
-        }
-        removal.versionsStay ||= answer.Deleted?.some(({ DeleteMarker }) => DeleteMarker === true) ?? false;
-        return true;
-    }
-    catch (error) {
-        if (error instanceof AwsError && CANNOT_DELETE_MANY.includes(error.code))
-            return false;
-        throw error;
-    }
-}
-async function deleteOneByOne({ aws, bucket, prefix }, keys, removal) {
-    const waiting = [...keys];
-    const work = async () => {
-        for (let key = waiting.shift(); key !== undefined; key = waiting.shift()) {
-            const args = ['s3api', 'delete-object', '--bucket', bucket, '--key', prefix + key];
-            try {
-                const answer = await aws.json(args, { evenWhenCancelled: true });
-                removal.versionsStay ||= answer.DeleteMarker === true;
-            }
-            catch (error) {
-                if (!(error instanceof AwsError))
-                    throw error;
-                removal.refused.set(key, { reason: error.message, retained: RETENTION.test(error.detail) });
-            }
-        }
-    };
-    await Promise.all(Array.from({ length: CLIS_AT_ONCE }, work));
-}
-
-;// CONCATENATED MODULE: ./build/src/storage/s3/look.js
-
-
-/** Credentials, endpoint and bucket. A policy without `s3:ListBucket` is no reason to stop here. */
-async function checkBucket(options) {
-    const args = ['s3api', 'list-objects-v2', '--bucket', options.bucket, '--prefix', options.prefix];
-    try {
-        await options.aws.json([...args, '--max-keys', '1', '--no-paginate']);
-    }
-    catch (error) {
-        if (!(error instanceof AwsError) || error.code !== 'AccessDenied')
-            throw error;
-        log.warning('The credentials may not list the bucket (s3:ListBucket); `latest`, prefixes and `list` will not work');
-    }
-}
-/** Page by page, so that an answer that ends before its last page is an error and not a short list. */
-async function listObjects({ aws, bucket, prefix }, below) {
-    const folder = below === '' ? '' : `${below.replace(/\/$/, '')}/`;
-    const args = ['s3api', 'list-objects-v2', '--bucket', bucket, '--prefix', prefix + folder, '--no-paginate'];
-    const found = [];
-    let token;
-    do {
-        const page = await aws.json(token ? [...args, '--continuation-token', token] : args);
-        for (const { Key, Size } of page.Contents ?? [])
-            found.push({ key: Key.slice(prefix.length), size: Size });
-        token = page.NextContinuationToken;
-        if (page.IsTruncated && !token)
-            throw new Error('The store said that its list goes on and gave no way to go on');
-    } while (token);
-    return found;
-}
-/** Stored bytes of a key, or null when it does not exist. */
-async function headObject(options, key) {
-    const { aws, bucket, prefix } = options;
-    try {
-        const args = ['s3api', 'head-object', '--bucket', bucket, '--key', prefix + key];
-        const head = await aws.json(args);
-        return head.ContentLength;
-    }
-    catch (error) {
-        if (!(error instanceof AwsError))
-            throw error;
-        if (['404', 'NoSuchKey'].includes(error.code))
-            return null;
-        if (['403', 'AccessDenied'].includes(error.code) && (await isUnlisted(options, key, error)))
-            return null;
-        throw error;
-    }
-}
-/**
- * S3 says 403 of a missing object to whom it does not let list the bucket, and to a policy that lets list only under a
- * condition on `s3:prefix`, which a HEAD cannot meet (AWS: API Reference, HeadObject). A listing of just this key can.
- *
- * @returns whether the store itself says that there is no such object
- * @throws the refusal of the HEAD when the listing is refused too: then nobody knows
- */
-async function isUnlisted(options, key, refusal) {
-    const { aws, bucket, prefix } = options;
-    const args = ['s3api', 'list-objects-v2', '--bucket', bucket, '--prefix', prefix + key, '--max-keys', '1'];
-    const page = await aws.json([...args, '--no-paginate']).catch(() => Promise.reject(refusal));
-    // A key sorts before every longer one that begins with it.
-    return !(page.Contents ?? []).some(({ Key }) => Key === prefix + key);
-}
-
-;// CONCATENATED MODULE: ./build/src/storage/s3/parts.js
-
-/** s3transfer's `utils.py`: the AWS CLI begins with this part size and doubles it until all fits into 10,000 parts. */
-const CLI_PART = 8 * 1024 ** 2;
-const CLI_PARTS = 10_000;
-/** S3's limit, which the providers share ("Amazon S3 multipart upload limits"). */
-const LARGEST_PART = 5 * 1024 ** 3;
-/**
- * Chooses parts so large that a stream of `expectedBytes` needs no more than `maxParts` of them. The CLI plans for
- * 10,000 and knows no other limit, so a lower one is told as a larger size.
- */
-function planParts(expectedBytes, maxParts) {
-    const expectedSize = Math.min(Math.ceil((expectedBytes * CLI_PARTS) / maxParts), LARGEST_PART * CLI_PARTS);
-    let partSize = CLI_PART;
-    while (Math.ceil(expectedSize / partSize) > CLI_PARTS)
-        partSize *= 2;
-    partSize = Math.min(partSize, LARGEST_PART);
-    return { expectedSize, partSize, capacity: partSize * maxParts };
-}
-/** @returns why a dump of so many bytes cannot be stored, or null */
-function tooLarge(bytes, maxParts) {
-    const most = LARGEST_PART * maxParts;
-    if (bytes <= most)
-        return null;
-    return `The database has ${formatBytes(bytes)}, and this store takes no more than ${formatBytes(most)} in one object (${maxParts} parts of ${formatBytes(LARGEST_PART)}, s3-max-parts)`;
-}
-/** Memory of an uploading AWS CLI by measurement: 120 MB, and seven parts in flight or waiting. */
-function uploadMemory({ partSize }) {
-    return 120e6 + 7 * partSize;
-}
-
-// EXTERNAL MODULE: external "node:os"
-var external_node_os_ = __nccwpck_require__(8161);
-;// CONCATENATED MODULE: ./build/src/storage/s3/upload.js
-
-
-
-
-
-
-
-
-
-
-/** Arguments for the encryption of an upload, under the names that `s3 cp` or `s3api` have for them. */
-function serverSideEncryption({ sse, sseKmsKeyId }, [method, keyId]) {
-    return [...(sse ? [method, sse] : []), ...(sseKmsKeyId ? [keyId, sseKmsKeyId] : [])];
-}
-/** The arguments of the upload, without the endpoint. */
-function uploadArguments(options, target, { expectedSize }) {
-    return [
-        ...['s3', 'cp', '-', target, '--only-show-errors', '--expected-size', String(expectedSize)],
-        ...(options.storageClass ? ['--storage-class', options.storageClass] : []),
-        ...serverSideEncryption(options, ['--sse', '--sse-kms-key-id']),
-    ];
-}
-/** Warns of an upload that this machine has too little memory for; the parts of a large dump are large. */
-function checkMemory(plan) {
-    const needed = uploadMemory(plan);
-    if (needed < (0,external_node_os_.totalmem)() / 2)
-        return;
-    log.warning(`The AWS CLI needs about ${formatBytes(needed)} of memory for parts of ${formatBytes(plan.partSize)}, and this machine has ${formatBytes((0,external_node_os_.totalmem)())}; use a larger runner, or dump less at once`);
-}
-/** What goes into the upload, up to what its parts hold: beyond that the store would refuse a part, and say little. */
-function limited(stdin, { capacity, partSize }) {
-    let written = 0;
-    const stream = new external_node_stream_.Writable({
-        highWaterMark: 1 << 20,
-        write: (chunk, _encoding, done) => {
-            written += chunk.length;
-            if (written <= capacity)
-                return void stdin.write(chunk, done);
-            const parts = `${capacity / partSize} parts of ${formatBytes(partSize)}`;
-            done(new Error(`The dump is larger than the ${formatBytes(capacity)} that its upload can take (${parts}): the database grew, or its rows are much longer as text. Compress the dump, or raise s3-max-parts if the provider takes more parts`));
-        },
-        final: (done) => {
-            stdin.end();
-            done();
-        },
-    });
-    // Who writes hears of it; nobody else needs to.
-    stream.on('error', () => undefined);
-    return stream;
-}
-/** How long after SIGINT the CLI's input is closed: closed at once, it would publish what it has. */
-const INTERRUPT_MILLISECONDS = 300;
-/** An upload by `aws s3 cp -`, which takes the end of its input for success, whatever happened before. */
-class S3Upload {
-    stream;
-    died;
-    /** The AWS CLI takes most of a second to start, and pg_dump need not wait for it. */
-    readAhead = 8 * 1024 * 1024;
-    #options;
-    #key;
-    #child;
-    #forget;
-    constructor(options, key, expectedBytes) {
-        const plan = planParts(expectedBytes, options.maxParts);
-        checkMemory(plan);
-        this.#options = options;
-        this.#key = key;
-        this.#forget = notePending({ kind: 'upload', key });
-        const target = `s3://${options.bucket}/${options.prefix}${key}`;
-        this.#child = options.aws.start(uploadArguments(options, target, plan), { stdin: 'stream' });
-        this.stream = limited(this.#child.stdin, plan);
-        this.died = this.#child.exited.then((exit) => awsFailure(this.#child, exit, 's3 cp (upload)'));
-    }
-    async commit() {
-        this.stream.end();
-        const exit = await this.#child.exited;
-        if (!child_succeeded(exit))
-            throw await this.died;
-        this.#forget();
-    }
-    /** Interrupt, then close the input, then look for parts: in any other order the truncated object is published. */
-    async abort() {
-        if (this.#child.running) {
-            this.#child.kill('SIGINT');
-            await Promise.race([this.#child.exited, (0,promises_namespaceObject.setTimeout)(INTERRUPT_MILLISECONDS)]);
-        }
-        this.#child.stdin.destroy();
-        await Promise.race([this.#child.exited, (0,promises_namespaceObject.setTimeout)(2000, undefined, { ref: false })]);
-        await endChild(this.#child, ['SIGKILL'], 1000);
-        // What could not be ended stays noted, for the post step.
-        if (await abortMultipartUploads(this.#options, this.#key))
-            this.#forget();
-    }
-}
-/** Ends the open multipart uploads of exactly this key. A store that cannot list them gets a warning. */
-async function abortMultipartUploads(options, key) {
-    const fullKey = options.prefix + key;
-    try {
-        await abortUploads(options, fullKey, (upload) => upload.Key === fullKey);
-        return true;
-    }
-    catch (error) {
-        log.warning(`Could not look for unfinished uploads of ${key}: ${error.message}. A lifecycle rule should end them`);
-        return false;
-    }
-}
-/** Ends the uploads of dumps below our prefix that began so long ago that nobody is at them any more. */
-async function sweepUploads(options) {
-    await abortUploads(options, options.prefix, ({ Key, Initiated }) => {
-        return Key.endsWith('.dump') && Date.now() - Date.parse(Initiated) > ABANDONED;
-    });
-}
-async function abortUploads({ aws, bucket }, prefix, chosen) {
-    const evenWhenCancelled = { evenWhenCancelled: true };
-    const listing = ['s3api', 'list-multipart-uploads', '--bucket', bucket, '--prefix', prefix];
-    const { Uploads = [] } = await aws.json(listing, evenWhenCancelled);
-    for (const { Key, UploadId } of Uploads.filter(chosen)) {
-        const target = ['--bucket', bucket, '--key', Key, '--upload-id', UploadId];
-        await aws.json(['s3api', 'abort-multipart-upload', ...target], evenWhenCancelled);
-        log.info(`Ended the unfinished upload of ${Key}`);
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/storage/s3/s3-storage.js
-
-
-
-
-
-
-
-
-
-
-
-/** A bucket as the place for dumps, reached by the AWS CLI. */
-function s3Storage(options) {
-    const { aws, bucket, prefix } = options;
-    const address = (key) => `s3://${bucket}/${prefix}${key}`;
-    return {
-        address,
-        check: () => checkBucket(options),
-        list: (below) => listObjects(options, below),
-        size: (key) => headObject(options, key),
-        readTexts: (keys, below) => readTexts(options, keys, below),
-        writeTextOnce: (key, text) => putText(options, key, text, putOnce),
-        replaceText: (key, text) => putText(options, key, text, put),
-        upload: async (key, expectedBytes) => new S3Upload(options, key, expectedBytes),
-        tooLarge: (bytes) => tooLarge(bytes, options.maxParts),
-        download: async (key) => s3_storage_download(aws, address(key)),
-        sweep: () => sweepUploads(options),
-        abandon: (key) => abortMultipartUploads(options, key).then(() => undefined),
-        remove: (key) => aws
-            .text(['s3api', 'delete-object', ...objectArguments(options, key)], { evenWhenCancelled: true })
-            .then(() => undefined),
-        removeAll: (keys) => deleteObjects(options, keys),
-    };
-}
-function objectArguments({ bucket, prefix }, key) {
-    return ['--bucket', bucket, '--key', prefix + key];
-}
-/** One by one when they are few; else in one go, because every start of the AWS CLI takes most of a second. */
-async function readTexts(options, keys, below) {
-    const source = (key) => `s3://${options.bucket}/${options.prefix}${key}`;
-    if (keys.length <= 2) {
-        const texts = keys.map(async (key) => [key, await options.aws.text(['s3', 'cp', source(key), '-'])]);
-        return new Map(await Promise.all(texts));
-    }
-    const folder = await (0,external_node_fs_promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(options.tempDirectory, 'pgclone-manifests-'));
-    const forget = notePending({ kind: 'file', path: folder });
-    try {
-        const filter = ['--recursive', '--exclude', '*', '--include', '*.dump.json', '--only-show-errors'];
-        await options.aws.text([
-            's3',
-            'cp',
-            source(below === '' ? '' : `${below.replace(/\/$/, '')}/`),
-            folder,
-            ...filter,
-        ]);
-        return await readFolder(folder, below, new Set(keys));
-    }
-    finally {
-        await (0,external_node_fs_promises_namespaceObject.rm)(folder, { recursive: true, force: true });
-        forget();
-    }
-}
-async function readFolder(folder, below, wanted) {
-    const texts = new Map();
-    for (const entry of await (0,external_node_fs_promises_namespaceObject.readdir)(folder, { recursive: true, withFileTypes: true })) {
-        const path = (0,external_node_path_namespaceObject.join)(entry.parentPath, entry.name);
-        const key = (0,external_node_path_namespaceObject.join)(below, (0,external_node_path_namespaceObject.relative)(folder, path)).split(external_node_path_namespaceObject.sep).join('/');
-        if (entry.isFile() && wanted.has(key))
-            texts.set(key, await (0,external_node_fs_promises_namespaceObject.readFile)(path, 'utf8'));
-    }
-    return texts;
-}
-/** `put-object` takes its body from a file only. */
-async function putText(options, key, text, publish) {
-    const encryption = serverSideEncryption(options, ['--server-side-encryption', '--ssekms-key-id']);
-    await withTextFile(options, text, (body) => {
-        const content = ['--body', body, '--content-type', 'application/json'];
-        const args = ['s3api', 'put-object', ...objectArguments(options, key), ...content, ...encryption];
-        return publish(options, key, args, text);
-    });
-}
-const put = async ({ aws }, _key, args) => {
-    await aws.json(args);
-};
-/** The first writer wins where the store and the CLI know `If-None-Match`; elsewhere a look before must do. */
-const putOnce = async (options, key, args, text) => {
-    if (options.conditionalPut && (await putIfAbsent(options, key, args, text)))
-        return;
-    if ((await headObject(options, key)) !== null)
-        throw new TakenError(key);
-    await put(options, key, args, text);
-};
-/** @returns false when the store does not know conditional writes */
-async function putIfAbsent(options, key, args, text) {
-    try {
-        await options.aws.json([...args, '--if-none-match', '*']);
-        return true;
-    }
-    catch (error) {
-        if (!(error instanceof AwsError))
-            throw error;
-        if (error.code === 'NotImplemented')
-            return false;
-        if (!['PreconditionFailed', 'ConditionalRequestConflict'].includes(error.code))
-            throw error;
-        // When an answer is lost, the CLI asks again, and finds what it wrote itself.
-        const found = await readTexts(options, [key], '').catch(() => new Map());
-        if (found.get(key) === text)
-            return true;
-        throw new TakenError(key, { cause: error });
-    }
-}
-function s3_storage_download(aws, source) {
-    const child = aws.start(['s3', 'cp', source, '-', '--only-show-errors'], { stdin: 'none' });
-    return {
-        stream: child.stdout,
-        finish: async () => {
-            const exit = await child.exited;
-            if (!child_succeeded(exit))
-                throw awsFailure(child, exit, 's3 cp (download)');
-        },
-        // Unlike an upload, a download may be ended by SIGTERM at any moment; SIGINT can hang while the reader is blocked.
-        abort: () => endChild(child, ['SIGTERM', 'SIGKILL'], 1000)
-            .then(() => child.stdout.destroy())
-            .then(() => undefined),
-    };
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/command.js
-
-
-
-const PROXY = /^(?:https?|no|all)_proxy$/i;
-/** The command as it is spawned: `sudo -n` never asks for a password, it fails at once instead. */
-function withSudo(command, isRoot) {
-    if (!command.asRoot || isRoot)
-        return command;
-    const kept = ['http_proxy', 'https_proxy', 'no_proxy', ...Object.keys(command.env ?? {})];
-    return {
-        ...command,
-        file: 'sudo',
-        args: ['-n', `--preserve-env=${kept.join(',')}`, command.file, ...command.args],
-    };
-}
-/** Runs a short command silently. Only a cancelled run throws; a timeout is a failure like any other. */
-async function runCommand(command, { environment, signal }) {
-    const { file, args } = withSudo(command, environment.isRoot);
-    const seconds = command.timeoutSeconds ?? 60;
-    const timeout = AbortSignal.timeout(seconds * 1000);
-    try {
-        const { exit, stdout, child } = await run(file, args, {
-            name: command.file,
-            env: {
-                ...toolEnvironment(environment.env),
-                ...pick(environment.env, (name) => PROXY.test(name)),
-                ...command.env,
-            },
-            onErrorLine: () => false,
-            signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-        });
-        return child_succeeded(exit) ? { ok: true, stdout } : { ok: false, reason: reasonOf(child, exit) };
-    }
-    catch (error) {
-        signal?.throwIfAborted();
-        if (!timeout.aborted)
-            throw error;
-        return { ok: false, reason: `${command.file} did not end within ${seconds} s` };
-    }
-}
-/** Package managers say the cause first and the consequence last, so a single line would not do. */
-function reasonOf(child, exit) {
-    const said = child.tail.slice(-3).map((line) => line.trim());
-    return [`${child.name} ${describeExit(exit)}`, ...said].join(': ').replace(/\.$/, '');
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/install.js
-
-let last = Promise.resolve();
-/**
- * One installation after the other: the two tools are looked for at the same time, and every package manager has a lock for
- * which the second would wait in vain, or not at all (apk).
- */
-function oneAtATime(work) {
-    const result = last.then(work);
-    last = result.catch(() => undefined);
-    return result;
-}
-/** Tries one way after the other until `find` finds what was wanted. Adds to `failures` what went wrong. */
-async function tryInOrder(attempts, options, find, failures) {
-    const refusal = await refusalOfRoot(attempts, options);
-    if (refusal) {
-        failures.push(refusal);
-        return undefined;
-    }
-    for (const attempt of attempts) {
-        options.log(`Installing ${attempt.name} …`);
-        const failure = await runAttempt(attempt, options);
-        // A failed command may still have left what we need, and a good one may not have brought it.
-        const found = await find();
-        if (found) {
-            options.log(`Installed ${attempt.name}, whose signature or digest the package manager checks`);
-            return found;
-        }
-        failures.push(`${attempt.name}: ${failure ?? 'installed, but it does not serve'}`);
-        options.log(failures.at(-1));
-    }
-    return undefined;
-}
-/** Why we may not do what needs root, asked once instead of failing at every attempt. */
-async function refusalOfRoot(attempts, options) {
-    const needed = attempts.some(({ commands }) => commands.some(({ asRoot }) => asRoot));
-    if (!needed || options.environment.isRoot)
-        return undefined;
-    const sudo = await runCommand({ file: 'true', args: [], asRoot: true }, options);
-    return sudo.ok
-        ? undefined
-        : `packages need root, and sudo without a password does not work here (${sudo.reason})`;
-}
-async function runAttempt(attempt, options) {
-    try {
-        for (const command of attempt.commands) {
-            const result = await runCommand(command, options);
-            if (!result.ok)
-                return result.reason;
-        }
-        return undefined;
-    }
-    finally {
-        // Also after a cancel, so without its signal.
-        for (const command of attempt.cleanup ?? [])
-            await runCommand(command, { environment: options.environment });
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/system.js
-
-
-const FAMILIES = [
-    ['apt', /\b(?:debian|ubuntu)\b/],
-    ['apk', /\balpine\b/],
-    ['dnf', /\b(?:fedora|rhel|centos|amzn|rocky|almalinux)\b/],
-];
-/** Those whose packages fit RHEL of the same major. Amazon Linux 2 calls itself like it, and follows none. */
-const RHEL = /\b(?:rhel|centos|rocky|almalinux|ol)\b/;
-/** Reads the system from its platform and its os-release(5) text. */
-function describeSystem(platform, osRelease) {
-    if (platform === 'darwin')
-        return { packageManager: 'brew', codename: '', rhelMajor: null, name: 'macOS' };
-    if (platform === 'win32')
-        return { packageManager: 'none', codename: '', rhelMajor: null, name: 'Windows' };
-    const value = (key) => new RegExp(`^${key}=["']?([^"'\\n]*)`, 'm').exec(osRelease)?.[1] ?? '';
-    const family = `${value('ID')} ${value('ID_LIKE')}`;
-    return {
-        packageManager: FAMILIES.find(([, names]) => names.test(family))?.[0] ?? 'none',
-        // Derivatives such as Mint carry their own codename beside Ubuntu's, whose repositories they share.
-        codename: value('UBUNTU_CODENAME') || value('VERSION_CODENAME'),
-        rhelMajor: RHEL.test(family) && value('ID') !== 'amzn' ? Number.parseInt(value('VERSION_ID'), 10) : null,
-        name: value('PRETTY_NAME') || platform,
-    };
-}
-/** As `describeSystem`, for the machine at hand. */
-async function readSystem({ platform, root }) {
-    const read = (path) => (0,external_node_fs_promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(root, path), 'utf8').catch(() => '');
-    return describeSystem(platform, (await read('etc/os-release')) || (await read('usr/lib/os-release')));
-}
-
-// EXTERNAL MODULE: external "node:http"
-var external_node_http_ = __nccwpck_require__(7067);
-;// CONCATENATED MODULE: ./build/src/tools/download.js
-
-
-
-
-/** Milliseconds that the connection and every next byte may take, so that a machine without internet falls back soon. */
-const download_PATIENCE = 10_000;
-/**
- * Downloads a file, from the mirror where there is one. Fewer or more bytes than Content-Length says, a stall, and any status but 200 are errors.
- * A proxy named by the environment is used (`HTTPS_PROXY`, `NO_PROXY`; needs Node 24.14).
- */
-async function download_download(original, file, { environment, signal, downloadBaseUrl }, patience = download_PATIENCE) {
-    const url = mirrored(original, downloadBaseUrl);
-    const stalled = new AbortController();
-    const stall = () => stalled.abort(new Error(`nothing came for ${patience / 1000} s`));
-    const timer = setTimeout(stall, patience);
-    const restoreProxy = external_node_http_.setGlobalProxyFromEnv?.(environment.env);
-    try {
-        const response = await fetch(url, {
-            signal: signal ? AbortSignal.any([signal, stalled.signal]) : stalled.signal,
-        });
-        if (response.status !== 200 || !response.body)
-            throw new Error(`the server answered ${response.status}`);
-        const body = external_node_stream_.Readable.fromWeb(response.body);
-        body.on('data', () => timer.refresh());
-        await (0,external_node_stream_promises_namespaceObject.pipeline)(body, (0,external_node_fs_namespaceObject.createWriteStream)(file, { mode: 0o600 }));
-    }
-    catch (error) {
-        signal?.throwIfAborted();
-        throw new Error(`${url} could not be downloaded: ${rootCause(error)}`, { cause: error });
-    }
-    finally {
-        clearTimeout(timer);
-        restoreProxy?.();
-    }
-}
-/**
- * The address of something on a mirror: `https://host/path` is below the mirror's own address as `host/path`, which is
- * what `wget --force-directories` makes and what a reverse proxy can serve for all hosts alike.
- */
-function mirrored(url, mirror) {
-    return mirror === null ? url : `${mirror.replace(/\/+$/, '')}/${url.replace(/^https?:\/\//, '')}`;
-}
-/** fetch says `fetch failed`; the reason is inside. */
-function rootCause(error) {
-    let cause = error;
-    while (cause instanceof Error && cause.cause)
-        cause = cause.cause;
-    return cause instanceof Error ? cause.message : String(cause);
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/packages.js
-/**
- * apt as a script runs it: no questions, no extras, patient with another apt that holds the lock (a fresh machine
- * updates itself), and not patient with a mirror that does not answer.
- */
-function aptGet(args) {
-    const options = [
-        'DPkg::Lock::Timeout=120',
-        'Acquire::Retries=2',
-        'Acquire::http::Timeout=20',
-        'Acquire::https::Timeout=20',
-    ];
-    return {
-        file: 'apt-get',
-        args: ['-q', '-y', ...options.flatMap((option) => ['-o', option]), ...args],
-        asRoot: true,
-        env: { DEBIAN_FRONTEND: 'noninteractive' },
-        timeoutSeconds: 600,
-    };
-}
-const APT_UPDATE = aptGet(['update']);
-/** `apt-get install` without what packages merely recommend. */
-function aptInstall(...packages) {
-    return aptGet(['install', '--no-install-recommends', ...packages]);
-}
-const PACKAGE_TIMEOUT = 600;
-/** Installs a package the way its system does it. For apt, a second attempt follows with fresh package lists. */
-function packageAttempts(manager, packageName) {
-    const name = `${packageName} (${manager})`;
-    switch (manager) {
-        case 'apt':
-            return [
-                { name, commands: [aptInstall(packageName)] },
-                { name: `${name} with fresh package lists`, commands: [APT_UPDATE, aptInstall(packageName)] },
-            ];
-        case 'apk':
-            return [{ name, commands: [asRoot('apk', 'add', '--no-cache', '--wait', '120', packageName)] }];
-        case 'dnf':
-            return [{ name, commands: [asRoot('dnf', '-y', '-q', 'install', packageName)] }];
-        case 'brew':
-            return [{ name, commands: [brewInstall(packageName)] }];
-        case 'none':
-            return [];
-    }
-}
-/** A command of a package manager, with the time such things take. */
-function asRoot(file, ...args) {
-    return { file, args, asRoot: true, timeoutSeconds: PACKAGE_TIMEOUT };
-}
-/** Copies a file of ours to a place of the system, where everybody may read it. */
-function placeFile(source, target) {
-    return asRoot('install', '-D', '-m', '644', source, target);
-}
-/** Homebrew refuses to run as root, and would otherwise first update all of itself. */
-function brewInstall(formula) {
-    const env = { HOMEBREW_NO_AUTO_UPDATE: '1', HOMEBREW_NO_INSTALL_CLEANUP: '1', HOMEBREW_NO_ENV_HINTS: '1' };
-    return { file: 'brew', args: ['install', '--quiet', formula], env, timeoutSeconds: PACKAGE_TIMEOUT };
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/search-path.js
-
-
-
-/** The absolute directories of PATH, in order. */
-function pathDirectories({ env }) {
-    const directories = (env.PATH ?? env.Path ?? '').split(external_node_path_namespaceObject.delimiter);
-    return [...new Set(directories.filter((directory) => (0,external_node_path_namespaceObject.isAbsolute)(directory)))];
-}
-/**
- * What exists under `root` and matches the patterns, which are relative to it, in the order of the patterns.
- * glob does not walk through links, which Homebrew's folders are, so it does no more than the wildcards.
- */
-async function matching(root, patterns) {
-    const found = [];
-    for (const pattern of patterns) {
-        const parts = pattern.split('/');
-        const fixed = parts.splice(parts.findLastIndex((part) => part.includes('*')) + 1);
-        const folders = parts.length > 0 ? (0,external_node_fs_promises_namespaceObject.glob)(parts.join('/'), { cwd: root }) : [''];
-        for await (const folder of folders)
-            found.push((0,external_node_path_namespaceObject.join)(root, folder, ...fixed));
-    }
-    return found.filter((path) => (0,external_node_fs_namespaceObject.existsSync)(path));
-}
-/** Whether there is a file (or a link to one). */
-async function isFile(path) {
-    return (0,external_node_fs_promises_namespaceObject.stat)(path).then((entry) => entry.isFile(), () => false);
-}
-/** A program's file name on a platform. */
-function programName(name, platform) {
-    return platform === 'win32' ? `${name}.exe` : name;
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/tool-directory.js
-
-
-
-/**
- * Where we keep what we downloaded, best first: the runner's tool cache, which outlives the job on a self-hosted runner,
- * and the runner's temporary folder where the cache is missing or not ours to write.
- */
-function toolDirectories({ env }) {
-    const places = [env.RUNNER_TOOL_CACHE, env.RUNNER_TEMP, (0,external_node_os_.tmpdir)()].filter((place) => place !== undefined);
-    return [...new Set(places.filter((place) => place !== ''))].map((place) => (0,external_node_path_namespaceObject.join)(place, 'pgclone-action'));
-}
-/**
- * Runs `work` with an empty folder on the file system of the first tool directory that can be written, and with that
- * directory; nothing of the folder stays.
- */
-async function withStaging(environment, work) {
-    const { folder, directory } = await makeStaging(toolDirectories(environment));
-    try {
-        return await work(folder, directory);
-    }
-    finally {
-        await (0,external_node_fs_promises_namespaceObject.rm)(folder, { recursive: true, force: true, maxRetries: 5 });
-    }
-}
-async function makeStaging(directories) {
-    let reason;
-    for (const directory of directories) {
-        try {
-            await (0,external_node_fs_promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(directory), { recursive: true });
-            return { folder: await (0,external_node_fs_promises_namespaceObject.mkdtemp)(`${directory}-`), directory };
-        }
-        catch (error) {
-            reason = error;
-        }
-    }
-    throw reason;
-}
-/** Moves a finished folder to its place in one step, over a broken one that may be there. */
-async function moveIntoPlace(folder, home) {
-    await (0,external_node_fs_promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(home), { recursive: true });
-    await (0,external_node_fs_promises_namespaceObject.rm)(home, { recursive: true, force: true, maxRetries: 5 });
-    await (0,external_node_fs_promises_namespaceObject.rename)(folder, home);
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/zip.js
-var zip_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
-    if (value !== null && value !== void 0) {
-        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
-        var dispose, inner;
-        if (async) {
-            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
-            dispose = value[Symbol.asyncDispose];
-        }
-        if (dispose === void 0) {
-            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
-            dispose = value[Symbol.dispose];
-            if (async) inner = dispose;
-        }
-        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
-        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
-        env.stack.push({ value: value, dispose: dispose, async: async });
-    }
-    else if (async) {
-        env.stack.push({ async: true });
-    }
-    return value;
-};
-var zip_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
-    return function (env) {
-        function fail(e) {
-            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
-            env.hasError = true;
-        }
-        var r, s = 0;
-        function next() {
-            while (r = env.stack.pop()) {
-                try {
-                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
-                    if (r.dispose) {
-                        var result = r.dispose.call(r.value);
-                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
-                    }
-                    else s |= 1;
-                }
-                catch (e) {
-                    fail(e);
-                }
-            }
-            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
-            if (env.hasError) throw env.error;
-        }
-        return next();
-    };
-})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
-    var e = new Error(message);
-    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
-});
-
-
-
-
-/**
- * As much of zip (PKWARE APPNOTE) as it takes to unpack what a vendor published, on machines that have neither `unzip`
- * nor Python, as small containers are.
- */
-const FIRST_ENTRY = 0x04034b50;
-const ENTRY_HEADER_SIZE = 30;
-const DIRECTORY_ENTRY = 0x02014b50;
-const DIRECTORY_ENTRY_SIZE = 46;
-const END_RECORD = 'PK\x05\x06';
-const END_RECORD_SIZE = 22;
-const LONGEST_COMMENT = 65_535;
-const STORED = 0;
-const DEFLATED = 8;
-const ENCRYPTED = 1;
-/** The type of a file in Unix's `st_mode`, and that of a symbolic link. */
-const FILE_TYPE = 0o170000;
-const SYMBOLIC_LINK = 0o120000;
-const inflate = (0,external_node_util_.promisify)(external_node_zlib_.inflateRaw);
-/**
- * Throws unless a file is a zip from its first to its last byte: it starts with an entry, ends with the end record and
- * its comment, and has room for the central directory that the record tells of (4.3.16). A download that was cut is
- * none, nor is a login page.
- */
-async function assertWholeZip(file) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
-    try {
-        const handle = zip_addDisposableResource(env_1, await (0,external_node_fs_promises_namespaceObject.open)(file), true);
-        await readDirectory(handle);
-    }
-    catch (e_1) {
-        env_1.error = e_1;
-        env_1.hasError = true;
-    }
-    finally {
-        const result_1 = zip_disposeResources(env_1);
-        if (result_1)
-            await result_1;
-    }
-}
-/** Unpacks all of a zip below a folder. @throws when it is damaged, or when an entry would land elsewhere. */
-async function unzip(file, folder) {
-    const env_2 = { stack: [], error: void 0, hasError: false };
-    try {
-        const handle = zip_addDisposableResource(env_2, await (0,external_node_fs_promises_namespaceObject.open)(file), true);
-        for (const entry of entriesOf(await readDirectory(handle))) {
-            const path = (0,external_node_path_namespaceObject.join)(folder, safeName(entry.name));
-            if (entry.name.endsWith('/'))
-                await (0,external_node_fs_promises_namespaceObject.mkdir)(path, { recursive: true });
-            else {
-                await (0,external_node_fs_promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(path), { recursive: true });
-                await zip_put(entry, path, await contentOf(handle, entry));
-            }
-        }
-    }
-    catch (e_2) {
-        env_2.error = e_2;
-        env_2.hasError = true;
-    }
-    finally {
-        const result_2 = zip_disposeResources(env_2);
-        if (result_2)
-            await result_2;
-    }
-}
-/** Makes a file, or a link to what lies in the folder as well. What is there already is never written over. */
-async function zip_put({ name, mode }, path, content) {
-    if ((mode & FILE_TYPE) !== SYMBOLIC_LINK) {
-        return (0,external_node_fs_promises_namespaceObject.writeFile)(path, content, { mode: mode & 0o777 || 0o644, flag: 'wx' });
-    }
-    const target = content.toString();
-    safeName(external_node_path_namespaceObject.posix.join(external_node_path_namespaceObject.posix.dirname(name), target));
-    if (target.startsWith('/'))
-        throw damaged(name);
-    await (0,external_node_fs_promises_namespaceObject.symlink)(target, path);
-}
-/** Bytes of a file, fewer at its end. */
-async function read(handle, position, length) {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position);
-    return buffer.subarray(0, bytesRead);
-}
-async function readDirectory(handle) {
-    const { size } = await handle.stat();
-    const first = await read(handle, 0, 4);
-    if (first.length < 4 || first.readUInt32LE() !== FIRST_ENTRY)
-        throw new Error(`the download is no zip (${size} bytes)`);
-    const start = Math.max(0, size - END_RECORD_SIZE - LONGEST_COMMENT);
-    const tail = await read(handle, start, size - start);
-    const at = tail.lastIndexOf(END_RECORD, undefined, 'latin1');
-    const record = at < 0 ? undefined : tail.subarray(at);
-    const whole = record !== undefined &&
-        record.length >= END_RECORD_SIZE &&
-        record.length === END_RECORD_SIZE + record.readUInt16LE(20) &&
-        record.readUInt32LE(12) + record.readUInt32LE(16) <= start + at;
-    if (!whole)
-        throw new Error(`the downloaded zip is not complete (${size} bytes)`);
-    return read(handle, record.readUInt32LE(16), record.readUInt32LE(12));
-}
-/** The entries that the central directory lists (4.3.12). */
-function entriesOf(directory) {
-    const entries = [];
-    for (let at = 0; at < directory.length;) {
-        const header = directory.subarray(at);
-        if (header.length < DIRECTORY_ENTRY_SIZE || header.readUInt32LE() !== DIRECTORY_ENTRY)
-            throw damaged();
-        const nameEnd = DIRECTORY_ENTRY_SIZE + header.readUInt16LE(28);
-        const name = header.toString('utf8', DIRECTORY_ENTRY_SIZE, nameEnd);
-        if (header.readUInt16LE(8) & ENCRYPTED)
-            throw damaged(name);
-        entries.push({
-            name,
-            method: header.readUInt16LE(10),
-            crc: header.readUInt32LE(16),
-            packed: header.readUInt32LE(20),
-            size: header.readUInt32LE(24),
-            mode: header.readUInt16LE(40),
-            at: header.readUInt32LE(42),
-        });
-        at += nameEnd + header.readUInt16LE(30) + header.readUInt16LE(32);
-    }
-    return entries;
-}
-/** A relative name, if it has no way out of the folder. */
-function safeName(name) {
-    const parts = name.replace(/\/$/, '').split('/');
-    const strange = parts.some((part) => ['', '.', '..'].includes(part)) || /[\\:\0]/.test(name);
-    if (strange)
-        throw damaged(name);
-    return parts.join('/');
-}
-async function contentOf(handle, entry) {
-    const { name, method, crc, packed, size, at } = entry;
-    const header = await read(handle, at, ENTRY_HEADER_SIZE);
-    if (header.length < ENTRY_HEADER_SIZE || header.readUInt32LE() !== FIRST_ENTRY)
-        throw damaged(name);
-    const start = at + ENTRY_HEADER_SIZE + header.readUInt16LE(26) + header.readUInt16LE(28);
-    const bytes = await read(handle, start, packed);
-    if (bytes.length !== packed || (method !== STORED && method !== DEFLATED))
-        throw damaged(name);
-    const content = method === STORED ? bytes : await inflate(bytes, { maxOutputLength: size || 1 }).catch(() => null);
-    if (content?.length !== size || (0,external_node_zlib_.crc32)(content) !== crc)
-        throw damaged(name);
-    return content;
-}
-function damaged(name) {
-    return new Error(`the downloaded zip is damaged${name === undefined ? '' : ` at ${JSON.stringify(name)}`}`);
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/aws/aws-bundle.js
-/** Where the program is in an unpacked bundle. Windows names the folder of Program Files in its own ways. */
-const AWS_PROGRAMS = {
-    linux: ['aws/dist/aws'],
-    darwin: ['aws-cli.pkg/Payload/aws-cli/aws'],
-    win32: ['Amazon/AWSCLIV2/aws.exe', '*/Amazon/AWSCLIV2/aws.exe'],
-};
-const OFFICIAL = 'https://awscli.amazonaws.com';
-const LINUX_ARCHITECTURES = { x64: 'x86_64', arm64: 'aarch64' };
-/**
- * The official bundle of a version
- * (https://docs.aws.amazon.com/cli/latest/userguide/getting-started-version.html).
- *
- * @throws when there is no bundle for the platform.
- */
-function awsBundle(version, { platform, arch }) {
-    if (platform === 'darwin')
-        return { kind: 'pkg', url: `${OFFICIAL}/AWSCLIV2-${version}.pkg` };
-    // Windows on ARM runs programs for x64.
-    if (platform === 'win32')
-        return { kind: 'msi', url: `${OFFICIAL}/AWSCLIV2-${version}.msi` };
-    const linux = platform === 'linux' && LINUX_ARCHITECTURES[arch];
-    if (!linux)
-        throw new Error(`AWS publishes no AWS CLI bundle for ${platform} on ${arch}`);
-    return { kind: 'zip', url: `${OFFICIAL}/awscli-exe-linux-${linux}-${version}.zip` };
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/program-version.js
-
-
-/** By file as it is now: an installation may replace one. Only answers, because what does not work may be mended. */
-const answers = new Map();
-/**
- * What a program prints about its version, or null when it does not work. A step looks for programs several times, and
- * asks each one only once.
- */
-async function askVersion(program, timeoutSeconds, environment) {
-    const { ino, ctimeNs } = await (0,external_node_fs_promises_namespaceObject.stat)(program, { bigint: true });
-    const identity = `${program} ${ino} ${ctimeNs}`;
-    const known = answers.get(identity);
-    if (known !== undefined)
-        return known;
-    const result = await runCommand({ file: program, args: ['--version'], timeoutSeconds }, { environment });
-    if (!result.ok)
-        return null;
-    answers.set(identity, result.stdout);
-    return result.stdout;
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/compare-versions.js
-/** Negative when `a` is the older of two dotted versions, positive when it is the newer. Missing parts count as 0. */
-function compareVersions(a, b) {
-    const [left, right] = [parts(a), parts(b)];
-    for (let index = 0; index < Math.max(left.length, right.length); index += 1) {
-        const difference = (left[index] ?? 0) - (right[index] ?? 0);
-        if (difference !== 0)
-            return difference;
-    }
-    return 0;
-}
-/** Whether `version` lies in a closed range. */
-function isBetween(version, oldest, newest) {
-    return compareVersions(version, oldest) >= 0 && compareVersions(version, newest) <= 0;
-}
-function parts(version) {
-    return version.split('.').map((part) => Number.parseInt(part, 10) || 0);
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/aws/aws-version.js
-
-/** From what `aws --version` prints: `aws-cli/2.38.1 Python/3.13.4 Linux/…`. Null when it is something else. */
-function parseAwsVersion(path, output) {
-    const version = /^aws-cli\/(\d+\.\d+\.\d+)/m.exec(output)?.[1];
-    if (!version)
-        return null;
-    const major = Number.parseInt(version, 10);
-    const supportsConditionalPut = compareVersions(version, major >= 2 ? '2.18.0' : '1.35.0') >= 0;
-    return { path, version, major, supportsConditionalPut };
-}
-/** The oldest v1 that we use; from here on it knows AWS_ENDPOINT_URL as v2 does. */
-const OLDEST_V1 = '1.29.0';
-/** From 2.23.0 `s3 cp` adds checksums, and only from here on it can be told not to (aws-cli, pull request 9238). */
-const IGNORES_CHECKSUM_SETTING = ['2.23.0', '2.23.5'];
-/** With urllib3 2, until aws-cli's pull request 10622. */
-const GIVES_UP_DOWNLOADS = ['2.32.32', '2.38.0'];
-/** What makes one CLI better than another, in this order; of those alike, the newest. */
-const ABILITIES = [
-    (cli) => cli.supportsConditionalPut,
-    (cli) => !isBetween(cli.version, ...IGNORES_CHECKSUM_SETTING),
-    (cli) => cli.major >= 2,
-    (cli) => !isBetween(cli.version, ...GIVES_UP_DOWNLOADS),
-];
-/** The one that can do most, of those that are not too old. */
-function chooseAws(clis) {
-    return clis.filter(({ version }) => compareVersions(version, OLDEST_V1) >= 0).sort(byAbilities)[0];
-}
-function byAbilities(a, b) {
-    const able = ABILITIES.find((ability) => ability(a) !== ability(b));
-    return able ? Number(able(b)) - Number(able(a)) : compareVersions(b.version, a.version);
-}
-/** What is known to be wrong with this version, for this use, with the version that mends it. */
-function awsWarnings({ version, major }, { downloads, checksum }) {
-    const warnings = [];
-    if (major < 2) {
-        // https://aws.amazon.com/blogs/developer/cli-v1-maintenance-mode-announcement/
-        warnings.push(`AWS CLI ${version}: version 1 is in maintenance mode and its support ends on 15 July 2027. Use version 2.`);
-    }
-    if (downloads && isBetween(version, ...GIVES_UP_DOWNLOADS)) {
-        warnings.push(`AWS CLI ${version} does not retry a download whose connection breaks. Use 2.38.1 or newer.`);
-    }
-    if (checksum === 'when_required' && isBetween(version, ...IGNORES_CHECKSUM_SETTING)) {
-        warnings.push(`AWS CLI ${version} adds checksums although s3-checksum says when-required, which some providers refuse or store in the object. Use 2.23.6 or newer.`);
-    }
-    return warnings;
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/aws/aws-search.js
-
-
-
-
-
-
-
-/** Where official installers put it. Relative to the root of the file system. */
-const PLACES = {
-    linux: ['usr/local/bin', 'usr/local/aws-cli/v2/current/bin'],
-    darwin: ['usr/local/bin', 'opt/homebrew/bin', 'usr/local/aws-cli'],
-    win32: ['Program Files/Amazon/AWSCLIV2'],
-};
-/** Every AWS CLI that works, PATH first. */
-async function findAwsClis(environment) {
-    const { platform, root } = environment;
-    const name = programName('aws', platform);
-    const places = (PLACES[platform] ?? []).map((place) => (0,external_node_path_namespaceObject.join)(root, place));
-    const unpacked = (AWS_PROGRAMS[platform] ?? []).map((program) => `aws-cli/*/${environment.arch}/${program}`);
-    const candidates = [
-        ...[...pathDirectories(environment), ...places].map((directory) => (0,external_node_path_namespaceObject.join)(directory, name)),
-        ...(await Promise.all(toolDirectories(environment).map((directory) => matching(directory, unpacked)))).flat(),
-    ];
-    const clis = await Promise.all((await distinct(candidates)).map((path) => inspectAws(path, environment)));
-    return clis.filter((cli) => cli !== null);
-}
-/** Each file once: `/bin` is often a link to `/usr/bin`, and every start of the CLI takes most of a second. */
-async function distinct(paths) {
-    const byFile = new Map();
-    for (const path of paths) {
-        const file = await (0,external_node_fs_promises_namespaceObject.realpath)(path).catch(() => null);
-        if (file !== null && !byFile.has(file))
-            byFile.set(file, path);
-    }
-    return [...byFile.values()];
-}
-/** Asks a program for its version. A glibc build on musl, a script without its Python, anything broken: null. */
-async function inspectAws(path, environment) {
-    if (!(await isFile(path)))
-        return null;
-    // The first start of a frozen Python program on a cold disk takes its time.
-    const answer = await askVersion(path, 60, environment);
-    return answer === null ? null : parseAwsVersion(path, answer);
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/proof/openpgp.js
-
-
-const SIGNATURE = 2;
-const PUBLIC_KEY = 6;
-const RSA = 1;
-const BINARY_DOCUMENT = 0;
-/** RFC 4880, 9.4; weaker ones are no proof any more. */
-const HASHES = { 8: 'sha256', 9: 'sha384', 10: 'sha512' };
-/** The bytes inside of `-----BEGIN …-----`, without the checksum. */
-function dearmor(armored) {
-    const blocks = [
-        ...armored.matchAll(/^-----BEGIN [^\n]+\r?\n(?:[^\r\n]+\r?\n)*\r?\n([A-Za-z0-9+/\r\n]+=*)[^-]*-----END /gm),
-    ];
-    if (blocks.length !== 1)
-        throw new Error(`it has ${blocks.length} armored blocks instead of one`);
-    return Buffer.from(blocks[0][1], 'base64');
-}
-/** Splits bytes into packets, whose length has an old and a new form (RFC 4880, 4.2). */
-function packets(bytes) {
-    const found = [];
-    for (let at = 0; at < bytes.length;) {
-        const [tag, start, length] = packetHeader(bytes, at);
-        if (start + length > bytes.length)
-            throw new Error('it is cut');
-        found.push({ tag, body: bytes.subarray(start, start + length) });
-        at = start + length;
-    }
-    return found;
-}
-/** Tag, and where the body starts and how long it is. Reading behind the end throws. */
-function packetHeader(bytes, at) {
-    const first = bytes.readUInt8(at);
-    if ((first & 0x80) === 0)
-        throw new Error('it is no OpenPGP data');
-    if ((first & 0x40) === 0) {
-        const size = 1 << (first & 3);
-        if (size === 8)
-            throw new Error('it has a packet without a length');
-        return [(first >> 2) & 15, at + 1 + size, bytes.readUIntBE(at + 1, size)];
-    }
-    const tag = first & 63;
-    const length = bytes.readUInt8(at + 1);
-    if (length < 192)
-        return [tag, at + 2, length];
-    if (length < 224)
-        return [tag, at + 3, ((length - 192) << 8) + bytes.readUInt8(at + 2) + 192];
-    if (length < 255)
-        throw new Error('it has a packet in parts');
-    return [tag, at + 6, bytes.readUInt32BE(at + 2)];
-}
-/** A multiprecision integer: its length in bits, then its bytes. */
-function readNumber(body, at) {
-    const end = at + 2 + Math.ceil(body.readUInt16BE(at) / 8);
-    if (end > body.length)
-        throw new Error('it is cut');
-    return { value: body.subarray(at + 2, end), end };
-}
-/** The fingerprint of the one primary key in an armored key block (version 4; RFC 4880, 12.2). @throws when there is not exactly one. */
-function fingerprintOf(armored) {
-    const keys = packets(dearmor(armored)).filter(({ tag }) => tag === PUBLIC_KEY);
-    const [key] = keys;
-    if (!key || keys.length !== 1)
-        throw new Error(`it holds ${keys.length} keys instead of one`);
-    const length = Buffer.alloc(2);
-    length.writeUInt16BE(key.body.length);
-    const hash = (0,external_node_crypto_.createHash)('sha1').update(Buffer.of(0x99)).update(length).update(key.body);
-    return hash.digest('hex').toUpperCase();
-}
-function rsaKey({ armored, fingerprint }) {
-    if (fingerprintOf(armored) !== fingerprint)
-        throw new Error(`the key is not ${fingerprint}`);
-    const { body } = packets(dearmor(armored)).find(({ tag }) => tag === PUBLIC_KEY);
-    if (body[0] !== 4 || body[5] !== RSA)
-        throw new Error('the key is no RSA key of version 4');
-    const modulus = readNumber(body, 6);
-    const exponent = readNumber(body, modulus.end);
-    const [n, e] = [modulus.value.toString('base64url'), exponent.value.toString('base64url')];
-    return (0,external_node_crypto_.createPublicKey)({ key: { kty: 'RSA', n, e }, format: 'jwk' });
-}
-/** What was signed beside the file, and the number that signs it (RFC 4880, 5.2.3 and 5.2.4). */
-function readSignature(bytes) {
-    const all = packets(bytes);
-    const [{ tag, body } = { tag: 0, body: Buffer.alloc(0) }] = all;
-    if (all.length !== 1 || tag !== SIGNATURE)
-        throw new Error('it is no detached signature');
-    const [version, type, algorithm, hashAlgorithm] = body;
-    const hash = HASHES[hashAlgorithm ?? 0];
-    if (version !== 4 || type !== BINARY_DOCUMENT || algorithm !== RSA || !hash) {
-        throw new Error('it is no RSA signature of a file with SHA-2');
-    }
-    const hashedEnd = 6 + body.readUInt16BE(4);
-    const unhashedEnd = hashedEnd + 2 + body.readUInt16BE(hashedEnd);
-    const trailer = Buffer.from([4, 0xff, 0, 0, 0, 0]);
-    trailer.writeUInt32BE(hashedEnd, 2);
-    const { value } = readNumber(body, unhashedEnd + 2);
-    return { hash, hashed: body.subarray(0, hashedEnd), trailer, value };
-}
-/**
- * Throws unless `signature` is the signer's detached signature of `file`. The fingerprint decides who that is, not the
- * expiry date of our copy of the key, which AWS moves on from year to year.
- */
-async function assertSigned(file, signature, signer) {
-    const key = rsaKey(signer);
-    const { hash, hashed, trailer, value } = readSignature(signature);
-    const verify = (0,external_node_crypto_.createVerify)(hash);
-    for await (const chunk of (0,external_node_fs_namespaceObject.createReadStream)(file))
-        verify.update(chunk);
-    const size = (key.asymmetricKeyDetails?.modulusLength ?? 0) / 8;
-    const padded = Buffer.concat([Buffer.alloc(Math.max(0, size - value.length)), value]);
-    if (!verify.update(hashed).update(trailer).verify(key, padded)) {
-        throw new Error(`it is no signature of this file by ${signer.fingerprint}`);
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/proof/vendor-signature.js
-
-/** Prints the state of a file's Authenticode signature and who made it. */
-const AUTHENTICODE = '$s = Get-AuthenticodeSignature -LiteralPath $env:PGCLONE_FILE; "$($s.Status) $($s.SignerCertificate.Subject)"';
-const VENDORS = {
-    // 94KV3E626L is Amazon's team at Apple, as the AWS CLI install guide says.
-    pkg: {
-        vendor: 'Amazon',
-        expects: /Status: signed by a developer certificate[\s\S]*\(94KV3E626L\)/,
-    },
-    msi: { vendor: 'Amazon', expects: /^Valid (?:.*, )?O="?Amazon(?: Web Services|\.com)/ },
-    // The subject that GitHub's own image scripts expect (actions/runner-images, Install-PostgreSQL.ps1).
-    'postgresql-installer': {
-        vendor: 'EnterpriseDB',
-        expects: /^Valid (?:.*, )?O=EnterpriseDB Corporation(?:,|$)/m,
-    },
-};
-/** How a platform checks the vendor's signature of a file, and what its answer must hold. */
-function vendorCheck(kind, file) {
-    const command = kind === 'pkg'
-        ? { file: 'pkgutil', args: ['--check-signature', file] }
-        : { file: 'powershell', args: ['-NoProfile', '-Command', AUTHENTICODE], env: { PGCLONE_FILE: file } };
-    return { command, expects: VENDORS[kind].expects };
-}
-/** Throws unless the platform says that the vendor signed the file. @returns what proved it, for the log */
-async function assertVendorSigned(file, kind, options) {
-    const { command, expects } = vendorCheck(kind, file);
-    const { vendor } = VENDORS[kind];
-    const result = await runCommand(command, options);
-    if (!result.ok)
-        throw new Error(`its signature is not good: ${result.reason}`);
-    if (!expects.test(result.stdout))
-        throw new Error(`it is not signed by ${vendor}`);
-    return `the signature of ${vendor} (${command.file})`;
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/aws/aws-key.js
-/**
- * The public key of the AWS CLI Team, which signs the official Linux bundles, as printed in the AWS CLI install guide
- * (https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html). AWS re-dates it over time; the
- * fingerprint stays, and it alone decides (see `signature.ts`).
- */
-const AWS_CLI_KEY = {
-    fingerprint: 'FB5DB77FD5C118B80511ADA8A6310ACC4672475C',
-    armored: `-----BEGIN PGP PUBLIC KEY BLOCK-----
-
-mQINBF2Cr7UBEADJZHcgusOJl7ENSyumXh85z0TRV0xJorM2B/JL0kHOyigQluUG
-ZMLhENaG0bYatdrKP+3H91lvK050pXwnO/R7fB/FSTouki4ciIx5OuLlnJZIxSzx
-PqGl0mkxImLNbGWoi6Lto0LYxqHN2iQtzlwTVmq9733zd3XfcXrZ3+LblHAgEt5G
-TfNxEKJ8soPLyWmwDH6HWCnjZ/aIQRBTIQ05uVeEoYxSh6wOai7ss/KveoSNBbYz
-gbdzoqI2Y8cgH2nbfgp3DSasaLZEdCSsIsK1u05CinE7k2qZ7KgKAUIcT/cR/grk
-C6VwsnDU0OUCideXcQ8WeHutqvgZH1JgKDbznoIzeQHJD238GEu+eKhRHcz8/jeG
-94zkcgJOz3KbZGYMiTh277Fvj9zzvZsbMBCedV1BTg3TqgvdX4bdkhf5cH+7NtWO
-lrFj6UwAsGukBTAOxC0l/dnSmZhJ7Z1KmEWilro/gOrjtOxqRQutlIqG22TaqoPG
-fYVN+en3Zwbt97kcgZDwqbuykNt64oZWc4XKCa3mprEGC3IbJTBFqglXmZ7l9ywG
-EEUJYOlb2XrSuPWml39beWdKM8kzr1OjnlOm6+lpTRCBfo0wa9F8YZRhHPAkwKkX
-XDeOGpWRj4ohOx0d2GWkyV5xyN14p2tQOCdOODmz80yUTgRpPVQUtOEhXQARAQAB
-tCFBV1MgQ0xJIFRlYW0gPGF3cy1jbGlAYW1hem9uLmNvbT6JAlQEEwEIAD4CGwMF
-CwkIBwIGFQoJCAsCBBYCAwECHgECF4AWIQT7Xbd/1cEYuAURraimMQrMRnJHXAUC
-akV0ygUJDqP4lQAKCRCmMQrMRnJHXFHjD/9eyZLYcKuQOlLvtqSDtUBiEZf6ZZjM
-i3ygYH8rJNtuToUH+HvSpe819urJCquXhDrlK6N+aqW0hCLtNABJG/vsafIgvIYJ
-hSGgpgtNnQyMV1jViRWqPjbouw8OkYKBThUfT1i2Y+wn58ifs6ODBCmTexWtXspA
-Si+Gt49xDOW0APmbOPnI+a4HJW6tVEo6MWS0WjzpiBayR3d1A4pt4YrPfSdDgpLo
-h2SLQqlRqvvVZJaWBjhkErNFpfsBA06sDcPEOb0G8LBUbR4WOcdvhe5LubJbZuxC
-AG9kNPCVeQP1ixwjgjXKysaxeQ6rv0VzIQgRp6tLVLWhy6AKDNvLjFSsmXZ1Wl08
-Y/RlOHXlzLuQMRE6sR1wOdRxc9TsrNWTGiBK65cvSWOy03JeBkQQ8pesqltiyxI9
-U21kkgiXtTSKNGfKK8pO27D81YANhRqPK7iTp6kuFiY2WtOg90KTMNlIT+Ff85Y2
-b1rHj6Z0SrCkJujhWk3IBPic/wJgz01LEc/OAdUPlby90RJZcIBhSlWhT7mXnXIO
-c0HWlNQrns2s3CTyYwZSiSlYe9ApeLwhjDo8NhbFuCAy61l6O5UsR4AfZxx/rGKv
-2wFb1/RN/P4gNe6vmxZAPjR0AQcwD3tc2McimOLr/22kmPz8IH3I0X7WoSFr0Biz
-E91G7bb0hOb/cA==
-=knv7
------END PGP PUBLIC KEY BLOCK-----
-`,
-};
-
-;// CONCATENATED MODULE: ./build/src/tools/aws/aws-verify.js
-var aws_verify_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
-    if (value !== null && value !== void 0) {
-        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
-        var dispose, inner;
-        if (async) {
-            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
-            dispose = value[Symbol.asyncDispose];
-        }
-        if (dispose === void 0) {
-            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
-            dispose = value[Symbol.dispose];
-            if (async) inner = dispose;
-        }
-        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
-        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
-        env.stack.push({ value: value, dispose: dispose, async: async });
-    }
-    else if (async) {
-        env.stack.push({ async: true });
-    }
-    return value;
-};
-var aws_verify_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
-    return function (env) {
-        function fail(e) {
-            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
-            env.hasError = true;
-        }
-        var r, s = 0;
-        function next() {
-            while (r = env.stack.pop()) {
-                try {
-                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
-                    if (r.dispose) {
-                        var result = r.dispose.call(r.value);
-                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
-                    }
-                    else s |= 1;
-                }
-                catch (e) {
-                    fail(e);
-                }
-            }
-            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
-            if (env.hasError) throw env.error;
-        }
-        return next();
-    };
-})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
-    var e = new Error(message);
-    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
-});
-
-
-
-
-
-
-
-
-
-
-/**
- * Throws unless a download is whole and proven to be what AWS published: nothing of it may be started before. A SHA-256
- * that the user gave decides alone; else the signature does, that of the platform or the detached one beside a zip.
- *
- * @param sha256 hex, or null when none was given
- * @param folder takes the signature
- * @returns what proved it, for the log
- */
-async function assertGenuine(bundle, file, { sha256, folder }, options) {
-    if (bundle.kind === 'zip')
-        await assertWholeZip(file);
-    if (sha256) {
-        await assertDigest(file, sha256);
-        return 'the SHA-256 in aws-cli-version';
-    }
-    if (bundle.kind !== 'zip')
-        return assertVendorSigned(file, bundle.kind, options);
-    const signature = (0,external_node_path_namespaceObject.join)(folder, 'bundle.sig');
-    await download_download(`${bundle.url}.sig`, signature, options);
-    try {
-        await assertSigned(file, await (0,external_node_fs_promises_namespaceObject.readFile)(signature), AWS_CLI_KEY);
-    }
-    catch (error) {
-        throw new Error(`its signature is not good: ${error.message}`, { cause: error });
-    }
-    return `the PGP signature of the AWS CLI Team (${AWS_CLI_KEY.fingerprint})`;
-}
-async function assertDigest(file, expected) {
-    const hash = (0,external_node_crypto_.createHash)('sha256');
-    await (0,external_node_stream_promises_namespaceObject.pipeline)((0,external_node_fs_namespaceObject.createReadStream)(file), hash);
-    const actual = hash.digest('hex');
-    if (actual !== expected)
-        throw new Error(`its SHA-256 is ${actual}, and aws-cli-version says ${expected}`);
-}
-/** `e_machine` of the ELF header (elf.h). */
-const ELF_MACHINES = { x64: 62, arm64: 183 };
-/** Throws unless a Linux program is one for this processor: what is not is never started. */
-async function assertRunsOn(arch, program) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
-    try {
-        const handle = aws_verify_addDisposableResource(env_1, await (0,external_node_fs_promises_namespaceObject.open)(program), true);
-        const { buffer, bytesRead } = await handle.read(Buffer.alloc(20), 0, 20, 0);
-        const isElf = bytesRead === 20 && buffer.readUInt32BE(0) === 0x7f454c46;
-        if (!isElf || buffer.readUInt16LE(18) !== ELF_MACHINES[arch]) {
-            throw new Error(`the bundle is not for ${arch} Linux`);
-        }
-    }
-    catch (e_1) {
-        env_1.error = e_1;
-        env_1.hasError = true;
-    }
-    finally {
-        const result_1 = aws_verify_disposeResources(env_1);
-        if (result_1)
-            await result_1;
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/aws/aws-install.js
-
-
-
-
-
-
-
-
-
-
-/** The package of each system, for musl and for machines that do not reach AWS's download server. */
-const PACKAGES = {
-    apt: ['awscli'],
-    apk: ['aws-cli'],
-    dnf: ['awscli2', 'awscli-2', 'awscli'],
-    brew: ['awscli'],
-    none: [],
-};
-/** Commands that install the AWS CLI with a package manager, in the order of preference. */
-function awsPackageAttempts(manager) {
-    return PACKAGES[manager].flatMap((name) => packageAttempts(manager, name));
-}
-/** How the platform unpacks an installer package without installing it: no registry, no rights needed. */
-function unpackCommand(kind, file, folder) {
-    return kind === 'pkg'
-        ? { file: 'pkgutil', args: ['--expand-full', file, folder], timeoutSeconds: 300 }
-        : { file: 'msiexec', args: ['/a', file, '/qn', `TARGETDIR=${folder}`], timeoutSeconds: 300 };
-}
-/**
- * Downloads, checks and unpacks the official bundle, and moves it into our tool directory once it has answered
- * `--version`. Its installer is not used: it only copies the folder and links the program.
- */
-async function installAwsBundle(release, options) {
-    const { environment, log } = options;
-    const bundle = awsBundle(release.version, environment);
-    return withStaging(environment, async (folder, directory) => {
-        const file = (0,external_node_path_namespaceObject.join)(folder, `bundle.${bundle.kind}`);
-        await download_download(bundle.url, file, options);
-        const proof = await assertGenuine(bundle, file, { sha256: release.sha256, folder }, options);
-        log(`The AWS CLI ${release.version} is genuine by ${proof}`);
-        const unpacked = (0,external_node_path_namespaceObject.join)(folder, 'unpacked');
-        const program = await unpack(bundle, file, unpacked, options);
-        await inspectRelease(program, release, environment);
-        const home = (0,external_node_path_namespaceObject.join)(directory, 'aws-cli', release.version, environment.arch);
-        const installed = (0,external_node_path_namespaceObject.join)(home, (0,external_node_path_namespaceObject.relative)(unpacked, program));
-        // Another job on this runner may have been faster, and runs it by now.
-        const theirs = await inspectAws(installed, environment);
-        if (theirs)
-            return theirs;
-        await moveIntoPlace(unpacked, home);
-        return inspectRelease(installed, release, environment);
-    });
-}
-/** @throws when the program does not run, or is of another version: an old one is signed as well. */
-async function inspectRelease(program, { version }, environment) {
-    const cli = await inspectAws(program, environment);
-    if (!cli)
-        throw new Error('it does not run on this system');
-    if (cli.version !== version)
-        throw new Error(`it is version ${cli.version}`);
-    return cli;
-}
-async function unpack({ kind }, file, folder, options) {
-    if (kind === 'zip')
-        await unzip(file, folder);
-    else {
-        const result = await runCommand(unpackCommand(kind, file, folder), options);
-        if (!result.ok)
-            throw new Error(`it could not be unpacked: ${result.reason}`);
-    }
-    const { platform, arch } = options.environment;
-    const [program] = await matching(folder, AWS_PROGRAMS[platform] ?? []);
-    if (!program)
-        throw new Error('the bundle holds no aws program');
-    if (kind === 'zip')
-        await assertRunsOn(arch, program);
-    return program;
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/aws/provide-aws-cli.js
-
-
-
-
-
-
-const BY_HAND = 'Install AWS CLI 2 before this step (https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html)';
-/** The best AWS CLI at hand; installs one when there is none that works. Logs which one it is. */
-async function provideAwsCli(options) {
-    const find = async () => chooseAws(await findAwsClis(options.environment));
-    const cli = (await find()) ?? (await install(options, find));
-    options.log(`AWS CLI ${cli.version} (${cli.path})`);
-    return cli;
-}
-async function install(options, find) {
-    const missing = 'The AWS CLI is missing: no `aws` of version 2, or 1.29 and newer, works on this machine.';
-    if (options.installTools === 'never') {
-        throw new Error(`${missing} install-tools is never. ${BY_HAND}, or set install-tools to auto.`);
-    }
-    const failures = [];
-    const system = await readSystem(options.environment);
-    const cli = 
-    // The bundles are built for glibc; Alpine's package is built for musl.
-    (system.packageManager === 'apk' ? undefined : await installOfficial(options, failures)) ??
-        (await oneAtATime(() => tryInOrder(awsPackageAttempts(system.packageManager), options, find, failures)));
-    if (cli)
-        return cli;
-    throw new Error(`${missing} Installing it on ${system.name} failed: ${failures.join('; ')}. ${BY_HAND}.`);
-}
-async function installOfficial(options, failures) {
-    const { release, log, signal, warn } = options;
-    log(`Installing the official AWS CLI ${release.version} …`);
-    try {
-        return await installAwsBundle(release, options);
-    }
-    catch (error) {
-        signal?.throwIfAborted();
-        failures.push(`official bundle ${release.version}: ${error.message}`);
-        warn(`${failures.at(-1)}. Trying the system's package manager instead.`);
-        return undefined;
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/options.js
-/** This machine. */
-function currentEnvironment() {
-    const { platform, arch, env } = process;
-    return { platform, arch, env, root: platform === 'win32' ? 'C:\\' : '/', isRoot: process.getuid?.() === 0 };
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/postgres/choose-client.js
-
-/** The last major whose pg_restore says nothing that a server up to that major does not know. */
-const LAST_WITHOUT_TRANSACTION_TIMEOUT = 16;
-/** How many majors above the first fitting one are worth trying to install. */
-const NEWER_MAJORS = 2;
-/**
- * Which client serves which server, measured:
- * - pg_dump refuses a server of a newer major; pg_restore refuses an archive of a newer archive version. This is the
- *   only place that says so: where an archive's header is rewritten on the way, leave `archiveClientMajor` out.
- * - pg_restore 17+ starts with `SET transaction_timeout`, which servers up to 16 do not know. Our restore lets that one
- *   error pass, so it is the second choice and not forbidden.
- * - pg_restore has no upper limit for the server: an older one loads into a newer server, as the last choice.
- */
-function oldestUsable(need) {
-    return need.purpose === 'dump' ? need.serverMajor : (need.archiveClientMajor ?? 0);
-}
-/** How well a major serves, higher is better, or null for not at all. */
-function fitness(major, need) {
-    if (major < oldestUsable(need))
-        return null;
-    if (major < need.serverMajor)
-        return major - 1000;
-    if (need.serverMajor <= LAST_WITHOUT_TRANSACTION_TIMEOUT && major > LAST_WITHOUT_TRANSACTION_TIMEOUT)
-        return -major;
-    return major;
-}
-/** The majors worth installing, best first. `reserve` serve too, but not before other sources were tried. */
-function majorsToInstall(need, requested) {
-    if (requested !== 'auto')
-        return { preferred: [requested], reserve: [] };
-    const first = Math.max(oldestUsable(need), need.serverMajor);
-    const last = LAST_WITHOUT_TRANSACTION_TIMEOUT;
-    if (first > last)
-        return { preferred: range(first, first + NEWER_MAJORS), reserve: [] };
-    return { preferred: range(first, last).reverse(), reserve: range(last + 1, last + NEWER_MAJORS) };
-}
-/**
- * Picks the client for a server, or says which major to install.
- *
- * @throws when `postgres-version` asks for a client that cannot do the work.
- */
-function chooseClient(clients, need, requested) {
-    if (requested !== 'auto')
-        refuseUnusable(requested, need);
-    const rated = clients
-        .filter(({ major }) => requested === 'auto' || major === requested)
-        .map((client) => ({ client, fit: fitness(client.major, need) }))
-        .filter((entry) => entry.fit !== null)
-        .sort((a, b) => b.fit - a.fit || compareVersions(b.client.version, a.client.version));
-    const best = rated[0]?.client;
-    if (best)
-        return { client: best, reason: reasonFor(best.major, need, requested) };
-    const missing = majorsToInstall(need, requested).preferred[0];
-    return { missing, reason: reasonMissing(clients, need, requested) };
-}
-function refuseUnusable(requested, need) {
-    const oldest = oldestUsable(need);
-    if (requested >= oldest)
-        return;
-    const cause = need.purpose === 'dump'
-        ? `the server is PostgreSQL ${oldest}, and pg_dump refuses a server newer than itself`
-        : `the dump was written by pg_dump ${oldest}, and an older pg_restore may not be able to read it`;
-    throw new Error(`postgres-version: ${requested} cannot be used: ${cause}. Set it to ${oldest} or newer, or to auto.`);
-}
-function reasonFor(major, need, requested) {
-    const server = `a PostgreSQL ${need.serverMajor} server`;
-    if (requested !== 'auto')
-        return `postgres-version: ${requested}, for ${server}`;
-    if (major < need.serverMajor)
-        return `older than ${server}, but pg_restore loads into newer servers`;
-    if (need.serverMajor <= LAST_WITHOUT_TRANSACTION_TIMEOUT && major > LAST_WITHOUT_TRANSACTION_TIMEOUT) {
-        return `newer than wanted for ${server}: there is no client ${need.serverMajor} to ${LAST_WITHOUT_TRANSACTION_TIMEOUT}`;
-    }
-    return `fits ${server}`;
-}
-function reasonMissing(clients, need, requested) {
-    const found = clients.map(({ version, directory }) => `${version} in ${directory}`).join(', ');
-    const wanted = requested === 'auto'
-        ? `PostgreSQL ${need.serverMajor} needs a client of major ${oldestUsable(need) || need.serverMajor} or newer`
-        : `postgres-version asks for client ${requested}`;
-    return `${wanted}; found: ${found || 'none'}`;
-}
-function range(first, last) {
-    return Array.from({ length: last - first + 1 }, (_, index) => first + index);
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/postgres/pgdg-key.js
-/**
- * The public key of PostgreSQL's apt repository, without the signatures of third parties
- * (https://wiki.postgresql.org/wiki/Apt, https://www.postgresql.org/media/keys/ACCC4CF8.asc). It is embedded so that no
- * key is ever fetched and believed in the same breath.
- */
-const PGDG_KEY = {
-    fingerprint: 'B97B0AFCAA1A47F044F244A07FCC7D46ACCC4CF8',
-    armored: `-----BEGIN PGP PUBLIC KEY BLOCK-----
-
-mQINBE6XR8IBEACVdDKT2HEH1IyHzXkb4nIWAY7echjRxo7MTcj4vbXAyBKOfjja
-UrBEJWHN6fjKJXOYWXHLIYg0hOGeW9qcSiaa1/rYIbOzjfGfhE4x0Y+NJHS1db0V
-G6GUj3qXaeyqIJGS2z7m0Thy4Lgr/LpZlZ78Nf1fliSzBlMo1sV7PpP/7zUO+aA4
-bKa8Rio3weMXQOZgclzgeSdqtwKnyKTQdXY5MkH1QXyFIk1nTfWwyqpJjHlgtwMi
-c2cxjqG5nnV9rIYlTTjYG6RBglq0SmzF/raBnF4Lwjxq4qRqvRllBXdFu5+2pMfC
-IZ10HPRdqDCTN60DUix+BTzBUT30NzaLhZbOMT5RvQtvTVgWpeIn20i2NrPWNCUh
-hj490dKDLpK/v+A5/i8zPvN4c6MkDHi1FZfaoz3863dylUBR3Ip26oM0hHXf4/2U
-A/oA4pCl2W0hc4aNtozjKHkVjRx5Q8/hVYu+39csFWxo6YSB/KgIEw+0W8DiTII3
-RQj/OlD68ZDmGLyQPiJvaEtY9fDrcSpI0Esm0i4sjkNbuuh0Cvwwwqo5EF1zfkVj
-Tqz2REYQGMJGc5LUbIpk5sMHo1HWV038TWxlDRwtOdzw08zQA6BeWe9FOokRPeR2
-AqhyaJJwOZJodKZ76S+LDwFkTLzEKnYPCzkoRwLrEdNt1M7wQBThnC5z6wARAQAB
-tBxQb3N0Z3JlU1FMIERlYmlhbiBSZXBvc2l0b3J5iQJOBBMBCAA4AhsDBQsJCAcD
-BRUKCQgLBRYCAwEAAh4BAheAFiEEuXsK/KoaR/BE8kSgf8x9RqzMTPgFAlhtCD8A
-CgkQf8x9RqzMTPgECxAAk8uL+dwveTv6eH21tIHcltt8U3Ofajdo+D/ayO53LiYO
-xi27kdHD0zvFMUWXLGxQtWyeqqDRvDagfWglHucIcaLxoxNwL8+e+9hVFIEskQAY
-kVToBCKMXTQDLarz8/J030Pmcv3ihbwB+jhnykMuyyNmht4kq0CNgnlcMCdVz0d3
-z/09puryIHJrD+A8y3TD4RM74snQuwc9u5bsckvRtRJKbP3GX5JaFZAqUyZNRJRJ
-Tn2OQRBhCpxhlZ2afkAPFIq2aVnEt/Ie6tmeRCzsW3lOxEH2K7MQSfSu/kRz7ELf
-Cz3NJHj7rMzC+76Rhsas60t9CjmvMuGONEpctijDWONLCuch3Pdj6XpC+MVxpgBy
-2VUdkunb48YhXNW0jgFGM/BFRj+dMQOUbY8PjJjsmVV0joDruWATQG/M4C7O8iU0
-B7o6yVv4m8LDEN9CiR6r7H17m4xZseT3f+0QpMe7iQjz6XxTUFRQxXqzmNnloA1T
-7VjwPqIIzkj/u0V8nICG/ktLzp1OsCFatWXh7LbU+hwYl6gsFH/mFDqVxJ3+DKQi
-vyf1NatzEwl62foVjGUSpvh3ymtmtUQ4JUkNDsXiRBWczaiGSuzD9Qi0ONdkAX3b
-ewqmN4TfE+XIpCPxxHXwGq9Rv1IFjOdCX0iG436GHyTLC1tTUIKF5xV4Y0+cXIM=
-=oiB/
------END PGP PUBLIC KEY BLOCK-----
-`,
-};
-
-;// CONCATENATED MODULE: ./build/src/tools/postgres/postgres-apt.js
-
-
-
-
-
-
-
-const KEY_FILE = '/etc/apt/keyrings/pgclone-action-pgdg.asc';
-const SOURCE_FILE = '/etc/apt/sources.list.d/pgclone-action-pgdg.list';
-/** PostgreSQL's own apt repository (https://wiki.postgresql.org/wiki/Apt), trusted with its own key only. */
-function pgdgSource(codename, mirror) {
-    const repository = mirrored('https://apt.postgresql.org/pub/repos/apt', mirror);
-    return `deb [signed-by=${KEY_FILE}] ${repository} ${codename}-pgdg main\n`;
-}
-/** The majors for which `apt-cache policy` names a candidate. */
-function majorsInPolicy(policy) {
-    const candidate = /^postgresql-client-(\d+):\n(?:.*\n)? *Candidate: (?!\(none\))/gm;
-    return [...policy.matchAll(candidate)].map((match) => Number(match[1]));
-}
-/**
- * The ways to get a client with apt, best first: a fitting major of the distribution, the best major of PostgreSQL's
- * repository, and only then a major of the distribution that serves less well.
- *
- * @param available majors that the configured repositories hold.
- * @param folder    holds the key and the source list, as `writePgdgFiles` made it.
- */
-function aptAttempts(majors, available, folder) {
-    const packaged = (wanted) => wanted
-        .filter((major) => available.includes(major))
-        .slice(0, 1)
-        .flatMap((major) => packageAttempts('apt', `postgresql-client-${major}`));
-    return [
-        ...packaged(majors.preferred),
-        pgdgAttempt(majors.preferred[0], folder),
-        ...packaged(majors.reserve),
-    ];
-}
-/** Reads the list of PostgreSQL's repository alone: fast, and any failure of it counts, of others none. */
-const PGDG_UPDATE = aptGet([
-    'update',
-    ...['-o', `Dir::Etc::SourceList=${SOURCE_FILE}`, '-o', 'Dir::Etc::SourceParts=-'],
-    ...['-o', 'APT::Get::List-Cleanup=0', '-o', 'APT::Update::Error-Mode=any'],
-]);
-/** The repository is there only while we install: a key of ours must not clash with one that the user adds later. */
-function pgdgAttempt(major, folder) {
-    return {
-        name: `postgresql-client-${major} from apt.postgresql.org`,
-        commands: [
-            aptInstall('ca-certificates'),
-            placeFile((0,external_node_path_namespaceObject.join)(folder, 'key.asc'), KEY_FILE),
-            placeFile((0,external_node_path_namespaceObject.join)(folder, 'source.list'), SOURCE_FILE),
-            PGDG_UPDATE,
-            aptInstall(`postgresql-client-${major}`),
-        ],
-        cleanup: [asRoot('rm', '-f', SOURCE_FILE, KEY_FILE)],
-    };
-}
-/** Asks apt which of the majors it holds, with fresh package lists when it holds none of the preferred ones. */
-async function availableMajors({ preferred, reserve }, options) {
-    const packages = [...preferred, ...reserve].map((major) => `postgresql-client-${major}`);
-    const ask = async () => {
-        const result = await runCommand({ file: 'apt-cache', args: ['policy', ...packages] }, options);
-        return result.ok ? majorsInPolicy(result.stdout) : [];
-    };
-    const known = await ask();
-    if (preferred.some((major) => known.includes(major)))
-        return known;
-    options.log('Updating the package lists …');
-    const updated = await runCommand(APT_UPDATE, options);
-    if (!updated.ok)
-        options.log(updated.reason);
-    return ask();
-}
-/** Runs `work` with a folder that holds the files of PostgreSQL's repository. */
-async function withPgdgFiles(codename, mirror, work) {
-    const folder = await (0,external_node_fs_promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)((0,external_node_os_.tmpdir)(), 'pgclone-apt-'));
-    try {
-        await (0,external_node_fs_promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(folder, 'key.asc'), PGDG_KEY.armored);
-        await (0,external_node_fs_promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(folder, 'source.list'), pgdgSource(codename, mirror));
-        return await work(folder);
-    }
-    finally {
-        await (0,external_node_fs_promises_namespaceObject.rm)(folder, { recursive: true, force: true });
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/postgres/postgres-dnf.js
-
-
-
-
-
-
-
-const YUM = 'https://download.postgresql.org/pub/repos/yum';
-const postgres_dnf_KEY_FILE = '/etc/pki/rpm-gpg/pgclone-action-pgdg.asc';
-const REPOSITORY_FILE = '/etc/yum.repos.d/pgclone-action-pgdg.repo';
-/** The keys that sign PostgreSQL's yum repository, one for each architecture (https://yum.postgresql.org/news/). */
-const PGDG = {
-    x64: {
-        machine: 'x86_64',
-        key: 'PGDG-RPM-GPG-KEY-RHEL',
-        fingerprint: 'D4BF08AE67A0B4C7A1DBCCD240BCA2B408B40D20',
-    },
-    arm64: {
-        machine: 'aarch64',
-        key: 'PGDG-RPM-GPG-KEY-AARCH64-RHEL',
-        fingerprint: 'B031F89FC983E98262906B6E177B343BB9738825',
-    },
-};
-/**
- * A major from the distribution: Fedora, RHEL 10 and Amazon Linux have packages like `postgresql17`, RHEL 8 and 9 the
- * stream 17 of the module `postgresql`.
- */
-function dnfAttempts(major) {
-    const stream = `postgresql:${major}/client`;
-    return [
-        ...packageAttempts('dnf', `postgresql${major}`),
-        {
-            name: `${stream} (dnf module)`,
-            commands: [asRoot('dnf', '-y', '-q', 'module', 'install', stream)],
-        },
-    ];
-}
-/**
- * PostgreSQL's own repository for RHEL and its rebuilds, trusted with its own key only. `module_hotfixes` lets its
- * packages pass where the distribution's module would hide them.
- */
-function pgdgRepository(major, rhelMajor, machine, mirror) {
-    const lines = [
-        '[pgclone-action-pgdg]',
-        `name=PostgreSQL ${major}`,
-        `baseurl=${mirrored(YUM, mirror)}/${major}/redhat/rhel-${rhelMajor}-${machine}`,
-        'enabled=1',
-        'gpgcheck=1',
-        `gpgkey=file://${postgres_dnf_KEY_FILE}`,
-        'module_hotfixes=1',
-    ];
-    return `${lines.join('\n')}\n`;
-}
-/** The repository is there only while we install, as with apt. */
-function postgres_dnf_pgdgAttempt(major, folder) {
-    return {
-        name: `postgresql${major} from yum.postgresql.org`,
-        commands: [
-            placeFile((0,external_node_path_namespaceObject.join)(folder, 'key.asc'), postgres_dnf_KEY_FILE),
-            placeFile((0,external_node_path_namespaceObject.join)(folder, 'pgdg.repo'), REPOSITORY_FILE),
-            asRoot('dnf', '-y', '-q', 'install', `postgresql${major}`),
-        ],
-        cleanup: [asRoot('rm', '-f', REPOSITORY_FILE, postgres_dnf_KEY_FILE)],
-    };
-}
-/** The distribution's best major, that of PostgreSQL's repository, and then what else would serve. */
-async function installWithDnf({ preferred, reserve }, system, options, find, failures) {
-    const [best, ...others] = [...preferred, ...reserve];
-    const fromDistribution = (majors) => tryInOrder(majors.flatMap(dnfAttempts), options, find, failures);
-    return ((await fromDistribution([best])) ??
-        (await installFromPgdg(best, system, options, find, failures)) ??
-        (await fromDistribution(others)));
-}
-async function installFromPgdg(major, { rhelMajor }, options, find, failures) {
-    const source = PGDG[options.environment.arch];
-    if (rhelMajor === null || !source)
-        return undefined;
-    return withStaging(options.environment, async (folder) => {
-        try {
-            await fetchKey(source, (0,external_node_path_namespaceObject.join)(folder, 'key.asc'), options);
-        }
-        catch (error) {
-            options.signal?.throwIfAborted();
-            failures.push(error.message);
-            return undefined;
-        }
-        const repository = pgdgRepository(major, rhelMajor, source.machine, options.downloadBaseUrl);
-        await (0,external_node_fs_promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(folder, 'pgdg.repo'), repository);
-        return tryInOrder([postgres_dnf_pgdgAttempt(major, folder)], options, find, failures);
-    });
-}
-/** @throws unless the file holds the key with the fingerprint that we know, and no other. */
-async function fetchKey({ key, fingerprint }, file, options) {
-    const url = `${YUM}/keys/${key}`;
-    await download_download(url, file, options);
-    const found = fingerprintOf(await (0,external_node_fs_promises_namespaceObject.readFile)(file, 'latin1'));
-    if (found !== fingerprint)
-        throw new Error(`${url} is the key ${found} and not ${fingerprint}`);
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/postgres/postgres-windows.js
-
-
-
-
-
-
-/** Lists the newest release of each major: `[{"major": "17", "latestMinor": "6", …}]`. */
-const RELEASES = 'https://www.postgresql.org/versions.json';
-/**
- * EnterpriseDB's installer, which is the published form of the programs that carries a signature; the zip archives
- * beside it carry none (https://www.enterprisedb.com/downloads/postgres-postgresql-downloads).
- */
-function installerUrl(release) {
-    return `https://get.enterprisedb.com/postgresql/postgresql-${release}-1-windows-x64.exe`;
-}
-/** The newest release of a major, as in `17.6`. */
-function newestRelease(releases, major) {
-    const list = JSON.parse(releases);
-    const entry = list.find((release) => release.major === String(major));
-    if (!entry || !/^\d+$/.test(entry.latestMinor))
-        throw new Error(`versions.json has no PostgreSQL ${major}`);
-    return `${major}.${entry.latestMinor}`;
-}
-/**
- * How the installer is made to unpack and do nothing else: no service, no registry
- * (https://www.enterprisedb.com/docs/supported-open-source/postgresql/installing/command_line_parameters). `RunAsInvoker`
- * keeps Windows from asking for an administrator.
- */
-function extractCommand(installer, folder) {
-    const unattended = ['--mode', 'unattended', '--unattendedmodeui', 'none', '--extract-only', '1'];
-    return {
-        file: installer,
-        args: [...unattended, '--disable-components', 'pgAdmin,stackbuilder', '--prefix', folder],
-        env: { __COMPAT_LAYER: 'RunAsInvoker' },
-        timeoutSeconds: 600,
-    };
-}
-/** Puts the programs of a major into our tool directory, where the search finds them. */
-async function installWindowsClient(major, options) {
-    const { environment, log } = options;
-    await withStaging(environment, async (folder, directory) => {
-        const releases = (0,external_node_path_namespaceObject.join)(folder, 'versions.json');
-        await download_download(RELEASES, releases, options);
-        const release = newestRelease(await (0,external_node_fs_promises_namespaceObject.readFile)(releases, 'utf8'), major);
-        const installer = (0,external_node_path_namespaceObject.join)(folder, 'installer.exe');
-        await download_download(installerUrl(release), installer, options);
-        const proof = await assertVendorSigned(installer, 'postgresql-installer', options);
-        log(`The PostgreSQL ${release} installer is genuine by ${proof}`);
-        const unpacked = (0,external_node_path_namespaceObject.join)(folder, 'pgsql');
-        const result = await runCommand(extractCommand(installer, unpacked), options);
-        if (!result.ok)
-            throw new Error(result.reason);
-        await moveIntoPlace(unpacked, (0,external_node_path_namespaceObject.join)(directory, 'postgresql', release));
-    });
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/postgres/postgres-install.js
-
-
-
-
-
-
-/**
- * The ways to get a client where the package names are all that matters:
- * - Alpine: `postgresql17-client`, programs in /usr/libexec/postgresql17.
- * - Homebrew: `postgresql@17`, built with lz4 and zstd, which `libpq` is not.
- */
-function namedAttempts(manager, majors) {
-    return [...majors.preferred, ...majors.reserve].flatMap((major) => {
-        switch (manager) {
-            case 'apk':
-                return packageAttempts(manager, `postgresql${major}-client`);
-            case 'brew':
-                return packageAttempts(manager, `postgresql@${major}`);
-            default:
-                return [];
-        }
-    });
-}
-/** Installs a client of one of the majors, best first, until `find` finds one that serves. */
-async function installPostgres(majors, options, find, failures) {
-    const { environment } = options;
-    if (environment.platform === 'win32')
-        return installOnWindows(majors, options, find, failures);
-    const system = await readSystem(environment);
-    if (system.packageManager === 'dnf')
-        return installWithDnf(majors, system, options, find, failures);
-    if (system.packageManager !== 'apt') {
-        const attempts = namedAttempts(system.packageManager, majors);
-        if (attempts.length === 0)
-            failures.push(`there is no way to install it on ${system.name} that we know`);
-        return tryInOrder(attempts, options, find, failures);
-    }
-    const available = await availableMajors(majors, options);
-    return withPgdgFiles(system.codename, options.downloadBaseUrl, (folder) => tryInOrder(aptAttempts(majors, available, folder), options, find, failures));
-}
-async function installOnWindows({ preferred: [major] }, options, find, failures) {
-    options.log(`Downloading the PostgreSQL ${major} programs from EnterpriseDB …`);
-    try {
-        await installWindowsClient(major, options);
-        return await find();
-    }
-    catch (error) {
-        options.signal?.throwIfAborted();
-        failures.push(error.message);
-        return undefined;
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/postgres/postgres-search.js
-
-
-
-
-
-/** Where Homebrew keeps its packages: on Apple silicon, on Intel, on Linux. Both formulas are keg-only, that is, not on PATH. */
-const HOMEBREW = ['opt/homebrew', 'usr/local', 'home/linuxbrew/.linuxbrew'].flatMap((prefix) => [
-    `${prefix}/opt/postgresql@*/bin`,
-    `${prefix}/opt/libpq/bin`,
-]);
-/** Where packages put the programs of one major. Relative to the root of the file system. */
-const PATTERNS = {
-    // Debian and PostgreSQL's apt repository; PostgreSQL's yum repository; Alpine.
-    linux: ['usr/lib/postgresql/*/bin', 'usr/pgsql-*/bin', 'usr/libexec/postgresql*', ...HOMEBREW],
-    // EnterpriseDB's installer, and Postgres.app.
-    darwin: [...HOMEBREW, 'Library/PostgreSQL/*/bin', 'Applications/Postgres.app/Contents/Versions/[0-9]*/bin'],
-    win32: ['Program Files/PostgreSQL/*/bin'],
-};
-/**
- * Every client on this machine, each once, those of known places first and those of PATH after them.
- * Debian's /usr/bin/pg_dump is left out: it is `pg_wrapper`, which picks the major by rules of its own.
- */
-async function findPostgresClients(environment) {
-    const { platform, env, root } = environment;
-    const directories = [
-        ...(await matching(root, PATTERNS[platform] ?? [])),
-        // Windows runners name the place of theirs in PGBIN.
-        ...(env.PGBIN ? [env.PGBIN] : []),
-        ...(await Promise.all(toolDirectories(environment).map((directory) => matching(directory, ['postgresql/*/bin'])))).flat(),
-        ...pathDirectories(environment),
-    ];
-    const seen = new Set();
-    const found = [];
-    for (const directory of directories) {
-        const real = await (0,external_node_fs_promises_namespaceObject.realpath)((0,external_node_path_namespaceObject.join)(directory, programName('pg_dump', platform))).catch(() => null);
-        if (!real || seen.has(real) || (0,external_node_path_namespaceObject.basename)(real) === 'pg_wrapper')
-            continue;
-        seen.add(real);
-        found.push(directory);
-    }
-    const clients = await Promise.all(found.map((directory) => inspect(directory, environment)));
-    return clients.filter((client) => client !== null);
-}
-/** A directory counts when the three programs are there, answer, and are of one major. */
-async function inspect(directory, environment) {
-    const at = (name) => (0,external_node_path_namespaceObject.join)(directory, programName(name, environment.platform));
-    const programs = [at('pg_dump'), at('pg_restore'), at('psql')];
-    if (!(await Promise.all(programs.map(isFile))).every(Boolean))
-        return null;
-    const versions = await Promise.all(programs.map((program) => postgresVersion(program, environment)));
-    const majors = new Set(versions.map((version) => Number.parseInt(version, 10)));
-    const [major] = majors;
-    if (majors.size !== 1 || !major)
-        return null;
-    const [pgDump, pgRestore, psql] = programs;
-    return { directory, major, version: versions[0], pgDump, pgRestore, psql };
-}
-/** `15.18` from `pg_dump (PostgreSQL) 15.18 (Debian …)`, empty when the program does not work. */
-async function postgresVersion(program, environment) {
-    const answer = await askVersion(program, 20, environment);
-    return /\(PostgreSQL\) (\d+[\w.]*)/.exec(answer ?? '')?.[1] ?? '';
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/postgres/client-warnings.js
-
-/** Flaws of the client programs, with the first release of each major that mends them. */
-const ADVISORIES = [
-    {
-        id: 'CVE-2025-8714',
-        harm: 'a hostile source server can plant commands in SQL that psql then runs on this machine',
-        // https://www.postgresql.org/support/security/CVE-2025-8714/
-        fixed: { 13: '13.22', 14: '14.19', 15: '15.14', 16: '16.10', 17: '17.6' },
-    },
-    {
-        id: 'CVE-2026-6477',
-        harm: 'a hostile server can overwrite memory of pg_dump',
-        // https://www.postgresql.org/support/security/CVE-2026-6477/
-        fixed: { 14: '14.23', 15: '15.18', 16: '16.14', 17: '17.10', 18: '18.4' },
-    },
-];
-/** The last major that serves every server up to its own, and so the one to take in place of an older one. */
-const UNIVERSAL = 16;
-/** The day of each major's last release (https://www.postgresql.org/support/versioning/). */
-const LAST_RELEASE = {
-    13: '2025-11-13',
-    14: '2026-11-12',
-    15: '2027-11-11',
-    16: '2028-11-09',
-    17: '2029-11-08',
-    18: '2030-11-14',
-};
-/** One sentence for every known flaw of this client, with the release that mends it, and one when it gets no more fixes. */
-function clientWarnings(client, now = new Date()) {
-    return [...flaws(client), ...endOfLife(client, now)];
-}
-function flaws(client) {
-    return ADVISORIES.flatMap(({ id, harm, fixed }) => {
-        const firstGood = fixed[client.major];
-        const oldestMended = Math.min(...Object.keys(fixed).map(Number));
-        if (firstGood ? compareVersions(client.version, firstGood) >= 0 : client.major > oldestMended)
-            return [];
-        const cure = firstGood
-            ? `update it to ${firstGood} or newer`
-            : `no release of major ${client.major} mends it, use ${fixed[UNIVERSAL]} or newer`;
-        return `PostgreSQL client ${client.version} has ${id} (${harm}): ${cure}.`;
-    });
-}
-function endOfLife({ major, version }, now) {
-    const oldest = Math.min(...Object.keys(LAST_RELEASE).map(Number));
-    const day = LAST_RELEASE[major];
-    if (day ? now <= new Date(day) : major >= oldest)
-        return [];
-    const since = day ? `since ${day}` : 'for years';
-    return [
-        `PostgreSQL client ${version} has had no fixes ${since}: use client ${UNIVERSAL} or newer (postgres-version).`,
-    ];
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/postgres/provide-client.js
-
-
-
-
-
-
-
-/** For the first look at a server whose version we do not know yet; any psql serves, so best the one at hand. */
-const FIRST_LOOK = { preferred: [16, 17, 18, 15, 14], reserve: [] };
-/** The newest client at hand; installs one when there is none. */
-async function anyClient(options) {
-    const newest = async () => {
-        const clients = await findPostgresClients(options.environment);
-        return clients.sort((a, b) => compareVersions(b.version, a.version))[0];
-    };
-    const { postgresVersion } = options;
-    const wanted = postgresVersion === 'auto' ? FIRST_LOOK : { preferred: [postgresVersion], reserve: [] };
-    return (await newest()) ?? (await provide_client_install(wanted, 'none was found', options, newest));
-}
-/** The client that fits the need; installs one when none at hand does. Logs which one it is. */
-async function provideClient(need, options) {
-    const choose = async () => chooseClient(await findPostgresClients(options.environment), need, options.postgresVersion);
-    const first = await choose();
-    const chosen = 'client' in first
-        ? first
-        : await provide_client_install(majorsToInstall(need, options.postgresVersion), first.reason, options, async () => {
-            const choice = await choose();
-            return 'client' in choice ? choice : undefined;
-        });
-    const { client, reason } = chosen;
-    options.log(`PostgreSQL client ${client.version} in ${client.directory} (${reason})`);
-    return client;
-}
-async function provide_client_install(wanted, reason, options, find) {
-    const major = wanted.preferred[0];
-    const missing = `A PostgreSQL client (pg_dump, pg_restore, psql) is missing: ${reason}.`;
-    const byHand = `Install one before this step, for example postgresql-client-${major} on Debian or Ubuntu, ` +
-        `postgresql${major}-client on Alpine, or postgresql@${major} with Homebrew`;
-    if (options.installTools === 'never') {
-        throw new Error(`${missing} install-tools is never. ${byHand}, or set install-tools to auto.`);
-    }
-    const failures = [];
-    // Whoever installed before us may have brought what we want.
-    const found = await oneAtATime(async () => (await find()) ?? installPostgres(wanted, options, find, failures));
-    if (found)
-        return found;
-    throw new Error(`${missing} Installing it failed: ${failures.join('; ')}. ${byHand}.`);
-}
-
-;// CONCATENATED MODULE: ./build/src/step/prepare.js
-
-
-
-
-
-
-
-
-
-
-
-
-
-/** What the inputs say about finding and installing programs. */
-function toolOptions({ inputs, signal }) {
-    return {
-        installTools: inputs.installTools,
-        postgresVersion: inputs.postgresVersion,
-        downloadBaseUrl: inputs.downloadBaseUrl,
-        log: log.info,
-        warn: log.warning,
-        environment: currentEnvironment(),
-        signal,
-    };
-}
-/** The place for dumps. Its first use tells whether it answers. */
-async function openStorage(context) {
-    const { inputs, workspace } = context;
-    return inputs.location.kind === 'folder'
-        ? localStorage((0,external_node_path_namespaceObject.resolve)(workspace, inputs.location.path))
-        : openS3(context, inputs.location);
-}
-async function openS3(context, location) {
-    const { inputs, environment, signal } = context;
-    const variables = awsVariables(environment, inputs.s3Config);
-    const endpointUrl = inputs.s3EndpointUrl ?? endpointOf(variables);
-    const provider = providerOf(endpointUrl);
-    const region = regionOf(provider, endpointUrl, {
-        chosen: inputs.awsRegion,
-        config: inputs.s3Config,
-        environment,
-    });
-    const [cli] = await Promise.all([
-        provideAwsCli({ ...toolOptions(context), release: inputs.awsCli }),
-        actsAsRole(context) ? context.role.open() : undefined,
-        isProxied(variables) ? undefined : checkReach(endpointUrl ?? awsEndpoint(region), signal),
-    ]);
-    const checksum = checksumMode(inputs, provider);
-    const downloads = DOWNLOADS.includes(inputs.command);
-    for (const warning of awsWarnings(cli, { downloads, checksum }))
-        log.warning(warning);
-    const identity = actsAsRole(context) ? await context.role.variables(cli.path) : null;
-    const config = inputs.s3Config;
-    return s3Storage({
-        ...location,
-        aws: new Aws({ cli: cli.path, environment, config, endpointUrl, checksum, region, identity, signal }),
-        storageClass: inputs.s3StorageClass,
-        sse: inputs.s3Sse,
-        sseKmsKeyId: inputs.s3SseKmsKeyId,
-        maxParts: Math.min(inputs.s3MaxParts, provider.maxParts),
-        conditionalPut: cli.supportsConditionalPut,
-        tempDirectory: context.tempDirectory,
-    });
-}
-/** The commands that fetch whole dumps. */
-const DOWNLOADS = ['restore', 'verify'];
-/** When the AWS CLI adds checksums of its own. */
-function checksumMode({ s3Checksum }, provider) {
-    if (s3Checksum === 'auto')
-        return provider.checksum;
-    return s3Checksum === 'when-supported' ? 'when_supported' : 'when_required';
-}
-/** Where a dump is, for the summary. */
-function placeOf({ inputs }, storage, key) {
-    return { uri: storage.address(key), onAws: inputs.location.kind === 's3' && inputs.s3EndpointUrl === null };
-}
-/** Whether the store is reached as `aws-role-to-assume`: keys in `s3-config` are there for the store alone. */
-function actsAsRole({ inputs, role }) {
-    return role.given && inputs.s3Config.AWS_ACCESS_KEY_ID === undefined;
-}
-/** Warns of AWS credentials that will not live as long as the work. */
-function checkExpiry(context, work) {
-    const { inputs, environment } = context;
-    if (inputs.location.kind !== 's3' || actsAsRole(context))
-        return;
-    const warning = expiryWarning(awsVariables(environment, inputs.s3Config), work, Date.now());
-    if (warning)
-        log.warning(warning);
-}
-/** Which dumps the inputs `instance` and `config` choose among. */
-function narrowingOf({ inputs }) {
-    return {
-        instance: keyPart(inputs.instance),
-        config: inputs.config === 'none' ? '' : keyPart(inputs.config),
-    };
-}
-/** The leading parts of keys that `dump-key` gives to commands that take many dumps. */
-function prefixOf({ inputs }) {
-    return inputs.dumpKey === 'latest' ? '' : inputs.dumpKey;
-}
-/** The client programs that fit a server, with a warning about known holes. */
-async function openClient(context, need) {
-    const client = await provideClient(need, toolOptions(context));
-    for (const warning of clientWarnings(client))
-        log.warning(warning);
-    return client;
-}
-/** The connection that the rules have made sure of. */
-function prepare_connectionOf({ inputs }) {
-    if (!inputs.connection)
-        throw new Error('Input database-url is missing');
-    return inputs.connection;
 }
 
 ;// CONCATENATED MODULE: ./build/src/dumping/source-database.js
@@ -47099,34 +44754,29 @@ var source_database_disposeResources = (undefined && undefined.__disposeResource
 
 
 
-
-
-
 /**
  * Looks at a database before it is dumped or copied.
  *
- * @param more what else to ask it, in the same session
  * @throws an Error when it cannot be reached, or when a pattern of the inputs matches nothing in it
  */
-async function lookAtSource(context, connection, more) {
+async function lookAtSource(step, connection) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const { psql } = await anyClient(toolOptions(context));
-        const session = source_database_addDisposableResource(env_1, await Session.open(connection, { ...context, psql, direct: true }), true);
+        const session = source_database_addDisposableResource(env_1, await step.session(connection, { direct: true }), true);
         const server = await lookAtServer(session);
         const size = await databaseSize(session);
         log.info(`${connection.label}: PostgreSQL ${server.version}, ${formatBytes(size)}, as "${server.role}"`);
         await noteStandby(session, server);
-        await checkPatterns(session, context.inputs);
-        const largeTables = context.inputs.jobs > 1 ? await readLargeTables(session, context.inputs) : [];
+        await checkPatterns(session, step.inputs);
+        const largeTables = step.inputs.jobs > 1 ? await readLargeTables(session, step.inputs) : [];
         return {
-            ...(await more(session)),
+            identity: await readIdentity(session),
             connection,
             server,
             size,
             largeTables,
             locale: (await readLocale(session, server, connection.database)),
-            client: await openClient(context, { serverMajor: server.major, purpose: 'dump' }),
+            client: await step.client({ serverMajor: server.major, purpose: 'dump' }),
         };
     }
     catch (e_1) {
@@ -47140,63 +44790,50 @@ async function lookAtSource(context, connection, more) {
     }
 }
 
-;// CONCATENATED MODULE: ./build/src/report/outputs.js
-
-/** Sets outputs. Called as the very last thing: a failed step has none that a later step could take for success. */
-function setOutputs(outputs) {
-    for (const [name, value] of Object.entries(outputs))
-        setOutput(name, value);
-}
-/** `table-count` and `row-count`; rows that could not be counted give no output rather than a wrong one. */
-function countOutputs({ tables, rows, }) {
-    return { 'table-count': tables.length, ...(rows === null ? {} : { 'row-count': rows }) };
-}
-
 ;// CONCATENATED MODULE: ./build/src/report/progress.js
 
 
-/** How long until the next line, by the lines so far: a minute of close watching, half an hour of looking in, then hours. */
-function pause(lines) {
-    if (lines < 12)
+/** Returns the milliseconds until the next line: short at first, then minutes, by the number of lines so far. */
+function interval(lines) {
+    if (lines < SHORT_INTERVALS)
         return 5_000;
     return lines < 72 ? 30_000 : 300_000;
 }
-/** Logs a line every few seconds while a transfer runs. */
-function showProgress({ verb, bytes, total, detail }) {
-    const started = Date.now();
-    let lastBytes = 0;
-    let lastTime = started;
-    let lines = 0;
+/** How many lines follow each other closely. */
+const SHORT_INTERVALS = 12;
+/** Logs a line at growing intervals until it is disposed of. `lines` is where on the scale of intervals it starts. */
+function logRepeatedly(line, lines = 0) {
+    let count = lines;
     let timer;
-    const line = () => {
-        const now = Date.now();
-        const rate = ((bytes() - lastBytes) / (now - lastTime)) * 1000;
-        const share = total && total.bytes > 0
-            ? `, about ${Math.min(100, Math.round((bytes() / total.bytes) * 100))} % of ${total.of}`
-            : '';
-        const current = detail?.() ?? '';
-        log.info(`${verb} ${formatBytes(bytes())}${share}, ${formatBytes(rate)}/s, ${formatDuration(now - started)}${current && `; ${current}`}`);
-        lastBytes = bytes();
-        lastTime = now;
-        lines += 1;
-        timer = setTimeout(line, pause(lines));
+    const schedule = () => {
+        timer = setTimeout(() => {
+            log.info(line());
+            count += 1;
+            schedule();
+        }, interval(count));
     };
-    timer = setTimeout(line, pause(lines));
+    schedule();
     return { [Symbol.dispose]: () => clearTimeout(timer) };
 }
-/** Logs now and then that something without a visible progress is still at work. */
+/** Logs the progress of a transfer until it is disposed of. */
+function showProgress({ verb, bytes, total, detail }) {
+    const started = Date.now();
+    let last = { bytes: 0, time: started };
+    return logRepeatedly(() => {
+        const now = { bytes: bytes(), time: Date.now() };
+        const rate = ((now.bytes - last.bytes) / (now.time - last.time)) * 1000;
+        const share = total && total.bytes > 0
+            ? `, about ${Math.min(100, Math.round((now.bytes / total.bytes) * 100))} % of ${total.of}`
+            : '';
+        const current = detail?.() ?? '';
+        last = now;
+        return `${verb} ${formatBytes(now.bytes)}${share}, ${formatBytes(rate)}/s, ${formatDuration(now.time - started)}${current && `; ${current}`}`;
+    });
+}
+/** Logs now and then that `what` is still running. It has no progress to show, so it starts with the longer intervals. */
 function showWait(what) {
     const started = Date.now();
-    // Nobody watches this closely: it moves in steps that nobody sees.
-    let lines = 12;
-    let timer;
-    const line = () => {
-        log.info(`${what}, ${formatDuration(Date.now() - started)}`);
-        lines += 1;
-        timer = setTimeout(line, pause(lines));
-    };
-    timer = setTimeout(line, pause(lines));
-    return { [Symbol.dispose]: () => clearTimeout(timer) };
+    return logRepeatedly(() => `${what}, ${formatDuration(Date.now() - started)}`, SHORT_INTERVALS);
 }
 /** `public.events 1.2 M rows, 310 MB`. */
 function tableProgress({ table, tableRows, tableBytes }) {
@@ -47207,9 +44844,43 @@ function describeRows({ tables, rows }) {
     return `${formatQuantity(tables.length, 'table')} with ${rows === null ? 'an unknown number of rows' : formatQuantity(rows, 'row')}`;
 }
 
+;// CONCATENATED MODULE: ./build/src/database/restore/drop-parts.js
+
+/** What goes with its table, view or domain, and has a drop of its own before that. */
+const PART = /^(CONSTRAINT|CHECK CONSTRAINT|FK CONSTRAINT|DEFAULT|INDEX|TRIGGER|RULE)$/;
+/**
+ * The entries with drops of parts that may fail. `pg_restore --clean` drops constraints, indexes and triggers before the
+ * table that has them. Such a drop fails when a partition inherits the part, when the target's table has no such column,
+ * and for a domain that is not there, because ALTER DOMAIN has no IF EXISTS. `pg_restore` itself goes on after that
+ * error, and the drop of the whole follows. In one transaction the first error would be the end.
+ */
+function passFailedPartDrops(entries) {
+    return entries.map((entry) => {
+        const drop = entry.fields.dropStmt;
+        if (!drop?.length || !PART.test(entry.desc))
+            return entry;
+        return new TocEntry({ ...entry.fields, dropStmt: passing(drop, entry.desc) });
+    });
+}
+/**
+ * Waiting for a lock in vain stays an error, because every further drop would wait as long. The comment is for
+ * `pg_restore`, which looks for these words to add IF EXISTS and warns about a drop of a view's rule, which is a
+ * CREATE OR REPLACE VIEW (RestoreArchive in pg_backup_archiver.c).
+ */
+function passing(drop, desc) {
+    let tag = '$pgclone$';
+    while (drop.includes(tag))
+        tag = tag.replace('$', '$_');
+    return Buffer.concat([
+        Buffer.from(`DO ${tag} BEGIN `),
+        drop,
+        Buffer.from(`/* DROP ${desc} */ EXCEPTION WHEN lock_not_available OR deadlock_detected THEN RAISE; WHEN OTHERS THEN NULL; END ${tag};\n`),
+    ]);
+}
+
 ;// CONCATENATED MODULE: ./build/src/database/restore/managed-services.js
 /** Sources: each provider's documentation of roles and extensions, and dumps of its databases that people published. */
-const managed_services_PROVIDERS = {
+const PROVIDERS = {
     rds: {
         title: 'Amazon RDS',
         hosts: /\.rds\.amazonaws\.com(\.cn)?$/,
@@ -47327,15 +44998,15 @@ const HOUSEKEEPING = {
     pg_wait_sampling: [],
     pgaudit: [],
 };
-const PROVIDER_NAMES = Object.keys(managed_services_PROVIDERS);
+const PROVIDER_NAMES = Object.keys(PROVIDERS);
 /** The provider that a host name belongs to. */
 function providerOfHost(host) {
-    return PROVIDER_NAMES.find((name) => managed_services_PROVIDERS[name].hosts.test(host.toLowerCase())) ?? null;
+    return PROVIDER_NAMES.find((name) => PROVIDERS[name].hosts.test(host.toLowerCase())) ?? null;
 }
 /** The provider whose servers have one of these roles. */
 function providerOfRoles(roles) {
     const all = [...roles];
-    return PROVIDER_NAMES.find((name) => all.some((role) => managed_services_PROVIDERS[name].roles.test(role))) ?? null;
+    return PROVIDER_NAMES.find((name) => all.some((role) => PROVIDERS[name].roles.test(role))) ?? null;
 }
 /**
  * The provider that a dump comes from, by the owners of its objects, which an archive names also when they are not
@@ -47344,8 +45015,8 @@ function providerOfRoles(roles) {
 function providerOfDump(entries) {
     const names = (kind) => entries.filter(({ desc }) => desc === kind).map(({ tag }) => tag);
     const [schemas, extensions] = [names('SCHEMA'), names('EXTENSION')];
-    const named = PROVIDER_NAMES.find((name) => schemas.some((schema) => isUnmistakable(schema) && managed_services_PROVIDERS[name].schemas.includes(schema)) ||
-        extensions.some((extension) => VENDOR.test(extension) && extension in managed_services_PROVIDERS[name].extensions));
+    const named = PROVIDER_NAMES.find((name) => schemas.some((schema) => isUnmistakable(schema) && PROVIDERS[name].schemas.includes(schema)) ||
+        extensions.some((extension) => VENDOR.test(extension) && extension in PROVIDERS[name].extensions));
     return providerOfRoles(new Set(entries.map(({ owner }) => owner))) ?? named ?? null;
 }
 /** A schema that no user would call so. `realtime` could be anybody's, and is a provider's when the provider owns it. */
@@ -47383,12 +45054,6 @@ function plainName(name) {
 
 
 
-/** Kinds of entries that a target may refuse, whoever dumped them. */
-const DELICATE = /^(EXTENSION|EVENT TRIGGER|PUBLICATION|PUBLICATION TABLES IN SCHEMA|POLICY|USER MAPPING|SCHEMA)$/;
-/** Whether an archive has anything about which the target must be asked. */
-function isDelicate(entries) {
-    return entries.some(({ desc }) => DELICATE.test(desc));
-}
 /** Asks the target, in the database that is to receive the dump. Where rights differ by provider, it tries and takes back. */
 async function readFacts(session, server, entries) {
     const wanted = target_facts_namesOf(entries, 'EXTENSION');
@@ -47405,8 +45070,8 @@ async function readFacts(session, server, entries) {
         schemas: new Map(own.schemas.map(({ name, owned }) => [name, owned])),
         roles: new Set(own.roles),
         mayCreate: {
-            eventTriggers: !has(/^EVENT TRIGGER$/) || (await target_facts_refusal(session, EVENT_TRIGGER)) === null,
-            publicationsOfAll: !has(/^PUBLICATION/) || (await target_facts_refusal(session, [PUBLICATION_OF_ALL])) === null,
+            eventTriggers: !has(/^EVENT TRIGGER$/) || (await refusal(session, EVENT_TRIGGER)) === null,
+            publicationsOfAll: !has(/^PUBLICATION/) || (await refusal(session, [PUBLICATION_OF_ALL])) === null,
         },
     };
 }
@@ -47415,7 +45080,7 @@ function target_facts_namesOf(entries, kind) {
 }
 function readOwn(session, entries) {
     const roles = new Set(entries.flatMap((entry) => rolesOf(entry)));
-    const providers = Object.values(managed_services_PROVIDERS).map((provider) => provider.roles.source);
+    const providers = Object.values(PROVIDERS).map((provider) => provider.roles.source);
     return session.query(`
     SELECT (SELECT coalesce(json_agg(extname), '[]') FROM pg_extension) AS installed,
            (SELECT json_agg(json_build_object('name', nspname, 'owned', pg_has_role(nspowner, 'USAGE')))
@@ -47456,7 +45121,11 @@ async function readOffered(session, server, wanted) {
 async function refusals(session, extensions) {
     const reasons = new Map();
     for (const name of extensions) {
-        const reason = await target_facts_refusal(session, [`CREATE EXTENSION ${identifier(name)} CASCADE`]);
+        const reason = await refusal(session, [
+            // Where an extension goes that has no schema of its own: pg_catalog is not for extensions.
+            'SET LOCAL search_path TO DEFAULT',
+            `CREATE EXTENSION ${identifier(name)} CASCADE`,
+        ]);
         if (reason !== null)
             reasons.set(name, reason);
     }
@@ -47468,7 +45137,7 @@ const EVENT_TRIGGER = [
 ];
 const PUBLICATION_OF_ALL = 'CREATE PUBLICATION pgclone_probe FOR ALL TABLES';
 /** Why the server would refuse statements, or null. They are rolled back. */
-async function target_facts_refusal(session, statements) {
+async function refusal(session, statements) {
     await session.execute('BEGIN');
     try {
         await session.execute(...statements);
@@ -47741,37 +45410,35 @@ var choose_entries_disposeResources = (undefined && undefined.__disposeResources
 
 
 
-
 /**
- * Chooses the entries that a target can take, says which ones it leaves out, and refuses a dump that cannot be restored
- * there, before anything is.
+ * Chooses the entries that the target supports and logs those that are left out. A dump that cannot be restored there is
+ * refused before any entry is restored.
  */
-function startSelecting(context, receiver) {
+function chooseEntries(step, receiver) {
     let leftOut = [];
-    const select = async (entries) => {
-        const selection = await selectFor(context, receiver, entries);
+    const select = async (all) => {
+        const selection = await selectFor(step, receiver, all);
         leftOut = selection.leftOut;
-        tell(leftOut);
-        return forServer(selection.entries, receiver.server.major);
+        logLeftOut(leftOut);
+        const entries = forServer(selection.entries, receiver.server.major);
+        return step.inputs.swap ? entries : passFailedPartDrops(entries);
     };
     return { select, leftOut: () => leftOut };
 }
-async function selectFor(context, { server, client, database }, entries) {
+async function selectFor(step, { server, database }, entries) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const { inputs } = context;
-        if (!isDelicate(entries))
-            return { entries, leftOut: [] };
-        const connection = onDatabase(prepare_connectionOf(context), database);
-        const session = choose_entries_addDisposableResource(env_1, await Session.open(connection, { ...context, psql: client.psql }), true);
+        const { inputs } = step;
+        const connection = onDatabase(step.target, database);
+        const session = choose_entries_addDisposableResource(env_1, await step.session(connection), true);
         const facts = await readFacts(session, server, entries);
-        const provider = choose_entries_providerOf(context, entries);
+        const provider = providerOf(step, entries);
         const selection = selectEntries(entries, facts, {
-            provider: provider && managed_services_PROVIDERS[provider],
+            provider: provider && PROVIDERS[provider],
             leaveOut: inputs.provider !== 'none',
             ownerAndAcl: inputs.ownerAndAcl,
         });
-        refuseMissing(context, selection.missing, facts);
+        refuseMissing(step, selection.missing, facts);
         return selection;
     }
     catch (e_1) {
@@ -47784,8 +45451,8 @@ async function selectFor(context, { server, client, database }, entries) {
             await result_1;
     }
 }
-/** Where the dump comes from: as the input says, else as the source's host name or the dump itself does. */
-function choose_entries_providerOf({ inputs }, entries) {
+/** Returns the service that the dump comes from, according to the input, the source's host name or the dump itself. */
+function providerOf({ inputs }, entries) {
     if (inputs.provider === 'none')
         return null;
     if (inputs.provider !== 'auto')
@@ -47793,30 +45460,30 @@ function choose_entries_providerOf({ inputs }, entries) {
     const host = inputs.sourceConnection && hostName(inputs.sourceConnection);
     const found = (host && providerOfHost(host)) || providerOfDump(entries);
     if (found)
-        log.info(`The dump comes from ${managed_services_PROVIDERS[found].title}`);
+        log.info(`The dump comes from ${PROVIDERS[found].title}`);
     return found;
 }
-/** What PostgreSQL says to CREATE EXTENSION: since 14, and before. */
+/** PostgreSQL's errors for a missing extension: since 14, and before. */
 const choose_entries_refusals = (name) => [
     `could not execute query: ERROR:  extension "${name}" is not available`,
     `could not execute query: ERROR:  could not open extension control file "/usr/share/postgresql/extension/${name}.control": No such file or directory`,
 ];
-/** An extension whose absence may pass by `tolerate-errors` is left to pg_restore. */
-function refuseMissing(context, missing, facts) {
-    const { tolerateErrors } = context.inputs;
-    const passes = (name) => choose_entries_refusals(name).some((text) => tolerateErrors.some((pattern) => pattern.test(text)));
-    const wanting = missing.filter(({ name }) => !passes(name));
-    if (wanting.length === 0)
+/** Refuses a dump whose extensions are missing. One that `tolerate-errors` covers is left to pg_restore. */
+function refuseMissing(step, missing, facts) {
+    const { tolerateErrors } = step.inputs;
+    const isTolerated = (name) => choose_entries_refusals(name).some((text) => tolerateErrors.some((pattern) => pattern.test(text)));
+    const lacking = missing.filter(({ name }) => !isTolerated(name));
+    if (lacking.length === 0)
         return;
-    const names = wanting.map(({ name, reason, neededBy }) => {
+    const names = lacking.map(({ name, reason, neededBy }) => {
         const details = [reason, neededBy && `${neededBy} needs it`].filter(Boolean);
         return details.length > 0 ? `${name} (${details.join('; ')})` : name;
     });
-    const target = providerOfHost(hostName(prepare_connectionOf(context))) ?? providerOfRoles(facts.roles);
-    const where = target ? ` (on ${managed_services_PROVIDERS[target].title}: ${managed_services_PROVIDERS[target].allow})` : '';
+    const target = providerOfHost(hostName(step.target)) ?? providerOfRoles(facts.roles);
+    const where = target ? ` (on ${PROVIDERS[target].title}: ${PROVIDERS[target].allow})` : '';
     throw new Error(`The dump has extensions that "${facts.server.role}" cannot create on the target's PostgreSQL ${facts.server.version}: ${names.join(', ')}. Nothing was restored. Install or allow them there${where}, or leave them out of the dump`);
 }
-function tell(leftOut) {
+function logLeftOut(leftOut) {
     for (const line of describeLeftOut(leftOut.filter(({ lossless }) => lossless)))
         log.info(`Not needed: ${line}`);
     for (const line of describeLeftOut(leftOut.filter(({ lossless }) => !lossless)))
@@ -47879,19 +45546,16 @@ var copy_exclusively_disposeResources = (undefined && undefined.__disposeResourc
 
 
 
-
-const OFTEN = 100;
+const POLL_INTERVAL_MS = 100;
 /**
- * A file copy of a database whose sessions are ended, also of clients that come back at once. The server lets nobody new in
- * as soon as the copy has begun, and waits five seconds for those who came between (`createdb` in dbcommands.c); a session
- * of ours in parallel ends them.
+ * Copies the files of a database after ending its sessions, including those of clients that reconnect at once. The server
+ * accepts no new session once the copy has begun, and waits five seconds for those that came just before (`createdb` in
+ * dbcommands.c); a second session ends them meanwhile.
  */
-async function copyAlone(context, { client, maker, name, properties }, from) {
+async function copyExclusively(step, { maker, name, properties }, from) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const { environment, inputs } = context;
-        const options = { psql: client.psql, environment };
-        const second = copy_exclusively_addDisposableResource(env_1, await openMaintenance(prepare_connectionOf(context), inputs.maintenanceDatabase, options), true);
+        const second = copy_exclusively_addDisposableResource(env_1, await step.maintenance(), true);
         await endSessions(second, from);
         const copied = new AbortController();
         const ending = endUntil(copied.signal, () => endSessions(second, from));
@@ -47913,12 +45577,617 @@ async function copyAlone(context, { client, maker, name, properties }, from) {
             await result_1;
     }
 }
-/** Why it fails here, the copy says as well: somebody is still in the database. */
+/** Ignores errors: if sessions remain, CREATE DATABASE itself fails and reports it. */
 async function endUntil(signal, end) {
     while (!signal.aborted) {
-        await (0,promises_namespaceObject.setTimeout)(OFTEN, undefined, { signal })
+        await (0,promises_namespaceObject.setTimeout)(POLL_INTERVAL_MS, undefined, { signal })
             .then(end)
             .catch(() => undefined);
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/process/run.js
+var run_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var run_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+/** Runs a short command to its end and returns its output (UTF-8). Cancelling ends the command. */
+async function run(file, args, options) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        options.signal?.throwIfAborted();
+        const child = startChild(file, args, { ...options, stdin: 'stream', stdout: 'stream' });
+        const cancel = () => void endChild(child, ['SIGTERM', 'SIGKILL'], 1000);
+        const _ = run_addDisposableResource(env_1, options.signal && (0,external_node_events_.addAbortListener)(options.signal, cancel), false);
+        child.stdin.end(options.input ?? '');
+        const [stdout, exit] = await Promise.all([readAll(child), child.exited]);
+        options.signal?.throwIfAborted();
+        return { exit, stdout, child };
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        run_disposeResources(env_1);
+    }
+}
+/** How long a pipe may be silent after the command has ended; then only a process that it left behind keeps it open. */
+const MAX_SILENCE_MS = 2000;
+/** Reads the whole output, up to its end or to the end of the command. */
+async function readAll(child) {
+    const chunks = [];
+    child.stdout.on('data', (chunk) => chunks.push(chunk));
+    const closed = (0,external_node_events_.once)(child.stdout, 'close').catch(() => undefined);
+    await Promise.race([closed, child.exited]);
+    for (let seen = -1; seen !== chunks.length && !child.stdout.closed;) {
+        seen = chunks.length;
+        await Promise.race([closed, (0,promises_namespaceObject.setTimeout)(MAX_SILENCE_MS, undefined, { ref: false })]);
+    }
+    child.stdout.destroy();
+    return Buffer.concat(chunks).toString('utf8');
+}
+/** As `run`, but throws the command's own reason unless it ended with exit code 0. */
+async function runChecked(...args) {
+    const { exit, stdout, child } = await run(...args);
+    if (!succeeded(exit))
+        throw childFailure(child, exit);
+    return stdout;
+}
+
+;// CONCATENATED MODULE: ./build/src/database/assertions.js
+
+
+
+
+
+/**
+ * Runs the statements of `verify-sql`. Every statement that has a result must return at least one row, and each row must be
+ * true. NULL is not true. At least one statement must have a result, so that a file may also prepare something.
+ *
+ * @throws an Error that names the first assertion that does not hold
+ */
+async function checkAssertions(assertions, connection, options) {
+    const env = clientEnvironment(connection, options.environment);
+    for (const assertion of assertions) {
+        const isFile = /\.sql$/i.test(assertion);
+        const file = isFile ? ((0,external_node_path_namespaceObject.isAbsolute)(assertion) ? assertion : (0,external_node_path_namespaceObject.join)(options.workspace, assertion)) : '-';
+        const args = [
+            '--no-psqlrc',
+            // Results are told apart by their footers, and no text of a row holds the zero bytes between them.
+            '--no-align',
+            '--record-separator-zero',
+            '--pset=footer=on',
+            '--quiet',
+            '--no-password',
+            '--set=ON_ERROR_STOP=1',
+            `--file=${file}`,
+        ];
+        const { exit, stdout, child } = await run(options.psql, args, {
+            // The footer is compared, so that it must not be translated.
+            env: { ...env, LC_ALL: 'C' },
+            group: true,
+            input: isFile ? '' : `${assertion}\n;`,
+            signal: options.signal,
+        });
+        if (!child_succeeded(exit)) {
+            const cause = child_childFailure(child, exit);
+            throw new Error(`verify-sql could not be run: ${assertion}: ${cause.message}`, { cause });
+        }
+        const reason = whyUntrue(stdout);
+        if (reason !== null)
+            throw new Error(`verify-sql does not hold: ${assertion} (${reason})`);
+        log.info(`Holds: ${assertion}`);
+    }
+}
+/** Why the output of psql does not show that everything is true, or null. */
+function whyUntrue(output) {
+    const results = readResults(output);
+    if (results === null)
+        return 'its output cannot be read; a file must not change how psql prints results';
+    for (const rows of results.length > 0 ? results : [[]]) {
+        if (rows.length === 0)
+            return 'it returned no row';
+        const untrue = rows.filter((row) => row !== 't' && row !== 'true').length;
+        if (untrue > 0)
+            return `${untrue} of ${rows.length} rows are not true`;
+    }
+    return null;
+}
+/** The rows of each result: psql prints a line of column names, the rows and their number. Null for anything else. */
+function readResults(output) {
+    const records = output.split('\0');
+    const rest = records.pop();
+    if (rest.trim() !== '')
+        return null;
+    const results = [];
+    let rows = null;
+    for (const record of records) {
+        const footer = /^\((\d+) rows?\)$/.exec(record);
+        if (rows === null)
+            rows = [];
+        else if (footer && Number(footer[1]) === rows.length) {
+            results.push(rows);
+            rows = null;
+        }
+        else
+            rows.push(record);
+    }
+    return rows === null ? results : null;
+}
+
+;// CONCATENATED MODULE: ./build/src/database/databases.js
+
+/** Every database of the server but template0, by name. */
+async function readDatabases(session) {
+    const rows = await session.query(`
+    SELECT d.datname AS name, pg_get_userbyid(d.datdba) AS owner,
+           CASE WHEN has_database_privilege(d.oid, 'CONNECT') THEN pg_database_size(d.oid) END AS size,
+           shobj_description(d.oid, 'pg_database') AS comment, d.datallowconn AS "allowsConnections",
+           d.datistemplate AS "isTemplate",
+           (SELECT count(*) FROM pg_stat_activity AS a WHERE a.datid = d.oid AND a.usesysid IS NOT NULL AND a.pid <> pg_backend_pid()) AS sessions
+    FROM pg_database AS d WHERE d.datname <> 'template0' ORDER BY d.datname`);
+    return rows.map((row) => ({ ...row, marker: parseMarker(row.comment) }));
+}
+
+;// CONCATENATED MODULE: ./build/src/database/sweep.js
+
+
+
+
+
+/** Databases younger than this are left alone, because their run may be between two steps. */
+const MIN_LEFTOVER_AGE_MS = 60 * 60 * 1000;
+/** Matches the names that `temporaryName` makes. No live database has such a name, regardless of its comment. */
+const TEMPORARY_NAME = /__pgclone_[0-9a-f]{8}$/;
+/** Whether a database has the name of a temporary one. */
+function hasTemporaryName({ name }) {
+    return TEMPORARY_NAME.test(name);
+}
+/**
+ * Drops what killed runs left on a server: staging and replaced databases, found by their name and marker, that are
+ * older than an hour and not locked. A running step holds a lock on each of its databases.
+ *
+ * @returns the names of the dropped databases
+ */
+async function sweepDatabases(session, server, now = Date.now()) {
+    const swept = [];
+    for (const database of (await readDatabases(session)).filter(hasTemporaryName)) {
+        const { name, marker } = database;
+        if (!isUnmarked(database) && !isLeftover(database, now))
+            continue;
+        if (!(await tryLock(session, name)))
+            continue;
+        try {
+            if (!marker) {
+                await commentDatabase(session, name, markerText('staging', name, ''));
+                continue;
+            }
+            await dropDatabase(session, server, name);
+            swept.push(name);
+            log.info(`Dropped "${name}", which a killed run left behind on ${marker.at}`);
+        }
+        catch (error) {
+            log.warning(`Could not drop "${name}", which a killed run left behind: ${messageOf(error)}`);
+        }
+        finally {
+            await unlock(session, name);
+        }
+    }
+    return swept;
+}
+function isLeftover({ marker }, now) {
+    return (marker !== null &&
+        ['staging', 'old'].includes(marker.kind) &&
+        now - Date.parse(marker.at) > MIN_LEFTOVER_AGE_MS);
+}
+/**
+ * The server finishes a `CREATE DATABASE` whose client was killed, so the database exists without a marker. It gets one
+ * when it is first seen, and its hour begins then.
+ */
+function isUnmarked({ comment, sessions }) {
+    return comment === null && sessions === 0;
+}
+
+;// CONCATENATED MODULE: ./build/src/summary/markdown.js
+
+
+/**
+ * Markdown for GitHub. Texts of databases, manifests and programs become a part of it only through the functions of
+ * this file, which escape them: a plain string is always text.
+ */
+class Markdown {
+    #text;
+    constructor(trusted) {
+        this.#text = trusted;
+    }
+    toString() {
+        return this.#text;
+    }
+}
+/** Control characters with terminal sequences, and those that change the direction of writing or cannot be seen. */
+const INVISIBLE = /\u001b\[[0-?]*[ -/]*[@-~]|[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]/g;
+/** One visible line, without secrets. Secrets are found before escaping changes how they are spelt. */
+function visible(text) {
+    return hideSecrets(text)
+        .replace(/[\t\r\n\v\f\u0085\u2028\u2029]+/g, ' ')
+        .replace(INVISIBLE, '\ufffd');
+}
+/** Stops GitHub from reading a mention, an e-mail address or the number of an issue; it has no width. */
+const BREAK = '&#8203;';
+/**
+ * The only way from text to Markdown: as prose, in a table or between HTML tags, it shows the same characters and
+ * means nothing (CommonMark: 2.4 backslash escapes, 2.5 character references; GitHub Flavored Markdown: 4.10 tables, 6.9 autolinks).
+ */
+function escapeText(text) {
+    return visible(text)
+        .trim()
+        .replaceAll('&', '&amp;')
+        .replaceAll('<', '&lt;')
+        .replaceAll('>', '&gt;')
+        .replace(/[\\`*_[\]~$]/g, '\\$&')
+        .replace(/@|#(?=\d)/g, `$&${BREAK}`)
+        .replaceAll('|', '&#124;')
+        .replace(/:(?=\/\/)/g, '\\:')
+        .replace(/www\./gi, `$&${BREAK}`)
+        .replace(/^(?:#{1,6}|[-+]|=+|-[- ]*)(?=\s|$)/, '\\$&')
+        .replace(/^(\d+)([.)])(?=\s|$)/, '$1\\$2');
+}
+/** A template of Markdown in which strings and numbers are escaped as prose. */
+function md(parts, ...values) {
+    return new Markdown(parts.map((part, index) => part + (index < values.length ? raw(values[index]) : '')).join(''));
+}
+function raw(content) {
+    return content instanceof Markdown ? content.toString() : escapeText(String(content));
+}
+/** A text as code, such as a key or the name of a table. */
+function code(text) {
+    const plain = visible(text);
+    if (plain === '')
+        return new Markdown('');
+    // A code span keeps these, or a table takes them for its own.
+    return new Markdown(/[`|\\]/.test(plain) ? `<code>${escapeText(plain)}</code>` : `\`${plain}\``);
+}
+/** A link when the address is one that cannot break out of Markdown, else its text alone: manifests may be altered. */
+function markdown_link(text, url) {
+    return /^https:\/\/[\w.:-]+\/[\w./?=&%+~-]*$/.test(url) ? md `[${text}](${new Markdown(url)})` : md `${text}`;
+}
+/** Contents one after the other; those that are empty are left out. */
+function join(separator, contents) {
+    const texts = contents.map(raw).filter((text) => text !== '');
+    return new Markdown(texts.join(separator));
+}
+/** That a step did not succeed at once. */
+function attemptsFact(attempts) {
+    return attempts === 1 ? [] : [['Attempts', `${attempts}; the log says why`]];
+}
+/** Two columns, the names in bold. The first fact is the heading of the table, because GitHub shows an empty one. */
+function facts([first, ...rest]) {
+    return table([first[0], md `${first[1]}`], rest.map(([name, value]) => [md `**${name}**`, value]));
+}
+/**
+ * A table of contents that are escaped where they are text.
+ *
+ * @param head headings; a text that begins with `>` aligns its column to the right, as for numbers
+ */
+function table(head, rows) {
+    const line = (cells) => `| ${cells.map(raw).join(' | ')} |`;
+    const isRight = (heading) => typeof heading === 'string' && heading.startsWith('>');
+    const headings = head.map((heading) => (isRight(heading) ? String(heading).slice(1) : heading));
+    // GitHub centres a heading without an alignment.
+    const rule = head.map((heading) => new Markdown(isRight(heading) ? '---:' : ':---'));
+    return new Markdown([headings, rule, ...rows].map(line).join('\n'));
+}
+/** Something long that opens on a click. */
+function folded(title, content) {
+    return md `<details><summary>${title}</summary>\n\n${content}\n\n</details>`;
+}
+const BAR_LENGTH = 20;
+/** `███████`, as long as the share of the whole bar. */
+function bar(value, most) {
+    return '█'.repeat(Math.max(1, Math.round((value / most) * BAR_LENGTH)));
+}
+/** `1.2 GB in 12.3 s (98 MB/s)`. */
+function pace(bytes, milliseconds) {
+    const rate = milliseconds > 0 ? ` (${formatBytes((bytes / milliseconds) * 1000)}/s)` : '';
+    return `${formatBytes(bytes)} in ${formatDuration(milliseconds)}${rate}`;
+}
+/** `2026-11-24 02:17 UTC` from ISO 8601. */
+function moment(iso) {
+    return /^\d{4}-\d\d-\d\dT\d\d:\d\d/.test(iso)
+        ? `${iso.slice(0, 16).replace('T', ' ')} UTC`
+        : 'at an unknown time';
+}
+
+;// CONCATENATED MODULE: ./build/src/summary/database-summary.js
+
+
+
+const METHODS = {
+    stream: md `a stream of \`pg_dump\` into \`pg_restore\``,
+    template: 'a copy of its files on the server',
+};
+/** A copy that went live. */
+function copySummary(copied) {
+    const { source, target, database, previous, method, counted, serverVersion, durationMs } = copied;
+    const overview = facts([
+        ['From', code(source)],
+        ['To', md `${code(target)}, PostgreSQL ${serverVersion}`],
+        ['How', METHODS[method]],
+        ...(counted ? [['Data', describeRows(counted)]] : []),
+        ['Duration', formatDuration(durationMs)],
+        ...attemptsFact(copied.attempts),
+        ...oldDatabase(previous),
+    ]);
+    return md `### ✅ Copied ${code(database)}\n\n${overview}`;
+}
+/** A restore point, or another database of the server, that went live. */
+function pointSummary(restored) {
+    const { point, target, database, previous, serverVersion, durationMs } = restored;
+    const overview = facts([
+        ['From', md `the database ${code(point)} of the same server, which stays`],
+        ['To', md `${code(target)}, PostgreSQL ${serverVersion}`],
+        ['Duration', formatDuration(durationMs)],
+        ...attemptsFact(restored.attempts),
+        ...oldDatabase(previous),
+    ]);
+    return md `### ✅ Restored ${code(database)}\n\n${overview}`;
+}
+function oldDatabase(previous) {
+    return previous ? [['Old database', md `kept as ${code(previous)}`]] : [];
+}
+/** The databases that are gone, or with `dryRun` would be. */
+function dropSummary(names, { label, dryRun }) {
+    if (names.length === 0)
+        return md `### ✅ Nothing to drop\n\nThere is no database ${code(label)}.`;
+    const dropped = join(', ', names.map(code));
+    return md `### ✅ ${dryRun ? 'Would drop' : 'Dropped'} ${dropped}\n\nAt ${code(label)}.`;
+}
+/** The databases of a server, with what this action made. */
+function localSummary(databases, label) {
+    const rows = databases.map(({ name, owner, size, marker }) => [
+        code(name),
+        code(owner),
+        size === null ? '?' : formatBytes(size),
+        marker ? md `${marker.kind} of ${code(marker.of)}` : '',
+    ]);
+    return md `### Databases of ${code(label)}\n\n${table(['Database', 'Owner', '>Size', 'Made by this action'], rows)}`;
+}
+/** What would have been done, in a sentence; all checks before the work have passed. */
+function dryRunSummary(command, plan) {
+    return md `### Dry run: ${command}\n\n${plan}. Nothing was changed.`;
+}
+
+;// CONCATENATED MODULE: ./build/src/database/swap.js
+
+
+
+
+
+const MAX_ATTEMPTS = 5;
+/**
+ * Replaces a database by another with two renames in one transaction, so that a database of that name always exists.
+ * Connections are blocked during the swap and allowed again on success and on failure.
+ */
+async function swapDatabases(session, server, swap) {
+    const forget = await noteBlockedConnections(session, swap);
+    for (let attempt = 1;; attempt += 1) {
+        try {
+            await (server.major >= 11 ? swapOnServer(session, swap) : swapByClient(session, swap));
+            forget();
+            return;
+        }
+        catch (error) {
+            const answer = error instanceof DatabaseError ? error : null;
+            if (answer?.sqlstate !== OBJECT_IN_USE || attempt === MAX_ATTEMPTS) {
+                if (answer)
+                    forget();
+                throw explainSwap(error, swap);
+            }
+            await (0,promises_namespaceObject.setTimeout)(200 * attempt);
+        }
+    }
+}
+/** If the server dies during the swap, connections stay blocked, and the post step must allow them again. */
+async function noteBlockedConnections(session, { database, old }) {
+    const [before] = old ? await session.query(areConnectionsAllowed(database)) : [];
+    return before?.allowed ? notePending({ kind: 'connections', database }) : () => undefined;
+}
+/** Allows connections to a database again. */
+async function allowConnections(session, database) {
+    await session.execute(setConnections(database, true));
+}
+/** The error is permanent: after a swap that did happen, another attempt would treat the new database as the old one. */
+function explainSwap(error, { database }) {
+    const message = error instanceof Error ? error.message : String(error);
+    // If the server did not answer, we cannot tell which database is live, but it is never a mix of both.
+    const state = error instanceof DatabaseError ? 'is as it was' : 'is either the old or the new one, never a mix';
+    return new PermanentError(`The new database could not take the place of "${database}", which ${state}: ${message}`, {
+        cause: error,
+    });
+}
+/** Returns the statements of the renames, which the caller runs in one transaction. */
+function renames({ database, staging, old, comment }) {
+    return [
+        ...(old ? [`ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(old.name)}`] : []),
+        ...(old?.comment ? [commentStatement(old.name, old.comment)] : []),
+        `ALTER DATABASE ${identifier(staging)} RENAME TO ${identifier(database)}`,
+        ...(comment === undefined ? [] : [commentStatement(database, comment)]),
+    ];
+}
+function setConnections(database, allowed) {
+    return `ALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS ${allowed}`;
+}
+/** An administrator may have blocked connections; then they stay blocked when the swap fails. */
+function areConnectionsAllowed(database) {
+    return `SELECT datallowconn AS allowed FROM pg_database WHERE datname = ${literal(database)}`;
+}
+/** Excludes autovacuum, which has no user: it yields to a rename by itself, and only a superuser may end it. */
+function sessionsIn({ database, staging }) {
+    const names = [database, staging].map(literal).join(', ');
+    return `FROM pg_stat_activity WHERE datname IN (${names}) AND usesysid IS NOT NULL AND pid <> pg_backend_pid()`;
+}
+/**
+ * Runs the whole swap as one statement, so that the server finishes it and allows connections again even if this process
+ * is killed in the middle. COMMIT inside DO needs PostgreSQL 11.
+ */
+async function swapOnServer(session, swap) {
+    const execute = (statement) => `EXECUTE ${literal(statement)};`;
+    const block = swap.old ? `${execute(setConnections(swap.database, false))} COMMIT;` : '';
+    const allow = swap.old ? `IF was_allowed THEN ${execute(setConnections(swap.database, true))} END IF;` : '';
+    const body = `
+    DECLARE failure text; state text; was_allowed boolean;
+    BEGIN
+      was_allowed := (${areConnectionsAllowed(swap.database)});
+      ${block}
+      BEGIN
+        PERFORM pg_terminate_backend(pid) ${sessionsIn(swap)};
+        ${renames(swap).map(execute).join('\n')}
+      EXCEPTION WHEN query_canceled OR others THEN
+        GET STACKED DIAGNOSTICS failure = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
+      END;
+      IF failure IS NOT NULL THEN
+        ${allow}
+        COMMIT;
+        RAISE EXCEPTION USING MESSAGE = failure, ERRCODE = state;
+      END IF;
+    END`;
+    await session.execute(`DO ${literal(body)}`);
+}
+/** Runs the swap statement by statement, for PostgreSQL 10. */
+async function swapByClient(session, swap) {
+    const [before] = await session.query(areConnectionsAllowed(swap.database));
+    if (swap.old)
+        await session.execute(setConnections(swap.database, false));
+    try {
+        await session.query(`SELECT pg_terminate_backend(pid) ${sessionsIn(swap)}`);
+        await session.transaction(...renames(swap));
+    }
+    catch (error) {
+        if (before?.allowed)
+            await session.execute(setConnections(swap.database, true));
+        throw error;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/restoring/swap-in.js
+
+
+
+
+
+
+
+
+
+/** Whether this action made a database, so that it may replace and drop it without `overwrite`. */
+function isMadeByAction(properties) {
+    return parseMarker(properties.comment) !== null;
+}
+/** Whether a marker may replace the comment of a database. A comment that a user wrote stays. */
+function isMarkable(properties) {
+    return properties.comment === null || isMadeByAction(properties);
+}
+/**
+ * Swaps a staging database in, and with `reversible` keeps the old database as a restore point.
+ *
+ * @param post a copy of the staging database from before its hooks, which becomes the restore point `__post`
+ * @returns the name of the kept old database, if one is kept
+ */
+async function swapIn(step, target, staging, post) {
+    const { session, server, name, properties } = target;
+    const mark = (kind) => markerText(kind, name, step.run.url);
+    // The marker of the last restore is replaced; a comment that a user wrote or removed stays so.
+    const comment = !properties || isMadeByAction(properties) ? mark('clone') : properties.comment;
+    step.signal.throwIfAborted();
+    const keep = step.inputs.reversible;
+    const keptComment = properties && isMarkable(properties) ? mark('point') : null;
+    const old = properties && { name: temporaryName(name), comment: keep ? keptComment : mark('old') };
+    await swapDatabases(session, server, { database: name, staging: staging.name, old, comment });
+    staging.release();
+    log.info(`"${name}" is now the new database`);
+    if (post)
+        await keepAs(target, post.name, 'post', post);
+    if (!old)
+        return null;
+    if (keep)
+        return keepAs(target, old.name, 'pre', null);
+    await dropOld(target, old.name);
+    return null;
+}
+/** Makes a database a restore point, which replaces an older one. The swap has succeeded by now, so a failure is a warning. */
+async function keepAs({ session, server, name, maker }, database, suffix, temporary) {
+    const point = relatedName(name, suffix);
+    try {
+        await dropDatabase(session, server, point);
+        const properties = await readProperties(session, database);
+        const comment = commentStatement(point, markerText('point', name, maker.run));
+        await session.transaction(`ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(point)}`, `ALTER DATABASE ${identifier(point)} ALLOW_CONNECTIONS true`, ...(properties && isMarkable(properties) ? [comment] : []));
+        temporary?.release();
+        return point;
+    }
+    catch (error) {
+        log.warning(`The restore point stays under the name "${database}", because it could not become "${point}": ${messageOf(error)}`);
+        return database;
+    }
+}
+async function dropOld({ session, server }, name) {
+    try {
+        await dropDatabase(session, server, name);
+    }
+    catch (error) {
+        log.warning(`The old database stays under the name "${name}", because it could not be dropped: ${messageOf(error)}`);
     }
 }
 
@@ -47975,6 +46244,7 @@ var analyze_disposeResources = (undefined && undefined.__disposeResources) || (f
     var e = new Error(message);
     return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
 });
+
 /** `ANALYZE` of several tables in one statement came with PostgreSQL 11. */
 const LISTS = 11;
 /**
@@ -48021,419 +46291,14 @@ async function analyzeDatabase({ open, major }, jobs) {
 /** What `ANALYZE` would look at (get_all_vacuum_rels in vacuum.c), the large among all shares. */
 async function analyze_shareTables(session, jobs) {
     const tables = await session.query(`
-    SELECT format('%I.%I', n.nspname, c.relname) AS name
+    SELECT n.nspname AS schema, c.relname AS name
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't'
     ORDER BY pg_relation_size(c.oid) DESC NULLS LAST`);
     const shares = Array.from({ length: Math.min(jobs, tables.length) }, () => []);
-    for (const [index, { name }] of tables.entries())
-        shares[index % shares.length].push(name);
+    for (const [index, { schema, name }] of tables.entries())
+        shares[index % shares.length].push(`${identifier(schema)}.${identifier(name)}`);
     return shares;
-}
-
-;// CONCATENATED MODULE: ./build/src/database/assertions.js
-
-
-
-
-
-/**
- * Runs the statements of `verify-sql`. Each prints one column, and every row of it must be true.
- *
- * @throws an Error that names the first assertion that does not hold
- */
-async function checkAssertions(assertions, connection, options) {
-    const env = clientEnvironment(connection, options.environment);
-    for (const assertion of assertions) {
-        const isFile = /\.sql$/i.test(assertion);
-        const file = isFile ? ((0,external_node_path_namespaceObject.isAbsolute)(assertion) ? assertion : (0,external_node_path_namespaceObject.join)(options.workspace, assertion)) : '-';
-        const args = [
-            '--no-psqlrc',
-            '--no-align',
-            '--tuples-only',
-            '--quiet',
-            '--no-password',
-            '--set=ON_ERROR_STOP=1',
-            `--file=${file}`,
-        ];
-        const { exit, stdout, child } = await run(options.psql, args, {
-            env,
-            input: isFile ? '' : `${assertion}\n;`,
-            signal: options.signal,
-        });
-        if (!child_succeeded(exit)) {
-            const cause = child_childFailure(child, exit);
-            throw new Error(`verify-sql could not be run: ${assertion}: ${cause.message}`, { cause });
-        }
-        const rows = stdout.split(/\r?\n/).filter((line) => line !== '');
-        const untrue = rows.filter((row) => row !== 't' && row !== 'true').length;
-        if (rows.length === 0 || untrue > 0) {
-            const reason = rows.length === 0 ? 'it returned no row' : `${untrue} of ${rows.length} rows are not true`;
-            throw new Error(`verify-sql does not hold: ${assertion} (${reason})`);
-        }
-        log.info(`Holds: ${assertion}`);
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/database/swap.js
-
-
-
-
-
-const ATTEMPTS = 5;
-/**
- * Puts a database in the place of another: two renames in one transaction, so there is never a moment without a
- * database of that name. Clients are kept out for the moment of the swap and let in again whatever happens.
- */
-async function swapDatabases(session, server, swap) {
-    const forget = await noteDoor(session, swap);
-    for (let attempt = 1;; attempt += 1) {
-        try {
-            await (server.major >= 11 ? swapOnServer(session, swap) : swapByClient(session, swap));
-            forget();
-            return;
-        }
-        catch (error) {
-            const answer = error instanceof DatabaseError ? error : null;
-            if (answer?.sqlstate !== OBJECT_IN_USE || attempt === ATTEMPTS) {
-                if (answer)
-                    forget();
-                throw explainSwap(error, swap);
-            }
-            await (0,promises_namespaceObject.setTimeout)(200 * attempt);
-        }
-    }
-}
-/** A server that dies with the door closed keeps it closed; then the post step opens it. */
-async function noteDoor(session, { database, old }) {
-    const [before] = old ? await session.query(isOpen(database)) : [];
-    return before?.open ? notePending({ kind: 'door', name: database }) : () => undefined;
-}
-/** Lets clients in again. */
-async function openDoor(session, database) {
-    await session.execute(door(database, true));
-}
-/** Final, because another attempt after a swap that did happen would take the new database for the old one. */
-function explainSwap(error, { database }) {
-    const message = error instanceof Error ? error.message : String(error);
-    // Without an answer of the server nobody knows which of the two it is; a mix it is not.
-    const state = error instanceof DatabaseError ? 'is as it was' : 'is either the old or the new one, never a mix';
-    return new FinalError(`The new database could not take the place of "${database}", which ${state}: ${message}`, {
-        cause: error,
-    });
-}
-/** The renames; what is committed with them is decided by the caller's transaction. */
-function renames({ database, staging, old, comment }) {
-    return [
-        ...(old ? [`ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(old.name)}`] : []),
-        ...(old?.comment ? [commentStatement(old.name, old.comment)] : []),
-        `ALTER DATABASE ${identifier(staging)} RENAME TO ${identifier(database)}`,
-        ...(comment === undefined ? [] : [commentStatement(database, comment)]),
-    ];
-}
-function door(database, open) {
-    return `ALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS ${open}`;
-}
-/** An administrator may have closed it; then it stays closed when the swap fails. */
-function isOpen(database) {
-    return `SELECT datallowconn AS open FROM pg_database WHERE datname = ${literal(database)}`;
-}
-/** Not autovacuum, which has no user: it makes room for a rename by itself, and only a superuser may end it. */
-function everybodyIn({ database, staging }) {
-    const names = [database, staging].map(literal).join(', ');
-    return `FROM pg_stat_activity WHERE datname IN (${names}) AND usesysid IS NOT NULL AND pid <> pg_backend_pid()`;
-}
-/**
- * The whole swap as one statement, so that the server finishes it, and opens the door again, also when we are killed
- * in the middle. COMMIT inside of DO needs PostgreSQL 11.
- */
-async function swapOnServer(session, swap) {
-    const execute = (statement) => `EXECUTE ${literal(statement)};`;
-    const close = swap.old ? `${execute(door(swap.database, false))} COMMIT;` : '';
-    const reopen = swap.old ? `IF was_open THEN ${execute(door(swap.database, true))} END IF;` : '';
-    const body = `
-    DECLARE failure text; state text; was_open boolean;
-    BEGIN
-      was_open := (${isOpen(swap.database)});
-      ${close}
-      BEGIN
-        PERFORM pg_terminate_backend(pid) ${everybodyIn(swap)};
-        ${renames(swap).map(execute).join('\n')}
-      EXCEPTION WHEN query_canceled OR others THEN
-        GET STACKED DIAGNOSTICS failure = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
-      END;
-      IF failure IS NOT NULL THEN
-        ${reopen}
-        COMMIT;
-        RAISE EXCEPTION USING MESSAGE = failure, ERRCODE = state;
-      END IF;
-    END`;
-    await session.execute(`DO ${literal(body)}`);
-}
-/** The same in steps of ours, for PostgreSQL 10. */
-async function swapByClient(session, swap) {
-    const [before] = await session.query(isOpen(swap.database));
-    if (swap.old)
-        await session.execute(door(swap.database, false));
-    try {
-        await session.query(`SELECT pg_terminate_backend(pid) ${everybodyIn(swap)}`);
-        await session.transaction(...renames(swap));
-    }
-    catch (error) {
-        if (before?.open)
-            await session.execute(door(swap.database, true));
-        throw error;
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/database/databases.js
-
-/** Every database of the server but template0, by name. */
-async function readDatabases(session) {
-    const rows = await session.query(`
-    SELECT d.datname AS name, pg_get_userbyid(d.datdba) AS owner,
-           CASE WHEN has_database_privilege(d.oid, 'CONNECT') THEN pg_database_size(d.oid) END AS size,
-           shobj_description(d.oid, 'pg_database') AS comment, d.datallowconn AS "allowsConnections",
-           d.datistemplate AS "isTemplate",
-           (SELECT count(*) FROM pg_stat_activity AS a WHERE a.datid = d.oid AND a.usesysid IS NOT NULL AND a.pid <> pg_backend_pid()) AS sessions
-    FROM pg_database AS d WHERE d.datname <> 'template0' ORDER BY d.datname`);
-    return rows.map((row) => ({ ...row, marker: parseMarker(row.comment) }));
-}
-
-;// CONCATENATED MODULE: ./build/src/database/sweep.js
-
-
-
-
-/** Younger leftovers are left alone: their run may be between two steps. */
-const OLDEST_ALIVE = 60 * 60 * 1000;
-/** The names of `temporaryName`. No live database has one, whatever its comment says. */
-const TEMPORARY_NAME = /__pgclone_[0-9a-f]{8}$/;
-/** Whether a name is one that we give to databases that do not stay. */
-function hasTemporaryName({ name }) {
-    return TEMPORARY_NAME.test(name);
-}
-/**
- * Drops what killed runs left on a server: staging and replaced databases of ours, by their name and marker, older than
- * an hour, whose lock nobody holds. A living run holds the lock of each of its databases.
- */
-async function sweepDatabases(session, server, now = Date.now()) {
-    const swept = [];
-    for (const database of (await readDatabases(session)).filter(hasTemporaryName)) {
-        const { name, marker } = database;
-        if (!isUnmarked(database) && !isLeftover(database, now))
-            continue;
-        if (!(await tryLock(session, name)))
-            continue;
-        try {
-            if (!marker) {
-                await commentDatabase(session, name, markerText('staging', name, ''));
-                continue;
-            }
-            await dropDatabase(session, server, name);
-            swept.push(name);
-            log.info(`Dropped "${name}", which a killed run left behind on ${marker.at}`);
-        }
-        catch (error) {
-            log.warning(`Could not drop "${name}", which a killed run left behind: ${error.message}`);
-        }
-        finally {
-            await unlock(session, name);
-        }
-    }
-    return swept;
-}
-function isLeftover({ marker }, now) {
-    return (marker !== null && ['staging', 'old'].includes(marker.kind) && now - Date.parse(marker.at) > OLDEST_ALIVE);
-}
-/**
- * The server finishes a `CREATE DATABASE` whose client was killed, and nobody is left to mark it. It is marked when it is
- * first seen, so that its hour begins then.
- */
-function isUnmarked({ comment, sessions }) {
-    return comment === null && sessions === 0;
-}
-
-;// CONCATENATED MODULE: ./build/src/summary/markdown.js
-
-/** A text of somebody else's (a key, a name) as code: it must become neither Markdown nor HTML. */
-function code(text) {
-    const plain = text
-        .replace(/[\r\n]+/g, ' ')
-        .replaceAll('|', '\\|')
-        .replaceAll('`', "'");
-    return plain === '' ? '' : `\`${plain}\``;
-}
-/** A sentence as prose, in which nothing is Markdown or HTML. */
-function prose(text) {
-    return text.replace(/[\r\n]+/g, ' ').replace(/[\\`*_[\]<>&|~#@$]/g, '\\$&');
-}
-/** A link when the address is one that cannot break out of Markdown, else its text alone: manifests may be altered. */
-function markdown_link(text, url) {
-    return /^https:\/\/[\w.:-]+\/[\w./?=&%+~-]*$/.test(url) ? `[${text}](${url})` : text;
-}
-/** That a step did not succeed at once. */
-function attemptsFact(attempts) {
-    return attempts === 1 ? [] : [['Attempts', `${attempts}; the log says why`]];
-}
-/** Two columns, the names in bold. The first fact is the heading of the table, because GitHub shows an empty one. */
-function facts([first, ...rest]) {
-    return table([first[0], first[1]], rest.map(([name, value]) => [`**${name}**`, value]));
-}
-/** @param head texts of the columns; one that begins with `>` is aligned to the right, as numbers are; GitHub centres headings of no alignment */
-function table(head, rows) {
-    const line = (cells) => `| ${cells.join(' | ')} |`;
-    const rule = head.map((text) => (text.startsWith('>') ? '---:' : ':---'));
-    return [line(head.map((text) => text.replace(/^>/, ''))), line(rule), ...rows.map(line)].join('\n');
-}
-/** Something long that opens on a click. */
-function folded(title, content) {
-    return `<details><summary>${title}</summary>\n\n${content}\n\n</details>`;
-}
-const BAR = 20;
-/** `███████`, as long as the share of the whole bar. */
-function bar(value, most) {
-    return '█'.repeat(Math.max(1, Math.round((value / most) * BAR)));
-}
-/** `1.2 GB in 12.3 s (98 MB/s)`. */
-function pace(bytes, milliseconds) {
-    const rate = milliseconds > 0 ? ` (${formatBytes((bytes / milliseconds) * 1000)}/s)` : '';
-    return `${formatBytes(bytes)} in ${formatDuration(milliseconds)}${rate}`;
-}
-/** `2026-11-24 02:17 UTC` from ISO 8601. */
-function moment(iso) {
-    return /^\d{4}-\d\d-\d\dT\d\d:\d\d/.test(iso)
-        ? `${iso.slice(0, 16).replace('T', ' ')} UTC`
-        : 'at an unknown time';
-}
-
-;// CONCATENATED MODULE: ./build/src/summary/database-summary.js
-
-
-
-const METHODS = {
-    stream: 'a stream of `pg_dump` into `pg_restore`',
-    template: 'a copy of its files on the server',
-};
-/** A copy that went live. */
-function copySummary(copied) {
-    const { source, target, database, previous, method, counted, serverVersion, durationMs } = copied;
-    const overview = facts([
-        ['From', code(source)],
-        ['To', `${code(target)}, PostgreSQL ${serverVersion}`],
-        ['How', METHODS[method]],
-        ...(counted ? [['Data', describeRows(counted)]] : []),
-        ['Duration', formatDuration(durationMs)],
-        ...attemptsFact(copied.attempts),
-        ...oldDatabase(previous),
-    ]);
-    return `### ✅ Copied ${code(database)}\n\n${overview}`;
-}
-/** A restore point, or another database of the server, that went live. */
-function pointSummary(restored) {
-    const { point, target, database, previous, serverVersion, durationMs } = restored;
-    const overview = facts([
-        ['From', `the database ${code(point)} of the same server, which stays`],
-        ['To', `${code(target)}, PostgreSQL ${serverVersion}`],
-        ['Duration', formatDuration(durationMs)],
-        ...attemptsFact(restored.attempts),
-        ...oldDatabase(previous),
-    ]);
-    return `### ✅ Restored ${code(database)}\n\n${overview}`;
-}
-function oldDatabase(previous) {
-    return previous ? [['Old database', `kept as ${code(previous)}`]] : [];
-}
-/** The databases that are gone, or with `dryRun` would be. */
-function dropSummary(names, { label, dryRun }) {
-    if (names.length === 0)
-        return `### ✅ Nothing to drop\n\nThere is no database ${code(label)}.`;
-    return `### ✅ ${dryRun ? 'Would drop' : 'Dropped'} ${names.map(code).join(', ')}\n\nAt ${code(label)}.`;
-}
-/** The databases of a server, with what this action made. */
-function localSummary(databases, label) {
-    const rows = databases.map(({ name, owner, size, marker }) => [
-        code(name),
-        code(owner),
-        size === null ? '?' : formatBytes(size),
-        marker ? `${marker.kind} of ${code(marker.of)}` : '',
-    ]);
-    return `### Databases of ${code(label)}\n\n${table(['Database', 'Owner', '>Size', 'Made by this action'], rows)}`;
-}
-/** What would have been done, in a sentence; all checks before the work have passed. */
-function dryRunSummary(command, plan) {
-    return `### Dry run: ${command}\n\n${prose(plan)}. Nothing was changed.`;
-}
-
-;// CONCATENATED MODULE: ./build/src/summary/summary.js
-
-
-
-
-/** Appends Markdown and the warnings of the step so far to the job summary, when the runner has one and the step wants one. */
-async function writeSummary({ inputs, environment }, markdown) {
-    if (!inputs.summary || !environment.GITHUB_STEP_SUMMARY)
-        return;
-    const warnings = takeWarnings().map((text) => `⚠️ ${prose(text)}`);
-    const text = `${hideSecrets([markdown, ...warnings].join('\n\n'))}\n\n`;
-    // The work is done, or has failed for a reason of its own; a summary that cannot be written changes neither.
-    await summary
-        .addRaw(text)
-        .write()
-        .catch((error) => log.warning(`The job summary could not be written: ${error.message}`));
-}
-/**
- * Why a step failed, and what it was about.
- *
- * @param inputs null when they could not be read, which is then the reason
- */
-function failureSummary(reason, inputs, environment) {
-    const about = inputs ? `${facts([['Command', code(inputs.command)], ...journey(inputs)])}\n\n` : '';
-    const title = inputs ? `${inputs.command} failed` : 'The inputs cannot be used';
-    return `### ❌ ${title}\n\n> ${prose(reason)}\n\n${about}${help(environment)}`;
-}
-/** Databases and storage that the command was about, as far as the inputs tell. */
-function journey({ command, connection, sourceConnection, location, dumpKey }) {
-    const database = connection ? code(connection.label) : 'a database that was not named';
-    const storage = code(describeLocation(location));
-    const dump = dumpKey.startsWith(':') || dumpKey === '' ? code(dumpKey) : `${code(dumpKey)} in ${storage}`;
-    switch (command) {
-        case 'dump':
-            return [
-                ['From', database],
-                ['To', storage],
-            ];
-        case 'restore':
-            return [
-                ['From', dump],
-                ['To', database],
-            ];
-        case 'verify':
-            return [
-                ['Dump', dump],
-                ['Tried on', database],
-            ];
-        case 'copy':
-            return [
-                ['From', code(sourceConnection?.label ?? '')],
-                ['To', database],
-            ];
-        case 'drop':
-            return [['Database', database]];
-        default:
-            return [['Where', storage]];
-    }
-}
-function describeLocation(location) {
-    return location.kind === 'folder' ? location.path : `s3://${location.bucket}/${location.prefix}`;
-}
-/** The page of this release that goes through the messages, where the runner says which repository it is from. */
-function help({ GITHUB_ACTION_REPOSITORY, GITHUB_ACTION_REF }) {
-    const page = GITHUB_ACTION_REPOSITORY && GITHUB_ACTION_REF
-        ? `[What to do about it](https://github.com/${GITHUB_ACTION_REPOSITORY}/blob/${GITHUB_ACTION_REF}/docs/troubleshooting.md). `
-        : '';
-    return `${page}More is in the log; run the job again with debug logging for all of it.`;
 }
 
 ;// CONCATENATED MODULE: ./build/src/restoring/guards.js
@@ -48495,12 +46360,11 @@ var guards_disposeResources = (undefined && undefined.__disposeResources) || (fu
 
 
 
-
-/** Databases of the server itself; nothing of ours ever replaces or drops one. */
-const OF_THE_SERVER = ['postgres', 'template0', 'template1'];
+/** Databases of the server itself, which this action never replaces or drops. */
+const SYSTEM_DATABASES = ['postgres', 'template0', 'template1'];
 /**
- * Whether a pattern of `protected-databases` covers a database. A pattern is `host/database`; `*` stands for any text.
- * With several hosts, one that is covered is enough.
+ * Whether a pattern of `protected-databases` covers a database. A pattern is `host/database`, and `*` matches any text. If
+ * the connection has several hosts, one covered host is enough.
  */
 function isProtected(pattern, { variables, database }) {
     const [hostPattern = '', databasePattern = ''] = splitPattern(pattern);
@@ -48515,7 +46379,7 @@ function isProtected(pattern, { variables, database }) {
     return (matches(database, databasePattern) &&
         (hosts.length > 0 ? hosts : ['']).some((host) => matches(host, hostPattern)));
 }
-/** The last slash divides, because a socket's folder has slashes of its own. A pattern without one means any host. */
+/** Splits at the last slash, because a socket's folder contains slashes. A pattern without a slash means any host. */
 function splitPattern(pattern) {
     const slash = pattern.lastIndexOf('/');
     return slash < 0 ? ['*', pattern] : [pattern.slice(0, slash), pattern.slice(slash + 1)];
@@ -48524,16 +46388,16 @@ function splitPattern(pattern) {
 function checkProtected(inputs, connection) {
     const pattern = inputs.protectedDatabases.find((candidate) => isProtected(candidate, connection));
     if (pattern !== undefined) {
-        throw new Error(`"${connection.label}" is protected by the pattern ${pattern} of protected-databases; ${inputs.command} does not touch it`);
+        throw new Error(`"${connection.label}" is protected by the pattern ${pattern} of protected-databases; ${inputs.command} does not touch it. Name another database in database-url`);
     }
-    if (OF_THE_SERVER.includes(connection.database)) {
-        throw new Error(`"${connection.database}" belongs to the server itself; database-url must name a database of yours`);
+    if (SYSTEM_DATABASES.includes(connection.database)) {
+        throw new Error(`"${connection.database}" belongs to the server itself; name another database in database-url`);
     }
 }
-/** Refuses to put restore points in the place of databases that must not be written, or that we did not make. */
-async function checkPoints(context, session) {
-    const { inputs } = context;
-    const connection = prepare_connectionOf(context);
+/** Refuses to replace databases by restore points if they are protected or were not made by this action. */
+async function checkPoints(step, session) {
+    const { inputs } = step;
+    const connection = step.target;
     const databases = await readDatabases(session);
     for (const suffix of ['pre', 'post']) {
         const name = relatedName(connection.database, suffix);
@@ -48544,7 +46408,7 @@ async function checkPoints(context, session) {
         throw new Error(`"${name}" is where reversible keeps a restore point, and it was not made by this action; set overwrite: true to replace it`);
     }
 }
-/** Refuses what would fail after the long part of the work. */
+/** Checks the rights that the swap needs, so that a lack of them does not show after the long part of the work. */
 async function checkRights(session, server, name, properties) {
     if (!server.createdb) {
         throw new Error(`The role "${server.role}" may not create databases (CREATEDB); grant it, or set swap: false to restore in place`);
@@ -48553,26 +46417,26 @@ async function checkRights(session, server, name, properties) {
         return;
     const [row] = await session.query(`SELECT pg_has_role(current_user, ${literal(properties.owner)}, 'USAGE') AS owns`);
     if (!row.owns) {
-        throw new Error(`The role "${server.role}" does not own "${name}" ("${properties.owner}" does), so it cannot replace it`);
+        throw new Error(`The role "${server.role}" does not own "${name}", so it cannot replace it; connect as "${properties.owner}" or grant that role to "${server.role}"`);
     }
 }
-/** Refuses to replace a database that we did not make and that holds something, unless told to. */
-async function checkOverwrite(context, client, properties) {
-    const connection = prepare_connectionOf(context);
+/** Refuses to replace a database that is not empty and was not made by this action, unless `overwrite` allows it. */
+async function checkOverwrite(step, properties) {
+    const connection = step.target;
     const marker = properties && parseMarker(properties.comment);
     if (marker?.kind === 'template')
         throw new Error(`"${connection.database}" is a template of instant previews; database-url must name another database`);
-    if (!properties || context.inputs.overwrite || marker)
+    if (!properties || step.inputs.overwrite || marker)
         return;
-    if (properties.allowsConnections && (await isEmpty(context, client)))
+    if (properties.allowsConnections && (await isEmpty(step)))
         return;
     throw new Error(`"${connection.database}" exists, is not empty and was not made by this action; set overwrite: true to replace it`);
 }
-/** Whether nobody has made any table, view, sequence, type, function or large object in the target. */
-async function isEmpty(context, { psql }) {
+/** Whether the target has no table, view, sequence, type, function or large object of a user. */
+async function isEmpty(step) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const session = guards_addDisposableResource(env_1, await Session.open(prepare_connectionOf(context), { ...context, psql }), true);
+        const session = guards_addDisposableResource(env_1, await step.session(step.target), true);
         const rows = await session.query(`
     SELECT 1 AS one FROM (
       SELECT 'pg_class'::regclass AS class, oid, relnamespace AS namespace FROM pg_class WHERE relkind NOT IN ('i', 'I')
@@ -48596,6 +46460,44 @@ async function isEmpty(context, { psql }) {
         if (result_1)
             await result_1;
     }
+}
+
+;// CONCATENATED MODULE: ./build/src/restoring/target.js
+
+
+
+
+
+
+
+
+/**
+ * Locks the target and looks at it.
+ *
+ * @param session on the maintenance database; it will hold the lock
+ * @throws an Error when this role may not replace it, or when overwriting it was not allowed
+ */
+async function lookAtTarget(step, session) {
+    const { inputs, target } = step;
+    const name = target.database;
+    checkProtected(inputs, target);
+    const server = await lookAtPrimary(session, inputs.command);
+    await lockTarget(session, name);
+    const properties = await readProperties(session, name);
+    await checkRights(session, server, name, properties);
+    const client = await step.client({ serverMajor: server.major, purpose: 'restore' });
+    await checkOverwrite(step, properties);
+    if (inputs.reversible)
+        await checkPoints(step, session);
+    const locale = await readLocale(session, server, name);
+    const what = properties ? 'will be replaced' : 'does not exist and will be created';
+    log.info(`PostgreSQL ${server.version} at ${target.label}, as "${server.role}"; "${name}" ${what}`);
+    return { name, server, session, client, properties, locale, maker: { session, server, run: step.run.url } };
+}
+/** Collects the planner's statistics of a staging database. */
+function analyze(step, { server }, database) {
+    const open = () => step.session(onDatabase(step.target, database));
+    return analyzeDatabase({ open, major: server.major }, step.inputs.jobs);
 }
 
 ;// CONCATENATED MODULE: ./build/src/restoring/replace-database.js
@@ -48663,52 +46565,30 @@ var replace_database_disposeResources = (undefined && undefined.__disposeResourc
 
 
 
-
-
-
-
-
-
-
-
 /**
- * Claim the target → build its replacement → hooks → assertions → atomic swap. The way of restore and of copy.
+ * Shared workflow of `restore` and `copy`: lock the target, build the replacement, run hooks and assertions, swap.
  *
- * @returns null after a dry run
+ * @returns the outcome of the step after a dry run
  */
-async function replaceDatabase(context, { what, check, build, hooks }) {
+async function replaceDatabase(step, { what, check, build, hooks }) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const { environment, inputs } = context;
-        const { psql } = await anyClient(toolOptions(context));
-        // Without the signal: this session cleans up after a cancelled run.
-        const session = replace_database_addDisposableResource(env_1, await openMaintenance(prepare_connectionOf(context), inputs.maintenanceDatabase, {
-            psql,
-            environment,
-            direct: true,
-        }), true);
-        const target = await log.group('Look at the target', () => lookAtTarget(context, session));
+        const { inputs } = step;
+        const session = replace_database_addDisposableResource(env_1, await step.maintenance({ direct: true }), true);
+        const target = await log.group('Look at the target', () => lookAtTarget(step, session));
         await check?.(target);
-        if (inputs.dryRun) {
-            await reportDryRun(context, describePlan(context, target, what, hooks));
-            return null;
-        }
+        if (inputs.dryRun)
+            return dryRun(inputs.command, describePlan(step, target, what, hooks));
         await sweepDatabases(session, target.server);
-        const { staging, result } = await build(target);
-        const points = [];
-        try {
-            await settle(target.maker, staging);
-            if (inputs.reversible)
-                points.push(await copyDatabase(target.maker, staging.name, target.name, null));
-            await replace_database_finish(context, target, staging, hooks);
-            const previous = await swapIn(context, target, staging, points[0] ?? null);
-            return { result, database: target.name, previous, server: target.server };
-        }
-        catch (error) {
-            for (const database of [staging, ...points])
-                await database.drop();
-            throw error;
-        }
+        const { staging: built, result } = await build(target);
+        const staging = replace_database_addDisposableResource(env_1, built, true);
+        await restoreDurability(target.maker, staging);
+        const post = replace_database_addDisposableResource(env_1, inputs.reversible
+            ? await copyDatabase(target.maker, staging.name, target.name, null)
+            : null, true);
+        await replace_database_finish(step, target, staging, hooks);
+        const previous = await swapIn(step, target, staging, post);
+        return { result, database: target.name, previous, serverVersion: target.server.version };
     }
     catch (e_1) {
         env_1.error = e_1;
@@ -48720,116 +46600,40 @@ async function replaceDatabase(context, { what, check, build, hooks }) {
             await result_1;
     }
 }
-/** Says in the log and in the summary what would have been done. */
-async function reportDryRun(context, plan) {
+/** Reports, in the log and in the outcome, what would have been done. */
+function dryRun(command, plan) {
     log.info(`Dry run: ${plan}`);
-    await writeSummary(context, dryRunSummary(context.inputs.command, plan));
+    return { outputs: {}, summary: [dryRunSummary(command, plan)] };
 }
-/** What would happen, in a sentence; everything that is checked before the work was checked by now. */
+/** Describes in a sentence what would happen. All checks before the work have passed by now. */
 function describePlan({ inputs }, { name, properties }, what, hooks) {
-    const before = hooks.length === 0 ? '' : ` after ${hooks.length} pre-swap-hooks`;
+    const before = hooks.length === 0 ? '' : ` after ${formatQuantity(hooks.length, 'pre-swap hook')}`;
     const kept = inputs.reversible ? `be kept as "${relatedName(name, 'pre')}"` : 'be dropped';
     const old = properties ? `; the present "${name}" would ${kept}` : '';
     return `${what} would become "${name}"${before}${old}`;
 }
-async function lookAtTarget(context, session) {
-    const connection = prepare_connectionOf(context);
-    const name = connection.database;
-    checkProtected(context.inputs, connection);
-    const server = await lookAtServer(session);
-    refuseStandby(server, context.inputs.command);
-    await lockTarget(session, name);
-    const properties = await readProperties(session, name);
-    await checkRights(session, server, name, properties);
-    const client = await openClient(context, { serverMajor: server.major, purpose: 'restore' });
-    await checkOverwrite(context, client, properties);
-    if (context.inputs.reversible)
-        await checkPoints(context, session);
-    const locale = await readLocale(session, server, name);
-    const what = properties ? 'will be replaced' : 'does not exist and will be created';
-    log.info(`PostgreSQL ${server.version} at ${connection.label}, as "${server.role}"; "${name}" ${what}`);
-    return {
-        name,
-        server,
-        session,
-        client,
-        properties,
-        locale,
-        maker: { session, server, run: context.run.url },
-    };
-}
-/** Hooks, assertions, statistics, and the properties of the database that is to be replaced. */
-async function replace_database_finish(context, target, { name, copied }, hooks) {
+/** Runs hooks and assertions, collects statistics and copies the properties of the database that will be replaced. */
+async function replace_database_finish(step, target, { name, copied }, hooks) {
     const { client, properties, session } = target;
-    const connection = onDatabase(prepare_connectionOf(context), name);
-    const options = { ...context, psql: client.psql };
+    const connection = onDatabase(step.target, name);
+    const options = step.hookOptions(client);
     await runHooks('pre-swap-hooks', hooks, connection, options);
-    await checkAssertions(context.inputs.verifySql, connection, options);
+    await checkAssertions(step.inputs.verifySql, connection, options);
     if (!copied || hooks.length > 0)
-        await analyze(context, target, name);
-    // The comment is for the swap: until then it says that this is a staging database.
+        await analyze(step, target, name);
+    // The comment changes with the swap; until then it marks a staging database.
     if (properties)
         await session.execute(...propertyStatements(name, { ...properties, comment: null }));
 }
-/** Makes the planner's statistics of a database that nobody else works in. */
-function analyze(context, { client, server }, database) {
-    const connection = onDatabase(prepare_connectionOf(context), database);
-    const open = () => Session.open(connection, { ...context, psql: client.psql });
-    return analyzeDatabase({ open, major: server.major }, context.inputs.jobs);
-}
-/** Whether we made this database, so that we may replace and drop it without being told to. */
-function isOurs(properties) {
-    return parseMarker(properties.comment) !== null;
-}
-/** A comment of the user's is not ours to replace. */
-function isMarkable(properties) {
-    return properties.comment === null || isOurs(properties);
-}
-/** @returns the name of the kept old database, if one is kept */
-async function swapIn(context, target, staging, post) {
-    const { session, server, name, properties } = target;
-    const mark = (kind) => markerText(kind, name, context.run.url);
-    // Our own mark of the last restore is written anew; what a user wrote, or did not write, stays.
-    const comment = !properties || isOurs(properties) ? mark('clone') : properties.comment;
-    context.signal.throwIfAborted();
-    const keep = context.inputs.reversible;
-    const keptComment = properties && isMarkable(properties) ? mark('point') : null;
-    const old = properties && { name: temporaryName(name), comment: keep ? keptComment : mark('old') };
-    await swapDatabases(session, server, { database: name, staging: staging.name, old, comment });
-    staging.release();
-    log.info(`"${name}" is the new database now`);
-    if (post)
-        await keepAs(target, post.name, 'post', post);
-    if (!old)
-        return null;
-    if (keep)
-        return keepAs(target, old.name, 'pre', null);
-    await dropOld(target, old.name);
-    return null;
-}
-/** Makes a database a restore point, in the place of an older one. The replacement itself has succeeded by now. */
-async function keepAs({ session, server, name, maker }, database, suffix, temporary) {
-    const point = relatedName(name, suffix);
-    try {
-        await dropDatabase(session, server, point);
-        const properties = await readProperties(session, database);
-        const comment = commentStatement(point, markerText('point', name, maker.run));
-        await session.transaction(`ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(point)}`, `ALTER DATABASE ${identifier(point)} ALLOW_CONNECTIONS true`, ...(properties && isMarkable(properties) ? [comment] : []));
-        temporary?.release();
-        return point;
-    }
-    catch (error) {
-        log.warning(`The restore point could not become "${point}": ${error.message}`);
-        return database;
-    }
-}
-async function dropOld({ session, server }, name) {
-    try {
-        await dropDatabase(session, server, name);
-    }
-    catch (error) {
-        log.warning(`The old database stays, closed, under the name "${name}": ${error.message}`);
-    }
+
+;// CONCATENATED MODULE: ./build/src/process/remove-tree.js
+
+/**
+ * Removes a file, or a folder with its contents; a missing one is not an error. It retries for a moment, because Windows
+ * refuses to remove a file that another program, such as a virus scanner, has just opened.
+ */
+function removeTree(path) {
+    return rmRF(path);
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/restore/pg-restore.js
@@ -49005,10 +46809,11 @@ function startRestore(pgRestore, inputs, env) {
 
 
 
+
 /**
- * A database that is restored while the archive arrives, as the sink of a transfer: the schema by one `pg_restore`, then
- * the data by several, which share the tables; then, when everything was checked and the sink is committed, indexes and
- * constraints by `pg_restore --jobs`, which needs no data for them.
+ * Restores a database while the archive arrives, as the sink of a transfer: one `pg_restore` restores the schema, then
+ * several share the tables and restore the data. When the sink is committed, after all checks, `pg_restore --jobs` makes
+ * indexes and constraints, for which it does not need the data in the archive.
  */
 function startSplitRestore(restorer, options) {
     const work = new SplitRestore(restorer, options);
@@ -49041,9 +46846,9 @@ class SplitRestore {
     constructor(restorer, options) {
         this.#restorer = restorer;
         this.#options = options;
-        this.stream.on('error', () => undefined); // why nobody reads it any more is told by who read it
+        this.stream.on('error', () => undefined); // the reader reports why it stopped
     }
-    /** Everything that can be done while the archive arrives. When it fails, the rest of the archive is thrown away. */
+    /** Restores what can be restored while the archive arrives. If it fails, the rest of the archive is discarded. */
     async load() {
         try {
             await this.#load();
@@ -49058,15 +46863,15 @@ class SplitRestore {
         this.#archive = await SplitArchive.open(this.stream, this.#options);
         this.#place = await keepSchema(this.#options.folder, this.#archive.schema);
         await this.#restore(['--section=pre-data', this.#place.schema]);
-        const { ways } = this.#archive;
-        log.info(`Restoring the data with ${formatQuantity(ways.length, 'job')}`);
-        await Promise.all([this.#archive.distribute(), ...ways.map((way) => this.#feed(way))]);
+        const { shares } = this.#archive;
+        log.info(`Restoring the data with ${formatQuantity(shares.length, 'job')}`);
+        await Promise.all([this.#archive.distribute(), ...shares.map((share) => this.#feed(share))]);
     }
-    /** What needs the data to be there. */
+    /** Restores what requires the data to be in the database. */
     async finish() {
-        const { ways } = this.#options;
-        log.info(`Restoring indexes and constraints with ${formatQuantity(ways, 'job')}`);
-        await this.#restore(['--section=post-data', `--jobs=${ways}`, this.#place.schema]);
+        const { jobs } = this.#options;
+        log.info(`Restoring indexes and constraints with ${formatQuantity(jobs, 'job')}`);
+        await this.#restore(['--section=post-data', `--jobs=${jobs}`, this.#place.schema]);
     }
     async stop() {
         this.#stopped.abort(new Error('the restore was stopped'));
@@ -49084,11 +46889,11 @@ class SplitRestore {
         if (reason)
             throw reason;
     }
-    /** One way of the data into a `pg_restore` of its own, to its end. */
-    async #feed(way) {
+    /** Feeds a share of the data into a separate `pg_restore` and waits for its end. */
+    async #feed(share) {
         const { child, ended } = this.#start([], 'stream');
         const stdin = untilClosed(child.stdin);
-        const fed = pour(way.stream(), stdin, this.#stopped.signal).then(() => stdin.end());
+        const fed = pour(share.stream(), stdin, this.#stopped.signal).then(() => stdin.end());
         await Promise.all([fed, ended.then((reason) => (reason ? Promise.reject(reason) : undefined))]);
     }
     #start(args, stdin) {
@@ -49101,7 +46906,7 @@ class SplitRestore {
         return running;
     }
 }
-/** The schema alone, in a file: several jobs seek in it. */
+/** Writes the schema into a file, because several jobs seek in it. */
 async function keepSchema(folder, schema) {
     const place = await (0,external_node_fs_promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(folder, 'pgclone-schema-'));
     const forget = notePending({ kind: 'file', path: place });
@@ -49110,7 +46915,7 @@ async function keepSchema(folder, schema) {
     return {
         schema: path,
         remove: async () => {
-            await (0,external_node_fs_promises_namespaceObject.rm)(place, { recursive: true, force: true });
+            await removeTree(place);
             forget();
         },
     };
@@ -49175,12 +46980,11 @@ var transfer_archive_disposeResources = (undefined && undefined.__disposeResourc
 
 
 
-
 /**
- * Moves an archive from a source to a sink, decompressed, counted, checked to be complete, and in a version that the
- * reader at the end understands. The sink is not committed: that is the caller's, after its own checks.
+ * Transfers an archive from a source to a sink: decompresses it, counts its rows, checks that it is complete, and lowers
+ * its version to one that the client reads. The caller commits the sink after its own checks.
  */
-async function moveArchive({ inputs, signal }, { openSource, openSink, clientMajor, select, meter, total }) {
+async function transferArchive({ inputs, signal }, { openSource, openSink, clientMajor, select, meter, total }) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         const decoder = createDecoder({ maxVersion: newestReadable(clientMajor), jobs: inputs.jobs, select });
@@ -49197,13 +47001,14 @@ async function moveArchive({ inputs, signal }, { openSource, openSink, clientMaj
             throw error;
         });
         const moved = () => meter.bytes + progress.rawBytes;
+        const started = Date.now();
         await transfer(source, sink, {
             stages: [meter.stage, decoder.transform],
             signal,
             idleTimeout: inputs.idleTimeout,
             moved,
         });
-        return { sink, report };
+        return { sink, report, transferMs: Date.now() - started };
     }
     catch (e_1) {
         env_1.error = e_1;
@@ -49213,11 +47018,11 @@ async function moveArchive({ inputs, signal }, { openSource, openSink, clientMaj
         transfer_archive_disposeResources(env_1);
     }
 }
-/** Lets pg_restore do the rest, which is mostly indexes: no byte passes through us any more, and it may take long. */
+/** Waits for pg_restore to finish. It mostly builds indexes by now, which moves no bytes and may take long. */
 async function finishRestore(sink, signal) {
     const env_2 = { stack: [], error: void 0, hasError: false };
     try {
-        const _ = transfer_archive_addDisposableResource(env_2, showWait('pg_restore is still at work'), false);
+        const _ = transfer_archive_addDisposableResource(env_2, showWait('pg_restore is still working'), false);
         await commitSink(sink, signal);
     }
     catch (e_2) {
@@ -49228,136 +47033,3575 @@ async function finishRestore(sink, signal) {
         transfer_archive_disposeResources(env_2);
     }
 }
-/** Arguments that choose by section what is restored, or in which order, which is what several jobs do themselves. */
-const IN_THEIR_OWN_WAY = /^--(?:sec|use-)|^-[aORsvx]*L/;
+/** Arguments that choose sections or the order of entries, as several jobs do themselves, so they exclude each other. */
+const SELECTS_BY_ITSELF = /^--(?:sec|use-)|^-[aORsvx]*L/;
 /**
- * An empty database as the receiving end: one `pg_restore`, or several that share the tables.
+ * Returns a sink that restores into an empty database by one `pg_restore`, or by several that share the tables.
  *
- * @param bytesOf about how many bytes of data a table has
+ * @param bytesOf estimates how many bytes of data a table has
  */
-function databaseSink(context, client, database, bytesOf) {
-    const { inputs, environment, tempDirectory } = context;
-    const env = clientEnvironment(onDatabase(prepare_connectionOf(context), database), environment);
+function databaseSink(step, client, database, bytesOf) {
+    const { inputs, environment, tempDirectory } = step;
+    const env = clientEnvironment(onDatabase(step.target, database), environment);
     const { jobs, pgRestoreArgs } = inputs;
-    return async () => jobs === 1 || pgRestoreArgs.some((argument) => IN_THEIR_OWN_WAY.test(argument))
+    return async () => jobs === 1 || pgRestoreArgs.some((argument) => SELECTS_BY_ITSELF.test(argument))
         ? startRestore(client.pgRestore, inputs, env)
-        : startSplitRestore({ pgRestore: client.pgRestore, inputs, env }, { ways: jobs, bytesOf, folder: tempDirectory });
+        : startSplitRestore({ pgRestore: client.pgRestore, inputs, env }, { jobs, bytesOf, folder: tempDirectory });
 }
-/** Sizes of tables by their names, for those that are known. */
+/** Looks up sizes of tables by name; an unknown table has 0 bytes. */
 function sizesOf(tables) {
     const key = ({ schema, name }) => JSON.stringify([schema, name]);
     const sizes = new Map(tables.map((table) => [key(table), table.bytes]));
     return (table) => sizes.get(key(table)) ?? 0;
 }
-/** A table of a dump of which nobody counted anything: enough for a job of its own. */
-const UNKNOWN = 64 * 1024 * 1024;
-/** Sizes of the tables in a dump, by its manifest if it has one. */
+/** Assumed size of tables without a manifest: large enough to get their own job. */
+const UNKNOWN_TABLE_BYTES = 64 * 1024 * 1024;
+/** Looks up sizes of the tables in a dump, according to its manifest if it has one. */
 function sizesIn(manifest) {
-    return manifest ? sizesOf(manifest.tables) : () => UNKNOWN;
+    return manifest ? sizesOf(manifest.tables) : () => UNKNOWN_TABLE_BYTES;
 }
 
-;// CONCATENATED MODULE: ./build/src/aws/renewal.js
-/** Renews something that runs out, for as long as the step lasts. */
-class Renewal {
-    #renew;
-    #onFailure;
-    #tryAgain;
-    #timer;
-    #closed = false;
-    /**
-     * @param renew calls `after` when it is done
-     * @param options what hears of a failure, and milliseconds until the next try
-     */
-    constructor(renew, options) {
-        this.#renew = renew;
-        this.#onFailure = options.onFailure;
-        this.#tryAgain = options.tryAgain;
+;// CONCATENATED MODULE: ./build/src/summary/outcome.js
+/** Returns `table-count` and `row-count`. Rows that could not be counted give no output rather than a wrong one. */
+function countOutputs({ tables, rows }) {
+    return { 'table-count': tables.length, ...(rows === null ? {} : { 'row-count': rows }) };
+}
+/** Returns the outputs of a command that puts a new database live. */
+function liveOutputs({ database, previous, serverVersion }) {
+    return {
+        database,
+        ...(previous ? { 'previous-database': previous } : {}),
+        'server-version': serverVersion,
+    };
+}
+/** Returns the keys as JSON arrays: what is deleted, or with `dry-run` would be, and what stays. */
+function pruneOutputs({ fates }) {
+    const keys = (keep) => fates.filter((fate) => fate.keep === keep).map(({ key }) => key.key);
+    return { deleted: JSON.stringify(keys(false)), kept: JSON.stringify(keys(true)) };
+}
+
+;// CONCATENATED MODULE: ./build/src/commands/copy.js
+var copy_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
     }
-    get closed() {
-        return this.#closed;
+    else if (async) {
+        env.stack.push({ async: true });
     }
-    /** Plans the next renewal. */
-    after(milliseconds) {
-        if (this.#closed)
-            return;
-        this.#timer = setTimeout(() => void this.#now(), milliseconds);
-        this.#timer.unref();
+    return value;
+};
+var copy_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** Copies the source into a staging database beside the target, runs hooks on it and swaps it in. Nothing is stored. */
+async function copy(step) {
+    const source = await step.retry(() => log.group('Look at the source', () => lookAtSource(step, step.source)));
+    const prepareSource = once(() => runPreDumpHooks(step, source));
+    const replaced = await step.retry(() => replaceDatabase(step, {
+        what: source.connection.label,
+        check: async (target) => void (await chooseMethod(step, source, target)),
+        build: async (target) => {
+            await prepareSource();
+            return build(step, source, target);
+        },
+        hooks: step.inputs.preSwapHooks,
+    }));
+    if ('outputs' in replaced)
+        return replaced;
+    return describeCopy(step, source, replaced);
+}
+/**
+ * Chooses how to copy, according to the inputs and to what is possible.
+ *
+ * @throws an Error when source and target are the same database, or when the requested method is not possible
+ */
+async function chooseMethod(step, source, target) {
+    const same = isSameServer(source.identity, await readIdentity(target.session));
+    if (same && source.identity.database === target.name) {
+        throw new Error(`source-database-url and database-url are the same database, "${target.name}" of one server, although they are written differently; set one of them to another database`);
     }
-    async #now() {
+    const { copyMethod } = step.inputs;
+    if (copyMethod === 'stream')
+        return 'stream';
+    const obstacle = same ? await templateObstacle(step, source, target) : 'the source is on another server';
+    if (copyMethod === 'template' && obstacle)
+        throw new Error(`copy-method: template is not possible, because ${obstacle}; remove the obstacle, or set copy-method: auto`);
+    return obstacle ? 'stream' : 'template';
+}
+/** Runs the hooks on the source, after the checks of the target, so that a refused copy does not change the source. */
+async function runPreDumpHooks(step, { client, connection }) {
+    await runHooks('pre-dump-hooks', step.inputs.preDumpHooks, connection, step.hookOptions(client));
+}
+/** Returns a function that does work only once, because hooks must not run again when an attempt is repeated. */
+function once(work) {
+    let done = null;
+    return () => {
+        done ??= work();
+        return done;
+    };
+}
+async function build(step, source, target) {
+    const method = await chooseMethod(step, source, target);
+    return (method === 'stream' ? streamCopy : templateCopy)(step, source, target);
+}
+/** Returns why the source's files cannot be copied, or null. */
+async function templateObstacle(step, { connection }, { session, server }) {
+    const { inputs } = step;
+    if (Object.keys(dumpFilters(inputs)).length > 0)
+        return 'a filter is given, and a file copy takes everything';
+    const [row] = await session.query(`SELECT datistemplate OR pg_has_role(current_user, datdba, 'USAGE') AS allowed FROM pg_database WHERE datname = ${literal(connection.database)}`);
+    if (!server.superuser && !row?.allowed)
+        return `"${server.role}" does not own the source`;
+    if (inputs.disconnectSource)
+        return null;
+    const sessions = await lastingSessions(session, connection.database);
+    return sessions > 0
+        ? `the source has ${formatQuantity(sessions, 'session')} (disconnect-source: true ends them)`
+        : null;
+}
+/** Counts the sessions that remain, because the server takes a moment to end those that were just closed. */
+async function lastingSessions(session, database) {
+    for (let looks = 10;; looks -= 1) {
+        const sessions = await countSessions(session, database);
+        if (sessions === 0 || looks === 0)
+            return sessions;
+        await (0,promises_namespaceObject.setTimeout)(50);
+    }
+}
+/** Copies the files on the server. If a client connects to the source at the last moment, the copy is streamed instead. */
+async function templateCopy(step, source, target) {
+    const { inputs } = step;
+    const { database } = source.connection;
+    const tablespace = target.properties?.tablespace ?? null;
+    log.info(`Copying the files of "${database}" on the server`);
+    try {
+        const staging = inputs.disconnectSource
+            ? await copyExclusively(step, target, database)
+            : await copyDatabase(target.maker, database, target.name, tablespace);
+        return { staging, result: { method: 'template', counted: null } };
+    }
+    catch (error) {
+        if (!(error instanceof DatabaseError) || error.sqlstate !== OBJECT_IN_USE)
+            throw error;
+        if (inputs.copyMethod === 'template')
+            throw error;
+        log.info(`A client connected to "${database}"; streaming the copy instead`);
+        return streamCopy(step, source, target);
+    }
+}
+/** Streams the output of pg_dump into pg_restore. */
+async function streamCopy(step, source, target) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const wanted = { locale: target.locale ?? source.locale, tablespace: target.properties?.tablespace ?? null };
+        const unfinished = copy_addDisposableResource(env_1, new AsyncDisposableStack(), true);
+        const staging = unfinished.use(await createStaging(target.maker, target.name, wanted));
+        const meter = new Meter();
+        const { select } = chooseEntries(step, { ...target, database: staging.name });
+        const { sink, report } = await log.group(`Copy into ${staging.name}`, async () => transferArchive(step, {
+            openSource: () => openSource(step, source),
+            openSink: databaseSink(step, target.client, staging.name, sizesOf(source.largeTables)),
+            clientMajor: target.client.major,
+            select,
+            meter,
+            total: { bytes: source.size, of: "the source's size" },
+        }));
+        await finishRestore(sink, step.signal);
+        const archive = report();
+        log.info(`Copied ${formatBytes(archive.rawBytes)}, ${describeRows(archive)}`);
+        unfinished.move();
+        return { staging, result: { method: 'stream', counted: archive } };
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = copy_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+async function openSource(step, source) {
+    const { client, connection } = source;
+    const parallel = await startParallelDump(step, source, { method: 'none' });
+    if (parallel)
+        return parallel.source;
+    const env = clientEnvironment(connection, step.environment);
+    return startDump(client.pgDump, dumpArguments(step.inputs, 'ours'), env);
+}
+function describeCopy(step, { connection }, replaced) {
+    const { result, ...live } = replaced;
+    const { effort } = step;
+    const ends = { source: connection.label, target: step.target.label };
+    log.info(`Copied ${ends.source} to ${ends.target} in ${formatDuration(effort.durationMs)}`);
+    return {
+        outputs: { ...(result.counted ? countOutputs(result.counted) : {}), ...liveOutputs(live) },
+        summary: [copySummary({ ...ends, ...result, ...live, ...effort })],
+    };
+}
+
+;// CONCATENATED MODULE: ./build/src/commands/drop.js
+var drop_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var drop_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+
+
+/** Drops a database that this action made, with its restore points. A database that does not exist is not an error. */
+async function drop(step) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { inputs, target } = step;
+        checkProtected(inputs, target);
+        const session = drop_addDisposableResource(env_1, await step.maintenance({ direct: true }), true);
+        const server = await lookAtPrimary(session, inputs.command);
+        await lockTarget(session, target.database);
+        const doomed = await chooseDatabases(step, session, target.database);
+        if (doomed.length === 0)
+            log.info(`There is no database "${target.database}" at ${target.label}; nothing to drop`);
+        for (const database of doomed)
+            await dropOne(step, session, server, database);
+        if (!inputs.dryRun)
+            await sweep(step, session, server);
+        const names = doomed.map(({ name }) => name);
+        return { outputs: {}, summary: [dropSummary(names, { label: target.label, dryRun: inputs.dryRun })] };
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = drop_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+/** Returns the database and its restore points. The database is last, so that a killed run can be repeated. */
+async function chooseDatabases(step, session, name) {
+    const { inputs } = step;
+    const databases = await readDatabases(session);
+    const database = databases.find((candidate) => candidate.name === name);
+    if (database)
+        checkOurs(database, inputs.force);
+    const points = [relatedName(name, 'pre'), relatedName(name, 'post')];
+    const ours = databases.filter(({ marker, ...candidate }) => marker?.of === name &&
+        // A run that was killed right after the swap leaves the old database under its temporary name.
+        (points.includes(candidate.name) || (marker.kind === 'point' && hasTemporaryName(candidate))));
+    for (const point of ours)
+        checkProtected(inputs, onDatabase(step.target, point.name));
+    return database ? [...ours, database] : ours;
+}
+function checkOurs({ name, marker, isTemplate }, force) {
+    if (marker?.kind === 'template' && !force)
+        throw new Error(`"${name}" is a template of instant previews, and template-cache decides when it goes; set force: true to drop it all the same`);
+    if (isTemplate)
+        throw new Error(`"${name}" is a template database of the server; drop does not touch it`);
+    if (!marker && !force)
+        throw new Error(`"${name}" was not made by this action; set force: true to drop it all the same`);
+}
+async function dropOne({ inputs }, session, server, { name, sessions }) {
+    const who = sessions > 0 ? `, with ${formatQuantity(sessions, 'session')} in it` : '';
+    if (inputs.dryRun) {
+        log.info(`Would drop "${name}"${who}`);
+        return;
+    }
+    await dropDatabase(session, server, name);
+    log.info(`Dropped "${name}"${who}`);
+}
+/** Removes what killed runs left on the server and in storage. A failure here never fails the step. */
+async function sweep(step, session, server) {
+    await sweepDatabases(session, server).catch((error) => log.warning(`Could not look for leftovers: ${error.message}`));
+    if (step.inputs.location.kind !== 's3')
+        return;
+    await step
+        .storage()
+        .then((storage) => storage.sweep())
+        .catch((error) => log.warning(`Could not look for unfinished uploads: ${error.message}`));
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/keys.js
+const EXTENSION = '.dump';
+const MANIFEST_EXTENSION = '.dump.json';
+const PATTERN = /^([\w-]+)\/([\w-]+)\/([\w-]+)\/(\d{4})-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d{6})\.dump$/;
+/**
+ * A part of a key from any text: what is not a letter, digit, `_` or `-` becomes `_`, as in django-pgclone; so does a
+ * `-` at the beginning, which a program could take for an option.
+ */
+function keyPart(text) {
+    return text.replace(/^-|[^A-Za-z0-9_-]/g, '_');
+}
+/** The key of a dump made now. Node's clock counts milliseconds; the last three digits keep two runs apart. */
+function newDumpKey(parts, now, microseconds = Math.floor(Math.random() * 1000)) {
+    const time = now.toISOString().slice(0, -1) + String(microseconds).padStart(3, '0');
+    const folder = [parts.instance, parts.database, parts.config].map((part) => keyPart(part) || '_').join('/');
+    return parseDumpKey(`${folder}/${time.replace(/[T:.]/g, '-')}${EXTENSION}`);
+}
+/** @returns null when the text is no key in our layout. */
+function parseDumpKey(key) {
+    const match = PATTERN.exec(key);
+    if (!match)
+        return null;
+    const [, instance, database, config, year, month, day, hour, minute, second, fraction] = match;
+    const createdAt = `${year}-${month}-${day}T${hour}:${minute}:${second}.${fraction}Z`;
+    if (Number.isNaN(Date.parse(createdAt)))
+        return null;
+    return { key, instance: instance, database: database, config: config, createdAt };
+}
+/** The key of the manifest of a dump. */
+function manifestKey(key) {
+    return `${key}.json`;
+}
+/** Whether a key looks like that of a manifest; its dump may be gone. */
+function isManifestKey(key) {
+    return key.endsWith(MANIFEST_EXTENSION);
+}
+/** Whether a reference names one dump and not the newest of many. */
+function isFullKey(reference) {
+    return reference.endsWith(EXTENSION);
+}
+/**
+ * What is wrong with a reference to a dump, or null. A key never leaves the storage location: no `..`, no absolute
+ * path, nothing that a shell, a file system or the AWS CLI could read as something else.
+ */
+function referenceProblem(reference) {
+    if (/[\u0000-\u001f\u007f]/.test(reference))
+        return 'contains a control character';
+    if (reference.includes('\\'))
+        return 'contains a backslash; the parts of a key are separated by /';
+    if (reference.startsWith('/'))
+        return 'starts with /; it is relative to storage-location';
+    const parts = reference.replace(/\/$/, '').split('/');
+    if (parts.some((part) => part === '' || part === '.' || part === '..'))
+        return 'has an empty part, "." or ".."';
+    if (parts.some((part) => part.startsWith('-')))
+        return 'has a part that starts with -';
+    if (/^[A-Za-z]:/.test(reference))
+        return 'starts with a drive letter';
+    return null;
+}
+/** Whether a key lies below a prefix of whole parts: `prod` covers `prod/…` and not `prod-eu/…`. */
+function isBelow(key, prefix) {
+    const folder = prefix.replace(/\/$/, '');
+    return folder === '' || key.startsWith(`${folder}/`);
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/manifest.js
+
+
+/** Bytes. A manifest lists tables, so it grows with the schema: this is enough for a hundred thousand of them. */
+const MAX_MANIFEST_BYTES = 16 * 1024 * 1024;
+/**
+ * The manifest as it is stored: JSON that people can read, on one line when it would be too large otherwise.
+ *
+ * @throws an Error when it would be so large that no reader takes it
+ */
+function formatManifest(manifest) {
+    const texts = [JSON.stringify(manifest, null, 2), JSON.stringify(manifest)];
+    const fitting = texts.find((text) => Buffer.byteLength(text) < MAX_MANIFEST_BYTES);
+    if (fitting === undefined) {
+        throw new Error(`The manifest of ${manifest.key} would be larger than ${formatBytes(MAX_MANIFEST_BYTES)}, because the dump has ${formatCount(manifest.tables.length)} tables; dump fewer of them at once (schemas, tables)`);
+    }
+    return `${fitting}\n`;
+}
+const manifest_MAX_NAME_LENGTH = 1000;
+const manifest_MAX_LINE_LENGTH = 2000;
+const line = isLine(manifest_MAX_LINE_LENGTH);
+const manifest_name = isText(manifest_MAX_NAME_LENGTH);
+/** Everything but what must be equal to the key. */
+const manifest_FIELDS = {
+    size: (value) => isCount(value) && value !== 0,
+    sha256: (value) => line(value) && /^[0-9a-f]{64}$/.test(value),
+    compression: line,
+    rawBytes: isCount,
+    rows: orNull(isCount),
+    tables: isListOf(hasShape({ schema: manifest_name, name: manifest_name, rows: orNull(isCount), bytes: isCount })),
+    serverVersion: line,
+    clientVersion: line,
+    actionVersion: line,
+    // A restore makes a statement of it.
+    locale: hasShape({
+        encoding: line,
+        collate: line,
+        ctype: line,
+        provider: isOneOf('libc', 'icu', 'builtin'),
+        locale: optional(orNull(line)),
+    }),
+    filters: isRecordOf((value) => typeof value === 'boolean' || isListOf(isText(MAX_MANIFEST_BYTES))(value)),
+    durationMs: isCount,
+    run: hasShape({ repository: line, ref: line, sha: line, runId: line, url: line }),
+    verified: optional(hasShape({ at: isTime, serverVersion: line })),
+};
+/**
+ * Reads a manifest and checks every field that this release knows: anybody who may write to the place may have written it.
+ *
+ * @throws an Error that says which field is wrong; a manifest is never half believed.
+ */
+function parseManifest(text, key) {
+    const wrong = (what) => new Error(`The manifest of ${key.key} ${what}; it was altered, or another program wrote it`);
+    let value;
+    try {
+        value = JSON.parse(text);
+    }
+    catch {
+        throw wrong('is not JSON');
+    }
+    if (!isObject(value))
+        throw wrong('is not an object');
+    if (value.version !== 1) {
+        throw new Error(`The manifest of ${key.key} has version ${shorten(value.version)}, and this release reads version 1; use the release of the action that wrote it, or a newer one`);
+    }
+    if (value.key !== key.key)
+        throw wrong('names another key');
+    const known = ['createdAt', 'instance', 'database', 'config'];
+    const field = known.find((part) => value[part] !== key[part]) ?? wrongField(value, manifest_FIELDS);
+    if (field)
+        throw wrong(`has no valid ${field}`);
+    return value;
+}
+function shorten(value) {
+    return (JSON.stringify(value) ?? 'undefined').slice(0, 20);
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/dump-catalog.js
+
+
+
+/** What lies below a prefix of whole key parts; things that are no dumps are none of our business. */
+async function readCatalogue(storage, prefix) {
+    const objects = await storage.list(prefix);
+    const sizes = new Map(objects.map(({ key, size }) => [key, size]));
+    const keys = objects.map(({ key }) => parseDumpKey(key)).filter((key) => key !== null);
+    const entries = keys
+        .filter(({ key }) => isBelow(key, prefix))
+        .map((key) => {
+        const manifestSize = sizes.get(manifestKey(key.key));
+        const committed = manifestSize !== undefined;
+        return { key, size: sizes.get(key.key), committed, manifestSize: manifestSize ?? 0 };
+    })
+        .sort((a, b) => (a.key.createdAt < b.key.createdAt ? 1 : -1));
+    const orphans = objects
+        .filter(({ key }) => isManifestKey(key) && !sizes.has(key.slice(0, -'.json'.length)))
+        .map(({ key }) => parseDumpKey(key.slice(0, -'.json'.length)))
+        .filter((key) => key !== null);
+    const committed = entries.filter((entry) => entry.committed).length;
+    return { entries, orphans, foreign: objects.length - entries.length - committed - orphans.length };
+}
+/** The manifests of committed dumps, by key of the dump. */
+async function readManifests(storage, entries, prefix) {
+    const committed = entries.filter((entry) => entry.committed);
+    for (const { key, manifestSize } of committed)
+        checkManifestSize(key.key, manifestSize);
+    const texts = await storage.readTexts(committed.map(({ key }) => manifestKey(key.key)), prefix);
+    return new Map(committed.map(({ key }) => [key.key, readManifest(texts.get(manifestKey(key.key)), key)]));
+}
+/** As `readManifests`, with the error in the place of each manifest that cannot be read. */
+async function tryManifests(storage, entries, prefix) {
+    const committed = entries.filter((entry) => entry.committed);
+    const keys = committed
+        .filter(({ manifestSize }) => manifestSize <= MAX_MANIFEST_BYTES)
+        .map(({ key }) => manifestKey(key.key));
+    // One object that nobody may read fails the reading of all.
+    const texts = await storage.readTexts(keys, prefix).catch(() => readOneByOne(storage, keys));
+    const read = ({ key, manifestSize }) => {
+        const text = texts.get(manifestKey(key.key));
         try {
-            await this.#renew();
+            checkManifestSize(key.key, manifestSize);
+            if (text instanceof Error)
+                throw text;
+            return readManifest(text, key);
         }
         catch (error) {
-            this.#onFailure(error.message);
-            this.after(this.#tryAgain);
+            return error;
+        }
+    };
+    return new Map(committed.map((entry) => [entry.key.key, read(entry)]));
+}
+/** Before it is read: what lies in a store may be of any size. */
+function checkManifestSize(key, size) {
+    if (size > MAX_MANIFEST_BYTES)
+        throw new Error(`The manifest of ${key} has ${formatBytes(size)}; this action writes none of more than ${formatBytes(MAX_MANIFEST_BYTES)}, so another program wrote it`);
+}
+/** @throws when nothing at all can be read: then it is the place that does not answer */
+async function readOneByOne(storage, keys) {
+    const texts = new Map();
+    for (const key of keys) {
+        const text = await storage.readTexts([key], '').then((found) => found.get(key), (error) => error);
+        texts.set(key, text);
+    }
+    const failures = [...texts.values()].filter((text) => text instanceof Error);
+    if (failures.length === keys.length)
+        throw failures[0];
+    return texts;
+}
+function readManifest(text, key) {
+    if (text === undefined)
+        throw new Error(`The manifest of ${key.key} was listed and could not be read`);
+    return parseManifest(text, key);
+}
+/** Whether a key fits the inputs `instance` and `config`, where they are given. */
+function isWanted(key, { instance, config }) {
+    return (instance === '' || key.instance === instance) && (config === '' || key.config === config);
+}
+/**
+ * Finds the dump that a reference names: a full key, the leading parts of keys, or `latest`. Only a full key reaches a
+ * dump that is not committed.
+ *
+ * @throws an Error when there is none, or when what is stored contradicts its manifest
+ */
+async function chooseDump(storage, reference, narrowing) {
+    const chosen = isFullKey(reference)
+        ? await byKey(storage, reference)
+        : await newest(storage, reference, narrowing);
+    if (chosen.size === 0)
+        throw new Error(`${storage.address(chosen.key)} is empty; it is no dump`);
+    if (chosen.manifest && chosen.manifest.size !== chosen.size) {
+        throw new Error(`${storage.address(chosen.key)} has ${chosen.size} bytes and its manifest says ${chosen.manifest.size}; it was cut or replaced`);
+    }
+    return chosen;
+}
+async function byKey(storage, key) {
+    const [size, manifestSize] = await Promise.all([storage.size(key), storage.size(manifestKey(key))]);
+    if (size === null)
+        throw new Error(`There is no dump ${storage.address(key)}`);
+    if (manifestSize === null)
+        return { key, size, manifest: null, passedOver: [] };
+    const parsed = parseDumpKey(key);
+    if (!parsed)
+        throw new Error(`${key} has a manifest and its name is none of ours`);
+    checkManifestSize(key, manifestSize);
+    const texts = await storage.readTexts([manifestKey(key)], '');
+    return { key, size, manifest: readManifest(texts.get(manifestKey(key)), parsed), passedOver: [] };
+}
+async function newest(storage, reference, narrowing) {
+    const prefix = reference === 'latest' ? '' : reference;
+    const { entries, orphans } = await readCatalogue(storage, prefix);
+    const fits = (key) => isWanted(key, narrowing);
+    const committed = entries.filter((entry) => entry.committed && fits(entry.key));
+    const found = committed[0];
+    if (!found)
+        throw new Error(nothingFound(storage, prefix, entries.length));
+    const newerOrphan = orphans.find((key) => fits(key) && key.createdAt > found.key.createdAt);
+    if (newerOrphan) {
+        throw new Error(`The newest dump, ${newerOrphan.key}, has its manifest and its data is gone; name another dump by its full key`);
+    }
+    const family = ({ key }) => `${key.instance}/${key.database}/${key.config}`;
+    const passedOver = [...new Set(committed.map(family))].filter((name) => name !== family(found));
+    const manifests = await readManifests(storage, [found], prefix);
+    return { key: found.key.key, size: found.size, manifest: manifests.get(found.key.key), passedOver };
+}
+function nothingFound(storage, prefix, others) {
+    const reason = others > 0 ? ` (${others} dumps there are not committed, or of another instance or config)` : '';
+    return `There is no committed dump below ${storage.address(prefix)}${reason}`;
+}
+
+;// CONCATENATED MODULE: ./build/src/dumping/compare-with-previous.js
+
+
+
+
+
+/** Returns the newest committed dump of a group, with which the next one is compared; null when there is none. */
+async function findPrevious({ maxShrink, failOnShrink }, storage, group) {
+    // No dump shrinks by more than 100 %.
+    if (maxShrink >= 1)
+        return null;
+    try {
+        const { entries } = await readCatalogue(storage, group);
+        const newest = entries.find((entry) => entry.committed);
+        if (!newest)
+            return null;
+        return (await readManifests(storage, [newest], group)).get(newest.key.key);
+    }
+    catch (error) {
+        const reason = messageOf(error);
+        if (failOnShrink) {
+            throw new Error(`fail-on-shrink compares with the previous dump, which cannot be read: ${reason}. Make it readable or delete it, or set fail-on-shrink: false`, { cause: error });
+        }
+        log.warning(`The dump is not compared with the previous one (max-shrink): ${reason}`);
+        return null;
+    }
+}
+/**
+ * Compares a dump with the previous one, and warns or fails when it is much smaller.
+ *
+ * @returns the previous dump if the two can be compared, otherwise null
+ */
+function compareWithPrevious({ maxShrink, failOnShrink }, previous, manifest) {
+    if (!previous)
+        return null;
+    const obstacle = incomparable(previous, manifest);
+    if (obstacle) {
+        log.notice(`The dump is not compared with ${previous.key} (max-shrink): ${obstacle}`);
+        return null;
+    }
+    const shrinkage = describeShrinkage(previous, manifest, maxShrink);
+    if (!shrinkage)
+        return previous;
+    const percent = Number((maxShrink * 100).toFixed(3));
+    const text = `The dump is much smaller than ${previous.key}: ${shrinkage} (max-shrink is ${percent}%)`;
+    if (failOnShrink)
+        throw new Error(`${text}; it was not committed. If this is expected, raise max-shrink for one run`);
+    log.warning(text);
+    return previous;
+}
+/** Returns why two dumps cannot be compared, or null. */
+function incomparable(before, now) {
+    if (!(0,external_node_util_.isDeepStrictEqual)(before.filters, now.filters))
+        return 'it was made with other filters';
+    // An archive that pg_dump compressed itself is stored uncounted.
+    const isCounted = ({ compression }) => compression !== 'pg_dump';
+    return isCounted(before) === isCounted(now) ? null : 'only one of the two was counted';
+}
+const MAX_NAMED_TABLES = 5;
+/**
+ * Describes by how much a dump is smaller than the previous one, with the tables that shrank most.
+ *
+ * @param limit the share that it may shrink by, from 0 to 1
+ * @returns null when neither rows nor bytes shrank by more
+ */
+function describeShrinkage(before, now, limit) {
+    const shrunk = measures(before, now).filter((measure) => lossOf(measure) > limit);
+    if (shrunk.length === 0)
+        return null;
+    const sums = shrunk.map(describe).join(' and ');
+    const tables = tableLosses(before, now, shrunk[0].name);
+    const others = tables.length - MAX_NAMED_TABLES;
+    const more = others > 0 ? ` and ${formatQuantity(others, 'more table')}` : '';
+    const named = tables.slice(0, MAX_NAMED_TABLES).join(', ');
+    return named === '' ? sums : `${sums}; most of it in ${named}${more}`;
+}
+function measures(before, now) {
+    const bytes = { name: 'bytes', before: before.rawBytes, now: now.rawBytes, format: formatBytes };
+    if (before.rows === null || now.rows === null)
+        return [bytes];
+    const format = (count) => formatQuantity(count, 'row');
+    return [{ name: 'rows', before: before.rows, now: now.rows, format }, bytes];
+}
+/** Returns the share that is gone. Something empty cannot shrink. */
+function lossOf({ before, now }) {
+    return before > 0 ? 1 - now / before : 0;
+}
+function describe(measure) {
+    const { before, now, format } = measure;
+    return `${format(now)} instead of ${format(before)} (-${Math.floor(lossOf(measure) * 100)} %)`;
+}
+/** Lists the tables that have less than before, the greatest loss first. */
+function tableLosses(before, now, measure) {
+    const name = ({ schema, name }) => `${schema}.${name}`;
+    const format = measure === 'rows' ? formatCount : formatBytes;
+    const left = new Map(now.tables.map((table) => [name(table), table[measure]]));
+    return before.tables
+        .map((table) => ({ name: name(table), before: table[measure] ?? 0, now: left.get(name(table)) }))
+        .filter((table) => (table.now ?? 0) < table.before)
+        .sort((a, b) => b.before - (b.now ?? 0) - (a.before - (a.now ?? 0)))
+        .map((table) => {
+        const rest = table.now === undefined ? 'gone' : format(table.now ?? 0);
+        return `${table.name} (${format(table.before)} → ${rest})`;
+    });
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/storage.js
+/** Milliseconds after which a transfer that has not ended is taken for dead; no job of GitHub's lasts a day and goes on. */
+const ABANDONED = 24 * 60 * 60 * 1000;
+/** The key of a text exists already: another run was faster. */
+class TakenError extends Error {
+    constructor(key, options) {
+        super(`${key} exists already; another run wrote it`, options);
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/dumping/upload-dump.js
+var upload_dump_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var upload_dump_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+
+
+/** The newest pg_dump whose archives this release can read. A newer one compresses its archive itself. */
+const NEWEST_CLIENT_MAJOR = 18;
+/** Chooses zstd where the `pg_restore` of the same release can read it, so that a dump can be restored without this action. */
+function chooseCompression({ method, level }, clientMajor) {
+    if (method !== 'auto')
+        return { method, level: level ?? undefined };
+    return { method: clientMajor >= 16 ? 'zstd' : 'gzip' };
+}
+/**
+ * Returns an upper estimate of the stored size. Rows are longer as text than in their pages (a timestamp has 8 bytes and
+ * 26 characters, `bytea` doubles), and the database grows meanwhile; only compression makes up for it.
+ */
+function expectedBytes(databaseBytes, { method }) {
+    return databaseBytes * (method === 'none' ? 4 : 2);
+}
+/** Streams a dump into storage and checks that all of it is there. */
+async function uploadDump(step, { storage, key, source }) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { inputs, signal } = step;
+        const { client, size } = source;
+        const meter = new Meter();
+        const reading = await startReading(step, source);
+        const { source: pgDump } = reading;
+        const moved = () => reading.progress.rawBytes + meter.bytes;
+        const _ = upload_dump_addDisposableResource(env_1, showProgress({
+            verb: 'Dumped',
+            bytes: () => reading.progress.rawBytes,
+            total: { bytes: size, of: "the database's size" },
+            detail: () => tableProgress(reading.progress),
+        }), false);
+        await untilFirstByte(pgDump, signal, inputs.idleTimeout);
+        const sink = await storage.upload(key.key, expectedBytes(size, inputs.compression)).catch(async (error) => {
+            await pgDump.abort();
+            throw error;
+        });
+        const started = Date.now();
+        await transfer(pgDump, sink, {
+            stages: [...reading.stages, meter.stage],
+            signal,
+            idleTimeout: inputs.idleTimeout,
+            moved,
+        });
+        try {
+            const env_2 = { stack: [], error: void 0, hasError: false };
+            try {
+                const limit = upload_dump_addDisposableResource(env_2, within(signal, inputs.idleTimeout, 'The store did not finish the upload'), false);
+                await commitSink(sink, limit.signal);
+                await checkStored(storage, key, meter.bytes);
+            }
+            catch (e_1) {
+                env_2.error = e_1;
+                env_2.hasError = true;
+            }
+            finally {
+                upload_dump_disposeResources(env_2);
+            }
+        }
+        catch (error) {
+            await discard(storage, key.key, error);
+            throw error;
+        }
+        const transferMs = Date.now() - started;
+        const archive = reading.report();
+        if (archive.opaque)
+            log.notice(`pg_dump ${client.version} writes archives of version ${archive.version}, which this release cannot read: no rows were counted`);
+        log.info(`Stored ${formatBytes(meter.bytes)} of ${formatBytes(archive.rawBytes)}, ${describeRows(archive)}, SHA-256 ${meter.sha256}`);
+        return { size: meter.bytes, sha256: meter.sha256, archive, transferMs };
+    }
+    catch (e_2) {
+        env_1.error = e_2;
+        env_1.hasError = true;
+    }
+    finally {
+        upload_dump_disposeResources(env_1);
+    }
+}
+/** Starts several pg_dumps, or one whose output is compressed here. */
+async function startReading(step, source) {
+    const { inputs, environment } = step;
+    const { client, connection } = source;
+    const compression = chooseCompression(inputs.compression, client.major);
+    const known = client.major <= NEWEST_CLIENT_MAJOR;
+    const parallel = known ? await startParallelDump(step, source, compression) : null;
+    if (parallel)
+        return parallel;
+    const args = dumpArguments(inputs, known ? 'ours' : 'theirs');
+    const pgDump = startDump(client.pgDump, args, clientEnvironment(connection, environment));
+    const { transform, progress, report } = createEncoder({ compression, jobs: inputs.jobs });
+    return { source: pgDump, stages: [transform], progress, report };
+}
+/** Waits for output, so that a dump that fails at once leaves no trace in the store. */
+async function untilFirstByte(source, cancelled, idleTimeout) {
+    const env_3 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { stream } = source;
+        const limit = upload_dump_addDisposableResource(env_3, within(cancelled, idleTimeout, 'pg_dump sent nothing'), false);
+        const { signal } = limit;
+        try {
+            const env_4 = { stack: [], error: void 0, hasError: false };
+            try {
+                const { promise: ready, resolve, reject } = Promise.withResolvers();
+                // This listener stays: when a child exits, Node discards output that has no listener.
+                stream.on('readable', resolve);
+                stream.once('end', resolve);
+                stream.once('error', () => resolve());
+                const _ = upload_dump_addDisposableResource(env_4, (0,external_node_events_.addAbortListener)(signal, () => reject(signal.reason)), false);
+                await ready;
+                if (stream.readableLength === 0)
+                    await source.finish();
+            }
+            catch (e_3) {
+                env_4.error = e_3;
+                env_4.hasError = true;
+            }
+            finally {
+                upload_dump_disposeResources(env_4);
+            }
+        }
+        catch (error) {
+            await source.abort();
+            throw error;
         }
     }
-    [Symbol.dispose]() {
-        this.#closed = true;
-        clearTimeout(this.#timer);
+    catch (e_4) {
+        env_3.error = e_4;
+        env_3.hasError = true;
+    }
+    finally {
+        upload_dump_disposeResources(env_3);
     }
 }
+/** Removes a stored object that did not become a dump. Without the right to delete, it stays, uncommitted. */
+async function discard(storage, key, reason) {
+    // Another run with the same key was faster, so the object is its dump.
+    if (reason instanceof TakenError)
+        return;
+    await storage
+        .remove(key)
+        .catch((error) => log.warning(`${key} may stay in storage, uncommitted: ${error.message}`));
+}
+/** Fails unless the store holds as many bytes as it was sent. */
+async function checkStored(storage, key, sent) {
+    const size = await storage.size(key.key);
+    if (size === sent)
+        return;
+    const found = size === null ? 'does not have it' : `holds ${formatQuantity(size, 'byte')}`;
+    throw new Error(`${sent} bytes were sent and the store ${found}; the dump was not committed. With a provider other than AWS, try s3-checksum: when-required`);
+}
 
-;// CONCATENATED MODULE: ./build/src/aws/database-token.js
+// EXTERNAL MODULE: external "node:net"
+var external_node_net_ = __nccwpck_require__(7030);
+;// CONCATENATED MODULE: ./build/src/aws/check-endpoint.js
 
-/** Amazon: "Connecting to your DB instance using IAM authentication": a token opens connections for 15 minutes. */
-const RENEW = 10 * 60_000;
-const TRY_AGAIN = 30_000;
-const TLS = ['require', 'verify-ca', 'verify-full'];
-/** Endpoints with their region, of the world and of China (AWS: "Amazon RDS endpoints"). */
-const REGIONS = [/\.([a-z0-9-]+)\.rds\.amazonaws\.com$/, /\.rds\.([a-z0-9-]+)\.amazonaws\.com\.cn$/];
+
+/** Together the attempts take less than half a minute. */
+const LIMITS = { timeoutMs: 8_000, attempts: 3, pauseMs: 1_000 };
+/** Reasons that another attempt does not change. */
+const PERMANENT_ERRORS = ['ENOTFOUND', 'EINVAL', 'ERR_SOCKET_BAD_PORT'];
 /**
- * What to ask a token for.
+ * Checks that a server listens at the store's address. The AWS CLI would notice too, but only after minutes: it makes six
+ * attempts of up to a minute for each request.
  *
- * @param input which input the connection is from, for errors
- * @param otherwise the region when the host name does not tell it
- * @throws an Error that says what the connection lacks
+ * @param setting the input or variable that decides the address, for the error
+ * @throws an Error that names the address, the reason and the setting
  */
-function tokenRequest(input, { variables, label }, otherwise) {
-    const { PGHOST = '', PGPORT = '5432', PGUSER = '', PGSSLMODE = '' } = variables;
-    if (PGHOST === '' || PGHOST.includes(',') || PGHOST.startsWith('/'))
-        throw new Error(`rds-iam-auth needs the one host name of the RDS endpoint in ${input} (${label})`);
-    if (PGUSER === '')
-        throw new Error(`rds-iam-auth needs a user name in ${input} (${label})`);
-    if (!TLS.includes(PGSSLMODE)) {
-        throw new Error(`rds-iam-auth sends the token as a password, which RDS takes over TLS only: add sslmode=verify-full (with sslrootcert) or sslmode=require to ${input} (${label})`);
+async function checkEndpoint(url, setting, signal, limits = LIMITS) {
+    const { protocol, hostname, port } = new URL(url);
+    const host = hostname.replace(/^\[|\]$/g, '');
+    const number = Number(port) || (protocol === 'http:' ? 80 : 443);
+    let failure = null;
+    for (let attempt = 0; attempt < limits.attempts; attempt += 1) {
+        if (attempt > 0)
+            await (0,promises_namespaceObject.setTimeout)(limits.pauseMs);
+        failure = await tryConnect(host, number, limits.timeoutMs, signal);
+        if (!failure || signal.aborted || PERMANENT_ERRORS.includes(failure.code ?? ''))
+            break;
     }
-    const region = REGIONS.map((form) => form.exec(PGHOST)?.[1]).find((found) => found) ?? otherwise;
-    if (!region)
-        throw new Error(`rds-iam-auth needs the region of the database, which the host name in ${input} does not tell: set aws-region`);
-    return { host: PGHOST, port: PGPORT, user: PGUSER, region };
+    signal.throwIfAborted();
+    if (!failure)
+        return;
+    throw new Error(`Cannot reach the store at ${hostname}:${number}: ${check_endpoint_describe(failure, hostname)}; check ${setting}, and whether this runner may connect there`, { cause: failure });
 }
-/** A password from IAM that is renewed while we work, because it opens connections for a quarter of an hour only. */
-class DatabaseToken {
-    #current = '';
-    #aws;
-    #request;
-    #listener;
-    #renewal;
-    constructor(aws, request, listener) {
-        this.#aws = aws;
-        this.#request = request;
-        this.#listener = listener;
-        this.#renewal = new Renewal(() => this.#fetch(), { onFailure: listener.failure, tryAgain: TRY_AGAIN });
+function tryConnect(host, port, timeout, signal) {
+    return new Promise((resolve) => {
+        const socket = (0,external_node_net_.connect)({ host, port, signal });
+        const finish = (failure) => {
+            clearTimeout(timer);
+            socket.destroy();
+            resolve(failure);
+        };
+        const late = () => finish(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' }));
+        const timer = setTimeout(late, timeout);
+        socket.once('connect', () => finish(null));
+        socket.once('error', finish);
+    });
+}
+/** The error of a host with several addresses has no message, but it has the code of the first address. */
+function check_endpoint_describe(failure, host) {
+    if (failure.code === 'ENOTFOUND')
+        return `there is no host named "${host}"`;
+    if (failure.code === 'ECONNREFUSED')
+        return 'no server listens there (connection refused)';
+    if (failure.code === 'ETIMEDOUT')
+        return 'no answer in time';
+    return failure.message || failure.code || 'no reason given';
+}
+
+;// CONCATENATED MODULE: ./build/src/aws/service.js
+const STORE = { name: 'the store', check: 's3-endpoint-url and aws-region' };
+const STS = { name: 'AWS STS', check: 'aws-region, and AWS_ENDPOINT_URL_STS if it is set' };
+/** Other services that a command may need, by their host names at AWS and by their operations. */
+const OTHERS = [
+    {
+        host: /^sts[.-]/,
+        operation: /^(?:AssumeRole|GetCallerIdentity|GetSessionToken|GetFederationToken)/,
+        service: STS,
+    },
+    {
+        host: /^(?:portal\.sso|oidc)\./,
+        operation: /^(?:GetRoleCredentials|CreateToken)$/,
+        service: {
+            name: 'AWS IAM Identity Center',
+            check: 'the sso_region of the profile',
+        },
+    },
+    { host: /^kms[.-]/, operation: /^(?!)/, service: { name: 'AWS KMS', check: 'aws-region' } },
+    {
+        host: /^rds[.-]/,
+        operation: /^DescribeDB/,
+        service: { name: 'Amazon RDS', check: 'aws-region' },
+    },
+];
+/** S3 at AWS: `bucket.s3.eu-west-1.amazonaws.com`, `s3-fips.…`, and endpoints of a VPC. */
+const S3_HOST = /(?:^|\.)s3[.-].*amazonaws\.com(?:\.cn)?$/;
+/**
+ * The service that a message of the AWS CLI is about: that of the URL in it, else that of the operation, else the store.
+ */
+function serviceOf(stderr, endpoints) {
+    const operation = /when calling the (\w+) operation/.exec(stderr)?.[1] ?? '';
+    const url = parseUrl(/(?:endpoint URL: "|SSL validation failed for )(https?:\/\/[^\s"]+)/.exec(stderr)?.[1]);
+    const other = OTHERS.find((one) => (url ? one.host.test(url.hostname) : one.operation.test(operation)));
+    if (!url)
+        return { service: other?.service ?? STORE, host: null };
+    if (isStore(url, endpoints.store))
+        return { service: STORE, host: url.host };
+    if (endpoints.sts !== null && url.host === parseUrl(endpoints.sts)?.host)
+        return { service: STS, host: url.host };
+    return {
+        service: other?.service ?? {
+            name: 'an AWS service',
+            check: 'the variables AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_*',
+        },
+        host: url.host,
+    };
+}
+/** Requests go to the endpoint itself, or to a host below it that begins with the bucket. */
+function isStore({ host, hostname }, storeUrl) {
+    const store = storeUrl === null ? null : parseUrl(storeUrl);
+    return store ? host === store.host || host.endsWith(`.${store.host}`) : S3_HOST.test(hostname);
+}
+function parseUrl(text) {
+    return text !== undefined && URL.canParse(text) ? new URL(text) : null;
+}
+
+;// CONCATENATED MODULE: ./build/src/aws/errors.js
+
+/** What a user can do about an error code of S3 or STS (AWS: "Error responses" of both API references). */
+const CODES = {
+    NoSuchBucket: 'the bucket of storage-location does not exist (or is in another account or at another endpoint)',
+    NoSuchKey: 'the object does not exist',
+    InvalidAccessKeyId: 'the access key is unknown there; check AWS_ACCESS_KEY_ID in s3-config',
+    InvalidClientTokenId: 'the access key is unknown there; check AWS_ACCESS_KEY_ID in s3-config',
+    SignatureDoesNotMatch: 'the signature was rejected; check AWS_SECRET_ACCESS_KEY in s3-config and the region',
+    InvalidToken: 'the session token was rejected; check AWS_SESSION_TOKEN in s3-config',
+    InvalidIdentityToken: 'AWS does not know the OIDC token of this job; add the identity provider token.actions.githubusercontent.com to the account',
+    IDPCommunicationError: 'AWS could not ask GitHub about the OIDC token of this job; try again',
+    ValidationError: 'AWS rejected a value; check aws-role-to-assume, aws-role-session-name and aws-role-duration',
+    AllAccessDisabled: 'access to the bucket is disabled',
+    InvalidObjectState: 'the object is archived (Glacier); restore it in S3 first',
+    '404': 'not found',
+    '400': 'the store rejected the request without a reason; check whether the credentials have expired, and aws-region',
+    SlowDown: 'the store is overloaded (503 SlowDown) and stayed so through all retries',
+    ServiceUnavailable: 'the store is unavailable (503) and stayed so through all retries',
+    InternalError: 'the store had an internal error (500) and stayed so through all retries',
+    EntityTooLarge: 'the object is too large for this store',
+    InvalidArgument: 'the store rejected an argument; with multipart uploads check s3-max-parts',
+    RequestTimeTooSkewed: 'the clock of this machine is wrong',
+    NotImplemented: 'the store does not support this request; try s3-checksum: when-required',
+    XAmzContentSHA256Mismatch: 'the store cannot read the checksum of the AWS CLI; set s3-checksum: when-required',
+    InvalidStorageClass: 'the store does not have this storage class; check s3-storage-class',
+    PreconditionFailed: 'the object exists already; another run wrote it',
+};
+const EXPIRED = 'the credentials have expired; temporary credentials live an hour by default. aws-role-to-assume renews them';
+const OTHER_REGION = 'the bucket is in another region; set aws-region';
+const SHARED = [
+    [EXPIRED, ['ExpiredToken', 'ExpiredTokenException', 'TokenRefreshRequired', 'RequestExpired']],
+    [
+        OTHER_REGION,
+        [
+            ...['301', 'PermanentRedirect', 'TemporaryRedirect', 'AuthorizationHeaderMalformed'],
+            ...['IllegalLocationConstraintException', 'InvalidRegionName', 'InvalidLocationConstraint'],
+        ],
+    ],
+];
+/** Codes of a missing right. The response to a HEAD has no body, so its code is only the status. */
+const DENIED = ['AccessDenied', 'AccessDeniedException', 'Forbidden', '403', 'UnauthorizedAccess'];
+/** The IAM action that an operation needs (AWS: "Required permissions for Amazon S3 API operations"). */
+const ACTIONS = {
+    ListObjectsV2: 's3:ListBucket',
+    HeadBucket: 's3:ListBucket',
+    HeadObject: 's3:GetObject',
+    GetObject: 's3:GetObject',
+    PutObject: 's3:PutObject',
+    CreateMultipartUpload: 's3:PutObject',
+    UploadPart: 's3:PutObject',
+    CompleteMultipartUpload: 's3:PutObject',
+    AbortMultipartUpload: 's3:AbortMultipartUpload',
+    ListMultipartUploads: 's3:ListBucketMultipartUploads',
+    DeleteObject: 's3:DeleteObject',
+    DeleteObjects: 's3:DeleteObject',
+};
+/** Failures without an error code, by their messages (botocore's exceptions.py). */
+const MESSAGES = [
+    [
+        /Unable to locate credentials/,
+        'NoCredentials',
+        'there are no credentials; give aws-role-to-assume, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in s3-config, or configure a role before this step',
+    ],
+    [
+        /Partial credentials found/,
+        'NoCredentials',
+        'the credentials are incomplete; s3-config needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
+    ],
+    [/refreshed credentials are still expired|Token has expired and refresh failed/, 'ExpiredToken', EXPIRED],
+    [
+        /config profile \((.*)\) could not be found/,
+        'NoProfile',
+        'the profile of AWS_PROFILE does not exist on this runner',
+    ],
+    [/You must specify a region/, 'NoRegion', 'there is no region; set aws-region'],
+    [
+        /SSL validation failed|CERTIFICATE_VERIFY_FAILED/,
+        'Tls',
+        ({ address }) => `the TLS certificate of ${address} was not accepted; set AWS_CA_BUNDLE in s3-config if its CA is private`,
+    ],
+    [
+        /Content-MD5.*(?:required|must)/i,
+        'NoChecksum',
+        'the bucket requires a checksum of each upload, as buckets with Object Lock do; set s3-checksum: when-supported',
+    ],
+    [/Failed to connect to proxy/, 'NoConnection', 'cannot reach the proxy; check HTTPS_PROXY'],
+    [
+        /Could not connect to the endpoint URL|Connect timeout|Failed to connect/,
+        'NoConnection',
+        ({ address, check }) => `cannot reach ${address}; check ${check}, and whether this runner may connect there`,
+    ],
+    [
+        /Connection was closed|Connection reset|Read timeout|IncompleteRead|Connection broken|ended prematurely/,
+        'Cut',
+        ({ address }) => `the connection to ${address} was cut`,
+    ],
+];
+/**
+ * Explains an error of the AWS CLI.
+ *
+ * @param stderr its last lines; codes are matched rather than sentences, which change between versions
+ */
+function explainAws(stderr, endpoints = { store: null, sts: null }) {
+    const peer = peerOf(stderr, endpoints);
+    const code = /An error occurred \(([\w.]+)\)/.exec(stderr)?.[1] ?? '';
+    const operation = /when calling the (\w+) operation/.exec(stderr)?.[1] ?? '';
+    const known = DENIED.includes(code)
+        ? explainDenial(stderr, code, operation)
+        : (SHARED.find(([, codes]) => codes.includes(code))?.[0] ?? CODES[code]);
+    // The codes of overload and of refusals are the same at every service.
+    const meant = known?.replaceAll('the store', peer.name);
+    if (meant)
+        return { code, sentence: `${meant} [${code}${operation && ` in ${operation}`}]` };
+    for (const [pattern, name, sentence] of MESSAGES) {
+        if (!pattern.test(stderr))
+            continue;
+        return { code: code || name, sentence: typeof sentence === 'string' ? sentence : sentence(peer) };
     }
-    /** @throws an Error with the reason of the AWS CLI */
-    static async open(aws, request, listener) {
-        const token = new DatabaseToken(aws, request, listener);
-        await token.#fetch();
-        return token;
+    const last = stderr.split('\n').findLast((line) => line.trim() !== '');
+    return { code, sentence: last?.trim() ?? 'it gave no reason' };
+}
+function peerOf(stderr, endpoints) {
+    const { service, host } = serviceOf(stderr, endpoints);
+    return { ...service, address: host === null ? service.name : `${service.name} at ${host}` };
+}
+/** AWS often names the missing right, such as one of a KMS key; otherwise it follows from the operation. */
+function explainDenial(stderr, code, operation) {
+    if (operation === 'AssumeRoleWithWebIdentity') {
+        return "access denied; the role's trust policy does not admit this job (sts:AssumeRoleWithWebIdentity, with this repository and branch or environment in the condition on token.actions.githubusercontent.com:sub)";
     }
-    current = () => this.#current;
-    async #fetch() {
-        const { host, port, user, region } = this.#request;
-        const where = ['--hostname', host, '--port', port, '--username', user, '--region', region];
-        const token = (await this.#aws.text(['rds', 'generate-db-auth-token', ...where])).trim();
-        this.#listener.token(token);
-        this.#current = token;
-        this.#renewal.after(RENEW);
+    const action = /not authorized to perform:? ([a-z0-9-]+:\w+)/.exec(stderr)?.[1] ?? ACTIONS[operation];
+    const right = action ? `the right ${action}` : 'a right';
+    const denial = `access denied; the credentials lack ${right} (see the policy in docs/permissions.md), or a bucket policy denies it`;
+    // Without the right to list, S3 gives the same answer for an object that does not exist (API Reference, HeadObject).
+    const isAboutObject = ['HeadObject', 'GetObject'].includes(operation) || code === '403';
+    return isAboutObject ? `${denial}; or the object does not exist and s3:ListBucket is missing` : denial;
+}
+
+;// CONCATENATED MODULE: ./build/src/aws/region.js
+/** Region variables: version 1 of the AWS CLI reads the second one only. */
+const REGION_VARIABLES = ['AWS_REGION', 'AWS_DEFAULT_REGION'];
+/** The region of `aws-region`, of `s3-config`, or of the job, in this order; null when none of them names one. */
+function givenRegion({ chosen, config, environment }) {
+    return chosen || named(config) || named(environment);
+}
+/**
+ * The region of the store: what the inputs say, then what a known endpoint says, then what the job says (which may be
+ * about AWS, while the store is elsewhere).
+ *
+ * @param ofEndpoint the region of a known endpoint
+ * @param otherwise  the region to sign for when nothing names one
+ */
+function storeRegion({ chosen, config, environment }, ofEndpoint, otherwise) {
+    return chosen || named(config) || ofEndpoint || named(environment) || otherwise;
+}
+function named(variables) {
+    return REGION_VARIABLES.map((name) => variables[name]).find((value) => value) ?? null;
+}
+/** The region as environment of the AWS CLI, for all of its versions. */
+function regionVariables(region) {
+    return region === null ? {} : Object.fromEntries(REGION_VARIABLES.map((name) => [name, region]));
+}
+
+;// CONCATENATED MODULE: ./build/src/aws/cli.js
+
+
+
+
+
+/** A command of the AWS CLI that failed; `code` is that of the service (`NoSuchKey`, `AccessDenied`, `404`, …) or empty. */
+class AwsError extends Error {
+    code;
+    /** What the CLI itself said. */
+    detail;
+    constructor(message, code, detail, options) {
+        super(message, options);
+        this.code = code;
+        this.detail = detail;
     }
-    [Symbol.dispose]() {
-        this.#renewal[Symbol.dispose]();
+}
+/** Variables that the AWS CLI may see beside the ordinary ones: its own, proxies and certificates. */
+const AWS_VARIABLE = /^(AWS_[A-Z0-9_]+|(HTTPS?|NO|ALL)_PROXY|(https?|no|all)_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|SSL_CERT_(FILE|DIR))$/;
+/** For each attempt, in seconds; the CLI's own minute is too long for a store that was reached before. */
+const CONNECT_TIMEOUT = ['--cli-connect-timeout', '15'];
+/** Variables that hold or choose credentials. */
+const CREDENTIALS = /^AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|SECURITY_TOKEN|CREDENTIAL_EXPIRATION|(DEFAULT_)?PROFILE|CONFIG_FILE|SHARED_CREDENTIALS_FILE|ROLE_ARN|ROLE_SESSION_NAME|WEB_IDENTITY_TOKEN_FILE|CONTAINER_.*)$/;
+/** What the AWS CLI may see of the job's environment and of `s3-config`, which wins. */
+function awsVariables(environment, config) {
+    return { ...pick(environment, (name) => AWS_VARIABLE.test(name)), ...config };
+}
+/** The AWS CLI with the endpoint, the region and the credentials of one service, and nothing else of the job's environment. */
+class Aws {
+    #options;
+    constructor(options) {
+        this.#options = options;
     }
+    #environment() {
+        const { environment, config, checksum, region, identity } = this.#options;
+        const given = awsVariables(environment, config);
+        return {
+            ...toolEnvironment(environment),
+            // Attempts of the CLI for one request, enough for some seconds of SlowDown.
+            AWS_MAX_ATTEMPTS: '6',
+            AWS_REQUEST_CHECKSUM_CALCULATION: checksum,
+            AWS_RESPONSE_CHECKSUM_VALIDATION: checksum,
+            ...(identity ? pick(given, (name) => !CREDENTIALS.test(name)) : given),
+            ...identity,
+            ...regionVariables(region),
+            AWS_PAGER: '',
+            AWS_CLI_AUTO_PROMPT: 'off',
+        };
+    }
+    #arguments(args) {
+        const { endpointUrl } = this.#options;
+        return [...args, ...CONNECT_TIMEOUT, ...(endpointUrl ? ['--endpoint-url', endpointUrl] : [])];
+    }
+    /** Starts a transfer with open pipes. */
+    start(args, pipes) {
+        const options = { name: 'aws', env: this.#environment(), stdin: pipes.stdin, stdout: 'stream' };
+        return startChild(this.#options.cli, this.#arguments(args), options);
+    }
+    /** Runs a short command and returns what it printed. @throws AwsError */
+    async text(args, options = {}) {
+        const { exit, stdout, child } = await run(this.#options.cli, this.#arguments(args), {
+            name: 'aws',
+            env: this.#environment(),
+            onErrorLine: () => false,
+            ...(options.evenWhenCancelled ? {} : { signal: this.#options.signal }),
+        });
+        if (!child_succeeded(exit))
+            throw this.failure(child, exit, args.slice(0, 2).join(' '));
+        return stdout;
+    }
+    /** As `text`, for commands that answer in JSON; `{}` when they answer nothing. */
+    async json(args, options = {}) {
+        const text = await this.text([...args, '--output', 'json'], options);
+        return JSON.parse(text.trim() || '{}');
+    }
+    /** The error of a command that failed, with a sentence about the cause. */
+    failure(child, exit, what) {
+        const { environment, config, endpointUrl } = this.#options;
+        const { AWS_ENDPOINT_URL_STS } = awsVariables(environment, config);
+        const detail = child.tail.join('\n');
+        const { code, sentence } = explainAws(detail, { store: endpointUrl, sts: AWS_ENDPOINT_URL_STS || null });
+        const end = exit.error
+            ? `could not be started: ${exit.error.message}`
+            : (exit.signal ?? `exit code ${exit.code}`);
+        const cause = child_childFailure(child, exit);
+        return new AwsError(`aws ${what} failed (${end}): ${sentence}`, code, detail, { cause });
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/aws/endpoint.js
+/** Variables of the AWS CLI that name another endpoint; the first one wins (AWS: "Service-specific endpoints"). */
+const ENDPOINT_VARIABLES = ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL'];
+/** The endpoint of these variables. The AWS CLI would use it too, but its older versions do not know them. */
+function endpointOf(variables) {
+    return ENDPOINT_VARIABLES.map((name) => variables[name]).find((url) => url) ?? null;
+}
+/** The endpoint of AWS in a region (AWS: "Amazon Simple Storage Service endpoints and quotas"). */
+function awsEndpoint(region) {
+    const suffix = region?.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com';
+    return `https://s3.${region ?? 'us-east-1'}.${suffix}`;
+}
+/** Whether the AWS CLI reaches this address through a proxy. */
+function isProxied(variables, url) {
+    const values = (pattern) => Object.entries(variables).flatMap(([name, value]) => (pattern.test(name) && value !== '' ? [value] : []));
+    const { host, hostname } = new URL(url);
+    // As Python reads NO_PROXY (urllib.request.proxy_bypass_environment): names with all that is below them.
+    const direct = values(/^no_proxy$/i).flatMap((list) => list.split(',').map((name) => name.trim().replace(/^\.+/, '')));
+    const isDirect = direct.some((name) => name === '*' || (name !== '' && [host, hostname].some((own) => `.${own}`.endsWith(`.${name}`))));
+    return !isDirect && values(/^(https?|all)_proxy$/i).length > 0;
+}
+
+;// CONCATENATED MODULE: ./build/src/aws/expiry.js
+
+/** A cautious estimate; most runners are several times faster. */
+const BYTES_PER_SECOND = { dump: 20e6, restore: 10e6 };
+/** How long the credentials of a role live by default. */
+const DEFAULT_LIFETIME_MS = 60 * 60_000;
+const REMEDY = 'give aws-role-to-assume, whose credentials are renewed while the step runs';
+/**
+ * Checks that the AWS credentials live long enough. Only credentials in variables matter: the AWS CLI itself refreshes
+ * those of profiles, instances and `aws-role-to-assume`.
+ *
+ * @param variables what the AWS CLI sees
+ * @returns a warning that names when they expire, or null
+ * @throws an Error when they have expired already
+ */
+function expiryWarning(variables, work, now) {
+    const { AWS_ACCESS_KEY_ID, AWS_SESSION_TOKEN, AWS_CREDENTIAL_EXPIRATION } = variables;
+    if (!AWS_ACCESS_KEY_ID || !AWS_SESSION_TOKEN)
+        return null;
+    const expected = (work.bytes / BYTES_PER_SECOND[work.kind]) * 1000;
+    const effort = `the ${work.kind} of ${formatBytes(work.bytes)} may take ${formatDuration(expected)}`;
+    const expiresAt = Date.parse(AWS_CREDENTIAL_EXPIRATION ?? '');
+    if (Number.isNaN(expiresAt)) {
+        if (expected < DEFAULT_LIFETIME_MS)
+            return null;
+        return `The AWS credentials are temporary (AWS_SESSION_TOKEN), usually for an hour, and ${effort}; ${REMEDY}`;
+    }
+    const end = new Date(expiresAt).toISOString();
+    if (expiresAt <= now)
+        throw new Error(`The AWS credentials expired at ${end}; ${REMEDY}`);
+    if (now + expected < expiresAt)
+        return null;
+    return `The AWS credentials expire at ${end}, in ${formatDuration(expiresAt - now)}, and ${effort}; ${REMEDY}`;
+}
+
+;// CONCATENATED MODULE: ./build/src/aws/s3-providers.js
+/** S3's own limit, which the AWS CLI plans for (AWS: "Amazon S3 multipart upload limits"). */
+const MAX_PARTS = 10_000;
+const AWS = {
+    name: 'AWS',
+    region: null,
+    defaultRegion: null,
+    checksum: 'when_supported',
+    maxParts: MAX_PARTS,
+};
+/** MinIO, Ceph and most other stores accept this region when their own is not configured. */
+const DEFAULT_REGION = 'us-east-1';
+const OTHER = {
+    region: null,
+    defaultRegion: DEFAULT_REGION,
+    checksum: 'when_required',
+    maxParts: MAX_PARTS,
+};
+/**
+ * Providers by their endpoints, from their own documentation. Only AWS gets the AWS CLI's trailing checksums.
+ *
+ * - Cloudflare R2: region `auto`, 10,000 parts ("Limits").
+ * - DigitalOcean Spaces, Backblaze B2, Wasabi, Hetzner, Exoscale, Oracle, IBM: the region is part of the endpoint.
+ * - Scaleway: 1,000 parts ("Multipart uploads").
+ * - OVHcloud: 10,000 parts ("Object Storage – Technical limitations"); `io` and the older `perf` endpoints.
+ * - Google Cloud Storage: region `auto` in the XML API.
+ *
+ * MinIO, Ceph and SeaweedFS run under host names of their own; the rule for unknown hosts fits them.
+ */
+const s3_providers_PROVIDERS = [
+    { name: 'Cloudflare R2', host: /\.r2\.cloudflarestorage\.com$/, region: 'auto' },
+    { name: 'DigitalOcean Spaces', host: /(?:^|\.)([a-z0-9]+)\.digitaloceanspaces\.com$/ },
+    { name: 'Backblaze B2', host: /(?:^|\.)s3\.([a-z0-9-]+)\.backblazeb2\.com$/ },
+    { name: 'Scaleway', host: /(?:^|\.)s3\.([a-z0-9-]+)\.scw\.cloud$/, maxParts: 1000 },
+    { name: 'OVHcloud', host: /(?:^|\.)s3\.([a-z0-9-]+)\.(?:io\.|perf\.)?cloud\.ovh\.(?:net|us)$/ },
+    { name: 'Wasabi', host: /(?:^|\.)s3\.([a-z0-9-]+)\.wasabisys\.com$/ },
+    { name: 'Wasabi', host: /(?:^|\.)s3\.wasabisys\.com$/, region: 'us-east-1' },
+    { name: 'Hetzner', host: /(?:^|\.)([a-z0-9]+)\.your-objectstorage\.com$/ },
+    { name: 'Exoscale', host: /(?:^|\.)sos-([a-z0-9-]+)\.exo\.io$/ },
+    { name: 'Google Cloud Storage', host: /(?:^|\.)storage\.googleapis\.com$/, region: 'auto' },
+    { name: 'Tigris', host: /(?:^|\.)(?:fly\.storage\.tigris\.dev|t3\.storage\.dev)$/, region: 'auto' },
+    {
+        name: 'Oracle Cloud',
+        host: /\.compat\.objectstorage\.([a-z0-9-]+)\.(?:oraclecloud\.com|oci\.customer-oci\.com)$/,
+    },
+    {
+        name: 'IBM Cloud',
+        host: /(?:^|\.)s3\.(?:private\.|direct\.)?([a-z0-9-]+)\.cloud-object-storage\.appdomain\.cloud$/,
+    },
+];
+/** Endpoints of AWS itself, such as those of a VPC, in all partitions: `s3.eu-central-1.amazonaws.com`, `bucket.vpce-….s3.….vpce.amazonaws.com`. */
+const AWS_HOST = /(?:^|[.-])s3(?:-fips)?[.-](?:dualstack\.)?([a-z]{2}(?:-[a-z]+)+-\d)\.(?:vpce\.)?amazonaws\.com(?:\.cn)?$/;
+/** The provider behind an endpoint; AWS when there is none. */
+function s3_providers_providerOf(endpointUrl) {
+    if (endpointUrl === null)
+        return AWS;
+    const host = new URL(endpointUrl).hostname;
+    const region = AWS_HOST.exec(host)?.[1];
+    if (region !== undefined)
+        return { ...AWS, region };
+    for (const rule of s3_providers_PROVIDERS) {
+        const match = rule.host.exec(host);
+        if (!match)
+            continue;
+        return {
+            ...OTHER,
+            name: rule.name,
+            region: rule.region ?? match[1],
+            maxParts: rule.maxParts ?? MAX_PARTS,
+        };
+    }
+    return { ...OTHER, name: host };
+}
+
+;// CONCATENATED MODULE: external "node:stream/promises"
+const external_node_stream_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
+;// CONCATENATED MODULE: ./build/src/storage/local/local-storage.js
+var local_storage_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var local_storage_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+/** Names that no key has; what a killed run leaves is known by them. */
+const TEMPORARY_PREFIX = '.pgclone-partial-';
+/** A folder as the place for dumps. */
+function localStorage(folder) {
+    const root = (0,external_node_path_namespaceObject.resolve)(folder);
+    return {
+        address: (key) => (0,external_node_path_namespaceObject.join)(root, key),
+        check: () => (0,external_node_fs_promises_namespaceObject.mkdir)(root, { recursive: true }).then(() => undefined),
+        list: (prefix) => listFiles(root, prefix),
+        tooLarge: () => null,
+        size: (key) => sizeOf(root, key),
+        readTexts: async (keys) => {
+            const texts = keys.map(async (key) => [key, await (0,external_node_fs_promises_namespaceObject.readFile)(await inside(root, key), 'utf8')]);
+            return new Map(await Promise.all(texts));
+        },
+        writeTextOnce: (key, text) => writeText((0,external_node_path_namespaceObject.join)(root, key), text, publishOnce),
+        replaceText: (key, text) => writeText((0,external_node_path_namespaceObject.join)(root, key), text, external_node_fs_promises_namespaceObject.rename),
+        upload: (key) => upload(root, key),
+        download: (key) => download(root, key),
+        sweep: () => sweepPartial(root),
+        // A partial file has a name of its own and is noted as such.
+        abandon: async () => undefined,
+        remove: (key) => (0,external_node_fs_promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(root, key), { force: true }),
+        removeAll: (keys) => removeFiles(root, keys),
+    };
+}
+/** The path of a key, after symbolic links, if it is still below the root. */
+async function inside(root, key) {
+    const path = await (0,external_node_fs_promises_namespaceObject.realpath)((0,external_node_path_namespaceObject.join)(root, key));
+    if (!path.startsWith((await (0,external_node_fs_promises_namespaceObject.realpath)(root)) + external_node_path_namespaceObject.sep))
+        throw new Error(`${key} leads out of the storage location`);
+    return path;
+}
+async function listFiles(root, prefix) {
+    const entries = await (0,external_node_fs_promises_namespaceObject.readdir)((0,external_node_path_namespaceObject.join)(root, prefix), { recursive: true, withFileTypes: true }).catch(async (error) => {
+        if (error.code === 'ENOENT')
+            return [];
+        // A prefix that is a file has nothing below it, as in S3; a location that is one is a mistake.
+        if (error.code === 'ENOTDIR' && (await isFolder(root)))
+            return [];
+        throw new Error(`Cannot list ${(0,external_node_path_namespaceObject.join)(root, prefix)}: ${error.message}`, { cause: error });
+    });
+    const files = entries.filter((entry) => entry.isFile() && !entry.name.startsWith(TEMPORARY_PREFIX));
+    return Promise.all(files.map(async (file) => {
+        const path = (0,external_node_path_namespaceObject.join)(file.parentPath, file.name);
+        return { key: (0,external_node_path_namespaceObject.relative)(root, path).split(external_node_path_namespaceObject.sep).join('/'), size: (await (0,external_node_fs_promises_namespaceObject.stat)(path)).size };
+    }));
+}
+async function sweepPartial(root) {
+    const entries = await (0,external_node_fs_promises_namespaceObject.readdir)(root, { recursive: true, withFileTypes: true });
+    for (const entry of entries.filter(({ name }) => name.startsWith(TEMPORARY_PREFIX))) {
+        const path = (0,external_node_path_namespaceObject.join)(entry.parentPath, entry.name);
+        if (Date.now() - (await (0,external_node_fs_promises_namespaceObject.stat)(path)).mtimeMs > ABANDONED)
+            await (0,external_node_fs_promises_namespaceObject.rm)(path, { force: true });
+    }
+}
+async function removeFiles(root, keys) {
+    const refused = new Map();
+    for (const key of keys) {
+        await (0,external_node_fs_promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(root, key), { force: true }).catch((error) => refused.set(key, { reason: error.message, retained: false }));
+    }
+    return { refused, versionsStay: false };
+}
+function isFolder(path) {
+    return (0,external_node_fs_promises_namespaceObject.stat)(path).then((entry) => entry.isDirectory(), () => false);
+}
+async function sizeOf(root, key) {
+    try {
+        return (await (0,external_node_fs_promises_namespaceObject.stat)(await inside(root, key))).size;
+    }
+    catch (error) {
+        if (error.code === 'ENOENT')
+            return null;
+        throw error;
+    }
+}
+/**
+ * Gives a file its name unless the name is taken, so that the first writer wins.
+ *
+ * @param hardLink fails where the file system has no hard links (exFAT, many network shares)
+ */
+async function publishOnce(temporary, path, hardLink = external_node_fs_promises_namespaceObject.link) {
+    try {
+        await hardLink(temporary, path);
+    }
+    catch (error) {
+        const { code = '' } = error;
+        if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(code))
+            throw error;
+        // An empty file claims the name; the rename fills it whole.
+        await (0,external_node_fs_promises_namespaceObject.writeFile)(path, '', { flag: 'wx', mode: 0o600 });
+        await (0,external_node_fs_promises_namespaceObject.rename)(temporary, path);
+    }
+}
+/** Written whole under another name, then published: `rename` takes the place of what is there, `publishOnce` does not. */
+async function writeText(path, text, publish) {
+    const temporary = local_storage_temporaryName(path);
+    try {
+        await (0,external_node_fs_promises_namespaceObject.writeFile)(temporary, text, { flag: 'wx', mode: 0o600, flush: true });
+        await publish(temporary, path);
+        await syncFolder((0,external_node_path_namespaceObject.dirname)(path));
+    }
+    catch (error) {
+        throw local_storage_refusal(error, path);
+    }
+    finally {
+        await (0,external_node_fs_promises_namespaceObject.rm)(temporary, { force: true });
+    }
+}
+function local_storage_refusal(error, key) {
+    return error.code === 'EEXIST' ? new TakenError(key, { cause: error }) : error;
+}
+function local_storage_temporaryName(path) {
+    return (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(path), TEMPORARY_PREFIX + (0,external_node_crypto_.randomBytes)(8).toString('hex'));
+}
+/** Makes a new name last: without it a crash can forget the rename. Folders cannot be synced on Windows. */
+async function syncFolder(folder) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        if (process.platform === 'win32')
+            return;
+        const handle = local_storage_addDisposableResource(env_1, await (0,external_node_fs_promises_namespaceObject.open)(folder, 'r'), true);
+        await handle.sync();
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = local_storage_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+/** Temporary name, fsync, publication: a file under its final name is always whole, and no other run's. */
+async function upload(root, key) {
+    const path = (0,external_node_path_namespaceObject.join)(root, key);
+    await (0,external_node_fs_promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(path), { recursive: true });
+    await inside(root, (0,external_node_path_namespaceObject.dirname)(key));
+    const temporary = local_storage_temporaryName(path);
+    const forget = notePending({ kind: 'file', path: temporary });
+    const stream = (0,external_node_fs_namespaceObject.createWriteStream)(temporary, {
+        flags: 'wx',
+        mode: 0o600,
+        flush: true,
+        highWaterMark: 1 << 20,
+    });
+    const died = new Promise((resolveDied) => stream.once('error', (error) => resolveDied(local_storage_describe(error))));
+    return {
+        stream,
+        died,
+        commit: async () => {
+            stream.end();
+            await Promise.race([(0,external_node_stream_promises_namespaceObject.finished)(stream), died.then((reason) => Promise.reject(reason))]);
+            await publishOnce(temporary, path).catch((error) => Promise.reject(local_storage_refusal(error, key)));
+            await (0,external_node_fs_promises_namespaceObject.rm)(temporary, { force: true });
+            forget();
+            await syncFolder((0,external_node_path_namespaceObject.dirname)(path));
+        },
+        abort: async () => {
+            stream.destroy();
+            await (0,external_node_stream_promises_namespaceObject.finished)(stream).catch(() => undefined);
+            await (0,external_node_fs_promises_namespaceObject.rm)(temporary, { force: true });
+            forget();
+        },
+    };
+}
+function local_storage_describe(error) {
+    const full = error.code === 'ENOSPC';
+    const reason = full ? 'the disk is full' : error.message;
+    return new Error(`Cannot write to storage-location: ${reason}`, { cause: error });
+}
+async function download(root, key) {
+    const stream = (0,external_node_fs_namespaceObject.createReadStream)(await inside(root, key), { highWaterMark: 1 << 20 });
+    return {
+        stream,
+        finish: async () => undefined,
+        abort: async () => void stream.destroy(),
+    };
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/s3/text.js
+
+
+
+
+/** A text as a file, for as long as the work with it takes: the AWS CLI reads bodies from files only. */
+async function withTextFile({ tempDirectory }, text, work) {
+    const folder = await (0,external_node_fs_promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(tempDirectory, 'pgclone-text-'));
+    const forget = notePending({ kind: 'file', path: folder });
+    const path = (0,external_node_path_namespaceObject.join)(folder, 'text.json');
+    try {
+        await (0,external_node_fs_promises_namespaceObject.writeFile)(path, text, { mode: 0o600 });
+        return await work(path);
+    }
+    finally {
+        await removeTree(folder);
+        forget();
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/s3/delete.js
+
+
+/** So many keys one request may name (AWS: API Reference, DeleteObjects). */
+const DELETED_AT_ONCE = 1000;
+/** Answers of stores that cannot delete several objects at once, or not as this AWS CLI asks for it (without Content-MD5). */
+const CANNOT_DELETE_MANY = [
+    'NotImplemented',
+    'MethodNotAllowed',
+    'MissingContentMD5',
+    'InvalidRequest',
+    'MalformedXML',
+    'UnsupportedOperation',
+    '405',
+    '501',
+];
+/** Starts of the AWS CLI at the same time, when every object needs one. */
+const CLIS_AT_ONCE = 4;
+/** Deletes exactly these keys, many with a request where the store can. */
+async function deleteObjects(options, keys) {
+    const removal = { refused: new Map(), versionsStay: false };
+    let together = true;
+    for (let start = 0; start < keys.length; start += DELETED_AT_ONCE) {
+        const batch = keys.slice(start, start + DELETED_AT_ONCE);
+        together &&= await deleteTogether(options, batch, removal);
+        if (!together)
+            await deleteOneByOne(options, batch, removal);
+    }
+    return removal;
+}
+/**
+ * A retention that holds an object is what its owner wanted; a missing right is a mistake. Both are AccessDenied, with
+ * words of AWS ("Access Denied because object protected by object lock."), MinIO ("Object is WORM protected …") and others.
+ */
+const RETENTION = /object ?lock|retention|legal ?hold|WORM|immutab|protected/i;
+/** @returns false when the store does not know this request; nothing is deleted then */
+async function deleteTogether(options, keys, removal) {
+    const { aws, bucket, prefix } = options;
+    const Objects = keys.map((key) => ({ Key: prefix + key }));
+    try {
+        const answer = await withTextFile(options, JSON.stringify({ Objects }), (path) => {
+            const args = ['s3api', 'delete-objects', '--bucket', bucket, '--delete', `file://${path}`];
+            // Half of a deletion leaves more behind than a whole one.
+            return aws.json(args, { evenWhenCancelled: true });
+        });
+        for (const { Key, Code, Message } of answer.Errors ?? []) {
+            const reason = Message ? `${Message} [${Code}]` : Code;
+            removal.refused.set(Key.slice(prefix.length), { reason, retained: RETENTION.test(reason) });
+        }
+        removal.versionsStay ||= answer.Deleted?.some(({ DeleteMarker }) => DeleteMarker === true) ?? false;
+        return true;
+    }
+    catch (error) {
+        if (error instanceof AwsError && CANNOT_DELETE_MANY.includes(error.code))
+            return false;
+        throw error;
+    }
+}
+async function deleteOneByOne({ aws, bucket, prefix }, keys, removal) {
+    const waiting = [...keys];
+    const work = async () => {
+        for (let key = waiting.shift(); key !== undefined; key = waiting.shift()) {
+            const args = ['s3api', 'delete-object', '--bucket', bucket, '--key', prefix + key];
+            try {
+                const answer = await aws.json(args, { evenWhenCancelled: true });
+                removal.versionsStay ||= answer.DeleteMarker === true;
+            }
+            catch (error) {
+                if (!(error instanceof AwsError))
+                    throw error;
+                removal.refused.set(key, { reason: error.message, retained: RETENTION.test(error.detail) });
+            }
+        }
+    };
+    await Promise.all(Array.from({ length: CLIS_AT_ONCE }, work));
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/s3/look.js
+
+
+/** Credentials, endpoint and bucket. A policy without `s3:ListBucket` is no reason to stop here. */
+async function checkBucket(options) {
+    const args = ['s3api', 'list-objects-v2', '--bucket', options.bucket, '--prefix', options.prefix];
+    try {
+        await options.aws.json([...args, '--max-keys', '1', '--no-paginate']);
+    }
+    catch (error) {
+        if (!(error instanceof AwsError) || error.code !== 'AccessDenied')
+            throw error;
+        log.warning('The credentials may not list the bucket (s3:ListBucket); `latest`, prefixes and `list` will not work');
+    }
+}
+/** Page by page, so that an answer that ends before its last page is an error and not a short list. */
+async function listObjects({ aws, bucket, prefix }, below) {
+    const folder = below === '' ? '' : `${below.replace(/\/$/, '')}/`;
+    const args = ['s3api', 'list-objects-v2', '--bucket', bucket, '--prefix', prefix + folder, '--no-paginate'];
+    const found = [];
+    let token;
+    do {
+        const page = await aws.json(token ? [...args, '--continuation-token', token] : args);
+        for (const { Key, Size } of page.Contents ?? [])
+            found.push({ key: Key.slice(prefix.length), size: Size });
+        token = page.NextContinuationToken;
+        if (page.IsTruncated && !token)
+            throw new Error('The store said that its list goes on and gave no way to go on');
+    } while (token);
+    return found;
+}
+/** Stored bytes of a key, or null when it does not exist. */
+async function headObject(options, key) {
+    const { aws, bucket, prefix } = options;
+    try {
+        const args = ['s3api', 'head-object', '--bucket', bucket, '--key', prefix + key];
+        const head = await aws.json(args);
+        return head.ContentLength;
+    }
+    catch (error) {
+        if (!(error instanceof AwsError))
+            throw error;
+        if (['404', 'NoSuchKey'].includes(error.code))
+            return null;
+        if (['403', 'AccessDenied'].includes(error.code) && (await isUnlisted(options, key, error)))
+            return null;
+        throw error;
+    }
+}
+/**
+ * S3 says 403 of a missing object to whom it does not let list the bucket, and to a policy that lets list only under a
+ * condition on `s3:prefix`, which a HEAD cannot meet (AWS: API Reference, HeadObject). A listing of just this key can.
+ *
+ * @returns whether the store itself says that there is no such object
+ * @throws the refusal of the HEAD when the listing is refused too: then nobody knows
+ */
+async function isUnlisted(options, key, refusal) {
+    const { aws, bucket, prefix } = options;
+    const args = ['s3api', 'list-objects-v2', '--bucket', bucket, '--prefix', prefix + key, '--max-keys', '1'];
+    const page = await aws.json([...args, '--no-paginate']).catch(() => Promise.reject(refusal));
+    // A key sorts before every longer one that begins with it.
+    return !(page.Contents ?? []).some(({ Key }) => Key === prefix + key);
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/s3/parts.js
+
+/** s3transfer's `utils.py`: the AWS CLI begins with this part size and doubles it until all fits into 10,000 parts. */
+const CLI_PART = 8 * 1024 ** 2;
+const CLI_PARTS = 10_000;
+/** S3's limit, which the providers share ("Amazon S3 multipart upload limits"). */
+const LARGEST_PART = 5 * 1024 ** 3;
+/**
+ * Chooses parts so large that a stream of `expectedBytes` needs no more than `maxParts` of them. The CLI plans for
+ * 10,000 and knows no other limit, so a lower one is told as a larger size.
+ */
+function planParts(expectedBytes, maxParts) {
+    const expectedSize = Math.min(Math.ceil((expectedBytes * CLI_PARTS) / maxParts), LARGEST_PART * CLI_PARTS);
+    let partSize = CLI_PART;
+    while (Math.ceil(expectedSize / partSize) > CLI_PARTS)
+        partSize *= 2;
+    partSize = Math.min(partSize, LARGEST_PART);
+    return { expectedSize, partSize, capacity: partSize * maxParts };
+}
+/** @returns why a dump of so many bytes cannot be stored, or null */
+function tooLarge(bytes, maxParts) {
+    const most = LARGEST_PART * maxParts;
+    if (bytes <= most)
+        return null;
+    return `The database has ${formatBytes(bytes)}, and this store takes no more than ${formatBytes(most)} in one object (${maxParts} parts of ${formatBytes(LARGEST_PART)}, s3-max-parts)`;
+}
+/** Memory of an uploading AWS CLI by measurement: 120 MB, and seven parts in flight or waiting. */
+function uploadMemory({ partSize }) {
+    return 120e6 + 7 * partSize;
+}
+
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __nccwpck_require__(8161);
+;// CONCATENATED MODULE: ./build/src/storage/s3/upload.js
+
+
+
+
+
+
+
+
+
+/** Arguments for the encryption of an upload, under the names that `s3 cp` or `s3api` have for them. */
+function serverSideEncryption({ sse, sseKmsKeyId }, [method, keyId]) {
+    return [...(sse ? [method, sse] : []), ...(sseKmsKeyId ? [keyId, sseKmsKeyId] : [])];
+}
+/** The arguments of the upload, without the endpoint. */
+function uploadArguments(options, target, { expectedSize }) {
+    return [
+        ...['s3', 'cp', '-', target, '--only-show-errors', '--expected-size', String(expectedSize)],
+        ...(options.storageClass ? ['--storage-class', options.storageClass] : []),
+        ...serverSideEncryption(options, ['--sse', '--sse-kms-key-id']),
+    ];
+}
+/** Warns of an upload that this machine has too little memory for; the parts of a large dump are large. */
+function checkMemory(plan) {
+    const needed = uploadMemory(plan);
+    if (needed < (0,external_node_os_.totalmem)() / 2)
+        return;
+    log.warning(`The AWS CLI needs about ${formatBytes(needed)} of memory for parts of ${formatBytes(plan.partSize)}, and this machine has ${formatBytes((0,external_node_os_.totalmem)())}; use a larger runner, or dump less at once`);
+}
+/** What goes into the upload, up to what its parts hold: beyond that the store would refuse a part, and say little. */
+function limited(stdin, { capacity, partSize }) {
+    let written = 0;
+    const stream = new external_node_stream_.Writable({
+        highWaterMark: 1 << 20,
+        write: (chunk, _encoding, done) => {
+            written += chunk.length;
+            if (written <= capacity)
+                return void stdin.write(chunk, done);
+            const parts = `${capacity / partSize} parts of ${formatBytes(partSize)}`;
+            done(new Error(`The dump is larger than the ${formatBytes(capacity)} that its upload can take (${parts}): the database grew, or its rows are much longer as text. Compress the dump, or raise s3-max-parts if the provider takes more parts`));
+        },
+        final: (done) => {
+            stdin.end();
+            done();
+        },
+    });
+    // Who writes hears of it; nobody else needs to.
+    stream.on('error', () => undefined);
+    return stream;
+}
+/** How long after SIGINT the CLI's input is closed: closed at once, it would publish what it has. */
+const INTERRUPT_MILLISECONDS = 300;
+/** An upload by `aws s3 cp -`, which takes the end of its input for success, whatever happened before. */
+class S3Upload {
+    stream;
+    died;
+    /** The AWS CLI takes most of a second to start, and pg_dump need not wait for it. */
+    readAhead = 8 * 1024 * 1024;
+    #options;
+    #key;
+    #child;
+    #forget;
+    constructor(options, key, expectedBytes) {
+        const plan = planParts(expectedBytes, options.maxParts);
+        checkMemory(plan);
+        this.#options = options;
+        this.#key = key;
+        this.#forget = notePending({ kind: 'upload', key });
+        const target = `s3://${options.bucket}/${options.prefix}${key}`;
+        this.#child = options.aws.start(uploadArguments(options, target, plan), { stdin: 'stream' });
+        this.stream = limited(this.#child.stdin, plan);
+        this.died = this.#child.exited.then((exit) => options.aws.failure(this.#child, exit, 's3 cp (upload)'));
+    }
+    async commit() {
+        this.stream.end();
+        const exit = await this.#child.exited;
+        if (!child_succeeded(exit))
+            throw await this.died;
+        this.#forget();
+    }
+    /** Interrupt, then close the input, then look for parts: in any other order the truncated object is published. */
+    async abort() {
+        if (this.#child.running) {
+            this.#child.kill('SIGINT');
+            await Promise.race([this.#child.exited, (0,promises_namespaceObject.setTimeout)(INTERRUPT_MILLISECONDS)]);
+        }
+        this.#child.stdin.destroy();
+        await Promise.race([this.#child.exited, (0,promises_namespaceObject.setTimeout)(2000, undefined, { ref: false })]);
+        await endChild(this.#child, ['SIGKILL'], 1000);
+        // What could not be ended stays noted, for the post step.
+        if (await abortMultipartUploads(this.#options, this.#key))
+            this.#forget();
+    }
+}
+/** Ends the open multipart uploads of exactly this key. A store that cannot list them gets a warning. */
+async function abortMultipartUploads(options, key) {
+    const fullKey = options.prefix + key;
+    try {
+        await abortUploads(options, fullKey, (upload) => upload.Key === fullKey);
+        return true;
+    }
+    catch (error) {
+        log.warning(`Could not look for unfinished uploads of ${key}: ${error.message}. A lifecycle rule should end them`);
+        return false;
+    }
+}
+/** Ends the uploads of dumps below our prefix that began so long ago that nobody is at them any more. */
+async function sweepUploads(options) {
+    await abortUploads(options, options.prefix, ({ Key, Initiated }) => {
+        return Key.endsWith('.dump') && Date.now() - Date.parse(Initiated) > ABANDONED;
+    });
+}
+async function abortUploads({ aws, bucket }, prefix, chosen) {
+    const evenWhenCancelled = { evenWhenCancelled: true };
+    const listing = ['s3api', 'list-multipart-uploads', '--bucket', bucket, '--prefix', prefix];
+    const { Uploads = [] } = await aws.json(listing, evenWhenCancelled);
+    for (const { Key, UploadId } of Uploads.filter(chosen)) {
+        const target = ['--bucket', bucket, '--key', Key, '--upload-id', UploadId];
+        await aws.json(['s3api', 'abort-multipart-upload', ...target], evenWhenCancelled);
+        log.info(`Ended the unfinished upload of ${Key}`);
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/s3/s3-storage.js
+
+
+
+
+
+
+
+
+
+
+
+
+/** A bucket as the place for dumps, reached by the AWS CLI. */
+function s3Storage(options) {
+    const { aws, bucket, prefix } = options;
+    const address = (key) => `s3://${bucket}/${prefix}${key}`;
+    return {
+        address,
+        check: () => checkBucket(options),
+        list: (below) => listObjects(options, below),
+        size: (key) => headObject(options, key),
+        readTexts: (keys, below) => readTexts(options, keys, below),
+        writeTextOnce: (key, text) => putText(options, key, text, putOnce),
+        replaceText: (key, text) => putText(options, key, text, put),
+        upload: async (key, expectedBytes) => new S3Upload(options, key, expectedBytes),
+        tooLarge: (bytes) => tooLarge(bytes, options.maxParts),
+        download: async (key) => s3_storage_download(aws, address(key)),
+        sweep: () => sweepUploads(options),
+        abandon: (key) => abortMultipartUploads(options, key).then(() => undefined),
+        remove: (key) => aws
+            .text(['s3api', 'delete-object', ...objectArguments(options, key)], { evenWhenCancelled: true })
+            .then(() => undefined),
+        removeAll: (keys) => deleteObjects(options, keys),
+    };
+}
+function objectArguments({ bucket, prefix }, key) {
+    return ['--bucket', bucket, '--key', prefix + key];
+}
+/** One by one when they are few; else in one go, because every start of the AWS CLI takes most of a second. */
+async function readTexts(options, keys, below) {
+    const source = (key) => `s3://${options.bucket}/${options.prefix}${key}`;
+    if (keys.length <= 2) {
+        const texts = keys.map(async (key) => [key, await options.aws.text(['s3', 'cp', source(key), '-'])]);
+        return new Map(await Promise.all(texts));
+    }
+    const folder = await (0,external_node_fs_promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(options.tempDirectory, 'pgclone-manifests-'));
+    const forget = notePending({ kind: 'file', path: folder });
+    try {
+        const filter = ['--recursive', '--exclude', '*', '--include', '*.dump.json', '--only-show-errors'];
+        await options.aws.text([
+            's3',
+            'cp',
+            source(below === '' ? '' : `${below.replace(/\/$/, '')}/`),
+            folder,
+            ...filter,
+        ]);
+        return await readFolder(folder, below, new Set(keys));
+    }
+    finally {
+        await removeTree(folder);
+        forget();
+    }
+}
+async function readFolder(folder, below, wanted) {
+    const texts = new Map();
+    for (const entry of await (0,external_node_fs_promises_namespaceObject.readdir)(folder, { recursive: true, withFileTypes: true })) {
+        const path = (0,external_node_path_namespaceObject.join)(entry.parentPath, entry.name);
+        const key = (0,external_node_path_namespaceObject.join)(below, (0,external_node_path_namespaceObject.relative)(folder, path)).split(external_node_path_namespaceObject.sep).join('/');
+        if (entry.isFile() && wanted.has(key))
+            texts.set(key, await (0,external_node_fs_promises_namespaceObject.readFile)(path, 'utf8'));
+    }
+    return texts;
+}
+/** `put-object` takes its body from a file only. */
+async function putText(options, key, text, publish) {
+    const encryption = serverSideEncryption(options, ['--server-side-encryption', '--ssekms-key-id']);
+    await withTextFile(options, text, (body) => {
+        const content = ['--body', body, '--content-type', 'application/json'];
+        const args = ['s3api', 'put-object', ...objectArguments(options, key), ...content, ...encryption];
+        return publish(options, key, args, text);
+    });
+}
+const put = async ({ aws }, _key, args) => {
+    await aws.json(args);
+};
+/** The first writer wins where the store and the CLI know `If-None-Match`; elsewhere a look before must do. */
+const putOnce = async (options, key, args, text) => {
+    if (options.conditionalPut && (await putIfAbsent(options, key, args, text)))
+        return;
+    if ((await headObject(options, key)) !== null)
+        throw new TakenError(key);
+    await put(options, key, args, text);
+};
+/** @returns false when the store does not know conditional writes */
+async function putIfAbsent(options, key, args, text) {
+    try {
+        await options.aws.json([...args, '--if-none-match', '*']);
+        return true;
+    }
+    catch (error) {
+        if (!(error instanceof AwsError))
+            throw error;
+        if (error.code === 'NotImplemented')
+            return false;
+        if (!['PreconditionFailed', 'ConditionalRequestConflict'].includes(error.code))
+            throw error;
+        // When an answer is lost, the CLI asks again, and finds what it wrote itself.
+        const found = await readTexts(options, [key], '').catch(() => new Map());
+        if (found.get(key) === text)
+            return true;
+        throw new TakenError(key, { cause: error });
+    }
+}
+function s3_storage_download(aws, source) {
+    const child = aws.start(['s3', 'cp', source, '-', '--only-show-errors'], { stdin: 'none' });
+    return {
+        stream: child.stdout,
+        finish: async () => {
+            const exit = await child.exited;
+            if (!child_succeeded(exit))
+                throw aws.failure(child, exit, 's3 cp (download)');
+        },
+        // Unlike an upload, a download may be ended by SIGTERM at any moment; SIGINT can hang while the reader is blocked.
+        abort: () => endChild(child, ['SIGTERM', 'SIGKILL'], 1000)
+            .then(() => child.stdout.destroy())
+            .then(() => undefined),
+    };
+}
+
+;// CONCATENATED MODULE: ./build/src/process/ask.js
+
+
+/**
+ * Runs a program that answers at once, and returns its answer even if it failed. `@actions/exec` can neither cancel a
+ * program nor limit its time, so everything else goes through `run`.
+ *
+ * @param env the whole environment of the program, which is found on the PATH in it
+ * @throws an Error if the program is not on PATH
+ */
+async function ask(file, args, env) {
+    const program = await findOnPath(file, env);
+    if (program === null)
+        throw new Error(`${file} is not on PATH`);
+    // The first argument of getExecOutput is a command line, in which a path with spaces must be quoted.
+    return getExecOutput(`"${program}"`, [...args], { env, silent: true, ignoreReturnCode: true });
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/command.js
+
+
+
+
+const PROXY = /^(?:https?|no|all)_proxy$/i;
+/** The command as it is spawned: `sudo -n` never asks for a password, it fails at once instead. */
+function withSudo(command, isRoot) {
+    if (!command.asRoot || isRoot)
+        return command;
+    const kept = ['http_proxy', 'https_proxy', 'no_proxy', ...Object.keys(command.env ?? {})];
+    return {
+        ...command,
+        file: 'sudo',
+        args: ['-n', `--preserve-env=${kept.join(',')}`, command.file, ...command.args],
+    };
+}
+/** Runs a short command without showing its output. It throws only when the step is cancelled; a timeout is a failure. */
+async function runCommand(command, { environment, signal }) {
+    const { file, args } = withSudo(command, environment.isRoot);
+    const seconds = command.timeoutSeconds ?? 60;
+    const timeout = AbortSignal.timeout(seconds * 1000);
+    try {
+        const { exit, stdout, child } = await run(file, args, {
+            name: command.file,
+            env: environmentOf(command, environment),
+            onErrorLine: () => false,
+            signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+        });
+        return child_succeeded(exit) ? { ok: true, stdout } : { ok: false, reason: reasonOf(child, exit) };
+    }
+    catch (error) {
+        signal?.throwIfAborted();
+        if (!timeout.aborted)
+            throw error;
+        return { ok: false, reason: `${command.file} did not end within ${seconds} s` };
+    }
+}
+/** As `runCommand`, for a question that is answered at once: it is not cancelled, and nothing limits its time. */
+async function askCommand(command, environment) {
+    try {
+        const { exitCode, stdout, stderr } = await ask(command.file, command.args, environmentOf(command, environment));
+        if (exitCode === 0)
+            return { ok: true, stdout };
+        return { ok: false, reason: `${command.file} ended with exit code ${exitCode}: ${stderr.trim()}` };
+    }
+    catch (error) {
+        return { ok: false, reason: error.message };
+    }
+}
+function environmentOf({ env }, environment) {
+    return {
+        ...toolEnvironment(environment.env),
+        ...pick(environment.env, (name) => PROXY.test(name)),
+        ...env,
+    };
+}
+/** Package managers name the cause first and the consequence last, so the reason has several lines. */
+function reasonOf(child, exit) {
+    const said = child.tail.slice(-3).map((line) => line.trim());
+    return [`${child.name} ${describeExit(exit)}`, ...said].join(': ').replace(/\.$/, '');
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/install.js
+
+let last = Promise.resolve();
+/**
+ * Runs one installation after the other. A step looks for both tools at the same time, and every package manager has a
+ * lock: the second one would wait for it too long, or not at all (apk).
+ */
+function oneAtATime(work) {
+    const result = last.then(work);
+    last = result.catch(() => undefined);
+    return result;
+}
+/** Makes one attempt after the other until `find` finds what was wanted. */
+async function tryInOrder(attempts, options, find) {
+    const refusal = await refusalOfRoot(attempts, options);
+    if (refusal)
+        return { failures: [refusal] };
+    const failures = [];
+    for (const attempt of attempts) {
+        options.log(`Installing ${attempt.name} …`);
+        const failure = await runAttempt(attempt, options);
+        // A failed command may still have installed the program, and a successful one may have installed another version.
+        const found = await find();
+        if (found) {
+            options.log(`Installed ${attempt.name}; the package manager checked its signature or digest`);
+            return { found };
+        }
+        failures.push(`${attempt.name}: ${failure ?? 'it was installed, but it cannot be used'}`);
+        options.log(failures.at(-1));
+    }
+    return { failures };
+}
+/** Why commands that need root cannot run. It is asked once, so that not every attempt fails. */
+async function refusalOfRoot(attempts, { environment }) {
+    const needed = attempts.some(({ commands }) => commands.some(({ asRoot }) => asRoot));
+    if (!needed || environment.isRoot)
+        return undefined;
+    const sudo = await askCommand(withSudo({ file: 'true', args: [], asRoot: true }, false), environment);
+    return sudo.ok
+        ? undefined
+        : `installing packages needs root, and sudo does not work here without a password (${sudo.reason})`;
+}
+async function runAttempt(attempt, options) {
+    try {
+        for (const command of attempt.commands) {
+            const result = await runCommand(command, options);
+            if (!result.ok)
+                return result.reason;
+        }
+        return undefined;
+    }
+    finally {
+        // The clean-up runs after a cancellation too, so it does not get the signal.
+        for (const command of attempt.cleanup ?? [])
+            await runCommand(command, { environment: options.environment });
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/system.js
+
+
+const FAMILIES = [
+    ['apt', /\b(?:debian|ubuntu)\b/],
+    ['apk', /\balpine\b/],
+    ['dnf', /\b(?:fedora|rhel|centos|amzn|rocky|almalinux)\b/],
+];
+/** Reads the system from its platform and its os-release(5) text. */
+function describeSystem(platform, osRelease) {
+    if (platform === 'darwin')
+        return { packageManager: 'brew', codename: '', name: 'macOS' };
+    if (platform === 'win32')
+        return { packageManager: 'none', codename: '', name: 'Windows' };
+    const value = (key) => new RegExp(`^${key}=["']?([^"'\\n]*)`, 'm').exec(osRelease)?.[1] ?? '';
+    const family = `${value('ID')} ${value('ID_LIKE')}`;
+    return {
+        packageManager: FAMILIES.find(([, names]) => names.test(family))?.[0] ?? 'none',
+        // Derivatives such as Mint carry their own codename beside Ubuntu's, whose repositories they share.
+        codename: value('UBUNTU_CODENAME') || value('VERSION_CODENAME'),
+        name: value('PRETTY_NAME') || platform,
+    };
+}
+/** As `describeSystem`, for this machine. */
+async function readSystem({ platform, root }) {
+    const read = (path) => (0,external_node_fs_promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(root, path), 'utf8').catch(() => '');
+    return describeSystem(platform, (await read('etc/os-release')) || (await read('usr/lib/os-release')));
+}
+
+// EXTERNAL MODULE: external "node:http"
+var external_node_http_ = __nccwpck_require__(7067);
+;// CONCATENATED MODULE: ./build/src/tools/download.js
+
+
+
+
+/** How long the connection and each next byte may take; a machine without internet must fall back soon. */
+const STALL_TIMEOUT_MS = 10_000;
+/**
+ * Downloads a file, from the mirror if there is one. A length that differs from Content-Length, a stall, and any status
+ * but 200 are errors. A proxy named by the environment is used (`HTTPS_PROXY`, `NO_PROXY`; needs Node 24.14).
+ */
+async function download_download(original, file, { environment, signal, downloadBaseUrl }, stallTimeout = STALL_TIMEOUT_MS) {
+    const url = mirrored(original, downloadBaseUrl);
+    const stalled = new AbortController();
+    const stall = () => stalled.abort(new Error(`no data arrived for ${stallTimeout / 1000} s`));
+    const timer = setTimeout(stall, stallTimeout);
+    const restoreProxy = external_node_http_.setGlobalProxyFromEnv?.(environment.env);
+    try {
+        const response = await fetch(url, {
+            signal: signal ? AbortSignal.any([signal, stalled.signal]) : stalled.signal,
+        });
+        if (response.status !== 200 || !response.body)
+            throw new Error(`the server answered ${response.status}`);
+        const body = external_node_stream_.Readable.fromWeb(response.body);
+        body.on('data', () => timer.refresh());
+        await (0,external_node_stream_promises_namespaceObject.pipeline)(body, (0,external_node_fs_namespaceObject.createWriteStream)(file, { mode: 0o600 }));
+    }
+    catch (error) {
+        signal?.throwIfAborted();
+        throw new Error(`${url} could not be downloaded: ${rootCause(error)}`, { cause: error });
+    }
+    finally {
+        clearTimeout(timer);
+        restoreProxy?.();
+    }
+}
+/**
+ * The address of a file on a mirror. The mirror has `https://host/path` below its own address as `host/path`, which is
+ * the layout of `wget --force-directories`; a reverse proxy can serve it with one rule for all hosts.
+ */
+function mirrored(url, mirror) {
+    return mirror === null ? url : `${mirror.replace(/\/+$/, '')}/${url.replace(/^https?:\/\//, '')}`;
+}
+/** `fetch` only says `fetch failed`; the innermost cause has the reason. */
+function rootCause(error) {
+    let cause = error;
+    while (cause instanceof Error && cause.cause)
+        cause = cause.cause;
+    return cause instanceof Error ? cause.message : String(cause);
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/matching.js
+
+
+
+/**
+ * Returns what exists under `root` and matches the patterns, which are relative to it, in the order of the patterns.
+ * glob does not follow links, which Homebrew's folders are, so it resolves the wildcards only.
+ */
+async function matching(root, patterns) {
+    const found = [];
+    for (const pattern of patterns) {
+        const parts = pattern.split('/');
+        const fixed = parts.splice(parts.findLastIndex((part) => part.includes('*')) + 1);
+        const folders = parts.length > 0 ? (0,external_node_fs_promises_namespaceObject.glob)(parts.join('/'), { cwd: root }) : [''];
+        for await (const folder of folders)
+            found.push((0,external_node_path_namespaceObject.join)(root, folder, ...fixed));
+    }
+    return found.filter((path) => (0,external_node_fs_namespaceObject.existsSync)(path));
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/packages.js
+/**
+ * apt-get for scripts: it asks no questions, waits for another apt that holds the lock (a fresh machine updates itself),
+ * and gives up soon on a mirror that does not answer.
+ */
+function aptGet(args) {
+    const options = [
+        'DPkg::Lock::Timeout=120',
+        'Acquire::Retries=2',
+        'Acquire::http::Timeout=20',
+        'Acquire::https::Timeout=20',
+    ];
+    return {
+        file: 'apt-get',
+        args: ['-q', '-y', ...options.flatMap((option) => ['-o', option]), ...args],
+        asRoot: true,
+        env: { DEBIAN_FRONTEND: 'noninteractive' },
+        timeoutSeconds: 600,
+    };
+}
+const APT_UPDATE = aptGet(['update']);
+/** `apt-get install` without what packages merely recommend. */
+function aptInstall(...packages) {
+    return aptGet(['install', '--no-install-recommends', ...packages]);
+}
+const PACKAGE_TIMEOUT = 600;
+/** Installs a package with its package manager. For apt, a second attempt follows with fresh package lists. */
+function packageAttempts(manager, packageName) {
+    const name = `${packageName} (${manager})`;
+    switch (manager) {
+        case 'apt':
+            return [
+                { name, commands: [aptInstall(packageName)] },
+                { name: `${name} with fresh package lists`, commands: [APT_UPDATE, aptInstall(packageName)] },
+            ];
+        case 'apk':
+            return [{ name, commands: [asRoot('apk', 'add', '--no-cache', '--wait', '120', packageName)] }];
+        case 'dnf':
+            return [{ name, commands: [asRoot('dnf', '-y', '-q', 'install', packageName)] }];
+        case 'brew':
+            return [{ name, commands: [brewInstall(packageName)] }];
+        case 'none':
+            return [];
+    }
+}
+/** A command of a package manager, which may take minutes. */
+function asRoot(file, ...args) {
+    return { file, args, asRoot: true, timeoutSeconds: PACKAGE_TIMEOUT };
+}
+/** Copies a file to a folder of the system, readable for everybody. */
+function placeFile(source, target) {
+    return asRoot('install', '-D', '-m', '644', source, target);
+}
+/** Homebrew refuses to run as root, and would otherwise first update all of itself. */
+function brewInstall(formula) {
+    const env = { HOMEBREW_NO_AUTO_UPDATE: '1', HOMEBREW_NO_INSTALL_CLEANUP: '1', HOMEBREW_NO_ENV_HINTS: '1' };
+    return { file: 'brew', args: ['install', '--quiet', formula], env, timeoutSeconds: PACKAGE_TIMEOUT };
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/trusted-folder.js
+
+
+const WRITABLE_BY_OTHERS = 0o022;
+const WRITABLE_BY_ALL = 0o002;
+/** In a folder with this bit, only the owner of an entry can rename or remove it (inode(7)). */
+const STICKY = 0o1000;
+/**
+ * Whether nobody but this user and root can have put `path` below `folder`, or can change it: all folders from `folder` on
+ * and the file itself belong to one of the two, and no other user can write to them. Windows has neither owners nor modes of this
+ * kind; there the folders of the runner inherit the rights that its installation gave them.
+ */
+async function isTrusted(folder, path) {
+    if (!process.getuid)
+        return true;
+    const realFolder = await (0,external_node_fs_promises_namespaceObject.realpath)(folder).catch(() => null);
+    const realPath = await (0,external_node_fs_promises_namespaceObject.realpath)(path).catch(() => null);
+    if (realFolder === null || realPath === null)
+        return false;
+    const below = (0,external_node_path_namespaceObject.relative)(realFolder, realPath);
+    if (below === '..' || below.startsWith(`..${external_node_path_namespaceObject.sep}`))
+        return false;
+    const steps = below === '' ? [] : below.split(external_node_path_namespaceObject.sep);
+    const paths = [
+        folder,
+        realFolder,
+        ...steps.map((_, index) => (0,external_node_path_namespaceObject.join)(realFolder, ...steps.slice(0, index + 1))),
+    ];
+    return (await Promise.all(paths.map(belongsToUs))).every(Boolean);
+}
+async function belongsToUs(path) {
+    const entry = await (0,external_node_fs_promises_namespaceObject.lstat)(path);
+    const isOurs = entry.uid === 0 || entry.uid === process.getuid?.();
+    // The mode of a link means nothing: its owner and its target decide.
+    return isOurs && (entry.isSymbolicLink() || (entry.mode & WRITABLE_BY_OTHERS) === 0);
+}
+/**
+ * Whether another user could replace what this one puts into a folder. A folder that belongs to somebody else is
+ * possible: in a job container the runner's folders belong to the runner, and this step runs as root.
+ */
+async function letsOthersReplace(folder) {
+    if (!process.getuid)
+        return false;
+    const mode = await (0,external_node_fs_promises_namespaceObject.stat)(folder).then((entry) => entry.mode, () => 0);
+    return (mode & WRITABLE_BY_ALL) !== 0 && (mode & STICKY) === 0;
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/tool-directory.js
+
+
+
+
+
+
+
+/** Folders are made with this mode, so that a permissive umask does not let a group change programs. */
+const FOLDER_MODE = 0o755;
+/**
+ * Where this action keeps the programs that it downloaded, best first: the runner's tool cache, which outlives the job on a
+ * self-hosted runner, and the runner's temporary folder where the cache is missing or cannot be written. The system's
+ * temporary folder, in which every user may make folders, is used only where no runner names its own.
+ */
+function toolDirectories({ env }) {
+    const named = [env.RUNNER_TOOL_CACHE, env.RUNNER_TEMP].filter((place) => place !== undefined && place !== '');
+    const places = named.length > 0 ? named : [(0,external_node_os_.tmpdir)()];
+    return [...new Set(places)].map((place) => (0,external_node_path_namespaceObject.join)(place, 'pgclone-action'));
+}
+/** The programs in the tool directories that match the patterns, without those that another user may have put there. */
+async function programsInToolDirectories(environment, patterns) {
+    const programs = [];
+    for (const directory of toolDirectories(environment)) {
+        if (await letsOthersReplace((0,external_node_path_namespaceObject.dirname)(directory)))
+            continue;
+        for (const program of await matching(directory, patterns)) {
+            if (await isTrusted(directory, program))
+                programs.push(program);
+        }
+    }
+    return programs;
+}
+/**
+ * Runs `work` with an empty folder, which is removed afterwards, and with the first tool directory that can be used; both are on
+ * one file system.
+ */
+async function withStaging(environment, work) {
+    const { folder, directory } = await makeStaging(toolDirectories(environment));
+    try {
+        return await work(folder, directory);
+    }
+    finally {
+        await removeTree(folder);
+    }
+}
+async function makeStaging(directories) {
+    let reason;
+    for (const directory of directories) {
+        try {
+            await (0,external_node_fs_promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(directory), { recursive: true, mode: FOLDER_MODE });
+            await refuseForeign(directory);
+            return { folder: await (0,external_node_fs_promises_namespaceObject.mkdtemp)(`${directory}-`), directory };
+        }
+        catch (error) {
+            reason = error;
+        }
+    }
+    throw reason;
+}
+/** @throws when another user could change what is put into a tool directory */
+async function refuseForeign(directory) {
+    if (await letsOthersReplace((0,external_node_path_namespaceObject.dirname)(directory))) {
+        throw new Error(`every user can replace ${directory}; make ${(0,external_node_path_namespaceObject.dirname)(directory)} writable for its owner only`);
+    }
+    if ((0,external_node_fs_namespaceObject.existsSync)(directory) && !(await isTrusted(directory, directory))) {
+        throw new Error(`${directory} belongs to another user or can be written by one; remove it, or make it writable for its owner only`);
+    }
+}
+/** Moves a finished folder below a tool directory in one step, replacing a broken one that may be there. */
+async function moveIntoPlace(folder, home) {
+    await (0,external_node_fs_promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(home), { recursive: true, mode: FOLDER_MODE });
+    await removeTree(home);
+    await (0,external_node_fs_promises_namespaceObject.rename)(folder, home);
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/zip.js
+var zip_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var zip_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+/**
+ * The part of zip (PKWARE APPNOTE) that is needed to unpack the AWS CLI in small containers, which have neither `unzip`
+ * nor Python.
+ */
+const FIRST_ENTRY = 0x04034b50;
+const ENTRY_HEADER_SIZE = 30;
+const DIRECTORY_ENTRY = 0x02014b50;
+const DIRECTORY_ENTRY_SIZE = 46;
+const END_RECORD = 'PK\x05\x06';
+const END_RECORD_SIZE = 22;
+const MAX_COMMENT_SIZE = 65_535;
+const STORED = 0;
+const DEFLATED = 8;
+const ENCRYPTED = 1;
+/** The rights of a file that are kept: nobody but its owner may change a program. */
+const FILE_MODES = 0o755;
+/** The type of a file in Unix's `st_mode`, and that of a symbolic link. */
+const FILE_TYPE = 0o170000;
+const SYMBOLIC_LINK = 0o120000;
+const FOLDER = { recursive: true, mode: FILE_MODES };
+const inflate = (0,external_node_util_.promisify)(external_node_zlib_.inflateRaw);
+/**
+ * Throws unless a file is a zip from its first to its last byte: it starts with an entry, ends with the end record and
+ * its comment, and has room for the central directory that the record describes (4.3.16). A truncated download and a
+ * login page are not.
+ */
+async function assertWholeZip(file) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const handle = zip_addDisposableResource(env_1, await (0,external_node_fs_promises_namespaceObject.open)(file), true);
+        await readDirectory(handle);
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = zip_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+/** Unpacks a zip below a folder. @throws when it is damaged, or when an entry would be written outside of the folder. */
+async function unzip(file, folder) {
+    const env_2 = { stack: [], error: void 0, hasError: false };
+    try {
+        const handle = zip_addDisposableResource(env_2, await (0,external_node_fs_promises_namespaceObject.open)(file), true);
+        for (const entry of entriesOf(await readDirectory(handle))) {
+            const path = (0,external_node_path_namespaceObject.join)(folder, safeName(entry.name));
+            if (entry.name.endsWith('/'))
+                await (0,external_node_fs_promises_namespaceObject.mkdir)(path, FOLDER);
+            else {
+                await (0,external_node_fs_promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(path), FOLDER);
+                await writeEntry(entry, path, await contentOf(handle, entry));
+            }
+        }
+    }
+    catch (e_2) {
+        env_2.error = e_2;
+        env_2.hasError = true;
+    }
+    finally {
+        const result_2 = zip_disposeResources(env_2);
+        if (result_2)
+            await result_2;
+    }
+}
+/** Writes a file, or a link to another file of the folder. An existing file is never overwritten. */
+async function writeEntry({ name, mode }, path, content) {
+    if ((mode & FILE_TYPE) !== SYMBOLIC_LINK) {
+        return (0,external_node_fs_promises_namespaceObject.writeFile)(path, content, { mode: mode & FILE_MODES || 0o644, flag: 'wx' });
+    }
+    const target = content.toString();
+    safeName(external_node_path_namespaceObject.posix.join(external_node_path_namespaceObject.posix.dirname(name), target));
+    if (target.startsWith('/'))
+        throw damaged(name);
+    await (0,external_node_fs_promises_namespaceObject.symlink)(target, path);
+}
+/** Reads bytes of a file, fewer at its end. */
+async function read(handle, position, length) {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position);
+    return buffer.subarray(0, bytesRead);
+}
+async function readDirectory(handle) {
+    const { size } = await handle.stat();
+    const first = await read(handle, 0, 4);
+    if (first.length < 4 || first.readUInt32LE() !== FIRST_ENTRY)
+        throw new Error(`the download is not a zip file (${size} bytes)`);
+    const start = Math.max(0, size - END_RECORD_SIZE - MAX_COMMENT_SIZE);
+    const tail = await read(handle, start, size - start);
+    const at = tail.lastIndexOf(END_RECORD, undefined, 'latin1');
+    const record = at < 0 ? undefined : tail.subarray(at);
+    const whole = record !== undefined &&
+        record.length >= END_RECORD_SIZE &&
+        record.length === END_RECORD_SIZE + record.readUInt16LE(20) &&
+        record.readUInt32LE(12) + record.readUInt32LE(16) <= start + at;
+    if (!whole)
+        throw new Error(`the downloaded zip is not complete (${size} bytes)`);
+    return read(handle, record.readUInt32LE(16), record.readUInt32LE(12));
+}
+/** The entries that the central directory lists (4.3.12). */
+function entriesOf(directory) {
+    const entries = [];
+    for (let at = 0; at < directory.length;) {
+        const header = directory.subarray(at);
+        if (header.length < DIRECTORY_ENTRY_SIZE || header.readUInt32LE() !== DIRECTORY_ENTRY)
+            throw damaged();
+        const nameEnd = DIRECTORY_ENTRY_SIZE + header.readUInt16LE(28);
+        const name = header.toString('utf8', DIRECTORY_ENTRY_SIZE, nameEnd);
+        if (header.readUInt16LE(8) & ENCRYPTED)
+            throw damaged(name);
+        entries.push({
+            name,
+            method: header.readUInt16LE(10),
+            crc: header.readUInt32LE(16),
+            packed: header.readUInt32LE(20),
+            size: header.readUInt32LE(24),
+            mode: header.readUInt16LE(40),
+            at: header.readUInt32LE(42),
+        });
+        at += nameEnd + header.readUInt16LE(30) + header.readUInt16LE(32);
+    }
+    return entries;
+}
+/** @returns the name. @throws when it leads out of the folder */
+function safeName(name) {
+    const parts = name.replace(/\/$/, '').split('/');
+    const isUnsafe = parts.some((part) => ['', '.', '..'].includes(part)) || /[\\:\0]/.test(name);
+    if (isUnsafe)
+        throw damaged(name);
+    return parts.join('/');
+}
+async function contentOf(handle, entry) {
+    const { name, method, crc, packed, size, at } = entry;
+    const header = await read(handle, at, ENTRY_HEADER_SIZE);
+    if (header.length < ENTRY_HEADER_SIZE || header.readUInt32LE() !== FIRST_ENTRY)
+        throw damaged(name);
+    const start = at + ENTRY_HEADER_SIZE + header.readUInt16LE(26) + header.readUInt16LE(28);
+    const bytes = await read(handle, start, packed);
+    if (bytes.length !== packed || (method !== STORED && method !== DEFLATED))
+        throw damaged(name);
+    const content = method === STORED ? bytes : await inflate(bytes, { maxOutputLength: size || 1 }).catch(() => null);
+    if (content?.length !== size || (0,external_node_zlib_.crc32)(content) !== crc)
+        throw damaged(name);
+    return content;
+}
+function damaged(name) {
+    return new Error(`the downloaded zip is damaged${name === undefined ? '' : ` at ${JSON.stringify(name)}`}`);
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/aws/aws-bundle.js
+/** Where the program is in an unpacked bundle. On Windows the name of the Program Files folder varies. */
+const AWS_PROGRAMS = {
+    linux: ['aws/dist/aws'],
+    darwin: ['aws-cli.pkg/Payload/aws-cli/aws'],
+    win32: ['Amazon/AWSCLIV2/aws.exe', '*/Amazon/AWSCLIV2/aws.exe'],
+};
+const OFFICIAL = 'https://awscli.amazonaws.com';
+const LINUX_ARCHITECTURES = { x64: 'x86_64', arm64: 'aarch64' };
+/**
+ * The official bundle of a version
+ * (https://docs.aws.amazon.com/cli/latest/userguide/getting-started-version.html).
+ *
+ * @throws when there is no bundle for the platform.
+ */
+function awsBundle(version, { platform, arch }) {
+    if (platform === 'darwin')
+        return { kind: 'pkg', url: `${OFFICIAL}/AWSCLIV2-${version}.pkg` };
+    // Windows on ARM runs programs for x64.
+    if (platform === 'win32')
+        return { kind: 'msi', url: `${OFFICIAL}/AWSCLIV2-${version}.msi` };
+    const linux = platform === 'linux' && LINUX_ARCHITECTURES[arch];
+    if (!linux)
+        throw new Error(`AWS publishes no AWS CLI bundle for ${platform} on ${arch}`);
+    return { kind: 'zip', url: `${OFFICIAL}/awscli-exe-linux-${linux}-${version}.zip` };
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/program-version.js
+
+
+/** Answers by file and its last change. Failures are not cached: the program may be installed or repaired later in the step. */
+const answers = new Map();
+/**
+ * Returns what a program prints about its version, or null when it does not work. A step looks for programs several times,
+ * but starts each one only once.
+ */
+async function askVersion(program, timeoutSeconds, environment) {
+    const file = await (0,external_node_fs_promises_namespaceObject.stat)(program, { bigint: true }).catch(() => null);
+    if (!file?.isFile())
+        return null;
+    const identity = `${program} ${file.ino} ${file.ctimeNs}`;
+    const known = answers.get(identity);
+    if (known !== undefined)
+        return known;
+    const result = await runCommand({ file: program, args: ['--version'], timeoutSeconds }, { environment });
+    if (!result.ok)
+        return null;
+    answers.set(identity, result.stdout);
+    return result.stdout;
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/compare-versions.js
+/** Negative when `a` is the older of two dotted versions, positive when it is the newer. Missing parts count as 0. */
+function compareVersions(a, b) {
+    const [left, right] = [parts(a), parts(b)];
+    for (let index = 0; index < Math.max(left.length, right.length); index += 1) {
+        const difference = (left[index] ?? 0) - (right[index] ?? 0);
+        if (difference !== 0)
+            return difference;
+    }
+    return 0;
+}
+/** Whether `version` is in a range, which includes both ends. */
+function isBetween(version, oldest, newest) {
+    return compareVersions(version, oldest) >= 0 && compareVersions(version, newest) <= 0;
+}
+function parts(version) {
+    return version.split('.').map((part) => Number.parseInt(part, 10) || 0);
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/aws/aws-version.js
+
+/** Reads what `aws --version` prints: `aws-cli/2.38.1 Python/3.13.4 Linux/…`. Returns null for anything else. */
+function parseAwsVersion(path, output) {
+    const version = /^aws-cli\/(\d+\.\d+\.\d+)/m.exec(output)?.[1];
+    if (!version)
+        return null;
+    const major = Number.parseInt(version, 10);
+    const supportsConditionalPut = compareVersions(version, major >= 2 ? '2.18.0' : '1.35.0') >= 0;
+    return { path, version, major, supportsConditionalPut };
+}
+/** The oldest v1 that is used: from this version on it knows AWS_ENDPOINT_URL, as v2 does. */
+const OLDEST_V1 = '1.29.0';
+/** In these versions `s3 cp` adds checksums and ignores the setting that turns them off (aws-cli, pull request 9238). */
+const IGNORES_CHECKSUM_SETTING = ['2.23.0', '2.23.5'];
+/** These versions use urllib3 2 and lack aws-cli's pull request 10622. */
+const GIVES_UP_DOWNLOADS = ['2.32.32', '2.38.0'];
+/** What makes one CLI better than another, in this order; among equals the newest is the best. */
+const ABILITIES = [
+    (cli) => cli.supportsConditionalPut,
+    (cli) => !isBetween(cli.version, ...IGNORES_CHECKSUM_SETTING),
+    (cli) => cli.major >= 2,
+    (cli) => !isBetween(cli.version, ...GIVES_UP_DOWNLOADS),
+];
+/** Chooses the CLI with the most abilities, among those that are not too old. */
+function chooseAws(clis) {
+    return clis.filter(({ version }) => compareVersions(version, OLDEST_V1) >= 0).sort(byAbilities)[0];
+}
+function byAbilities(a, b) {
+    const able = ABILITIES.find((ability) => ability(a) !== ability(b));
+    return able ? Number(able(b)) - Number(able(a)) : compareVersions(b.version, a.version);
+}
+/** The known flaws of this version for this use, with the version that fixes them. */
+function awsWarnings({ version, major }, { downloads, checksum }) {
+    const warnings = [];
+    if (major < 2) {
+        // https://aws.amazon.com/blogs/developer/cli-v1-maintenance-mode-announcement/
+        warnings.push(`AWS CLI ${version}: version 1 is in maintenance mode and its support ends on 15 July 2027. Use version 2.`);
+    }
+    if (downloads && isBetween(version, ...GIVES_UP_DOWNLOADS)) {
+        warnings.push(`AWS CLI ${version} does not retry a download whose connection breaks. Use 2.38.1 or newer.`);
+    }
+    if (checksum === 'when_required' && isBetween(version, ...IGNORES_CHECKSUM_SETTING)) {
+        warnings.push(`AWS CLI ${version} adds checksums although s3-checksum says when-required, which some providers refuse or store in the object. Use 2.23.6 or newer.`);
+    }
+    return warnings;
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/aws/aws-search.js
+
+
+
+
+
+
+
+/** Where official installers put the program. Relative to the root of the file system. */
+const INSTALL_FOLDERS = {
+    linux: ['usr/local/bin', 'usr/local/aws-cli/v2/current/bin'],
+    darwin: ['usr/local/bin', 'opt/homebrew/bin', 'usr/local/aws-cli'],
+    win32: ['Program Files/Amazon/AWSCLIV2'],
+};
+/** The first start of a frozen Python program from a cold disk is slow. */
+const VERSION_TIMEOUT_SECONDS = 60;
+/** Returns every AWS CLI that works, those of PATH first. */
+async function findAwsClis(environment) {
+    const { platform, root, env, arch } = environment;
+    const installed = (INSTALL_FOLDERS[platform] ?? []).map((folder) => (0,external_node_path_namespaceObject.join)(root, folder));
+    const unpacked = (AWS_PROGRAMS[platform] ?? []).map((program) => `aws-cli/*/${arch}/${program}`);
+    const [found, downloaded] = await Promise.all([
+        Promise.all([...pathFolders(env), ...installed].map((folder) => findProgram(folder, 'aws'))),
+        programsInToolDirectories(environment, unpacked),
+    ]);
+    const programs = await distinct([...found.filter((path) => path !== null), ...downloaded]);
+    const clis = await Promise.all(programs.map((path) => inspectAws(path, environment)));
+    return clis.filter((cli) => cli !== null);
+}
+/** Keeps each file once: `/bin` is often a link to `/usr/bin`, and each start of the CLI takes most of a second. */
+async function distinct(paths) {
+    const byFile = new Map();
+    for (const path of paths) {
+        const file = await (0,external_node_fs_promises_namespaceObject.realpath)(path).catch(() => null);
+        if (file !== null && !byFile.has(file))
+            byFile.set(file, path);
+    }
+    return [...byFile.values()];
+}
+/** Asks a program for its version. One that does not work (a glibc build on musl, a script without its Python) is null. */
+async function inspectAws(path, environment) {
+    const answer = await askVersion(path, VERSION_TIMEOUT_SECONDS, environment);
+    return answer === null ? null : parseAwsVersion(path, answer);
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/proof/openpgp.js
+
+
+const SIGNATURE = 2;
+const PUBLIC_KEY = 6;
+const RSA = 1;
+const BINARY_DOCUMENT = 0;
+/** RFC 4880, 9.4. Weaker hashes prove nothing. */
+const HASHES = { 8: 'sha256', 9: 'sha384', 10: 'sha512' };
+/** The bytes inside of `-----BEGIN …-----`, without the checksum. */
+function dearmor(armored) {
+    const blocks = [
+        ...armored.matchAll(/^-----BEGIN [^\n]+\r?\n(?:[^\r\n]+\r?\n)*\r?\n([A-Za-z0-9+/\r\n]+=*)[^-]*-----END /gm),
+    ];
+    if (blocks.length !== 1)
+        throw new Error(`it has ${blocks.length} armored blocks instead of one`);
+    return Buffer.from(blocks[0][1], 'base64');
+}
+/** Splits bytes into packets, whose length has an old and a new form (RFC 4880, 4.2). */
+function packets(bytes) {
+    const found = [];
+    for (let at = 0; at < bytes.length;) {
+        const [tag, start, length] = packetHeader(bytes, at);
+        if (start + length > bytes.length)
+            throw new Error('it is truncated');
+        found.push({ tag, body: bytes.subarray(start, start + length) });
+        at = start + length;
+    }
+    return found;
+}
+/** Returns the tag, the start of the body and its length. Reading past the end throws. */
+function packetHeader(bytes, at) {
+    const first = bytes.readUInt8(at);
+    if ((first & 0x80) === 0)
+        throw new Error('it is not OpenPGP data');
+    if ((first & 0x40) === 0) {
+        const size = 1 << (first & 3);
+        if (size === 8)
+            throw new Error('it has a packet without a length');
+        return [(first >> 2) & 15, at + 1 + size, bytes.readUIntBE(at + 1, size)];
+    }
+    const tag = first & 63;
+    const length = bytes.readUInt8(at + 1);
+    if (length < 192)
+        return [tag, at + 2, length];
+    if (length < 224)
+        return [tag, at + 3, ((length - 192) << 8) + bytes.readUInt8(at + 2) + 192];
+    if (length < 255)
+        throw new Error('it has a packet with partial lengths');
+    return [tag, at + 6, bytes.readUInt32BE(at + 2)];
+}
+/** Reads a multiprecision integer: its length in bits, then its bytes. */
+function readNumber(body, at) {
+    const end = at + 2 + Math.ceil(body.readUInt16BE(at) / 8);
+    if (end > body.length)
+        throw new Error('it is truncated');
+    return { value: body.subarray(at + 2, end), end };
+}
+/** Returns the fingerprint of the primary key in an armored key block (version 4; RFC 4880, 12.2). @throws unless there is exactly one */
+function fingerprintOf(armored) {
+    const keys = packets(dearmor(armored)).filter(({ tag }) => tag === PUBLIC_KEY);
+    const [key] = keys;
+    if (!key || keys.length !== 1)
+        throw new Error(`it holds ${keys.length} keys instead of one`);
+    const length = Buffer.alloc(2);
+    length.writeUInt16BE(key.body.length);
+    const hash = (0,external_node_crypto_.createHash)('sha1').update(Buffer.of(0x99)).update(length).update(key.body);
+    return hash.digest('hex').toUpperCase();
+}
+function rsaKey({ armored, fingerprint }) {
+    if (fingerprintOf(armored) !== fingerprint)
+        throw new Error(`the key is not ${fingerprint}`);
+    const { body } = packets(dearmor(armored)).find(({ tag }) => tag === PUBLIC_KEY);
+    if (body[0] !== 4 || body[5] !== RSA)
+        throw new Error('the key is not an RSA key of version 4');
+    const modulus = readNumber(body, 6);
+    const exponent = readNumber(body, modulus.end);
+    const [n, e] = [modulus.value.toString('base64url'), exponent.value.toString('base64url')];
+    return (0,external_node_crypto_.createPublicKey)({ key: { kty: 'RSA', n, e }, format: 'jwk' });
+}
+/** Returns what was signed beside the file, and the signature itself (RFC 4880, 5.2.3 and 5.2.4). */
+function readSignature(bytes) {
+    const all = packets(bytes);
+    const [{ tag, body } = { tag: 0, body: Buffer.alloc(0) }] = all;
+    if (all.length !== 1 || tag !== SIGNATURE)
+        throw new Error('it is not a detached signature');
+    const [version, type, algorithm, hashAlgorithm] = body;
+    const hash = HASHES[hashAlgorithm ?? 0];
+    if (version !== 4 || type !== BINARY_DOCUMENT || algorithm !== RSA || !hash) {
+        throw new Error('it is not an RSA signature of a file with SHA-2');
+    }
+    const hashedEnd = 6 + body.readUInt16BE(4);
+    const unhashedEnd = hashedEnd + 2 + body.readUInt16BE(hashedEnd);
+    const trailer = Buffer.from([4, 0xff, 0, 0, 0, 0]);
+    trailer.writeUInt32BE(hashedEnd, 2);
+    const { value } = readNumber(body, unhashedEnd + 2);
+    return { hash, hashed: body.subarray(0, hashedEnd), trailer, value };
+}
+/**
+ * Throws unless `signature` is the signer's detached signature of `file`. The fingerprint identifies the signer; the
+ * expiry date of the embedded key is ignored, because AWS extends it every year.
+ */
+async function assertSigned(file, signature, signer) {
+    const key = rsaKey(signer);
+    const { hash, hashed, trailer, value } = readSignature(signature);
+    const verify = (0,external_node_crypto_.createVerify)(hash);
+    for await (const chunk of (0,external_node_fs_namespaceObject.createReadStream)(file))
+        verify.update(chunk);
+    const size = (key.asymmetricKeyDetails?.modulusLength ?? 0) / 8;
+    const padded = Buffer.concat([Buffer.alloc(Math.max(0, size - value.length)), value]);
+    if (!verify.update(hashed).update(trailer).verify(key, padded)) {
+        throw new Error(`it is not a signature of this file by ${signer.fingerprint}`);
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/proof/vendor-signature.js
+
+/** Prints the state of a file's Authenticode signature and who made it. */
+const AUTHENTICODE = '$s = Get-AuthenticodeSignature -LiteralPath $env:PGCLONE_FILE; "$($s.Status) $($s.SignerCertificate.Subject)"';
+/** The platform's answer about a file that Amazon signed. */
+const SIGNED_BY_AMAZON = {
+    // 94KV3E626L is Amazon's team at Apple, as the AWS CLI install guide says.
+    pkg: /Status: signed by a developer certificate[\s\S]*\(94KV3E626L\)/,
+    msi: /^Valid (?:.*, )?O="?Amazon(?: Web Services|\.com)/,
+};
+/** How a platform checks the signature of a file, and what its answer must match. */
+function vendorCheck(kind, file) {
+    const command = kind === 'pkg'
+        ? { file: 'pkgutil', args: ['--check-signature', file] }
+        : { file: 'powershell', args: ['-NoProfile', '-Command', AUTHENTICODE], env: { PGCLONE_FILE: file } };
+    return { command, expects: SIGNED_BY_AMAZON[kind] };
+}
+/** @returns the proof, for the log. @throws unless the platform says that Amazon signed the file */
+async function assertVendorSigned(file, kind, environment) {
+    const { command, expects } = vendorCheck(kind, file);
+    const result = await askCommand(command, environment);
+    if (!result.ok)
+        throw new Error(`its signature cannot be checked: ${result.reason}`);
+    if (!expects.test(result.stdout))
+        throw new Error(`it is not signed by Amazon`);
+    return `the signature of Amazon (${command.file})`;
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/aws/aws-key.js
+/**
+ * The public key of the AWS CLI Team, which signs the official Linux bundles, as printed in the AWS CLI install guide
+ * (https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html). AWS extends its expiry date over time;
+ * the fingerprint stays the same, and only the fingerprint is compared (see `openpgp.ts`).
+ */
+const AWS_CLI_KEY = {
+    fingerprint: 'FB5DB77FD5C118B80511ADA8A6310ACC4672475C',
+    armored: `-----BEGIN PGP PUBLIC KEY BLOCK-----
+
+mQINBF2Cr7UBEADJZHcgusOJl7ENSyumXh85z0TRV0xJorM2B/JL0kHOyigQluUG
+ZMLhENaG0bYatdrKP+3H91lvK050pXwnO/R7fB/FSTouki4ciIx5OuLlnJZIxSzx
+PqGl0mkxImLNbGWoi6Lto0LYxqHN2iQtzlwTVmq9733zd3XfcXrZ3+LblHAgEt5G
+TfNxEKJ8soPLyWmwDH6HWCnjZ/aIQRBTIQ05uVeEoYxSh6wOai7ss/KveoSNBbYz
+gbdzoqI2Y8cgH2nbfgp3DSasaLZEdCSsIsK1u05CinE7k2qZ7KgKAUIcT/cR/grk
+C6VwsnDU0OUCideXcQ8WeHutqvgZH1JgKDbznoIzeQHJD238GEu+eKhRHcz8/jeG
+94zkcgJOz3KbZGYMiTh277Fvj9zzvZsbMBCedV1BTg3TqgvdX4bdkhf5cH+7NtWO
+lrFj6UwAsGukBTAOxC0l/dnSmZhJ7Z1KmEWilro/gOrjtOxqRQutlIqG22TaqoPG
+fYVN+en3Zwbt97kcgZDwqbuykNt64oZWc4XKCa3mprEGC3IbJTBFqglXmZ7l9ywG
+EEUJYOlb2XrSuPWml39beWdKM8kzr1OjnlOm6+lpTRCBfo0wa9F8YZRhHPAkwKkX
+XDeOGpWRj4ohOx0d2GWkyV5xyN14p2tQOCdOODmz80yUTgRpPVQUtOEhXQARAQAB
+tCFBV1MgQ0xJIFRlYW0gPGF3cy1jbGlAYW1hem9uLmNvbT6JAlQEEwEIAD4CGwMF
+CwkIBwIGFQoJCAsCBBYCAwECHgECF4AWIQT7Xbd/1cEYuAURraimMQrMRnJHXAUC
+akV0ygUJDqP4lQAKCRCmMQrMRnJHXFHjD/9eyZLYcKuQOlLvtqSDtUBiEZf6ZZjM
+i3ygYH8rJNtuToUH+HvSpe819urJCquXhDrlK6N+aqW0hCLtNABJG/vsafIgvIYJ
+hSGgpgtNnQyMV1jViRWqPjbouw8OkYKBThUfT1i2Y+wn58ifs6ODBCmTexWtXspA
+Si+Gt49xDOW0APmbOPnI+a4HJW6tVEo6MWS0WjzpiBayR3d1A4pt4YrPfSdDgpLo
+h2SLQqlRqvvVZJaWBjhkErNFpfsBA06sDcPEOb0G8LBUbR4WOcdvhe5LubJbZuxC
+AG9kNPCVeQP1ixwjgjXKysaxeQ6rv0VzIQgRp6tLVLWhy6AKDNvLjFSsmXZ1Wl08
+Y/RlOHXlzLuQMRE6sR1wOdRxc9TsrNWTGiBK65cvSWOy03JeBkQQ8pesqltiyxI9
+U21kkgiXtTSKNGfKK8pO27D81YANhRqPK7iTp6kuFiY2WtOg90KTMNlIT+Ff85Y2
+b1rHj6Z0SrCkJujhWk3IBPic/wJgz01LEc/OAdUPlby90RJZcIBhSlWhT7mXnXIO
+c0HWlNQrns2s3CTyYwZSiSlYe9ApeLwhjDo8NhbFuCAy61l6O5UsR4AfZxx/rGKv
+2wFb1/RN/P4gNe6vmxZAPjR0AQcwD3tc2McimOLr/22kmPz8IH3I0X7WoSFr0Biz
+E91G7bb0hOb/cA==
+=knv7
+-----END PGP PUBLIC KEY BLOCK-----
+`,
+};
+
+;// CONCATENATED MODULE: ./build/src/tools/aws/aws-verify.js
+var aws_verify_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var aws_verify_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+
+
+/**
+ * Proves that a download is complete and that AWS published it; nothing of it may be started before. A SHA-256 that the
+ * user gave is the only proof; without one, the signature is: that of the platform, or the detached one beside a zip.
+ *
+ * @param sha256 hex, or null when none was given
+ * @param folder receives the signature
+ * @returns the proof, for the log
+ * @throws an Error that says what is wrong with the download
+ */
+async function assertGenuine(bundle, file, { sha256, folder }, options) {
+    if (bundle.kind === 'zip')
+        await assertWholeZip(file);
+    if (sha256) {
+        await assertDigest(file, sha256);
+        return 'the SHA-256 in aws-cli-version';
+    }
+    if (bundle.kind !== 'zip')
+        return assertVendorSigned(file, bundle.kind, options.environment);
+    const signature = (0,external_node_path_namespaceObject.join)(folder, 'bundle.sig');
+    await download_download(`${bundle.url}.sig`, signature, options);
+    try {
+        await assertSigned(file, await (0,external_node_fs_promises_namespaceObject.readFile)(signature), AWS_CLI_KEY);
+    }
+    catch (error) {
+        throw new Error(`its signature is not valid: ${error.message}`, { cause: error });
+    }
+    return `the PGP signature of the AWS CLI Team (${AWS_CLI_KEY.fingerprint})`;
+}
+async function assertDigest(file, expected) {
+    const hash = (0,external_node_crypto_.createHash)('sha256');
+    await (0,external_node_stream_promises_namespaceObject.pipeline)((0,external_node_fs_namespaceObject.createReadStream)(file), hash);
+    const actual = hash.digest('hex');
+    if (actual !== expected)
+        throw new Error(`its SHA-256 is ${actual}, and aws-cli-version says ${expected}`);
+}
+/** `e_machine` of the ELF header (elf.h). */
+const ELF_MACHINES = { x64: 62, arm64: 183 };
+/** @throws unless a program is a Linux program for this processor: no other one may be started. */
+async function assertRunsOn(arch, program) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const handle = aws_verify_addDisposableResource(env_1, await (0,external_node_fs_promises_namespaceObject.open)(program), true);
+        const { buffer, bytesRead } = await handle.read(Buffer.alloc(20), 0, 20, 0);
+        const isElf = bytesRead === 20 && buffer.readUInt32BE(0) === 0x7f454c46;
+        if (!isElf || buffer.readUInt16LE(18) !== ELF_MACHINES[arch]) {
+            throw new Error(`the bundle is not for ${arch} Linux`);
+        }
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = aws_verify_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/aws/aws-install.js
+
+
+
+
+
+
+
+
+
+
+
+/** The package of each package manager, for musl and for machines that cannot reach AWS's download server. */
+const PACKAGES = {
+    apt: ['awscli'],
+    apk: ['aws-cli'],
+    dnf: ['awscli2', 'awscli-2', 'awscli'],
+    brew: ['awscli'],
+    none: [],
+};
+/** Commands that install the AWS CLI with a package manager, in the order of preference. */
+function awsPackageAttempts(manager) {
+    return PACKAGES[manager].flatMap((name) => packageAttempts(manager, name));
+}
+/** How the platform unpacks an installer package without installing it, which needs neither the registry nor root. */
+function unpackCommand(kind, file, folder) {
+    return kind === 'pkg'
+        ? { file: 'pkgutil', args: ['--expand-full', file, folder], timeoutSeconds: 300 }
+        : { file: 'msiexec', args: ['/a', file, '/qn', `TARGETDIR=${folder}`], timeoutSeconds: 300 };
+}
+/** An installer package may hold files that a group can write, and nobody else may change programs. */
+function protectCommand(folder) {
+    return { file: '/bin/chmod', args: ['-R', 'go-w', folder] };
+}
+/**
+ * Downloads, checks and unpacks the official bundle, and moves it into the tool directory once it has answered
+ * `--version`. Its installer is not used, because it only copies the folder and links the program.
+ */
+async function installAwsBundle(release, options) {
+    const { environment, log } = options;
+    const bundle = awsBundle(release.version, environment);
+    return withStaging(environment, async (folder, directory) => {
+        const file = (0,external_node_path_namespaceObject.join)(folder, `bundle.${bundle.kind}`);
+        await download_download(bundle.url, file, options);
+        const proof = await assertGenuine(bundle, file, { sha256: release.sha256, folder }, options);
+        log(`The AWS CLI ${release.version} is genuine by ${proof}`);
+        const unpacked = (0,external_node_path_namespaceObject.join)(folder, 'unpacked');
+        const program = await unpack(bundle, file, unpacked, options);
+        await inspectRelease(program, release, environment);
+        const home = (0,external_node_path_namespaceObject.join)(directory, 'aws-cli', release.version, environment.arch);
+        const installed = (0,external_node_path_namespaceObject.join)(home, (0,external_node_path_namespaceObject.relative)(unpacked, program));
+        // Another job on this runner may have installed it meanwhile, and may be running it.
+        const theirs = (await isTrusted(directory, installed)) && (await inspectAws(installed, environment));
+        if (theirs)
+            return theirs;
+        await moveIntoPlace(unpacked, home);
+        if (!(await isTrusted(directory, installed)))
+            throw new Error(`another user can change ${home}`);
+        return inspectRelease(installed, release, environment);
+    });
+}
+/** @throws when the program does not run, or is of another version: old versions are signed too. */
+async function inspectRelease(program, { version }, environment) {
+    const cli = await inspectAws(program, environment);
+    if (!cli)
+        throw new Error('it does not run on this system');
+    if (cli.version !== version)
+        throw new Error(`it is version ${cli.version}`);
+    return cli;
+}
+async function unpack({ kind }, file, folder, options) {
+    if (kind === 'zip')
+        await unzip(file, folder);
+    else {
+        const result = await runCommand(unpackCommand(kind, file, folder), options);
+        if (!result.ok)
+            throw new Error(`it could not be unpacked: ${result.reason}`);
+        if (kind === 'pkg')
+            await runCommand(protectCommand(folder), options);
+    }
+    const { platform, arch } = options.environment;
+    const [program] = await matching(folder, AWS_PROGRAMS[platform] ?? []);
+    if (!program)
+        throw new Error('the bundle does not contain the aws program');
+    if (kind === 'zip')
+        await assertRunsOn(arch, program);
+    return program;
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/aws/provide-aws-cli.js
+
+
+
+
+
+
+const BY_HAND = 'Install AWS CLI 2 before this step (https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html)';
+/** Returns the best AWS CLI of this machine, and logs which one it is; installs one when none works. */
+async function provideAwsCli(options) {
+    const find = async () => chooseAws(await findAwsClis(options.environment));
+    const cli = (await find()) ?? (await install(options, find));
+    options.log(`AWS CLI ${cli.version} (${cli.path})`);
+    return cli;
+}
+async function install(options, find) {
+    const missing = 'The AWS CLI is missing: no `aws` of version 2, or 1.29 and newer, works on this machine.';
+    if (options.installTools === 'never') {
+        throw new Error(`${missing} install-tools is never. ${BY_HAND}, or set install-tools to auto.`);
+    }
+    const system = await readSystem(options.environment);
+    // The bundles are built for glibc; Alpine's package is built for musl.
+    const official = system.packageManager === 'apk' ? { failures: [] } : await installOfficial(options);
+    if ('found' in official)
+        return official.found;
+    const attempts = awsPackageAttempts(system.packageManager);
+    const packaged = await oneAtATime(() => tryInOrder(attempts, options, find));
+    if ('found' in packaged)
+        return packaged.found;
+    const failures = [...official.failures, ...packaged.failures];
+    throw new Error(`${missing} Installing it on ${system.name} failed: ${failures.join('; ')}. ${BY_HAND}.`);
+}
+async function installOfficial(options) {
+    const { release, log, signal, warn } = options;
+    log(`Installing the official AWS CLI ${release.version} …`);
+    try {
+        return { found: await installAwsBundle(release, options) };
+    }
+    catch (error) {
+        signal?.throwIfAborted();
+        const failure = `official bundle ${release.version}: ${error.message}`;
+        warn(`${failure}. Trying the system's package manager instead.`);
+        return { failures: [failure] };
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/step/open-storage.js
+
+
+
+
+
+
+
+
+
+
+
+
+/** Opens the storage of the dumps. Its first use shows whether it answers. */
+async function openStorage(step) {
+    const { inputs, workspace } = step;
+    return inputs.location.kind === 'folder'
+        ? localStorage((0,external_node_path_namespaceObject.resolve)(workspace, inputs.location.path))
+        : openS3(step, inputs.location);
+}
+async function openS3(step, location) {
+    const { inputs, environment, role, signal } = step;
+    const variables = awsVariables(environment, inputs.s3Config);
+    const endpointUrl = inputs.s3EndpointUrl ?? endpointOf(variables);
+    const provider = s3_providers_providerOf(endpointUrl);
+    const given = { chosen: inputs.awsRegion, config: inputs.s3Config, environment };
+    const region = storeRegion(given, provider.region, provider.defaultRegion);
+    const setting = inputs.s3EndpointUrl ? 's3-endpoint-url' : endpointUrl ? 'AWS_ENDPOINT_URL' : 'aws-region';
+    const address = endpointUrl ?? awsEndpoint(region);
+    const [cli] = await Promise.all([
+        provideAwsCli({ ...step.tools, release: inputs.awsCli }),
+        actsAsRole(step) ? role.open() : undefined,
+        isProxied(variables, address) ? undefined : checkEndpoint(address, setting, signal),
+    ]);
+    const checksum = checksumMode(inputs, provider);
+    const downloads = DOWNLOADS.includes(inputs.command);
+    for (const warning of awsWarnings(cli, { downloads, checksum }))
+        log.warning(warning);
+    const identity = actsAsRole(step) ? await role.variables(cli.path) : null;
+    const config = inputs.s3Config;
+    return s3Storage({
+        ...location,
+        aws: new Aws({ cli: cli.path, environment, config, endpointUrl, checksum, region, identity, signal }),
+        storageClass: inputs.s3StorageClass,
+        sse: inputs.s3Sse,
+        sseKmsKeyId: inputs.s3SseKmsKeyId,
+        maxParts: Math.min(inputs.s3MaxParts, provider.maxParts),
+        conditionalPut: cli.supportsConditionalPut,
+        tempDirectory: step.tempDirectory,
+    });
+}
+/** The commands that download whole dumps. */
+const DOWNLOADS = ['restore', 'verify'];
+/** Returns when the AWS CLI adds its own checksums. */
+function checksumMode({ s3Checksum }, provider) {
+    if (s3Checksum === 'auto')
+        return provider.checksum;
+    return s3Checksum === 'when-supported' ? 'when_supported' : 'when_required';
+}
+/** Returns the place of a dump, for the summary. */
+function placeOf({ inputs }, storage, key) {
+    return { uri: storage.address(key), onAws: inputs.location.kind === 's3' && inputs.s3EndpointUrl === null };
+}
+/** Whether `aws-role-to-assume` applies to the store. Keys in `s3-config` are for the store alone and win. */
+function actsAsRole({ inputs, role }) {
+    return role.given && inputs.s3Config.AWS_ACCESS_KEY_ID === undefined;
+}
+/** Warns of AWS credentials that may expire before the work is done. */
+function checkExpiry(step, work) {
+    const { inputs, environment } = step;
+    if (inputs.location.kind !== 's3' || actsAsRole(step))
+        return;
+    const warning = expiryWarning(awsVariables(environment, inputs.s3Config), work, Date.now());
+    if (warning)
+        log.warning(warning);
+}
+/** Returns how the inputs `instance` and `config` narrow the choice of dumps. */
+function narrowingOf({ inputs }) {
+    return {
+        instance: keyPart(inputs.instance),
+        config: inputs.config === 'none' ? '' : keyPart(inputs.config),
+    };
+}
+/** Returns the key prefix that `dump-key` gives to commands that work on many dumps. */
+function prefixOf({ inputs }) {
+    return inputs.dumpKey === 'latest' ? '' : inputs.dumpKey;
+}
+
+;// CONCATENATED MODULE: ./build/src/step/retryable.js
+
+
+
+
+/**
+ * SQLSTATEs of transient errors (PostgreSQL documentation, appendix A): class 08, a broken connection;
+ * serialization_failure (a standby's recovery conflict as well) and deadlock_detected; too_many_connections;
+ * admin_shutdown, crash_shutdown, cannot_connect_now and idle_session_timeout.
+ */
+const TRANSIENT_STATES = /^(?:08...|40001|40P01|53300|57P0[1235])$/;
+/** S3's codes for internal errors and too many requests, HTTP's for answers without a body, and those of `explainAws`. */
+const TRANSIENT_CODES = /^(?:SlowDown|ServiceUnavailable|InternalError|InternalFailure|RequestTimeout\w*|Throttl\w+|TooManyRequests\w*|RequestLimitExceeded|BandwidthLimitExceeded|IncompleteBody|BadDigest|OperationAborted|429|50[0234]|Cut|NoConnection)$/;
+/**
+ * Messages of programs that print no code. libpq and the client programs: fe-connect.c, fe-misc.c,
+ * fe-secure-openssl.c, pg_dump.c; the server: postgres.c and postmaster.c, in English only; the AWS CLI: s3transfer's
+ * exceptions.py and, for its C runtime, aws-c-io and aws-c-http.
+ */
+const TRANSIENT_MESSAGES = [
+    /server closed the connection unexpectedly|connection to server was lost|no connection to the server/,
+    /SSL connection has been closed unexpectedly|SSL SYSCALL error|SSL error: unexpected eof/,
+    /could not (?:receive data from|send data to) server/,
+    /Connection (?:refused|timed out|reset by peer|aborted)|timeout expired|Temporary failure in name resolution/,
+    /terminating connection (?:due to (?:administrator command|conflict with recovery)|because of crash)/,
+    /canceling statement due to conflict with recovery|deadlock detected|could not serialize access/,
+    /the database system is (?:starting up|shutting down|in recovery mode|not yet accepting connections)/,
+    /too many clients already|remaining connection slots|too many connections for/,
+    // An object was dropped while pg_dump read the catalog.
+    /cache lookup failed for|could not open relation with OID/,
+    /Max Retries Exceeded|AWS_(?:ERROR_HTTP_(?:CONNECTION|SERVER)_CLOSED|IO_(?:SOCKET|DNS|TLS)_\w+)/,
+];
+/**
+ * Whether another attempt may succeed: the connection broke, the other side was overloaded or starting, a program was
+ * killed. Errors that stay (a wrong password, a missing right, damaged data) are not retryable.
+ *
+ * @param error as it was thrown; its own kind and message count before its cause
+ */
+function isRetryable(error) {
+    if (!(error instanceof Error) || error instanceof PermanentError)
+        return false;
+    if (error instanceof TransientError)
+        return true;
+    if (error instanceof DatabaseError)
+        return TRANSIENT_STATES.test(error.sqlstate);
+    if (error instanceof AwsError && error.code !== '')
+        return TRANSIENT_CODES.test(error.code);
+    if (error instanceof ChildError)
+        return isRetryableExit(error);
+    return isRetryable(error.cause);
+}
+/** The kernel sends SIGKILL when memory is short. Any other signal means a crash, or that somebody ended the program. */
+function isRetryableExit({ exit, tail }) {
+    return exit.signal === 'SIGKILL' || TRANSIENT_MESSAGES.some((message) => message.test(tail.join('\n')));
 }
 
 ;// CONCATENATED MODULE: ./build/src/storage/retention.js
@@ -49461,6 +50705,1539 @@ function formatSpan({ years, months, days, hours }) {
         [hours, 'h'],
     ];
     return parts.map(([count, unit]) => (count > 0 ? `${count}${unit}` : '')).join('');
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/prune-dumps.js
+
+
+
+
+
+
+
+/** Prunes dumps. Everything is read and decided before anything is deleted, so a failed listing deletes nothing. */
+async function pruneDumps(storage, scope, { keep, dryRun, signal }) {
+    // The sweep runs during the work, because nothing waits for it.
+    const swept = dryRun
+        ? undefined
+        : storage.sweep().catch((error) => log.debug(`Leftovers: ${error.message}`));
+    const { entries, orphans, foreign } = await readCatalogue(storage, scope.prefix);
+    const wanted = entries.filter((entry) => entry.committed && isWanted(entry.key, scope.narrowing));
+    const { sound, unsound } = await sortOut(storage, wanted, scope.prefix);
+    const verdicts = decide(sound, keep, new Date().toISOString());
+    const doomed = verdicts.filter((verdict) => !verdict.keep).map(({ dump }) => dump);
+    signal.throwIfAborted();
+    const removed = dryRun ? NOTHING_REMOVED : await remove(storage, doomed);
+    const judged = verdicts.map(({ dump, keep, reasons }) => {
+        const refusal = removed.refused.get(dump.key.key);
+        if (!refusal)
+            return { ...dump, keep, reasons };
+        return { ...dump, keep: true, reasons: [`cannot be deleted: ${refusal.reason}`] };
+    });
+    const fates = [...judged, ...unsound].sort((a, b) => (a.key.createdAt < b.key.createdAt ? 1 : -1));
+    const uncommitted = entries.filter((entry) => !entry.committed).length;
+    const { versionsStay } = removed;
+    const pruned = { fates, uncommitted, orphans: orphans.length, foreign, dryRun, versionsStay };
+    logFates(pruned);
+    await swept;
+    checkRefusals(removed);
+    return pruned;
+}
+/** Separates dumps that contradict their manifest, or whose manifest cannot be read: they stay, and no rule counts them. */
+async function sortOut(storage, entries, prefix) {
+    const manifests = await tryManifests(storage, entries, prefix);
+    const sound = [];
+    const unsound = [];
+    for (const { key, size } of entries) {
+        const manifest = manifests.get(key.key);
+        if (!(manifest instanceof Error) && manifest.size === size) {
+            sound.push({ key, size, manifest, verified: manifest.verified !== undefined });
+            continue;
+        }
+        const differs = (expected) => `it has ${size} bytes and its manifest says ${expected}`;
+        const problem = manifest instanceof Error ? manifest.message : differs(manifest.size);
+        log.warning(`${key.key} is kept and not counted: ${problem}`);
+        unsound.push({ key, size, keep: true, reasons: ['not sound, see the log'] });
+    }
+    return { sound, unsound };
+}
+const NOTHING_REMOVED = { refused: new Map(), versionsStay: false };
+/**
+ * Removes manifests before data, so that a manifest never promises data that is gone. They are removed once more with the
+ * data, because a verify that runs meanwhile may have rewritten them.
+ *
+ * @returns the reason for each dump that storage refused to delete and that therefore stays whole
+ */
+async function remove(storage, dumps) {
+    const refused = new Map();
+    const forget = notePending({ kind: 'data', keys: dumps.map(({ key }) => key.key) });
+    const manifests = await storage.removeAll(dumps.map(({ key }) => manifestKey(key.key)));
+    const open = dumps.filter(({ key }) => !manifests.refused.has(manifestKey(key.key)));
+    const both = open.flatMap(({ key }) => [key.key, manifestKey(key.key)]);
+    const data = await storage.removeAll(both).catch((error) => {
+        throw new Error(`The manifests of ${formatQuantity(open.length, 'dump')} are deleted, but their data may stay, uncommitted: ${error.message}. Run prune again`, { cause: error });
+    });
+    for (const { key, manifest } of dumps) {
+        const refusal = manifests.refused.get(manifestKey(key.key)) ?? data.refused.get(key.key);
+        if (refusal === undefined)
+            continue;
+        if (data.refused.has(key.key))
+            await storage.writeTextOnce(manifestKey(key.key), formatManifest(manifest));
+        log.warning(`${key.key} cannot be deleted and is kept: ${refusal.reason}`);
+        refused.set(key.key, refusal);
+    }
+    forget();
+    return { refused, versionsStay: manifests.versionsStay || data.versionsStay };
+}
+/** Fails if storage refused a deletion, unless a retention that the bucket's owner chose is the reason. */
+function checkRefusals({ refused }) {
+    const denied = [...refused.values()].filter(({ retained }) => !retained);
+    if (denied.length === 0)
+        return;
+    throw new Error(`${formatQuantity(denied.length, 'dump')} could not be deleted (on S3, grant s3:DeleteObject): ${denied[0].reason}`);
+}
+function logFates(pruned) {
+    const { fates, dryRun } = pruned;
+    for (const { key, size, keep, reasons } of fates) {
+        const fate = keep ? 'Kept' : dryRun ? 'Would delete' : 'Deleted';
+        log.info(`${fate} ${key.key}  ${formatBytes(size)}  (${keep ? reasons.join(', ') : 'no rule keeps it'})`);
+    }
+    const kept = fates.filter(({ keep }) => keep).length;
+    const deleted = fates.length - kept;
+    log.info(`${dryRun ? 'Dry run: would delete' : 'Deleted'} ${deleted} of ${formatQuantity(fates.length, 'dump')}; not touched: ${describeUntouched(pruned)}`);
+    if (pruned.versionsStay)
+        log.notice(VERSIONS_STAY);
+}
+/** What a prune leaves alone, in words. */
+function describeUntouched({ uncommitted, orphans, foreign }) {
+    const counts = [
+        formatQuantity(uncommitted, 'dump'),
+        formatQuantity(orphans, 'manifest'),
+        formatQuantity(foreign, 'foreign object'),
+    ];
+    return `${counts[0]} without a manifest, ${counts[1]} without a dump and ${counts[2]}`;
+}
+/** What a prune says of a bucket with versions. */
+const VERSIONS_STAY = 'The bucket keeps versions: no space is free until a lifecycle rule for noncurrent versions (NoncurrentVersionExpiration) removes what was deleted';
+
+;// CONCATENATED MODULE: ./build/src/summary/dump-summary.js
+/** Summaries of what is done with one dump: made, restored, verified. */
+
+
+
+/** Describes a committed dump, and compares it with `previous`. */
+function dumpSummary(manifest, { source, place, previous, transferMs, attempts, }) {
+    const overview = facts([
+        ['From', md `${code(source)}, PostgreSQL ${manifest.serverVersion}`],
+        ['To', address(place)],
+        ['Key', code(manifest.key)],
+        ['Data', describeRows(manifest)],
+        ['Read', pace(manifest.rawBytes, transferMs)],
+        ['Stored', `${formatBytes(manifest.size)} (${manifest.compression})`],
+        ['Duration', formatDuration(manifest.durationMs)],
+        ...(previous ? [['Since the last dump', change(previous, manifest)]] : []),
+        ['SHA-256', code(manifest.sha256)],
+        ...attemptsFact(attempts),
+    ]);
+    return blocks(md `### ✅ Dumped ${code(manifest.database)}`, overview, largestTables(manifest.tables, previous?.tables));
+}
+/** Describes a dump that was restored and put live. */
+function restoreSummary(restored) {
+    const { key, size, manifest, place, counted, target, previous, transferMs } = restored;
+    const overview = facts([
+        ['From', address(place)],
+        ...(manifest ? [origin(manifest)] : []),
+        ['To', md `${code(target)}, PostgreSQL ${restored.serverVersion}`],
+        ['Key', code(key)],
+        ['Data', describeRows(counted)],
+        ['Read', transferMs === null ? 'nothing: a template was copied' : pace(size, transferMs)],
+        ['Duration', formatDuration(restored.durationMs)],
+        [
+            'SHA-256',
+            md `${code(restored.sha256)} ${manifest ? '(as in the manifest)' : '(there was no manifest to compare with)'}`,
+        ],
+        ...attemptsFact(restored.attempts),
+        ...(previous ? [['Old database', code(previous)]] : []),
+    ]);
+    return blocks(md `### ✅ Restored ${code(restored.database)}`, overview, largestTables(counted.tables));
+}
+/** What was compared, one row each: evidence that the dump can be restored. */
+function verifySummary(manifest, evidence, { place, durationMs, attempts }) {
+    const { tables, objects, assertions } = evidence;
+    const counted = manifest.rows !== null;
+    const checks = table(['Check', 'What was dumped', 'What came back'], [
+        ['Stored bytes', `${formatCount(manifest.size)} (${formatBytes(manifest.size)})`, '✅ the same'],
+        ['SHA-256', code(manifest.sha256), '✅ the same'],
+        ['Archive', `${formatBytes(manifest.rawBytes)} of data`, '✅ complete, all of it restored'],
+        ['Tables', formatCount(manifest.tables.length), `✅ ${formatCount(tables)} counted again`],
+        [
+            'Rows',
+            counted ? formatCount(manifest.rows) : 'not counted',
+            counted ? '✅ the same in each table' : '—',
+        ],
+        ['Schema objects', formatCount(objects), '✅ all of them'],
+        assertions === 0
+            ? ['Assertions', md `none given (\`verify-sql\`)`, '—']
+            : ['Assertions', formatCount(assertions), '✅ all hold'],
+    ]);
+    const overview = facts([
+        ['Dump', address(place)],
+        origin(manifest),
+        ['Verified', `${moment(evidence.at)}, in ${formatDuration(durationMs)}`],
+        [
+            'Restored into',
+            `a temporary database, PostgreSQL ${evidence.serverVersion}, with pg_restore ${evidence.clientVersion}`,
+        ],
+        ...attemptsFact(attempts),
+    ]);
+    return blocks(md `### ✅ Verified ${code(manifest.database)}`, overview, checks, everyTable(manifest.tables));
+}
+const NOTHING = new Markdown('');
+const blocks = (...parts) => join('\n\n', parts);
+/** The address of a dump, as a link where there is something behind it that a browser shows. */
+function address({ uri, onAws }) {
+    const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/.exec(uri) ?? [];
+    if (!onAws || !bucket || !key)
+        return code(uri);
+    return markdown_link(code(uri), `https://console.aws.amazon.com/s3/object/${bucket}?prefix=${encodeURI(key)}`);
+}
+/** When and by which run a dump was made. */
+function origin({ createdAt, run, serverVersion }) {
+    const by = run.url ? md ` by ${markdown_link('this run', run.url)}` : '';
+    return ['Dumped', md `${moment(createdAt)}${by}, PostgreSQL ${serverVersion}`];
+}
+/** `+1,204 rows (+0.3 %), +1.2 MB of data (+0.4 %)`. */
+function change(before, now) {
+    const rows = before.rows === null || now.rows === null
+        ? []
+        : [`${signed(now.rows - before.rows, formatCount)} rows${percent(before.rows, now.rows)}`];
+    const data = `${signed(now.rawBytes - before.rawBytes, formatBytes)} of data${percent(before.rawBytes, now.rawBytes)}`;
+    return `${[...rows, data].join(', ')}, ${moment(before.createdAt)}`;
+}
+function signed(difference, format) {
+    const sign = difference < 0 ? '−' : difference > 0 ? '+' : '±';
+    return sign + format(Math.abs(difference));
+}
+function percent(before, now) {
+    return before > 0 ? ` (${signed(((now - before) / before) * 100, (share) => share.toFixed(1))} %)` : '';
+}
+/** Enough to show what a database is made of. */
+const MAX_LARGEST_TABLES = 10;
+/** The largest tables, each with its rows, how many more they are than before, and a bar. */
+function largestTables(tables, before) {
+    const largest = [...tables].sort((a, b) => b.bytes - a.bytes).slice(0, MAX_LARGEST_TABLES);
+    const most = largest[0]?.bytes ?? 0;
+    if (most === 0)
+        return NOTHING;
+    const known = before && new Map(before.map((table) => [dump_summary_nameOf(table), table.rows]));
+    const rows = largest.map((table) => [
+        code(dump_summary_nameOf(table)),
+        countOf(table),
+        ...(known ? [growth(table, known.get(dump_summary_nameOf(table)))] : []),
+        formatBytes(table.bytes),
+        bar(table.bytes, most),
+    ]);
+    return table(['Largest tables', '>Rows', ...(known ? ['>Change'] : []), '>Data', ''], rows);
+}
+function growth({ rows }, before) {
+    if (before === undefined)
+        return 'new';
+    return rows === null || before === null ? '?' : signed(rows - before, formatCount);
+}
+/** A tenth of the megabyte that GitHub takes. */
+const MAX_TABLES_IN_EVIDENCE = 1000;
+function everyTable(tables) {
+    if (tables.length === 0)
+        return NOTHING;
+    const rows = tables
+        .slice(0, MAX_TABLES_IN_EVIDENCE)
+        .map((table) => [code(dump_summary_nameOf(table)), countOf(table), formatBytes(table.bytes)]);
+    const more = tables.length - MAX_TABLES_IN_EVIDENCE;
+    const rest = more > 0 ? md `… and ${formatCount(more)} more, which are in the manifest.` : NOTHING;
+    return folded('Rows of every table', blocks(table(['Table', '>Rows', '>Data'], rows), rest));
+}
+const dump_summary_nameOf = ({ schema, name }) => `${schema}.${name}`;
+const countOf = ({ rows }) => (rows === null ? '?' : formatCount(rows));
+
+;// CONCATENATED MODULE: ./build/src/summary/storage-summary.js
+/** Summaries of what is done with many stored dumps: listed, pruned. */
+
+
+
+/** Longer lists are not read. */
+const MAX_LISTED_DUMPS = 50;
+/** The stored dumps, newest first. */
+function listSummary(dumps, where) {
+    const rows = dumps.slice(0, MAX_LISTED_DUMPS).map((dump) => {
+        const { rows = null, verified = null } = 'sha256' in dump ? dump : {};
+        return [
+            code(dump.key),
+            formatBytes(dump.size),
+            rows === null ? '' : formatCount(rows),
+            dump.committed ? 'yes' : md `**no**`,
+            verified ? moment(verified.at) : '',
+        ];
+    });
+    const listing = dumps.length === 0 ? 'None.' : table(['Key', '>Size', '>Rows', 'Committed', 'Verified'], rows);
+    const title = md `### ${formatQuantity(dumps.length, 'dump')} in ${code(where)}`;
+    return join('\n\n', [title, listing, older(dumps.length - MAX_LISTED_DUMPS, '')]);
+}
+/** The space that a prune frees, in words. */
+function describeRoom({ fates, dryRun, versionsStay }) {
+    const deleted = fates.filter(({ keep }) => !keep);
+    if (deleted.length === 0)
+        return '';
+    if (versionsStay)
+        return `${VERSIONS_STAY}. `;
+    const bytes = formatBytes(deleted.reduce((sum, { size }) => sum + size, 0));
+    return `${dryRun ? 'That would free' : 'That freed'} ${bytes}. `;
+}
+/** A quarter of the megabyte that GitHub takes. */
+const MAX_FATES = 1000;
+/** Every dump with its fate and the rules that decided it. */
+function pruneSummary(pruned, where) {
+    const { fates, dryRun } = pruned;
+    const deleted = fates.filter(({ keep }) => !keep).length;
+    const rows = fates.slice(0, MAX_FATES).map(({ key, size, keep, reasons }) => {
+        const fate = keep ? 'kept' : dryRun ? 'would be deleted' : md `**deleted**`;
+        const why = keep ? join(', ', reasons.map(code)) : 'no rule keeps it';
+        return [code(key.key), formatBytes(size), fate, why];
+    });
+    const listing = rows.length === 0 ? 'No committed dumps.' : table(['Key', '>Size', 'Fate', 'Why'], rows);
+    const verb = dryRun ? 'Dry run: would delete' : '✅ Deleted';
+    const title = md `### ${verb} ${deleted} of ${formatQuantity(fates.length, 'dump')} in ${code(where)}`;
+    const more = older(fates.length - MAX_FATES, ', which are in the log');
+    const rest = md `${describeRoom(pruned)} Left alone: ${describeUntouched(pruned)}.`;
+    return join('\n\n', [title, listing, more, rest]);
+}
+function older(count, where) {
+    return count > 0 ? `… and ${formatCount(count)} older ${count === 1 ? 'one' : 'ones'}${where}.` : '';
+}
+
+;// CONCATENATED MODULE: ./build/package.json
+const package_namespaceObject = {"rE":"0.1.0"};
+;// CONCATENATED MODULE: ./build/src/version.js
+
+/** The release of this Action, for manifests. */
+const ACTION_VERSION = package_namespaceObject.rE;
+
+;// CONCATENATED MODULE: ./build/src/commands/dump.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** Runs hooks, streams a dump into storage, checks it there and commits it by writing its manifest. */
+async function dump(step) {
+    const plan = await step.retry(() => log.group('Prepare', () => prepare(step)));
+    // Hooks run once, because a failed dump does not undo them.
+    await step.retry(() => dump_runPreDumpHooks(step, plan));
+    const dumped = await step.retry(() => dumpOnce(step, plan));
+    const pruned = await pruneAfter(step, plan.storage, dumped.manifest);
+    return describeDump(step, plan.storage, { ...dumped, pruned });
+}
+/** Makes one attempt. Each attempt has its own key. */
+async function dumpOnce(step, prepared) {
+    const { storage } = prepared;
+    const plan = { ...prepared, key: nameDump(step) };
+    const forget = notePending({ kind: 'data', keys: [plan.key.key] });
+    try {
+        const title = `Dump ${step.target.label} to ${storage.address(plan.key.key)}`;
+        // The previous dump is looked up meanwhile: only the commit needs it, and every request to S3 takes a second.
+        const [stored, previous] = await Promise.all([
+            log.group(title, () => uploadDump(step, plan)),
+            settled(findPrevious(step.inputs, storage, groupOf(plan.key))),
+        ]);
+        const manifest = makeManifest(step, { ...plan, ...stored });
+        return {
+            manifest,
+            previous: await commit(step, storage, manifest, previous),
+            transferMs: stored.transferMs,
+        };
+    }
+    finally {
+        forget();
+    }
+}
+/** Waits for a promise without failing: its error is handled where its value is used. */
+function settled(promise) {
+    return Promise.allSettled([promise]).then(([result]) => result);
+}
+/** Checks everything that can fail early, before the first byte is dumped. */
+async function prepare(step) {
+    const [storage, source] = await Promise.all([step.storage(), lookAtSource(step, step.target)]);
+    const problem = storage.tooLarge(source.size);
+    if (problem)
+        throw new Error(problem);
+    checkExpiry(step, { kind: 'dump', bytes: source.size });
+    return { storage, source };
+}
+/** Runs the hooks. They may take long and change the source, so the store must answer first. */
+async function dump_runPreDumpHooks(step, { storage, source }) {
+    const hooks = step.inputs.preDumpHooks;
+    if (hooks.length === 0)
+        return;
+    await storage.check();
+    await runHooks('pre-dump-hooks', hooks, source.connection, step.hookOptions(source.client));
+}
+function nameDump({ inputs, run, target }) {
+    const instance = inputs.instance || run.repository.split('/').at(-1) || hostName(target);
+    return newDumpKey({ instance, database: target.database, config: inputs.config }, new Date());
+}
+function makeManifest({ inputs, run, effort }, { key, source: { server, locale, client }, size, sha256, archive }) {
+    return {
+        version: 1,
+        ...key,
+        size,
+        sha256,
+        compression: archive.opaque ? 'pg_dump' : chooseCompression(inputs.compression, client.major).method,
+        rawBytes: archive.rawBytes,
+        rows: archive.rows,
+        tables: [...archive.tables],
+        serverVersion: server.version,
+        clientVersion: client.version,
+        actionVersion: ACTION_VERSION,
+        locale,
+        filters: dumpFilters(inputs),
+        durationMs: effort.durationMs,
+        run,
+    };
+}
+/**
+ * Compares a dump with the previous one and commits it by writing its manifest.
+ *
+ * @returns the previous dump if the two can be compared, otherwise null
+ */
+async function commit({ inputs }, storage, manifest, found) {
+    try {
+        if (found.status === 'rejected')
+            throw found.reason;
+        const previous = compareWithPrevious(inputs, found.value, manifest);
+        await storage.writeTextOnce(manifestKey(manifest.key), formatManifest(manifest));
+        log.info(`Committed ${storage.address(manifest.key)}`);
+        return previous;
+    }
+    catch (error) {
+        // A write whose answer was lost may have happened; a manifest without its dump would mislead.
+        if (isRetryable(error))
+            await discard(storage, manifestKey(manifest.key), error);
+        await discard(storage, manifest.key, error);
+        throw error;
+    }
+}
+/** Prunes older dumps. The new one is committed by now, so a failure is only a warning. */
+async function pruneAfter({ inputs, signal }, storage, key) {
+    if (!hasRules(inputs.keep))
+        return null;
+    try {
+        const scope = { prefix: groupOf(key), narrowing: { instance: '', config: '' } };
+        return await log.group(`Prune ${scope.prefix}`, () => pruneDumps(storage, scope, { ...inputs, signal }));
+    }
+    catch (error) {
+        log.warning(`The dump is committed, and older ones were not pruned: ${messageOf(error)}`);
+        return null;
+    }
+}
+function describeDump(step, storage, { manifest, previous, transferMs, pruned }) {
+    const place = placeOf(step, storage, manifest.key);
+    const { attempts } = step.effort;
+    const overview = { source: step.target.label, place, previous, transferMs, attempts };
+    return {
+        outputs: {
+            ...(pruned ? pruneOutputs(pruned) : {}),
+            'dump-key': manifest.key,
+            'dump-uri': place.uri,
+            'dump-size': manifest.size,
+            'dump-sha256': manifest.sha256,
+            'created-at': manifest.createdAt,
+            ...countOutputs(manifest),
+            'server-version': manifest.serverVersion,
+        },
+        summary: [
+            dumpSummary(manifest, overview),
+            ...(pruned ? [pruneSummary(pruned, storage.address(groupOf(manifest)))] : []),
+        ],
+    };
+}
+
+;// CONCATENATED MODULE: ./build/src/restoring/dump-age.js
+
+/** Runners' clocks differ by seconds. A dump dated further ahead than this would count as fresh for too long. */
+const MAX_CLOCK_SKEW_MS = 60 * 60_000;
+/** Returns how many milliseconds ago a dump was made, according to its key. */
+function ageOf({ createdAt }, now = Date.now()) {
+    return now - Date.parse(createdAt);
+}
+/**
+ * Refuses a dump that is older than `max-age`.
+ *
+ * @param newest the newest matching dump; null when there is none, or when its key holds no time
+ */
+function checkAge({ maxAge }, newest) {
+    if (maxAge === null)
+        return;
+    const limit = `max-age is ${formatDuration(maxAge)}`;
+    if (!newest) {
+        throw new Error(`There is no committed dump with a time in its key, and ${limit}; make a dump, or change dump-key or max-age`);
+    }
+    const age = ageOf(newest);
+    if (age < -MAX_CLOCK_SKEW_MS) {
+        throw new Error(`The newest matching dump, ${newest.key}, is from the future (${newest.createdAt}), so its age is unknown, and ${limit}; correct the clock of the machine that made it, or delete the dump`);
+    }
+    if (age > maxAge) {
+        throw new Error(`The newest matching dump, ${newest.key}, is ${formatDuration(age)} old, and ${limit}; check why there is no newer one, or raise max-age`);
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/list-dumps.js
+
+
+/** Lists the dumps below a prefix of whole key parts, newest first. */
+async function listDumps(storage, prefix, narrowing) {
+    const { entries, orphans } = await readCatalogue(storage, prefix);
+    for (const orphan of orphans)
+        log.warning(`${orphan.key} has a manifest, but its data is gone`);
+    const wanted = entries.filter(({ key }) => isWanted(key, narrowing));
+    const manifests = await readManifests(storage, wanted, prefix);
+    return wanted.map(({ key, size, committed }) => ({
+        ...(manifests.get(key.key) ?? { ...key, size }),
+        committed,
+    }));
+}
+
+;// CONCATENATED MODULE: ./build/src/commands/list.js
+var list_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var list_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+
+/** Lists the stored dumps, newest first, or with `local` the databases of a server. */
+function list(step) {
+    return step.inputs.local ? listDatabases(step) : listStoredDumps(step);
+}
+async function listDatabases(step) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const session = list_addDisposableResource(env_1, await step.maintenance(), true);
+        const databases = await readDatabases(session);
+        for (const { name, owner, size, marker } of databases) {
+            const made = marker ? `  (${marker.kind} of ${marker.of}, ${marker.at})` : '';
+            log.info(`${name}  ${owner}  ${size === null ? '?' : formatBytes(size)}${made}`);
+        }
+        return {
+            outputs: { dumps: JSON.stringify(databases), 'dump-count': databases.length },
+            summary: [localSummary(databases, step.target.label)],
+        };
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = list_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+async function listStoredDumps(step) {
+    const storage = await step.storage();
+    const dumps = await listDumps(storage, prefixOf(step), narrowingOf(step));
+    log.info(`${formatQuantity(dumps.length, 'dump')} in ${storage.address('')}`);
+    for (const dump of dumps) {
+        log.info(`${dump.key}  ${formatBytes(dump.size)}${dump.committed ? '' : '  (not committed)'}`);
+    }
+    const newest = dumps.find((dump) => dump.committed);
+    checkAge(step.inputs, newest ? parseDumpKey(newest.key) : null);
+    return {
+        outputs: { dumps: JSON.stringify(dumps), 'dump-count': dumps.length },
+        summary: [listSummary(dumps, storage.address(''))],
+    };
+}
+
+;// CONCATENATED MODULE: ./build/src/commands/prune.js
+
+
+
+
+/** Deletes the dumps that no keep rule keeps. */
+async function prune(step) {
+    const { inputs, signal } = step;
+    const storage = await step.storage();
+    const scope = { prefix: prefixOf(step), narrowing: narrowingOf(step) };
+    const pruned = await pruneDumps(storage, scope, { ...inputs, signal });
+    return { outputs: pruneOutputs(pruned), summary: [pruneSummary(pruned, storage.address(scope.prefix))] };
+}
+
+;// CONCATENATED MODULE: ./build/src/database/restore/in-place.js
+
+
+
+
+
+
+const COMMITTED = 'pgclone-committed';
+/** psql's exit code when a statement failed under ON_ERROR_STOP; the connection was there (PostgreSQL documentation, psql). */
+const STATEMENT_FAILED = 3;
+/** Milliseconds by which pg_restore may notice a broken pipe before we notice the end of psql. */
+const PIPE_BREAKS = 2000;
+/**
+ * A restore into the live database in one transaction, as the sink of a transfer: `pg_restore` makes a script of the
+ * archive and `psql` runs it between a BEGIN and a COMMIT of ours. Not `pg_restore --single-transaction`: that commits
+ * when it has read enough, before we have compared the dump with its manifest. Here an end without our COMMIT, for
+ * whatever reason, rolls back.
+ */
+function startInPlace(client, serverMajor, inputs, env) {
+    const script = [...restoreArguments(inputs), '--file=-', '--clean', '--if-exists'];
+    const maker = startChild(client.pgRestore, script, { env, stdin: 'stream', stdout: 'stream' });
+    const psqlArguments = ['--no-psqlrc', '--quiet', '--no-password', '--set=ON_ERROR_STOP=1', '--file=-'];
+    const runner = startChild(client.psql, psqlArguments, { env, stdin: 'stream', stdout: 'stream' });
+    const answer = lastLine(runner.stdout);
+    const stop = new AbortController();
+    runner.stdin.write('BEGIN;\n');
+    const moved = pour(withoutNewSettings(maker.stdout, serverMajor), runner.stdin, stop.signal).catch(() => undefined);
+    // psql ends by itself only after an error, and that breaks the pipe in front of it: SIGPIPE or a failed write.
+    const makerFailure = async (exit) => {
+        const runnerExit = await Promise.race([runner.exited, (0,promises_namespaceObject.setTimeout)(PIPE_BREAKS, null, { ref: false })]);
+        return runnerExit ? child_childFailure(runner, runnerExit) : child_childFailure(maker, exit);
+    };
+    const stream = untilClosed(maker.stdin);
+    return {
+        stream,
+        died: Promise.race([
+            runner.exited.then((exit) => child_childFailure(runner, exit)),
+            maker.exited.then((exit) => child_succeeded(exit) ? new Promise(() => undefined) : makerFailure(exit)),
+        ]),
+        commit: async () => {
+            stream.end();
+            const made = await maker.exited;
+            if (!child_succeeded(made))
+                throw await makerFailure(made);
+            await moved;
+            runner.stdin.end(`COMMIT;\n\\echo ${COMMITTED}\n`);
+            const exit = await runner.exited;
+            if (child_succeeded(exit) && (await answer) === COMMITTED)
+                return;
+            const cause = child_childFailure(runner, exit);
+            if (exit.code === STATEMENT_FAILED)
+                throw cause;
+            // It may have been committed: a second restore would undo what clients have written since.
+            throw new PermanentError(`The commit of the restore was not confirmed: ${cause.message}`, { cause });
+        },
+        abort: async () => {
+            stop.abort();
+            await Promise.all([maker, runner].map((child) => endChild(child, ['SIGTERM', 'SIGKILL'], 1500)));
+        },
+    };
+}
+/** The preamble of `pg_restore` 17 and later sets a parameter that servers before 17 do not have. */
+async function* withoutNewSettings(script, serverMajor) {
+    const preamble = 4096;
+    let head = serverMajor < 17 ? Buffer.alloc(0) : null;
+    const cleaned = (text) => Buffer.from(text.toString('latin1').replace('SET transaction_timeout = 0;\n', ''), 'latin1');
+    for await (const chunk of script) {
+        if (head === null) {
+            yield chunk;
+            continue;
+        }
+        head = Buffer.concat([head, chunk]);
+        if (head.length < preamble)
+            continue;
+        yield cleaned(head);
+        head = null;
+    }
+    if (head !== null)
+        yield cleaned(head);
+}
+/** psql prints the results of the script's SELECTs; only the end counts. */
+async function lastLine(stream) {
+    let tail = '';
+    stream.on('data', (chunk) => {
+        tail = (tail + chunk.toString('latin1')).slice(-200);
+    });
+    await (0,external_node_events_.once)(stream, 'close');
+    return tail.trimEnd().split('\n').at(-1) ?? '';
+}
+
+;// CONCATENATED MODULE: ./build/src/restoring/check-download.js
+
+
+/** Explains an error of the archive. An archive that ends too early usually means that the download did. */
+function explainDamage(error, { key, size }, meter) {
+    if (!(error instanceof Error) || error.name !== 'ArchiveError')
+        return error;
+    if (meter.bytes < size) {
+        // An archive that is damaged before its end is damaged in storage, so another attempt would not help.
+        const CutOff = /^the archive ends/.test(error.message) ? TransientError : Error;
+        return new CutOff(`${key} has ${formatQuantity(size, 'byte')}, but ${formatCount(meter.bytes)} arrived, which is not a complete archive (${error.message}); the target is unchanged`, { cause: error });
+    }
+    return new Error(`${key} is damaged: ${error.message}; the target is unchanged`, { cause: error });
+}
+/** Refuses a download whose size, digest or row counts differ from the manifest. */
+function checkReceived({ key, size, manifest }, meter, archive, leftOut) {
+    if (meter.bytes !== size) {
+        throw new TransientError(`${key} has ${formatQuantity(size, 'byte')}, but ${formatCount(meter.bytes)} arrived; the target is unchanged`);
+    }
+    if (!manifest)
+        return;
+    if (manifest.sha256 !== meter.sha256) {
+        throw new Error(`${key} is not what was dumped (SHA-256 ${meter.sha256}, its manifest says ${manifest.sha256}); it was changed or damaged in storage, so restore another dump. The target is unchanged`);
+    }
+    const expected = withoutLeftOut(manifest.tables, leftOut);
+    const difference = archive.opaque ? null : describeDifference(expected, archive.tables);
+    if (difference)
+        throw new Error(`${key} differs from its manifest: ${difference}; the target is unchanged`);
+}
+/** Returns the tables of a manifest whose data is restored. */
+function withoutLeftOut(tables, leftOut) {
+    const gone = new Set(leftOut.map(({ entry }) => (entry.desc === 'TABLE DATA' ? `${entry.namespace}.${entry.tag}` : '')));
+    return tables.filter(({ schema, name }) => !gone.has(`${schema}.${name}`));
+}
+/** Describes the first tables whose row counts differ, or returns null. A table that could not be counted is equal. */
+function describeDifference(expected, found) {
+    const name = (table) => `${table.schema}.${table.name}`;
+    const rows = new Map(found.map((table) => [name(table), table.rows]));
+    const differences = expected.flatMap((table) => {
+        const actual = rows.get(name(table));
+        if (actual === undefined)
+            return [`${name(table)} is missing`];
+        if (actual === table.rows || actual === null || table.rows === null)
+            return [];
+        const more = actual - table.rows;
+        return [
+            `${name(table)} has ${formatQuantity(actual, 'row')} instead of ${formatCount(table.rows)} (${more > 0 ? '+' : ''}${formatCount(more)})`,
+        ];
+    });
+    const expectedNames = new Set(expected.map(name));
+    const surplus = found
+        .filter((table) => !expectedNames.has(name(table)))
+        .map((table) => `${name(table)} is not in the manifest`);
+    const all = [...differences, ...surplus];
+    return all.length === 0
+        ? null
+        : `${all.slice(0, 5).join(', ')}${all.length > 5 ? ` and ${all.length - 5} more` : ''}`;
+}
+
+;// CONCATENATED MODULE: ./build/src/restoring/download-dump.js
+
+
+
+
+
+
+
+
+/**
+ * Streams a dump from storage into a sink, and commits the sink only if size, digest, structure and row counts are as in
+ * the manifest.
+ */
+async function downloadDump(step, { storage, chosen }, receiver, openSink) {
+    const meter = new Meter();
+    const { select, leftOut } = chooseEntries(step, receiver);
+    const clientMajor = receiver.client.major;
+    const total = chosen.manifest && { bytes: chosen.manifest.rawBytes, of: 'the data' };
+    const open = {
+        openSource: () => storage.download(chosen.key),
+        openSink: () => openSink().then(patient),
+        ...{ clientMajor, select, meter, total },
+    };
+    const { sink, report, transferMs } = await transferArchive(step, open).catch((error) => Promise.reject(explainDamage(error, chosen, meter)));
+    try {
+        checkReceived(chosen, meter, report(), leftOut());
+    }
+    catch (error) {
+        await sink.abort();
+        throw error;
+    }
+    await finishRestore(sink, step.signal);
+    log.info(`Received all ${formatBytes(meter.bytes)}, ${describeRows(report())}${chosen.manifest ? ', as in the manifest' : ''}`);
+    return { sha256: meter.sha256, counted: report(), archive: report(), leftOut: leftOut(), transferMs };
+}
+/** How long a download may continue after its restore has failed, in milliseconds. */
+const DOWNLOAD_AFTER_FAILURE_MS = 30_000;
+/**
+ * Delays the failure of a sink, so that the rest of the download shows whether the data is damaged. pg_restore's own error
+ * is misleading when the data was corrupted in transit.
+ */
+function patient(sink) {
+    return {
+        ...sink,
+        died: sink.died.then((reason) => (0,promises_namespaceObject.setTimeout)(DOWNLOAD_AFTER_FAILURE_MS, reason, { ref: false })),
+    };
+}
+
+;// CONCATENATED MODULE: ./build/src/restoring/find-dump.js
+
+
+
+
+
+
+/** Finds the dump that `dump-key` names. */
+function findDump(step) {
+    return log.group('Find the dump', () => lookForDump(step));
+}
+async function lookForDump(step) {
+    const { inputs } = step;
+    const storage = await step.storage();
+    const chosen = await chooseDump(storage, inputs.dumpKey, narrowingOf(step));
+    const key = parseDumpKey(chosen.key);
+    const age = key ? `, ${formatDuration(Math.max(0, ageOf(key)))} old` : '';
+    log.info(`Found ${storage.address(chosen.key)}, ${formatBytes(chosen.size)}${age}`);
+    checkAge(inputs, key);
+    checkExpiry(step, { kind: 'restore', bytes: chosen.manifest?.rawBytes ?? chosen.size });
+    if (!chosen.manifest) {
+        log.warning(`${chosen.key} has no manifest, because this action did not commit it; its content cannot be checked`);
+    }
+    if (chosen.passedOver.length > 0) {
+        log.warning(`"${inputs.dumpKey}" covers several databases; the newest dump was chosen over ${chosen.passedOver.join(', ')}. Set instance, config or a longer prefix`);
+    }
+    return { storage, chosen };
+}
+
+;// CONCATENATED MODULE: ./build/src/restoring/restore-point.js
+
+
+
+
+
+
+
+
+
+/** Restores `:pre`, `:post` or `:name`, a database of the target's server: copies it, runs hooks and swaps the copy in. */
+async function restorePoint(step) {
+    const { dumpKey, preSwapHooks } = step.inputs;
+    const replaced = await step.retry(() => replaceDatabase(step, {
+        what: dumpKey,
+        check: async (target) => void (await findPoint(step, target)),
+        build: (target) => copyPoint(step, target),
+        hooks: preSwapHooks,
+    }));
+    if ('outputs' in replaced)
+        return replaced;
+    const { result: point, ...live } = replaced;
+    return {
+        outputs: {
+            'dump-key': dumpKey,
+            ...liveOutputs(live),
+        },
+        summary: [pointSummary({ point, target: step.target.label, ...live, ...step.effort })],
+    };
+}
+/** @throws an Error when there is no such database, or when it may not be copied */
+async function findPoint({ inputs }, target) {
+    const reference = inputs.dumpKey.slice(1);
+    const name = ['pre', 'post'].includes(reference) ? relatedName(target.name, reference) : reference;
+    const point = (await readDatabases(target.session)).find((database) => database.name === name);
+    if (!point)
+        throw new Error(`There is no database "${name}" on the server (list with local: true shows what there is)`);
+    if (name === target.name)
+        throw new Error(`dump-key names the target itself, "${name}"; name another database`);
+    if (point.sessions > 0 && !mayEndSessions(inputs, point)) {
+        throw new Error(`"${name}" has ${formatQuantity(point.sessions, 'session')}, and a copy needs it for itself; set disconnect-source: true to end them`);
+    }
+    return point;
+}
+/** Sessions in a restore point may be ended without asking. In any other database a client may be working. */
+function mayEndSessions({ disconnectSource }, { marker }) {
+    return disconnectSource || marker?.kind === 'point';
+}
+async function copyPoint(step, target) {
+    const point = await findPoint(step, target);
+    const { name } = point;
+    log.info(`Copying the files of "${name}" on the server`);
+    const tablespace = target.properties?.tablespace ?? null;
+    const staging = mayEndSessions(step.inputs, point)
+        ? await copyExclusively(step, target, name)
+        : await copyDatabase(target.maker, name, target.name, tablespace);
+    return { staging, result: name };
+}
+
+;// CONCATENATED MODULE: ./build/src/restoring/template-cache.js
+var template_cache_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var template_cache_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+const template_cache_PREFIX = 'pgclone_template_';
+const template_cache_POLL_INTERVAL_MS = 500;
+/**
+ * Splits hooks into those that run once on the template, the `.sql` files before the first shell command, and those that
+ * run on every preview. The effect of a shell command (`npm run migrate`) depends on more than its text.
+ */
+function splitHooks({ preSwapHooks: hooks, reversible }) {
+    // The restore point `__post` is the state before the hooks, so with `reversible` all hooks run on the preview.
+    if (reversible)
+        return { baked: [], live: [...hooks] };
+    const first = hooks.findIndex((hook) => hookCommand(hook, '', process.platform).file !== 'psql');
+    const end = first < 0 ? hooks.length : first;
+    return { baked: hooks.slice(0, end), live: hooks.slice(end) };
+}
+/** Returns the name of the template for a dump and a recipe. A difference in either makes another template. */
+async function templateName(step, manifest, target) {
+    const { inputs, workspace } = step;
+    const { baked } = splitHooks(inputs);
+    const files = await Promise.all(baked.map((hook) => (0,external_node_fs_promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.isAbsolute)(hook) ? hook : (0,external_node_path_namespaceObject.join)(workspace, hook), 'utf8')));
+    const recipe = [
+        manifest.sha256,
+        files,
+        inputs.pgRestoreArgs,
+        inputs.ownerAndAcl,
+        inputs.tolerateErrors.map(String),
+        inputs.provider,
+        target.locale ?? manifest.locale,
+        target.server.role,
+    ];
+    return template_cache_PREFIX + (0,external_node_crypto_.createHash)('sha256').update(JSON.stringify(recipe)).digest('hex').slice(0, 24);
+}
+/**
+ * Copies the template of a dump into a new staging database, and makes the template first if it does not exist.
+ *
+ * @param restore restores the dump into a new staging database
+ */
+async function copyFromTemplate(step, manifest, target, restore) {
+    const { session, maker } = target;
+    const name = await templateName(step, manifest, target);
+    await lockTemplate(step, session, name);
+    try {
+        if (await isReady(session, name))
+            log.info(`Copying the template "${name}"`);
+        else
+            await makeTemplate(step, target, name, restore);
+        const copy = await copyDatabase(maker, name, target.name, target.properties?.tablespace ?? null);
+        await dropOldTemplates(step, target, name);
+        return copy;
+    }
+    finally {
+        await unlock(session, name);
+    }
+}
+/** Locks a template. A run that comes second waits until the template is ready. */
+async function lockTemplate({ signal }, session, name) {
+    for (let logged = false; !(await tryLock(session, name)); logged = true) {
+        if (!logged)
+            log.info(`Another run is making or copying the template "${name}"; waiting for it`);
+        await (0,promises_namespaceObject.setTimeout)(template_cache_POLL_INTERVAL_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+    }
+}
+/** Whether a template exists. It gets its name when it is finished, so a template of that name is complete. */
+async function isReady(session, name) {
+    const databases = await readDatabases(session);
+    return databases.some((database) => database.name === name && database.marker?.kind === 'template');
+}
+async function makeTemplate(step, target, name, restore) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { session, client, maker } = target;
+        log.info(`There is no template of this dump and recipe yet; making "${name}"`);
+        const staging = template_cache_addDisposableResource(env_1, await restore(), true);
+        await restoreDurability(maker, staging);
+        const { baked } = splitHooks(step.inputs);
+        await runHooks('pre-swap-hooks', baked, onDatabase(step.target, staging.name), step.hookOptions(client));
+        await analyze(step, target, staging.name);
+        // One transaction, so that a database with a template's name is complete and carries the template's marker.
+        await session.transaction(commentStatement(staging.name, markerText('template', name, maker.run)), `ALTER DATABASE ${identifier(staging.name)} ALLOW_CONNECTIONS false`, `ALTER DATABASE ${identifier(staging.name)} RENAME TO ${identifier(name)}`);
+        staging.release();
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = template_cache_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+/** Drops all but the newest templates. A template that another run is copying is left for the next run. */
+async function dropOldTemplates({ inputs }, { session, server }, current) {
+    const templates = (await readDatabases(session))
+        .filter(({ name, marker }) => marker?.kind === 'template' && name.startsWith(template_cache_PREFIX) && name !== current)
+        .sort((a, b) => (a.marker.at < b.marker.at ? 1 : -1));
+    for (const { name } of templates.slice(inputs.templateCache - 1)) {
+        if (!(await tryLock(session, name)))
+            continue;
+        try {
+            await dropDatabase(session, server, name);
+            log.info(`Dropped the older template "${name}"`);
+        }
+        catch (error) {
+            log.warning(`Could not drop the older template "${name}": ${messageOf(error)}`);
+        }
+        finally {
+            await unlock(session, name);
+        }
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/commands/restore.js
+var restore_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var restore_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** Restores a stored dump into a staging database, checks it, runs hooks and swaps it in. */
+async function restore(step) {
+    if (step.inputs.dumpKey.startsWith(':'))
+        return restorePoint(step);
+    const dump = await step.retry(() => findDump(step));
+    const restoreOnce = step.inputs.swap ? restoreAndSwap : restoreInPlace;
+    const restored = await step.retry(() => restoreOnce(step, dump));
+    return 'outputs' in restored ? restored : describeRestore(step, dump, restored);
+}
+/** @returns the outcome of the step after a dry run */
+async function restoreAndSwap(step, dump) {
+    const { inputs } = step;
+    const { manifest } = dump.chosen;
+    // The sweep runs during the restore, because nothing waits for it.
+    const swept = dump.storage.sweep().catch((error) => log.debug(`Unfinished uploads: ${messageOf(error)}`));
+    if (inputs.templateCache > 0 && !manifest)
+        log.warning('template-cache has no effect, because this dump has no manifest');
+    const cached = inputs.templateCache > 0 && manifest !== null;
+    const build = (target) => {
+        const restoreIt = () => restoreBeside(step, dump, target);
+        return cached ? restoreByTemplate(step, manifest, target, restoreIt) : restoreIt();
+    };
+    const hooks = cached ? splitHooks(inputs).live : inputs.preSwapHooks;
+    const replaced = await replaceDatabase(step, { what: dump.chosen.key, build, hooks });
+    await swept;
+    if ('outputs' in replaced)
+        return replaced;
+    const { result, ...live } = replaced;
+    return { ...result, ...live };
+}
+/** Copies the template of the dump. The content was checked when the template was made. */
+async function restoreByTemplate(step, manifest, target, restoreIt) {
+    const staging = await copyFromTemplate(step, manifest, target, async () => (await restoreIt()).staging);
+    return { staging, result: { sha256: manifest.sha256, counted: manifest, transferMs: null } };
+}
+/** Restores the dump into a new staging database. */
+async function restoreBeside(step, dump, { name, server, client, maker, locale, properties }) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const wanted = {
+            locale: locale ?? dump.chosen.manifest?.locale ?? null,
+            tablespace: properties?.tablespace ?? null,
+        };
+        const unfinished = restore_addDisposableResource(env_1, new AsyncDisposableStack(), true);
+        const staging = unfinished.use(await createStaging(maker, name, wanted));
+        const result = await log.group(`Restore into ${staging.name}`, async () => downloadDump(step, dump, { server, client, database: staging.name }, databaseSink(step, client, staging.name, sizesIn(dump.chosen.manifest))));
+        unfinished.move();
+        return { staging, result };
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = restore_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+/** Restores in one transaction on the live database, for servers where no database can be created. */
+async function restoreInPlace(step, dump) {
+    const env_2 = { stack: [], error: void 0, hasError: false };
+    try {
+        const connection = step.target;
+        checkProtected(step.inputs, connection);
+        const session = restore_addDisposableResource(env_2, await step.session(connection, { direct: true }), true);
+        const server = await lookAtPrimary(session, step.inputs.command);
+        await lockTarget(session, connection.database);
+        const client = await step.client({ serverMajor: server.major, purpose: 'restore' });
+        await checkOverwrite(step, await readProperties(session, connection.database));
+        if (step.inputs.dryRun)
+            return dryRun('restore', `${dump.chosen.key} would be restored into "${connection.database}" in place`);
+        const env = clientEnvironment(connection, step.environment);
+        log.info('Restoring in place, in one transaction: objects of the dump replace those of the same name, all others stay');
+        const open = async () => startInPlace(client, server.major, step.inputs, env);
+        const received = await downloadDump(step, dump, { server, client, database: connection.database }, open);
+        await finishInPlace(step, client);
+        return { ...received, database: connection.database, previous: null, serverVersion: server.version };
+    }
+    catch (e_2) {
+        env_2.error = e_2;
+        env_2.hasError = true;
+    }
+    finally {
+        const result_2 = restore_disposeResources(env_2);
+        if (result_2)
+            await result_2;
+    }
+}
+/** Runs hooks and ANALYZE. The data is live by now, so a failure is permanent: it must not repeat the restore. */
+async function finishInPlace(step, client) {
+    const { inputs, target } = step;
+    try {
+        const env_3 = { stack: [], error: void 0, hasError: false };
+        try {
+            await runHooks('pre-swap-hooks', inputs.preSwapHooks, target, step.hookOptions(client));
+            const session = restore_addDisposableResource(env_3, await step.session(target), true);
+            await session.execute('ANALYZE');
+        }
+        catch (e_3) {
+            env_3.error = e_3;
+            env_3.hasError = true;
+        }
+        finally {
+            const result_3 = restore_disposeResources(env_3);
+            if (result_3)
+                await result_3;
+        }
+    }
+    catch (error) {
+        throw new PermanentError(`The restore in place is committed, but the hooks or ANALYZE after it failed: ${messageOf(error)}`, { cause: error });
+    }
+}
+function describeRestore(step, { storage, chosen }, restored) {
+    const { key, size, manifest } = chosen;
+    const { effort } = step;
+    const target = step.target.label;
+    const place = placeOf(step, storage, key);
+    log.info(`Restored ${key} into ${target} in ${formatDuration(effort.durationMs)}`);
+    return {
+        outputs: {
+            'dump-key': key,
+            'dump-uri': place.uri,
+            'dump-size': size,
+            'dump-sha256': restored.sha256,
+            'created-at': parseDumpKey(key)?.createdAt ?? '',
+            ...countOutputs(restored.counted),
+            ...liveOutputs(restored),
+        },
+        summary: [restoreSummary({ key, size, manifest, place, target, ...restored, ...effort })],
+    };
+}
+
+;// CONCATENATED MODULE: external "node:stream/consumers"
+const consumers_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/consumers");
+;// CONCATENATED MODULE: ./build/src/database/inspect.js
+
+
+
+
+
+/**
+ * Counts the rows of the given tables and leaves out tables that the database does not have. `rows` is null for a table
+ * of an extension, because its dump holds only the rows that were added to those of `CREATE EXTENSION`.
+ */
+async function countRows(session, tables) {
+    const existing = await session.query(`
+    SELECT n.nspname AS schema, c.relname AS name,
+           EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e') AS extension
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p')`);
+    const key = ({ schema, name }) => JSON.stringify([schema, name]);
+    const found = new Map(existing.map((table) => [key(table), table]));
+    const counted = [];
+    for (const table of tables) {
+        const relation = found.get(key(table));
+        if (relation)
+            counted.push({ ...table, rows: relation.extension ? null : await countTable(session, table) });
+    }
+    return counted;
+}
+async function countTable(session, { schema, name }) {
+    const [row] = await session.query(`SELECT count(*) AS rows FROM ONLY ${identifier(schema)}.${identifier(name)}`);
+    return row.rows;
+}
+/**
+ * Entries that are not objects of the schema, or that pg_restore was told to leave out: data, session settings, owners
+ * and grants. The names are those of the `ArchiveEntry` calls in pg_dump.c.
+ */
+const NOT_AN_OBJECT = /DATA$|^(ENCODING|STDSTRINGS|SEARCHPATH|DATABASE|DATABASE PROPERTIES|SEQUENCE SET|BLOB|BLOBS|BLOB METADATA|ACL|DEFAULT ACL|COMMENT|SECURITY LABEL)$/;
+/** Returns what an archive would create, one line per object, such as `INDEX public orders_pkey`. */
+function schemaObjects(entries) {
+    return entries
+        .filter(({ desc }) => !NOT_AN_OBJECT.test(desc))
+        .map(({ desc, namespace, tag }) => `${desc} ${namespace} ${tag}`.replace(/\s+/g, ' '))
+        .sort();
+}
+/** Dumps the schema of a database and returns the table of contents. */
+async function dumpSchema(connection, client, environment) {
+    const args = ['--format=custom', '--no-password', '--schema-only', '--no-owner', '--no-acl', '--compress=0'];
+    const source = startDump(client.pgDump, args, clientEnvironment(connection, environment));
+    const decoder = createDecoder({ jobs: 1 });
+    await (0,consumers_namespaceObject.buffer)(decoder.transform(source.stream));
+    await source.finish();
+    return decoder.report();
+}
+/** Returns the objects of one list that another list does not have. */
+function missingFrom(objects, others) {
+    const left = new Map();
+    for (const object of others)
+        left.set(object, (left.get(object) ?? 0) + 1);
+    return objects.filter((object) => {
+        const count = left.get(object) ?? 0;
+        left.set(object, count - 1);
+        return count <= 0;
+    });
+}
+
+;// CONCATENATED MODULE: ./build/src/commands/verify.js
+var verify_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var verify_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** Restores a stored dump into a temporary database and compares the result with the manifest. */
+async function verify(step) {
+    const dump = await step.retry(() => findDump(step));
+    const { manifest } = dump.chosen;
+    if (!manifest)
+        throw new Error(`${dump.chosen.key} has no manifest, so there is nothing to compare it with; name a dump that this action has committed`);
+    const evidence = await step.retry(() => restoreAndCompare(step, dump, manifest));
+    const { at, serverVersion } = evidence;
+    await step.retry(() => record(dump.storage, { ...manifest, verified: { at, serverVersion } }));
+    const place = placeOf(step, dump.storage, manifest.key);
+    const { effort } = step;
+    log.info(`Verified ${place.uri} in ${formatDuration(effort.durationMs)}`);
+    return {
+        outputs: {
+            'dump-key': manifest.key,
+            'dump-uri': place.uri,
+            'dump-size': manifest.size,
+            'dump-sha256': manifest.sha256,
+            'created-at': manifest.createdAt,
+            ...countOutputs(manifest),
+            'server-version': serverVersion,
+            verified: 'true',
+        },
+        summary: [verifySummary(manifest, evidence, { place, ...effort })],
+    };
+}
+/** Writes the evidence into the manifest, and removes the manifest again if another run deleted the dump meanwhile. */
+async function record(storage, manifest) {
+    const { key } = manifest;
+    if ((await storage.size(manifestKey(key))) !== null) {
+        await storage.replaceText(manifestKey(key), formatManifest(manifest));
+        if ((await storage.size(key)) !== null)
+            return;
+        await storage.remove(manifestKey(key));
+    }
+    throw new Error(`${key} is sound, but another run deleted it during verify; keep them apart by a concurrency group`);
+}
+/** Restores the dump into a temporary database, compares it and drops the database. */
+async function restoreAndCompare(step, dump, manifest) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { inputs, run } = step;
+        const session = verify_addDisposableResource(env_1, await step.maintenance({ direct: true }), true);
+        const server = await lookAtPrimary(session, inputs.command);
+        if (!server.createdb)
+            throw new Error(`The role "${server.role}" may not create databases, which verify needs; grant it CREATEDB, or use another role or server`);
+        const client = await step.client({ serverMajor: server.major, purpose: 'restore' });
+        const wanted = { locale: manifest.locale, tablespace: null };
+        const temporary = verify_addDisposableResource(env_1, await createStaging({ session, server, run: run.url }, manifest.database, wanted), true);
+        const received = await log.group(`Restore into ${temporary.name}`, async () => downloadDump(step, dump, { server, client, database: temporary.name }, databaseSink(step, client, temporary.name, sizesIn(manifest))));
+        return await log.group('Compare', async () => ({
+            ...(await compare(step, manifest, received, client, temporary.name)),
+            serverVersion: server.version,
+            clientVersion: client.version,
+            at: new Date().toISOString(),
+        }));
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = verify_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+async function compare(step, manifest, { archive, leftOut }, client, database) {
+    const env_2 = { stack: [], error: void 0, hasError: false };
+    try {
+        const connection = onDatabase(step.target, database);
+        const session = verify_addDisposableResource(env_2, await step.session(connection), true);
+        const expected = withoutLeftOut(manifest.tables, leftOut);
+        const counts = await countRows(session, expected);
+        const difference = describeDifference(expected, counts);
+        if (difference)
+            throw new Error(`The restored database differs from the dump: ${difference}`);
+        log.info(`${formatQuantity(counts.length, 'table')} counted again, each with the dumped number of rows`);
+        const wanted = schemaObjects(archive.entries);
+        const found = schemaObjects((await dumpSchema(connection, client, step.environment)).entries);
+        const missing = missingFrom(wanted, found);
+        if (missing.length > 0) {
+            throw new Error(`The restored database lacks ${formatQuantity(missing.length, 'object')} of the dump: ${missing.slice(0, 5).join(', ')}`);
+        }
+        log.info(`Found all ${formatQuantity(wanted.length, 'schema object')}`);
+        await checkAssertions(step.inputs.verifySql, connection, step.hookOptions(client));
+        return { tables: counts.length, objects: wanted.length, assertions: step.inputs.verifySql.length };
+    }
+    catch (e_2) {
+        env_2.error = e_2;
+        env_2.hasError = true;
+    }
+    finally {
+        const result_2 = verify_disposeResources(env_2);
+        if (result_2)
+            await result_2;
+    }
 }
 
 ;// CONCATENATED MODULE: ./build/src/inputs/parse.js
@@ -49581,3125 +52358,6 @@ function parseHttpUrl(text, credentials) {
     if (url.search || url.hash)
         throw new Error('must end before ? and #');
     return text;
-}
-
-;// CONCATENATED MODULE: ./build/src/inputs/location.js
-
-
-/** A folder, or `s3://bucket/prefix/`. The prefix comes back empty or with one trailing slash. */
-function parseLocation(text) {
-    const scheme = /^([A-Za-z][A-Za-z0-9+.-]+):\/\//.exec(text)?.[1];
-    if (/[\u0000-\u001f\u007f]/.test(text))
-        throw new Error('contains a control character');
-    if (/^s3:(?!\/\/)/i.test(text))
-        throw new Error('looks like an address of S3, which is s3://bucket/prefix/');
-    if (scheme === undefined)
-        return { kind: 'folder', path: text };
-    if (scheme !== 's3')
-        throw new Error(`must be a folder or s3://bucket/prefix/, not ${scheme}://…`);
-    const [, bucket = '', path = ''] = /^s3:\/\/([^/]*)\/?(.*)$/.exec(text) ?? [];
-    if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/.test(bucket)) {
-        throw new Error(`names no valid bucket: ${JSON.stringify(bucket)}; it looks like s3://bucket/prefix/`);
-    }
-    const prefix = path.replace(/\/$/, '');
-    const parts = prefix === '' ? [] : prefix.split('/');
-    if (parts.some((part) => part === '' || part === '.' || part === '..')) {
-        throw new Error('has an empty part, "." or ".." in its prefix');
-    }
-    return { kind: 's3', bucket, prefix: prefix === '' ? '' : `${prefix}/` };
-}
-/** `NAME=value` lines or one JSON object, as environment of the AWS CLI. Values are never shown, not even in errors. */
-function parseS3Config(text) {
-    const entries = text.trim().startsWith('{') ? jsonEntries(text) : lineEntries(text);
-    const seen = new Set();
-    for (const [name, value] of entries) {
-        if (!AWS_VARIABLE.test(name)) {
-            // What does not look like a variable may be half of a secret.
-            const what = /^[A-Z_]{1,40}$/.test(name) ? JSON.stringify(name) : 'of something else';
-            throw new Error(`has the name ${what}; only AWS_*, proxy and CA variables belong there`);
-        }
-        if (seen.has(name))
-            throw new Error(`gives ${name} twice`);
-        if (value === '')
-            throw new Error(`gives ${name} an empty value; is the secret set, and is it visible to this job?`);
-        if (/^(["']).*\1$/.test(value))
-            throw new Error(`puts quotes around the value of ${name}; write it without`);
-        seen.add(name);
-    }
-    return Object.fromEntries(entries);
-}
-function lineEntries(text) {
-    const entries = [];
-    for (const [index, line] of text.split(/\r?\n/).entries()) {
-        if (line.trim() === '')
-            continue;
-        const separator = line.indexOf('=');
-        if (separator < 1)
-            throw new Error(`has no NAME=value in line ${index + 1}`);
-        entries.push([line.slice(0, separator).trim(), line.slice(separator + 1).trim()]);
-    }
-    return entries;
-}
-function jsonEntries(text) {
-    let value;
-    try {
-        value = JSON.parse(text);
-    }
-    catch {
-        throw new Error('starts with { and is not valid JSON');
-    }
-    return Object.entries(value).map(([name, item]) => {
-        if (typeof item !== 'string') {
-            throw new Error(`gives ${AWS_VARIABLE.test(name) ? name : 'something'} a value that is no string`);
-        }
-        return [name, item];
-    });
-}
-/** An http(s) endpoint without credentials and without the bucket. */
-function parseEndpoint(text, location) {
-    const url = new URL(parseHttpUrl(text, 'they belong in s3-config'));
-    if (location?.kind === 's3') {
-        const inHost = url.hostname.startsWith(`${location.bucket}.`);
-        const inPath = url.pathname.split('/').includes(location.bucket);
-        if (inHost || inPath) {
-            throw new Error(`contains the bucket "${location.bucket}"; the bucket belongs only in storage-location`);
-        }
-    }
-    return text.replace(/\/+$/, '');
-}
-/** Whether requests to the endpoint can be read on the way. */
-function isPlainHttp(endpoint) {
-    const { protocol, hostname } = new URL(endpoint);
-    return protocol === 'http:' && !/^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
-}
-
-;// CONCATENATED MODULE: ./build/src/inputs/rules.js
-
-
-
-
-
-const WITHOUT_DATABASE = ['prune'];
-/** The commands that connect to `database-url`. */
-function needsDatabase({ command, local }) {
-    return command === 'list' ? local : !WITHOUT_DATABASE.includes(command);
-}
-/** Whether a connection waits for a password from IAM. */
-function lacksPassword({ variables }) {
-    return !variables.PGPASSWORD;
-}
-const PRUNES = ['prune', 'dump'];
-const TELLS_AGE = ['restore', 'verify', 'list'];
-const READS_A_DUMP = ['restore', 'verify'];
-/** What one input demands of another. Each rule answers with a sentence that begins with the input to change. */
-const RULES = [
-    (inputs) => needsDatabase(inputs) &&
-        !inputs.connection &&
-        inputs.connectionFrom === 'environment' &&
-        'database-url is missing (and there is no PGDATABASE or PGUSER in the environment)',
-    (inputs) => {
-        const { command, connection } = inputs;
-        const problem = needsDatabase(inputs) && command !== 'list' && connection && poolerProblem(connection);
-        return problem ? `database-url ${problem}` : false;
-    },
-    ({ command, sourceConnection }) => {
-        const problem = command === 'copy' && sourceConnection && poolerProblem(sourceConnection);
-        return problem ? `source-database-url ${problem}` : false;
-    },
-    (inputs) => inputs.tunnelCommand !== '' &&
-        needsDatabase(inputs) &&
-        inputs.connection !== null &&
-        addressesOf(inputs.connection).length === 0 &&
-        'tunnel-command needs a host in database-url, such as 127.0.0.1, and the port that the tunnel opens there',
-    ({ command, sourceConnection }) => command === 'copy' && !sourceConnection && 'source-database-url is missing; copy reads from it',
-    ({ command, dumpKey }) => READS_A_DUMP.includes(command) &&
-        dumpKey === '' &&
-        'dump-key is missing; give a full key, its leading parts, or latest',
-    ({ dumpKey }) => {
-        const problem = dumpKey === '' || dumpKey.startsWith(':') ? null : referenceProblem(dumpKey);
-        return problem !== null && `dump-key ${problem}`;
-    },
-    ({ dumpKey, command }) => dumpKey.startsWith(':') &&
-        command !== 'restore' &&
-        'dump-key names a database of the server, which only restore can take',
-    ({ dumpKey, templateCache }) => dumpKey.startsWith(':') &&
-        templateCache > 0 &&
-        'template-cache has no use for a database of the server as dump-key',
-    ({ command, keep }) => command === 'prune' &&
-        !hasRules(keep) &&
-        'keep-last (or keep-within, -hourly, -daily, -weekly, -monthly, -yearly) is missing; prune needs a rule for what stays',
-    ({ command, dumpKey }) => command === 'prune' &&
-        isFullKey(dumpKey) &&
-        'dump-key names one dump; prune takes the leading parts of keys, or none',
-    ({ s3SseKmsKeyId, s3Sse }) => s3SseKmsKeyId !== '' && !s3Sse.startsWith('aws:kms') && 's3-sse-kms-key-id needs s3-sse: aws:kms',
-    ({ awsRole, s3Config, rdsIamAuth }) => awsRole !== '' &&
-        s3Config.AWS_ACCESS_KEY_ID !== undefined &&
-        !rdsIamAuth &&
-        'aws-role-to-assume and AWS_ACCESS_KEY_ID in s3-config say both who we are; give one of them',
-    (inputs) => inputs.rdsIamAuth &&
-        needsDatabase(inputs) &&
-        ![inputs.connection, inputs.sourceConnection].some((one) => one && lacksPassword(one)) &&
-        'rds-iam-auth makes the password, and every database URL of this step has one; remove it there',
-    (inputs) => {
-        const { command, dumpKey, reversible, templateCache, tolerateErrors, verifySql } = inputs;
-        if (inputs.swap)
-            return false;
-        if (command === 'copy')
-            return 'swap must be true with copy';
-        if (dumpKey.startsWith(':'))
-            return 'dump-key names a database of the server, which needs swap: true';
-        if (reversible)
-            return 'reversible needs swap: true; a restore in place keeps no old database';
-        if (templateCache > 0)
-            return 'template-cache needs swap: true; a template is copied and swapped in';
-        if (tolerateErrors.length > 0)
-            return 'tolerate-errors needs swap: true; one transaction ends at its first error';
-        return (verifySql.length > 0 &&
-            'verify-sql needs swap: true; in place there is nothing between the restore and going live');
-    },
-];
-/** @returns one sentence for every rule that the inputs break */
-function crossInputProblems(inputs) {
-    return RULES.map((rule) => rule(inputs)).filter((problem) => problem !== false);
-}
-/** What is allowed and probably not meant. */
-function inputWarnings(inputs) {
-    const { s3EndpointUrl, location, s3StorageClass, s3Sse, command, connectionFrom } = inputs;
-    const warnings = [];
-    if (s3EndpointUrl && isPlainHttp(s3EndpointUrl)) {
-        warnings.push('s3-endpoint-url is plain http: dumps and credentials travel unencrypted');
-    }
-    if (location.kind === 'folder' && (s3EndpointUrl || s3StorageClass || s3Sse)) {
-        warnings.push('the s3-… inputs have no effect, because storage-location is a folder');
-    }
-    if (inputs.awsRole !== '' && location.kind === 'folder' && !inputs.rdsIamAuth) {
-        warnings.push('aws-role-to-assume has no effect, because storage-location is a folder');
-    }
-    if (inputs.awsRole === '' && inputs.awsRoleDuration !== null) {
-        warnings.push('aws-role-duration has no effect without aws-role-to-assume');
-    }
-    if (!PRUNES.includes(command) && hasRules(inputs.keep)) {
-        warnings.push(`the keep-… inputs have no effect with command: ${command}`);
-    }
-    if (!TELLS_AGE.includes(command) && inputs.maxAge !== null) {
-        warnings.push(`max-age has no effect with command: ${command}`);
-    }
-    if (inputs.tunnelCommand !== '' && !needsDatabase(inputs)) {
-        warnings.push(`tunnel-command has no effect with command: ${command}`);
-    }
-    if (command === 'dump' && inputs.dryRun) {
-        warnings.push('dry-run has no effect on the dump itself, only on its keep rules');
-    }
-    if (command === 'dump' && inputs.dumpKey !== '')
-        warnings.push('dump-key has no effect with command: dump');
-    if (needsDatabase(inputs) && connectionFrom === 'environment') {
-        warnings.push("database-url is not given; the job's own PG* variables decide where to connect");
-    }
-    return warnings;
-}
-
-;// CONCATENATED MODULE: ./build/src/inputs/secrets-in-inputs.js
-
-
-function decoded(text) {
-    try {
-        return decodeURIComponent(text);
-    }
-    catch {
-        return text;
-    }
-}
-/** Every form in which a secret of a connection URI can come up: the runner masks what it is told and decodes nothing. */
-function urlSecrets(url) {
-    // Up to the first @, where libpq ends it, and up to the last, where a user may have meant it to end.
-    const userinfo = [/\/\/[^:/?#]*:(.*?)@/s, /\/\/[^:/?#]*:(.*)@/s].flatMap((form) => form.exec(url)?.[1] ?? []);
-    const parameters = [...url.matchAll(/[?&](?:password|sslpassword)=([^&]*)/g)].map((match) => match[1]);
-    const raw = [...userinfo, ...parameters];
-    if (raw.length === 0)
-        return [];
-    return [url, ...raw.flatMap((secret) => [secret, decoded(secret), encodeURIComponent(decoded(secret))])];
-}
-/** The secrets of `s3-config`, found without parsing, so that a mistake in it does not leave them unmasked. */
-function configSecrets(text) {
-    const pair = /["']?(\w*(?:KEY|TOKEN|SECRET|PASSWORD)\w*|\w+_PROXY|\w+_proxy)["']?\s*[=:]\s*("(?:[^"\\]|\\.)*"|[^\r\n]*)/g;
-    return [...text.matchAll(pair)].flatMap(([, name, value]) => {
-        const bare = value.trim().replace(/^"|"[,}\s]*$/g, '');
-        return /proxy$/i.test(name) ? urlSecrets(bare) : [bare, bare.replaceAll('\\/', '/')];
-    });
-}
-/** Tells the runner and ourselves to hide a text, wherever it comes up. */
-function mask(secrets) {
-    for (const secret of new Set(secrets)) {
-        if (rememberSecret(secret))
-            setSecret(secret);
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/step/database-tokens.js
-var database_tokens_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
-    if (value !== null && value !== void 0) {
-        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
-        var dispose, inner;
-        if (async) {
-            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
-            dispose = value[Symbol.asyncDispose];
-        }
-        if (dispose === void 0) {
-            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
-            dispose = value[Symbol.dispose];
-            if (async) inner = dispose;
-        }
-        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
-        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
-        env.stack.push({ value: value, dispose: dispose, async: async });
-    }
-    else if (async) {
-        env.stack.push({ async: true });
-    }
-    return value;
-};
-var database_tokens_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
-    return function (env) {
-        function fail(e) {
-            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
-            env.hasError = true;
-        }
-        var r, s = 0;
-        function next() {
-            while (r = env.stack.pop()) {
-                try {
-                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
-                    if (r.dispose) {
-                        var result = r.dispose.call(r.value);
-                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
-                    }
-                    else s |= 1;
-                }
-                catch (e) {
-                    fail(e);
-                }
-            }
-            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
-            if (env.hasError) throw env.error;
-        }
-        return next();
-    };
-})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
-    var e = new Error(message);
-    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
-});
-
-
-
-
-
-
-
-
-const LISTENER = {
-    token: (token) => mask([token, encodeURIComponent(token)]),
-    failure: (reason) => log.warning(`The database password from IAM could not be renewed and is tried again: ${reason}`),
-};
-/** The context with passwords from IAM where `rds-iam-auth` asks for them: for every connection that has none. */
-async function openDatabaseTokens(context) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
-    try {
-        const { inputs, environment } = context;
-        if (!inputs.rdsIamAuth || !needsDatabase(inputs))
-            return { context, [Symbol.dispose]: () => undefined };
-        const given = { chosen: inputs.awsRegion, config: inputs.s3Config, environment };
-        const region = regionOf(providerOf(null), null, given);
-        const plan = (input, connection) => connection && lacksPassword(connection)
-            ? { connection, request: tokenRequest(input, connection, region) }
-            : null;
-        // All that can be wrong with either is said before any program starts.
-        const target = plan('database-url', inputs.connection);
-        const source = plan('source-database-url', inputs.sourceConnection);
-        const [{ path: cli }] = await Promise.all([
-            provideAwsCli({ ...toolOptions(context), release: inputs.awsCli }),
-            context.role.open(),
-        ]);
-        const identity = await context.role.variables(cli);
-        const tokens = database_tokens_addDisposableResource(env_1, new DisposableStack(), false);
-        const open = async (planned) => {
-            if (!planned)
-                return {};
-            const token = await DatabaseToken.open(awsFor(context, cli, identity, planned.request.region), planned.request, LISTENER);
-            tokens.use(token);
-            log.info(`The password of ${planned.connection.label} is a token from IAM, for "${planned.request.user}"`);
-            return { password: token.current };
-        };
-        const [ofTarget, ofSource] = await Promise.all([open(target), open(source)]);
-        const connection = inputs.connection && { ...inputs.connection, ...ofTarget };
-        const sourceConnection = inputs.sourceConnection && { ...inputs.sourceConnection, ...ofSource };
-        const kept = tokens.move();
-        return {
-            context: { ...context, inputs: { ...inputs, connection, sourceConnection } },
-            [Symbol.dispose]: () => kept.dispose(),
-        };
-    }
-    catch (e_1) {
-        env_1.error = e_1;
-        env_1.hasError = true;
-    }
-    finally {
-        database_tokens_disposeResources(env_1);
-    }
-}
-/** The AWS CLI as whom the database knows: the role, else whom `s3-config` and the job say. */
-function awsFor({ inputs, environment, signal }, cli, identity, region) {
-    const config = inputs.s3Config;
-    const options = { cli, environment, config, region, identity, signal };
-    return new Aws({ ...options, endpointUrl: null, checksum: 'when_supported' });
-}
-
-;// CONCATENATED MODULE: ./build/src/database/connection/tunnel.js
-
-
-
-
-
-
-
-const tunnel_PATIENCE = 60_000;
-const ANSWER_TIMEOUT = 3_000;
-const tunnel_OFTEN = 100;
-const LAST_LINES = 3;
-/** PostgreSQL's SSLRequest (PostgreSQL documentation, "Message Formats"): every server and pooler answers with one byte. */
-const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
-function describeAddress(address) {
-    return 'path' in address ? address.path : `${address.host}:${address.port}`;
-}
-/** Whether a PostgreSQL server answers there. A forwarder accepts connections before it has any of its own. */
-function tunnel_answers(address) {
-    return new Promise((resolve) => {
-        const socket = (0,external_node_net_.createConnection)({ ...address, timeout: ANSWER_TIMEOUT });
-        const end = (answered) => {
-            socket.destroy();
-            resolve(answered);
-        };
-        socket.once('connect', () => socket.write(SSL_REQUEST));
-        socket.once('data', () => end(true));
-        for (const event of ['timeout', 'error', 'close'])
-            socket.once(event, () => end(false));
-    });
-}
-/** A running `tunnel-command`, behind which the databases answer. It ends with its scope, with all that it started. */
-class Tunnel {
-    /** Aborts with that of the step, or when the tunnel ends by itself. */
-    signal;
-    #child;
-    #forget;
-    #broken = new AbortController();
-    #ending = false;
-    constructor({ command, env, cwd, signal }) {
-        const { file, args } = shellCommand(command, process.platform, findBash(env));
-        this.#child = startChild(file, args, { name: 'tunnel', env, cwd, group: true });
-        const pid = this.#child.pid ?? 0;
-        const identity = processIdentity(pid);
-        this.#forget = identity ? notePending({ kind: 'process', pid, identity }) : () => undefined;
-        this.signal = AbortSignal.any([signal, this.#broken.signal]);
-        void this.#child.exited.then((exit) => this.#ended(exit));
-    }
-    /** @throws an Error when the command ends, or when the databases do not answer in time, or did before it began */
-    static async open(options) {
-        if (await everyOne(options.databases)) {
-            const taken = options.databases.flat().map(describeAddress).join(', ');
-            throw new Error(`A server answers at ${taken} before tunnel-command has begun, so that the tunnel would not be used; give it a port of its own, in tunnel-command and in database-url`);
-        }
-        log.info(`Opening the tunnel: ${options.command}`);
-        const tunnel = new Tunnel(options);
-        try {
-            await tunnel.#untilAnswered(options);
-            return tunnel;
-        }
-        catch (error) {
-            await tunnel[Symbol.asyncDispose]();
-            throw error;
-        }
-    }
-    /** Why the tunnel ended by itself, or null. */
-    get failure() {
-        return this.#broken.signal.aborted ? this.#broken.signal.reason : null;
-    }
-    #ended(exit) {
-        if (this.#ending)
-            return;
-        const words = this.#child.tail.slice(-LAST_LINES).join(' / ');
-        const hint = exit.code === 0 ? '; it must stay in the foreground (ssh without -f)' : '';
-        this.#broken.abort(new Error(`tunnel-command ${describeExit(exit)} before the step did${hint}${words && `: ${words}`}`));
-    }
-    async #untilAnswered({ databases, patience = tunnel_PATIENCE }) {
-        const deadline = Date.now() + patience;
-        while (!(await everyOne(databases))) {
-            this.signal.throwIfAborted();
-            if (Date.now() > deadline) {
-                const where = databases.map((addresses) => addresses.map(describeAddress).join(' or ')).join(' and ');
-                throw new Error(`No PostgreSQL server answered at ${where} within ${Math.round(patience / 1000)} s after tunnel-command began; check the ports in tunnel-command and in database-url`);
-            }
-            await (0,promises_namespaceObject.setTimeout)(tunnel_OFTEN, undefined, { signal: this.signal }).catch(() => undefined);
-        }
-        this.signal.throwIfAborted();
-        log.info('The tunnel is open');
-    }
-    async [Symbol.asyncDispose]() {
-        this.#ending = true;
-        await endChild(this.#child, ['SIGTERM', 'SIGKILL'], 2000);
-        // What it started may have stayed when it went.
-        if (this.#child.pid !== undefined)
-            signalGroup(this.#child.pid, 'SIGKILL');
-        this.#forget();
-    }
-}
-async function everyOne(databases) {
-    const reached = databases.map(async (addresses) => (await Promise.all(addresses.map(tunnel_answers))).includes(true));
-    return (await Promise.all(reached)).every(Boolean);
-}
-
-;// CONCATENATED MODULE: ./build/src/step/with-tunnel.js
-var with_tunnel_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
-    if (value !== null && value !== void 0) {
-        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
-        var dispose, inner;
-        if (async) {
-            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
-            dispose = value[Symbol.asyncDispose];
-        }
-        if (dispose === void 0) {
-            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
-            dispose = value[Symbol.dispose];
-            if (async) inner = dispose;
-        }
-        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
-        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
-        env.stack.push({ value: value, dispose: dispose, async: async });
-    }
-    else if (async) {
-        env.stack.push({ async: true });
-    }
-    return value;
-};
-var with_tunnel_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
-    return function (env) {
-        function fail(e) {
-            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
-            env.hasError = true;
-        }
-        var r, s = 0;
-        function next() {
-            while (r = env.stack.pop()) {
-                try {
-                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
-                    if (r.dispose) {
-                        var result = r.dispose.call(r.value);
-                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
-                    }
-                    else s |= 1;
-                }
-                catch (e) {
-                    fail(e);
-                }
-            }
-            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
-            if (env.hasError) throw env.error;
-        }
-        return next();
-    };
-})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
-    var e = new Error(message);
-    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
-});
-
-
-
-
-/** Does work on databases, behind the tunnel of `tunnel-command` when there is one. */
-async function throughTunnel(context, work) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
-    try {
-        const { inputs, environment, workspace, signal } = context;
-        if (inputs.tunnelCommand === '' || !needsDatabase(inputs))
-            return work(context);
-        const connections = [inputs.connection, inputs.command === 'copy' ? inputs.sourceConnection : null];
-        const tunnel = with_tunnel_addDisposableResource(env_1, await Tunnel.open({
-            command: inputs.tunnelCommand,
-            databases: connections.flatMap((connection) => (connection ? [addressesOf(connection)] : [])),
-            env: hookEnvironment(environment),
-            cwd: workspace,
-            signal,
-        }), true);
-        try {
-            await work({ ...context, signal: tunnel.signal });
-        }
-        catch (error) {
-            // Whatever broke then broke because of it.
-            throw tunnel.failure ?? error;
-        }
-    }
-    catch (e_1) {
-        env_1.error = e_1;
-        env_1.hasError = true;
-    }
-    finally {
-        const result_1 = with_tunnel_disposeResources(env_1);
-        if (result_1)
-            await result_1;
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/step/cleanup.js
-var cleanup_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
-    if (value !== null && value !== void 0) {
-        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
-        var dispose, inner;
-        if (async) {
-            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
-            dispose = value[Symbol.asyncDispose];
-        }
-        if (dispose === void 0) {
-            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
-            dispose = value[Symbol.dispose];
-            if (async) inner = dispose;
-        }
-        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
-        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
-        env.stack.push({ value: value, dispose: dispose, async: async });
-    }
-    else if (async) {
-        env.stack.push({ async: true });
-    }
-    return value;
-};
-var cleanup_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
-    return function (env) {
-        function fail(e) {
-            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
-            env.hasError = true;
-        }
-        var r, s = 0;
-        function next() {
-            while (r = env.stack.pop()) {
-                try {
-                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
-                    if (r.dispose) {
-                        var result = r.dispose.call(r.value);
-                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
-                    }
-                    else s |= 1;
-                }
-                catch (e) {
-                    fail(e);
-                }
-            }
-            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
-            if (env.hasError) throw env.error;
-        }
-        return next();
-    };
-})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
-    var e = new Error(message);
-    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
-});
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-/** The post step: ends what the main step wrote down and could not end, because it was killed. */
-async function cleanUpAfterMain(context) {
-    const items = readPending();
-    const databases = items.filter(({ kind }) => kind === 'database' || kind === 'door');
-    await cleanUp(context, items.filter((item) => !databases.includes(item)));
-    if (databases.length > 0)
-        await throughTunnel(context, (reachable) => cleanUp(reachable, databases));
-}
-/** Ends what a step or an attempt could not end, because it was killed or had lost its connection. */
-async function cleanUp(context, items) {
-    for (const item of items) {
-        try {
-            await remove(context, item);
-            crossOut(item);
-            log.info(`Removed what the step left behind: ${cleanup_describe(item)}`);
-        }
-        catch (error) {
-            log.warning(`Could not remove ${cleanup_describe(item)}: ${error.message}`);
-        }
-    }
-}
-function cleanup_describe(item) {
-    if (item.kind === 'file')
-        return `the temporary file ${item.path}`;
-    if (item.kind === 'data')
-        return `the data of ${item.keys.join(', ')}`;
-    if (item.kind === 'process')
-        return 'the processes of tunnel-command';
-    if (item.kind === 'door')
-        return `what kept everybody out of "${item.name}"`;
-    return item.kind === 'upload' ? `the upload of ${item.key}` : `the database "${item.name}"`;
-}
-/** Without a manifest it is nobody's dump. The AWS CLI publishes what it has when we are killed and it lives. */
-async function removeData(storage, keys) {
-    for (const folder of new Set(keys.map((key) => external_node_path_namespaceObject.posix.dirname(key)))) {
-        const stored = new Set((await storage.list(folder)).map(({ key }) => key));
-        await storage.removeAll(keys.filter((key) => stored.has(key) && !stored.has(manifestKey(key))));
-    }
-}
-/** An AWS CLI that outlived us makes the folder anew that it downloads into; it takes a second to begin. */
-async function removeFile(path) {
-    for (let times = 0; times < 5; times++) {
-        await (0,external_node_fs_promises_namespaceObject.rm)(path, { recursive: true, force: true });
-        await (0,promises_namespaceObject.setTimeout)(2000);
-        if (!(0,external_node_fs_namespaceObject.existsSync)(path))
-            return;
-    }
-    throw new Error('a program still writes there');
-}
-async function remove(context, item) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
-    try {
-        if (item.kind === 'file')
-            return removeFile(item.path);
-        if (item.kind === 'upload')
-            return (await openStorage(context)).abandon(item.key);
-        if (item.kind === 'data')
-            return removeData(await openStorage(context), item.keys);
-        if (item.kind === 'process')
-            return process_group_endGroup(item.pid, item.identity);
-        const tokens = cleanup_addDisposableResource(env_1, await openDatabaseTokens(context), false);
-        const { psql } = await anyClient(toolOptions(context));
-        const options = { psql, environment: context.environment };
-        const session = cleanup_addDisposableResource(env_1, await openMaintenance(prepare_connectionOf(tokens.context), context.inputs.maintenanceDatabase, options), true);
-        if (item.kind === 'door')
-            await openDoor(session, item.name);
-        else
-            await dropDatabase(session, await lookAtServer(session), item.name);
-    }
-    catch (e_1) {
-        env_1.error = e_1;
-        env_1.hasError = true;
-    }
-    finally {
-        const result_1 = cleanup_disposeResources(env_1);
-        if (result_1)
-            await result_1;
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/step/retryable.js
-
-
-
-
-/**
- * SQLSTATEs of what passes by itself (PostgreSQL documentation, appendix A): class 08, a broken connection;
- * serialization_failure (a standby's recovery conflict as well) and deadlock_detected; too_many_connections;
- * admin_shutdown, crash_shutdown, cannot_connect_now and idle_session_timeout.
- */
-const STATES = /^(?:08...|40001|40P01|53300|57P0[1235])$/;
-/** S3's codes of its own troubles and of too many requests, HTTP's for answers without a body, and those of `explainAws`. */
-const retryable_CODES = /^(?:SlowDown|ServiceUnavailable|InternalError|InternalFailure|RequestTimeout\w*|Throttl\w+|TooManyRequests\w*|RequestLimitExceeded|BandwidthLimitExceeded|IncompleteBody|BadDigest|OperationAborted|429|50[0234]|Cut|NoConnection)$/;
-/**
- * The same in the words of programs that print no code. libpq and the client programs: fe-connect.c, fe-misc.c,
- * fe-secure-openssl.c, pg_dump.c; the server: postgres.c and postmaster.c, in English only; the AWS CLI: s3transfer's
- * exceptions.py and, for its C runtime, aws-c-io and aws-c-http.
- */
-const retryable_WORDS = [
-    /server closed the connection unexpectedly|connection to server was lost|no connection to the server/,
-    /SSL connection has been closed unexpectedly|SSL SYSCALL error|SSL error: unexpected eof/,
-    /could not (?:receive data from|send data to) server/,
-    /Connection (?:refused|timed out|reset by peer|aborted)|timeout expired|Temporary failure in name resolution/,
-    /terminating connection (?:due to (?:administrator command|conflict with recovery)|because of crash)/,
-    /canceling statement due to conflict with recovery|deadlock detected|could not serialize access/,
-    /the database system is (?:starting up|shutting down|in recovery mode|not yet accepting connections)/,
-    /too many clients already|remaining connection slots|too many connections for/,
-    // An object was dropped while pg_dump read the catalogue.
-    /cache lookup failed for|could not open relation with OID/,
-    /Max Retries Exceeded|AWS_(?:ERROR_HTTP_(?:CONNECTION|SERVER)_CLOSED|IO_(?:SOCKET|DNS|TLS)_\w+)/,
-];
-/**
- * Whether another attempt may succeed: the connection broke, the other side was overloaded or is starting, a program of
- * ours was killed. What the other side said for good (a wrong password, a missing right, broken data) never passes.
- *
- * @param error as it was thrown; what it says itself counts before its cause
- */
-function mayPass(error) {
-    if (!(error instanceof Error) || error instanceof FinalError)
-        return false;
-    if (error instanceof PassingError)
-        return true;
-    if (error instanceof DatabaseError)
-        return STATES.test(error.sqlstate);
-    if (error instanceof AwsError && error.code !== '')
-        return retryable_CODES.test(error.code);
-    if (error instanceof ChildError)
-        return childMayPass(error);
-    return mayPass(error.cause);
-}
-/** The kernel kills (SIGKILL) when memory is short; any other signal is a defect of the program or an order. */
-function childMayPass({ exit, tail }) {
-    return exit.signal === 'SIGKILL' || retryable_WORDS.some((words) => words.test(tail.join('\n')));
-}
-
-;// CONCATENATED MODULE: ./build/src/step/retries.js
-
-
-
-
-
-
-const FIRST_WAIT = 1000;
-const GROWTH = 5;
-const LONGEST_WAIT = 60_000;
-/**
- * Milliseconds before an attempt, longer each time, so that whatever is overloaded gets its rest; and by chance, so that
- * jobs that failed together do not come back together.
- *
- * @param made attempts so far
- * @param chance from 0 to 1
- */
-function waitBefore(made, chance) {
-    return Math.round(Math.min(LONGEST_WAIT, FIRST_WAIT * GROWTH ** (made - 1)) * (0.5 + chance));
-}
-/** The attempts of one step, counted over all of its work. */
-class Attempts {
-    made = 1;
-    #context;
-    constructor(context) {
-        this.#context = context;
-    }
-    /** Does work, and does it again from the start when it broke for a reason that may pass and `retries` allows it. */
-    async run(work) {
-        for (;;) {
-            try {
-                return await work();
-            }
-            catch (error) {
-                await this.#next(error);
-            }
-        }
-    }
-    /** Waits for the next attempt, and throws the error when there is none. */
-    async #next(error) {
-        const { inputs, signal } = this.#context;
-        const { retries } = inputs;
-        if (signal.aborted || retries === 0)
-            throw error;
-        if (!mayPass(error)) {
-            log.info('This does not pass by itself, so it is not tried again');
-            throw error;
-        }
-        const { message } = error;
-        if (this.made > retries)
-            throw new Error(`${message} (${this.made} attempts were made)`, { cause: error });
-        const pause = waitBefore(this.made, Math.random());
-        log.warning(`Attempt ${this.made} of ${retries + 1} failed for a reason that may pass: ${message}. The next one begins in ${formatDuration(pause)}`);
-        await (0,promises_namespaceObject.setTimeout)(pause, undefined, { signal }).catch(() => Promise.reject(signal.reason));
-        this.made += 1;
-        // What the failed attempt could not remove, because its connection was gone.
-        await cleanUp(this.#context, openLeftovers());
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/commands/copy.js
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-/** Source database → staging database beside the target → hooks → atomic swap, with nothing stored in between. */
-async function copy(context) {
-    const started = Date.now();
-    const attempts = new Attempts(context);
-    const look = () => lookAtSource(context, context.inputs.sourceConnection, async (session) => ({
-        identity: await readIdentity(session),
-    }));
-    const source = await attempts.run(() => log.group('Look at the source', look));
-    const prepareSource = once(() => runPreDumpHooks(context, source));
-    const replaced = await attempts.run(() => replaceDatabase(context, {
-        what: source.connection.label,
-        check: async (target) => void (await chooseMethod(context, source, target)),
-        build: async (target) => {
-            await prepareSource();
-            return build(context, source, target);
-        },
-        hooks: context.inputs.preSwapHooks,
-    }));
-    if (!replaced)
-        return;
-    const { result, database, previous, server } = replaced;
-    const where = { source: source.connection.label, target: prepare_connectionOf(context).label, database, previous };
-    const effort = { durationMs: Date.now() - started, attempts: attempts.made };
-    await report(context, { ...result, ...where, serverVersion: server.version, ...effort });
-}
-/**
- * How to copy, by the inputs and by what is possible.
- *
- * @throws an Error when source and target are one database, or when the method that was asked for is not possible
- */
-async function chooseMethod(context, source, target) {
-    const same = isSameServer(source.identity, await readIdentity(target.session));
-    if (same && source.connection.database === target.name) {
-        throw new Error(`source-database-url and database-url are the same database, "${target.name}" of one server, however they are spelt`);
-    }
-    const { copyMethod } = context.inputs;
-    if (copyMethod === 'stream')
-        return 'stream';
-    const obstacle = same ? await templateObstacle(context, source, target) : 'the source is on another server';
-    if (copyMethod === 'template' && obstacle)
-        throw new Error(`copy-method: template is not possible, because ${obstacle}`);
-    return obstacle ? 'stream' : 'template';
-}
-/** When the target has been looked at, so that nothing is done to the source in vain. */
-async function runPreDumpHooks(context, { client, connection }) {
-    const options = { ...context, psql: client.psql };
-    await runHooks('pre-dump-hooks', context.inputs.preDumpHooks, connection, options);
-}
-/** What the hooks did is done, whatever becomes of the attempt in which they ran. */
-function once(work) {
-    let done = null;
-    return () => {
-        done ??= work();
-        return done;
-    };
-}
-async function build(context, source, target) {
-    const method = await chooseMethod(context, source, target);
-    return (method === 'stream' ? streamCopy : templateCopy)(context, source, target);
-}
-/** Why the source's files cannot be copied, or null. */
-async function templateObstacle(context, { connection }, { session, server }) {
-    const { inputs } = context;
-    if (Object.keys(dumpFilters(inputs)).length > 0)
-        return 'a filter is given, and a file copy takes everything';
-    const [row] = await session.query(`SELECT datistemplate OR pg_has_role(current_user, datdba, 'USAGE') AS allowed FROM pg_database WHERE datname = ${literal(connection.database)}`);
-    if (!server.superuser && !row?.allowed)
-        return `"${server.role}" does not own the source`;
-    if (inputs.disconnectSource)
-        return null;
-    const sessions = await lastingSessions(session, connection.database);
-    return sessions > 0 ? `the source has ${sessions} sessions (disconnect-source: true ends them)` : null;
-}
-/** Sessions that stay; the server takes a moment to end those that we have just closed. */
-async function lastingSessions(session, database) {
-    for (let patience = 10;; patience -= 1) {
-        const sessions = await countSessions(session, database);
-        if (sessions === 0 || patience === 0)
-            return sessions;
-        await (0,promises_namespaceObject.setTimeout)(50);
-    }
-}
-/** A file copy on the server. Somebody may connect to the source at the last moment: then the stream does it. */
-async function templateCopy(context, source, target) {
-    const { inputs } = context;
-    const { database } = source.connection;
-    const tablespace = target.properties?.tablespace ?? null;
-    log.info(`Copying the files of "${database}" on the server`);
-    try {
-        const staging = inputs.disconnectSource
-            ? await copyAlone(context, target, database)
-            : await copyDatabase(target.maker, database, target.name, tablespace);
-        return { staging, result: { method: 'template', counted: null } };
-    }
-    catch (error) {
-        if (!(error instanceof DatabaseError) || error.sqlstate !== OBJECT_IN_USE)
-            throw error;
-        if (inputs.copyMethod === 'template')
-            throw error;
-        log.info(`Somebody connected to "${database}"; copying by the stream instead`);
-        return streamCopy(context, source, target);
-    }
-}
-/** pg_dump → us → pg_restore. */
-async function streamCopy(context, source, target) {
-    const wanted = { locale: target.locale ?? source.locale, tablespace: target.properties?.tablespace ?? null };
-    const staging = await createStaging(target.maker, target.name, wanted);
-    try {
-        const meter = new Meter();
-        const { select } = startSelecting(context, { ...target, database: staging.name });
-        const { sink, report: reportArchive } = await log.group(`Copy into ${staging.name}`, async () => moveArchive(context, {
-            openSource: () => openSource(context, source),
-            openSink: databaseSink(context, target.client, staging.name, sizesOf(source.largeTables)),
-            clientMajor: target.client.major,
-            select,
-            meter,
-            total: { bytes: source.size, of: "the source's size" },
-        }));
-        await finishRestore(sink, context.signal);
-        const archive = reportArchive();
-        log.info(`Copied ${formatBytes(archive.rawBytes)}, ${describeRows(archive)}`);
-        return { staging, result: { method: 'stream', counted: archive } };
-    }
-    catch (error) {
-        await staging.drop();
-        throw error;
-    }
-}
-async function openSource(context, source) {
-    const { client, connection } = source;
-    const parallel = await startParallelDump(context, source, { method: 'none' });
-    if (parallel)
-        return parallel.source;
-    const env = clientEnvironment(connection, context.environment);
-    return startDump(client.pgDump, dumpArguments(context.inputs, 'ours'), env);
-}
-async function report(context, copied) {
-    log.info(`Copied ${copied.source} to ${copied.target} in ${formatDuration(copied.durationMs)}`);
-    await writeSummary(context, copySummary(copied));
-    setOutputs({
-        database: copied.database,
-        ...(copied.previous ? { 'previous-database': copied.previous } : {}),
-        ...(copied.counted ? countOutputs(copied.counted) : {}),
-        'server-version': copied.serverVersion,
-        'duration-ms': copied.durationMs,
-    });
-}
-
-;// CONCATENATED MODULE: ./build/src/commands/drop.js
-var drop_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
-    if (value !== null && value !== void 0) {
-        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
-        var dispose, inner;
-        if (async) {
-            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
-            dispose = value[Symbol.asyncDispose];
-        }
-        if (dispose === void 0) {
-            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
-            dispose = value[Symbol.dispose];
-            if (async) inner = dispose;
-        }
-        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
-        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
-        env.stack.push({ value: value, dispose: dispose, async: async });
-    }
-    else if (async) {
-        env.stack.push({ async: true });
-    }
-    return value;
-};
-var drop_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
-    return function (env) {
-        function fail(e) {
-            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
-            env.hasError = true;
-        }
-        var r, s = 0;
-        function next() {
-            while (r = env.stack.pop()) {
-                try {
-                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
-                    if (r.dispose) {
-                        var result = r.dispose.call(r.value);
-                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
-                    }
-                    else s |= 1;
-                }
-                catch (e) {
-                    fail(e);
-                }
-            }
-            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
-            if (env.hasError) throw env.error;
-        }
-        return next();
-    };
-})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
-    var e = new Error(message);
-    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
-});
-
-
-
-
-
-
-
-
-
-
-
-
-
-/** Drops a database that this action made, with its restore points. One that is not there is fine. */
-async function drop(context) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
-    try {
-        const started = Date.now();
-        const { inputs, environment } = context;
-        const connection = prepare_connectionOf(context);
-        checkProtected(inputs, connection);
-        const { psql } = await anyClient(toolOptions(context));
-        const session = drop_addDisposableResource(env_1, await openMaintenance(connection, inputs.maintenanceDatabase, {
-            psql,
-            environment,
-            direct: true,
-        }), true);
-        const server = await lookAtServer(session);
-        refuseStandby(server, inputs.command);
-        await lockTarget(session, connection.database);
-        const doomed = await chooseDatabases(context, session, connection.database);
-        if (doomed.length === 0)
-            log.info(`There is no database "${connection.database}" at ${connection.label}; nothing to drop`);
-        for (const database of doomed)
-            await dropOne(context, session, server, database);
-        if (!inputs.dryRun)
-            await sweep(context, session, server);
-        const names = doomed.map(({ name }) => name);
-        await writeSummary(context, dropSummary(names, { label: connection.label, dryRun: inputs.dryRun }));
-        setOutputs({ 'duration-ms': Date.now() - started });
-    }
-    catch (e_1) {
-        env_1.error = e_1;
-        env_1.hasError = true;
-    }
-    finally {
-        const result_1 = drop_disposeResources(env_1);
-        if (result_1)
-            await result_1;
-    }
-}
-/** The database and its restore points, the database last, so that a killed run can be run again. */
-async function chooseDatabases(context, session, name) {
-    const { inputs } = context;
-    const databases = await readDatabases(session);
-    const database = databases.find((candidate) => candidate.name === name);
-    if (database)
-        checkOurs(database, inputs.force);
-    const points = [relatedName(name, 'pre'), relatedName(name, 'post')];
-    const ours = databases.filter(({ marker, ...candidate }) => marker?.of === name &&
-        // A run that was killed right after the swap leaves the old database under its temporary name.
-        (points.includes(candidate.name) || (marker.kind === 'point' && hasTemporaryName(candidate))));
-    for (const point of ours)
-        checkProtected(inputs, onDatabase(prepare_connectionOf(context), point.name));
-    return database ? [...ours, database] : ours;
-}
-function checkOurs({ name, marker, isTemplate }, force) {
-    if (marker?.kind === 'template' && !force)
-        throw new Error(`"${name}" is a template of instant previews, and template-cache decides when it goes; set force: true to drop it all the same`);
-    if (isTemplate)
-        throw new Error(`"${name}" is a template database of the server; drop does not touch it`);
-    if (!marker && !force)
-        throw new Error(`"${name}" was not made by this action; set force: true to drop it all the same`);
-}
-async function dropOne({ inputs }, session, server, { name, sessions }) {
-    const who = sessions > 0 ? `, with ${sessions} sessions in it` : '';
-    if (inputs.dryRun) {
-        log.info(`Would drop "${name}"${who}`);
-        return;
-    }
-    await dropDatabase(session, server, name);
-    log.info(`Dropped "${name}"${who}`);
-}
-/** What killed runs left on the server and in storage. It is not what the step is for, so it never fails the step. */
-async function sweep(context, session, server) {
-    await sweepDatabases(session, server).catch((error) => log.warning(`Could not look for leftovers: ${error.message}`));
-    if (context.inputs.location.kind !== 's3')
-        return;
-    await openStorage(context)
-        .then((storage) => storage.sweep())
-        .catch((error) => log.warning(`Could not look for unfinished uploads: ${error.message}`));
-}
-
-;// CONCATENATED MODULE: ./build/src/storage/manifest.js
-/** A manifest lists tables, so it grows with a schema; beyond this it is none of ours. */
-const LARGEST_MANIFEST = 64 * 1024 * 1024;
-/** The manifest as it is stored: JSON that people can read. */
-function formatManifest(manifest) {
-    return `${JSON.stringify(manifest, null, 2)}\n`;
-}
-/**
- * Reads a manifest and checks what we rely on.
- *
- * @throws an Error that says which field is wrong; a manifest is never half believed.
- */
-function parseManifest(text, key) {
-    const wrong = (what) => new Error(`The manifest of ${key.key} ${what}; it was altered or is not ours`);
-    let value;
-    try {
-        value = JSON.parse(text);
-    }
-    catch {
-        throw wrong('is not JSON');
-    }
-    if (typeof value !== 'object' || value === null)
-        throw wrong('is not an object');
-    const manifest = value;
-    if (manifest.version !== 1)
-        throw wrong(`has version ${JSON.stringify(manifest.version)}, and this release reads 1`);
-    if (manifest.key !== key.key)
-        throw wrong('names another key');
-    if (!Number.isSafeInteger(manifest.size) || manifest.size <= 0)
-        throw wrong('has no valid size');
-    if (typeof manifest.sha256 !== 'string' || !/^[0-9a-f]{64}$/.test(manifest.sha256))
-        throw wrong('has no valid sha256');
-    for (const name of ['createdAt', 'instance', 'database', 'config']) {
-        if (manifest[name] !== key[name])
-            throw wrong(`has no valid ${name}`);
-    }
-    for (const name of ['serverVersion', 'clientVersion']) {
-        if (typeof manifest[name] !== 'string')
-            throw wrong(`has no valid ${name}`);
-    }
-    if (!isLocale(manifest.locale))
-        throw wrong('has no valid locale');
-    if (!Array.isArray(manifest.tables) || !manifest.tables.every(isTableRows))
-        throw wrong('has no valid tables');
-    return value;
-}
-/** A restore makes a statement of it. */
-function isLocale(value) {
-    const { encoding, collate, ctype, provider, locale } = (value ?? {});
-    return ([encoding, collate, ctype, locale ?? ''].every((text) => typeof text === 'string') &&
-        ['libc', 'icu', 'builtin'].includes(provider));
-}
-function isTableRows(value) {
-    const { schema, name, rows, bytes } = (value ?? {});
-    const counted = rows === null || Number.isSafeInteger(rows);
-    return typeof schema === 'string' && typeof name === 'string' && counted && Number.isSafeInteger(bytes);
-}
-
-;// CONCATENATED MODULE: ./build/src/storage/dump-catalog.js
-
-
-/** What lies below a prefix of whole key parts; things that are no dumps are none of our business. */
-async function readCatalogue(storage, prefix) {
-    const objects = await storage.list(prefix);
-    const sizes = new Map(objects.map(({ key, size }) => [key, size]));
-    const keys = objects.map(({ key }) => parseDumpKey(key)).filter((key) => key !== null);
-    const entries = keys
-        .filter(({ key }) => isBelow(key, prefix))
-        .map((key) => {
-        const manifestSize = sizes.get(manifestKey(key.key));
-        const committed = manifestSize !== undefined;
-        return { key, size: sizes.get(key.key), committed, manifestSize: manifestSize ?? 0 };
-    })
-        .sort((a, b) => (a.key.createdAt < b.key.createdAt ? 1 : -1));
-    const orphans = objects
-        .filter(({ key }) => isManifestKey(key) && !sizes.has(key.slice(0, -'.json'.length)))
-        .map(({ key }) => parseDumpKey(key.slice(0, -'.json'.length)))
-        .filter((key) => key !== null);
-    const committed = entries.filter((entry) => entry.committed).length;
-    return { entries, orphans, foreign: objects.length - entries.length - committed - orphans.length };
-}
-/** The manifests of committed dumps, by key of the dump. */
-async function readManifests(storage, entries, prefix) {
-    const committed = entries.filter((entry) => entry.committed);
-    for (const { key, manifestSize } of committed)
-        checkManifestSize(key.key, manifestSize);
-    const texts = await storage.readTexts(committed.map(({ key }) => manifestKey(key.key)), prefix);
-    return new Map(committed.map(({ key }) => [key.key, readManifest(texts.get(manifestKey(key.key)), key)]));
-}
-/** As `readManifests`, with the error in the place of each manifest that cannot be read. */
-async function tryManifests(storage, entries, prefix) {
-    const committed = entries.filter((entry) => entry.committed);
-    const keys = committed
-        .filter(({ manifestSize }) => manifestSize <= LARGEST_MANIFEST)
-        .map(({ key }) => manifestKey(key.key));
-    // One object that nobody may read fails the reading of all.
-    const texts = await storage.readTexts(keys, prefix).catch(() => readOneByOne(storage, keys));
-    const read = ({ key, manifestSize }) => {
-        const text = texts.get(manifestKey(key.key));
-        try {
-            checkManifestSize(key.key, manifestSize);
-            if (text instanceof Error)
-                throw text;
-            return readManifest(text, key);
-        }
-        catch (error) {
-            return error;
-        }
-    };
-    return new Map(committed.map((entry) => [entry.key.key, read(entry)]));
-}
-/** Before it is read: what lies in a store may be of any size. */
-function checkManifestSize(key, size) {
-    if (size > LARGEST_MANIFEST)
-        throw new Error(`The manifest of ${key} is larger than any of ours`);
-}
-/** @throws when nothing at all can be read: then it is the place that does not answer */
-async function readOneByOne(storage, keys) {
-    const texts = new Map();
-    for (const key of keys) {
-        const text = await storage.readTexts([key], '').then((found) => found.get(key), (error) => error);
-        texts.set(key, text);
-    }
-    const failures = [...texts.values()].filter((text) => text instanceof Error);
-    if (failures.length === keys.length)
-        throw failures[0];
-    return texts;
-}
-function readManifest(text, key) {
-    if (text === undefined)
-        throw new Error(`The manifest of ${key.key} was listed and could not be read`);
-    return parseManifest(text, key);
-}
-/** Whether a key fits the inputs `instance` and `config`, where they are given. */
-function isWanted(key, { instance, config }) {
-    return (instance === '' || key.instance === instance) && (config === '' || key.config === config);
-}
-/**
- * Finds the dump that a reference names: a full key, the leading parts of keys, or `latest`. Only a full key reaches a
- * dump that is not committed.
- *
- * @throws an Error when there is none, or when what is stored contradicts its manifest
- */
-async function chooseDump(storage, reference, narrowing) {
-    const chosen = isFullKey(reference)
-        ? await byKey(storage, reference)
-        : await newest(storage, reference, narrowing);
-    if (chosen.size === 0)
-        throw new Error(`${storage.address(chosen.key)} is empty; it is no dump`);
-    if (chosen.manifest && chosen.manifest.size !== chosen.size) {
-        throw new Error(`${storage.address(chosen.key)} has ${chosen.size} bytes and its manifest says ${chosen.manifest.size}; it was cut or replaced`);
-    }
-    return chosen;
-}
-async function byKey(storage, key) {
-    const [size, manifestSize] = await Promise.all([storage.size(key), storage.size(manifestKey(key))]);
-    if (size === null)
-        throw new Error(`There is no dump ${storage.address(key)}`);
-    if (manifestSize === null)
-        return { key, size, manifest: null, passedOver: [] };
-    const parsed = parseDumpKey(key);
-    if (!parsed)
-        throw new Error(`${key} has a manifest and its name is none of ours`);
-    checkManifestSize(key, manifestSize);
-    const texts = await storage.readTexts([manifestKey(key)], '');
-    return { key, size, manifest: readManifest(texts.get(manifestKey(key)), parsed), passedOver: [] };
-}
-async function newest(storage, reference, narrowing) {
-    const prefix = reference === 'latest' ? '' : reference;
-    const { entries, orphans } = await readCatalogue(storage, prefix);
-    const fits = (key) => isWanted(key, narrowing);
-    const committed = entries.filter((entry) => entry.committed && fits(entry.key));
-    const found = committed[0];
-    if (!found)
-        throw new Error(nothingFound(storage, prefix, entries.length));
-    const newerOrphan = orphans.find((key) => fits(key) && key.createdAt > found.key.createdAt);
-    if (newerOrphan) {
-        throw new Error(`The newest dump, ${newerOrphan.key}, has its manifest and its data is gone; name another dump by its full key`);
-    }
-    const family = ({ key }) => `${key.instance}/${key.database}/${key.config}`;
-    const passedOver = [...new Set(committed.map(family))].filter((name) => name !== family(found));
-    const manifests = await readManifests(storage, [found], prefix);
-    return { key: found.key.key, size: found.size, manifest: manifests.get(found.key.key), passedOver };
-}
-function nothingFound(storage, prefix, others) {
-    const reason = others > 0 ? ` (${others} dumps there are not committed, or of another instance or config)` : '';
-    return `There is no committed dump below ${storage.address(prefix)}${reason}`;
-}
-
-;// CONCATENATED MODULE: ./build/src/dumping/shrinkage.js
-
-
-/** Why two dumps say nothing about each other, or null. */
-function incomparable(before, now) {
-    if (!(0,external_node_util_.isDeepStrictEqual)(before.filters, now.filters))
-        return 'it was made with other filters';
-    // What pg_dump compressed itself passed through us uncounted.
-    const isCounted = ({ compression }) => compression !== 'pg_dump';
-    return isCounted(before) === isCounted(now) ? null : 'only one of the two was counted';
-}
-/** So many tables tell where the rows went. */
-const shrinkage_NAMED = 5;
-/**
- * By how much a dump is smaller than the one before it, in words, with the tables that shrank most.
- *
- * @param limit the share that it may shrink by, from 0 to 1
- * @returns null when neither rows nor bytes shrank by more
- */
-function describeShrinkage(before, now, limit) {
-    const shrunk = measures(before, now).filter((measure) => lossOf(measure) > limit);
-    if (shrunk.length === 0)
-        return null;
-    const sums = shrunk.map(shrinkage_describe).join(' and ');
-    const tables = tableLosses(before, now, shrunk[0].name);
-    const more = tables.length > shrinkage_NAMED ? ` and ${tables.length - shrinkage_NAMED} more tables` : '';
-    const named = tables.slice(0, shrinkage_NAMED).join(', ');
-    return named === '' ? sums : `${sums}; most of it in ${named}${more}`;
-}
-function measures(before, now) {
-    const bytes = { name: 'bytes', before: before.rawBytes, now: now.rawBytes, format: formatBytes };
-    if (before.rows === null || now.rows === null)
-        return [bytes];
-    const format = (count) => `${formatCount(count)} rows`;
-    return [{ name: 'rows', before: before.rows, now: now.rows, format }, bytes];
-}
-/** The share that is gone; nothing cannot shrink. */
-function lossOf({ before, now }) {
-    return before > 0 ? 1 - now / before : 0;
-}
-function shrinkage_describe(measure) {
-    const { before, now, format } = measure;
-    return `${format(now)} instead of ${format(before)} (-${Math.floor(lossOf(measure) * 100)} %)`;
-}
-/** The tables that have less than before, the greatest loss first. */
-function tableLosses(before, now, measure) {
-    const name = ({ schema, name }) => `${schema}.${name}`;
-    const format = measure === 'rows' ? formatCount : formatBytes;
-    const left = new Map(now.tables.map((table) => [name(table), table[measure]]));
-    return before.tables
-        .map((table) => ({ name: name(table), before: table[measure] ?? 0, now: left.get(name(table)) }))
-        .filter((table) => (table.now ?? 0) < table.before)
-        .sort((a, b) => b.before - (b.now ?? 0) - (a.before - (a.now ?? 0)))
-        .map((table) => {
-        const rest = table.now === undefined ? 'gone' : format(table.now ?? 0);
-        return `${table.name} (${format(table.before)} → ${rest})`;
-    });
-}
-
-;// CONCATENATED MODULE: ./build/src/dumping/compare-with-previous.js
-
-
-
-/** The newest committed dump of a group, which the next one is compared with; null when there is none. */
-async function findPrevious({ inputs }, storage, group) {
-    // Nothing shrinks by more than all of it.
-    if (inputs.maxShrink >= 1)
-        return null;
-    try {
-        const { entries } = await readCatalogue(storage, group);
-        const newest = entries.find((entry) => entry.committed);
-        if (!newest)
-            return null;
-        return (await readManifests(storage, [newest], group)).get(newest.key.key);
-    }
-    catch (error) {
-        const reason = error.message;
-        if (inputs.failOnShrink) {
-            throw new Error(`fail-on-shrink needs the dump before this one, which cannot be read: ${reason}`, {
-                cause: error,
-            });
-        }
-        log.warning(`The dump is not compared with the one before it (max-shrink): ${reason}`);
-        return null;
-    }
-}
-/** Warns of a dump that is much smaller than the one before it, or refuses it. */
-function checkShrinkage({ maxShrink, failOnShrink }, previous, manifest) {
-    if (!previous)
-        return;
-    const obstacle = incomparable(previous, manifest);
-    if (obstacle)
-        log.notice(`The dump is not compared with ${previous.key} (max-shrink): ${obstacle}`);
-    const shrinkage = obstacle ? null : describeShrinkage(previous, manifest, maxShrink);
-    if (!shrinkage)
-        return;
-    const percent = Number((maxShrink * 100).toFixed(3));
-    const text = `The dump is much smaller than ${previous.key}: ${shrinkage} (max-shrink is ${percent}%)`;
-    if (failOnShrink)
-        throw new Error(`${text}; it was not committed`);
-    log.warning(text);
-}
-
-;// CONCATENATED MODULE: ./build/src/dumping/upload-dump.js
-var upload_dump_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
-    if (value !== null && value !== void 0) {
-        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
-        var dispose, inner;
-        if (async) {
-            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
-            dispose = value[Symbol.asyncDispose];
-        }
-        if (dispose === void 0) {
-            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
-            dispose = value[Symbol.dispose];
-            if (async) inner = dispose;
-        }
-        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
-        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
-        env.stack.push({ value: value, dispose: dispose, async: async });
-    }
-    else if (async) {
-        env.stack.push({ async: true });
-    }
-    return value;
-};
-var upload_dump_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
-    return function (env) {
-        function fail(e) {
-            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
-            env.hasError = true;
-        }
-        var r, s = 0;
-        function next() {
-            while (r = env.stack.pop()) {
-                try {
-                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
-                    if (r.dispose) {
-                        var result = r.dispose.call(r.value);
-                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
-                    }
-                    else s |= 1;
-                }
-                catch (e) {
-                    fail(e);
-                }
-            }
-            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
-            if (env.hasError) throw env.error;
-        }
-        return next();
-    };
-})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
-    var e = new Error(message);
-    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
-});
-
-
-
-
-
-
-
-
-
-/** The newest pg_dump whose archives we are sure to read. A newer one compresses by itself, so that nothing depends on it. */
-const NEWEST_CLIENT = 18;
-/** zstd where the `pg_restore` beside this `pg_dump` reads it, because somebody will want to restore without us. */
-function chooseCompression({ method, level }, clientMajor) {
-    if (method !== 'auto')
-        return { method, level: level ?? undefined };
-    return { method: clientMajor >= 16 ? 'zstd' : 'gzip' };
-}
-/**
- * An upper estimate of what is stored. Rows are longer as text than in their pages (a timestamp has 8 bytes and 26
- * characters, `bytea` doubles), the database grows meanwhile, and only compression makes up for it.
- */
-function expectedBytes(databaseBytes, { method }) {
-    return databaseBytes * (method === 'none' ? 4 : 2);
-}
-/** Moves the dump into storage and makes sure that all of it is there. */
-async function store(context, { storage, key, source }) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
-    try {
-        const { inputs, signal } = context;
-        const { client, size } = source;
-        const meter = new Meter();
-        const reading = await startReading(context, source);
-        const { source: pgDump } = reading;
-        const moved = () => reading.progress.rawBytes + meter.bytes;
-        const _ = upload_dump_addDisposableResource(env_1, showProgress({
-            verb: 'Dumped',
-            bytes: () => reading.progress.rawBytes,
-            total: { bytes: size, of: "the database's size" },
-            detail: () => tableProgress(reading.progress),
-        }), false);
-        await untilFirstByte(pgDump, signal, inputs.idleTimeout);
-        const sink = await storage.upload(key.key, expectedBytes(size, inputs.compression)).catch(async (error) => {
-            await pgDump.abort();
-            throw error;
-        });
-        await transfer(pgDump, sink, {
-            stages: [...reading.stages, meter.stage],
-            signal,
-            idleTimeout: inputs.idleTimeout,
-            moved,
-        });
-        try {
-            const env_2 = { stack: [], error: void 0, hasError: false };
-            try {
-                const limit = upload_dump_addDisposableResource(env_2, within(signal, inputs.idleTimeout, 'The store did not finish the upload'), false);
-                await commitSink(sink, limit.signal);
-                await checkStored(storage, key, meter.bytes);
-            }
-            catch (e_1) {
-                env_2.error = e_1;
-                env_2.hasError = true;
-            }
-            finally {
-                upload_dump_disposeResources(env_2);
-            }
-        }
-        catch (error) {
-            await discard(storage, key.key, error);
-            throw error;
-        }
-        const archive = reading.report();
-        if (archive.opaque)
-            log.notice(`pg_dump ${client.version} writes archives of version ${archive.version}, which this release cannot read: no rows were counted`);
-        log.info(`Stored ${formatBytes(meter.bytes)} of ${formatBytes(archive.rawBytes)}, ${describeRows(archive)}, SHA-256 ${meter.sha256}`);
-        return { size: meter.bytes, sha256: meter.sha256, archive };
-    }
-    catch (e_2) {
-        env_1.error = e_2;
-        env_1.hasError = true;
-    }
-    finally {
-        upload_dump_disposeResources(env_1);
-    }
-}
-/** Several pg_dumps, or one and its compression. */
-async function startReading(context, source) {
-    const { inputs, environment } = context;
-    const { client, connection } = source;
-    const compression = chooseCompression(inputs.compression, client.major);
-    const known = client.major <= NEWEST_CLIENT;
-    const parallel = known ? await startParallelDump(context, source, compression) : null;
-    if (parallel)
-        return parallel;
-    const args = dumpArguments(inputs, known ? 'ours' : 'theirs');
-    const pgDump = startDump(client.pgDump, args, clientEnvironment(connection, environment));
-    const { transform, progress, report } = createEncoder({ compression, jobs: inputs.jobs });
-    return { source: pgDump, stages: [transform], progress, report };
-}
-/** The upload begins when there is something to upload: a dump that fails at once leaves no trace in the store. */
-async function untilFirstByte(source, cancelled, idleTimeout) {
-    const env_3 = { stack: [], error: void 0, hasError: false };
-    try {
-        const { stream } = source;
-        const limit = upload_dump_addDisposableResource(env_3, within(cancelled, idleTimeout, 'pg_dump sent nothing'), false);
-        const { signal } = limit;
-        try {
-            await new Promise((ready, fail) => {
-                // This listener stays: when a child exits, Node throws away what nobody is listening for.
-                stream.on('readable', ready);
-                stream.once('end', ready);
-                stream.once('error', () => ready());
-                if (signal.aborted)
-                    fail(signal.reason);
-                signal.addEventListener('abort', () => fail(signal.reason), { once: true });
-            });
-            if (stream.readableLength === 0)
-                await source.finish();
-        }
-        catch (error) {
-            await source.abort();
-            throw error;
-        }
-    }
-    catch (e_3) {
-        env_3.error = e_3;
-        env_3.hasError = true;
-    }
-    finally {
-        upload_dump_disposeResources(env_3);
-    }
-}
-/** Takes back what was stored and did not become a dump. Without the right to delete it stays, uncommitted. */
-async function discard(storage, key, reason) {
-    // Of two runs that gave their dumps one name, the other one was faster: what lies there is its dump.
-    if (reason instanceof TakenError)
-        return;
-    await storage
-        .remove(key)
-        .catch((error) => log.warning(`${key} may stay in storage, uncommitted: ${error.message}`));
-}
-/** A store may keep less, more or other than it was sent. */
-async function checkStored(storage, key, sent) {
-    const size = await storage.size(key.key);
-    if (size === sent)
-        return;
-    const found = size === null ? 'does not have it' : `holds ${size} bytes`;
-    throw new Error(`${sent} bytes were sent and the store ${found}; the dump was not committed. With a provider other than AWS, try s3-checksum: when-required`);
-}
-
-;// CONCATENATED MODULE: ./build/src/summary/dump-summary.js
-/** Summaries of what is done with one dump: made, restored, verified. */
-
-
-
-
-/** A dump that was committed, compared with the one before it. */
-function dumpSummary(manifest, { source, place, previous, attempts, }) {
-    const before = previous && !incomparable(previous, manifest) ? previous : null;
-    const overview = facts([
-        ['From', `${code(source)}, PostgreSQL ${manifest.serverVersion}`],
-        ['To', address(place)],
-        ['Key', code(manifest.key)],
-        ['Data', describeRows(manifest)],
-        ['Read', pace(manifest.rawBytes, manifest.durationMs)],
-        ['Stored', `${formatBytes(manifest.size)} (${manifest.compression})`],
-        ...(before ? [['Since the last dump', change(before, manifest)]] : []),
-        ['SHA-256', code(manifest.sha256)],
-        ...attemptsFact(attempts),
-    ]);
-    return join(`### ✅ Dumped ${code(manifest.database)}`, overview, largestTables(manifest.tables, before?.tables));
-}
-/** A dump that was restored and taken live. */
-function restoreSummary(restored) {
-    const { key, size, manifest, place, counted, target, previous } = restored;
-    const overview = facts([
-        ['From', address(place)],
-        ...(manifest ? [origin(manifest)] : []),
-        ['To', `${code(target)}, PostgreSQL ${restored.serverVersion}`],
-        ['Key', code(key)],
-        ['Data', describeRows(counted)],
-        ['Read', pace(size, restored.durationMs)],
-        [
-            'SHA-256',
-            `${code(restored.sha256)} ${manifest ? '(as in the manifest)' : '(there was no manifest to compare with)'}`,
-        ],
-        ...attemptsFact(restored.attempts),
-        ...(previous ? [['Old database', code(previous)]] : []),
-    ]);
-    return join(`### ✅ Restored ${code(restored.database)}`, overview, largestTables(counted.tables));
-}
-/** What was compared, one row each: evidence that the dump can be restored. */
-function verifySummary(manifest, evidence, { place, durationMs, attempts }) {
-    const { tables, objects, assertions } = evidence;
-    const counted = manifest.rows !== null;
-    const checks = table(['Check', 'What was dumped', 'What came back'], [
-        ['Stored bytes', `${formatCount(manifest.size)} (${formatBytes(manifest.size)})`, '✅ the same'],
-        ['SHA-256', code(manifest.sha256), '✅ the same'],
-        ['Archive', `${formatBytes(manifest.rawBytes)} of data`, '✅ complete, all of it restored'],
-        ['Tables', formatCount(manifest.tables.length), `✅ ${formatCount(tables)} counted again`],
-        [
-            'Rows',
-            counted ? formatCount(manifest.rows) : 'not counted',
-            counted ? '✅ the same in each table' : '—',
-        ],
-        ['Schema objects', formatCount(objects), '✅ all of them'],
-        assertions === 0
-            ? ['Assertions', 'none given (`verify-sql`)', '—']
-            : ['Assertions', formatCount(assertions), '✅ all hold'],
-    ]);
-    const overview = facts([
-        ['Dump', address(place)],
-        origin(manifest),
-        ['Verified', `${moment(evidence.at)}, in ${formatDuration(durationMs)}`],
-        [
-            'Restored into',
-            `a throwaway database, PostgreSQL ${evidence.serverVersion}, with pg\\_restore ${evidence.clientVersion}`,
-        ],
-        ...attemptsFact(attempts),
-    ]);
-    return join(`### ✅ Verified ${code(manifest.database)}`, overview, checks, everyTable(manifest.tables));
-}
-const join = (...parts) => parts.filter((part) => part !== '').join('\n\n');
-/** The address of a dump, as a link where there is something behind it that a browser shows. */
-function address({ uri, onAws }) {
-    const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/.exec(uri) ?? [];
-    if (!onAws || !bucket || !key)
-        return code(uri);
-    return markdown_link(code(uri), `https://console.aws.amazon.com/s3/object/${bucket}?prefix=${encodeURI(key)}`);
-}
-/** When and by which run a dump was made. */
-function origin({ createdAt, run, serverVersion }) {
-    const by = run?.url ? ` by ${markdown_link('this run', run.url)}` : '';
-    return ['Dumped', `${moment(createdAt)}${by}, PostgreSQL ${serverVersion}`];
-}
-/** `+1,204 rows (+0.3 %), +1.2 MB of data (+0.4 %)`. */
-function change(before, now) {
-    const rows = before.rows === null || now.rows === null
-        ? []
-        : [`${signed(now.rows - before.rows, formatCount)} rows${percent(before.rows, now.rows)}`];
-    const data = `${signed(now.rawBytes - before.rawBytes, formatBytes)} of data${percent(before.rawBytes, now.rawBytes)}`;
-    return `${[...rows, data].join(', ')}, ${moment(before.createdAt)}`;
-}
-function signed(difference, format) {
-    const sign = difference < 0 ? '−' : difference > 0 ? '+' : '±';
-    return sign + format(Math.abs(difference));
-}
-function percent(before, now) {
-    return before > 0 ? ` (${signed(((now - before) / before) * 100, (share) => share.toFixed(1))} %)` : '';
-}
-/** So many tables show what a database is made of. */
-const LARGEST = 10;
-/** The largest tables, each with its rows, how many more they are than before, and a bar. */
-function largestTables(tables, before) {
-    const largest = [...tables].sort((a, b) => b.bytes - a.bytes).slice(0, LARGEST);
-    const most = largest[0]?.bytes ?? 0;
-    if (most === 0)
-        return '';
-    const known = before && new Map(before.map((table) => [dump_summary_nameOf(table), table.rows]));
-    const rows = largest.map((table) => [
-        code(dump_summary_nameOf(table)),
-        countOf(table),
-        ...(known ? [growth(table, known.get(dump_summary_nameOf(table)))] : []),
-        formatBytes(table.bytes),
-        bar(table.bytes, most),
-    ]);
-    return table(['Largest tables', '>Rows', ...(known ? ['>Change'] : []), '>Data', ''], rows);
-}
-function growth({ rows }, before) {
-    if (before === undefined)
-        return 'new';
-    return rows === null || before === null ? '?' : signed(rows - before, formatCount);
-}
-/** So many rows are a tenth of what GitHub takes. */
-const LISTED = 1000;
-function everyTable(tables) {
-    if (tables.length === 0)
-        return '';
-    const rows = tables
-        .slice(0, LISTED)
-        .map((table) => [code(dump_summary_nameOf(table)), countOf(table), formatBytes(table.bytes)]);
-    const more = tables.length > LISTED ? `\n\n… and ${tables.length - LISTED} more, which are in the manifest.` : '';
-    return folded('Rows of every table', `${table(['Table', '>Rows', '>Data'], rows)}${more}`);
-}
-const dump_summary_nameOf = ({ schema, name }) => `${schema}.${name}`;
-const countOf = ({ rows }) => (rows === null ? '?' : formatCount(rows));
-
-;// CONCATENATED MODULE: ./build/src/summary/storage-summary.js
-/** Summaries of what is done with many stored dumps: listed, pruned. */
-
-
-/** So many rows fit into a summary that is still read. */
-const storage_summary_LISTED = 50;
-/** The stored dumps, newest first. */
-function listSummary(dumps, where) {
-    const rows = dumps.slice(0, storage_summary_LISTED).map((dump) => {
-        const { rows = null, verified = null } = 'sha256' in dump ? dump : {};
-        return [
-            code(dump.key),
-            formatBytes(dump.size),
-            rows === null ? '' : formatCount(rows),
-            dump.committed ? 'yes' : '**no**',
-            verified ? moment(verified.at) : '',
-        ];
-    });
-    const more = dumps.length > storage_summary_LISTED ? `\n\n… and ${dumps.length - storage_summary_LISTED} older ones.` : '';
-    const listing = dumps.length === 0 ? 'None.' : table(['Key', '>Size', '>Rows', 'Committed', 'Verified'], rows);
-    return `### ${formatQuantity(dumps.length, 'dump')} in ${code(where)}\n\n${listing}${more}`;
-}
-/** What a prune leaves alone, in words. */
-function describeUntouched({ uncommitted, orphans, foreign }) {
-    const counts = [uncommitted, orphans, foreign].map(formatCount);
-    return `${counts[0]} dumps without a manifest, ${counts[1]} manifests without a dump and ${counts[2]} foreign objects`;
-}
-/** What a prune says of a bucket with versions. */
-const VERSIONS_STAY = 'The bucket keeps versions: no space is free until a lifecycle rule for noncurrent versions (NoncurrentVersionExpiration) removes what was deleted';
-/** The space that a prune frees, in words. */
-function describeRoom({ fates, dryRun, versionsStay }) {
-    const deleted = fates.filter(({ keep }) => !keep);
-    if (deleted.length === 0)
-        return '';
-    if (versionsStay)
-        return `${VERSIONS_STAY}. `;
-    const bytes = formatBytes(deleted.reduce((sum, { size }) => sum + size, 0));
-    return `${dryRun ? 'That would free' : 'That freed'} ${bytes}. `;
-}
-/** GitHub takes a megabyte of summary; so many rows are a quarter of it. */
-const JUDGED = 1000;
-/** Every dump with its fate and the rules that decided it. */
-function pruneSummary(pruned, where) {
-    const { fates, dryRun } = pruned;
-    const deleted = fates.filter(({ keep }) => !keep).length;
-    const rows = fates.slice(0, JUDGED).map(({ key, size, keep, reasons }) => {
-        const fate = keep ? 'kept' : dryRun ? 'would be deleted' : '**deleted**';
-        return [code(key.key), formatBytes(size), fate, keep ? reasons.map(code).join(', ') : 'no rule keeps it'];
-    });
-    const listing = rows.length === 0 ? 'No committed dumps.' : table(['Key', '>Size', 'Fate', 'Why'], rows);
-    const more = fates.length > JUDGED ? `\n\n… and ${fates.length - JUDGED} older ones, which are in the log.` : '';
-    const verb = dryRun ? 'Dry run: would delete' : '✅ Deleted';
-    const title = `### ${verb} ${deleted} of ${fates.length} dumps in ${code(where)}`;
-    return `${title}\n\n${listing}${more}\n\n${describeRoom(pruned)}Left alone: ${describeUntouched(pruned)}.`;
-}
-
-;// CONCATENATED MODULE: ./build/package.json
-const package_namespaceObject = {"rE":"0.1.0"};
-;// CONCATENATED MODULE: ./build/src/version.js
-
-/** The release of this Action, for manifests. */
-const ACTION_VERSION = package_namespaceObject.rE;
-
-;// CONCATENATED MODULE: ./build/src/commands/prune.js
-
-
-
-
-
-
-
-
-
-
-
-/** Deletes the dumps that no keep rule keeps. */
-async function prune(context) {
-    const started = Date.now();
-    const storage = await openStorage(context);
-    const scope = { prefix: prefixOf(context), narrowing: narrowingOf(context) };
-    const pruned = await pruneDumps(context, storage, scope);
-    await writeSummary(context, pruneSummary(pruned, storage.address(scope.prefix)));
-    setOutputs({ ...pruneOutputs(pruned), 'duration-ms': Date.now() - started });
-}
-/** Keys as JSON arrays: what is deleted, or with `dry-run` would be, and what stays. */
-function pruneOutputs({ fates }) {
-    const keys = (keep) => fates.filter((fate) => fate.keep === keep).map(({ key }) => key.key);
-    return { deleted: JSON.stringify(keys(false)), kept: JSON.stringify(keys(true)) };
-}
-/** Everything is read and decided before anything is deleted: what cannot be listed or read in whole is not pruned. */
-async function pruneDumps(context, storage, scope) {
-    const { keep, dryRun } = context.inputs;
-    // Beside the work, because nothing waits for it.
-    const swept = dryRun
-        ? undefined
-        : storage.sweep().catch((error) => log.debug(`Leftovers: ${error.message}`));
-    const { entries, orphans, foreign } = await readCatalogue(storage, scope.prefix);
-    const wanted = entries.filter((entry) => entry.committed && isWanted(entry.key, scope.narrowing));
-    const { sound, unsound } = await sortOut(storage, wanted, scope.prefix);
-    const verdicts = decide(sound, keep, new Date().toISOString());
-    const doomed = verdicts.filter((verdict) => !verdict.keep).map(({ dump }) => dump);
-    context.signal.throwIfAborted();
-    const removed = dryRun ? NOTHING_REMOVED : await prune_remove(storage, doomed);
-    const judged = verdicts.map(({ dump, keep, reasons }) => {
-        const refusal = removed.refused.get(dump.key.key);
-        if (!refusal)
-            return { ...dump, keep, reasons };
-        return { ...dump, keep: true, reasons: [`cannot be deleted: ${refusal.reason}`] };
-    });
-    const fates = [...judged, ...unsound].sort((a, b) => (a.key.createdAt < b.key.createdAt ? 1 : -1));
-    const uncommitted = entries.filter((entry) => !entry.committed).length;
-    const { versionsStay } = removed;
-    const pruned = { fates, uncommitted, orphans: orphans.length, foreign, dryRun, versionsStay };
-    prune_tell(pruned);
-    await swept;
-    checkRefusals(removed);
-    return pruned;
-}
-/** A dump that contradicts its manifest, or whose manifest cannot be read, stays and does not count in the place of a good one. */
-async function sortOut(storage, entries, prefix) {
-    const manifests = await tryManifests(storage, entries, prefix);
-    const sound = [];
-    const unsound = [];
-    for (const { key, size } of entries) {
-        const manifest = manifests.get(key.key);
-        if (!(manifest instanceof Error) && manifest.size === size) {
-            sound.push({ key, size, manifest, verified: manifest.verified !== undefined });
-            continue;
-        }
-        const differs = (expected) => `it has ${size} bytes and its manifest says ${expected}`;
-        const problem = manifest instanceof Error ? manifest.message : differs(manifest.size);
-        log.warning(`${key.key} is kept and not counted: ${problem}`);
-        unsound.push({ key, size, keep: true, reasons: ['not sound, see the log'] });
-    }
-    return { sound, unsound };
-}
-const NOTHING_REMOVED = { refused: new Map(), versionsStay: false };
-/**
- * Manifest first: at no moment does a manifest promise data that are gone. And once more with the data: a verify that
- * was at work meanwhile may have written it anew.
- *
- * @returns why, for each dump that storage would not delete and that therefore stays whole
- */
-async function prune_remove(storage, dumps) {
-    const refused = new Map();
-    const forget = notePending({ kind: 'data', keys: dumps.map(({ key }) => key.key) });
-    const manifests = await storage.removeAll(dumps.map(({ key }) => manifestKey(key.key)));
-    const open = dumps.filter(({ key }) => !manifests.refused.has(manifestKey(key.key)));
-    const both = open.flatMap(({ key }) => [key.key, manifestKey(key.key)]);
-    const data = await storage.removeAll(both).catch((error) => {
-        throw new Error(`The manifests of ${open.length} dumps are deleted, and their data may stay, uncommitted: ${error.message}`, { cause: error });
-    });
-    for (const { key, manifest } of dumps) {
-        const refusal = manifests.refused.get(manifestKey(key.key)) ?? data.refused.get(key.key);
-        if (refusal === undefined)
-            continue;
-        if (data.refused.has(key.key))
-            await storage.writeTextOnce(manifestKey(key.key), formatManifest(manifest));
-        log.warning(`${key.key} cannot be deleted and is kept: ${refusal.reason}`);
-        refused.set(key.key, refusal);
-    }
-    forget();
-    return { refused, versionsStay: manifests.versionsStay || data.versionsStay };
-}
-/** A retention is what the bucket's owner wanted. Any other refusal fails: a prune that can delete nothing is not green. */
-function checkRefusals({ refused }) {
-    const denied = [...refused.values()].filter(({ retained }) => !retained);
-    if (denied.length === 0)
-        return;
-    throw new Error(`${denied.length} dumps could not be deleted and are kept (on S3, s3:DeleteObject): ${denied[0].reason}`);
-}
-function prune_tell(pruned) {
-    const { fates, dryRun } = pruned;
-    for (const { key, size, keep, reasons } of fates) {
-        const fate = keep ? 'Kept' : dryRun ? 'Would delete' : 'Deleted';
-        log.info(`${fate} ${key.key}  ${formatBytes(size)}  (${keep ? reasons.join(', ') : 'no rule keeps it'})`);
-    }
-    const kept = fates.filter(({ keep }) => keep).length;
-    const deleted = fates.length - kept;
-    log.info(`${dryRun ? 'Dry run: would delete' : 'Deleted'} ${deleted} of ${fates.length} dumps; not touched: ${describeUntouched(pruned)}`);
-    if (pruned.versionsStay)
-        log.notice(VERSIONS_STAY);
-}
-
-;// CONCATENATED MODULE: ./build/src/commands/dump.js
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-/** Hooks → stream a dump into storage → check it there → commit its manifest. */
-async function dump(context) {
-    const started = Date.now();
-    const attempts = new Attempts(context);
-    const plan = await attempts.run(() => log.group('Prepare', () => prepare(context)));
-    // Once: what they did is done, whatever becomes of the dump.
-    await attempts.run(() => dump_runPreDumpHooks(context, plan));
-    const dumped = await attempts.run(() => dumpOnce(context, plan, started));
-    const { storage } = plan;
-    const pruned = await pruneAfter(context, storage, dumped.manifest);
-    await dump_report(context, storage, dumped, { pruned, attempts: attempts.made });
-}
-/** One attempt, under a key of its own. */
-async function dumpOnce(context, prepared, started) {
-    const { storage } = prepared;
-    const plan = { ...prepared, key: nameDump(context) };
-    // Beside the dump: it is needed for the commit only, and every question to S3 takes a second.
-    const previous = findPrevious(context, storage, groupOf(plan.key));
-    previous.catch(() => undefined);
-    const forget = notePending({ kind: 'data', keys: [plan.key.key] });
-    try {
-        const title = `Dump ${prepare_connectionOf(context).label} to ${storage.address(plan.key.key)}`;
-        const stored = await log.group(title, () => store(context, plan));
-        const manifest = dump_describe(context, { ...plan, ...stored, durationMs: Date.now() - started });
-        await commit(context, storage, manifest, previous);
-        return { manifest, previous: await previous };
-    }
-    finally {
-        forget();
-    }
-}
-/** Everything that can fail early, before the first byte is dumped. */
-async function prepare(context) {
-    const [storage, source] = await Promise.all([
-        openStorage(context),
-        lookAtSource(context, prepare_connectionOf(context), async () => ({})),
-    ]);
-    const problem = storage.tooLarge(source.size);
-    if (problem)
-        throw new Error(problem);
-    checkExpiry(context, { kind: 'dump', bytes: source.size });
-    return { storage, source };
-}
-/** Hooks may take long and change the source, so they run only when the store has answered. */
-async function dump_runPreDumpHooks(context, { storage, source }) {
-    const hooks = context.inputs.preDumpHooks;
-    if (hooks.length === 0)
-        return;
-    await storage.check();
-    await runHooks('pre-dump-hooks', hooks, source.connection, { ...context, psql: source.client.psql });
-}
-function nameDump({ inputs, run }) {
-    const connection = inputs.connection;
-    const instance = inputs.instance || run.repository.split('/').at(-1) || hostName(connection);
-    return newDumpKey({ instance, database: connection.database, config: inputs.config }, new Date());
-}
-function dump_describe({ inputs, run }, { key, source: { server, locale, client }, size, sha256, archive, durationMs, }) {
-    return {
-        version: 1,
-        ...key,
-        size,
-        sha256,
-        compression: archive.opaque ? 'pg_dump' : chooseCompression(inputs.compression, client.major).method,
-        rawBytes: archive.rawBytes,
-        rows: archive.rows,
-        tables: [...archive.tables],
-        serverVersion: server.version,
-        clientVersion: client.version,
-        actionVersion: ACTION_VERSION,
-        locale,
-        filters: dumpFilters(inputs),
-        durationMs,
-        run,
-    };
-}
-/** The moment at which the dump becomes one. */
-async function commit({ inputs }, storage, manifest, previous) {
-    try {
-        checkShrinkage(inputs, await previous, manifest);
-        await storage.writeTextOnce(manifestKey(manifest.key), formatManifest(manifest));
-        log.info(`Committed ${storage.address(manifest.key)}`);
-    }
-    catch (error) {
-        // A writing whose answer was lost may have happened; a manifest without its dump would mislead.
-        if (mayPass(error))
-            await discard(storage, manifestKey(manifest.key), error);
-        await discard(storage, manifest.key, error);
-        throw error;
-    }
-}
-/** The dump is good whatever becomes of older ones, so that a prune that fails is only a warning. */
-async function pruneAfter(context, storage, key) {
-    if (!hasRules(context.inputs.keep))
-        return null;
-    try {
-        const scope = { prefix: groupOf(key), narrowing: { instance: '', config: '' } };
-        return await log.group(`Prune ${scope.prefix}`, () => pruneDumps(context, storage, scope));
-    }
-    catch (error) {
-        log.warning(`The dump is committed, and older ones were not pruned: ${error.message}`);
-        return null;
-    }
-}
-async function dump_report(context, storage, { manifest, previous }, { pruned, attempts }) {
-    const place = placeOf(context, storage, manifest.key);
-    const source = prepare_connectionOf(context).label;
-    await writeSummary(context, dumpSummary(manifest, { source, place, previous, attempts }));
-    if (pruned)
-        await writeSummary(context, pruneSummary(pruned, storage.address(groupOf(manifest))));
-    setOutputs({
-        ...(pruned ? pruneOutputs(pruned) : {}),
-        'dump-key': manifest.key,
-        'dump-uri': place.uri,
-        'dump-size': manifest.size,
-        'dump-sha256': manifest.sha256,
-        'created-at': manifest.createdAt,
-        ...countOutputs(manifest),
-        'server-version': manifest.serverVersion,
-        'duration-ms': manifest.durationMs,
-    });
-}
-
-;// CONCATENATED MODULE: ./build/src/restoring/dump-age.js
-
-/** Clocks of runners differ by seconds; a dump from further ahead would pass for fresh for ever. In milliseconds. */
-const CLOCK_ERROR = 60 * 60_000;
-/** Milliseconds since a dump was made, by the time in its key. */
-function ageOf({ createdAt }, now = Date.now()) {
-    return now - Date.parse(createdAt);
-}
-/**
- * Refuses a dump that is older than `max-age`.
- *
- * @param newest the newest dump that matches; null when there is none, or when nothing tells its age
- */
-function checkAge({ maxAge }, newest) {
-    if (maxAge === null)
-        return;
-    const limit = `max-age is ${formatDuration(maxAge)}`;
-    if (!newest)
-        throw new Error(`There is no committed dump whose age could be told, and ${limit}`);
-    const age = ageOf(newest);
-    if (age < -CLOCK_ERROR) {
-        throw new Error(`The newest matching dump, ${newest.key}, is from the future (${newest.createdAt}), so that its age cannot be told, and ${limit}`);
-    }
-    if (age > maxAge) {
-        throw new Error(`The newest matching dump, ${newest.key}, is ${formatDuration(age)} old, and ${limit}`);
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/commands/list.js
-var list_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
-    if (value !== null && value !== void 0) {
-        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
-        var dispose, inner;
-        if (async) {
-            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
-            dispose = value[Symbol.asyncDispose];
-        }
-        if (dispose === void 0) {
-            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
-            dispose = value[Symbol.dispose];
-            if (async) inner = dispose;
-        }
-        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
-        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
-        env.stack.push({ value: value, dispose: dispose, async: async });
-    }
-    else if (async) {
-        env.stack.push({ async: true });
-    }
-    return value;
-};
-var list_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
-    return function (env) {
-        function fail(e) {
-            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
-            env.hasError = true;
-        }
-        var r, s = 0;
-        function next() {
-            while (r = env.stack.pop()) {
-                try {
-                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
-                    if (r.dispose) {
-                        var result = r.dispose.call(r.value);
-                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
-                    }
-                    else s |= 1;
-                }
-                catch (e) {
-                    fail(e);
-                }
-            }
-            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
-            if (env.hasError) throw env.error;
-        }
-        return next();
-    };
-})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
-    var e = new Error(message);
-    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
-});
-
-
-
-
-
-
-
-
-
-
-
-
-
-/** Shows the stored dumps, newest first; with `local`, the databases of a server. */
-async function list(context) {
-    await (context.inputs.local ? listDatabases(context) : listDumps(context));
-}
-async function listDatabases(context) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
-    try {
-        const started = Date.now();
-        const { inputs, environment } = context;
-        const { psql } = await anyClient(toolOptions(context));
-        const connection = prepare_connectionOf(context);
-        const session = list_addDisposableResource(env_1, await openMaintenance(connection, inputs.maintenanceDatabase, { psql, environment }), true);
-        const databases = await readDatabases(session);
-        for (const { name, owner, size, marker } of databases) {
-            const made = marker ? `  (${marker.kind} of ${marker.of}, ${marker.at})` : '';
-            log.info(`${name}  ${owner}  ${size === null ? '?' : formatBytes(size)}${made}`);
-        }
-        await writeSummary(context, localSummary(databases, connection.label));
-        setOutputs({
-            dumps: JSON.stringify(databases),
-            'dump-count': databases.length,
-            'duration-ms': Date.now() - started,
-        });
-    }
-    catch (e_1) {
-        env_1.error = e_1;
-        env_1.hasError = true;
-    }
-    finally {
-        const result_1 = list_disposeResources(env_1);
-        if (result_1)
-            await result_1;
-    }
-}
-async function listDumps(context) {
-    const started = Date.now();
-    const storage = await openStorage(context);
-    const dumps = await findDumps(context, storage);
-    log.info(`${formatQuantity(dumps.length, 'dump')} in ${storage.address('')}`);
-    for (const dump of dumps) {
-        log.info(`${dump.key}  ${formatBytes(dump.size)}${dump.committed ? '' : '  (not committed)'}`);
-    }
-    const newest = dumps.find((dump) => dump.committed);
-    checkAge(context.inputs, newest ? parseDumpKey(newest.key) : null);
-    await writeSummary(context, listSummary(dumps, storage.address('')));
-    setOutputs({
-        dumps: JSON.stringify(dumps),
-        'dump-count': dumps.length,
-        'duration-ms': Date.now() - started,
-    });
-}
-async function findDumps(context, storage) {
-    const prefix = prefixOf(context);
-    const { entries, orphans } = await readCatalogue(storage, prefix);
-    for (const orphan of orphans)
-        log.warning(`${orphan.key} has a manifest and its data is gone`);
-    const narrowing = narrowingOf(context);
-    const wanted = entries.filter(({ key }) => isWanted(key, narrowing));
-    const manifests = await readManifests(storage, wanted, prefix);
-    return wanted.map(({ key, size, committed }) => ({
-        ...(manifests.get(key.key) ?? { ...key, size }),
-        committed,
-    }));
-}
-
-;// CONCATENATED MODULE: ./build/src/database/restore/in-place.js
-
-
-
-
-
-const COMMITTED = 'pgclone-committed';
-/** psql's exit code when a statement failed under ON_ERROR_STOP; the connection was there (PostgreSQL documentation, psql). */
-const STATEMENT_FAILED = 3;
-/**
- * A restore into the live database in one transaction, as the sink of a transfer: `pg_restore` makes a script of the
- * archive and `psql` runs it between a BEGIN and a COMMIT of ours. Not `pg_restore --single-transaction`: that commits
- * when it has read enough, before we have compared the dump with its manifest. Here an end without our COMMIT, for
- * whatever reason, rolls back.
- */
-function startInPlace(client, serverMajor, inputs, env) {
-    const script = [...restoreArguments(inputs), '--file=-', '--clean', '--if-exists'];
-    const maker = startChild(client.pgRestore, script, { env, stdin: 'stream', stdout: 'stream' });
-    const psqlArguments = ['--no-psqlrc', '--quiet', '--no-password', '--set=ON_ERROR_STOP=1', '--file=-'];
-    const runner = startChild(client.psql, psqlArguments, { env, stdin: 'stream', stdout: 'stream' });
-    const answer = lastLine(runner.stdout);
-    const stop = new AbortController();
-    runner.stdin.write('BEGIN;\n');
-    const moved = pour(withoutNewSettings(maker.stdout, serverMajor), runner.stdin, stop.signal).catch(() => undefined);
-    // A broken pipe in front of psql is psql's end; why it ended is the reason.
-    const makerFailure = async (exit) => exit.signal === 'SIGPIPE' ? child_childFailure(runner, await runner.exited) : child_childFailure(maker, exit);
-    const stream = untilClosed(maker.stdin);
-    return {
-        stream,
-        died: Promise.race([
-            runner.exited.then((exit) => child_childFailure(runner, exit)),
-            maker.exited.then((exit) => child_succeeded(exit) ? new Promise(() => undefined) : makerFailure(exit)),
-        ]),
-        commit: async () => {
-            stream.end();
-            const made = await maker.exited;
-            if (!child_succeeded(made))
-                throw await makerFailure(made);
-            await moved;
-            runner.stdin.end(`COMMIT;\n\\echo ${COMMITTED}\n`);
-            const exit = await runner.exited;
-            if (child_succeeded(exit) && (await answer) === COMMITTED)
-                return;
-            const cause = child_childFailure(runner, exit);
-            if (exit.code === STATEMENT_FAILED)
-                throw cause;
-            // It may have been committed: a second restore would undo what clients have written since.
-            throw new FinalError(`The commit of the restore was not confirmed: ${cause.message}`, { cause });
-        },
-        abort: async () => {
-            stop.abort();
-            await Promise.all([maker, runner].map((child) => endChild(child, ['SIGTERM', 'SIGKILL'], 1500)));
-        },
-    };
-}
-/** The preamble of `pg_restore` 17 and later sets a parameter that servers before 17 do not have. */
-async function* withoutNewSettings(script, serverMajor) {
-    const preamble = 4096;
-    let head = serverMajor < 17 ? Buffer.alloc(0) : null;
-    const cleaned = (text) => Buffer.from(text.toString('latin1').replace('SET transaction_timeout = 0;\n', ''), 'latin1');
-    for await (const chunk of script) {
-        if (head === null) {
-            yield chunk;
-            continue;
-        }
-        head = Buffer.concat([head, chunk]);
-        if (head.length < preamble)
-            continue;
-        yield cleaned(head);
-        head = null;
-    }
-    if (head !== null)
-        yield cleaned(head);
-}
-/** psql prints the results of the script's SELECTs; only the end counts. */
-async function lastLine(stream) {
-    let tail = '';
-    stream.on('data', (chunk) => {
-        tail = (tail + chunk.toString('latin1')).slice(-200);
-    });
-    await (0,external_node_events_.once)(stream, 'close');
-    return tail.trimEnd().split('\n').at(-1) ?? '';
-}
-
-;// CONCATENATED MODULE: ./build/src/restoring/receive.js
-
-
-
-
-
-
-
-
-
-
-
-
-/** Finds the dump that `dump-key` names. */
-async function findDump(context) {
-    return await log.group('Find the dump', () => lookForDump(context));
-}
-async function lookForDump(context) {
-    const { inputs } = context;
-    const storage = await openStorage(context);
-    const chosen = await chooseDump(storage, inputs.dumpKey, narrowingOf(context));
-    const key = parseDumpKey(chosen.key);
-    const age = key ? `, ${formatDuration(Math.max(0, ageOf(key)))} old` : '';
-    log.info(`Found ${storage.address(chosen.key)}, ${formatBytes(chosen.size)}${age}`);
-    checkAge(inputs, key);
-    checkExpiry(context, { kind: 'restore', bytes: chosen.manifest?.rawBytes ?? chosen.size });
-    if (!chosen.manifest) {
-        log.warning(`${chosen.key} has no manifest: it was not committed by this action, so its content cannot be compared with what was dumped`);
-    }
-    if (chosen.passedOver.length > 0) {
-        log.warning(`"${inputs.dumpKey}" covers several databases; the newest dump won over ${chosen.passedOver.join(', ')}. Give instance, config or a longer prefix to narrow it`);
-    }
-    return { storage, chosen };
-}
-/**
- * Moves a dump out of storage into a sink, and commits the sink only after size, digest, structure and row counts are
- * what they should be.
- */
-async function receive(context, { storage, chosen }, receiver, openSink) {
-    const meter = new Meter();
-    const { select, leftOut } = startSelecting(context, receiver);
-    const clientMajor = receiver.client.major;
-    const total = chosen.manifest && { bytes: chosen.manifest.rawBytes, of: 'the data' };
-    const open = {
-        openSource: () => storage.download(chosen.key),
-        openSink: () => openSink().then(patient),
-        ...{ clientMajor, select, meter, total },
-    };
-    const { sink, report } = await moveArchive(context, open).catch((error) => Promise.reject(explainDamage(error, chosen, meter)));
-    try {
-        checkReceived(chosen, meter, report(), leftOut());
-    }
-    catch (error) {
-        await sink.abort();
-        throw error;
-    }
-    await finishRestore(sink, context.signal);
-    log.info(`Received all ${formatBytes(meter.bytes)}, ${describeRows(report())}${chosen.manifest ? ', as in the manifest' : ''}`);
-    return { sha256: meter.sha256, counted: report(), archive: report(), leftOut: leftOut() };
-}
-/** Milliseconds that a download may go on after the restore of it has failed. */
-const receive_PATIENCE = 30_000;
-/**
- * A sink that tells of its end when the data have passed, or when that takes too long. By then it is known whether they
- * are what was dumped; what `pg_restore` says of data that were altered on the way leads nowhere.
- */
-function patient(sink) {
-    return { ...sink, died: sink.died.then((reason) => (0,promises_namespaceObject.setTimeout)(receive_PATIENCE, reason, { ref: false })) };
-}
-/** An archive that ends too early is most often a download that did. */
-function explainDamage(error, { key, size }, meter) {
-    if (!(error instanceof Error) || error.name !== 'ArchiveError')
-        return error;
-    if (meter.bytes < size) {
-        // One that is broken before its end is broken in storage.
-        const CutOff = /^the archive ends/.test(error.message) ? PassingError : Error;
-        return new CutOff(`${key} has ${size} bytes and ${meter.bytes} arrived, and they are no whole archive (${error.message}); the target is as it was`, { cause: error });
-    }
-    return new Error(`${key} is damaged: ${error.message}; the target is as it was`, { cause: error });
-}
-function checkReceived({ key, size, manifest }, meter, archive, leftOut) {
-    if (meter.bytes !== size) {
-        throw new PassingError(`${key} has ${size} bytes and ${meter.bytes} arrived; the target is as it was`);
-    }
-    if (!manifest)
-        return;
-    if (manifest.sha256 !== meter.sha256) {
-        throw new Error(`${key} is not what was dumped (SHA-256 ${meter.sha256}, its manifest says ${manifest.sha256}); the target is as it was`);
-    }
-    const expected = withoutLeftOut(manifest.tables, leftOut);
-    const difference = archive.opaque ? null : describeDifference(expected, archive.tables);
-    if (difference)
-        throw new Error(`${key} differs from its manifest: ${difference}; the target is as it was`);
-}
-/** The tables of a manifest whose data are restored. */
-function withoutLeftOut(tables, leftOut) {
-    const gone = new Set(leftOut.map(({ entry }) => (entry.desc === 'TABLE DATA' ? `${entry.namespace}.${entry.tag}` : '')));
-    return tables.filter(({ schema, name }) => !gone.has(`${schema}.${name}`));
-}
-/** The first tables whose rows differ, in words, or null. Tables whose rows nobody could count are equal. */
-function describeDifference(expected, found) {
-    const name = (table) => `${table.schema}.${table.name}`;
-    const rows = new Map(found.map((table) => [name(table), table.rows]));
-    const differences = expected.flatMap((table) => {
-        const actual = rows.get(name(table));
-        if (actual === undefined)
-            return [`${name(table)} is missing`];
-        if (actual === table.rows || actual === null || table.rows === null)
-            return [];
-        const more = actual - table.rows;
-        return [
-            `${name(table)} has ${formatCount(actual)} rows instead of ${formatCount(table.rows)} (${more > 0 ? '+' : ''}${formatCount(more)})`,
-        ];
-    });
-    const expectedNames = new Set(expected.map(name));
-    const surplus = found
-        .filter((table) => !expectedNames.has(name(table)))
-        .map((table) => `${name(table)} is too many`);
-    const all = [...differences, ...surplus];
-    return all.length === 0
-        ? null
-        : `${all.slice(0, 5).join(', ')}${all.length > 5 ? ` and ${all.length - 5} more` : ''}`;
-}
-
-;// CONCATENATED MODULE: ./build/src/restoring/restore-point.js
-
-
-
-
-
-
-
-
-
-
-
-/** `:pre`, `:post` or `:name`: a database of the target's server → copy → hooks → swap. The point itself stays. */
-async function restorePoint(context) {
-    const started = Date.now();
-    const { dumpKey, preSwapHooks } = context.inputs;
-    const attempts = new Attempts(context);
-    const replaced = await attempts.run(() => replaceDatabase(context, {
-        what: dumpKey,
-        check: async (target) => void (await findPoint(context, target)),
-        build: (target) => copyPoint(context, target),
-        hooks: preSwapHooks,
-    }));
-    if (!replaced)
-        return;
-    const { result, database, previous, server } = replaced;
-    const durationMs = Date.now() - started;
-    const target = prepare_connectionOf(context).label;
-    const where = { point: result, target, database, previous };
-    const effort = { durationMs, attempts: attempts.made };
-    await writeSummary(context, pointSummary({ ...where, serverVersion: server.version, ...effort }));
-    setOutputs({
-        'dump-key': dumpKey,
-        database,
-        ...(previous ? { 'previous-database': previous } : {}),
-        'server-version': server.version,
-        'duration-ms': durationMs,
-    });
-}
-/** @throws an Error when there is no such database, or when it may not be copied */
-async function findPoint({ inputs }, target) {
-    const reference = inputs.dumpKey.slice(1);
-    const name = ['pre', 'post'].includes(reference) ? relatedName(target.name, reference) : reference;
-    const point = (await readDatabases(target.session)).find((database) => database.name === name);
-    if (!point)
-        throw new Error(`There is no database "${name}" on the server (list with local: true shows what there is)`);
-    if (name === target.name)
-        throw new Error(`dump-key names the target itself, "${name}"`);
-    if (point.sessions > 0 && !mayEndSessions(inputs, point)) {
-        throw new Error(`"${name}" has ${point.sessions} sessions, and a copy needs it for itself; set disconnect-source: true to end them`);
-    }
-    return point;
-}
-/** Nobody works in a restore point, whatever looks into it; any other database may be somebody's. */
-function mayEndSessions({ disconnectSource }, { marker }) {
-    return disconnectSource || marker?.kind === 'point';
-}
-async function copyPoint(context, target) {
-    const point = await findPoint(context, target);
-    const { name } = point;
-    log.info(`Copying the files of "${name}" on the server`);
-    const tablespace = target.properties?.tablespace ?? null;
-    const staging = mayEndSessions(context.inputs, point)
-        ? await copyAlone(context, target, name)
-        : await copyDatabase(target.maker, name, target.name, tablespace);
-    return { staging, result: name };
-}
-
-;// CONCATENATED MODULE: ./build/src/restoring/template-cache.js
-
-
-
-
-
-
-
-
-
-
-
-
-
-const template_cache_PREFIX = 'pgclone_template_';
-/**
- * The hooks that a template can have had already: the `.sql` files before the first shell command. What a shell command
- * does depends on more than its text (`npm run migrate`), so from the first one on, hooks run on every preview.
- */
-function splitHooks({ preSwapHooks: hooks, reversible }) {
-    // The restore point `__post` is the state before the hooks, so then none of them may have run.
-    if (reversible)
-        return { baked: [], live: [...hooks] };
-    const first = hooks.findIndex((hook) => hookCommand(hook, '', process.platform).file !== 'psql');
-    const end = first < 0 ? hooks.length : first;
-    return { baked: hooks.slice(0, end), live: hooks.slice(end) };
-}
-/** The name of the template for a dump and a recipe: what is different about either makes another template. */
-async function templateName(context, manifest, target) {
-    const { inputs, workspace } = context;
-    const { baked } = splitHooks(inputs);
-    const files = await Promise.all(baked.map((hook) => (0,external_node_fs_promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.isAbsolute)(hook) ? hook : (0,external_node_path_namespaceObject.join)(workspace, hook), 'utf8')));
-    const recipe = [
-        manifest.sha256,
-        files,
-        inputs.pgRestoreArgs,
-        inputs.ownerAndAcl,
-        inputs.tolerateErrors.map(String),
-        inputs.provider,
-        target.locale ?? manifest.locale,
-        target.server.role,
-    ];
-    return template_cache_PREFIX + (0,external_node_crypto_.createHash)('sha256').update(JSON.stringify(recipe)).digest('hex').slice(0, 24);
-}
-/**
- * A staging database copied from the template of a dump, which is restored first when there is none yet.
- *
- * @param restore makes a staging database with the dump in it
- */
-async function copyFromTemplate(context, manifest, target, restore) {
-    const { session, maker } = target;
-    const name = await templateName(context, manifest, target);
-    await lockTemplate(context, session, name);
-    try {
-        if (await isReady(session, name))
-            log.info(`Copying the template "${name}"`);
-        else
-            await makeTemplate(context, target, name, restore);
-        const copy = await copyDatabase(maker, name, target.name, target.properties?.tablespace ?? null);
-        await dropOldTemplates(context, target, name);
-        return copy;
-    }
-    finally {
-        await unlock(session, name);
-    }
-}
-/** A template is made once: who comes second waits and finds it ready. */
-async function lockTemplate({ signal }, session, name) {
-    for (let told = false; !(await tryLock(session, name)); told = true) {
-        if (!told)
-            log.info(`Another run is making or copying the template "${name}"; waiting for it`);
-        await (0,promises_namespaceObject.setTimeout)(500, undefined, { signal });
-    }
-}
-/** It gets its name when it is finished, so one of that name is whole. */
-async function isReady(session, name) {
-    const databases = await readDatabases(session);
-    return databases.some((database) => database.name === name && database.marker?.kind === 'template');
-}
-async function makeTemplate(context, target, name, restore) {
-    const { session, client, maker } = target;
-    log.info(`There is no template of this dump and recipe yet; making "${name}"`);
-    const staging = await restore();
-    try {
-        await settle(maker, staging);
-        const { baked } = splitHooks(context.inputs);
-        const connection = onDatabase(context.inputs.connection, staging.name);
-        await runHooks('pre-swap-hooks', baked, connection, { ...context, psql: client.psql });
-        await analyze(context, target, staging.name);
-        // All at once: a template by its marker is one by its name, and whole.
-        await session.transaction(commentStatement(staging.name, markerText('template', name, maker.run)), `ALTER DATABASE ${identifier(staging.name)} ALLOW_CONNECTIONS false`, `ALTER DATABASE ${identifier(staging.name)} RENAME TO ${identifier(name)}`);
-        staging.release();
-    }
-    catch (error) {
-        await staging.drop();
-        throw error;
-    }
-}
-/** Keeps the newest templates. One that another run is just copying is left for the next time. */
-async function dropOldTemplates({ inputs }, { session, server }, current) {
-    const templates = (await readDatabases(session))
-        .filter(({ name, marker }) => marker?.kind === 'template' && name.startsWith(template_cache_PREFIX) && name !== current)
-        .sort((a, b) => (a.marker.at < b.marker.at ? 1 : -1));
-    for (const { name } of templates.slice(inputs.templateCache - 1)) {
-        if (!(await tryLock(session, name)))
-            continue;
-        try {
-            await dropDatabase(session, server, name);
-            log.info(`Dropped the older template "${name}"`);
-        }
-        catch (error) {
-            log.warning(`Could not drop the older template "${name}": ${error.message}`);
-        }
-        finally {
-            await unlock(session, name);
-        }
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/commands/restore.js
-var restore_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
-    if (value !== null && value !== void 0) {
-        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
-        var dispose, inner;
-        if (async) {
-            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
-            dispose = value[Symbol.asyncDispose];
-        }
-        if (dispose === void 0) {
-            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
-            dispose = value[Symbol.dispose];
-            if (async) inner = dispose;
-        }
-        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
-        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
-        env.stack.push({ value: value, dispose: dispose, async: async });
-    }
-    else if (async) {
-        env.stack.push({ async: true });
-    }
-    return value;
-};
-var restore_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
-    return function (env) {
-        function fail(e) {
-            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
-            env.hasError = true;
-        }
-        var r, s = 0;
-        function next() {
-            while (r = env.stack.pop()) {
-                try {
-                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
-                    if (r.dispose) {
-                        var result = r.dispose.call(r.value);
-                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
-                    }
-                    else s |= 1;
-                }
-                catch (e) {
-                    fail(e);
-                }
-            }
-            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
-            if (env.hasError) throw env.error;
-        }
-        return next();
-    };
-})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
-    var e = new Error(message);
-    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
-});
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-/** Stored dump → staging database → checks → hooks → atomic swap. */
-async function restore(context) {
-    if (context.inputs.dumpKey.startsWith(':'))
-        return restorePoint(context);
-    const started = Date.now();
-    const attempts = new Attempts(context);
-    const dump = await attempts.run(() => findDump(context));
-    const restoreOnce = context.inputs.swap ? restoreAndSwap : restoreInPlace;
-    const outcome = await attempts.run(() => restoreOnce(context, dump));
-    if (!outcome)
-        return;
-    const { key, size, manifest } = dump.chosen;
-    const place = placeOf(context, dump.storage, key);
-    const target = prepare_connectionOf(context).label;
-    const effort = { durationMs: Date.now() - started, attempts: attempts.made };
-    await restore_report(context, { ...outcome, key, size, manifest, place, target, ...effort });
-}
-/** @returns null after a dry run */
-async function restoreAndSwap(context, dump) {
-    const { inputs } = context;
-    const { manifest } = dump.chosen;
-    // Beside the restore, because nothing waits for it.
-    const swept = dump.storage.sweep().catch((error) => log.debug(`Unfinished uploads: ${error.message}`));
-    if (inputs.templateCache > 0 && !manifest)
-        log.warning('template-cache has no effect on a dump without a manifest');
-    const cached = inputs.templateCache > 0 && manifest !== null;
-    const build = (target) => {
-        const restoreIt = () => restoreBeside(context, dump, target);
-        return cached ? restoreByTemplate(context, manifest, target, restoreIt) : restoreIt();
-    };
-    const hooks = cached ? splitHooks(inputs).live : inputs.preSwapHooks;
-    const replaced = await replaceDatabase(context, { what: dump.chosen.key, build, hooks });
-    await swept;
-    if (!replaced)
-        return null;
-    const { result, database, previous, server } = replaced;
-    return { ...result, database, previous, serverVersion: server.version };
-}
-/** By the template of this dump; what the dump holds was checked when the template was made. */
-async function restoreByTemplate(context, manifest, target, restoreIt) {
-    const staging = await copyFromTemplate(context, manifest, target, async () => (await restoreIt()).staging);
-    return { staging, result: { sha256: manifest.sha256, counted: manifest } };
-}
-/** A staging database with the dump in it. */
-async function restoreBeside(context, dump, { name, server, client, maker, locale, properties }) {
-    const wanted = {
-        locale: locale ?? dump.chosen.manifest?.locale ?? null,
-        tablespace: properties?.tablespace ?? null,
-    };
-    const staging = await createStaging(maker, name, wanted);
-    try {
-        const result = await log.group(`Restore into ${staging.name}`, async () => receive(context, dump, { server, client, database: staging.name }, databaseSink(context, client, staging.name, sizesIn(dump.chosen.manifest))));
-        return { staging, result };
-    }
-    catch (error) {
-        await staging.drop();
-        throw error;
-    }
-}
-/** For servers where no database can be created: everything in one transaction on the live database. */
-async function restoreInPlace(context, dump) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
-    try {
-        const connection = prepare_connectionOf(context);
-        checkProtected(context.inputs, connection);
-        const { psql } = await anyClient(toolOptions(context));
-        const options = { psql, environment: context.environment, direct: true };
-        const session = restore_addDisposableResource(env_1, await Session.open(connection, options), true);
-        const server = await lookAtServer(session);
-        refuseStandby(server, context.inputs.command);
-        await lockTarget(session, connection.database);
-        const client = await openClient(context, { serverMajor: server.major, purpose: 'restore' });
-        await checkOverwrite(context, client, await readProperties(session, connection.database));
-        if (context.inputs.dryRun) {
-            await reportDryRun(context, `${dump.chosen.key} would be restored into "${connection.database}" in place`);
-            return null;
-        }
-        const env = clientEnvironment(connection, context.environment);
-        log.info('Restoring in place, in one transaction: objects of the dump replace those of the same name, all others stay');
-        const open = async () => startInPlace(client, server.major, context.inputs, env);
-        const received = await receive(context, dump, { server, client, database: connection.database }, open);
-        await finishInPlace(context, client);
-        return { ...received, database: connection.database, previous: null, serverVersion: server.version };
-    }
-    catch (e_1) {
-        env_1.error = e_1;
-        env_1.hasError = true;
-    }
-    finally {
-        const result_1 = restore_disposeResources(env_1);
-        if (result_1)
-            await result_1;
-    }
-}
-/** The data is live by now, so that no failure here is a reason to restore once more. */
-async function finishInPlace(context, client) {
-    const connection = prepare_connectionOf(context);
-    try {
-        const env_2 = { stack: [], error: void 0, hasError: false };
-        try {
-            await runHooks('pre-swap-hooks', context.inputs.preSwapHooks, connection, {
-                ...context,
-                psql: client.psql,
-            });
-            const session = restore_addDisposableResource(env_2, await Session.open(connection, { ...context, psql: client.psql }), true);
-            await session.execute('ANALYZE');
-        }
-        catch (e_2) {
-            env_2.error = e_2;
-            env_2.hasError = true;
-        }
-        finally {
-            const result_2 = restore_disposeResources(env_2);
-            if (result_2)
-                await result_2;
-        }
-    }
-    catch (error) {
-        throw new FinalError(`The restore in place is committed, and what follows it failed: ${error.message}`, {
-            cause: error,
-        });
-    }
-}
-async function restore_report(context, restored) {
-    const { key, previous } = restored;
-    log.info(`Restored ${key} into ${restored.target} in ${formatDuration(restored.durationMs)}`);
-    await writeSummary(context, restoreSummary(restored));
-    setOutputs({
-        'dump-key': key,
-        'dump-uri': restored.place.uri,
-        'dump-size': restored.size,
-        'dump-sha256': restored.sha256,
-        'created-at': parseDumpKey(key)?.createdAt ?? '',
-        ...countOutputs(restored.counted),
-        'server-version': restored.serverVersion,
-        database: restored.database,
-        ...(previous ? { 'previous-database': previous } : {}),
-        'duration-ms': restored.durationMs,
-    });
-}
-
-;// CONCATENATED MODULE: ./build/src/database/inspect.js
-
-
-
-
-
-/**
- * Rows of those of these tables that the database has. `rows` is null for a table of an extension: its dump holds only
- * what was added to the rows that `CREATE EXTENSION` makes.
- */
-async function countRows(session, tables) {
-    const existing = await session.query(`
-    SELECT n.nspname AS schema, c.relname AS name,
-           EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e') AS extension
-    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p')`);
-    const key = ({ schema, name }) => JSON.stringify([schema, name]);
-    const found = new Map(existing.map((table) => [key(table), table]));
-    const counted = [];
-    for (const table of tables) {
-        const relation = found.get(key(table));
-        if (relation)
-            counted.push({ ...table, rows: relation.extension ? null : await countTable(session, table) });
-    }
-    return counted;
-}
-async function countTable(session, { schema, name }) {
-    const [row] = await session.query(`SELECT count(*) AS rows FROM ONLY ${identifier(schema)}.${identifier(name)}`);
-    return row.rows;
-}
-/**
- * Entries that are no objects of the schema, or that pg_restore was told to leave out: data, session settings, owners
- * and grants. Names of entries are those of `ArchiveEntry` calls in pg_dump.c.
- */
-const NO_OBJECT = /DATA$|^(ENCODING|STDSTRINGS|SEARCHPATH|DATABASE|DATABASE PROPERTIES|SEQUENCE SET|BLOB|BLOBS|BLOB METADATA|ACL|DEFAULT ACL|COMMENT|SECURITY LABEL)$/;
-/** What an archive would create, one line an object, such as `INDEX public orders_pkey`. */
-function schemaObjects(entries) {
-    return entries
-        .filter(({ desc }) => !NO_OBJECT.test(desc))
-        .map(({ desc, namespace, tag }) => `${desc} ${namespace} ${tag}`.replace(/\s+/g, ' '))
-        .sort();
-}
-/** What `pg_dump` finds in a database now, as the table of contents of an archive. */
-async function dumpSchema(connection, client, environment) {
-    const args = ['--format=custom', '--no-password', '--schema-only', '--no-owner', '--no-acl', '--compress=0'];
-    const source = startDump(client.pgDump, args, clientEnvironment(connection, environment));
-    const decoder = createDecoder({ jobs: 1 });
-    await (0,consumers_namespaceObject.buffer)(decoder.transform(source.stream));
-    await source.finish();
-    return decoder.report();
-}
-/** The objects of one list that another does not have. */
-function missingFrom(objects, others) {
-    const left = new Map();
-    for (const object of others)
-        left.set(object, (left.get(object) ?? 0) + 1);
-    return objects.filter((object) => {
-        const count = left.get(object) ?? 0;
-        left.set(object, count - 1);
-        return count <= 0;
-    });
-}
-
-;// CONCATENATED MODULE: ./build/src/commands/verify.js
-var verify_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
-    if (value !== null && value !== void 0) {
-        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
-        var dispose, inner;
-        if (async) {
-            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
-            dispose = value[Symbol.asyncDispose];
-        }
-        if (dispose === void 0) {
-            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
-            dispose = value[Symbol.dispose];
-            if (async) inner = dispose;
-        }
-        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
-        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
-        env.stack.push({ value: value, dispose: dispose, async: async });
-    }
-    else if (async) {
-        env.stack.push({ async: true });
-    }
-    return value;
-};
-var verify_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
-    return function (env) {
-        function fail(e) {
-            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
-            env.hasError = true;
-        }
-        var r, s = 0;
-        function next() {
-            while (r = env.stack.pop()) {
-                try {
-                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
-                    if (r.dispose) {
-                        var result = r.dispose.call(r.value);
-                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
-                    }
-                    else s |= 1;
-                }
-                catch (e) {
-                    fail(e);
-                }
-            }
-            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
-            if (env.hasError) throw env.error;
-        }
-        return next();
-    };
-})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
-    var e = new Error(message);
-    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
-});
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-/** Restores a stored dump into a throwaway database and compares what came out with what was dumped. */
-async function verify(context) {
-    const started = Date.now();
-    const attempts = new Attempts(context);
-    const prepare = () => Promise.all([findDump(context), anyClient(toolOptions(context))]);
-    const [dump, { psql }] = await attempts.run(prepare);
-    const { manifest } = dump.chosen;
-    if (!manifest)
-        throw new Error(`${dump.chosen.key} has no manifest, so there is nothing to compare it with`);
-    const evidence = await attempts.run(() => tryOut(context, dump, manifest, psql));
-    const { at, serverVersion } = evidence;
-    await attempts.run(() => record(dump.storage, { ...manifest, verified: { at, serverVersion } }));
-    const place = placeOf(context, dump.storage, manifest.key);
-    const durationMs = Date.now() - started;
-    log.info(`Verified ${place.uri} in ${formatDuration(durationMs)}`);
-    const effort = { durationMs, attempts: attempts.made };
-    await writeSummary(context, verifySummary(manifest, evidence, { place, ...effort }));
-    setOutputs({
-        'dump-key': manifest.key,
-        'dump-uri': place.uri,
-        'dump-size': manifest.size,
-        'dump-sha256': manifest.sha256,
-        'created-at': manifest.createdAt,
-        ...countOutputs(manifest),
-        'server-version': serverVersion,
-        verified: 'true',
-        'duration-ms': durationMs,
-    });
-}
-/** Writes the evidence into the manifest, which must not come back to life when a prune took the dump meanwhile. */
-async function record(storage, manifest) {
-    const { key } = manifest;
-    if ((await storage.size(manifestKey(key))) !== null) {
-        await storage.replaceText(manifestKey(key), formatManifest(manifest));
-        if ((await storage.size(key)) !== null)
-            return;
-        await storage.remove(manifestKey(key));
-    }
-    throw new Error(`${key} was sound, and another run deleted it while it was verified`);
-}
-/** The throwaway database, from its creation to its end. */
-async function tryOut(context, dump, manifest, psql) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
-    try {
-        const { environment, inputs, run } = context;
-        const session = verify_addDisposableResource(env_1, await openMaintenance(prepare_connectionOf(context), inputs.maintenanceDatabase, {
-            psql,
-            environment,
-            direct: true,
-        }), true);
-        const server = await lookAtServer(session);
-        refuseStandby(server, inputs.command);
-        if (!server.createdb)
-            throw new Error(`The role "${server.role}" may not create databases (CREATEDB), which verify needs`);
-        const client = await openClient(context, { serverMajor: server.major, purpose: 'restore' });
-        const wanted = { locale: manifest.locale, tablespace: null };
-        const throwaway = await createStaging({ session, server, run: run.url }, manifest.database, wanted);
-        try {
-            const received = await log.group(`Restore into ${throwaway.name}`, async () => receive(context, dump, { server, client, database: throwaway.name }, databaseSink(context, client, throwaway.name, sizesIn(manifest))));
-            return await log.group('Compare', async () => ({
-                ...(await compare(context, manifest, received, client, throwaway.name)),
-                serverVersion: server.version,
-                clientVersion: client.version,
-                at: new Date().toISOString(),
-            }));
-        }
-        finally {
-            await throwaway.drop();
-        }
-    }
-    catch (e_1) {
-        env_1.error = e_1;
-        env_1.hasError = true;
-    }
-    finally {
-        const result_1 = verify_disposeResources(env_1);
-        if (result_1)
-            await result_1;
-    }
-}
-async function compare(context, manifest, { archive, leftOut }, client, database) {
-    const env_2 = { stack: [], error: void 0, hasError: false };
-    try {
-        const connection = onDatabase(prepare_connectionOf(context), database);
-        const session = verify_addDisposableResource(env_2, await Session.open(connection, { ...context, psql: client.psql }), true);
-        const expected = withoutLeftOut(manifest.tables, leftOut);
-        const counts = await countRows(session, expected);
-        const difference = describeDifference(expected, counts);
-        if (difference)
-            throw new Error(`The restored database differs from the dump: ${difference}`);
-        log.info(`${formatQuantity(counts.length, 'table')} counted again, each with the rows that were dumped`);
-        const wanted = schemaObjects(archive.entries);
-        const found = schemaObjects((await dumpSchema(connection, client, context.environment)).entries);
-        const missing = missingFrom(wanted, found);
-        if (missing.length > 0) {
-            throw new Error(`The restored database lacks ${missing.length} objects of the dump: ${missing.slice(0, 5).join(', ')}`);
-        }
-        log.info(`All ${wanted.length} schema objects are there`);
-        await checkAssertions(context.inputs.verifySql, connection, { ...context, psql: client.psql });
-        return { tables: counts.length, objects: wanted.length, assertions: context.inputs.verifySql.length };
-    }
-    catch (e_2) {
-        env_2.error = e_2;
-        env_2.hasError = true;
-    }
-    finally {
-        const result_2 = verify_disposeResources(env_2);
-        if (result_2)
-            await result_2;
-    }
 }
 
 ;// CONCATENATED MODULE: ./build/src/inputs/aws-inputs.js
@@ -52827,7 +52485,36 @@ function distance(from, to) {
     return row[to.length];
 }
 
+;// CONCATENATED MODULE: ./build/src/inputs/secrets-in-inputs.js
+function decoded(text) {
+    try {
+        return decodeURIComponent(text);
+    }
+    catch {
+        return text;
+    }
+}
+/** Every form in which a secret of a connection URI can come up: the runner masks what it is told and decodes nothing. */
+function urlSecrets(url) {
+    // Up to the first @, where libpq ends it, and up to the last, where a user may have meant it to end.
+    const userinfo = [/\/\/[^:/?#]*:(.*?)@/s, /\/\/[^:/?#]*:(.*)@/s].flatMap((form) => form.exec(url)?.[1] ?? []);
+    const parameters = [...url.matchAll(/[?&](?:password|sslpassword)=([^&]*)/g)].map((match) => match[1]);
+    const raw = [...userinfo, ...parameters];
+    if (raw.length === 0)
+        return [];
+    return [url, ...raw.flatMap((secret) => [secret, decoded(secret), encodeURIComponent(decoded(secret))])];
+}
+/** The secrets of `s3-config`, found without parsing, so that a mistake in it does not leave them unmasked. */
+function configSecrets(text) {
+    const pair = /["']?(\w*(?:KEY|TOKEN|SECRET|PASSWORD)\w*|\w+_PROXY|\w+_proxy)["']?\s*[=:]\s*("(?:[^"\\]|\\.)*"|[^\r\n]*)/g;
+    return [...text.matchAll(pair)].flatMap(([, name, value]) => {
+        const bare = value.trim().replace(/^"|"[,}\s]*$/g, '');
+        return /proxy$/i.test(name) ? urlSecrets(bare) : [bare, bare.replaceAll('\\/', '/')];
+    });
+}
+
 ;// CONCATENATED MODULE: ./build/src/inputs/config-file.js
+
 
 
 
@@ -52993,6 +52680,96 @@ function parseShare(text) {
     throw new Error(`must be a share from 0% to 100%, not ${JSON.stringify(text)}`);
 }
 
+;// CONCATENATED MODULE: ./build/src/inputs/location.js
+
+
+/** A folder, or `s3://bucket/prefix/`. The prefix comes back empty or with one trailing slash. */
+function parseLocation(text) {
+    const scheme = /^([A-Za-z][A-Za-z0-9+.-]+):\/\//.exec(text)?.[1];
+    if (/[\u0000-\u001f\u007f]/.test(text))
+        throw new Error('contains a control character');
+    if (/^s3:(?!\/\/)/i.test(text))
+        throw new Error('looks like an address of S3, which is s3://bucket/prefix/');
+    if (scheme === undefined)
+        return { kind: 'folder', path: text };
+    if (scheme !== 's3')
+        throw new Error(`must be a folder or s3://bucket/prefix/, not ${scheme}://…`);
+    const [, bucket = '', path = ''] = /^s3:\/\/([^/]*)\/?(.*)$/.exec(text) ?? [];
+    if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/.test(bucket)) {
+        throw new Error(`names no valid bucket: ${JSON.stringify(bucket)}; it looks like s3://bucket/prefix/`);
+    }
+    const prefix = path.replace(/\/$/, '');
+    const parts = prefix === '' ? [] : prefix.split('/');
+    if (parts.some((part) => part === '' || part === '.' || part === '..')) {
+        throw new Error('has an empty part, "." or ".." in its prefix');
+    }
+    return { kind: 's3', bucket, prefix: prefix === '' ? '' : `${prefix}/` };
+}
+/** `NAME=value` lines or one JSON object, as environment of the AWS CLI. Values are never shown, not even in errors. */
+function parseS3Config(text) {
+    const entries = text.trim().startsWith('{') ? jsonEntries(text) : lineEntries(text);
+    const seen = new Set();
+    for (const [name, value] of entries) {
+        if (!AWS_VARIABLE.test(name)) {
+            // What does not look like a variable may be half of a secret.
+            const what = /^[A-Z_]{1,40}$/.test(name) ? JSON.stringify(name) : 'of something else';
+            throw new Error(`has the name ${what}; only AWS_*, proxy and CA variables belong there`);
+        }
+        if (seen.has(name))
+            throw new Error(`gives ${name} twice`);
+        if (value === '')
+            throw new Error(`gives ${name} an empty value; is the secret set, and is it visible to this job?`);
+        if (/^(["']).*\1$/.test(value))
+            throw new Error(`puts quotes around the value of ${name}; write it without`);
+        seen.add(name);
+    }
+    return Object.fromEntries(entries);
+}
+function lineEntries(text) {
+    const entries = [];
+    for (const [index, line] of text.split(/\r?\n/).entries()) {
+        if (line.trim() === '')
+            continue;
+        const separator = line.indexOf('=');
+        if (separator < 1)
+            throw new Error(`has no NAME=value in line ${index + 1}`);
+        entries.push([line.slice(0, separator).trim(), line.slice(separator + 1).trim()]);
+    }
+    return entries;
+}
+function jsonEntries(text) {
+    let value;
+    try {
+        value = JSON.parse(text);
+    }
+    catch {
+        throw new Error('starts with { and is not valid JSON');
+    }
+    return Object.entries(value).map(([name, item]) => {
+        if (typeof item !== 'string') {
+            throw new Error(`gives ${AWS_VARIABLE.test(name) ? name : 'something'} a value that is no string`);
+        }
+        return [name, item];
+    });
+}
+/** An http(s) endpoint without credentials and without the bucket. */
+function parseEndpoint(text, location) {
+    const url = new URL(parseHttpUrl(text, 'they belong in s3-config'));
+    if (location?.kind === 's3') {
+        const inHost = url.hostname.startsWith(`${location.bucket}.`);
+        const inPath = url.pathname.split('/').includes(location.bucket);
+        if (inHost || inPath) {
+            throw new Error(`contains the bucket "${location.bucket}"; the bucket belongs only in storage-location`);
+        }
+    }
+    return text.replace(/\/+$/, '');
+}
+/** Whether requests to the endpoint can be read on the way. */
+function isPlainHttp(endpoint) {
+    const { protocol, hostname } = new URL(endpoint);
+    return protocol === 'http:' && !/^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
+}
+
 ;// CONCATENATED MODULE: ./build/src/inputs/reader.js
 
 
@@ -53029,6 +52806,131 @@ class Reader {
     list = (name) => this.read(name, parseList, []);
 }
 
+;// CONCATENATED MODULE: ./build/src/inputs/rules.js
+
+
+
+
+
+const WITHOUT_DATABASE = ['prune'];
+/** The commands that connect to `database-url`. */
+function needsDatabase({ command, local }) {
+    return command === 'list' ? local : !WITHOUT_DATABASE.includes(command);
+}
+/** Whether a connection waits for a password from IAM. */
+function lacksPassword({ variables }) {
+    return !variables.PGPASSWORD;
+}
+const PRUNES = ['prune', 'dump'];
+const TELLS_AGE = ['restore', 'verify', 'list'];
+const READS_A_DUMP = ['restore', 'verify'];
+/** What one input demands of another. Each rule answers with a sentence that begins with the input to change. */
+const RULES = [
+    (inputs) => needsDatabase(inputs) &&
+        !inputs.connection &&
+        inputs.connectionFrom === 'environment' &&
+        'database-url is missing (and there is no PGDATABASE or PGUSER in the environment)',
+    (inputs) => {
+        const { command, connection } = inputs;
+        const problem = needsDatabase(inputs) && command !== 'list' && connection && poolerProblem(connection);
+        return problem ? `database-url ${problem}` : false;
+    },
+    ({ command, sourceConnection }) => {
+        const problem = command === 'copy' && sourceConnection && poolerProblem(sourceConnection);
+        return problem ? `source-database-url ${problem}` : false;
+    },
+    (inputs) => inputs.tunnelCommand !== '' &&
+        needsDatabase(inputs) &&
+        inputs.connection !== null &&
+        addressesOf(inputs.connection).length === 0 &&
+        'tunnel-command needs a host in database-url, such as 127.0.0.1, and the port that the tunnel opens there',
+    ({ command, sourceConnection }) => command === 'copy' && !sourceConnection && 'source-database-url is missing; copy reads from it',
+    ({ command, dumpKey }) => READS_A_DUMP.includes(command) &&
+        dumpKey === '' &&
+        'dump-key is missing; give a full key, its leading parts, or latest',
+    ({ dumpKey }) => {
+        const problem = dumpKey === '' || dumpKey.startsWith(':') ? null : referenceProblem(dumpKey);
+        return problem !== null && `dump-key ${problem}`;
+    },
+    ({ dumpKey, command }) => dumpKey.startsWith(':') &&
+        command !== 'restore' &&
+        'dump-key names a database of the server, which only restore can take',
+    ({ dumpKey, templateCache }) => dumpKey.startsWith(':') &&
+        templateCache > 0 &&
+        'template-cache has no use for a database of the server as dump-key',
+    ({ command, keep }) => command === 'prune' &&
+        !hasRules(keep) &&
+        'keep-last (or keep-within, -hourly, -daily, -weekly, -monthly, -yearly) is missing; prune needs a rule for what stays',
+    ({ command, dumpKey }) => command === 'prune' &&
+        isFullKey(dumpKey) &&
+        'dump-key names one dump; prune takes the leading parts of keys, or none',
+    ({ s3SseKmsKeyId, s3Sse }) => s3SseKmsKeyId !== '' && !s3Sse.startsWith('aws:kms') && 's3-sse-kms-key-id needs s3-sse: aws:kms',
+    ({ awsRole, s3Config, rdsIamAuth }) => awsRole !== '' &&
+        s3Config.AWS_ACCESS_KEY_ID !== undefined &&
+        !rdsIamAuth &&
+        'aws-role-to-assume and AWS_ACCESS_KEY_ID in s3-config say both who we are; give one of them',
+    (inputs) => inputs.rdsIamAuth &&
+        needsDatabase(inputs) &&
+        ![inputs.connection, inputs.sourceConnection].some((one) => one && lacksPassword(one)) &&
+        'rds-iam-auth makes the password, and every database URL of this step has one; remove it there',
+    (inputs) => {
+        const { command, dumpKey, reversible, templateCache, tolerateErrors, verifySql } = inputs;
+        if (inputs.swap)
+            return false;
+        if (command === 'copy')
+            return 'swap must be true with copy';
+        if (dumpKey.startsWith(':'))
+            return 'dump-key names a database of the server, which needs swap: true';
+        if (reversible)
+            return 'reversible needs swap: true; a restore in place keeps no old database';
+        if (templateCache > 0)
+            return 'template-cache needs swap: true; a template is copied and swapped in';
+        if (tolerateErrors.length > 0)
+            return 'tolerate-errors needs swap: true; one transaction ends at its first error';
+        return (verifySql.length > 0 &&
+            'verify-sql needs swap: true; in place there is nothing between the restore and going live');
+    },
+];
+/** @returns one sentence for every rule that the inputs break */
+function crossInputProblems(inputs) {
+    return RULES.map((rule) => rule(inputs)).filter((problem) => problem !== false);
+}
+/** What is allowed and probably not meant. */
+function inputWarnings(inputs) {
+    const { s3EndpointUrl, location, s3StorageClass, s3Sse, command, connectionFrom } = inputs;
+    const warnings = [];
+    if (s3EndpointUrl && isPlainHttp(s3EndpointUrl)) {
+        warnings.push('s3-endpoint-url is plain http: dumps and credentials travel unencrypted');
+    }
+    if (location.kind === 'folder' && (s3EndpointUrl || s3StorageClass || s3Sse)) {
+        warnings.push('the s3-… inputs have no effect, because storage-location is a folder');
+    }
+    if (inputs.awsRole !== '' && location.kind === 'folder' && !inputs.rdsIamAuth) {
+        warnings.push('aws-role-to-assume has no effect, because storage-location is a folder');
+    }
+    if (inputs.awsRole === '' && inputs.awsRoleDuration !== null) {
+        warnings.push('aws-role-duration has no effect without aws-role-to-assume');
+    }
+    if (!PRUNES.includes(command) && hasRules(inputs.keep)) {
+        warnings.push(`the keep-… inputs have no effect with command: ${command}`);
+    }
+    if (!TELLS_AGE.includes(command) && inputs.maxAge !== null) {
+        warnings.push(`max-age has no effect with command: ${command}`);
+    }
+    if (inputs.tunnelCommand !== '' && !needsDatabase(inputs)) {
+        warnings.push(`tunnel-command has no effect with command: ${command}`);
+    }
+    if (command === 'dump' && inputs.dryRun) {
+        warnings.push('dry-run has no effect on the dump itself, only on its keep rules');
+    }
+    if (command === 'dump' && inputs.dumpKey !== '')
+        warnings.push('dump-key has no effect with command: dump');
+    if (needsDatabase(inputs) && connectionFrom === 'environment') {
+        warnings.push("database-url is not given; the job's own PG* variables decide where to connect");
+    }
+    return warnings;
+}
+
 ;// CONCATENATED MODULE: ./build/src/inputs/tool-inputs.js
 
 /** Readers of the inputs about programs. Each returns a value or throws an Error that completes the sentence "<input> …". */
@@ -53045,6 +52947,7 @@ function parseMirror(text) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/inputs/inputs.js
+
 
 
 
@@ -53217,14 +53120,22 @@ function readBehaviour(reader) {
     };
 }
 
+;// CONCATENATED MODULE: ./build/src/report/outputs.js
+
+/** Sets outputs. Called as the very last thing: a failed step has none that a later step could take for success. */
+function setOutputs(outputs) {
+    for (const [name, value] of Object.entries(outputs))
+        setOutput(name, value);
+}
+
 ;// CONCATENATED MODULE: ./build/src/step/cancel.js
 
 
-/** The runner sends SIGINT, after 7.5 s SIGTERM, after 2.5 s more it kills. Cleaning up must be over before that. */
-const CLEANUP_MILLISECONDS = 7_000;
-/** On Windows the runner presses Ctrl-C and then Ctrl-Break, which Node shows as SIGINT and SIGBREAK. */
+/** The runner sends SIGINT, SIGTERM 7.5 s later, and kills the step 2.5 s after that. Cleaning up must end before. */
+const CLEANUP_TIMEOUT_MS = 7_000;
+/** On Windows the runner sends Ctrl-C and then Ctrl-Break, which Node reports as SIGINT and SIGBREAK. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGBREAK'];
-/** Turns the runner's signals into an abort, on which everything that is open unwinds in order. */
+/** Turns the runner's signals into an abort, so that everything that is open is cleaned up in order. */
 function onCancel() {
     const controller = new AbortController();
     const cancel = (name) => {
@@ -53232,7 +53143,7 @@ function onCancel() {
             return;
         log.info(`Cancelled by ${name}; cleaning up`);
         controller.abort(new Error('The step was cancelled'));
-        setTimeout(giveUp, CLEANUP_MILLISECONDS).unref();
+        setTimeout(giveUp, CLEANUP_TIMEOUT_MS).unref();
     };
     for (const name of SIGNALS)
         process.on(name, cancel);
@@ -53244,11 +53155,634 @@ function onCancel() {
         },
     };
 }
-/** What is still open stays in the step's state, for the post step. */
+/** Ends the step at once. What is still open stays in the step's state, and the post step removes it. */
 function giveUp() {
     killAllChildren();
     log.failed('The step was cancelled, and not everything could be cleaned up in time; the post step tries again', 'pgclone: cancelled');
     process.exit(1);
+}
+
+;// CONCATENATED MODULE: ./build/src/aws/renewal.js
+/** Renews something that expires, until it is disposed of. */
+class Renewal {
+    #renew;
+    #onFailure;
+    #retryDelayMs;
+    #timer;
+    #closed = false;
+    /**
+     * @param renew   calls `after` when it has succeeded
+     * @param options `onFailure` is called with the reason of each failure, after which `retryDelayMs` pass
+     */
+    constructor(renew, options) {
+        this.#renew = renew;
+        this.#onFailure = options.onFailure;
+        this.#retryDelayMs = options.retryDelayMs;
+    }
+    get closed() {
+        return this.#closed;
+    }
+    /** Plans the next renewal. */
+    after(milliseconds) {
+        if (this.#closed)
+            return;
+        this.#timer = setTimeout(() => void this.#now(), milliseconds);
+        this.#timer.unref();
+    }
+    async #now() {
+        try {
+            await this.#renew();
+        }
+        catch (error) {
+            this.#onFailure(error.message);
+            this.after(this.#retryDelayMs);
+        }
+    }
+    [Symbol.dispose]() {
+        this.#closed = true;
+        clearTimeout(this.#timer);
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/aws/database-token.js
+
+/** A token opens connections for 15 minutes (Amazon: "Connecting to your DB instance using IAM authentication"). */
+const RENEWAL_INTERVAL_MS = 10 * 60_000;
+const RETRY_DELAY_MS = 30_000;
+const TLS_MODES = ['require', 'verify-ca', 'verify-full'];
+/** Host names of RDS with their region, in the AWS and the AWS China partitions (AWS: "Amazon RDS endpoints"). */
+const REGION_PATTERNS = [/\.([a-z0-9-]+)\.rds\.amazonaws\.com$/, /\.rds\.([a-z0-9-]+)\.amazonaws\.com\.cn$/];
+/**
+ * Reads from a connection what its token must be for.
+ *
+ * @param input     the input of the connection, for errors
+ * @param otherwise the region when the host name does not contain it
+ * @throws an Error that says what the connection lacks
+ */
+function tokenRequest(input, { variables, label }, otherwise) {
+    const { PGHOST = '', PGPORT = '5432', PGUSER = '', PGSSLMODE = '' } = variables;
+    if (PGHOST === '' || PGHOST.includes(',') || PGHOST.startsWith('/'))
+        throw new Error(`rds-iam-auth needs the one host name of the RDS endpoint in ${input} (${label})`);
+    if (PGUSER === '')
+        throw new Error(`rds-iam-auth needs a user name in ${input} (${label})`);
+    if (!TLS_MODES.includes(PGSSLMODE)) {
+        throw new Error(`rds-iam-auth sends the token as a password, which RDS accepts over TLS only: add sslmode=verify-full (with sslrootcert) or sslmode=require to ${input} (${label})`);
+    }
+    const region = REGION_PATTERNS.map((pattern) => pattern.exec(PGHOST)?.[1]).find((found) => found) ?? otherwise;
+    if (!region)
+        throw new Error(`rds-iam-auth needs the region of the database, which the host name in ${input} does not contain: set aws-region`);
+    return { host: PGHOST, port: PGPORT, user: PGUSER, region };
+}
+/** A password from IAM. It is renewed until the end of the step, because it opens connections for 15 minutes only. */
+class DatabaseToken {
+    #current = '';
+    #aws;
+    #request;
+    #listener;
+    #renewal;
+    constructor(aws, request, listener) {
+        this.#aws = aws;
+        this.#request = request;
+        this.#listener = listener;
+        this.#renewal = new Renewal(() => this.#fetch(), {
+            onFailure: listener.failure,
+            retryDelayMs: RETRY_DELAY_MS,
+        });
+    }
+    /** @throws an Error with the reason of the AWS CLI */
+    static async open(aws, request, listener) {
+        const token = new DatabaseToken(aws, request, listener);
+        await token.#fetch();
+        return token;
+    }
+    current = () => this.#current;
+    async #fetch() {
+        const { host, port, user, region } = this.#request;
+        const where = ['--hostname', host, '--port', port, '--username', user, '--region', region];
+        const token = (await this.#aws.text(['rds', 'generate-db-auth-token', ...where])).trim();
+        this.#listener.token(token);
+        this.#current = token;
+        this.#renewal.after(RENEWAL_INTERVAL_MS);
+    }
+    [Symbol.dispose]() {
+        this.#renewal[Symbol.dispose]();
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/step/database-tokens.js
+var database_tokens_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var database_tokens_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+const LISTENER = {
+    token: (token) => mask([token, encodeURIComponent(token)]),
+    failure: (reason) => log.warning(`The database password from IAM could not be renewed; trying again: ${reason}`),
+};
+/**
+ * With `rds-iam-auth`, gives every connection without a password a token from IAM.
+ *
+ * @returns renews the tokens until it is disposed
+ */
+async function openDatabaseTokens(step) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { inputs, environment, connections, role } = step;
+        const tokens = database_tokens_addDisposableResource(env_1, new DisposableStack(), false);
+        if (!inputs.rdsIamAuth || !needsDatabase(inputs))
+            return tokens.move();
+        const region = givenRegion({ chosen: inputs.awsRegion, config: inputs.s3Config, environment });
+        const plan = (input, connection) => connection && lacksPassword(connection)
+            ? { connection, request: tokenRequest(input, connection, region) }
+            : null;
+        // Both connections are checked before any program starts.
+        const planned = {
+            target: plan('database-url', connections.target),
+            source: plan('source-database-url', connections.source),
+        };
+        const [{ path: cli }] = await Promise.all([
+            provideAwsCli({ ...step.tools, release: inputs.awsCli }),
+            role.open(),
+        ]);
+        const identity = await role.variables(cli);
+        const open = async (name) => {
+            const plan = planned[name];
+            if (!plan)
+                return;
+            const { connection, request } = plan;
+            const token = await DatabaseToken.open(awsFor(step, cli, identity, request.region), request, LISTENER);
+            tokens.use(token);
+            log.info(`The password of ${connection.label} is a token from IAM, for "${request.user}"`);
+            connections[name] = { ...connection, password: token.current };
+        };
+        await Promise.all([open('target'), open('source')]);
+        return tokens.move();
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        database_tokens_disposeResources(env_1);
+    }
+}
+/** Returns the AWS CLI with the database's identity: the role, else the credentials of `s3-config` and the job. */
+function awsFor({ inputs, environment, signal }, cli, identity, region) {
+    const config = inputs.s3Config;
+    const options = { cli, environment, config, region, identity, signal };
+    return new Aws({ ...options, endpointUrl: null, checksum: 'when_supported' });
+}
+
+;// CONCATENATED MODULE: ./build/src/database/connection/tunnel.js
+
+
+
+
+
+
+const tunnel_PATIENCE = 60_000;
+const ANSWER_TIMEOUT = 3_000;
+const OFTEN = 100;
+const LAST_LINES = 3;
+/** PostgreSQL's SSLRequest (PostgreSQL documentation, "Message Formats"): every server and pooler answers with one byte. */
+const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
+function describeAddress(address) {
+    return 'path' in address ? address.path : `${address.host}:${address.port}`;
+}
+/** Whether a PostgreSQL server answers there. A forwarder accepts connections before it has any of its own. */
+function tunnel_answers(address) {
+    return new Promise((resolve) => {
+        const socket = (0,external_node_net_.createConnection)({ ...address, timeout: ANSWER_TIMEOUT });
+        const end = (answered) => {
+            socket.destroy();
+            resolve(answered);
+        };
+        socket.once('connect', () => socket.write(SSL_REQUEST));
+        socket.once('data', () => end(true));
+        for (const event of ['timeout', 'error', 'close'])
+            socket.once(event, () => end(false));
+    });
+}
+/** A running `tunnel-command`, behind which the databases answer. It ends with its scope, with all that it started. */
+class Tunnel {
+    /** Aborts with that of the step, or when the tunnel ends by itself. */
+    signal;
+    #child;
+    #forget;
+    #broken = new AbortController();
+    #ending = false;
+    constructor({ command, env, cwd, signal }, hasBash) {
+        const { file, args } = shellCommand(command, process.platform, hasBash);
+        this.#child = startChild(file, args, { name: 'tunnel', env, cwd, group: true });
+        this.#forget = noteGroup(this.#child);
+        this.signal = AbortSignal.any([signal, this.#broken.signal]);
+        void this.#child.exited.then((exit) => this.#ended(exit));
+    }
+    /** @throws an Error when the command ends, or when the databases do not answer in time, or did before it began */
+    static async open(options) {
+        if (await everyOne(options.databases)) {
+            const taken = options.databases.flat().map(describeAddress).join(', ');
+            throw new Error(`A server answers at ${taken} before tunnel-command has begun, so that the tunnel would not be used; give it a port of its own, in tunnel-command and in database-url`);
+        }
+        log.info(`Opening the tunnel: ${options.command}`);
+        const tunnel = new Tunnel(options, await findBash(options.env));
+        try {
+            await tunnel.#untilAnswered(options);
+            return tunnel;
+        }
+        catch (error) {
+            await tunnel[Symbol.asyncDispose]();
+            throw error;
+        }
+    }
+    /** Why the tunnel ended by itself, or null. */
+    get failure() {
+        return this.#broken.signal.aborted ? this.#broken.signal.reason : null;
+    }
+    #ended(exit) {
+        if (this.#ending)
+            return;
+        const words = this.#child.tail.slice(-LAST_LINES).join(' / ');
+        const hint = exit.code === 0 ? '; it must stay in the foreground (ssh without -f)' : '';
+        this.#broken.abort(new Error(`tunnel-command ${describeExit(exit)} before the step did${hint}${words && `: ${words}`}`));
+    }
+    async #untilAnswered({ databases, patience = tunnel_PATIENCE }) {
+        const deadline = Date.now() + patience;
+        while (!(await everyOne(databases))) {
+            this.signal.throwIfAborted();
+            if (Date.now() > deadline) {
+                const where = databases.map((addresses) => addresses.map(describeAddress).join(' or ')).join(' and ');
+                throw new Error(`No PostgreSQL server answered at ${where} within ${Math.round(patience / 1000)} s after tunnel-command began; check the ports in tunnel-command and in database-url`);
+            }
+            await (0,promises_namespaceObject.setTimeout)(OFTEN, undefined, { signal: this.signal }).catch(() => undefined);
+        }
+        this.signal.throwIfAborted();
+        log.info('The tunnel is open');
+    }
+    async [Symbol.asyncDispose]() {
+        this.#ending = true;
+        await endChild(this.#child, ['SIGTERM', 'SIGKILL'], 2000);
+        this.#forget();
+    }
+}
+async function everyOne(databases) {
+    const reached = databases.map(async (addresses) => (await Promise.all(addresses.map(tunnel_answers))).includes(true));
+    return (await Promise.all(reached)).every(Boolean);
+}
+
+;// CONCATENATED MODULE: ./build/src/step/with-tunnel.js
+var with_tunnel_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var with_tunnel_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+/** Does work on databases through the tunnel of `tunnel-command`, if there is one. The work is cancelled if it ends. */
+async function withTunnel(step, work) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { inputs, environment, workspace, connections, signal } = step;
+        if (inputs.tunnelCommand === '' || !needsDatabase(inputs))
+            return work();
+        const used = [connections.target, inputs.command === 'copy' ? connections.source : null];
+        const tunnel = with_tunnel_addDisposableResource(env_1, await Tunnel.open({
+            command: inputs.tunnelCommand,
+            databases: used.flatMap((connection) => (connection ? [addressesOf(connection)] : [])),
+            env: hookEnvironment(environment),
+            cwd: workspace,
+            signal,
+        }), true);
+        step.signal = tunnel.signal;
+        try {
+            return await work();
+        }
+        catch (error) {
+            // A broken tunnel is the cause of every failure that follows it.
+            throw tunnel.failure ?? error;
+        }
+        finally {
+            step.signal = signal;
+        }
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = with_tunnel_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/step/cleanup.js
+var cleanup_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var cleanup_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+
+
+
+
+
+const RECHECK_DELAY_MS = 2000;
+/** The post step: removes what the main step recorded and could not remove, because it was killed. */
+async function cleanUpAfterMain(step) {
+    const items = readPending();
+    const databases = items.filter(({ kind }) => kind === 'database' || kind === 'connections');
+    await cleanUp(step, items.filter((item) => !databases.includes(item)));
+    if (databases.length > 0)
+        await withTunnel(step, () => cleanUp(step, databases));
+}
+/** Removes what a failed attempt could not remove, because its connection was gone. */
+function cleanUpAfterAttempt(step) {
+    return cleanUp(step, openLeftovers());
+}
+async function cleanUp(step, items) {
+    for (const item of items) {
+        try {
+            await cleanup_remove(step, item);
+            crossOut(item);
+            log.info(`Removed what the step left behind: ${cleanup_describe(item)}`);
+        }
+        catch (error) {
+            log.warning(`Could not remove ${cleanup_describe(item)}: ${messageOf(error)}`);
+        }
+    }
+}
+function cleanup_describe(item) {
+    if (item.kind === 'file')
+        return `the temporary file ${item.path}`;
+    if (item.kind === 'data')
+        return `the data of ${item.keys.join(', ')}`;
+    if (item.kind === 'process')
+        return 'the processes of tunnel-command';
+    if (item.kind === 'connections')
+        return `the block on connections to "${item.database}"`;
+    return item.kind === 'upload' ? `the upload of ${item.key}` : `the database "${item.name}"`;
+}
+/** Removes data without a manifest. The AWS CLI completes an upload if it outlives this process. */
+async function removeData(storage, keys) {
+    for (const folder of new Set(keys.map((key) => external_node_path_namespaceObject.posix.dirname(key)))) {
+        const stored = new Set((await storage.list(folder)).map(({ key }) => key));
+        await storage.removeAll(keys.filter((key) => stored.has(key) && !stored.has(manifestKey(key))));
+    }
+}
+/** Removes a file until it stays away: an AWS CLI that outlived this process creates its download folder again. */
+async function removeFile(path) {
+    for (let attempt = 1; attempt <= 5; attempt += 1) {
+        await removeTree(path);
+        await (0,promises_namespaceObject.setTimeout)(RECHECK_DELAY_MS);
+        if (!(0,external_node_fs_namespaceObject.existsSync)(path))
+            return;
+    }
+    throw new Error('a program still writes to it; end that program and delete it by hand');
+}
+async function cleanup_remove(step, item) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        if (item.kind === 'file')
+            return removeFile(item.path);
+        if (item.kind === 'upload')
+            return (await step.storage()).abandon(item.key);
+        if (item.kind === 'data')
+            return removeData(await step.storage(), item.keys);
+        if (item.kind === 'process')
+            return process_group_endGroup(item.pid, item.identity);
+        const _ = cleanup_addDisposableResource(env_1, await openDatabaseTokens(step), false);
+        const session = cleanup_addDisposableResource(env_1, await step.maintenance(), true);
+        if (item.kind === 'connections')
+            await allowConnections(session, item.database);
+        else
+            await dropDatabase(session, await lookAtServer(session), item.name);
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = cleanup_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/step/fork-guard.js
+
+
+/** Every other command reads or writes the content of databases or dumps. */
+const HARMLESS_COMMANDS = ['list'];
+/**
+ * Refuses to work in a `pull_request_target` run that checked out the code of a fork, because such a run combines the
+ * secrets of the repository with hooks and files of a stranger.
+ */
+async function checkFork({ inputs, environment, workspace, run }) {
+    // A config file comes from the checkout, so it must not allow the checkout.
+    const allowed = inputs.force && !('force' in (inputs.namedSet?.inputs ?? {}));
+    const targeted = environment.GITHUB_EVENT_NAME === 'pull_request_target';
+    if (!targeted || allowed || HARMLESS_COMMANDS.includes(inputs.command))
+        return;
+    const event = JSON.parse(await (0,external_node_fs_promises_namespaceObject.readFile)(environment.GITHUB_EVENT_PATH ?? '', 'utf8'));
+    const pull = event.pull_request;
+    const fork = pull?.head?.repo?.full_name;
+    if (fork === run.repository)
+        return;
+    for (const folder of await checkouts(workspace)) {
+        if (await isForeign(folder, pull ?? {}, fork))
+            throw new Error(fork_guard_refusal(inputs.command));
+    }
+}
+function fork_guard_refusal(command) {
+    return `This pull_request_target run checked out the code of a fork, which must not decide what ${command} does to your databases. Use pull_request, do not check out the fork, or set force: true`;
+}
+/** Returns the workspace and its folders, into which `path` of `actions/checkout` puts other repositories. */
+async function checkouts(workspace) {
+    const entries = await (0,external_node_fs_promises_namespaceObject.readdir)(workspace, { withFileTypes: true }).catch(() => []);
+    const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => (0,external_node_path_namespaceObject.join)(workspace, name));
+    return [workspace, ...folders];
+}
+/** Recognizes what `actions/checkout` leaves: a detached HEAD, the fork as origin, or a ref of the pull request. */
+async function isForeign(folder, { head, merge_commit_sha }, fork) {
+    const commit = await checkedOutCommit(folder);
+    if (commit === null)
+        return false;
+    if (commit !== '' && [head?.sha, merge_commit_sha].includes(commit))
+        return true;
+    const config = await (0,external_node_fs_promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(folder, '.git', 'config'), 'utf8').catch(() => '');
+    if (fork && new RegExp(`[/:]${fork}(\\.git)?\\s*$`, 'im').test(config))
+        return true;
+    const pulls = await (0,external_node_fs_promises_namespaceObject.readdir)((0,external_node_path_namespaceObject.join)(folder, '.git', 'refs', 'remotes', 'pull')).catch(() => []);
+    return pulls.length > 0;
+}
+/** @returns null when there is no checkout, and an empty text when the commit of its HEAD cannot be read */
+async function checkedOutCommit(folder) {
+    const head = await (0,external_node_fs_promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(folder, '.git', 'HEAD'), 'utf8').catch(() => null);
+    if (head === null)
+        return null;
+    const reference = /^ref: (.+)$/m.exec(head)?.[1];
+    if (!reference)
+        return head.trim();
+    return (await (0,external_node_fs_promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(folder, '.git', reference), 'utf8').catch(() => '')).trim();
 }
 
 ;// CONCATENATED MODULE: ./build/src/aws/identity-token.js
@@ -53256,27 +53790,29 @@ function giveUp() {
 /** The audience that AWS expects in the token (GitHub: "Configuring OpenID Connect in Amazon Web Services"). */
 const AUDIENCE = 'sts.amazonaws.com';
 /**
- * Asks GitHub for a token that says which job this is.
+ * Requests the job's OIDC token from GitHub.
  *
- * @throws an Error that names the permission when the job has none
+ * @throws an Error that names the missing permission
  */
 async function fetchIdentityToken() {
     if (!process.env.ACTIONS_ID_TOKEN_REQUEST_URL || !process.env.ACTIONS_ID_TOKEN_REQUEST_TOKEN) {
-        throw new Error('aws-role-to-assume needs the OIDC token of the job, which may not have one; add `permissions: id-token: write` to the job (pull requests from forks and workflows called without that permission never get it)');
+        throw new Error('aws-role-to-assume needs an OIDC token, and this job may not request one; add `permissions: id-token: write` to the job (pull requests from forks and workflows called without that permission never get it)');
     }
     try {
-        // It hides the token from the log itself.
+        // getIDToken masks the token in the log.
         const text = await getIDToken(AUDIENCE);
         return { text, expiresAt: expiryOf(text) };
     }
     catch (error) {
         const reason = error.message.replace(/\s+/g, ' ');
-        throw new Error(`GitHub gave no OIDC token, which aws-role-to-assume needs: ${reason}`, { cause: error });
+        throw new Error(`GitHub did not give this job an OIDC token, which aws-role-to-assume needs: ${reason}`, {
+            cause: error,
+        });
     }
 }
-/** GitHub's tokens live five minutes or longer; one that does not say so is taken for short-lived. */
-const SHORT_LIFE = 4 * 60_000;
-/** When a token expires, from the claim `exp` (RFC 7519) in its second part. */
+/** The assumed lifetime of a token without an expiry date; GitHub's tokens live at least five minutes. */
+const identity_token_DEFAULT_LIFETIME_MS = 4 * 60_000;
+/** Returns when a token expires, from the claim `exp` (RFC 7519) in its second part. */
 function expiryOf(token) {
     try {
         const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
@@ -53284,9 +53820,9 @@ function expiryOf(token) {
             return claims.exp * 1000;
     }
     catch {
-        // Not ours to judge: AWS will.
+        // AWS judges whether the token is valid.
     }
-    return Date.now() + SHORT_LIFE;
+    return Date.now() + identity_token_DEFAULT_LIFETIME_MS;
 }
 
 ;// CONCATENATED MODULE: ./build/src/aws/role.js
@@ -53296,44 +53832,44 @@ function expiryOf(token) {
 
 
 
-/** Milliseconds until a renewal that failed is tried again. */
-const role_TRY_AGAIN = 10_000;
+
+/** How long after a failed renewal the next attempt is made. */
+const role_RETRY_DELAY_MS = 10_000;
 /**
- * The AWS role of the step. The job's OIDC token lies in a private file, which is renewed for as long as the step lasts,
- * so that the AWS CLI can refresh its credentials by itself whenever they run out. Nothing happens before the first use.
+ * The AWS role of the step. The job's OIDC token is kept in a private file and renewed until the step ends, so that the
+ * AWS CLI can refresh its credentials whenever they expire. Nothing happens before the first use.
  */
 class Role {
     #options;
     #renewal = new Renewal(() => this.#renew(), {
-        onFailure: (reason) => log.warning(`The OIDC token could not be renewed and is tried again: ${reason}`),
-        tryAgain: role_TRY_AGAIN,
+        onFailure: (reason) => log.warning(`The OIDC token could not be renewed; trying again: ${reason}`),
+        retryDelayMs: role_RETRY_DELAY_MS,
     });
     #opened = null;
     #forget = () => undefined;
     constructor(options) {
         this.#options = options;
     }
-    /** Whether the step has one. */
+    /** Whether the step has a role. */
     get given() {
         return this.#options.arn !== '';
     }
-    /** Gets the first token, so that nobody has to wait for it later. @throws an Error that says why there is none */
+    /** Gets the first token early, so that no command waits for it. @throws an Error that says why there is none */
     async open() {
         if (this.given)
             await this.#folder();
     }
-    /** What the AWS CLI must see to act as the role; null when the step has none. */
+    /** The variables with which the AWS CLI acts as the role; null when the step has no role. */
     async variables(cli) {
         if (!this.given)
             return null;
         const folder = await this.#folder();
-        const { arn, sessionName, duration, home } = this.#options;
+        const { arn, sessionName, duration, stsEndpoint, home } = this.#options;
+        const byProcess = duration !== null || stsEndpoint !== null;
         const config = (0,external_node_path_namespaceObject.join)(folder, 'config');
-        await (0,external_node_fs_promises_namespaceObject.writeFile)(config, duration === null ? '' : this.#processConfig(cli, folder, duration), {
-            mode: 0o600,
-        });
+        await (0,external_node_fs_promises_namespaceObject.writeFile)(config, byProcess ? this.#processConfig(cli, folder) : '', { mode: 0o600 });
         return {
-            // A profile of the runner must not be taken for the role's, and the CLI keeps credentials below its home.
+            // The CLI must not read a profile of the runner, nor keep the role's credentials in the runner's home.
             AWS_CONFIG_FILE: config,
             AWS_SHARED_CREDENTIALS_FILE: (0,external_node_path_namespaceObject.join)(folder, 'credentials'),
             HOME: folder,
@@ -53341,7 +53877,7 @@ class Role {
             // Where `pip install --user` put a CLI of version 1 (Python: site.USER_BASE).
             ...(home && process.platform === 'linux' ? { PYTHONUSERBASE: (0,external_node_path_namespaceObject.join)(home, '.local') } : {}),
             AWS_STS_REGIONAL_ENDPOINTS: 'regional',
-            ...(duration === null && {
+            ...(!byProcess && {
                 AWS_ROLE_ARN: arn,
                 AWS_ROLE_SESSION_NAME: sessionName,
                 AWS_WEB_IDENTITY_TOKEN_FILE: (0,external_node_path_namespaceObject.join)(folder, 'token'),
@@ -53349,14 +53885,17 @@ class Role {
         };
     }
     /**
-     * The CLI has no setting for how long a web identity's credentials live (botocore's `credentials.py` passes no
-     * DurationSeconds), so another CLI asks for them, whenever they run out.
+     * The CLI has no setting for the lifetime of a web identity's credentials (botocore's `credentials.py` passes no
+     * DurationSeconds), and before 2.13 none for the endpoint of STS, so it runs another CLI that requests them whenever they
+     * expire.
      */
-    #processConfig(cli, folder, duration) {
-        const { arn, sessionName } = this.#options;
+    #processConfig(cli, folder) {
+        const { arn, sessionName, duration, stsEndpoint } = this.#options;
         const command = [
             ...[cli, 'sts', 'assume-role-with-web-identity', '--profile', 'token-only', '--no-sign-request'],
-            ...['--role-arn', arn, '--role-session-name', sessionName, '--duration-seconds', String(duration)],
+            ...['--role-arn', arn, '--role-session-name', sessionName],
+            ...(duration === null ? [] : ['--duration-seconds', String(duration)]),
+            ...(stsEndpoint === null ? [] : ['--endpoint-url', stsEndpoint]),
             ...['--web-identity-token', `file://${(0,external_node_path_namespaceObject.join)(folder, 'token')}`, '--output', 'json', '--query'],
             '{Version:`1`,AccessKeyId:Credentials.AccessKeyId,SecretAccessKey:Credentials.SecretAccessKey,SessionToken:Credentials.SessionToken,Expiration:Credentials.Expiration}',
         ];
@@ -53372,10 +53911,10 @@ class Role {
         const folder = await (0,external_node_fs_promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(this.#options.tempDirectory, 'pgclone-aws-'));
         this.#forget = notePending({ kind: 'file', path: folder });
         await this.#store(folder, token);
-        log.info(`AWS: as ${this.#options.arn}, by the OIDC token of this job`);
+        log.info(`AWS: as ${this.#options.arn}, with the OIDC token of this job`);
         return folder;
     }
-    /** In one move, because a CLI may be reading it. */
+    /** Replaces the token in one step, because a CLI may be reading it. */
     async #store(folder, token) {
         const path = (0,external_node_path_namespaceObject.join)(folder, 'token');
         await (0,external_node_fs_promises_namespaceObject.writeFile)(`${path}.new`, token.text, { mode: 0o600 });
@@ -53392,33 +53931,573 @@ class Role {
         const folder = await this.#opened?.catch(() => null);
         if (!folder)
             return;
-        await (0,external_node_fs_promises_namespaceObject.rm)(folder, { recursive: true, force: true, maxRetries: 3 });
+        await removeTree(folder);
         this.#forget();
     }
 }
 
-;// CONCATENATED MODULE: ./build/src/step/context.js
+;// CONCATENATED MODULE: ./build/src/tools/options.js
+/** This machine. */
+function currentEnvironment() {
+    const { platform, arch, env } = process;
+    return { platform, arch, env, root: platform === 'win32' ? 'C:\\' : '/', isRoot: process.getuid?.() === 0 };
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/postgres/choose-client.js
+
+/** The last major whose pg_restore sends no setting that servers up to that major do not know. */
+const LAST_WITHOUT_TRANSACTION_TIMEOUT = 16;
+/** How many majors above the first fitting one are worth trying to install. */
+const NEWER_MAJORS = 2;
+/**
+ * The oldest client that can do the work. The rules, as measured:
+ * - pg_dump refuses a server of a newer major; pg_restore refuses an archive of a newer archive version. Only this
+ *   function knows it: where an archive's header is rewritten on the way, leave `archiveClientMajor` out.
+ * - pg_restore 17 and newer start with `SET transaction_timeout`, which servers up to 16 do not know. The restore
+ *   tolerates that one error, so these clients are the second choice.
+ * - pg_restore has no upper limit for the server: an older one loads into a newer server, as the last choice.
+ */
+function oldestUsable(need) {
+    return need.purpose === 'dump' ? need.serverMajor : (need.archiveClientMajor ?? 0);
+}
+/** How well a major fits; higher is better, null means that it cannot be used. */
+function fitness(major, need) {
+    if (major < oldestUsable(need))
+        return null;
+    if (major < need.serverMajor)
+        return major - 1000;
+    if (need.serverMajor <= LAST_WITHOUT_TRANSACTION_TIMEOUT && major > LAST_WITHOUT_TRANSACTION_TIMEOUT)
+        return -major;
+    return major;
+}
+/** The majors worth installing. */
+function majorsToInstall(need, requested) {
+    if (requested !== 'auto')
+        return { preferred: [requested], reserve: [] };
+    const first = Math.max(oldestUsable(need), need.serverMajor);
+    const last = LAST_WITHOUT_TRANSACTION_TIMEOUT;
+    if (first > last)
+        return { preferred: range(first, first + NEWER_MAJORS), reserve: [] };
+    return { preferred: range(first, last).reverse(), reserve: range(last + 1, last + NEWER_MAJORS) };
+}
+/**
+ * Picks the client for a server, or says which major to install.
+ *
+ * @throws when `postgres-version` asks for a client that cannot do the work.
+ */
+function chooseClient(clients, need, requested) {
+    if (requested !== 'auto')
+        refuseUnusable(requested, need);
+    const rated = clients
+        .filter(({ major }) => requested === 'auto' || major === requested)
+        .map((client) => ({ client, fit: fitness(client.major, need) }))
+        .filter((entry) => entry.fit !== null)
+        .sort((a, b) => b.fit - a.fit || compareVersions(b.client.version, a.client.version));
+    const best = rated[0]?.client;
+    if (best)
+        return { client: best, reason: reasonFor(best.major, need, requested) };
+    const missing = majorsToInstall(need, requested).preferred[0];
+    return { missing, reason: reasonMissing(clients, need, requested) };
+}
+function refuseUnusable(requested, need) {
+    const oldest = oldestUsable(need);
+    if (requested >= oldest)
+        return;
+    const cause = need.purpose === 'dump'
+        ? `the server is PostgreSQL ${oldest}, and pg_dump refuses a server newer than itself`
+        : `the dump was written by pg_dump ${oldest}, and an older pg_restore may not be able to read it`;
+    throw new Error(`postgres-version: ${requested} cannot be used: ${cause}. Set it to ${oldest} or newer, or to auto.`);
+}
+function reasonFor(major, need, requested) {
+    const server = `a PostgreSQL ${need.serverMajor} server`;
+    if (requested !== 'auto')
+        return `postgres-version: ${requested}, for ${server}`;
+    if (major < need.serverMajor)
+        return `older than ${server}, but pg_restore loads into newer servers`;
+    if (need.serverMajor <= LAST_WITHOUT_TRANSACTION_TIMEOUT && major > LAST_WITHOUT_TRANSACTION_TIMEOUT) {
+        return `newer than ideal for ${server}: no client from ${need.serverMajor} to ${LAST_WITHOUT_TRANSACTION_TIMEOUT} was found`;
+    }
+    return `fits ${server}`;
+}
+function reasonMissing(clients, need, requested) {
+    const found = clients.map(({ version, directory }) => `${version} in ${directory}`).join(', ');
+    const wanted = requested === 'auto'
+        ? `PostgreSQL ${need.serverMajor} needs a client of major ${oldestUsable(need) || need.serverMajor} or newer`
+        : `postgres-version asks for client ${requested}`;
+    return `${wanted}; found: ${found || 'none'}`;
+}
+function range(first, last) {
+    return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/postgres/pgdg-key.js
+/**
+ * The public key of PostgreSQL's apt repository, without the signatures of third parties
+ * (https://wiki.postgresql.org/wiki/Apt, https://www.postgresql.org/media/keys/ACCC4CF8.asc). It is embedded,
+ * because a downloaded key would prove nothing.
+ */
+const PGDG_KEY = {
+    fingerprint: 'B97B0AFCAA1A47F044F244A07FCC7D46ACCC4CF8',
+    armored: `-----BEGIN PGP PUBLIC KEY BLOCK-----
+
+mQINBE6XR8IBEACVdDKT2HEH1IyHzXkb4nIWAY7echjRxo7MTcj4vbXAyBKOfjja
+UrBEJWHN6fjKJXOYWXHLIYg0hOGeW9qcSiaa1/rYIbOzjfGfhE4x0Y+NJHS1db0V
+G6GUj3qXaeyqIJGS2z7m0Thy4Lgr/LpZlZ78Nf1fliSzBlMo1sV7PpP/7zUO+aA4
+bKa8Rio3weMXQOZgclzgeSdqtwKnyKTQdXY5MkH1QXyFIk1nTfWwyqpJjHlgtwMi
+c2cxjqG5nnV9rIYlTTjYG6RBglq0SmzF/raBnF4Lwjxq4qRqvRllBXdFu5+2pMfC
+IZ10HPRdqDCTN60DUix+BTzBUT30NzaLhZbOMT5RvQtvTVgWpeIn20i2NrPWNCUh
+hj490dKDLpK/v+A5/i8zPvN4c6MkDHi1FZfaoz3863dylUBR3Ip26oM0hHXf4/2U
+A/oA4pCl2W0hc4aNtozjKHkVjRx5Q8/hVYu+39csFWxo6YSB/KgIEw+0W8DiTII3
+RQj/OlD68ZDmGLyQPiJvaEtY9fDrcSpI0Esm0i4sjkNbuuh0Cvwwwqo5EF1zfkVj
+Tqz2REYQGMJGc5LUbIpk5sMHo1HWV038TWxlDRwtOdzw08zQA6BeWe9FOokRPeR2
+AqhyaJJwOZJodKZ76S+LDwFkTLzEKnYPCzkoRwLrEdNt1M7wQBThnC5z6wARAQAB
+tBxQb3N0Z3JlU1FMIERlYmlhbiBSZXBvc2l0b3J5iQJOBBMBCAA4AhsDBQsJCAcD
+BRUKCQgLBRYCAwEAAh4BAheAFiEEuXsK/KoaR/BE8kSgf8x9RqzMTPgFAlhtCD8A
+CgkQf8x9RqzMTPgECxAAk8uL+dwveTv6eH21tIHcltt8U3Ofajdo+D/ayO53LiYO
+xi27kdHD0zvFMUWXLGxQtWyeqqDRvDagfWglHucIcaLxoxNwL8+e+9hVFIEskQAY
+kVToBCKMXTQDLarz8/J030Pmcv3ihbwB+jhnykMuyyNmht4kq0CNgnlcMCdVz0d3
+z/09puryIHJrD+A8y3TD4RM74snQuwc9u5bsckvRtRJKbP3GX5JaFZAqUyZNRJRJ
+Tn2OQRBhCpxhlZ2afkAPFIq2aVnEt/Ie6tmeRCzsW3lOxEH2K7MQSfSu/kRz7ELf
+Cz3NJHj7rMzC+76Rhsas60t9CjmvMuGONEpctijDWONLCuch3Pdj6XpC+MVxpgBy
+2VUdkunb48YhXNW0jgFGM/BFRj+dMQOUbY8PjJjsmVV0joDruWATQG/M4C7O8iU0
+B7o6yVv4m8LDEN9CiR6r7H17m4xZseT3f+0QpMe7iQjz6XxTUFRQxXqzmNnloA1T
+7VjwPqIIzkj/u0V8nICG/ktLzp1OsCFatWXh7LbU+hwYl6gsFH/mFDqVxJ3+DKQi
+vyf1NatzEwl62foVjGUSpvh3ymtmtUQ4JUkNDsXiRBWczaiGSuzD9Qi0ONdkAX3b
+ewqmN4TfE+XIpCPxxHXwGq9Rv1IFjOdCX0iG436GHyTLC1tTUIKF5xV4Y0+cXIM=
+=oiB/
+-----END PGP PUBLIC KEY BLOCK-----
+`,
+};
+
+;// CONCATENATED MODULE: ./build/src/tools/postgres/postgres-apt.js
 
 
 
-/** The context of a step, from its inputs and the runner's variables. */
-function makeContext(inputs, environment, signal) {
-    const tempDirectory = (0,external_node_path_namespaceObject.resolve)(environment.RUNNER_TEMP || (0,external_node_os_.tmpdir)());
+
+
+
+
+const KEY_FILE = '/etc/apt/keyrings/pgclone-action-pgdg.asc';
+const SOURCE_FILE = '/etc/apt/sources.list.d/pgclone-action-pgdg.list';
+/** The source line of PostgreSQL's own apt repository (https://wiki.postgresql.org/wiki/Apt), which only its own key may sign. */
+function pgdgSource(codename, mirror) {
+    const repository = mirrored('https://apt.postgresql.org/pub/repos/apt', mirror);
+    return `deb [signed-by=${KEY_FILE}] ${repository} ${codename}-pgdg main\n`;
+}
+/** The majors for which `apt-cache policy` names a candidate. */
+function majorsInPolicy(policy) {
+    const candidate = /^postgresql-client-(\d+):\n(?:.*\n)? *Candidate: (?!\(none\))/gm;
+    return [...policy.matchAll(candidate)].map((match) => Number(match[1]));
+}
+/**
+ * The ways to get a client with apt, best first: a preferred major of the distribution, the best major of PostgreSQL's
+ * repository, and then another major of the distribution.
+ *
+ * @param available majors that the configured repositories have
+ * @param folder    holds the key and the source list, as `withPgdgFiles` makes them
+ */
+function aptAttempts(majors, available, folder) {
+    const packaged = (wanted) => wanted
+        .filter((major) => available.includes(major))
+        .slice(0, 1)
+        .flatMap((major) => packageAttempts('apt', `postgresql-client-${major}`));
+    return [
+        ...packaged(majors.preferred),
+        pgdgAttempt(majors.preferred[0], folder),
+        ...packaged(majors.reserve),
+    ];
+}
+/** Reads the list of PostgreSQL's repository only, which is fast; no failure of another repository matters. */
+const PGDG_UPDATE = aptGet([
+    'update',
+    ...['-o', `Dir::Etc::SourceList=${SOURCE_FILE}`, '-o', 'Dir::Etc::SourceParts=-'],
+    ...['-o', 'APT::Get::List-Cleanup=0', '-o', 'APT::Update::Error-Mode=any'],
+]);
+/** The repository is configured only during the installation, so that it cannot clash with one that the user adds later. */
+function pgdgAttempt(major, folder) {
     return {
-        inputs,
-        environment,
-        workspace: (0,external_node_path_namespaceObject.resolve)(environment.GITHUB_WORKSPACE || '.'),
-        tempDirectory,
-        run: workflowRun(environment),
-        role: new Role({
+        name: `postgresql-client-${major} from apt.postgresql.org`,
+        commands: [
+            aptInstall('ca-certificates'),
+            placeFile((0,external_node_path_namespaceObject.join)(folder, 'key.asc'), KEY_FILE),
+            placeFile((0,external_node_path_namespaceObject.join)(folder, 'source.list'), SOURCE_FILE),
+            PGDG_UPDATE,
+            aptInstall(`postgresql-client-${major}`),
+        ],
+        cleanup: [asRoot('rm', '-f', SOURCE_FILE, KEY_FILE)],
+    };
+}
+/** Asks apt which of the majors it has, with fresh package lists when it has none of the preferred ones. */
+async function availableMajors({ preferred, reserve }, options) {
+    const packages = [...preferred, ...reserve].map((major) => `postgresql-client-${major}`);
+    const ask = async () => {
+        const result = await runCommand({ file: 'apt-cache', args: ['policy', ...packages] }, options);
+        return result.ok ? majorsInPolicy(result.stdout) : [];
+    };
+    const known = await ask();
+    if (preferred.some((major) => known.includes(major)))
+        return known;
+    options.log('Updating the package lists …');
+    const updated = await runCommand(APT_UPDATE, options);
+    if (!updated.ok)
+        options.log(updated.reason);
+    return ask();
+}
+/** Runs `work` with a folder that holds the files of PostgreSQL's repository. */
+function withPgdgFiles(codename, { environment, downloadBaseUrl }, work) {
+    return withStaging(environment, async (folder) => {
+        await (0,external_node_fs_promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(folder, 'key.asc'), PGDG_KEY.armored);
+        await (0,external_node_fs_promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(folder, 'source.list'), pgdgSource(codename, downloadBaseUrl));
+        return work(folder);
+    });
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/postgres/postgres-install.js
+
+
+
+
+/**
+ * The ways to get a client from packages whose names hold the major:
+ * - Alpine: `postgresql17-client`, programs in /usr/libexec/postgresql17.
+ * - Fedora, RHEL 10 and Amazon Linux: `postgresql17`. RHEL 8 and 9: the stream 17 of the module `postgresql`.
+ * - Homebrew: `postgresql@17`, built with lz4 and zstd, which `libpq` is not.
+ */
+function namedAttempts(manager, { preferred, reserve }) {
+    return [...preferred, ...reserve].flatMap((major) => {
+        switch (manager) {
+            case 'apk':
+                return packageAttempts(manager, `postgresql${major}-client`);
+            case 'dnf':
+                return [...packageAttempts(manager, `postgresql${major}`), moduleAttempt(major)];
+            case 'brew':
+                return packageAttempts(manager, `postgresql@${major}`);
+            default:
+                return [];
+        }
+    });
+}
+function moduleAttempt(major) {
+    const stream = `postgresql:${major}/client`;
+    return {
+        name: `${stream} (dnf module)`,
+        commands: [asRoot('dnf', '-y', '-q', 'module', 'install', stream)],
+    };
+}
+/** Installs a client of one of the majors, best first, until `find` finds one that fits. */
+async function installPostgres(majors, options, find) {
+    const { packageManager, codename, name } = await readSystem(options.environment);
+    if (packageManager === 'apt') {
+        const available = await availableMajors(majors, options);
+        return withPgdgFiles(codename, options, (folder) => tryInOrder(aptAttempts(majors, available, folder), options, find));
+    }
+    const attempts = namedAttempts(packageManager, majors);
+    if (attempts.length === 0)
+        return { failures: [`this action cannot install it on ${name}`] };
+    return tryInOrder(attempts, options, find);
+}
+/** What the user can install in place of this action, as the end of a sentence. */
+function howToInstall(major, { packageManager, name }) {
+    const packages = {
+        apt: `the package postgresql-client-${major} (https://wiki.postgresql.org/wiki/Apt has all versions)`,
+        apk: `the package postgresql${major}-client`,
+        dnf: `the package postgresql${major} (https://www.postgresql.org/download/linux/redhat/ has all versions)`,
+        brew: `the formula postgresql@${major}`,
+        none: name === 'Windows'
+            ? `the command line tools of https://www.postgresql.org/download/windows/ in C:\\Program Files\\PostgreSQL\\${major}, or name their folder in PGBIN`
+            : `the programs of https://www.postgresql.org/download/ on PATH`,
+    };
+    return packages[packageManager];
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/postgres/postgres-search.js
+
+
+
+
+
+const PROGRAMS = ['pg_dump', 'pg_restore', 'psql'];
+/** A broken program may hang. */
+const postgres_search_VERSION_TIMEOUT_SECONDS = 20;
+/** Where Homebrew has its packages on Apple silicon, Intel and Linux. Both formulas are keg-only, so they are not on PATH. */
+const HOMEBREW = ['opt/homebrew', 'usr/local', 'home/linuxbrew/.linuxbrew'].flatMap((prefix) => [
+    `${prefix}/opt/postgresql@*/bin`,
+    `${prefix}/opt/libpq/bin`,
+]);
+/** Where packages put the programs of one major. Relative to the root of the file system. */
+const postgres_search_INSTALL_FOLDERS = {
+    // Debian and PostgreSQL's apt repository, PostgreSQL's yum repository, Alpine.
+    linux: ['usr/lib/postgresql/*/bin', 'usr/pgsql-*/bin', 'usr/libexec/postgresql*', ...HOMEBREW],
+    // EnterpriseDB's installer and Postgres.app.
+    darwin: [...HOMEBREW, 'Library/PostgreSQL/*/bin', 'Applications/Postgres.app/Contents/Versions/[0-9]*/bin'],
+    win32: ['Program Files/PostgreSQL/*/bin'],
+};
+/**
+ * Returns every client of this machine once, those in known folders first and those on PATH after them.
+ * Debian's /usr/bin/pg_dump is left out: it is `pg_wrapper`, which chooses the major itself.
+ */
+async function findPostgresClients(environment) {
+    const { platform, env, root } = environment;
+    const directories = [
+        ...(await matching(root, postgres_search_INSTALL_FOLDERS[platform] ?? [])),
+        // GitHub's Windows image names the folder of its client in PGBIN.
+        ...(env.PGBIN ? [env.PGBIN] : []),
+        ...pathFolders(env),
+    ];
+    const seen = new Set();
+    const found = [];
+    for (const directory of directories) {
+        const program = await findProgram(directory, 'pg_dump');
+        const file = program && (await (0,external_node_fs_promises_namespaceObject.realpath)(program).catch(() => null));
+        if (!file || seen.has(file) || (0,external_node_path_namespaceObject.basename)(file) === 'pg_wrapper')
+            continue;
+        seen.add(file);
+        found.push(directory);
+    }
+    const clients = await Promise.all(found.map((directory) => inspect(directory, environment)));
+    return clients.filter((client) => client !== null);
+}
+/** A folder holds a client when all three programs are there, work, and are of one major. */
+async function inspect(directory, environment) {
+    const programs = await Promise.all(PROGRAMS.map((name) => findProgram(directory, name)));
+    if (!programs.every((program) => program !== null))
+        return null;
+    const versions = await Promise.all(programs.map((program) => postgresVersion(program, environment)));
+    const majors = new Set(versions.map((version) => Number.parseInt(version, 10)));
+    const [major] = majors;
+    if (majors.size !== 1 || !major)
+        return null;
+    const [pgDump, pgRestore, psql] = programs;
+    return { directory, major, version: versions[0], pgDump, pgRestore, psql };
+}
+/** Returns `15.18` from `pg_dump (PostgreSQL) 15.18 (Debian …)`, empty when the program does not work. */
+async function postgresVersion(program, environment) {
+    const answer = await askVersion(program, postgres_search_VERSION_TIMEOUT_SECONDS, environment);
+    return /\(PostgreSQL\) (\d+[\w.]*)/.exec(answer ?? '')?.[1] ?? '';
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/postgres/provide-client.js
+
+
+
+
+
+
+
+/** For the first look at a server whose version is not known yet: any psql can do that. */
+const FIRST_LOOK = { preferred: [16, 17, 18, 15, 14], reserve: [] };
+/** Returns the newest client of this machine; installs one when there is none. */
+async function anyClient(options) {
+    const newest = async () => {
+        const clients = await findPostgresClients(options.environment);
+        return clients.sort((a, b) => compareVersions(b.version, a.version))[0];
+    };
+    const { postgresVersion } = options;
+    const wanted = postgresVersion === 'auto' ? FIRST_LOOK : { preferred: [postgresVersion], reserve: [] };
+    return (await newest()) ?? (await provide_client_install(wanted, 'none was found', options, newest));
+}
+/** Returns the client that fits the need, and logs which one it is; installs one when no client of this machine fits. */
+async function provideClient(need, options) {
+    const choose = async () => chooseClient(await findPostgresClients(options.environment), need, options.postgresVersion);
+    const first = await choose();
+    const chosen = 'client' in first
+        ? first
+        : await provide_client_install(majorsToInstall(need, options.postgresVersion), first.reason, options, async () => {
+            const choice = await choose();
+            return 'client' in choice ? choice : undefined;
+        });
+    const { client, reason } = chosen;
+    options.log(`PostgreSQL client ${client.version} in ${client.directory} (${reason})`);
+    return client;
+}
+async function provide_client_install(wanted, reason, options, find) {
+    const major = wanted.preferred[0];
+    const missing = `A PostgreSQL client (pg_dump, pg_restore, psql) is missing: ${reason}.`;
+    const system = await readSystem(options.environment);
+    const byHand = `Install one before this step: ${howToInstall(major, system)}`;
+    if (options.installTools === 'never') {
+        const orAuto = system.packageManager === 'none' ? '' : ', or set install-tools to auto';
+        throw new Error(`${missing} install-tools is never. ${byHand}${orAuto}.`);
+    }
+    const installation = await oneAtATime(async () => {
+        // An installation that this one waited for may have brought the client.
+        const found = await find();
+        return found ? { found } : installPostgres(wanted, options, find);
+    });
+    if ('found' in installation)
+        return installation.found;
+    throw new Error(`${missing} Installing it failed: ${installation.failures.join('; ')}. ${byHand}.`);
+}
+
+;// CONCATENATED MODULE: ./build/src/step/retries.js
+
+
+
+
+
+const FIRST_WAIT_MS = 1000;
+const WAIT_GROWTH = 5;
+const LONGEST_WAIT_MS = 60_000;
+/**
+ * Returns the delay before an attempt in milliseconds: exponential backoff, with jitter so that jobs that failed together
+ * do not retry together.
+ *
+ * @param made attempts so far
+ * @param chance a random number from 0 to 1
+ */
+function waitBefore(made, chance) {
+    return Math.round(Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * WAIT_GROWTH ** (made - 1)) * (0.5 + chance));
+}
+/** Counts the attempts of one step over all of its work. */
+class Retries {
+    made = 1;
+    #limit;
+    #cleanUp;
+    /**
+     * @param limit the number of attempts after the first
+     * @param cleanUp removes what a failed attempt could not remove, because its connection was gone
+     */
+    constructor(limit, cleanUp) {
+        this.#limit = limit;
+        this.#cleanUp = cleanUp;
+    }
+    /** Does work, and repeats it from the start after a transient failure as long as attempts are left. */
+    async run(work, signal) {
+        for (;;) {
+            try {
+                return await work();
+            }
+            catch (error) {
+                await this.#next(error, signal);
+            }
+        }
+    }
+    /** Waits for the next attempt, or throws the error when there is none. */
+    async #next(error, signal) {
+        if (signal.aborted || this.#limit === 0)
+            throw error;
+        if (!isRetryable(error)) {
+            log.info('This error is permanent; not retrying');
+            throw error;
+        }
+        const message = messageOf(error);
+        if (this.made > this.#limit)
+            throw new Error(`${message} (${this.made} attempts were made)`, { cause: error });
+        const pause = waitBefore(this.made, Math.random());
+        log.warning(`Attempt ${this.made} of ${this.#limit + 1} failed with a transient error: ${message}. The next attempt starts in ${formatDuration(pause)}`);
+        await (0,promises_namespaceObject.setTimeout)(pause, undefined, { signal }).catch(() => Promise.reject(signal.reason));
+        this.made += 1;
+        await this.#cleanUp();
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/step/step.js
+
+
+
+
+
+
+
+
+
+
+
+/** One run of the Action: its inputs, its surroundings, and the tools that its command asks for. */
+class Step {
+    inputs;
+    environment;
+    workspace;
+    tempDirectory;
+    run;
+    /** The AWS role of the step, if it has one. */
+    role;
+    /** With current passwords: `rds-iam-auth` writes its tokens here. */
+    connections;
+    /** Aborted when the step is cancelled or its tunnel ends. */
+    signal;
+    #started = Date.now();
+    #retries;
+    /** @param cleanUp removes what a failed attempt left behind, before the next one begins */
+    constructor(inputs, environment, { signal, cleanUp }) {
+        this.inputs = inputs;
+        this.environment = environment;
+        this.workspace = (0,external_node_path_namespaceObject.resolve)(environment.GITHUB_WORKSPACE || '.');
+        this.tempDirectory = (0,external_node_path_namespaceObject.resolve)(environment.RUNNER_TEMP || (0,external_node_os_.tmpdir)());
+        this.run = workflowRun(environment);
+        this.role = new Role({
             arn: inputs.awsRole,
             sessionName: inputs.awsRoleSessionName,
             duration: inputs.awsRoleDuration,
-            tempDirectory,
+            stsEndpoint: awsVariables(environment, inputs.s3Config).AWS_ENDPOINT_URL_STS || null,
+            tempDirectory: this.tempDirectory,
             home: environment.HOME,
-        }),
-        signal,
-    };
+        });
+        this.connections = { target: inputs.connection, source: inputs.sourceConnection };
+        this.signal = signal;
+        this.#retries = new Retries(inputs.retries, () => cleanUp(this));
+    }
+    /** The database of `database-url`. The rules of the inputs ensure that it is given. */
+    get target() {
+        if (!this.connections.target)
+            throw new Error('Input database-url is missing');
+        return this.connections.target;
+    }
+    /** The database of `source-database-url`. The rules of the inputs ensure that it is given. */
+    get source() {
+        if (!this.connections.source)
+            throw new Error('Input source-database-url is missing');
+        return this.connections.source;
+    }
+    /** How to find and install programs, according to the inputs. */
+    get tools() {
+        const { installTools, postgresVersion, downloadBaseUrl } = this.inputs;
+        return {
+            ...{ installTools, postgresVersion, downloadBaseUrl },
+            log: log.info,
+            warn: log.warning,
+            environment: currentEnvironment(),
+            signal: this.signal,
+        };
+    }
+    get effort() {
+        return { durationMs: Date.now() - this.#started, attempts: this.#retries.made };
+    }
+    /** Options for hooks and assertions. */
+    hookOptions({ psql }) {
+        return { psql, environment: this.environment, workspace: this.workspace, signal: this.signal };
+    }
+    /** Opens the storage of the dumps. A folder that is missing or a bucket that refuses shows at its first use. */
+    storage() {
+        return openStorage(this);
+    }
+    /** Returns the client programs that fit a server. */
+    client(need) {
+        return provideClient(need, this.tools);
+    }
+    /**
+     * Opens a session that ends when the step is cancelled.
+     *
+     * @param options.direct refuses a pooler in transaction mode, as a session must that holds a lock
+     */
+    async session(connection, options = {}) {
+        const { psql } = await anyClient(this.tools);
+        return Session.open(connection, { psql, environment: this.environment, signal: this.signal, ...options });
+    }
+    /**
+     * Opens a session on the target's maintenance database. A cancel does not end it, because it cleans up after one.
+     *
+     * @param options.direct refuses a pooler in transaction mode, as a session must that holds a lock
+     */
+    async maintenance(options = {}) {
+        const { psql } = await anyClient(this.tools);
+        const session = { psql, environment: this.environment, ...options };
+        return openMaintenance(this.target, this.inputs.maintenanceDatabase, session);
+    }
+    /** Does work, and repeats it from the start after a transient failure as often as `retries` allows. */
+    retry(work) {
+        return this.#retries.run(work, this.signal);
+    }
 }
 function workflowRun(environment) {
     const { GITHUB_REPOSITORY = '', GITHUB_REF = '', GITHUB_SHA = '', GITHUB_RUN_ID = '', GITHUB_SERVER_URL, } = environment;
@@ -53426,62 +54505,75 @@ function workflowRun(environment) {
     return { repository: GITHUB_REPOSITORY, ref: GITHUB_REF, sha: GITHUB_SHA, runId: GITHUB_RUN_ID, url };
 }
 
-;// CONCATENATED MODULE: ./build/src/step/fork-guard.js
+;// CONCATENATED MODULE: ./build/src/summary/summary.js
 
 
-/** Every other command takes something out of a database or of storage, or puts something in. */
-const HARMLESS = ['list'];
+
+
+/** Appends Markdown and the warnings of the step so far to the job summary, when the runner has one and the step wants one. */
+async function writeSummary({ inputs, environment }, markdown) {
+    if (!inputs.summary || !environment.GITHUB_STEP_SUMMARY)
+        return;
+    const warnings = takeWarnings().map((text) => md `⚠️ ${text}`);
+    const text = `${hideSecrets(String(join('\n\n', [markdown, ...warnings])))}\n\n`;
+    // The work is done, or has failed for a reason of its own; a summary that cannot be written changes neither.
+    await summary
+        .addRaw(text)
+        .write()
+        .catch((error) => log.warning(`The job summary could not be written: ${error.message}`));
+}
 /**
- * Refuses to work in a `pull_request_target` run that checked out the code of a fork: such a run has the secrets of
- * the repository, and hooks and files of somebody who has none.
+ * Why a step failed, and what it was about.
+ *
+ * @param inputs null when they could not be read, which is then the reason
  */
-async function checkTrust({ inputs, environment, workspace, run }) {
-    // A config-file comes from the checkout, so it must not be what allows the checkout.
-    const allowed = inputs.force && !('force' in (inputs.namedSet?.inputs ?? {}));
-    const targeted = environment.GITHUB_EVENT_NAME === 'pull_request_target';
-    if (!targeted || allowed || HARMLESS.includes(inputs.command))
-        return;
-    const event = JSON.parse(await (0,external_node_fs_promises_namespaceObject.readFile)(environment.GITHUB_EVENT_PATH ?? '', 'utf8'));
-    const pull = event.pull_request;
-    const fork = pull?.head?.repo?.full_name;
-    if (fork === run.repository)
-        return;
-    for (const folder of await checkouts(workspace)) {
-        if (await isForeign(folder, pull ?? {}, fork))
-            throw new Error(fork_guard_refusal(inputs.command));
+function failureSummary(reason, inputs, environment) {
+    const about = inputs ? facts([['Command', code(inputs.command)], ...journey(inputs)]) : '';
+    const title = inputs ? `${inputs.command} failed` : 'The inputs cannot be used';
+    return join('\n\n', [md `### ❌ ${title}`, md `> ${reason}`, about, help(environment)]);
+}
+/** Databases and storage that the command was about, as far as the inputs tell. */
+function journey({ command, connection, sourceConnection, location, dumpKey }) {
+    const database = connection ? code(connection.label) : 'a database that was not named';
+    const storage = code(describeLocation(location));
+    const dump = dumpKey.startsWith(':') || dumpKey === '' ? code(dumpKey) : md `${code(dumpKey)} in ${storage}`;
+    switch (command) {
+        case 'dump':
+            return [
+                ['From', database],
+                ['To', storage],
+            ];
+        case 'restore':
+            return [
+                ['From', dump],
+                ['To', database],
+            ];
+        case 'verify':
+            return [
+                ['Dump', dump],
+                ['Tried on', database],
+            ];
+        case 'copy':
+            return [
+                ['From', code(sourceConnection?.label ?? '')],
+                ['To', database],
+            ];
+        case 'drop':
+            return [['Database', database]];
+        default:
+            return [['Where', storage]];
     }
 }
-function fork_guard_refusal(command) {
-    return `This pull_request_target run checked out the code of a fork, which must not decide what ${command} does to your databases. Use pull_request, do not check out the fork, or set force: true`;
+function describeLocation(location) {
+    return location.kind === 'folder' ? location.path : `s3://${location.bucket}/${location.prefix}`;
 }
-/** The workspace and the folders in it, where `path` of `actions/checkout` puts other repositories. */
-async function checkouts(workspace) {
-    const entries = await (0,external_node_fs_promises_namespaceObject.readdir)(workspace, { withFileTypes: true }).catch(() => []);
-    const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => (0,external_node_path_namespaceObject.join)(workspace, name));
-    return [workspace, ...folders];
-}
-/** By what `actions/checkout` leaves: a detached HEAD, the fork as origin, or a reference to the pull request. */
-async function isForeign(folder, { head, merge_commit_sha }, fork) {
-    const commit = await checkedOutCommit(folder);
-    if (commit === null)
-        return false;
-    if (commit !== '' && [head?.sha, merge_commit_sha].includes(commit))
-        return true;
-    const config = await (0,external_node_fs_promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(folder, '.git', 'config'), 'utf8').catch(() => '');
-    if (fork && new RegExp(`[/:]${fork}(\\.git)?\\s*$`, 'im').test(config))
-        return true;
-    const pulls = await (0,external_node_fs_promises_namespaceObject.readdir)((0,external_node_path_namespaceObject.join)(folder, '.git', 'refs', 'remotes', 'pull')).catch(() => []);
-    return pulls.length > 0;
-}
-/** @returns null when there is no checkout, and nothing when its HEAD names a commit that is nowhere to be read */
-async function checkedOutCommit(folder) {
-    const head = await (0,external_node_fs_promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(folder, '.git', 'HEAD'), 'utf8').catch(() => null);
-    if (head === null)
-        return null;
-    const reference = /^ref: (.+)$/m.exec(head)?.[1];
-    if (!reference)
-        return head.trim();
-    return (await (0,external_node_fs_promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(folder, '.git', reference), 'utf8').catch(() => '')).trim();
+/** The page of this release that goes through the messages, where the runner says which repository it is from. */
+function help({ GITHUB_ACTION_REPOSITORY, GITHUB_ACTION_REF }) {
+    const more = 'More is in the log; run the job again with debug logging for all of it.';
+    if (!GITHUB_ACTION_REPOSITORY || !GITHUB_ACTION_REF)
+        return md `${more}`;
+    const page = `https://github.com/${GITHUB_ACTION_REPOSITORY}/blob/${GITHUB_ACTION_REF}/docs/troubleshooting.md`;
+    return md `${markdown_link('What to do about it', page)}. ${more}`;
 }
 
 ;// CONCATENATED MODULE: ./build/src/main.js
@@ -53557,6 +54649,8 @@ var main_disposeResources = (undefined && undefined.__disposeResources) || (func
 
 
 
+
+
 const main_COMMANDS = {
     dump: dump,
     restore: restore,
@@ -53567,11 +54661,11 @@ const main_COMMANDS = {
     prune: prune,
 };
 const POST = 'post';
-/** The step: inputs → command → report. The only catch of the whole, and the only place that fails the step. */
+/** Runs the step: reads the inputs, runs the command, reports. It holds the only catch, and nothing else fails the step. */
 async function main_run() {
     const isPost = getState(POST) !== '';
     saveState(POST, 'yes');
-    // Later steps may have changed the workspace, so that inputs from its config-file are read only when there is work.
+    // Later steps may have changed the workspace, so the inputs of its config file are read only when there is work.
     if (isPost && readPending().length === 0)
         return;
     const cancel = onCancel();
@@ -53580,9 +54674,9 @@ async function main_run() {
         const env_1 = { stack: [], error: void 0, hasError: false };
         try {
             inputs = readInputs(process.env);
-            const context = makeContext(inputs, process.env, cancel.signal);
-            const _ = main_addDisposableResource(env_1, context.role, true);
-            await (isPost ? cleanUpAfterMain(context) : main_runCommand(context));
+            const step = new Step(inputs, process.env, { signal: cancel.signal, cleanUp: cleanUpAfterAttempt });
+            const _ = main_addDisposableResource(env_1, step.role, true);
+            await (isPost ? cleanUpAfterMain(step) : main_runCommand(step));
         }
         catch (e_1) {
             env_1.error = e_1;
@@ -53604,21 +54698,22 @@ async function main_run() {
 /** @param inputs null when they could not be read */
 async function main_fail(reason, inputs) {
     log.failed(reason, inputs ? `pgclone: ${inputs.command} failed` : 'pgclone: wrong inputs');
-    const context = { inputs: inputs ?? { summary: wantsSummary(process.env) }, environment: process.env };
-    await writeSummary(context, failureSummary(reason, inputs, process.env));
+    const step = { inputs: inputs ?? { summary: wantsSummary(process.env) }, environment: process.env };
+    await writeSummary(step, failureSummary(reason, inputs, process.env));
 }
-async function main_runCommand(context) {
-    const { namedSet } = context.inputs;
+async function main_runCommand(step) {
+    const { inputs } = step;
+    const { namedSet } = inputs;
     if (namedSet)
         log.info(`From "${namedSet.name}" in ${namedSet.file}: ${Object.keys(namedSet.inputs).join(', ')}`);
-    for (const warning of inputWarnings(context.inputs))
+    for (const warning of inputWarnings(inputs))
         log.warning(warning);
-    await checkTrust(context);
-    await throughTunnel(context, async (reachable) => {
+    await checkFork(step);
+    const outcome = await withTunnel(step, async () => {
         const env_2 = { stack: [], error: void 0, hasError: false };
         try {
-            const tokens = main_addDisposableResource(env_2, await openDatabaseTokens(reachable), false);
-            await main_COMMANDS[context.inputs.command](tokens.context);
+            const _ = main_addDisposableResource(env_2, await openDatabaseTokens(step), false);
+            return await main_COMMANDS[inputs.command](step);
         }
         catch (e_2) {
             env_2.error = e_2;
@@ -53628,14 +54723,15 @@ async function main_runCommand(context) {
             main_disposeResources(env_2);
         }
     });
+    for (const section of outcome.summary)
+        await writeSummary(step, section);
+    setOutputs({ ...outcome.outputs, 'duration-ms': step.effort.durationMs });
 }
-/** One sentence for the user; where it came from is for the debug log. */
+/** Returns one sentence for the user, and writes the stack to the debug log. */
 function describeError(error) {
-    if (!(error instanceof Error))
-        return hideSecrets(String(error));
     for (let cause = error; cause instanceof Error; cause = cause.cause)
         debug(hideSecrets(cause.stack ?? cause.message));
-    return error.message;
+    return hideSecrets(messageOf(error));
 }
 
 
@@ -53653,14 +54749,14 @@ const external_node_v8_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import
 
 
 /**
- * Compression runs on libuv's pool of four threads; a runner with more cores gets as many. It must be said before the
- * pool is first used, so this module is the first that is imported.
+ * Compression runs on libuv's thread pool, which has four threads by default. On a runner with more cores the pool gets one
+ * thread per core. libuv reads the variable when the pool is first used, so this module must be imported first.
  */
 process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, (0,external_node_os_.availableParallelism)()));
 /**
- * A dump passes through buffers that are used once and lie outside of V8's heap. For every few of them V8 marks the whole
- * heap, on threads of its own, which took a third of our processor time. Collections of young objects alone give the
- * buffers back as well: often, because the space of the young stays small, and with little to look at.
+ * A dump passes through buffers that are used once and live outside V8's heap. Every few buffers V8 would mark its whole
+ * heap on background threads, which took a third of the processor time. Collecting only young objects frees the buffers
+ * too. It happens often, because the young generation stays small, and it is cheap, because there is little to scan.
  */
 (0,external_node_v8_namespaceObject.setFlagsFromString)('--no-incremental-marking');
 (0,external_node_v8_namespaceObject.setFlagsFromString)('--semi-space-growth-factor=1');
