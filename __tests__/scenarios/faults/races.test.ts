@@ -100,7 +100,7 @@ for (const [when, request, gone] of moments) {
       action: { type: 'call', run: remove },
     })
     const inputs = { ...bench.inputs('list', 's3', 'postgres', { 'dump-key': key }), command: 'verify' }
-    const run = failed(await runAction(inputs), /another run deleted it while it was verified/)
+    const run = failed(await runAction(inputs), /another run deleted it during verify/)
     assert.equal(run.outputs.verified, undefined)
     assert.deepEqual(
       [...bench.s3.objects().keys()].filter((name) => name.includes(key)),
