@@ -1,19 +1,19 @@
 import { identifier, type Session } from './connection/session.ts'
 
-/** `ANALYZE` of several tables in one statement came with PostgreSQL 11. */
-const LISTS = 11
+/** The first major version with `ANALYZE` of several tables in one statement. */
+const FIRST_MAJOR_WITH_LISTS = 11
 
 /**
- * Makes the planner's statistics of a whole database, which no dump carries and without which the first queries are slow.
+ * Collects the planner's statistics of a whole database. A dump does not contain them, and without them queries are slow.
  *
- * @param open opens one more session in it
+ * @param open opens another session in the database
  */
 export async function analyzeDatabase(
   { open, major }: { open: () => Promise<Session>; major: number },
   jobs: number,
 ): Promise<void> {
   await using session = await open()
-  const shares = major < LISTS || jobs === 1 ? [] : await shareTables(session, jobs)
+  const shares = major < FIRST_MAJOR_WITH_LISTS || jobs === 1 ? [] : await shareTables(session, jobs)
   if (shares.length < 2) return await session.execute('ANALYZE')
   const [own, ...others] = shares.map((tables) => `ANALYZE ${tables.join(', ')}`)
   const elsewhere = others.map(async (statement) => {
@@ -23,7 +23,7 @@ export async function analyzeDatabase(
   await Promise.all([session.execute(own!), ...elsewhere])
 }
 
-/** What `ANALYZE` would look at (get_all_vacuum_rels in vacuum.c), the large among all shares. */
+/** Divides the tables that `ANALYZE` visits (get_all_vacuum_rels in vacuum.c); large tables go to different shares. */
 async function shareTables(session: Session, jobs: number): Promise<string[][]> {
   const tables = await session.query<{ schema: string; name: string }>(`
     SELECT n.nspname AS schema, c.relname AS name

@@ -2,6 +2,7 @@ import { isAbsolute, join } from 'node:path'
 import { childFailure, succeeded } from '../process/child.ts'
 import type { Environment } from '../process/environment.ts'
 import { run } from '../process/run.ts'
+import { formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { type Connection, clientEnvironment } from './connection/connection.ts'
 
@@ -24,7 +25,7 @@ export async function checkAssertions(
     const file = isFile ? (isAbsolute(assertion) ? assertion : join(options.workspace, assertion)) : '-'
     const args = [
       '--no-psqlrc',
-      // Results are told apart by their footers, and no text of a row holds the zero bytes between them.
+      // Footers separate the results, and zero bytes separate the records, because no text of a row contains one.
       '--no-align',
       '--record-separator-zero',
       '--pset=footer=on',
@@ -34,7 +35,7 @@ export async function checkAssertions(
       `--file=${file}`,
     ]
     const { exit, stdout, child } = await run(options.psql, args, {
-      // The footer is compared, so that it must not be translated.
+      // The footer is parsed, so it must not be translated.
       env: { ...env, LC_ALL: 'C' },
       group: true,
       input: isFile ? '' : `${assertion}\n;`,
@@ -50,19 +51,20 @@ export async function checkAssertions(
   }
 }
 
-/** Why the output of psql does not show that everything is true, or null. */
+/** Returns why the output of psql does not show that every row is true, or null. */
 function whyUntrue(output: string): string | null {
   const results = readResults(output)
   if (results === null) return 'its output cannot be read; a file must not change how psql prints results'
   for (const rows of results.length > 0 ? results : [[]]) {
     if (rows.length === 0) return 'it returned no row'
     const untrue = rows.filter((row) => row !== 't' && row !== 'true').length
-    if (untrue > 0) return `${untrue} of ${rows.length} rows are not true`
+    if (untrue > 0)
+      return `${untrue} of ${formatQuantity(rows.length, 'row')} ${untrue === 1 ? 'is' : 'are'} not true`
   }
   return null
 }
 
-/** The rows of each result: psql prints a line of column names, the rows and their number. Null for anything else. */
+/** Returns the rows of each result. psql prints column names, the rows and their number; anything else gives null. */
 function readResults(output: string): string[][] | null {
   const records = output.split('\0')
   const rest = records.pop()!

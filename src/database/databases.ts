@@ -5,17 +5,17 @@ import { type Marker, parseMarker } from './marker.ts'
 export type DatabaseRow = {
   name: string
   owner: string
-  /** Bytes, or null when the role may not look. */
+  /** In bytes; null when the role may not read it. */
   size: number | null
   comment: string | null
   allowsConnections: boolean
   isTemplate: boolean
   sessions: number
-  /** What we wrote about it, or null when it is not ours. */
+  /** Null when this action did not make the database. */
   marker: Marker | null
 }
 
-/** Every database of the server but template0, by name. */
+/** Returns every database of the server except template0, by name. */
 export async function readDatabases(session: Session): Promise<DatabaseRow[]> {
   const rows = await session.query<Omit<DatabaseRow, 'marker'>>(`
     SELECT d.datname AS name, pg_get_userbyid(d.datdba) AS owner,

@@ -10,7 +10,7 @@ import { type Connection, clientEnvironment, toUrl } from './connection/connecti
 
 export type HookOptions = { psql: string; environment: Environment; workspace: string; signal: AbortSignal }
 
-/** How a hook is run: pure, so that a table can test it. */
+/** Returns the program and the arguments that run a hook. */
 export function hookCommand(
   hook: string,
   workspace: string,
@@ -28,7 +28,7 @@ export function hookCommand(
   return shellCommand(hook, platform, hasBash)
 }
 
-/** Runs hooks one after the other on a database. The first that fails stops the step. */
+/** Runs hooks one after the other on a database. The first failure fails the step. */
 export async function runHooks(
   what: string,
   hooks: readonly string[],
@@ -69,11 +69,11 @@ async function runHook(
   const end = () => endChild(child, ['SIGINT', 'SIGTERM', 'SIGKILL'], 1000)
   using _ = addAbortListener(options.signal, () => void end())
   const exit = await child.exited
-  // What a hook has started must not write into the database any more, unless the hook has ended well and left it there.
+  // The hook's background processes must not write any longer, unless the hook succeeded and left them on purpose.
   if (!succeeded(exit) || options.signal.aborted) await end()
   forget()
   options.signal.throwIfAborted()
-  // It may have done something outside of the database, so that only the user can say whether it may run again.
+  // A hook may have had effects outside the database, so only the user can decide to run it again.
   if (!succeeded(exit))
     throw new PermanentError(`${what} ${JSON.stringify(hook)} failed: ${childFailure(child, exit).message}`)
 }

@@ -2,31 +2,31 @@ import { shareEvenly } from '../process/balance.ts'
 import { DatabaseError, type Session } from './connection/session.ts'
 import type { Contents } from './pg-dump.ts'
 
-/** A table whose data are worth a connection of their own; `bytes` is what it has on the server's disk. */
+/** A table that is large enough to be dumped over its own connection; `bytes` is its size on the server's disk. */
 export type LargeTable = { oid: string; schema: string; name: string; bytes: number }
 
-/** Smaller ones cost more in questions about them than they give. */
-const LARGE = 1024 * 1024
+/** For smaller tables, the queries about them cost more than a parallel dump saves. */
+const MIN_LARGE_TABLE_BYTES = 1024 * 1024
 
-/** Enough to share the work evenly, and a command line that every system takes. */
-const MOST = 256
+/** Enough to share the work evenly, and few enough for the command line of every system. */
+const MAX_LARGE_TABLES = 256
 
-/** How long a lock may keep us from a size: then somebody changes tables, and one connection is enough of a bother. */
-const PATIENCE = '1s'
+/** Gives up quickly if another session holds a lock: a parallel dump would only add to the contention. */
+const LOCK_TIMEOUT = '1s'
 
 /**
- * The large tables among those that will be dumped, largest first. None when arguments of the user's may mean that
- * something else is dumped than it seems.
+ * Returns the large tables among those that will be dumped, largest first. With `pg-dump-args` it returns none, because
+ * they may change what is dumped.
  */
 export async function readLargeTables(session: Session, contents: Contents): Promise<LargeTable[]> {
   if (contents.schemaOnly || contents.pgDumpArgs.length > 0) return []
   const included = await filter(session, contents)
-  return (await readSizes(session)).filter(included).slice(0, MOST)
+  return (await readSizes(session)).filter(included).slice(0, MAX_LARGE_TABLES)
 }
 
-/** Of extensions, pg_dump takes only what they mark, and of temporary tables nothing. */
+/** Leaves out tables of extensions, of which pg_dump takes only marked rows, and temporary tables. */
 async function readSizes(session: Session): Promise<LargeTable[]> {
-  await session.execute(`SET lock_timeout = '${PATIENCE}'`)
+  await session.execute(`SET lock_timeout = '${LOCK_TIMEOUT}'`)
   try {
     return await session.query<LargeTable>(`
       SELECT * FROM (
@@ -35,7 +35,7 @@ async function readSizes(session: Session): Promise<LargeTable[]> {
         WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
           AND NOT EXISTS (SELECT FROM pg_depend AS d
                           WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
-      ) AS sizes WHERE bytes >= ${LARGE} ORDER BY bytes DESC, oid`)
+      ) AS sizes WHERE bytes >= ${MIN_LARGE_TABLE_BYTES} ORDER BY bytes DESC, oid`)
   } catch (error) {
     if (error instanceof DatabaseError) return []
     throw error
@@ -44,7 +44,7 @@ async function readSizes(session: Session): Promise<LargeTable[]> {
   }
 }
 
-/** The tables that the patterns let through, as `selectDumpableTable` in pg_dump.c decides. */
+/** Returns which tables the patterns select, as `selectDumpableTable` in pg_dump.c does. */
 async function filter(session: Session, contents: Contents): Promise<(table: LargeTable) => boolean> {
   const { tables, schemas, excludeTables, excludeSchemas, excludeTableData } = contents
   const relations = async (patterns: readonly string[]) => {
@@ -77,21 +77,21 @@ async function listAll(
   return found
 }
 
-/** A connection costs the server a process, and one table is the most that it can have alone. */
-const MOST_CONNECTIONS = 8
+/** Each connection costs the server a process. */
+const MAX_CONNECTIONS = 8
 
-/** Less than this is dumped before a further pg_dump has read the catalogue. */
-const WORTH_A_CONNECTION = 32 * 1024 * 1024
+/** A smaller share is dumped before a further pg_dump has read the catalog. */
+const MIN_SHARE_BYTES = 32 * 1024 * 1024
 
 /**
- * Shares large tables among connections, so that all have about the same to do.
+ * Divides large tables evenly among connections.
  *
- * @param jobs at most so many connections, one of which dumps everything that is not in the result
+ * @param jobs the maximum number of connections, one of which dumps everything that is not in the result
  * @returns the tables of each further connection
  */
 export function shareTables(tables: readonly LargeTable[], jobs: number): LargeTable[][] {
-  return shareEvenly(tables, ({ bytes }) => bytes, Math.min(jobs, MOST_CONNECTIONS))
+  return shareEvenly(tables, ({ bytes }) => bytes, Math.min(jobs, MAX_CONNECTIONS))
     .slice(1)
-    .filter(({ size }) => size >= WORTH_A_CONNECTION)
+    .filter(({ size }) => size >= MIN_SHARE_BYTES)
     .map(({ items }) => items)
 }

@@ -1,7 +1,7 @@
 import { DatabaseError, identifier, literal, type Session } from './connection/session.ts'
 import type { Server } from './server.ts'
 
-/** How a database stores and sorts text. A copy with another locale sorts, compares and indexes differently. */
+/** How a database stores and sorts text. A copy with another locale sorts, compares and indexes text differently. */
 export type Locale = {
   encoding: string
   collate: string
@@ -11,7 +11,7 @@ export type Locale = {
   locale: string | null
 }
 
-/** The locale of a database, or null when there is no such database. */
+/** Returns the locale of a database, or null when it does not exist. */
 export async function readLocale(session: Session, server: Server, database: string): Promise<Locale | null> {
   const provider = server.major >= 15 ? 'datlocprovider' : `'c'::"char"`
   const locale = server.major >= 17 ? 'datlocale' : server.major >= 15 ? 'daticulocale' : 'NULL'
@@ -23,7 +23,7 @@ export async function readLocale(session: Session, server: Server, database: str
   return row ?? null
 }
 
-/** `CREATE DATABASE` from template0: objects that an administrator put into template1 must not end up in a copy. */
+/** Returns a `CREATE DATABASE` from template0, because a copy must not contain objects of template1. */
 export function createStatement(
   name: string,
   server: Server,
@@ -40,7 +40,7 @@ export function createStatement(
     if (locale.provider === 'builtin' && locale.locale)
       options.push(`BUILTIN_LOCALE ${literal(locale.locale)}`)
   }
-  // template0's own. Naming it needs a right on it that only superusers have by default.
+  // pg_default is the default; naming it needs a right on it that only superusers have by default.
   if (tablespace && tablespace !== 'pg_default') options.push(`TABLESPACE ${identifier(tablespace)}`)
   return options.join(' ')
 }
@@ -52,9 +52,9 @@ export function createStatement(
 const LOCALE_REFUSED = ['42809', '22023', '42704', '42601', '42P17', '0A000']
 
 /**
- * Creates a database with a locale, or, when the server does not have that locale, with the server's own.
+ * Creates a database with a locale, or with the server's own if the server does not have that locale.
  *
- * @returns the server's reason when it had to be its own locale, else null
+ * @returns the server's reason for refusing the locale, else null
  */
 export async function createDatabase(
   session: Session,

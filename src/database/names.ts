@@ -1,25 +1,25 @@
 import { createHash, randomBytes } from 'node:crypto'
 
-/** PostgreSQL cuts longer names with no more than a notice (NAMEDATALEN - 1), so two long names can become one. */
-const LONGEST_NAME = 63
+/** PostgreSQL truncates longer names with only a notice (NAMEDATALEN - 1), so two long names can become one. */
+const MAX_NAME_BYTES = 63
 
 /**
- * The name of a database that belongs to another one: `<database>__<suffix>`, within 63 bytes. A base that must be cut
- * gets a hash of the whole, so that two long names stay apart.
+ * Returns the name of a database that belongs to another one: `<database>__<suffix>`, within 63 bytes. A base that must be
+ * cut gets a hash of the whole name, so that two long names stay different.
  */
 export function relatedName(database: string, suffix: string): string {
   const name = `${database}__${suffix}`
-  if (Buffer.byteLength(name) <= LONGEST_NAME) return name
+  if (Buffer.byteLength(name) <= MAX_NAME_BYTES) return name
   const ending = `_${createHash('sha256').update(database).digest('hex').slice(0, 8)}__${suffix}`
-  return cut(database, LONGEST_NAME - Buffer.byteLength(ending)) + ending
+  return cut(database, MAX_NAME_BYTES - Buffer.byteLength(ending)) + ending
 }
 
-/** A fresh name for a database that lives only during a run. */
+/** Returns a new unique name for a temporary database. */
 export function temporaryName(database: string): string {
   return relatedName(database, `pgclone_${randomBytes(4).toString('hex')}`)
 }
 
-/** The longest beginning of a text that fits, without half a character. */
+/** Returns the longest beginning of a text that fits, without splitting a character. */
 function cut(text: string, bytes: number): string {
   let fitting = ''
   for (const character of text) {

@@ -4,7 +4,7 @@ import type { Session } from './connection/session.ts'
 import { RECOVERY_CONFLICT } from './standby.ts'
 import { largeWrites } from './stdio-buffer.ts'
 
-/** What to dump; each list has patterns of `pg_dump`. */
+/** What to dump. The lists contain patterns of `pg_dump`. */
 export type Contents = {
   tables: readonly string[]
   excludeTables: readonly string[]
@@ -18,13 +18,17 @@ export type Contents = {
   pgDumpArgs: readonly string[]
 }
 
-/** The arguments of `pg_dump`. The database is not among them: it travels as `PGDATABASE`. */
+/**
+ * Returns the arguments of `pg_dump`, without the database, which is in `PGDATABASE`.
+ *
+ * @param compression whether this action (`ours`) or pg_dump (`theirs`) compresses
+ */
 export function dumpArguments(contents: Contents, compression: 'ours' | 'theirs'): string[] {
   const each = (option: string, values: readonly string[]) => values.map((value) => `--${option}=${value}`)
   return [
     '--format=custom',
     '--no-password',
-    // Uncompressed, because we compress, on all cores and after counting.
+    // This action compresses on all cores, after counting the rows.
     ...(compression === 'ours' ? ['--compress=0'] : []),
     `--lock-wait-timeout=${contents.lockWaitTimeout}`,
     ...(contents.ownerAndAcl ? [] : ['--no-owner', '--no-acl']),
@@ -39,7 +43,7 @@ export function dumpArguments(contents: Contents, compression: 'ours' | 'theirs'
   ]
 }
 
-/** The filters that were in force, for the manifest; only those that were given. */
+/** Returns the filters that were given, for the manifest. */
 export function dumpFilters(contents: Contents): Record<string, string[] | boolean> {
   const { tables, excludeTables, schemas, excludeSchemas, excludeTableData, schemaOnly, pgDumpArgs } =
     contents
@@ -52,8 +56,8 @@ export function dumpFilters(contents: Contents): Record<string, string[] | boole
 }
 
 /**
- * Refuses a pattern that matches nothing. A misspelt exclude pattern would let through just what was to be kept out,
- * and `pg_dump --strict-names` looks only at the patterns that include.
+ * Refuses a pattern that matches nothing. A misspelt exclude pattern would dump what it should exclude, and
+ * `pg_dump --strict-names` checks only the patterns that include.
  */
 export async function checkPatterns(session: Session, contents: Contents): Promise<void> {
   const groups = [
@@ -76,7 +80,7 @@ export async function checkPatterns(session: Session, contents: Contents): Promi
   }
 }
 
-/** A running `pg_dump` as the source of a transfer. */
+/** Starts `pg_dump` as the source of a transfer. */
 export function startDump(pgDump: string, args: readonly string[], env: Record<string, string>): Source {
   const child = startChild(pgDump, args, { env: { ...env, ...largeWrites(env) }, stdout: 'stream' })
   return {
@@ -91,18 +95,18 @@ async function finish(child: Child): Promise<void> {
   if (!succeeded(exit)) throw explainDump(child.tail, childFailure(child, exit))
 }
 
-/** What pg_dump said, where one sentence of ours says it better. */
+/** Replaces known errors of pg_dump by one sentence that names the fix. */
 function explainDump(tail: readonly string[], failure: Error): Error {
   const text = tail.join('\n')
-  // pg_dump makes of --lock-wait-timeout a statement_timeout for its LOCK TABLE, and of any other limit 0.
+  // pg_dump implements --lock-wait-timeout as a statement_timeout for its LOCK TABLE, and sets all other limits to 0.
   const lock = /canceling statement due to (lock|statement) timeout/.test(text)
   if (lock) {
     return new Error(
-      'pg_dump waited too long for a table that another session has locked (lock-wait-timeout); nothing was dumped',
+      'pg_dump waited too long for a table that another session has locked; nothing was dumped. End that session, or raise lock-wait-timeout',
       { cause: failure },
     )
   }
-  // Before the cut that it ends in.
+  // This comes before the check for a lost connection, in which the conflict ends.
   if (RECOVERY_CONFLICT.words.test(text)) return new Error(RECOVERY_CONFLICT.sentence, { cause: failure })
   if (
     /server closed the connection|connection to server was lost|SSL SYSCALL error|could not receive data/.test(

@@ -1,18 +1,18 @@
 import { identifier, literal, type Session } from './connection/session.ts'
 
-/** What PostgreSQL keeps about a database outside of it. All of it belongs to the object and not to the name. */
+/** What PostgreSQL stores about a database outside of it. A rename does not move it to the new database of that name. */
 export type Properties = {
   owner: string
   connectionLimit: number
   isTemplate: boolean
   tablespace: string
   comment: string | null
-  /** Null when nobody ever granted anything: PostgreSQL's defaults are in force then. */
+  /** Null when nothing was ever granted, so that PostgreSQL's defaults apply. */
   grants: { grantee: string | null; privilege: string; grantable: boolean }[] | null
   /** `ALTER DATABASE … SET` and `ALTER ROLE … IN DATABASE … SET`; `role` is null for the former. */
   settings: { role: string | null; setting: string }[]
   labels: { provider: string; label: string }[]
-  /** Whether the database lets anybody in. */
+  /** Whether the database accepts connections. */
   allowsConnections: boolean
 }
 
@@ -38,7 +38,7 @@ export async function readProperties(session: Session, database: string): Promis
   return row ?? null
 }
 
-/** The statements that give a database the properties of another. The owner comes last: after it, we may be nobody. */
+/** Returns statements that give a database these properties. The owner changes last; afterwards rights may be missing. */
 export function propertyStatements(database: string, properties: Properties): string[] {
   const name = identifier(database)
   const { connectionLimit, isTemplate, grants, settings, labels, comment, owner } = properties
@@ -56,7 +56,7 @@ export function propertyStatements(database: string, properties: Properties): st
   ]
 }
 
-/** Null takes the comment away. */
+/** Returns a statement that sets the comment of a database; null removes it. */
 export function commentStatement(database: string, comment: string | null): string {
   return `COMMENT ON DATABASE ${identifier(database)} IS ${comment === null ? 'NULL' : literal(comment)}`
 }
@@ -64,7 +64,7 @@ export function commentStatement(database: string, comment: string | null): stri
 /** The privileges of a database (PostgreSQL documentation, "Privileges"): text of the server never becomes SQL. */
 const PRIVILEGES = ['CREATE', 'CONNECT', 'TEMPORARY']
 
-/** Grants are made from nothing: what the owner and PUBLIC have by default may have been taken away. */
+/** Revokes everything first, because the default privileges of the owner and PUBLIC may have been revoked. */
 function grantStatements(name: string, owner: string, grants: NonNullable<Properties['grants']>): string[] {
   return [
     `REVOKE ALL ON DATABASE ${name} FROM PUBLIC, ${identifier(owner)}`,

@@ -1,10 +1,10 @@
 import type { Session } from './connection/session.ts'
 
-/** A state of a database that several sessions see, for as long as the session that exported it stays as it is. */
+/** A state of a database that several sessions can share, as long as the session that exported it stays open. */
 export type Snapshot = AsyncDisposable & { id: string }
 
 /**
- * Exports the snapshot of a session, which ends with it.
+ * Exports the snapshot of a session, and closes the session at the end of the scope.
  *
  * @throws an Error where the server cannot export one, such as a standby before PostgreSQL 10
  */

@@ -4,7 +4,7 @@ import { lookAtServer, type Server } from './server.ts'
 
 const SETTINGS = ['max_standby_streaming_delay', 'hot_standby_feedback']
 
-/** Says of a standby how long it lets a dump run against the changes of its primary. */
+/** Logs how long a standby lets a dump delay the changes of its primary. */
 export async function noteStandby(session: Session, { standby }: Server): Promise<void> {
   if (!standby) return
   const rows = await session.query<{ name: string; value: string }>(
@@ -17,18 +17,20 @@ export async function noteStandby(session: Session, { standby }: Server): Promis
 }
 
 /**
- * Looks at a server that is about to be written.
+ * Reads version, role and state of a server that will be written.
  *
  * @param command the command that needs it, for the error
- * @throws an Error when the server of `database-url` is a standby, where nothing can be written
+ * @throws an Error when the server of `database-url` is a standby, which is read-only
  */
 export async function lookAtPrimary(session: Session, command: string): Promise<Server> {
   const server = await lookAtServer(session)
   if (!server.standby) return server
-  throw new Error(`The server of database-url is a standby, which is read-only; ${command} needs its primary`)
+  throw new Error(
+    `The server of database-url is a standby, which is read-only; ${command} needs the URL of its primary`,
+  )
 }
 
-/** Why a standby broke a dump off, for the user; postgres.c has the server's words, which end a statement or the session. */
+/** How a standby reports that recovery ended a statement or the session (postgres.c), and the sentence for the user. */
 export const RECOVERY_CONFLICT = {
   words: /(?:canceling statement|terminating connection) due to conflict with recovery/,
   sentence:

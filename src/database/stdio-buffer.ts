@@ -1,17 +1,17 @@
 import { existsSync } from 'node:fs'
 
-/** What GNU's `stdbuf` preloads into the program that it starts (coreutils, src/stdbuf.c); where distributions keep it. */
-const LIBRARIES = ['/usr/libexec/coreutils/libstdbuf.so', '/usr/lib/coreutils/libstdbuf.so']
+/** Where distributions install the library that GNU's `stdbuf` preloads (coreutils, src/stdbuf.c). */
+const LIBRARY_PATHS = ['/usr/libexec/coreutils/libstdbuf.so', '/usr/lib/coreutils/libstdbuf.so']
 
-/** As much as Node reads from a pipe at once. */
-const BYTES = 64 * 1024
+/** Node reads this much from a pipe at once. */
+const BUFFER_BYTES = 64 * 1024
 
 /**
- * Variables that make a C program write its standard output in large pieces. By itself it writes 4 KiB at a time into
- * a pipe, which costs it and us more than the data do: a third of our processor time for a dump. Where the library is
- * missing (musl, macOS, Windows) nothing changes but the speed, and a program that cannot load it runs without.
+ * Returns variables that make a C program write its standard output in large pieces. The default of 4 KiB for a pipe took
+ * a third of the processor time of a dump. Where the library is missing (musl, macOS, Windows), only the speed differs, and
+ * a program that cannot load it runs without it.
  */
 export function largeWrites(env: Readonly<Record<string, string>>): Record<string, string> {
-  const library = process.platform === 'linux' ? LIBRARIES.find((path) => existsSync(path)) : undefined
-  return library && !env.LD_PRELOAD ? { LD_PRELOAD: library, _STDBUF_O: String(BYTES) } : {}
+  const library = process.platform === 'linux' ? LIBRARY_PATHS.find((path) => existsSync(path)) : undefined
+  return library && !env.LD_PRELOAD ? { LD_PRELOAD: library, _STDBUF_O: String(BUFFER_BYTES) } : {}
 }

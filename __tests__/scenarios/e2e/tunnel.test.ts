@@ -89,7 +89,7 @@ test('a server that answers without the tunnel may be another one', async () => 
   const harm = await witness(bench)
   const more = { 'tunnel-command': 'sleep 100' }
   const run = await bench.run('dump', 'folder', 'app', more)
-  await harm.assertHarmless(run, /answers at 127\.0\.0\.1:\d+ before tunnel-command has begun/)
+  await harm.assertHarmless(run, /answers at 127\.0\.0\.1:\d+ before tunnel-command has started/)
 })
 
 test('a tunnel that breaks in the middle is the reason, and the post step opens it again to clean up', async () => {

@@ -82,7 +82,7 @@ test('#05 nothing is restored into a standby', async () => {
     const run = await bench.run('restore', 'folder', 'app', { ...url, retries: '2', ...more })
     await harm.assertHarmless(
       run,
-      new RegExp(`is a standby, which is read-only; ${more.command} needs its primary`),
+      new RegExp(`is a standby, which is read-only; ${more.command} needs the URL of its primary`),
     )
   }
 })

@@ -1,4 +1,4 @@
-/** What libpq and the server say when a connection fails, and the sentence for the user. Texts of fe-connect.c and auth.c. */
+/** Errors of libpq and the server when a connection fails (fe-connect.c, auth.c), and the sentence for the user. */
 const REASONS: readonly [RegExp, (where: string, match: RegExpExecArray) => string][] = [
   [
     /password authentication failed for user "([^"]*)"/,
@@ -9,7 +9,7 @@ const REASONS: readonly [RegExp, (where: string, match: RegExpExecArray) => stri
     /could not translate host name "([^"]*)"/,
     (where, m) => `${where}: there is no host named "${m[1]}" (check the spelling and the runner's network)`,
   ],
-  // Refused over TLS, whether or not it was then tried without: what is missing is not TLS.
+  // Refused over TLS, perhaps also without it: the cause is not a lack of TLS.
   [/no pg_hba\.conf entry for host "([^"]*)", user "([^"]*)".*, SSL encryption/, notLetIn],
   [
     /no pg_hba\.conf entry for host "([^"]*)".*no encryption/,
@@ -69,11 +69,11 @@ function notLetIn(where: string, [, host, user]: RegExpExecArray): string {
 }
 
 /**
- * The sentence for a failed connection.
+ * Explains a failed connection in one sentence.
  *
  * @param stderr what a client program printed, in English
  * @param label `host:port/database`
- * @returns null when the text is none that we know
+ * @returns null when the text is unknown
  */
 export function explainConnection(stderr: string, label: string): string | null {
   for (const [pattern, sentence] of REASONS) {

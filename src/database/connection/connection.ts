@@ -2,16 +2,16 @@ import { type Environment, pick, toolEnvironment } from '../../process/environme
 import type { Address } from './tunnel.ts'
 
 /**
- * Where and as whom to connect, as libpq's environment variables. A database name is never an argument: libpq expands
+ * Server, user and database, as libpq's environment variables. A database name is never an argument: libpq expands
  * `dbname=…` arguments as connection strings, and does not expand `PGDATABASE`.
  */
 export type Connection = {
-  /** libpq variables, without the database name's. */
+  /** libpq's variables except the database name. */
   readonly variables: Readonly<Record<string, string>>
   readonly database: string
-  /** `host:port/database` without any secret, for people. */
+  /** `host:port/database` for messages, without a secret. */
   readonly label: string
-  /** A password that changes while we work, in place of that of `variables`. */
+  /** A password that changes during the step; it replaces that of `variables`. */
   readonly password?: () => string
 }
 
@@ -54,7 +54,7 @@ const VARIABLES: Readonly<Record<string, string>> = {
   load_balance_hosts: 'PGLOADBALANCEHOSTS',
 }
 
-/** Parameters that tune the connection and have no variable; leaving them out changes nothing about where we connect. */
+/** Parameters without a variable that only tune the connection; leaving them out does not change the server. */
 const HARMLESS_WITHOUT_VARIABLE = [
   'keepalives',
   'keepalives_idle',
@@ -79,7 +79,7 @@ export function parseDatabaseUrl(url: string): Connection {
   const parts = /^postgres(?:ql)?:\/\/(?:([^@/]*)@)?([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(url.trim())
   if (!parts) throw new Error(notAUrl(url))
   const [, userinfo = '', hosts = '', database = '', query = ''] = parts
-  // libpq would take it for a part of the name; it is one of the password's, and what is before it must not be shown.
+  // libpq would treat the @ as part of a name. It belongs to the password, so the text before it must not be shown.
   if (`${hosts}${database}`.includes('@')) throw new Error(UNREADABLE)
   const parameters: Parameters = { ...credentials(userinfo), ...hostsAndPorts(hosts) }
   if (database) parameters.dbname = decode(database, 'the database name')
@@ -108,7 +108,7 @@ function notAUrl(url: string): string {
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(url.trim())?.[1]
   if (!scheme) return 'must look like postgres://user:password@host:5432/database'
   if (/^postgres(ql)?$/.test(scheme)) return UNREADABLE
-  // Anything else may be the beginning of a secret.
+  // Any other text may be the beginning of a secret.
   const shown = OTHER_SCHEMES.includes(scheme.toLowerCase()) ? `, not with ${scheme}://` : ''
   return `must start with postgres:// or postgresql://${shown}`
 }
@@ -145,16 +145,16 @@ function queryParameters(query: string): Parameters {
     const separator = item.indexOf('=')
     const rawName = separator < 0 ? item : item.slice(0, separator)
     const name = decode(rawName, 'a parameter name')
-    // Anything else may be the rest of a password that is not percent-encoded.
+    // Any other text may be the rest of a password that is not percent-encoded.
     const isName = /^[a-z_]+$/i.test(name) && !query.includes('@')
     const what = isName ? `the parameter "${name}"` : 'a parameter'
     if (separator < 0) throw new Error(`has ${what} without a value`)
     const value = decode(item.slice(separator + 1), what)
-    // As in libpq, for JDBC's sake.
+    // libpq accepts this for compatibility with JDBC.
     if (name === 'ssl' && value === 'true') found.sslmode = 'require'
     else if (Object.hasOwn(VARIABLES, name)) found[name] = value
     else if (!HARMLESS_WITHOUT_VARIABLE.includes(name)) {
-      throw new Error(`has ${what}, which is none of libpq's that have an environment variable; remove it`)
+      throw new Error(`has ${what}, which libpq does not support as an environment variable; remove it`)
     }
   }
   return found
@@ -191,7 +191,7 @@ function labelOf(variables: Readonly<Record<string, string>>, database: string):
   return `${variables.PGSERVICE ? `service ${variables.PGSERVICE}` : pairs.join(',')}/${database}`
 }
 
-/** Where libpq would look for the server; nothing when only a service or libpq's own defaults say it. */
+/** Returns the addresses that libpq would try; none when only a service or libpq's defaults define them. */
 export function addressesOf({ variables }: Connection): Address[] {
   const hosts = variables.PGHOSTADDR || variables.PGHOST
   const ports = (variables.PGPORT || DEFAULT_PORT).split(',')
@@ -201,7 +201,7 @@ export function addressesOf({ variables }: Connection): Address[] {
   })
 }
 
-/** The connection that libpq's own variables of the job name, for when no URL is given. */
+/** Returns the connection of the job's own libpq variables, for when no URL is given. */
 export function ambientConnection(environment: Environment): Connection | null {
   const all = pick(environment, (name) => /^PG[A-Z]+/.test(name) && name !== 'PGDATA')
   const { PGDATABASE, ...variables } = all
@@ -211,8 +211,8 @@ export function ambientConnection(environment: Environment): Connection | null {
 }
 
 /**
- * Whether nobody but GitHub's Windows image chose the connection: it sets user and password of the server that it brings
- * for the whole machine (actions/runner-images, Install-PostgreSQL.ps1).
+ * Whether only GitHub's Windows image defines the connection: it sets user and password of its own server for the whole
+ * machine (actions/runner-images, Install-PostgreSQL.ps1).
  */
 function isImagePreset(variables: Parameters): boolean {
   const { PGROOT, PGUSER, PGPASSWORD, PGHOST, PGHOSTADDR, PGSERVICE } = variables
@@ -220,12 +220,12 @@ function isImagePreset(variables: Parameters): boolean {
   return preset && !PGHOST && !PGHOSTADDR && !PGSERVICE
 }
 
-/** The same server and role, another database. */
+/** Returns the connection to another database of the same server, as the same role. */
 export function onDatabase(connection: Connection, database: string): Connection {
   return { ...connection, database, label: labelOf(connection.variables, database) }
 }
 
-/** The whole environment of a PostgreSQL client program: nothing of the job's `PG*` but what the connection says. */
+/** Returns the whole environment of a PostgreSQL client program, without the job's own `PG*` variables. */
 export function clientEnvironment(connection: Connection, environment: Environment): Record<string, string> {
   return {
     ...toolEnvironment(environment),
@@ -237,7 +237,7 @@ export function clientEnvironment(connection: Connection, environment: Environme
   }
 }
 
-/** The connection as a URI, for hooks. */
+/** Returns the connection as a URI, for hooks. */
 export function toUrl(connection: Connection): string {
   const { PGUSER, PGHOST = '', PGPORT = '', ...others } = connection.variables
   const secret = connection.password?.() ?? others.PGPASSWORD
@@ -257,7 +257,7 @@ export function toUrl(connection: Connection): string {
   return `postgresql://${userinfo}${hosts.join(',')}/${encodeURIComponent(connection.database)}${query.length ? `?${query.join('&')}` : ''}`
 }
 
-/** The host by which a dump is named when there is no repository: the first one, or `localhost`. */
+/** Returns the first host, or `localhost`. Dumps are named by it when there is no repository. */
 export function hostName(connection: Connection): string {
   const host = (connection.variables.PGHOST ?? '').split(',')[0]!
   return host === '' || host.startsWith('/') ? 'localhost' : host

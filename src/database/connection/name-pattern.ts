@@ -33,9 +33,9 @@ function toRegex(character: string, quoted: boolean, next: string | undefined): 
 }
 
 /**
- * The query for the names that a pattern matches, as `expand_table_name_patterns` and `expand_schema_name_patterns` in
- * pg_dump.c write it. It runs under the search_path of the user, because that decides what a pattern without a schema
- * matches, so that every name in it is qualified.
+ * Returns the query for the names that a pattern matches, as in `expand_table_name_patterns` and
+ * `expand_schema_name_patterns` of pg_dump.c. Every name in it is qualified, because it runs under the search_path of the
+ * user, which decides what a pattern without a schema matches.
  */
 export function patternQuery(what: 'relations' | 'schemas', pattern: string): string {
   const parts = patternParts(pattern)

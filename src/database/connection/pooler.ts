@@ -1,7 +1,7 @@
 import type { Connection } from './connection.ts'
 
 /**
- * Providers' hosts and ports behind which a pooler in transaction mode answers, and the way around it. Supabase's docs,
+ * Providers' hosts and ports of poolers in transaction mode, and what to use instead. Supabase's docs,
  * "Connect to your database" (5432 on the pooler's host is session mode); Neon's docs, "Connection pooling".
  */
 const POOLED: readonly { who: string; host: RegExp; port: string | null; instead: string }[] = [
@@ -20,7 +20,7 @@ const POOLED: readonly { who: string; host: RegExp; port: string | null; instead
   },
 ]
 
-/** What is wrong with a connection to a provider's pooler, as the end of a sentence; null when nothing is. */
+/** Describes the problem with a connection to a provider's pooler, as the end of a sentence; null when there is none. */
 export function poolerProblem({ variables }: Connection): string | null {
   const ports = (variables.PGPORT ?? '').split(',')
   for (const [index, host] of (variables.PGHOST ?? '').split(',').entries()) {
@@ -33,26 +33,29 @@ export function poolerProblem({ variables }: Connection): string | null {
   return null
 }
 
-/** A busy pooler may give each session the process that it had before, by chance, and not for long. */
-const ROUNDS = 4
+/** A busy pooler may give a session the same process again by chance, but not several times in a row. */
+const MAX_ROUNDS = 4
 
-/** As much of a session as the question needs. */
-type Asked = AsyncDisposable & { query<Row>(select: string): Promise<Row[]> }
+/** The part of a session that the check needs. */
+type QuerySession = AsyncDisposable & { query<Row>(select: string): Promise<Row[]> }
 
 /**
- * Whether two sessions are served by changing server processes: then a pooler in transaction or statement mode is in
- * between (PgBouncer, Supavisor, RDS Proxy, …), and settings and locks of a session end up in those of others. Asked
- * before anything is set. An idle pooler gives both sessions the same process, a busy one changes that of the first.
+ * Whether two sessions share server processes, because of a pooler in transaction or statement mode (PgBouncer, Supavisor,
+ * RDS Proxy, …). Behind such a pooler, settings and locks of a session leak into others, so the check comes before the first
+ * setting. An idle pooler gives both sessions the same process, a busy one changes the process of the first session.
  */
-export async function sharesServerProcesses(first: Asked, startSecond: () => Asked): Promise<boolean> {
-  const ask = async (session: Asked) => {
+export async function sharesServerProcesses(
+  first: QuerySession,
+  startSecond: () => QuerySession,
+): Promise<boolean> {
+  const ask = async (session: QuerySession) => {
     const [row] = await session.query<{ pid: number }>('SELECT pg_catalog.pg_backend_pid() AS pid')
     return row!.pid
   }
   const own = await ask(first)
   await using second = startSecond()
-  for (let round = 0; round < ROUNDS; round++) {
-    // A server that has no second session for us is no pooler.
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    // A server that refuses a second session is not a pooler.
     const other = await ask(second).catch(() => null)
     if (other === null) return false
     if (other === own || (await ask(first)) !== own) return true

@@ -20,43 +20,43 @@ export class DatabaseError extends Error {
   }
 }
 
-/** A pattern that `pg_dump` would refuse as well matches nothing. */
+/** The error of a pattern that `pg_dump` would refuse too; such a pattern matches nothing. */
 const INVALID_REGULAR_EXPRESSION = '2201B'
 
-/** A database has sessions that would have to end first. */
+/** The error of a statement on a database that has sessions. */
 export const OBJECT_IN_USE = '55006'
 
 export type SessionOptions = {
   psql: string
   environment: Environment
   signal?: AbortSignal
-  /** Refuses a pooler in transaction mode between us and the server. */
+  /** Refuses a pooler in transaction mode, as a session must that holds a lock. */
   direct?: boolean
 }
 
 /**
- * The whole search_path of our sessions: a user of the database may create functions and operators of any name in other
- * schemas, and they would run with our rights (CVE-2018-1058). In `pg_temp` only relations and types are looked up.
+ * The search_path of every session. A user of the database may create functions and operators of any name in other
+ * schemas, which would run with this role's rights (CVE-2018-1058). In `pg_temp` only relations and types are looked up.
  */
 const SEARCH_PATH = 'SET search_path = pg_catalog, pg_temp'
 
 /**
- * The first statements of a session, whatever the role, the database and the server set: no name of ours means something
- * else, no text has another form, and no time limit ends a session that waits while it holds a lock. The query leaves out
- * the limits that the server does not know yet.
+ * The first statements of a session, which override the settings of the role, the database and the server: names resolve
+ * safely, values have a fixed format, and no time limit ends a session that waits while it holds a lock. The query leaves
+ * out limits that the server does not know yet.
  */
 const PROTECTION = [
   SEARCH_PATH,
   'SET standard_conforming_strings = on',
   'SET client_min_messages = error',
   'SET default_transaction_read_only = off',
-  // Rows that a policy hides would be counted as missing; an error says so instead.
+  // Without this, rows that a policy hides would count as missing; with it, reading them is an error.
   'SET row_security = off',
   `SET TimeZone = 'UTC'`,
   `SET DateStyle = 'ISO, YMD'`,
   `SET IntervalStyle = 'postgres'`,
   'SET extra_float_digits = 3',
-  // A router forgets a connection on which nothing moves for minutes.
+  // Routers drop connections that are idle for minutes.
   'SET tcp_keepalives_idle = 60',
   'SET tcp_keepalives_interval = 10',
   `DO 'BEGIN PERFORM set_config(name, ''0'', false) FROM pg_settings WHERE name IN (
@@ -64,8 +64,8 @@ const PROTECTION = [
 ]
 
 /**
- * One `psql` process on one database: a session of ours that lasts, so that it can hold an advisory lock and does not
- * connect anew for every statement. Statements go in by stdin, rows come back as one JSON document a line.
+ * A lasting session on one database, run by one `psql` process, so that it can hold an advisory lock and connects only
+ * once. Statements go in through stdin; rows come back as one JSON document per line.
  */
 export class Session implements AsyncDisposable {
   readonly #child: Child
@@ -79,7 +79,7 @@ export class Session implements AsyncDisposable {
     this.#lines = linesOf(child.stdout)
   }
 
-  /** @throws an Error that explains in one sentence why the server let us not in. */
+  /** @throws an Error that explains in one sentence why the connection failed */
   static async open(connection: Connection, options: SessionOptions): Promise<Session> {
     const session = Session.#start(connection, options)
     if (options.direct) await session.#refusePooler(options)
@@ -92,7 +92,7 @@ export class Session implements AsyncDisposable {
     options.signal?.throwIfAborted()
     const args = ['--no-psqlrc', '--no-align', '--tuples-only', '--quiet', '--no-password', '--file=-']
     const env = { ...clientEnvironment(connection, options.environment), PGCLIENTENCODING: 'UTF8' }
-    // Every failure reaches the caller as an exception; what psql prints beside it would only say it twice.
+    // Every failure reaches the caller as an exception, so psql's own output would only repeat it.
     const child = startChild(options.psql, args, {
       env,
       stdin: 'stream',
@@ -105,16 +105,16 @@ export class Session implements AsyncDisposable {
     return session
   }
 
-  /** Before anything is set, because what we set there would be set for others. */
+  /** Must run before the first setting, which would leak into sessions of others. */
   async #refusePooler(options: SessionOptions): Promise<void> {
     if (!(await sharesServerProcesses(this, () => Session.#start(this.#connection, options)))) return
     await this.close()
     throw new Error(
-      `${this.#connection.label} is a connection pooler in transaction mode (PgBouncer or its kin: one session of ours is served by changing server processes); use the direct host and port of the server, or a pool in session mode`,
+      `${this.#connection.label} is a connection pooler in transaction mode (such as PgBouncer: one session is served by changing server processes); use the direct host and port of the server, or a pool in session mode`,
     )
   }
 
-  /** libpq believes a service more than `PGDATABASE`: one that names a database would take us there, and nowhere else. */
+  /** A service that names a database overrides `PGDATABASE`, so the session would be on that database. */
   async #checkService(): Promise<void> {
     const { variables, database, label } = this.#connection
     if (!variables.PGSERVICE) return
@@ -128,7 +128,7 @@ export class Session implements AsyncDisposable {
 
   /**
    * Refuses a service that names a database, before other databases of the server are created and written: every program
-   * that is sent to one of them would end up in that of the service.
+   * would connect to the database of the service instead.
    */
   static async refuseService(connection: Connection, options: SessionOptions): Promise<void> {
     const { PGSERVICE } = connection.variables
@@ -140,7 +140,7 @@ export class Session implements AsyncDisposable {
       .catch(() => [])
     if (found.length === 0) return
     throw new Error(
-      `Cannot connect to ${connection.label}: the service "${PGSERVICE}" leads to "${found[0]!.name}", whatever database is asked for; remove dbname from it`,
+      `Cannot connect to ${connection.label}: the service "${PGSERVICE}" always leads to "${found[0]!.name}"; remove dbname from it`,
     )
   }
 
@@ -151,11 +151,11 @@ export class Session implements AsyncDisposable {
   }
 
   /**
-   * Schema and name of each relation, or the name of each schema, that a pattern of `pg_dump` matches. As in `pg_dump`, the
+   * Lists schema and name of each relation, or the name of each schema, that a pattern of `pg_dump` matches. As in `pg_dump`, the
    * search_path of the user decides what a pattern without a schema matches.
    */
   list(what: 'relations' | 'schemas', pattern: string): Promise<string[][]> {
-    return this.#alone(async () => {
+    return this.#exclusively(async () => {
       await this.#exchange('RESET search_path;')
       try {
         const lines = await this.#exchange(asJson(patternQuery(what, pattern)))
@@ -169,7 +169,7 @@ export class Session implements AsyncDisposable {
     })
   }
 
-  /** Runs statements without a result, each by itself, up to the first that fails. */
+  /** Runs statements without a result one by one, until one fails. */
   async execute(...statements: string[]): Promise<void> {
     for (const statement of statements) await this.#send(`${statement}\n;`)
   }
@@ -185,13 +185,13 @@ export class Session implements AsyncDisposable {
     }
   }
 
-  /** Sends one statement and collects its rows, one statement after the other. */
+  /** Sends one statement and collects its rows, after all earlier statements. */
   #send(sql: string): Promise<string[]> {
-    return this.#alone(() => this.#exchange(sql))
+    return this.#exclusively(() => this.#exchange(sql))
   }
 
-  /** Runs work when everything before it has ended, and lets nothing in between. */
-  #alone<Result>(work: () => Promise<Result>): Promise<Result> {
+  /** Runs work after everything before it has ended, without other statements in between. */
+  #exclusively<Result>(work: () => Promise<Result>): Promise<Result> {
     const answer = this.#queue.then(work)
     this.#queue = answer.catch(() => undefined)
     return answer
@@ -208,7 +208,7 @@ export class Session implements AsyncDisposable {
     throw new DatabaseError(hideSecrets(message), sqlstate)
   }
 
-  /** The lines before the next one that begins with the mark, and what follows the mark in it. */
+  /** Returns the lines before the next line that begins with the mark, and then the rest of that line. */
   async #readUntil(mark: string): Promise<string[]> {
     const lines: string[] = []
     for (;;) {
@@ -236,12 +236,12 @@ export class Session implements AsyncDisposable {
   }
 }
 
-/** Qualified, because the first query of a session comes before its settings. */
+/** Wraps a query so that its rows are JSON. Names are qualified, because the first query comes before the settings. */
 function asJson(select: string): string {
   return `SELECT pg_catalog.row_to_json(q)::pg_catalog.text FROM (${select}\n) AS q;`
 }
 
-/** Lines without their ends, which on Windows are two characters. */
+/** Yields lines without their ends, which on Windows are two characters. */
 async function* linesOf(stream: AsyncIterable<Buffer | string>): AsyncGenerator<string, void> {
   let rest = ''
   const decoder = new TextDecoder()

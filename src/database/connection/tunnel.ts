@@ -10,19 +10,19 @@ export type Address = { host: string; port: number } | { path: string }
 
 export type TunnelOptions = {
   command: string
-  /** For each database that must be reached its addresses, one of which must answer. */
+  /** The addresses of each database. One address of each must answer. */
   databases: readonly (readonly Address[])[]
   env: Record<string, string>
   cwd: string
   signal: AbortSignal
-  /** Milliseconds until the databases must answer. */
-  patience?: number
+  /** How long the databases may take to answer, in milliseconds. */
+  timeoutMs?: number
 }
 
-const PATIENCE = 60_000
-const ANSWER_TIMEOUT = 3_000
-const OFTEN = 100
-const LAST_LINES = 3
+const OPEN_TIMEOUT_MS = 60_000
+const ANSWER_TIMEOUT_MS = 3_000
+const POLL_INTERVAL_MS = 100
+const MAX_ERROR_LINES = 3
 
 /** PostgreSQL's SSLRequest (PostgreSQL documentation, "Message Formats"): every server and pooler answers with one byte. */
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f])
@@ -31,10 +31,10 @@ function describeAddress(address: Address): string {
   return 'path' in address ? address.path : `${address.host}:${address.port}`
 }
 
-/** Whether a PostgreSQL server answers there. A forwarder accepts connections before it has any of its own. */
+/** Whether a PostgreSQL server answers. A connection alone proves nothing: a forwarder accepts it before it has its own. */
 function answers(address: Address): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = createConnection({ ...address, timeout: ANSWER_TIMEOUT })
+    const socket = createConnection({ ...address, timeout: ANSWER_TIMEOUT_MS })
     const end = (answered: boolean) => {
       socket.destroy()
       resolve(answered)
@@ -45,9 +45,9 @@ function answers(address: Address): Promise<boolean> {
   })
 }
 
-/** A running `tunnel-command`, behind which the databases answer. It ends with its scope, with all that it started. */
+/** A running `tunnel-command` through which the databases answer. It and all its processes end with the scope. */
 export class Tunnel implements AsyncDisposable {
-  /** Aborts with that of the step, or when the tunnel ends by itself. */
+  /** Aborts with the signal of the step, or when the tunnel ends by itself. */
   readonly signal: AbortSignal
   readonly #child: Child
   readonly #forget: () => void
@@ -62,12 +62,12 @@ export class Tunnel implements AsyncDisposable {
     void this.#child.exited.then((exit) => this.#ended(exit))
   }
 
-  /** @throws an Error when the command ends, or when the databases do not answer in time, or did before it began */
+  /** @throws an Error when the command ends, when the databases do not answer in time, or when they answered before it */
   static async open(options: TunnelOptions): Promise<Tunnel> {
-    if (await everyOne(options.databases)) {
+    if (await allAnswer(options.databases)) {
       const taken = options.databases.flat().map(describeAddress).join(', ')
       throw new Error(
-        `A server answers at ${taken} before tunnel-command has begun, so that the tunnel would not be used; give it a port of its own, in tunnel-command and in database-url`,
+        `A server answers at ${taken} before tunnel-command has started, so the tunnel would not be used; choose another local port in tunnel-command and database-url`,
       )
     }
     log.info(`Opening the tunnel: ${options.command}`)
@@ -88,24 +88,24 @@ export class Tunnel implements AsyncDisposable {
 
   #ended(exit: Exit): void {
     if (this.#ending) return
-    const words = this.#child.tail.slice(-LAST_LINES).join(' / ')
+    const words = this.#child.tail.slice(-MAX_ERROR_LINES).join(' / ')
     const hint = exit.code === 0 ? '; it must stay in the foreground (ssh without -f)' : ''
     this.#broken.abort(
       new Error(`tunnel-command ${describeExit(exit)} before the step did${hint}${words && `: ${words}`}`),
     )
   }
 
-  async #untilAnswered({ databases, patience = PATIENCE }: TunnelOptions): Promise<void> {
-    const deadline = Date.now() + patience
-    while (!(await everyOne(databases))) {
+  async #untilAnswered({ databases, timeoutMs = OPEN_TIMEOUT_MS }: TunnelOptions): Promise<void> {
+    const deadline = Date.now() + timeoutMs
+    while (!(await allAnswer(databases))) {
       this.signal.throwIfAborted()
       if (Date.now() > deadline) {
         const where = databases.map((addresses) => addresses.map(describeAddress).join(' or ')).join(' and ')
         throw new Error(
-          `No PostgreSQL server answered at ${where} within ${Math.round(patience / 1000)} s after tunnel-command began; check the ports in tunnel-command and in database-url`,
+          `No PostgreSQL server answered at ${where} within ${Math.round(timeoutMs / 1000)} s after tunnel-command began; check the ports in tunnel-command and in database-url`,
         )
       }
-      await wait(OFTEN, undefined, { signal: this.signal }).catch(() => undefined)
+      await wait(POLL_INTERVAL_MS, undefined, { signal: this.signal }).catch(() => undefined)
     }
     this.signal.throwIfAborted()
     log.info('The tunnel is open')
@@ -118,7 +118,7 @@ export class Tunnel implements AsyncDisposable {
   }
 }
 
-async function everyOne(databases: TunnelOptions['databases']): Promise<boolean> {
+async function allAnswer(databases: TunnelOptions['databases']): Promise<boolean> {
   const reached = databases.map(async (addresses) =>
     (await Promise.all(addresses.map(answers))).includes(true),
   )

@@ -55,7 +55,7 @@ describe('a session', { skip: noClient }, () => {
     await checkAssertions(['SELECT true', 'VALUES (true), (true)'], bench.connection('postgres'), options)
     await assert.rejects(
       checkAssertions(['VALUES (true), (false)'], bench.connection('postgres'), options),
-      /1 of 2 rows are not true/,
+      /1 of 2 rows is not true/,
     )
   })
 
