@@ -7,6 +7,7 @@ import { countSessions, isSameServer, readIdentity } from '../database/server.ts
 import { copyDatabase, createStaging, type TemporaryDatabase } from '../database/staging.ts'
 import { startParallelDump } from '../dumping/parallel-dump.ts'
 import { lookAtSource, type SourceDatabase } from '../dumping/source-database.ts'
+import type { Inputs } from '../inputs/inputs.ts'
 import { Meter, type Source } from '../process/transfer.ts'
 import { formatBytes, formatDuration, formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
@@ -29,7 +30,7 @@ export async function copy(step: Step): Promise<Outcome> {
   const replaced = await step.retry(() =>
     replaceDatabase(step, {
       what: source.connection.label,
-      check: async (target) => void (await chooseMethod(step, source, target)),
+      check: async (target) => void (await chooseMethod(step.inputs, source, target)),
       build: async (target) => {
         await prepareSource()
         return build(step, source, target)
@@ -56,16 +57,16 @@ type Built = { staging: TemporaryDatabase; result: Content }
  *
  * @throws an Error when source and target are the same database, or when the requested method is not possible
  */
-async function chooseMethod(step: Step, source: SourceDatabase, target: Target): Promise<Method> {
+async function chooseMethod(inputs: Inputs, source: SourceDatabase, target: Target): Promise<Method> {
   const same = isSameServer(source.identity, await readIdentity(target.session))
   if (same && source.identity.database === target.name) {
     throw new Error(
       `source-database-url and database-url are the same database, "${target.name}" of one server, although they are written differently; set one of them to another database`,
     )
   }
-  const { copyMethod } = step.inputs
+  const { copyMethod } = inputs
   if (copyMethod === 'stream') return 'stream'
-  const obstacle = same ? await templateObstacle(step, source, target) : 'the source is on another server'
+  const obstacle = same ? await templateObstacle(inputs, source, target) : 'the source is on another server'
   if (copyMethod === 'template' && obstacle)
     throw new Error(
       `copy-method: template is not possible, because ${obstacle}; remove the obstacle, or set copy-method: auto`,
@@ -88,17 +89,16 @@ function once(work: () => Promise<void>): () => Promise<void> {
 }
 
 async function build(step: Step, source: SourceDatabase, target: Target): Promise<Built> {
-  const method = await chooseMethod(step, source, target)
+  const method = await chooseMethod(step.inputs, source, target)
   return (method === 'stream' ? streamCopy : templateCopy)(step, source, target)
 }
 
 /** Returns why the source's files cannot be copied, or null. */
 async function templateObstacle(
-  step: Step,
+  inputs: Inputs,
   { connection }: SourceDatabase,
   { session, server }: Target,
 ): Promise<string | null> {
-  const { inputs } = step
   if (Object.keys(dumpFilters(inputs)).length > 0)
     return 'a filter is given, and a file copy takes everything'
   const [row] = await session.query<{ allowed: boolean }>(

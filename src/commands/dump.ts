@@ -5,6 +5,7 @@ import { compareWithPrevious, findPrevious } from '../dumping/compare-with-previ
 import { lookAtSource } from '../dumping/source-database.ts'
 import { chooseCompression, type DumpPlan, discard, type Stored, uploadDump } from '../dumping/upload-dump.ts'
 import { messageOf } from '../errors.ts'
+import type { Inputs } from '../inputs/inputs.ts'
 import { notePending } from '../leftovers.ts'
 import { log } from '../report/log.ts'
 import { checkExpiry, placeOf } from '../step/open-storage.ts'
@@ -48,7 +49,7 @@ async function dumpOnce(step: Step, prepared: Omit<DumpPlan, 'key'>): Promise<Co
     const manifest = makeManifest(step, { ...plan, ...stored })
     return {
       manifest,
-      previous: await commit(step, storage, manifest, previous),
+      previous: await commit(step.inputs, storage, manifest, previous),
       transferMs: stored.transferMs,
     }
   } finally {
@@ -112,7 +113,7 @@ function makeManifest(
  * @returns the previous dump if the two can be compared, otherwise null
  */
 async function commit(
-  { inputs }: Step,
+  inputs: Inputs,
   storage: Storage,
   manifest: Manifest,
   found: PromiseSettledResult<Manifest | null>,
@@ -152,7 +153,7 @@ function describeDump(
   storage: Storage,
   { manifest, previous, transferMs, pruned }: Committed & { pruned: Pruned | null },
 ): Outcome {
-  const place = placeOf(step, storage, manifest.key)
+  const place = placeOf(step.inputs, storage, manifest.key)
   const { attempts } = step.effort
   const overview = { source: step.target.label, place, previous, transferMs, attempts }
   return {

@@ -30,7 +30,7 @@ async function listDatabases(step: Step): Promise<Outcome> {
 
 async function listStoredDumps(step: Step): Promise<Outcome> {
   const storage = await step.storage()
-  const dumps = await listDumps(storage, prefixOf(step), narrowingOf(step))
+  const dumps = await listDumps(storage, prefixOf(step.inputs), narrowingOf(step.inputs))
   log.info(`${formatQuantity(dumps.length, 'dump')} in ${storage.address('')}`)
   for (const dump of dumps) {
     log.info(`${dump.key}  ${formatBytes(dump.size)}${dump.committed ? '' : '  (not committed)'}`)

@@ -8,7 +8,7 @@ import { pruneSummary } from '../summary/storage-summary.ts'
 export async function prune(step: Step): Promise<Outcome> {
   const { inputs, signal } = step
   const storage = await step.storage()
-  const scope = { prefix: prefixOf(step), narrowing: narrowingOf(step) }
+  const scope = { prefix: prefixOf(inputs), narrowing: narrowingOf(inputs) }
   const pruned = await pruneDumps(storage, scope, { ...inputs, signal })
   return { outputs: pruneOutputs(pruned), summary: [pruneSummary(pruned, storage.address(scope.prefix))] }
 }

@@ -136,7 +136,7 @@ function describeRestore(step: Step, { storage, chosen }: Dump, restored: Restor
   const { key, size, manifest } = chosen
   const { effort } = step
   const target = step.target.label
-  const place = placeOf(step, storage, key)
+  const place = placeOf(step.inputs, storage, key)
   log.info(`Restored ${key} into ${target} in ${formatDuration(effort.durationMs)}`)
   return {
     outputs: {

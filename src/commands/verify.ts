@@ -43,7 +43,7 @@ export async function verify(step: Step): Promise<Outcome> {
   const evidence = await step.retry(() => restoreAndCompare(step, dump, manifest))
   const { at, serverVersion } = evidence
   await step.retry(() => record(dump.storage, { ...manifest, verified: { at, serverVersion } }))
-  const place = placeOf(step, dump.storage, manifest.key)
+  const place = placeOf(step.inputs, dump.storage, manifest.key)
   const { effort } = step
   log.info(`Verified ${place.uri} in ${formatDuration(effort.durationMs)}`)
   return {

@@ -1,5 +1,5 @@
 import type { Select, TocEntry } from '../archive/archive.ts'
-import { hostName, onDatabase } from '../database/connection/connection.ts'
+import { type Connection, hostName, onDatabase } from '../database/connection/connection.ts'
 import { passFailedPartDrops } from '../database/restore/drop-parts.ts'
 import {
   describeLeftOut,
@@ -17,6 +17,7 @@ import {
 import { forServer } from '../database/restore/older-server.ts'
 import { readFacts, type TargetFacts } from '../database/restore/target-facts.ts'
 import type { Server } from '../database/server.ts'
+import type { Inputs } from '../inputs/inputs.ts'
 import { log } from '../report/log.ts'
 import type { Step } from '../step/step.ts'
 import type { PostgresClient } from '../tools/postgres/provide-client.ts'
@@ -56,18 +57,18 @@ async function selectFor(
   const connection = onDatabase(step.target, database)
   await using session = await step.session(connection)
   const facts = await readFacts(session, server, entries)
-  const provider = providerOf(step, entries)
+  const provider = providerOf(inputs, entries)
   const selection = selectEntries(entries, facts, {
     provider: provider && PROVIDERS[provider],
     leaveOut: inputs.provider !== 'none',
     ownerAndAcl: inputs.ownerAndAcl,
   })
-  refuseMissing(step, selection.missing, facts)
+  refuseMissing(selection.missing, facts, { target: step.target, tolerated: inputs.tolerateErrors })
   return selection
 }
 
 /** Returns the service that the dump comes from, according to the input, the source's host name or the dump itself. */
-function providerOf({ inputs }: Step, entries: readonly TocEntry[]): ProviderName | null {
+function providerOf(inputs: Inputs, entries: readonly TocEntry[]): ProviderName | null {
   if (inputs.provider === 'none') return null
   if (inputs.provider !== 'auto') return inputs.provider
   const host = inputs.sourceConnection && hostName(inputs.sourceConnection)
@@ -83,18 +84,21 @@ const refusals = (name: string) => [
 ]
 
 /** Refuses a dump whose extensions are missing. One that `tolerate-errors` covers is left to pg_restore. */
-function refuseMissing(step: Step, missing: Selection['missing'], facts: TargetFacts): void {
-  const { tolerateErrors } = step.inputs
+function refuseMissing(
+  missing: Selection['missing'],
+  facts: TargetFacts,
+  { target, tolerated }: { target: Connection; tolerated: readonly RegExp[] },
+): void {
   const isTolerated = (name: string) =>
-    refusals(name).some((text) => tolerateErrors.some((pattern) => pattern.test(text)))
+    refusals(name).some((text) => tolerated.some((pattern) => pattern.test(text)))
   const lacking = missing.filter(({ name }) => !isTolerated(name))
   if (lacking.length === 0) return
   const names = lacking.map(({ name, reason, neededBy }) => {
     const details = [reason, neededBy && `${neededBy} needs it`].filter(Boolean)
     return details.length > 0 ? `${name} (${details.join('; ')})` : name
   })
-  const target = providerOfHost(hostName(step.target)) ?? providerOfRoles(facts.roles)
-  const where = target ? ` (on ${PROVIDERS[target].title}: ${PROVIDERS[target].allow})` : ''
+  const provider = providerOfHost(hostName(target)) ?? providerOfRoles(facts.roles)
+  const where = provider ? ` (on ${PROVIDERS[provider].title}: ${PROVIDERS[provider].allow})` : ''
   throw new Error(
     `The dump has extensions that "${facts.server.role}" cannot create on the target's PostgreSQL ${facts.server.version}: ${names.join(', ')}. Nothing was restored. Install or allow them there${where}, or leave them out of the dump`,
   )

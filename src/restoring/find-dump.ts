@@ -12,27 +12,29 @@ export type Dump = { storage: Storage; chosen: Chosen }
 
 /** Finds the dump that `dump-key` names. */
 export function findDump(step: Step): Promise<Dump> {
-  return log.group('Find the dump', () => lookForDump(step))
+  const { inputs } = step
+  return log.group('Find the dump', async () => {
+    const storage = await step.storage()
+    const chosen = await chooseDump(storage, inputs.dumpKey, narrowingOf(inputs))
+    const key = parseDumpKey(chosen.key)
+    const age = key ? `, ${formatDuration(Math.max(0, ageOf(key)))} old` : ''
+    log.info(`Found ${storage.address(chosen.key)}, ${formatBytes(chosen.size)}${age}`)
+    checkAge(inputs, key)
+    checkExpiry(step, { kind: 'restore', bytes: chosen.manifest?.rawBytes ?? chosen.size })
+    warnOfChoice(inputs.dumpKey, chosen)
+    return { storage, chosen }
+  })
 }
 
-async function lookForDump(step: Step): Promise<Dump> {
-  const { inputs } = step
-  const storage = await step.storage()
-  const chosen = await chooseDump(storage, inputs.dumpKey, narrowingOf(step))
-  const key = parseDumpKey(chosen.key)
-  const age = key ? `, ${formatDuration(Math.max(0, ageOf(key)))} old` : ''
-  log.info(`Found ${storage.address(chosen.key)}, ${formatBytes(chosen.size)}${age}`)
-  checkAge(inputs, key)
-  checkExpiry(step, { kind: 'restore', bytes: chosen.manifest?.rawBytes ?? chosen.size })
-  if (!chosen.manifest) {
+function warnOfChoice(reference: string, { key, manifest, passedOver }: Chosen): void {
+  if (!manifest) {
     log.warning(
-      `${chosen.key} has no manifest, because this action did not commit it; its content cannot be checked`,
+      `${key} has no manifest, because this action did not commit it; its content cannot be checked`,
     )
   }
-  if (chosen.passedOver.length > 0) {
+  if (passedOver.length > 0) {
     log.warning(
-      `"${inputs.dumpKey}" covers several databases; the newest dump was chosen over ${chosen.passedOver.join(', ')}. Set instance, config or a longer prefix`,
+      `"${reference}" covers several databases; the newest dump was chosen over ${passedOver.join(', ')}. Set instance, config or a longer prefix`,
     )
   }
-  return { storage, chosen }
 }

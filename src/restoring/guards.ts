@@ -57,9 +57,7 @@ export function checkProtected(
 }
 
 /** Refuses to replace databases by restore points if they are protected or were not made by this action. */
-export async function checkPoints(step: Step, session: Session): Promise<void> {
-  const { inputs } = step
-  const connection = step.target
+export async function checkPoints(inputs: Inputs, connection: Connection, session: Session): Promise<void> {
   const databases = await readDatabases(session)
   for (const suffix of ['pre', 'post']) {
     const name = relatedName(connection.database, suffix)
@@ -104,15 +102,17 @@ export async function checkOverwrite(step: Step, properties: Properties | null):
       `"${connection.database}" is a template of instant previews; database-url must name another database`,
     )
   if (!properties || step.inputs.overwrite || marker) return
-  if (properties.allowsConnections && (await isEmpty(step))) return
+  if (properties.allowsConnections) {
+    await using session = await step.session(connection)
+    if (await isEmpty(session)) return
+  }
   throw new Error(
     `"${connection.database}" exists, is not empty and was not made by this action; set overwrite: true to replace it`,
   )
 }
 
 /** Whether the target has no table, view, sequence, type, function or large object of a user. */
-async function isEmpty(step: Step): Promise<boolean> {
-  await using session = await step.session(step.target)
+async function isEmpty(session: Session): Promise<boolean> {
   const rows = await session.query(`
     SELECT 1 AS one FROM (
       SELECT 'pg_class'::regclass AS class, oid, relnamespace AS namespace FROM pg_class WHERE relkind NOT IN ('i', 'I')

@@ -5,6 +5,7 @@ import { relatedName } from '../database/names.ts'
 import { propertyStatements } from '../database/properties.ts'
 import { copyDatabase, restoreDurability, type TemporaryDatabase } from '../database/staging.ts'
 import { sweepDatabases } from '../database/sweep.ts'
+import type { Inputs } from '../inputs/inputs.ts'
 import { formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import type { Step } from '../step/step.ts'
@@ -40,7 +41,7 @@ export async function replaceDatabase<Result>(
   await using session = await step.maintenance({ direct: true })
   const target = await log.group('Look at the target', () => lookAtTarget(step, session))
   await check?.(target)
-  if (inputs.dryRun) return dryRun(inputs.command, describePlan(step, target, what, hooks))
+  if (inputs.dryRun) return dryRun(inputs.command, describePlan(inputs, target, what, hooks))
   await sweepDatabases(session, target.server)
   const { staging: built, result } = await build(target)
   await using staging = built
@@ -49,7 +50,8 @@ export async function replaceDatabase<Result>(
     ? await copyDatabase(target.maker, staging.name, target.name, null)
     : null
   await finish(step, target, staging, hooks)
-  const previous = await swapIn(step, target, staging, post)
+  step.signal.throwIfAborted()
+  const previous = await swapIn(target, staging, { post, keepOld: inputs.reversible })
   return { result, database: target.name, previous, serverVersion: target.server.version }
 }
 
@@ -61,7 +63,7 @@ export function dryRun(command: string, plan: string): Outcome {
 
 /** Describes in a sentence what would happen. All checks before the work have passed by now. */
 function describePlan(
-  { inputs }: Step,
+  inputs: Inputs,
   { name, properties }: Target,
   what: string,
   hooks: readonly string[],

@@ -17,7 +17,7 @@ export async function restorePoint(step: Step): Promise<Outcome> {
   const replaced = await step.retry(() =>
     replaceDatabase(step, {
       what: dumpKey,
-      check: async (target) => void (await findPoint(step, target)),
+      check: async (target) => void (await findPoint(step.inputs, target)),
       build: (target) => copyPoint(step, target),
       hooks: preSwapHooks,
     }),
@@ -34,7 +34,7 @@ export async function restorePoint(step: Step): Promise<Outcome> {
 }
 
 /** @throws an Error when there is no such database, or when it may not be copied */
-async function findPoint({ inputs }: Step, target: Target): Promise<DatabaseRow> {
+async function findPoint(inputs: Inputs, target: Target): Promise<DatabaseRow> {
   const reference = inputs.dumpKey.slice(1)
   const name = ['pre', 'post'].includes(reference) ? relatedName(target.name, reference) : reference
   const point = (await readDatabases(target.session)).find((database) => database.name === name)
@@ -61,7 +61,7 @@ async function copyPoint(
   step: Step,
   target: Target,
 ): Promise<{ staging: TemporaryDatabase; result: string }> {
-  const point = await findPoint(step, target)
+  const point = await findPoint(step.inputs, target)
   const { name } = point
   log.info(`Copying the files of "${name}" on the server`)
   const tablespace = target.properties?.tablespace ?? null

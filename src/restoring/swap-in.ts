@@ -7,7 +7,6 @@ import { markerText, type TemporaryDatabase } from '../database/staging.ts'
 import { swapDatabases } from '../database/swap.ts'
 import { messageOf } from '../errors.ts'
 import { log } from '../report/log.ts'
-import type { Step } from '../step/step.ts'
 import type { Target } from './target.ts'
 
 /** Whether this action made a database, so that it may replace and drop it without `overwrite`. */
@@ -21,31 +20,28 @@ function isMarkable(properties: Properties): boolean {
 }
 
 /**
- * Swaps a staging database in, and with `reversible` keeps the old database as a restore point.
+ * Swaps a staging database in, and keeps or drops the old database.
  *
- * @param post a copy of the staging database from before its hooks, which becomes the restore point `__post`
+ * @param options.post a copy of the staging database from before its hooks, which becomes the restore point `__post`
  * @returns the name of the kept old database, if one is kept
  */
 export async function swapIn(
-  step: Step,
   target: Target,
   staging: TemporaryDatabase,
-  post: TemporaryDatabase | null,
+  { post, keepOld }: { post: TemporaryDatabase | null; keepOld: boolean },
 ): Promise<string | null> {
-  const { session, server, name, properties } = target
-  const mark = (kind: 'clone' | 'point' | 'old') => markerText(kind, name, step.run.url)
+  const { session, server, name, properties, maker } = target
+  const mark = (kind: 'clone' | 'point' | 'old') => markerText(kind, name, maker.run)
   // The marker of the last restore is replaced; a comment that a user wrote or removed stays so.
   const comment = !properties || isMadeByAction(properties) ? mark('clone') : properties.comment
-  step.signal.throwIfAborted()
-  const keep = step.inputs.reversible
   const keptComment = properties && isMarkable(properties) ? mark('point') : null
-  const old = properties && { name: temporaryName(name), comment: keep ? keptComment : mark('old') }
+  const old = properties && { name: temporaryName(name), comment: keepOld ? keptComment : mark('old') }
   await swapDatabases(session, server, { database: name, staging: staging.name, old, comment })
   staging.release()
   log.info(`"${name}" is now the new database`)
   if (post) await keepAs(target, post.name, 'post', post)
   if (!old) return null
-  if (keep) return keepAs(target, old.name, 'pre', null)
+  if (keepOld) return keepAs(target, old.name, 'pre', null)
   await dropOld(target, old.name)
   return null
 }

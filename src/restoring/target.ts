@@ -41,7 +41,7 @@ export async function lookAtTarget(step: Step, session: Session): Promise<Target
   await checkRights(session, server, name, properties)
   const client = await step.client({ serverMajor: server.major, purpose: 'restore' })
   await checkOverwrite(step, properties)
-  if (inputs.reversible) await checkPoints(step, session)
+  if (inputs.reversible) await checkPoints(inputs, target, session)
   const locale = await readLocale(session, server, name)
   const what = properties ? 'will be replaced' : 'does not exist and will be created'
   log.info(`PostgreSQL ${server.version} at ${target.label}, as "${server.role}"; "${name}" ${what}`)

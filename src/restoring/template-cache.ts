@@ -37,8 +37,12 @@ export function splitHooks({ preSwapHooks: hooks, reversible }: SplitInputs): {
 }
 
 /** Returns the name of the template for a dump and a recipe. A difference in either makes another template. */
-async function templateName(step: Step, manifest: Manifest, target: Target): Promise<string> {
-  const { inputs, workspace } = step
+async function templateName(
+  inputs: Inputs,
+  workspace: string,
+  manifest: Manifest,
+  target: Target,
+): Promise<string> {
   const { baked } = splitHooks(inputs)
   const files = await Promise.all(
     baked.map((hook) => readFile(isAbsolute(hook) ? hook : join(workspace, hook), 'utf8')),
@@ -68,13 +72,13 @@ export async function copyFromTemplate(
   restore: () => Promise<TemporaryDatabase>,
 ): Promise<TemporaryDatabase> {
   const { session, maker } = target
-  const name = await templateName(step, manifest, target)
-  await lockTemplate(step, session, name)
+  const name = await templateName(step.inputs, step.workspace, manifest, target)
+  await lockTemplate(session, name, step.signal)
   try {
     if (await isReady(session, name)) log.info(`Copying the template "${name}"`)
     else await makeTemplate(step, target, name, restore)
     const copy = await copyDatabase(maker, name, target.name, target.properties?.tablespace ?? null)
-    await dropOldTemplates(step, target, name)
+    await dropOldTemplates(target, name, step.inputs.templateCache)
     return copy
   } finally {
     await unlock(session, name)
@@ -82,7 +86,7 @@ export async function copyFromTemplate(
 }
 
 /** Locks a template. A run that comes second waits until the template is ready. */
-async function lockTemplate({ signal }: Step, session: Session, name: string): Promise<void> {
+async function lockTemplate(session: Session, name: string, signal: AbortSignal): Promise<void> {
   for (let logged = false; !(await tryLock(session, name)); logged = true) {
     if (!logged) log.info(`Another run is making or copying the template "${name}"; waiting for it`)
     await wait(POLL_INTERVAL_MS, undefined, { signal }).catch(() => signal.throwIfAborted())
@@ -118,15 +122,11 @@ async function makeTemplate(
 }
 
 /** Drops all but the newest templates. A template that another run is copying is left for the next run. */
-async function dropOldTemplates(
-  { inputs }: Step,
-  { session, server }: Target,
-  current: string,
-): Promise<void> {
+async function dropOldTemplates({ session, server }: Target, current: string, limit: number): Promise<void> {
   const templates = (await readDatabases(session))
     .filter(({ name, marker }) => marker?.kind === 'template' && name.startsWith(PREFIX) && name !== current)
     .sort((a, b) => (a.marker!.at < b.marker!.at ? 1 : -1))
-  for (const { name } of templates.slice(inputs.templateCache - 1)) {
+  for (const { name } of templates.slice(limit - 1)) {
     if (!(await tryLock(session, name))) continue
     try {
       await dropDatabase(session, server, name)

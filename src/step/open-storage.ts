@@ -47,13 +47,13 @@ async function openS3(step: StorageNeeds, location: { bucket: string; prefix: st
   const address = endpointUrl ?? awsEndpoint(region)
   const [cli] = await Promise.all([
     provideAwsCli({ ...step.tools, release: inputs.awsCli }),
-    actsAsRole(step) ? role.open() : undefined,
+    actsAsRole(inputs, role) ? role.open() : undefined,
     isProxied(variables, address) ? undefined : checkEndpoint(address, setting, signal),
   ])
   const checksum = checksumMode(inputs, provider)
   const downloads = DOWNLOADS.includes(inputs.command)
   for (const warning of awsWarnings(cli, { downloads, checksum })) log.warning(warning)
-  const identity = actsAsRole(step) ? await role.variables(cli.path) : null
+  const identity = actsAsRole(inputs, role) ? await role.variables(cli.path) : null
   const config = inputs.s3Config
   return s3Storage({
     ...location,
@@ -77,25 +77,25 @@ function checksumMode({ s3Checksum }: Inputs, provider: Provider): Provider['che
 }
 
 /** Returns the place of a dump, for the summary. */
-export function placeOf({ inputs }: Pick<StorageNeeds, 'inputs'>, storage: Storage, key: string): Place {
+export function placeOf(inputs: Inputs, storage: Storage, key: string): Place {
   return { uri: storage.address(key), onAws: inputs.location.kind === 's3' && inputs.s3EndpointUrl === null }
 }
 
 /** Whether `aws-role-to-assume` applies to the store. Keys in `s3-config` are for the store alone and win. */
-function actsAsRole({ inputs, role }: Pick<StorageNeeds, 'inputs' | 'role'>): boolean {
+function actsAsRole(inputs: Inputs, role: Role): boolean {
   return role.given && inputs.s3Config.AWS_ACCESS_KEY_ID === undefined
 }
 
 /** Warns of AWS credentials that may expire before the work is done. */
 export function checkExpiry(step: StorageNeeds, work: { kind: 'dump' | 'restore'; bytes: number }): void {
-  const { inputs, environment } = step
-  if (inputs.location.kind !== 's3' || actsAsRole(step)) return
+  const { inputs, environment, role } = step
+  if (inputs.location.kind !== 's3' || actsAsRole(inputs, role)) return
   const warning = expiryWarning(awsVariables(environment, inputs.s3Config), work, Date.now())
   if (warning) log.warning(warning)
 }
 
 /** Returns how the inputs `instance` and `config` narrow the choice of dumps. */
-export function narrowingOf({ inputs }: Pick<StorageNeeds, 'inputs'>): Narrowing {
+export function narrowingOf(inputs: Inputs): Narrowing {
   return {
     instance: keyPart(inputs.instance),
     config: inputs.config === 'none' ? '' : keyPart(inputs.config),
@@ -103,6 +103,6 @@ export function narrowingOf({ inputs }: Pick<StorageNeeds, 'inputs'>): Narrowing
 }
 
 /** Returns the key prefix that `dump-key` gives to commands that work on many dumps. */
-export function prefixOf({ inputs }: Pick<StorageNeeds, 'inputs'>): string {
+export function prefixOf(inputs: Inputs): string {
   return inputs.dumpKey === 'latest' ? '' : inputs.dumpKey
 }
