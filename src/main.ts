@@ -17,7 +17,8 @@ import { onCancel } from './step/cancel.ts'
 import { cleanUpAfterAttempt, cleanUpAfterMain } from './step/cleanup.ts'
 import { openDatabaseTokens } from './step/database-tokens.ts'
 import { checkFork } from './step/fork-guard.ts'
-import { Step } from './step/step.ts'
+import { startStep } from './step/start-step.ts'
+import type { Step } from './step/step.ts'
 import { withTunnel } from './step/with-tunnel.ts'
 import type { Outcome } from './summary/outcome.ts'
 import { failureSummary, writeSummary } from './summary/summary.ts'
@@ -44,7 +45,7 @@ export async function run(): Promise<void> {
   let inputs: Inputs | null = null
   try {
     inputs = readInputs(process.env)
-    const step = new Step(inputs, process.env, { signal: cancel.signal, cleanUp: cleanUpAfterAttempt })
+    const step = startStep(inputs, process.env, { signal: cancel.signal, cleanUp: cleanUpAfterAttempt })
     await using _ = step.role
     await (isPost ? cleanUpAfterMain(step) : runCommand(step))
   } catch (error) {

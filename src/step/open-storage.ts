@@ -7,7 +7,6 @@ import { storeRegion } from '../aws/region.ts'
 import type { Role } from '../aws/role.ts'
 import { type Provider, providerOf } from '../aws/s3-providers.ts'
 import type { Command, Inputs } from '../inputs/inputs.ts'
-import type { Environment } from '../process/environment.ts'
 import { log } from '../report/log.ts'
 import type { Narrowing } from '../storage/dump-catalog.ts'
 import { keyPart } from '../storage/keys.ts'
@@ -15,28 +14,17 @@ import { localStorage } from '../storage/local/local-storage.ts'
 import { s3Storage } from '../storage/s3/s3-storage.ts'
 import type { Place, Storage } from '../storage/storage.ts'
 import { awsWarnings, provideAwsCli } from '../tools/aws/provide-aws-cli.ts'
-import type { ToolOptions } from '../tools/options.ts'
-
-/** The parts of a step that its storage depends on. */
-export type StorageNeeds = Readonly<{
-  inputs: Inputs
-  environment: Environment
-  workspace: string
-  tempDirectory: string
-  role: Role
-  tools: ToolOptions
-  signal: AbortSignal
-}>
+import type { Step } from './step.ts'
 
 /** Opens the storage of the dumps. Its first use shows whether it answers. */
-export async function openStorage(step: StorageNeeds): Promise<Storage> {
+export async function openStorage(step: Step): Promise<Storage> {
   const { inputs, workspace } = step
   return inputs.location.kind === 'folder'
     ? localStorage(resolve(workspace, inputs.location.path))
     : openS3(step, inputs.location)
 }
 
-async function openS3(step: StorageNeeds, location: { bucket: string; prefix: string }): Promise<Storage> {
+async function openS3(step: Step, location: { bucket: string; prefix: string }): Promise<Storage> {
   const { inputs, environment, role, signal } = step
   const variables = awsVariables(environment, inputs.s3Config)
   const endpointUrl = inputs.s3EndpointUrl ?? endpointOf(variables)
@@ -87,7 +75,7 @@ function actsAsRole(inputs: Inputs, role: Role): boolean {
 }
 
 /** Warns of AWS credentials that may expire before the work is done. */
-export function checkExpiry(step: StorageNeeds, work: { kind: 'dump' | 'restore'; bytes: number }): void {
+export function checkExpiry(step: Step, work: { kind: 'dump' | 'restore'; bytes: number }): void {
   const { inputs, environment, role } = step
   if (inputs.location.kind !== 's3' || actsAsRole(inputs, role)) return
   const warning = expiryWarning(awsVariables(environment, inputs.s3Config), work, Date.now())
