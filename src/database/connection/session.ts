@@ -110,7 +110,7 @@ export class Session implements AsyncDisposable {
     if (!(await sharesServerProcesses(this, () => Session.#start(this.#connection, options)))) return
     await this.close()
     throw new Error(
-      `${this.#connection.label} is a connection pooler in transaction mode (such as PgBouncer: one session is served by changing server processes); use the direct host and port of the server, or a pool in session mode`,
+      `${this.#connection.label} is a connection pooler in transaction mode (PgBouncer or similar: one session is served by changing server processes); use the direct host and port of the server, or a pool in session mode`,
     )
   }
 
