@@ -37159,7 +37159,7 @@ exports.visitAsync = visitAsync;
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _runtime_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8441);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9385);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3682);
 
 
 await (0,_main_js__WEBPACK_IMPORTED_MODULE_1__/* .run */ .e)();
@@ -37169,7 +37169,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 9385:
+/***/ 3682:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -40218,7 +40218,7 @@ const VARIABLES = {
     target_session_attrs: 'PGTARGETSESSIONATTRS',
     load_balance_hosts: 'PGLOADBALANCEHOSTS',
 };
-/** Parameters that tune the connection and have no variable; leaving them out changes nothing about where we connect. */
+/** Parameters without a variable that only tune the connection; leaving them out does not change the server. */
 const HARMLESS_WITHOUT_VARIABLE = [
     'keepalives',
     'keepalives_idle',
@@ -40240,7 +40240,7 @@ function parseDatabaseUrl(url) {
     if (!parts)
         throw new Error(notAUrl(url));
     const [, userinfo = '', hosts = '', database = '', query = ''] = parts;
-    // libpq would take it for a part of the name; it is one of the password's, and what is before it must not be shown.
+    // libpq would treat the @ as part of a name. It belongs to the password, so the text before it must not be shown.
     if (`${hosts}${database}`.includes('@'))
         throw new Error(UNREADABLE);
     const parameters = { ...credentials(userinfo), ...hostsAndPorts(hosts) };
@@ -40269,7 +40269,7 @@ function notAUrl(url) {
         return 'must look like postgres://user:password@host:5432/database';
     if (/^postgres(ql)?$/.test(scheme))
         return UNREADABLE;
-    // Anything else may be the beginning of a secret.
+    // Any other text may be the beginning of a secret.
     const shown = OTHER_SCHEMES.includes(scheme.toLowerCase()) ? `, not with ${scheme}://` : '';
     return `must start with postgres:// or postgresql://${shown}`;
 }
@@ -40307,19 +40307,19 @@ function queryParameters(query) {
         const separator = item.indexOf('=');
         const rawName = separator < 0 ? item : item.slice(0, separator);
         const name = decode(rawName, 'a parameter name');
-        // Anything else may be the rest of a password that is not percent-encoded.
+        // Any other text may be the rest of a password that is not percent-encoded.
         const isName = /^[a-z_]+$/i.test(name) && !query.includes('@');
         const what = isName ? `the parameter "${name}"` : 'a parameter';
         if (separator < 0)
             throw new Error(`has ${what} without a value`);
         const value = decode(item.slice(separator + 1), what);
-        // As in libpq, for JDBC's sake.
+        // libpq accepts this for compatibility with JDBC.
         if (name === 'ssl' && value === 'true')
             found.sslmode = 'require';
         else if (Object.hasOwn(VARIABLES, name))
             found[name] = value;
         else if (!HARMLESS_WITHOUT_VARIABLE.includes(name)) {
-            throw new Error(`has ${what}, which is none of libpq's that have an environment variable; remove it`);
+            throw new Error(`has ${what}, which libpq does not support as an environment variable; remove it`);
         }
     }
     return found;
@@ -40354,7 +40354,7 @@ function labelOf(variables, database) {
     });
     return `${variables.PGSERVICE ? `service ${variables.PGSERVICE}` : pairs.join(',')}/${database}`;
 }
-/** Where libpq would look for the server; nothing when only a service or libpq's own defaults say it. */
+/** Returns the addresses that libpq would try; none when only a service or libpq's defaults define them. */
 function addressesOf({ variables }) {
     const hosts = variables.PGHOSTADDR || variables.PGHOST;
     const ports = (variables.PGPORT || DEFAULT_PORT).split(',');
@@ -40363,7 +40363,7 @@ function addressesOf({ variables }) {
         return host.startsWith('/') ? { path: `${host}/.s.PGSQL.${port}` } : { host, port };
     });
 }
-/** The connection that libpq's own variables of the job name, for when no URL is given. */
+/** Returns the connection of the job's own libpq variables, for when no URL is given. */
 function ambientConnection(environment) {
     const all = pick(environment, (name) => /^PG[A-Z]+/.test(name) && name !== 'PGDATA');
     const { PGDATABASE, ...variables } = all;
@@ -40373,19 +40373,19 @@ function ambientConnection(environment) {
     return { variables, database, label: labelOf(variables, database) };
 }
 /**
- * Whether nobody but GitHub's Windows image chose the connection: it sets user and password of the server that it brings
- * for the whole machine (actions/runner-images, Install-PostgreSQL.ps1).
+ * Whether only GitHub's Windows image defines the connection: it sets user and password of its own server for the whole
+ * machine (actions/runner-images, Install-PostgreSQL.ps1).
  */
 function isImagePreset(variables) {
     const { PGROOT, PGUSER, PGPASSWORD, PGHOST, PGHOSTADDR, PGSERVICE } = variables;
     const preset = PGROOT !== undefined && PGUSER === 'postgres' && PGPASSWORD === 'root';
     return preset && !PGHOST && !PGHOSTADDR && !PGSERVICE;
 }
-/** The same server and role, another database. */
+/** Returns the connection to another database of the same server, as the same role. */
 function onDatabase(connection, database) {
     return { ...connection, database, label: labelOf(connection.variables, database) };
 }
-/** The whole environment of a PostgreSQL client program: nothing of the job's `PG*` but what the connection says. */
+/** Returns the whole environment of a PostgreSQL client program, without the job's own `PG*` variables. */
 function clientEnvironment(connection, environment) {
     return {
         ...toolEnvironment(environment),
@@ -40396,7 +40396,7 @@ function clientEnvironment(connection, environment) {
         PGDATABASE: connection.database,
     };
 }
-/** The connection as a URI, for hooks. */
+/** Returns the connection as a URI, for hooks. */
 function toUrl(connection) {
     const { PGUSER, PGHOST = '', PGPORT = '', ...others } = connection.variables;
     const secret = connection.password?.() ?? others.PGPASSWORD;
@@ -40415,7 +40415,7 @@ function toUrl(connection) {
         .map(([name, variable]) => `${name}=${encodeURIComponent(others[variable])}`);
     return `postgresql://${userinfo}${hosts.join(',')}/${encodeURIComponent(connection.database)}${query.length ? `?${query.join('&')}` : ''}`;
 }
-/** The host by which a dump is named when there is no repository: the first one, or `localhost`. */
+/** Returns the first host, or `localhost`. Dumps are named by it when there is no repository. */
 function hostName(connection) {
     const host = (connection.variables.PGHOST ?? '').split(',')[0];
     return host === '' || host.startsWith('/') ? 'localhost' : host;
@@ -40817,7 +40817,7 @@ function killAllChildren() {
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/connection/connection-errors.js
-/** What libpq and the server say when a connection fails, and the sentence for the user. Texts of fe-connect.c and auth.c. */
+/** Errors of libpq and the server when a connection fails (fe-connect.c, auth.c), and the sentence for the user. */
 const REASONS = [
     [
         /password authentication failed for user "([^"]*)"/,
@@ -40828,7 +40828,7 @@ const REASONS = [
         /could not translate host name "([^"]*)"/,
         (where, m) => `${where}: there is no host named "${m[1]}" (check the spelling and the runner's network)`,
     ],
-    // Refused over TLS, whether or not it was then tried without: what is missing is not TLS.
+    // Refused over TLS, perhaps also without it: the cause is not a lack of TLS.
     [/no pg_hba\.conf entry for host "([^"]*)", user "([^"]*)".*, SSL encryption/, notLetIn],
     [
         /no pg_hba\.conf entry for host "([^"]*)".*no encryption/,
@@ -40881,11 +40881,11 @@ function notLetIn(where, [, host, user]) {
     return `${where}: the server does not let user "${user}" in from ${host} (its pg_hba.conf, or the provider's allow-list)`;
 }
 /**
- * The sentence for a failed connection.
+ * Explains a failed connection in one sentence.
  *
  * @param stderr what a client program printed, in English
  * @param label `host:port/database`
- * @returns null when the text is none that we know
+ * @returns null when the text is unknown
  */
 function explainConnection(stderr, label) {
     for (const [pattern, sentence] of REASONS) {
@@ -40948,9 +40948,9 @@ function toRegex(character, quoted, next) {
     return character.replace(/[A-Z]/, (letter) => letter.toLowerCase());
 }
 /**
- * The query for the names that a pattern matches, as `expand_table_name_patterns` and `expand_schema_name_patterns` in
- * pg_dump.c write it. It runs under the search_path of the user, because that decides what a pattern without a schema
- * matches, so that every name in it is qualified.
+ * Returns the query for the names that a pattern matches, as in `expand_table_name_patterns` and
+ * `expand_schema_name_patterns` of pg_dump.c. Every name in it is qualified, because it runs under the search_path of the
+ * user, which decides what a pattern without a schema matches.
  */
 function patternQuery(what, pattern) {
     const parts = patternParts(pattern);
@@ -41023,7 +41023,7 @@ var __disposeResources = (undefined && undefined.__disposeResources) || (functio
     return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
 });
 /**
- * Providers' hosts and ports behind which a pooler in transaction mode answers, and the way around it. Supabase's docs,
+ * Providers' hosts and ports of poolers in transaction mode, and what to use instead. Supabase's docs,
  * "Connect to your database" (5432 on the pooler's host is session mode); Neon's docs, "Connection pooling".
  */
 const POOLED = [
@@ -41041,7 +41041,7 @@ const POOLED = [
         instead: 'the direct host $1$2',
     },
 ];
-/** What is wrong with a connection to a provider's pooler, as the end of a sentence; null when nothing is. */
+/** Describes the problem with a connection to a provider's pooler, as the end of a sentence; null when there is none. */
 function poolerProblem({ variables }) {
     const ports = (variables.PGPORT ?? '').split(',');
     for (const [index, host] of (variables.PGHOST ?? '').split(',').entries()) {
@@ -41054,12 +41054,12 @@ function poolerProblem({ variables }) {
     }
     return null;
 }
-/** A busy pooler may give each session the process that it had before, by chance, and not for long. */
-const ROUNDS = 4;
+/** A busy pooler may give a session the same process again by chance, but not several times in a row. */
+const MAX_ROUNDS = 4;
 /**
- * Whether two sessions are served by changing server processes: then a pooler in transaction or statement mode is in
- * between (PgBouncer, Supavisor, RDS Proxy, …), and settings and locks of a session end up in those of others. Asked
- * before anything is set. An idle pooler gives both sessions the same process, a busy one changes that of the first.
+ * Whether two sessions share server processes, because of a pooler in transaction or statement mode (PgBouncer, Supavisor,
+ * RDS Proxy, …). Behind such a pooler, settings and locks of a session leak into others, so the check comes before the first
+ * setting. An idle pooler gives both sessions the same process, a busy one changes the process of the first session.
  */
 async function sharesServerProcesses(first, startSecond) {
     const env_1 = { stack: [], error: void 0, hasError: false };
@@ -41070,8 +41070,8 @@ async function sharesServerProcesses(first, startSecond) {
         };
         const own = await ask(first);
         const second = __addDisposableResource(env_1, startSecond(), true);
-        for (let round = 0; round < ROUNDS; round++) {
-            // A server that has no second session for us is no pooler.
+        for (let round = 0; round < MAX_ROUNDS; round++) {
+            // A server that refuses a second session is not a pooler.
             const other = await ask(second).catch(() => null);
             if (other === null)
                 return false;
@@ -41162,40 +41162,40 @@ class DatabaseError extends Error {
         this.sqlstate = sqlstate;
     }
 }
-/** A pattern that `pg_dump` would refuse as well matches nothing. */
+/** The error of a pattern that `pg_dump` would refuse too; such a pattern matches nothing. */
 const INVALID_REGULAR_EXPRESSION = '2201B';
-/** A database has sessions that would have to end first. */
+/** The error of a statement on a database that has sessions. */
 const OBJECT_IN_USE = '55006';
 /**
- * The whole search_path of our sessions: a user of the database may create functions and operators of any name in other
- * schemas, and they would run with our rights (CVE-2018-1058). In `pg_temp` only relations and types are looked up.
+ * The search_path of every session. A user of the database may create functions and operators of any name in other
+ * schemas, which would run with this role's rights (CVE-2018-1058). In `pg_temp` only relations and types are looked up.
  */
 const SEARCH_PATH = 'SET search_path = pg_catalog, pg_temp';
 /**
- * The first statements of a session, whatever the role, the database and the server set: no name of ours means something
- * else, no text has another form, and no time limit ends a session that waits while it holds a lock. The query leaves out
- * the limits that the server does not know yet.
+ * The first statements of a session, which override the settings of the role, the database and the server: names resolve
+ * safely, values have a fixed format, and no time limit ends a session that waits while it holds a lock. The query leaves
+ * out limits that the server does not know yet.
  */
 const PROTECTION = [
     SEARCH_PATH,
     'SET standard_conforming_strings = on',
     'SET client_min_messages = error',
     'SET default_transaction_read_only = off',
-    // Rows that a policy hides would be counted as missing; an error says so instead.
+    // Without this, rows that a policy hides would count as missing; with it, reading them is an error.
     'SET row_security = off',
     `SET TimeZone = 'UTC'`,
     `SET DateStyle = 'ISO, YMD'`,
     `SET IntervalStyle = 'postgres'`,
     'SET extra_float_digits = 3',
-    // A router forgets a connection on which nothing moves for minutes.
+    // Routers drop connections that are idle for minutes.
     'SET tcp_keepalives_idle = 60',
     'SET tcp_keepalives_interval = 10',
     `DO 'BEGIN PERFORM set_config(name, ''0'', false) FROM pg_settings WHERE name IN (
      ''statement_timeout'', ''lock_timeout'', ''idle_in_transaction_session_timeout'', ''idle_session_timeout'', ''transaction_timeout''); END'`,
 ];
 /**
- * One `psql` process on one database: a session of ours that lasts, so that it can hold an advisory lock and does not
- * connect anew for every statement. Statements go in by stdin, rows come back as one JSON document a line.
+ * A lasting session on one database, run by one `psql` process, so that it can hold an advisory lock and connects only
+ * once. Statements go in through stdin; rows come back as one JSON document per line.
  */
 class Session {
     #child;
@@ -41207,7 +41207,7 @@ class Session {
         this.#connection = connection;
         this.#lines = linesOf(child.stdout);
     }
-    /** @throws an Error that explains in one sentence why the server let us not in. */
+    /** @throws an Error that explains in one sentence why the connection failed */
     static async open(connection, options) {
         const session = _a.#start(connection, options);
         if (options.direct)
@@ -41220,7 +41220,7 @@ class Session {
         options.signal?.throwIfAborted();
         const args = ['--no-psqlrc', '--no-align', '--tuples-only', '--quiet', '--no-password', '--file=-'];
         const env = { ...clientEnvironment(connection, options.environment), PGCLIENTENCODING: 'UTF8' };
-        // Every failure reaches the caller as an exception; what psql prints beside it would only say it twice.
+        // Every failure reaches the caller as an exception, so psql's own output would only repeat it.
         const child = startChild(options.psql, args, {
             env,
             stdin: 'stream',
@@ -41232,14 +41232,14 @@ class Session {
         void child.exited.then(() => listener?.[Symbol.dispose]());
         return session;
     }
-    /** Before anything is set, because what we set there would be set for others. */
+    /** Must run before the first setting, which would leak into sessions of others. */
     async #refusePooler(options) {
         if (!(await sharesServerProcesses(this, () => _a.#start(this.#connection, options))))
             return;
         await this.close();
-        throw new Error(`${this.#connection.label} is a connection pooler in transaction mode (PgBouncer or its kin: one session of ours is served by changing server processes); use the direct host and port of the server, or a pool in session mode`);
+        throw new Error(`${this.#connection.label} is a connection pooler in transaction mode (PgBouncer or similar: one session is served by changing server processes); use the direct host and port of the server, or a pool in session mode`);
     }
-    /** libpq believes a service more than `PGDATABASE`: one that names a database would take us there, and nowhere else. */
+    /** A service that names a database overrides `PGDATABASE`, so the session would be on that database. */
     async #checkService() {
         const { variables, database, label } = this.#connection;
         if (!variables.PGSERVICE)
@@ -41252,7 +41252,7 @@ class Session {
     }
     /**
      * Refuses a service that names a database, before other databases of the server are created and written: every program
-     * that is sent to one of them would end up in that of the service.
+     * would connect to the database of the service instead.
      */
     static async refuseService(connection, options) {
         const env_1 = { stack: [], error: void 0, hasError: false };
@@ -41267,7 +41267,7 @@ class Session {
                 .catch(() => []);
             if (found.length === 0)
                 return;
-            throw new Error(`Cannot connect to ${connection.label}: the service "${PGSERVICE}" leads to "${found[0].name}", whatever database is asked for; remove dbname from it`);
+            throw new Error(`Cannot connect to ${connection.label}: the service "${PGSERVICE}" always leads to "${found[0].name}"; remove dbname from it`);
         }
         catch (e_1) {
             env_1.error = e_1;
@@ -41285,11 +41285,11 @@ class Session {
         return lines.map((line) => JSON.parse(line));
     }
     /**
-     * Schema and name of each relation, or the name of each schema, that a pattern of `pg_dump` matches. As in `pg_dump`, the
+     * Lists schema and name of each relation, or the name of each schema, that a pattern of `pg_dump` matches. As in `pg_dump`, the
      * search_path of the user decides what a pattern without a schema matches.
      */
     list(what, pattern) {
-        return this.#alone(async () => {
+        return this.#exclusively(async () => {
             await this.#exchange('RESET search_path;');
             try {
                 const lines = await this.#exchange(asJson(patternQuery(what, pattern)));
@@ -41305,7 +41305,7 @@ class Session {
             }
         });
     }
-    /** Runs statements without a result, each by itself, up to the first that fails. */
+    /** Runs statements without a result one by one, until one fails. */
     async execute(...statements) {
         for (const statement of statements)
             await this.#send(`${statement}\n;`);
@@ -41321,12 +41321,12 @@ class Session {
             throw error;
         }
     }
-    /** Sends one statement and collects its rows, one statement after the other. */
+    /** Sends one statement and collects its rows, after all earlier statements. */
     #send(sql) {
-        return this.#alone(() => this.#exchange(sql));
+        return this.#exclusively(() => this.#exchange(sql));
     }
-    /** Runs work when everything before it has ended, and lets nothing in between. */
-    #alone(work) {
+    /** Runs work after everything before it has ended, without other statements in between. */
+    #exclusively(work) {
         const answer = this.#queue.then(work);
         this.#queue = answer.catch(() => undefined);
         return answer;
@@ -41342,7 +41342,7 @@ class Session {
         const [, sqlstate = '', message = ''] = /^(\S+) (.*)$/s.exec(status.slice(0, -1).join(' ')) ?? [];
         throw new DatabaseError(hideSecrets(message), sqlstate);
     }
-    /** The lines before the next one that begins with the mark, and what follows the mark in it. */
+    /** Returns the lines before the next line that begins with the mark, and then the rest of that line. */
     async #readUntil(mark) {
         const lines = [];
         for (;;) {
@@ -41369,11 +41369,11 @@ class Session {
     }
 }
 _a = Session;
-/** Qualified, because the first query of a session comes before its settings. */
+/** Wraps a query so that its rows are JSON. Names are qualified, because the first query comes before the settings. */
 function asJson(select) {
     return `SELECT pg_catalog.row_to_json(q)::pg_catalog.text FROM (${select}\n) AS q;`;
 }
-/** Lines without their ends, which on Windows are two characters. */
+/** Yields lines without their ends, which on Windows are two characters. */
 async function* linesOf(stream) {
     let rest = '';
     const decoder = new TextDecoder();
@@ -41548,7 +41548,7 @@ var hooks_disposeResources = (undefined && undefined.__disposeResources) || (fun
 
 
 
-/** How a hook is run: pure, so that a table can test it. */
+/** Returns the program and the arguments that run a hook. */
 function hookCommand(hook, workspace, platform, hasBash = true) {
     // `psql --file=x.sql` is a command.
     if (/^\S+\.sql$/i.test(hook)) {
@@ -41560,7 +41560,7 @@ function hookCommand(hook, workspace, platform, hasBash = true) {
     }
     return shellCommand(hook, platform, hasBash);
 }
-/** Runs hooks one after the other on a database. The first that fails stops the step. */
+/** Runs hooks one after the other on a database. The first failure fails the step. */
 async function runHooks(what, hooks, connection, options) {
     for (const [index, hook] of hooks.entries()) {
         options.signal.throwIfAborted();
@@ -41586,12 +41586,12 @@ async function runHook(what, hook, connection, options) {
         const end = () => endChild(child, ['SIGINT', 'SIGTERM', 'SIGKILL'], 1000);
         const _ = hooks_addDisposableResource(env_1, (0,external_node_events_.addAbortListener)(options.signal, () => void end()), false);
         const exit = await child.exited;
-        // What a hook has started must not write into the database any more, unless the hook has ended well and left it there.
+        // The hook's background processes must not write any longer, unless the hook succeeded and left them on purpose.
         if (!child_succeeded(exit) || options.signal.aborted)
             await end();
         forget();
         options.signal.throwIfAborted();
-        // It may have done something outside of the database, so that only the user can say whether it may run again.
+        // A hook may have had effects outside the database, so only the user can decide to run it again.
         if (!child_succeeded(exit))
             throw new PermanentError(`${what} ${JSON.stringify(hook)} failed: ${child_childFailure(child, exit).message}`);
     }
@@ -41751,7 +41751,7 @@ async function dropDatabase(session, server, name) {
 
 
 const SETTINGS = ['max_standby_streaming_delay', 'hot_standby_feedback'];
-/** Says of a standby how long it lets a dump run against the changes of its primary. */
+/** Logs how long a standby lets a dump delay the changes of its primary. */
 async function noteStandby(session, { standby }) {
     if (!standby)
         return;
@@ -41760,18 +41760,18 @@ async function noteStandby(session, { standby }) {
     log.info(`The server is a standby: it may cancel a dump to apply changes of its primary (${settings}), and it has no unlogged data`);
 }
 /**
- * Looks at a server that is about to be written.
+ * Reads version, role and state of a server that will be written.
  *
  * @param command the command that needs it, for the error
- * @throws an Error when the server of `database-url` is a standby, where nothing can be written
+ * @throws an Error when the server of `database-url` is a standby, which is read-only
  */
 async function lookAtPrimary(session, command) {
     const server = await lookAtServer(session);
     if (!server.standby)
         return server;
-    throw new Error(`The server of database-url is a standby, which is read-only; ${command} needs its primary`);
+    throw new Error(`The server of database-url is a standby, which is read-only; ${command} needs the URL of its primary`);
 }
-/** Why a standby broke a dump off, for the user; postgres.c has the server's words, which end a statement or the session. */
+/** How a standby reports that recovery ended a statement or the session (postgres.c), and the sentence for the user. */
 const RECOVERY_CONFLICT = {
     words: /(?:canceling statement|terminating connection) due to conflict with recovery/,
     sentence: 'The standby cancelled the dump, because it had to apply changes of its primary; dump from the primary, or set hot_standby_feedback = on or a longer max_standby_streaming_delay on the standby',
@@ -41779,31 +41779,35 @@ const RECOVERY_CONFLICT = {
 
 ;// CONCATENATED MODULE: ./build/src/database/stdio-buffer.js
 
-/** What GNU's `stdbuf` preloads into the program that it starts (coreutils, src/stdbuf.c); where distributions keep it. */
-const LIBRARIES = ['/usr/libexec/coreutils/libstdbuf.so', '/usr/lib/coreutils/libstdbuf.so'];
-/** As much as Node reads from a pipe at once. */
-const BYTES = 64 * 1024;
+/** Where distributions install the library that GNU's `stdbuf` preloads (coreutils, src/stdbuf.c). */
+const LIBRARY_PATHS = ['/usr/libexec/coreutils/libstdbuf.so', '/usr/lib/coreutils/libstdbuf.so'];
+/** Node reads this much from a pipe at once. */
+const BUFFER_BYTES = 64 * 1024;
 /**
- * Variables that make a C program write its standard output in large pieces. By itself it writes 4 KiB at a time into
- * a pipe, which costs it and us more than the data do: a third of our processor time for a dump. Where the library is
- * missing (musl, macOS, Windows) nothing changes but the speed, and a program that cannot load it runs without.
+ * Returns variables that make a C program write its standard output in large pieces. The default of 4 KiB for a pipe took
+ * a third of the processor time of a dump. Where the library is missing (musl, macOS, Windows), only the speed differs, and
+ * a program that cannot load it runs without it.
  */
 function largeWrites(env) {
-    const library = process.platform === 'linux' ? LIBRARIES.find((path) => (0,external_node_fs_namespaceObject.existsSync)(path)) : undefined;
-    return library && !env.LD_PRELOAD ? { LD_PRELOAD: library, _STDBUF_O: String(BYTES) } : {};
+    const library = process.platform === 'linux' ? LIBRARY_PATHS.find((path) => (0,external_node_fs_namespaceObject.existsSync)(path)) : undefined;
+    return library && !env.LD_PRELOAD ? { LD_PRELOAD: library, _STDBUF_O: String(BUFFER_BYTES) } : {};
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/pg-dump.js
 
 
 
-/** The arguments of `pg_dump`. The database is not among them: it travels as `PGDATABASE`. */
+/**
+ * Returns the arguments of `pg_dump`, without the database, which is in `PGDATABASE`.
+ *
+ * @param compression whether this action (`ours`) or pg_dump (`theirs`) compresses
+ */
 function dumpArguments(contents, compression) {
     const each = (option, values) => values.map((value) => `--${option}=${value}`);
     return [
         '--format=custom',
         '--no-password',
-        // Uncompressed, because we compress, on all cores and after counting.
+        // This action compresses on all cores, after counting the rows.
         ...(compression === 'ours' ? ['--compress=0'] : []),
         `--lock-wait-timeout=${contents.lockWaitTimeout}`,
         ...(contents.ownerAndAcl ? [] : ['--no-owner', '--no-acl']),
@@ -41817,7 +41821,7 @@ function dumpArguments(contents, compression) {
         ...contents.pgDumpArgs,
     ];
 }
-/** The filters that were in force, for the manifest; only those that were given. */
+/** Returns the filters that were given, for the manifest. */
 function dumpFilters(contents) {
     const { tables, excludeTables, schemas, excludeSchemas, excludeTableData, schemaOnly, pgDumpArgs } = contents;
     const lists = { tables, excludeTables, schemas, excludeSchemas, excludeTableData, pgDumpArgs };
@@ -41828,8 +41832,8 @@ function dumpFilters(contents) {
     };
 }
 /**
- * Refuses a pattern that matches nothing. A misspelt exclude pattern would let through just what was to be kept out,
- * and `pg_dump --strict-names` looks only at the patterns that include.
+ * Refuses a pattern that matches nothing. A misspelt exclude pattern would dump what it should exclude, and
+ * `pg_dump --strict-names` checks only the patterns that include.
  */
 async function checkPatterns(session, contents) {
     const groups = [
@@ -41850,7 +41854,7 @@ async function checkPatterns(session, contents) {
         throw new Error(`Nothing in the database matches ${unmatched.join(', ')} (names with capitals need double quotes, as in public."Order")`);
     }
 }
-/** A running `pg_dump` as the source of a transfer. */
+/** Starts `pg_dump` as the source of a transfer. */
 function startDump(pgDump, args, env) {
     const child = startChild(pgDump, args, { env: { ...env, ...largeWrites(env) }, stdout: 'stream' });
     return {
@@ -41864,15 +41868,15 @@ async function finish(child) {
     if (!child_succeeded(exit))
         throw explainDump(child.tail, child_childFailure(child, exit));
 }
-/** What pg_dump said, where one sentence of ours says it better. */
+/** Replaces known errors of pg_dump by one sentence that names the fix. */
 function explainDump(tail, failure) {
     const text = tail.join('\n');
-    // pg_dump makes of --lock-wait-timeout a statement_timeout for its LOCK TABLE, and of any other limit 0.
+    // pg_dump implements --lock-wait-timeout as a statement_timeout for its LOCK TABLE, and sets all other limits to 0.
     const lock = /canceling statement due to (lock|statement) timeout/.test(text);
     if (lock) {
-        return new Error('pg_dump waited too long for a table that another session has locked (lock-wait-timeout); nothing was dumped', { cause: failure });
+        return new Error('pg_dump waited too long for a table that another session has locked; nothing was dumped. End that session, or raise lock-wait-timeout', { cause: failure });
     }
-    // Before the cut that it ends in.
+    // This comes before the check for a lost connection, in which the conflict ends.
     if (RECOVERY_CONFLICT.words.test(text))
         return new Error(RECOVERY_CONFLICT.sentence, { cause: failure });
     if (/server closed the connection|connection to server was lost|SSL SYSCALL error|could not receive data/.test(text)) {
@@ -41888,7 +41892,7 @@ function explainDump(tail, failure) {
 
 ;// CONCATENATED MODULE: ./build/src/database/locale.js
 
-/** The locale of a database, or null when there is no such database. */
+/** Returns the locale of a database, or null when it does not exist. */
 async function readLocale(session, server, database) {
     const provider = server.major >= 15 ? 'datlocprovider' : `'c'::"char"`;
     const locale = server.major >= 17 ? 'datlocale' : server.major >= 15 ? 'daticulocale' : 'NULL';
@@ -41899,7 +41903,7 @@ async function readLocale(session, server, database) {
     FROM pg_database WHERE datname = ${literal(database)}`);
     return row ?? null;
 }
-/** `CREATE DATABASE` from template0: objects that an administrator put into template1 must not end up in a copy. */
+/** Returns a `CREATE DATABASE` from template0, because a copy must not contain objects of template1. */
 function createStatement(name, server, locale, tablespace) {
     const options = [`CREATE DATABASE ${identifier(name)} TEMPLATE template0`];
     if (locale) {
@@ -41911,7 +41915,7 @@ function createStatement(name, server, locale, tablespace) {
         if (locale.provider === 'builtin' && locale.locale)
             options.push(`BUILTIN_LOCALE ${literal(locale.locale)}`);
     }
-    // template0's own. Naming it needs a right on it that only superusers have by default.
+    // pg_default is the default; naming it needs a right on it that only superusers have by default.
     if (tablespace && tablespace !== 'pg_default')
         options.push(`TABLESPACE ${identifier(tablespace)}`);
     return options.join(' ');
@@ -41922,9 +41926,9 @@ function createStatement(name, server, locale, tablespace) {
  */
 const LOCALE_REFUSED = ['42809', '22023', '42704', '42601', '42P17', '0A000'];
 /**
- * Creates a database with a locale, or, when the server does not have that locale, with the server's own.
+ * Creates a database with a locale, or with the server's own if the server does not have that locale.
  *
- * @returns the server's reason when it had to be its own locale, else null
+ * @returns the server's reason for refusing the locale, else null
  */
 async function createDatabase(session, server, name, wanted) {
     try {
@@ -42033,24 +42037,24 @@ function parseMarker(comment) {
 
 ;// CONCATENATED MODULE: ./build/src/database/names.js
 
-/** PostgreSQL cuts longer names with no more than a notice (NAMEDATALEN - 1), so two long names can become one. */
-const LONGEST_NAME = 63;
+/** PostgreSQL truncates longer names with only a notice (NAMEDATALEN - 1), so two long names can become one. */
+const MAX_NAME_BYTES = 63;
 /**
- * The name of a database that belongs to another one: `<database>__<suffix>`, within 63 bytes. A base that must be cut
- * gets a hash of the whole, so that two long names stay apart.
+ * Returns the name of a database that belongs to another one: `<database>__<suffix>`, within 63 bytes. A base that must be
+ * cut gets a hash of the whole name, so that two long names stay different.
  */
 function relatedName(database, suffix) {
     const name = `${database}__${suffix}`;
-    if (Buffer.byteLength(name) <= LONGEST_NAME)
+    if (Buffer.byteLength(name) <= MAX_NAME_BYTES)
         return name;
     const ending = `_${(0,external_node_crypto_.createHash)('sha256').update(database).digest('hex').slice(0, 8)}__${suffix}`;
-    return cut(database, LONGEST_NAME - Buffer.byteLength(ending)) + ending;
+    return cut(database, MAX_NAME_BYTES - Buffer.byteLength(ending)) + ending;
 }
-/** A fresh name for a database that lives only during a run. */
+/** Returns a new unique name for a temporary database. */
 function temporaryName(database) {
     return relatedName(database, `pgclone_${(0,external_node_crypto_.randomBytes)(4).toString('hex')}`);
 }
-/** The longest beginning of a text that fits, without half a character. */
+/** Returns the longest beginning of a text that fits, without splitting a character. */
 function cut(text, bytes) {
     let fitting = '';
     for (const character of text) {
@@ -42084,7 +42088,7 @@ async function readProperties(session, database) {
     WHERE d.datname = ${literal(database)}`);
     return row ?? null;
 }
-/** The statements that give a database the properties of another. The owner comes last: after it, we may be nobody. */
+/** Returns statements that give a database these properties. The owner changes last; afterwards rights may be missing. */
 function propertyStatements(database, properties) {
     const name = identifier(database);
     const { connectionLimit, isTemplate, grants, settings, labels, comment, owner } = properties;
@@ -42098,13 +42102,13 @@ function propertyStatements(database, properties) {
         ...(grants ? grantStatements(name, owner, grants) : []),
     ];
 }
-/** Null takes the comment away. */
+/** Returns a statement that sets the comment of a database; null removes it. */
 function commentStatement(database, comment) {
     return `COMMENT ON DATABASE ${identifier(database)} IS ${comment === null ? 'NULL' : literal(comment)}`;
 }
 /** The privileges of a database (PostgreSQL documentation, "Privileges"): text of the server never becomes SQL. */
 const PRIVILEGES = ['CREATE', 'CONNECT', 'TEMPORARY'];
-/** Grants are made from nothing: what the owner and PUBLIC have by default may have been taken away. */
+/** Revokes everything first, because the default privileges of the owner and PUBLIC may have been revoked. */
 function grantStatements(name, owner, grants) {
     return [
         `REVOKE ALL ON DATABASE ${name} FROM PUBLIC, ${identifier(owner)}`,
@@ -44159,25 +44163,25 @@ function minorOf(version) {
 ;// CONCATENATED MODULE: ./build/src/database/large-tables.js
 
 
-/** Smaller ones cost more in questions about them than they give. */
-const LARGE = 1024 * 1024;
-/** Enough to share the work evenly, and a command line that every system takes. */
-const MOST = 256;
-/** How long a lock may keep us from a size: then somebody changes tables, and one connection is enough of a bother. */
-const PATIENCE = '1s';
+/** For smaller tables, the queries about them cost more than a parallel dump saves. */
+const MIN_LARGE_TABLE_BYTES = 1024 * 1024;
+/** Enough to share the work evenly, and few enough for the command line of every system. */
+const MAX_LARGE_TABLES = 256;
+/** Gives up quickly if another session holds a lock: a parallel dump would only add to the contention. */
+const LOCK_TIMEOUT = '1s';
 /**
- * The large tables among those that will be dumped, largest first. None when arguments of the user's may mean that
- * something else is dumped than it seems.
+ * Returns the large tables among those that will be dumped, largest first. With `pg-dump-args` it returns none, because
+ * they may change what is dumped.
  */
 async function readLargeTables(session, contents) {
     if (contents.schemaOnly || contents.pgDumpArgs.length > 0)
         return [];
     const included = await filter(session, contents);
-    return (await readSizes(session)).filter(included).slice(0, MOST);
+    return (await readSizes(session)).filter(included).slice(0, MAX_LARGE_TABLES);
 }
-/** Of extensions, pg_dump takes only what they mark, and of temporary tables nothing. */
+/** Leaves out tables of extensions, of which pg_dump takes only marked rows, and temporary tables. */
 async function readSizes(session) {
-    await session.execute(`SET lock_timeout = '${PATIENCE}'`);
+    await session.execute(`SET lock_timeout = '${LOCK_TIMEOUT}'`);
     try {
         return await session.query(`
       SELECT * FROM (
@@ -44186,7 +44190,7 @@ async function readSizes(session) {
         WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
           AND NOT EXISTS (SELECT FROM pg_depend AS d
                           WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
-      ) AS sizes WHERE bytes >= ${LARGE} ORDER BY bytes DESC, oid`);
+      ) AS sizes WHERE bytes >= ${MIN_LARGE_TABLE_BYTES} ORDER BY bytes DESC, oid`);
     }
     catch (error) {
         if (error instanceof DatabaseError)
@@ -44197,7 +44201,7 @@ async function readSizes(session) {
         await session.execute('SET lock_timeout = 0');
     }
 }
-/** The tables that the patterns let through, as `selectDumpableTable` in pg_dump.c decides. */
+/** Returns which tables the patterns select, as `selectDumpableTable` in pg_dump.c does. */
 async function filter(session, contents) {
     const { tables, schemas, excludeTables, excludeSchemas, excludeTableData } = contents;
     const relations = async (patterns) => {
@@ -44226,20 +44230,20 @@ async function listAll(session, what, patterns) {
         found.push(...(await session.list(what, pattern)));
     return found;
 }
-/** A connection costs the server a process, and one table is the most that it can have alone. */
-const MOST_CONNECTIONS = 8;
-/** Less than this is dumped before a further pg_dump has read the catalogue. */
-const WORTH_A_CONNECTION = 32 * 1024 * 1024;
+/** Each connection costs the server a process. */
+const MAX_CONNECTIONS = 8;
+/** A smaller share is dumped before a further pg_dump has read the catalog. */
+const large_tables_MIN_SHARE_BYTES = 32 * 1024 * 1024;
 /**
- * Shares large tables among connections, so that all have about the same to do.
+ * Divides large tables evenly among connections.
  *
- * @param jobs at most so many connections, one of which dumps everything that is not in the result
+ * @param jobs the maximum number of connections, one of which dumps everything that is not in the result
  * @returns the tables of each further connection
  */
 function shareTables(tables, jobs) {
-    return shareEvenly(tables, ({ bytes }) => bytes, Math.min(jobs, MOST_CONNECTIONS))
+    return shareEvenly(tables, ({ bytes }) => bytes, Math.min(jobs, MAX_CONNECTIONS))
         .slice(1)
-        .filter(({ size }) => size >= WORTH_A_CONNECTION)
+        .filter(({ size }) => size >= large_tables_MIN_SHARE_BYTES)
         .map(({ items }) => items);
 }
 
@@ -44297,7 +44301,7 @@ var snapshot_disposeResources = (undefined && undefined.__disposeResources) || (
     return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
 });
 /**
- * Exports the snapshot of a session, which ends with it.
+ * Exports the snapshot of a session, and closes the session at the end of the scope.
  *
  * @throws an Error where the server cannot export one, such as a standby before PostgreSQL 10
  */
@@ -45432,13 +45436,13 @@ async function selectFor(step, { server, database }, entries) {
         const connection = onDatabase(step.target, database);
         const session = choose_entries_addDisposableResource(env_1, await step.session(connection), true);
         const facts = await readFacts(session, server, entries);
-        const provider = providerOf(step, entries);
+        const provider = providerOf(inputs, entries);
         const selection = selectEntries(entries, facts, {
             provider: provider && PROVIDERS[provider],
             leaveOut: inputs.provider !== 'none',
             ownerAndAcl: inputs.ownerAndAcl,
         });
-        refuseMissing(step, selection.missing, facts);
+        refuseMissing(selection.missing, facts, { target: step.target, tolerated: inputs.tolerateErrors });
         return selection;
     }
     catch (e_1) {
@@ -45452,7 +45456,7 @@ async function selectFor(step, { server, database }, entries) {
     }
 }
 /** Returns the service that the dump comes from, according to the input, the source's host name or the dump itself. */
-function providerOf({ inputs }, entries) {
+function providerOf(inputs, entries) {
     if (inputs.provider === 'none')
         return null;
     if (inputs.provider !== 'auto')
@@ -45469,9 +45473,8 @@ const choose_entries_refusals = (name) => [
     `could not execute query: ERROR:  could not open extension control file "/usr/share/postgresql/extension/${name}.control": No such file or directory`,
 ];
 /** Refuses a dump whose extensions are missing. One that `tolerate-errors` covers is left to pg_restore. */
-function refuseMissing(step, missing, facts) {
-    const { tolerateErrors } = step.inputs;
-    const isTolerated = (name) => choose_entries_refusals(name).some((text) => tolerateErrors.some((pattern) => pattern.test(text)));
+function refuseMissing(missing, facts, { target, tolerated }) {
+    const isTolerated = (name) => choose_entries_refusals(name).some((text) => tolerated.some((pattern) => pattern.test(text)));
     const lacking = missing.filter(({ name }) => !isTolerated(name));
     if (lacking.length === 0)
         return;
@@ -45479,8 +45482,8 @@ function refuseMissing(step, missing, facts) {
         const details = [reason, neededBy && `${neededBy} needs it`].filter(Boolean);
         return details.length > 0 ? `${name} (${details.join('; ')})` : name;
     });
-    const target = providerOfHost(hostName(step.target)) ?? providerOfRoles(facts.roles);
-    const where = target ? ` (on ${PROVIDERS[target].title}: ${PROVIDERS[target].allow})` : '';
+    const provider = providerOfHost(hostName(target)) ?? providerOfRoles(facts.roles);
+    const where = provider ? ` (on ${PROVIDERS[provider].title}: ${PROVIDERS[provider].allow})` : '';
     throw new Error(`The dump has extensions that "${facts.server.role}" cannot create on the target's PostgreSQL ${facts.server.version}: ${names.join(', ')}. Nothing was restored. Install or allow them there${where}, or leave them out of the dump`);
 }
 function logLeftOut(leftOut) {
@@ -45692,6 +45695,7 @@ async function runChecked(...args) {
 
 
 
+
 /**
  * Runs the statements of `verify-sql`. Every statement that has a result must return at least one row, and each row must be
  * true. NULL is not true. At least one statement must have a result, so that a file may also prepare something.
@@ -45705,7 +45709,7 @@ async function checkAssertions(assertions, connection, options) {
         const file = isFile ? ((0,external_node_path_namespaceObject.isAbsolute)(assertion) ? assertion : (0,external_node_path_namespaceObject.join)(options.workspace, assertion)) : '-';
         const args = [
             '--no-psqlrc',
-            // Results are told apart by their footers, and no text of a row holds the zero bytes between them.
+            // Footers separate the results, and zero bytes separate the records, because no text of a row contains one.
             '--no-align',
             '--record-separator-zero',
             '--pset=footer=on',
@@ -45715,7 +45719,7 @@ async function checkAssertions(assertions, connection, options) {
             `--file=${file}`,
         ];
         const { exit, stdout, child } = await run(options.psql, args, {
-            // The footer is compared, so that it must not be translated.
+            // The footer is parsed, so it must not be translated.
             env: { ...env, LC_ALL: 'C' },
             group: true,
             input: isFile ? '' : `${assertion}\n;`,
@@ -45731,7 +45735,7 @@ async function checkAssertions(assertions, connection, options) {
         log.info(`Holds: ${assertion}`);
     }
 }
-/** Why the output of psql does not show that everything is true, or null. */
+/** Returns why the output of psql does not show that every row is true, or null. */
 function whyUntrue(output) {
     const results = readResults(output);
     if (results === null)
@@ -45741,11 +45745,11 @@ function whyUntrue(output) {
             return 'it returned no row';
         const untrue = rows.filter((row) => row !== 't' && row !== 'true').length;
         if (untrue > 0)
-            return `${untrue} of ${rows.length} rows are not true`;
+            return `${untrue} of ${formatQuantity(rows.length, 'row')} ${untrue === 1 ? 'is' : 'are'} not true`;
     }
     return null;
 }
-/** The rows of each result: psql prints a line of column names, the rows and their number. Null for anything else. */
+/** Returns the rows of each result. psql prints column names, the rows and their number; anything else gives null. */
 function readResults(output) {
     const records = output.split('\0');
     const rest = records.pop();
@@ -45769,7 +45773,7 @@ function readResults(output) {
 
 ;// CONCATENATED MODULE: ./build/src/database/databases.js
 
-/** Every database of the server but template0, by name. */
+/** Returns every database of the server except template0, by name. */
 async function readDatabases(session) {
     const rows = await session.query(`
     SELECT d.datname AS name, pg_get_userbyid(d.datdba) AS owner,
@@ -46140,20 +46144,18 @@ function isMarkable(properties) {
     return properties.comment === null || isMadeByAction(properties);
 }
 /**
- * Swaps a staging database in, and with `reversible` keeps the old database as a restore point.
+ * Swaps a staging database in, and keeps or drops the old database.
  *
- * @param post a copy of the staging database from before its hooks, which becomes the restore point `__post`
+ * @param options.post a copy of the staging database from before its hooks, which becomes the restore point `__post`
  * @returns the name of the kept old database, if one is kept
  */
-async function swapIn(step, target, staging, post) {
-    const { session, server, name, properties } = target;
-    const mark = (kind) => markerText(kind, name, step.run.url);
+async function swapIn(target, staging, { post, keepOld }) {
+    const { session, server, name, properties, maker } = target;
+    const mark = (kind) => markerText(kind, name, maker.run);
     // The marker of the last restore is replaced; a comment that a user wrote or removed stays so.
     const comment = !properties || isMadeByAction(properties) ? mark('clone') : properties.comment;
-    step.signal.throwIfAborted();
-    const keep = step.inputs.reversible;
     const keptComment = properties && isMarkable(properties) ? mark('point') : null;
-    const old = properties && { name: temporaryName(name), comment: keep ? keptComment : mark('old') };
+    const old = properties && { name: temporaryName(name), comment: keepOld ? keptComment : mark('old') };
     await swapDatabases(session, server, { database: name, staging: staging.name, old, comment });
     staging.release();
     log.info(`"${name}" is now the new database`);
@@ -46161,7 +46163,7 @@ async function swapIn(step, target, staging, post) {
         await keepAs(target, post.name, 'post', post);
     if (!old)
         return null;
-    if (keep)
+    if (keepOld)
         return keepAs(target, old.name, 'pre', null);
     await dropOld(target, old.name);
     return null;
@@ -46245,18 +46247,18 @@ var analyze_disposeResources = (undefined && undefined.__disposeResources) || (f
     return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
 });
 
-/** `ANALYZE` of several tables in one statement came with PostgreSQL 11. */
-const LISTS = 11;
+/** The first major version with `ANALYZE` of several tables in one statement. */
+const FIRST_MAJOR_WITH_LISTS = 11;
 /**
- * Makes the planner's statistics of a whole database, which no dump carries and without which the first queries are slow.
+ * Collects the planner's statistics of a whole database. A dump does not contain them, and without them queries are slow.
  *
- * @param open opens one more session in it
+ * @param open opens another session in the database
  */
 async function analyzeDatabase({ open, major }, jobs) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         const session = analyze_addDisposableResource(env_1, await open(), true);
-        const shares = major < LISTS || jobs === 1 ? [] : await analyze_shareTables(session, jobs);
+        const shares = major < FIRST_MAJOR_WITH_LISTS || jobs === 1 ? [] : await analyze_shareTables(session, jobs);
         if (shares.length < 2)
             return await session.execute('ANALYZE');
         const [own, ...others] = shares.map((tables) => `ANALYZE ${tables.join(', ')}`);
@@ -46288,7 +46290,7 @@ async function analyzeDatabase({ open, major }, jobs) {
             await result_1;
     }
 }
-/** What `ANALYZE` would look at (get_all_vacuum_rels in vacuum.c), the large among all shares. */
+/** Divides the tables that `ANALYZE` visits (get_all_vacuum_rels in vacuum.c); large tables go to different shares. */
 async function analyze_shareTables(session, jobs) {
     const tables = await session.query(`
     SELECT n.nspname AS schema, c.relname AS name
@@ -46395,9 +46397,7 @@ function checkProtected(inputs, connection) {
     }
 }
 /** Refuses to replace databases by restore points if they are protected or were not made by this action. */
-async function checkPoints(step, session) {
-    const { inputs } = step;
-    const connection = step.target;
+async function checkPoints(inputs, connection, session) {
     const databases = await readDatabases(session);
     for (const suffix of ['pre', 'post']) {
         const name = relatedName(connection.database, suffix);
@@ -46428,16 +46428,28 @@ async function checkOverwrite(step, properties) {
         throw new Error(`"${connection.database}" is a template of instant previews; database-url must name another database`);
     if (!properties || step.inputs.overwrite || marker)
         return;
-    if (properties.allowsConnections && (await isEmpty(step)))
-        return;
+    if (properties.allowsConnections) {
+        const env_1 = { stack: [], error: void 0, hasError: false };
+        try {
+            const session = guards_addDisposableResource(env_1, await step.session(connection), true);
+            if (await isEmpty(session))
+                return;
+        }
+        catch (e_1) {
+            env_1.error = e_1;
+            env_1.hasError = true;
+        }
+        finally {
+            const result_1 = guards_disposeResources(env_1);
+            if (result_1)
+                await result_1;
+        }
+    }
     throw new Error(`"${connection.database}" exists, is not empty and was not made by this action; set overwrite: true to replace it`);
 }
 /** Whether the target has no table, view, sequence, type, function or large object of a user. */
-async function isEmpty(step) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
-    try {
-        const session = guards_addDisposableResource(env_1, await step.session(step.target), true);
-        const rows = await session.query(`
+async function isEmpty(session) {
+    const rows = await session.query(`
     SELECT 1 AS one FROM (
       SELECT 'pg_class'::regclass AS class, oid, relnamespace AS namespace FROM pg_class WHERE relkind NOT IN ('i', 'I')
       UNION ALL SELECT 'pg_type'::regclass, oid, typnamespace FROM pg_type WHERE typtype IN ('d', 'e', 'r')
@@ -46447,19 +46459,9 @@ async function isEmpty(step) {
       AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = o.class AND d.objid = o.oid AND d.deptype = 'e')
     UNION ALL SELECT 1 FROM pg_largeobject_metadata
     LIMIT 1`);
-        if (rows.length === 0)
-            log.debug('The target exists and is empty');
-        return rows.length === 0;
-    }
-    catch (e_1) {
-        env_1.error = e_1;
-        env_1.hasError = true;
-    }
-    finally {
-        const result_1 = guards_disposeResources(env_1);
-        if (result_1)
-            await result_1;
-    }
+    if (rows.length === 0)
+        log.debug('The target exists and is empty');
+    return rows.length === 0;
 }
 
 ;// CONCATENATED MODULE: ./build/src/restoring/target.js
@@ -46488,7 +46490,7 @@ async function lookAtTarget(step, session) {
     const client = await step.client({ serverMajor: server.major, purpose: 'restore' });
     await checkOverwrite(step, properties);
     if (inputs.reversible)
-        await checkPoints(step, session);
+        await checkPoints(inputs, target, session);
     const locale = await readLocale(session, server, name);
     const what = properties ? 'will be replaced' : 'does not exist and will be created';
     log.info(`PostgreSQL ${server.version} at ${target.label}, as "${server.role}"; "${name}" ${what}`);
@@ -46578,7 +46580,7 @@ async function replaceDatabase(step, { what, check, build, hooks }) {
         const target = await log.group('Look at the target', () => lookAtTarget(step, session));
         await check?.(target);
         if (inputs.dryRun)
-            return dryRun(inputs.command, describePlan(step, target, what, hooks));
+            return dryRun(inputs.command, describePlan(inputs, target, what, hooks));
         await sweepDatabases(session, target.server);
         const { staging: built, result } = await build(target);
         const staging = replace_database_addDisposableResource(env_1, built, true);
@@ -46587,7 +46589,8 @@ async function replaceDatabase(step, { what, check, build, hooks }) {
             ? await copyDatabase(target.maker, staging.name, target.name, null)
             : null, true);
         await replace_database_finish(step, target, staging, hooks);
-        const previous = await swapIn(step, target, staging, post);
+        step.signal.throwIfAborted();
+        const previous = await swapIn(target, staging, { post, keepOld: inputs.reversible });
         return { result, database: target.name, previous, serverVersion: target.server.version };
     }
     catch (e_1) {
@@ -46606,7 +46609,7 @@ function dryRun(command, plan) {
     return { outputs: {}, summary: [dryRunSummary(command, plan)] };
 }
 /** Describes in a sentence what would happen. All checks before the work have passed by now. */
-function describePlan({ inputs }, { name, properties }, what, hooks) {
+function describePlan(inputs, { name, properties }, what, hooks) {
     const before = hooks.length === 0 ? '' : ` after ${formatQuantity(hooks.length, 'pre-swap hook')}`;
     const kept = inputs.reversible ? `be kept as "${relatedName(name, 'pre')}"` : 'be dropped';
     const old = properties ? `; the present "${name}" would ${kept}` : '';
@@ -47158,7 +47161,7 @@ async function copy(step) {
     const prepareSource = once(() => runPreDumpHooks(step, source));
     const replaced = await step.retry(() => replaceDatabase(step, {
         what: source.connection.label,
-        check: async (target) => void (await chooseMethod(step, source, target)),
+        check: async (target) => void (await chooseMethod(step.inputs, source, target)),
         build: async (target) => {
             await prepareSource();
             return build(step, source, target);
@@ -47174,15 +47177,15 @@ async function copy(step) {
  *
  * @throws an Error when source and target are the same database, or when the requested method is not possible
  */
-async function chooseMethod(step, source, target) {
+async function chooseMethod(inputs, source, target) {
     const same = isSameServer(source.identity, await readIdentity(target.session));
     if (same && source.identity.database === target.name) {
         throw new Error(`source-database-url and database-url are the same database, "${target.name}" of one server, although they are written differently; set one of them to another database`);
     }
-    const { copyMethod } = step.inputs;
+    const { copyMethod } = inputs;
     if (copyMethod === 'stream')
         return 'stream';
-    const obstacle = same ? await templateObstacle(step, source, target) : 'the source is on another server';
+    const obstacle = same ? await templateObstacle(inputs, source, target) : 'the source is on another server';
     if (copyMethod === 'template' && obstacle)
         throw new Error(`copy-method: template is not possible, because ${obstacle}; remove the obstacle, or set copy-method: auto`);
     return obstacle ? 'stream' : 'template';
@@ -47200,12 +47203,11 @@ function once(work) {
     };
 }
 async function build(step, source, target) {
-    const method = await chooseMethod(step, source, target);
+    const method = await chooseMethod(step.inputs, source, target);
     return (method === 'stream' ? streamCopy : templateCopy)(step, source, target);
 }
 /** Returns why the source's files cannot be copied, or null. */
-async function templateObstacle(step, { connection }, { session, server }) {
-    const { inputs } = step;
+async function templateObstacle(inputs, { connection }, { session, server }) {
     if (Object.keys(dumpFilters(inputs)).length > 0)
         return 'a filter is given, and a file copy takes everything';
     const [row] = await session.query(`SELECT datistemplate OR pg_has_role(current_user, datdba, 'USAGE') AS allowed FROM pg_database WHERE datname = ${literal(connection.database)}`);
@@ -48036,7 +48038,7 @@ async function checkStored(storage, key, sent) {
     if (size === sent)
         return;
     const found = size === null ? 'does not have it' : `holds ${formatQuantity(size, 'byte')}`;
-    throw new Error(`${sent} bytes were sent and the store ${found}; the dump was not committed. With a provider other than AWS, try s3-checksum: when-required`);
+    throw new Error(`${formatQuantity(sent, 'byte')} were sent and the store ${found}; the dump was not committed. With a provider other than AWS, try s3-checksum: when-required`);
 }
 
 // EXTERNAL MODULE: external "node:net"
@@ -50492,14 +50494,14 @@ async function openS3(step, location) {
     const address = endpointUrl ?? awsEndpoint(region);
     const [cli] = await Promise.all([
         provideAwsCli({ ...step.tools, release: inputs.awsCli }),
-        actsAsRole(step) ? role.open() : undefined,
+        actsAsRole(inputs, role) ? role.open() : undefined,
         isProxied(variables, address) ? undefined : checkEndpoint(address, setting, signal),
     ]);
     const checksum = checksumMode(inputs, provider);
     const downloads = DOWNLOADS.includes(inputs.command);
     for (const warning of awsWarnings(cli, { downloads, checksum }))
         log.warning(warning);
-    const identity = actsAsRole(step) ? await role.variables(cli.path) : null;
+    const identity = actsAsRole(inputs, role) ? await role.variables(cli.path) : null;
     const config = inputs.s3Config;
     return s3Storage({
         ...location,
@@ -50521,31 +50523,31 @@ function checksumMode({ s3Checksum }, provider) {
     return s3Checksum === 'when-supported' ? 'when_supported' : 'when_required';
 }
 /** Returns the place of a dump, for the summary. */
-function placeOf({ inputs }, storage, key) {
+function placeOf(inputs, storage, key) {
     return { uri: storage.address(key), onAws: inputs.location.kind === 's3' && inputs.s3EndpointUrl === null };
 }
 /** Whether `aws-role-to-assume` applies to the store. Keys in `s3-config` are for the store alone and win. */
-function actsAsRole({ inputs, role }) {
+function actsAsRole(inputs, role) {
     return role.given && inputs.s3Config.AWS_ACCESS_KEY_ID === undefined;
 }
 /** Warns of AWS credentials that may expire before the work is done. */
 function checkExpiry(step, work) {
-    const { inputs, environment } = step;
-    if (inputs.location.kind !== 's3' || actsAsRole(step))
+    const { inputs, environment, role } = step;
+    if (inputs.location.kind !== 's3' || actsAsRole(inputs, role))
         return;
     const warning = expiryWarning(awsVariables(environment, inputs.s3Config), work, Date.now());
     if (warning)
         log.warning(warning);
 }
 /** Returns how the inputs `instance` and `config` narrow the choice of dumps. */
-function narrowingOf({ inputs }) {
+function narrowingOf(inputs) {
     return {
         instance: keyPart(inputs.instance),
         config: inputs.config === 'none' ? '' : keyPart(inputs.config),
     };
 }
 /** Returns the key prefix that `dump-key` gives to commands that work on many dumps. */
-function prefixOf({ inputs }) {
+function prefixOf(inputs) {
     return inputs.dumpKey === 'latest' ? '' : inputs.dumpKey;
 }
 
@@ -51065,7 +51067,7 @@ async function dumpOnce(step, prepared) {
         const manifest = makeManifest(step, { ...plan, ...stored });
         return {
             manifest,
-            previous: await commit(step, storage, manifest, previous),
+            previous: await commit(step.inputs, storage, manifest, previous),
             transferMs: stored.transferMs,
         };
     }
@@ -51122,7 +51124,7 @@ function makeManifest({ inputs, run, effort }, { key, source: { server, locale, 
  *
  * @returns the previous dump if the two can be compared, otherwise null
  */
-async function commit({ inputs }, storage, manifest, found) {
+async function commit(inputs, storage, manifest, found) {
     try {
         if (found.status === 'rejected')
             throw found.reason;
@@ -51153,7 +51155,7 @@ async function pruneAfter({ inputs, signal }, storage, key) {
     }
 }
 function describeDump(step, storage, { manifest, previous, transferMs, pruned }) {
-    const place = placeOf(step, storage, manifest.key);
+    const place = placeOf(step.inputs, storage, manifest.key);
     const { attempts } = step.effort;
     const overview = { source: step.target.label, place, previous, transferMs, attempts };
     return {
@@ -51311,7 +51313,7 @@ async function listDatabases(step) {
 }
 async function listStoredDumps(step) {
     const storage = await step.storage();
-    const dumps = await listDumps(storage, prefixOf(step), narrowingOf(step));
+    const dumps = await listDumps(storage, prefixOf(step.inputs), narrowingOf(step.inputs));
     log.info(`${formatQuantity(dumps.length, 'dump')} in ${storage.address('')}`);
     for (const dump of dumps) {
         log.info(`${dump.key}  ${formatBytes(dump.size)}${dump.committed ? '' : '  (not committed)'}`);
@@ -51333,7 +51335,7 @@ async function listStoredDumps(step) {
 async function prune(step) {
     const { inputs, signal } = step;
     const storage = await step.storage();
-    const scope = { prefix: prefixOf(step), narrowing: narrowingOf(step) };
+    const scope = { prefix: prefixOf(inputs), narrowing: narrowingOf(inputs) };
     const pruned = await pruneDumps(storage, scope, { ...inputs, signal });
     return { outputs: pruneOutputs(pruned), summary: [pruneSummary(pruned, storage.address(scope.prefix))] };
 }
@@ -51544,24 +51546,26 @@ function patient(sink) {
 
 /** Finds the dump that `dump-key` names. */
 function findDump(step) {
-    return log.group('Find the dump', () => lookForDump(step));
-}
-async function lookForDump(step) {
     const { inputs } = step;
-    const storage = await step.storage();
-    const chosen = await chooseDump(storage, inputs.dumpKey, narrowingOf(step));
-    const key = parseDumpKey(chosen.key);
-    const age = key ? `, ${formatDuration(Math.max(0, ageOf(key)))} old` : '';
-    log.info(`Found ${storage.address(chosen.key)}, ${formatBytes(chosen.size)}${age}`);
-    checkAge(inputs, key);
-    checkExpiry(step, { kind: 'restore', bytes: chosen.manifest?.rawBytes ?? chosen.size });
-    if (!chosen.manifest) {
-        log.warning(`${chosen.key} has no manifest, because this action did not commit it; its content cannot be checked`);
+    return log.group('Find the dump', async () => {
+        const storage = await step.storage();
+        const chosen = await chooseDump(storage, inputs.dumpKey, narrowingOf(inputs));
+        const key = parseDumpKey(chosen.key);
+        const age = key ? `, ${formatDuration(Math.max(0, ageOf(key)))} old` : '';
+        log.info(`Found ${storage.address(chosen.key)}, ${formatBytes(chosen.size)}${age}`);
+        checkAge(inputs, key);
+        checkExpiry(step, { kind: 'restore', bytes: chosen.manifest?.rawBytes ?? chosen.size });
+        warnOfChoice(inputs.dumpKey, chosen);
+        return { storage, chosen };
+    });
+}
+function warnOfChoice(reference, { key, manifest, passedOver }) {
+    if (!manifest) {
+        log.warning(`${key} has no manifest, because this action did not commit it; its content cannot be checked`);
     }
-    if (chosen.passedOver.length > 0) {
-        log.warning(`"${inputs.dumpKey}" covers several databases; the newest dump was chosen over ${chosen.passedOver.join(', ')}. Set instance, config or a longer prefix`);
+    if (passedOver.length > 0) {
+        log.warning(`"${reference}" covers several databases; the newest dump was chosen over ${passedOver.join(', ')}. Set instance, config or a longer prefix`);
     }
-    return { storage, chosen };
 }
 
 ;// CONCATENATED MODULE: ./build/src/restoring/restore-point.js
@@ -51579,7 +51583,7 @@ async function restorePoint(step) {
     const { dumpKey, preSwapHooks } = step.inputs;
     const replaced = await step.retry(() => replaceDatabase(step, {
         what: dumpKey,
-        check: async (target) => void (await findPoint(step, target)),
+        check: async (target) => void (await findPoint(step.inputs, target)),
         build: (target) => copyPoint(step, target),
         hooks: preSwapHooks,
     }));
@@ -51595,7 +51599,7 @@ async function restorePoint(step) {
     };
 }
 /** @throws an Error when there is no such database, or when it may not be copied */
-async function findPoint({ inputs }, target) {
+async function findPoint(inputs, target) {
     const reference = inputs.dumpKey.slice(1);
     const name = ['pre', 'post'].includes(reference) ? relatedName(target.name, reference) : reference;
     const point = (await readDatabases(target.session)).find((database) => database.name === name);
@@ -51613,7 +51617,7 @@ function mayEndSessions({ disconnectSource }, { marker }) {
     return disconnectSource || marker?.kind === 'point';
 }
 async function copyPoint(step, target) {
-    const point = await findPoint(step, target);
+    const point = await findPoint(step.inputs, target);
     const { name } = point;
     log.info(`Copying the files of "${name}" on the server`);
     const tablespace = target.properties?.tablespace ?? null;
@@ -51705,8 +51709,7 @@ function splitHooks({ preSwapHooks: hooks, reversible }) {
     return { baked: hooks.slice(0, end), live: hooks.slice(end) };
 }
 /** Returns the name of the template for a dump and a recipe. A difference in either makes another template. */
-async function templateName(step, manifest, target) {
-    const { inputs, workspace } = step;
+async function templateName(inputs, workspace, manifest, target) {
     const { baked } = splitHooks(inputs);
     const files = await Promise.all(baked.map((hook) => (0,external_node_fs_promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.isAbsolute)(hook) ? hook : (0,external_node_path_namespaceObject.join)(workspace, hook), 'utf8')));
     const recipe = [
@@ -51728,15 +51731,15 @@ async function templateName(step, manifest, target) {
  */
 async function copyFromTemplate(step, manifest, target, restore) {
     const { session, maker } = target;
-    const name = await templateName(step, manifest, target);
-    await lockTemplate(step, session, name);
+    const name = await templateName(step.inputs, step.workspace, manifest, target);
+    await lockTemplate(session, name, step.signal);
     try {
         if (await isReady(session, name))
             log.info(`Copying the template "${name}"`);
         else
             await makeTemplate(step, target, name, restore);
         const copy = await copyDatabase(maker, name, target.name, target.properties?.tablespace ?? null);
-        await dropOldTemplates(step, target, name);
+        await dropOldTemplates(target, name, step.inputs.templateCache);
         return copy;
     }
     finally {
@@ -51744,7 +51747,7 @@ async function copyFromTemplate(step, manifest, target, restore) {
     }
 }
 /** Locks a template. A run that comes second waits until the template is ready. */
-async function lockTemplate({ signal }, session, name) {
+async function lockTemplate(session, name, signal) {
     for (let logged = false; !(await tryLock(session, name)); logged = true) {
         if (!logged)
             log.info(`Another run is making or copying the template "${name}"; waiting for it`);
@@ -51781,11 +51784,11 @@ async function makeTemplate(step, target, name, restore) {
     }
 }
 /** Drops all but the newest templates. A template that another run is copying is left for the next run. */
-async function dropOldTemplates({ inputs }, { session, server }, current) {
+async function dropOldTemplates({ session, server }, current, limit) {
     const templates = (await readDatabases(session))
         .filter(({ name, marker }) => marker?.kind === 'template' && name.startsWith(template_cache_PREFIX) && name !== current)
         .sort((a, b) => (a.marker.at < b.marker.at ? 1 : -1));
-    for (const { name } of templates.slice(inputs.templateCache - 1)) {
+    for (const { name } of templates.slice(limit - 1)) {
         if (!(await tryLock(session, name)))
             continue;
         try {
@@ -51992,7 +51995,7 @@ function describeRestore(step, { storage, chosen }, restored) {
     const { key, size, manifest } = chosen;
     const { effort } = step;
     const target = step.target.label;
-    const place = placeOf(step, storage, key);
+    const place = placeOf(step.inputs, storage, key);
     log.info(`Restored ${key} into ${target} in ${formatDuration(effort.durationMs)}`);
     return {
         outputs: {
@@ -52150,7 +52153,7 @@ async function verify(step) {
     const evidence = await step.retry(() => restoreAndCompare(step, dump, manifest));
     const { at, serverVersion } = evidence;
     await step.retry(() => record(dump.storage, { ...manifest, verified: { at, serverVersion } }));
-    const place = placeOf(step, dump.storage, manifest.key);
+    const place = placeOf(step.inputs, dump.storage, manifest.key);
     const { effort } = step;
     log.info(`Verified ${place.uri} in ${formatDuration(effort.durationMs)}`);
     return {
@@ -53394,19 +53397,19 @@ function awsFor({ inputs, environment, signal }, cli, identity, region) {
 
 
 
-const tunnel_PATIENCE = 60_000;
-const ANSWER_TIMEOUT = 3_000;
-const OFTEN = 100;
-const LAST_LINES = 3;
+const OPEN_TIMEOUT_MS = 60_000;
+const ANSWER_TIMEOUT_MS = 3_000;
+const tunnel_POLL_INTERVAL_MS = 100;
+const MAX_ERROR_LINES = 3;
 /** PostgreSQL's SSLRequest (PostgreSQL documentation, "Message Formats"): every server and pooler answers with one byte. */
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
 function describeAddress(address) {
     return 'path' in address ? address.path : `${address.host}:${address.port}`;
 }
-/** Whether a PostgreSQL server answers there. A forwarder accepts connections before it has any of its own. */
+/** Whether a PostgreSQL server answers. A connection alone proves nothing: a forwarder accepts it before it has its own. */
 function tunnel_answers(address) {
     return new Promise((resolve) => {
-        const socket = (0,external_node_net_.createConnection)({ ...address, timeout: ANSWER_TIMEOUT });
+        const socket = (0,external_node_net_.createConnection)({ ...address, timeout: ANSWER_TIMEOUT_MS });
         const end = (answered) => {
             socket.destroy();
             resolve(answered);
@@ -53417,9 +53420,9 @@ function tunnel_answers(address) {
             socket.once(event, () => end(false));
     });
 }
-/** A running `tunnel-command`, behind which the databases answer. It ends with its scope, with all that it started. */
+/** A running `tunnel-command` through which the databases answer. It and all its processes end with the scope. */
 class Tunnel {
-    /** Aborts with that of the step, or when the tunnel ends by itself. */
+    /** Aborts with the signal of the step, or when the tunnel ends by itself. */
     signal;
     #child;
     #forget;
@@ -53432,11 +53435,11 @@ class Tunnel {
         this.signal = AbortSignal.any([signal, this.#broken.signal]);
         void this.#child.exited.then((exit) => this.#ended(exit));
     }
-    /** @throws an Error when the command ends, or when the databases do not answer in time, or did before it began */
+    /** @throws an Error when the command ends, when the databases do not answer in time, or when they answered before it */
     static async open(options) {
-        if (await everyOne(options.databases)) {
+        if (await allAnswer(options.databases)) {
             const taken = options.databases.flat().map(describeAddress).join(', ');
-            throw new Error(`A server answers at ${taken} before tunnel-command has begun, so that the tunnel would not be used; give it a port of its own, in tunnel-command and in database-url`);
+            throw new Error(`A server answers at ${taken} before tunnel-command has started, so the tunnel would not be used; choose another local port in tunnel-command and database-url`);
         }
         log.info(`Opening the tunnel: ${options.command}`);
         const tunnel = new Tunnel(options, await findBash(options.env));
@@ -53456,19 +53459,19 @@ class Tunnel {
     #ended(exit) {
         if (this.#ending)
             return;
-        const words = this.#child.tail.slice(-LAST_LINES).join(' / ');
+        const words = this.#child.tail.slice(-MAX_ERROR_LINES).join(' / ');
         const hint = exit.code === 0 ? '; it must stay in the foreground (ssh without -f)' : '';
         this.#broken.abort(new Error(`tunnel-command ${describeExit(exit)} before the step did${hint}${words && `: ${words}`}`));
     }
-    async #untilAnswered({ databases, patience = tunnel_PATIENCE }) {
-        const deadline = Date.now() + patience;
-        while (!(await everyOne(databases))) {
+    async #untilAnswered({ databases, timeoutMs = OPEN_TIMEOUT_MS }) {
+        const deadline = Date.now() + timeoutMs;
+        while (!(await allAnswer(databases))) {
             this.signal.throwIfAborted();
             if (Date.now() > deadline) {
                 const where = databases.map((addresses) => addresses.map(describeAddress).join(' or ')).join(' and ');
-                throw new Error(`No PostgreSQL server answered at ${where} within ${Math.round(patience / 1000)} s after tunnel-command began; check the ports in tunnel-command and in database-url`);
+                throw new Error(`No PostgreSQL server answered at ${where} within ${Math.round(timeoutMs / 1000)} s after tunnel-command began; check the ports in tunnel-command and in database-url`);
             }
-            await (0,promises_namespaceObject.setTimeout)(OFTEN, undefined, { signal: this.signal }).catch(() => undefined);
+            await (0,promises_namespaceObject.setTimeout)(tunnel_POLL_INTERVAL_MS, undefined, { signal: this.signal }).catch(() => undefined);
         }
         this.signal.throwIfAborted();
         log.info('The tunnel is open');
@@ -53479,7 +53482,7 @@ class Tunnel {
         this.#forget();
     }
 }
-async function everyOne(databases) {
+async function allAnswer(databases) {
     const reached = databases.map(async (addresses) => (await Promise.all(addresses.map(tunnel_answers))).includes(true));
     return (await Promise.all(reached)).every(Boolean);
 }
@@ -54391,7 +54394,7 @@ class Retries {
     }
 }
 
-;// CONCATENATED MODULE: ./build/src/step/step.js
+;// CONCATENATED MODULE: ./build/src/step/start-step.js
 
 
 
@@ -54403,101 +54406,66 @@ class Retries {
 
 
 
-/** One run of the Action: its inputs, its surroundings, and the tools that its command asks for. */
-class Step {
-    inputs;
-    environment;
-    workspace;
-    tempDirectory;
-    run;
-    /** The AWS role of the step, if it has one. */
-    role;
-    /** With current passwords: `rds-iam-auth` writes its tokens here. */
-    connections;
-    /** Aborted when the step is cancelled or its tunnel ends. */
-    signal;
-    #started = Date.now();
-    #retries;
-    /** @param cleanUp removes what a failed attempt left behind, before the next one begins */
-    constructor(inputs, environment, { signal, cleanUp }) {
-        this.inputs = inputs;
-        this.environment = environment;
-        this.workspace = (0,external_node_path_namespaceObject.resolve)(environment.GITHUB_WORKSPACE || '.');
-        this.tempDirectory = (0,external_node_path_namespaceObject.resolve)(environment.RUNNER_TEMP || (0,external_node_os_.tmpdir)());
-        this.run = workflowRun(environment);
-        this.role = new Role({
-            arn: inputs.awsRole,
-            sessionName: inputs.awsRoleSessionName,
-            duration: inputs.awsRoleDuration,
-            stsEndpoint: awsVariables(environment, inputs.s3Config).AWS_ENDPOINT_URL_STS || null,
-            tempDirectory: this.tempDirectory,
-            home: environment.HOME,
-        });
-        this.connections = { target: inputs.connection, source: inputs.sourceConnection };
-        this.signal = signal;
-        this.#retries = new Retries(inputs.retries, () => cleanUp(this));
-    }
-    /** The database of `database-url`. The rules of the inputs ensure that it is given. */
-    get target() {
-        if (!this.connections.target)
-            throw new Error('Input database-url is missing');
-        return this.connections.target;
-    }
-    /** The database of `source-database-url`. The rules of the inputs ensure that it is given. */
-    get source() {
-        if (!this.connections.source)
-            throw new Error('Input source-database-url is missing');
-        return this.connections.source;
-    }
-    /** How to find and install programs, according to the inputs. */
-    get tools() {
-        const { installTools, postgresVersion, downloadBaseUrl } = this.inputs;
-        return {
-            ...{ installTools, postgresVersion, downloadBaseUrl },
-            log: log.info,
-            warn: log.warning,
-            environment: currentEnvironment(),
-            signal: this.signal,
-        };
-    }
-    get effort() {
-        return { durationMs: Date.now() - this.#started, attempts: this.#retries.made };
-    }
-    /** Options for hooks and assertions. */
-    hookOptions({ psql }) {
-        return { psql, environment: this.environment, workspace: this.workspace, signal: this.signal };
-    }
-    /** Opens the storage of the dumps. A folder that is missing or a bucket that refuses shows at its first use. */
-    storage() {
-        return openStorage(this);
-    }
-    /** Returns the client programs that fit a server. */
-    client(need) {
-        return provideClient(need, this.tools);
-    }
-    /**
-     * Opens a session that ends when the step is cancelled.
-     *
-     * @param options.direct refuses a pooler in transaction mode, as a session must that holds a lock
-     */
-    async session(connection, options = {}) {
-        const { psql } = await anyClient(this.tools);
-        return Session.open(connection, { psql, environment: this.environment, signal: this.signal, ...options });
-    }
-    /**
-     * Opens a session on the target's maintenance database. A cancel does not end it, because it cleans up after one.
-     *
-     * @param options.direct refuses a pooler in transaction mode, as a session must that holds a lock
-     */
-    async maintenance(options = {}) {
-        const { psql } = await anyClient(this.tools);
-        const session = { psql, environment: this.environment, ...options };
-        return openMaintenance(this.target, this.inputs.maintenanceDatabase, session);
-    }
-    /** Does work, and repeats it from the start after a transient failure as often as `retries` allows. */
-    retry(work) {
-        return this.#retries.run(work, this.signal);
-    }
+/**
+ * Puts a step together from its inputs and its environment.
+ *
+ * @param cleanUp removes what a failed attempt left behind, before the next one begins
+ */
+function startStep(inputs, environment, { signal, cleanUp }) {
+    const started = Date.now();
+    const tempDirectory = (0,external_node_path_namespaceObject.resolve)(environment.RUNNER_TEMP || (0,external_node_os_.tmpdir)());
+    const retries = new Retries(inputs.retries, () => cleanUp(step));
+    const anyPsql = async () => (await anyClient(step.tools)).psql;
+    const step = {
+        ...{ inputs, environment, tempDirectory, signal },
+        workspace: (0,external_node_path_namespaceObject.resolve)(environment.GITHUB_WORKSPACE || '.'),
+        run: workflowRun(environment),
+        role: roleOf(inputs, environment, tempDirectory),
+        connections: { target: inputs.connection, source: inputs.sourceConnection },
+        get target() {
+            return given(step.connections.target, 'database-url');
+        },
+        get source() {
+            return given(step.connections.source, 'source-database-url');
+        },
+        get tools() {
+            return toolOptions(inputs, step.signal);
+        },
+        get effort() {
+            return { durationMs: Date.now() - started, attempts: retries.made };
+        },
+        hookOptions: ({ psql }) => ({ psql, environment, workspace: step.workspace, signal: step.signal }),
+        storage: () => openStorage(step),
+        client: (need) => provideClient(need, step.tools),
+        session: async (connection, options) => Session.open(connection, { psql: await anyPsql(), environment, signal: step.signal, ...options }),
+        maintenance: async (options) => openMaintenance(step.target, inputs.maintenanceDatabase, {
+            psql: await anyPsql(),
+            environment,
+            ...options,
+        }),
+        retry: (work) => retries.run(work, step.signal),
+    };
+    return step;
+}
+function given(connection, input) {
+    if (!connection)
+        throw new Error(`Input ${input} is missing`);
+    return connection;
+}
+function roleOf(inputs, environment, tempDirectory) {
+    return new Role({
+        arn: inputs.awsRole,
+        sessionName: inputs.awsRoleSessionName,
+        duration: inputs.awsRoleDuration,
+        stsEndpoint: awsVariables(environment, inputs.s3Config).AWS_ENDPOINT_URL_STS || null,
+        tempDirectory,
+        home: environment.HOME,
+    });
+}
+function toolOptions({ installTools, postgresVersion, downloadBaseUrl }, signal) {
+    const { info, warning: warn } = log;
+    const environment = currentEnvironment();
+    return { installTools, postgresVersion, downloadBaseUrl, log: info, warn, environment, signal };
 }
 function workflowRun(environment) {
     const { GITHUB_REPOSITORY = '', GITHUB_REF = '', GITHUB_SHA = '', GITHUB_RUN_ID = '', GITHUB_SERVER_URL, } = environment;
@@ -54674,7 +54642,7 @@ async function main_run() {
         const env_1 = { stack: [], error: void 0, hasError: false };
         try {
             inputs = readInputs(process.env);
-            const step = new Step(inputs, process.env, { signal: cancel.signal, cleanUp: cleanUpAfterAttempt });
+            const step = startStep(inputs, process.env, { signal: cancel.signal, cleanUp: cleanUpAfterAttempt });
             const _ = main_addDisposableResource(env_1, step.role, true);
             await (isPost ? cleanUpAfterMain(step) : main_runCommand(step));
         }

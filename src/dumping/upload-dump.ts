@@ -140,6 +140,6 @@ async function checkStored(storage: Storage, key: DumpKey, sent: number): Promis
   if (size === sent) return
   const found = size === null ? 'does not have it' : `holds ${formatQuantity(size, 'byte')}`
   throw new Error(
-    `${sent} bytes were sent and the store ${found}; the dump was not committed. With a provider other than AWS, try s3-checksum: when-required`,
+    `${formatQuantity(sent, 'byte')} were sent and the store ${found}; the dump was not committed. With a provider other than AWS, try s3-checksum: when-required`,
   )
 }

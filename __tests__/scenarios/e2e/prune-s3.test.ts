@@ -184,5 +184,8 @@ test('when data cannot be deleted after their manifests, it says so', async (t) 
   await fill(s3, NIGHTS)
   const action = { type: 'error', status: 403, code: 'AccessDenied' } as const
   s3.fault({ operation: 'DeleteObjects', nth: 2, times: 99, action })
-  failed(await inBucket(s3, { 'keep-last': '4' }), /manifests of 2 dumps are deleted, but their data may stay/)
+  failed(
+    await inBucket(s3, { 'keep-last': '4' }),
+    /manifests of 2 dumps are deleted, but their data may stay/,
+  )
 })
