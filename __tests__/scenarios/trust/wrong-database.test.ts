@@ -68,7 +68,10 @@ test('a service that names a database leads no program into it', async () => {
     ['drop', { 'database-url': url, force: 'true' }],
   ]
   for (const [command, more] of steps)
-    failed(await bench.run(command, 'served', more, { env }), /the service "lab" (always )?leads to "postgres"/)
+    failed(
+      await bench.run(command, 'served', more, { env }),
+      /the service "lab" (always )?leads to "postgres"/,
+    )
   const made = await postgres.psql(
     'postgres',
     `select count(*) from pg_class where relnamespace = 'public'::regnamespace`,
