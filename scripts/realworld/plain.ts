@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import type { Postgres } from '../../lab/postgres/postgres.ts'
 import type { PostgresClient } from '../../src/tools/postgres/provide-client.ts'
 import { type Contents, readContents } from './contents.ts'
-import { COPY, dropCopy, makeEmptyCopy } from './copy.ts'
+import { COPY, dropCopy, dropSubscriptions, makeEmptyCopy } from './copy.ts'
 
 const run = promisify(execFile)
 
@@ -80,6 +80,7 @@ async function remove(postgres: Postgres, database: string, error: RestoreError)
     )
     .catch(() => [])
   if (!object?.identity) return false
-  await postgres.psql(database, `drop ${object.type} ${object.identity} cascade`)
+  if (object.type === 'subscription') await dropSubscriptions(postgres, database)
+  else await postgres.psql(database, `drop ${object.type} ${object.identity} cascade`)
   return true
 }
