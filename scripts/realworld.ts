@@ -97,7 +97,8 @@ async function measureServer(major: number): Promise<void> {
     const contents = await readContents(postgres, client, name)
     console.log(`  ${contents.size} objects and tables of rows`)
     show('pg_dump | pg_restore', differences(contents, plain))
-    await measureDatabase({ postgres, client, path, database: name, contents, plain }, title)
+    const subject = { postgres, client, path, database: name, contents, plain }
+    await measureDatabase(subject, removed.length > 0 ? `${title}, ${removed.length} objects removed` : title)
   }
 }
 
