@@ -53,7 +53,7 @@ function providePrograms(needs) {
   if (programs.length === 0) return
   const verb = programs.length === 1 ? 'is' : 'are'
   const how = isDebian
-    ? `install ${list(packages)} first (as root: apt-get install ${packages.join(' ')})`
+    ? `run "apt-get install ${packages.join(' ')}" as root first`
     : `install the PostgreSQL client, the AWS CLI and PgBouncer with the package manager of this system first`
   throw new Error(`${list(programs)} ${verb} missing: ${how}`)
 }
@@ -62,6 +62,11 @@ function providePrograms(needs) {
 function missing({ programs }) {
   const env = { ...process.env, PATH: [process.env.PATH, '/usr/sbin'].join(delimiter) }
   return programs.filter((name) => spawnSync(name, ['--version'], { stdio: 'ignore', env }).status !== 0)
+}
+
+/** `a, b and c` */
+function list(names) {
+  return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
 }
 
 /** What precedes a command that needs root; null where this user may not be root. */
