@@ -5,6 +5,7 @@ import { run } from '../process/run.ts'
 import { formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { type Connection, clientEnvironment } from './connection/connection.ts'
+import { PSQL_SCRIPT_OPTIONS } from './connection/psql-options.ts'
 
 type Options = { psql: string; environment: Environment; workspace: string; signal: AbortSignal }
 
@@ -24,14 +25,11 @@ export async function checkAssertions(
     const isFile = /\.sql$/i.test(assertion)
     const file = isFile ? (isAbsolute(assertion) ? assertion : join(options.workspace, assertion)) : '-'
     const args = [
-      '--no-psqlrc',
+      ...PSQL_SCRIPT_OPTIONS,
       // Footers separate the results, and zero bytes separate the records, because no text of a row contains one.
       '--no-align',
       '--record-separator-zero',
       '--pset=footer=on',
-      '--quiet',
-      '--no-password',
-      '--set=ON_ERROR_STOP=1',
       `--file=${file}`,
     ]
     const { exit, stdout, child } = await run(options.psql, args, {

@@ -7,6 +7,7 @@ import { type Environment, hookEnvironment } from '../process/environment.ts'
 import { findBash, shellCommand } from '../process/shell.ts'
 import { log } from '../report/log.ts'
 import { type Connection, clientEnvironment, toUrl } from './connection/connection.ts'
+import { PSQL_SCRIPT_OPTIONS } from './connection/psql-options.ts'
 
 export type HookOptions = { psql: string; environment: Environment; workspace: string; signal: AbortSignal }
 
@@ -22,7 +23,7 @@ export function hookCommand(
     const path = isAbsolute(hook) ? hook : join(workspace, hook)
     return {
       file: 'psql',
-      args: ['--no-psqlrc', '--quiet', '--no-password', '--set=ON_ERROR_STOP=1', `--file=${path}`],
+      args: [...PSQL_SCRIPT_OPTIONS, `--file=${path}`],
     }
   }
   return shellCommand(hook, platform, hasBash)

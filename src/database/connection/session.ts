@@ -7,6 +7,7 @@ import { type Connection, clientEnvironment } from './connection.ts'
 import { explainConnection } from './connection-errors.ts'
 import { patternQuery } from './name-pattern.ts'
 import { sharesServerProcesses } from './pooler.ts'
+import { PSQL_OPTIONS } from './psql-options.ts'
 
 export { identifier, literal } from './literal.ts'
 
@@ -90,7 +91,7 @@ export class Session implements AsyncDisposable {
 
   static #start(connection: Connection, options: SessionOptions): Session {
     options.signal?.throwIfAborted()
-    const args = ['--no-psqlrc', '--no-align', '--tuples-only', '--quiet', '--no-password', '--file=-']
+    const args = [...PSQL_OPTIONS, '--no-align', '--tuples-only', '--file=-']
     const env = { ...clientEnvironment(connection, options.environment), PGCLIENTENCODING: 'UTF8' }
     // Every failure reaches the caller as an exception, so psql's own output would only repeat it.
     const child = startChild(options.psql, args, {

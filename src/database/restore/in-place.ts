@@ -4,6 +4,7 @@ import { PermanentError } from '../../errors.ts'
 import { childFailure, type Exit, endChild, startChild, succeeded } from '../../process/child.ts'
 import { pour, type Sink } from '../../process/transfer.ts'
 import type { PostgresClient } from '../../tools/postgres/provide-client.ts'
+import { PSQL_SCRIPT_OPTIONS } from '../connection/psql-options.ts'
 import { type RestoreInputs, restoreArguments, untilClosed } from './pg-restore.ts'
 
 const COMMITTED = 'pgclone-committed'
@@ -28,8 +29,11 @@ export function startInPlace(
 ): Sink {
   const script = [...restoreArguments(inputs), '--file=-', '--clean', '--if-exists']
   const maker = startChild(client.pgRestore, script, { env, stdin: 'stream', stdout: 'stream' })
-  const psqlArguments = ['--no-psqlrc', '--quiet', '--no-password', '--set=ON_ERROR_STOP=1', '--file=-']
-  const runner = startChild(client.psql, psqlArguments, { env, stdin: 'stream', stdout: 'stream' })
+  const runner = startChild(client.psql, [...PSQL_SCRIPT_OPTIONS, '--file=-'], {
+    env,
+    stdin: 'stream',
+    stdout: 'stream',
+  })
   const answer = lastLine(runner.stdout)
   const stop = new AbortController()
   runner.stdin.write('BEGIN;\n')
