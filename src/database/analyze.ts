@@ -1,3 +1,4 @@
+import { shareEvenly } from '../process/balance.ts'
 import { identifier, type Session } from './connection/session.ts'
 
 /** The first major version with `ANALYZE` of several tables in one statement. */
@@ -13,7 +14,7 @@ export async function analyzeDatabase(
   jobs: number,
 ): Promise<void> {
   await using session = await open()
-  const shares = major < FIRST_MAJOR_WITH_LISTS || jobs === 1 ? [] : await shareTables(session, jobs)
+  const shares = major < FIRST_MAJOR_WITH_LISTS || jobs === 1 ? [] : await divideForAnalyze(session, jobs)
   if (shares.length < 2) return await session.execute('ANALYZE')
   const [own, ...others] = shares.map((tables) => `ANALYZE ${tables.join(', ')}`)
   const elsewhere = others.map(async (statement) => {
@@ -23,15 +24,18 @@ export async function analyzeDatabase(
   await Promise.all([session.execute(own!), ...elsewhere])
 }
 
-/** Divides the tables that `ANALYZE` visits (get_all_vacuum_rels in vacuum.c); large tables go to different shares. */
-async function shareTables(session: Session, jobs: number): Promise<string[][]> {
-  const tables = await session.query<{ schema: string; name: string }>(`
-    SELECT n.nspname AS schema, c.relname AS name
+/** ANALYZE reads a sample of at most this many pages of a table: 300 rows for each step of the default target, 100 (std_typanalyze in analyze.c). */
+const MAX_SAMPLED_PAGES = 30_000
+
+/** Divides the tables that `ANALYZE` visits (get_all_vacuum_rels in vacuum.c) by the pages that it reads of each. */
+async function divideForAnalyze(session: Session, jobs: number): Promise<string[][]> {
+  const tables = await session.query<{ schema: string; name: string; pages: number }>(`
+    SELECT n.nspname AS schema, c.relname AS name,
+           greatest(1, least(pg_relation_size(c.oid) / current_setting('block_size')::int, ${MAX_SAMPLED_PAGES})) AS pages
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't'
-    ORDER BY pg_relation_size(c.oid) DESC NULLS LAST`)
-  const shares = Array.from({ length: Math.min(jobs, tables.length) }, (): string[] => [])
-  for (const [index, { schema, name }] of tables.entries())
-    shares[index % shares.length]!.push(`${identifier(schema)}.${identifier(name)}`)
-  return shares
+    WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't'`)
+  const shares = shareEvenly(tables, ({ pages }) => pages, Math.min(jobs, tables.length))
+  return shares.map(({ items }) =>
+    items.map(({ schema, name }) => `${identifier(schema)}.${identifier(name)}`),
+  )
 }

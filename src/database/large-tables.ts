@@ -89,7 +89,7 @@ const MIN_SHARE_BYTES = 32 * 1024 * 1024
  * @param jobs the maximum number of connections, one of which dumps everything that is not in the result
  * @returns the tables of each further connection
  */
-export function shareTables(tables: readonly LargeTable[], jobs: number): LargeTable[][] {
+export function shareLargeTables(tables: readonly LargeTable[], jobs: number): LargeTable[][] {
   return shareEvenly(tables, ({ bytes }) => bytes, Math.min(jobs, MAX_CONNECTIONS))
     .slice(1)
     .filter(({ size }) => size >= MIN_SHARE_BYTES)

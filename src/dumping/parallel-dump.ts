@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import { type ArchiveStage, type Compression, JoinedArchive } from '../archive/archive.ts'
 import { clientEnvironment } from '../database/connection/connection.ts'
 import { identifier } from '../database/connection/session.ts'
-import { type LargeTable, shareTables } from '../database/large-tables.ts'
+import { type LargeTable, shareLargeTables } from '../database/large-tables.ts'
 import { type Contents, dumpArguments, startDump } from '../database/pg-dump.ts'
 import { exportSnapshot } from '../database/snapshot.ts'
 import { messageOf, TransientError } from '../errors.ts'
@@ -29,7 +29,7 @@ export async function startParallelDump(
   source: SourceDatabase,
   compression: Compression,
 ): Promise<Reading | null> {
-  const shares = shareTables(source.largeTables, step.inputs.jobs)
+  const shares = shareLargeTables(source.largeTables, step.inputs.jobs)
   if (shares.length === 0) return null
   try {
     return await startInOneSnapshot(step, source, { shares, compression })

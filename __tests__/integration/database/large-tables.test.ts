@@ -6,7 +6,7 @@ import { noClient, startSessionBench } from '../../../lab/benches/session-bench.
 import { EVERYTHING } from '../../../lab/postgres/whole-database.ts'
 import { tempFolder } from '../../../lab/temp.ts'
 import { identifier } from '../../../src/database/connection/session.ts'
-import { readLargeTables, shareTables } from '../../../src/database/large-tables.ts'
+import { readLargeTables, shareLargeTables } from '../../../src/database/large-tables.ts'
 import { type Contents, dumpArguments } from '../../../src/database/pg-dump.ts'
 
 const MIB = 1024 * 1024
@@ -153,7 +153,7 @@ const SHARES: [string, [string, number][], number, string[][]][] = [
 ]
 for (const [what, tables, jobs, expected] of SHARES) {
   test(`shares: ${what}`, () => {
-    const shares = shareTables(
+    const shares = shareLargeTables(
       tables.map(([name, size]) => table(name, size)),
       jobs,
     )
@@ -166,5 +166,5 @@ for (const [what, tables, jobs, expected] of SHARES) {
 
 test('shares: no more than eight connections', () => {
   const tables = Array.from({ length: 40 }, (_, n) => table(`t${n}`, 100))
-  assert.equal(shareTables(tables, 64).length, 7)
+  assert.equal(shareLargeTables(tables, 64).length, 7)
 })
