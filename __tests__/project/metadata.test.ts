@@ -7,7 +7,7 @@ import { parse } from 'yaml'
 import { SCENARIOS } from '../../lab/failure-scenarios.ts'
 import { root } from '../../lab/runner/action-inputs.ts'
 import { DEFAULTS } from '../../src/inputs/defaults.ts'
-import { readInputs } from '../../src/inputs/inputs.ts'
+import { readInputs } from '../../src/inputs/read-inputs.ts'
 
 type Described = { description: string; default?: unknown; required?: boolean }
 type Action = {

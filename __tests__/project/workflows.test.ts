@@ -12,7 +12,7 @@ import {
   readWorkflow,
   type Step,
 } from '../../lab/runner/workflows.ts'
-import { readInputs } from '../../src/inputs/inputs.ts'
+import { readInputs } from '../../src/inputs/read-inputs.ts'
 
 const workflows = globSync('{.github/workflows,examples}/*.yml', { cwd: root }).sort().map(readWorkflow)
 const jobs = workflows.flatMap(({ path, jobs }) =>

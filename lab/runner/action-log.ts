@@ -1,11 +1,10 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { onLine } from '../lines.ts'
-import type { ActionOptions } from './action.ts'
 import { parseCommands } from './runner-commands.ts'
 
 /** Each stream is cut into lines for itself, then they are put into one log, as the runner does. */
-export function collectLog(child: ChildProcess, listener: ActionOptions['onLine']) {
+export function collectLog(child: ChildProcess, listener: ((line: string) => void) | undefined) {
   const lines: string[] = []
   const listeners = new Set(listener ? [listener] : [])
   const add = (line: string) => {

@@ -2,11 +2,10 @@ import { availableParallelism } from 'node:os'
 import { ambientConnection, type Connection, parseDatabaseUrl } from '../database/connection/connection.ts'
 import { PROVIDER_NAMES } from '../database/restore/managed-services.ts'
 import type { Environment } from '../process/environment.ts'
-import { mask } from '../report/secrets.ts'
 import { type KeepRules, PERIODS, type Period } from '../storage/retention.ts'
 import type { AwsRelease } from '../tools/aws/provide-aws-cli.ts'
 import { parseRegion, parseRole, parseRoleDuration, parseSessionName } from './aws-inputs.ts'
-import { type NamedSet, readNamedSet } from './config-file.ts'
+import type { NamedSet } from './config-file.ts'
 import { parseCalendarSpan, parseKeepCount, parseShare } from './keep-rules.ts'
 import { type Location, parseEndpoint, parseLocation, parseS3Config } from './location.ts'
 import {
@@ -19,9 +18,7 @@ import {
   parseInteger,
   parseServerDuration,
 } from './parse.ts'
-import { Reader } from './reader.ts'
-import { crossInputProblems } from './rules.ts'
-import { configSecrets, urlSecrets } from './secrets-in-inputs.ts'
+import type { Reader } from './reader.ts'
 import { parseAwsRelease, parseMirror } from './tool-inputs.ts'
 
 export const COMMANDS = ['dump', 'restore', 'list', 'verify', 'copy', 'drop', 'prune'] as const
@@ -112,28 +109,10 @@ export type Inputs = Readonly<{
   summary: boolean
 }>
 
-/** What `summary` says, also when other inputs cannot be read. */
-export function wantsSummary(environment: Environment): boolean {
-  return new Reader(environment).boolean('summary')
-}
-
-/**
- * Reads all inputs, masks first.
- *
- * @throws an Error that lists every mistake
- */
-export function readInputs(environment: Environment): Inputs {
-  const step = new Reader(environment)
-  mask([
-    ...urlSecrets(step.text('database-url')),
-    ...urlSecrets(step.text('source-database-url')),
-    ...configSecrets(step.text('s3-config')),
-    environment.PGPASSWORD ?? '',
-  ])
-  const namedSet = chooseNamedSet(step, environment)
-  const reader = new Reader(environment, namedSet?.inputs)
+/** Reads every input. Mistakes are collected in `reader.problems`, and the value of such an input is a placeholder. */
+export function readFields(reader: Reader, environment: Environment, namedSet: NamedSet | null): Inputs {
   const location = reader.read('storage-location', parseLocation, null)
-  const inputs: Inputs = {
+  return {
     ...readDatabase(reader, environment),
     ...readStorage(reader, location),
     ...readAws(reader),
@@ -147,31 +126,6 @@ export function readInputs(environment: Environment): Inputs {
     namedSet,
     dumpKey: reader.text('dump-key'),
   }
-  // An input that cannot be read breaks rules as well; its user needs to hear of it once.
-  const unread = new Set(reader.problems.map(subject))
-  const broken = crossInputProblems(inputs).filter((problem) => !unread.has(subject(problem)))
-  const problems = [...reader.problems, ...broken]
-  if (problems.length > 0) throw new Error(describeProblems(problems))
-  return inputs
-}
-
-function chooseNamedSet(step: Reader, environment: Environment): NamedSet | null {
-  try {
-    return readNamedSet(step.text('config-file'), step.text('config'), environment)
-  } catch (error) {
-    throw new Error(`Input ${(error as Error).message}`, { cause: error })
-  }
-}
-
-/** Every problem begins with the name of its input. */
-function subject(problem: string): string {
-  return problem.split(' ')[0]!
-}
-
-function describeProblems(problems: readonly string[]): string {
-  return problems.length === 1
-    ? `Input ${problems[0]}`
-    : `${problems.length} inputs are wrong: ${problems.join('; ')}`
 }
 
 function readDatabase(reader: Reader, environment: Environment) {

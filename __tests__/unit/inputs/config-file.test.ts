@@ -7,8 +7,9 @@ import { writeFiles } from '../../../lab/sample-dumps.ts'
 import { tempFolder } from '../../../lab/temp.ts'
 import { chooseSet, parseSets } from '../../../src/inputs/config-file.ts'
 import { DEFAULTS } from '../../../src/inputs/defaults.ts'
-import { type Inputs, readInputs } from '../../../src/inputs/inputs.ts'
+import type { Inputs } from '../../../src/inputs/inputs.ts'
 import { didYouMean } from '../../../src/inputs/nearest.ts'
+import { readInputs } from '../../../src/inputs/read-inputs.ts'
 
 const DEFAULT_FILE = DEFAULTS['config-file']
 

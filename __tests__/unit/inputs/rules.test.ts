@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseDatabaseUrl } from '../../../src/database/connection/connection.ts'
-import { type Inputs, readInputs } from '../../../src/inputs/inputs.ts'
+import type { Inputs } from '../../../src/inputs/inputs.ts'
+import { readInputs } from '../../../src/inputs/read-inputs.ts'
 import { crossInputProblems, inputWarnings } from '../../../src/inputs/rules.ts'
 
 const connection = parseDatabaseUrl('postgres://host/db')

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { keyOf, manifestOf } from '../../../lab/sample-dumps.ts'
-import { readInputs } from '../../../src/inputs/inputs.ts'
+import { readInputs } from '../../../src/inputs/read-inputs.ts'
 import type { Manifest } from '../../../src/storage/manifest.ts'
 import { describeUntouched, type Pruned } from '../../../src/storage/prune-dumps.ts'
 import { dumpSummary, restoreSummary, verifySummary } from '../../../src/summary/dump-summary.ts'

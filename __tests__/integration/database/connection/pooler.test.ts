@@ -5,7 +5,7 @@ import { startPgBouncer } from '../../../../lab/postgres/pgbouncer.ts'
 import { parseDatabaseUrl } from '../../../../src/database/connection/connection.ts'
 import { poolerProblem } from '../../../../src/database/connection/pooler.ts'
 import { Session } from '../../../../src/database/connection/session.ts'
-import { readInputs } from '../../../../src/inputs/inputs.ts'
+import { readInputs } from '../../../../src/inputs/read-inputs.ts'
 
 test("providers' poolers are known by their hosts, with the way around them", () => {
   const cases: [string, RegExp | null][] = [

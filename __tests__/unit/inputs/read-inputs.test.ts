@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readMetadata } from '../../../lab/runner/action-inputs.ts'
-import { readInputs } from '../../../src/inputs/inputs.ts'
+import { readInputs } from '../../../src/inputs/read-inputs.ts'
 
 const URL = 'postgres://user:p%40ss-canary@db.example.com:5433/shop?sslmode=require'
 
