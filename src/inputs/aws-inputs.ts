@@ -2,13 +2,13 @@ import { parseDuration } from './parse.ts'
 
 /** Readers of the AWS inputs. Each returns a value or throws an Error that completes the sentence "<input> …". */
 
-/** A name of a region, of AWS or of another provider. */
+/** Reads a region of AWS or of another provider. */
 export function parseRegion(text: string): string {
   if (/^[A-Za-z0-9-]{2,40}$/.test(text)) return text
   throw new Error(`must be a region such as eu-central-1, not ${JSON.stringify(text)}`)
 }
 
-/** The ARN of a role, in any partition. */
+/** Reads the ARN of a role, in any partition. */
 export function parseRole(text: string): string {
   if (/^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/.test(text)) return text
   throw new Error(
@@ -16,15 +16,16 @@ export function parseRole(text: string): string {
   )
 }
 
-/** What AWS allows for a RoleSessionName (AWS: API Reference, AssumeRoleWithWebIdentity). */
+/** Reads a name within the limits of RoleSessionName (AWS: API Reference, AssumeRoleWithWebIdentity). */
 export function parseSessionName(text: string): string {
   if (/^[\w+=,.@-]{2,64}$/.test(text)) return text
-  throw new Error('must have 2 to 64 letters, digits and characters of _+=,.@-')
+  throw new Error('must have 2 to 64 characters: letters, digits and _+=,.@-')
 }
 
-/** Seconds. AWS gives a role 15 minutes to 12 hours, and no more than the maximum session duration of the role. */
+/** Reads a duration in seconds. AWS accepts 15 minutes to 12 hours, up to the maximum session duration of the role. */
 export function parseRoleDuration(text: string): number {
   const seconds = /^\d+$/.test(text) ? Number(text) : parseDuration(text) / 1000
-  if (seconds < 900 || seconds > 43_200) throw new Error(`must be 15m to 12h, not ${JSON.stringify(text)}`)
+  if (seconds < 900 || seconds > 43_200)
+    throw new Error(`must be from 15m to 12h, not ${JSON.stringify(text)}`)
   return Math.round(seconds)
 }

@@ -7,15 +7,15 @@ import { DEFAULTS, type InputName } from './defaults.ts'
 import { didYouMean } from './nearest.ts'
 import { configSecrets, urlSecrets } from './secrets-in-inputs.ts'
 
-/** The inputs of one set, as texts. */
+/** The inputs of one set, as text. */
 export type InputSet = Partial<Record<InputName, string>>
 
-/** A set that was chosen, and the file that has it. */
+/** The chosen set, and the file that contains it. */
 export type NamedSet = { file: string; name: string; inputs: InputSet }
 
 /**
- * Inputs that stay in the step, and why. A step that gives the default looks like one that gives nothing, so that a set
- * could turn an explicit `command: dump` into another command.
+ * Inputs that must not be in a set, and why. A step that sets an input to its default looks like one that does not set it,
+ * so a set could replace an explicit `command: dump`.
  */
 const NOT_IN_A_SET: Readonly<Record<string, string>> = {
   config: 'it chooses the set',
@@ -24,8 +24,8 @@ const NOT_IN_A_SET: Readonly<Record<string, string>> = {
 }
 
 /**
- * The set of inputs that `config` chooses in `config-file`, or null when none is chosen. Its secrets are masked before
- * anything else is done with the file.
+ * Returns the set of inputs that `config` chooses in `config-file`, or null if none is chosen. The secrets in the file are
+ * masked before it is parsed.
  *
  * @throws an Error that completes the sentence "config-file …" or "config …"
  */
@@ -39,7 +39,7 @@ export function readNamedSet(file: string, config: string, environment: Environm
   return inputs && { file, name: config, inputs }
 }
 
-/** The text of the file, or null when it is missing and nobody asked for it. */
+/** Returns the text of the file, or null if the default file does not exist. */
 function readFile(file: string, environment: Environment): string | null {
   const path = resolve(environment.GITHUB_WORKSPACE || '.', file)
   try {
@@ -52,8 +52,9 @@ function readFile(file: string, environment: Environment): string | null {
   }
 }
 
-/** Secrets of a line, whatever the file is worth as YAML: an error must not show one. The line is more than its URL. */
+/** Returns the secrets in a line. It works without parsing, because an error about invalid YAML must not show one either. */
 function lineSecrets(line: string): string[] {
+  // The first result of urlSecrets is the whole text, which here is a line and not a URL.
   return [...configSecrets(line), ...(/:\/\/[^/?#]*:.*@/.test(line) ? urlSecrets(line).slice(1) : [])]
 }
 
@@ -63,8 +64,8 @@ function secretsOf(set: InputSet): string[] {
 }
 
 /**
- * The sets of a file: a mapping of names to mappings of inputs, each a text or a list of lines. Every scalar is taken
- * as it is written (YAML's failsafe schema), as in the inputs of a step; `<<` merges one set into another.
+ * Parses a file: a mapping of names to mappings of inputs, each a string or a list of strings. Every scalar is a string, as
+ * in the inputs of a step (YAML's failsafe schema); `<<` merges one set into another.
  *
  * @throws an Error that lists every mistake
  */
@@ -73,8 +74,8 @@ export function parseSets(file: string, text: string): Record<string, InputSet> 
   const document = parseDocument(text, { schema: 'failsafe', merge: true, prettyErrors: true })
   const [error] = document.errors
   if (error) {
-    // Its message quotes the file, which may hold secrets.
-    throw wrong(`is no valid YAML: ${error.code} in line ${error.linePos?.[0].line ?? '?'}`)
+    // The parser's message quotes the file, which may contain secrets.
+    throw wrong(`is not valid YAML: ${error.code} in line ${error.linePos?.[0].line ?? '?'}`)
   }
   const value = toValue(document, wrong)
   if (value === null || value === '') return {}
@@ -85,12 +86,14 @@ export function parseSets(file: string, text: string): Record<string, InputSet> 
   return Object.fromEntries(sets)
 }
 
-/** What the document says. An alias is resolved only now, and an error of the library would quote its name. */
+/** Converts the document to a value. Only now are aliases resolved; the library's error would quote their names. */
 function toValue(document: ReturnType<typeof parseDocument>, wrong: (problem: string) => Error): unknown {
   try {
     return document.toJS()
   } catch {
-    throw wrong('is no valid YAML: an alias (*name) has no anchor (&name) before it, or there are too many')
+    throw wrong(
+      'is not valid YAML: an alias (*name) has no anchor (&name) before it, or there are too many aliases',
+    )
   }
 }
 
@@ -100,7 +103,7 @@ function isMapping(value: unknown): value is Record<string, unknown> {
 
 function readSet(set: string, value: unknown, problems: string[]): InputSet {
   if (!isMapping(value)) {
-    problems.push(`has the set "${set}", which must be a mapping of inputs`)
+    problems.push(`has the set "${set}", which must be a mapping of inputs to values`)
     return {}
   }
   const inputs = Object.entries(value).map(([name, input]) => {
@@ -115,23 +118,24 @@ function readSet(set: string, value: unknown, problems: string[]): InputSet {
 }
 
 function checkName(name: string): string {
-  if (Object.hasOwn(NOT_IN_A_SET, name)) throw new Error(`belongs in the step: ${NOT_IN_A_SET[name]}`)
+  if (Object.hasOwn(NOT_IN_A_SET, name)) throw new Error(`must be set in the step: ${NOT_IN_A_SET[name]}`)
   if (Object.hasOwn(DEFAULTS, name)) return name
-  throw new Error(`is no input${didYouMean(name, Object.keys(DEFAULTS))}`)
+  throw new Error(`is not an input${didYouMean(name, Object.keys(DEFAULTS))}`)
 }
 
-/** A text, or a list of texts as one item a line. An empty value is an error: whoever writes it means something. */
+/** Returns a string as it is, and a list as one item per line. An empty value is an error, because it is probably a mistake. */
 function toText(value: unknown): string {
   const items = Array.isArray(value) ? value : [value]
-  if (!items.every((item) => typeof item === 'string')) throw new Error('must be a text or a list of texts')
+  if (!items.every((item) => typeof item === 'string'))
+    throw new Error('must be a string or a list of strings')
   if (items.length === 0 || items.some((item) => item.trim() === ''))
-    throw new Error('is empty; give it a value, or leave it out')
+    throw new Error('is empty; give it a value, or remove it')
   if (Array.isArray(value) && items.some((item) => /[\r\n]/.test(item.trim())))
-    throw new Error('has an item of more than one line')
+    throw new Error('has an item with more than one line; write one item per line')
   return items.join('\n')
 }
 
-/** @returns null when `config` asks for no set */
+/** @returns null if `config` has its default and no set has that name */
 export function chooseSet(
   file: string,
   sets: Readonly<Record<string, InputSet>>,
@@ -141,5 +145,5 @@ export function chooseSet(
   if (config === DEFAULTS.config) return null
   const names = Object.keys(sets)
   const hint = didYouMean(config, names) || (names.length > 0 ? `; it has ${names.join(', ')}` : '')
-  throw new Error(`config ${JSON.stringify(config)} is no set of ${file}${hint}`)
+  throw new Error(`config ${JSON.stringify(config)} is not a set of ${file}${hint}`)
 }

@@ -28,11 +28,11 @@ const PROVIDERS = ['auto', 'none', ...PROVIDER_NAMES] as const
 const CHECKSUM_MODES = ['auto', 'when-supported', 'when-required'] as const
 export type Command = (typeof COMMANDS)[number]
 
-/** Every input of the step, read and checked. `null` and empty mean "not given". */
+/** Every input of the step, parsed and checked. `null` and empty mean "not given". */
 export type Inputs = Readonly<{
   command: Command
   connection: Connection | null
-  /** With `copy`, where from. */
+  /** The source of `copy`. */
   sourceConnection: Connection | null
   connectionFrom: 'database-url' | 'environment'
   maintenanceDatabase: string
@@ -44,18 +44,18 @@ export type Inputs = Readonly<{
   s3Sse: string
   s3SseKmsKeyId: string
   s3MaxParts: number
-  /** Empty leaves it to `s3-config`, the endpoint or the job. */
+  /** If it is empty, `s3-config`, the endpoint or the job decides. */
   awsRegion: string
-  /** ARN of the role that the job's OIDC token stands for, or empty. */
+  /** ARN of the role that the step assumes with the job's OIDC token, or empty. */
   awsRole: string
   awsRoleSessionName: string
-  /** Seconds; null is what AWS gives. */
+  /** Seconds; null is the default of AWS. */
   awsRoleDuration: number | null
-  /** The database password is a token of RDS. */
+  /** Whether the database password is an IAM token of RDS. */
   rdsIamAuth: boolean
   instance: string
   config: string
-  /** The set of `config-file` whose inputs stand in for those that the step does not give. */
+  /** The set of `config-file` that provides the inputs that the step does not set. */
   namedSet: NamedSet | null
   dumpKey: string
   tables: readonly string[]
@@ -74,12 +74,12 @@ export type Inputs = Readonly<{
   swap: boolean
   ownerAndAcl: boolean
   tolerateErrors: readonly RegExp[]
-  /** The managed provider whose rules hold for what is restored. */
+  /** The managed provider whose rules apply to the restore. */
   provider: (typeof PROVIDERS)[number]
   verifySql: readonly string[]
   keep: KeepRules
   dryRun: boolean
-  /** Milliseconds; null is any age. */
+  /** Milliseconds; null accepts any age. */
   maxAge: number | null
   /** A share from 0 to 1. */
   maxShrink: number
@@ -90,7 +90,7 @@ export type Inputs = Readonly<{
   local: boolean
   copyMethod: (typeof COPY_METHODS)[number]
   disconnectSource: boolean
-  /** How many template databases to keep; 0 makes none. */
+  /** Number of template databases to keep; 0 creates none. */
   templateCache: number
   /** Milliseconds. */
   idleTimeout: number
@@ -98,13 +98,13 @@ export type Inputs = Readonly<{
   lockWaitTimeout: number
   /** Attempts after the first. */
   retries: number
-  /** Empty for none. */
+  /** Empty if there is no tunnel. */
   tunnelCommand: string
   postgresVersion: number | 'auto'
   installTools: 'auto' | 'never'
-  /** What to install when there is no AWS CLI. */
+  /** The release to install if there is no AWS CLI. */
   awsCli: AwsRelease
-  /** The mirror of what is downloaded. */
+  /** The mirror to download from. */
   downloadBaseUrl: string | null
   summary: boolean
 }>
@@ -146,7 +146,7 @@ function readStorage(reader: Reader, location: Location | null) {
     s3StorageClass: reader.read('s3-storage-class', (text) => parseWord(text), ''),
     s3Sse: reader.read('s3-sse', (text) => parseChoice(text, ['AES256', 'aws:kms', 'aws:kms:dsse']), ''),
     s3SseKmsKeyId: reader.read('s3-sse-kms-key-id', (text) => parseWord(text), ''),
-    s3MaxParts: reader.read('s3-max-parts', (text) => parseInteger(text, { least: 1, most: 10_000 }), 10_000),
+    s3MaxParts: reader.read('s3-max-parts', (text) => parseInteger(text, { min: 1, max: 10_000 }), 10_000),
   } as const
 }
 
@@ -192,14 +192,14 @@ function readRetention(reader: Reader) {
   }
 }
 
-/** `auto` is every core of the runner. */
+/** Reads a number of jobs; `auto` is the number of cores of the runner. */
 function parseJobs(text: string): number {
-  return text === 'auto' ? availableParallelism() : parseInteger(text, { least: 1, most: 64 })
+  return text === 'auto' ? availableParallelism() : parseInteger(text, { min: 1, max: 64 })
 }
 
 function readBehaviour(reader: Reader) {
   const version = (text: string) =>
-    text === 'auto' ? ('auto' as const) : parseInteger(text, { least: 10, most: 99 })
+    text === 'auto' ? ('auto' as const) : parseInteger(text, { min: 10, max: 99 })
   return {
     jobs: reader.read('jobs', parseJobs, 1),
     compression: reader.read('compression', parseCompression, { method: 'auto', level: null } as const),
@@ -217,10 +217,10 @@ function readBehaviour(reader: Reader) {
     local: reader.boolean('local'),
     copyMethod: reader.read('copy-method', (text) => parseChoice(text, COPY_METHODS), 'auto' as const),
     disconnectSource: reader.boolean('disconnect-source'),
-    templateCache: reader.read('template-cache', (text) => parseInteger(text, { least: 0, most: 100 }), 0),
+    templateCache: reader.read('template-cache', (text) => parseInteger(text, { min: 0, max: 100 }), 0),
     idleTimeout: reader.read('idle-timeout', parseDuration, 0),
     lockWaitTimeout: reader.read('lock-wait-timeout', parseServerDuration, 0),
-    retries: reader.read('retries', (text) => parseInteger(text, { least: 0, most: 10 }), 0),
+    retries: reader.read('retries', (text) => parseInteger(text, { min: 0, max: 10 }), 0),
     tunnelCommand: reader.text('tunnel-command'),
     postgresVersion: reader.read('postgres-version', version, 'auto' as const),
     installTools: reader.read('install-tools', (text) => parseChoice(text, INSTALL_MODES), 'auto' as const),

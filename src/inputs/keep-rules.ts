@@ -3,14 +3,14 @@ import { parseInteger } from './parse.ts'
 
 /** Readers of the inputs about keeping dumps. Each returns a value or throws an Error that completes the sentence "<input> …". */
 
-/** A count of a keep rule: 0 is no rule, and `unlimited` keeps all, as in restic. */
+/** Reads the count of a keep rule: 0 means no rule, and `unlimited` keeps all dumps, as in restic. */
 export function parseKeepCount(text: string): number {
   if (text === 'unlimited') return Number.POSITIVE_INFINITY
-  if (text.startsWith('-')) throw new Error('must not be negative; write unlimited to keep all')
-  return parseInteger(text, { least: 0, most: 1_000_000 })
+  if (text.startsWith('-')) throw new Error('must not be negative; write unlimited to keep all dumps')
+  return parseInteger(text, { min: 0, max: 1_000_000 })
 }
 
-/** `2y5m7d3h` as in restic: years, **months**, days and hours, each at most once, in any order. */
+/** Reads a span such as `2y5m7d3h`, as in restic: years, **months**, days and hours, each at most once, in any order. */
 export function parseCalendarSpan(text: string): CalendarSpan | null {
   const parts = [...text.matchAll(/(\d{1,5})([ymdh])/g)]
   const counts = new Map(parts.map(([, count, unit]) => [unit!, Number(count)]))
@@ -24,9 +24,9 @@ export function parseCalendarSpan(text: string): CalendarSpan | null {
   return isNothing ? null : { years: of('y'), months: of('m'), days: of('d'), hours: of('h') }
 }
 
-/** `50%` → 0.5. */
+/** Reads a percentage: `50%` → 0.5. */
 export function parseShare(text: string): number {
   const percent = /^(\d{1,3}(?:\.\d{1,3})?) ?%$/.exec(text)?.[1]
   if (percent !== undefined && Number(percent) <= 100) return Number(percent) / 100
-  throw new Error(`must be a share from 0% to 100%, not ${JSON.stringify(text)}`)
+  throw new Error(`must be a percentage from 0% to 100%, not ${JSON.stringify(text)}`)
 }

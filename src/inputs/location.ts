@@ -5,16 +5,17 @@ import { parseHttpUrl } from './parse.ts'
 
 export type Location = { kind: 'folder'; path: string } | { kind: 's3'; bucket: string; prefix: string }
 
-/** A folder, or `s3://bucket/prefix/`. The prefix comes back empty or with one trailing slash. */
+/** Reads a folder or `s3://bucket/prefix/`. The resulting prefix is empty or ends with one slash. */
 export function parseLocation(text: string): Location {
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]+):\/\//.exec(text)?.[1]
   if (/[\u0000-\u001f\u007f]/.test(text)) throw new Error('contains a control character')
-  if (/^s3:(?!\/\/)/i.test(text)) throw new Error('looks like an address of S3, which is s3://bucket/prefix/')
+  if (/^s3:(?!\/\/)/i.test(text))
+    throw new Error('looks like an S3 address without its slashes; write s3://bucket/prefix/')
   if (scheme === undefined) return { kind: 'folder', path: text }
   if (scheme !== 's3') throw new Error(`must be a folder or s3://bucket/prefix/, not ${scheme}://…`)
   const [, bucket = '', path = ''] = /^s3:\/\/([^/]*)\/?(.*)$/.exec(text) ?? []
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/.test(bucket)) {
-    throw new Error(`names no valid bucket: ${JSON.stringify(bucket)}; it looks like s3://bucket/prefix/`)
+    throw new Error(`has the invalid bucket name ${JSON.stringify(bucket)}; write s3://bucket/prefix/`)
   }
   const prefix = path.replace(/\/$/, '')
   const parts = prefix === '' ? [] : prefix.split('/')
@@ -24,21 +25,22 @@ export function parseLocation(text: string): Location {
   return { kind: 's3', bucket, prefix: prefix === '' ? '' : `${prefix}/` }
 }
 
-/** `NAME=value` lines or one JSON object, as environment of the AWS CLI. Values are never shown, not even in errors. */
+/** Reads `NAME=value` lines or one JSON object as variables of the AWS CLI. Values are never shown, not even in errors. */
 export function parseS3Config(text: string): Record<string, string> {
   const entries = text.trim().startsWith('{') ? jsonEntries(text) : lineEntries(text)
   const seen = new Set<string>()
   for (const [name, value] of entries) {
     if (!AWS_VARIABLE.test(name)) {
-      // What does not look like a variable may be half of a secret.
+      // Text that does not look like the name of a variable may be part of a secret.
       const what = /^[A-Z_]{1,40}$/.test(name) ? JSON.stringify(name) : 'of something else'
       throw new Error(`has the name ${what}; only AWS_*, proxy and CA variables belong there`)
     }
-    if (seen.has(name)) throw new Error(`gives ${name} twice`)
+    if (seen.has(name)) throw new Error(`sets ${name} twice`)
     if (value === '')
-      throw new Error(`gives ${name} an empty value; is the secret set, and is it visible to this job?`)
-    if (/^(["']).*\1$/.test(value))
-      throw new Error(`puts quotes around the value of ${name}; write it without`)
+      throw new Error(
+        `sets ${name} to an empty value; check that the secret exists and that this job may read it`,
+      )
+    if (/^(["']).*\1$/.test(value)) throw new Error(`has quotes around the value of ${name}; remove them`)
     seen.add(name)
   }
   return Object.fromEntries(entries)
@@ -60,17 +62,17 @@ function jsonEntries(text: string): [string, string][] {
   try {
     value = JSON.parse(text)
   } catch {
-    throw new Error('starts with { and is not valid JSON')
+    throw new Error('starts with { but is not valid JSON')
   }
   return Object.entries(value as Record<string, unknown>).map(([name, item]) => {
     if (typeof item !== 'string') {
-      throw new Error(`gives ${AWS_VARIABLE.test(name) ? name : 'something'} a value that is no string`)
+      throw new Error(`sets ${AWS_VARIABLE.test(name) ? name : 'a variable'} to a value that is not a string`)
     }
     return [name, item]
   })
 }
 
-/** An http(s) endpoint without credentials and without the bucket. */
+/** Reads an http(s) endpoint without credentials and without the bucket. */
 export function parseEndpoint(text: string, location: Location | null): string {
   const url = new URL(parseHttpUrl(text, 'they belong in s3-config'))
   if (location?.kind === 's3') {
@@ -83,7 +85,7 @@ export function parseEndpoint(text: string, location: Location | null): string {
   return text.replace(/\/+$/, '')
 }
 
-/** Whether requests to the endpoint can be read on the way. */
+/** Whether requests to the endpoint cross a network unencrypted. */
 export function isPlainHttp(endpoint: string): boolean {
   const { protocol, hostname } = new URL(endpoint)
   return protocol === 'http:' && !/^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)

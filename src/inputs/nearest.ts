@@ -1,4 +1,4 @@
-/** ` (did you mean "tables"?)` for the candidate that a misspelt name is nearest to, or an empty text when none is near. */
+/** Returns ` (did you mean "tables"?)` for the candidate closest to a misspelt name, or `''` if none is close. */
 export function didYouMean(name: string, candidates: readonly string[]): string {
   const [nearest] = candidates
     .map((candidate) => ({ candidate, distance: distance(name.toLowerCase(), candidate.toLowerCase()) }))
@@ -7,7 +7,7 @@ export function didYouMean(name: string, candidates: readonly string[]): string 
   return nearest ? ` (did you mean "${nearest.candidate}"?)` : ''
 }
 
-/** How many letters must be put in, taken out or replaced (Levenshtein). */
+/** Returns the number of letters to insert, delete or replace (Levenshtein distance). */
 function distance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index)
   for (const [index, letter] of [...from].entries()) {

@@ -3,48 +3,48 @@
 const TRUE = ['true', 'True', 'TRUE']
 const FALSE = ['false', 'False', 'FALSE']
 
-/** The YAML 1.2 booleans that `core.getBooleanInput` accepts. */
+/** Reads the YAML 1.2 booleans that `core.getBooleanInput` accepts. */
 export function parseBoolean(text: string): boolean {
   if (TRUE.includes(text)) return true
   if (FALSE.includes(text)) return false
   throw new Error(`must be true or false, not ${JSON.stringify(text)}`)
 }
 
-/** @throws an Error that completes the sentence "<input> …" with what may be chosen */
+/** Reads one of several choices. */
 export function parseChoice<Choice extends string>(text: string, choices: readonly Choice[]): Choice {
   const choice = choices.find((candidate) => candidate === text)
   if (choice !== undefined) return choice
   throw new Error(`must be one of ${choices.join(', ')}, not ${JSON.stringify(text)}`)
 }
 
-/** @throws an Error that completes the sentence "<input> …" with the range, both ends included */
-export function parseInteger(text: string, range: { least: number; most: number }): number {
+/** Reads a whole number in a range, both ends included. */
+export function parseInteger(text: string, { min, max }: { min: number; max: number }): number {
   const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
-  if (number >= range.least && number <= range.most) return number
-  throw new Error(`must be a whole number from ${range.least} to ${range.most}, not ${JSON.stringify(text)}`)
+  if (number >= min && number <= max) return number
+  throw new Error(`must be a whole number from ${min} to ${max}, not ${JSON.stringify(text)}`)
 }
 
-const MILLISECONDS: Readonly<Record<string, number>> = { ms: 1, s: 1e3, m: 6e4, h: 36e5, d: 864e5 }
+const MILLISECONDS_PER_UNIT: Readonly<Record<string, number>> = { ms: 1, s: 1e3, m: 6e4, h: 36e5, d: 864e5 }
 
-/** `90s`, `10m`, `26h`, `7d`, `1h30m` → milliseconds. A bare number has no unit and is refused. */
+/** Reads `90s`, `10m`, `26h`, `7d` or `1h30m` as milliseconds. A number without a unit is refused. */
 export function parseDuration(text: string): number {
   const parts = [...text.matchAll(/(\d{1,9})(ms|[smhd])/g)]
-  const total = parts.reduce((sum, [, count, unit]) => sum + Number(count) * MILLISECONDS[unit!]!, 0)
+  const total = parts.reduce((sum, [, count, unit]) => sum + Number(count) * MILLISECONDS_PER_UNIT[unit!]!, 0)
   if (parts.length > 0 && parts.map(([whole]) => whole).join('') === text && total > 0) return total
   throw new Error(`must be a duration such as 90s, 10m, 26h or 7d, not ${JSON.stringify(text)}`)
 }
 
-/** The server counts timeouts in milliseconds and in 32 bits, which is 24 days. */
-const LONGEST_TIMEOUT = 2 ** 31 - 1
+/** PostgreSQL stores timeouts as milliseconds in 32 bits, which is 24 days. */
+const MAX_SERVER_TIMEOUT_MS = 2 ** 31 - 1
 
-/** As `parseDuration`, for what becomes a setting of the server. */
+/** Reads a duration that becomes a setting of the server. */
 export function parseServerDuration(text: string): number {
   const milliseconds = parseDuration(text)
-  if (milliseconds <= LONGEST_TIMEOUT) return milliseconds
-  throw new Error(`must be 24d at most, not ${JSON.stringify(text)}`)
+  if (milliseconds <= MAX_SERVER_TIMEOUT_MS) return milliseconds
+  throw new Error(`must not be longer than 24d, the limit of PostgreSQL, but is ${JSON.stringify(text)}`)
 }
 
-/** One item a line; blank lines and surrounding space do not count. */
+/** Reads one item per line. Blank lines and surrounding spaces are ignored. */
 export function parseList(text: string): string[] {
   return text
     .split(/\r?\n/)
@@ -52,33 +52,33 @@ export function parseList(text: string): string[] {
     .filter((line) => line !== '')
 }
 
-/** Regular expressions, one a line. */
+/** Reads regular expressions, one per line. */
 export function parseExpressions(text: string): RegExp[] {
   return parseList(text).map((line) => {
     try {
       return new RegExp(line)
     } catch {
-      throw new Error(`has a line that is no regular expression: ${line}`)
+      throw new Error(`has a line that is not a valid regular expression: ${line}`)
     }
   })
 }
 
 export type Compression = { method: 'auto' | 'gzip' | 'zstd' | 'none'; level: number | null }
 
-const LEVELS = { gzip: 9, zstd: 22 } as const
+const MAX_LEVELS = { gzip: 9, zstd: 22 } as const
 
-/** `auto`, `none`, `gzip`, `gzip:6`, `zstd:3`. */
+/** Reads a compression such as `auto`, `none`, `gzip`, `gzip:6` or `zstd:3`. */
 export function parseCompression(text: string): Compression {
   const [name = '', level, ...more] = text.split(':')
   const method = parseChoice(name, ['auto', 'gzip', 'zstd', 'none'])
   if (more.length > 0) throw new Error(`must look like zstd:3, not ${JSON.stringify(text)}`)
   if (level === undefined) return { method, level: null }
   if (method !== 'gzip' && method !== 'zstd')
-    throw new Error(`takes a level only with gzip or zstd, not with ${method}`)
-  return { method, level: parseInteger(level, { least: 1, most: LEVELS[method] }) }
+    throw new Error(`allows a level only for gzip and zstd, not for ${method}`)
+  return { method, level: parseInteger(level, { min: 1, max: MAX_LEVELS[method] }) }
 }
 
-/** Options that would take the data, the connection or the format out of our hands. Other letters may stand before theirs. */
+/** Options that would change the connection, the format or the destination of the data. Other short options may precede them. */
 const RESERVED = {
   pg_dump: {
     short: /^-[abBcCORsvx]*[fFjdhpUWwZV?]/,
@@ -90,19 +90,19 @@ const RESERVED = {
   },
 } as const
 
-/** Whether an option is reserved, also behind others (`-vFp`) or cut short (`--form=p`), as getopt_long allows. */
+/** Whether an option is reserved, even after other short options (`-vFp`) or abbreviated (`--form=p`), as getopt_long allows. */
 function isReserved(argument: string, tool: keyof typeof RESERVED): boolean {
   const long = /^--([^=]+)/.exec(argument)?.[1]
   if (long === undefined) return RESERVED[tool].short.test(argument)
   return RESERVED[tool].long.split(' ').some((name) => name.startsWith(long))
 }
 
-/** Extra arguments for a tool, one a line. A line without a leading `-` would be read as a database to connect to. */
+/** Reads extra arguments for a tool, one per line. The tool would connect to a database named by a line without a leading `-`. */
 export function parseArguments(text: string, tool: 'pg_dump' | 'pg_restore'): string[] {
   return parseList(text).map((argument) => {
     if (!argument.startsWith('-') || argument === '--') {
       throw new Error(
-        `has the line ${JSON.stringify(argument)}, which is no option; write one --option=value a line`,
+        `has the line ${JSON.stringify(argument)}, which is not an option; write one --option=value per line`,
       )
     }
     if (/^--[\w-]+\s/.test(argument)) {
@@ -110,19 +110,20 @@ export function parseArguments(text: string, tool: 'pg_dump' | 'pg_restore'): st
     }
     if (isReserved(argument, tool)) {
       throw new Error(
-        `has ${JSON.stringify(argument)}, which this action decides itself; there is an input for it or it would break the transfer`,
+        `has ${JSON.stringify(argument)}, which the action sets itself; remove it, and use the input for it if there is one`,
       )
     }
     return argument
   })
 }
 
-/** An http(s) address that carries neither credentials nor a query. `credentials` says where those belong. */
+/** Reads an http(s) URL without credentials and without a query. `credentials` says what to do with credentials. */
 export function parseHttpUrl(text: string, credentials: string): string {
   const url = URL.parse(text)
   if (!url || !['http:', 'https:'].includes(url.protocol))
     throw new Error('must be an http:// or https:// URL')
   if (url.username || url.password) throw new Error(`contains credentials; ${credentials}`)
-  if (url.search || url.hash) throw new Error('must end before ? and #')
+  if (url.search || url.hash)
+    throw new Error('has a query or a fragment; remove everything from the ? or # on')
   return text
 }

@@ -3,7 +3,7 @@ import type { InputSet } from './config-file.ts'
 import { DEFAULTS, type InputName } from './defaults.ts'
 import { parseBoolean, parseList } from './parse.ts'
 
-/** Collects every mistake instead of stopping at the first, so that a user mends them all in one go. */
+/** Reads inputs and collects every mistake instead of stopping at the first, so that a user can fix all of them at once. */
 export class Reader {
   readonly problems: string[] = []
   readonly #environment: Environment
@@ -14,14 +14,17 @@ export class Reader {
     this.#set = set
   }
 
-  /** The text of an input: from the step, else from the set, else the default. The runner fills in defaults, so that one counts as not given. */
+  /**
+   * Returns the text of an input: from the step, else from the set, else its default. The runner fills in defaults, so a
+   * default in the step counts as not given.
+   */
   text(name: InputName): string {
     const given = (this.#environment[`INPUT_${name.toUpperCase()}`] ?? '').trim()
     if (given !== '' && given !== DEFAULTS[name]) return given
     return this.#set[name]?.trim() || DEFAULTS[name]
   }
 
-  /** The value of an input, or `otherwise` when it is not given or wrong. */
+  /** Returns the value of an input, or `otherwise` if it is not given or wrong. */
   read<Value, Otherwise>(
     name: InputName,
     parse: (text: string) => Value,

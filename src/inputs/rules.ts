@@ -7,24 +7,23 @@ import { isPlainHttp } from './location.ts'
 
 type Rule = (inputs: Inputs) => string | false
 
-const WITHOUT_DATABASE: readonly string[] = ['prune']
+const COMMANDS_WITHOUT_DATABASE: readonly string[] = ['prune']
 
 /** The commands that connect to `database-url`. */
 export function needsDatabase({ command, local }: Pick<Inputs, 'command' | 'local'>): boolean {
-  return command === 'list' ? local : !WITHOUT_DATABASE.includes(command)
+  return command === 'list' ? local : !COMMANDS_WITHOUT_DATABASE.includes(command)
 }
 
-/** Whether a connection waits for a password from IAM. */
+/** Whether a connection has no password, so that one from IAM can be used. */
 export function lacksPassword({ variables }: Connection): boolean {
   return !variables.PGPASSWORD
 }
 
-const PRUNES: readonly string[] = ['prune', 'dump']
-const TELLS_AGE: readonly string[] = ['restore', 'verify', 'list']
+const COMMANDS_THAT_PRUNE: readonly string[] = ['prune', 'dump']
+const COMMANDS_THAT_CHECK_AGE: readonly string[] = ['restore', 'verify', 'list']
+const COMMANDS_THAT_READ_A_DUMP: readonly string[] = ['restore', 'verify']
 
-const READS_A_DUMP = ['restore', 'verify']
-
-/** What one input demands of another. Each rule answers with a sentence that begins with the input to change. */
+/** What inputs require of each other. Each rule returns false or a sentence that begins with the input to change. */
 const RULES: readonly Rule[] = [
   (inputs) =>
     needsDatabase(inputs) &&
@@ -49,9 +48,9 @@ const RULES: readonly Rule[] = [
   ({ command, sourceConnection }) =>
     command === 'copy' && !sourceConnection && 'source-database-url is missing; copy reads from it',
   ({ command, dumpKey }) =>
-    READS_A_DUMP.includes(command) &&
+    COMMANDS_THAT_READ_A_DUMP.includes(command) &&
     dumpKey === '' &&
-    'dump-key is missing; give a full key, its leading parts, or latest',
+    'dump-key is missing; set it to a full key, the leading parts of a key, or latest',
   ({ dumpKey }) => {
     const problem = dumpKey === '' || dumpKey.startsWith(':') ? null : referenceProblem(dumpKey)
     return problem !== null && `dump-key ${problem}`
@@ -59,58 +58,58 @@ const RULES: readonly Rule[] = [
   ({ dumpKey, command }) =>
     dumpKey.startsWith(':') &&
     command !== 'restore' &&
-    'dump-key names a database of the server, which only restore can take',
+    'dump-key names a database of the server, which only restore can read',
   ({ dumpKey, templateCache }) =>
     dumpKey.startsWith(':') &&
     templateCache > 0 &&
-    'template-cache has no use for a database of the server as dump-key',
+    'template-cache cannot be used with a database of the server as dump-key; remove one of them',
   ({ command, keep }) =>
     command === 'prune' &&
     !hasRules(keep) &&
-    'keep-last (or keep-within, -hourly, -daily, -weekly, -monthly, -yearly) is missing; prune needs a rule for what stays',
+    'keep-last (or keep-within, -hourly, -daily, -weekly, -monthly, -yearly) is missing; prune needs at least one rule that says which dumps to keep',
   ({ command, dumpKey }) =>
     command === 'prune' &&
     isFullKey(dumpKey) &&
-    'dump-key names one dump; prune takes the leading parts of keys, or none',
+    'dump-key names a single dump; for prune, set it to the leading parts of keys, or remove it',
   ({ s3SseKmsKeyId, s3Sse }) =>
     s3SseKmsKeyId !== '' && !s3Sse.startsWith('aws:kms') && 's3-sse-kms-key-id needs s3-sse: aws:kms',
   ({ awsRole, s3Config, rdsIamAuth }) =>
     awsRole !== '' &&
     s3Config.AWS_ACCESS_KEY_ID !== undefined &&
     !rdsIamAuth &&
-    'aws-role-to-assume and AWS_ACCESS_KEY_ID in s3-config say both who we are; give one of them',
+    'aws-role-to-assume and AWS_ACCESS_KEY_ID in s3-config are both set; remove one of them',
   (inputs) =>
     inputs.rdsIamAuth &&
     needsDatabase(inputs) &&
     ![inputs.connection, inputs.sourceConnection].some((one) => one && lacksPassword(one)) &&
-    'rds-iam-auth makes the password, and every database URL of this step has one; remove it there',
+    'rds-iam-auth is true, but every database URL of this step already has a password; remove the password from the URL',
   (inputs) => {
     const { command, dumpKey, reversible, templateCache, tolerateErrors, verifySql } = inputs
     if (inputs.swap) return false
-    if (command === 'copy') return 'swap must be true with copy'
-    if (dumpKey.startsWith(':')) return 'dump-key names a database of the server, which needs swap: true'
-    if (reversible) return 'reversible needs swap: true; a restore in place keeps no old database'
-    if (templateCache > 0) return 'template-cache needs swap: true; a template is copied and swapped in'
+    if (command === 'copy') return 'swap must be true with command: copy'
+    if (dumpKey.startsWith(':')) return 'dump-key names a database of the server, which requires swap: true'
+    if (reversible) return 'reversible requires swap: true; a restore in place does not keep the old database'
+    if (templateCache > 0) return 'template-cache requires swap: true; a copy of the template is swapped in'
     if (tolerateErrors.length > 0)
-      return 'tolerate-errors needs swap: true; one transaction ends at its first error'
+      return 'tolerate-errors requires swap: true; a restore in place is one transaction, which ends at its first error'
     return (
       verifySql.length > 0 &&
-      'verify-sql needs swap: true; in place there is nothing between the restore and going live'
+      'verify-sql requires swap: true; a restore in place is live as soon as it is committed'
     )
   },
 ]
 
-/** @returns one sentence for every rule that the inputs break */
+/** Returns one sentence for each rule that the inputs break. */
 export function crossInputProblems(inputs: Inputs): string[] {
   return RULES.map((rule) => rule(inputs)).filter((problem) => problem !== false)
 }
 
-/** What is allowed and probably not meant. */
+/** Returns a warning for each combination of inputs that is allowed but probably a mistake. */
 export function inputWarnings(inputs: Inputs): string[] {
   const { s3EndpointUrl, location, s3StorageClass, s3Sse, command, connectionFrom } = inputs
   const warnings: string[] = []
   if (s3EndpointUrl && isPlainHttp(s3EndpointUrl)) {
-    warnings.push('s3-endpoint-url is plain http: dumps and credentials travel unencrypted')
+    warnings.push('s3-endpoint-url is plain http: dumps and credentials are sent unencrypted; use https')
   }
   if (location.kind === 'folder' && (s3EndpointUrl || s3StorageClass || s3Sse)) {
     warnings.push('the s3-… inputs have no effect, because storage-location is a folder')
@@ -121,10 +120,10 @@ export function inputWarnings(inputs: Inputs): string[] {
   if (inputs.awsRole === '' && inputs.awsRoleDuration !== null) {
     warnings.push('aws-role-duration has no effect without aws-role-to-assume')
   }
-  if (!PRUNES.includes(command) && hasRules(inputs.keep)) {
+  if (!COMMANDS_THAT_PRUNE.includes(command) && hasRules(inputs.keep)) {
     warnings.push(`the keep-… inputs have no effect with command: ${command}`)
   }
-  if (!TELLS_AGE.includes(command) && inputs.maxAge !== null) {
+  if (!COMMANDS_THAT_CHECK_AGE.includes(command) && inputs.maxAge !== null) {
     warnings.push(`max-age has no effect with command: ${command}`)
   }
   if (inputs.tunnelCommand !== '' && !needsDatabase(inputs)) {
@@ -135,7 +134,7 @@ export function inputWarnings(inputs: Inputs): string[] {
   }
   if (command === 'dump' && inputs.dumpKey !== '') warnings.push('dump-key has no effect with command: dump')
   if (needsDatabase(inputs) && connectionFrom === 'environment') {
-    warnings.push("database-url is not given; the job's own PG* variables decide where to connect")
+    warnings.push('database-url is not set; the PG* variables of the job determine the connection')
   }
   return warnings
 }

@@ -6,9 +6,9 @@ function decoded(text: string): string {
   }
 }
 
-/** Every form in which a secret of a connection URI can come up: the runner masks what it is told and decodes nothing. */
+/** Returns the secrets of a connection URI in every form in which they may appear, because the runner masks texts literally. */
 export function urlSecrets(url: string): string[] {
-  // Up to the first @, where libpq ends it, and up to the last, where a user may have meant it to end.
+  // The password ends at the first @ for libpq. A user may have meant the last one.
   const userinfo = [/\/\/[^:/?#]*:(.*?)@/s, /\/\/[^:/?#]*:(.*)@/s].flatMap(
     (form) => form.exec(url)?.[1] ?? [],
   )
@@ -18,7 +18,7 @@ export function urlSecrets(url: string): string[] {
   return [url, ...raw.flatMap((secret) => [secret, decoded(secret), encodeURIComponent(decoded(secret))])]
 }
 
-/** The secrets of `s3-config`, found without parsing, so that a mistake in it does not leave them unmasked. */
+/** Returns the secrets of `s3-config`. It works without parsing, so that they are masked even if the input is malformed. */
 export function configSecrets(text: string): string[] {
   const pair =
     /["']?(\w*(?:KEY|TOKEN|SECRET|PASSWORD)\w*|\w+_PROXY|\w+_proxy)["']?\s*[=:]\s*("(?:[^"\\]|\\.)*"|[^\r\n]*)/g

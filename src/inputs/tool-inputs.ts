@@ -3,7 +3,7 @@ import { parseHttpUrl } from './parse.ts'
 
 /** Readers of the inputs about programs. Each returns a value or throws an Error that completes the sentence "<input> …". */
 
-/** `2.38.1`, or `2.38.1@sha256:…` with the digest of the bundle for this platform. */
+/** Reads `2.38.1`, or `2.38.1@sha256:…` with the digest of the bundle for this platform. */
 export function parseAwsRelease(text: string): AwsRelease {
   const [, version, , sha256] = /^(2\.\d+\.\d+)(@sha256:([0-9a-f]{64}))?$/i.exec(text) ?? []
   if (version) return { version, sha256: sha256?.toLowerCase() ?? null }
@@ -12,7 +12,7 @@ export function parseAwsRelease(text: string): AwsRelease {
   )
 }
 
-/** The address of a mirror. */
+/** Reads the address of a mirror. */
 export function parseMirror(text: string): string {
-  return parseHttpUrl(text, 'a mirror that asks for them cannot be used').replace(/\/+$/, '')
+  return parseHttpUrl(text, 'use a mirror that does not require them').replace(/\/+$/, '')
 }

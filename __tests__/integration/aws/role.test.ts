@@ -124,7 +124,7 @@ describe('a role', { concurrency: false }, () => {
     )
     const stranger = { 'aws-role-to-assume': 'arn:aws:iam::123456789012:role/other' }
     failed(await list(stranger, place.jobEnv), /role's trust policy does not admit this job/)
-    failed(await list({ 's3-config': bench.s3.config }, place.jobEnv), /say both who we are; give one/)
+    failed(await list({ 's3-config': bench.s3.config }, place.jobEnv), /are both set; remove one/)
     failed(await list({ 'aws-role-to-assume': 'backup' }, place.jobEnv), /must be the ARN of a role/)
   })
 

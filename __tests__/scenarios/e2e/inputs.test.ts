@@ -46,7 +46,7 @@ test('#38 ambient PG* variables and files are not looked at when a URL is given'
 test('without a URL they decide, and a warning says so', async () => {
   const { postgres } = bench
   const run = succeeded(await bench.run('dump', 'folder', '', {}, { env: postgres.env('app') }))
-  assert.ok(run.warnings.some((warning) => /database-url is not given.*PG\*/.test(warning)))
+  assert.ok(run.warnings.some((warning) => /database-url is not set.*PG\*/.test(warning)))
   assert.match(run.outputs['dump-key']!, /^shop\/app\//)
   const inputs = { 'dump-key': 'latest' }
   succeeded(await bench.run('restore', 'folder', '', inputs, { env: postgres.env('ambient') }))
@@ -100,5 +100,5 @@ test('all mistakes are reported at once, before anything is started, and no secr
 test('an empty secret is named', async () => {
   const config = 'AWS_ACCESS_KEY_ID=\nAWS_SECRET_ACCESS_KEY=x'
   const run = await bench.run('dump', 's3', 'app', { 's3-config': config })
-  failed(run, /s3-config gives AWS_ACCESS_KEY_ID an empty value; is the secret set/)
+  failed(run, /s3-config sets AWS_ACCESS_KEY_ID to an empty value; check that the secret exists/)
 })

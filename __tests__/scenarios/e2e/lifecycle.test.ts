@@ -168,5 +168,5 @@ test('a step takes its inputs from the set that config names', async () => {
   assert.equal(succeeded(await runPost(run)).visibleLog, '')
   writeFiles(workspace.path, { [DEFAULTS['config-file']]: set })
   const unknown = await runAction({ ...step, config: 'nigtly' }, { cwd: workspace.path })
-  failed(unknown, /Input config "nigtly" is no set of .* \(did you mean "nightly"\?\)/)
+  failed(unknown, /Input config "nigtly" is not a set of .* \(did you mean "nightly"\?\)/)
 })

@@ -60,7 +60,7 @@ test('without a rule, with a full key, or with a wrong rule, nothing is deleted'
   failed(await inFolder(folder, { 'keep-last': '0', 'keep-within': '0d' }), /is missing/)
   failed(
     await inFolder(folder, { 'keep-last': '1', 'dump-key': NIGHTS[3]! }),
-    /Input dump-key names one dump/,
+    /Input dump-key names a single dump/,
   )
   failed(
     await inFolder(folder, { 'keep-last': '1', 'keep-daily': '-1' }),

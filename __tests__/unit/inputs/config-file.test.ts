@@ -76,7 +76,7 @@ test('a set that does not exist is an error with the nearest one, and `none` ask
   const files = { [DEFAULT_FILE]: FILE }
   await assert.rejects(
     read(files, { command: 'list', config: 'nightyl' }),
-    /Input config "nightyl" is no set of .github\/pgclone.yml \(did you mean "nightly"\?\)/,
+    /Input config "nightyl" is not a set of .github\/pgclone.yml \(did you mean "nightly"\?\)/,
   )
   await assert.rejects(read(files, { command: 'list', config: 'weekly-x' }), /it has shared, nightly/)
   assert.equal((await read(files, { command: 'list' })).namedSet, null)
@@ -86,23 +86,23 @@ test('a set that does not exist is an error with the nearest one, and `none` ask
 const wrong: [string, RegExp][] = [
   [
     'a:\n  exclude-table: x',
-    /"exclude-table" in the set "a", which is no input \(did you mean "exclude-tables"\?\)/,
+    /"exclude-table" in the set "a", which is not an input \(did you mean "exclude-tables"\?\)/,
   ],
-  ['a:\n  frobnicate: x', /which is no input$/],
-  ['a:\n  config: x', /belongs in the step: it chooses the set/],
-  ['a:\n  config-file: x', /belongs in the step/],
-  ['a:\n  command: prune', /belongs in the step: a set must not change what a step does/],
+  ['a:\n  frobnicate: x', /which is not an input$/],
+  ['a:\n  config: x', /must be set in the step: it chooses the set/],
+  ['a:\n  config-file: x', /must be set in the step/],
+  ['a:\n  command: prune', /must be set in the step: a set must not change what a step does/],
   ['a:\n  tables:', /"tables" in the set "a", which is empty/],
   ['a:\n  tables: []', /is empty/],
   ['a:\n  tables: [x, ""]', /is empty/],
-  ['a:\n  tables: [[x]]', /must be a text or a list of texts/],
-  ['a:\n  tables: {x: y}', /must be a text or a list of texts/],
-  ['a:\n  verify-sql:\n    - |\n      SELECT 1\n      SELECT 2', /an item of more than one line/],
+  ['a:\n  tables: [[x]]', /must be a string or a list of strings/],
+  ['a:\n  tables: {x: y}', /must be a string or a list of strings/],
+  ['a:\n  verify-sql:\n    - |\n      SELECT 1\n      SELECT 2', /an item with more than one line/],
   ['a: text', /the set "a", which must be a mapping/],
   ['- a', /must be a mapping of names/],
-  ['a:\n  jobs: 1\n  jobs: 2', /is no valid YAML: DUPLICATE_KEY in line 3/],
-  ['a: {', /is no valid YAML/],
-  ['a:\n  tables: *x', /is no valid YAML: an alias/],
+  ['a:\n  jobs: 1\n  jobs: 2', /is not valid YAML: DUPLICATE_KEY in line 3/],
+  ['a: {', /is not valid YAML/],
+  ['a:\n  tables: *x', /is not valid YAML: an alias/],
   ['a:\n  tabels: x\nb:\n  job: 1', /"tabels" .* "tables".*; gives "job" in the set "b", .*"jobs"/],
 ]
 for (const [text, message] of wrong) {

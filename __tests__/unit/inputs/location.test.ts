@@ -12,10 +12,10 @@ test('a location is a folder or a bucket with a prefix', () => {
     ['s3://bucket/', { kind: 's3', bucket: 'bucket', prefix: '' }],
     ['s3://bucket/a/b', { kind: 's3', bucket: 'bucket', prefix: 'a/b/' }],
     ['s3://my.bucket-1/a b/', { kind: 's3', bucket: 'my.bucket-1', prefix: 'a b/' }],
-    ['s3://', /no valid bucket/],
-    ['s3://b', /no valid bucket/],
-    ['s3://-bucket/', /no valid bucket/],
-    ['s3://buck et/', /no valid bucket/],
+    ['s3://', /invalid bucket name/],
+    ['s3://b', /invalid bucket name/],
+    ['s3://-bucket/', /invalid bucket name/],
+    ['s3://buck et/', /invalid bucket name/],
     ['s3://bucket//a', /empty part/],
     ['s3://bucket/a//', /empty part/],
     ['s3://bucket/../other', /empty part, "\." or "\.\."/],
@@ -51,9 +51,12 @@ test('s3-config: a mistake is named, and no value is shown', () => {
     [`PATH=${secret}`, /"PATH"; only AWS_\*/],
     [`LD_PRELOAD=${secret}`, /"LD_PRELOAD"/],
     [`PGPASSWORD=${secret}`, /"PGPASSWORD"/],
-    [`AWS_PROFILE=${secret}\nAWS_PROFILE=${secret}`, /gives AWS_PROFILE twice/],
-    ['AWS_REGION=eu\nAWS_SECRET_ACCESS_KEY=', /AWS_SECRET_ACCESS_KEY an empty value; is the secret set/],
-    ['{"AWS_SECRET_ACCESS_KEY": ""}', /AWS_SECRET_ACCESS_KEY an empty value/],
+    [`AWS_PROFILE=${secret}\nAWS_PROFILE=${secret}`, /sets AWS_PROFILE twice/],
+    [
+      'AWS_REGION=eu\nAWS_SECRET_ACCESS_KEY=',
+      /AWS_SECRET_ACCESS_KEY to an empty value; check that the secret/,
+    ],
+    ['{"AWS_SECRET_ACCESS_KEY": ""}', /AWS_SECRET_ACCESS_KEY to an empty value/],
     [`AWS_SECRET_ACCESS_KEY="${secret}"`, /quotes around the value of AWS_SECRET_ACCESS_KEY/],
     [`AWS_SECRET_ACCESS_KEY='${secret}'`, /quotes around/],
     [`AWS_REGION=eu\n${secret}`, /no NAME=value in line 2/],
@@ -62,9 +65,9 @@ test('s3-config: a mistake is named, and no value is shown', () => {
     [`AWS_REGION=eu\n${secret}==`, /only AWS_\*/],
     [`${secret.replaceAll(/\W/g, '')}=x`, /only AWS_\*/],
     [`{"${secret}": "x"}`, /only AWS_\*/],
-    [`{"${secret}": 5}`, /no string/],
+    [`{"${secret}": 5}`, /not a string/],
     [`{"AWS_SECRET_ACCESS_KEY": "${secret}"`, /not valid JSON/],
-    ['{"AWS_REGION": {"a": "b"}}', /AWS_REGION a value that is no string/],
+    ['{"AWS_REGION": {"a": "b"}}', /AWS_REGION to a value that is not a string/],
   ]
   for (const [text, message] of cases) {
     assert.throws(
@@ -92,8 +95,8 @@ test('an endpoint has no credentials and no bucket', () => {
     ['minio.example.com', /must be an http/],
     ['s3://shop', /must be an http/],
     ['https://key:canary@example.com', /contains credentials/],
-    ['https://example.com?a=canary', /must end before/],
-    ['https://example.com/#canary', /must end before/],
+    ['https://example.com?a=canary', /has a query or a fragment/],
+    ['https://example.com/#canary', /has a query or a fragment/],
   ]
   for (const [text, expected] of cases) {
     if (typeof expected === 'string') assert.equal(parseEndpoint(text, location), expected)

@@ -42,7 +42,7 @@ test('choices are exact', () => {
 
 test('numbers are whole, plain and in range', () => {
   table(
-    (text) => parseInteger(text, { least: 1, most: 10_000 }),
+    (text) => parseInteger(text, { min: 1, max: 10_000 }),
     [
       ['1', 1],
       ['10000', 10_000],
@@ -82,7 +82,7 @@ test('regular expressions', () => {
     (text) => parseExpressions(text).map(String),
     [
       ['extension "pg_cron"\n^a.*b$', ['/extension "pg_cron"/', '/^a.*b$/']],
-      ['fine\n(broken', /no regular expression: \(broken/],
+      ['fine\n(broken', /not a valid regular expression: \(broken/],
     ],
   )
 })
@@ -99,13 +99,13 @@ test('compression', () => {
     ['zstd:0', /from 1 to 22/],
     ['zstd:', /from 1 to 22/],
     ['zstd:3:long', /must look like zstd:3/],
-    ['auto:3', /only with gzip or zstd/],
-    ['none:1', /only with gzip or zstd/],
+    ['auto:3', /only for gzip and zstd/],
+    ['none:1', /only for gzip and zstd/],
     ['lz4', /must be one of/],
   ])
 })
 
-test('extra arguments cannot take the data, the connection or the format out of our hands', () => {
+test('extra arguments cannot change the connection, the format or the destination of the data', () => {
   const reserved = {
     pg_dump: [
       ...['-f', '-fout', '--file=out', '--fil=out', '-Fp', '--format=plain', '--form=p', '-vFp', '-xvf/out'],
@@ -128,7 +128,7 @@ test('extra arguments cannot take the data, the connection or the format out of 
   } as const
   for (const tool of ['pg_dump', 'pg_restore'] as const) {
     for (const argument of reserved[tool]) {
-      assert.throws(() => parseArguments(argument, tool), /decides itself/, `${tool} ${argument}`)
+      assert.throws(() => parseArguments(argument, tool), /sets itself/, `${tool} ${argument}`)
     }
     assert.deepEqual(parseArguments(allowed[tool].join('\n'), tool), allowed[tool])
   }
@@ -144,7 +144,7 @@ test('a timeout of the server fits into its 32 bits', () => {
   table(parseServerDuration, [
     ['60s', 60_000],
     ['24d', 24 * 86_400_000],
-    ['25d', /must be 24d at most/],
+    ['25d', /must not be longer than 24d/],
     ['soon', /must be a duration/],
   ])
 })

@@ -32,8 +32,8 @@ test('what one input demands of another', () => {
     [{ command: 'list', dumpKey: 'a\\b' }, /^dump-key contains a backslash/],
     [{ s3SseKmsKeyId: 'key' }, /^s3-sse-kms-key-id needs s3-sse: aws:kms/],
     [{ s3SseKmsKeyId: 'key', s3Sse: 'AES256' }, /^s3-sse-kms-key-id needs/],
-    [{ reversible: true, swap: false }, /^reversible needs swap: true/],
-    [{ tolerateErrors: [/x/], swap: false }, /^tolerate-errors needs swap: true/],
+    [{ reversible: true, swap: false }, /^reversible requires swap: true/],
+    [{ tolerateErrors: [/x/], swap: false }, /^tolerate-errors requires swap: true/],
   ]
   for (const [changes, sentence] of wrong) {
     const problems = crossInputProblems({ ...plain, ...changes })
@@ -60,7 +60,7 @@ test('what is allowed and probably not meant', () => {
     [{ s3StorageClass: 'STANDARD_IA' }, /have no effect.*folder/],
     [{ s3Sse: 'AES256' }, /have no effect.*folder/],
     [{ command: 'dump', dumpKey: 'latest' }, /dump-key has no effect/],
-    [{ command: 'dump', connectionFrom: 'environment' }, /PG\* variables decide/],
+    [{ command: 'dump', connectionFrom: 'environment' }, /PG\* variables of the job determine/],
     [{ command: 'list', connectionFrom: 'environment' }, null],
   ]
   for (const [changes, warning] of cases) {
