@@ -197,7 +197,7 @@ test('an extension of housekeeping is left out with its tables, and said', async
   const run = succeeded(await restore(key, as.plain('unscheduled')))
   assert.match(
     run.warnings.join('\n'),
-    /Left out: TABLE DATA cron\.job, EXTENSION pg_cron.*: the target has no extension pg_cron, and nothing else in the dump needs it/,
+    /Left out: TABLE DATA cron\.job, EXTENSION pg_cron.*: the target does not have the extension pg_cron, and nothing else in the dump needs it/,
   )
   assert.deepEqual([...(await readTables(target, 'unscheduled')).keys()], ['public.t'])
   assert.equal(run.outputs['table-count'], '1')
@@ -226,7 +226,7 @@ for (const role of ['plain', 'superuser'] as const) {
     assert.match(run.log, /The dump comes from Heroku/)
     assert.match(
       run.warnings.join('\n'),
-      /Left out: TABLE DATA _heroku\.log, .*: schema _heroku is machinery of Heroku/,
+      /Left out: TABLE DATA _heroku\.log, .*: schema _heroku is internal to Heroku/,
     )
     assert.deepEqual([...(await readTables(target, name)).keys()], ['public.users'])
     assert.equal(await target.psql(name, 'select heroku_ext.hstore_to_json(tags) from users'), '{"a": "b"}')
@@ -253,7 +253,7 @@ const SUPABASE = `
   create view uses_machinery as select * from _realtime.tenants;
 `
 
-test("a dump of Supabase's: users stay, machinery goes, unless something needs it", async () => {
+test("a dump of Supabase's: users stay, internal schemas go, unless something needs it", async () => {
   addExtension(
     'supabase_vault',
     `create table @extschema@.secrets (id int); select pg_extension_config_dump('@extschema@.secrets', '');`,
@@ -267,8 +267,8 @@ test("a dump of Supabase's: users stay, machinery goes, unless something needs i
   assert.deepEqual([...tables.keys()].sort(), ['_realtime.tenants', 'auth.users', 'public.profiles'])
   assert.deepEqual(tables.get('auth.users'), (await readTables(bench.postgres, 'supabase')).get('auth.users'))
   const said = run.warnings.join('\n')
-  assert.match(said, /TABLE DATA realtime\.messages.*: schema realtime is machinery of Supabase/)
-  assert.match(said, /TABLE DATA vault\.secrets.*: the target has no extension supabase_vault/)
+  assert.match(said, /TABLE DATA realtime\.messages.*: schema realtime is internal to Supabase/)
+  assert.match(said, /TABLE DATA vault\.secrets.*: the target does not have the extension supabase_vault/)
   assert.match(said, /POLICY public\.profiles own: they are for roles/)
   assert.match(said, /TRIGGER public\.profiles notify/)
 })
@@ -295,7 +295,7 @@ test('a function that finds its tables only by a search_path is explained', asyn
   )
   failed(
     await restore(key, as.plain('unqualified')),
-    /relation "t" does not exist.*A function that the restore calls, for a materialised view/,
+    /relation "t" does not exist.*A function that the restore calls for a materialized view/,
   )
 })
 
@@ -309,7 +309,7 @@ test('in place, extensions and schemas of another owner stay as they are', async
   const inPlace = { swap: 'false', overwrite: 'true' }
   for (const _ of ['first', 'again']) {
     const run = succeeded(await restore(key, as.plain('fixed'), inPlace))
-    assert.match(run.log, /Not needed: EXTENSION hstore: the target has these extensions already/)
+    assert.match(run.log, /Not needed: EXTENSION hstore: the target already has these extensions/)
   }
   assert.equal(await target.psql('fixed', 'select id, tags from users'), '1|"a"=>"b"')
   assert.equal(

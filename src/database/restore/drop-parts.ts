@@ -1,28 +1,28 @@
 import { TocEntry } from '../../archive/archive.ts'
 
-/** What goes with its table, view or domain, and has a drop of its own before that. */
+/** Objects that are dropped with their table, view or domain, and that pg_restore also drops by themselves before that. */
 const PART = /^(CONSTRAINT|CHECK CONSTRAINT|FK CONSTRAINT|DEFAULT|INDEX|TRIGGER|RULE)$/
 
 /**
- * The entries with drops of parts that may fail. `pg_restore --clean` drops constraints, indexes and triggers before the
- * table that has them. Such a drop fails when a partition inherits the part, when the target's table has no such column,
- * and for a domain that is not there, because ALTER DOMAIN has no IF EXISTS. `pg_restore` itself goes on after that
- * error, and the drop of the whole follows. In one transaction the first error would be the end.
+ * Returns the entries with drops of parts that are allowed to fail. `pg_restore --clean` drops constraints, indexes and
+ * triggers before their table. Such a drop fails if a partition inherits the part, if the table in the target has no such
+ * column, or if a domain does not exist, because ALTER DOMAIN has no IF EXISTS. `pg_restore` itself continues after that
+ * error and drops the table next; a single transaction would end at the first error.
  */
 export function passFailedPartDrops(entries: readonly TocEntry[]): readonly TocEntry[] {
   return entries.map((entry) => {
     const drop = entry.fields.dropStmt
     if (!drop?.length || !PART.test(entry.desc)) return entry
-    return new TocEntry({ ...entry.fields, dropStmt: passing(drop, entry.desc) })
+    return new TocEntry({ ...entry.fields, dropStmt: toleratingFailure(drop, entry.desc) })
   })
 }
 
 /**
- * Waiting for a lock in vain stays an error, because every further drop would wait as long. The comment is for
- * `pg_restore`, which looks for these words to add IF EXISTS and warns about a drop of a view's rule, which is a
- * CREATE OR REPLACE VIEW (RestoreArchive in pg_backup_archiver.c).
+ * Wraps a drop so that it may fail. A lock timeout remains an error, because every further drop would wait as long. The
+ * comment is for `pg_restore`, which searches for these words to add IF EXISTS, and warns about the drop of a view's rule,
+ * which is a CREATE OR REPLACE VIEW (RestoreArchive in pg_backup_archiver.c).
  */
-function passing(drop: Buffer, desc: string): Buffer {
+function toleratingFailure(drop: Buffer, desc: string): Buffer {
   let tag = '$pgclone$'
   while (drop.includes(tag)) tag = tag.replace('$', '$_')
   return Buffer.concat([

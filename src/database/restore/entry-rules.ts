@@ -4,44 +4,44 @@ import { restrictRoles } from './policies.ts'
 import { rolesOf, type TargetFacts } from './target-facts.ts'
 
 export type Rules = {
-  /** The provider that the dump comes from, if any. */
+  /** The provider from which the dump comes, if any. */
   provider: Provider | null
-  /** False restores all or nothing. */
+  /** Whether entries may be left out. Otherwise everything is restored, or the restore fails. */
   leaveOut: boolean
-  /** Whether owners and grants are restored; then every role must be there. */
+  /** Whether owners and grants are restored, which requires every role to exist. */
   ownerAndAcl: boolean
 }
 
-/** An entry that is not restored, and why. `lossless` when the result is the same without it. */
+/** An entry that is not restored, and why. It is `lossless` if the result is the same without it. */
 export type LeftOut = { entry: TocEntry; why: string; lossless: boolean }
 
 export type Selection = {
-  /** What to restore, in the order of the archive. */
+  /** The entries to restore, in the order of the archive. */
   entries: readonly TocEntry[]
   leftOut: readonly LeftOut[]
-  /** Extensions that the dump needs and that cannot be created: `reason` is the server's, null when it has none of that name. */
+  /** Extensions that the dump needs but that cannot be created. `reason` is the server's; null if it does not offer the extension. */
   missing: readonly { name: string; reason: string | null; neededBy: string | null }[]
 }
 
-/** What hangs on other objects and goes with them. Everything else that needs an object makes it stay. */
+/** Objects that are left out with the object to which they are attached. Any other dependent object keeps it in the restore. */
 const ATTACHMENT =
   /^(COMMENT|ACL|DEFAULT ACL|SECURITY LABEL|TRIGGER|EVENT TRIGGER|PUBLICATION TABLE|PUBLICATION TABLES IN SCHEMA)$/
 
-/** Kinds of objects in which a user could keep something. */
+/** Kinds of objects that can contain data of a user. */
 const HOLDS_DATA = /^(TABLE|FOREIGN TABLE|MATERIALIZED VIEW|SEQUENCE)$/
 
 type Verdict = Omit<LeftOut, 'entry'> | null
 
 /**
- * Which entries of an archive can be restored on a target, by rules that name each exception. Rows of a user's table
- * are never among those left out.
+ * Selects the entries of an archive that can be restored on a target, by rules that name each exception. Rows of a user's
+ * table are never left out.
  */
 export function selectEntries(entries: readonly TocEntry[], facts: TargetFacts, rules: Rules): Selection {
-  const machinery = new Machinery(entries, facts, rules)
-  if (!rules.leaveOut) return { entries, leftOut: [], missing: machinery.missing }
+  const provided = new ProviderObjects(entries, facts, rules)
+  if (!rules.leaveOut) return { entries, leftOut: [], missing: provided.missing }
   const verdicts = new Map<number, NonNullable<Verdict>>()
   for (const entry of entries) {
-    const verdict = machinery.judge(entry) ?? judge(entry, facts, rules)
+    const verdict = provided.judge(entry) ?? judge(entry, facts, rules)
     if (verdict) verdicts.set(entry.dumpId, verdict)
   }
   for (const entry of entries) {
@@ -59,12 +59,12 @@ export function selectEntries(entries: readonly TocEntry[], facts: TargetFacts, 
       const verdict = verdicts.get(entry.dumpId)
       return verdict ? [{ entry, ...verdict }] : []
     }),
-    missing: machinery.missing,
+    missing: provided.missing,
   }
 }
 
-/** The schemas and extensions that a provider adds, and those extensions that the target lacks. */
-class Machinery {
+/** The schemas and extensions that a provider adds, and the extensions that the target does not have. */
+class ProviderObjects {
   readonly missing: Selection['missing']
   private readonly schemas: ReadonlyMap<string, string>
   private readonly extensions: ReadonlyMap<string, string>
@@ -89,7 +89,7 @@ class Machinery {
     this.extensions = new Map(
       without.map(({ name, reason }) => [
         name,
-        `the target has no extension ${name}${reason ? ` (${reason})` : ''}, and nothing else in the dump needs it`,
+        `the target does not have the extension ${name}${reason ? ` (${reason})` : ''}, and nothing else in the dump needs it`,
       ]),
     )
     const created = new Set(
@@ -107,13 +107,13 @@ class Machinery {
 
   judge({ desc, tag, namespace }: TocEntry): Verdict {
     if (desc === 'EXTENSION' && this.installed.has(tag))
-      return { why: 'the target has these extensions already', lossless: true }
+      return { why: 'the target already has these extensions', lossless: true }
     const why =
       (desc === 'EXTENSION' && this.extensions.get(tag)) ||
       this.schemas.get(desc === 'SCHEMA' ? tag : namespace) ||
       (desc === 'EVENT TRIGGER' &&
         this.provider?.eventTriggers.includes(tag) &&
-        `they are machinery of ${this.provider.title}`)
+        `they are internal to ${this.provider.title}`)
     return why ? { why, lossless: false } : null
   }
 }
@@ -123,7 +123,7 @@ function isAbsent(extension: string, { installed, available, refused }: TargetFa
   return refused.has(extension) || (available !== null && !available.has(extension))
 }
 
-/** The first entry outside of the given schemas that cannot be without another one, in words. */
+/** Describes the first entry outside the given schemas that cannot be restored without the entry `dumpId`; null if there is none. */
 function neededBy(dumpId: number, entries: readonly TocEntry[], schemas: readonly string[]): string | null {
   const needs = entries.find(
     ({ desc, tag, namespace, dependencies }) =>
@@ -135,8 +135,8 @@ function neededBy(dumpId: number, entries: readonly TocEntry[], schemas: readonl
 }
 
 /**
- * The provider's schemas that nothing of a user needs, each with the reason for leaving it out. A schema of that name
- * with tables of somebody else is the user's.
+ * Returns the provider's schemas that no object of a user needs, each with the reason for leaving it out. A schema of that
+ * name with tables of another owner belongs to the user.
  */
 function ownSchemas(entries: readonly TocEntry[], provider: Provider | null): [string, string][] {
   if (!provider) return []
@@ -158,10 +158,10 @@ function ownSchemas(entries: readonly TocEntry[], provider: Provider | null): [s
       entries.filter(inside(schema)).every(({ dumpId }) => neededBy(dumpId, entries, outside) === null),
     )
   }
-  return schemas.map((schema) => [schema, `schema ${schema} is machinery of ${provider.title}`])
+  return schemas.map((schema) => [schema, `schema ${schema} is internal to ${provider.title}`])
 }
 
-/** What is left out of any dump, whoever made it. */
+/** Returns why an entry is left out, by the rules for dumps of any origin; null if it is restored. */
 function judge(entry: TocEntry, facts: TargetFacts, { ownerAndAcl }: Rules): Verdict {
   const { server, mayCreate, schemas, roles } = facts
   const { desc, tag } = entry
@@ -179,32 +179,32 @@ function judge(entry: TocEntry, facts: TargetFacts, { ownerAndAcl }: Rules): Ver
   if ((ofAll || desc === 'PUBLICATION TABLES IN SCHEMA') && !mayCreate.publicationsOfAll)
     return may('publications of all tables')
   if (desc === 'SCHEMA' && tag !== 'public' && schemas.get(tag) === false)
-    return { why: 'the target has these schemas already, and they belong to another role', lossless: true }
+    return { why: 'the target already has these schemas, and they belong to another role', lossless: true }
   if (desc === 'COMMENT' && tag.startsWith('EXTENSION '))
     return { why: 'CREATE EXTENSION sets the comment of an extension', lossless: true }
   const ofForeign = desc === 'COMMENT' && tag.startsWith('SCHEMA ') && schemas.get(tag.slice(7)) === false
   return ofForeign ? { why: 'the schemas belong to another role', lossless: true } : null
 }
 
-/** A policy for several roles stays one for those that the server has. */
+/** Restricts a policy for several roles to those that the server has. */
 function withPresentRoles(entry: TocEntry, { roles }: TargetFacts, { ownerAndAcl }: Rules): TocEntry {
   if (ownerAndAcl || entry.desc !== 'POLICY' || rolesOf(entry).every((role) => roles.has(role))) return entry
   return entry.redefine((sql) => restrictRoles(sql, (role) => roles.has(role)))
 }
 
-/** `EVENT TRIGGER log_ddl`, `TABLE DATA cron.job`. */
+/** Returns, for example, `EVENT TRIGGER log_ddl` or `TABLE DATA cron.job`. */
 function describeEntry({ desc, namespace, tag }: TocEntry): string {
   return `${desc} ${namespace ? `${namespace}.` : ''}${tag}`
 }
 
-/** Names that fit into a line. */
-const NAMED = 8
+/** More names would make a line of the log too long. */
+const MAX_NAMED_ENTRIES = 8
 
-/** A line for each reason, with the names of what is left out; tables with data first. */
+/** Returns a line for each reason, with the names of the entries that are left out, those with data first. */
 export function describeLeftOut(leftOut: readonly LeftOut[]): string[] {
   return [...Map.groupBy(leftOut, ({ why }) => why)].map(([why, group]) => {
     const entries = group.map(({ entry }) => entry).sort((a, b) => Number(b.hasData) - Number(a.hasData))
-    const more = entries.length > NAMED ? ` and ${entries.length - NAMED} more` : ''
-    return `${entries.slice(0, NAMED).map(describeEntry).join(', ')}${more}: ${why}`
+    const more = entries.length > MAX_NAMED_ENTRIES ? ` and ${entries.length - MAX_NAMED_ENTRIES} more` : ''
+    return `${entries.slice(0, MAX_NAMED_ENTRIES).map(describeEntry).join(', ')}${more}: ${why}`
   })
 }

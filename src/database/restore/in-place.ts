@@ -9,17 +9,16 @@ import { type RestoreInputs, restoreArguments, untilClosed } from './pg-restore.
 
 const COMMITTED = 'pgclone-committed'
 
-/** psql's exit code when a statement failed under ON_ERROR_STOP; the connection was there (PostgreSQL documentation, psql). */
+/** psql's exit code if a statement failed under ON_ERROR_STOP while it was connected (PostgreSQL documentation, psql). */
 const STATEMENT_FAILED = 3
 
-/** Milliseconds by which pg_restore may notice a broken pipe before we notice the end of psql. */
-const PIPE_BREAKS = 2000
+/** pg_restore may notice the broken pipe this much earlier than the action notices the end of psql. */
+const PSQL_EXIT_TIMEOUT_MS = 2000
 
 /**
- * A restore into the live database in one transaction, as the sink of a transfer: `pg_restore` makes a script of the
- * archive and `psql` runs it between a BEGIN and a COMMIT of ours. Not `pg_restore --single-transaction`: that commits
- * when it has read enough, before we have compared the dump with its manifest. Here an end without our COMMIT, for
- * whatever reason, rolls back.
+ * Restores into the live database in one transaction, as the sink of a transfer: `pg_restore` converts the archive into a
+ * script, and `psql` runs it between a BEGIN and a COMMIT. `pg_restore --single-transaction` would commit as soon as it has
+ * read enough, before the dump was compared with its manifest. Here the COMMIT is sent last, so any earlier end rolls back.
  */
 export function startInPlace(
   client: PostgresClient,
@@ -40,9 +39,9 @@ export function startInPlace(
   const moved = pour(withoutNewSettings(maker.stdout, serverMajor), runner.stdin, stop.signal).catch(
     () => undefined,
   )
-  // psql ends by itself only after an error, and that breaks the pipe in front of it: SIGPIPE or a failed write.
+  // psql ends by itself only after an error. pg_restore then fails as well, with SIGPIPE or a failed write.
   const makerFailure = async (exit: Exit) => {
-    const runnerExit = await Promise.race([runner.exited, wait(PIPE_BREAKS, null, { ref: false })])
+    const runnerExit = await Promise.race([runner.exited, wait(PSQL_EXIT_TIMEOUT_MS, null, { ref: false })])
     return runnerExit ? childFailure(runner, runnerExit) : childFailure(maker, exit)
   }
   const stream = untilClosed(maker.stdin)
@@ -64,8 +63,11 @@ export function startInPlace(
       if (succeeded(exit) && (await answer) === COMMITTED) return
       const cause = childFailure(runner, exit)
       if (exit.code === STATEMENT_FAILED) throw cause
-      // It may have been committed: a second restore would undo what clients have written since.
-      throw new PermanentError(`The commit of the restore was not confirmed: ${cause.message}`, { cause })
+      // It may have been committed. A retry would undo everything that clients have written since.
+      throw new PermanentError(
+        `The commit of the restore was not confirmed; check the database before running it again: ${cause.message}`,
+        { cause },
+      )
     },
     abort: async () => {
       stop.abort()
@@ -74,12 +76,14 @@ export function startInPlace(
   }
 }
 
-/** The preamble of `pg_restore` 17 and later sets a parameter that servers before 17 do not have. */
+/** The preamble of a script is shorter than this. */
+const PREAMBLE_BYTES = 4096
+
+/** Removes a parameter that `pg_restore` 17 and later sets in its preamble, and that servers before 17 do not have. */
 async function* withoutNewSettings(
   script: AsyncIterable<Buffer>,
   serverMajor: number,
 ): AsyncGenerator<Buffer> {
-  const preamble = 4096
   let head: Buffer | null = serverMajor < 17 ? Buffer.alloc(0) : null
   const cleaned = (text: Buffer) =>
     Buffer.from(text.toString('latin1').replace('SET transaction_timeout = 0;\n', ''), 'latin1')
@@ -89,14 +93,14 @@ async function* withoutNewSettings(
       continue
     }
     head = Buffer.concat([head, chunk])
-    if (head.length < preamble) continue
+    if (head.length < PREAMBLE_BYTES) continue
     yield cleaned(head)
     head = null
   }
   if (head !== null) yield cleaned(head)
 }
 
-/** psql prints the results of the script's SELECTs; only the end counts. */
+/** Returns the last line of the output. Before it, psql prints the results of the script's SELECTs. */
 async function lastLine(stream: NodeJS.ReadableStream): Promise<string> {
   let tail = ''
   stream.on('data', (chunk: Buffer) => {

@@ -1,29 +1,29 @@
 import type { TocEntry } from '../../archive/archive.ts'
 
-/** What a managed provider puts into databases beside what users make, and how to recognise it. */
+/** The objects that a managed provider adds to databases, and how to recognise the provider. */
 export type Provider = {
-  /** As its users call it. */
+  /** The name that its users know. */
   title: string
-  /** Names of its servers. */
+  /** Matches the host names of its servers. */
   hosts: RegExp
-  /** Its own roles, on each of its servers. A user's objects belong to others. */
+  /** Matches its own roles, which each of its servers has. Objects of users belong to other roles. */
   roles: RegExp
   /**
-   * Schemas of its machinery, which means nothing elsewhere and which it makes anew in its own databases. Schemas with
-   * data of users (Supabase's `auth` and `storage`, `neon_auth`) and those that extensions are installed into
-   * (`extensions`, `heroku_ext`) are none of these.
+   * Its internal schemas, which are useless elsewhere and which it recreates in its own databases. They do not include
+   * schemas with data of users (Supabase's `auth` and `storage`, `neon_auth`), nor those into which extensions are
+   * installed (`extensions`, `heroku_ext`).
    */
   schemas: readonly string[]
   eventTriggers: readonly string[]
-  /** Extensions that only its servers have, each with the schemas that hold nothing but its own objects. */
+  /** Extensions that only its servers have, each with the schemas that contain only objects of the extension. */
   extensions: Readonly<Record<string, readonly string[]>>
-  /** Where one allows another extension. */
+  /** Where a user can allow another extension. */
   allow: string
 }
 
 export type ProviderName = 'rds' | 'supabase' | 'neon' | 'heroku' | 'azure' | 'cloud-sql' | 'crunchy'
 
-/** Sources: each provider's documentation of roles and extensions, and dumps of its databases that people published. */
+/** Sources: each provider's documentation of roles and extensions, and published dumps of its databases. */
 export const PROVIDERS: Readonly<Record<ProviderName, Provider>> = {
   rds: {
     title: 'Amazon RDS',
@@ -76,7 +76,7 @@ export const PROVIDERS: Readonly<Record<ProviderName, Provider>> = {
   },
   heroku: {
     title: 'Heroku',
-    // Its servers have names of EC2 and RDS, which say nothing.
+    // Its servers have host names of EC2 and RDS, which do not identify it.
     hosts: /(?!)/,
     roles: /^heroku_admin$/,
     schemas: ['_heroku'],
@@ -131,8 +131,8 @@ export const PROVIDERS: Readonly<Record<ProviderName, Provider>> = {
 }
 
 /**
- * Extensions that watch or maintain a server, or run jobs in only one of its databases, and hold no data of their
- * database's users. A copy does without them.
+ * Extensions that monitor or maintain a server, or run jobs in only one of its databases, and contain no data of users. A
+ * copy does not need them.
  */
 export const HOUSEKEEPING: Readonly<Record<string, readonly string[]>> = {
   hypopg: [],
@@ -146,20 +146,20 @@ export const HOUSEKEEPING: Readonly<Record<string, readonly string[]>> = {
 
 export const PROVIDER_NAMES = Object.keys(PROVIDERS) as readonly ProviderName[]
 
-/** The provider that a host name belongs to. */
+/** Returns the provider to which a host name belongs. */
 export function providerOfHost(host: string): ProviderName | null {
   return PROVIDER_NAMES.find((name) => PROVIDERS[name].hosts.test(host.toLowerCase())) ?? null
 }
 
-/** The provider whose servers have one of these roles. */
+/** Returns the provider whose servers have one of these roles. */
 export function providerOfRoles(roles: Iterable<string>): ProviderName | null {
   const all = [...roles]
   return PROVIDER_NAMES.find((name) => all.some((role) => PROVIDERS[name].roles.test(role))) ?? null
 }
 
 /**
- * The provider that a dump comes from, by the owners of its objects, which an archive names also when they are not
- * restored, and by schemas and extensions that nobody else has.
+ * Returns the provider from which a dump comes. It is recognised by the owners of the objects, which an archive names even
+ * if they are not restored, and by schemas and extensions that only this provider has.
  */
 export function providerOfDump(entries: readonly TocEntry[]): ProviderName | null {
   const names = (kind: string) => entries.filter(({ desc }) => desc === kind).map(({ tag }) => tag)
@@ -172,10 +172,10 @@ export function providerOfDump(entries: readonly TocEntry[]): ProviderName | nul
   return providerOfRoles(new Set(entries.map(({ owner }) => owner))) ?? named ?? null
 }
 
-/** A schema that no user would call so. `realtime` could be anybody's, and is a provider's when the provider owns it. */
+/** Whether only a provider has a schema of this name. A user may also have a `realtime`, for example, so its owner decides. */
 export function isUnmistakable(schema: string): boolean {
   return ['_heroku', 'neon_control_plane', 'supabase_functions'].includes(schema)
 }
 
-/** Names of extensions that only their vendor has. */
+/** Matches extensions that only their vendor has. */
 const VENDOR = /^(rds_|aws_|apg_|aurora_|supabase_|neon|azure|pgaadauth|google_|crunchy_)/

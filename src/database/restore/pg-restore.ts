@@ -12,7 +12,7 @@ export type RestoreInputs = {
   tolerateErrors: readonly RegExp[]
 }
 
-/** The arguments of every `pg_restore` of ours. */
+/** Returns the arguments that every `pg_restore` gets. */
 export function restoreArguments({ ownerAndAcl, pgRestoreArgs }: RestoreInputs): string[] {
   return [
     '--format=custom',
@@ -22,10 +22,10 @@ export function restoreArguments({ ownerAndAcl, pgRestoreArgs }: RestoreInputs):
   ]
 }
 
-/** Restores into `PGDATABASE`: an empty name is "not given" for libpq, and a name in argv could be a connection string. */
+/** Restores into `PGDATABASE`. libpq treats an empty name as not given, and a name in argv could be a connection string. */
 export const INTO_PGDATABASE = '--dbname='
 
-/** Each session of a pg_restore 17 or later begins with it. */
+/** Every session of pg_restore 17 or later begins with this statement. */
 const NEW_SETTING =
   /could not execute query: ERROR: {2}unrecognized configuration parameter "transaction_timeout"/
 
@@ -33,19 +33,19 @@ const NEW_SETTING =
 const TOLERABLE_ERRORS: readonly { pattern: RegExp; why: string }[] = [
   {
     pattern: NEW_SETTING,
-    why: 'a client of version 17 or later sets it, and older servers do not have it',
+    why: 'a client of version 17 or later sets a parameter that older servers do not have',
   },
   {
     pattern: /must be owner of extension /,
     why: 'the comment of an extension that the server itself installed',
   },
-  { pattern: /schema "public" already exists/, why: 'every new database has one' },
+  { pattern: /schema "public" already exists/, why: 'every new database has this schema' },
 ]
 
-/** Judges the messages of one pg_restore while they come. */
+/** Classifies the messages of one pg_restore while they arrive. */
 export class ErrorJudge {
   tolerated = 0
-  /** The first error that may not pass. */
+  /** The first error that is not tolerated. */
   fatal: string | null = null
   #ignored = 0
   #settings = 0
@@ -60,12 +60,12 @@ export class ErrorJudge {
     this.#parallel = parallel
   }
 
-  /** @returns whether the line tells of an error that may not pass */
+  /** @returns whether the line reports an error that is not tolerated */
   read(line: string): boolean {
     const entry = /from TOC entry \d+; \d+ \d+ (.+)$/.exec(line)?.[1]
     if (entry) this.#entry = entry.trim()
     this.#ignored = Number(/errors ignored on restore: (\d+)/.exec(line)?.[1] ?? this.#ignored)
-    // Two workers may mix what they write piece by piece: the program, a space, the word, and the rest of the line.
+    // Workers write a message in pieces (the program, a space, the word, the rest), so the lines of two may be mixed.
     if (/^ *(?:pg_restore|error|fatal):/.test(line))
       this.#messages += line.match(/\b(?:error|fatal): /g)?.length ?? 0
     this.#settings += line.split(NEW_SETTING).length - 1
@@ -81,16 +81,16 @@ export class ErrorJudge {
     return true
   }
 
-  /** pg_restore ends with 1 when it ignored errors; that is good only when we know and tolerate each of them. */
+  /** pg_restore ends with 1 if it ignored errors. That is a success only if every one of them is known and tolerated. */
   accepts(code: number | null): boolean {
     if (this.fatal !== null) return false
     return code === 0 || (code === 1 && this.#knowsAll())
   }
 
   /**
-   * Its own count of errors is wrong with several jobs: a worker that ignored one reports every later entry as another
-   * (`restore_toc_entry` in pg_backup_archiver.c), and no worker reports what its session began with. There we count
-   * messages, and those about the setting wherever they are in a line, because workers begin their sessions at once.
+   * With several jobs, pg_restore's own count of errors is wrong: a worker that ignored an error counts every later entry as
+   * another (`restore_toc_entry` in pg_backup_archiver.c), and does not count the error at the beginning of its session. So
+   * messages are counted, and those about the setting anywhere in a line, because workers begin their sessions together.
    */
   #knowsAll(): boolean {
     if (!this.#parallel) return this.tolerated > 0 && this.#ignored === this.tolerated
@@ -101,24 +101,24 @@ export class ErrorJudge {
 }
 
 /**
- * A pg_restore that has all it wants stops reading; that is an end and no death. What comes after is thrown away, so
- * that the whole dump still passes our counters.
+ * Returns a stream into a pg_restore that may stop reading. It does so when it has everything it needs, which is not a
+ * failure. The remaining bytes are discarded, so that the whole dump is still counted and hashed.
  */
 export function untilClosed(stdin: Writable): Writable {
   let written: (() => void) | null = null
-  // A write that was under way may never be answered.
-  const settle = () => {
+  // A write in progress may never be answered.
+  const finishWrite = () => {
     const done = written
     written = null
     done?.()
   }
-  stdin.once('close', settle)
+  stdin.once('close', finishWrite)
   return new Writable({
     highWaterMark: 1 << 20,
     write: (chunk, _encoding, done) => {
       if (!stdin.writable) return done()
       written = done
-      stdin.write(chunk, settle)
+      stdin.write(chunk, finishWrite)
     },
     final: (done) => {
       stdin.end()
@@ -127,16 +127,16 @@ export function untilClosed(stdin: Writable): Writable {
   })
 }
 
-/** A name without a schema, as the server gives it back: `relation "t"`, `function f(integer)`. */
+/** An error about a name without a schema: `relation "t"`, `function f(integer)`. */
 const UNQUALIFIED = /ERROR: {2}(?:(?:relation|type) "[^".]+"|function [^".(\s]+\(.*\)) does not exist/
 
-/** What to change, where the error does not say it. pg_dump itself qualifies every name. */
+/** Returns the fix for an error that does not name it. pg_dump itself qualifies every name. */
 function hintFor(error: string): string {
   if (!UNQUALIFIED.test(error)) return ''
-  return '. A function that the restore calls, for a materialised view, an index, a constraint or a generated column, names it without its schema; pg_restore works with an empty search_path. Name the schema there, or ALTER FUNCTION … SET search_path in the source'
+  return '. A function that the restore calls for a materialized view, an index, a constraint or a generated column uses this name without its schema, but pg_restore works with an empty search_path. In the source, add the schema to the name, or use ALTER FUNCTION … SET search_path'
 }
 
-/** A running `pg_restore`, judged by its messages and not by its exit code alone. Its first fatal error ends it. */
+/** Starts a `pg_restore` that is judged by its messages as well as its exit code. The first error that is not tolerated ends it. */
 export function startJudged(
   pgRestore: string,
   args: readonly string[],
@@ -162,7 +162,7 @@ export function startJudged(
   return { child, ended }
 }
 
-/** One `pg_restore` that restores while the archive arrives, as the sink of a transfer. */
+/** Starts one `pg_restore` that restores while the archive arrives, as the sink of a transfer. */
 export function startRestore(pgRestore: string, inputs: RestoreInputs, env: Record<string, string>): Sink {
   const args = [...restoreArguments(inputs), INTO_PGDATABASE]
   const { child, ended } = startJudged(pgRestore, args, { inputs, env, stdin: 'stream' })

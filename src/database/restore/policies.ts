@@ -5,12 +5,12 @@ const POLICY = new RegExp(
   `^(CREATE POLICY ${NAME} ON ${NAME}(?:\\.${NAME})?(?: AS \\w+)?(?: FOR \\w+)? TO )(${NAME}(?:, ${NAME})*)`,
 )
 
-/** The roles that a policy is for; none when it is for all. @param definition bytes as latin1 */
+/** Returns the roles to which a policy applies; none if it applies to all. @param definition bytes as latin1 */
 export function policyRoles(definition: string): string[] {
   return namesOf(POLICY.exec(definition)?.[2] ?? '').map(plainName)
 }
 
-/** The policy for only those of its roles that `wanted` accepts. */
+/** Restricts a policy to those of its roles that `wanted` accepts. */
 export function restrictRoles(definition: string, wanted: (role: string) => boolean): string {
   return definition.replace(POLICY, (_, head: string, roles: string) => {
     const kept = namesOf(roles).filter((role) => wanted(plainName(role)))
@@ -22,7 +22,7 @@ function namesOf(list: string): string[] {
   return list.match(new RegExp(NAME, 'g'))?.map((name) => name.replace(/,$/, '')) ?? []
 }
 
-/** A quoted identifier as it is stored. */
+/** Returns the name that an identifier stands for, without quotes. */
 function plainName(name: string): string {
   const inner = name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name
   return Buffer.from(inner, 'latin1').toString()

@@ -4,23 +4,26 @@ import type { Server } from '../server.ts'
 import { HOUSEKEEPING, PROVIDERS } from './managed-services.ts'
 import { policyRoles } from './policies.ts'
 
-/** What decides about the entries of a dump: what the target has, and what our role may do there. */
+/** Facts about the target that decide which entries can be restored: its objects, and the rights of the restoring role. */
 export type TargetFacts = {
   server: Pick<Server, 'version' | 'major' | 'role' | 'superuser'>
   /** Extensions that the target database has. */
   installed: ReadonlySet<string>
-  /** Extensions that the server offers; null when it cannot say. */
+  /** Extensions that the server offers; null if it cannot list them. */
   available: ReadonlySet<string> | null
-  /** Extensions that it offers and would not create for us, and its reason. */
+  /** Extensions that it offers but refuses to create, each with its reason. */
   refused: ReadonlyMap<string, string>
-  /** Schemas of the target database, and whether our role owns them. */
+  /** Schemas of the target database, and whether the role owns them. */
   schemas: ReadonlyMap<string, boolean>
-  /** The server's roles, as far as an entry needs them or they give its provider away. */
+  /** Roles of the server that an entry needs, or that identify its provider. */
   roles: ReadonlySet<string>
   mayCreate: { eventTriggers: boolean; publicationsOfAll: boolean }
 }
 
-/** Asks the target, in the database that is to receive the dump. Where rights differ by provider, it tries and takes back. */
+/**
+ * Reads the facts in the database that will receive the dump. Rights that differ between providers are tested by trying,
+ * and rolling back.
+ */
 export async function readFacts(
   session: Session,
   server: TargetFacts['server'],
@@ -29,7 +32,7 @@ export async function readFacts(
   const wanted = namesOf(entries, 'EXTENSION')
   const [[own], offered] = [await readOwn(session, entries), await readOffered(session, server, wanted)]
   const installed = new Set(own!.installed)
-  // A server with a broken extension cannot list any; then each is tried.
+  // A server with a broken extension cannot list any extension, so each is tried.
   const probed = wanted.filter((name) => !installed.has(name) && (offered === null || offered.get(name)))
   const has = (pattern: RegExp) => !server.superuser && entries.some(({ desc }) => pattern.test(desc))
   return {
@@ -64,7 +67,7 @@ function readOwn(session: Session, entries: readonly TocEntry[]): Promise<Own[]>
                OR rolname ~ ${literal(providers.join('|'))}) AS roles`)
 }
 
-/** The roles without which an entry cannot be restored, whatever its owner. */
+/** Returns the roles that an entry refers to and cannot be restored without. The owner is not one of them. */
 export function rolesOf(entry: TocEntry): string[] {
   const sql = () => entry.fields.defn?.toString('latin1') ?? ''
   if (entry.desc === 'POLICY') return policyRoles(sql())
@@ -78,7 +81,7 @@ export function rolesOf(entry: TocEntry): string[] {
   return []
 }
 
-/** The wanted extensions that the server offers, and whether it takes a try to know that we may create them. */
+/** Returns the wanted extensions that the server offers, and whether only a try shows that the role may create them. */
 async function readOffered(
   session: Session,
   server: TargetFacts['server'],
@@ -103,7 +106,7 @@ async function refusals(session: Session, extensions: readonly string[]): Promis
   const reasons = new Map<string, string>()
   for (const name of extensions) {
     const reason = await refusal(session, [
-      // Where an extension goes that has no schema of its own: pg_catalog is not for extensions.
+      // An extension without its own schema is created in the first schema of the path, which must not be pg_catalog.
       'SET LOCAL search_path TO DEFAULT',
       `CREATE EXTENSION ${identifier(name)} CASCADE`,
     ])
@@ -118,7 +121,7 @@ const EVENT_TRIGGER = [
 ]
 const PUBLICATION_OF_ALL = 'CREATE PUBLICATION pgclone_probe FOR ALL TABLES'
 
-/** Why the server would refuse statements, or null. They are rolled back. */
+/** Returns why the server refuses statements, or null. They are rolled back. */
 async function refusal(session: Session, statements: readonly string[]): Promise<string | null> {
   await session.execute('BEGIN')
   try {
