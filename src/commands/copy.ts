@@ -169,7 +169,7 @@ async function openSource(step: Step, source: SourceDatabase): Promise<Source> {
   const parallel = await startParallelDump(step, source, { method: 'none' })
   if (parallel) return parallel.source
   const env = clientEnvironment(connection, step.environment)
-  return startDump(client.pgDump, dumpArguments(step.inputs, 'ours'), env)
+  return startDump(client.pgDump, dumpArguments(step.inputs, 'action'), env)
 }
 
 function describeCopy(step: Step, { connection }: SourceDatabase, replaced: Replaced<Content>): Outcome {

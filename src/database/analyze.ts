@@ -24,7 +24,7 @@ export async function analyzeDatabase(
   await Promise.all([session.execute(own!), ...elsewhere])
 }
 
-/** ANALYZE reads a sample of at most this many pages of a table: 300 rows for each step of the default target, 100 (std_typanalyze in analyze.c). */
+/** By default ANALYZE reads at most this many pages of a table: a sample of 300 rows × default_statistics_target (analyze.c). */
 const MAX_SAMPLED_PAGES = 30_000
 
 /** Divides the tables that `ANALYZE` visits (get_all_vacuum_rels in vacuum.c) by the pages that it reads of each. */

@@ -14,7 +14,7 @@ export type Marker = {
 
 const PREFIX = 'pgclone-action '
 
-/** A marker has 200 bytes; beyond this a comment is somebody else's. */
+/** A marker is about 200 bytes long, so a comment longer than this is not a marker and is not parsed. */
 const MAX_COMMENT_LENGTH = 10_000
 const MAX_NAME_LENGTH = 1000
 const MAX_URL_LENGTH = 2000

@@ -21,15 +21,15 @@ export type Contents = {
 /**
  * Returns the arguments of `pg_dump`, without the database, which is in `PGDATABASE`.
  *
- * @param compression whether this action (`ours`) or pg_dump (`theirs`) compresses
+ * @param compressor which of the two compresses the dump
  */
-export function dumpArguments(contents: Contents, compression: 'ours' | 'theirs'): string[] {
+export function dumpArguments(contents: Contents, compressor: 'action' | 'pg_dump'): string[] {
   const each = (option: string, values: readonly string[]) => values.map((value) => `--${option}=${value}`)
   return [
     '--format=custom',
     '--no-password',
     // This action compresses on all cores, after counting the rows.
-    ...(compression === 'ours' ? ['--compress=0'] : []),
+    ...(compressor === 'action' ? ['--compress=0'] : []),
     `--lock-wait-timeout=${contents.lockWaitTimeout}`,
     ...(contents.ownerAndAcl ? [] : ['--no-owner', '--no-acl']),
     ...(contents.schemaOnly ? ['--schema-only'] : []),

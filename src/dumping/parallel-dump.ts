@@ -83,10 +83,10 @@ function argumentsOfAll(inputs: Contents, shares: readonly LargeTable[][], snaps
   const patterns = (tables: readonly LargeTable[]) =>
     tables.map(({ schema, name }) => `${identifier(schema)}.${identifier(name)}`)
   const elsewhere = [...inputs.excludeTableData, ...patterns(shares.flat())]
-  const main = dumpArguments({ ...inputs, excludeTableData: elsewhere }, 'ours')
+  const main = dumpArguments({ ...inputs, excludeTableData: elsewhere }, 'action')
   const others = shares.map((tables) => [
     // What the user excludes stays excluded, regardless of what is included here.
-    ...dumpArguments({ ...inputs, tables: patterns(tables), schemas: [], excludeSchemas: [] }, 'ours'),
+    ...dumpArguments({ ...inputs, tables: patterns(tables), schemas: [], excludeSchemas: [] }, 'action'),
     '--section=data',
   ])
   return [main, ...others].map((args) => [...args, `--snapshot=${snapshot}`])

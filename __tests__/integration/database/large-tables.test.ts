@@ -52,7 +52,7 @@ test('none where arguments may change what is dumped, or no data are', { skip: n
 
 /** What pg_dump itself takes data of. */
 async function dumped(contents: Partial<Contents>): Promise<string[]> {
-  const args = dumpArguments({ ...EVERYTHING, ...contents }, 'ours').filter(
+  const args = dumpArguments({ ...EVERYTHING, ...contents }, 'action').filter(
     (arg) => !/^--(format|compress)/.test(arg),
   )
   const path = join(folder.path, 'script')

@@ -25,8 +25,8 @@ test('what pg_dump is told', () => {
     [{ pgDumpArgs: ['--no-comments'] }, [...plain, '--no-comments']],
   ]
   for (const [contents, expected] of cases) {
-    assert.deepEqual(dumpArguments({ ...EVERYTHING, ...contents }, 'theirs'), expected)
-    const ours = dumpArguments({ ...EVERYTHING, ...contents }, 'ours')
+    assert.deepEqual(dumpArguments({ ...EVERYTHING, ...contents }, 'pg_dump'), expected)
+    const ours = dumpArguments({ ...EVERYTHING, ...contents }, 'action')
     assert.deepEqual(
       ours.filter((argument) => argument !== '--compress=0'),
       expected,
@@ -47,7 +47,7 @@ describe('a dump', { skip: noClient }, () => {
   const start = (database: string, contents: Partial<typeof EVERYTHING> = {}, name = program('pg_dump')) =>
     startDump(
       name,
-      dumpArguments({ ...EVERYTHING, ...contents }, 'ours'),
+      dumpArguments({ ...EVERYTHING, ...contents }, 'action'),
       clientEnvironment(bench.connection(database), environment),
     )
 
@@ -109,7 +109,7 @@ describe('a dump', { skip: noClient }, () => {
 
     const blind = startDump(
       program('pg_dump'),
-      dumpArguments(EVERYTHING, 'ours'),
+      dumpArguments(EVERYTHING, 'action'),
       clientEnvironment(bench.connection('postgres', { user: 'blind', password: 'pw' }), environment),
     )
     await buffer(blind.stream)

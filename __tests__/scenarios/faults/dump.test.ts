@@ -91,9 +91,9 @@ const unreachable: [string, Partial<Address> & { parameters?: Record<string, str
   ['a wrong password', { password: 'wrong-canary-1' }, /wrong password for user "postgres"/],
   ['no such user', { user: 'nobody' }, /wrong password for user "nobody"/],
   ['no such database', { database: 'gone' }, /no database "gone" on that server/],
-  ['a closed port', { port: await freePort() }, /nothing listens there \(connection refused\)/],
+  ['a closed port', { port: await freePort() }, /no server listens there \(connection refused\)/],
   ['an unknown host', { host: 'db.invalid' }, /no host named "db\.invalid"/],
-  ['TLS that the server has not', { parameters: { sslmode: 'require' } }, /offers no TLS/],
+  ['TLS that the server has not', { parameters: { sslmode: 'require' } }, /does not offer TLS/],
 ]
 
 for (const [what, overrides, says] of unreachable) {

@@ -1,9 +1,9 @@
-/** A string as an SQL literal; needs `standard_conforming_strings`, which our sessions set. */
+/** Quotes a string as an SQL literal. It requires `standard_conforming_strings`, which every session sets. */
 export function literal(text: string): string {
   return `'${text.replaceAll("'", "''")}'`
 }
 
-/** A name as a quoted SQL identifier. */
+/** Quotes a name as an SQL identifier. */
 export function identifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }

@@ -17,9 +17,9 @@ test('a server that lets nobody in does not ask for TLS, which was tried', () =>
   const refused = (how: string) =>
     `psql: error: connection to server at "db.example.com" (192.0.2.1), port 5432 failed: FATAL:  no pg_hba.conf entry for host "198.51.100.7", user "app", database "shop", ${how}`
   const both = `${refused('SSL encryption')}\n${refused('no encryption').slice('psql: error: '.length)}`
-  assert.match(explainConnection(both, 'x') ?? '', /does not let user "app" in from 198\.51\.100\.7/)
-  assert.match(explainConnection(refused('SSL encryption'), 'x') ?? '', /does not let user "app" in/)
-  assert.match(explainConnection(refused('no encryption'), 'x') ?? '', /demands TLS/)
+  assert.match(explainConnection(both, 'x') ?? '', /does not accept user "app" from 198\.51\.100\.7/)
+  assert.match(explainConnection(refused('SSL encryption'), 'x') ?? '', /does not accept user "app"/)
+  assert.match(explainConnection(refused('no encryption'), 'x') ?? '', /requires TLS/)
 })
 
 const bench = await startSessionBench()
@@ -66,15 +66,15 @@ describe('a connection that fails', { skip: noClient }, () => {
     const cases: [string, RegExp][] = [
       [postgres.url('postgres', { password: 'wrong-canary' }), /wrong password for user "postgres"/],
       [postgres.url('postgres', { user: 'nobody here' }), /wrong password for user "nobody here"/],
-      [`postgres://postgres@127.0.0.1:${port}/postgres`, /wants a password, and the connection has none/],
+      [`postgres://postgres@127.0.0.1:${port}/postgres`, /requires a password; add it/],
       [postgres.url('no "such" one'), /there is no database "no "such" one"/],
       [postgres.url('postgres', { host: 'no-such-host.invalid' }), /no host named "no-such-host\.invalid"/],
-      [postgres.url('postgres', { port: 1 }), /nothing listens there/],
+      [postgres.url('postgres', { port: 1 }), /no server listens there/],
       [`postgres://u@%2Fnowhere:${port}/postgres`, /no server at that Unix socket/],
       [postgres.url('closed'), /"closed" is closed to connections/],
-      [postgres.url('full', { user: 'app', password: 'app' }), /no connection left/],
+      [postgres.url('full', { user: 'app', password: 'app' }), /no free connection/],
       [postgres.url('private', { user: 'app', password: 'app' }), /may not connect to "private"/],
-      [postgres.url('postgres', { parameters: { sslmode: 'require' } }), /offers no TLS/],
+      [postgres.url('postgres', { parameters: { sslmode: 'require' } }), /does not offer TLS/],
       [
         postgres.url('postgres', { port: portOf(silent), parameters: { connect_timeout: '2' } }),
         /no answer in time/,
@@ -114,11 +114,11 @@ describe('a connection that fails', { skip: noClient }, () => {
     ])
     await fails(
       postgres.url('postgres', { ...app, parameters: { sslmode: 'disable' } }),
-      /demands TLS; add sslmode=require/,
+      /requires TLS; add sslmode=require/,
     )
     await fails(
       postgres.url('postgres', { user: 'stranger', password: 'x' }),
-      /does not let user "stranger" in from 127/,
+      /does not accept user "stranger" from 127/,
     )
     await fails(postgres.url('postgres', { ...app, parameters: verify }), /TLS certificate was not accepted/)
   })

@@ -101,7 +101,7 @@ test('a pooler that refuses options, or does not list a database, says so', { sk
   })
   await assert.rejects(
     Session.open(parseDatabaseUrl(withOptions), options),
-    /pooler refuses our session settings/,
+    /pooler refuses the session settings of the action/,
   )
   await assert.rejects(
     Session.open(through('other', pooler.port), options),
