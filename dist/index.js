@@ -37159,7 +37159,7 @@ exports.visitAsync = visitAsync;
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _runtime_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8441);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3682);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(813);
 
 
 await (0,_main_js__WEBPACK_IMPORTED_MODULE_1__/* .run */ .e)();
@@ -37169,7 +37169,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 3682:
+/***/ 813:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -40823,40 +40823,49 @@ const REASONS = [
         /password authentication failed for user "([^"]*)"/,
         (where, m) => `${where}: wrong password for user "${m[1]}"`,
     ],
-    [/no password supplied/, (where) => `${where}: the server wants a password, and the connection has none`],
+    [/no password supplied/, (where) => `${where}: the server requires a password; add it to the URL`],
     [
         /could not translate host name "([^"]*)"/,
         (where, m) => `${where}: there is no host named "${m[1]}" (check the spelling and the runner's network)`,
     ],
-    // Refused over TLS, perhaps also without it: the cause is not a lack of TLS.
+    // The server also refused a connection over TLS, so a lack of TLS is not the cause.
     [/no pg_hba\.conf entry for host "([^"]*)", user "([^"]*)".*, SSL encryption/, notLetIn],
     [
         /no pg_hba\.conf entry for host "([^"]*)".*no encryption/,
-        (where) => `${where}: the server demands TLS; add sslmode=require or better sslmode=verify-full to the URL`,
+        (where) => `${where}: the server requires TLS; add sslmode=require, or better sslmode=verify-full, to the URL`,
     ],
     [/no pg_hba\.conf entry for host "([^"]*)", user "([^"]*)"/, notLetIn],
     [
         /server does not support SSL/,
-        (where) => `${where}: the server offers no TLS, and the URL demands it by its sslmode`,
+        (where) => `${where}: the server does not offer TLS, but the sslmode of the URL requires it; enable TLS on the server, or change sslmode`,
     ],
     [
         /certificate verify failed|root certificate file .* does not exist|does not match host name/,
         (where, m) => `${where}: the server's TLS certificate was not accepted (${m[0]}); check sslrootcert and the host name`,
     ],
-    [/database "(.*)" does not exist/, (where, m) => `${where}: there is no database "${m[1]}" on that server`],
-    [/role "([^"]*)" does not exist/, (where, m) => `${where}: there is no role "${m[1]}" on that server`],
+    [
+        /database "(.*)" does not exist/,
+        (where, m) => `${where}: there is no database "${m[1]}" on that server; check the name at the end of the URL`,
+    ],
+    [
+        /role "([^"]*)" does not exist/,
+        (where, m) => `${where}: there is no role "${m[1]}" on that server; check the user in the URL`,
+    ],
     [
         /database "(.*)" is not currently accepting connections/,
         (where, m) => `${where}: the database "${m[1]}" is closed to connections (ALTER DATABASE … ALLOW_CONNECTIONS true opens it)`,
     ],
     [
         /remaining connection slots|too many clients|too many connections/,
-        (where) => `${where}: the server has no connection left`,
+        (where) => `${where}: the server has no free connection; end other sessions, or raise its connection limit`,
     ],
-    [/permission denied for database "(.*)"/, (where, m) => `${where}: the role may not connect to "${m[1]}"`],
+    [
+        /permission denied for database "(.*)"/,
+        (where, m) => `${where}: the role may not connect to "${m[1]}"; grant it CONNECT on the database`,
+    ],
     [
         /unsupported startup parameter/,
-        (where) => `${where}: a connection pooler refuses our session settings; use the direct host of the database`,
+        (where) => `${where}: a connection pooler refuses the session settings of the action; use the direct host of the database`,
     ],
     [
         /FATAL: +no such database: (.*)/,
@@ -40864,13 +40873,19 @@ const REASONS = [
     ],
     [
         /the database system is (starting up|shutting down|in recovery mode)/,
-        (where, m) => `${where}: the server is ${m[1]}`,
+        (where, m) => `${where}: the server is ${m[1]}; try again when it accepts connections`,
     ],
-    [/Connection refused/, (where) => `${where}: nothing listens there (connection refused)`],
-    [/No such file or directory/, (where) => `${where}: there is no server at that Unix socket`],
+    [
+        /Connection refused/,
+        (where) => `${where}: no server listens there (connection refused); check the host and the port`,
+    ],
+    [
+        /No such file or directory/,
+        (where) => `${where}: there is no server at that Unix socket; check its directory and the port`,
+    ],
     [
         /timeout expired|timed out/,
-        (where) => `${where}: no answer in time (a firewall, or a wrong host or port)`,
+        (where) => `${where}: no answer in time; check the host, the port and the firewall`,
     ],
     [
         /server closed the connection unexpectedly|Connection reset by peer|connection to server was lost|SSL connection has been closed/,
@@ -40878,14 +40893,14 @@ const REASONS = [
     ],
 ];
 function notLetIn(where, [, host, user]) {
-    return `${where}: the server does not let user "${user}" in from ${host} (its pg_hba.conf, or the provider's allow-list)`;
+    return `${where}: the server does not accept user "${user}" from ${host}; allow it in pg_hba.conf, or in the provider's allow-list`;
 }
 /**
  * Explains a failed connection in one sentence.
  *
  * @param stderr what a client program printed, in English
  * @param label `host:port/database`
- * @returns null when the text is unknown
+ * @returns null if the text is unknown
  */
 function explainConnection(stderr, label) {
     for (const [pattern, sentence] of REASONS) {
@@ -40897,11 +40912,11 @@ function explainConnection(stderr, label) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/connection/literal.js
-/** A string as an SQL literal; needs `standard_conforming_strings`, which our sessions set. */
+/** Quotes a string as an SQL literal. It requires `standard_conforming_strings`, which every session sets. */
 function literal(text) {
     return `'${text.replaceAll("'", "''")}'`;
 }
-/** A name as a quoted SQL identifier. */
+/** Quotes a name as an SQL identifier. */
 function identifier(name) {
     return `"${name.replaceAll('"', '""')}"`;
 }
@@ -41091,6 +41106,12 @@ async function sharesServerProcesses(first, startSecond) {
     }
 }
 
+;// CONCATENATED MODULE: ./build/src/database/connection/psql-options.js
+/** Options of every psql that the action starts: it reads no settings of the user, and never asks for a password. */
+const PSQL_OPTIONS = ['--no-psqlrc', '--quiet', '--no-password'];
+/** The same for a script, which must end at its first error. */
+const PSQL_SCRIPT_OPTIONS = [...PSQL_OPTIONS, '--set=ON_ERROR_STOP=1'];
+
 ;// CONCATENATED MODULE: ./build/src/database/connection/session.js
 var session_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
@@ -41145,6 +41166,7 @@ var session_disposeResources = (undefined && undefined.__disposeResources) || (f
     return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
 });
 var _a;
+
 
 
 
@@ -41218,7 +41240,7 @@ class Session {
     }
     static #start(connection, options) {
         options.signal?.throwIfAborted();
-        const args = ['--no-psqlrc', '--no-align', '--tuples-only', '--quiet', '--no-password', '--file=-'];
+        const args = [...PSQL_OPTIONS, '--no-align', '--tuples-only', '--file=-'];
         const env = { ...clientEnvironment(connection, options.environment), PGCLIENTENCODING: 'UTF8' };
         // Every failure reaches the caller as an exception, so psql's own output would only repeat it.
         const child = startChild(options.psql, args, {
@@ -41548,6 +41570,7 @@ var hooks_disposeResources = (undefined && undefined.__disposeResources) || (fun
 
 
 
+
 /** Returns the program and the arguments that run a hook. */
 function hookCommand(hook, workspace, platform, hasBash = true) {
     // `psql --file=x.sql` is a command.
@@ -41555,7 +41578,7 @@ function hookCommand(hook, workspace, platform, hasBash = true) {
         const path = (0,external_node_path_namespaceObject.isAbsolute)(hook) ? hook : (0,external_node_path_namespaceObject.join)(workspace, hook);
         return {
             file: 'psql',
-            args: ['--no-psqlrc', '--quiet', '--no-password', '--set=ON_ERROR_STOP=1', `--file=${path}`],
+            args: [...PSQL_SCRIPT_OPTIONS, `--file=${path}`],
         };
     }
     return shellCommand(hook, platform, hasBash);
@@ -41800,15 +41823,15 @@ function largeWrites(env) {
 /**
  * Returns the arguments of `pg_dump`, without the database, which is in `PGDATABASE`.
  *
- * @param compression whether this action (`ours`) or pg_dump (`theirs`) compresses
+ * @param compressor which of the two compresses the dump
  */
-function dumpArguments(contents, compression) {
+function dumpArguments(contents, compressor) {
     const each = (option, values) => values.map((value) => `--${option}=${value}`);
     return [
         '--format=custom',
         '--no-password',
         // This action compresses on all cores, after counting the rows.
-        ...(compression === 'ours' ? ['--compress=0'] : []),
+        ...(compressor === 'action' ? ['--compress=0'] : []),
         `--lock-wait-timeout=${contents.lockWaitTimeout}`,
         ...(contents.ownerAndAcl ? [] : ['--no-owner', '--no-acl']),
         ...(contents.schemaOnly ? ['--schema-only'] : []),
@@ -42004,7 +42027,7 @@ function own(value, name) {
 ;// CONCATENATED MODULE: ./build/src/database/marker.js
 
 const PREFIX = 'pgclone-action ';
-/** A marker has 200 bytes; beyond this a comment is somebody else's. */
+/** A marker is about 200 bytes long, so a comment longer than this is not a marker and is not parsed. */
 const MAX_COMMENT_LENGTH = 10_000;
 const MAX_NAME_LENGTH = 1000;
 const MAX_URL_LENGTH = 2000;
@@ -44240,7 +44263,7 @@ const large_tables_MIN_SHARE_BYTES = 32 * 1024 * 1024;
  * @param jobs the maximum number of connections, one of which dumps everything that is not in the result
  * @returns the tables of each further connection
  */
-function shareTables(tables, jobs) {
+function shareLargeTables(tables, jobs) {
     return shareEvenly(tables, ({ bytes }) => bytes, Math.min(jobs, MAX_CONNECTIONS))
         .slice(1)
         .filter(({ size }) => size >= large_tables_MIN_SHARE_BYTES)
@@ -44607,7 +44630,7 @@ var parallel_dump_disposeResources = (undefined && undefined.__disposeResources)
  * any dump is reported by the single pg_dump that follows.
  */
 async function startParallelDump(step, source, compression) {
-    const shares = shareTables(source.largeTables, step.inputs.jobs);
+    const shares = shareLargeTables(source.largeTables, step.inputs.jobs);
     if (shares.length === 0)
         return null;
     try {
@@ -44666,10 +44689,10 @@ async function startInOneSnapshot(step, source, { shares, compression }) {
 function argumentsOfAll(inputs, shares, snapshot) {
     const patterns = (tables) => tables.map(({ schema, name }) => `${identifier(schema)}.${identifier(name)}`);
     const elsewhere = [...inputs.excludeTableData, ...patterns(shares.flat())];
-    const main = dumpArguments({ ...inputs, excludeTableData: elsewhere }, 'ours');
+    const main = dumpArguments({ ...inputs, excludeTableData: elsewhere }, 'action');
     const others = shares.map((tables) => [
         // What the user excludes stays excluded, regardless of what is included here.
-        ...dumpArguments({ ...inputs, tables: patterns(tables), schemas: [], excludeSchemas: [] }, 'ours'),
+        ...dumpArguments({ ...inputs, tables: patterns(tables), schemas: [], excludeSchemas: [] }, 'action'),
         '--section=data',
     ]);
     return [main, ...others].map((args) => [...args, `--snapshot=${snapshot}`]);
@@ -44850,28 +44873,28 @@ function describeRows({ tables, rows }) {
 
 ;// CONCATENATED MODULE: ./build/src/database/restore/drop-parts.js
 
-/** What goes with its table, view or domain, and has a drop of its own before that. */
+/** Objects that are dropped with their table, view or domain, and that pg_restore also drops by themselves before that. */
 const PART = /^(CONSTRAINT|CHECK CONSTRAINT|FK CONSTRAINT|DEFAULT|INDEX|TRIGGER|RULE)$/;
 /**
- * The entries with drops of parts that may fail. `pg_restore --clean` drops constraints, indexes and triggers before the
- * table that has them. Such a drop fails when a partition inherits the part, when the target's table has no such column,
- * and for a domain that is not there, because ALTER DOMAIN has no IF EXISTS. `pg_restore` itself goes on after that
- * error, and the drop of the whole follows. In one transaction the first error would be the end.
+ * Returns the entries with drops of parts that are allowed to fail. `pg_restore --clean` drops constraints, indexes and
+ * triggers before their table. Such a drop fails if a partition inherits the part, if the table in the target has no such
+ * column, or if a domain does not exist, because ALTER DOMAIN has no IF EXISTS. `pg_restore` itself continues after that
+ * error and drops the table next; a single transaction would end at the first error.
  */
 function passFailedPartDrops(entries) {
     return entries.map((entry) => {
         const drop = entry.fields.dropStmt;
         if (!drop?.length || !PART.test(entry.desc))
             return entry;
-        return new TocEntry({ ...entry.fields, dropStmt: passing(drop, entry.desc) });
+        return new TocEntry({ ...entry.fields, dropStmt: toleratingFailure(drop, entry.desc) });
     });
 }
 /**
- * Waiting for a lock in vain stays an error, because every further drop would wait as long. The comment is for
- * `pg_restore`, which looks for these words to add IF EXISTS and warns about a drop of a view's rule, which is a
- * CREATE OR REPLACE VIEW (RestoreArchive in pg_backup_archiver.c).
+ * Wraps a drop so that it may fail. A lock timeout remains an error, because every further drop would wait as long. The
+ * comment is for `pg_restore`, which searches for these words to add IF EXISTS, and warns about the drop of a view's rule,
+ * which is a CREATE OR REPLACE VIEW (RestoreArchive in pg_backup_archiver.c).
  */
-function passing(drop, desc) {
+function toleratingFailure(drop, desc) {
     let tag = '$pgclone$';
     while (drop.includes(tag))
         tag = tag.replace('$', '$_');
@@ -44883,7 +44906,7 @@ function passing(drop, desc) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/restore/managed-services.js
-/** Sources: each provider's documentation of roles and extensions, and dumps of its databases that people published. */
+/** Sources: each provider's documentation of roles and extensions, and published dumps of its databases. */
 const PROVIDERS = {
     rds: {
         title: 'Amazon RDS',
@@ -44936,7 +44959,7 @@ const PROVIDERS = {
     },
     heroku: {
         title: 'Heroku',
-        // Its servers have names of EC2 and RDS, which say nothing.
+        // Its servers have host names of EC2 and RDS, which do not identify it.
         hosts: /(?!)/,
         roles: /^heroku_admin$/,
         schemas: ['_heroku'],
@@ -44990,8 +45013,8 @@ const PROVIDERS = {
     },
 };
 /**
- * Extensions that watch or maintain a server, or run jobs in only one of its databases, and hold no data of their
- * database's users. A copy does without them.
+ * Extensions that monitor or maintain a server, or run jobs in only one of its databases, and contain no data of users. A
+ * copy does not need them.
  */
 const HOUSEKEEPING = {
     hypopg: [],
@@ -45003,18 +45026,18 @@ const HOUSEKEEPING = {
     pgaudit: [],
 };
 const PROVIDER_NAMES = Object.keys(PROVIDERS);
-/** The provider that a host name belongs to. */
+/** Returns the provider to which a host name belongs. */
 function providerOfHost(host) {
     return PROVIDER_NAMES.find((name) => PROVIDERS[name].hosts.test(host.toLowerCase())) ?? null;
 }
-/** The provider whose servers have one of these roles. */
+/** Returns the provider whose servers have one of these roles. */
 function providerOfRoles(roles) {
     const all = [...roles];
     return PROVIDER_NAMES.find((name) => all.some((role) => PROVIDERS[name].roles.test(role))) ?? null;
 }
 /**
- * The provider that a dump comes from, by the owners of its objects, which an archive names also when they are not
- * restored, and by schemas and extensions that nobody else has.
+ * Returns the provider from which a dump comes. It is recognised by the owners of the objects, which an archive names even
+ * if they are not restored, and by schemas and extensions that only this provider has.
  */
 function providerOfDump(entries) {
     const names = (kind) => entries.filter(({ desc }) => desc === kind).map(({ tag }) => tag);
@@ -45023,22 +45046,22 @@ function providerOfDump(entries) {
         extensions.some((extension) => VENDOR.test(extension) && extension in PROVIDERS[name].extensions));
     return providerOfRoles(new Set(entries.map(({ owner }) => owner))) ?? named ?? null;
 }
-/** A schema that no user would call so. `realtime` could be anybody's, and is a provider's when the provider owns it. */
+/** Whether only a provider has a schema of this name. A user may also have a `realtime`, for example, so its owner decides. */
 function isUnmistakable(schema) {
     return ['_heroku', 'neon_control_plane', 'supabase_functions'].includes(schema);
 }
-/** Names of extensions that only their vendor has. */
+/** Matches extensions that only their vendor has. */
 const VENDOR = /^(rds_|aws_|apg_|aurora_|supabase_|neon|azure|pgaadauth|google_|crunchy_)/;
 
 ;// CONCATENATED MODULE: ./build/src/database/restore/policies.js
 const NAME = '(?:"(?:[^"]|"")*"|[^\\s",;.()]+)';
 /** `CREATE POLICY` as pg_dump writes it (dumpPolicy in pg_dump.c), up to its roles, and the roles. */
 const POLICY = new RegExp(`^(CREATE POLICY ${NAME} ON ${NAME}(?:\\.${NAME})?(?: AS \\w+)?(?: FOR \\w+)? TO )(${NAME}(?:, ${NAME})*)`);
-/** The roles that a policy is for; none when it is for all. @param definition bytes as latin1 */
+/** Returns the roles to which a policy applies; none if it applies to all. @param definition bytes as latin1 */
 function policyRoles(definition) {
     return namesOf(POLICY.exec(definition)?.[2] ?? '').map(plainName);
 }
-/** The policy for only those of its roles that `wanted` accepts. */
+/** Restricts a policy to those of its roles that `wanted` accepts. */
 function restrictRoles(definition, wanted) {
     return definition.replace(POLICY, (_, head, roles) => {
         const kept = namesOf(roles).filter((role) => wanted(plainName(role)));
@@ -45048,7 +45071,7 @@ function restrictRoles(definition, wanted) {
 function namesOf(list) {
     return list.match(new RegExp(NAME, 'g'))?.map((name) => name.replace(/,$/, '')) ?? [];
 }
-/** A quoted identifier as it is stored. */
+/** Returns the name that an identifier stands for, without quotes. */
 function plainName(name) {
     const inner = name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
     return Buffer.from(inner, 'latin1').toString();
@@ -45058,12 +45081,15 @@ function plainName(name) {
 
 
 
-/** Asks the target, in the database that is to receive the dump. Where rights differ by provider, it tries and takes back. */
+/**
+ * Reads the facts in the database that will receive the dump. Rights that differ between providers are tested by trying,
+ * and rolling back.
+ */
 async function readFacts(session, server, entries) {
     const wanted = target_facts_namesOf(entries, 'EXTENSION');
     const [[own], offered] = [await readOwn(session, entries), await readOffered(session, server, wanted)];
     const installed = new Set(own.installed);
-    // A server with a broken extension cannot list any; then each is tried.
+    // A server with a broken extension cannot list any extension, so each is tried.
     const probed = wanted.filter((name) => !installed.has(name) && (offered === null || offered.get(name)));
     const has = (pattern) => !server.superuser && entries.some(({ desc }) => pattern.test(desc));
     return {
@@ -45093,7 +45119,7 @@ function readOwn(session, entries) {
             WHERE rolname IN (${['', ...roles].map(literal).join(', ')})
                OR rolname ~ ${literal(providers.join('|'))}) AS roles`);
 }
-/** The roles without which an entry cannot be restored, whatever its owner. */
+/** Returns the roles that an entry refers to and cannot be restored without. The owner is not one of them. */
 function rolesOf(entry) {
     const sql = () => entry.fields.defn?.toString('latin1') ?? '';
     if (entry.desc === 'POLICY')
@@ -45105,7 +45131,7 @@ function rolesOf(entry) {
             .filter((role) => role !== 'public') ?? []);
     return [];
 }
-/** The wanted extensions that the server offers, and whether it takes a try to know that we may create them. */
+/** Returns the wanted extensions that the server offers, and whether only a try shows that the role may create them. */
 async function readOffered(session, server, wanted) {
     if (wanted.length === 0)
         return new Map();
@@ -45126,7 +45152,7 @@ async function refusals(session, extensions) {
     const reasons = new Map();
     for (const name of extensions) {
         const reason = await refusal(session, [
-            // Where an extension goes that has no schema of its own: pg_catalog is not for extensions.
+            // An extension without its own schema is created in the first schema of the path, which must not be pg_catalog.
             'SET LOCAL search_path TO DEFAULT',
             `CREATE EXTENSION ${identifier(name)} CASCADE`,
         ]);
@@ -45140,7 +45166,7 @@ const EVENT_TRIGGER = [
     'CREATE EVENT TRIGGER pgclone_probe ON sql_drop EXECUTE PROCEDURE pg_temp.pgclone_probe()',
 ];
 const PUBLICATION_OF_ALL = 'CREATE PUBLICATION pgclone_probe FOR ALL TABLES';
-/** Why the server would refuse statements, or null. They are rolled back. */
+/** Returns why the server refuses statements, or null. They are rolled back. */
 async function refusal(session, statements) {
     await session.execute('BEGIN');
     try {
@@ -45161,21 +45187,21 @@ async function refusal(session, statements) {
 
 
 
-/** What hangs on other objects and goes with them. Everything else that needs an object makes it stay. */
+/** Objects that are left out with the object to which they are attached. Any other dependent object keeps it in the restore. */
 const ATTACHMENT = /^(COMMENT|ACL|DEFAULT ACL|SECURITY LABEL|TRIGGER|EVENT TRIGGER|PUBLICATION TABLE|PUBLICATION TABLES IN SCHEMA)$/;
-/** Kinds of objects in which a user could keep something. */
+/** Kinds of objects that can contain data of a user. */
 const HOLDS_DATA = /^(TABLE|FOREIGN TABLE|MATERIALIZED VIEW|SEQUENCE)$/;
 /**
- * Which entries of an archive can be restored on a target, by rules that name each exception. Rows of a user's table
- * are never among those left out.
+ * Selects the entries of an archive that can be restored on a target, by rules that name each exception. Rows of a user's
+ * table are never left out.
  */
 function selectEntries(entries, facts, rules) {
-    const machinery = new Machinery(entries, facts, rules);
+    const provided = new ProviderObjects(entries, facts, rules);
     if (!rules.leaveOut)
-        return { entries, leftOut: [], missing: machinery.missing };
+        return { entries, leftOut: [], missing: provided.missing };
     const verdicts = new Map();
     for (const entry of entries) {
-        const verdict = machinery.judge(entry) ?? judge(entry, facts, rules);
+        const verdict = provided.judge(entry) ?? judge(entry, facts, rules);
         if (verdict)
             verdicts.set(entry.dumpId, verdict);
     }
@@ -45196,11 +45222,11 @@ function selectEntries(entries, facts, rules) {
             const verdict = verdicts.get(entry.dumpId);
             return verdict ? [{ entry, ...verdict }] : [];
         }),
-        missing: machinery.missing,
+        missing: provided.missing,
     };
 }
-/** The schemas and extensions that a provider adds, and those extensions that the target lacks. */
-class Machinery {
+/** The schemas and extensions that a provider adds, and the extensions that the target does not have. */
+class ProviderObjects {
     missing;
     schemas;
     extensions;
@@ -45223,7 +45249,7 @@ class Machinery {
         this.missing = absent.filter((extension) => !without.includes(extension));
         this.extensions = new Map(without.map(({ name, reason }) => [
             name,
-            `the target has no extension ${name}${reason ? ` (${reason})` : ''}, and nothing else in the dump needs it`,
+            `the target does not have the extension ${name}${reason ? ` (${reason})` : ''}, and nothing else in the dump needs it`,
         ]));
         const created = new Set(entries.flatMap(({ desc, namespace }) => (HOLDS_DATA.test(desc) ? namespace : [])));
         this.schemas = new Map([
@@ -45233,12 +45259,12 @@ class Machinery {
     }
     judge({ desc, tag, namespace }) {
         if (desc === 'EXTENSION' && this.installed.has(tag))
-            return { why: 'the target has these extensions already', lossless: true };
+            return { why: 'the target already has these extensions', lossless: true };
         const why = (desc === 'EXTENSION' && this.extensions.get(tag)) ||
             this.schemas.get(desc === 'SCHEMA' ? tag : namespace) ||
             (desc === 'EVENT TRIGGER' &&
                 this.provider?.eventTriggers.includes(tag) &&
-                `they are machinery of ${this.provider.title}`);
+                `they are internal to ${this.provider.title}`);
         return why ? { why, lossless: false } : null;
     }
 }
@@ -45247,7 +45273,7 @@ function isAbsent(extension, { installed, available, refused }) {
         return false;
     return refused.has(extension) || (available !== null && !available.has(extension));
 }
-/** The first entry outside of the given schemas that cannot be without another one, in words. */
+/** Describes the first entry outside the given schemas that cannot be restored without the entry `dumpId`; null if there is none. */
 function neededBy(dumpId, entries, schemas) {
     const needs = entries.find(({ desc, tag, namespace, dependencies }) => dependencies.includes(dumpId) &&
         !ATTACHMENT.test(desc) &&
@@ -45255,8 +45281,8 @@ function neededBy(dumpId, entries, schemas) {
     return needs ? describeEntry(needs) : null;
 }
 /**
- * The provider's schemas that nothing of a user needs, each with the reason for leaving it out. A schema of that name
- * with tables of somebody else is the user's.
+ * Returns the provider's schemas that no object of a user needs, each with the reason for leaving it out. A schema of that
+ * name with tables of another owner belongs to the user.
  */
 function ownSchemas(entries, provider) {
     if (!provider)
@@ -45274,9 +45300,9 @@ function ownSchemas(entries, provider) {
         const outside = schemas;
         schemas = schemas.filter((schema) => entries.filter(inside(schema)).every(({ dumpId }) => neededBy(dumpId, entries, outside) === null));
     }
-    return schemas.map((schema) => [schema, `schema ${schema} is machinery of ${provider.title}`]);
+    return schemas.map((schema) => [schema, `schema ${schema} is internal to ${provider.title}`]);
 }
-/** What is left out of any dump, whoever made it. */
+/** Returns why an entry is left out, by the rules for dumps of any origin; null if it is restored. */
 function judge(entry, facts, { ownerAndAcl }) {
     const { server, mayCreate, schemas, roles } = facts;
     const { desc, tag } = entry;
@@ -45295,50 +45321,50 @@ function judge(entry, facts, { ownerAndAcl }) {
     if ((ofAll || desc === 'PUBLICATION TABLES IN SCHEMA') && !mayCreate.publicationsOfAll)
         return may('publications of all tables');
     if (desc === 'SCHEMA' && tag !== 'public' && schemas.get(tag) === false)
-        return { why: 'the target has these schemas already, and they belong to another role', lossless: true };
+        return { why: 'the target already has these schemas, and they belong to another role', lossless: true };
     if (desc === 'COMMENT' && tag.startsWith('EXTENSION '))
         return { why: 'CREATE EXTENSION sets the comment of an extension', lossless: true };
     const ofForeign = desc === 'COMMENT' && tag.startsWith('SCHEMA ') && schemas.get(tag.slice(7)) === false;
     return ofForeign ? { why: 'the schemas belong to another role', lossless: true } : null;
 }
-/** A policy for several roles stays one for those that the server has. */
+/** Restricts a policy for several roles to those that the server has. */
 function withPresentRoles(entry, { roles }, { ownerAndAcl }) {
     if (ownerAndAcl || entry.desc !== 'POLICY' || rolesOf(entry).every((role) => roles.has(role)))
         return entry;
     return entry.redefine((sql) => restrictRoles(sql, (role) => roles.has(role)));
 }
-/** `EVENT TRIGGER log_ddl`, `TABLE DATA cron.job`. */
+/** Returns, for example, `EVENT TRIGGER log_ddl` or `TABLE DATA cron.job`. */
 function describeEntry({ desc, namespace, tag }) {
     return `${desc} ${namespace ? `${namespace}.` : ''}${tag}`;
 }
-/** Names that fit into a line. */
-const NAMED = 8;
-/** A line for each reason, with the names of what is left out; tables with data first. */
+/** More names would make a line of the log too long. */
+const MAX_NAMED_ENTRIES = 8;
+/** Returns a line for each reason, with the names of the entries that are left out, those with data first. */
 function describeLeftOut(leftOut) {
     return [...Map.groupBy(leftOut, ({ why }) => why)].map(([why, group]) => {
         const entries = group.map(({ entry }) => entry).sort((a, b) => Number(b.hasData) - Number(a.hasData));
-        const more = entries.length > NAMED ? ` and ${entries.length - NAMED} more` : '';
-        return `${entries.slice(0, NAMED).map(describeEntry).join(', ')}${more}: ${why}`;
+        const more = entries.length > MAX_NAMED_ENTRIES ? ` and ${entries.length - MAX_NAMED_ENTRIES} more` : '';
+        return `${entries.slice(0, MAX_NAMED_ENTRIES).map(describeEntry).join(', ')}${more}: ${why}`;
     });
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/restore/older-server.js
 
 /**
- * Entries in words that a server of this major version knows, where pg_dump and pg_restore use newer ones for the same:
+ * Returns the entries in the syntax of a server of this major version, where pg_dump and pg_restore use newer syntax:
  *
- * - Before 12 a table has no access method to choose (`SET default_table_access_method`).
- * - Before 11 a trigger executes a PROCEDURE, and publications know nothing of TRUNCATE.
+ * - Before 12 a table has no access method (`SET default_table_access_method`).
+ * - Before 11 a trigger executes a PROCEDURE, and publications do not support TRUNCATE.
  */
 function forServer(entries, major) {
     if (major >= 12)
         return entries;
     return entries.map((entry) => {
         const plain = entry.fields.tableam === null ? entry : new TocEntry({ ...entry.fields, tableam: null });
-        return major >= 11 ? plain : inWordsOf10(plain);
+        return major >= 11 ? plain : inSyntaxOf10(plain);
     });
 }
-function inWordsOf10(entry) {
+function inSyntaxOf10(entry) {
     switch (entry.desc) {
         case 'TRIGGER':
         case 'EVENT TRIGGER':
@@ -45349,7 +45375,7 @@ function inWordsOf10(entry) {
             return entry;
     }
 }
-/** What stands in quotes, in a condition or as a name, is no keyword. */
+/** Replaces the keyword, but not the same words inside quotes, which are part of a condition or a name. */
 function executeProcedure(sql) {
     return sql.replace(/'(?:[^']|'')*'|"(?:[^"]|"")*"|\bEXECUTE FUNCTION\b/g, (found) => found === 'EXECUTE FUNCTION' ? 'EXECUTE PROCEDURE' : found);
 }
@@ -45696,6 +45722,7 @@ async function runChecked(...args) {
 
 
 
+
 /**
  * Runs the statements of `verify-sql`. Every statement that has a result must return at least one row, and each row must be
  * true. NULL is not true. At least one statement must have a result, so that a file may also prepare something.
@@ -45708,14 +45735,11 @@ async function checkAssertions(assertions, connection, options) {
         const isFile = /\.sql$/i.test(assertion);
         const file = isFile ? ((0,external_node_path_namespaceObject.isAbsolute)(assertion) ? assertion : (0,external_node_path_namespaceObject.join)(options.workspace, assertion)) : '-';
         const args = [
-            '--no-psqlrc',
+            ...PSQL_SCRIPT_OPTIONS,
             // Footers separate the results, and zero bytes separate the records, because no text of a row contains one.
             '--no-align',
             '--record-separator-zero',
             '--pset=footer=on',
-            '--quiet',
-            '--no-password',
-            '--set=ON_ERROR_STOP=1',
             `--file=${file}`,
         ];
         const { exit, stdout, child } = await run(options.psql, args, {
@@ -46247,6 +46271,7 @@ var analyze_disposeResources = (undefined && undefined.__disposeResources) || (f
     return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
 });
 
+
 /** The first major version with `ANALYZE` of several tables in one statement. */
 const FIRST_MAJOR_WITH_LISTS = 11;
 /**
@@ -46258,7 +46283,7 @@ async function analyzeDatabase({ open, major }, jobs) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         const session = analyze_addDisposableResource(env_1, await open(), true);
-        const shares = major < FIRST_MAJOR_WITH_LISTS || jobs === 1 ? [] : await analyze_shareTables(session, jobs);
+        const shares = major < FIRST_MAJOR_WITH_LISTS || jobs === 1 ? [] : await divideForAnalyze(session, jobs);
         if (shares.length < 2)
             return await session.execute('ANALYZE');
         const [own, ...others] = shares.map((tables) => `ANALYZE ${tables.join(', ')}`);
@@ -46290,17 +46315,17 @@ async function analyzeDatabase({ open, major }, jobs) {
             await result_1;
     }
 }
-/** Divides the tables that `ANALYZE` visits (get_all_vacuum_rels in vacuum.c); large tables go to different shares. */
-async function analyze_shareTables(session, jobs) {
+/** By default ANALYZE reads at most this many pages of a table: a sample of 300 rows × default_statistics_target (analyze.c). */
+const MAX_SAMPLED_PAGES = 30_000;
+/** Divides the tables that `ANALYZE` visits (get_all_vacuum_rels in vacuum.c) by the pages that it reads of each. */
+async function divideForAnalyze(session, jobs) {
     const tables = await session.query(`
-    SELECT n.nspname AS schema, c.relname AS name
+    SELECT n.nspname AS schema, c.relname AS name,
+           greatest(1, least(pg_relation_size(c.oid) / current_setting('block_size')::int, ${MAX_SAMPLED_PAGES})) AS pages
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't'
-    ORDER BY pg_relation_size(c.oid) DESC NULLS LAST`);
-    const shares = Array.from({ length: Math.min(jobs, tables.length) }, () => []);
-    for (const [index, { schema, name }] of tables.entries())
-        shares[index % shares.length].push(`${identifier(schema)}.${identifier(name)}`);
-    return shares;
+    WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't'`);
+    const shares = shareEvenly(tables, ({ pages }) => pages, Math.min(jobs, tables.length));
+    return shares.map(({ items }) => items.map(({ schema, name }) => `${identifier(schema)}.${identifier(name)}`));
 }
 
 ;// CONCATENATED MODULE: ./build/src/restoring/guards.js
@@ -46644,7 +46669,7 @@ function removeTree(path) {
 
 
 
-/** The arguments of every `pg_restore` of ours. */
+/** Returns the arguments that every `pg_restore` gets. */
 function restoreArguments({ ownerAndAcl, pgRestoreArgs }) {
     return [
         '--format=custom',
@@ -46653,26 +46678,26 @@ function restoreArguments({ ownerAndAcl, pgRestoreArgs }) {
         ...pgRestoreArgs,
     ];
 }
-/** Restores into `PGDATABASE`: an empty name is "not given" for libpq, and a name in argv could be a connection string. */
+/** Restores into `PGDATABASE`. libpq treats an empty name as not given, and a name in argv could be a connection string. */
 const INTO_PGDATABASE = '--dbname=';
-/** Each session of a pg_restore 17 or later begins with it. */
+/** Every session of pg_restore 17 or later begins with this statement. */
 const NEW_SETTING = /could not execute query: ERROR: {2}unrecognized configuration parameter "transaction_timeout"/;
 /** Errors of pg_restore that change nothing about the restored data. Anything else stops the restore. */
 const TOLERABLE_ERRORS = [
     {
         pattern: NEW_SETTING,
-        why: 'a client of version 17 or later sets it, and older servers do not have it',
+        why: 'a client of version 17 or later sets a parameter that older servers do not have',
     },
     {
         pattern: /must be owner of extension /,
         why: 'the comment of an extension that the server itself installed',
     },
-    { pattern: /schema "public" already exists/, why: 'every new database has one' },
+    { pattern: /schema "public" already exists/, why: 'every new database has this schema' },
 ];
-/** Judges the messages of one pg_restore while they come. */
+/** Classifies the messages of one pg_restore while they arrive. */
 class ErrorJudge {
     tolerated = 0;
-    /** The first error that may not pass. */
+    /** The first error that is not tolerated. */
     fatal = null;
     #ignored = 0;
     #settings = 0;
@@ -46685,13 +46710,13 @@ class ErrorJudge {
         this.#patterns = [...TOLERABLE_ERRORS.map(({ pattern }) => pattern), ...tolerateErrors];
         this.#parallel = parallel;
     }
-    /** @returns whether the line tells of an error that may not pass */
+    /** @returns whether the line reports an error that is not tolerated */
     read(line) {
         const entry = /from TOC entry \d+; \d+ \d+ (.+)$/.exec(line)?.[1];
         if (entry)
             this.#entry = entry.trim();
         this.#ignored = Number(/errors ignored on restore: (\d+)/.exec(line)?.[1] ?? this.#ignored);
-        // Two workers may mix what they write piece by piece: the program, a space, the word, and the rest of the line.
+        // Workers write a message in pieces (the program, a space, the word, the rest), so the lines of two may be mixed.
         if (/^ *(?:pg_restore|error|fatal):/.test(line))
             this.#messages += line.match(/\b(?:error|fatal): /g)?.length ?? 0;
         this.#settings += line.split(NEW_SETTING).length - 1;
@@ -46708,16 +46733,16 @@ class ErrorJudge {
         this.fatal ??= hideValues(error) + (this.#entry ? ` [in ${this.#entry}]` : '');
         return true;
     }
-    /** pg_restore ends with 1 when it ignored errors; that is good only when we know and tolerate each of them. */
+    /** pg_restore ends with 1 if it ignored errors. That is a success only if every one of them is known and tolerated. */
     accepts(code) {
         if (this.fatal !== null)
             return false;
         return code === 0 || (code === 1 && this.#knowsAll());
     }
     /**
-     * Its own count of errors is wrong with several jobs: a worker that ignored one reports every later entry as another
-     * (`restore_toc_entry` in pg_backup_archiver.c), and no worker reports what its session began with. There we count
-     * messages, and those about the setting wherever they are in a line, because workers begin their sessions at once.
+     * With several jobs, pg_restore's own count of errors is wrong: a worker that ignored an error counts every later entry as
+     * another (`restore_toc_entry` in pg_backup_archiver.c), and does not count the error at the beginning of its session. So
+     * messages are counted, and those about the setting anywhere in a line, because workers begin their sessions together.
      */
     #knowsAll() {
         if (!this.#parallel)
@@ -46728,25 +46753,25 @@ class ErrorJudge {
     }
 }
 /**
- * A pg_restore that has all it wants stops reading; that is an end and no death. What comes after is thrown away, so
- * that the whole dump still passes our counters.
+ * Returns a stream into a pg_restore that may stop reading. It does so when it has everything it needs, which is not a
+ * failure. The remaining bytes are discarded, so that the whole dump is still counted and hashed.
  */
 function untilClosed(stdin) {
     let written = null;
-    // A write that was under way may never be answered.
-    const settle = () => {
+    // A write in progress may never be answered.
+    const finishWrite = () => {
         const done = written;
         written = null;
         done?.();
     };
-    stdin.once('close', settle);
+    stdin.once('close', finishWrite);
     return new external_node_stream_.Writable({
         highWaterMark: 1 << 20,
         write: (chunk, _encoding, done) => {
             if (!stdin.writable)
                 return done();
             written = done;
-            stdin.write(chunk, settle);
+            stdin.write(chunk, finishWrite);
         },
         final: (done) => {
             stdin.end();
@@ -46754,15 +46779,15 @@ function untilClosed(stdin) {
         },
     });
 }
-/** A name without a schema, as the server gives it back: `relation "t"`, `function f(integer)`. */
+/** An error about a name without a schema: `relation "t"`, `function f(integer)`. */
 const UNQUALIFIED = /ERROR: {2}(?:(?:relation|type) "[^".]+"|function [^".(\s]+\(.*\)) does not exist/;
-/** What to change, where the error does not say it. pg_dump itself qualifies every name. */
+/** Returns the fix for an error that does not name it. pg_dump itself qualifies every name. */
 function hintFor(error) {
     if (!UNQUALIFIED.test(error))
         return '';
-    return '. A function that the restore calls, for a materialised view, an index, a constraint or a generated column, names it without its schema; pg_restore works with an empty search_path. Name the schema there, or ALTER FUNCTION … SET search_path in the source';
+    return '. A function that the restore calls for a materialized view, an index, a constraint or a generated column uses this name without its schema, but pg_restore works with an empty search_path. In the source, add the schema to the name, or use ALTER FUNCTION … SET search_path';
 }
-/** A running `pg_restore`, judged by its messages and not by its exit code alone. Its first fatal error ends it. */
+/** Starts a `pg_restore` that is judged by its messages as well as its exit code. The first error that is not tolerated ends it. */
 function startJudged(pgRestore, args, options) {
     const judge = new ErrorJudge(options.inputs.tolerateErrors, args.some((arg) => arg.startsWith('--jobs=')));
     const child = startChild(pgRestore, args, {
@@ -46783,7 +46808,7 @@ function startJudged(pgRestore, args, options) {
     });
     return { child, ended };
 }
-/** One `pg_restore` that restores while the archive arrives, as the sink of a transfer. */
+/** Starts one `pg_restore` that restores while the archive arrives, as the sink of a transfer. */
 function startRestore(pgRestore, inputs, env) {
     const args = [...restoreArguments(inputs), INTO_PGDATABASE];
     const { child, ended } = startJudged(pgRestore, args, { inputs, env, stdin: 'stream' });
@@ -47289,7 +47314,7 @@ async function openSource(step, source) {
     if (parallel)
         return parallel.source;
     const env = clientEnvironment(connection, step.environment);
-    return startDump(client.pgDump, dumpArguments(step.inputs, 'ours'), env);
+    return startDump(client.pgDump, dumpArguments(step.inputs, 'action'), env);
 }
 function describeCopy(step, { connection }, replaced) {
     const { result, ...live } = replaced;
@@ -47977,7 +48002,7 @@ async function startReading(step, source) {
     const parallel = known ? await startParallelDump(step, source, compression) : null;
     if (parallel)
         return parallel;
-    const args = dumpArguments(inputs, known ? 'ours' : 'theirs');
+    const args = dumpArguments(inputs, known ? 'action' : 'pg_dump');
     const pgDump = startDump(client.pgDump, args, clientEnvironment(connection, environment));
     const { transform, progress, report } = createEncoder({ compression, jobs: inputs.jobs });
     return { source: pgDump, stages: [transform], progress, report };
@@ -51347,29 +51372,32 @@ async function prune(step) {
 
 
 
+
 const COMMITTED = 'pgclone-committed';
-/** psql's exit code when a statement failed under ON_ERROR_STOP; the connection was there (PostgreSQL documentation, psql). */
+/** psql's exit code if a statement failed under ON_ERROR_STOP while it was connected (PostgreSQL documentation, psql). */
 const STATEMENT_FAILED = 3;
-/** Milliseconds by which pg_restore may notice a broken pipe before we notice the end of psql. */
-const PIPE_BREAKS = 2000;
+/** pg_restore may notice the broken pipe this much earlier than the action notices the end of psql. */
+const PSQL_EXIT_TIMEOUT_MS = 2000;
 /**
- * A restore into the live database in one transaction, as the sink of a transfer: `pg_restore` makes a script of the
- * archive and `psql` runs it between a BEGIN and a COMMIT of ours. Not `pg_restore --single-transaction`: that commits
- * when it has read enough, before we have compared the dump with its manifest. Here an end without our COMMIT, for
- * whatever reason, rolls back.
+ * Restores into the live database in one transaction, as the sink of a transfer: `pg_restore` converts the archive into a
+ * script, and `psql` runs it between a BEGIN and a COMMIT. `pg_restore --single-transaction` would commit as soon as it has
+ * read enough, before the dump was compared with its manifest. Here the COMMIT is sent last, so any earlier end rolls back.
  */
 function startInPlace(client, serverMajor, inputs, env) {
     const script = [...restoreArguments(inputs), '--file=-', '--clean', '--if-exists'];
     const maker = startChild(client.pgRestore, script, { env, stdin: 'stream', stdout: 'stream' });
-    const psqlArguments = ['--no-psqlrc', '--quiet', '--no-password', '--set=ON_ERROR_STOP=1', '--file=-'];
-    const runner = startChild(client.psql, psqlArguments, { env, stdin: 'stream', stdout: 'stream' });
+    const runner = startChild(client.psql, [...PSQL_SCRIPT_OPTIONS, '--file=-'], {
+        env,
+        stdin: 'stream',
+        stdout: 'stream',
+    });
     const answer = lastLine(runner.stdout);
     const stop = new AbortController();
     runner.stdin.write('BEGIN;\n');
     const moved = pour(withoutNewSettings(maker.stdout, serverMajor), runner.stdin, stop.signal).catch(() => undefined);
-    // psql ends by itself only after an error, and that breaks the pipe in front of it: SIGPIPE or a failed write.
+    // psql ends by itself only after an error. pg_restore then fails as well, with SIGPIPE or a failed write.
     const makerFailure = async (exit) => {
-        const runnerExit = await Promise.race([runner.exited, (0,promises_namespaceObject.setTimeout)(PIPE_BREAKS, null, { ref: false })]);
+        const runnerExit = await Promise.race([runner.exited, (0,promises_namespaceObject.setTimeout)(PSQL_EXIT_TIMEOUT_MS, null, { ref: false })]);
         return runnerExit ? child_childFailure(runner, runnerExit) : child_childFailure(maker, exit);
     };
     const stream = untilClosed(maker.stdin);
@@ -51392,8 +51420,8 @@ function startInPlace(client, serverMajor, inputs, env) {
             const cause = child_childFailure(runner, exit);
             if (exit.code === STATEMENT_FAILED)
                 throw cause;
-            // It may have been committed: a second restore would undo what clients have written since.
-            throw new PermanentError(`The commit of the restore was not confirmed: ${cause.message}`, { cause });
+            // It may have been committed. A retry would undo everything that clients have written since.
+            throw new PermanentError(`The commit of the restore was not confirmed; check the database before running it again: ${cause.message}`, { cause });
         },
         abort: async () => {
             stop.abort();
@@ -51401,9 +51429,10 @@ function startInPlace(client, serverMajor, inputs, env) {
         },
     };
 }
-/** The preamble of `pg_restore` 17 and later sets a parameter that servers before 17 do not have. */
+/** The preamble of a script is shorter than this. */
+const PREAMBLE_BYTES = 4096;
+/** Removes a parameter that `pg_restore` 17 and later sets in its preamble, and that servers before 17 do not have. */
 async function* withoutNewSettings(script, serverMajor) {
-    const preamble = 4096;
     let head = serverMajor < 17 ? Buffer.alloc(0) : null;
     const cleaned = (text) => Buffer.from(text.toString('latin1').replace('SET transaction_timeout = 0;\n', ''), 'latin1');
     for await (const chunk of script) {
@@ -51412,7 +51441,7 @@ async function* withoutNewSettings(script, serverMajor) {
             continue;
         }
         head = Buffer.concat([head, chunk]);
-        if (head.length < preamble)
+        if (head.length < PREAMBLE_BYTES)
             continue;
         yield cleaned(head);
         head = null;
@@ -51420,7 +51449,7 @@ async function* withoutNewSettings(script, serverMajor) {
     if (head !== null)
         yield cleaned(head);
 }
-/** psql prints the results of the script's SELECTs; only the end counts. */
+/** Returns the last line of the output. Before it, psql prints the results of the script's SELECTs. */
 async function lastLine(stream) {
     let tail = '';
     stream.on('data', (chunk) => {
@@ -52243,155 +52272,6 @@ async function compare(step, manifest, { archive, leftOut }, client, database) {
     }
 }
 
-;// CONCATENATED MODULE: ./build/src/inputs/parse.js
-/** Readers of one input's text. Each returns a value or throws an Error that completes the sentence "<input> …". */
-const TRUE = ['true', 'True', 'TRUE'];
-const FALSE = ['false', 'False', 'FALSE'];
-/** The YAML 1.2 booleans that `core.getBooleanInput` accepts. */
-function parseBoolean(text) {
-    if (TRUE.includes(text))
-        return true;
-    if (FALSE.includes(text))
-        return false;
-    throw new Error(`must be true or false, not ${JSON.stringify(text)}`);
-}
-/** @throws an Error that completes the sentence "<input> …" with what may be chosen */
-function parseChoice(text, choices) {
-    const choice = choices.find((candidate) => candidate === text);
-    if (choice !== undefined)
-        return choice;
-    throw new Error(`must be one of ${choices.join(', ')}, not ${JSON.stringify(text)}`);
-}
-/** @throws an Error that completes the sentence "<input> …" with the range, both ends included */
-function parseInteger(text, range) {
-    const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
-    if (number >= range.least && number <= range.most)
-        return number;
-    throw new Error(`must be a whole number from ${range.least} to ${range.most}, not ${JSON.stringify(text)}`);
-}
-const MILLISECONDS = { ms: 1, s: 1e3, m: 6e4, h: 36e5, d: 864e5 };
-/** `90s`, `10m`, `26h`, `7d`, `1h30m` → milliseconds. A bare number has no unit and is refused. */
-function parseDuration(text) {
-    const parts = [...text.matchAll(/(\d{1,9})(ms|[smhd])/g)];
-    const total = parts.reduce((sum, [, count, unit]) => sum + Number(count) * MILLISECONDS[unit], 0);
-    if (parts.length > 0 && parts.map(([whole]) => whole).join('') === text && total > 0)
-        return total;
-    throw new Error(`must be a duration such as 90s, 10m, 26h or 7d, not ${JSON.stringify(text)}`);
-}
-/** The server counts timeouts in milliseconds and in 32 bits, which is 24 days. */
-const LONGEST_TIMEOUT = 2 ** 31 - 1;
-/** As `parseDuration`, for what becomes a setting of the server. */
-function parseServerDuration(text) {
-    const milliseconds = parseDuration(text);
-    if (milliseconds <= LONGEST_TIMEOUT)
-        return milliseconds;
-    throw new Error(`must be 24d at most, not ${JSON.stringify(text)}`);
-}
-/** One item a line; blank lines and surrounding space do not count. */
-function parseList(text) {
-    return text
-        .split(/\r?\n/)
-        .map((line) => line.trim())
-        .filter((line) => line !== '');
-}
-/** Regular expressions, one a line. */
-function parseExpressions(text) {
-    return parseList(text).map((line) => {
-        try {
-            return new RegExp(line);
-        }
-        catch {
-            throw new Error(`has a line that is no regular expression: ${line}`);
-        }
-    });
-}
-const LEVELS = { gzip: 9, zstd: 22 };
-/** `auto`, `none`, `gzip`, `gzip:6`, `zstd:3`. */
-function parseCompression(text) {
-    const [name = '', level, ...more] = text.split(':');
-    const method = parseChoice(name, ['auto', 'gzip', 'zstd', 'none']);
-    if (more.length > 0)
-        throw new Error(`must look like zstd:3, not ${JSON.stringify(text)}`);
-    if (level === undefined)
-        return { method, level: null };
-    if (method !== 'gzip' && method !== 'zstd')
-        throw new Error(`takes a level only with gzip or zstd, not with ${method}`);
-    return { method, level: parseInteger(level, { least: 1, most: LEVELS[method] }) };
-}
-/** Options that would take the data, the connection or the format out of our hands. Other letters may stand before theirs. */
-const RESERVED = {
-    pg_dump: {
-        short: /^-[abBcCORsvx]*[fFjdhpUWwZV?]/,
-        long: 'file format jobs dbname host port username password no-password compress version help lock-wait-timeout',
-    },
-    pg_restore: {
-        short: /^-[aORsvx]*[fFjdhpUWwlCce1V?]/,
-        long: 'file format jobs dbname host port username password no-password list create clean exit-on-error single-transaction transaction-size version help',
-    },
-};
-/** Whether an option is reserved, also behind others (`-vFp`) or cut short (`--form=p`), as getopt_long allows. */
-function isReserved(argument, tool) {
-    const long = /^--([^=]+)/.exec(argument)?.[1];
-    if (long === undefined)
-        return RESERVED[tool].short.test(argument);
-    return RESERVED[tool].long.split(' ').some((name) => name.startsWith(long));
-}
-/** Extra arguments for a tool, one a line. A line without a leading `-` would be read as a database to connect to. */
-function parseArguments(text, tool) {
-    return parseList(text).map((argument) => {
-        if (!argument.startsWith('-') || argument === '--') {
-            throw new Error(`has the line ${JSON.stringify(argument)}, which is no option; write one --option=value a line`);
-        }
-        if (/^--[\w-]+\s/.test(argument)) {
-            throw new Error(`has a space in ${JSON.stringify(argument)}; write --option=value`);
-        }
-        if (isReserved(argument, tool)) {
-            throw new Error(`has ${JSON.stringify(argument)}, which this action decides itself; there is an input for it or it would break the transfer`);
-        }
-        return argument;
-    });
-}
-/** An http(s) address that carries neither credentials nor a query. `credentials` says where those belong. */
-function parseHttpUrl(text, credentials) {
-    const url = URL.parse(text);
-    if (!url || !['http:', 'https:'].includes(url.protocol))
-        throw new Error('must be an http:// or https:// URL');
-    if (url.username || url.password)
-        throw new Error(`contains credentials; ${credentials}`);
-    if (url.search || url.hash)
-        throw new Error('must end before ? and #');
-    return text;
-}
-
-;// CONCATENATED MODULE: ./build/src/inputs/aws-inputs.js
-
-/** Readers of the AWS inputs. Each returns a value or throws an Error that completes the sentence "<input> …". */
-/** A name of a region, of AWS or of another provider. */
-function parseRegion(text) {
-    if (/^[A-Za-z0-9-]{2,40}$/.test(text))
-        return text;
-    throw new Error(`must be a region such as eu-central-1, not ${JSON.stringify(text)}`);
-}
-/** The ARN of a role, in any partition. */
-function parseRole(text) {
-    if (/^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/.test(text))
-        return text;
-    throw new Error(`must be the ARN of a role, arn:aws:iam::123456789012:role/NAME, not ${JSON.stringify(text)}`);
-}
-/** What AWS allows for a RoleSessionName (AWS: API Reference, AssumeRoleWithWebIdentity). */
-function parseSessionName(text) {
-    if (/^[\w+=,.@-]{2,64}$/.test(text))
-        return text;
-    throw new Error('must have 2 to 64 letters, digits and characters of _+=,.@-');
-}
-/** Seconds. AWS gives a role 15 minutes to 12 hours, and no more than the maximum session duration of the role. */
-function parseRoleDuration(text) {
-    const seconds = /^\d+$/.test(text) ? Number(text) : parseDuration(text) / 1000;
-    if (seconds < 900 || seconds > 43_200)
-        throw new Error(`must be 15m to 12h, not ${JSON.stringify(text)}`);
-    return Math.round(seconds);
-}
-
 // EXTERNAL MODULE: ./node_modules/yaml/dist/index.js
 var dist = __nccwpck_require__(8815);
 ;// CONCATENATED MODULE: ./build/src/inputs/defaults.js
@@ -52466,7 +52346,7 @@ const DEFAULTS = {
 };
 
 ;// CONCATENATED MODULE: ./build/src/inputs/nearest.js
-/** ` (did you mean "tables"?)` for the candidate that a misspelt name is nearest to, or an empty text when none is near. */
+/** Returns ` (did you mean "tables"?)` for the candidate closest to a misspelt name, or `''` if none is close. */
 function didYouMean(name, candidates) {
     const [nearest] = candidates
         .map((candidate) => ({ candidate, distance: distance(name.toLowerCase(), candidate.toLowerCase()) }))
@@ -52474,7 +52354,7 @@ function didYouMean(name, candidates) {
         .sort((a, b) => a.distance - b.distance);
     return nearest ? ` (did you mean "${nearest.candidate}"?)` : '';
 }
-/** How many letters must be put in, taken out or replaced (Levenshtein). */
+/** Returns the number of letters to insert, delete or replace (Levenshtein distance). */
 function distance(from, to) {
     let row = Array.from({ length: to.length + 1 }, (_, index) => index);
     for (const [index, letter] of [...from].entries()) {
@@ -52497,9 +52377,9 @@ function decoded(text) {
         return text;
     }
 }
-/** Every form in which a secret of a connection URI can come up: the runner masks what it is told and decodes nothing. */
+/** Returns the secrets of a connection URI in every form in which they may appear, because the runner masks texts literally. */
 function urlSecrets(url) {
-    // Up to the first @, where libpq ends it, and up to the last, where a user may have meant it to end.
+    // The password ends at the first @ for libpq. A user may have meant the last one.
     const userinfo = [/\/\/[^:/?#]*:(.*?)@/s, /\/\/[^:/?#]*:(.*)@/s].flatMap((form) => form.exec(url)?.[1] ?? []);
     const parameters = [...url.matchAll(/[?&](?:password|sslpassword)=([^&]*)/g)].map((match) => match[1]);
     const raw = [...userinfo, ...parameters];
@@ -52507,7 +52387,7 @@ function urlSecrets(url) {
         return [];
     return [url, ...raw.flatMap((secret) => [secret, decoded(secret), encodeURIComponent(decoded(secret))])];
 }
-/** The secrets of `s3-config`, found without parsing, so that a mistake in it does not leave them unmasked. */
+/** Returns the secrets of `s3-config`. It works without parsing, so that they are masked even if the input is malformed. */
 function configSecrets(text) {
     const pair = /["']?(\w*(?:KEY|TOKEN|SECRET|PASSWORD)\w*|\w+_PROXY|\w+_proxy)["']?\s*[=:]\s*("(?:[^"\\]|\\.)*"|[^\r\n]*)/g;
     return [...text.matchAll(pair)].flatMap(([, name, value]) => {
@@ -52525,8 +52405,8 @@ function configSecrets(text) {
 
 
 /**
- * Inputs that stay in the step, and why. A step that gives the default looks like one that gives nothing, so that a set
- * could turn an explicit `command: dump` into another command.
+ * Inputs that must not be in a set, and why. A step that sets an input to its default looks like one that does not set it,
+ * so a set could replace an explicit `command: dump`.
  */
 const NOT_IN_A_SET = {
     config: 'it chooses the set',
@@ -52534,8 +52414,8 @@ const NOT_IN_A_SET = {
     command: 'a set must not change what a step does',
 };
 /**
- * The set of inputs that `config` chooses in `config-file`, or null when none is chosen. Its secrets are masked before
- * anything else is done with the file.
+ * Returns the set of inputs that `config` chooses in `config-file`, or null if none is chosen. The secrets in the file are
+ * masked before it is parsed.
  *
  * @throws an Error that completes the sentence "config-file …" or "config …"
  */
@@ -52549,7 +52429,7 @@ function readNamedSet(file, config, environment) {
     const inputs = chooseSet(file, sets, config);
     return inputs && { file, name: config, inputs };
 }
-/** The text of the file, or null when it is missing and nobody asked for it. */
+/** Returns the text of the file, or null if the default file does not exist. */
 function readFile(file, environment) {
     const path = (0,external_node_path_namespaceObject.resolve)(environment.GITHUB_WORKSPACE || '.', file);
     try {
@@ -52563,8 +52443,9 @@ function readFile(file, environment) {
         throw new Error(`config-file ${JSON.stringify(file)} cannot be read: it ${reason}`, { cause: error });
     }
 }
-/** Secrets of a line, whatever the file is worth as YAML: an error must not show one. The line is more than its URL. */
+/** Returns the secrets in a line. It works without parsing, because an error about invalid YAML must not show one either. */
 function lineSecrets(line) {
+    // The first result of urlSecrets is the whole text, which here is a line and not a URL.
     return [...configSecrets(line), ...(/:\/\/[^/?#]*:.*@/.test(line) ? urlSecrets(line).slice(1) : [])];
 }
 function secretsOf(set) {
@@ -52572,8 +52453,8 @@ function secretsOf(set) {
     return [...urls.flatMap((url) => urlSecrets(url ?? '')), ...configSecrets(set['s3-config'] ?? '')];
 }
 /**
- * The sets of a file: a mapping of names to mappings of inputs, each a text or a list of lines. Every scalar is taken
- * as it is written (YAML's failsafe schema), as in the inputs of a step; `<<` merges one set into another.
+ * Parses a file: a mapping of names to mappings of inputs, each a string or a list of strings. Every scalar is a string, as
+ * in the inputs of a step (YAML's failsafe schema); `<<` merges one set into another.
  *
  * @throws an Error that lists every mistake
  */
@@ -52582,8 +52463,8 @@ function parseSets(file, text) {
     const document = (0,dist/* parseDocument */.Tp)(text, { schema: 'failsafe', merge: true, prettyErrors: true });
     const [error] = document.errors;
     if (error) {
-        // Its message quotes the file, which may hold secrets.
-        throw wrong(`is no valid YAML: ${error.code} in line ${error.linePos?.[0].line ?? '?'}`);
+        // The parser's message quotes the file, which may contain secrets.
+        throw wrong(`is not valid YAML: ${error.code} in line ${error.linePos?.[0].line ?? '?'}`);
     }
     const value = toValue(document, wrong);
     if (value === null || value === '')
@@ -52596,13 +52477,13 @@ function parseSets(file, text) {
         throw wrong(problems.join('; '));
     return Object.fromEntries(sets);
 }
-/** What the document says. An alias is resolved only now, and an error of the library would quote its name. */
+/** Converts the document to a value. Only now are aliases resolved; the library's error would quote their names. */
 function toValue(document, wrong) {
     try {
         return document.toJS();
     }
     catch {
-        throw wrong('is no valid YAML: an alias (*name) has no anchor (&name) before it, or there are too many');
+        throw wrong('is not valid YAML: an alias (*name) has no anchor (&name) before it, or there are too many aliases');
     }
 }
 function isMapping(value) {
@@ -52610,7 +52491,7 @@ function isMapping(value) {
 }
 function readSet(set, value, problems) {
     if (!isMapping(value)) {
-        problems.push(`has the set "${set}", which must be a mapping of inputs`);
+        problems.push(`has the set "${set}", which must be a mapping of inputs to values`);
         return {};
     }
     const inputs = Object.entries(value).map(([name, input]) => {
@@ -52626,23 +52507,23 @@ function readSet(set, value, problems) {
 }
 function checkName(name) {
     if (Object.hasOwn(NOT_IN_A_SET, name))
-        throw new Error(`belongs in the step: ${NOT_IN_A_SET[name]}`);
+        throw new Error(`must be set in the step: ${NOT_IN_A_SET[name]}`);
     if (Object.hasOwn(DEFAULTS, name))
         return name;
-    throw new Error(`is no input${didYouMean(name, Object.keys(DEFAULTS))}`);
+    throw new Error(`is not an input${didYouMean(name, Object.keys(DEFAULTS))}`);
 }
-/** A text, or a list of texts as one item a line. An empty value is an error: whoever writes it means something. */
+/** Returns a string as it is, and a list as one item per line. An empty value is an error, because it is probably a mistake. */
 function toText(value) {
     const items = Array.isArray(value) ? value : [value];
     if (!items.every((item) => typeof item === 'string'))
-        throw new Error('must be a text or a list of texts');
+        throw new Error('must be a string or a list of strings');
     if (items.length === 0 || items.some((item) => item.trim() === ''))
-        throw new Error('is empty; give it a value, or leave it out');
+        throw new Error('is empty; give it a value, or remove it');
     if (Array.isArray(value) && items.some((item) => /[\r\n]/.test(item.trim())))
-        throw new Error('has an item of more than one line');
+        throw new Error('has an item with more than one line; write one item per line');
     return items.join('\n');
 }
-/** @returns null when `config` asks for no set */
+/** @returns null if `config` has its default and no set has that name */
 function chooseSet(file, sets, config) {
     if (Object.hasOwn(sets, config))
         return sets[config];
@@ -52650,21 +52531,170 @@ function chooseSet(file, sets, config) {
         return null;
     const names = Object.keys(sets);
     const hint = didYouMean(config, names) || (names.length > 0 ? `; it has ${names.join(', ')}` : '');
-    throw new Error(`config ${JSON.stringify(config)} is no set of ${file}${hint}`);
+    throw new Error(`config ${JSON.stringify(config)} is not a set of ${file}${hint}`);
+}
+
+;// CONCATENATED MODULE: ./build/src/inputs/parse.js
+/** Readers of one input's text. Each returns a value or throws an Error that completes the sentence "<input> …". */
+const TRUE = ['true', 'True', 'TRUE'];
+const FALSE = ['false', 'False', 'FALSE'];
+/** Reads the YAML 1.2 booleans that `core.getBooleanInput` accepts. */
+function parseBoolean(text) {
+    if (TRUE.includes(text))
+        return true;
+    if (FALSE.includes(text))
+        return false;
+    throw new Error(`must be true or false, not ${JSON.stringify(text)}`);
+}
+/** Reads one of several choices. */
+function parseChoice(text, choices) {
+    const choice = choices.find((candidate) => candidate === text);
+    if (choice !== undefined)
+        return choice;
+    throw new Error(`must be one of ${choices.join(', ')}, not ${JSON.stringify(text)}`);
+}
+/** Reads a whole number in a range, both ends included. */
+function parseInteger(text, { min, max }) {
+    const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    if (number >= min && number <= max)
+        return number;
+    throw new Error(`must be a whole number from ${min} to ${max}, not ${JSON.stringify(text)}`);
+}
+const MILLISECONDS_PER_UNIT = { ms: 1, s: 1e3, m: 6e4, h: 36e5, d: 864e5 };
+/** Reads `90s`, `10m`, `26h`, `7d` or `1h30m` as milliseconds. A number without a unit is refused. */
+function parseDuration(text) {
+    const parts = [...text.matchAll(/(\d{1,9})(ms|[smhd])/g)];
+    const total = parts.reduce((sum, [, count, unit]) => sum + Number(count) * MILLISECONDS_PER_UNIT[unit], 0);
+    if (parts.length > 0 && parts.map(([whole]) => whole).join('') === text && total > 0)
+        return total;
+    throw new Error(`must be a duration such as 90s, 10m, 26h or 7d, not ${JSON.stringify(text)}`);
+}
+/** PostgreSQL stores timeouts as milliseconds in 32 bits, which is 24 days. */
+const MAX_SERVER_TIMEOUT_MS = 2 ** 31 - 1;
+/** Reads a duration that becomes a setting of the server. */
+function parseServerDuration(text) {
+    const milliseconds = parseDuration(text);
+    if (milliseconds <= MAX_SERVER_TIMEOUT_MS)
+        return milliseconds;
+    throw new Error(`must not be longer than 24d, the limit of PostgreSQL, but is ${JSON.stringify(text)}`);
+}
+/** Reads one item per line. Blank lines and surrounding spaces are ignored. */
+function parseList(text) {
+    return text
+        .split(/\r?\n/)
+        .map((line) => line.trim())
+        .filter((line) => line !== '');
+}
+/** Reads regular expressions, one per line. */
+function parseExpressions(text) {
+    return parseList(text).map((line) => {
+        try {
+            return new RegExp(line);
+        }
+        catch {
+            throw new Error(`has a line that is not a valid regular expression: ${line}`);
+        }
+    });
+}
+const MAX_LEVELS = { gzip: 9, zstd: 22 };
+/** Reads a compression such as `auto`, `none`, `gzip`, `gzip:6` or `zstd:3`. */
+function parseCompression(text) {
+    const [name = '', level, ...more] = text.split(':');
+    const method = parseChoice(name, ['auto', 'gzip', 'zstd', 'none']);
+    if (more.length > 0)
+        throw new Error(`must look like zstd:3, not ${JSON.stringify(text)}`);
+    if (level === undefined)
+        return { method, level: null };
+    if (method !== 'gzip' && method !== 'zstd')
+        throw new Error(`allows a level only for gzip and zstd, not for ${method}`);
+    return { method, level: parseInteger(level, { min: 1, max: MAX_LEVELS[method] }) };
+}
+/** Options that would change the connection, the format or the destination of the data. Other short options may precede them. */
+const RESERVED = {
+    pg_dump: {
+        short: /^-[abBcCORsvx]*[fFjdhpUWwZV?]/,
+        long: 'file format jobs dbname host port username password no-password compress version help lock-wait-timeout',
+    },
+    pg_restore: {
+        short: /^-[aORsvx]*[fFjdhpUWwlCce1V?]/,
+        long: 'file format jobs dbname host port username password no-password list create clean exit-on-error single-transaction transaction-size version help',
+    },
+};
+/** Whether an option is reserved, even after other short options (`-vFp`) or abbreviated (`--form=p`), as getopt_long allows. */
+function isReserved(argument, tool) {
+    const long = /^--([^=]+)/.exec(argument)?.[1];
+    if (long === undefined)
+        return RESERVED[tool].short.test(argument);
+    return RESERVED[tool].long.split(' ').some((name) => name.startsWith(long));
+}
+/** Reads extra arguments for a tool, one per line. The tool would connect to a database named by a line without a leading `-`. */
+function parseArguments(text, tool) {
+    return parseList(text).map((argument) => {
+        if (!argument.startsWith('-') || argument === '--') {
+            throw new Error(`has the line ${JSON.stringify(argument)}, which is not an option; write one --option=value per line`);
+        }
+        if (/^--[\w-]+\s/.test(argument)) {
+            throw new Error(`has a space in ${JSON.stringify(argument)}; write --option=value`);
+        }
+        if (isReserved(argument, tool)) {
+            throw new Error(`has ${JSON.stringify(argument)}, which the action sets itself; remove it, and use the input for it if there is one`);
+        }
+        return argument;
+    });
+}
+/** Reads an http(s) URL without credentials and without a query. `credentials` says what to do with credentials. */
+function parseHttpUrl(text, credentials) {
+    const url = URL.parse(text);
+    if (!url || !['http:', 'https:'].includes(url.protocol))
+        throw new Error('must be an http:// or https:// URL');
+    if (url.username || url.password)
+        throw new Error(`contains credentials; ${credentials}`);
+    if (url.search || url.hash)
+        throw new Error('has a query or a fragment; remove everything from the ? or # on');
+    return text;
+}
+
+;// CONCATENATED MODULE: ./build/src/inputs/aws-inputs.js
+
+/** Readers of the AWS inputs. Each returns a value or throws an Error that completes the sentence "<input> …". */
+/** Reads a region of AWS or of another provider. */
+function parseRegion(text) {
+    if (/^[A-Za-z0-9-]{2,40}$/.test(text))
+        return text;
+    throw new Error(`must be a region such as eu-central-1, not ${JSON.stringify(text)}`);
+}
+/** Reads the ARN of a role, in any partition. */
+function parseRole(text) {
+    if (/^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/.test(text))
+        return text;
+    throw new Error(`must be the ARN of a role, arn:aws:iam::123456789012:role/NAME, not ${JSON.stringify(text)}`);
+}
+/** Reads a name within the limits of RoleSessionName (AWS: API Reference, AssumeRoleWithWebIdentity). */
+function parseSessionName(text) {
+    if (/^[\w+=,.@-]{2,64}$/.test(text))
+        return text;
+    throw new Error('must have 2 to 64 characters: letters, digits and _+=,.@-');
+}
+/** Reads a duration in seconds. AWS accepts 15 minutes to 12 hours, up to the maximum session duration of the role. */
+function parseRoleDuration(text) {
+    const seconds = /^\d+$/.test(text) ? Number(text) : parseDuration(text) / 1000;
+    if (seconds < 900 || seconds > 43_200)
+        throw new Error(`must be from 15m to 12h, not ${JSON.stringify(text)}`);
+    return Math.round(seconds);
 }
 
 ;// CONCATENATED MODULE: ./build/src/inputs/keep-rules.js
 
 /** Readers of the inputs about keeping dumps. Each returns a value or throws an Error that completes the sentence "<input> …". */
-/** A count of a keep rule: 0 is no rule, and `unlimited` keeps all, as in restic. */
+/** Reads the count of a keep rule: 0 means no rule, and `unlimited` keeps all dumps, as in restic. */
 function parseKeepCount(text) {
     if (text === 'unlimited')
         return Number.POSITIVE_INFINITY;
     if (text.startsWith('-'))
-        throw new Error('must not be negative; write unlimited to keep all');
-    return parseInteger(text, { least: 0, most: 1_000_000 });
+        throw new Error('must not be negative; write unlimited to keep all dumps');
+    return parseInteger(text, { min: 0, max: 1_000_000 });
 }
-/** `2y5m7d3h` as in restic: years, **months**, days and hours, each at most once, in any order. */
+/** Reads a span such as `2y5m7d3h`, as in restic: years, **months**, days and hours, each at most once, in any order. */
 function parseCalendarSpan(text) {
     const parts = [...text.matchAll(/(\d{1,5})([ymdh])/g)];
     const counts = new Map(parts.map(([, count, unit]) => [unit, Number(count)]));
@@ -52675,31 +52705,31 @@ function parseCalendarSpan(text) {
     const isNothing = [...counts.values()].every((count) => count === 0);
     return isNothing ? null : { years: of('y'), months: of('m'), days: of('d'), hours: of('h') };
 }
-/** `50%` → 0.5. */
+/** Reads a percentage: `50%` → 0.5. */
 function parseShare(text) {
     const percent = /^(\d{1,3}(?:\.\d{1,3})?) ?%$/.exec(text)?.[1];
     if (percent !== undefined && Number(percent) <= 100)
         return Number(percent) / 100;
-    throw new Error(`must be a share from 0% to 100%, not ${JSON.stringify(text)}`);
+    throw new Error(`must be a percentage from 0% to 100%, not ${JSON.stringify(text)}`);
 }
 
 ;// CONCATENATED MODULE: ./build/src/inputs/location.js
 
 
-/** A folder, or `s3://bucket/prefix/`. The prefix comes back empty or with one trailing slash. */
+/** Reads a folder or `s3://bucket/prefix/`. The resulting prefix is empty or ends with one slash. */
 function parseLocation(text) {
     const scheme = /^([A-Za-z][A-Za-z0-9+.-]+):\/\//.exec(text)?.[1];
     if (/[\u0000-\u001f\u007f]/.test(text))
         throw new Error('contains a control character');
     if (/^s3:(?!\/\/)/i.test(text))
-        throw new Error('looks like an address of S3, which is s3://bucket/prefix/');
+        throw new Error('looks like an S3 address without its slashes; write s3://bucket/prefix/');
     if (scheme === undefined)
         return { kind: 'folder', path: text };
     if (scheme !== 's3')
         throw new Error(`must be a folder or s3://bucket/prefix/, not ${scheme}://…`);
     const [, bucket = '', path = ''] = /^s3:\/\/([^/]*)\/?(.*)$/.exec(text) ?? [];
     if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/.test(bucket)) {
-        throw new Error(`names no valid bucket: ${JSON.stringify(bucket)}; it looks like s3://bucket/prefix/`);
+        throw new Error(`has the invalid bucket name ${JSON.stringify(bucket)}; write s3://bucket/prefix/`);
     }
     const prefix = path.replace(/\/$/, '');
     const parts = prefix === '' ? [] : prefix.split('/');
@@ -52708,22 +52738,22 @@ function parseLocation(text) {
     }
     return { kind: 's3', bucket, prefix: prefix === '' ? '' : `${prefix}/` };
 }
-/** `NAME=value` lines or one JSON object, as environment of the AWS CLI. Values are never shown, not even in errors. */
+/** Reads `NAME=value` lines or one JSON object as variables of the AWS CLI. Values are never shown, not even in errors. */
 function parseS3Config(text) {
     const entries = text.trim().startsWith('{') ? jsonEntries(text) : lineEntries(text);
     const seen = new Set();
     for (const [name, value] of entries) {
         if (!AWS_VARIABLE.test(name)) {
-            // What does not look like a variable may be half of a secret.
+            // Text that does not look like the name of a variable may be part of a secret.
             const what = /^[A-Z_]{1,40}$/.test(name) ? JSON.stringify(name) : 'of something else';
             throw new Error(`has the name ${what}; only AWS_*, proxy and CA variables belong there`);
         }
         if (seen.has(name))
-            throw new Error(`gives ${name} twice`);
+            throw new Error(`sets ${name} twice`);
         if (value === '')
-            throw new Error(`gives ${name} an empty value; is the secret set, and is it visible to this job?`);
+            throw new Error(`sets ${name} to an empty value; check that the secret exists and that this job may read it`);
         if (/^(["']).*\1$/.test(value))
-            throw new Error(`puts quotes around the value of ${name}; write it without`);
+            throw new Error(`has quotes around the value of ${name}; remove them`);
         seen.add(name);
     }
     return Object.fromEntries(entries);
@@ -52746,16 +52776,16 @@ function jsonEntries(text) {
         value = JSON.parse(text);
     }
     catch {
-        throw new Error('starts with { and is not valid JSON');
+        throw new Error('starts with { but is not valid JSON');
     }
     return Object.entries(value).map(([name, item]) => {
         if (typeof item !== 'string') {
-            throw new Error(`gives ${AWS_VARIABLE.test(name) ? name : 'something'} a value that is no string`);
+            throw new Error(`sets ${AWS_VARIABLE.test(name) ? name : 'a variable'} to a value that is not a string`);
         }
         return [name, item];
     });
 }
-/** An http(s) endpoint without credentials and without the bucket. */
+/** Reads an http(s) endpoint without credentials and without the bucket. */
 function parseEndpoint(text, location) {
     const url = new URL(parseHttpUrl(text, 'they belong in s3-config'));
     if (location?.kind === 's3') {
@@ -52767,194 +52797,28 @@ function parseEndpoint(text, location) {
     }
     return text.replace(/\/+$/, '');
 }
-/** Whether requests to the endpoint can be read on the way. */
+/** Whether requests to the endpoint cross a network unencrypted. */
 function isPlainHttp(endpoint) {
     const { protocol, hostname } = new URL(endpoint);
     return protocol === 'http:' && !/^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
 }
 
-;// CONCATENATED MODULE: ./build/src/inputs/reader.js
-
-
-/** Collects every mistake instead of stopping at the first, so that a user mends them all in one go. */
-class Reader {
-    problems = [];
-    #environment;
-    #set;
-    constructor(environment, set = {}) {
-        this.#environment = environment;
-        this.#set = set;
-    }
-    /** The text of an input: from the step, else from the set, else the default. The runner fills in defaults, so that one counts as not given. */
-    text(name) {
-        const given = (this.#environment[`INPUT_${name.toUpperCase()}`] ?? '').trim();
-        if (given !== '' && given !== DEFAULTS[name])
-            return given;
-        return this.#set[name]?.trim() || DEFAULTS[name];
-    }
-    /** The value of an input, or `otherwise` when it is not given or wrong. */
-    read(name, parse, otherwise) {
-        const text = this.text(name);
-        if (text === '')
-            return otherwise;
-        try {
-            return parse(text);
-        }
-        catch (error) {
-            this.problems.push(`${name} ${error.message}`);
-            return otherwise;
-        }
-    }
-    boolean = (name) => this.read(name, parseBoolean, false);
-    list = (name) => this.read(name, parseList, []);
-}
-
-;// CONCATENATED MODULE: ./build/src/inputs/rules.js
-
-
-
-
-
-const WITHOUT_DATABASE = ['prune'];
-/** The commands that connect to `database-url`. */
-function needsDatabase({ command, local }) {
-    return command === 'list' ? local : !WITHOUT_DATABASE.includes(command);
-}
-/** Whether a connection waits for a password from IAM. */
-function lacksPassword({ variables }) {
-    return !variables.PGPASSWORD;
-}
-const PRUNES = ['prune', 'dump'];
-const TELLS_AGE = ['restore', 'verify', 'list'];
-const READS_A_DUMP = ['restore', 'verify'];
-/** What one input demands of another. Each rule answers with a sentence that begins with the input to change. */
-const RULES = [
-    (inputs) => needsDatabase(inputs) &&
-        !inputs.connection &&
-        inputs.connectionFrom === 'environment' &&
-        'database-url is missing (and there is no PGDATABASE or PGUSER in the environment)',
-    (inputs) => {
-        const { command, connection } = inputs;
-        const problem = needsDatabase(inputs) && command !== 'list' && connection && poolerProblem(connection);
-        return problem ? `database-url ${problem}` : false;
-    },
-    ({ command, sourceConnection }) => {
-        const problem = command === 'copy' && sourceConnection && poolerProblem(sourceConnection);
-        return problem ? `source-database-url ${problem}` : false;
-    },
-    (inputs) => inputs.tunnelCommand !== '' &&
-        needsDatabase(inputs) &&
-        inputs.connection !== null &&
-        addressesOf(inputs.connection).length === 0 &&
-        'tunnel-command needs a host in database-url, such as 127.0.0.1, and the port that the tunnel opens there',
-    ({ command, sourceConnection }) => command === 'copy' && !sourceConnection && 'source-database-url is missing; copy reads from it',
-    ({ command, dumpKey }) => READS_A_DUMP.includes(command) &&
-        dumpKey === '' &&
-        'dump-key is missing; give a full key, its leading parts, or latest',
-    ({ dumpKey }) => {
-        const problem = dumpKey === '' || dumpKey.startsWith(':') ? null : referenceProblem(dumpKey);
-        return problem !== null && `dump-key ${problem}`;
-    },
-    ({ dumpKey, command }) => dumpKey.startsWith(':') &&
-        command !== 'restore' &&
-        'dump-key names a database of the server, which only restore can take',
-    ({ dumpKey, templateCache }) => dumpKey.startsWith(':') &&
-        templateCache > 0 &&
-        'template-cache has no use for a database of the server as dump-key',
-    ({ command, keep }) => command === 'prune' &&
-        !hasRules(keep) &&
-        'keep-last (or keep-within, -hourly, -daily, -weekly, -monthly, -yearly) is missing; prune needs a rule for what stays',
-    ({ command, dumpKey }) => command === 'prune' &&
-        isFullKey(dumpKey) &&
-        'dump-key names one dump; prune takes the leading parts of keys, or none',
-    ({ s3SseKmsKeyId, s3Sse }) => s3SseKmsKeyId !== '' && !s3Sse.startsWith('aws:kms') && 's3-sse-kms-key-id needs s3-sse: aws:kms',
-    ({ awsRole, s3Config, rdsIamAuth }) => awsRole !== '' &&
-        s3Config.AWS_ACCESS_KEY_ID !== undefined &&
-        !rdsIamAuth &&
-        'aws-role-to-assume and AWS_ACCESS_KEY_ID in s3-config say both who we are; give one of them',
-    (inputs) => inputs.rdsIamAuth &&
-        needsDatabase(inputs) &&
-        ![inputs.connection, inputs.sourceConnection].some((one) => one && lacksPassword(one)) &&
-        'rds-iam-auth makes the password, and every database URL of this step has one; remove it there',
-    (inputs) => {
-        const { command, dumpKey, reversible, templateCache, tolerateErrors, verifySql } = inputs;
-        if (inputs.swap)
-            return false;
-        if (command === 'copy')
-            return 'swap must be true with copy';
-        if (dumpKey.startsWith(':'))
-            return 'dump-key names a database of the server, which needs swap: true';
-        if (reversible)
-            return 'reversible needs swap: true; a restore in place keeps no old database';
-        if (templateCache > 0)
-            return 'template-cache needs swap: true; a template is copied and swapped in';
-        if (tolerateErrors.length > 0)
-            return 'tolerate-errors needs swap: true; one transaction ends at its first error';
-        return (verifySql.length > 0 &&
-            'verify-sql needs swap: true; in place there is nothing between the restore and going live');
-    },
-];
-/** @returns one sentence for every rule that the inputs break */
-function crossInputProblems(inputs) {
-    return RULES.map((rule) => rule(inputs)).filter((problem) => problem !== false);
-}
-/** What is allowed and probably not meant. */
-function inputWarnings(inputs) {
-    const { s3EndpointUrl, location, s3StorageClass, s3Sse, command, connectionFrom } = inputs;
-    const warnings = [];
-    if (s3EndpointUrl && isPlainHttp(s3EndpointUrl)) {
-        warnings.push('s3-endpoint-url is plain http: dumps and credentials travel unencrypted');
-    }
-    if (location.kind === 'folder' && (s3EndpointUrl || s3StorageClass || s3Sse)) {
-        warnings.push('the s3-… inputs have no effect, because storage-location is a folder');
-    }
-    if (inputs.awsRole !== '' && location.kind === 'folder' && !inputs.rdsIamAuth) {
-        warnings.push('aws-role-to-assume has no effect, because storage-location is a folder');
-    }
-    if (inputs.awsRole === '' && inputs.awsRoleDuration !== null) {
-        warnings.push('aws-role-duration has no effect without aws-role-to-assume');
-    }
-    if (!PRUNES.includes(command) && hasRules(inputs.keep)) {
-        warnings.push(`the keep-… inputs have no effect with command: ${command}`);
-    }
-    if (!TELLS_AGE.includes(command) && inputs.maxAge !== null) {
-        warnings.push(`max-age has no effect with command: ${command}`);
-    }
-    if (inputs.tunnelCommand !== '' && !needsDatabase(inputs)) {
-        warnings.push(`tunnel-command has no effect with command: ${command}`);
-    }
-    if (command === 'dump' && inputs.dryRun) {
-        warnings.push('dry-run has no effect on the dump itself, only on its keep rules');
-    }
-    if (command === 'dump' && inputs.dumpKey !== '')
-        warnings.push('dump-key has no effect with command: dump');
-    if (needsDatabase(inputs) && connectionFrom === 'environment') {
-        warnings.push("database-url is not given; the job's own PG* variables decide where to connect");
-    }
-    return warnings;
-}
-
 ;// CONCATENATED MODULE: ./build/src/inputs/tool-inputs.js
 
 /** Readers of the inputs about programs. Each returns a value or throws an Error that completes the sentence "<input> …". */
-/** `2.38.1`, or `2.38.1@sha256:…` with the digest of the bundle for this platform. */
+/** Reads `2.38.1`, or `2.38.1@sha256:…` with the digest of the bundle for this platform. */
 function parseAwsRelease(text) {
     const [, version, , sha256] = /^(2\.\d+\.\d+)(@sha256:([0-9a-f]{64}))?$/i.exec(text) ?? [];
     if (version)
         return { version, sha256: sha256?.toLowerCase() ?? null };
     throw new Error(`must be a version of AWS CLI 2 such as 2.38.1, with an optional @sha256: and its 64 hex digits, not ${JSON.stringify(text)}`);
 }
-/** The address of a mirror. */
+/** Reads the address of a mirror. */
 function parseMirror(text) {
-    return parseHttpUrl(text, 'a mirror that asks for them cannot be used').replace(/\/+$/, '');
+    return parseHttpUrl(text, 'use a mirror that does not require them').replace(/\/+$/, '');
 }
 
 ;// CONCATENATED MODULE: ./build/src/inputs/inputs.js
-
-
-
-
-
 
 
 
@@ -52969,27 +52833,10 @@ const COPY_METHODS = ['auto', 'stream', 'template'];
 const INSTALL_MODES = ['auto', 'never'];
 const inputs_PROVIDERS = ['auto', 'none', ...PROVIDER_NAMES];
 const CHECKSUM_MODES = ['auto', 'when-supported', 'when-required'];
-/** What `summary` says, also when other inputs cannot be read. */
-function wantsSummary(environment) {
-    return new Reader(environment).boolean('summary');
-}
-/**
- * Reads all inputs, masks first.
- *
- * @throws an Error that lists every mistake
- */
-function readInputs(environment) {
-    const step = new Reader(environment);
-    mask([
-        ...urlSecrets(step.text('database-url')),
-        ...urlSecrets(step.text('source-database-url')),
-        ...configSecrets(step.text('s3-config')),
-        environment.PGPASSWORD ?? '',
-    ]);
-    const namedSet = chooseNamedSet(step, environment);
-    const reader = new Reader(environment, namedSet?.inputs);
+/** Reads every input. Mistakes are collected in `reader.problems`, and the value of such an input is a placeholder. */
+function readFields(reader, environment, namedSet) {
     const location = reader.read('storage-location', parseLocation, null);
-    const inputs = {
+    return {
         ...readDatabase(reader, environment),
         ...readStorage(reader, location),
         ...readAws(reader),
@@ -53003,30 +52850,6 @@ function readInputs(environment) {
         namedSet,
         dumpKey: reader.text('dump-key'),
     };
-    // An input that cannot be read breaks rules as well; its user needs to hear of it once.
-    const unread = new Set(reader.problems.map(subject));
-    const broken = crossInputProblems(inputs).filter((problem) => !unread.has(subject(problem)));
-    const problems = [...reader.problems, ...broken];
-    if (problems.length > 0)
-        throw new Error(describeProblems(problems));
-    return inputs;
-}
-function chooseNamedSet(step, environment) {
-    try {
-        return readNamedSet(step.text('config-file'), step.text('config'), environment);
-    }
-    catch (error) {
-        throw new Error(`Input ${error.message}`, { cause: error });
-    }
-}
-/** Every problem begins with the name of its input. */
-function subject(problem) {
-    return problem.split(' ')[0];
-}
-function describeProblems(problems) {
-    return problems.length === 1
-        ? `Input ${problems[0]}`
-        : `${problems.length} inputs are wrong: ${problems.join('; ')}`;
 }
 function readDatabase(reader, environment) {
     const given = reader.text('database-url') !== '';
@@ -53045,7 +52868,7 @@ function readStorage(reader, location) {
         s3StorageClass: reader.read('s3-storage-class', (text) => parseWord(text), ''),
         s3Sse: reader.read('s3-sse', (text) => parseChoice(text, ['AES256', 'aws:kms', 'aws:kms:dsse']), ''),
         s3SseKmsKeyId: reader.read('s3-sse-kms-key-id', (text) => parseWord(text), ''),
-        s3MaxParts: reader.read('s3-max-parts', (text) => parseInteger(text, { least: 1, most: 10_000 }), 10_000),
+        s3MaxParts: reader.read('s3-max-parts', (text) => parseInteger(text, { min: 1, max: 10_000 }), 10_000),
     };
 }
 function readAws(reader) {
@@ -53087,12 +52910,12 @@ function readRetention(reader) {
         failOnShrink: reader.boolean('fail-on-shrink'),
     };
 }
-/** `auto` is every core of the runner. */
+/** Reads a number of jobs; `auto` is the number of cores of the runner. */
 function parseJobs(text) {
-    return text === 'auto' ? (0,external_node_os_.availableParallelism)() : parseInteger(text, { least: 1, most: 64 });
+    return text === 'auto' ? (0,external_node_os_.availableParallelism)() : parseInteger(text, { min: 1, max: 64 });
 }
 function readBehaviour(reader) {
-    const version = (text) => text === 'auto' ? 'auto' : parseInteger(text, { least: 10, most: 99 });
+    const version = (text) => text === 'auto' ? 'auto' : parseInteger(text, { min: 10, max: 99 });
     return {
         jobs: reader.read('jobs', parseJobs, 1),
         compression: reader.read('compression', parseCompression, { method: 'auto', level: null }),
@@ -53110,10 +52933,10 @@ function readBehaviour(reader) {
         local: reader.boolean('local'),
         copyMethod: reader.read('copy-method', (text) => parseChoice(text, COPY_METHODS), 'auto'),
         disconnectSource: reader.boolean('disconnect-source'),
-        templateCache: reader.read('template-cache', (text) => parseInteger(text, { least: 0, most: 100 }), 0),
+        templateCache: reader.read('template-cache', (text) => parseInteger(text, { min: 0, max: 100 }), 0),
         idleTimeout: reader.read('idle-timeout', parseDuration, 0),
         lockWaitTimeout: reader.read('lock-wait-timeout', parseServerDuration, 0),
-        retries: reader.read('retries', (text) => parseInteger(text, { least: 0, most: 10 }), 0),
+        retries: reader.read('retries', (text) => parseInteger(text, { min: 0, max: 10 }), 0),
         tunnelCommand: reader.text('tunnel-command'),
         postgresVersion: reader.read('postgres-version', version, 'auto'),
         installTools: reader.read('install-tools', (text) => parseChoice(text, INSTALL_MODES), 'auto'),
@@ -53121,6 +52944,223 @@ function readBehaviour(reader) {
         downloadBaseUrl: reader.read('download-base-url', parseMirror, null),
         summary: reader.boolean('summary'),
     };
+}
+
+;// CONCATENATED MODULE: ./build/src/inputs/reader.js
+
+
+/** Reads inputs and collects every mistake instead of stopping at the first, so that a user can fix all of them at once. */
+class Reader {
+    problems = [];
+    #environment;
+    #set;
+    constructor(environment, set = {}) {
+        this.#environment = environment;
+        this.#set = set;
+    }
+    /**
+     * Returns the text of an input: from the step, else from the set, else its default. The runner fills in defaults, so a
+     * default in the step counts as not given.
+     */
+    text(name) {
+        const given = (this.#environment[`INPUT_${name.toUpperCase()}`] ?? '').trim();
+        if (given !== '' && given !== DEFAULTS[name])
+            return given;
+        return this.#set[name]?.trim() || DEFAULTS[name];
+    }
+    /** Returns the value of an input, or `otherwise` if it is not given or wrong. */
+    read(name, parse, otherwise) {
+        const text = this.text(name);
+        if (text === '')
+            return otherwise;
+        try {
+            return parse(text);
+        }
+        catch (error) {
+            this.problems.push(`${name} ${error.message}`);
+            return otherwise;
+        }
+    }
+    boolean = (name) => this.read(name, parseBoolean, false);
+    list = (name) => this.read(name, parseList, []);
+}
+
+;// CONCATENATED MODULE: ./build/src/inputs/rules.js
+
+
+
+
+
+const COMMANDS_WITHOUT_DATABASE = ['prune'];
+/** The commands that connect to `database-url`. */
+function needsDatabase({ command, local }) {
+    return command === 'list' ? local : !COMMANDS_WITHOUT_DATABASE.includes(command);
+}
+/** Whether a connection has no password, so that one from IAM can be used. */
+function lacksPassword({ variables }) {
+    return !variables.PGPASSWORD;
+}
+const COMMANDS_THAT_PRUNE = ['prune', 'dump'];
+const COMMANDS_THAT_CHECK_AGE = ['restore', 'verify', 'list'];
+const COMMANDS_THAT_READ_A_DUMP = ['restore', 'verify'];
+/** What inputs require of each other. Each rule returns false or a sentence that begins with the input to change. */
+const RULES = [
+    (inputs) => needsDatabase(inputs) &&
+        !inputs.connection &&
+        inputs.connectionFrom === 'environment' &&
+        'database-url is missing (and there is no PGDATABASE or PGUSER in the environment)',
+    (inputs) => {
+        const { command, connection } = inputs;
+        const problem = needsDatabase(inputs) && command !== 'list' && connection && poolerProblem(connection);
+        return problem ? `database-url ${problem}` : false;
+    },
+    ({ command, sourceConnection }) => {
+        const problem = command === 'copy' && sourceConnection && poolerProblem(sourceConnection);
+        return problem ? `source-database-url ${problem}` : false;
+    },
+    (inputs) => inputs.tunnelCommand !== '' &&
+        needsDatabase(inputs) &&
+        inputs.connection !== null &&
+        addressesOf(inputs.connection).length === 0 &&
+        'tunnel-command needs a host in database-url, such as 127.0.0.1, and the port that the tunnel opens there',
+    ({ command, sourceConnection }) => command === 'copy' && !sourceConnection && 'source-database-url is missing; copy reads from it',
+    ({ command, dumpKey }) => COMMANDS_THAT_READ_A_DUMP.includes(command) &&
+        dumpKey === '' &&
+        'dump-key is missing; set it to a full key, the leading parts of a key, or latest',
+    ({ dumpKey }) => {
+        const problem = dumpKey === '' || dumpKey.startsWith(':') ? null : referenceProblem(dumpKey);
+        return problem !== null && `dump-key ${problem}`;
+    },
+    ({ dumpKey, command }) => dumpKey.startsWith(':') &&
+        command !== 'restore' &&
+        'dump-key names a database of the server, which only restore can read',
+    ({ dumpKey, templateCache }) => dumpKey.startsWith(':') &&
+        templateCache > 0 &&
+        'template-cache cannot be used with a database of the server as dump-key; remove one of them',
+    ({ command, keep }) => command === 'prune' &&
+        !hasRules(keep) &&
+        'keep-last (or keep-within, -hourly, -daily, -weekly, -monthly, -yearly) is missing; prune needs at least one rule that says which dumps to keep',
+    ({ command, dumpKey }) => command === 'prune' &&
+        isFullKey(dumpKey) &&
+        'dump-key names a single dump; for prune, set it to the leading parts of keys, or remove it',
+    ({ s3SseKmsKeyId, s3Sse }) => s3SseKmsKeyId !== '' && !s3Sse.startsWith('aws:kms') && 's3-sse-kms-key-id needs s3-sse: aws:kms',
+    ({ awsRole, s3Config, rdsIamAuth }) => awsRole !== '' &&
+        s3Config.AWS_ACCESS_KEY_ID !== undefined &&
+        !rdsIamAuth &&
+        'aws-role-to-assume and AWS_ACCESS_KEY_ID in s3-config are both set; remove one of them',
+    (inputs) => inputs.rdsIamAuth &&
+        needsDatabase(inputs) &&
+        ![inputs.connection, inputs.sourceConnection].some((one) => one && lacksPassword(one)) &&
+        'rds-iam-auth is true, but every database URL of this step already has a password; remove the password from the URL',
+    (inputs) => {
+        const { command, dumpKey, reversible, templateCache, tolerateErrors, verifySql } = inputs;
+        if (inputs.swap)
+            return false;
+        if (command === 'copy')
+            return 'swap must be true with command: copy';
+        if (dumpKey.startsWith(':'))
+            return 'dump-key names a database of the server, which requires swap: true';
+        if (reversible)
+            return 'reversible requires swap: true; a restore in place does not keep the old database';
+        if (templateCache > 0)
+            return 'template-cache requires swap: true; a copy of the template is swapped in';
+        if (tolerateErrors.length > 0)
+            return 'tolerate-errors requires swap: true; a restore in place is one transaction, which ends at its first error';
+        return (verifySql.length > 0 &&
+            'verify-sql requires swap: true; a restore in place is live as soon as it is committed');
+    },
+];
+/** Returns one sentence for each rule that the inputs break. */
+function crossInputProblems(inputs) {
+    return RULES.map((rule) => rule(inputs)).filter((problem) => problem !== false);
+}
+/** Returns a warning for each combination of inputs that is allowed but probably a mistake. */
+function inputWarnings(inputs) {
+    const { s3EndpointUrl, location, s3StorageClass, s3Sse, command, connectionFrom } = inputs;
+    const warnings = [];
+    if (s3EndpointUrl && isPlainHttp(s3EndpointUrl)) {
+        warnings.push('s3-endpoint-url is plain http: dumps and credentials are sent unencrypted; use https');
+    }
+    if (location.kind === 'folder' && (s3EndpointUrl || s3StorageClass || s3Sse)) {
+        warnings.push('the s3-… inputs have no effect, because storage-location is a folder');
+    }
+    if (inputs.awsRole !== '' && location.kind === 'folder' && !inputs.rdsIamAuth) {
+        warnings.push('aws-role-to-assume has no effect, because storage-location is a folder');
+    }
+    if (inputs.awsRole === '' && inputs.awsRoleDuration !== null) {
+        warnings.push('aws-role-duration has no effect without aws-role-to-assume');
+    }
+    if (!COMMANDS_THAT_PRUNE.includes(command) && hasRules(inputs.keep)) {
+        warnings.push(`the keep-… inputs have no effect with command: ${command}`);
+    }
+    if (!COMMANDS_THAT_CHECK_AGE.includes(command) && inputs.maxAge !== null) {
+        warnings.push(`max-age has no effect with command: ${command}`);
+    }
+    if (inputs.tunnelCommand !== '' && !needsDatabase(inputs)) {
+        warnings.push(`tunnel-command has no effect with command: ${command}`);
+    }
+    if (command === 'dump' && inputs.dryRun) {
+        warnings.push('dry-run has no effect on the dump itself, only on its keep rules');
+    }
+    if (command === 'dump' && inputs.dumpKey !== '')
+        warnings.push('dump-key has no effect with command: dump');
+    if (needsDatabase(inputs) && connectionFrom === 'environment') {
+        warnings.push('database-url is not set; the PG* variables of the job determine the connection');
+    }
+    return warnings;
+}
+
+;// CONCATENATED MODULE: ./build/src/inputs/read-inputs.js
+
+
+
+
+
+
+/** The value of `summary`, also if other inputs are wrong. */
+function wantsSummary(environment) {
+    return new Reader(environment).boolean('summary');
+}
+/**
+ * Masks the secrets among the inputs, then reads all inputs and checks them against each other.
+ *
+ * @throws an Error that lists every mistake
+ */
+function readInputs(environment) {
+    const step = new Reader(environment);
+    mask([
+        ...urlSecrets(step.text('database-url')),
+        ...urlSecrets(step.text('source-database-url')),
+        ...configSecrets(step.text('s3-config')),
+        environment.PGPASSWORD ?? '',
+    ]);
+    const namedSet = chooseNamedSet(step, environment);
+    const reader = new Reader(environment, namedSet?.inputs);
+    const inputs = readFields(reader, environment, namedSet);
+    // An input that cannot be read may also break a rule. One message about it is enough.
+    const unread = new Set(reader.problems.map(inputOf));
+    const broken = crossInputProblems(inputs).filter((problem) => !unread.has(inputOf(problem)));
+    const problems = [...reader.problems, ...broken];
+    if (problems.length > 0)
+        throw new Error(describeProblems(problems));
+    return inputs;
+}
+function chooseNamedSet(step, environment) {
+    try {
+        return readNamedSet(step.text('config-file'), step.text('config'), environment);
+    }
+    catch (error) {
+        throw new Error(`Input ${error.message}`, { cause: error });
+    }
+}
+/** The input that a problem is about. Every problem begins with its name. */
+function inputOf(problem) {
+    return problem.split(' ')[0];
+}
+function describeProblems(problems) {
+    return problems.length === 1
+        ? `Input ${problems[0]}`
+        : `${problems.length} inputs are wrong: ${problems.join('; ')}`;
 }
 
 ;// CONCATENATED MODULE: ./build/src/report/outputs.js

@@ -62,10 +62,25 @@ async function startServer(cluster: Cluster, port: number): Promise<Server> {
     },
     async restart() {
       await server.stop('fast')
-      child = await launch(cluster, port)
+      child = await relaunch(cluster, port)
     },
   }
   return server
+}
+
+const RELAUNCHES = 50
+
+/** Starts a killed server again. The system takes a moment to free the shared memory of the processes that were killed. */
+async function relaunch(cluster: Cluster, port: number): Promise<ChildProcess> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await launch(cluster, port)
+    } catch (error) {
+      const inUse = String(error).includes('pre-existing shared memory block')
+      if (attempt === RELAUNCHES || !inUse) throw error
+      await sleep(100)
+    }
+  }
 }
 
 async function launch(cluster: Cluster, port: number): Promise<ChildProcess> {
