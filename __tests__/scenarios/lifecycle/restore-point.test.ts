@@ -114,7 +114,7 @@ test('what is no restore point', async () => {
     for (const more of [{}, { 'dry-run': 'true' }]) failed(await restore('refusing', point, more), says)
   }
   failed(await restore('without_points', ':pre'), /no database "without_points__pre"/)
-  failed(await bench.run('verify', 'refusing', { 'dump-key': ':pre' }), /only restore can take/)
+  failed(await bench.run('verify', 'refusing', { 'dump-key': ':pre' }), /only restore can read/)
   const cached = { 'template-cache': '1' }
   failed(await restore('refusing', ':pre', cached), /template-cache has no use/)
   assert.deepEqual(await states('refusing'), ['second'])
