@@ -116,7 +116,7 @@ test('what is no restore point', async () => {
   failed(await restore('without_points', ':pre'), /no database "without_points__pre"/)
   failed(await bench.run('verify', 'refusing', { 'dump-key': ':pre' }), /only restore can read/)
   const cached = { 'template-cache': '1' }
-  failed(await restore('refusing', ':pre', cached), /template-cache has no use/)
+  failed(await restore('refusing', ':pre', cached), /template-cache cannot be used/)
   assert.deepEqual(await states('refusing'), ['second'])
   assert.ok(!(await bench.postgres.databases()).includes('without_points'))
 })
