@@ -21,7 +21,7 @@ export async function findPrevious(
     const { entries } = await readCatalogue(storage, group)
     const newest = entries.find((entry) => entry.committed)
     if (!newest) return null
-    return (await readManifests(storage, [newest], group)).get(newest.key.key)!
+    return (await readManifests(storage, [newest])).get(newest.key.key)!
   } catch (error) {
     const reason = messageOf(error)
     if (failOnShrink) {

@@ -46,14 +46,10 @@ export async function readCatalogue(storage: Storage, prefix: string): Promise<C
 export async function readManifests(
   storage: Storage,
   entries: readonly CatalogueEntry[],
-  prefix: string,
 ): Promise<Map<string, Manifest>> {
   const committed = entries.filter((entry) => entry.committed)
   for (const { key, manifestSize } of committed) checkManifestSize(key.key, manifestSize)
-  const texts = await storage.readTexts(
-    committed.map(({ key }) => manifestKey(key.key)),
-    prefix,
-  )
+  const texts = await storage.readTexts(committed.map(({ key }) => manifestKey(key.key)))
   return new Map(
     committed.map(({ key }) => [key.key, readManifest(texts.get(manifestKey(key.key)), key)] as const),
   )
@@ -63,14 +59,13 @@ export async function readManifests(
 export async function tryManifests(
   storage: Storage,
   entries: readonly CatalogueEntry[],
-  prefix: string,
 ): Promise<Map<string, Manifest | Error>> {
   const committed = entries.filter((entry) => entry.committed)
   const keys = committed
     .filter(({ manifestSize }) => manifestSize <= MAX_MANIFEST_BYTES)
     .map(({ key }) => manifestKey(key.key))
   // One object that nobody may read fails the reading of all.
-  const texts = await storage.readTexts(keys, prefix).catch(() => readOneByOne(storage, keys))
+  const texts = await storage.readTexts(keys).catch(() => readOneByOne(storage, keys))
   const read = ({ key, manifestSize }: CatalogueEntry) => {
     const text = texts.get(manifestKey(key.key))
     try {
@@ -99,7 +94,7 @@ async function readOneByOne(
 ): Promise<Map<string, string | Error | undefined>> {
   const texts = new Map<string, string | Error | undefined>()
   for (const key of keys) {
-    const text = await storage.readTexts([key], '').then(
+    const text = await storage.readTexts([key]).then(
       (found) => found.get(key),
       (error: Error) => error,
     )
@@ -152,7 +147,7 @@ async function byKey(storage: Storage, key: string): Promise<Chosen> {
   const parsed = parseDumpKey(key)
   if (!parsed) throw new Error(`${key} has a manifest and its name is none of ours`)
   checkManifestSize(key, manifestSize)
-  const texts = await storage.readTexts([manifestKey(key)], '')
+  const texts = await storage.readTexts([manifestKey(key)])
   return { key, size, manifest: readManifest(texts.get(manifestKey(key))!, parsed), passedOver: [] }
 }
 
@@ -171,7 +166,7 @@ async function newest(storage: Storage, reference: string, narrowing: Narrowing)
   }
   const family = ({ key }: CatalogueEntry) => `${key.instance}/${key.database}/${key.config}`
   const passedOver = [...new Set(committed.map(family))].filter((name) => name !== family(found))
-  const manifests = await readManifests(storage, [found], prefix)
+  const manifests = await readManifests(storage, [found])
   return { key: found.key.key, size: found.size, manifest: manifests.get(found.key.key)!, passedOver }
 }
 

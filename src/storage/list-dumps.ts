@@ -16,7 +16,7 @@ export async function listDumps(
   const { entries, orphans } = await readCatalogue(storage, prefix)
   for (const orphan of orphans) log.warning(`${orphan.key} has a manifest, but its data is gone`)
   const wanted = entries.filter(({ key }) => isWanted(key, narrowing))
-  const manifests = await readManifests(storage, wanted, prefix)
+  const manifests = await readManifests(storage, wanted)
   return wanted.map(({ key, size, committed }) => ({
     ...(manifests.get(key.key) ?? { ...key, size }),
     committed,

@@ -39,7 +39,7 @@ export async function pruneDumps(
     : storage.sweep().catch((error) => log.debug(`Leftovers: ${error.message}`))
   const { entries, orphans, foreign } = await readCatalogue(storage, scope.prefix)
   const wanted = entries.filter((entry) => entry.committed && isWanted(entry.key, scope.narrowing))
-  const { sound, unsound } = await sortOut(storage, wanted, scope.prefix)
+  const { sound, unsound } = await sortOut(storage, wanted)
   const verdicts = decide(sound, keep, new Date().toISOString())
   const doomed = verdicts.filter((verdict) => !verdict.keep).map(({ dump }) => dump)
   signal.throwIfAborted()
@@ -65,9 +65,8 @@ type Sound = Candidate & { size: number; manifest: Manifest }
 async function sortOut(
   storage: Storage,
   entries: readonly CatalogueEntry[],
-  prefix: string,
 ): Promise<{ sound: Sound[]; unsound: Fate[] }> {
-  const manifests = await tryManifests(storage, entries, prefix)
+  const manifests = await tryManifests(storage, entries)
   const sound: Sound[] = []
   const unsound: Fate[] = []
   for (const { key, size } of entries) {

@@ -7,7 +7,7 @@ import { type S3Store, startS3 } from '../../../lab/s3/s3.ts'
 import { startS3rver } from '../../../lab/s3/s3rver.ts'
 import { tempFolder } from '../../../lab/temp.ts'
 import { localStorage } from '../../../src/storage/local/local-storage.ts'
-import type { S3Options } from '../../../src/storage/s3/upload.ts'
+import type { S3Options } from '../../../src/storage/s3/s3-options.ts'
 import { cli, noCli, s3Place } from './s3-place.ts'
 import { type Place, testPromises } from './storage-promises.ts'
 

@@ -154,7 +154,7 @@ test('the catalogue knows dumps, orphans and nothing else', async () => {
     [first, 10, true, true],
   ])
   assert.deepEqual(orphans, [orphan])
-  const manifests = await readManifests(at.storage, entries, '')
+  const manifests = await readManifests(at.storage, entries)
   assert.deepEqual([...manifests.keys()], [second.key, first.key])
   assert.deepEqual((await readCatalogue(at.storage, 'shop/app')).entries.length, 3)
   assert.deepEqual((await readCatalogue(at.storage, 'shop/ap')).entries, [])

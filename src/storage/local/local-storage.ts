@@ -5,12 +5,13 @@ import { dirname, join, relative, resolve, sep } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { notePending } from '../../leftovers.ts'
 import type { Sink, Source } from '../../process/transfer.ts'
-import { ABANDONED, type Removal, type Storage, type StoredObject, TakenError } from '../storage.ts'
+import { LONGEST_TRANSFER_MS, type Removal, type Storage, type StoredObject, TakenError } from '../storage.ts'
 
-/** Names that no key has; what a killed run leaves is known by them. */
-const TEMPORARY_PREFIX = '.pgclone-partial-'
+/** Names of files that are being written. No key has such a name. */
+const PARTIAL_PREFIX = '.pgclone-partial-'
+const PARTIAL_NAME = /^\.pgclone-partial-[0-9a-f]{16}$/
 
-/** A folder as the place for dumps. */
+/** Returns a folder as the place for dumps. */
 export function localStorage(folder: string): Storage {
   const root = resolve(folder)
   return {
@@ -28,14 +29,14 @@ export function localStorage(folder: string): Storage {
     upload: (key) => upload(root, key),
     download: (key) => download(root, key),
     sweep: () => sweepPartial(root),
-    // A partial file has a name of its own and is noted as such.
+    // A partial file is not found by its key; it is noted for the post step under its own name.
     abandon: async () => undefined,
     remove: (key) => rm(join(root, key), { force: true }),
     removeAll: (keys) => removeFiles(root, keys),
   }
 }
 
-/** The path of a key, after symbolic links, if it is still below the root. */
+/** Returns the path of a key after symbolic links. @throws an Error when it is not below the root */
 async function inside(root: string, key: string): Promise<string> {
   const path = await realpath(join(root, key))
   if (!path.startsWith((await realpath(root)) + sep))
@@ -47,12 +48,12 @@ async function listFiles(root: string, prefix: string): Promise<StoredObject[]> 
   const entries = await readdir(join(root, prefix), { recursive: true, withFileTypes: true }).catch(
     async (error) => {
       if (error.code === 'ENOENT') return []
-      // A prefix that is a file has nothing below it, as in S3; a location that is one is a mistake.
+      // A prefix that is a file has nothing below it, as in S3; a location that is a file is a mistake.
       if (error.code === 'ENOTDIR' && (await isFolder(root))) return []
       throw new Error(`Cannot list ${join(root, prefix)}: ${error.message}`, { cause: error })
     },
   )
-  const files = entries.filter((entry) => entry.isFile() && !entry.name.startsWith(TEMPORARY_PREFIX))
+  const files = entries.filter((entry) => entry.isFile() && !entry.name.startsWith(PARTIAL_PREFIX))
   return Promise.all(
     files.map(async (file) => {
       const path = join(file.parentPath, file.name)
@@ -63,9 +64,9 @@ async function listFiles(root: string, prefix: string): Promise<StoredObject[]> 
 
 async function sweepPartial(root: string): Promise<void> {
   const entries = await readdir(root, { recursive: true, withFileTypes: true })
-  for (const entry of entries.filter(({ name }) => name.startsWith(TEMPORARY_PREFIX))) {
+  for (const entry of entries.filter((file) => file.isFile() && PARTIAL_NAME.test(file.name))) {
     const path = join(entry.parentPath, entry.name)
-    if (Date.now() - (await stat(path)).mtimeMs > ABANDONED) await rm(path, { force: true })
+    if (Date.now() - (await stat(path)).mtimeMs > LONGEST_TRANSFER_MS) await rm(path, { force: true })
   }
 }
 
@@ -96,7 +97,7 @@ async function sizeOf(root: string, key: string): Promise<number | null> {
 }
 
 /**
- * Gives a file its name unless the name is taken, so that the first writer wins.
+ * Gives a file its final name unless another file has it, so that the first writer wins.
  *
  * @param hardLink fails where the file system has no hard links (exFAT, many network shares)
  */
@@ -112,7 +113,7 @@ export async function publishOnce(temporary: string, path: string, hardLink = li
   }
 }
 
-/** Written whole under another name, then published: `rename` takes the place of what is there, `publishOnce` does not. */
+/** Writes a whole file under another name, then publishes it: `rename` replaces an existing file, `publishOnce` does not. */
 async function writeText(
   path: string,
   text: string,
@@ -135,17 +136,17 @@ function refusal(error: unknown, key: string): unknown {
 }
 
 function temporaryName(path: string): string {
-  return join(dirname(path), TEMPORARY_PREFIX + randomBytes(8).toString('hex'))
+  return join(dirname(path), PARTIAL_PREFIX + randomBytes(8).toString('hex'))
 }
 
-/** Makes a new name last: without it a crash can forget the rename. Folders cannot be synced on Windows. */
+/** Makes a new name durable: without it a crash can undo the rename. Folders cannot be synced on Windows. */
 async function syncFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return
   await using handle = await open(folder, 'r')
   await handle.sync()
 }
 
-/** Temporary name, fsync, publication: a file under its final name is always whole, and no other run's. */
+/** Writes to a temporary name, syncs and publishes: a file under its final name is always whole and from this run. */
 async function upload(root: string, key: string): Promise<Sink> {
   const path = join(root, key)
   await mkdir(dirname(path), { recursive: true })

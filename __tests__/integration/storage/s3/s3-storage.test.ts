@@ -9,7 +9,7 @@ import { startS3 } from '../../../../lab/s3/s3.ts'
 import { keyOf } from '../../../../lab/sample-dumps.ts'
 import { tempFolder } from '../../../../lab/temp.ts'
 import { Aws, type AwsOptions } from '../../../../src/aws/cli.ts'
-import { planParts } from '../../../../src/storage/s3/parts.ts'
+import { planParts } from '../../../../src/storage/s3/plan-parts.ts'
 import { uploadArguments } from '../../../../src/storage/s3/upload.ts'
 import { cli, noCli, s3Place } from '../s3-place.ts'
 
@@ -63,6 +63,47 @@ describe('a bucket', { concurrency: 2, skip: noCli }, () => {
     await storage.abandon(key)
     const left = s3.uploads().filter((upload) => upload.key.startsWith('abandon/'))
     assert.deepEqual(left, [other])
+  })
+
+  test('a sweep ends uploads of dumps that no job can still be running, and nothing of another program', async () => {
+    const { storage } = s3Place(s3, 'sweep/')
+    const daysAgo = (days: number) => new Date(Date.now() - days * 864e5)
+    s3.openUpload(`sweep/${key}`, daysAgo(6.1))
+    const kept = [
+      s3.openUpload(`sweep/${key}`, daysAgo(5)),
+      s3.openUpload(`sweep/backups/mysql.dump`, daysAgo(30)),
+      s3.openUpload(`sweep/deeper/${key}`, daysAgo(30)),
+      s3.openUpload(`sweep/${key}.json`, daysAgo(30)),
+      s3.openUpload(`sweep-eu/${key}`, daysAgo(30)),
+    ]
+    await storage.sweep()
+    assert.deepEqual(
+      s3.uploads().filter((upload) => upload.key.startsWith('sweep')),
+      kept,
+    )
+  })
+
+  test('exactly the wanted texts are downloaded, also of more than one request can name', async () => {
+    const { storage } = s3Place(s3, 'texts/')
+    const keys = Array.from({ length: 250 }, (_, index) => `shop/app/none/${index}.dump.json`)
+    for (const one of keys) await s3.write(`texts/${one}`, `text of ${one}`)
+    for (const other of ['shop/app/none/x.dump.json', 'shop/large.dump.json', `other/${keys[0]}`])
+      await s3.write(`texts/${other}`, 'of another program')
+    const texts = await storage.readTexts([...keys, 'shop/app/none/gone.dump.json'])
+    assert.deepEqual(texts, new Map(keys.map((one) => [one, `text of ${one}`])))
+    const read = s3.requests
+      .filter((request) => request.operation === 'GetObject' && request.key.startsWith('texts/'))
+      .map((request) => request.key)
+    assert.deepEqual(read.sort(), keys.map((one) => `texts/${one}`).sort())
+  })
+
+  test('a location with characters of patterns is no pattern', async () => {
+    const { storage } = s3Place(s3, 'what[is]this*/')
+    const keys = [1, 2, 3, 4].map((day) => `${keyOf('shop/app/none', day).key}.json`)
+    for (const one of keys) await s3.write(`what[is]this*/${one}`, one)
+    await s3.write('what[is]this*/large.dump', 'x')
+    assert.deepEqual([...(await storage.readTexts(keys)).keys()].sort(), keys)
+    assert.ok(!s3.requests.some((request) => request.key.endsWith('*/large.dump')))
   })
 
   test('without conditional writes, a look before must do', async () => {

@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { tempFolder } from '../../../../lab/temp.ts'
@@ -21,6 +29,20 @@ test('nobody else may read a dump, and a partial one has a name that no key has'
   assert.match(files(folder.path).join(), /^\.pgclone-partial-[0-9a-f]{16}$/)
   await sink.commit()
   assert.equal(statSync(storage.address(KEY)).mode & 0o777, 0o600)
+})
+
+test('a sweep removes partial files that no job can still be writing, and nothing else', async () => {
+  await using folder = tempFolder()
+  const partial = (digit: string) => `.pgclone-partial-${digit.repeat(16)}`
+  const ages = { [partial('a')]: 6.1, [partial('b')]: 5, '.pgclone-partial-notes': 30, 'old.dump': 30 }
+  for (const [name, days] of Object.entries(ages)) {
+    const path = join(folder.path, name)
+    writeFileSync(path, 'x')
+    const time = new Date(Date.now() - days * 864e5)
+    utimesSync(path, time, time)
+  }
+  await localStorage(folder.path).sweep()
+  assert.deepEqual(files(folder.path).sort(), ['.pgclone-partial-notes', partial('b'), 'old.dump'].sort())
 })
 
 test('without hard links the first writer wins as well', async () => {
@@ -49,11 +71,7 @@ test('symbolic links do not lead out of the folder', async () => {
   symlinkSync(outside.path, join(folder.path, 'evil'))
   const storage = localStorage(folder.path)
   for (const key of [KEY, 'evil/secret.dump']) {
-    const attempts = [
-      () => storage.size(key),
-      () => storage.download(key),
-      () => storage.readTexts([key], ''),
-    ]
+    const attempts = [() => storage.size(key), () => storage.download(key), () => storage.readTexts([key])]
     for (const attempt of attempts) await assert.rejects(attempt, /leads out of the storage location/, key)
   }
   await assert.rejects(storage.upload('evil/new.dump', 1), /leads out of the storage location/)

@@ -1,10 +1,10 @@
 import { AwsError } from '../../aws/cli.ts'
 import type { Removal } from '../storage.ts'
-import { withTextFile } from './text.ts'
-import type { S3Options } from './upload.ts'
+import type { S3Options } from './s3-options.ts'
+import { withTemporaryFile } from './temporary-file.ts'
 
-/** So many keys one request may name (AWS: API Reference, DeleteObjects). */
-const DELETED_AT_ONCE = 1000
+/** The limit of one request (AWS: API Reference, DeleteObjects). */
+const MAX_KEYS_PER_REQUEST = 1000
 
 /** Answers of stores that cannot delete several objects at once, or not as this AWS CLI asks for it (without Content-MD5). */
 const CANNOT_DELETE_MANY = [
@@ -18,15 +18,15 @@ const CANNOT_DELETE_MANY = [
   '501',
 ]
 
-/** Starts of the AWS CLI at the same time, when every object needs one. */
-const CLIS_AT_ONCE = 4
+/** How many AWS CLIs run at once when every object needs one. */
+const MAX_PROCESSES = 4
 
-/** Deletes exactly these keys, many with a request where the store can. */
+/** Deletes exactly these keys, many in one request where the store can. */
 export async function deleteObjects(options: S3Options, keys: readonly string[]): Promise<Removal> {
   const removal: Removal = { refused: new Map(), versionsStay: false }
   let together = true
-  for (let start = 0; start < keys.length; start += DELETED_AT_ONCE) {
-    const batch = keys.slice(start, start + DELETED_AT_ONCE)
+  for (let start = 0; start < keys.length; start += MAX_KEYS_PER_REQUEST) {
+    const batch = keys.slice(start, start + MAX_KEYS_PER_REQUEST)
     together &&= await deleteTogether(options, batch, removal)
     if (!together) await deleteOneByOne(options, batch, removal)
   }
@@ -34,7 +34,7 @@ export async function deleteObjects(options: S3Options, keys: readonly string[])
 }
 
 /**
- * A retention that holds an object is what its owner wanted; a missing right is a mistake. Both are AccessDenied, with
+ * Tells a retention, which the bucket's owner wants, from a missing right, which is a mistake. Both are AccessDenied, with
  * words of AWS ("Access Denied because object protected by object lock."), MinIO ("Object is WORM protected …") and others.
  */
 const RETENTION = /object ?lock|retention|legal ?hold|WORM|immutab|protected/i
@@ -44,7 +44,7 @@ type Deletion = {
   Errors?: { Key: string; Code: string; Message?: string }[]
 }
 
-/** @returns false when the store does not know this request; nothing is deleted then */
+/** @returns false when the store does not support this request; nothing is deleted then */
 async function deleteTogether(
   options: S3Options,
   keys: readonly string[],
@@ -53,9 +53,9 @@ async function deleteTogether(
   const { aws, bucket, prefix } = options
   const Objects = keys.map((key) => ({ Key: prefix + key }))
   try {
-    const answer = await withTextFile(options, JSON.stringify({ Objects }), (path) => {
+    const answer = await withTemporaryFile(options, JSON.stringify({ Objects }), (path) => {
       const args = ['s3api', 'delete-objects', '--bucket', bucket, '--delete', `file://${path}`]
-      // Half of a deletion leaves more behind than a whole one.
+      // A deletion that is cut in half leaves more behind than a whole one.
       return aws.json<Deletion>(args, { evenWhenCancelled: true })
     })
     for (const { Key, Code, Message } of answer.Errors ?? []) {
@@ -88,5 +88,5 @@ async function deleteOneByOne(
       }
     }
   }
-  await Promise.all(Array.from({ length: CLIS_AT_ONCE }, work))
+  await Promise.all(Array.from({ length: MAX_PROCESSES }, work))
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { expectedBytes } from '../../../../src/dumping/upload-dump.ts'
-import { planParts, tooLarge, uploadMemory } from '../../../../src/storage/s3/parts.ts'
+import { planParts, tooLarge, uploadMemory } from '../../../../src/storage/s3/plan-parts.ts'
 
 const MiB = 1024 ** 2
 const GiB = 1024 ** 3
@@ -34,7 +34,7 @@ test('a dump of the expected size never needs more parts than there may be', () 
 
 test('a database that cannot fit is refused before the dump', () => {
   assert.equal(tooLarge(5 * GiB, 1), null)
-  assert.match(tooLarge(5 * GiB + 1, 1)!, /takes no more than 5.4 GB in one object \(1 parts .*s3-max-parts/)
+  assert.match(tooLarge(5 * GiB + 1, 1)!, /takes at most 5.4 GB in one object \(1 part .*raise s3-max-parts/)
 })
 
 test('rows are longer as text than in their pages', () => {

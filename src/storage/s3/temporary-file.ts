@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { notePending } from '../../leftovers.ts'
 import { removeTree } from '../../process/remove-tree.ts'
 
-/** A text as a file, for as long as the work with it takes: the AWS CLI reads bodies from files only. */
-export async function withTextFile<Result>(
+/** Keeps a text in a file while work with it goes on: the AWS CLI reads the bodies of requests from files only. */
+export async function withTemporaryFile<Result>(
   { tempDirectory }: { tempDirectory: string },
   text: string,
   work: (path: string) => Promise<Result>,

@@ -1,9 +1,9 @@
 import { AwsError } from '../../aws/cli.ts'
 import { log } from '../../report/log.ts'
 import type { StoredObject } from '../storage.ts'
-import type { S3Options } from './upload.ts'
+import type { S3Options } from './s3-options.ts'
 
-/** Credentials, endpoint and bucket. A policy without `s3:ListBucket` is no reason to stop here. */
+/** Checks credentials, endpoint and bucket. A policy without `s3:ListBucket` causes only a warning. */
 export async function checkBucket(options: S3Options): Promise<void> {
   const args = ['s3api', 'list-objects-v2', '--bucket', options.bucket, '--prefix', options.prefix]
   try {
@@ -11,7 +11,7 @@ export async function checkBucket(options: S3Options): Promise<void> {
   } catch (error) {
     if (!(error instanceof AwsError) || error.code !== 'AccessDenied') throw error
     log.warning(
-      'The credentials may not list the bucket (s3:ListBucket); `latest`, prefixes and `list` will not work',
+      'The credentials may not list the bucket, so `latest`, prefixes and `list` will not work; grant s3:ListBucket',
     )
   }
 }
@@ -22,7 +22,7 @@ type Page = {
   NextContinuationToken?: string
 }
 
-/** Page by page, so that an answer that ends before its last page is an error and not a short list. */
+/** Lists objects page by page, so that an answer that ends before its last page is an error and not a short list. */
 export async function listObjects(
   { aws, bucket, prefix }: S3Options,
   below: string,
@@ -36,12 +36,12 @@ export async function listObjects(
     for (const { Key, Size } of page.Contents ?? []) found.push({ key: Key.slice(prefix.length), size: Size })
     token = page.NextContinuationToken
     if (page.IsTruncated && !token)
-      throw new Error('The store said that its list goes on and gave no way to go on')
+      throw new Error('The store did not say where its listing continues; its listing is not complete')
   } while (token)
   return found
 }
 
-/** Stored bytes of a key, or null when it does not exist. */
+/** Returns the stored bytes of a key, or null when it does not exist. */
 export async function headObject(options: S3Options, key: string): Promise<number | null> {
   const { aws, bucket, prefix } = options
   try {
@@ -57,11 +57,11 @@ export async function headObject(options: S3Options, key: string): Promise<numbe
 }
 
 /**
- * S3 says 403 of a missing object to whom it does not let list the bucket, and to a policy that lets list only under a
- * condition on `s3:prefix`, which a HEAD cannot meet (AWS: API Reference, HeadObject). A listing of just this key can.
+ * S3 answers 403 for a missing object when the credentials may not list the bucket, or may list it only under a condition
+ * on `s3:prefix`, which a HEAD cannot meet (AWS: API Reference, HeadObject). A listing of just this key can.
  *
  * @returns whether the store itself says that there is no such object
- * @throws the refusal of the HEAD when the listing is refused too: then nobody knows
+ * @throws the refusal of the HEAD when the listing is refused too, because then it is not known
  */
 async function isUnlisted(options: S3Options, key: string, refusal: AwsError): Promise<boolean> {
   const { aws, bucket, prefix } = options
