@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import {
   catalogue,
@@ -10,7 +8,6 @@ import {
   useDumpedSource,
 } from '../../../lab/benches/lifecycle-bench.ts'
 import { failed, succeeded } from '../../../lab/runner/outcome.ts'
-import { tempFolder } from '../../../lab/temp.ts'
 import { parseDatabaseUrl } from '../../../src/database/connection/connection.ts'
 import { checkProtected, isProtected } from '../../../src/restoring/guards.ts'
 
@@ -174,75 +171,5 @@ test('a dry run changes nothing, and refuses what the run would refuse', async (
   for (const command of ['restore', 'copy'])
     failed(await write(command, 'dry_theirs', { 'dry-run': 'true' }), /set overwrite: true/)
   failed(await bench.run('drop', 'dry_theirs', { 'dry-run': 'true' }), /not made by this action/)
-  assert.deepEqual(await catalogue(bench), before)
-})
-
-const forkCommit = 'f'.repeat(40)
-const mergeCommit = 'e'.repeat(40)
-
-/** What `actions/checkout` leaves, as far as it matters. */
-function checkout(folder: string, files: Record<string, string>): void {
-  for (const [name, text] of Object.entries(files)) {
-    const path = join(folder, '.git', name)
-    mkdirSync(join(path, '..'), { recursive: true })
-    writeFileSync(path, `${text}\n`)
-  }
-}
-
-type Trust = {
-  what: string
-  path?: string
-  files: Record<string, string>
-  from?: string | null
-  refused: boolean
-}
-
-const fork = 'stranger/shop'
-const ownOrigin = { config: '[remote "origin"]\n\turl = https://github.com/acme/shop' }
-const trust: Trust[] = [
-  { what: 'nothing checked out', files: {}, refused: false },
-  { what: 'the base', files: { HEAD: 'a'.repeat(40), ...ownOrigin }, refused: false },
-  { what: "the fork's commit", files: { HEAD: forkCommit }, refused: true },
-  {
-    what: "the fork's commit by a branch",
-    files: { HEAD: 'ref: refs/heads/x', 'refs/heads/x': forkCommit },
-    refused: true,
-  },
-  { what: 'the merge commit', files: { HEAD: mergeCommit }, refused: true },
-  {
-    what: 'a reference to the pull request',
-    files: { HEAD: 'b'.repeat(40), 'refs/remotes/pull/7/merge': 'b' },
-    refused: true,
-  },
-  {
-    what: "the fork's repository",
-    files: { HEAD: 'c'.repeat(40), config: '\turl = https://github.com/Stranger/shop.git' },
-    refused: true,
-  },
-  { what: "the fork's commit in a folder", path: 'pr', files: { HEAD: forkCommit }, refused: true },
-  { what: 'the commit of a fork that is gone', files: { HEAD: forkCommit }, from: null, refused: true },
-  { what: 'a branch of the same repository', files: { HEAD: forkCommit }, from: 'acme/shop', refused: false },
-]
-
-test('pull_request_target with the code of a fork is refused', async () => {
-  const before = await catalogue(bench)
-  const checks = trust.map(async ({ what, path = '.', files, from = fork, refused }, index) => {
-    const workspace = tempFolder('workspace').path
-    checkout(join(workspace, path), files)
-    const head = { sha: forkCommit, repo: from === null ? null : { full_name: from } }
-    const event = join(tempFolder('event').path, 'event.json')
-    writeFileSync(event, JSON.stringify({ pull_request: { head, merge_commit_sha: mergeCommit } }))
-    const env = { GITHUB_EVENT_NAME: 'pull_request_target', GITHUB_EVENT_PATH: event }
-    const options = { cwd: workspace, env }
-    const run = await bench.run('drop', `nobody_${index}`, {}, options)
-    if (!refused) return succeeded(run)
-    failed(run, /pull_request_target run checked out the code of a fork/)
-    for (const command of ['restore', 'copy'])
-      failed(await write(command, 'by_fork', {}, options), /code of a fork/)
-    assert.equal((await bench.run('drop', `nobody_${index}`, { force: 'true' }, options)).exitCode, 0, what)
-    const own = { ...options, env: { ...env, GITHUB_EVENT_NAME: 'pull_request' } }
-    return succeeded(await bench.run('drop', `nobody_${index}`, {}, own))
-  })
-  await Promise.all(checks)
   assert.deepEqual(await catalogue(bench), before)
 })
