@@ -1,4 +1,4 @@
 import './runtime.ts'
 import { run } from './main.ts'
 
-await run()
+await run(process.argv[2] === 'post' ? 'post' : 'main')

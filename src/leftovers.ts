@@ -1,6 +1,7 @@
 import * as core from '@actions/core'
 import type { Child } from './process/child.ts'
 import { processIdentity } from './process/process-group.ts'
+import { type Check, hasShape, isCount, isListOf, isObject, isText } from './shape.ts'
 
 /** Something temporary that must not outlive the step. */
 export type Pending =
@@ -15,7 +16,19 @@ export type Pending =
   | { kind: 'process'; pid: number; identity: string }
 
 const STATE = 'pending'
+const MAX_TEXT_LENGTH = 10_000
 const open = new Set<Pending>()
+
+const isLimited = isText(MAX_TEXT_LENGTH)
+
+const SHAPES: Readonly<Record<Pending['kind'], Check>> = {
+  file: hasShape({ path: isLimited }),
+  upload: hasShape({ key: isLimited }),
+  data: hasShape({ keys: isListOf(isLimited) }),
+  database: hasShape({ name: isLimited }),
+  connections: hasShape({ database: isLimited }),
+  process: hasShape({ pid: isCount, identity: isLimited }),
+}
 
 function save(): void {
   if (process.env.GITHUB_STATE) core.saveState(STATE, JSON.stringify([...open]))
@@ -48,8 +61,23 @@ export function openLeftovers(): Pending[] {
   return [...open].filter(({ kind }) => kind !== 'process')
 }
 
+/** Begins the record of the main step. The runner hands over what is saved, in place of a variable of the same name. */
+export function beginRecord(): void {
+  save()
+}
+
 /** Returns what the main step has left behind, newest first. For the post step. */
 export function readPending(): Pending[] {
   const state = core.getState(STATE)
-  return state ? (JSON.parse(state) as Pending[]).reverse() : []
+  if (!state) return []
+  const items: unknown = JSON.parse(state)
+  if (!Array.isArray(items) || !items.every(isPending))
+    throw new Error('The state of the main step is not a list of what it left behind')
+  return items.reverse()
+}
+
+function isPending(item: unknown): item is Pending {
+  return (
+    isObject(item) && Object.hasOwn(SHAPES, String(item.kind)) && SHAPES[item.kind as Pending['kind']](item)
+  )
 }

@@ -10,14 +10,15 @@ import { messageOf } from './errors.ts'
 import type { Command, Inputs } from './inputs/inputs.ts'
 import { readInputs, wantsSummary } from './inputs/read-inputs.ts'
 import { inputWarnings } from './inputs/rules.ts'
-import { readPending } from './leftovers.ts'
+import { beginRecord, readPending } from './leftovers.ts'
 import { log } from './report/log.ts'
 import { setOutputs } from './report/outputs.ts'
 import { hideSecrets } from './report/secrets.ts'
 import { onCancel } from './step/cancel.ts'
-import { cleanUpAfterAttempt, cleanUpAfterMain } from './step/cleanup.ts'
+import { cleanUpAfterAttempt, cleanUpAfterMain, cleanUpWithoutInputs } from './step/cleanup.ts'
 import { openDatabaseTokens } from './step/database-tokens.ts'
 import { checkFork } from './step/fork-guard.ts'
+import { readInputsOfMain, recordInputs } from './step/inputs-of-main.ts'
 import { startStep } from './step/start-step.ts'
 import type { Step } from './step/step.ts'
 import { withTunnel } from './step/with-tunnel.ts'
@@ -34,21 +35,18 @@ const COMMANDS: Readonly<Record<Command, (step: Step) => Promise<Outcome>>> = {
   prune,
 }
 
-const POST = 'post'
-
 /** Runs the step: reads the inputs, runs the command, reports. It holds the only catch, and nothing else fails the step. */
-export async function run(): Promise<void> {
-  const isPost = core.getState(POST) !== ''
-  core.saveState(POST, 'yes')
-  // Later steps may have changed the workspace, so the inputs of its config file are read only when there is work.
-  if (isPost && readPending().length === 0) return
+export async function run(stage: 'main' | 'post'): Promise<void> {
   const cancel = onCancel()
   let inputs: Inputs | null = null
   try {
-    inputs = readInputs(process.env)
+    // Later steps may have changed the workspace, so the post step reads its config file only when there is work.
+    if (stage === 'post' && readPending().length === 0) return
+    inputs = stage === 'post' ? await readInputsOfMain(process.env) : readInputs(process.env)
+    if (!inputs) return await cleanUpWithoutInputs(process.env)
     const step = startStep(inputs, process.env, { signal: cancel.signal, cleanUp: cleanUpAfterAttempt })
     await using _ = step.role
-    await (isPost ? cleanUpAfterMain(step) : runCommand(step))
+    await (stage === 'post' ? cleanUpAfterMain(step) : runCommand(step))
   } catch (error) {
     await fail(describeError(error), inputs)
   } finally {
@@ -66,6 +64,8 @@ async function fail(reason: string, inputs: Inputs | null): Promise<void> {
 async function runCommand(step: Step): Promise<void> {
   const { inputs } = step
   const { namedSet } = inputs
+  beginRecord()
+  await recordInputs(inputs)
   if (namedSet)
     log.info(`From "${namedSet.name}" in ${namedSet.file}: ${Object.keys(namedSet.inputs).join(', ')}`)
   for (const warning of inputWarnings(inputs)) log.warning(warning)

@@ -1,43 +1,53 @@
-import { existsSync } from 'node:fs'
-import { posix } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
-import { dropDatabase, lookAtServer } from '../database/server.ts'
-import { allowConnections } from '../database/swap.ts'
+import { tmpdir } from 'node:os'
+import { resolve } from 'node:path'
 import { messageOf } from '../errors.ts'
 import { crossOut, openLeftovers, type Pending, readPending } from '../leftovers.ts'
-import { endGroup } from '../process/process-group.ts'
-import { removeTree } from '../process/remove-tree.ts'
+import type { Environment } from '../process/environment.ts'
 import { log } from '../report/log.ts'
-import { manifestKey } from '../storage/keys.ts'
-import type { Storage } from '../storage/storage.ts'
-import { openDatabaseTokens } from './database-tokens.ts'
+import { checkFork } from './fork-guard.ts'
+import { removeFile, removeGroup, removeLeftover } from './remove-leftover.ts'
 import type { Step } from './step.ts'
 import { withTunnel } from './with-tunnel.ts'
 
-const RECHECK_DELAY_MS = 2000
+type Remove = (item: Pending) => Promise<boolean>
 
 /** The post step: removes what the main step recorded and could not remove, because it was killed. */
 export async function cleanUpAfterMain(step: Step): Promise<void> {
   const items = readPending()
   const databases = items.filter(({ kind }) => kind === 'database' || kind === 'connections')
+  const remove: Remove = (item) => removeLeftover(step, item)
   await cleanUp(
-    step,
     items.filter((item) => !databases.includes(item)),
+    remove,
   )
-  if (databases.length > 0) await withTunnel(step, () => cleanUp(step, databases))
+  if (databases.length === 0) return
+  // Another step may have checked out other code since, and the tunnel may run files of it.
+  if (step.inputs.tunnelCommand !== '') await checkFork(step)
+  await withTunnel(step, () => cleanUp(databases, remove))
+}
+
+/** The post step without the inputs of the main step: removes only what needs neither database nor storage. */
+export function cleanUpWithoutInputs(environment: Environment): Promise<void> {
+  return cleanUp(readPending(), async (item) => {
+    if (item.kind === 'file') return removeFile(item.path, [resolve(environment.RUNNER_TEMP || tmpdir())])
+    if (item.kind === 'process') return removeGroup(item)
+    throw new Error(
+      'the inputs of this step or its config-file have changed since its main step began; remove it by hand, or let a later run find it',
+    )
+  })
 }
 
 /** Removes what a failed attempt could not remove, because its connection was gone. */
 export function cleanUpAfterAttempt(step: Step): Promise<void> {
-  return cleanUp(step, openLeftovers())
+  return cleanUp(openLeftovers(), (item) => removeLeftover(step, item))
 }
 
-async function cleanUp(step: Step, items: readonly Pending[]): Promise<void> {
+async function cleanUp(items: readonly Pending[], remove: Remove): Promise<void> {
   for (const item of items) {
     try {
-      await remove(step, item)
+      const removed = await remove(item)
       crossOut(item)
-      log.info(`Removed what the step left behind: ${describe(item)}`)
+      if (removed) log.info(`Removed what the step left behind: ${describe(item)}`)
     } catch (error) {
       log.warning(`Could not remove ${describe(item)}: ${messageOf(error)}`)
     }
@@ -47,36 +57,7 @@ async function cleanUp(step: Step, items: readonly Pending[]): Promise<void> {
 function describe(item: Pending): string {
   if (item.kind === 'file') return `the temporary file ${item.path}`
   if (item.kind === 'data') return `the data of ${item.keys.join(', ')}`
-  if (item.kind === 'process') return 'the processes of tunnel-command'
+  if (item.kind === 'process') return 'the processes of tunnel-command or a hook'
   if (item.kind === 'connections') return `the block on connections to "${item.database}"`
   return item.kind === 'upload' ? `the upload of ${item.key}` : `the database "${item.name}"`
-}
-
-/** Removes data without a manifest. The AWS CLI completes an upload if it outlives this process. */
-async function removeData(storage: Storage, keys: readonly string[]): Promise<void> {
-  for (const folder of new Set(keys.map((key) => posix.dirname(key)))) {
-    const stored = new Set((await storage.list(folder)).map(({ key }) => key))
-    await storage.removeAll(keys.filter((key) => stored.has(key) && !stored.has(manifestKey(key))))
-  }
-}
-
-/** Removes a file until it stays away: an AWS CLI that outlived this process creates its download folder again. */
-async function removeFile(path: string): Promise<void> {
-  for (let attempt = 1; attempt <= 5; attempt += 1) {
-    await removeTree(path)
-    await wait(RECHECK_DELAY_MS)
-    if (!existsSync(path)) return
-  }
-  throw new Error('a program still writes to it; end that program and delete it by hand')
-}
-
-async function remove(step: Step, item: Pending): Promise<void> {
-  if (item.kind === 'file') return removeFile(item.path)
-  if (item.kind === 'upload') return (await step.storage()).abandon(item.key)
-  if (item.kind === 'data') return removeData(await step.storage(), item.keys)
-  if (item.kind === 'process') return endGroup(item.pid, item.identity)
-  using _ = await openDatabaseTokens(step)
-  await using session = await step.maintenance()
-  if (item.kind === 'connections') await allowConnections(session, item.database)
-  else await dropDatabase(session, await lookAtServer(session), item.name)
 }

@@ -55,8 +55,8 @@ export interface Storage {
   download(key: string): Promise<Source>
   /** Removes half-written dumps of runs that cannot be alive any more. */
   sweep(): Promise<void>
-  /** Ends an upload of this key that a killed run left open. */
-  abandon(key: string): Promise<void>
+  /** Ends what a killed upload of this key left open; returns whether there was something. */
+  abandon(key: string): Promise<boolean>
   remove(key: string): Promise<void>
   /** Deletes exactly these keys; one that is gone already is no error. */
   removeAll(keys: readonly string[]): Promise<Removal>

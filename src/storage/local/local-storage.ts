@@ -29,8 +29,8 @@ export function localStorage(folder: string): Storage {
     upload: (key) => upload(root, key),
     download: (key) => download(root, key),
     sweep: () => sweepPartial(root),
-    // A partial file is not found by its key; it is noted for the post step under its own name.
-    abandon: async () => undefined,
+    // A partial file has a name of its own and is noted as such.
+    abandon: async () => false,
     remove: (key) => rm(join(root, key), { force: true }),
     removeAll: (keys) => removeFiles(root, keys),
   }

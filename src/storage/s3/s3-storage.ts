@@ -27,7 +27,7 @@ export function s3Storage(options: S3Options): Storage {
     tooLarge: (bytes) => tooLarge(bytes, options.maxParts),
     download: async (key) => download(aws, address(key)),
     sweep: () => sweepUploads(options),
-    abandon: (key) => abortUploadsOf(options, key).then(() => undefined),
+    abandon: (key) => abortUploadsOf(options, key),
     remove: (key) =>
       aws
         .text(['s3api', 'delete-object', ...objectArguments(options, key)], { evenWhenCancelled: true })

@@ -1,4 +1,3 @@
-import { messageOf } from '../../errors.ts'
 import { log } from '../../report/log.ts'
 import { parseDumpKey } from '../keys.ts'
 import { LONGEST_TRANSFER_MS } from '../storage.ts'
@@ -6,22 +5,10 @@ import type { S3Options } from './s3-options.ts'
 
 type OpenUpload = { Key: string; UploadId: string; Initiated: string }
 
-/**
- * Ends the open multipart uploads of exactly this key. A store that cannot list them causes a warning.
- *
- * @returns whether none is left
- */
+/** Ends the open multipart uploads of exactly this key; returns whether there were any. */
 export async function abortUploadsOf(options: S3Options, key: string): Promise<boolean> {
   const fullKey = options.prefix + key
-  try {
-    await abortUploads(options, fullKey, (upload) => upload.Key === fullKey)
-    return true
-  } catch (error) {
-    log.warning(
-      `Could not look for unfinished uploads of ${key}: ${messageOf(error)}. Add a lifecycle rule to the bucket that ends them (AbortIncompleteMultipartUpload)`,
-    )
-    return false
-  }
+  return (await abortUploads(options, fullKey, (upload) => upload.Key === fullKey)) > 0
 }
 
 /** Ends the uploads of dumps that began before any upload that can still be running. Other programs' uploads stay. */
@@ -37,13 +24,15 @@ async function abortUploads(
   { aws, bucket }: S3Options,
   prefix: string,
   isChosen: (upload: OpenUpload) => boolean,
-): Promise<void> {
+): Promise<number> {
   const evenWhenCancelled = { evenWhenCancelled: true }
   const listing = ['s3api', 'list-multipart-uploads', '--bucket', bucket, '--prefix', prefix]
   const { Uploads = [] } = await aws.json<{ Uploads?: OpenUpload[] }>(listing, evenWhenCancelled)
-  for (const { Key, UploadId } of Uploads.filter(isChosen)) {
+  const chosen = Uploads.filter(isChosen)
+  for (const { Key, UploadId } of chosen) {
     const target = ['--bucket', bucket, '--key', Key, '--upload-id', UploadId]
     await aws.json(['s3api', 'abort-multipart-upload', ...target], evenWhenCancelled)
     log.info(`Ended the unfinished upload of ${Key}`)
   }
+  return chosen.length
 }

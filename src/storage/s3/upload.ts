@@ -1,6 +1,7 @@
 import { totalmem } from 'node:os'
 import { Writable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
+import { messageOf } from '../../errors.ts'
 import { notePending } from '../../leftovers.ts'
 import { type Child, endChild, succeeded } from '../../process/child.ts'
 import type { Sink } from '../../process/transfer.ts'
@@ -102,6 +103,12 @@ export class S3Upload implements Sink {
     await Promise.race([this.#child.exited, wait(EXIT_MS, undefined, { ref: false })])
     await endChild(this.#child, ['SIGKILL'], 1000)
     // An upload that could not be ended stays noted for the post step.
-    if (await abortUploadsOf(this.#options, this.#key)) this.#forget()
+    await abortUploadsOf(this.#options, this.#key).then(
+      () => this.#forget(),
+      (error) =>
+        log.warning(
+          `Could not look for unfinished uploads of ${this.#key}: ${messageOf(error)}. Add a lifecycle rule to the bucket that ends them (AbortIncompleteMultipartUpload)`,
+        ),
+    )
   }
 }
