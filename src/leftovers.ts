@@ -18,6 +18,8 @@ export type Pending =
 const STATE = 'pending'
 const MAX_TEXT_LENGTH = 10_000
 const open = new Set<Pending>()
+/** What belongs to the whole step and not to the attempt in which it began. */
+const ofStep = new WeakSet<Pending>()
 
 const isLimited = isText(MAX_TEXT_LENGTH)
 
@@ -45,10 +47,16 @@ export function notePending(item: Pending): () => void {
   return () => crossOut(item)
 }
 
+/** Records something that the step uses until it ends, so that no failed attempt removes it. */
+export function notePendingOfStep(item: Pending): () => void {
+  ofStep.add(item)
+  return notePending(item)
+}
+
 /** Records a process group that must not outlive the step; returns a function that removes the record. */
 export function noteGroup({ pid = 0 }: Pick<Child, 'pid'>): () => void {
   const identity = processIdentity(pid)
-  return identity ? notePending({ kind: 'process', pid, identity }) : () => undefined
+  return identity ? notePendingOfStep({ kind: 'process', pid, identity }) : () => undefined
 }
 
 /** Removes the record of something that is gone. */
@@ -56,9 +64,14 @@ export function crossOut(item: Pending): void {
   if (open.delete(item)) save()
 }
 
-/** Returns what an attempt has left behind. Processes are excluded, because they live longer than an attempt. */
-export function openLeftovers(): Pending[] {
-  return [...open].filter(({ kind }) => kind !== 'process')
+/**
+ * Watches what is recorded from now on.
+ *
+ * @returns a function that lists what is left of it, without what belongs to the whole step
+ */
+export function watchLeftovers(): () => Pending[] {
+  const before = new Set(open)
+  return () => [...open].filter((item) => !before.has(item) && !ofStep.has(item))
 }
 
 /** Begins the record of the main step. The runner hands over what is saved, in place of a variable of the same name. */

@@ -15,7 +15,7 @@ import { log } from './report/log.ts'
 import { setOutputs } from './report/outputs.ts'
 import { hideSecrets } from './report/secrets.ts'
 import { onCancel } from './step/cancel.ts'
-import { cleanUpAfterAttempt, cleanUpAfterMain, cleanUpWithoutInputs } from './step/cleanup.ts'
+import { cleanUpAfterMain, cleanUpWithoutInputs, watchAttempts } from './step/cleanup.ts'
 import { openDatabaseTokens } from './step/database-tokens.ts'
 import { checkFork } from './step/fork-guard.ts'
 import { readInputsOfMain, recordInputs } from './step/inputs-of-main.ts'
@@ -44,7 +44,7 @@ export async function run(stage: 'main' | 'post'): Promise<void> {
     if (stage === 'post' && readPending().length === 0) return
     inputs = stage === 'post' ? await readInputsOfMain(process.env) : readInputs(process.env)
     if (!inputs) return await cleanUpWithoutInputs(process.env)
-    const step = startStep(inputs, process.env, { signal: cancel.signal, cleanUp: cleanUpAfterAttempt })
+    const step = startStep(inputs, process.env, { signal: cancel.signal, watchAttempts })
     await using _ = step.role
     await (stage === 'post' ? cleanUpAfterMain(step) : runCommand(step))
   } catch (error) {

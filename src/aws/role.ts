@@ -1,6 +1,6 @@
 import { mkdtemp, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { notePending } from '../leftovers.ts'
+import { notePendingOfStep } from '../leftovers.ts'
 import { removeTree } from '../process/remove-tree.ts'
 import { log } from '../report/log.ts'
 import { fetchIdentityToken, type IdentityToken } from './identity-token.ts'
@@ -101,7 +101,7 @@ export class Role implements AsyncDisposable {
   async #open(): Promise<string> {
     const token = await fetchIdentityToken()
     const folder = await mkdtemp(join(this.#options.tempDirectory, 'pgclone-aws-'))
-    this.#forget = notePending({ kind: 'file', path: folder })
+    this.#forget = notePendingOfStep({ kind: 'file', path: folder })
     await this.#store(folder, token)
     log.info(`AWS: as ${this.#options.arn}, with the OIDC token of this job`)
     return folder

@@ -1,9 +1,10 @@
 import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { messageOf } from '../errors.ts'
-import { crossOut, openLeftovers, type Pending, readPending } from '../leftovers.ts'
+import { crossOut, type Pending, readPending, watchLeftovers } from '../leftovers.ts'
 import type { Environment } from '../process/environment.ts'
 import { log } from '../report/log.ts'
+import { openDatabaseTokens } from './database-tokens.ts'
 import { checkFork } from './fork-guard.ts'
 import { removeFile, removeGroup, removeLeftover } from './remove-leftover.ts'
 import type { Step } from './step.ts'
@@ -23,7 +24,10 @@ export async function cleanUpAfterMain(step: Step): Promise<void> {
   if (databases.length === 0) return
   // Another step may have checked out other code since, and the tunnel may run files of it.
   if (step.inputs.tunnelCommand !== '') await checkFork(step)
-  await withTunnel(step, () => cleanUp(databases, remove))
+  await withTunnel(step, async () => {
+    using _ = await openDatabaseTokens(step)
+    await cleanUp(databases, remove)
+  })
 }
 
 /** The post step without the inputs of the main step: removes only what needs neither database nor storage. */
@@ -37,9 +41,10 @@ export function cleanUpWithoutInputs(environment: Environment): Promise<void> {
   })
 }
 
-/** Removes what a failed attempt could not remove, because its connection was gone. */
-export function cleanUpAfterAttempt(step: Step): Promise<void> {
-  return cleanUp(openLeftovers(), (item) => removeLeftover(step, item))
+/** Returns what removes what the attempts from now on could not remove, because their connections were gone. */
+export function watchAttempts(step: Step): () => Promise<void> {
+  const leftovers = watchLeftovers()
+  return () => cleanUp(leftovers(), (item) => removeLeftover(step, item))
 }
 
 async function cleanUp(items: readonly Pending[], remove: Remove): Promise<void> {

@@ -12,7 +12,6 @@ import { endGroup, processIdentity } from '../process/process-group.ts'
 import { removeTree } from '../process/remove-tree.ts'
 import { manifestKey, parseDumpKey } from '../storage/keys.ts'
 import type { Storage } from '../storage/storage.ts'
-import { openDatabaseTokens } from './database-tokens.ts'
 import type { Step } from './step.ts'
 
 const RECHECK_DELAY_MS = 2000
@@ -31,7 +30,6 @@ export async function removeLeftover(step: Step, item: Pending): Promise<boolean
   if (item.kind === 'process') return removeGroup(item)
   if (item.kind === 'upload') return (await step.storage()).abandon(dumpKey(item.key))
   if (item.kind === 'data') return removeData(await step.storage(), item.keys.map(dumpKey))
-  using _ = await openDatabaseTokens(step)
   await using session = await step.maintenance()
   if (item.kind === 'connections') return await unblock(session, step, item.database)
   return await removeDatabase(session, step, item.name)

@@ -23,24 +23,26 @@ export function waitBefore(made: number, chance: number): number {
 export class Retries {
   made = 1
   readonly #limit: number
-  readonly #cleanUp: () => Promise<void>
+  readonly #watch: () => () => Promise<void>
 
   /**
    * @param limit the number of attempts after the first
-   * @param cleanUp removes what a failed attempt could not remove, because its connection was gone
+   * @param watch returns what removes what the attempts from then on left behind
    */
-  constructor(limit: number, cleanUp: () => Promise<void>) {
+  constructor(limit: number, watch: () => () => Promise<void>) {
     this.#limit = limit
-    this.#cleanUp = cleanUp
+    this.#watch = watch
   }
 
   /** Does work, and repeats it from the start after a transient failure as long as attempts are left. */
   async run<Result>(work: () => Promise<Result>, signal: AbortSignal): Promise<Result> {
+    const cleanUp = this.#watch()
     for (;;) {
       try {
         return await work()
       } catch (error) {
         await this.#next(error, signal)
+        await cleanUp()
       }
     }
   }
@@ -61,6 +63,5 @@ export class Retries {
     )
     await wait(pause, undefined, { signal }).catch(() => Promise.reject(signal.reason))
     this.made += 1
-    await this.#cleanUp()
   }
 }

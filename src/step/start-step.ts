@@ -17,16 +17,16 @@ import type { Step, WorkflowRun } from './step.ts'
 /**
  * Puts a step together from its inputs and its environment.
  *
- * @param cleanUp removes what a failed attempt left behind, before the next one begins
+ * @param watchAttempts returns a function that removes what the attempts since then left behind
  */
 export function startStep(
   inputs: Inputs,
   environment: Environment,
-  { signal, cleanUp }: { signal: AbortSignal; cleanUp: (step: Step) => Promise<void> },
+  { signal, watchAttempts }: { signal: AbortSignal; watchAttempts: (step: Step) => () => Promise<void> },
 ): Step {
   const started = Date.now()
   const tempDirectory = resolve(environment.RUNNER_TEMP || tmpdir())
-  const retries = new Retries(inputs.retries, () => cleanUp(step))
+  const retries = new Retries(inputs.retries, () => watchAttempts(step))
   const anyPsql = async () => (await anyClient(step.tools)).psql
   const step: Step = {
     ...{ inputs, environment, tempDirectory, signal },

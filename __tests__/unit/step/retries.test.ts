@@ -8,7 +8,7 @@ const never = new AbortController().signal
 /** The attempts of a step, and how often it cleaned up between them. */
 function startRetries(retries: number, signal = never) {
   let cleanUps = 0
-  const all = new Retries(retries, async () => {
+  const all = new Retries(retries, () => async () => {
     cleanUps += 1
   })
   return {
