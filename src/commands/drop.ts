@@ -23,7 +23,7 @@ export async function drop(step: Step): Promise<Outcome> {
   if (doomed.length === 0)
     log.info(`There is no database "${target.database}" at ${target.label}; nothing to drop`)
   for (const database of doomed) await dropOne(step, session, server, database)
-  if (!inputs.dryRun) await sweep(step, session, server)
+  if (!inputs.dryRun) await sweep(step, session)
   const names = doomed.map(({ name }) => name)
   return { outputs: {}, summary: [dropSummary(names, { label: target.label, dryRun: inputs.dryRun })] }
 }
@@ -71,8 +71,8 @@ async function dropOne(
 }
 
 /** Removes what killed runs left on the server and in storage. A failure here never fails the step. */
-async function sweep(step: Step, session: Session, server: Server): Promise<void> {
-  await sweepDatabases(session, server).catch((error) =>
+async function sweep(step: Step, session: Session): Promise<void> {
+  await sweepDatabases(session).catch((error) =>
     log.warning(`Could not look for leftovers: ${error.message}`),
   )
   if (step.inputs.location.kind !== 's3') return

@@ -2,7 +2,14 @@ import { createHash } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import { messageOf } from '../errors.ts'
 import { type Connection, onDatabase } from './connection/connection.ts'
-import { DatabaseError, identifier, literal, Session, type SessionOptions } from './connection/session.ts'
+import {
+  DatabaseError,
+  identifier,
+  literal,
+  OBJECT_IN_USE,
+  Session,
+  type SessionOptions,
+} from './connection/session.ts'
 
 /** A server as the role of the session sees it. */
 export type Server = {
@@ -88,10 +95,20 @@ export async function tryLock(session: Session, name: string): Promise<boolean> 
 }
 
 async function isLockedElsewhere(session: Session, name: string): Promise<boolean> {
-  // The view shows both halves as unsigned numbers, and 2 for a key of two halves.
-  const rows = await session.query(`
-    SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND pid <> pg_backend_pid()
-      AND classid::bigint = ${LOCK_CLASS} AND objid::bigint = ${lockNumber(name) >>> 0}`)
+  const rows = await session.query(locksOf(name, 'pid <> pg_backend_pid()'))
+  return rows.length > 0
+}
+
+/** Returns a query for the locks of a name. The view shows both halves as unsigned numbers, and 2 for a key of two halves. */
+function locksOf(name: string, whose: string): string {
+  return `
+    SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND granted AND ${whose}
+      AND classid::bigint = ${LOCK_CLASS} AND objid::bigint = ${lockNumber(name) >>> 0}`
+}
+
+/** Whether a session still holds a lock of `tryLock`. */
+export async function holdsLock(session: Session, name: string): Promise<boolean> {
+  const rows = await session.query(locksOf(name, 'pid = pg_backend_pid()'))
   return rows.length > 0
 }
 
@@ -148,6 +165,14 @@ export function isSameServer(a: Identity, b: Identity): boolean {
   return a.started === b.started && sameIdentifier
 }
 
+/** Returns the number of a database, which no later one of its name has; null when it does not exist. */
+export async function readOid(session: Session, database: string): Promise<string | null> {
+  const [row] = await session.query<{ oid: string }>(
+    `SELECT oid::text AS oid FROM pg_database WHERE datname = ${literal(database)}`,
+  )
+  return row?.oid ?? null
+}
+
 /** Counts the sessions of users in a database, other than this session. */
 export async function countSessions(session: Session, database: string): Promise<number> {
   const [row] = await session.query<{ sessions: number }>(
@@ -161,6 +186,21 @@ export async function endSessions(session: Session, database: string): Promise<v
   await session.query(
     `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${literal(database)} AND usesysid IS NOT NULL AND pid <> pg_backend_pid()`,
   )
+}
+
+/**
+ * Drops a database that nobody uses. The server counts its sessions while it lets no new one in.
+ *
+ * @returns false when it has sessions and stays
+ */
+export async function dropUnusedDatabase(session: Session, name: string): Promise<boolean> {
+  try {
+    await session.execute(`DROP DATABASE IF EXISTS ${identifier(name)}`)
+    return true
+  } catch (error) {
+    if (error instanceof DatabaseError && error.sqlstate === OBJECT_IN_USE) return false
+    throw error
+  }
 }
 
 /** Drops a database and ends its sessions. A database that does not exist is not an error. */

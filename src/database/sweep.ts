@@ -2,7 +2,7 @@ import { messageOf } from '../errors.ts'
 import { log } from '../report/log.ts'
 import type { Session } from './connection/session.ts'
 import { type DatabaseRow, readDatabases } from './databases.ts'
-import { dropDatabase, type Server, tryLock, unlock } from './server.ts'
+import { dropUnusedDatabase, tryLock, unlock } from './server.ts'
 import { commentDatabase, markerText } from './staging.ts'
 
 /** Databases younger than this are left alone, because their run may be between two steps. */
@@ -18,15 +18,12 @@ export function hasTemporaryName({ name }: Pick<DatabaseRow, 'name'>): boolean {
 
 /**
  * Drops what killed runs left on a server: staging and replaced databases, found by their name and marker, that are
- * older than an hour and not locked. A running step holds a lock on each of its databases.
+ * older than an hour, not locked and without sessions. A running step holds a lock on each of its databases; if its
+ * connection is gone and the lock with it, its restore or its hook still has a session.
  *
  * @returns the names of the dropped databases
  */
-export async function sweepDatabases(
-  session: Session,
-  server: Server,
-  now: number = Date.now(),
-): Promise<string[]> {
+export async function sweepDatabases(session: Session, now: number = Date.now()): Promise<string[]> {
   const swept: string[] = []
   for (const database of (await readDatabases(session)).filter(hasTemporaryName)) {
     const { name, marker } = database
@@ -37,9 +34,10 @@ export async function sweepDatabases(
         await commentDatabase(session, name, markerText('staging', name, ''))
         continue
       }
-      await dropDatabase(session, server, name)
-      swept.push(name)
-      log.info(`Dropped "${name}", which a killed run left behind on ${marker.at}`)
+      if (await dropUnusedDatabase(session, name)) {
+        swept.push(name)
+        log.info(`Dropped "${name}", which a killed run left behind on ${marker.at}`)
+      } else log.info(`"${name}" has sessions and stays, because its run may still be working`)
     } catch (error) {
       log.warning(`Could not drop "${name}", which a killed run left behind: ${messageOf(error)}`)
     } finally {

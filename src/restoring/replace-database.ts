@@ -11,6 +11,7 @@ import { log } from '../report/log.ts'
 import type { Step } from '../step/step.ts'
 import { dryRunSummary } from '../summary/database-summary.ts'
 import type { LiveDatabase, Outcome } from '../summary/outcome.ts'
+import { keepClaim } from './keep-claim.ts'
 import { swapIn } from './swap-in.ts'
 import { analyze, lookAtTarget, type Target } from './target.ts'
 
@@ -38,18 +39,22 @@ export async function replaceDatabase<Result>(
   { what, check, build, hooks }: Replacement<Result>,
 ): Promise<Replaced<Result> | Outcome> {
   const { inputs } = step
-  await using session = await step.maintenance({ direct: true })
+  await using scope = new AsyncDisposableStack()
+  const session = scope.use(await step.maintenance({ direct: true }))
   const target = await log.group('Look at the target', () => lookAtTarget(step, session))
   await check?.(target)
   if (inputs.dryRun) return dryRun(inputs.command, describePlan(inputs, target, what, hooks))
-  await sweepDatabases(session, target.server)
+  await sweepDatabases(session)
   const { staging: built, result } = await build(target)
   await using staging = built
+  await keepClaim(step, target, [staging.name], scope)
   await restoreDurability(target.maker, staging)
   await using post = inputs.reversible
     ? await copyDatabase(target.maker, staging.name, target.name, null)
     : null
   await finish(step, target, staging, hooks)
+  await keepClaim(step, target, post ? [staging.name, post.name] : [staging.name], scope)
+  await copyProperties(target, staging)
   step.signal.throwIfAborted()
   const previous = await swapIn(target, staging, { post, keepOld: inputs.reversible })
   return { result, database: target.name, previous, serverVersion: target.server.version }
@@ -74,19 +79,23 @@ function describePlan(
   return `${what} would become "${name}"${before}${old}`
 }
 
-/** Runs hooks and assertions, collects statistics and copies the properties of the database that will be replaced. */
+/** Runs hooks and assertions and collects statistics. */
 async function finish(
   step: Step,
   target: Target,
   { name, copied }: TemporaryDatabase,
   hooks: readonly string[],
 ): Promise<void> {
-  const { client, properties, session } = target
+  const { client } = target
   const connection = onDatabase(step.target, name)
   const options = step.hookOptions(client)
   await runHooks('pre-swap-hooks', hooks, connection, options)
   await checkAssertions(step.inputs.verifySql, connection, options)
   if (!copied || hooks.length > 0) await analyze(step, target, name)
+}
+
+/** Gives a staging database the properties of the database that it will replace. */
+async function copyProperties({ properties, session }: Target, { name }: TemporaryDatabase): Promise<void> {
   // The comment changes with the swap; until then it marks a staging database.
   if (properties) await session.execute(...propertyStatements(name, { ...properties, comment: null }))
 }

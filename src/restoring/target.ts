@@ -3,7 +3,7 @@ import { onDatabase } from '../database/connection/connection.ts'
 import type { Session } from '../database/connection/session.ts'
 import { type Locale, readLocale } from '../database/locale.ts'
 import { type Properties, readProperties } from '../database/properties.ts'
-import { lockTarget, type Server } from '../database/server.ts'
+import { lockTarget, readOid, type Server } from '../database/server.ts'
 import type { Maker } from '../database/staging.ts'
 import { lookAtPrimary } from '../database/standby.ts'
 import { log } from '../report/log.ts'
@@ -21,6 +21,8 @@ export type Target = {
   /** Null when the target does not exist yet. */
   properties: Properties | null
   locale: Locale | null
+  /** Distinguishes the database from a later one of its name; null when it does not exist yet. */
+  oid: string | null
   /** Makes databases on the target's server. */
   maker: Maker
 }
@@ -43,9 +45,11 @@ export async function lookAtTarget(step: Step, session: Session): Promise<Target
   await checkOverwrite(step, properties)
   if (inputs.reversible) await checkPoints(inputs, target, session)
   const locale = await readLocale(session, server, name)
+  const oid = await readOid(session, name)
   const what = properties ? 'will be replaced' : 'does not exist and will be created'
   log.info(`PostgreSQL ${server.version} at ${target.label}, as "${server.role}"; "${name}" ${what}`)
-  return { name, server, session, client, properties, locale, maker: { session, server, run: step.run.url } }
+  const maker = { session, server, run: step.run.url }
+  return { name, server, session, client, properties, locale, oid, maker }
 }
 
 /** Collects the planner's statistics of a staging database. */
