@@ -83,7 +83,11 @@ export class Aws {
 
   /** Starts a transfer with open pipes. */
   start(args: readonly string[], pipes: { stdin: 'stream' | 'none' }): Child {
-    const options = { name: 'aws', env: this.#environment(), stdin: pipes.stdin, stdout: 'stream' as const }
+    // A group, because `aws` may be a script whose child must not outlive it.
+    const options = {
+      ...{ name: 'aws', env: this.#environment(), stdin: pipes.stdin, stdout: 'stream' as const },
+      group: true,
+    }
     return startChild(this.#options.cli, this.#arguments(args), options)
   }
 

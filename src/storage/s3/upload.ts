@@ -1,6 +1,5 @@
 import { totalmem } from 'node:os'
 import { Writable } from 'node:stream'
-import { setTimeout as wait } from 'node:timers/promises'
 import { messageOf } from '../../errors.ts'
 import { notePending } from '../../leftovers.ts'
 import { type Child, endChild, succeeded } from '../../process/child.ts'
@@ -58,10 +57,8 @@ function limited(stdin: Writable, { capacity, partSize }: PartPlan): Writable {
   return stream
 }
 
-/** The time between SIGINT and the end of the CLI's input: at once, the CLI would publish what it has. */
+/** The time in which an interrupted CLI finishes the requests that are under way. */
 const INTERRUPT_MS = 300
-/** The time in which an interrupted CLI ends by itself. */
-const EXIT_MS = 2000
 
 /** An upload by `aws s3 cp -`, which treats the end of its input as success in every case. */
 export class S3Upload implements Sink {
@@ -93,15 +90,13 @@ export class S3Upload implements Sink {
     this.#forget()
   }
 
-  /** Interrupts, then closes the input, then looks for parts: in any other order the truncated object is published. */
+  /**
+   * Ends the CLI before its input ends, because at the end of its input it publishes what it has. An interrupt alone may be
+   * lost while Python starts, and a CLI that waits for input ends only after a kill; its open upload is ended here then.
+   */
   async abort(): Promise<void> {
-    if (this.#child.running) {
-      this.#child.kill('SIGINT')
-      await Promise.race([this.#child.exited, wait(INTERRUPT_MS)])
-    }
+    await endChild(this.#child, ['SIGINT', 'SIGKILL'], INTERRUPT_MS)
     this.#child.stdin.destroy()
-    await Promise.race([this.#child.exited, wait(EXIT_MS, undefined, { ref: false })])
-    await endChild(this.#child, ['SIGKILL'], 1000)
     // An upload that could not be ended stays noted for the post step.
     await abortUploadsOf(this.#options, this.#key).then(
       () => this.#forget(),
