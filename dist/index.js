@@ -37159,17 +37159,17 @@ exports.visitAsync = visitAsync;
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _runtime_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8441);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(813);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7361);
 
 
-await (0,_main_js__WEBPACK_IMPORTED_MODULE_1__/* .run */ .e)();
+await (0,_main_js__WEBPACK_IMPORTED_MODULE_1__/* .run */ .e)(process.argv[2] === 'post' ? 'post' : 'main');
 
 __webpack_async_result__();
 } catch(e) { __webpack_async_result__(e); } }, 1);
 
 /***/ }),
 
-/***/ 813:
+/***/ 7361:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -41424,11 +41424,82 @@ function messageOf(error) {
     return error instanceof Error ? error.message : String(error);
 }
 
+;// CONCATENATED MODULE: ./build/src/shape.js
+/** C0 and C1 control characters and the line separators of Unicode. */
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
+/** A text of any characters, as names in PostgreSQL are. */
+function isText(maxLength) {
+    return (value) => typeof value === 'string' && value.length <= maxLength;
+}
+/** A text without control characters and line breaks. */
+function isLine(maxLength) {
+    return (value) => isText(maxLength)(value) && !CONTROL.test(value);
+}
+/** A time in ISO 8601, UTC. */
+function isTime(value) {
+    return (typeof value === 'string' &&
+        /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/.test(value) &&
+        !Number.isNaN(Date.parse(value)));
+}
+/** A number of bytes, rows or milliseconds. */
+function isCount(value) {
+    return Number.isSafeInteger(value) && value >= 0;
+}
+/** One of a few texts. */
+function isOneOf(...texts) {
+    return (value) => texts.includes(value);
+}
+/** What a check accepts, or null. */
+function orNull(check) {
+    return (value) => value === null || check(value);
+}
+/** What a check accepts, or nothing. */
+function optional(check) {
+    return (value) => value === undefined || check(value);
+}
+/** An array whose every item passes a check. */
+function isListOf(check) {
+    return (value) => Array.isArray(value) && value.every(check);
+}
+/** An object whose every value passes a check. */
+function isRecordOf(check) {
+    return (value) => isObject(value) && Object.values(value).every(check);
+}
+/** An object whose known fields pass their checks. */
+function hasShape(fields) {
+    return (value) => isObject(value) && wrongField(value, fields) === null;
+}
+/** The first field that does not pass its check, or null. */
+function wrongField(value, fields) {
+    return Object.keys(fields).find((name) => !fields[name](own(value, name))) ?? null;
+}
+/** Whether a value is an object and not an array. */
+function isObject(value) {
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+/** A field of the object itself: one that it inherits is not in the JSON. */
+function own(value, name) {
+    return Object.hasOwn(value, name) ? value[name] : undefined;
+}
+
 ;// CONCATENATED MODULE: ./build/src/leftovers.js
 
 
+
 const STATE = 'pending';
+const MAX_TEXT_LENGTH = 10_000;
 const leftovers_open = new Set();
+/** What belongs to the whole step and not to the attempt in which it began. */
+const ofStep = new WeakSet();
+const isLimited = isText(MAX_TEXT_LENGTH);
+const SHAPES = {
+    file: hasShape({ path: isLimited }),
+    upload: hasShape({ key: isLimited }),
+    data: hasShape({ keys: isListOf(isLimited) }),
+    database: hasShape({ name: isLimited }),
+    connections: hasShape({ database: isLimited }),
+    process: hasShape({ pid: isCount, identity: isLimited }),
+};
 function save() {
     if (process.env.GITHUB_STATE)
         saveState(STATE, JSON.stringify([...leftovers_open]));
@@ -41443,24 +41514,46 @@ function notePending(item) {
     save();
     return () => crossOut(item);
 }
+/** Records something that the step uses until it ends, so that no failed attempt removes it. */
+function notePendingOfStep(item) {
+    ofStep.add(item);
+    return notePending(item);
+}
 /** Records a process group that must not outlive the step; returns a function that removes the record. */
 function noteGroup({ pid = 0 }) {
     const identity = processIdentity(pid);
-    return identity ? notePending({ kind: 'process', pid, identity }) : () => undefined;
+    return identity ? notePendingOfStep({ kind: 'process', pid, identity }) : () => undefined;
 }
 /** Removes the record of something that is gone. */
 function crossOut(item) {
     if (leftovers_open.delete(item))
         save();
 }
-/** Returns what an attempt has left behind. Processes are excluded, because they live longer than an attempt. */
-function openLeftovers() {
-    return [...leftovers_open].filter(({ kind }) => kind !== 'process');
+/**
+ * Watches what is recorded from now on.
+ *
+ * @returns a function that lists what is left of it, without what belongs to the whole step
+ */
+function watchLeftovers() {
+    const before = new Set(leftovers_open);
+    return () => [...leftovers_open].filter((item) => !before.has(item) && !ofStep.has(item));
+}
+/** Begins the record of the main step. The runner hands over what is saved, in place of a variable of the same name. */
+function beginRecord() {
+    save();
 }
 /** Returns what the main step has left behind, newest first. For the post step. */
 function readPending() {
     const state = getState(STATE);
-    return state ? JSON.parse(state).reverse() : [];
+    if (!state)
+        return [];
+    const items = JSON.parse(state);
+    if (!Array.isArray(items) || !items.every(isPending))
+        throw new Error('The state of the main step is not a list of what it left behind');
+    return items.reverse();
+}
+function isPending(item) {
+    return (isObject(item) && Object.hasOwn(SHAPES, String(item.kind)) && SHAPES[item.kind](item));
 }
 
 ;// CONCATENATED MODULE: ./build/src/process/find-program.js
@@ -41701,10 +41794,18 @@ async function tryLock(session, name) {
     }
 }
 async function isLockedElsewhere(session, name) {
-    // The view shows both halves as unsigned numbers, and 2 for a key of two halves.
-    const rows = await session.query(`
-    SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND pid <> pg_backend_pid()
-      AND classid::bigint = ${LOCK_CLASS} AND objid::bigint = ${lockNumber(name) >>> 0}`);
+    const rows = await session.query(locksOf(name, 'pid <> pg_backend_pid()'));
+    return rows.length > 0;
+}
+/** Returns a query for the locks of a name. The view shows both halves as unsigned numbers, and 2 for a key of two halves. */
+function locksOf(name, whose) {
+    return `
+    SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND granted AND ${whose}
+      AND classid::bigint = ${LOCK_CLASS} AND objid::bigint = ${lockNumber(name) >>> 0}`;
+}
+/** Whether a session still holds a lock of `tryLock`. */
+async function holdsLock(session, name) {
+    const rows = await session.query(locksOf(name, 'pid = pg_backend_pid()'));
     return rows.length > 0;
 }
 /** Releases a lock of `tryLock`; call it once for each time the lock was taken. */
@@ -41743,6 +41844,11 @@ function isSameServer(a, b) {
     const sameIdentifier = a.systemIdentifier === null || b.systemIdentifier === null || a.systemIdentifier === b.systemIdentifier;
     return a.started === b.started && sameIdentifier;
 }
+/** Returns the number of a database, which no later one of its name has; null when it does not exist. */
+async function readOid(session, database) {
+    const [row] = await session.query(`SELECT oid::text AS oid FROM pg_database WHERE datname = ${literal(database)}`);
+    return row?.oid ?? null;
+}
 /** Counts the sessions of users in a database, other than this session. */
 async function countSessions(session, database) {
     const [row] = await session.query(`SELECT count(*) AS sessions FROM pg_stat_activity WHERE datname = ${literal(database)} AND usesysid IS NOT NULL AND pid <> pg_backend_pid()`);
@@ -41751,6 +41857,22 @@ async function countSessions(session, database) {
 /** Ends the sessions of users in a database, other than this session. */
 async function endSessions(session, database) {
     await session.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${literal(database)} AND usesysid IS NOT NULL AND pid <> pg_backend_pid()`);
+}
+/**
+ * Drops a database that nobody uses. The server counts its sessions while it lets no new one in.
+ *
+ * @returns false when it has sessions and stays
+ */
+async function dropUnusedDatabase(session, name) {
+    try {
+        await session.execute(`DROP DATABASE IF EXISTS ${identifier(name)}`);
+        return true;
+    }
+    catch (error) {
+        if (error instanceof DatabaseError && error.sqlstate === OBJECT_IN_USE)
+            return false;
+        throw error;
+    }
 }
 /** Drops a database and ends its sessions. A database that does not exist is not an error. */
 async function dropDatabase(session, server, name) {
@@ -41964,64 +42086,6 @@ async function createDatabase(session, server, name, wanted) {
         await session.execute(createStatement(name, server, null, wanted.tablespace));
         return error.message;
     }
-}
-
-;// CONCATENATED MODULE: ./build/src/shape.js
-/** C0 and C1 control characters and the line separators of Unicode. */
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
-/** A text of any characters, as names in PostgreSQL are. */
-function isText(maxLength) {
-    return (value) => typeof value === 'string' && value.length <= maxLength;
-}
-/** A text without control characters and line breaks. */
-function isLine(maxLength) {
-    return (value) => isText(maxLength)(value) && !CONTROL.test(value);
-}
-/** A time in ISO 8601, UTC. */
-function isTime(value) {
-    return (typeof value === 'string' &&
-        /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/.test(value) &&
-        !Number.isNaN(Date.parse(value)));
-}
-/** A number of bytes, rows or milliseconds. */
-function isCount(value) {
-    return Number.isSafeInteger(value) && value >= 0;
-}
-/** One of a few texts. */
-function isOneOf(...texts) {
-    return (value) => texts.includes(value);
-}
-/** What a check accepts, or null. */
-function orNull(check) {
-    return (value) => value === null || check(value);
-}
-/** What a check accepts, or nothing. */
-function optional(check) {
-    return (value) => value === undefined || check(value);
-}
-/** An array whose every item passes a check. */
-function isListOf(check) {
-    return (value) => Array.isArray(value) && value.every(check);
-}
-/** An object whose every value passes a check. */
-function isRecordOf(check) {
-    return (value) => isObject(value) && Object.values(value).every(check);
-}
-/** An object whose known fields pass their checks. */
-function hasShape(fields) {
-    return (value) => isObject(value) && wrongField(value, fields) === null;
-}
-/** The first field that does not pass its check, or null. */
-function wrongField(value, fields) {
-    return Object.keys(fields).find((name) => !fields[name](own(value, name))) ?? null;
-}
-/** Whether a value is an object and not an array. */
-function isObject(value) {
-    return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-/** A field of the object itself: one that it inherits is not in the JSON. */
-function own(value, name) {
-    return Object.hasOwn(value, name) ? value[name] : undefined;
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/marker.js
@@ -45825,11 +45889,12 @@ function hasTemporaryName({ name }) {
 }
 /**
  * Drops what killed runs left on a server: staging and replaced databases, found by their name and marker, that are
- * older than an hour and not locked. A running step holds a lock on each of its databases.
+ * older than an hour, not locked and without sessions. A running step holds a lock on each of its databases; if its
+ * connection is gone and the lock with it, its restore or its hook still has a session.
  *
  * @returns the names of the dropped databases
  */
-async function sweepDatabases(session, server, now = Date.now()) {
+async function sweepDatabases(session, now = Date.now()) {
     const swept = [];
     for (const database of (await readDatabases(session)).filter(hasTemporaryName)) {
         const { name, marker } = database;
@@ -45842,9 +45907,12 @@ async function sweepDatabases(session, server, now = Date.now()) {
                 await commentDatabase(session, name, markerText('staging', name, ''));
                 continue;
             }
-            await dropDatabase(session, server, name);
-            swept.push(name);
-            log.info(`Dropped "${name}", which a killed run left behind on ${marker.at}`);
+            if (await dropUnusedDatabase(session, name)) {
+                swept.push(name);
+                log.info(`Dropped "${name}", which a killed run left behind on ${marker.at}`);
+            }
+            else
+                log.info(`"${name}" has sessions and stays, because its run may still be working`);
         }
         catch (error) {
             log.warning(`Could not drop "${name}", which a killed run left behind: ${messageOf(error)}`);
@@ -46035,6 +46103,45 @@ function localSummary(databases, label) {
 /** What would have been done, in a sentence; all checks before the work have passed. */
 function dryRunSummary(command, plan) {
     return md `### Dry run: ${command}\n\n${plan}. Nothing was changed.`;
+}
+
+;// CONCATENATED MODULE: ./build/src/restoring/keep-claim.js
+
+
+/**
+ * Makes sure that this run still holds the locks on its target and its temporary databases. A connection that was idle
+ * during a long restore may be gone, and its locks with it; then a new session takes them again.
+ *
+ * @param scope ends the new session
+ * @throws an Error when another run has taken one of them or has replaced the target meanwhile
+ */
+async function keepClaim(step, target, temporary, scope) {
+    if (await holdsLocks(target.session, [target.name, ...temporary]))
+        return;
+    log.warning(`The connection that held the lock on "${target.name}" was lost; taking the lock again`);
+    const session = scope.use(await step.maintenance({ direct: true }));
+    await lockTarget(session, target.name);
+    if ((await readOid(session, target.name)) !== target.oid)
+        throw new Error(`"${target.name}" was replaced, created or dropped while the lock on it was lost; run the step again`);
+    for (const name of temporary) {
+        if ((await tryLock(session, name)) && (await readOid(session, name)) !== null)
+            continue;
+        throw new Error(`"${name}" was taken by another run while the lock on it was lost; run the step again`);
+    }
+    target.session = session;
+    target.maker.session = session;
+}
+/** A session that has ended holds nothing. */
+async function holdsLocks(session, names) {
+    try {
+        for (const name of names)
+            if (!(await holdsLock(session, name)))
+                return false;
+        return true;
+    }
+    catch {
+        return false;
+    }
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/swap.js
@@ -46517,9 +46624,11 @@ async function lookAtTarget(step, session) {
     if (inputs.reversible)
         await checkPoints(inputs, target, session);
     const locale = await readLocale(session, server, name);
+    const oid = await readOid(session, name);
     const what = properties ? 'will be replaced' : 'does not exist and will be created';
     log.info(`PostgreSQL ${server.version} at ${target.label}, as "${server.role}"; "${name}" ${what}`);
-    return { name, server, session, client, properties, locale, maker: { session, server, run: step.run.url } };
+    const maker = { session, server, run: step.run.url };
+    return { name, server, session, client, properties, locale, oid, maker };
 }
 /** Collects the planner's statistics of a staging database. */
 function analyze(step, { server }, database) {
@@ -46592,6 +46701,7 @@ var replace_database_disposeResources = (undefined && undefined.__disposeResourc
 
 
 
+
 /**
  * Shared workflow of `restore` and `copy`: lock the target, build the replacement, run hooks and assertions, swap.
  *
@@ -46601,19 +46711,23 @@ async function replaceDatabase(step, { what, check, build, hooks }) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         const { inputs } = step;
-        const session = replace_database_addDisposableResource(env_1, await step.maintenance({ direct: true }), true);
+        const scope = replace_database_addDisposableResource(env_1, new AsyncDisposableStack(), true);
+        const session = scope.use(await step.maintenance({ direct: true }));
         const target = await log.group('Look at the target', () => lookAtTarget(step, session));
         await check?.(target);
         if (inputs.dryRun)
             return dryRun(inputs.command, describePlan(inputs, target, what, hooks));
-        await sweepDatabases(session, target.server);
+        await sweepDatabases(session);
         const { staging: built, result } = await build(target);
         const staging = replace_database_addDisposableResource(env_1, built, true);
+        await keepClaim(step, target, [staging.name], scope);
         await restoreDurability(target.maker, staging);
         const post = replace_database_addDisposableResource(env_1, inputs.reversible
             ? await copyDatabase(target.maker, staging.name, target.name, null)
             : null, true);
         await replace_database_finish(step, target, staging, hooks);
+        await keepClaim(step, target, post ? [staging.name, post.name] : [staging.name], scope);
+        await copyProperties(target, staging);
         step.signal.throwIfAborted();
         const previous = await swapIn(target, staging, { post, keepOld: inputs.reversible });
         return { result, database: target.name, previous, serverVersion: target.server.version };
@@ -46640,15 +46754,18 @@ function describePlan(inputs, { name, properties }, what, hooks) {
     const old = properties ? `; the present "${name}" would ${kept}` : '';
     return `${what} would become "${name}"${before}${old}`;
 }
-/** Runs hooks and assertions, collects statistics and copies the properties of the database that will be replaced. */
+/** Runs hooks and assertions and collects statistics. */
 async function replace_database_finish(step, target, { name, copied }, hooks) {
-    const { client, properties, session } = target;
+    const { client } = target;
     const connection = onDatabase(step.target, name);
     const options = step.hookOptions(client);
     await runHooks('pre-swap-hooks', hooks, connection, options);
     await checkAssertions(step.inputs.verifySql, connection, options);
     if (!copied || hooks.length > 0)
         await analyze(step, target, name);
+}
+/** Gives a staging database the properties of the database that it will replace. */
+async function copyProperties({ properties, session }, { name }) {
     // The comment changes with the swap; until then it marks a staging database.
     if (properties)
         await session.execute(...propertyStatements(name, { ...properties, comment: null }));
@@ -47405,7 +47522,7 @@ async function drop(step) {
         for (const database of doomed)
             await dropOne(step, session, server, database);
         if (!inputs.dryRun)
-            await sweep(step, session, server);
+            await sweep(step, session);
         const names = doomed.map(({ name }) => name);
         return { outputs: {}, summary: [dropSummary(names, { label: target.label, dryRun: inputs.dryRun })] };
     }
@@ -47452,8 +47569,8 @@ async function dropOne({ inputs }, session, server, { name, sessions }) {
     log.info(`Dropped "${name}"${who}`);
 }
 /** Removes what killed runs left on the server and in storage. A failure here never fails the step. */
-async function sweep(step, session, server) {
-    await sweepDatabases(session, server).catch((error) => log.warning(`Could not look for leftovers: ${error.message}`));
+async function sweep(step, session) {
+    await sweepDatabases(session).catch((error) => log.warning(`Could not look for leftovers: ${error.message}`));
     if (step.inputs.location.kind !== 's3')
         return;
     await step
@@ -47630,21 +47747,21 @@ async function readCatalogue(storage, prefix) {
     return { entries, orphans, foreign: objects.length - entries.length - committed - orphans.length };
 }
 /** The manifests of committed dumps, by key of the dump. */
-async function readManifests(storage, entries, prefix) {
+async function readManifests(storage, entries) {
     const committed = entries.filter((entry) => entry.committed);
     for (const { key, manifestSize } of committed)
         checkManifestSize(key.key, manifestSize);
-    const texts = await storage.readTexts(committed.map(({ key }) => manifestKey(key.key)), prefix);
+    const texts = await storage.readTexts(committed.map(({ key }) => manifestKey(key.key)));
     return new Map(committed.map(({ key }) => [key.key, readManifest(texts.get(manifestKey(key.key)), key)]));
 }
 /** As `readManifests`, with the error in the place of each manifest that cannot be read. */
-async function tryManifests(storage, entries, prefix) {
+async function tryManifests(storage, entries) {
     const committed = entries.filter((entry) => entry.committed);
     const keys = committed
         .filter(({ manifestSize }) => manifestSize <= MAX_MANIFEST_BYTES)
         .map(({ key }) => manifestKey(key.key));
     // One object that nobody may read fails the reading of all.
-    const texts = await storage.readTexts(keys, prefix).catch(() => readOneByOne(storage, keys));
+    const texts = await storage.readTexts(keys).catch(() => readOneByOne(storage, keys));
     const read = ({ key, manifestSize }) => {
         const text = texts.get(manifestKey(key.key));
         try {
@@ -47668,7 +47785,7 @@ function checkManifestSize(key, size) {
 async function readOneByOne(storage, keys) {
     const texts = new Map();
     for (const key of keys) {
-        const text = await storage.readTexts([key], '').then((found) => found.get(key), (error) => error);
+        const text = await storage.readTexts([key]).then((found) => found.get(key), (error) => error);
         texts.set(key, text);
     }
     const failures = [...texts.values()].filter((text) => text instanceof Error);
@@ -47712,7 +47829,7 @@ async function byKey(storage, key) {
     if (!parsed)
         throw new Error(`${key} has a manifest and its name is none of ours`);
     checkManifestSize(key, manifestSize);
-    const texts = await storage.readTexts([manifestKey(key)], '');
+    const texts = await storage.readTexts([manifestKey(key)]);
     return { key, size, manifest: readManifest(texts.get(manifestKey(key)), parsed), passedOver: [] };
 }
 async function newest(storage, reference, narrowing) {
@@ -47729,7 +47846,7 @@ async function newest(storage, reference, narrowing) {
     }
     const family = ({ key }) => `${key.instance}/${key.database}/${key.config}`;
     const passedOver = [...new Set(committed.map(family))].filter((name) => name !== family(found));
-    const manifests = await readManifests(storage, [found], prefix);
+    const manifests = await readManifests(storage, [found]);
     return { key: found.key.key, size: found.size, manifest: manifests.get(found.key.key), passedOver };
 }
 function nothingFound(storage, prefix, others) {
@@ -47753,7 +47870,7 @@ async function findPrevious({ maxShrink, failOnShrink }, storage, group) {
         const newest = entries.find((entry) => entry.committed);
         if (!newest)
             return null;
-        return (await readManifests(storage, [newest], group)).get(newest.key.key);
+        return (await readManifests(storage, [newest])).get(newest.key.key);
     }
     catch (error) {
         const reason = messageOf(error);
@@ -47844,9 +47961,9 @@ function tableLosses(before, now, measure) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/storage/storage.js
-/** Milliseconds after which a transfer that has not ended is taken for dead; no job of GitHub's lasts a day and goes on. */
-const ABANDONED = 24 * 60 * 60 * 1000;
-/** The key of a text exists already: another run was faster. */
+/** A transfer that began earlier cannot be running: a job on a self-hosted runner lasts five days at most (GitHub: Actions limits). */
+const LONGEST_TRANSFER_MS = 6 * 24 * 60 * 60 * 1000;
+/** The key of a text exists already, because another run wrote it first. */
 class TakenError extends Error {
     constructor(key, options) {
         super(`${key} exists already; another run wrote it`, options);
@@ -48400,7 +48517,11 @@ class Aws {
     }
     /** Starts a transfer with open pipes. */
     start(args, pipes) {
-        const options = { name: 'aws', env: this.#environment(), stdin: pipes.stdin, stdout: 'stream' };
+        // A group, because `aws` may be a script whose child must not outlive it.
+        const options = {
+            ...{ name: 'aws', env: this.#environment(), stdin: pipes.stdin, stdout: 'stream' },
+            group: true,
+        };
         return startChild(this.#options.cli, this.#arguments(args), options);
     }
     /** Runs a short command and returns what it printed. @throws AwsError */
@@ -48627,9 +48748,10 @@ var local_storage_disposeResources = (undefined && undefined.__disposeResources)
 
 
 
-/** Names that no key has; what a killed run leaves is known by them. */
-const TEMPORARY_PREFIX = '.pgclone-partial-';
-/** A folder as the place for dumps. */
+/** Names of files that are being written. No key has such a name. */
+const PARTIAL_PREFIX = '.pgclone-partial-';
+const PARTIAL_NAME = /^\.pgclone-partial-[0-9a-f]{16}$/;
+/** Returns a folder as the place for dumps. */
 function localStorage(folder) {
     const root = (0,external_node_path_namespaceObject.resolve)(folder);
     return {
@@ -48648,12 +48770,12 @@ function localStorage(folder) {
         download: (key) => download(root, key),
         sweep: () => sweepPartial(root),
         // A partial file has a name of its own and is noted as such.
-        abandon: async () => undefined,
+        abandon: async () => false,
         remove: (key) => (0,external_node_fs_promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(root, key), { force: true }),
         removeAll: (keys) => removeFiles(root, keys),
     };
 }
-/** The path of a key, after symbolic links, if it is still below the root. */
+/** Returns the path of a key after symbolic links. @throws an Error when it is not below the root */
 async function inside(root, key) {
     const path = await (0,external_node_fs_promises_namespaceObject.realpath)((0,external_node_path_namespaceObject.join)(root, key));
     if (!path.startsWith((await (0,external_node_fs_promises_namespaceObject.realpath)(root)) + external_node_path_namespaceObject.sep))
@@ -48664,12 +48786,12 @@ async function listFiles(root, prefix) {
     const entries = await (0,external_node_fs_promises_namespaceObject.readdir)((0,external_node_path_namespaceObject.join)(root, prefix), { recursive: true, withFileTypes: true }).catch(async (error) => {
         if (error.code === 'ENOENT')
             return [];
-        // A prefix that is a file has nothing below it, as in S3; a location that is one is a mistake.
+        // A prefix that is a file has nothing below it, as in S3; a location that is a file is a mistake.
         if (error.code === 'ENOTDIR' && (await isFolder(root)))
             return [];
         throw new Error(`Cannot list ${(0,external_node_path_namespaceObject.join)(root, prefix)}: ${error.message}`, { cause: error });
     });
-    const files = entries.filter((entry) => entry.isFile() && !entry.name.startsWith(TEMPORARY_PREFIX));
+    const files = entries.filter((entry) => entry.isFile() && !entry.name.startsWith(PARTIAL_PREFIX));
     return Promise.all(files.map(async (file) => {
         const path = (0,external_node_path_namespaceObject.join)(file.parentPath, file.name);
         return { key: (0,external_node_path_namespaceObject.relative)(root, path).split(external_node_path_namespaceObject.sep).join('/'), size: (await (0,external_node_fs_promises_namespaceObject.stat)(path)).size };
@@ -48677,9 +48799,9 @@ async function listFiles(root, prefix) {
 }
 async function sweepPartial(root) {
     const entries = await (0,external_node_fs_promises_namespaceObject.readdir)(root, { recursive: true, withFileTypes: true });
-    for (const entry of entries.filter(({ name }) => name.startsWith(TEMPORARY_PREFIX))) {
+    for (const entry of entries.filter((file) => file.isFile() && PARTIAL_NAME.test(file.name))) {
         const path = (0,external_node_path_namespaceObject.join)(entry.parentPath, entry.name);
-        if (Date.now() - (await (0,external_node_fs_promises_namespaceObject.stat)(path)).mtimeMs > ABANDONED)
+        if (Date.now() - (await (0,external_node_fs_promises_namespaceObject.stat)(path)).mtimeMs > LONGEST_TRANSFER_MS)
             await (0,external_node_fs_promises_namespaceObject.rm)(path, { force: true });
     }
 }
@@ -48704,7 +48826,7 @@ async function sizeOf(root, key) {
     }
 }
 /**
- * Gives a file its name unless the name is taken, so that the first writer wins.
+ * Gives a file its final name unless another file has it, so that the first writer wins.
  *
  * @param hardLink fails where the file system has no hard links (exFAT, many network shares)
  */
@@ -48721,7 +48843,7 @@ async function publishOnce(temporary, path, hardLink = external_node_fs_promises
         await (0,external_node_fs_promises_namespaceObject.rename)(temporary, path);
     }
 }
-/** Written whole under another name, then published: `rename` takes the place of what is there, `publishOnce` does not. */
+/** Writes a whole file under another name, then publishes it: `rename` replaces an existing file, `publishOnce` does not. */
 async function writeText(path, text, publish) {
     const temporary = local_storage_temporaryName(path);
     try {
@@ -48740,9 +48862,9 @@ function local_storage_refusal(error, key) {
     return error.code === 'EEXIST' ? new TakenError(key, { cause: error }) : error;
 }
 function local_storage_temporaryName(path) {
-    return (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(path), TEMPORARY_PREFIX + (0,external_node_crypto_.randomBytes)(8).toString('hex'));
+    return (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)(path), PARTIAL_PREFIX + (0,external_node_crypto_.randomBytes)(8).toString('hex'));
 }
-/** Makes a new name last: without it a crash can forget the rename. Folders cannot be synced on Windows. */
+/** Makes a new name durable: without it a crash can undo the rename. Folders cannot be synced on Windows. */
 async function syncFolder(folder) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
@@ -48761,7 +48883,7 @@ async function syncFolder(folder) {
             await result_1;
     }
 }
-/** Temporary name, fsync, publication: a file under its final name is always whole, and no other run's. */
+/** Writes to a temporary name, syncs and publishes: a file under its final name is always whole and from this run. */
 async function upload(root, key) {
     const path = (0,external_node_path_namespaceObject.join)(root, key);
     await (0,external_node_fs_promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(path), { recursive: true });
@@ -48808,13 +48930,13 @@ async function download(root, key) {
     };
 }
 
-;// CONCATENATED MODULE: ./build/src/storage/s3/text.js
+;// CONCATENATED MODULE: ./build/src/storage/s3/temporary-file.js
 
 
 
 
-/** A text as a file, for as long as the work with it takes: the AWS CLI reads bodies from files only. */
-async function withTextFile({ tempDirectory }, text, work) {
+/** Keeps a text in a file while work with it goes on: the AWS CLI reads the bodies of requests from files only. */
+async function withTemporaryFile({ tempDirectory }, text, work) {
     const folder = await (0,external_node_fs_promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(tempDirectory, 'pgclone-text-'));
     const forget = notePending({ kind: 'file', path: folder });
     const path = (0,external_node_path_namespaceObject.join)(folder, 'text.json');
@@ -48828,11 +48950,11 @@ async function withTextFile({ tempDirectory }, text, work) {
     }
 }
 
-;// CONCATENATED MODULE: ./build/src/storage/s3/delete.js
+;// CONCATENATED MODULE: ./build/src/storage/s3/delete-objects.js
 
 
-/** So many keys one request may name (AWS: API Reference, DeleteObjects). */
-const DELETED_AT_ONCE = 1000;
+/** The limit of one request (AWS: API Reference, DeleteObjects). */
+const MAX_KEYS_PER_REQUEST = 1000;
 /** Answers of stores that cannot delete several objects at once, or not as this AWS CLI asks for it (without Content-MD5). */
 const CANNOT_DELETE_MANY = [
     'NotImplemented',
@@ -48844,14 +48966,14 @@ const CANNOT_DELETE_MANY = [
     '405',
     '501',
 ];
-/** Starts of the AWS CLI at the same time, when every object needs one. */
-const CLIS_AT_ONCE = 4;
-/** Deletes exactly these keys, many with a request where the store can. */
+/** How many AWS CLIs run at once when every object needs one. */
+const MAX_PROCESSES = 4;
+/** Deletes exactly these keys, many in one request where the store can. */
 async function deleteObjects(options, keys) {
     const removal = { refused: new Map(), versionsStay: false };
     let together = true;
-    for (let start = 0; start < keys.length; start += DELETED_AT_ONCE) {
-        const batch = keys.slice(start, start + DELETED_AT_ONCE);
+    for (let start = 0; start < keys.length; start += MAX_KEYS_PER_REQUEST) {
+        const batch = keys.slice(start, start + MAX_KEYS_PER_REQUEST);
         together &&= await deleteTogether(options, batch, removal);
         if (!together)
             await deleteOneByOne(options, batch, removal);
@@ -48859,18 +48981,18 @@ async function deleteObjects(options, keys) {
     return removal;
 }
 /**
- * A retention that holds an object is what its owner wanted; a missing right is a mistake. Both are AccessDenied, with
+ * Tells a retention, which the bucket's owner wants, from a missing right, which is a mistake. Both are AccessDenied, with
  * words of AWS ("Access Denied because object protected by object lock."), MinIO ("Object is WORM protected …") and others.
  */
 const RETENTION = /object ?lock|retention|legal ?hold|WORM|immutab|protected/i;
-/** @returns false when the store does not know this request; nothing is deleted then */
+/** @returns false when the store does not support this request; nothing is deleted then */
 async function deleteTogether(options, keys, removal) {
     const { aws, bucket, prefix } = options;
     const Objects = keys.map((key) => ({ Key: prefix + key }));
     try {
-        const answer = await withTextFile(options, JSON.stringify({ Objects }), (path) => {
+        const answer = await withTemporaryFile(options, JSON.stringify({ Objects }), (path) => {
             const args = ['s3api', 'delete-objects', '--bucket', bucket, '--delete', `file://${path}`];
-            // Half of a deletion leaves more behind than a whole one.
+            // A deletion that is cut in half leaves more behind than a whole one.
             return aws.json(args, { evenWhenCancelled: true });
         });
         for (const { Key, Code, Message } of answer.Errors ?? []) {
@@ -48902,13 +49024,13 @@ async function deleteOneByOne({ aws, bucket, prefix }, keys, removal) {
             }
         }
     };
-    await Promise.all(Array.from({ length: CLIS_AT_ONCE }, work));
+    await Promise.all(Array.from({ length: MAX_PROCESSES }, work));
 }
 
-;// CONCATENATED MODULE: ./build/src/storage/s3/look.js
+;// CONCATENATED MODULE: ./build/src/storage/s3/find-objects.js
 
 
-/** Credentials, endpoint and bucket. A policy without `s3:ListBucket` is no reason to stop here. */
+/** Checks credentials, endpoint and bucket. A policy without `s3:ListBucket` causes only a warning. */
 async function checkBucket(options) {
     const args = ['s3api', 'list-objects-v2', '--bucket', options.bucket, '--prefix', options.prefix];
     try {
@@ -48917,10 +49039,10 @@ async function checkBucket(options) {
     catch (error) {
         if (!(error instanceof AwsError) || error.code !== 'AccessDenied')
             throw error;
-        log.warning('The credentials may not list the bucket (s3:ListBucket); `latest`, prefixes and `list` will not work');
+        log.warning('The credentials may not list the bucket, so `latest`, prefixes and `list` will not work; grant s3:ListBucket');
     }
 }
-/** Page by page, so that an answer that ends before its last page is an error and not a short list. */
+/** Lists objects page by page, so that an answer that ends before its last page is an error and not a short list. */
 async function listObjects({ aws, bucket, prefix }, below) {
     const folder = below === '' ? '' : `${below.replace(/\/$/, '')}/`;
     const args = ['s3api', 'list-objects-v2', '--bucket', bucket, '--prefix', prefix + folder, '--no-paginate'];
@@ -48932,11 +49054,11 @@ async function listObjects({ aws, bucket, prefix }, below) {
             found.push({ key: Key.slice(prefix.length), size: Size });
         token = page.NextContinuationToken;
         if (page.IsTruncated && !token)
-            throw new Error('The store said that its list goes on and gave no way to go on');
+            throw new Error('The store did not say where its listing continues; its listing is not complete');
     } while (token);
     return found;
 }
-/** Stored bytes of a key, or null when it does not exist. */
+/** Returns the stored bytes of a key, or null when it does not exist. */
 async function headObject(options, key) {
     const { aws, bucket, prefix } = options;
     try {
@@ -48955,11 +49077,11 @@ async function headObject(options, key) {
     }
 }
 /**
- * S3 says 403 of a missing object to whom it does not let list the bucket, and to a policy that lets list only under a
- * condition on `s3:prefix`, which a HEAD cannot meet (AWS: API Reference, HeadObject). A listing of just this key can.
+ * S3 answers 403 for a missing object when the credentials may not list the bucket, or may list it only under a condition
+ * on `s3:prefix`, which a HEAD cannot meet (AWS: API Reference, HeadObject). A listing of just this key can.
  *
  * @returns whether the store itself says that there is no such object
- * @throws the refusal of the HEAD when the listing is refused too: then nobody knows
+ * @throws the refusal of the HEAD when the listing is refused too, because then it is not known
  */
 async function isUnlisted(options, key, refusal) {
     const { aws, bucket, prefix } = options;
@@ -48969,35 +49091,142 @@ async function isUnlisted(options, key, refusal) {
     return !(page.Contents ?? []).some(({ Key }) => Key === prefix + key);
 }
 
-;// CONCATENATED MODULE: ./build/src/storage/s3/parts.js
+;// CONCATENATED MODULE: ./build/src/storage/s3/plan-parts.js
 
 /** s3transfer's `utils.py`: the AWS CLI begins with this part size and doubles it until all fits into 10,000 parts. */
-const CLI_PART = 8 * 1024 ** 2;
-const CLI_PARTS = 10_000;
+const CLI_PART_BYTES = 8 * 1024 ** 2;
+const CLI_MAX_PARTS = 10_000;
 /** S3's limit, which the providers share ("Amazon S3 multipart upload limits"). */
-const LARGEST_PART = 5 * 1024 ** 3;
+const MAX_PART_BYTES = 5 * 1024 ** 3;
 /**
  * Chooses parts so large that a stream of `expectedBytes` needs no more than `maxParts` of them. The CLI plans for
- * 10,000 and knows no other limit, so a lower one is told as a larger size.
+ * 10,000 and has no option for another limit, so a lower one is expressed as a larger size.
  */
 function planParts(expectedBytes, maxParts) {
-    const expectedSize = Math.min(Math.ceil((expectedBytes * CLI_PARTS) / maxParts), LARGEST_PART * CLI_PARTS);
-    let partSize = CLI_PART;
-    while (Math.ceil(expectedSize / partSize) > CLI_PARTS)
+    const expectedSize = Math.min(Math.ceil((expectedBytes * CLI_MAX_PARTS) / maxParts), MAX_PART_BYTES * CLI_MAX_PARTS);
+    let partSize = CLI_PART_BYTES;
+    while (Math.ceil(expectedSize / partSize) > CLI_MAX_PARTS)
         partSize *= 2;
-    partSize = Math.min(partSize, LARGEST_PART);
+    partSize = Math.min(partSize, MAX_PART_BYTES);
     return { expectedSize, partSize, capacity: partSize * maxParts };
 }
-/** @returns why a dump of so many bytes cannot be stored, or null */
+/** Returns why a dump of that size cannot be stored, or null. */
 function tooLarge(bytes, maxParts) {
-    const most = LARGEST_PART * maxParts;
+    const most = MAX_PART_BYTES * maxParts;
     if (bytes <= most)
         return null;
-    return `The database has ${formatBytes(bytes)}, and this store takes no more than ${formatBytes(most)} in one object (${maxParts} parts of ${formatBytes(LARGEST_PART)}, s3-max-parts)`;
+    return `The database has ${formatBytes(bytes)}, and this store takes at most ${formatBytes(most)} in one object (${formatQuantity(maxParts, 'part')} of ${formatBytes(MAX_PART_BYTES)}); raise s3-max-parts if the provider takes more, or dump less at once`;
 }
-/** Memory of an uploading AWS CLI by measurement: 120 MB, and seven parts in flight or waiting. */
+/** Returns the memory of an uploading AWS CLI, as measured: 120 MB, and seven parts in flight or waiting. */
 function uploadMemory({ partSize }) {
     return 120e6 + 7 * partSize;
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/s3/read-texts.js
+
+
+
+
+
+/** Each file of its own takes one start of the AWS CLI, which is most of a second. */
+const MAX_READ_ONE_BY_ONE = 2;
+/** The AWS CLI caches the patterns of its filters up to a number that depends on its Python (`fnmatch.py`: 256 and more). */
+const MAX_FILTERS = 200;
+/** `--include` would read these in the prefix of the location as a pattern, and then exclude nothing. */
+const read_texts_PATTERN = /[*?[]/;
+/**
+ * Reads exactly these objects: one by one when they are few, otherwise with one recursive copy for many of them.
+ *
+ * @returns the texts by key, of many without those that were deleted meanwhile
+ * @throws an AwsError when one cannot be read
+ */
+async function readTexts(options, keys) {
+    const texts = new Map();
+    if (keys.length <= MAX_READ_ONE_BY_ONE || read_texts_PATTERN.test(options.prefix)) {
+        const address = (key) => `s3://${options.bucket}/${options.prefix}${key}`;
+        await Promise.all(keys.map(async (key) => texts.set(key, await options.aws.text(['s3', 'cp', address(key), '-']))));
+        return texts;
+    }
+    for (let start = 0; start < keys.length; start += MAX_FILTERS) {
+        const batch = keys.slice(start, start + MAX_FILTERS);
+        for (const [key, text] of await readBatch(options, batch))
+            texts.set(key, text);
+    }
+    return texts;
+}
+async function readBatch(options, keys) {
+    const { aws, bucket, prefix, tempDirectory } = options;
+    const folder = await (0,external_node_fs_promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(tempDirectory, 'pgclone-manifests-'));
+    const forget = notePending({ kind: 'file', path: folder });
+    try {
+        const below = commonFolder(keys);
+        const includes = keys.flatMap((key) => ['--include', key.slice(below.length)]);
+        const source = `s3://${bucket}/${prefix}${below}`;
+        await aws.text([
+            's3',
+            'cp',
+            source,
+            folder,
+            '--recursive',
+            '--only-show-errors',
+            '--exclude',
+            '*',
+            ...includes,
+        ]);
+        const pathOf = (key) => (0,external_node_path_namespaceObject.join)(folder, ...key.slice(below.length).split('/'));
+        const found = keys.filter((key) => (0,external_node_fs_namespaceObject.existsSync)(pathOf(key)));
+        return await Promise.all(found.map(async (key) => [key, await (0,external_node_fs_promises_namespaceObject.readFile)(pathOf(key), 'utf8')]));
+    }
+    finally {
+        await removeTree(folder);
+        forget();
+    }
+}
+/** Returns the deepest folder that all keys are in, empty or with `/` at its end. */
+function commonFolder(keys) {
+    const folders = keys.map((key) => key.split('/').slice(0, -1));
+    const [first = []] = folders;
+    const depth = first.findIndex((part, index) => folders.some((folder) => folder[index] !== part));
+    return first
+        .slice(0, depth === -1 ? first.length : depth)
+        .map((part) => `${part}/`)
+        .join('');
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/s3/s3-options.js
+/** Returns arguments for the encryption of an upload, under the names that `s3 cp` or `s3api` have for them. */
+function serverSideEncryption({ sse, sseKmsKeyId }, [method, keyId]) {
+    return [...(sse ? [method, sse] : []), ...(sseKmsKeyId ? [keyId, sseKmsKeyId] : [])];
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/s3/unfinished-uploads.js
+
+
+
+/** Ends the open multipart uploads of exactly this key; returns whether there were any. */
+async function abortUploadsOf(options, key) {
+    const fullKey = options.prefix + key;
+    return (await abortUploads(options, fullKey, (upload) => upload.Key === fullKey)) > 0;
+}
+/** Ends the uploads of dumps that began before any upload that can still be running. Other programs' uploads stay. */
+async function sweepUploads(options) {
+    const { prefix } = options;
+    await abortUploads(options, prefix, ({ Key, Initiated }) => {
+        const isDead = Date.now() - Date.parse(Initiated) > LONGEST_TRANSFER_MS;
+        return isDead && Key.startsWith(prefix) && parseDumpKey(Key.slice(prefix.length)) !== null;
+    });
+}
+async function abortUploads({ aws, bucket }, prefix, isChosen) {
+    const evenWhenCancelled = { evenWhenCancelled: true };
+    const listing = ['s3api', 'list-multipart-uploads', '--bucket', bucket, '--prefix', prefix];
+    const { Uploads = [] } = await aws.json(listing, evenWhenCancelled);
+    const chosen = Uploads.filter(isChosen);
+    for (const { Key, UploadId } of chosen) {
+        const target = ['--bucket', bucket, '--key', Key, '--upload-id', UploadId];
+        await aws.json(['s3api', 'abort-multipart-upload', ...target], evenWhenCancelled);
+        log.info(`Ended the unfinished upload of ${Key}`);
+    }
+    return chosen.length;
 }
 
 // EXTERNAL MODULE: external "node:os"
@@ -49012,11 +49241,8 @@ var external_node_os_ = __nccwpck_require__(8161);
 
 
 
-/** Arguments for the encryption of an upload, under the names that `s3 cp` or `s3api` have for them. */
-function serverSideEncryption({ sse, sseKmsKeyId }, [method, keyId]) {
-    return [...(sse ? [method, sse] : []), ...(sseKmsKeyId ? [keyId, sseKmsKeyId] : [])];
-}
-/** The arguments of the upload, without the endpoint. */
+
+/** Returns the arguments of the upload, without the endpoint. */
 function uploadArguments(options, target, { expectedSize }) {
     return [
         ...['s3', 'cp', '-', target, '--only-show-errors', '--expected-size', String(expectedSize)],
@@ -49024,14 +49250,14 @@ function uploadArguments(options, target, { expectedSize }) {
         ...serverSideEncryption(options, ['--sse', '--sse-kms-key-id']),
     ];
 }
-/** Warns of an upload that this machine has too little memory for; the parts of a large dump are large. */
+/** Warns when this machine has too little memory for the upload: the parts of a large dump are large. */
 function checkMemory(plan) {
     const needed = uploadMemory(plan);
     if (needed < (0,external_node_os_.totalmem)() / 2)
         return;
     log.warning(`The AWS CLI needs about ${formatBytes(needed)} of memory for parts of ${formatBytes(plan.partSize)}, and this machine has ${formatBytes((0,external_node_os_.totalmem)())}; use a larger runner, or dump less at once`);
 }
-/** What goes into the upload, up to what its parts hold: beyond that the store would refuse a part, and say little. */
+/** Wraps the input of the CLI with the limit of its parts, because the store's own error would not name the cause. */
 function limited(stdin, { capacity, partSize }) {
     let written = 0;
     const stream = new external_node_stream_.Writable({
@@ -49048,17 +49274,17 @@ function limited(stdin, { capacity, partSize }) {
             done();
         },
     });
-    // Who writes hears of it; nobody else needs to.
+    // The writer gets the error from its write.
     stream.on('error', () => undefined);
     return stream;
 }
-/** How long after SIGINT the CLI's input is closed: closed at once, it would publish what it has. */
-const INTERRUPT_MILLISECONDS = 300;
-/** An upload by `aws s3 cp -`, which takes the end of its input for success, whatever happened before. */
+/** The time in which an interrupted CLI finishes the requests that are under way. */
+const INTERRUPT_MS = 300;
+/** An upload by `aws s3 cp -`, which treats the end of its input as success in every case. */
 class S3Upload {
     stream;
     died;
-    /** The AWS CLI takes most of a second to start, and pg_dump need not wait for it. */
+    /** The AWS CLI takes most of a second to start; pg_dump does not wait for it. */
     readAhead = 8 * 1024 * 1024;
     #options;
     #key;
@@ -49082,46 +49308,15 @@ class S3Upload {
             throw await this.died;
         this.#forget();
     }
-    /** Interrupt, then close the input, then look for parts: in any other order the truncated object is published. */
+    /**
+     * Ends the CLI before its input ends, because at the end of its input it publishes what it has. An interrupt alone may be
+     * lost while Python starts, and a CLI that waits for input ends only after a kill; its open upload is ended here then.
+     */
     async abort() {
-        if (this.#child.running) {
-            this.#child.kill('SIGINT');
-            await Promise.race([this.#child.exited, (0,promises_namespaceObject.setTimeout)(INTERRUPT_MILLISECONDS)]);
-        }
+        await endChild(this.#child, ['SIGINT', 'SIGKILL'], INTERRUPT_MS);
         this.#child.stdin.destroy();
-        await Promise.race([this.#child.exited, (0,promises_namespaceObject.setTimeout)(2000, undefined, { ref: false })]);
-        await endChild(this.#child, ['SIGKILL'], 1000);
-        // What could not be ended stays noted, for the post step.
-        if (await abortMultipartUploads(this.#options, this.#key))
-            this.#forget();
-    }
-}
-/** Ends the open multipart uploads of exactly this key. A store that cannot list them gets a warning. */
-async function abortMultipartUploads(options, key) {
-    const fullKey = options.prefix + key;
-    try {
-        await abortUploads(options, fullKey, (upload) => upload.Key === fullKey);
-        return true;
-    }
-    catch (error) {
-        log.warning(`Could not look for unfinished uploads of ${key}: ${error.message}. A lifecycle rule should end them`);
-        return false;
-    }
-}
-/** Ends the uploads of dumps below our prefix that began so long ago that nobody is at them any more. */
-async function sweepUploads(options) {
-    await abortUploads(options, options.prefix, ({ Key, Initiated }) => {
-        return Key.endsWith('.dump') && Date.now() - Date.parse(Initiated) > ABANDONED;
-    });
-}
-async function abortUploads({ aws, bucket }, prefix, chosen) {
-    const evenWhenCancelled = { evenWhenCancelled: true };
-    const listing = ['s3api', 'list-multipart-uploads', '--bucket', bucket, '--prefix', prefix];
-    const { Uploads = [] } = await aws.json(listing, evenWhenCancelled);
-    for (const { Key, UploadId } of Uploads.filter(chosen)) {
-        const target = ['--bucket', bucket, '--key', Key, '--upload-id', UploadId];
-        await aws.json(['s3api', 'abort-multipart-upload', ...target], evenWhenCancelled);
-        log.info(`Ended the unfinished upload of ${Key}`);
+        // An upload that could not be ended stays noted for the post step.
+        await abortUploadsOf(this.#options, this.#key).then(() => this.#forget(), (error) => log.warning(`Could not look for unfinished uploads of ${this.#key}: ${messageOf(error)}. Add a lifecycle rule to the bucket that ends them (AbortIncompleteMultipartUpload)`));
     }
 }
 
@@ -49137,8 +49332,7 @@ async function abortUploads({ aws, bucket }, prefix, chosen) {
 
 
 
-
-/** A bucket as the place for dumps, reached by the AWS CLI. */
+/** Returns a bucket as the place for dumps, reached by the AWS CLI. */
 function s3Storage(options) {
     const { aws, bucket, prefix } = options;
     const address = (key) => `s3://${bucket}/${prefix}${key}`;
@@ -49147,14 +49341,14 @@ function s3Storage(options) {
         check: () => checkBucket(options),
         list: (below) => listObjects(options, below),
         size: (key) => headObject(options, key),
-        readTexts: (keys, below) => readTexts(options, keys, below),
+        readTexts: (keys) => readTexts(options, keys),
         writeTextOnce: (key, text) => putText(options, key, text, putOnce),
         replaceText: (key, text) => putText(options, key, text, put),
         upload: async (key, expectedBytes) => new S3Upload(options, key, expectedBytes),
         tooLarge: (bytes) => tooLarge(bytes, options.maxParts),
         download: async (key) => s3_storage_download(aws, address(key)),
         sweep: () => sweepUploads(options),
-        abandon: (key) => abortMultipartUploads(options, key).then(() => undefined),
+        abandon: (key) => abortUploadsOf(options, key),
         remove: (key) => aws
             .text(['s3api', 'delete-object', ...objectArguments(options, key)], { evenWhenCancelled: true })
             .then(() => undefined),
@@ -49164,45 +49358,10 @@ function s3Storage(options) {
 function objectArguments({ bucket, prefix }, key) {
     return ['--bucket', bucket, '--key', prefix + key];
 }
-/** One by one when they are few; else in one go, because every start of the AWS CLI takes most of a second. */
-async function readTexts(options, keys, below) {
-    const source = (key) => `s3://${options.bucket}/${options.prefix}${key}`;
-    if (keys.length <= 2) {
-        const texts = keys.map(async (key) => [key, await options.aws.text(['s3', 'cp', source(key), '-'])]);
-        return new Map(await Promise.all(texts));
-    }
-    const folder = await (0,external_node_fs_promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(options.tempDirectory, 'pgclone-manifests-'));
-    const forget = notePending({ kind: 'file', path: folder });
-    try {
-        const filter = ['--recursive', '--exclude', '*', '--include', '*.dump.json', '--only-show-errors'];
-        await options.aws.text([
-            's3',
-            'cp',
-            source(below === '' ? '' : `${below.replace(/\/$/, '')}/`),
-            folder,
-            ...filter,
-        ]);
-        return await readFolder(folder, below, new Set(keys));
-    }
-    finally {
-        await removeTree(folder);
-        forget();
-    }
-}
-async function readFolder(folder, below, wanted) {
-    const texts = new Map();
-    for (const entry of await (0,external_node_fs_promises_namespaceObject.readdir)(folder, { recursive: true, withFileTypes: true })) {
-        const path = (0,external_node_path_namespaceObject.join)(entry.parentPath, entry.name);
-        const key = (0,external_node_path_namespaceObject.join)(below, (0,external_node_path_namespaceObject.relative)(folder, path)).split(external_node_path_namespaceObject.sep).join('/');
-        if (entry.isFile() && wanted.has(key))
-            texts.set(key, await (0,external_node_fs_promises_namespaceObject.readFile)(path, 'utf8'));
-    }
-    return texts;
-}
 /** `put-object` takes its body from a file only. */
 async function putText(options, key, text, publish) {
     const encryption = serverSideEncryption(options, ['--server-side-encryption', '--ssekms-key-id']);
-    await withTextFile(options, text, (body) => {
+    await withTemporaryFile(options, text, (body) => {
         const content = ['--body', body, '--content-type', 'application/json'];
         const args = ['s3api', 'put-object', ...objectArguments(options, key), ...content, ...encryption];
         return publish(options, key, args, text);
@@ -49211,7 +49370,7 @@ async function putText(options, key, text, publish) {
 const put = async ({ aws }, _key, args) => {
     await aws.json(args);
 };
-/** The first writer wins where the store and the CLI know `If-None-Match`; elsewhere a look before must do. */
+/** The first writer wins where the store and the CLI support `If-None-Match`; elsewhere the key is only looked up before. */
 const putOnce = async (options, key, args, text) => {
     if (options.conditionalPut && (await putIfAbsent(options, key, args, text)))
         return;
@@ -49219,7 +49378,7 @@ const putOnce = async (options, key, args, text) => {
         throw new TakenError(key);
     await put(options, key, args, text);
 };
-/** @returns false when the store does not know conditional writes */
+/** @returns false when the store does not support conditional writes */
 async function putIfAbsent(options, key, args, text) {
     try {
         await options.aws.json([...args, '--if-none-match', '*']);
@@ -49232,8 +49391,8 @@ async function putIfAbsent(options, key, args, text) {
             return false;
         if (!['PreconditionFailed', 'ConditionalRequestConflict'].includes(error.code))
             throw error;
-        // When an answer is lost, the CLI asks again, and finds what it wrote itself.
-        const found = await readTexts(options, [key], '').catch(() => new Map());
+        // When an answer is lost, the CLI repeats the request and finds what it wrote itself.
+        const found = await readTexts(options, [key]).catch(() => new Map());
         if (found.get(key) === text)
             return true;
         throw new TakenError(key, { cause: error });
@@ -50750,7 +50909,7 @@ async function pruneDumps(storage, scope, { keep, dryRun, signal }) {
         : storage.sweep().catch((error) => log.debug(`Leftovers: ${error.message}`));
     const { entries, orphans, foreign } = await readCatalogue(storage, scope.prefix);
     const wanted = entries.filter((entry) => entry.committed && isWanted(entry.key, scope.narrowing));
-    const { sound, unsound } = await sortOut(storage, wanted, scope.prefix);
+    const { sound, unsound } = await sortOut(storage, wanted);
     const verdicts = decide(sound, keep, new Date().toISOString());
     const doomed = verdicts.filter((verdict) => !verdict.keep).map(({ dump }) => dump);
     signal.throwIfAborted();
@@ -50771,8 +50930,8 @@ async function pruneDumps(storage, scope, { keep, dryRun, signal }) {
     return pruned;
 }
 /** Separates dumps that contradict their manifest, or whose manifest cannot be read: they stay, and no rule counts them. */
-async function sortOut(storage, entries, prefix) {
-    const manifests = await tryManifests(storage, entries, prefix);
+async function sortOut(storage, entries) {
+    const manifests = await tryManifests(storage, entries);
     const sound = [];
     const unsound = [];
     for (const { key, size } of entries) {
@@ -51239,7 +51398,7 @@ async function listDumps(storage, prefix, narrowing) {
     for (const orphan of orphans)
         log.warning(`${orphan.key} has a manifest, but its data is gone`);
     const wanted = entries.filter(({ key }) => isWanted(key, narrowing));
-    const manifests = await readManifests(storage, wanted, prefix);
+    const manifests = await readManifests(storage, wanted);
     return wanted.map(({ key, size, committed }) => ({
         ...(manifests.get(key.key) ?? { ...key, size }),
         committed,
@@ -53430,6 +53589,340 @@ function awsFor({ inputs, environment, signal }, cli, identity, region) {
     return new Aws({ ...options, endpointUrl: null, checksum: 'when_supported' });
 }
 
+;// CONCATENATED MODULE: ./build/src/step/checkouts.js
+
+
+/** More folders than a large project has with all of its dependencies; a search through them takes seconds. */
+const MAX_FOLDERS = 200_000;
+/**
+ * Finds every git checkout in a folder, at any depth, and those that symbolic links lead to or into.
+ *
+ * @returns their real paths
+ * @throws an Error when there are too many folders to search them all
+ */
+async function findCheckouts(top, limit = MAX_FOLDERS) {
+    const checkouts = new Set();
+    const searched = new Set();
+    const waiting = [await (0,external_node_fs_promises_namespaceObject.realpath)(top).catch(() => top)];
+    for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
+        if (searched.has(folder))
+            continue;
+        if (searched.size === limit)
+            throw new Error(`"${top}" has more than ${limit} folders, so its git checkouts cannot be found`);
+        searched.add(folder);
+        // What this process cannot read, its hooks cannot read either.
+        for (const entry of await (0,external_node_fs_promises_namespaceObject.readdir)(folder, { withFileTypes: true }).catch(() => [])) {
+            const path = (0,external_node_path_namespaceObject.join)(folder, entry.name);
+            if (entry.name === '.git')
+                checkouts.add(folder);
+            else if (entry.isDirectory())
+                waiting.push(path);
+            else if (entry.isSymbolicLink()) {
+                const target = await (0,external_node_fs_promises_namespaceObject.realpath)(path).catch(() => null);
+                if (target === null)
+                    continue;
+                if ((await (0,external_node_fs_promises_namespaceObject.stat)(target)).isDirectory())
+                    waiting.push(target);
+                for (const checkout of await checkoutsAbove(target))
+                    checkouts.add(checkout);
+            }
+        }
+    }
+    return [...checkouts];
+}
+/** A link may lead into the middle of a checkout, whose `.git` is further up. */
+async function checkoutsAbove(path) {
+    const found = [];
+    for (let folder = (0,external_node_path_namespaceObject.dirname)(path);; folder = (0,external_node_path_namespaceObject.dirname)(folder)) {
+        if (await checkouts_exists((0,external_node_path_namespaceObject.join)(folder, '.git')))
+            found.push(folder);
+        if (folder === (0,external_node_path_namespaceObject.dirname)(folder))
+            return found;
+    }
+}
+/** Reads a checkout. Its `.git` is a folder, or a file that names the folder, as in a worktree or a submodule. */
+async function readCheckout(folder) {
+    const link = /^gitdir: (.+)$/m.exec((await checkouts_read((0,external_node_path_namespaceObject.join)(folder, '.git'))) ?? '')?.[1];
+    const own = link ? (0,external_node_path_namespaceObject.resolve)(folder, link) : (0,external_node_path_namespaceObject.join)(folder, '.git');
+    const shared = (0,external_node_path_namespaceObject.resolve)(own, (await checkouts_read((0,external_node_path_namespaceObject.join)(own, 'commondir')))?.trim() ?? '.');
+    const commitOf = async (ref) => {
+        const loose = await checkouts_read((0,external_node_path_namespaceObject.join)(shared, ref));
+        return loose === null
+            ? packedCommit((await checkouts_read((0,external_node_path_namespaceObject.join)(shared, 'packed-refs'))) ?? '', ref)
+            : asCommit(loose);
+    };
+    const head = (await checkouts_read((0,external_node_path_namespaceObject.join)(own, 'HEAD'))) ?? '';
+    const branch = /^ref: (.+)$/m.exec(head)?.[1];
+    return {
+        commit: branch ? await commitOf(branch) : asCommit(head),
+        origin: originOf((await checkouts_read((0,external_node_path_namespaceObject.join)(shared, 'config'))) ?? ''),
+        fetched: (name) => commitOf(`refs/remotes/origin/${name}`),
+    };
+}
+function asCommit(text) {
+    return /^[0-9a-f]{40,64}$/.exec(text.trim())?.[0] ?? null;
+}
+function packedCommit(packed, ref) {
+    const line = packed.split('\n').find((line) => line.endsWith(` ${ref}`));
+    return asCommit(line?.split(' ')[0] ?? '');
+}
+function originOf(config) {
+    const sections = config.split(/^\s*(?=\[)/m).filter((section) => /^\[remote "origin"\]/i.test(section));
+    const urls = sections.flatMap((section) => [...section.matchAll(/^\s*url\s*=\s*(.*?)\s*$/gim)]);
+    return urls.length === 1 ? urls[0][1] : null;
+}
+function checkouts_read(path) {
+    return (0,external_node_fs_promises_namespaceObject.readFile)(path, 'utf8').catch(() => null);
+}
+function checkouts_exists(path) {
+    return (0,external_node_fs_promises_namespaceObject.access)(path).then(() => true, () => false);
+}
+
+;// CONCATENATED MODULE: ./build/src/step/fork-guard.js
+
+
+/** Every other command reads or writes the content of databases or dumps. */
+const HARMLESS_COMMANDS = ['list'];
+/**
+ * Refuses to work in a `pull_request_target` run for a fork unless every checkout in the workspace is known to be the
+ * code of the base repository, because such a run combines the secrets of the repository with hooks and files of its
+ * workspace.
+ */
+async function checkFork({ inputs, environment, workspace, run }) {
+    // A config file comes from the checkout, so it must not allow the checkout.
+    const allowed = inputs.force && !('force' in (inputs.namedSet?.inputs ?? {}));
+    const targeted = environment.GITHUB_EVENT_NAME === 'pull_request_target';
+    if (!targeted || allowed || HARMLESS_COMMANDS.includes(inputs.command))
+        return;
+    const event = JSON.parse(await (0,external_node_fs_promises_namespaceObject.readFile)(environment.GITHUB_EVENT_PATH ?? '', 'utf8'));
+    if (event.pull_request?.head?.repo?.full_name === run.repository)
+        return;
+    const base = baseOf(event, run, environment.GITHUB_SERVER_URL ?? '');
+    const refuse = (reason) => new Error(fork_guard_refusal(inputs.command, run.repository, reason));
+    const checkouts = await findCheckouts(workspace).catch((error) => Promise.reject(refuse(error.message)));
+    for (const folder of checkouts) {
+        if (!(await isBase(folder, base)))
+            throw refuse(`"${folder}" is a git checkout of something else`);
+    }
+    // Without git, actions/checkout downloads the files alone.
+    if (checkouts.length === 0 && runsFiles(inputs) && !(await fork_guard_isEmpty(workspace)))
+        throw refuse('the workspace has files but no git checkout that says where they come from');
+}
+function fork_guard_refusal(command, repository, reason) {
+    return `This pull_request_target run is for a fork, whose code must not decide what ${command} does to your databases, and only code that is known to come from ${repository} is accepted: ${reason}. Use pull_request, or check out only ${repository}, without ref and submodules, or set force: true`;
+}
+function baseOf(event, { repository, sha }, serverUrl) {
+    const host = URL.canParse(serverUrl) ? new URL(serverUrl).hostname : '';
+    const texts = (all) => all.filter((text) => text !== undefined && text !== '');
+    return {
+        commits: texts([sha, event.pull_request?.base?.sha]),
+        origins: [
+            `${serverUrl}/${repository}`,
+            `git@${host}:${repository}`,
+            `ssh://git@${host}/${repository}`,
+        ].map((url) => url.toLowerCase()),
+        branches: texts([event.pull_request?.base?.ref, event.repository?.default_branch]),
+    };
+}
+/**
+ * A commit is known by its number, which no other code can have, or as the tip of a branch of the base repository. Refs
+ * with other names prove nothing: `git fetch` can store a pull request under them.
+ */
+async function isBase(folder, { commits, origins, branches }) {
+    const { commit, origin, fetched } = await readCheckout(folder);
+    if (commit === null)
+        return false;
+    if (commits.includes(commit))
+        return true;
+    if (origin === null || !origins.includes(origin.toLowerCase().replace(/(\.git)?\/?$/, '')))
+        return false;
+    const tips = await Promise.all(branches.map(fetched));
+    return tips.includes(commit);
+}
+/** Whether inputs may make the step run files of the workspace. */
+function runsFiles({ namedSet, preDumpHooks, preSwapHooks, verifySql, tunnelCommand }) {
+    return (namedSet !== null || tunnelCommand !== '' || [preDumpHooks, preSwapHooks, verifySql].flat().length > 0);
+}
+async function fork_guard_isEmpty(folder) {
+    return (await (0,external_node_fs_promises_namespaceObject.readdir)(folder).catch(() => [])).length === 0;
+}
+
+;// CONCATENATED MODULE: ./build/src/step/remove-leftover.js
+var remove_leftover_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var remove_leftover_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+
+
+
+const RECHECK_DELAY_MS = 2000;
+/** The names of all temporary files and folders of this action. */
+const TEMPORARY_FILE = /^\.?pgclone-/;
+/**
+ * Removes what a step or an attempt left behind, after checking that it is what a step of this action leaves.
+ *
+ * @returns false when it was already gone
+ * @throws an Error when it is something else, or stays
+ */
+async function removeLeftover(step, item) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        if (item.kind === 'file')
+            return removeFile(item.path, foldersOf(step));
+        if (item.kind === 'process')
+            return removeGroup(item);
+        if (item.kind === 'upload')
+            return (await step.storage()).abandon(dumpKey(item.key));
+        if (item.kind === 'data')
+            return removeData(await step.storage(), item.keys.map(dumpKey));
+        const session = remove_leftover_addDisposableResource(env_1, await step.maintenance(), true);
+        if (item.kind === 'connections')
+            return await unblock(session, step, item.database);
+        return await removeDatabase(session, step, item.name);
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = remove_leftover_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+/** Ends a process group; the number alone may belong to another one by now. */
+async function removeGroup({ pid, identity }) {
+    if (processIdentity(pid) !== identity)
+        return false;
+    await process_group_endGroup(pid, identity);
+    return true;
+}
+function foldersOf({ tempDirectory, workspace, inputs: { location } }) {
+    return [tempDirectory, ...(location.kind === 'folder' ? [(0,external_node_path_namespaceObject.resolve)(workspace, location.path)] : [])];
+}
+/**
+ * Removes a temporary file until it stays away: an AWS CLI that outlived this process creates its download folder again.
+ *
+ * @param folders where this action puts temporary files
+ */
+async function removeFile(path, folders) {
+    if (!(0,external_node_fs_namespaceObject.existsSync)(path))
+        return false;
+    const parent = await (0,external_node_fs_promises_namespaceObject.realpath)((0,external_node_path_namespaceObject.dirname)(path));
+    const real = await Promise.all(folders.map((folder) => (0,external_node_fs_promises_namespaceObject.realpath)(folder).catch(() => folder)));
+    const inside = real.some((folder) => `${parent}${external_node_path_namespaceObject.sep}`.startsWith(`${folder}${external_node_path_namespaceObject.sep}`));
+    if (!inside || !TEMPORARY_FILE.test((0,external_node_path_namespaceObject.basename)(path)))
+        throw new Error('it is not a temporary file of this action');
+    for (let attempt = 1; attempt <= 5; attempt += 1) {
+        await removeTree(path);
+        await (0,promises_namespaceObject.setTimeout)(RECHECK_DELAY_MS);
+        if (!(0,external_node_fs_namespaceObject.existsSync)(path))
+            return true;
+    }
+    throw new Error('a program still writes to it; end that program and delete it by hand');
+}
+function dumpKey(key) {
+    if (parseDumpKey(key))
+        return key;
+    throw new Error('it is not the key of a dump');
+}
+/** Removes data without a manifest. The AWS CLI completes an upload if it outlives this process. */
+async function removeData(storage, keys) {
+    let found = false;
+    for (const folder of new Set(keys.map((key) => external_node_path_namespaceObject.posix.dirname(key)))) {
+        const stored = new Set((await storage.list(folder)).map(({ key }) => key));
+        const data = keys.filter((key) => stored.has(key) && !stored.has(manifestKey(key)));
+        if (data.length > 0)
+            await storage.removeAll(data);
+        found ||= data.length > 0;
+    }
+    return found;
+}
+async function findDatabase(session, name) {
+    return (await readDatabases(session)).find((database) => database.name === name);
+}
+async function removeDatabase(session, { run }, name) {
+    const database = await findDatabase(session, name);
+    if (!database)
+        return false;
+    if (!isStagingOf(database, run.url))
+        throw new Error('it does not have the name and the mark of a temporary database of this run');
+    await dropDatabase(session, await lookAtServer(session), name);
+    return true;
+}
+/** The mark is missing when the step was killed at `CREATE DATABASE`, which the server finishes. */
+function isStagingOf(database, run) {
+    const { comment, marker } = database;
+    const marked = marker?.kind === 'staging' && marker.run === run;
+    return hasTemporaryName(database) && (comment === null || marked);
+}
+/** Allows connections to the target again, and to no other database. */
+async function unblock(session, step, name) {
+    if (name !== step.target.database)
+        throw new Error('it is not the database of this step');
+    const database = await findDatabase(session, name);
+    if (!database || database.allowsConnections)
+        return false;
+    await allowConnections(session, name);
+    return true;
+}
+
 ;// CONCATENATED MODULE: ./build/src/database/connection/tunnel.js
 
 
@@ -53684,29 +54177,54 @@ var cleanup_disposeResources = (undefined && undefined.__disposeResources) || (f
 
 
 
-
-
-
-
-const RECHECK_DELAY_MS = 2000;
 /** The post step: removes what the main step recorded and could not remove, because it was killed. */
 async function cleanUpAfterMain(step) {
     const items = readPending();
     const databases = items.filter(({ kind }) => kind === 'database' || kind === 'connections');
-    await cleanUp(step, items.filter((item) => !databases.includes(item)));
-    if (databases.length > 0)
-        await withTunnel(step, () => cleanUp(step, databases));
+    const remove = (item) => removeLeftover(step, item);
+    await cleanUp(items.filter((item) => !databases.includes(item)), remove);
+    if (databases.length === 0)
+        return;
+    // Another step may have checked out other code since, and the tunnel may run files of it.
+    if (step.inputs.tunnelCommand !== '')
+        await checkFork(step);
+    await withTunnel(step, async () => {
+        const env_1 = { stack: [], error: void 0, hasError: false };
+        try {
+            const _ = cleanup_addDisposableResource(env_1, await openDatabaseTokens(step), false);
+            await cleanUp(databases, remove);
+        }
+        catch (e_1) {
+            env_1.error = e_1;
+            env_1.hasError = true;
+        }
+        finally {
+            cleanup_disposeResources(env_1);
+        }
+    });
 }
-/** Removes what a failed attempt could not remove, because its connection was gone. */
-function cleanUpAfterAttempt(step) {
-    return cleanUp(step, openLeftovers());
+/** The post step without the inputs of the main step: removes only what needs neither database nor storage. */
+function cleanUpWithoutInputs(environment) {
+    return cleanUp(readPending(), async (item) => {
+        if (item.kind === 'file')
+            return removeFile(item.path, [(0,external_node_path_namespaceObject.resolve)(environment.RUNNER_TEMP || (0,external_node_os_.tmpdir)())]);
+        if (item.kind === 'process')
+            return removeGroup(item);
+        throw new Error('the inputs of this step or its config-file have changed since its main step began; remove it by hand, or let a later run find it');
+    });
 }
-async function cleanUp(step, items) {
+/** Returns what removes what the attempts from now on could not remove, because their connections were gone. */
+function watchAttempts(step) {
+    const leftovers = watchLeftovers();
+    return () => cleanUp(leftovers(), (item) => removeLeftover(step, item));
+}
+async function cleanUp(items, remove) {
     for (const item of items) {
         try {
-            await cleanup_remove(step, item);
+            const removed = await remove(item);
             crossOut(item);
-            log.info(`Removed what the step left behind: ${cleanup_describe(item)}`);
+            if (removed)
+                log.info(`Removed what the step left behind: ${cleanup_describe(item)}`);
         }
         catch (error) {
             log.warning(`Could not remove ${cleanup_describe(item)}: ${messageOf(error)}`);
@@ -53719,113 +54237,54 @@ function cleanup_describe(item) {
     if (item.kind === 'data')
         return `the data of ${item.keys.join(', ')}`;
     if (item.kind === 'process')
-        return 'the processes of tunnel-command';
+        return 'the processes of tunnel-command or a hook';
     if (item.kind === 'connections')
         return `the block on connections to "${item.database}"`;
     return item.kind === 'upload' ? `the upload of ${item.key}` : `the database "${item.name}"`;
 }
-/** Removes data without a manifest. The AWS CLI completes an upload if it outlives this process. */
-async function removeData(storage, keys) {
-    for (const folder of new Set(keys.map((key) => external_node_path_namespaceObject.posix.dirname(key)))) {
-        const stored = new Set((await storage.list(folder)).map(({ key }) => key));
-        await storage.removeAll(keys.filter((key) => stored.has(key) && !stored.has(manifestKey(key))));
-    }
-}
-/** Removes a file until it stays away: an AWS CLI that outlived this process creates its download folder again. */
-async function removeFile(path) {
-    for (let attempt = 1; attempt <= 5; attempt += 1) {
-        await removeTree(path);
-        await (0,promises_namespaceObject.setTimeout)(RECHECK_DELAY_MS);
-        if (!(0,external_node_fs_namespaceObject.existsSync)(path))
-            return;
-    }
-    throw new Error('a program still writes to it; end that program and delete it by hand');
-}
-async function cleanup_remove(step, item) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
-    try {
-        if (item.kind === 'file')
-            return removeFile(item.path);
-        if (item.kind === 'upload')
-            return (await step.storage()).abandon(item.key);
-        if (item.kind === 'data')
-            return removeData(await step.storage(), item.keys);
-        if (item.kind === 'process')
-            return process_group_endGroup(item.pid, item.identity);
-        const _ = cleanup_addDisposableResource(env_1, await openDatabaseTokens(step), false);
-        const session = cleanup_addDisposableResource(env_1, await step.maintenance(), true);
-        if (item.kind === 'connections')
-            await allowConnections(session, item.database);
-        else
-            await dropDatabase(session, await lookAtServer(session), item.name);
-    }
-    catch (e_1) {
-        env_1.error = e_1;
-        env_1.hasError = true;
-    }
-    finally {
-        const result_1 = cleanup_disposeResources(env_1);
-        if (result_1)
-            await result_1;
-    }
-}
 
-;// CONCATENATED MODULE: ./build/src/step/fork-guard.js
+;// CONCATENATED MODULE: ./build/src/step/inputs-of-main.js
 
 
-/** Every other command reads or writes the content of databases or dumps. */
-const HARMLESS_COMMANDS = ['list'];
+
+
+const inputs_of_main_STATE = 'inputs';
+const SALT_BYTES = 16;
+const HASH_BYTES = 32;
+const hash = (0,external_node_util_.promisify)(external_node_crypto_.scrypt);
 /**
- * Refuses to work in a `pull_request_target` run that checked out the code of a fork, because such a run combines the
- * secrets of the repository with hooks and files of a stranger.
+ * Records in the main step which inputs it works with. The state is a file in clear, so it gets a salted slow hash, from
+ * which no password can be found.
  */
-async function checkFork({ inputs, environment, workspace, run }) {
-    // A config file comes from the checkout, so it must not allow the checkout.
-    const allowed = inputs.force && !('force' in (inputs.namedSet?.inputs ?? {}));
-    const targeted = environment.GITHUB_EVENT_NAME === 'pull_request_target';
-    if (!targeted || allowed || HARMLESS_COMMANDS.includes(inputs.command))
-        return;
-    const event = JSON.parse(await (0,external_node_fs_promises_namespaceObject.readFile)(environment.GITHUB_EVENT_PATH ?? '', 'utf8'));
-    const pull = event.pull_request;
-    const fork = pull?.head?.repo?.full_name;
-    if (fork === run.repository)
-        return;
-    for (const folder of await checkouts(workspace)) {
-        if (await isForeign(folder, pull ?? {}, fork))
-            throw new Error(fork_guard_refusal(inputs.command));
-    }
+async function recordInputs(inputs) {
+    const salt = (0,external_node_crypto_.randomBytes)(SALT_BYTES);
+    const digest = await hash(JSON.stringify(inputs), salt, HASH_BYTES);
+    saveState(inputs_of_main_STATE, Buffer.concat([salt, digest]).toString('base64'));
 }
-function fork_guard_refusal(command) {
-    return `This pull_request_target run checked out the code of a fork, which must not decide what ${command} does to your databases. Use pull_request, do not check out the fork, or set force: true`;
-}
-/** Returns the workspace and its folders, into which `path` of `actions/checkout` puts other repositories. */
-async function checkouts(workspace) {
-    const entries = await (0,external_node_fs_promises_namespaceObject.readdir)(workspace, { withFileTypes: true }).catch(() => []);
-    const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => (0,external_node_path_namespaceObject.join)(workspace, name));
-    return [workspace, ...folders];
-}
-/** Recognizes what `actions/checkout` leaves: a detached HEAD, the fork as origin, or a ref of the pull request. */
-async function isForeign(folder, { head, merge_commit_sha }, fork) {
-    const commit = await checkedOutCommit(folder);
-    if (commit === null)
-        return false;
-    if (commit !== '' && [head?.sha, merge_commit_sha].includes(commit))
-        return true;
-    const config = await (0,external_node_fs_promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(folder, '.git', 'config'), 'utf8').catch(() => '');
-    if (fork && new RegExp(`[/:]${fork}(\\.git)?\\s*$`, 'im').test(config))
-        return true;
-    const pulls = await (0,external_node_fs_promises_namespaceObject.readdir)((0,external_node_path_namespaceObject.join)(folder, '.git', 'refs', 'remotes', 'pull')).catch(() => []);
-    return pulls.length > 0;
-}
-/** @returns null when there is no checkout, and an empty text when the commit of its HEAD cannot be read */
-async function checkedOutCommit(folder) {
-    const head = await (0,external_node_fs_promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(folder, '.git', 'HEAD'), 'utf8').catch(() => null);
-    if (head === null)
+/**
+ * Reads the inputs in the post step, by when other steps may have changed the config file or the variables that inputs
+ * come from.
+ *
+ * @returns null when they are not those of the main step
+ */
+async function readInputsOfMain(environment) {
+    const recorded = Buffer.from(getState(inputs_of_main_STATE), 'base64');
+    if (recorded.length !== SALT_BYTES + HASH_BYTES)
         return null;
-    const reference = /^ref: (.+)$/m.exec(head)?.[1];
-    if (!reference)
-        return head.trim();
-    return (await (0,external_node_fs_promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(folder, '.git', reference), 'utf8').catch(() => '')).trim();
+    const inputs = readable(environment);
+    if (!inputs)
+        return null;
+    const salt = recorded.subarray(0, SALT_BYTES);
+    const digest = await hash(JSON.stringify(inputs), salt, HASH_BYTES);
+    return (0,external_node_crypto_.timingSafeEqual)(digest, recorded.subarray(SALT_BYTES)) ? inputs : null;
+}
+function readable(environment) {
+    try {
+        return readInputs(environment);
+    }
+    catch {
+        return null;
+    }
 }
 
 ;// CONCATENATED MODULE: ./build/src/aws/identity-token.js
@@ -53952,7 +54411,7 @@ class Role {
     async #open() {
         const token = await fetchIdentityToken();
         const folder = await (0,external_node_fs_promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(this.#options.tempDirectory, 'pgclone-aws-'));
-        this.#forget = notePending({ kind: 'file', path: folder });
+        this.#forget = notePendingOfStep({ kind: 'file', path: folder });
         await this.#store(folder, token);
         log.info(`AWS: as ${this.#options.arn}, with the OIDC token of this job`);
         return folder;
@@ -54395,23 +54854,25 @@ function waitBefore(made, chance) {
 class Retries {
     made = 1;
     #limit;
-    #cleanUp;
+    #watch;
     /**
      * @param limit the number of attempts after the first
-     * @param cleanUp removes what a failed attempt could not remove, because its connection was gone
+     * @param watch returns what removes what the attempts from then on left behind
      */
-    constructor(limit, cleanUp) {
+    constructor(limit, watch) {
         this.#limit = limit;
-        this.#cleanUp = cleanUp;
+        this.#watch = watch;
     }
     /** Does work, and repeats it from the start after a transient failure as long as attempts are left. */
     async run(work, signal) {
+        const cleanUp = this.#watch();
         for (;;) {
             try {
                 return await work();
             }
             catch (error) {
                 await this.#next(error, signal);
+                await cleanUp();
             }
         }
     }
@@ -54430,7 +54891,6 @@ class Retries {
         log.warning(`Attempt ${this.made} of ${this.#limit + 1} failed with a transient error: ${message}. The next attempt starts in ${formatDuration(pause)}`);
         await (0,promises_namespaceObject.setTimeout)(pause, undefined, { signal }).catch(() => Promise.reject(signal.reason));
         this.made += 1;
-        await this.#cleanUp();
     }
 }
 
@@ -54449,12 +54909,12 @@ class Retries {
 /**
  * Puts a step together from its inputs and its environment.
  *
- * @param cleanUp removes what a failed attempt left behind, before the next one begins
+ * @param watchAttempts returns a function that removes what the attempts since then left behind
  */
-function startStep(inputs, environment, { signal, cleanUp }) {
+function startStep(inputs, environment, { signal, watchAttempts }) {
     const started = Date.now();
     const tempDirectory = (0,external_node_path_namespaceObject.resolve)(environment.RUNNER_TEMP || (0,external_node_os_.tmpdir)());
-    const retries = new Retries(inputs.retries, () => cleanUp(step));
+    const retries = new Retries(inputs.retries, () => watchAttempts(step));
     const anyPsql = async () => (await anyClient(step.tools)).psql;
     const step = {
         ...{ inputs, environment, tempDirectory, signal },
@@ -54659,6 +55119,7 @@ var main_disposeResources = (undefined && undefined.__disposeResources) || (func
 
 
 
+
 const main_COMMANDS = {
     dump: dump,
     restore: restore,
@@ -54668,23 +55129,22 @@ const main_COMMANDS = {
     drop: drop,
     prune: prune,
 };
-const POST = 'post';
 /** Runs the step: reads the inputs, runs the command, reports. It holds the only catch, and nothing else fails the step. */
-async function main_run() {
-    const isPost = getState(POST) !== '';
-    saveState(POST, 'yes');
-    // Later steps may have changed the workspace, so the inputs of its config file are read only when there is work.
-    if (isPost && readPending().length === 0)
-        return;
+async function main_run(stage) {
     const cancel = onCancel();
     let inputs = null;
     try {
         const env_1 = { stack: [], error: void 0, hasError: false };
         try {
-            inputs = readInputs(process.env);
-            const step = startStep(inputs, process.env, { signal: cancel.signal, cleanUp: cleanUpAfterAttempt });
+            // Later steps may have changed the workspace, so the post step reads its config file only when there is work.
+            if (stage === 'post' && readPending().length === 0)
+                return;
+            inputs = stage === 'post' ? await readInputsOfMain(process.env) : readInputs(process.env);
+            if (!inputs)
+                return await cleanUpWithoutInputs(process.env);
+            const step = startStep(inputs, process.env, { signal: cancel.signal, watchAttempts: watchAttempts });
             const _ = main_addDisposableResource(env_1, step.role, true);
-            await (isPost ? cleanUpAfterMain(step) : main_runCommand(step));
+            await (stage === 'post' ? cleanUpAfterMain(step) : main_runCommand(step));
         }
         catch (e_1) {
             env_1.error = e_1;
@@ -54712,6 +55172,8 @@ async function main_fail(reason, inputs) {
 async function main_runCommand(step) {
     const { inputs } = step;
     const { namedSet } = inputs;
+    beginRecord();
+    await recordInputs(inputs);
     if (namedSet)
         log.info(`From "${namedSet.name}" in ${namedSet.file}: ${Object.keys(namedSet.inputs).join(', ')}`);
     for (const warning of inputWarnings(inputs))
