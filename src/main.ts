@@ -9,7 +9,7 @@ import { verify } from './commands/verify.ts'
 import { messageOf } from './errors.ts'
 import type { Command, Inputs } from './inputs/inputs.ts'
 import { readInputs, wantsSummary } from './inputs/read-inputs.ts'
-import { inputWarnings } from './inputs/rules.ts'
+import { inputNotices, inputWarnings } from './inputs/rules.ts'
 import { beginRecord, readPending } from './leftovers.ts'
 import { log } from './report/log.ts'
 import { setOutputs } from './report/outputs.ts'
@@ -68,6 +68,7 @@ async function runCommand(step: Step): Promise<void> {
   await recordInputs(inputs)
   if (namedSet)
     log.info(`From "${namedSet.name}" in ${namedSet.file}: ${Object.keys(namedSet.inputs).join(', ')}`)
+  for (const notice of inputNotices(inputs)) log.notice(notice)
   for (const warning of inputWarnings(inputs)) log.warning(warning)
   await checkFork(step)
   const outcome = await withTunnel(step, async () => {

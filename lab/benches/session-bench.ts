@@ -2,11 +2,8 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { after } from 'node:test'
 import { promisify } from 'node:util'
-import {
-  type Connection,
-  clientEnvironment,
-  parseDatabaseUrl,
-} from '../../src/database/connection/connection.ts'
+import { type Connection, clientEnvironment } from '../../src/database/connection/connection.ts'
+import { parseDatabaseUrl } from '../../src/database/connection/database-url.ts'
 import { Session } from '../../src/database/connection/session.ts'
 import { findClients } from '../postgres/clients.ts'
 import { type Postgres, startPostgres } from '../postgres/postgres.ts'

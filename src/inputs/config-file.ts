@@ -55,7 +55,10 @@ function readFile(file: string, environment: Environment): string | null {
 /** Returns the secrets in a line. It works without parsing, because an error about invalid YAML must not show one either. */
 function lineSecrets(line: string): string[] {
   // The first result of urlSecrets is the whole text, which here is a line and not a URL.
-  return [...configSecrets(line), ...(/:\/\/[^/?#]*:.*@/.test(line) ? urlSecrets(line).slice(1) : [])]
+  return [
+    ...configSecrets(line),
+    ...(/:\/\/|jdbc:/.test(line) ? urlSecrets(line.replace(/["']\s*$/, '')).slice(1) : []),
+  ]
 }
 
 function secretsOf(set: InputSet): string[] {

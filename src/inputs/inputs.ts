@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
-import { ambientConnection, type Connection, parseDatabaseUrl } from '../database/connection/connection.ts'
+import { ambientConnection, type Connection } from '../database/connection/connection.ts'
+import { parseDatabaseUrl } from '../database/connection/database-url.ts'
 import { PROVIDER_NAMES } from '../database/restore/managed-services.ts'
 import type { Environment } from '../process/environment.ts'
 import { type KeepRules, PERIODS, type Period } from '../storage/retention.ts'

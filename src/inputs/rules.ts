@@ -1,5 +1,6 @@
 import { addressesOf, type Connection } from '../database/connection/connection.ts'
 import { poolerProblem } from '../database/connection/pooler.ts'
+import { wrongPorts } from '../database/connection/url-parameters.ts'
 import { isFullKey, referenceProblem } from '../storage/keys.ts'
 import { hasRules } from '../storage/retention.ts'
 import type { Inputs } from './inputs.ts'
@@ -30,6 +31,14 @@ const RULES: readonly Rule[] = [
     !inputs.connection &&
     inputs.connectionFrom === 'environment' &&
     'database-url is missing (and there is no PGDATABASE or PGUSER in the environment)',
+  (inputs) => {
+    if (!needsDatabase(inputs) || inputs.connectionFrom !== 'environment') return false
+    const [wrong] = wrongPorts(inputs.connection?.variables.PGPORT ?? '')
+    return (
+      wrong !== undefined &&
+      `database-url is not set, and PGPORT of the job is ${JSON.stringify(wrong)}, not a number from 1 to 65535`
+    )
+  },
   (inputs) => {
     const { command, connection } = inputs
     const problem = needsDatabase(inputs) && command !== 'list' && connection && poolerProblem(connection)
@@ -102,6 +111,20 @@ const RULES: readonly Rule[] = [
 /** Returns one sentence for each rule that the inputs break. */
 export function crossInputProblems(inputs: Inputs): string[] {
   return RULES.map((rule) => rule(inputs)).filter((problem) => problem !== false)
+}
+
+/** Returns what the user should know about inputs that are right. */
+export function inputNotices(inputs: Inputs): string[] {
+  if (!needsDatabase(inputs)) return []
+  const urls = [
+    ['database-url', inputs.connection],
+    ...(inputs.command === 'copy' ? [['source-database-url', inputs.sourceConnection] as const] : []),
+  ] as const
+  const left = urls.flatMap(([name, url]) => (url?.leftOut ? [`${url.leftOut.join(', ')} (${name})`] : []))
+  if (left.length === 0) return []
+  return [
+    `Parameters that only tune a framework were left out: ${left.join('; ')}. The inputs schemas and tables choose what is dumped`,
+  ]
 }
 
 /** Returns a warning for each combination of inputs that is allowed but probably a mistake. */

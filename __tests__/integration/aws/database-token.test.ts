@@ -6,7 +6,7 @@ import { type Bench, startBench } from '../../../lab/benches/action-bench.ts'
 import { type Rds, startRds } from '../../../lab/postgres/rds.ts'
 import { failed, succeeded } from '../../../lab/runner/outcome.ts'
 import { tokenRequest } from '../../../src/aws/database-token.ts'
-import { parseDatabaseUrl } from '../../../src/database/connection/connection.ts'
+import { parseDatabaseUrl } from '../../../src/database/connection/database-url.ts'
 
 let bench: Bench
 let rds: Rds

@@ -8,7 +8,7 @@ import {
   useDumpedSource,
 } from '../../../lab/benches/lifecycle-bench.ts'
 import { failed, succeeded } from '../../../lab/runner/outcome.ts'
-import { parseDatabaseUrl } from '../../../src/database/connection/connection.ts'
+import { parseDatabaseUrl } from '../../../src/database/connection/database-url.ts'
 import { checkProtected, isProtected } from '../../../src/restoring/guards.ts'
 
 const { bench, key } = await useDumpedSource()

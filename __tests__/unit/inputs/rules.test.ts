@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseDatabaseUrl } from '../../../src/database/connection/connection.ts'
+import { parseDatabaseUrl } from '../../../src/database/connection/database-url.ts'
 import type { Inputs } from '../../../src/inputs/inputs.ts'
 import { readInputs } from '../../../src/inputs/read-inputs.ts'
-import { crossInputProblems, inputWarnings } from '../../../src/inputs/rules.ts'
+import { crossInputProblems, inputNotices, inputWarnings } from '../../../src/inputs/rules.ts'
 
 const connection = parseDatabaseUrl('postgres://host/db')
 const plain: Inputs = { ...readInputs({ INPUT_COMMAND: 'list' }), connection, connectionFrom: 'database-url' }
@@ -26,6 +26,13 @@ test('what one input demands of another', () => {
   }
   const wrong: [Partial<Inputs>, RegExp][] = [
     [{ command: 'dump', connection: null, connectionFrom: 'environment' }, /^database-url is missing/],
+    [
+      {
+        ...{ command: 'dump', connectionFrom: 'environment' },
+        connection: { variables: { PGPORT: '99999' }, database: 'db', label: '' },
+      },
+      /^database-url is not set, and PGPORT of the job is "99999", not a number/,
+    ],
     [{ command: 'restore' }, /^dump-key is missing/],
     [{ command: 'restore', dumpKey: '../other' }, /^dump-key has an empty part/],
     [{ command: 'restore', dumpKey: '/etc/passwd' }, /^dump-key starts with \//],
@@ -68,4 +75,14 @@ test('what is allowed and probably not meant', () => {
     assert.equal(warnings.length, warning ? 1 : 0, JSON.stringify(changes))
     if (warning) assert.match(warnings[0]!, warning)
   }
+})
+
+test('parameters of frameworks that were left out are one notice', () => {
+  const left = parseDatabaseUrl('postgres://host/db?schema=public&pool=5')
+  const copy = { ...plain, command: 'copy', connection: left, sourceConnection: left } as const
+  const said = inputNotices(copy)
+  assert.equal(said.length, 1)
+  assert.match(said[0]!, /left out: schema, pool \(database-url\); schema, pool \(source-database-url\)/)
+  assert.deepEqual(inputNotices({ ...copy, command: 'prune' }), [])
+  assert.deepEqual(inputNotices(plain), [])
 })

@@ -25,6 +25,12 @@ test('a password is found wherever the URL holds it, and in URLs that are wrong'
     'postgres://host/db?user=a&password=canary&sslmode=require',
     'postgres://host/db?sslkey=x&sslpassword=canary',
     'jdbc:postgresql://user:canary@host/db',
+    'jdbc:postgresql:db?user=a&password=canary',
+    'jdbc:postgresql://host/db?user=a&PASSWORD=canary&ssl=true',
+    'jdbc:postgresql://host/db?user=a&pass%77ord=c%61nary',
+    'jdbc:postgresql://host/db?user=a&sslPassword=canary',
+    'postgres://host/db?PGPASSWORD=canary',
+    'prisma+postgres://accelerate.prisma-data.net/?api_key=canary',
     'postgres://user:canary@',
     'postgres://user name:canary@host',
   ]
@@ -35,8 +41,19 @@ test('a password is found wherever the URL holds it, and in URLs that are wrong'
   }
 })
 
+test('the rest of a password that is not percent-encoded, and a + for a space, are secret too', () => {
+  const secrets = urlSecrets('jdbc:postgresql://host/db?password=ca+na&ry&ssl=true')
+  for (const form of ['ca+na', 'ca na', 'ca+na&ry', 'ca na&ry']) assert.ok(secrets.includes(form), form)
+})
+
 test('a URL without a password has no secret', () => {
-  for (const url of ['', 'postgres://user@host:5432/db', 'postgres://host/db?user=a', 'nonsense'])
+  for (const url of [
+    '',
+    'postgres://user@host:5432/db',
+    'postgres://host/db?user=a',
+    'nonsense',
+    'postgres://h/db?passfile=x',
+  ])
     assert.deepEqual(urlSecrets(url), [], url)
 })
 

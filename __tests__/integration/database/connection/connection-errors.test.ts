@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { environment, noClient, program, startSessionBench } from '../../../../lab/benches/session-bench.ts'
 import { selfSignedCertificate } from '../../../../lab/certificate.ts'
-import { parseDatabaseUrl } from '../../../../src/database/connection/connection.ts'
 import { explainConnection } from '../../../../src/database/connection/connection-errors.ts'
+import { parseDatabaseUrl } from '../../../../src/database/connection/database-url.ts'
 import { Session } from '../../../../src/database/connection/session.ts'
 
 test('what is not known is not explained', () => {

@@ -14,111 +14,14 @@ import {
   clientEnvironment,
   hostName,
   onDatabase,
-  parseDatabaseUrl,
   toUrl,
 } from '../../../../src/database/connection/connection.ts'
+import { parseDatabaseUrl } from '../../../../src/database/connection/database-url.ts'
 
 const parts = (url: string) => {
   const { variables, database } = parseDatabaseUrl(url)
   return { ...variables, PGDATABASE: database }
 }
-
-test('a URL is read as libpq reads it', () => {
-  const cases: [string, Record<string, string>][] = [
-    ['postgres://host/db', { PGHOST: 'host', PGDATABASE: 'db' }],
-    [
-      'postgresql://user:pw@host:5433/db?sslmode=require',
-      {
-        PGUSER: 'user',
-        PGPASSWORD: 'pw',
-        PGHOST: 'host',
-        PGPORT: '5433',
-        PGDATABASE: 'db',
-        PGSSLMODE: 'require',
-      },
-    ],
-    [
-      'postgres://%75s%40er:p%40s%3As%2Fw%25r%27d%22%20%C3%A9@h%6Fst/d%2Fb%3F?application_name=a%26b',
-      { PGUSER: 'us@er', PGPASSWORD: `p@s:s/w%r'd" é`, PGHOST: 'host', PGDATABASE: 'd/b?', PGAPPNAME: 'a&b' },
-    ],
-    // Only what ends a part needs an encoding.
-    [
-      `postgres://u:p:a#s?s'"+;&=@h/db`,
-      { PGUSER: 'u', PGPASSWORD: `p:a#s?s'"+;&=`, PGHOST: 'h', PGDATABASE: 'db' },
-    ],
-    ['postgres://u:@h/db', { PGUSER: 'u', PGPASSWORD: '', PGHOST: 'h', PGDATABASE: 'db' }],
-    ['postgres://:pw@h/db', { PGPASSWORD: 'pw', PGHOST: 'h', PGDATABASE: 'db' }],
-    ['postgres://@h/db', { PGHOST: 'h', PGDATABASE: 'db' }],
-    ['postgres://h:/db', { PGHOST: 'h', PGDATABASE: 'db' }],
-    ['postgres://[2001:db8::1]:5433/db', { PGHOST: '2001:db8::1', PGPORT: '5433', PGDATABASE: 'db' }],
-    ['postgres://[fe80::1%25eth0]/db', { PGHOST: 'fe80::1%eth0', PGDATABASE: 'db' }],
-    ['postgres://a:1,b,[::1]:3/db', { PGHOST: 'a,b,::1', PGPORT: '1,,3', PGDATABASE: 'db' }],
-    ['postgres://%2Ftmp%2Fsocket:5433/db', { PGHOST: '/tmp/socket', PGPORT: '5433', PGDATABASE: 'db' }],
-    [
-      'postgres:///db?host=/tmp/socket&port=5433',
-      { PGHOST: '/tmp/socket', PGPORT: '5433', PGDATABASE: 'db' },
-    ],
-    ['postgres://a/db?host=b&dbname=c', { PGHOST: 'b', PGDATABASE: 'c' }],
-    ['postgres:///?dbname=db&user=me@work', { PGUSER: 'me@work', PGDATABASE: 'db' }],
-    ['postgres://h/db?ssl=true', { PGHOST: 'h', PGDATABASE: 'db', PGSSLMODE: 'require' }],
-    [
-      'postgres://h/db?sslmode=verify-full&sslrootcert=%2Fca.pem&options=-c%20geqo%3Doff&connect_timeout=5',
-      {
-        ...{ PGHOST: 'h', PGDATABASE: 'db', PGSSLMODE: 'verify-full', PGSSLROOTCERT: '/ca.pem' },
-        ...{ PGOPTIONS: '-c geqo=off', PGCONNECT_TIMEOUT: '5' },
-      },
-    ],
-    ['postgres://h/db?keepalives_idle=5&tcp_user_timeout=9', { PGHOST: 'h', PGDATABASE: 'db' }],
-    [`postgres://h/${'é'.repeat(31)}x`, { PGHOST: 'h', PGDATABASE: `${'é'.repeat(31)}x` }],
-    [' postgres://h/db\n', { PGHOST: 'h', PGDATABASE: 'db' }],
-  ]
-  for (const [url, expected] of cases) assert.deepEqual(parts(url), expected, url)
-})
-
-test('a URL that cannot be read is refused without any part of the secret', () => {
-  const cases: [string, RegExp][] = [
-    ['user:canary@host/db', /must look like postgres:\/\//],
-    ['host=db password=canary', /must look like postgres:\/\//],
-    ['mysql://user:canary@host/db', /not with mysql:\/\//],
-    ['POSTGRES://user:canary@host/db', /not with POSTGRES:\/\//],
-    ['postgres://user:canary@host', /no database name/],
-    ['postgres://user:canary@host/', /no database name/],
-    ['postgres://user:canary@host/?sslmode=require', /no database name/],
-    [`postgres://user:canary@host/${'x'.repeat(64)}`, /longer than 63 bytes/],
-    [`postgres://user:canary@host/${'é'.repeat(32)}`, /longer than 63 bytes/],
-    ['postgres://user:canary%@host/db', /broken percent-encoding in the password/],
-    ['postgres://user:canary%4@host/db', /broken percent-encoding in the password/],
-    ['postgres://user:canary%E9@host/db', /broken percent-encoding in the password/],
-    ['postgres://us%er:canary@host/db', /in the user name/],
-    ['postgres://user:canary@ho%st/db', /in the host/],
-    ['postgres://user:canary@host/d%b', /in the database name/],
-    ['postgres://user:canary@host/db?%zz=1', /in a parameter name/],
-    ['postgres://user:canary@host/db?options=%zz', /in the parameter "options"/],
-    ['postgres://user:canary%00@host/db', /NUL byte in the password/],
-    ['postgres://user:canary@host/d%00b', /NUL byte in the database name/],
-    ['postgres://user:canary@host:port/db', /host and port/],
-    ['postgres://user:canary@::1/db', /host and port/],
-    ['postgres://user:canary@[::1/db', /host and port/],
-    ['postgres://user:canary@[]/db', /host and port/],
-    ['postgres://user:canary@[::1]x/db', /host and port/],
-    // Special characters of a password that were not encoded: what follows them looks like a host or a database.
-    ['postgres://user:x@canary@host/db', /percent-encode/],
-    ['postgres://user:1/canary@host/db', /percent-encode/],
-    ['postgres://user:1/x?canary@host/db', /a parameter without a value/],
-    ['postgres://user:1/x?canary=1@host/db', /a parameter, which libpq does not support/],
-    ['postgres://user:canary@host/db?sslmod=require', /"sslmod"/],
-    ['postgres://user:canary@host/db?constructor=1', /"constructor"/],
-    ['postgres://user:canary@host/db?schema=public', /"schema"/],
-    ['postgres://user:canary@host/db?sslmode', /"sslmode" without a value/],
-  ]
-  for (const [url, reason] of cases) {
-    assert.throws(
-      () => parseDatabaseUrl(url),
-      ({ message }: Error) => reason.test(message) && !message.includes('canary'),
-      url,
-    )
-  }
-})
 
 test('the label names the server and the database and no secret', () => {
   const cases: [string, string][] = [
