@@ -83,7 +83,8 @@ async function restoreAndCompare(step: Step, dump: Dump, manifest: Manifest): Pr
     throw new Error(
       `The role "${server.role}" may not create databases, which verify needs; grant it CREATEDB, or use another role or server`,
     )
-  const client = await step.client({ serverMajor: server.major, purpose: 'restore' })
+  // The restored database is dumped again for the comparison, which a client older than the server cannot do.
+  const client = await step.client({ serverMajor: server.major, purpose: 'dump' })
   const wanted = { locale: manifest.locale, tablespace: null }
   await using temporary = await createStaging({ session, server, run: run.url }, manifest.database, wanted)
   const received = await log.group(`Restore into ${temporary.name}`, async () =>

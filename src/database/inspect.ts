@@ -4,7 +4,7 @@ import type { Environment } from '../process/environment.ts'
 import type { PostgresClient } from '../tools/postgres/provide-client.ts'
 import { type Connection, clientEnvironment } from './connection/connection.ts'
 import { identifier, type Session } from './connection/session.ts'
-import { startDump } from './pg-dump.ts'
+import { startDump, untilFinished } from './pg-dump.ts'
 
 type Relation = { schema: string; name: string }
 
@@ -56,14 +56,13 @@ export function schemaObjects(entries: readonly TocEntry[]): string[] {
 /** Dumps the schema of a database and returns the table of contents. */
 export async function dumpSchema(
   connection: Connection,
-  client: PostgresClient,
+  client: Pick<PostgresClient, 'pgDump'>,
   environment: Environment,
 ): Promise<ArchiveReport> {
   const args = ['--format=custom', '--no-password', '--schema-only', '--no-owner', '--no-acl', '--compress=0']
   const source = startDump(client.pgDump, args, clientEnvironment(connection, environment))
   const decoder = createDecoder({ jobs: 1 })
-  await buffer(decoder.transform(source.stream))
-  await source.finish()
+  await buffer(decoder.transform(untilFinished(source)))
   return decoder.report()
 }
 

@@ -90,6 +90,12 @@ export function startDump(pgDump: string, args: readonly string[], env: Record<s
   }
 }
 
+/** Yields the output of a pg_dump, and ends only when pg_dump has succeeded, so that its own reason is the first error. */
+export async function* untilFinished(dump: Source): AsyncGenerator<Buffer> {
+  yield* dump.stream
+  await dump.finish()
+}
+
 async function finish(child: Child): Promise<void> {
   const exit = await child.exited
   if (!succeeded(exit)) throw explainDump(child.tail, childFailure(child, exit))

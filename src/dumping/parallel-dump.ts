@@ -4,7 +4,7 @@ import { type ArchiveStage, type Compression, JoinedArchive } from '../archive/a
 import { clientEnvironment } from '../database/connection/connection.ts'
 import { identifier } from '../database/connection/session.ts'
 import { type LargeTable, shareLargeTables } from '../database/large-tables.ts'
-import { type Contents, dumpArguments, startDump } from '../database/pg-dump.ts'
+import { type Contents, dumpArguments, startDump, untilFinished } from '../database/pg-dump.ts'
 import { exportSnapshot } from '../database/snapshot.ts'
 import { messageOf, TransientError } from '../errors.ts'
 import { type Source, type Stage, within } from '../process/transfer.ts'
@@ -90,12 +90,6 @@ function argumentsOfAll(inputs: Contents, shares: readonly LargeTable[][], snaps
     '--section=data',
   ])
   return [main, ...others].map((args) => [...args, `--snapshot=${snapshot}`])
-}
-
-/** Yields the output of a pg_dump, and ends only when pg_dump has succeeded. */
-async function* untilFinished(dump: Source): AsyncGenerator<Buffer> {
-  yield* dump.stream
-  await dump.finish()
 }
 
 function joinedReading(
