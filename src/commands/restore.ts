@@ -53,7 +53,7 @@ async function restoreAndSwap(step: Step, dump: Dump): Promise<Restored | Outcom
     const restoreIt = () => restoreBeside(step, dump, target)
     return cached ? restoreByTemplate(step, manifest, target, restoreIt) : restoreIt()
   }
-  const hooks = cached ? splitHooks(inputs).live : inputs.preSwapHooks
+  const hooks = cached ? splitHooks(inputs, step.workspace).live : inputs.preSwapHooks
   const replaced = await replaceDatabase(step, { what: dump.chosen.key, build, hooks })
   await swept
   if ('outputs' in replaced) return replaced

@@ -1,4 +1,3 @@
-import { isAbsolute, join } from 'node:path'
 import { childFailure, succeeded } from '../process/child.ts'
 import type { Environment } from '../process/environment.ts'
 import { run } from '../process/run.ts'
@@ -6,6 +5,7 @@ import { formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { type Connection, clientEnvironment } from './connection/connection.ts'
 import { PSQL_SCRIPT_OPTIONS } from './connection/psql-options.ts'
+import { sqlPath } from './sql-file.ts'
 
 type Options = { psql: string; environment: Environment; workspace: string; signal: AbortSignal }
 
@@ -22,21 +22,20 @@ export async function checkAssertions(
 ): Promise<void> {
   const env = clientEnvironment(connection, options.environment)
   for (const assertion of assertions) {
-    const isFile = /\.sql$/i.test(assertion)
-    const file = isFile ? (isAbsolute(assertion) ? assertion : join(options.workspace, assertion)) : '-'
+    const file = sqlPath(assertion, options.workspace)
     const args = [
       ...PSQL_SCRIPT_OPTIONS,
       // Footers separate the results, and zero bytes separate the records, because no text of a row contains one.
       '--no-align',
       '--record-separator-zero',
       '--pset=footer=on',
-      `--file=${file}`,
+      `--file=${file ?? '-'}`,
     ]
     const { exit, stdout, child } = await run(options.psql, args, {
       // The footer is parsed, so it must not be translated.
       env: { ...env, LC_ALL: 'C' },
       group: true,
-      input: isFile ? '' : `${assertion}\n;`,
+      input: file ? '' : `${assertion}\n;`,
       signal: options.signal,
     })
     if (!succeeded(exit)) {

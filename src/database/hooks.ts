@@ -1,5 +1,4 @@
 import { addAbortListener } from 'node:events'
-import { isAbsolute, join } from 'node:path'
 import { PermanentError } from '../errors.ts'
 import { noteGroup } from '../leftovers.ts'
 import { childFailure, endChild, startChild, succeeded } from '../process/child.ts'
@@ -8,6 +7,7 @@ import { findBash, shellCommand } from '../process/shell.ts'
 import { log } from '../report/log.ts'
 import { type Connection, clientEnvironment, toUrl } from './connection/connection.ts'
 import { PSQL_SCRIPT_OPTIONS } from './connection/psql-options.ts'
+import { sqlFile } from './sql-file.ts'
 
 export type HookOptions = { psql: string; environment: Environment; workspace: string; signal: AbortSignal }
 
@@ -18,15 +18,10 @@ export function hookCommand(
   platform: NodeJS.Platform,
   hasBash = true,
 ): { file: 'psql' | string; args: string[] } {
-  // `psql --file=x.sql` is a command.
-  if (/^\S+\.sql$/i.test(hook)) {
-    const path = isAbsolute(hook) ? hook : join(workspace, hook)
-    return {
-      file: 'psql',
-      args: [...PSQL_SCRIPT_OPTIONS, `--file=${path}`],
-    }
-  }
-  return shellCommand(hook, platform, hasBash)
+  const path = sqlFile(hook, workspace)
+  return path === null
+    ? shellCommand(hook, platform, hasBash)
+    : { file: 'psql', args: [...PSQL_SCRIPT_OPTIONS, `--file=${path}`] }
 }
 
 /** Runs hooks one after the other on a database. The first failure fails the step. */

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseDocument } from 'yaml'
+import { messageOf } from '../errors.ts'
 import type { Environment } from '../process/environment.ts'
+import { parsePath } from '../process/user-path.ts'
 import { mask } from '../report/secrets.ts'
 import { DEFAULTS, type InputName } from './defaults.ts'
 import { didYouMean } from './nearest.ts'
@@ -41,7 +43,7 @@ export function readNamedSet(file: string, config: string, environment: Environm
 
 /** Returns the text of the file, or null if the default file does not exist. */
 function readFile(file: string, environment: Environment): string | null {
-  const path = resolve(environment.GITHUB_WORKSPACE || '.', file)
+  const path = resolve(environment.GITHUB_WORKSPACE || '.', pathOf(file))
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {
@@ -49,6 +51,14 @@ function readFile(file: string, environment: Environment): string | null {
     if (code === 'ENOENT' && file === DEFAULTS['config-file']) return null
     const reason = code === 'ENOENT' ? 'does not exist; did a step check the repository out?' : `is ${code}`
     throw new Error(`config-file ${JSON.stringify(file)} cannot be read: it ${reason}`, { cause: error })
+  }
+}
+
+function pathOf(file: string): string {
+  try {
+    return parsePath(file)
+  } catch (error) {
+    throw new Error(`config-file ${messageOf(error)}`, { cause: error })
   }
 }
 

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { ambientConnection, type Connection } from '../database/connection/connection.ts'
 import { parseDatabaseUrl } from '../database/connection/database-url.ts'
 import { PROVIDER_NAMES } from '../database/restore/managed-services.ts'
+import { checkSqlFiles } from '../database/sql-file.ts'
 import type { Environment } from '../process/environment.ts'
 import { type KeepRules, PERIODS, type Period } from '../storage/retention.ts'
 import type { AwsRelease } from '../tools/aws/provide-aws-cli.ts'
@@ -17,6 +18,7 @@ import {
   parseDuration,
   parseExpressions,
   parseInteger,
+  parseList,
   parseServerDuration,
 } from './parse.ts'
 import type { Reader } from './reader.ts'
@@ -198,20 +200,24 @@ function parseJobs(text: string): number {
   return text === 'auto' ? availableParallelism() : parseInteger(text, { min: 1, max: 64 })
 }
 
+function readSqlFiles(reader: Reader, name: 'pre-dump-hooks' | 'pre-swap-hooks' | 'verify-sql'): string[] {
+  return reader.read(name, (text) => checkSqlFiles(parseList(text)), [])
+}
+
 function readBehaviour(reader: Reader) {
   const version = (text: string) =>
     text === 'auto' ? ('auto' as const) : parseInteger(text, { min: 10, max: 99 })
   return {
     jobs: reader.read('jobs', parseJobs, 1),
     compression: reader.read('compression', parseCompression, { method: 'auto', level: null } as const),
-    preDumpHooks: reader.list('pre-dump-hooks'),
-    preSwapHooks: reader.list('pre-swap-hooks'),
+    preDumpHooks: readSqlFiles(reader, 'pre-dump-hooks'),
+    preSwapHooks: readSqlFiles(reader, 'pre-swap-hooks'),
     reversible: reader.boolean('reversible'),
     swap: reader.boolean('swap'),
     ownerAndAcl: reader.boolean('owner-and-acl'),
     tolerateErrors: reader.read('tolerate-errors', parseExpressions, []),
     provider: reader.read('provider', (text) => parseChoice(text, PROVIDERS), 'auto' as const),
-    verifySql: reader.list('verify-sql'),
+    verifySql: readSqlFiles(reader, 'verify-sql'),
     protectedDatabases: reader.list('protected-databases'),
     overwrite: reader.boolean('overwrite'),
     force: reader.boolean('force'),

@@ -1,4 +1,5 @@
 import { AWS_VARIABLE } from '../aws/cli.ts'
+import { parsePath } from '../process/user-path.ts'
 import { parseHttpUrl } from './parse.ts'
 
 /** Readers of the storage inputs. Each returns a value or throws an Error that completes the sentence "<input> …". */
@@ -11,7 +12,7 @@ export function parseLocation(text: string): Location {
   if (/[\u0000-\u001f\u007f]/.test(text)) throw new Error('contains a control character')
   if (/^s3:(?!\/\/)/i.test(text))
     throw new Error('looks like an S3 address without its slashes; write s3://bucket/prefix/')
-  if (scheme === undefined) return { kind: 'folder', path: text }
+  if (scheme === undefined) return { kind: 'folder', path: parsePath(text) }
   if (scheme !== 's3') throw new Error(`must be a folder or s3://bucket/prefix/, not ${scheme}://…`)
   const [, bucket = '', path = ''] = /^s3:\/\/([^/]*)\/?(.*)$/.exec(text) ?? []
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/.test(bucket)) {

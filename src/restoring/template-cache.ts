@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { isAbsolute, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { onDatabase } from '../database/connection/connection.ts'
 import { identifier, type Session } from '../database/connection/session.ts'
 import { readDatabases } from '../database/databases.ts'
-import { hookCommand, runHooks } from '../database/hooks.ts'
+import { runHooks } from '../database/hooks.ts'
 import { commentStatement } from '../database/properties.ts'
 import { dropDatabase, tryLock, unlock } from '../database/server.ts'
+import { sqlFile } from '../database/sql-file.ts'
 import { copyDatabase, markerText, restoreDurability, type TemporaryDatabase } from '../database/staging.ts'
 import { messageOf } from '../errors.ts'
 import type { Inputs } from '../inputs/inputs.ts'
@@ -25,13 +25,16 @@ type SplitInputs = Pick<Inputs, 'preSwapHooks' | 'reversible'>
  * Splits hooks into those that run once on the template, the `.sql` files before the first shell command, and those that
  * run on every preview. The effect of a shell command (`npm run migrate`) depends on more than its text.
  */
-export function splitHooks({ preSwapHooks: hooks, reversible }: SplitInputs): {
+export function splitHooks(
+  { preSwapHooks: hooks, reversible }: SplitInputs,
+  workspace: string,
+): {
   baked: string[]
   live: string[]
 } {
   // The restore point `__post` is the state before the hooks, so with `reversible` all hooks run on the preview.
   if (reversible) return { baked: [], live: [...hooks] }
-  const first = hooks.findIndex((hook) => hookCommand(hook, '', process.platform).file !== 'psql')
+  const first = hooks.findIndex((hook) => sqlFile(hook, workspace) === null)
   const end = first < 0 ? hooks.length : first
   return { baked: hooks.slice(0, end), live: hooks.slice(end) }
 }
@@ -43,10 +46,8 @@ async function templateName(
   manifest: Manifest,
   target: Target,
 ): Promise<string> {
-  const { baked } = splitHooks(inputs)
-  const files = await Promise.all(
-    baked.map((hook) => readFile(isAbsolute(hook) ? hook : join(workspace, hook), 'utf8')),
-  )
+  const { baked } = splitHooks(inputs, workspace)
+  const files = await Promise.all(baked.map((hook) => readFile(sqlFile(hook, workspace)!, 'utf8')))
   const recipe = [
     manifest.sha256,
     files,
@@ -109,7 +110,7 @@ async function makeTemplate(
   log.info(`There is no template of this dump and recipe yet; making "${name}"`)
   await using staging = await restore()
   await restoreDurability(maker, staging)
-  const { baked } = splitHooks(step.inputs)
+  const { baked } = splitHooks(step.inputs, step.workspace)
   await runHooks('pre-swap-hooks', baked, onDatabase(step.target, staging.name), step.hookOptions(client))
   await analyze(step, target, staging.name)
   // One transaction, so that a database with a template's name is complete and carries the template's marker.

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Bench, startBench } from '../../../lab/benches/action-bench.ts'
 import { assertNothingLeft } from '../../../lab/leftovers.ts'
 import { failed, succeeded } from '../../../lab/runner/outcome.ts'
+import { tempFolder } from '../../../lab/temp.ts'
 
 let bench: Bench
 
@@ -49,4 +52,28 @@ test('connection strings of frameworks are dumped and restored, and their secret
     /"sslfactory".*"sslmod".*99999, which is not a number from 1 to 65535/,
   )
   assert.ok(!run.visibleLog.includes(password) && !run.summary.includes(password))
+})
+
+test('~ in paths is the home folder, and hooks with spaces in their names are files', async () => {
+  const workspace = tempFolder('workspace').path
+  const home = tempFolder('home').path
+  mkdirSync(join(workspace, 'my hooks'))
+  mkdirSync(join(home, 'sql'))
+  writeFileSync(join(workspace, 'my hooks/mask me.sql'), 'update t set id = id + 10;\n')
+  writeFileSync(join(home, 'sql/mask.sql'), 'update t set id = id + 100;\n')
+  writeFileSync(join(home, 'sql/check.sql'), 'select min(id) = 111 from t;\n')
+  const options = { cwd: workspace, env: { HOME: home } }
+  const place = { 'storage-location': '~/dumps' }
+  const dumped = succeeded(await bench.run('dump', 'folder', 'app', place, options))
+  const key = dumped.outputs['dump-key']!
+  assert.ok(existsSync(join(home, 'dumps', key)))
+  const hooks = 'my hooks/mask me.sql\n~/sql/mask.sql'
+  const more = { ...place, 'dump-key': key, 'pre-swap-hooks': hooks, 'verify-sql': '~/sql/check.sql' }
+  succeeded(await bench.run('restore', 'folder', 'hooked', more, options))
+  assert.equal(await bench.postgres.psql('hooked', 'select id from t'), '111')
+  assert.deepEqual(readdirSync(workspace), ['my hooks'])
+  const wrong = { 'storage-location': '$HOME/dumps', 'pre-dump-hooks': '~other/x.sql' }
+  const says =
+    /2 inputs are wrong: storage-location begins with "\$HOME".*pre-dump-hooks begins with "~other"/
+  failed(await bench.run('dump', 'folder', 'app', wrong, options), says)
 })
