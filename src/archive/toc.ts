@@ -64,6 +64,10 @@ export class TocEntry {
   get namespace(): string {
     return text(this.fields.namespace)
   }
+  /** Kind and name, such as `EVENT TRIGGER log_ddl` or `TABLE DATA cron.job`. */
+  get label(): string {
+    return `${this.desc} ${this.namespace ? `${this.namespace}.` : ''}${this.tag}`
+  }
   get owner(): string {
     return text(this.fields.owner)
   }

@@ -1,10 +1,10 @@
 import { onDatabase } from '../database/connection/connection.ts'
 import type { Session } from '../database/connection/session.ts'
 import { type DatabaseRow, readDatabases } from '../database/databases.ts'
-import { relatedName } from '../database/names.ts'
+import { isClone, isPoint, isPointOf, isTemporary } from '../database/ownership.ts'
 import { dropDatabase, lockTarget, type Server } from '../database/server.ts'
 import { lookAtPrimary } from '../database/standby.ts'
-import { hasTemporaryName, sweepDatabases } from '../database/sweep.ts'
+import { sweepDatabases } from '../database/sweep.ts'
 import { formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { checkProtected } from '../restoring/guards.ts'
@@ -34,24 +34,20 @@ async function chooseDatabases(step: Step, session: Session, name: string): Prom
   const databases = await readDatabases(session)
   const database = databases.find((candidate) => candidate.name === name)
   if (database) checkOurs(database, inputs.force)
-  const points = [relatedName(name, 'pre'), relatedName(name, 'post')]
-  const ours = databases.filter(
-    ({ marker, ...candidate }) =>
-      marker?.of === name &&
-      // A run that was killed right after the swap leaves the old database under its temporary name.
-      (points.includes(candidate.name) || (marker.kind === 'point' && hasTemporaryName(candidate))),
-  )
-  for (const point of ours) checkProtected(inputs, onDatabase(step.target, point.name))
-  return database ? [...ours, database] : ours
+  const points = databases.filter((candidate) => isPointOf(candidate, name))
+  for (const point of points) checkProtected(inputs, onDatabase(step.target, point.name))
+  return database ? [...points, database] : points
 }
 
-function checkOurs({ name, marker, isTemplate }: DatabaseRow, force: boolean): void {
+function checkOurs(database: DatabaseRow, force: boolean): void {
+  const { name, marker, isTemplate } = database
   if (marker?.kind === 'template' && !force)
     throw new Error(
       `"${name}" is a template of instant previews, and template-cache decides when it goes; set force: true to drop it all the same`,
     )
   if (isTemplate) throw new Error(`"${name}" is a template database of the server; drop does not touch it`)
-  if (!marker && !force)
+  const ours = isClone(database) || isPoint(database) || isTemporary(database)
+  if (!ours && !force)
     throw new Error(`"${name}" was not made by this action; set force: true to drop it all the same`)
 }
 

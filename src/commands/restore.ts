@@ -104,7 +104,7 @@ async function restoreInPlace(step: Step, dump: Dump): Promise<Restored | Outcom
   const server = await lookAtPrimary(session, step.inputs.command)
   await lockTarget(session, connection.database)
   const client = await step.client({ serverMajor: server.major, purpose: 'restore' })
-  await checkOverwrite(step, await readProperties(session, connection.database))
+  await checkOverwrite(step, server, await readProperties(session, connection.database))
   if (step.inputs.dryRun)
     return dryRun('restore', `${dump.chosen.key} would be restored into "${connection.database}" in place`)
   const env = clientEnvironment(connection, step.environment)

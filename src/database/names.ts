@@ -19,6 +19,14 @@ export function temporaryName(database: string): string {
   return relatedName(database, `pgclone_${randomBytes(4).toString('hex')}`)
 }
 
+/** Matches the names that `temporaryName` makes. No live database has such a name, regardless of its comment. */
+const TEMPORARY_NAME = /__pgclone_[0-9a-f]{8}$/
+
+/** Whether a name is one of a temporary database. */
+export function hasTemporaryName(name: string): boolean {
+  return TEMPORARY_NAME.test(name)
+}
+
 /** Returns the longest beginning of a text that fits, without splitting a character. */
 function cut(text: string, bytes: number): string {
   let fitting = ''

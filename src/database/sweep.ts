@@ -2,19 +2,13 @@ import { messageOf } from '../errors.ts'
 import { log } from '../report/log.ts'
 import type { Session } from './connection/session.ts'
 import { type DatabaseRow, readDatabases } from './databases.ts'
+import { hasTemporaryName } from './names.ts'
+import { isTemporary } from './ownership.ts'
 import { dropUnusedDatabase, tryLock, unlock } from './server.ts'
 import { commentDatabase, markerText } from './staging.ts'
 
 /** Databases younger than this are left alone, because their run may be between two steps. */
 const MIN_LEFTOVER_AGE_MS = 60 * 60 * 1000
-
-/** Matches the names that `temporaryName` makes. No live database has such a name, regardless of its comment. */
-const TEMPORARY_NAME = /__pgclone_[0-9a-f]{8}$/
-
-/** Whether a database has the name of a temporary one. */
-export function hasTemporaryName({ name }: Pick<DatabaseRow, 'name'>): boolean {
-  return TEMPORARY_NAME.test(name)
-}
 
 /**
  * Drops what killed runs left on a server: staging and replaced databases, found by their name and marker, that are
@@ -25,8 +19,9 @@ export function hasTemporaryName({ name }: Pick<DatabaseRow, 'name'>): boolean {
  */
 export async function sweepDatabases(session: Session, now: number = Date.now()): Promise<string[]> {
   const swept: string[] = []
-  for (const database of (await readDatabases(session)).filter(hasTemporaryName)) {
+  for (const database of await readDatabases(session)) {
     const { name, marker } = database
+    if (!hasTemporaryName(name)) continue
     if (!isUnmarked(database) && !isLeftover(database, now)) continue
     if (!(await tryLock(session, name))) continue
     try {
@@ -47,12 +42,8 @@ export async function sweepDatabases(session: Session, now: number = Date.now())
   return swept
 }
 
-function isLeftover({ marker }: DatabaseRow, now: number): boolean {
-  return (
-    marker !== null &&
-    ['staging', 'old'].includes(marker.kind) &&
-    now - Date.parse(marker.at) > MIN_LEFTOVER_AGE_MS
-  )
+function isLeftover(database: DatabaseRow, now: number): boolean {
+  return isTemporary(database) && now - Date.parse(database.marker!.at) > MIN_LEFTOVER_AGE_MS
 }
 
 /**

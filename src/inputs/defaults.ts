@@ -54,6 +54,7 @@ export const DEFAULTS = {
   'keep-yearly': '',
   'protected-databases': '',
   overwrite: 'false',
+  disposable: 'true',
   force: 'false',
   'max-shrink': '50%',
   'fail-on-shrink': 'false',

@@ -89,6 +89,8 @@ export type Inputs = Readonly<{
   failOnShrink: boolean
   protectedDatabases: readonly string[]
   overwrite: boolean
+  /** Whether a new database gets the marker by which later steps may replace and drop it. */
+  disposable: boolean
   force: boolean
   local: boolean
   copyMethod: (typeof COPY_METHODS)[number]
@@ -220,6 +222,7 @@ function readBehaviour(reader: Reader) {
     verifySql: readSqlFiles(reader, 'verify-sql'),
     protectedDatabases: reader.list('protected-databases'),
     overwrite: reader.boolean('overwrite'),
+    disposable: reader.boolean('disposable'),
     force: reader.boolean('force'),
     local: reader.boolean('local'),
     copyMethod: reader.read('copy-method', (text) => parseChoice(text, COPY_METHODS), 'auto' as const),

@@ -98,6 +98,8 @@ const RULES: readonly Rule[] = [
     if (command === 'copy') return 'swap must be true with command: copy'
     if (dumpKey.startsWith(':')) return 'dump-key names a database of the server, which requires swap: true'
     if (reversible) return 'reversible requires swap: true; a restore in place does not keep the old database'
+    if (!inputs.disposable)
+      return 'disposable: false requires swap: true; a restore in place leaves the mark of the database as it is'
     if (templateCache > 0) return 'template-cache requires swap: true; a copy of the template is swapped in'
     if (tolerateErrors.length > 0)
       return 'tolerate-errors requires swap: true; a restore in place is one transaction, which ends at its first error'

@@ -1,10 +1,13 @@
 import { type Connection, onDatabase } from '../database/connection/connection.ts'
 import { literal, type Session } from '../database/connection/session.ts'
+import { findContent, findTable } from '../database/contents.ts'
 import { readDatabases } from '../database/databases.ts'
 import { parseMarker } from '../database/marker.ts'
 import { relatedName } from '../database/names.ts'
+import { isClone, isPoint, isPointOf, POINTS } from '../database/ownership.ts'
 import type { Properties } from '../database/properties.ts'
 import type { Server } from '../database/server.ts'
+import { messageOf } from '../errors.ts'
 import type { Inputs } from '../inputs/inputs.ts'
 import { log } from '../report/log.ts'
 import type { Step } from '../step/step.ts'
@@ -56,16 +59,16 @@ export function checkProtected(
   }
 }
 
-/** Refuses to replace databases by restore points if they are protected or were not made by this action. */
+/** Refuses to replace a database that is protected, or that is not a restore point of the target, by a new one. */
 export async function checkPoints(inputs: Inputs, connection: Connection, session: Session): Promise<void> {
   const databases = await readDatabases(session)
-  for (const suffix of ['pre', 'post']) {
+  for (const suffix of POINTS) {
     const name = relatedName(connection.database, suffix)
     const point = databases.find((database) => database.name === name)
     checkProtected(inputs, onDatabase(connection, name))
-    if (!point || point.marker || inputs.overwrite) continue
+    if (!point || isPointOf(point, connection.database)) continue
     throw new Error(
-      `"${name}" is where reversible keeps a restore point, and it was not made by this action; set overwrite: true to replace it`,
+      `"${name}" is where reversible keeps a restore point, and it is not a restore point of "${connection.database}"; rename or drop it, or set reversible: false`,
     )
   }
 }
@@ -94,35 +97,44 @@ export async function checkRights(
 }
 
 /** Refuses to replace a database that is not empty and was not made by this action, unless `overwrite` allows it. */
-export async function checkOverwrite(step: Step, properties: Properties | null): Promise<void> {
-  const connection = step.target
-  const marker = properties && parseMarker(properties.comment)
+export async function checkOverwrite(
+  step: Step,
+  { major }: Server,
+  properties: Properties | null,
+): Promise<void> {
+  const name = step.target.database
+  const marker = parseMarker(properties?.comment ?? null)
   if (marker?.kind === 'template')
+    throw new Error(`"${name}" is a template of instant previews; database-url must name another database`)
+  if (!properties || step.inputs.overwrite || isClone({ name, marker })) return
+  if (isPoint({ name, marker }))
     throw new Error(
-      `"${connection.database}" is a template of instant previews; database-url must name another database`,
+      `"${name}" is a restore point of "${marker?.of}"; set overwrite: true to replace it all the same`,
     )
-  if (!properties || step.inputs.overwrite || marker) return
-  if (properties.allowsConnections) {
-    await using session = await step.session(connection)
-    if (await isEmpty(session)) return
-  }
+  const content = properties.allowsConnections ? await contentOf(step, major) : 'no connections allowed'
+  if (content === null) return
   throw new Error(
-    `"${connection.database}" exists, is not empty and was not made by this action; set overwrite: true to replace it`,
+    `"${name}" exists, is not empty and was not made by this action; set overwrite: true to replace it (it has: ${content})`,
   )
 }
 
-/** Whether the target has no table, view, sequence, type, function or large object of a user. */
-async function isEmpty(session: Session): Promise<boolean> {
-  const rows = await session.query(`
-    SELECT 1 AS one FROM (
-      SELECT 'pg_class'::regclass AS class, oid, relnamespace AS namespace FROM pg_class WHERE relkind NOT IN ('i', 'I')
-      UNION ALL SELECT 'pg_type'::regclass, oid, typnamespace FROM pg_type WHERE typtype IN ('d', 'e', 'r')
-      UNION ALL SELECT 'pg_proc'::regclass, oid, pronamespace FROM pg_proc) AS o
-    JOIN pg_namespace AS n ON n.oid = o.namespace
-    WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
-      AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = o.class AND d.objid = o.oid AND d.deptype = 'e')
-    UNION ALL SELECT 1 FROM pg_largeobject_metadata
-    LIMIT 1`)
-  if (rows.length === 0) log.debug('The target exists and is empty')
-  return rows.length === 0
+/** Returns something that the target has, and null if it is empty: then `pg_dump` would dump nothing of it. */
+async function contentOf(step: Step, serverMajor: number): Promise<string | null> {
+  const { target, environment, inputs } = step
+  await using session = await step.session(target)
+  const table = await findTable(session)
+  if (table) return table
+  try {
+    const client = await step.client({ serverMajor, purpose: 'dump' })
+    const { lockWaitTimeout } = inputs
+    const content = await findContent(target, client, { environment, lockWaitTimeout })
+    if (content === null) log.debug('The target exists and is empty')
+    return content
+  } catch (error) {
+    step.signal.throwIfAborted()
+    throw new Error(
+      `Cannot tell whether "${target.database}" is empty; set overwrite: true if it may be replaced: ${messageOf(error)}`,
+      { cause: error },
+    )
+  }
 }

@@ -56,7 +56,11 @@ export async function replaceDatabase<Result>(
   await keepClaim(step, target, post ? [staging.name, post.name] : [staging.name], scope)
   await copyProperties(target, staging)
   step.signal.throwIfAborted()
-  const previous = await swapIn(target, staging, { post, keepOld: inputs.reversible })
+  const previous = await swapIn(target, staging, {
+    post,
+    keepOld: inputs.reversible,
+    disposable: inputs.disposable,
+  })
   return { result, database: target.name, previous, serverVersion: target.server.version }
 }
 

@@ -1,5 +1,6 @@
 import { type DatabaseRow, readDatabases } from '../database/databases.ts'
 import { relatedName } from '../database/names.ts'
+import { isPoint } from '../database/ownership.ts'
 import { copyDatabase, type TemporaryDatabase } from '../database/staging.ts'
 import type { Inputs } from '../inputs/inputs.ts'
 import { formatQuantity } from '../report/format.ts'
@@ -53,8 +54,8 @@ async function findPoint(inputs: Inputs, target: Target): Promise<DatabaseRow> {
 }
 
 /** Sessions in a restore point may be ended without asking. In any other database a client may be working. */
-function mayEndSessions({ disconnectSource }: Inputs, { marker }: DatabaseRow): boolean {
-  return disconnectSource || marker?.kind === 'point'
+function mayEndSessions({ disconnectSource }: Inputs, database: DatabaseRow): boolean {
+  return disconnectSource || isPoint(database)
 }
 
 async function copyPoint(

@@ -1,7 +1,8 @@
 import { identifier } from '../database/connection/session.ts'
 import { parseMarker } from '../database/marker.ts'
 import { relatedName, temporaryName } from '../database/names.ts'
-import { commentStatement, type Properties, readProperties } from '../database/properties.ts'
+import { isClone } from '../database/ownership.ts'
+import { commentStatement } from '../database/properties.ts'
 import { dropDatabase } from '../database/server.ts'
 import { markerText, type TemporaryDatabase } from '../database/staging.ts'
 import { swapDatabases } from '../database/swap.ts'
@@ -9,33 +10,32 @@ import { messageOf } from '../errors.ts'
 import { log } from '../report/log.ts'
 import type { Target } from './target.ts'
 
-/** Whether this action made a database, so that it may replace and drop it without `overwrite`. */
-function isMadeByAction(properties: Properties): boolean {
-  return parseMarker(properties.comment) !== null
-}
-
-/** Whether a marker may replace the comment of a database. A comment that a user wrote stays. */
-function isMarkable(properties: Properties): boolean {
-  return properties.comment === null || isMadeByAction(properties)
+/**
+ * Returns the comment of the new database. It is marked if there was none before or if the old one was a clone, unless the
+ * user says that it must not be replaced and dropped later. The comment of any other database stays, without a marker.
+ */
+function newComment({ name, properties, maker }: Target, disposable: boolean): string | null {
+  const marker = parseMarker(properties?.comment ?? null)
+  if (disposable && (!properties || isClone({ name, marker }))) return markerText('clone', name, maker.run)
+  return marker ? null : (properties?.comment ?? null)
 }
 
 /**
  * Swaps a staging database in, and keeps or drops the old database.
  *
+ * @param options.disposable whether the new database is marked as one that later steps may replace and drop
  * @param options.post a copy of the staging database from before its hooks, which becomes the restore point `__post`
  * @returns the name of the kept old database, if one is kept
  */
 export async function swapIn(
   target: Target,
   staging: TemporaryDatabase,
-  { post, keepOld }: { post: TemporaryDatabase | null; keepOld: boolean },
+  { post, keepOld, disposable }: { post: TemporaryDatabase | null; keepOld: boolean; disposable: boolean },
 ): Promise<string | null> {
   const { session, server, name, properties, maker } = target
-  const mark = (kind: 'clone' | 'point' | 'old') => markerText(kind, name, maker.run)
-  // The marker of the last restore is replaced; a comment that a user wrote or removed stays so.
-  const comment = !properties || isMadeByAction(properties) ? mark('clone') : properties.comment
-  const keptComment = properties && isMarkable(properties) ? mark('point') : null
-  const old = properties && { name: temporaryName(name), comment: keepOld ? keptComment : mark('old') }
+  const oldComment = markerText(keepOld ? 'point' : 'old', name, maker.run)
+  const old = properties && { name: temporaryName(name), comment: oldComment }
+  const comment = newComment(target, disposable)
   await swapDatabases(session, server, { database: name, staging: staging.name, old, comment })
   staging.release()
   log.info(`"${name}" is now the new database`)
@@ -56,12 +56,10 @@ async function keepAs(
   const point = relatedName(name, suffix)
   try {
     await dropDatabase(session, server, point)
-    const properties = await readProperties(session, database)
-    const comment = commentStatement(point, markerText('point', name, maker.run))
     await session.transaction(
       `ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(point)}`,
       `ALTER DATABASE ${identifier(point)} ALLOW_CONNECTIONS true`,
-      ...(properties && isMarkable(properties) ? [comment] : []),
+      commentStatement(point, markerText('point', name, maker.run)),
     )
     temporary?.release()
     return point

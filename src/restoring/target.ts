@@ -42,7 +42,7 @@ export async function lookAtTarget(step: Step, session: Session): Promise<Target
   const properties = await readProperties(session, name)
   await checkRights(session, server, name, properties)
   const client = await step.client({ serverMajor: server.major, purpose: 'restore' })
-  await checkOverwrite(step, properties)
+  await checkOverwrite(step, server, properties)
   if (inputs.reversible) await checkPoints(inputs, target, session)
   const locale = await readLocale(session, server, name)
   const oid = await readOid(session, name)

@@ -4,9 +4,9 @@ import { basename, dirname, posix, resolve, sep } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Session } from '../database/connection/session.ts'
 import { type DatabaseRow, readDatabases } from '../database/databases.ts'
+import { hasTemporaryName } from '../database/names.ts'
 import { dropDatabase, lookAtServer } from '../database/server.ts'
 import { allowConnections } from '../database/swap.ts'
-import { hasTemporaryName } from '../database/sweep.ts'
 import type { Pending } from '../leftovers.ts'
 import { endGroup, processIdentity } from '../process/process-group.ts'
 import { removeTree } from '../process/remove-tree.ts'
@@ -98,9 +98,9 @@ async function removeDatabase(session: Session, { run }: Step, name: string): Pr
 
 /** The mark is missing when the step was killed at `CREATE DATABASE`, which the server finishes. */
 function isStagingOf(database: DatabaseRow, run: string): boolean {
-  const { comment, marker } = database
+  const { name, comment, marker } = database
   const marked = marker?.kind === 'staging' && marker.run === run
-  return hasTemporaryName(database) && (comment === null || marked)
+  return hasTemporaryName(name) && (comment === null || marked)
 }
 
 /** Allows connections to the target again, and to no other database. */

@@ -22,26 +22,48 @@ function write(command: string, database: string, more: Inputs = {}, options = {
   return bench.run(command, database, { ...what, ...more }, options)
 }
 
+/** An extension whose table has rows of a user, which `pg_dump` dumps, as those of PostGIS and pg_cron have. */
+const CONFIGURATION = `
+  create extension citext; create table setting as select 1 as id; alter extension citext add table setting;
+  update pg_extension set extconfig = array['setting'::regclass], extcondition = array[''] where extname = 'citext'`
+
+/** Its function belongs to an extension, so that the trigger is alone. */
+const EVENT_TRIGGER = `
+  create extension citext; create function f() returns event_trigger language plpgsql as 'begin end';
+  alter extension citext add function f(); create event trigger e on sql_drop execute function f()`
+
+/** Kinds of objects, each of which alone makes a database worth keeping, and how the error names it. */
 const notEmpty: [string, string][] = [
-  ['a table', 'create table t ()'],
-  ['a view in a schema', 'create schema s; create view s.v as select 1'],
-  ['a sequence', 'create sequence s'],
-  ['an enum', `create type mood as enum ('well')`],
-  ['a function', 'create function f() returns int language sql return 1'],
-  ['a large object', `select lo_from_bytea(0, 'x')`],
+  ['TABLE public\\.t', 'create table t ()'],
+  ['SCHEMA s', 'create schema s'],
+  ['VIEW public\\.v', 'create view v as select 1'],
+  ['SEQUENCE public\\.s', 'create sequence s'],
+  ['TYPE public\\.mood', `create type mood as enum ('well')`],
+  ['FUNCTION public\\.f', 'create function f() returns int language sql return 1'],
+  ['BLOB', `select lo_from_bytea(0, 'x')`],
+  ['SERVER other', 'create extension postgres_fdw; create server other foreign data wrapper postgres_fdw'],
+  ['PUBLICATION p', 'create publication p'],
+  ['OPERATOR public\\.===', 'create operator === (function = int4eq, leftarg = int4, rightarg = int4)'],
+  ['CAST', 'create cast (money as bigint) with inout'],
+  ['EVENT TRIGGER e', EVENT_TRIGGER],
+  ['TEXT SEARCH CONFIGURATION public\\.c', 'create text search configuration c (copy = simple)'],
+  ['COLLATION public\\.c', `create collation c from "C"`],
+  ['DEFAULT ACL', 'alter default privileges grant select on tables to pg_monitor'],
+  ['ACL .*SCHEMA public', 'grant create on schema public to pg_monitor'],
+  ['COMMENT .*SCHEMA public', `comment on schema public is 'mine'`],
+  ['rows of public\\.setting', CONFIGURATION],
 ]
 
-test('what is not empty and not ours is not replaced', async () => {
+test('what pg_dump would dump something of is not empty, and is not replaced', async () => {
   const { postgres } = bench
-  const checks = notEmpty.map(async ([what, sql], index) => {
+  for (const [index, [what, sql]] of notEmpty.entries()) {
     const name = `holds_${index}`
     await postgres.createDatabase(name)
     await postgres.psql(name, sql)
-    const run = await write(index % 2 ? 'copy' : 'restore', name)
-    failed(run, /exists, is not empty and was not made by this action; set overwrite: true/)
-    assert.match(run.log, new RegExp(name), what)
-  })
-  await Promise.all(checks)
+    const run = await write(index % 2 ? 'copy' : 'restore', name, { 'dry-run': 'true' })
+    const says = 'exists, is not empty and was not made by this action; set overwrite: true to replace it'
+    failed(run, new RegExp(`"${name}" ${says} \\(it has: ${what}`))
+  }
   await postgres.createDatabase('closed', 'allow_connections false')
   failed(await write('restore', 'closed'), /set overwrite: true/)
 })

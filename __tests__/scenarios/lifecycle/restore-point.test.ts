@@ -154,18 +154,23 @@ test('a database of somebody else is no place for a restore point', async () => 
   succeeded(await restore('guarded', key))
   await bench.make('guarded__pre', 'theirs')
   const reversible = { reversible: 'true' }
-  const says = /"guarded__pre" is where reversible keeps a restore point, and it was not made by this action/
-  failed(await restore('guarded', key, reversible), says)
-  failed(await restore('guarded', key, { ...reversible, 'dry-run': 'true' }), says)
-  assert.equal(await bench.state('guarded__pre'), 'theirs')
+  const says =
+    /"guarded__pre" is where reversible keeps a restore point, and it is not a restore point of "guarded"; rename or drop it/
+  for (const change of [null, { kind: 'clone' }, { kind: 'point', of: 'guarded_2' }]) {
+    if (change) await mark(bench, 'guarded__pre', change)
+    for (const more of [{}, { 'dry-run': 'true' }, { overwrite: 'true' }])
+      failed(await restore('guarded', key, { ...reversible, ...more }), says)
+    assert.equal(await bench.state('guarded__pre'), 'theirs')
+  }
   const protecting = { ...reversible, overwrite: 'true', 'protected-databases': '*/guarded__p*' }
   failed(await restore('guarded', key, protecting), /guarded__pre" is protected by the pattern/)
-  succeeded(await restore('guarded', key, { ...reversible, overwrite: 'true' }))
+  await postgres.psql('postgres', 'alter database guarded__pre rename to theirs')
+  succeeded(await restore('guarded', key, reversible))
   assert.equal(await bench.state('guarded__pre'), 'dumped')
   assert.ok((await postgres.databases()).includes('guarded__post'))
 })
 
-test("the user's own comment stays on the database, through swaps and as a restore point", async () => {
+test("the user's own comment stays on the database through swaps, and its restore points are marked", async () => {
   const { postgres } = bench
   await bench.make('commented', 'old')
   await postgres.psql('postgres', `comment on database commented is 'mine; it''s'`)
@@ -178,7 +183,7 @@ test("the user's own comment stays on the database, through swaps and as a resto
   const lines = comments.split('\n')
   assert.equal(lines[0], "commented|mine; it's")
   assert.match(lines[1]!, /^commented__post\|pgclone-action /)
-  assert.equal(lines[2], "commented__pre|mine; it's")
+  assert.match(lines[2]!, /^commented__pre\|pgclone-action .*"kind":"point"/)
 })
 
 test('list with local: true shows the databases of the server', async () => {

@@ -131,7 +131,7 @@ function neededBy(dumpId: number, entries: readonly TocEntry[], schemas: readonl
       !ATTACHMENT.test(desc) &&
       !schemas.includes(desc === 'SCHEMA' ? tag : namespace),
   )
-  return needs ? describeEntry(needs) : null
+  return needs?.label ?? null
 }
 
 /**
@@ -192,11 +192,6 @@ function withPresentRoles(entry: TocEntry, { roles }: TargetFacts, { ownerAndAcl
   return entry.redefine((sql) => restrictRoles(sql, (role) => roles.has(role)))
 }
 
-/** Returns, for example, `EVENT TRIGGER log_ddl` or `TABLE DATA cron.job`. */
-function describeEntry({ desc, namespace, tag }: TocEntry): string {
-  return `${desc} ${namespace ? `${namespace}.` : ''}${tag}`
-}
-
 /** More names would make a line of the log too long. */
 const MAX_NAMED_ENTRIES = 8
 
@@ -205,6 +200,9 @@ export function describeLeftOut(leftOut: readonly LeftOut[]): string[] {
   return [...Map.groupBy(leftOut, ({ why }) => why)].map(([why, group]) => {
     const entries = group.map(({ entry }) => entry).sort((a, b) => Number(b.hasData) - Number(a.hasData))
     const more = entries.length > MAX_NAMED_ENTRIES ? ` and ${entries.length - MAX_NAMED_ENTRIES} more` : ''
-    return `${entries.slice(0, MAX_NAMED_ENTRIES).map(describeEntry).join(', ')}${more}: ${why}`
+    return `${entries
+      .slice(0, MAX_NAMED_ENTRIES)
+      .map(({ label }) => label)
+      .join(', ')}${more}: ${why}`
   })
 }
