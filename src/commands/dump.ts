@@ -1,4 +1,4 @@
-import { hostName } from '../database/connection/connection.ts'
+import { hostName, serverName } from '../database/connection/connection.ts'
 import { runHooks } from '../database/hooks.ts'
 import { dumpFilters } from '../database/pg-dump.ts'
 import { compareWithPrevious, findPrevious } from '../dumping/compare-with-previous.ts'
@@ -11,10 +11,11 @@ import { log } from '../report/log.ts'
 import { checkExpiry, placeOf } from '../step/open-storage.ts'
 import { isRetryable } from '../step/retryable.ts'
 import type { Step } from '../step/step.ts'
-import { type DumpKey, manifestKey, newDumpKey } from '../storage/keys.ts'
+import { manifestKey, newDumpKey } from '../storage/keys.ts'
 import { formatManifest, type Manifest } from '../storage/manifest.ts'
 import { type Pruned, pruneDumps } from '../storage/prune-dumps.ts'
-import { groupOf, hasRules } from '../storage/retention.ts'
+import { hasRules } from '../storage/retention.ts'
+import { groupOf, type Source, seriesOf } from '../storage/series.ts'
 import type { Storage } from '../storage/storage.ts'
 import { dumpSummary } from '../summary/dump-summary.ts'
 import { countOutputs, type Outcome, pruneOutputs } from '../summary/outcome.ts'
@@ -37,16 +38,18 @@ type Committed = { manifest: Manifest; previous: Manifest | null; transferMs: nu
 /** Makes one attempt. Each attempt has its own key. */
 async function dumpOnce(step: Step, prepared: Omit<DumpPlan, 'key'>): Promise<Committed> {
   const { storage } = prepared
-  const plan = { ...prepared, key: nameDump(step) }
+  const names = namesOf(step)
+  const key = newDumpKey(names, new Date())
+  const plan = { ...prepared, key }
   const forget = notePending({ kind: 'data', keys: [plan.key.key] })
   try {
     const title = `Dump ${step.target.label} to ${storage.address(plan.key.key)}`
     // The previous dump is looked up meanwhile: only the commit needs it, and every request to S3 takes a second.
     const [stored, previous] = await Promise.all([
       log.group(title, () => uploadDump(step, plan)),
-      settled(findPrevious(step.inputs, storage, groupOf(plan.key))),
+      settled(findPrevious(step.inputs, storage, { key, source: names })),
     ])
-    const manifest = makeManifest(step, { ...plan, ...stored })
+    const manifest = makeManifest(step, { ...plan, ...stored }, names)
     return {
       manifest,
       previous: await commit(step.inputs, storage, manifest, previous),
@@ -79,18 +82,20 @@ async function runPreDumpHooks(step: Step, { storage, source }: Omit<DumpPlan, '
   await runHooks('pre-dump-hooks', hooks, source.connection, step.hookOptions(source.client))
 }
 
-function nameDump({ inputs, run, target }: Step): DumpKey {
+function namesOf({ inputs, run, target }: Step): Source {
   const instance = inputs.instance || run.repository.split('/').at(-1) || hostName(target)
-  return newDumpKey({ instance, database: target.database, config: inputs.config }, new Date())
+  return { instance, host: serverName(target), database: target.database, config: inputs.config }
 }
 
 function makeManifest(
   { inputs, run, effort }: Step,
   { key, source: { server, locale, client }, size, sha256, archive }: Omit<DumpPlan, 'storage'> & Stored,
+  names: Source,
 ): Manifest {
   return {
     version: 1,
     ...key,
+    source: names,
     size,
     sha256,
     compression: archive.opaque ? 'pg_dump' : chooseCompression(inputs.compression, client.major).method,
@@ -136,12 +141,12 @@ async function commit(
 async function pruneAfter(
   { inputs, signal }: Step,
   storage: Storage,
-  key: Pick<DumpKey, 'instance' | 'database' | 'config'>,
+  manifest: Manifest,
 ): Promise<Pruned | null> {
   if (!hasRules(inputs.keep)) return null
   try {
-    const scope = { prefix: groupOf(key), narrowing: { instance: '', config: '' } }
-    return await log.group(`Prune ${scope.prefix}`, () => pruneDumps(storage, scope, { ...inputs, signal }))
+    const scope = seriesOf(manifest)
+    return await log.group(`Prune ${scope.folder}`, () => pruneDumps(storage, scope, { ...inputs, signal }))
   } catch (error) {
     log.warning(`The dump is committed, and older ones were not pruned: ${messageOf(error)}`)
     return null

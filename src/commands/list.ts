@@ -2,10 +2,11 @@ import { readDatabases } from '../database/databases.ts'
 import { formatBytes, formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { checkAge } from '../restoring/dump-age.ts'
-import { narrowingOf, prefixOf } from '../step/open-storage.ts'
+import { selectionOf } from '../step/open-storage.ts'
 import type { Step } from '../step/step.ts'
 import { parseDumpKey } from '../storage/keys.ts'
 import { listDumps } from '../storage/list-dumps.ts'
+import { scopeOf } from '../storage/series.ts'
 import { localSummary } from '../summary/database-summary.ts'
 import type { Outcome } from '../summary/outcome.ts'
 import { listSummary } from '../summary/storage-summary.ts'
@@ -30,7 +31,7 @@ async function listDatabases(step: Step): Promise<Outcome> {
 
 async function listStoredDumps(step: Step): Promise<Outcome> {
   const storage = await step.storage()
-  const dumps = await listDumps(storage, prefixOf(step.inputs), narrowingOf(step.inputs))
+  const dumps = await listDumps(storage, scopeOf(selectionOf(step.inputs)))
   log.info(`${formatQuantity(dumps.length, 'dump')} in ${storage.address('')}`)
   for (const dump of dumps) {
     log.info(`${dump.key}  ${formatBytes(dump.size)}${dump.committed ? '' : '  (not committed)'}`)

@@ -3,25 +3,23 @@ import { messageOf } from '../errors.ts'
 import type { Inputs } from '../inputs/inputs.ts'
 import { formatBytes, formatCount, formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
-import { readCatalogue, readManifests } from '../storage/dump-catalog.ts'
+import { readCatalogue, readDumps } from '../storage/dump-catalog.ts'
 import type { Manifest, TableRows } from '../storage/manifest.ts'
+import { type Named, seriesOf } from '../storage/series.ts'
 import type { Storage } from '../storage/storage.ts'
 
 type ShrinkInputs = Pick<Inputs, 'maxShrink' | 'failOnShrink'>
 
-/** Returns the newest committed dump of a group, with which the next one is compared; null when there is none. */
+/** Returns the newest committed dump of a series, with which the next one is compared; null when there is none. */
 export async function findPrevious(
   { maxShrink, failOnShrink }: ShrinkInputs,
   storage: Storage,
-  group: string,
+  dump: Named,
 ): Promise<Manifest | null> {
   // No dump shrinks by more than 100 %.
   if (maxShrink >= 1) return null
   try {
-    const { entries } = await readCatalogue(storage, group)
-    const newest = entries.find((entry) => entry.committed)
-    if (!newest) return null
-    return (await readManifests(storage, [newest])).get(newest.key.key)!
+    return await newestOfSeries(storage, dump)
   } catch (error) {
     const reason = messageOf(error)
     if (failOnShrink) {
@@ -33,6 +31,14 @@ export async function findPrevious(
     log.warning(`The dump is not compared with the previous one (max-shrink): ${reason}`)
     return null
   }
+}
+
+async function newestOfSeries(storage: Storage, next: Named): Promise<Manifest | null> {
+  const scope = seriesOf(next.key)
+  const { entries } = await readCatalogue(storage, scope.folder)
+  const stored = await readDumps(storage, entries)
+  const [series = []] = scope.select([{ ...next, manifest: null }, ...stored])
+  return series.find(({ manifest }) => manifest !== null)?.manifest ?? null
 }
 
 /**

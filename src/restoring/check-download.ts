@@ -3,7 +3,7 @@ import type { LeftOut } from '../database/restore/entry-rules.ts'
 import { TransientError } from '../errors.ts'
 import type { Meter } from '../process/transfer.ts'
 import { formatCount, formatQuantity } from '../report/format.ts'
-import type { Chosen } from '../storage/dump-catalog.ts'
+import type { Chosen } from '../storage/choose-dump.ts'
 import type { TableRows } from '../storage/manifest.ts'
 
 /** Explains an error of the archive. An archive that ends too early usually means that the download did. */

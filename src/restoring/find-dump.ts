@@ -1,8 +1,8 @@
 import { formatBytes, formatDuration } from '../report/format.ts'
 import { log } from '../report/log.ts'
-import { checkExpiry, narrowingOf } from '../step/open-storage.ts'
+import { checkExpiry, selectionOf } from '../step/open-storage.ts'
 import type { Step } from '../step/step.ts'
-import { type Chosen, chooseDump } from '../storage/dump-catalog.ts'
+import { type Chosen, chooseDump } from '../storage/choose-dump.ts'
 import { parseDumpKey } from '../storage/keys.ts'
 import type { Storage } from '../storage/storage.ts'
 import { ageOf, checkAge } from './dump-age.ts'
@@ -15,7 +15,7 @@ export function findDump(step: Step): Promise<Dump> {
   const { inputs } = step
   return log.group('Find the dump', async () => {
     const storage = await step.storage()
-    const chosen = await chooseDump(storage, inputs.dumpKey, narrowingOf(inputs))
+    const chosen = await chooseDump(storage, selectionOf(inputs))
     const key = parseDumpKey(chosen.key)
     const age = key ? `, ${formatDuration(Math.max(0, ageOf(key)))} old` : ''
     log.info(`Found ${storage.address(chosen.key)}, ${formatBytes(chosen.size)}${age}`)

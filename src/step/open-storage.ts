@@ -8,10 +8,9 @@ import type { Role } from '../aws/role.ts'
 import { type Provider, providerOf } from '../aws/s3-providers.ts'
 import type { Command, Inputs } from '../inputs/inputs.ts'
 import { log } from '../report/log.ts'
-import type { Narrowing } from '../storage/dump-catalog.ts'
-import { keyPart } from '../storage/keys.ts'
 import { localStorage } from '../storage/local/local-storage.ts'
 import { s3Storage } from '../storage/s3/s3-storage.ts'
+import type { Selection } from '../storage/series.ts'
 import type { Place, Storage } from '../storage/storage.ts'
 import { awsWarnings, provideAwsCli } from '../tools/aws/provide-aws-cli.ts'
 import type { Step } from './step.ts'
@@ -82,15 +81,7 @@ export function checkExpiry(step: Step, work: { kind: 'dump' | 'restore'; bytes:
   if (warning) log.warning(warning)
 }
 
-/** Returns how the inputs `instance` and `config` narrow the choice of dumps. */
-export function narrowingOf(inputs: Inputs): Narrowing {
-  return {
-    instance: keyPart(inputs.instance),
-    config: inputs.config === 'none' ? '' : keyPart(inputs.config),
-  }
-}
-
-/** Returns the key prefix that `dump-key` gives to commands that work on many dumps. */
-export function prefixOf(inputs: Inputs): string {
-  return inputs.dumpKey === 'latest' ? '' : inputs.dumpKey
+/** Returns which dumps the inputs `dump-key`, `instance` and `config` mean. */
+export function selectionOf({ dumpKey, instance, config }: Inputs): Selection {
+  return { reference: dumpKey, instance, config: config === 'none' ? '' : config }
 }

@@ -16,6 +16,7 @@ import {
   wrongField,
 } from '../shape.ts'
 import type { DumpKey } from './keys.ts'
+import type { Source } from './series.ts'
 
 export type TableRows = { schema: string; name: string; rows: number | null; bytes: number }
 
@@ -28,6 +29,8 @@ export type Manifest = {
   instance: string
   database: string
   config: string
+  /** The true names; earlier releases did not write them. */
+  source?: Source
   /** Stored bytes. */
   size: number
   /** Hex digest of the stored bytes. */
@@ -76,6 +79,7 @@ const name = isText(MAX_NAME_LENGTH)
 
 /** Everything but what must be equal to the key. */
 const FIELDS: Record<Exclude<keyof Manifest, 'version' | keyof DumpKey>, Check> = {
+  source: optional(hasShape({ instance: name, host: name, database: name, config: name })),
   size: (value) => isCount(value) && value !== 0,
   sha256: (value) => line(value) && /^[0-9a-f]{64}$/.test(value as string),
   compression: line,

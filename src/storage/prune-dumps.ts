@@ -1,14 +1,12 @@
 import { notePending } from '../leftovers.ts'
 import { formatBytes, formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
-import { type CatalogueEntry, isWanted, type Narrowing, readCatalogue, tryManifests } from './dump-catalog.ts'
+import { type CatalogueEntry, readCatalogue, tryManifests } from './dump-catalog.ts'
 import { type DumpKey, manifestKey } from './keys.ts'
 import { formatManifest, type Manifest } from './manifest.ts'
 import { type Candidate, decide, type KeepRules } from './retention.ts'
+import { type Scope, sourceOf } from './series.ts'
 import type { Removal, Storage } from './storage.ts'
-
-/** Which dumps to prune: below a prefix of whole key parts, narrowed by instance and config. */
-export type Scope = { prefix: string; narrowing: Narrowing }
 
 export type PruneOptions = { keep: KeepRules; dryRun: boolean; signal: AbortSignal }
 
@@ -37,10 +35,10 @@ export async function pruneDumps(
   const swept = dryRun
     ? undefined
     : storage.sweep().catch((error) => log.debug(`Leftovers: ${error.message}`))
-  const { entries, orphans, foreign } = await readCatalogue(storage, scope.prefix)
-  const wanted = entries.filter((entry) => entry.committed && isWanted(entry.key, scope.narrowing))
+  const { entries, orphans, foreign } = await readCatalogue(storage, scope.folder)
+  const wanted = entries.filter((entry) => entry.committed && scope.mayFit(entry.key))
   const { sound, unsound } = await sortOut(storage, wanted)
-  const verdicts = decide(sound, keep, new Date().toISOString())
+  const verdicts = decide(scope.select(sound).flat(), keep, new Date().toISOString())
   const doomed = verdicts.filter((verdict) => !verdict.keep).map(({ dump }) => dump)
   signal.throwIfAborted()
   const removed = dryRun ? NOTHING_REMOVED : await remove(storage, doomed)
@@ -72,7 +70,13 @@ async function sortOut(
   for (const { key, size } of entries) {
     const manifest = manifests.get(key.key)!
     if (!(manifest instanceof Error) && manifest.size === size) {
-      sound.push({ key, size, manifest, verified: manifest.verified !== undefined })
+      sound.push({
+        key,
+        source: sourceOf(manifest),
+        size,
+        manifest,
+        verified: manifest.verified !== undefined,
+      })
       continue
     }
     const differs = (expected: number) => `it has ${size} bytes and its manifest says ${expected}`

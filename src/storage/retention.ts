@@ -1,4 +1,4 @@
-import type { DumpKey } from './keys.ts'
+import { groupBySeries, type Named } from './series.ts'
 
 /**
  * Which dumps stay, by the rules of restic's `forget` (restic: doc/060_forget.rst, internal/data/snapshot_policy.go),
@@ -18,7 +18,7 @@ export const PERIODS = ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'
 export type Period = (typeof PERIODS)[number]
 
 /** A committed dump that the rules decide on. */
-export type Candidate = Readonly<{ key: DumpKey; verified: boolean }>
+export type Candidate = Named & Readonly<{ verified: boolean }>
 
 /** Why a dump is kept; one without a reason is to be deleted. */
 export type Verdict<Dump extends Candidate> = Readonly<{ dump: Dump; keep: boolean; reasons: string[] }>
@@ -40,18 +40,13 @@ function mondayOf(createdAt: string): string {
   return day.toISOString().slice(0, 'YYYY-MM-DD'.length)
 }
 
-/** The dumps that share instance, database and config: rules count within such a group. */
-export function groupOf({ instance, database, config }: Omit<DumpKey, 'key' | 'createdAt'>): string {
-  return `${instance}/${database}/${config}`
-}
-
 /** Whether any keep rule is given. Without one, everything stays. */
 export function hasRules({ counts, within }: KeepRules): boolean {
   return within !== null || PERIODS.some((period) => counts[period] > 0)
 }
 
 /**
- * Decides on every dump, group by group, newest first. Whatever the rules, the newest dump of a group stays, and the
+ * Decides on every dump, series by series, newest first. Whatever the rules, the newest dump of a series stays, and the
  * newest verified one.
  *
  * @param now ISO 8601 in UTC; a dump from the future does not count as the newest for `within`
@@ -64,13 +59,12 @@ export function decide<Dump extends Candidate>(
   const newestFirst = [...dumps].sort(({ key: a }, { key: b }) =>
     a.createdAt === b.createdAt ? (a.key < b.key ? -1 : 1) : a.createdAt < b.createdAt ? 1 : -1,
   )
-  const groups = Map.groupBy(newestFirst, ({ key }) => groupOf(key))
-  const verdicts = [...groups.values()].flatMap((group) => decideGroup(group, rules, now))
+  const verdicts = groupBySeries(newestFirst).flatMap((series) => decideSeries(series, rules, now))
   const byKey = new Map(verdicts.map((verdict) => [verdict.dump.key.key, verdict]))
   return newestFirst.map(({ key }) => byKey.get(key.key)!)
 }
 
-function decideGroup<Dump extends Candidate>(
+function decideSeries<Dump extends Candidate>(
   newestFirst: readonly Dump[],
   rules: KeepRules,
   now: string,

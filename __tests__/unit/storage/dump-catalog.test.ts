@@ -4,7 +4,8 @@ import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { keyOf, manifestOf } from '../../../lab/sample-dumps.ts'
 import { tempFolder } from '../../../lab/temp.ts'
-import { chooseDump, readCatalogue, readManifests } from '../../../src/storage/dump-catalog.ts'
+import { chooseDump } from '../../../src/storage/choose-dump.ts'
+import { readCatalogue, readManifests } from '../../../src/storage/dump-catalog.ts'
 import type { DumpKey } from '../../../src/storage/keys.ts'
 import { localStorage } from '../../../src/storage/local/local-storage.ts'
 import { formatManifest, type Manifest } from '../../../src/storage/manifest.ts'
@@ -53,12 +54,12 @@ test('the newest dump is the newest by time, over all folders and not by name', 
     [old, { instance: 'shop', config: 'masked' }, old],
   ]
   for (const [reference, narrowing, key] of choices) {
-    const chosen = await chooseDump(at.storage, reference, narrowing)
+    const chosen = await chooseDump(at.storage, { reference, ...narrowing })
     assert.equal(chosen.key, key, reference)
     assert.equal(chosen.manifest?.key, key)
     assert.equal(chosen.size, 10)
   }
-  const { passedOver } = await chooseDump(at.storage, 'shop', ANY)
+  const { passedOver } = await chooseDump(at.storage, { reference: 'shop', ...ANY })
   assert.deepEqual(passedOver.sort(), ['shop/app/masked', 'shop/app/none'])
 })
 
@@ -78,7 +79,7 @@ test('a reference without a dump is an error', async () => {
     [keyOf('shop/app/none', 3).key, ANY, /There is no dump .*2026-11-03/],
   ]
   for (const [reference, narrowing, reason] of cases) {
-    await assert.rejects(chooseDump(at.storage, reference, narrowing), reason, reference)
+    await assert.rejects(chooseDump(at.storage, { reference, ...narrowing }), reason, reference)
   }
 })
 
@@ -88,14 +89,14 @@ test('a dump without a manifest is reached by its full key only', async () => {
   const uncommitted = keyOf('shop/app/none', 2)
   at.dump(uncommitted)
   at.write('foreign/thing.dump', 'xyz')
-  assert.equal((await chooseDump(at.storage, 'latest', ANY)).key, committed)
-  assert.deepEqual(await chooseDump(at.storage, uncommitted.key, ANY), {
+  assert.equal((await chooseDump(at.storage, { reference: 'latest', ...ANY })).key, committed)
+  assert.deepEqual(await chooseDump(at.storage, { reference: uncommitted.key, ...ANY }), {
     key: uncommitted.key,
     size: 10,
     manifest: null,
     passedOver: [],
   })
-  assert.equal((await chooseDump(at.storage, 'foreign/thing.dump', ANY)).size, 3)
+  assert.equal((await chooseDump(at.storage, { reference: 'foreign/thing.dump', ...ANY })).size, 3)
 })
 
 test('what contradicts its manifest is no dump', async () => {
@@ -104,7 +105,7 @@ test('what contradicts its manifest is no dump', async () => {
   const cases: [() => void, RegExp][] = [
     [() => at.dump(key, 9), /has 9 bytes and its manifest says 10; it was cut or replaced/],
     [() => at.dump(key, 11), /has 11 bytes/],
-    [() => at.dump(key, 0), /is empty; it is no dump/],
+    [() => at.dump(key, 0), /is empty; it is not a dump/],
     [() => at.manifest(key, { key: keyOf('shop/app/none', 4).key }), /names another key/],
     [() => at.write(`${key.key}.json`, '{'), /is not JSON/],
   ]
@@ -112,7 +113,7 @@ test('what contradicts its manifest is no dump', async () => {
     at.committed(key)
     damage()
     for (const reference of ['latest', key.key]) {
-      await assert.rejects(chooseDump(at.storage, reference, ANY), reason)
+      await assert.rejects(chooseDump(at.storage, { reference, ...ANY }), reason)
     }
   }
 })
@@ -121,10 +122,16 @@ test('a newest dump whose data is gone is not passed over in silence', async () 
   await using at = store()
   const old = at.committed(keyOf('shop/app/none', 1))
   at.manifest(keyOf('shop/app/none', 2))
-  await assert.rejects(chooseDump(at.storage, 'latest', ANY), /2026-11-02.*its data is gone/)
-  assert.equal((await chooseDump(at.storage, old, ANY)).key, old)
+  await assert.rejects(
+    chooseDump(at.storage, { reference: 'latest', ...ANY }),
+    /2026-11-02.*its data is gone/,
+  )
+  assert.equal((await chooseDump(at.storage, { reference: old, ...ANY })).key, old)
   at.committed(keyOf('shop/app/none', 3))
-  assert.equal((await chooseDump(at.storage, 'latest', ANY)).key, keyOf('shop/app/none', 3).key)
+  assert.equal(
+    (await chooseDump(at.storage, { reference: 'latest', ...ANY })).key,
+    keyOf('shop/app/none', 3).key,
+  )
 })
 
 test('the catalogue knows dumps, orphans and nothing else', async () => {

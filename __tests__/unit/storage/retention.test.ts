@@ -8,12 +8,12 @@ import {
   type Candidate,
   decide,
   formatSpan,
-  groupOf,
   hasRules,
   type KeepRules,
   PERIODS,
   type Period,
 } from '../../../src/storage/retention.ts'
+import { groupOf } from '../../../src/storage/series.ts'
 
 const NOW = '2100-01-01T00:00:00.000000Z'
 

@@ -73,13 +73,23 @@ export function connectionOf(parameters: Parameters, leftOut: readonly string[])
 }
 
 function labelOf(variables: Readonly<Record<string, string>>, database: string): string {
+  return `${addressOf(variables, '')}/${database}`
+}
+
+/** Returns the server of a connection by name, without the default port. Dumps of two servers are told apart by it. */
+export function serverName({ variables }: Connection): string {
+  return addressOf(variables, DEFAULT_PORT)
+}
+
+function addressOf(variables: Readonly<Record<string, string>>, impliedPort: string): string {
+  if (variables.PGSERVICE) return `service ${variables.PGSERVICE}`
   const hosts = (variables.PGHOST ?? variables.PGHOSTADDR ?? 'local socket').split(',')
   const ports = (variables.PGPORT ?? '').split(',')
   const pairs = hosts.map((host, index) => {
     const port = ports[index] ?? ports[0]
-    return port ? `${host.includes(':') ? `[${host}]` : host}:${port}` : host
+    return port && port !== impliedPort ? `${host.includes(':') ? `[${host}]` : host}:${port}` : host
   })
-  return `${variables.PGSERVICE ? `service ${variables.PGSERVICE}` : pairs.join(',')}/${database}`
+  return pairs.join(',')
 }
 
 /** Returns the addresses that libpq would try; none when only a service or libpq's defaults define them. */

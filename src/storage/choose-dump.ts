@@ -1,0 +1,94 @@
+import { checkManifestSize, readCatalogue, readDumps, readManifest, type StoredDump } from './dump-catalog.ts'
+import { type DumpKey, isFullKey, manifestKey, parseDumpKey } from './keys.ts'
+import type { Manifest } from './manifest.ts'
+import { groupBySeries, groupOf, nameSeries, type Selection, scopeOf } from './series.ts'
+import type { Storage } from './storage.ts'
+
+/** A dump to read, its manifest if it is committed, and how many bytes storage says that it has. */
+export type Chosen = {
+  key: string
+  size: number
+  manifest: Manifest | null
+  /** The other folders that the reference covers. */
+  passedOver: string[]
+}
+
+/**
+ * Finds the dump that a reference names: a full key, leading names, or `latest`. Only a full key reaches a dump that is
+ * not committed.
+ *
+ * @throws an Error when there is none, when databases that share keys cannot be told apart, or when what is stored
+ * contradicts its manifest
+ */
+export async function chooseDump(storage: Storage, selection: Selection): Promise<Chosen> {
+  const { reference } = selection
+  const chosen = await (isFullKey(reference) ? byKey(storage, reference) : newest(storage, selection))
+  if (chosen.size === 0) throw new Error(`${storage.address(chosen.key)} is empty; it is not a dump`)
+  if (chosen.manifest && chosen.manifest.size !== chosen.size) {
+    throw new Error(
+      `${storage.address(chosen.key)} has ${chosen.size} bytes and its manifest says ${chosen.manifest.size}; it was cut or replaced`,
+    )
+  }
+  return chosen
+}
+
+async function byKey(storage: Storage, key: string): Promise<Chosen> {
+  const [size, manifestSize] = await Promise.all([storage.size(key), storage.size(manifestKey(key))])
+  if (size === null) throw new Error(`There is no dump ${storage.address(key)}`)
+  if (manifestSize === null) return { key, size, manifest: null, passedOver: [] }
+  const parsed = parseDumpKey(key)
+  if (!parsed) throw new Error(`${key} has a manifest, but its name is not that of a dump of this action`)
+  checkManifestSize(key, manifestSize)
+  const texts = await storage.readTexts([manifestKey(key)])
+  return { key, size, manifest: readManifest(texts.get(manifestKey(key)), parsed), passedOver: [] }
+}
+
+/** Chooses folder by folder, because only the manifests of one folder must be read to tell its databases apart. */
+async function newest(storage: Storage, selection: Selection): Promise<Chosen> {
+  const { folder: top, mayFit, select } = scopeOf(selection)
+  const { entries, orphans } = await readCatalogue(storage, top)
+  const possible = entries.filter(({ key, committed }) => committed && mayFit(key))
+  const folders = Map.groupBy(possible, ({ key }) => groupOf(key))
+  const others = new Set<string>()
+  for (const [folder, inFolder] of folders) {
+    const dumps = await readDumps(storage, inFolder)
+    const series = select(dumps)
+    if (series.length > 1) throw new Error(ambiguous(selection, folder, series))
+    const found = series[0]?.[0]
+    if (!found) {
+      for (const name of nameSeries(groupBySeries(dumps))) others.add(name)
+      continue
+    }
+    checkOrphans(orphans.filter(mayFit), found.key)
+    const passedOver = [...folders.keys()].filter((name) => name !== folder)
+    return { key: found.key.key, size: found.size, manifest: found.manifest, passedOver }
+  }
+  throw new Error(nothingFound(selection, storage.address(top), [...others], entries.length))
+}
+
+function checkOrphans(orphans: readonly DumpKey[], found: DumpKey): void {
+  const newer = orphans.find((key) => key.createdAt > found.createdAt)
+  if (newer)
+    throw new Error(
+      `The newest dump, ${newer.key}, has its manifest and its data is gone; name another dump by its full key`,
+    )
+}
+
+function ambiguous({ reference }: Selection, folder: string, series: readonly StoredDump[][]): string {
+  const names = nameSeries(series)
+  const each = series.map(([dump], index) => `${names[index]} (newest ${dump!.key.key})`)
+  return `"${reference}" covers several databases whose dumps share the keys ${folder}: ${each.join(', ')}. Set dump-key to one of these names or to a full key`
+}
+
+function nothingFound(
+  { reference }: Selection,
+  where: string,
+  others: readonly string[],
+  count: number,
+): string {
+  if (others.length > 0)
+    return `There is no committed dump of "${reference}": the keys below ${where} belong to ${others.slice(0, 5).join(', ')}. Set dump-key to one of these names, check instance and config, or name a dump by its full key`
+  const reason =
+    count > 0 ? ` (${count} dumps there are not committed, or of another instance or config)` : ''
+  return `There is no committed dump below ${where}${reason}`
+}
