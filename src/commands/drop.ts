@@ -8,6 +8,7 @@ import { sweepDatabases } from '../database/sweep.ts'
 import { formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { checkProtected } from '../restoring/guards.ts'
+import { checkObstacles } from '../restoring/obstacles.ts'
 import type { Step } from '../step/step.ts'
 import { dropSummary } from '../summary/database-summary.ts'
 import type { Outcome } from '../summary/outcome.ts'
@@ -22,6 +23,11 @@ export async function drop(step: Step): Promise<Outcome> {
   const doomed = await chooseDatabases(step, session, target.database)
   if (doomed.length === 0)
     log.info(`There is no database "${target.database}" at ${target.label}; nothing to drop`)
+  if (doomed.length > 0)
+    await checkObstacles(
+      session,
+      doomed.map(({ name }) => name),
+    )
   for (const database of doomed) await dropOne(step, session, server, database)
   if (!inputs.dryRun) await sweep(step, session)
   const names = doomed.map(({ name }) => name)

@@ -38,13 +38,15 @@ export async function readProperties(session: Session, database: string): Promis
   return row ?? null
 }
 
-/** Returns statements that give a database these properties. The owner changes last; afterwards rights may be missing. */
+/**
+ * Returns statements that give a database these properties, except that of a template: a template cannot be dropped, so
+ * only the swap makes it one. The owner changes last; afterwards rights may be missing.
+ */
 export function propertyStatements(database: string, properties: Properties): string[] {
   const name = identifier(database)
-  const { connectionLimit, isTemplate, grants, settings, labels, comment, owner } = properties
+  const { connectionLimit, grants, settings, labels, comment, owner } = properties
   return [
     ...(connectionLimit >= 0 ? [`ALTER DATABASE ${name} CONNECTION LIMIT ${connectionLimit}`] : []),
-    ...(isTemplate ? [`ALTER DATABASE ${name} IS_TEMPLATE true`] : []),
     ...settings.map(({ role, setting }) => settingStatement(name, role, setting)),
     ...labels.map(
       ({ provider, label }) =>
@@ -54,6 +56,11 @@ export function propertyStatements(database: string, properties: Properties): st
     `ALTER DATABASE ${name} OWNER TO ${identifier(owner)}`,
     ...(grants ? grantStatements(name, owner, grants) : []),
   ]
+}
+
+/** Returns a statement that makes a database a template or an ordinary one. */
+export function templateStatement(database: string, isTemplate: boolean): string {
+  return `ALTER DATABASE ${identifier(database)} IS_TEMPLATE ${isTemplate}`
 }
 
 /** Returns a statement that sets the comment of a database; null removes it. */

@@ -10,6 +10,7 @@ import {
   Session,
   type SessionOptions,
 } from './connection/session.ts'
+import { templateStatement } from './properties.ts'
 
 /** A server as the role of the session sees it. */
 export type Server = {
@@ -195,6 +196,7 @@ export async function endSessions(session: Session, database: string): Promise<v
  */
 export async function dropUnusedDatabase(session: Session, name: string): Promise<boolean> {
   try {
+    await makeOrdinary(session, name)
     await session.execute(`DROP DATABASE IF EXISTS ${identifier(name)}`)
     return true
   } catch (error) {
@@ -203,9 +205,18 @@ export async function dropUnusedDatabase(session: Session, name: string): Promis
   }
 }
 
-/** Drops a database and ends its sessions. A database that does not exist is not an error. */
+/** The server drops no template. */
+async function makeOrdinary(session: Session, name: string): Promise<void> {
+  const rows = await session.query(
+    `SELECT 1 AS one FROM pg_database WHERE datname = ${literal(name)} AND datistemplate`,
+  )
+  if (rows.length > 0) await session.execute(templateStatement(name, false))
+}
+
+/** Drops a database and ends its sessions, also if it is a template. A database that does not exist is not an error. */
 export async function dropDatabase(session: Session, server: Server, name: string): Promise<void> {
   const quoted = identifier(name)
+  await makeOrdinary(session, name)
   if (server.major >= 13) return session.execute(`DROP DATABASE IF EXISTS ${quoted} WITH (FORCE)`)
   try {
     await session.execute(`ALTER DATABASE ${quoted} ALLOW_CONNECTIONS false`)

@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { PermanentError } from '../errors.ts'
 import { notePending } from '../leftovers.ts'
 import { DatabaseError, identifier, literal, OBJECT_IN_USE, type Session } from './connection/session.ts'
-import { commentStatement } from './properties.ts'
+import { commentStatement, templateStatement } from './properties.ts'
 import type { Server } from './server.ts'
 
 export type Swap = {
@@ -11,9 +11,22 @@ export type Swap = {
   /** The restored database that takes over the name. */
   staging: string
   /** The new name and comment of the old database; null when there is no old one. */
-  old: { name: string; comment: string | null } | null
+  old: (Pick<Move, 'comment' | 'open'> & { name: string }) | null
   /** The comment that the new database gets with the swap; without one its comment stays. */
   comment?: string | null
+  /** Whether the database is a template. The new one becomes one, and the old one could not be dropped as a template. */
+  template?: boolean
+  /** What becomes of restore points, before the old database becomes one. */
+  points?: readonly Move[]
+}
+
+/** A database that gets another name with the swap. */
+export type Move = {
+  from: string
+  to: string
+  comment: string | null
+  /** Whether it accepts connections afterwards; by default it does not. */
+  open?: boolean
 }
 
 const MAX_ATTEMPTS = 5
@@ -65,13 +78,24 @@ function explainSwap(error: unknown, { database }: Swap): PermanentError {
   )
 }
 
+/** Returns the databases that give up their names, in this order. */
+function movesOf({ database, old, points = [] }: Swap): Move[] {
+  return [...points, ...(old ? [{ ...old, from: database, to: old.name }] : [])]
+}
+
 /** Returns the statements of the renames, which the caller runs in one transaction. */
-function renames({ database, staging, old, comment }: Swap): string[] {
+function renames(swap: Swap): string[] {
+  const { database, staging, old, comment, template } = swap
   return [
-    ...(old ? [`ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(old.name)}`] : []),
-    ...(old?.comment ? [commentStatement(old.name, old.comment)] : []),
+    ...movesOf(swap).flatMap(({ from, to, comment, open }) => [
+      `ALTER DATABASE ${identifier(from)} RENAME TO ${identifier(to)}`,
+      ...(comment ? [commentStatement(to, comment)] : []),
+      ...(open ? [setConnections(to, true)] : []),
+    ]),
+    ...(old && template ? [templateStatement(old.name, false)] : []),
     `ALTER DATABASE ${identifier(staging)} RENAME TO ${identifier(database)}`,
     ...(comment === undefined ? [] : [commentStatement(database, comment)]),
+    ...(template ? [templateStatement(database, true)] : []),
   ]
 }
 
@@ -79,14 +103,19 @@ function setConnections(database: string, allowed: boolean): string {
   return `ALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS ${allowed}`
 }
 
-/** An administrator may have blocked connections; then they stay blocked when the swap fails. */
 function areConnectionsAllowed(database: string): string {
   return `SELECT datallowconn AS allowed FROM pg_database WHERE datname = ${literal(database)}`
 }
 
+/** An administrator may have blocked connections; then they stay blocked when the swap fails. */
+function openOnes(swap: Swap): string {
+  const names = movesOf(swap).map(({ from }) => literal(from))
+  return `SELECT datname::text AS name FROM pg_database WHERE datallowconn AND datname IN (${['NULL', ...names].join(', ')})`
+}
+
 /** Excludes autovacuum, which has no user: it yields to a rename by itself, and only a superuser may end it. */
-function sessionsIn({ database, staging }: Swap): string {
-  const names = [database, staging].map(literal).join(', ')
+function sessionsIn(swap: Swap): string {
+  const names = [swap.staging, ...movesOf(swap).map(({ from }) => from)].map(literal).join(', ')
   return `FROM pg_stat_activity WHERE datname IN (${names}) AND usesysid IS NOT NULL AND pid <> pg_backend_pid()`
 }
 
@@ -96,13 +125,17 @@ function sessionsIn({ database, staging }: Swap): string {
  */
 async function swapOnServer(session: Session, swap: Swap): Promise<void> {
   const execute = (statement: string) => `EXECUTE ${literal(statement)};`
-  const block = swap.old ? `${execute(setConnections(swap.database, false))} COMMIT;` : ''
-  const allow = swap.old ? `IF was_allowed THEN ${execute(setConnections(swap.database, true))} END IF;` : ''
+  const moved = movesOf(swap).map(({ from }) => from)
+  const block = moved.map((name) => execute(setConnections(name, false))).join('\n')
+  const allow = moved.map(
+    (name) => `IF ${literal(name)} = ANY (was_open) THEN ${execute(setConnections(name, true))} END IF;`,
+  )
   const body = `
-    DECLARE failure text; state text; was_allowed boolean;
+    DECLARE failure text; state text; was_open text[];
     BEGIN
-      was_allowed := (${areConnectionsAllowed(swap.database)});
+      was_open := ARRAY(${openOnes(swap)});
       ${block}
+      COMMIT;
       BEGIN
         PERFORM pg_terminate_backend(pid) ${sessionsIn(swap)};
         ${renames(swap).map(execute).join('\n')}
@@ -110,7 +143,7 @@ async function swapOnServer(session: Session, swap: Swap): Promise<void> {
         GET STACKED DIAGNOSTICS failure = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
       END;
       IF failure IS NOT NULL THEN
-        ${allow}
+        ${allow.join('\n')}
         COMMIT;
         RAISE EXCEPTION USING MESSAGE = failure, ERRCODE = state;
       END IF;
@@ -120,13 +153,13 @@ async function swapOnServer(session: Session, swap: Swap): Promise<void> {
 
 /** Runs the swap statement by statement, for PostgreSQL 10. */
 async function swapByClient(session: Session, swap: Swap): Promise<void> {
-  const [before] = await session.query<{ allowed: boolean }>(areConnectionsAllowed(swap.database))
-  if (swap.old) await session.execute(setConnections(swap.database, false))
+  const open = await session.query<{ name: string }>(openOnes(swap))
+  await session.execute(...movesOf(swap).map(({ from }) => setConnections(from, false)))
   try {
     await session.query(`SELECT pg_terminate_backend(pid) ${sessionsIn(swap)}`)
     await session.transaction(...renames(swap))
   } catch (error) {
-    if (before?.allowed) await session.execute(setConnections(swap.database, true))
+    await session.execute(...open.map(({ name }) => setConnections(name, true)))
     throw error
   }
 }

@@ -60,13 +60,20 @@ export function checkProtected(
 }
 
 /** Refuses to replace a database that is protected, or that is not a restore point of the target, by a new one. */
-export async function checkPoints(inputs: Inputs, connection: Connection, session: Session): Promise<void> {
+export async function checkPoints(
+  inputs: Inputs,
+  connection: Connection,
+  session: Session,
+  server: Server,
+): Promise<void> {
   const databases = await readDatabases(session)
   for (const suffix of POINTS) {
     const name = relatedName(connection.database, suffix)
     const point = databases.find((database) => database.name === name)
     checkProtected(inputs, onDatabase(connection, name))
-    if (!point || isPointOf(point, connection.database)) continue
+    if (!point) continue
+    await checkOwner(session, server, point)
+    if (isPointOf(point, connection.database)) continue
     throw new Error(
       `"${name}" is where reversible keeps a restore point, and it is not a restore point of "${connection.database}"; rename or drop it, or set reversible: false`,
     )
@@ -85,15 +92,23 @@ export async function checkRights(
       `The role "${server.role}" may not create databases (CREATEDB); grant it, or set swap: false to restore in place`,
     )
   }
-  if (!properties || server.superuser) return
+  if (properties) await checkOwner(session, server, { name, owner: properties.owner })
+}
+
+/** Only the owner of a database, a member of that role or a superuser may rename and drop it. */
+async function checkOwner(
+  session: Session,
+  server: Server,
+  { name, owner }: { name: string; owner: string },
+): Promise<void> {
+  if (server.superuser) return
   const [row] = await session.query<{ owns: boolean }>(
-    `SELECT pg_has_role(current_user, ${literal(properties.owner)}, 'USAGE') AS owns`,
+    `SELECT pg_has_role(current_user, ${literal(owner)}, 'USAGE') AS owns`,
   )
-  if (!row!.owns) {
-    throw new Error(
-      `The role "${server.role}" does not own "${name}", so it cannot replace it; connect as "${properties.owner}" or grant that role to "${server.role}"`,
-    )
-  }
+  if (row!.owns) return
+  throw new Error(
+    `The role "${server.role}" does not own "${name}", so it cannot replace it; connect as "${owner}" or grant that role to "${server.role}"`,
+  )
 }
 
 /** Refuses to replace a database that is not empty and was not made by this action, unless `overwrite` allows it. */

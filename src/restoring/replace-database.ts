@@ -79,7 +79,8 @@ function describePlan(
 ): string {
   const before = hooks.length === 0 ? '' : ` after ${formatQuantity(hooks.length, 'pre-swap hook')}`
   const kept = inputs.reversible ? `be kept as "${relatedName(name, 'pre')}"` : 'be dropped'
-  const old = properties ? `; the present "${name}" would ${kept}` : ''
+  const template = properties?.isTemplate ? ', and the new one would be a template as well' : ''
+  const old = properties ? `; the present "${name}" would ${kept}${template}` : ''
   return `${what} would become "${name}"${before}${old}`
 }
 

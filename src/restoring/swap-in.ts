@@ -1,11 +1,10 @@
-import { identifier } from '../database/connection/session.ts'
+import { readDatabases } from '../database/databases.ts'
 import { parseMarker } from '../database/marker.ts'
 import { relatedName, temporaryName } from '../database/names.ts'
-import { isClone } from '../database/ownership.ts'
-import { commentStatement } from '../database/properties.ts'
+import { isClone, isPointOf } from '../database/ownership.ts'
 import { dropDatabase } from '../database/server.ts'
 import { markerText, type TemporaryDatabase } from '../database/staging.ts'
-import { swapDatabases } from '../database/swap.ts'
+import { type Move, swapDatabases } from '../database/swap.ts'
 import { messageOf } from '../errors.ts'
 import { log } from '../report/log.ts'
 import type { Target } from './target.ts'
@@ -21,10 +20,11 @@ function newComment({ name, properties, maker }: Target, disposable: boolean): s
 }
 
 /**
- * Swaps a staging database in, and keeps or drops the old database.
+ * Swaps a staging database in, and keeps or drops the old database. Restore points are renewed in the same transaction, so
+ * none is ever older than the database beside it.
  *
- * @param options.disposable whether the new database is marked as one that later steps may replace and drop
  * @param options.post a copy of the staging database from before its hooks, which becomes the restore point `__post`
+ * @param options.disposable whether the new database is marked as one that later steps may replace and drop
  * @returns the name of the kept old database, if one is kept
  */
 export async function swapIn(
@@ -32,43 +32,44 @@ export async function swapIn(
   staging: TemporaryDatabase,
   { post, keepOld, disposable }: { post: TemporaryDatabase | null; keepOld: boolean; disposable: boolean },
 ): Promise<string | null> {
-  const { session, server, name, properties, maker } = target
-  const oldComment = markerText(keepOld ? 'point' : 'old', name, maker.run)
-  const old = properties && { name: temporaryName(name), comment: oldComment }
+  const { session, server, name, properties } = target
+  const kept = keepOld && properties ? relatedName(name, 'pre') : null
+  const points = [
+    ...(kept ? await makeRoom(target, kept) : []),
+    ...(post ? await renewPost(target, post) : []),
+  ]
+  const mark = markerText(kept ? 'point' : 'old', name, target.maker.run)
+  const old = properties && { name: kept ?? temporaryName(name), comment: mark, open: kept !== null }
   const comment = newComment(target, disposable)
-  await swapDatabases(session, server, { database: name, staging: staging.name, old, comment })
+  const template = properties?.isTemplate ?? false
+  await swapDatabases(session, server, {
+    database: name,
+    staging: staging.name,
+    ...{ old, comment, template, points },
+  })
   staging.release()
+  post?.release()
   log.info(`"${name}" is now the new database`)
-  if (post) await keepAs(target, post.name, 'post', post)
-  if (!old) return null
-  if (keepOld) return keepAs(target, old.name, 'pre', null)
-  await dropOld(target, old.name)
-  return null
+  const replaced = points.filter(({ open }) => !open).map(({ to }) => to)
+  for (const doomed of old && !kept ? [...replaced, old.name] : replaced) await dropOld(target, doomed)
+  return kept
 }
 
-/** Makes a database a restore point, which replaces an older one. The swap has succeeded by now, so a failure is a warning. */
-async function keepAs(
-  { session, server, name, maker }: Target,
-  database: string,
-  suffix: 'pre' | 'post',
-  temporary: TemporaryDatabase | null,
-): Promise<string> {
-  const point = relatedName(name, suffix)
-  try {
-    await dropDatabase(session, server, point)
-    await session.transaction(
-      `ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(point)}`,
-      `ALTER DATABASE ${identifier(point)} ALLOW_CONNECTIONS true`,
-      commentStatement(point, markerText('point', name, maker.run)),
-    )
-    temporary?.release()
-    return point
-  } catch (error) {
-    log.warning(
-      `The restore point stays under the name "${database}", because it could not become "${point}": ${messageOf(error)}`,
-    )
-    return database
-  }
+/** Returns the renames that make a copy of the new database the restore point `__post`. */
+async function renewPost(target: Target, { name: from }: TemporaryDatabase): Promise<Move[]> {
+  const { name, maker } = target
+  const to = relatedName(name, 'post')
+  return [
+    ...(await makeRoom(target, to)),
+    { from, to, comment: markerText('point', name, maker.run), open: true },
+  ]
+}
+
+/** Returns the rename of the older restore point of that name, if there is one. It is dropped after the swap. */
+async function makeRoom({ session, name, maker }: Target, point: string): Promise<Move[]> {
+  const older = (await readDatabases(session)).find((database) => database.name === point)
+  if (!older || !isPointOf(older, name)) return []
+  return [{ from: point, to: temporaryName(name), comment: markerText('old', name, maker.run) }]
 }
 
 async function dropOld({ session, server }: Target, name: string): Promise<void> {

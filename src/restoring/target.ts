@@ -2,6 +2,8 @@ import { analyzeDatabase } from '../database/analyze.ts'
 import { onDatabase } from '../database/connection/connection.ts'
 import type { Session } from '../database/connection/session.ts'
 import { type Locale, readLocale } from '../database/locale.ts'
+import { relatedName } from '../database/names.ts'
+import { POINTS } from '../database/ownership.ts'
 import { type Properties, readProperties } from '../database/properties.ts'
 import { lockTarget, readOid, type Server } from '../database/server.ts'
 import type { Maker } from '../database/staging.ts'
@@ -10,6 +12,7 @@ import { log } from '../report/log.ts'
 import type { Step } from '../step/step.ts'
 import type { PostgresClient } from '../tools/postgres/provide-client.ts'
 import { checkOverwrite, checkPoints, checkProtected, checkRights } from './guards.ts'
+import { checkObstacles } from './obstacles.ts'
 
 /** The locked database that will be replaced. */
 export type Target = {
@@ -43,7 +46,9 @@ export async function lookAtTarget(step: Step, session: Session): Promise<Target
   await checkRights(session, server, name, properties)
   const client = await step.client({ serverMajor: server.major, purpose: 'restore' })
   await checkOverwrite(step, server, properties)
-  if (inputs.reversible) await checkPoints(inputs, target, session)
+  if (inputs.reversible) await checkPoints(inputs, target, session, server)
+  const points = inputs.reversible ? POINTS.map((suffix) => relatedName(name, suffix)) : []
+  await checkObstacles(session, [name, ...points])
   const locale = await readLocale(session, server, name)
   const oid = await readOid(session, name)
   const what = properties ? 'will be replaced' : 'does not exist and will be created'

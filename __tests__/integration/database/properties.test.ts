@@ -24,7 +24,6 @@ describe('properties', { skip: noClient }, () => {
     'an owner, limits and a comment': (name) => [
       `alter database ${name} owner to "O'wner ""é"""`,
       `alter database ${name} connection limit 7`,
-      `alter database ${name} is_template true`,
       `comment on database ${name} is E'it''s "the" \\\\ shop\\n$$ :x'`,
     ],
     'grants, with and without their option': (name) => [
