@@ -27,6 +27,9 @@ import type { PostgresClient } from '../tools/postgres/provide-client.ts'
 /** The restored content; `transferMs` is null for a copy of a template. */
 type Content = Pick<Received, 'sha256' | 'counted'> & { transferMs: number | null }
 
+/** The end of the message of a restore that fails before it has changed anything. */
+const UNTOUCHED = '; the target is unchanged'
+
 type Built = { staging: TemporaryDatabase; result: Content }
 
 type Restored = Content & LiveDatabase
@@ -88,7 +91,7 @@ async function restoreBeside(
     downloadDump(
       step,
       dump,
-      { server, client, database: staging.name },
+      { server, client, database: staging.name, untouched: UNTOUCHED },
       databaseSink(step, client, staging.name, sizesIn(dump.chosen.manifest)),
     ),
   )
@@ -112,7 +115,12 @@ async function restoreInPlace(step: Step, dump: Dump): Promise<Restored | Outcom
     'Restoring in place, in one transaction: objects of the dump replace those of the same name, all others stay',
   )
   const open = async () => startInPlace(client, server.major, step.inputs, env)
-  const received = await downloadDump(step, dump, { server, client, database: connection.database }, open)
+  const received = await downloadDump(
+    step,
+    dump,
+    { server, client, database: connection.database, untouched: UNTOUCHED },
+    open,
+  )
   await finishInPlace(step, client)
   return { ...received, database: connection.database, previous: null, serverVersion: server.version }
 }

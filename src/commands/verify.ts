@@ -1,6 +1,6 @@
 import { checkAssertions } from '../database/assertions.ts'
 import { onDatabase } from '../database/connection/connection.ts'
-import { countRows, dumpSchema, missingFrom, schemaObjects } from '../database/inspect.ts'
+import { countAgain, dumpSchema, missingFrom, openAllRows, schemaObjects } from '../database/inspect.ts'
 import { createStaging } from '../database/staging.ts'
 import { lookAtPrimary } from '../database/standby.ts'
 import { formatDuration, formatQuantity } from '../report/format.ts'
@@ -20,8 +20,8 @@ import type { PostgresClient } from '../tools/postgres/provide-client.ts'
 
 /** What a verification has compared. */
 type Evidence = {
-  /** Tables whose rows were counted again. */
-  tables: number
+  /** The tables and rows that were restored and counted again, without those that were left out on purpose. */
+  restored: Received['counted']
   /** Objects of the schema that were found again. */
   objects: number
   /** Assertions of `verify-sql` that hold. */
@@ -53,7 +53,7 @@ export async function verify(step: Step): Promise<Outcome> {
       'dump-size': manifest.size,
       'dump-sha256': manifest.sha256,
       'created-at': manifest.createdAt,
-      ...countOutputs(manifest),
+      ...countOutputs(evidence.restored),
       'server-version': serverVersion,
       verified: 'true',
     },
@@ -77,7 +77,7 @@ async function record(storage: Storage, manifest: Manifest): Promise<void> {
 /** Restores the dump into a temporary database, compares it and drops the database. */
 async function restoreAndCompare(step: Step, dump: Dump, manifest: Manifest): Promise<Evidence> {
   const { inputs, run } = step
-  await using session = await step.maintenance({ direct: true })
+  await using session = await step.maintenance({ direct: true, keepsTarget: true })
   const server = await lookAtPrimary(session, inputs.command)
   if (!server.createdb)
     throw new Error(
@@ -91,7 +91,7 @@ async function restoreAndCompare(step: Step, dump: Dump, manifest: Manifest): Pr
     downloadDump(
       step,
       dump,
-      { server, client, database: temporary.name },
+      { server, client, database: temporary.name, untouched: '' },
       databaseSink(step, client, temporary.name, sizesIn(manifest)),
     ),
   )
@@ -106,17 +106,18 @@ async function restoreAndCompare(step: Step, dump: Dump, manifest: Manifest): Pr
 async function compare(
   step: Step,
   manifest: Manifest,
-  { archive, leftOut }: Received,
+  { archive, leftOut, counted }: Received,
   client: PostgresClient,
   database: string,
-): Promise<Pick<Evidence, 'tables' | 'objects' | 'assertions'>> {
+): Promise<Pick<Evidence, 'restored' | 'objects' | 'assertions'>> {
   const connection = onDatabase(step.target, database)
   await using session = await step.session(connection)
-  const expected = withoutLeftOut(manifest.tables, leftOut)
-  const counts = await countRows(session, expected)
+  await openAllRows(session)
+  const dumped = withoutLeftOut(manifest.tables, leftOut)
+  const { expected, counts } = await countAgain(session, dumped)
   const difference = describeDifference(expected, counts)
   if (difference) throw new Error(`The restored database differs from the dump: ${difference}`)
-  log.info(`${formatQuantity(counts.length, 'table')} counted again, each with the dumped number of rows`)
+  log.info(`${formatQuantity(dumped.length, 'table')} counted again, each with the dumped number of rows`)
   const wanted = schemaObjects(archive.entries)
   const found = schemaObjects((await dumpSchema(connection, client, step.environment)).entries)
   const missing = missingFrom(wanted, found)
@@ -127,5 +128,5 @@ async function compare(
   }
   log.info(`Found all ${formatQuantity(wanted.length, 'schema object')}`)
   await checkAssertions(step.inputs.verifySql, connection, step.hookOptions(client))
-  return { tables: counts.length, objects: wanted.length, assertions: step.inputs.verifySql.length }
+  return { restored: counted, objects: wanted.length, assertions: step.inputs.verifySql.length }
 }

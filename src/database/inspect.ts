@@ -6,32 +6,70 @@ import { type Connection, clientEnvironment } from './connection/connection.ts'
 import { identifier, type Session } from './connection/session.ts'
 import { startDump, untilFinished } from './pg-dump.ts'
 
-type Relation = { schema: string; name: string }
+type Counted = { schema: string; name: string; rows: number | null }
 
-/**
- * Counts the rows of the given tables and leaves out tables that the database does not have. `rows` is null for a table
- * of an extension, because its dump holds only the rows that were added to those of `CREATE EXTENSION`.
- */
-export async function countRows(
-  session: Session,
-  tables: readonly Relation[],
-): Promise<(Relation & { rows: number | null })[]> {
-  const existing = await session.query<Relation & { extension: boolean }>(`
-    SELECT n.nspname AS schema, c.relname AS name,
-           EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e') AS extension
-    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p')`)
-  const key = ({ schema, name }: Relation) => JSON.stringify([schema, name])
-  const found = new Map(existing.map((table) => [key(table), table]))
-  const counted = []
-  for (const table of tables) {
-    const relation = found.get(key(table))
-    if (relation)
-      counted.push({ ...table, rows: relation.extension ? null : await countTable(session, table) })
-  }
-  return counted
+type Tree = {
+  schema: string
+  name: string
+  rootSchema: string
+  root: string
+  relkind: string
+  extension: boolean
 }
 
-async function countTable(session: Session, { schema, name }: Relation): Promise<number> {
+/** Every table with the root of its partition tree, which is the table itself if it is not a partition. */
+const TREES = `
+  WITH RECURSIVE tree AS (
+    SELECT oid, oid AS root FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition
+    UNION ALL
+    SELECT c.oid, tree.root FROM tree JOIN pg_inherits AS i ON i.inhparent = tree.oid
+      JOIN pg_class AS c ON c.oid = i.inhrelid AND c.relispartition)
+  SELECT n.nspname AS schema, c.relname AS name, rn.nspname AS "rootSchema", r.relname AS root, c.relkind::text AS relkind,
+         EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e') AS extension
+  FROM tree JOIN pg_class AS c ON c.oid = tree.oid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    JOIN pg_class AS r ON r.oid = tree.root JOIN pg_namespace AS rn ON rn.oid = r.relnamespace`
+
+const nameOf = ({ schema, name }: { schema: string; name: string }) => JSON.stringify([schema, name])
+const rootOf = ({ rootSchema, root }: Tree) => nameOf({ schema: rootSchema, name: root })
+
+/**
+ * Counts the rows of dumped tables again. Partitions are counted together, as one tree: rows that pg_dump loads through the
+ * root of a tree (`--load-via-partition-root`, and always for some hash partitions) may come to another partition.
+ *
+ * @returns what was dumped, with a sum for each tree, and the counts of those tables that the database has. `rows` is null
+ *   for a table of an extension, because its dump holds only the rows that were added to those of `CREATE EXTENSION`.
+ */
+export async function countAgain(
+  session: Session,
+  dumped: readonly Counted[],
+): Promise<{ expected: Counted[]; counts: Counted[] }> {
+  const tables = await session.query<Tree>(TREES)
+  const found = new Map(tables.map((table) => [nameOf(table), table]))
+  const expected = new Map<string, Counted>()
+  for (const { schema, name, rows } of dumped) {
+    const table = found.get(nameOf({ schema, name }))
+    const key = table ? rootOf(table) : nameOf({ schema, name })
+    const before = expected.get(key)?.rows
+    const sum = rows === null || before === null ? null : (before ?? 0) + rows
+    expected.set(key, { schema: table?.rootSchema ?? schema, name: table?.root ?? name, rows: sum })
+  }
+  const counts: Counted[] = []
+  for (const [key, members] of Map.groupBy(tables, rootOf)) {
+    const whole = expected.get(key)
+    if (whole) counts.push({ ...whole, rows: await countTree(session, members) })
+  }
+  return { expected: [...expected.values()], counts }
+}
+
+/** Counts the rows of the tables that hold the data of a tree; null if one belongs to an extension. */
+async function countTree(session: Session, members: readonly Tree[]): Promise<number | null> {
+  if (members.some(({ extension }) => extension)) return null
+  let rows = 0
+  for (const table of members) if (table.relkind === 'r') rows += await countTable(session, table)
+  return rows
+}
+
+async function countTable(session: Session, { schema, name }: Tree): Promise<number> {
   const [row] = await session.query<{ rows: number }>(
     `SELECT count(*) AS rows FROM ONLY ${identifier(schema)}.${identifier(name)}`,
   )
@@ -45,12 +83,33 @@ async function countTable(session: Session, { schema, name }: Relation): Promise
 const NOT_AN_OBJECT =
   /DATA$|^(ENCODING|STDSTRINGS|SEARCHPATH|DATABASE|DATABASE PROPERTIES|SEQUENCE SET|BLOB|BLOBS|BLOB METADATA|ACL|DEFAULT ACL|COMMENT|SECURITY LABEL)$/
 
+/** Every new database has this schema; pg_dump lists it only if its owner is not the default one of PostgreSQL 15 and later. */
+const isPublic = ({ desc, tag }: TocEntry) => desc === 'SCHEMA' && tag === 'public'
+
 /** Returns what an archive would create, one line per object, such as `INDEX public orders_pkey`. */
 export function schemaObjects(entries: readonly TocEntry[]): string[] {
   return entries
-    .filter(({ desc }) => !NOT_AN_OBJECT.test(desc))
+    .filter((entry) => !NOT_AN_OBJECT.test(entry.desc) && !isPublic(entry))
     .map(({ desc, namespace, tag }) => `${desc} ${namespace} ${tag}`.replace(/\s+/g, ' '))
     .sort()
+}
+
+/**
+ * Lets the role see every row of the tables that it owns. Row security that is forced on owners would hide rows from the
+ * count and from `verify-sql`, and owners may have revoked their own rights.
+ */
+export async function openAllRows(session: Session): Promise<void> {
+  const tables = await session.query<{ schema: string; name: string; forced: boolean; readable: boolean }>(`
+    SELECT n.nspname AS schema, c.relname AS name, c.relforcerowsecurity AS forced,
+           has_table_privilege(c.oid, 'SELECT') AS readable
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND pg_has_role(c.relowner, 'USAGE')
+      AND NOT EXISTS (SELECT FROM pg_roles WHERE rolname = current_user AND (rolsuper OR rolbypassrls))`)
+  for (const { schema, name, forced, readable } of tables) {
+    const table = `${identifier(schema)}.${identifier(name)}`
+    if (forced) await session.execute(`ALTER TABLE ${table} NO FORCE ROW LEVEL SECURITY`)
+    if (!readable) await session.execute(`GRANT SELECT ON TABLE ${table} TO CURRENT_USER`)
+  }
 }
 
 /** Dumps the schema of a database and returns the table of contents. */

@@ -43,14 +43,19 @@ export async function databaseSize(session: Session): Promise<number> {
   return row!.size
 }
 
-/** Opens a session from which databases can be created and renamed: in the maintenance database, else in template1. */
+/**
+ * Opens a session from which databases can be created and renamed: in the maintenance database, else in the target if it
+ * is kept, else in template1. There a session is in the way of every CREATE DATABASE.
+ */
 export async function openMaintenance(
   connection: Connection,
   maintenance: string,
-  options: SessionOptions,
+  { keepsTarget = false, ...options }: SessionOptions & { keepsTarget?: boolean },
 ): Promise<Session> {
   await Session.refuseService(connection, options)
-  const candidates = [maintenance, 'template1'].filter((name) => name !== connection.database)
+  const candidates = keepsTarget
+    ? [maintenance, connection.database, 'template1']
+    : [maintenance, 'template1'].filter((name) => name !== connection.database)
   let failure: unknown
   for (const name of candidates) {
     try {

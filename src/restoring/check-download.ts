@@ -6,41 +6,50 @@ import { formatCount, formatQuantity } from '../report/format.ts'
 import type { Chosen } from '../storage/choose-dump.ts'
 import type { TableRows } from '../storage/manifest.ts'
 
+/** The end of the message of a failure, which says what became of the target; empty if there is none. */
+export type Consequence = { untouched: string }
+
 /** Explains an error of the archive. An archive that ends too early usually means that the download did. */
-export function explainDamage(error: unknown, { key, size }: Chosen, meter: Meter): unknown {
+export function explainDamage(
+  error: unknown,
+  { key, size }: Chosen,
+  meter: Meter,
+  { untouched }: Consequence,
+): unknown {
   if (!(error instanceof Error) || error.name !== 'ArchiveError') return error
   if (meter.bytes < size) {
     // An archive that is damaged before its end is damaged in storage, so another attempt would not help.
     const CutOff = /^the archive ends/.test(error.message) ? TransientError : Error
     return new CutOff(
-      `${key} has ${formatQuantity(size, 'byte')}, but ${formatCount(meter.bytes)} arrived, which is not a complete archive (${error.message}); the target is unchanged`,
+      `${key} has ${formatQuantity(size, 'byte')}, but ${formatCount(meter.bytes)} arrived, which is not a complete archive (${error.message})${untouched}`,
       { cause: error },
     )
   }
-  return new Error(`${key} is damaged: ${error.message}; the target is unchanged`, { cause: error })
+  return new Error(`${key} is damaged: ${error.message}${untouched}`, { cause: error })
 }
+
+type Download = { chosen: Chosen; meter: Meter; archive: ArchiveReport; leftOut: readonly LeftOut[] }
 
 /** Refuses a download whose size, digest or row counts differ from the manifest. */
 export function checkReceived(
-  { key, size, manifest }: Chosen,
-  meter: Meter,
-  archive: ArchiveReport,
-  leftOut: readonly LeftOut[],
+  { chosen, meter, archive, leftOut }: Download,
+  { untouched }: Consequence,
 ): void {
+  const { key, size, manifest } = chosen
   if (meter.bytes !== size) {
     throw new TransientError(
-      `${key} has ${formatQuantity(size, 'byte')}, but ${formatCount(meter.bytes)} arrived; the target is unchanged`,
+      `${key} has ${formatQuantity(size, 'byte')}, but ${formatCount(meter.bytes)} arrived${untouched}`,
     )
   }
   if (!manifest) return
   if (manifest.sha256 !== meter.sha256) {
     throw new Error(
-      `${key} is not what was dumped (SHA-256 ${meter.sha256}, its manifest says ${manifest.sha256}); it was changed or damaged in storage, so restore another dump. The target is unchanged`,
+      `${key} is not what was dumped (SHA-256 ${meter.sha256}, its manifest says ${manifest.sha256}); it was changed or damaged in storage, so use another dump${untouched}`,
     )
   }
   const expected = withoutLeftOut(manifest.tables, leftOut)
   const difference = archive.opaque ? null : describeDifference(expected, archive.tables)
-  if (difference) throw new Error(`${key} differs from its manifest: ${difference}; the target is unchanged`)
+  if (difference) throw new Error(`${key} differs from its manifest: ${difference}${untouched}`)
 }
 
 type Counted = Pick<TableRows, 'schema' | 'name' | 'rows'>

@@ -100,7 +100,7 @@ function refuseMissing(
   const provider = providerOfHost(hostName(target)) ?? providerOfRoles(facts.roles)
   const where = provider ? ` (on ${PROVIDERS[provider].title}: ${PROVIDERS[provider].allow})` : ''
   throw new Error(
-    `The dump has extensions that "${facts.server.role}" cannot create on the target's PostgreSQL ${facts.server.version}: ${names.join(', ')}. Nothing was restored. Install or allow them there${where}, or leave them out of the dump`,
+    `The dump has extensions that "${facts.server.role}" cannot create on PostgreSQL ${facts.server.version}: ${names.join(', ')}. Nothing was restored. Install or allow them there${where}, or leave them out of the dump`,
   )
 }
 

@@ -7,7 +7,7 @@ import { log } from '../report/log.ts'
 import { describeRows } from '../report/progress.ts'
 import type { Step } from '../step/step.ts'
 import type { TableRows } from '../storage/manifest.ts'
-import { checkReceived, explainDamage } from './check-download.ts'
+import { type Consequence, checkReceived, explainDamage } from './check-download.ts'
 import { chooseEntries, type Receiver } from './choose-entries.ts'
 import type { Dump } from './find-dump.ts'
 import { finishRestore, type OpenSink, transferArchive } from './transfer-archive.ts'
@@ -29,7 +29,7 @@ export type Received = {
 export async function downloadDump(
   step: Step,
   { storage, chosen }: Dump,
-  receiver: Receiver,
+  receiver: Receiver & Consequence,
   openSink: OpenSink,
 ): Promise<Received> {
   const meter = new Meter()
@@ -42,10 +42,10 @@ export async function downloadDump(
     ...{ clientMajor, select, meter, total },
   }
   const { sink, report, transferMs } = await transferArchive(step, open).catch((error) =>
-    Promise.reject(explainDamage(error, chosen, meter)),
+    Promise.reject(explainDamage(error, chosen, meter, receiver)),
   )
   try {
-    checkReceived(chosen, meter, report(), leftOut())
+    checkReceived({ chosen, meter, archive: report(), leftOut: leftOut() }, receiver)
   } catch (error) {
     await sink.abort()
     throw error

@@ -46,10 +46,10 @@ export interface Step {
   /** Opens a session that ends when the step is cancelled. */
   session(connection: Connection, options?: SessionNeed): Promise<Session>
   /** Opens a session on the target's maintenance database. A cancel does not end it, because it cleans up after one. */
-  maintenance(options?: SessionNeed): Promise<Session>
+  maintenance(options?: SessionNeed & { keepsTarget?: boolean }): Promise<Session>
   /** Does work, and repeats it from the start after a transient failure as often as `retries` allows. */
   retry<Result>(work: () => Promise<Result>): Promise<Result>
 }
 
-/** `direct` refuses a pooler in transaction mode, as a session must that holds a lock. */
+/** `keepsTarget` allows a session on the target itself. `direct` refuses a pooler in transaction mode, as a session must that holds a lock. */
 type SessionNeed = { direct?: boolean }

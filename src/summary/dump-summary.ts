@@ -43,8 +43,9 @@ type RestoreFacts = LiveFacts & {
 }
 
 type VerifyFacts = {
-  /** How many tables, objects of the schema and assertions of `verify-sql` were checked. */
-  tables: number
+  /** The tables and rows that were restored and counted again. */
+  restored: { tables: readonly TableRows[]; rows: number | null }
+  /** How many objects of the schema and assertions of `verify-sql` were checked. */
   objects: number
   assertions: number
   serverVersion: string
@@ -110,19 +111,23 @@ export function verifySummary(
   evidence: VerifyFacts,
   { place, durationMs, attempts }: { place: Place; durationMs: number; attempts: number },
 ): Markdown {
-  const { tables, objects, assertions } = evidence
-  const counted = manifest.rows !== null
+  const { restored, objects, assertions } = evidence
+  const leftOut = manifest.tables.length - restored.tables.length
   const checks = table(
     ['Check', 'What was dumped', 'What came back'],
     [
       ['Stored bytes', `${formatCount(manifest.size)} (${formatBytes(manifest.size)})`, '✅ the same'],
       ['SHA-256', code(manifest.sha256), '✅ the same'],
-      ['Archive', `${formatBytes(manifest.rawBytes)} of data`, '✅ complete, all of it restored'],
-      ['Tables', formatCount(manifest.tables.length), `✅ ${formatCount(tables)} counted again`],
+      ['Archive', `${formatBytes(manifest.rawBytes)} of data`, '✅ complete'],
+      [
+        'Tables',
+        formatCount(manifest.tables.length),
+        `✅ ${formatCount(restored.tables.length)} counted again${leftOut > 0 ? `, ${formatCount(leftOut)} left out` : ''}`,
+      ],
       [
         'Rows',
-        counted ? formatCount(manifest.rows!) : 'not counted',
-        counted ? '✅ the same in each table' : '—',
+        manifest.rows === null ? 'not counted' : formatCount(manifest.rows),
+        restored.rows === null ? '—' : `✅ ${formatCount(restored.rows)}, the same in each table`,
       ],
       ['Schema objects', formatCount(objects), '✅ all of them'],
       assertions === 0
@@ -140,7 +145,7 @@ export function verifySummary(
     ],
     ...attemptsFact(attempts),
   ])
-  return blocks(md`### ✅ Verified ${code(manifest.database)}`, overview, checks, everyTable(manifest.tables))
+  return blocks(md`### ✅ Verified ${code(manifest.database)}`, overview, checks, everyTable(restored.tables))
 }
 
 const NOTHING = new Markdown('')

@@ -153,7 +153,7 @@ test('#28 missing extensions are named before anything is restored', async () =>
   )
   const start = target.log().length
   const sentence =
-    /^The dump has extensions that "plain" cannot create on the target's PostgreSQL \d+\.\d+: shapes \(TABLE public\.t needs it\), untouched\. Nothing was restored\. Install or allow them there, or leave them out of the dump$/
+    /^The dump has extensions that "plain" cannot create on PostgreSQL \d+\.\d+: shapes \(TABLE public\.t needs it\), untouched\. Nothing was restored\. Install or allow them there, or leave them out of the dump$/
   const databases = await target.databases()
   const run = failed(await restore(key, as.plain('unmade')), sentence)
   assert.doesNotMatch(statements(start), /create table|create extension/i)
@@ -197,7 +197,7 @@ test('an extension of housekeeping is left out with its tables, and said', async
   const run = succeeded(await restore(key, as.plain('unscheduled')))
   assert.match(
     run.warnings.join('\n'),
-    /Left out: TABLE DATA cron\.job, EXTENSION pg_cron.*: the target does not have the extension pg_cron, and nothing else in the dump needs it/,
+    /Left out: TABLE DATA cron\.job, EXTENSION pg_cron.*: the server does not have the extension pg_cron, and nothing else in the dump needs it/,
   )
   assert.deepEqual([...(await readTables(target, 'unscheduled')).keys()], ['public.t'])
   assert.equal(run.outputs['table-count'], '1')
@@ -268,7 +268,7 @@ test("a dump of Supabase's: users stay, internal schemas go, unless something ne
   assert.deepEqual(tables.get('auth.users'), (await readTables(bench.postgres, 'supabase')).get('auth.users'))
   const said = run.warnings.join('\n')
   assert.match(said, /TABLE DATA realtime\.messages.*: schema realtime is internal to Supabase/)
-  assert.match(said, /TABLE DATA vault\.secrets.*: the target does not have the extension supabase_vault/)
+  assert.match(said, /TABLE DATA vault\.secrets.*: the server does not have the extension supabase_vault/)
   assert.match(said, /POLICY public\.profiles own: they are for roles/)
   assert.match(said, /TRIGGER public\.profiles notify/)
 })
@@ -309,7 +309,7 @@ test('in place, extensions and schemas of another owner stay as they are', async
   const inPlace = { swap: 'false', overwrite: 'true' }
   for (const _ of ['first', 'again']) {
     const run = succeeded(await restore(key, as.plain('fixed'), inPlace))
-    assert.match(run.log, /Not needed: EXTENSION hstore: the target already has these extensions/)
+    assert.match(run.log, /Not needed: EXTENSION hstore: the database already has these extensions/)
   }
   assert.equal(await target.psql('fixed', 'select id, tags from users'), '1|"a"=>"b"')
   assert.equal(

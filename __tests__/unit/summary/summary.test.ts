@@ -69,7 +69,7 @@ test('a restore shows the rate of its transfer, and none when a template was cop
 })
 
 const evidence = {
-  tables: 1,
+  restored: { tables: tables({ orders: 2 }), rows: 2 },
   objects: 12,
   assertions: 2,
   serverVersion: '17.5',
@@ -81,18 +81,18 @@ test('the evidence of a verification says what was compared with what', () => {
   const manifest = day(2, { run: { ...day(2).run, url: 'https://github.com/o/r/actions/runs/7' } })
   const text = String(verifySummary(manifest, evidence, { place, durationMs: 61_000, attempts: 1 }))
   assert.match(text, /\| SHA-256 \| `(ab){32}` \| ✅ the same \|/)
-  assert.match(text, /\| Rows \| 3 \| ✅ the same in each table \|/)
+  assert.match(text, /\| Rows \| 3 \| ✅ 2, the same in each table \|/)
   assert.match(text, /\| Assertions \| 2 \| ✅ all hold \|/)
   assert.match(text, /2026-11-02 02:00 UTC by \[this run\]\(https:\/\/github\.com\/o\/r\/actions\/runs\/7\)/)
   assert.match(text, /2026-11-03 04:05 UTC, in 1 min 1 s/)
-  assert.match(text, /<details>[\s\S]*\| `public\.orders` \| 3 \| 60 bytes \|[\s\S]*<\/details>/)
+  assert.match(text, /<details>[\s\S]*\| `public\.orders` \| 2 \| 200 bytes \|[\s\S]*<\/details>/)
 })
 
 test('what was not looked at is not said to be the same', () => {
   const text = String(
     verifySummary(
       day(2, { rows: null, tables: [] }),
-      { ...evidence, tables: 0, assertions: 0 },
+      { ...evidence, restored: { tables: [], rows: null }, assertions: 0 },
       { place, durationMs: 1, attempts: 1 },
     ),
   )

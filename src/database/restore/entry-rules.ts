@@ -89,7 +89,7 @@ class ProviderObjects {
     this.extensions = new Map(
       without.map(({ name, reason }) => [
         name,
-        `the target does not have the extension ${name}${reason ? ` (${reason})` : ''}, and nothing else in the dump needs it`,
+        `the server does not have the extension ${name}${reason ? ` (${reason})` : ''}, and nothing else in the dump needs it`,
       ]),
     )
     const created = new Set(
@@ -107,7 +107,7 @@ class ProviderObjects {
 
   judge({ desc, tag, namespace }: TocEntry): Verdict {
     if (desc === 'EXTENSION' && this.installed.has(tag))
-      return { why: 'the target already has these extensions', lossless: true }
+      return { why: 'the database already has these extensions', lossless: true }
     const why =
       (desc === 'EXTENSION' && this.extensions.get(tag)) ||
       this.schemas.get(desc === 'SCHEMA' ? tag : namespace) ||
@@ -179,7 +179,7 @@ function judge(entry: TocEntry, facts: TargetFacts, { ownerAndAcl }: Rules): Ver
   if ((ofAll || desc === 'PUBLICATION TABLES IN SCHEMA') && !mayCreate.publicationsOfAll)
     return may('publications of all tables')
   if (desc === 'SCHEMA' && tag !== 'public' && schemas.get(tag) === false)
-    return { why: 'the target already has these schemas, and they belong to another role', lossless: true }
+    return { why: 'the database already has these schemas, and they belong to another role', lossless: true }
   if (desc === 'COMMENT' && tag.startsWith('EXTENSION '))
     return { why: 'CREATE EXTENSION sets the comment of an extension', lossless: true }
   const ofForeign = desc === 'COMMENT' && tag.startsWith('SCHEMA ') && schemas.get(tag.slice(7)) === false
