@@ -5,6 +5,8 @@ import { type ArchiveStage, createEncoder } from '../../src/archive/archive.ts'
 /** An entry of a hand-made archive; `data` are the chunks of its block, or of one large object each. */
 type SampleEntry = {
   id: number
+  /** Number of the object, which data shares with its table. Default is the ID. */
+  oid?: number
   desc: string
   tag?: string
   namespace?: string | null
@@ -54,7 +56,7 @@ function entryOf(entry: SampleEntry, minor: number): Buffer {
   return Buffer.concat([
     int(id),
     int(entry.data ? 1 : 0),
-    ...['1259', String(16000 + id), tag, desc].map(string),
+    ...['1259', String(16000 + (entry.oid ?? id)), tag, desc].map(string),
     int(entry.section ?? (entry.data ? 3 : 2)),
     ...[defn, `DROP ${tag}`, copy, namespace, ''].map(string),
     ...(minor >= 14 ? [string(entry.tableam ?? null)] : []),

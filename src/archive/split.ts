@@ -16,8 +16,6 @@ export type SplitOptions = {
   jobs: number
   /** Estimates the bytes of a table's data. */
   bytesOf: (table: { schema: string; name: string }) => number
-  /** Buffers data that arrives before its turn, when memory is full. */
-  folder: string
 }
 
 /** A smaller share would be restored before another reader has started. */
@@ -33,34 +31,47 @@ export class SplitArchive {
   /** The table of contents, with the schema before the data. */
   readonly entries: readonly TocEntry[]
   readonly #lanes: Lanes
-  readonly shares: readonly DataArchive[]
   readonly #laneOf = new Map<number, Lane>()
 
-  private constructor(
-    input: ByteSource,
-    header: Header,
-    entries: readonly TocEntry[],
-    lanes: Lanes,
-    options: SplitOptions,
-  ) {
+  private constructor(input: ByteSource, header: Header, entries: readonly TocEntry[], lanes: Lanes) {
     this.#input = input
     this.#header = header
     this.entries = schemaFirst(entries)
     this.#lanes = lanes
-    this.shares = shareData(entries, options).map((own) => this.#dataArchive(own))
   }
 
-  /** Reads the table of contents. @throws ArchiveError */
-  static async open(stream: AsyncIterable<Buffer>, options: SplitOptions): Promise<SplitArchive> {
+  /**
+   * Reads the table of contents.
+   *
+   * @param folder buffers data that arrives before its turn, when memory is full
+   * @throws ArchiveError
+   */
+  static async open(stream: AsyncIterable<Buffer>, folder: string): Promise<SplitArchive> {
     const input = new ByteSource(stream)
     const header = await readHeader(input)
     const entries = await readToc(input, header)
-    return new SplitArchive(input, header, entries, await Lanes.open(options.folder), options)
+    return new SplitArchive(input, header, entries, await Lanes.open(folder))
   }
 
-  /** The archive without its data, for `pg_restore --section=pre-data` and `post-data`. */
+  /** The archive without its data and without what comes last, for `pg_restore --section=pre-data` and `post-data`. */
   get schema(): Buffer {
-    return this.#archiveOf(this.entries)
+    return this.#archiveOf(this.entries.filter((entry) => !isLast(entry)))
+  }
+
+  /** The archive of what pg_restore does last, for `pg_restore --section=post-data`; null if there is nothing. */
+  get last(): Buffer | null {
+    const last = this.entries.filter(isLast)
+    return last.length === 0 ? null : this.#archiveOf([...this.#settings, ...last])
+  }
+
+  /** Shares the data evenly. @returns the entries of each share, in the order of the archive */
+  share(options: SplitOptions): TocEntry[][] {
+    return shareData(this.entries, options)
+  }
+
+  /** Makes an archive of each share. Together, the shares have all the data. */
+  divide(shares: readonly (readonly TocEntry[])[]): DataArchive[] {
+    return shares.map((own) => this.#dataArchive(own))
   }
 
   /** Distributes the data to the readers of the shares, until all of it has been read. */
@@ -97,9 +108,12 @@ export class SplitArchive {
     // The archive waits for a slow reader, unless another reader is waiting for its own data.
     const lane = this.#lanes.add(() => this.#lanes.all.some((other) => other !== lane && other.readerWaits))
     for (const { dumpId } of own) this.#laneOf.set(dumpId, lane)
-    const settings = this.entries.filter(({ desc }) => SETTINGS.includes(desc))
-    const head = this.#archiveOf([...settings, ...own])
+    const head = this.#archiveOf([...this.#settings, ...own])
     return { entries: own.length, stream: () => stream(lane, head, own.length) }
+  }
+
+  get #settings(): TocEntry[] {
+    return this.entries.filter(({ desc }) => SETTINGS.includes(desc))
   }
 }
 
@@ -124,16 +138,42 @@ function schemaFirst(entries: readonly TocEntry[]): TocEntry[] {
   })
 }
 
+/**
+ * Whether pg_restore restores an entry after everything else: refreshes, which may call any function, and what could be in
+ * the way of others (RESTORE_PASS_POST_ACL in _tocEntryRestorePass, pg_backup_archiver.c).
+ */
+function isLast({ desc, tag, fields }: TocEntry): boolean {
+  if (/^(COMMENT|SECURITY LABEL)$/.test(desc)) return tag.startsWith('EVENT TRIGGER ')
+  if (desc === 'STATISTICS DATA') return fields.section === SECTION.postData
+  return desc === 'MATERIALIZED VIEW DATA' || desc === 'EVENT TRIGGER'
+}
+
 /** Shares the entries with data evenly, each share in the order of the archive. */
 function shareData(entries: readonly TocEntry[], { jobs, bytesOf }: SplitOptions): TocEntry[][] {
   const data = entries.filter(({ hasData }) => hasData)
-  const sizes = new Map(data.map((entry) => [entry, bytesOf(nameOf(entry))]))
-  const total = [...sizes.values()].reduce((sum, size) => sum + size, 0)
-  const count = Math.max(1, Math.min(jobs, Math.ceil(total / MIN_SHARE_BYTES)))
-  return shareEvenly(data, (entry) => sizes.get(entry)!, count).map(({ items }) => {
-    const own = new Set(items)
+  const sizeOf = (items: readonly TocEntry[]) => items.reduce((sum, item) => sum + bytesOf(nameOf(item)), 0)
+  const count = Math.max(1, Math.min(jobs, Math.ceil(sizeOf(data) / MIN_SHARE_BYTES)))
+  return shareEvenly(inseparable(entries, data), sizeOf, count).map(({ items }) => {
+    const own = new Set(items.flat())
     return data.filter((entry) => own.has(entry))
   })
+}
+
+/**
+ * Groups entries that must be restored in one session: those of which one needs the other, and tables that the archive does
+ * not create, because those of extensions have their foreign keys and triggers before their data.
+ */
+function inseparable(entries: readonly TocEntry[], data: readonly TocEntry[]): TocEntry[][] {
+  const created = new Set(entries.filter(({ desc }) => desc === 'TABLE').map(({ oid }) => oid))
+  const ids = new Set(data.map(({ dumpId }) => dumpId))
+  const bound = data.filter(
+    ({ desc, oid, dependencies }) =>
+      (desc === 'TABLE DATA' && !created.has(oid)) || dependencies.some((id) => ids.has(id)),
+  )
+  const needed = new Set(bound.flatMap(({ dumpId, dependencies }) => [dumpId, ...dependencies]))
+  const group = data.filter(({ dumpId }) => needed.has(dumpId))
+  const single = data.filter(({ dumpId }) => !needed.has(dumpId)).map((entry) => [entry])
+  return group.length === 0 ? single : [group, ...single]
 }
 
 function nameOf({ namespace, tag }: TocEntry): { schema: string; name: string } {

@@ -1,9 +1,12 @@
 import type { Connection } from '../database/connection/connection.ts'
-import { type LargeTable, readLargeTables } from '../database/large-tables.ts'
+import type { Session } from '../database/connection/session.ts'
+import { type LargeTable, readLargeTables, shareLargeTables } from '../database/large-tables.ts'
+import { whyDataIsOrdered } from '../database/load-order.ts'
 import { type Locale, readLocale } from '../database/locale.ts'
 import { checkPatterns } from '../database/pg-dump.ts'
 import { databaseSize, type Identity, lookAtServer, readIdentity, type Server } from '../database/server.ts'
 import { noteStandby } from '../database/standby.ts'
+import type { Inputs } from '../inputs/inputs.ts'
 import { formatBytes } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import type { Step } from '../step/step.ts'
@@ -20,6 +23,7 @@ export type SourceDatabase = {
   locale: Locale
   /** The client programs that can dump it. */
   client: PostgresClient
+  /** The tables that can be dumped over other connections than the rest. */
   largeTables: readonly LargeTable[]
 }
 
@@ -35,7 +39,7 @@ export async function lookAtSource(step: Step, connection: Connection): Promise<
   log.info(`${connection.label}: PostgreSQL ${server.version}, ${formatBytes(size)}, as "${server.role}"`)
   await noteStandby(session, server)
   await checkPatterns(session, step.inputs)
-  const largeTables = step.inputs.jobs > 1 ? await readLargeTables(session, step.inputs) : []
+  const largeTables = await readSeparateTables(session, step.inputs)
   return {
     identity: await readIdentity(session),
     connection,
@@ -45,4 +49,14 @@ export async function lookAtSource(step: Step, connection: Connection): Promise<
     locale: (await readLocale(session, server, connection.database))!,
     client: await step.client({ serverMajor: server.major, purpose: 'dump' }),
   }
+}
+
+/** Returns the large tables, unless the stored order of the data matters, which is then that of one pg_dump. */
+async function readSeparateTables(session: Session, inputs: Inputs): Promise<LargeTable[]> {
+  const tables = inputs.jobs > 1 ? await readLargeTables(session, inputs) : []
+  if (shareLargeTables(tables, inputs.jobs).length === 0) return tables
+  const why = await whyDataIsOrdered(session)
+  if (why === null) return tables
+  log.info(`Dumping over one connection, to keep an order that can be restored: ${why}`)
+  return []
 }

@@ -82,13 +82,14 @@ export function databaseSink(
   bytesOf: SplitOptions['bytesOf'],
 ): OpenSink {
   const { inputs, environment, tempDirectory } = step
-  const env = clientEnvironment(onDatabase(step.target, database), environment)
+  const connection = onDatabase(step.target, database)
+  const env = clientEnvironment(connection, environment)
   const { jobs, pgRestoreArgs } = inputs
   return async () =>
     jobs === 1 || pgRestoreArgs.some((argument) => SELECTS_BY_ITSELF.test(argument))
       ? startRestore(client.pgRestore, inputs, env)
       : startSplitRestore(
-          { pgRestore: client.pgRestore, inputs, env },
+          { pgRestore: client.pgRestore, inputs, env, session: () => step.session(connection) },
           { jobs, bytesOf, folder: tempDirectory },
         )
 }

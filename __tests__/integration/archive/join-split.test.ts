@@ -79,16 +79,16 @@ for (const client of clients) {
     const whole = await fingerprint('hostile')
     const sizes: Record<string, number> = { narrow: 40e6, wide: 30e6, 'Weird "Table"': 20e6 }
     const bytesOf = ({ name }: { name: string }) => sizes[name] ?? 1e6
-    const archive = await SplitArchive.open(start(client, []), { jobs: 3, bytesOf, folder })
-    assert.equal(archive.shares.length, 3)
-    assert.ok(archive.shares.every(({ entries }) => entries > 0))
-    const [schema, ...shares] = ['schema', '0', '1', '2'].map((name) =>
+    const archive = await SplitArchive.open(start(client, []), folder)
+    const divided = archive.divide(archive.share({ jobs: 3, bytesOf }))
+    assert.equal(divided.length, 3)
+    assert.ok(divided.every(({ entries }) => entries > 0))
+    const [schema, last, ...shares] = ['schema', 'last', '0', '1', '2'].map((name) =>
       join(folder, `split-${client.major}-${name}`),
     )
     writeFileSync(schema!, archive.schema)
-    const read = archive.shares.map((share, index) =>
-      pipeline(share.stream(), createWriteStream(shares[index]!)),
-    )
+    writeFileSync(last!, archive.last!)
+    const read = divided.map((share, index) => pipeline(share.stream(), createWriteStream(shares[index]!)))
     await Promise.all([archive.distribute(), ...read])
     await archive.close(new Error('done'))
 
@@ -97,6 +97,7 @@ for (const client of clients) {
     await into('--section=pre-data', schema!)
     for (const share of shares) await restore(client, env(database), ['-d', database], share)
     await into('--section=post-data', '-j', '2', schema!)
+    await into('--section=post-data', last!)
     assert.deepEqual(await fingerprint(database), whole)
   })
 }
@@ -150,6 +151,12 @@ const largeObjects: Sample['entries'] = [
   { id: 23, desc: 'SEQUENCE SET', tag: 'orders_id_seq', section: 3 },
 ]
 
+/** The data of a table, after the table. */
+const withTable = <Entry extends { id: number }>(entry: Entry) => [
+  { ...orders(entry.id + 100), oid: entry.id },
+  entry,
+]
+
 test('what data need stays before them', async () => {
   const main = { minor: 16, entries: [orders(3), data(5, 'items'), ...largeObjects] }
   const archive = await open([main, { minor: 16, entries: [data(3, 'orders')] }])
@@ -164,12 +171,12 @@ test('what the section of data has beside data is restored before any reader beg
   const bytes = build({ minor: 16, entries: [orders(3), data(5, 'items'), ...largeObjects] })
   const archive = await SplitArchive.open(
     split(bytes, () => 40),
-    { jobs: 2, bytesOf: () => 64e6, folder },
+    folder,
   )
   const sections = new Map<string, number>()
   const again = await SplitArchive.open(
     split(archive.schema, () => 1000),
-    { jobs: 1, bytesOf: () => 0, folder },
+    folder,
   )
   for (const { desc, fields } of again.entries) sections.set(desc, fields.section)
   assert.deepEqual(Object.fromEntries(sections), {
@@ -206,14 +213,33 @@ test('a dump that is cut fails the whole, whichever it is', async () => {
   }
 })
 
+test('data that other data needs, and data of tables that an extension brings, stays in one session', async () => {
+  const entries = [
+    ...['a', 'b', 'c', 'd'].flatMap((tag, index) => withTable(data(index + 3, tag))),
+    data(11, 'of an extension'),
+    data(12, 'of an extension too'),
+  ]
+  const needing = entries.map((entry) => (entry.tag === 'd' ? { ...entry, dependencies: ['4'] } : entry))
+  const archive = await SplitArchive.open(
+    split(build({ entries: needing }), () => 1000),
+    folder,
+  )
+  const shares = archive.share({ jobs: 4, bytesOf: () => 64e6 })
+  assert.deepEqual(
+    shares.map((share) => share.map(({ tag }) => tag)).sort((a, b) => b.length - a.length),
+    [['b', 'd', 'of an extension', 'of an extension too'], ['a'], ['c'], []],
+  )
+})
+
 test('an archive that is cut ends all of its readers', async () => {
-  const entries = ['a', 'b', 'c'].map((tag, index) => data(index + 3, tag))
+  const entries = ['a', 'b', 'c'].flatMap((tag, index) => withTable(data(index + 3, tag)))
   const bytes = build({ entries })
   const stream = split(bytes.subarray(0, -3), () => 40)
-  const archive = await SplitArchive.open(stream, { jobs: 2, bytesOf: () => 64e6, folder })
+  const archive = await SplitArchive.open(stream, folder)
+  const shares = archive.divide(archive.share({ jobs: 2, bytesOf: () => 64e6 }))
   const outcomes = await Promise.allSettled([
     archive.distribute(),
-    ...archive.shares.map((share) => buffer(share.stream())),
+    ...shares.map((share) => buffer(share.stream())),
   ])
   assert.match(
     String((outcomes[0] as PromiseRejectedResult).reason),
@@ -225,12 +251,12 @@ test('an archive that is cut ends all of its readers', async () => {
 test('readers that are slow wait, and use the disk only for the sake of another', async () => {
   const large = Array.from({ length: 30 }, () => Buffer.alloc(1024 * 1024, 'x'))
   const entry = (id: number, tag: string) => ({ ...data(id, tag), data: [...large, ...copyData([])] })
-  const bytes = build({ entries: [entry(3, 'first'), entry(4, 'second')] })
+  const bytes = build({ entries: [entry(3, 'first'), entry(4, 'second')].flatMap(withTable) })
   const archive = await SplitArchive.open(
     split(bytes, () => 65_536),
-    { jobs: 2, bytesOf: () => 30e6, folder },
+    folder,
   )
-  const [first, second] = archive.shares
+  const [first, second] = archive.divide(archive.share({ jobs: 2, bytesOf: () => 30e6 }))
   const slow = first!.stream()
   await slow.next()
   const distributed = archive.distribute()

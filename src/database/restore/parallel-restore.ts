@@ -1,13 +1,15 @@
 import { mkdtemp, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
-import { type DataArchive, SplitArchive, type SplitOptions } from '../../archive/archive.ts'
+import { type DataArchive, SplitArchive, type SplitOptions, type TocEntry } from '../../archive/archive.ts'
 import { notePending } from '../../leftovers.ts'
 import { endChild } from '../../process/child.ts'
 import { removeTree } from '../../process/remove-tree.ts'
 import { pour, type Sink } from '../../process/transfer.ts'
 import { formatQuantity } from '../../report/format.ts'
 import { log } from '../../report/log.ts'
+import type { Session } from '../connection/session.ts'
+import { whyDataIsOrdered, whyRefreshesAreOrdered } from '../load-order.ts'
 import {
   INTO_PGDATABASE,
   type RestoreInputs,
@@ -18,15 +20,22 @@ import {
 
 type Running = ReturnType<typeof startJudged>
 
-/** How to run `pg_restore`. */
-export type Restorer = { pgRestore: string; inputs: RestoreInputs; env: Record<string, string> }
+/** How to run `pg_restore`, and how to open a session in the database that it restores. */
+export type Restorer = {
+  pgRestore: string
+  inputs: RestoreInputs
+  env: Record<string, string>
+  session: () => Promise<Session>
+}
+
+type Options = SplitOptions & { folder: string }
 
 /**
  * Restores a database while the archive arrives, as the sink of a transfer: one `pg_restore` restores the schema, then
  * several share the tables and restore the data. When the sink is committed, after all checks, `pg_restore --jobs` makes
  * indexes and constraints, for which it does not need the data in the archive.
  */
-export function startSplitRestore(restorer: Restorer, options: SplitOptions): Sink {
+export function startSplitRestore(restorer: Restorer, options: Options): Sink {
   const work = new SplitRestore(restorer, options)
   const loaded = work.load()
   const stream = untilClosed(work.stream)
@@ -53,13 +62,13 @@ export function startSplitRestore(restorer: Restorer, options: SplitOptions): Si
 class SplitRestore {
   readonly stream = new PassThrough({ highWaterMark: 1 << 20 })
   readonly #restorer: Restorer
-  readonly #options: SplitOptions
+  readonly #options: Options
   readonly #stopped = new AbortController()
   readonly #running = new Set<Running>()
   #archive: SplitArchive | null = null
-  #place: { schema: string; remove: () => Promise<void> } | null = null
+  #place: Place | null = null
 
-  constructor(restorer: Restorer, options: SplitOptions) {
+  constructor(restorer: Restorer, options: Options) {
     this.#restorer = restorer
     this.#options = options
     this.stream.on('error', () => undefined) // the reader reports why it stopped
@@ -77,19 +86,39 @@ class SplitRestore {
   }
 
   async #load(): Promise<void> {
-    this.#archive = await SplitArchive.open(this.stream, this.#options)
-    this.#place = await keepSchema(this.#options.folder, this.#archive.schema)
+    const archive = await SplitArchive.open(this.stream, this.#options.folder)
+    this.#archive = archive
+    this.#place = await keepSchema(this.#options.folder, archive)
     await this.#restore(['--section=pre-data', this.#place.schema])
-    const { shares } = this.#archive
+    const shares = archive.divide(await this.#share(archive))
     log.info(`Restoring the data with ${formatQuantity(shares.length, 'job')}`)
-    await Promise.all([this.#archive.distribute(), ...shares.map((share) => this.#feed(share))])
+    await Promise.all([archive.distribute(), ...shares.map((share) => this.#feed(share))])
+  }
+
+  /** Shares the data among jobs, unless it has to be loaded in its order. The schema, which says so, is restored by now. */
+  async #share(archive: SplitArchive): Promise<TocEntry[][]> {
+    const shares = archive.share(this.#options)
+    const why = shares.length > 1 ? await this.#ask(whyDataIsOrdered) : null
+    if (why === null) return shares
+    log.info(`Restoring the data in the order of the dump: ${why}`)
+    return archive.share({ ...this.#options, jobs: 1 })
+  }
+
+  async #ask(question: (session: Session) => Promise<string | null>): Promise<string | null> {
+    await using session = await this.#restorer.session()
+    return await question(session)
   }
 
   /** Restores what requires the data to be in the database. */
   async finish(): Promise<void> {
     const { jobs } = this.#options
     log.info(`Restoring indexes and constraints with ${formatQuantity(jobs, 'job')}`)
-    await this.#restore(['--section=post-data', `--jobs=${jobs}`, this.#place!.schema])
+    const { schema, last } = this.#place!
+    await this.#restore(['--section=post-data', `--jobs=${jobs}`, schema])
+    if (last === null) return
+    const why = await this.#ask(whyRefreshesAreOrdered)
+    if (why !== null) log.info(`Refreshing materialized views one after the other: ${why}`)
+    await this.#restore(['--section=post-data', ...(why === null ? [`--jobs=${jobs}`] : []), last])
   }
 
   async stop(): Promise<void> {
@@ -129,19 +158,23 @@ class SplitRestore {
   }
 }
 
-/** Writes the schema into a file, because several jobs seek in it. */
-async function keepSchema(
-  folder: string,
-  schema: Buffer,
-): Promise<{ schema: string; remove: () => Promise<void> }> {
-  const place = await mkdtemp(join(folder, 'pgclone-schema-'))
-  const forget = notePending({ kind: 'file', path: place })
-  const path = join(place, 'archive')
-  await writeFile(path, schema, { mode: 0o600 })
+/** The files of the schema: of most of it, and of what comes last if there is anything. */
+type Place = { schema: string; last: string | null; remove: () => Promise<void> }
+
+/** Writes the schema into files, because several jobs seek in them. */
+async function keepSchema(folder: string, { schema, last }: SplitArchive): Promise<Place> {
+  const path = await mkdtemp(join(folder, 'pgclone-schema-'))
+  const forget = notePending({ kind: 'file', path })
+  const write = async (name: string, archive: Buffer) => {
+    const file = join(path, name)
+    await writeFile(file, archive, { mode: 0o600 })
+    return file
+  }
   return {
-    schema: path,
+    schema: await write('archive', schema),
+    last: last && (await write('last', last)),
     remove: async () => {
-      await removeTree(place)
+      await removeTree(path)
       forget()
     },
   }
