@@ -4,7 +4,7 @@ import { DatabaseError, literal, OBJECT_IN_USE, type Session } from '../database
 import { runHooks } from '../database/hooks.ts'
 import { dumpArguments, dumpFilters, startDump } from '../database/pg-dump.ts'
 import { countSessions, isSameServer, readIdentity } from '../database/server.ts'
-import { copyDatabase, createStaging, type TemporaryDatabase } from '../database/staging.ts'
+import { copyDatabase, type TemporaryDatabase } from '../database/staging.ts'
 import { startParallelDump } from '../dumping/parallel-dump.ts'
 import { lookAtSource, type SourceDatabase } from '../dumping/source-database.ts'
 import type { Inputs } from '../inputs/inputs.ts'
@@ -15,7 +15,7 @@ import { describeRows } from '../report/progress.ts'
 import { chooseEntries } from '../restoring/choose-entries.ts'
 import { copyExclusively } from '../restoring/copy-exclusively.ts'
 import { type Replaced, replaceDatabase } from '../restoring/replace-database.ts'
-import type { Target } from '../restoring/target.ts'
+import { createStagingFor, type Target } from '../restoring/target.ts'
 import { databaseSink, finishRestore, sizesOf, transferArchive } from '../restoring/transfer-archive.ts'
 import type { Step } from '../step/step.ts'
 import { copySummary } from '../summary/database-summary.ts'
@@ -142,9 +142,8 @@ async function templateCopy(step: Step, source: SourceDatabase, target: Target):
 
 /** Streams the output of pg_dump into pg_restore. */
 async function streamCopy(step: Step, source: SourceDatabase, target: Target): Promise<Built> {
-  const wanted = { locale: target.locale ?? source.locale, tablespace: target.properties?.tablespace ?? null }
   await using unfinished = new AsyncDisposableStack()
-  const staging = unfinished.use(await createStaging(target.maker, target.name, wanted))
+  const staging = unfinished.use(await createStagingFor(target, source.locale))
   const meter = new Meter()
   const { select } = chooseEntries(step, { ...target, database: staging.name })
   const { sink, report } = await log.group(`Copy into ${staging.name}`, async () =>

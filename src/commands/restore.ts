@@ -2,8 +2,9 @@ import { clientEnvironment } from '../database/connection/connection.ts'
 import { runHooks } from '../database/hooks.ts'
 import { readProperties } from '../database/properties.ts'
 import { startInPlace } from '../database/restore/in-place.ts'
+import { refuseHiddenRows } from '../database/row-security.ts'
 import { lockTarget } from '../database/server.ts'
-import { createStaging, type TemporaryDatabase } from '../database/staging.ts'
+import type { TemporaryDatabase } from '../database/staging.ts'
 import { lookAtPrimary } from '../database/standby.ts'
 import { messageOf, PermanentError } from '../errors.ts'
 import { formatDuration } from '../report/format.ts'
@@ -13,7 +14,7 @@ import { type Dump, findDump } from '../restoring/find-dump.ts'
 import { checkOverwrite, checkProtected } from '../restoring/guards.ts'
 import { dryRun, replaceDatabase } from '../restoring/replace-database.ts'
 import { restorePoint } from '../restoring/restore-point.ts'
-import type { Target } from '../restoring/target.ts'
+import { createStagingFor, type Target } from '../restoring/target.ts'
 import { copyFromTemplate, splitHooks } from '../restoring/template-cache.ts'
 import { databaseSink, sizesIn } from '../restoring/transfer-archive.ts'
 import { placeOf } from '../step/open-storage.ts'
@@ -76,17 +77,10 @@ async function restoreByTemplate(
 }
 
 /** Restores the dump into a new staging database. */
-async function restoreBeside(
-  step: Step,
-  dump: Dump,
-  { name, server, client, maker, locale, properties }: Target,
-): Promise<Built> {
-  const wanted = {
-    locale: locale ?? dump.chosen.manifest?.locale ?? null,
-    tablespace: properties?.tablespace ?? null,
-  }
+async function restoreBeside(step: Step, dump: Dump, target: Target): Promise<Built> {
+  const { server, client } = target
   await using unfinished = new AsyncDisposableStack()
-  const staging = unfinished.use(await createStaging(maker, name, wanted))
+  const staging = unfinished.use(await createStagingFor(target, dump.chosen.manifest?.locale ?? null))
   const result = await log.group(`Restore into ${staging.name}`, async () =>
     downloadDump(
       step,
@@ -101,20 +95,21 @@ async function restoreBeside(
 
 /** Restores in one transaction on the live database, for servers where no database can be created. */
 async function restoreInPlace(step: Step, dump: Dump): Promise<Restored | Outcome> {
-  const connection = step.target
-  checkProtected(step.inputs, connection)
+  const { inputs, target: connection } = step
+  checkProtected(inputs, connection)
   await using session = await step.session(connection, { direct: true })
-  const server = await lookAtPrimary(session, step.inputs.command)
+  const server = await lookAtPrimary(session, inputs.command)
   await lockTarget(session, connection.database)
   const client = await step.client({ serverMajor: server.major, purpose: 'restore' })
   await checkOverwrite(step, server, await readProperties(session, connection.database))
-  if (step.inputs.dryRun)
+  if (inputs.dryRun)
     return dryRun('restore', `${dump.chosen.key} would be restored into "${connection.database}" in place`)
   const env = clientEnvironment(connection, step.environment)
+  const beforeCommit = inputs.preSwapHooks.length > 0 ? [refuseHiddenRows()] : []
   log.info(
     'Restoring in place, in one transaction: objects of the dump replace those of the same name, all others stay',
   )
-  const open = async () => startInPlace(client, server.major, step.inputs, env)
+  const open = async () => startInPlace(client, server, inputs, { env, beforeCommit })
   const received = await downloadDump(
     step,
     dump,

@@ -1,6 +1,6 @@
-import { checkAssertions } from '../database/assertions.ts'
 import { onDatabase } from '../database/connection/connection.ts'
-import { countAgain, dumpSchema, missingFrom, openAllRows, schemaObjects } from '../database/inspect.ts'
+import { countAgain, dumpSchema, grantOwnTables, missingFrom, schemaObjects } from '../database/inspect.ts'
+import { seeingAllRows } from '../database/row-security.ts'
 import { createStaging } from '../database/staging.ts'
 import { lookAtPrimary } from '../database/standby.ts'
 import { formatDuration, formatQuantity } from '../report/format.ts'
@@ -8,6 +8,7 @@ import { log } from '../report/log.ts'
 import { describeDifference, withoutLeftOut } from '../restoring/check-download.ts'
 import { downloadDump, type Received } from '../restoring/download-dump.ts'
 import { type Dump, findDump } from '../restoring/find-dump.ts'
+import { runOnStaging } from '../restoring/run-on-staging.ts'
 import { databaseSink, sizesIn } from '../restoring/transfer-archive.ts'
 import { placeOf } from '../step/open-storage.ts'
 import type { Step } from '../step/step.ts'
@@ -85,7 +86,7 @@ async function restoreAndCompare(step: Step, dump: Dump, manifest: Manifest): Pr
     )
   // The restored database is dumped again for the comparison, which a client older than the server cannot do.
   const client = await step.client({ serverMajor: server.major, purpose: 'dump' })
-  const wanted = { locale: manifest.locale, tablespace: null }
+  const wanted = { locale: manifest.locale, tablespace: null, settings: [] }
   await using temporary = await createStaging({ session, server, run: run.url }, manifest.database, wanted)
   const received = await log.group(`Restore into ${temporary.name}`, async () =>
     downloadDump(
@@ -95,8 +96,9 @@ async function restoreAndCompare(step: Step, dump: Dump, manifest: Manifest): Pr
       databaseSink(step, client, temporary.name, sizesIn(manifest)),
     ),
   )
+  const open = () => step.session(onDatabase(step.target, temporary.name))
   return await log.group('Compare', async () => ({
-    ...(await compare(step, manifest, received, client, temporary.name)),
+    ...(await seeingAllRows(open, () => compare(step, manifest, received, client, temporary.name))),
     serverVersion: server.version,
     clientVersion: client.version,
     at: new Date().toISOString(),
@@ -112,7 +114,7 @@ async function compare(
 ): Promise<Pick<Evidence, 'restored' | 'objects' | 'assertions'>> {
   const connection = onDatabase(step.target, database)
   await using session = await step.session(connection)
-  await openAllRows(session)
+  await grantOwnTables(session)
   const dumped = withoutLeftOut(manifest.tables, leftOut)
   const { expected, counts } = await countAgain(session, dumped)
   const difference = describeDifference(expected, counts)
@@ -127,6 +129,6 @@ async function compare(
     )
   }
   log.info(`Found all ${formatQuantity(wanted.length, 'schema object')}`)
-  await checkAssertions(step.inputs.verifySql, connection, step.hookOptions(client))
+  await runOnStaging(step, client, database, { hooks: [], assertions: step.inputs.verifySql })
   return { restored: counted, objects: wanted.length, assertions: step.inputs.verifySql.length }
 }

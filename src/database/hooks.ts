@@ -24,17 +24,23 @@ export function hookCommand(
     : { file: 'psql', args: [...PSQL_SCRIPT_OPTIONS, `--file=${path}`] }
 }
 
-/** Runs hooks one after the other on a database. The first failure fails the step. */
+/**
+ * Runs hooks one after the other on a database. The first failure fails the step.
+ *
+ * @param around is called for each hook, with the name of the hook for messages, and runs it
+ */
 export async function runHooks(
   what: string,
   hooks: readonly string[],
   connection: Connection,
   options: HookOptions,
+  around: (name: string, hook: () => Promise<void>) => Promise<void> = (_, hook) => hook(),
 ): Promise<void> {
   for (const [index, hook] of hooks.entries()) {
     options.signal.throwIfAborted()
-    log.info(`${what} ${index + 1} of ${hooks.length} on ${connection.database}: ${hook}`)
-    await runHook(what, hook, connection, options)
+    const name = `${what} ${index + 1} of ${hooks.length}`
+    log.info(`${name} on ${connection.database}: ${hook}`)
+    await around(name, () => runHook(what, hook, connection, options))
   }
 }
 

@@ -94,22 +94,14 @@ export function schemaObjects(entries: readonly TocEntry[]): string[] {
     .sort()
 }
 
-/**
- * Lets the role see every row of the tables that it owns. Row security that is forced on owners would hide rows from the
- * count and from `verify-sql`, and owners may have revoked their own rights.
- */
-export async function openAllRows(session: Session): Promise<void> {
-  const tables = await session.query<{ schema: string; name: string; forced: boolean; readable: boolean }>(`
-    SELECT n.nspname AS schema, c.relname AS name, c.relforcerowsecurity AS forced,
-           has_table_privilege(c.oid, 'SELECT') AS readable
+/** Lets the role read the tables that it owns, because owners may have revoked their own rights. */
+export async function grantOwnTables(session: Session): Promise<void> {
+  const tables = await session.query<{ schema: string; name: string }>(`
+    SELECT n.nspname AS schema, c.relname AS name
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p') AND pg_has_role(c.relowner, 'USAGE')
-      AND NOT EXISTS (SELECT FROM pg_roles WHERE rolname = current_user AND (rolsuper OR rolbypassrls))`)
-  for (const { schema, name, forced, readable } of tables) {
-    const table = `${identifier(schema)}.${identifier(name)}`
-    if (forced) await session.execute(`ALTER TABLE ${table} NO FORCE ROW LEVEL SECURITY`)
-    if (!readable) await session.execute(`GRANT SELECT ON TABLE ${table} TO CURRENT_USER`)
-  }
+    WHERE c.relkind IN ('r', 'p') AND pg_has_role(c.relowner, 'USAGE') AND NOT has_table_privilege(c.oid, 'SELECT')`)
+  for (const { schema, name } of tables)
+    await session.execute(`GRANT SELECT ON TABLE ${identifier(schema)}.${identifier(name)} TO CURRENT_USER`)
 }
 
 /** Dumps the schema of a database and returns the table of contents. */

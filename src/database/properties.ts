@@ -47,7 +47,7 @@ export function propertyStatements(database: string, properties: Properties): st
   const { connectionLimit, grants, settings, labels, comment, owner } = properties
   return [
     ...(connectionLimit >= 0 ? [`ALTER DATABASE ${name} CONNECTION LIMIT ${connectionLimit}`] : []),
-    ...settings.map(({ role, setting }) => settingStatement(name, role, setting)),
+    ...settingStatements(database, settings),
     ...labels.map(
       ({ provider, label }) =>
         `SECURITY LABEL FOR ${identifier(provider)} ON DATABASE ${name} IS ${literal(label)}`,
@@ -61,6 +61,11 @@ export function propertyStatements(database: string, properties: Properties): st
 /** Returns a statement that makes a database a template or an ordinary one. */
 export function templateStatement(database: string, isTemplate: boolean): string {
   return `ALTER DATABASE ${identifier(database)} IS_TEMPLATE ${isTemplate}`
+}
+
+/** Returns statements that give a database these settings, for itself or for a role in it. */
+export function settingStatements(database: string, settings: Properties['settings']): string[] {
+  return settings.map(({ role, setting }) => settingStatement(identifier(database), role, setting))
 }
 
 /** Returns a statement that sets the comment of a database; null removes it. */

@@ -5,8 +5,9 @@ import { DatabaseError, identifier, literal, OBJECT_IN_USE, type Session } from 
 import { createDatabase, type Locale } from './locale.ts'
 import { formatMarker, type Marker } from './marker.ts'
 import { temporaryName } from './names.ts'
-import { commentStatement } from './properties.ts'
+import { commentStatement, type Properties } from './properties.ts'
 import { dropDatabase, type Server, tryLock } from './server.ts'
+import { beginWork } from './work-settings.ts'
 
 /**
  * A database under a unique temporary name. It is dropped at the end of its scope, unless it was released by then.
@@ -59,14 +60,11 @@ export class TemporaryDatabase implements AsyncDisposable {
 /** What it takes to make databases: a session, its server, and the workflow run that the markers name. */
 export type Maker = { session: Session; server: Server; run: string }
 
-/**
- * Creates the empty database into which a dump is restored beside the live one. Its sessions do not wait for the disk: if
- * the server crashes, the database is useless anyway, and the swap flushes everything before it.
- */
+/** Creates the empty database into which a dump is restored beside the live one, under the settings of the live one. */
 export async function createStaging(
   maker: Maker,
   target: string,
-  wanted: { locale: Locale | null; tablespace: string | null },
+  wanted: { locale: Locale | null; tablespace: string | null; settings: Properties['settings'] },
 ): Promise<TemporaryDatabase> {
   const { session, server, run } = maker
   await using unfinished = new AsyncDisposableStack()
@@ -77,18 +75,9 @@ export async function createStaging(
       `The server cannot create a database with the locale of the dump (${refused}), so sort orders may differ; install that locale on the server to avoid it`,
     )
   await commentDatabase(session, staging.name, markerText('staging', target, run))
-  await session.execute(`ALTER DATABASE ${identifier(staging.name)} SET synchronous_commit = off`)
+  await beginWork(maker, staging.name, wanted.settings)
   unfinished.move()
   return staging
-}
-
-/** Restores the server's own durability setting for a staging database that will go live. */
-export async function restoreDurability(
-  { session }: Maker,
-  { name, copied }: TemporaryDatabase,
-): Promise<void> {
-  // A file copy does not include the settings of its original.
-  if (!copied) await session.execute(`ALTER DATABASE ${identifier(name)} RESET synchronous_commit`)
 }
 
 /** Smaller copies go through the write-ahead log, which saves the server two checkpoints. */

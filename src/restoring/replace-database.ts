@@ -1,10 +1,8 @@
-import { checkAssertions } from '../database/assertions.ts'
-import { onDatabase } from '../database/connection/connection.ts'
-import { runHooks } from '../database/hooks.ts'
 import { relatedName } from '../database/names.ts'
 import { propertyStatements } from '../database/properties.ts'
-import { copyDatabase, restoreDurability, type TemporaryDatabase } from '../database/staging.ts'
+import { copyDatabase, type TemporaryDatabase } from '../database/staging.ts'
 import { sweepDatabases } from '../database/sweep.ts'
+import { beginWork, endWork } from '../database/work-settings.ts'
 import type { Inputs } from '../inputs/inputs.ts'
 import { formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
@@ -12,6 +10,7 @@ import type { Step } from '../step/step.ts'
 import { dryRunSummary } from '../summary/database-summary.ts'
 import type { LiveDatabase, Outcome } from '../summary/outcome.ts'
 import { keepClaim } from './keep-claim.ts'
+import { runOnStaging } from './run-on-staging.ts'
 import { swapIn } from './swap-in.ts'
 import { analyze, lookAtTarget, type Target } from './target.ts'
 
@@ -48,12 +47,13 @@ export async function replaceDatabase<Result>(
   const { staging: built, result } = await build(target)
   await using staging = built
   await keepClaim(step, target, [staging.name], scope)
-  await restoreDurability(target.maker, staging)
   await using post = inputs.reversible
     ? await copyDatabase(target.maker, staging.name, target.name, null)
     : null
+  if (staging.copied) await beginWork(target.maker, staging.name, target.properties?.settings ?? [])
   await finish(step, target, staging, hooks)
   await keepClaim(step, target, post ? [staging.name, post.name] : [staging.name], scope)
+  await endWork(target.maker, staging.name)
   await copyProperties(target, staging)
   step.signal.throwIfAborted()
   const previous = await swapIn(target, staging, {
@@ -91,11 +91,7 @@ async function finish(
   { name, copied }: TemporaryDatabase,
   hooks: readonly string[],
 ): Promise<void> {
-  const { client } = target
-  const connection = onDatabase(step.target, name)
-  const options = step.hookOptions(client)
-  await runHooks('pre-swap-hooks', hooks, connection, options)
-  await checkAssertions(step.inputs.verifySql, connection, options)
+  await runOnStaging(step, target.client, name, { hooks, assertions: step.inputs.verifySql })
   if (!copied || hooks.length > 0) await analyze(step, target, name)
 }
 

@@ -6,7 +6,7 @@ import { relatedName } from '../database/names.ts'
 import { POINTS } from '../database/ownership.ts'
 import { type Properties, readProperties } from '../database/properties.ts'
 import { lockTarget, readOid, type Server } from '../database/server.ts'
-import type { Maker } from '../database/staging.ts'
+import { createStaging, type Maker, type TemporaryDatabase } from '../database/staging.ts'
 import { lookAtPrimary } from '../database/standby.ts'
 import { log } from '../report/log.ts'
 import type { Step } from '../step/step.ts'
@@ -55,6 +55,22 @@ export async function lookAtTarget(step: Step, session: Session): Promise<Target
   log.info(`PostgreSQL ${server.version} at ${target.label}, as "${server.role}"; "${name}" ${what}`)
   const maker = { session, server, run: step.run.url }
   return { name, server, session, client, properties, locale, oid, maker }
+}
+
+/**
+ * Creates the staging database of a target, with the target's locale, tablespace and settings.
+ *
+ * @param otherwise the locale when the target does not exist yet
+ */
+export function createStagingFor(
+  { name, maker, locale, properties }: Target,
+  otherwise: Locale | null,
+): Promise<TemporaryDatabase> {
+  return createStaging(maker, name, {
+    locale: locale ?? otherwise,
+    tablespace: properties?.tablespace ?? null,
+    settings: properties?.settings ?? [],
+  })
 }
 
 /** Collects the planner's statistics of a staging database. */

@@ -1,19 +1,19 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
-import { onDatabase } from '../database/connection/connection.ts'
 import { identifier, type Session } from '../database/connection/session.ts'
 import { readDatabases } from '../database/databases.ts'
-import { runHooks } from '../database/hooks.ts'
 import { commentStatement } from '../database/properties.ts'
 import { dropDatabase, tryLock, unlock } from '../database/server.ts'
 import { sqlFile } from '../database/sql-file.ts'
-import { copyDatabase, markerText, restoreDurability, type TemporaryDatabase } from '../database/staging.ts'
+import { copyDatabase, markerText, type TemporaryDatabase } from '../database/staging.ts'
+import { endWork } from '../database/work-settings.ts'
 import { messageOf } from '../errors.ts'
 import type { Inputs } from '../inputs/inputs.ts'
 import { log } from '../report/log.ts'
 import type { Step } from '../step/step.ts'
 import type { Manifest } from '../storage/manifest.ts'
+import { runOnStaging } from './run-on-staging.ts'
 import { analyze, type Target } from './target.ts'
 
 const PREFIX = 'pgclone_template_'
@@ -56,6 +56,7 @@ async function templateName(
     inputs.tolerateErrors.map(String),
     inputs.provider,
     target.locale ?? manifest.locale,
+    target.properties?.settings ?? [],
     target.server.role,
   ]
   return PREFIX + createHash('sha256').update(JSON.stringify(recipe)).digest('hex').slice(0, 24)
@@ -109,9 +110,9 @@ async function makeTemplate(
   const { session, client, maker } = target
   log.info(`There is no template of this dump and recipe yet; making "${name}"`)
   await using staging = await restore()
-  await restoreDurability(maker, staging)
   const { baked } = splitHooks(step.inputs, step.workspace)
-  await runHooks('pre-swap-hooks', baked, onDatabase(step.target, staging.name), step.hookOptions(client))
+  await runOnStaging(step, client, staging.name, { hooks: baked, assertions: [] })
+  await endWork(maker, staging.name)
   await analyze(step, target, staging.name)
   // One transaction, so that a database with a template's name is complete and carries the template's marker.
   await session.transaction(

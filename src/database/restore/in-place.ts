@@ -5,6 +5,8 @@ import { childFailure, type Exit, endChild, startChild, succeeded } from '../../
 import { pour, type Sink } from '../../process/transfer.ts'
 import type { PostgresClient } from '../../tools/postgres/provide-client.ts'
 import { PSQL_SCRIPT_OPTIONS } from '../connection/psql-options.ts'
+import type { Server } from '../server.ts'
+import { workSettings } from '../work-settings.ts'
 import { type RestoreInputs, restoreArguments, untilClosed } from './pg-restore.ts'
 
 const COMMITTED = 'pgclone-committed'
@@ -19,12 +21,14 @@ const PSQL_EXIT_TIMEOUT_MS = 2000
  * Restores into the live database in one transaction, as the sink of a transfer: `pg_restore` converts the archive into a
  * script, and `psql` runs it between a BEGIN and a COMMIT. `pg_restore --single-transaction` would commit as soon as it has
  * read enough, before the dump was compared with its manifest. Here the COMMIT is sent last, so any earlier end rolls back.
+ *
+ * @param options.beforeCommit statements that run at the end of the transaction and may refuse it
  */
 export function startInPlace(
   client: PostgresClient,
-  serverMajor: number,
+  server: Pick<Server, 'major' | 'superuser'>,
   inputs: RestoreInputs,
-  env: Record<string, string>,
+  { env, beforeCommit }: { env: Record<string, string>; beforeCommit: readonly string[] },
 ): Sink {
   const script = [...restoreArguments(inputs), '--file=-', '--clean', '--if-exists']
   const maker = startChild(client.pgRestore, script, { env, stdin: 'stream', stdout: 'stream' })
@@ -35,8 +39,8 @@ export function startInPlace(
   })
   const answer = lastLine(runner.stdout)
   const stop = new AbortController()
-  runner.stdin.write('BEGIN;\n')
-  const moved = pour(withoutNewSettings(maker.stdout, serverMajor), runner.stdin, stop.signal).catch(
+  runner.stdin.write(`${workStatements(server).join('')}BEGIN;\n`)
+  const moved = pour(withoutNewSettings(maker.stdout, server.major), runner.stdin, stop.signal).catch(
     () => undefined,
   )
   // psql ends by itself only after an error. pg_restore then fails as well, with SIGPIPE or a failed write.
@@ -58,7 +62,7 @@ export function startInPlace(
       const made = await maker.exited
       if (!succeeded(made)) throw await makerFailure(made)
       await moved
-      runner.stdin.end(`COMMIT;\n\\echo ${COMMITTED}\n`)
+      runner.stdin.end(`${beforeCommit.join('\n')}\nCOMMIT;\n\\echo ${COMMITTED}\n`)
       const exit = await runner.exited
       if (succeeded(exit) && (await answer) === COMMITTED) return
       const cause = childFailure(runner, exit)
@@ -74,6 +78,13 @@ export function startInPlace(
       await Promise.all([maker, runner].map((child) => endChild(child, ['SIGTERM', 'SIGKILL'], 1500)))
     },
   }
+}
+
+/** Returns statements for the session of the restore. This one waits for the disk, because its database is live. */
+function workStatements(server: Pick<Server, 'major' | 'superuser'>): string[] {
+  return workSettings(server)
+    .filter(([name]) => name !== 'synchronous_commit')
+    .map(([name, value]) => `SET ${name} = '${value}';\n`)
 }
 
 /** The preamble of a script is shorter than this. */
