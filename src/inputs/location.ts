@@ -10,6 +10,7 @@ export type Location = { kind: 'folder'; path: string } | { kind: 's3'; bucket: 
 export function parseLocation(text: string): Location {
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]+):\/\//.exec(text)?.[1]
   if (/[\u0000-\u001f\u007f]/.test(text)) throw new Error('contains a control character')
+  if (/^(?:s3:\/\/)?arn:/i.test(text)) throw new Error(arnProblem(text.replace(/^s3:\/\//i, '')))
   if (/^s3:(?!\/\/)/i.test(text))
     throw new Error('looks like an S3 address without its slashes; write s3://bucket/prefix/')
   if (scheme === undefined) return { kind: 'folder', path: parsePath(text) }
@@ -24,6 +25,17 @@ export function parseLocation(text: string): Location {
     throw new Error('has an empty part, "." or ".." in its prefix')
   }
   return { kind: 's3', bucket, prefix: prefix === '' ? '' : `${prefix}/` }
+}
+
+/** Returns what to write instead of an Amazon Resource Name. */
+function arnProblem(arn: string): string {
+  const bucket = /^arn:[\w-]+:s3:::([^/]+)(\/.*)?$/.exec(arn)
+  if (bucket) return `is the ARN of a bucket; write s3://${bucket[1]}${bucket[2] ?? '/'}`
+  if (/^arn:[\w-]+:s3::\d*:accesspoint/.test(arn))
+    return 'names a multi-region access point, which is not supported; write the bucket in one region'
+  if (/^arn:[\w-]+:s3(?:-outposts)?:.*accesspoint/.test(arn))
+    return 'names an S3 access point by its ARN, which is not supported; write its alias, as in s3://shop-abc123-s3alias/prefix/, which AWS accepts as a bucket'
+  return 'is an ARN, which is not supported; write s3://bucket/prefix/'
 }
 
 /** Reads `NAME=value` lines or one JSON object as variables of the AWS CLI. Values are never shown, not even in errors. */

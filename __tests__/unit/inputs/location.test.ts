@@ -24,6 +24,27 @@ test('a location is a folder or a bucket with a prefix', () => {
     ['S3://bucket/', /not S3:\/\//],
     ['s3:/bucket/a', /s3:\/\/bucket\/prefix\//],
     ['s3:bucket', /s3:\/\/bucket\/prefix\//],
+    [
+      's3://shop-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias/a',
+      { kind: 's3', bucket: 'shop-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias', prefix: 'a/' },
+    ],
+    [
+      's3://arn:aws:s3:eu-west-1:123456789012:accesspoint/shop/a',
+      /an S3 access point by its ARN.*write its alias/,
+    ],
+    ['arn:aws:s3:eu-west-1:123456789012:accesspoint:shop', /an S3 access point by its ARN/],
+    [
+      's3://arn:aws:s3-outposts:eu-west-1:123456789012:outpost/op-1/accesspoint/shop',
+      /an S3 access point by its ARN/,
+    ],
+    [
+      's3://arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap/a',
+      /multi-region access point, which is not supported/,
+    ],
+    ['arn:aws:s3:::bucket/a', /is the ARN of a bucket; write s3:\/\/bucket\/a$/],
+    ['s3://arn:aws:s3-object-lambda:eu-west-1:123456789012:accesspoint/x', /not supported/],
+    ['arn:aws:kms:x', /is an ARN, which is not supported/],
+    ['~other/dumps', /only a shell replaces/],
     ['https://bucket.s3.amazonaws.com/', /not https:\/\//],
     ['gs://bucket/', /not gs:\/\//],
   ]
