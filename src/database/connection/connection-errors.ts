@@ -9,6 +9,20 @@ const REASONS: readonly [RegExp, (where: string, match: RegExpExecArray) => stri
     /could not translate host name "([^"]*)"/,
     (where, m) => `${where}: there is no host named "${m[1]}" (check the spelling and the runner's network)`,
   ],
+  [
+    /(?:Peer|Ident) authentication failed for user "([^"]*)"/,
+    (where, m) =>
+      `${where}: the server accepts there only the user of the operating system (peer authentication), which is not "${m[1]}"; connect over TCP with a password, as in postgres://${m[1]}:password@127.0.0.1/…, or map the user in pg_ident.conf`,
+  ],
+  [
+    /(\S+) authentication failed for user "([^"]*)"/,
+    (where, m) => `${where}: the ${m[1]} authentication of the server does not accept user "${m[2]}"`,
+  ],
+  [
+    /no pg_hba\.conf entry for host "\[local\]", user "([^"]*)"/,
+    (where, m) =>
+      `${where}: the server does not accept user "${m[1]}" over its Unix socket; allow it in pg_hba.conf (local), or connect over TCP`,
+  ],
   // The server also refused a connection over TLS, so a lack of TLS is not the cause.
   [/no pg_hba\.conf entry for host "([^"]*)", user "([^"]*)".*, SSL encryption/, notLetIn],
   [

@@ -13,6 +13,14 @@ test('what is not known is not explained', () => {
   assert.equal(explainConnection('psql: error: something new', 'host/db'), null)
 })
 
+test('a Unix socket whose door is closed is not about TLS', () => {
+  const local =
+    'psql: error: connection to server on socket "/run/postgresql/.s.PGSQL.5432" failed: FATAL:  no pg_hba.conf entry for host "[local]", user "app", database "shop", no encryption'
+  assert.match(explainConnection(local, 'x') ?? '', /does not accept user "app" over its Unix socket/)
+  const ldap = 'FATAL:  LDAP authentication failed for user "app"'
+  assert.match(explainConnection(ldap, 'x') ?? '', /the LDAP authentication of the server does not accept/)
+})
+
 test('a server that lets nobody in does not ask for TLS, which was tried', () => {
   const refused = (how: string) =>
     `psql: error: connection to server at "db.example.com" (192.0.2.1), port 5432 failed: FATAL:  no pg_hba.conf entry for host "198.51.100.7", user "app", database "shop", ${how}`
@@ -101,7 +109,7 @@ describe('a connection that fails', { skip: noClient }, () => {
     const old = readFileSync(rules, 'utf8')
     writeFileSync(
       rules,
-      'host all postgres 127.0.0.1/32 scram-sha-256\nhostssl all app 127.0.0.1/32 scram-sha-256\n',
+      'local all app peer\nhost all postgres 127.0.0.1/32 scram-sha-256\nhostssl all app 127.0.0.1/32 scram-sha-256\n',
     )
     appendFileSync(rules, old.replaceAll(/^(host.*)\ball(\s+)all\b/gm, '$1nowhere$2all'))
     await postgres.psql('postgres', 'select pg_reload_conf()')
@@ -119,6 +127,10 @@ describe('a connection that fails', { skip: noClient }, () => {
     await fails(
       postgres.url('postgres', { user: 'stranger', password: 'x' }),
       /does not accept user "stranger" from 127/,
+    )
+    await fails(
+      `postgres://app:app@${encodeURIComponent(postgres.socketDir)}:${postgres.port}/postgres`,
+      /only the user of the operating system \(peer authentication\), which is not "app"; connect over TCP/,
     )
     await fails(postgres.url('postgres', { ...app, parameters: verify }), /TLS certificate was not accepted/)
   })
