@@ -67,18 +67,24 @@ function settled<Value>(promise: Promise<Value>): Promise<PromiseSettledResult<V
 
 /** Checks everything that can fail early, before the first byte is dumped. */
 async function prepare(step: Step): Promise<Omit<DumpPlan, 'key'>> {
-  const [storage, source] = await Promise.all([step.storage(), lookAtSource(step, step.target)])
+  const [storage, source] = await Promise.all([answering(step), lookAtSource(step, step.target)])
   const problem = storage.tooLarge(source.size)
   if (problem) throw new Error(problem)
   checkExpiry(step, { kind: 'dump', bytes: source.size })
   return { storage, source }
 }
 
-/** Runs the hooks. They may take long and change the source, so the store must answer first. */
-async function runPreDumpHooks(step: Step, { storage, source }: Omit<DumpPlan, 'key'>): Promise<void> {
+/** Opens the storage, which must answer before hooks change the source and before pg_dump reads it. */
+async function answering(step: Step): Promise<Storage> {
+  const storage = await step.storage()
+  await storage.check()
+  return storage
+}
+
+/** Runs the hooks. */
+async function runPreDumpHooks(step: Step, { source }: Omit<DumpPlan, 'key'>): Promise<void> {
   const hooks = step.inputs.preDumpHooks
   if (hooks.length === 0) return
-  await storage.check()
   await runHooks('pre-dump-hooks', hooks, source.connection, step.hookOptions(source.client))
 }
 

@@ -126,6 +126,24 @@ export function within(
   }
 }
 
+/**
+ * Waits for work that cannot be cancelled, such as a call into a file system, until the signal aborts.
+ *
+ * @param late gets a result that nobody waits for any more
+ */
+export async function untilAborted<Result>(
+  work: Promise<Result>,
+  signal: AbortSignal,
+  late: (result: Result) => unknown = () => undefined,
+): Promise<Result> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  using _ = addAbortListener(signal, () => {
+    work.then(late).catch(() => undefined)
+    reject(signal.reason)
+  })
+  return await Promise.race([work, aborted])
+}
+
 /** Aborts the sink first: while it waits for input, the end of the source cannot look like success. */
 async function abortBoth(source: Source, sink: Sink): Promise<void> {
   await Promise.allSettled([sink.abort(), source.abort()])

@@ -7,8 +7,9 @@ import { storeRegion } from '../aws/region.ts'
 import type { Role } from '../aws/role.ts'
 import { type Provider, providerOf } from '../aws/s3-providers.ts'
 import type { Command, Inputs } from '../inputs/inputs.ts'
+import { untilAborted, within } from '../process/transfer.ts'
 import { log } from '../report/log.ts'
-import { localStorage } from '../storage/local/local-storage.ts'
+import { type Limit, localStorage } from '../storage/local/local-storage.ts'
 import { s3Storage } from '../storage/s3/s3-storage.ts'
 import type { Selection } from '../storage/series.ts'
 import type { Place, Storage } from '../storage/storage.ts'
@@ -19,8 +20,16 @@ import type { Step } from './step.ts'
 export async function openStorage(step: Step): Promise<Storage> {
   const { inputs, workspace } = step
   return inputs.location.kind === 'folder'
-    ? localStorage(resolve(workspace, inputs.location.path))
+    ? localStorage(resolve(workspace, inputs.location.path), limitOf(step))
     : openS3(step, inputs.location)
+}
+
+/** Returns the limit of work on a folder. The AWS CLI has time limits of its own. */
+function limitOf({ inputs, signal }: Step): Limit {
+  return async (work, late) => {
+    using limit = within(signal, inputs.idleTimeout, 'storage-location did not answer')
+    return await untilAborted(work, limit.signal, late)
+  }
 }
 
 async function openS3(step: Step, location: { bucket: string; prefix: string }): Promise<Storage> {

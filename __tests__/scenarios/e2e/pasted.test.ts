@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -76,4 +77,35 @@ test('~ in paths is the home folder, and hooks with spaces in their names are fi
   const says =
     /2 inputs are wrong: storage-location begins with "\$HOME".*pre-dump-hooks begins with "~other"/
   failed(await bench.run('dump', 'folder', 'app', wrong, options), says)
+})
+
+test('a place that cannot take a dump is known before pg_dump starts', async () => {
+  const file = join(tempFolder('file').path, 'file')
+  writeFileSync(file, '')
+  const cases: ['folder' | 's3', string, RegExp][] = [
+    ['folder', '/proc/pgclone/dumps', /Cannot write to storage-location \/proc\/pgclone\/dumps: /],
+    ['folder', join(file, 'dumps'), /Cannot write to storage-location .*: a part of the path is a file/],
+    ['s3', 's3://no-such-bucket/nightly/', /the bucket of storage-location does not exist/],
+  ]
+  for (const [place, location, says] of cases) {
+    const more = { 'storage-location': location, 'max-shrink': '100%' }
+    const run = failed(await bench.run('dump', place, 'app', more), says)
+    assert.ok(!run.commandLines.some((line) => /pg_dump.*--format/.test(line)), run.log)
+    await assertNothingLeft({ run, postgres: bench.postgres, folder: bench.folder })
+  }
+})
+
+test('a file system that does not answer ends the step after idle-timeout', async () => {
+  const folder = tempFolder('stuck').path
+  const key = 'shop/app/none/2026-11-01-02-00-00-000000.dump'
+  mkdirSync(join(folder, 'shop/app/none'), { recursive: true })
+  // Opening a pipe that has no writer takes for ever, as on a network share whose server is gone.
+  execFileSync('mkfifo', [join(folder, `${key}.json`)])
+  writeFileSync(join(folder, key), 'PGDMP')
+  const more = { 'storage-location': folder, 'dump-key': key, 'idle-timeout': '2s' }
+  const run = await bench.run('restore', 'folder', 'stuck', more, { timeout: 60_000 })
+  assert.notEqual(run.exitCode, 0)
+  assert.equal(run.errors.length, 1, run.log)
+  assert.match(run.errors[0]!, /within 2 s \(idle-timeout\)|for 2 s \(idle-timeout\)/)
+  await assertNothingLeft({ run, postgres: bench.postgres })
 })

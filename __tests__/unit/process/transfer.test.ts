@@ -3,7 +3,14 @@ import { createHash } from 'node:crypto'
 import { Readable, Writable } from 'node:stream'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { commitSink, Meter, type Sink, type Source, transfer } from '../../../src/process/transfer.ts'
+import {
+  commitSink,
+  Meter,
+  type Sink,
+  type Source,
+  transfer,
+  untilAborted,
+} from '../../../src/process/transfer.ts'
 
 type Fake<T> = T & { steps: string[] }
 
@@ -238,4 +245,20 @@ test('a commit that fails or comes too late is aborted', async () => {
   const refused = { ...plain, commit: fails('access denied') }
   await assert.rejects(commitSink(refused, new AbortController().signal), /access denied/)
   assert.deepEqual(steps, ['abort sink', 'sink aborted'])
+})
+
+test('work that cannot be cancelled is given up with the signal, and its late result is passed on', async () => {
+  const cancel = new AbortController()
+  const { promise, resolve } = Promise.withResolvers<string>()
+  const late: string[] = []
+  const waiting = untilAborted(promise, cancel.signal, (result) => late.push(result))
+  cancel.abort(new Error('cancelled'))
+  await assert.rejects(waiting, /cancelled/)
+  resolve('opened')
+  await promise
+  await Promise.resolve()
+  assert.deepEqual(late, ['opened'])
+  const open = new AbortController().signal
+  assert.equal(await untilAborted(Promise.resolve(1), open), 1)
+  await assert.rejects(untilAborted(Promise.reject(new Error('refused')), open), /refused/)
 })

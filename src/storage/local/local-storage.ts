@@ -1,33 +1,35 @@
 import { randomBytes } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
-import { link, mkdir, open, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { link, open, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { notePending } from '../../leftovers.ts'
 import type { Sink, Source } from '../../process/transfer.ts'
 import { LONGEST_TRANSFER_MS, type Removal, type Storage, type StoredObject, TakenError } from '../storage.ts'
+import { makeFolder, unwritable } from './make-folder.ts'
 
 /** Names of files that are being written. No key has such a name. */
 const PARTIAL_PREFIX = '.pgclone-partial-'
 const PARTIAL_NAME = /^\.pgclone-partial-[0-9a-f]{16}$/
 
+/** Limits how long work on a file system may take, because a network share may not answer for ever. */
+export type Limit = <Result>(work: Promise<Result>, late?: (result: Result) => unknown) => Promise<Result>
+
 /** Returns a folder as the place for dumps. */
-export function localStorage(folder: string): Storage {
+export function localStorage(folder: string, limit: Limit = (work) => work): Storage {
   const root = resolve(folder)
+  const abort = (end: Sink | Source) => end.abort()
   return {
     address: (key) => join(root, key),
-    check: () => mkdir(root, { recursive: true }).then(() => undefined),
-    list: (prefix) => listFiles(root, prefix),
+    check: () => limit(checkFolder(root)),
+    list: (prefix) => limit(listFiles(root, prefix)),
     tooLarge: () => null,
-    size: (key) => sizeOf(root, key),
-    readTexts: async (keys) => {
-      const texts = keys.map(async (key) => [key, await readFile(await inside(root, key), 'utf8')] as const)
-      return new Map(await Promise.all(texts))
-    },
+    size: (key) => limit(sizeOf(root, key)),
+    readTexts: (keys) => limit(readTexts(root, keys)),
     writeTextOnce: (key, text) => writeText(join(root, key), text, publishOnce),
     replaceText: (key, text) => writeText(join(root, key), text, rename),
-    upload: (key) => upload(root, key),
-    download: (key) => download(root, key),
+    upload: (key) => limit(upload(root, key), abort),
+    download: (key) => limit(download(root, key), abort),
     sweep: () => sweepPartial(root),
     // A partial file has a name of its own and is noted as such.
     abandon: async () => false,
@@ -42,6 +44,23 @@ async function inside(root: string, key: string): Promise<string> {
   if (!path.startsWith((await realpath(root)) + sep))
     throw new Error(`${key} leads out of the storage location`)
   return path
+}
+
+async function readTexts(root: string, keys: readonly string[]): Promise<Map<string, string>> {
+  const texts = keys.map(async (key) => [key, await readFile(await inside(root, key), 'utf8')] as const)
+  return new Map(await Promise.all(texts))
+}
+
+/** Creates the folder and a file in it. Rights alone do not show whether that is possible. */
+async function checkFolder(root: string): Promise<void> {
+  const probe = temporaryName(join(root, 'probe'))
+  try {
+    await makeFolder(root)
+    await writeFile(probe, '', { flag: 'wx', mode: 0o600 })
+  } catch (error) {
+    throw unwritable(error, root)
+  }
+  await rm(probe, { force: true })
 }
 
 async function listFiles(root: string, prefix: string): Promise<StoredObject[]> {
@@ -149,7 +168,7 @@ async function syncFolder(folder: string): Promise<void> {
 /** Writes to a temporary name, syncs and publishes: a file under its final name is always whole and from this run. */
 async function upload(root: string, key: string): Promise<Sink> {
   const path = join(root, key)
-  await mkdir(dirname(path), { recursive: true })
+  await makeFolder(dirname(path)).catch((error) => Promise.reject(unwritable(error, root)))
   await inside(root, dirname(key))
   const temporary = temporaryName(path)
   const forget = notePending({ kind: 'file', path: temporary })
@@ -160,7 +179,7 @@ async function upload(root: string, key: string): Promise<Sink> {
     highWaterMark: 1 << 20,
   })
   const died = new Promise<Error>((resolveDied) =>
-    stream.once('error', (error) => resolveDied(describe(error))),
+    stream.once('error', (error) => resolveDied(unwritable(error, root))),
   )
   return {
     stream,
@@ -180,12 +199,6 @@ async function upload(root: string, key: string): Promise<Sink> {
       forget()
     },
   }
-}
-
-function describe(error: Error): Error {
-  const full = (error as NodeJS.ErrnoException).code === 'ENOSPC'
-  const reason = full ? 'the disk is full' : error.message
-  return new Error(`Cannot write to storage-location: ${reason}`, { cause: error })
 }
 
 async function download(root: string, key: string): Promise<Source> {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import {
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -95,7 +96,22 @@ test('a missing folder is empty, and one that cannot be read is an error', async
   writeFileSync(join(folder.path, 'file'), '')
   assert.deepEqual(await localStorage(join(folder.path, 'nowhere')).list(''), [])
   await assert.rejects(localStorage(join(folder.path, 'file')).list(''), /Cannot list/)
-  await assert.rejects(localStorage(join(folder.path, 'file')).check())
+  const part = /Cannot write to storage-location .*: a part of the path is a file/
+  await assert.rejects(localStorage(join(folder.path, 'file')).check(), part)
+  await assert.rejects(localStorage(join(folder.path, 'file', 'dumps')).check(), part)
+})
+
+test('a folder that cannot be made is refused at once, also where Node would try for ever', async () => {
+  for (const path of ['/proc/pgclone', '/proc/pgclone/a/b'])
+    await assert.rejects(localStorage(path).check(), /Cannot write to storage-location \/proc\/pgclone/)
+})
+
+test('a check makes the folder and leaves nothing in it', async () => {
+  await using folder = tempFolder()
+  const storage = localStorage(join(folder.path, 'a/b'))
+  await Promise.all([storage.check(), storage.check(), storage.check()])
+  assert.ok(existsSync(join(folder.path, 'a/b')))
+  assert.deepEqual(files(folder.path), [])
 })
 
 test('a write that fails says why', async () => {
@@ -104,7 +120,7 @@ test('a write that fails says why', async () => {
   const sink = await storage.upload(KEY, 1)
   // The file is opened already: what fails is the stream, as it would on a full disk.
   sink.stream.destroy(Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' }))
-  assert.match((await sink.died).message, /storage-location: the disk is full/)
+  assert.match((await sink.died).message, /storage-location .*: the disk is full/)
   await assert.rejects(sink.commit(), /the disk is full/)
   await sink.abort()
   assert.deepEqual(files(folder.path), [])
