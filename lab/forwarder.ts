@@ -1,6 +1,6 @@
 /**
  * A program that forwards a port of this machine to another, as `ssh -L` does, for tests of `tunnel-command`:
- * `forwarder.ts LISTEN TARGET [BREAK_AFTER]`. After so many bytes from its clients it breaks off with exit code 9.
+ * `forwarder.ts LISTEN TARGET [BREAK_AFTER]`. After BREAK_AFTER bytes from its clients it breaks off with exit code 9.
  */
 import { createConnection, createServer } from 'node:net'
 

@@ -36,7 +36,7 @@ export function processesWith(marker: string): ProcessInfo[] {
 
 /**
  * Everything that a process started with `detached: true` left running: its descendants, its session (orphans stay in
- * it), and whatever inherited the environment marker.
+ * it), and every process that inherited the environment marker.
  */
 export function family(leader: number, marker?: string): ProcessInfo[] {
   const all = processes()
@@ -95,6 +95,6 @@ function read(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch {
-    return '' // It ended meanwhile, or belongs to somebody else.
+    return '' // It ended meanwhile, or belongs to another user.
   }
 }

@@ -12,11 +12,11 @@ export type Proxy = AsyncDisposable & {
   readonly bytes: Record<Side, number>
   /** How many connections were made so far. */
   readonly connections: number
-  /** Ends connections in good form (FIN) once a side has sent so many bytes. */
+  /** Ends connections in good form (FIN) once a side has sent this number of bytes. */
   cutAfter(bytes: number, from?: Side): void
-  /** Breaks connections (RST) once a side has sent so many bytes. */
+  /** Breaks connections (RST) once a side has sent this number of bytes. */
   resetAfter(bytes: number, from?: Side): void
-  /** Keeps connections open and passes nothing on once a side has sent so many bytes. */
+  /** Keeps connections open and passes nothing on once a side has sent this number of bytes. */
   stallAfter(bytes: number, from?: Side): void
   /** Ends all open connections now; new ones are not touched. */
   cutNow(how?: 'cut' | 'reset'): void

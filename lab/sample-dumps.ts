@@ -8,7 +8,7 @@ export function keyOf(folder: string, day: number): DumpKey {
   return parseDumpKey(`${folder}/2026-11-${String(day).padStart(2, '0')}-02-00-00-000000.dump`)!
 }
 
-/** The manifest of a dump with so many bytes. */
+/** The manifest of a dump of the given size. */
 export function manifestOf(key: DumpKey, size: number): Manifest {
   return {
     version: 1,

@@ -1,5 +1,5 @@
 /**
- * Checks of JSON that somebody else may have written: strict about the type of every known field, lenient about
+ * Checks of JSON that another program may have written: strict about the type of every known field, lenient about
  * fields that a later release may add.
  */
 export type Check = (value: unknown) => boolean

@@ -37,7 +37,7 @@ export const environment = {
 export type SessionBench = {
   postgres: Postgres
   connection(database: string, address?: Partial<Address>): Connection
-  /** A session of ours; it ends with the tests. */
+  /** A session that ends with the tests. */
   open(database: string, address?: Partial<Address>): Promise<Session>
   /** Runs a client program on a database as we would, and returns what it prints and how it ends. */
   run(name: 'psql' | 'pg_dump' | 'pg_restore', database: string, args: string[]): Promise<Run>

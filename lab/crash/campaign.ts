@@ -7,7 +7,7 @@ import { type Outcome, playRound } from './round.ts'
 const TRIES = [1, 1 / 2, 0]
 
 /**
- * Plays so many crashes: the kinds take turns, and each of them takes its ways and victims in turn. The seed decides on
+ * Plays the given number of crashes: the kinds take turns, and each of them takes its ways and victims in turn. The seed decides on
  * their order and on the moments.
  */
 export async function campaign(

@@ -15,7 +15,7 @@ export type World = AsyncDisposable & {
   /** A good dump of `app`, in both places. */
   readonly key: string
   readonly databases: readonly string[]
-  /** Makes anew what an operation on a database may have changed. */
+  /** Restores what an operation on a database may have changed. */
   renew(database: Operation['database']): Promise<void>
   /** What is broken, one line each: a mix, a promise without data, data that are not what was promised. */
   findDamage(): Promise<string[]>

@@ -48,7 +48,7 @@ export type Postgres = AsyncDisposable & {
   readonly user: string
   /** Awkward on purpose: it needs quoting in URLs, shells, SQL and connection strings. */
   readonly password: string
-  /** The random part of the password, in plain letters: finds it in whatever encoding it leaked. */
+  /** The random part of the password, in plain letters: finds it in every encoding in which it may leak. */
   readonly canary: string
   url(database: string, overrides?: UrlOverrides): string
   /** libpq's variables for a database. */
@@ -77,7 +77,7 @@ export type Postgres = AsyncDisposable & {
 
 const host = '127.0.0.1'
 
-// Only the process that works in our data folder: the pid may belong to somebody else by then.
+// Only the process that works in our data folder: the pid may belong to another process by then.
 const stopScript =
   'pid=$(head -n1 "$1/postmaster.pid") && [ "$(readlink "/proc/$pid/cwd")" = "$1" ] && kill -QUIT "$pid"'
 

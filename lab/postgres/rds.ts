@@ -7,7 +7,7 @@ import { selfSignedCertificate } from '../certificate.ts'
 import { tempFolder } from '../temp.ts'
 import type { Postgres } from './postgres.ts'
 
-/** RDS before a server of ours: TLS, and a token of IAM in the place of the password. */
+/** RDS in front of a real server: TLS, and a token of IAM in place of the password. */
 export type Rds = AsyncDisposable & {
   readonly host: string
   readonly port: number

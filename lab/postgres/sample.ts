@@ -15,7 +15,7 @@ export async function loadSample(
   await session.query(sql)
 }
 
-/** Adds a wide table with so many megabytes of rows, fast, for tests of memory and speed. */
+/** Adds a wide table with the given megabytes of rows, quickly, for tests of memory and speed. */
 export async function makeData(postgres: Postgres, database: string, megabytes: number): Promise<void> {
   await ensureDatabase(postgres, database)
   await using session = await postgres.connect(database)

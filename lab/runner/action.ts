@@ -20,7 +20,7 @@ export interface ActionOptions {
   cwd?: string
   /** The bundle to run, relative to the repository. */
   entry?: string
-  /** After so many milliseconds everything is killed and the run fails the test. Ten minutes by default: it notices a hang, not a busy machine. */
+  /** A limit in milliseconds, after which everything is killed and the run fails the test. Ten minutes by default: it notices a hang, not a busy machine. */
   timeout?: number
   /** Gets every line as it comes. */
   onLine?: (line: string) => void
@@ -80,7 +80,7 @@ export interface StartedAction {
   done: Promise<ActionRun>
 }
 
-/** Runs the built Action as the runner does, and waits for its endWatchdog. */
+/** Runs the built Action as the runner does, and waits for its end. */
 export async function runAction(
   inputs: Record<string, string>,
   options: ActionOptions = {},
@@ -121,14 +121,14 @@ function launch(inputs: Record<string, string>, options: ActionOptions, folders:
     cwd: workspace,
     env: { ...step, PGCLONE_TEST_RUN: marker },
     stdio: ['ignore', 'pipe', 'pipe'],
-    // A session of its own: whatever the Action leaves running can be found by it.
+    // A session of its own, by which processes that the Action leaves running are found.
     detached: true,
   })
   const log = collectLog(child, options.onLine)
   const common = { pid: child.pid!, marker, runnerTemp, workspace }
   const done = measure(child, options.timeout ?? 600_000, marker).then(async (measured) => {
     await log.ended
-    if (measured.late) throw new Error(`The Action did not endWatchdog in time:\n${log.lines.join('\n')}`)
+    if (measured.late) throw new Error(`The Action did not end in time:\n${log.lines.join('\n')}`)
     const endWatchdog = { exitCode: child.exitCode, signal: child.signalCode, ...measured }
     return { ...common, ...endWatchdog, ...readLog(log.lines), ...readFiles(files), inputs, options }
   })
@@ -144,7 +144,7 @@ function launch(inputs: Record<string, string>, options: ActionOptions, folders:
   }
 }
 
-/** Waits for the endWatchdog, watches what runs meanwhile, and kills what is too late. */
+/** Waits for the end, watches what runs meanwhile, and kills what is too late. */
 async function measure(child: ChildProcess, timeout: number, marker: string) {
   const started = performance.now()
   const pid = child.pid!

@@ -15,7 +15,7 @@ export type FaultAction =
   | { type: 'stall'; after: number }
   /** A chunked answer that ends early and in good form: the client cannot know. */
   | { type: 'truncate'; after: number }
-  /** The whole object, whatever range was asked for. */
+  /** The whole object, regardless of the requested range. */
   | { type: 'ignore-range' }
   /** One byte of the body is another one. */
   | { type: 'flip'; at: number }
@@ -24,7 +24,7 @@ export type FaultAction =
   /** Something happens before the request is answered, such as another writer that replaces the object. */
   | { type: 'call'; run: (request: S3Request) => void | Promise<void> }
 
-/** Which requests a fault hits: those that match all that is given, from the nth on, so many times. */
+/** Which requests a fault hits: those that match all that is given, from the nth on, as often as `times` says. */
 export interface FaultRule {
   method?: string
   /** Name of the operation, such as `UploadPart`. */

@@ -17,7 +17,7 @@ export type StsOptions = {
   role: string
   /** Seconds that an OIDC token lives. */
   tokenLife?: number
-  /** Seconds that credentials live, whatever was asked for. */
+  /** Seconds that credentials live, regardless of the request. */
   credentialLife?: number
 }
 

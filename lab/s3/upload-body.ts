@@ -8,7 +8,7 @@ import { type Blob, writeBlob } from './store.ts'
 const algorithms = ['crc32', 'sha1', 'sha256']
 const anyChecksum = /^x-amz-checksum-(crc|sha|xx)|^x-amz-trailer$|^content-md5$/
 
-/** Streams the body of a PutObject or UploadPart to disk and checks whatever the client said about it. */
+/** Streams the body of a PutObject or UploadPart to disk and checks it against what the client said about it. */
 export async function receiveBody(
   message: IncomingMessage,
   options: { folder: string; quirks: Quirks; fault: FaultAction | undefined },

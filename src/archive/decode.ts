@@ -1,6 +1,7 @@
 import { pipeline, type Transform } from 'node:stream'
 import { promisify } from 'node:util'
 import { createInflate, createZstdDecompress, zstdDecompress } from 'node:zlib'
+import { messageOf } from '../errors.ts'
 import { ArchiveError } from './archive-error.ts'
 import type { ByteSource } from './byte-source.ts'
 import { type ChunkReader, PIECE_SIZE } from './chunks.ts'
@@ -106,7 +107,7 @@ async function* after(first: Buffer, rest: AsyncIterable<Buffer>): AsyncGenerato
 
 function fail(error: unknown, what: string, offset: number): never {
   if (error instanceof ArchiveError) throw error
-  throw new ArchiveError(`${what} cannot be decompressed: ${(error as Error).message}`, offset, {
+  throw new ArchiveError(`${what} cannot be decompressed: ${messageOf(error)}`, offset, {
     cause: error,
   })
 }

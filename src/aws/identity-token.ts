@@ -1,4 +1,5 @@
 import * as core from '@actions/core'
+import { messageOf } from '../errors.ts'
 
 /** The audience that AWS expects in the token (GitHub: "Configuring OpenID Connect in Amazon Web Services"). */
 const AUDIENCE = 'sts.amazonaws.com'
@@ -26,7 +27,7 @@ export async function fetchIdentityToken(): Promise<IdentityToken> {
     const text = await core.getIDToken(AUDIENCE)
     return { text, expiresAt: expiryOf(text) }
   } catch (error) {
-    const reason = (error as Error).message.replace(/\s+/g, ' ')
+    const reason = messageOf(error).replace(/\s+/g, ' ')
     throw new Error(`GitHub did not give this job an OIDC token, which aws-role-to-assume needs: ${reason}`, {
       cause: error,
     })

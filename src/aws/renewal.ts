@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.ts'
 /** Renews something that expires, until it is disposed of. */
 export class Renewal implements Disposable {
   readonly #renew: () => Promise<void>
@@ -34,7 +35,7 @@ export class Renewal implements Disposable {
     try {
       await this.#renew()
     } catch (error) {
-      this.#onFailure((error as Error).message)
+      this.#onFailure(messageOf(error))
       this.after(this.#retryDelayMs)
     }
   }

@@ -123,7 +123,7 @@ function readSet(set: string, value: unknown, problems: string[]): InputSet {
     try {
       return [checkName(name), toText(input)] as const
     } catch (error) {
-      problems.push(`gives "${name}" in the set "${set}", which ${(error as Error).message}`)
+      problems.push(`gives "${name}" in the set "${set}", which ${messageOf(error)}`)
       return [name, ''] as const
     }
   })

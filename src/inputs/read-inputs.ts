@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.ts'
 import type { Environment } from '../process/environment.ts'
 import { mask } from '../report/secrets.ts'
 import { type NamedSet, readNamedSet } from './config-file.ts'
@@ -39,7 +40,7 @@ function chooseNamedSet(step: Reader, environment: Environment): NamedSet | null
   try {
     return readNamedSet(step.text('config-file'), step.text('config'), environment)
   } catch (error) {
-    throw new Error(`Input ${(error as Error).message}`, { cause: error })
+    throw new Error(`Input ${messageOf(error)}`, { cause: error })
   }
 }
 

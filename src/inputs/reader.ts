@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.ts'
 import type { Environment } from '../process/environment.ts'
 import type { InputSet } from './config-file.ts'
 import { DEFAULTS, type InputName } from './defaults.ts'
@@ -35,7 +36,7 @@ export class Reader {
     try {
       return parse(text)
     } catch (error) {
-      this.problems.push(`${name} ${(error as Error).message}`)
+      this.problems.push(`${name} ${messageOf(error)}`)
       return otherwise
     }
   }

@@ -2,6 +2,7 @@ const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB']
 
 /** `1.2 GB`, in powers of 1000. */
 export function formatBytes(bytes: number): string {
+  if (bytes === 1) return '1 byte'
   let value = bytes
   let unit = 0
   for (; value >= 999.5 && unit < UNITS.length - 1; unit += 1) value /= 1000

@@ -16,7 +16,7 @@ export type CatalogueEntry = {
 export type Catalogue = {
   /** Newest first, by the time in the key. */
   entries: CatalogueEntry[]
-  /** Manifests whose dump is gone. Nothing of ours leaves such a thing behind, so something is wrong. */
+  /** Manifests whose dump is gone. This action never leaves one behind, so something is wrong. */
   orphans: DumpKey[]
   /** How many objects are neither a dump nor a manifest. */
   foreign: number

@@ -95,7 +95,10 @@ function keepWithin(
   }
 }
 
-/** The newest of each bucket, for so many buckets; and the oldest of all while there are counts left, so that history reaches as far back as it can. */
+/**
+ * Keeps the newest dump of each bucket, for as many buckets as the count allows. While counts are left, it also keeps the
+ * oldest dump of all, so that history reaches as far back as possible.
+ */
 function keepCounted(
   newestFirst: readonly Candidate[],
   period: Period,

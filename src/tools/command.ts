@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.ts'
 import { ask } from '../process/ask.ts'
 import { type Child, describeExit, type Exit, succeeded } from '../process/child.ts'
 import { pick, toolEnvironment } from '../process/environment.ts'
@@ -64,7 +65,7 @@ export async function askCommand(command: Command, environment: ToolEnvironment)
     if (exitCode === 0) return { ok: true, stdout }
     return { ok: false, reason: `${command.file} ended with exit code ${exitCode}: ${stderr.trim()}` }
   } catch (error) {
-    return { ok: false, reason: (error as Error).message }
+    return { ok: false, reason: messageOf(error) }
   }
 }
 

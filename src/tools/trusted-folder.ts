@@ -35,7 +35,7 @@ async function belongsToUs(path: string): Promise<boolean> {
 }
 
 /**
- * Whether another user could replace what this one puts into a folder. A folder that belongs to somebody else is
+ * Whether another user could replace what this one puts into a folder. A folder of another user is
  * possible: in a job container the runner's folders belong to the runner, and this step runs as root.
  */
 export async function letsOthersReplace(folder: string): Promise<boolean> {

@@ -6,6 +6,7 @@ import { formatBytes, formatCount, formatDuration } from '../../../src/report/fo
 test('bytes', () => {
   const cases: [number, string][] = [
     [0, '0 bytes'],
+    [1, '1 byte'],
     [999, '999 bytes'],
     [1000, '1.0 kB'],
     [1_250_000, '1.3 MB'],

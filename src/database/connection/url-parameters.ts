@@ -1,3 +1,4 @@
+import { messageOf } from '../../errors.ts'
 import { VARIABLES } from './connection.ts'
 import { decode, type Parameters } from './url-text.ts'
 
@@ -140,7 +141,7 @@ export function queryParameters(query: string, dialect: Dialect, secretive: bool
       else if (value === null) throw new Error(`has ${what} without a value`)
       else store(result.parameters, known, VALUES.get(`${known}=${value}`) ?? value, what)
     } catch (error) {
-      result.problems.push((error as Error).message)
+      result.problems.push(messageOf(error))
     }
   }
   if (ssl !== null) applySsl(result, ssl)

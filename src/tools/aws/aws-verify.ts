@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs'
 import { open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import { messageOf } from '../../errors.ts'
 import { download } from '../download.ts'
 import type { ToolOptions } from '../options.ts'
 import { assertSigned } from '../proof/openpgp.ts'
@@ -37,7 +38,7 @@ export async function assertGenuine(
   try {
     await assertSigned(file, await readFile(signature), AWS_CLI_KEY)
   } catch (error) {
-    throw new Error(`its signature is not valid: ${(error as Error).message}`, { cause: error })
+    throw new Error(`its signature is not valid: ${messageOf(error)}`, { cause: error })
   }
   return `the PGP signature of the AWS CLI Team (${AWS_CLI_KEY.fingerprint})`
 }

@@ -1,3 +1,4 @@
+import { messageOf } from '../../errors.ts'
 import { type Installation, oneAtATime, tryInOrder } from '../install.ts'
 import type { ToolOptions } from '../options.ts'
 import { readSystem } from '../system.ts'
@@ -48,7 +49,7 @@ async function installOfficial(options: AwsOptions): Promise<Installation<AwsCli
     return { found: await installAwsBundle(release, options) }
   } catch (error) {
     signal?.throwIfAborted()
-    const failure = `official bundle ${release.version}: ${(error as Error).message}`
+    const failure = `official bundle ${release.version}: ${messageOf(error)}`
     warn(`${failure}. Trying the system's package manager instead.`)
     return { failures: [failure] }
   }
