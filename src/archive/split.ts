@@ -122,19 +122,27 @@ async function* stream(lane: Lane, head: Buffer, entries: number): AsyncGenerato
   for (let entry = 0; entry < entries; entry++) yield* lane.entry()
 }
 
+/** Grants, which pg_restore restores after the data (_tocEntryIsACL in pg_backup_archiver.c). */
+const GRANTS = /^(ACL|ACL LANGUAGE|DEFAULT ACL)$/
+
 /**
  * Moves the entries of the data section that have no data into the schema: the values of sequences, and the metadata of
- * large objects (in the data section from PostgreSQL 17 on, `dumpLO` in pg_dump.c).
+ * large objects (in the data section from PostgreSQL 17 on, `dumpLO` in pg_dump.c). Moves grants behind the data, because an
+ * owner may have revoked the rights that loading it takes.
  *
  * An entry without a section belongs to that of the previous entry (_tocEntryRequired in pg_backup_archiver.c).
  */
 function schemaFirst(entries: readonly TocEntry[]): TocEntry[] {
   let section: number = SECTION.none
   return entries.map((entry) => {
-    const { fields, hasData } = entry
+    const { desc, fields, hasData } = entry
     if (fields.section !== SECTION.none) section = fields.section
-    if (section !== SECTION.data || hasData) return entry
-    return new TocEntry({ ...fields, section: SECTION.preData })
+    const own = GRANTS.test(desc)
+      ? SECTION.postData
+      : section === SECTION.data && !hasData
+        ? SECTION.preData
+        : section
+    return own === fields.section ? entry : new TocEntry({ ...fields, section: own })
   })
 }
 

@@ -1,9 +1,10 @@
+import { analyzeDatabase } from '../database/analyze.ts'
 import { clientEnvironment } from '../database/connection/connection.ts'
 import { runHooks } from '../database/hooks.ts'
 import { readProperties } from '../database/properties.ts'
 import { startInPlace } from '../database/restore/in-place.ts'
 import { refuseHiddenRows } from '../database/row-security.ts'
-import { lockTarget } from '../database/server.ts'
+import { lockTarget, type Server } from '../database/server.ts'
 import type { TemporaryDatabase } from '../database/staging.ts'
 import { lookAtPrimary } from '../database/standby.ts'
 import { messageOf, PermanentError } from '../errors.ts'
@@ -116,17 +117,16 @@ async function restoreInPlace(step: Step, dump: Dump): Promise<Restored | Outcom
     { server, client, database: connection.database, untouched: UNTOUCHED },
     open,
   )
-  await finishInPlace(step, client)
+  await finishInPlace(step, client, server)
   return { ...received, database: connection.database, previous: null, serverVersion: server.version }
 }
 
 /** Runs hooks and ANALYZE. The data is live by now, so a failure is permanent: it must not repeat the restore. */
-async function finishInPlace(step: Step, client: PostgresClient): Promise<void> {
+async function finishInPlace(step: Step, client: PostgresClient, { major }: Server): Promise<void> {
   const { inputs, target } = step
   try {
     await runHooks('pre-swap-hooks', inputs.preSwapHooks, target, step.hookOptions(client))
-    await using session = await step.session(target)
-    await session.execute('ANALYZE')
+    await analyzeDatabase({ open: () => step.session(target), major }, inputs.jobs)
   } catch (error) {
     throw new PermanentError(
       `The restore in place is committed, but the hooks or ANALYZE after it failed: ${messageOf(error)}`,

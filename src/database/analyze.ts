@@ -1,11 +1,14 @@
 import { shareEvenly } from '../process/balance.ts'
-import { identifier, type Session } from './connection/session.ts'
+import { log } from '../report/log.ts'
+import { hideValues } from '../report/neutralise.ts'
+import { DatabaseError, identifier, type Session } from './connection/session.ts'
 
 /** The first major version with `ANALYZE` of several tables in one statement. */
 const FIRST_MAJOR_WITH_LISTS = 11
 
 /**
  * Collects the planner's statistics of a whole database. A dump does not contain them, and without them queries are slow.
+ * A table that cannot be analyzed is a warning, because all of its rows are there.
  *
  * @param open opens another session in the database
  */
@@ -15,13 +18,37 @@ export async function analyzeDatabase(
 ): Promise<void> {
   await using session = await open()
   const shares = major < FIRST_MAJOR_WITH_LISTS || jobs === 1 ? [] : await divideForAnalyze(session, jobs)
-  if (shares.length < 2) return await session.execute('ANALYZE')
-  const [own, ...others] = shares.map((tables) => `ANALYZE ${tables.join(', ')}`)
-  const elsewhere = others.map(async (statement) => {
+  if (shares.length < 2) return await analyze(session, null)
+  const [own, ...others] = shares
+  const elsewhere = others.map(async (tables) => {
     await using other = await open()
-    await other.execute(statement)
+    await analyze(other, tables)
   })
-  await Promise.all([session.execute(own!), ...elsewhere])
+  await Promise.all([analyze(session, own!), ...elsewhere])
+}
+
+/**
+ * Analyzes some tables, or all. It evaluates expressions of indexes and of extended statistics, which may fail for a row. One
+ * failure ends the statement, so the tables are then analyzed one by one.
+ */
+async function analyze(session: Session, tables: readonly string[] | null): Promise<void> {
+  try {
+    await session.execute(tables ? `ANALYZE ${tables.join(', ')}` : 'ANALYZE')
+  } catch (error) {
+    if (!(error instanceof DatabaseError)) throw error
+    for (const table of tables ?? (await divideForAnalyze(session, 1))[0]!) await analyzeTable(session, table)
+  }
+}
+
+async function analyzeTable(session: Session, table: string): Promise<void> {
+  try {
+    await session.execute(`ANALYZE ${table}`)
+  } catch (error) {
+    if (!(error instanceof DatabaseError)) throw error
+    log.warning(
+      `The table ${table} is restored, but ANALYZE fails, so queries on it may be slow: ${hideValues(error.message)}; correct the expression of its statistics or indexes`,
+    )
+  }
 }
 
 /** By default ANALYZE reads at most this many pages of a table: a sample of 300 rows × default_statistics_target (analyze.c). */
@@ -34,7 +61,7 @@ async function divideForAnalyze(session: Session, jobs: number): Promise<string[
            greatest(1, least(pg_relation_size(c.oid) / current_setting('block_size')::int, ${MAX_SAMPLED_PAGES})) AS pages
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't'`)
-  const shares = shareEvenly(tables, ({ pages }) => pages, Math.min(jobs, tables.length))
+  const shares = shareEvenly(tables, ({ pages }) => pages, Math.max(1, Math.min(jobs, tables.length)))
   return shares.map(({ items }) =>
     items.map(({ schema, name }) => `${identifier(schema)}.${identifier(name)}`),
   )
