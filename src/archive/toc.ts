@@ -86,6 +86,10 @@ export class TocEntry {
       defn: Buffer.from(change(this.fields.defn?.toString('latin1') ?? ''), 'latin1'),
     })
   }
+  /** The COPY statement of the data; empty if it is not COPY text. */
+  get copyStatement(): string {
+    return text(this.fields.copyStmt)
+  }
   /** Whether the data is COPY text; otherwise it is INSERT statements or a large object. */
   get isCopy(): boolean {
     return (this.fields.copyStmt?.length ?? 0) > 0

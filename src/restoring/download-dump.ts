@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import type { ArchiveReport } from '../archive/archive.ts'
+import type { ArchiveReport, TocEntry } from '../archive/archive.ts'
 import type { LeftOut } from '../database/restore/entry-rules.ts'
 import { Meter, type Sink } from '../process/transfer.ts'
 import { formatBytes } from '../report/format.ts'
@@ -38,7 +38,7 @@ export async function downloadDump(
   const total = chosen.manifest && { bytes: chosen.manifest.rawBytes, of: 'the data' }
   const open = {
     openSource: () => storage.download(chosen.key),
-    openSink: () => openSink().then(patient),
+    openSink: (entries: () => readonly TocEntry[]) => openSink(entries).then(patient),
     ...{ clientMajor, select, meter, total },
   }
   const { sink, report, transferMs } = await transferArchive(step, open).catch((error) =>

@@ -4,6 +4,7 @@ import {
   newestReadable,
   type Select,
   type SplitOptions,
+  type TocEntry,
 } from '../archive/archive.ts'
 import { clientEnvironment, onDatabase } from '../database/connection/connection.ts'
 import { startSplitRestore } from '../database/restore/parallel-restore.ts'
@@ -14,8 +15,8 @@ import type { Step } from '../step/step.ts'
 import type { Manifest } from '../storage/manifest.ts'
 import type { PostgresClient } from '../tools/postgres/provide-client.ts'
 
-/** Opens the receiving end. */
-export type OpenSink = () => Promise<Sink>
+/** Opens the receiving end. `entries` returns those that are restored, once the table of contents has arrived. */
+export type OpenSink = (entries: () => readonly TocEntry[]) => Promise<Sink>
 
 export type ArchiveTransfer = {
   openSource: () => Promise<Source>
@@ -37,7 +38,15 @@ export async function transferArchive(
   { inputs, signal }: Step,
   { openSource, openSink, clientMajor, select, meter, total }: ArchiveTransfer,
 ): Promise<{ sink: Sink; report: () => ArchiveReport; transferMs: number }> {
-  const decoder = createDecoder({ maxVersion: newestReadable(clientMajor), jobs: inputs.jobs, select })
+  let entries: readonly TocEntry[] = []
+  const decoder = createDecoder({
+    maxVersion: newestReadable(clientMajor),
+    jobs: inputs.jobs,
+    select: async (all) => {
+      entries = await select(all)
+      return entries
+    },
+  })
   const { report, progress } = decoder
   using _ = showProgress({
     verb: 'Restored',
@@ -46,7 +55,7 @@ export async function transferArchive(
     detail: () => tableProgress(progress),
   })
   const source = await openSource()
-  const sink = await openSink().catch(async (error) => {
+  const sink = await openSink(() => entries).catch(async (error) => {
     await source.abort()
     throw error
   })
@@ -85,9 +94,9 @@ export function databaseSink(
   const connection = onDatabase(step.target, database)
   const env = clientEnvironment(connection, environment)
   const { jobs, pgRestoreArgs } = inputs
-  return async () =>
+  return async (entries) =>
     jobs === 1 || pgRestoreArgs.some((argument) => SELECTS_BY_ITSELF.test(argument))
-      ? startRestore(client.pgRestore, inputs, env)
+      ? startRestore(client.pgRestore, { inputs, env, entries })
       : startSplitRestore(
           { pgRestore: client.pgRestore, inputs, env, session: () => step.session(connection) },
           { jobs, bytesOf, folder: tempDirectory },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { type LifecycleBench, startLifecycleBench } from '../../../lab/benches/lifecycle-bench.ts'
-import { succeeded } from '../../../lab/runner/outcome.ts'
+import { failed, succeeded } from '../../../lab/runner/outcome.ts'
 
 let bench: LifecycleBench
 const JOBS = ['1', '2']
@@ -55,4 +55,43 @@ test('an owner who revoked his own rights is restored with every number of jobs'
     const rights = "select count(*), has_table_privilege('keeper', 'notes', 'INSERT') from notes"
     assert.equal(await postgres.psql(database, rights), '9|f')
   }
+})
+
+test('an error of pg_restore names the entry and the statement, without rows', async () => {
+  // In the database that is restored, all rows look the same to the indexes.
+  const key = await dumped(
+    'originals',
+    `create schema "Odd Schema";
+     create function same(text) returns text immutable language sql
+       as 'select case current_database() when ''originals'' then $1 else ''canary'' end';
+     ${['a', 'b', 'c'].map((name) => `create table "Odd Schema".${name} as select n::text as canary from generate_series(1, 9) as n; create unique index by_${name} on "Odd Schema".${name} (public.same(canary));`).join(' ')}
+     create table public.bad (n int, constraint positive check (n > 0))`,
+  )
+  const where =
+    /could not create unique index "by_([abc])" \[in INDEX Odd Schema\.by_\1: CREATE UNIQUE INDEX by_\1 ON "Odd Schema"\.\1 USING btree \(public\.same\(canary\)\);\]/
+  for (const jobs of JOBS) {
+    const run = failed(await bench.run('restore', 'copies', { 'dump-key': key, jobs }), where)
+    assert.doesNotMatch(run.visibleLog, /=\(canary\)/)
+  }
+})
+
+test('a refresh that needs another server names the view and the server', async () => {
+  const { postgres } = bench
+  await bench.make('remote', 'far away')
+  const { host, port, user, password } = postgres
+  const quoted = `'${password.replaceAll("'", "''")}'`
+  const key = await dumped(
+    'federated',
+    `create extension postgres_fdw;
+     create server far foreign data wrapper postgres_fdw options (host '${host}', port '${port}', dbname 'remote');
+     create user mapping for public server far options (user '${user}', password ${quoted});
+     create foreign table states (state text) server far options (table_name 'state');
+     create view through as select * from states; create materialized view seen as select * from through`,
+  )
+  await postgres.psql('postgres', 'drop database remote')
+  for (const jobs of JOBS)
+    failed(
+      await bench.run('restore', 'copied', { 'dump-key': key, jobs }),
+      /could not connect to server "far".*\[in MATERIALIZED VIEW DATA public\.seen: REFRESH MATERIALIZED VIEW public\.seen;\]\. Refreshing the materialized view public\.seen reads from the foreign server "far"/,
+    )
 })

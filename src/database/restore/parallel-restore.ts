@@ -151,7 +151,8 @@ class SplitRestore {
     this.#stopped.signal.throwIfAborted()
     const { pgRestore, inputs, env } = this.#restorer
     const all = [...restoreArguments(inputs), INTO_PGDATABASE, ...args]
-    const running = startJudged(pgRestore, all, { inputs, env, stdin })
+    const entries = () => this.#archive?.entries ?? []
+    const running = startJudged(pgRestore, all, { inputs, env, stdin, entries })
     this.#running.add(running)
     void running.ended.then(() => this.#running.delete(running))
     return running

@@ -4,11 +4,12 @@ import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { describe, test } from 'node:test'
+import { entry } from '../../../../lab/archive/toc-entry.ts'
 import { environment, noClient, program, startSessionBench } from '../../../../lab/benches/session-bench.ts'
 import { tempFolder } from '../../../../lab/temp.ts'
 import { clientEnvironment } from '../../../../src/database/connection/connection.ts'
+import { ErrorJudge } from '../../../../src/database/restore/error-judge.ts'
 import {
-  ErrorJudge,
   type RestoreInputs,
   restoreArguments,
   startRestore,
@@ -29,7 +30,7 @@ test('what pg_restore is told', () => {
 
 /** What the judge says to some messages and the exit code after them. */
 function judge(messages: string[], code: number, tolerated: RegExp[] = [], parallel = false) {
-  const one = new ErrorJudge(tolerated, parallel)
+  const one = new ErrorJudge(tolerated, { parallel, entries: () => [] })
   for (const message of messages) one.read(message)
   return { accepts: one.accepts(code), fatal: one.fatal }
 }
@@ -98,12 +99,39 @@ test('with several jobs, the messages count and not the number that pg_restore t
     ],
     [[timeout, schema, ignored(2)], true],
     [[timeout, schema, ignored(0)], false],
-    [[timeout, schema, `pg_restore: ${schema}`, ignored(3)], false],
+    [[timeout, schema, `pg_restore: ${schema}`, ignored(3)], true],
     [[timeout, 'pg_restore: error: a worker process died unexpectedly', ignored(9)], false],
   ]
   for (const [messages, accepted] of cases) {
     assert.equal(judge(messages, 1, [], true).accepts, accepted, messages.join(' / '))
   }
+})
+
+test('the statement decides which entry failed, and lines of two workers do not garble it', () => {
+  const index = (dumpId: number, tag: string) =>
+    entry({
+      dumpId,
+      desc: 'INDEX',
+      tag,
+      namespace: 'public',
+      definition: `CREATE INDEX ${tag} ON\n  public.t;\n`,
+    })
+  const entries = [index(7, 'first'), index(8, 'second')]
+  const messages = [
+    ...[
+      'pg_restore: from TOC entry 7; 1259 1 INDEX first app',
+      'pg_restore: from TOC entry 8; 1259 2 INDEX second app',
+    ],
+    'pg_restore: pg_restore: error: error: could not execute query: ERROR:  no space',
+    ...['DETAIL:  Key (a)=(canary).', 'Command was: CREATE INDEX first ON', '  public.t;', '', ''],
+    ...['could not execute query: ERROR:  other', 'Command was: CREATE INDEX second ON'],
+  ]
+  const one = new ErrorJudge([], { parallel: true, entries: () => entries })
+  for (const message of messages) one.read(message)
+  assert.equal(
+    one.fatal,
+    'could not execute query: ERROR:  no space [in INDEX public.first: CREATE INDEX first ON public.t;]',
+  )
 })
 
 test('no row shows in what the judge says', () => {
@@ -140,7 +168,7 @@ describe('a restore', { skip: noClient }, () => {
 
   async function into(name: string, archive: string, end: (sink: Sink) => Promise<void>, inputs = plain) {
     const env = clientEnvironment(bench.connection(name), environment)
-    const sink = startRestore(program('pg_restore'), inputs, env)
+    const sink = startRestore(program('pg_restore'), { inputs, env, entries: () => [] })
     await pipeline(createReadStream(archive), sink.stream, { end: false })
     await end(sink)
   }
@@ -190,21 +218,21 @@ describe('a restore', { skip: noClient }, () => {
       assert.doesNotMatch(message, /canary/)
       return true
     })
-    const sink = startRestore(
-      program('pg_restore'),
-      plain,
-      clientEnvironment(bench.connection('postgres'), environment),
-    )
+    const sink = startRestore(program('pg_restore'), {
+      inputs: plain,
+      env: clientEnvironment(bench.connection('postgres'), environment),
+      entries: () => [],
+    })
     sink.stream.write('PGDMP')
     await assert.rejects(sink.commit(), /pg_restore/)
   })
 
   test('that is aborted ends', async () => {
-    const sink = startRestore(
-      program('pg_restore'),
-      plain,
-      clientEnvironment(bench.connection('postgres'), environment),
-    )
+    const sink = startRestore(program('pg_restore'), {
+      inputs: plain,
+      env: clientEnvironment(bench.connection('postgres'), environment),
+      entries: () => [],
+    })
     await sink.abort()
     assert.match((await sink.died).message, /SIGTERM|SIGKILL/)
   })
