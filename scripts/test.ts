@@ -9,8 +9,8 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 
-/** Files at once: a test mostly waits for programs that it started, and those need the cores. */
-const CONCURRENCY = Math.max(2, availableParallelism())
+/** Files at once: a test mostly waits for programs that it started, which now and then wait themselves. */
+const CONCURRENCY = 1 + Math.max(2, availableParallelism())
 
 /** They begin first, so that at the end no file runs alone for minutes. */
 const SLOWEST = [
@@ -86,6 +86,9 @@ function describeDuration(milliseconds: number): string {
   const seconds = Math.round(milliseconds / 1000)
   return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`
 }
+
+// Every file is a process, which would translate the same TypeScript again.
+process.env.NODE_COMPILE_CACHE ??= join(root, 'node_modules/.cache/compile')
 
 try {
   const files = testFiles(process.argv.slice(2))
