@@ -1,3 +1,4 @@
+import type { TocEntry } from '../archive/archive.ts'
 import { analyzeDatabase } from '../database/analyze.ts'
 import { clientEnvironment } from '../database/connection/connection.ts'
 import { runHooks } from '../database/hooks.ts'
@@ -110,7 +111,8 @@ async function restoreInPlace(step: Step, dump: Dump): Promise<Restored | Outcom
   log.info(
     'Restoring in place, in one transaction: objects of the dump replace those of the same name, all others stay',
   )
-  const open = async () => startInPlace(client, server, inputs, { env, beforeCommit })
+  const open = async (entries: () => readonly TocEntry[]) =>
+    startInPlace(client, server, { inputs, env, entries, beforeCommit })
   const received = await downloadDump(
     step,
     dump,

@@ -2,6 +2,7 @@ import { shareEvenly } from '../process/balance.ts'
 import { log } from '../report/log.ts'
 import { hideValues } from '../report/neutralise.ts'
 import { DatabaseError, identifier, type Session } from './connection/session.ts'
+import { freeConnections } from './free-connections.ts'
 
 /** The first major version with `ANALYZE` of several tables in one statement. */
 const FIRST_MAJOR_WITH_LISTS = 11
@@ -17,7 +18,9 @@ export async function analyzeDatabase(
   jobs: number,
 ): Promise<void> {
   await using session = await open()
-  const shares = major < FIRST_MAJOR_WITH_LISTS || jobs === 1 ? [] : await divideForAnalyze(session, jobs)
+  const allowed = jobs === 1 ? 1 : Math.min(jobs, 1 + (await freeConnections(session)))
+  const shares =
+    major < FIRST_MAJOR_WITH_LISTS || allowed === 1 ? [] : await divideForAnalyze(session, allowed)
   if (shares.length < 2) return await analyze(session, null)
   const [own, ...others] = shares
   const elsewhere = others.map(async (tables) => {

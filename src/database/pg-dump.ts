@@ -1,6 +1,7 @@
 import { type Child, childFailure, endChild, startChild, succeeded } from '../process/child.ts'
 import type { Source } from '../process/transfer.ts'
 import type { Session } from './connection/session.ts'
+import { lockTableHint } from './full-lock-table.ts'
 import { RECOVERY_CONFLICT } from './standby.ts'
 import { largeWrites } from './stdio-buffer.ts'
 
@@ -112,6 +113,11 @@ function explainDump(tail: readonly string[], failure: Error): Error {
       { cause: failure },
     )
   }
+  const full = lockTableHint(
+    text,
+    'dump parts of the database (schemas, tables), because pg_dump locks every table that it dumps',
+  )
+  if (full) return new Error(`pg_dump failed: out of shared memory${full}`, { cause: failure })
   // This comes before the check for a lost connection, in which the conflict ends.
   if (RECOVERY_CONFLICT.words.test(text)) return new Error(RECOVERY_CONFLICT.sentence, { cause: failure })
   if (

@@ -169,8 +169,10 @@ export class ChildError extends Error {
 
 /** The error for a program that failed: its name, how it ended, and its last message. */
 export function childFailure(child: Child, exit: Exit): ChildError {
+  const last = (pattern: RegExp) => child.tail.findLast((line) => pattern.test(line))
+  // A line that is marked as an error comes before one that only has such a word, such as the name of a table.
   const reason =
-    child.tail.findLast((line) => /error|fatal|denied|unable|failed/i.test(line)) ?? child.tail.at(-1)
+    last(/\b(?:error|fatal|panic): /i) ?? last(/error|fatal|denied|unable|failed/i) ?? child.tail.at(-1)
   const message = `${child.name} ${describeExit(exit)}${reason ? `: ${reason.trim()}` : ''}`
   return new ChildError(message, exit, [...child.tail])
 }

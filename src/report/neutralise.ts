@@ -22,7 +22,7 @@ const MESSAGE_START =
   /^(?:pg_dump|pg_restore|psql)\b.*?: |^(?:ERROR|FATAL|PANIC|WARNING|NOTICE|INFO|LOG|HINT):/
 /** Lines with row data. `pg_restore` prints the statement that failed, which with `--inserts` is a row; psql prints part of it. */
 const ROW_DATA =
-  /^(?:(DETAIL|CONTEXT|STATEMENT|QUERY|COPY)\b|(Command was): INSERT\b|(LINE \d+): (?:INSERT\b|\.\.\.))/
+  /^(?:psql:\S+ )?(?:(DETAIL|CONTEXT|STATEMENT|QUERY|COPY)\b|(Command was): INSERT\b|(LINE \d+): (?:INSERT\b|\.\.\.))/
 /** Errors such as `invalid input syntax for type integer: "…"` quote the value of a row. */
 const QUOTED_VALUE = /((?:invalid|malformed|out of range|too long|cannot|value)[^"]*: )".*$/
 /** The same for `value "…" is out of range for type integer`. */

@@ -57,21 +57,35 @@ test('an owner who revoked his own rights is restored with every number of jobs'
   }
 })
 
-test('an error of pg_restore names the entry and the statement, without rows', async () => {
-  // In the database that is restored, all rows look the same to the indexes.
-  const key = await dumped(
-    'originals',
-    `create schema "Odd Schema";
-     create function same(text) returns text immutable language sql
-       as 'select case current_database() when ''originals'' then $1 else ''canary'' end';
-     ${['a', 'b', 'c'].map((name) => `create table "Odd Schema".${name} as select n::text as canary from generate_series(1, 9) as n; create unique index by_${name} on "Odd Schema".${name} (public.same(canary));`).join(' ')}
-     create table public.bad (n int, constraint positive check (n > 0))`,
+test('an error of pg_restore or of psql names the entry and the statement, without rows', async () => {
+  const { postgres } = bench
+  // In the database that is restored, all rows look the same to indexes and constraints.
+  const same = `create schema "Odd Schema"; create function same(text) returns text immutable language sql
+    as 'select case when current_database() ~ ''^original'' then $1 else ''canary'' end';`
+  const indexed = ['a', 'b', 'c'].map(
+    (name) =>
+      `create table "Odd Schema".${name} as select n::text as canary from generate_series(1, 9) as n;
+       create unique index by_${name} on "Odd Schema".${name} (public.same(canary));`,
   )
-  const where =
-    /could not create unique index "by_([abc])" \[in INDEX Odd Schema\.by_\1: CREATE UNIQUE INDEX by_\1 ON "Odd Schema"\.\1 USING btree \(public\.same\(canary\)\);\]/
-  for (const jobs of JOBS) {
-    const run = failed(await bench.run('restore', 'copies', { 'dump-key': key, jobs }), where)
-    assert.doesNotMatch(run.visibleLog, /=\(canary\)/)
+  const checked = `create table bad (n text constraint own check (public.same(n) <> 'canary')); insert into bad values (7)`
+  const cases: [string, RegExp][] = [
+    [
+      await dumped('original_1', same + indexed.join(' ')),
+      /could not create unique index "by_([abc])" \[in INDEX Odd Schema\.by_\1: CREATE UNIQUE INDEX by_\1 ON "Odd Schema"\.\1 USING btree \(public\.same\(canary\)\);\]/,
+    ],
+    [
+      await dumped('original_2', same + checked),
+      /violates check constraint "own" \[in TABLE DATA public\.bad: COPY public\.bad \(n\) FROM stdin;\]/,
+    ],
+  ]
+  await postgres.createDatabase('stays')
+  for (const [key, where] of cases) {
+    for (const jobs of JOBS) {
+      const run = failed(await bench.run('restore', 'copies', { 'dump-key': key, jobs }), where)
+      assert.doesNotMatch(run.visibleLog, /=\(canary\)|contains \(7\)/)
+    }
+    const run = failed(await bench.run('restore', 'stays', { 'dump-key': key, swap: 'false' }), where)
+    assert.doesNotMatch(run.visibleLog, /=\(canary\)|contains \(7\)/)
   }
 })
 

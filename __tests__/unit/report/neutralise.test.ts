@@ -123,6 +123,10 @@ test('messages are shown and the rows in them are hidden', () => {
       ['ERROR:  value (hidden, it may be row data) is out of range for type integer'],
     ],
     [
+      ['psql:<stdin>:7: STATEMENT:  insert into t values (canary,', 'canary);'],
+      [hidden('STATEMENT'), null],
+    ],
+    [
       ['STATEMENT:  insert into t values (canary)', 'QUERY:  select canary', 'COPY t FROM stdin: canary'],
       [hidden('STATEMENT'), hidden('QUERY'), hidden('COPY')],
     ],

@@ -29,6 +29,8 @@ const ERROR =
 
 const MESSAGE = /^ *(?:pg_restore|error|fatal|warning):|^(?:while|from TOC) /
 
+const FEWER_LOCKS = 'set jobs: 1, with which fewer sessions hold locks'
+
 /** Classifies the messages of one pg_restore while they arrive. */
 export class ErrorJudge {
   tolerated = 0
@@ -56,7 +58,7 @@ export class ErrorJudge {
 
   /** Describes the first error that is not tolerated. */
   get fatal(): string | null {
-    return this.#failed && describeFailure(this.#failed, this.#entries())
+    return this.#failed && describeFailure(this.#failed, this.#entries(), FEWER_LOCKS)
   }
 
   /** @returns whether the line reports an error that is not tolerated */

@@ -1,5 +1,6 @@
 import type { TocEntry } from '../../archive/archive.ts'
 import { hideValues } from '../../report/neutralise.ts'
+import { lockTableHint } from '../full-lock-table.ts'
 
 /** What pg_restore printed about a statement that failed. */
 export type FailedStatement = {
@@ -15,24 +16,45 @@ const MAX_STATEMENT_LENGTH = 200
 /** Statements about an entry that are not its definition. Others could be rows. */
 const ATTACHED_STATEMENT = /^(ALTER|COMMENT|GRANT|REVOKE|SET|SECURITY LABEL) /
 
-/** Describes a failure with its entry and its statement, without row data, and with the fix if it is known. */
-export function describeFailure(failed: FailedStatement, entries: readonly TocEntry[]): string {
-  const entry = findEntry(failed, entries)
+/**
+ * Describes a failure with its entry and its statement, without row data, and with the fix if it is known.
+ *
+ * @param fewerLocks what else helps when the server has no room for locks
+ */
+export function describeFailure(
+  failed: FailedStatement,
+  entries: readonly TocEntry[],
+  fewerLocks: string,
+): string {
   const error = hideValues(failed.error)
-  if (!entry) return `${error}${failed.entry ? ` [in ${failed.entry.text}]` : ''}${hintFor(error)}`
+  const hint = hintFor(error) + lockTableHint(error, fewerLocks)
+  const found = findEntries(failed, entries)
+  const [entry] = found
+  if (!entry) return `${error}${failed.entry ? ` [in ${failed.entry.text}]` : ''}${hint}`
+  if (found.length > 1) return `${error} [in ${found.map(({ label }) => label).join(' or ')}]${hint}`
   const statement = statementOf(entry, failed.command)
   const where = `${entry.label}${statement && `: ${statement}`}`
-  return `${error} [in ${where}]${hintFor(error)}${serverHint(entry, entries)}`
+  return `${error} [in ${where}]${hint}${serverHint(entry, entries)}`
 }
 
+/** An error of data: pg_restore names the table without its schema, and no entry. */
+const COPY_FAILED = /^COPY failed for table "(.*?)": /
+
 /**
- * Finds the entry that failed. The statement decides, because another worker of pg_restore may have named its entry in the
- * meantime. pg_restore prints the first 127 bytes of a statement (DB_MAX_ERR_STMT in pg_backup_db.c).
+ * Finds the entry that failed, or several if data of tables with one name may be meant. The statement decides, because
+ * another worker of pg_restore may have named its entry in the meantime. pg_restore prints the first 127 bytes of a statement
+ * (DB_MAX_ERR_STMT in pg_backup_db.c), and psql runs each statement of an entry by itself.
  */
-function findEntry({ entry, command }: FailedStatement, entries: readonly TocEntry[]): TocEntry | null {
-  const named = entries.find(({ dumpId }) => dumpId === entry?.dumpId) ?? null
-  if (command === '' || (named && isBeginning(command, named))) return named
-  return entries.find((other) => isBeginning(command, other)) ?? named
+function findEntries({ error, entry, command }: FailedStatement, entries: readonly TocEntry[]): TocEntry[] {
+  const table = COPY_FAILED.exec(error)?.[1]
+  if (table !== undefined) return entries.filter(({ desc, tag }) => desc === 'TABLE DATA' && tag === table)
+  const named = entries.filter(({ dumpId }) => dumpId === entry?.dumpId)
+  if (command === '' || named.some((other) => isBeginning(command, other))) return named
+  const sent = oneLine(command)
+  const isPart = (other: TocEntry) =>
+    oneLine(other.definition).includes(sent) || sent === oneLine(other.copyStatement)
+  const found = entries.find((other) => isBeginning(command, other)) ?? named[0] ?? entries.find(isPart)
+  return found ? [found] : []
 }
 
 function isBeginning(command: string, { definition }: TocEntry): boolean {

@@ -4,10 +4,10 @@ import { PermanentError } from '../../errors.ts'
 import { childFailure, type Exit, endChild, startChild, succeeded } from '../../process/child.ts'
 import { pour, type Sink } from '../../process/transfer.ts'
 import type { PostgresClient } from '../../tools/postgres/provide-client.ts'
-import { PSQL_SCRIPT_OPTIONS } from '../connection/psql-options.ts'
 import type { Server } from '../server.ts'
 import { workSettings } from '../work-settings.ts'
-import { type RestoreInputs, restoreArguments, untilClosed } from './pg-restore.ts'
+import { type RestoreOptions, restoreArguments, untilClosed } from './pg-restore.ts'
+import { startScript } from './script.ts'
 
 const COMMITTED = 'pgclone-committed'
 
@@ -27,16 +27,12 @@ const PSQL_EXIT_TIMEOUT_MS = 2000
 export function startInPlace(
   client: PostgresClient,
   server: Pick<Server, 'major' | 'superuser'>,
-  inputs: RestoreInputs,
-  { env, beforeCommit }: { env: Record<string, string>; beforeCommit: readonly string[] },
+  options: RestoreOptions & { beforeCommit: readonly string[] },
 ): Sink {
+  const { inputs, env, beforeCommit } = options
   const script = [...restoreArguments(inputs), '--file=-', '--clean', '--if-exists']
   const maker = startChild(client.pgRestore, script, { env, stdin: 'stream', stdout: 'stream' })
-  const runner = startChild(client.psql, [...PSQL_SCRIPT_OPTIONS, '--file=-'], {
-    env,
-    stdin: 'stream',
-    stdout: 'stream',
-  })
+  const { runner, failure } = startScript(client.psql, options)
   const answer = lastLine(runner.stdout)
   const stop = new AbortController()
   runner.stdin.write(`${workStatements(server).join('')}BEGIN;\n`)
@@ -46,13 +42,13 @@ export function startInPlace(
   // psql ends by itself only after an error. pg_restore then fails as well, with SIGPIPE or a failed write.
   const makerFailure = async (exit: Exit) => {
     const runnerExit = await Promise.race([runner.exited, wait(PSQL_EXIT_TIMEOUT_MS, null, { ref: false })])
-    return runnerExit ? childFailure(runner, runnerExit) : childFailure(maker, exit)
+    return runnerExit ? failure(runnerExit) : childFailure(maker, exit)
   }
   const stream = untilClosed(maker.stdin)
   return {
     stream,
     died: Promise.race([
-      runner.exited.then((exit) => childFailure(runner, exit)),
+      runner.exited.then(failure),
       maker.exited.then((exit) =>
         succeeded(exit) ? new Promise<never>(() => undefined) : makerFailure(exit),
       ),
@@ -65,7 +61,7 @@ export function startInPlace(
       runner.stdin.end(`${beforeCommit.join('\n')}\nCOMMIT;\n\\echo ${COMMITTED}\n`)
       const exit = await runner.exited
       if (succeeded(exit) && (await answer) === COMMITTED) return
-      const cause = childFailure(runner, exit)
+      const cause = failure(exit)
       if (exit.code === STATEMENT_FAILED) throw cause
       // It may have been committed. A retry would undo everything that clients have written since.
       throw new PermanentError(

@@ -9,6 +9,7 @@ import { pour, type Sink } from '../../process/transfer.ts'
 import { formatQuantity } from '../../report/format.ts'
 import { log } from '../../report/log.ts'
 import type { Session } from '../connection/session.ts'
+import { freeConnections } from '../free-connections.ts'
 import { whyDataIsOrdered, whyRefreshesAreOrdered } from '../load-order.ts'
 import {
   INTO_PGDATABASE,
@@ -65,6 +66,8 @@ class SplitRestore {
   readonly #options: Options
   readonly #stopped = new AbortController()
   readonly #running = new Set<Running>()
+  /** How many jobs the role and the server allow. */
+  #jobs = 1
   #archive: SplitArchive | null = null
   #place: Place | null = null
 
@@ -97,21 +100,23 @@ class SplitRestore {
 
   /** Shares the data among jobs, unless it has to be loaded in its order. The schema, which says so, is restored by now. */
   async #share(archive: SplitArchive): Promise<TocEntry[][]> {
-    const shares = archive.share(this.#options)
+    this.#jobs = await this.#ask((session) => allowedJobs(session, this.#options.jobs))
+    const { bytesOf } = this.#options
+    const shares = archive.share({ jobs: this.#jobs, bytesOf })
     const why = shares.length > 1 ? await this.#ask(whyDataIsOrdered) : null
     if (why === null) return shares
     log.info(`Restoring the data in the order of the dump: ${why}`)
-    return archive.share({ ...this.#options, jobs: 1 })
+    return archive.share({ jobs: 1, bytesOf })
   }
 
-  async #ask(question: (session: Session) => Promise<string | null>): Promise<string | null> {
+  async #ask<Answer>(question: (session: Session) => Promise<Answer>): Promise<Answer> {
     await using session = await this.#restorer.session()
     return await question(session)
   }
 
   /** Restores what requires the data to be in the database. */
   async finish(): Promise<void> {
-    const { jobs } = this.#options
+    const jobs = this.#jobs
     log.info(`Restoring indexes and constraints with ${formatQuantity(jobs, 'job')}`)
     const { schema, last } = this.#place!
     await this.#restore(['--section=post-data', `--jobs=${jobs}`, schema])
@@ -157,6 +162,16 @@ class SplitRestore {
     void running.ended.then(() => this.#running.delete(running))
     return running
   }
+}
+
+/** Returns how many jobs can connect, in addition to the sessions that there are without this one. At least one is tried. */
+async function allowedJobs(session: Session, jobs: number): Promise<number> {
+  const allowed = Math.max(1, Math.min(jobs, 1 + (await freeConnections(session))))
+  if (allowed < jobs)
+    log.info(
+      `Restoring with ${formatQuantity(allowed, 'job')} instead of ${jobs}: role, database and server allow no more connections`,
+    )
+  return allowed
 }
 
 /** The files of the schema: of most of it, and of what comes last if there is anything. */

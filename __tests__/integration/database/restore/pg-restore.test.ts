@@ -134,6 +134,18 @@ test('the statement decides which entry failed, and lines of two workers do not 
   )
 })
 
+test('an error of data names the table with its schema, or the tables that may be meant', () => {
+  const data = (namespace: string, tag: string) => entry({ desc: 'TABLE DATA', tag, namespace })
+  const entries = [data('a', 'orders'), data('b', 'orders'), data('a', 'items')]
+  const said = (table: string) => {
+    const one = new ErrorJudge([], { parallel: false, entries: () => entries })
+    one.read(`pg_restore: error: COPY failed for table "${table}": ERROR:  no space`)
+    return one.fatal
+  }
+  assert.match(said('items')!, /\[in TABLE DATA a\.items\]$/)
+  assert.match(said('orders')!, /\[in TABLE DATA a\.orders or TABLE DATA b\.orders\]$/)
+})
+
 test('no row shows in what the judge says', () => {
   const error =
     'pg_restore: error: COPY failed for table "t": ERROR:  invalid input syntax for type integer: "canary"'
