@@ -1,4 +1,5 @@
 import { messageOf } from '../../errors.ts'
+import { parsePath } from '../../process/user-path.ts'
 import { VARIABLES } from './connection.ts'
 import { decode, type Parameters } from './url-text.ts'
 
@@ -53,7 +54,18 @@ const WITHOUT_VARIABLE = new Set(
   ].map(plain),
 )
 
-const TLS_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full']
+/** The values that libpq accepts (fe-connect.c, `pqConnectOptions2`). */
+const CHOICES: readonly (readonly [string, readonly string[]])[] = [
+  ['sslmode', ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full']],
+  ['target_session_attrs', ['any', 'read-write', 'read-only', 'primary', 'standby', 'prefer-standby']],
+  ['channel_binding', ['disable', 'prefer', 'require']],
+  ['gssencmode', ['disable', 'prefer', 'require']],
+  ['load_balance_hosts', ['disable', 'random']],
+]
+
+/** Parameters that are paths. */
+const PATHS: readonly string[] = ['passfile', 'sslcert', 'sslkey', 'sslrootcert', 'sslcrl', 'sslcrldir']
+
 const MODES_WITHOUT_TLS: readonly (string | undefined)[] = ['disable', 'allow', 'prefer']
 
 /**
@@ -100,7 +112,9 @@ const ONLY_TUNING = new Set(
   serverVersion charset default_dbname persistent prefix prefix_indexes
 
   search_path timezone statement_timeout lock_timeout idle_in_transaction_session_timeout datestyle intervalstyle
-  client_min_messages extra_float_digits
+  client_min_messages extra_float_digits jit work_mem
+
+  x-migrations-table x-migrations-table-quoted x-statement-timeout x-multi-statement x-multi-statement-max-size
   `
     .split(/\s+/)
     .filter(Boolean)
@@ -161,7 +175,16 @@ function splitItem(item: string, dialect: Dialect, secretive: boolean) {
 function store(parameters: Parameters, name: string, value: string, what: string): void {
   if (Object.hasOwn(parameters, name) && parameters[name] !== value)
     throw new Error(`has two different values for ${what}`)
-  parameters[name] = value
+  parameters[name] = PATHS.includes(name) ? pathOf(value, what) : value
+}
+
+/** libpq takes `~` for the name of a folder, and goes on without a file that does not exist in some TLS modes. */
+function pathOf(value: string, what: string): string {
+  try {
+    return parsePath(value)
+  } catch (error) {
+    throw new Error(`has ${what}, whose path ${messageOf(error)}`, { cause: error })
+  }
 }
 
 /** Returns the TLS mode of `ssl`, which frameworks write as a truth value or as a mode. pgjdbc then checks the certificate. */
@@ -193,7 +216,7 @@ function describeAll(unknown: readonly string[]): string {
 
 /** Returns a phrase for each value that libpq would refuse with a message that does not name the input. */
 export function valueProblems(parameters: Parameters, secretive: boolean): string[] {
-  const { host, port = '', sslmode, connect_timeout: timeout } = parameters
+  const { host, port = '', connect_timeout: timeout } = parameters
   const problems: string[] = []
   const [wrong] = wrongPorts(port)
   if (wrong !== undefined) {
@@ -206,8 +229,9 @@ export function valueProblems(parameters: Parameters, secretive: boolean): strin
   if (ports! > 1 && ports !== hosts) problems.push('has more or fewer ports than hosts')
   if (host !== undefined && /(?:^|,)[^:,/]+:\d+(?:,|$)/.test(host))
     problems.push('has a port in the parameter "host"; write it as port=')
-  if (sslmode !== undefined && !TLS_MODES.includes(sslmode))
-    problems.push(`has an unknown sslmode; it must be one of ${TLS_MODES.join(', ')}`)
+  for (const [name, choices] of CHOICES)
+    if (parameters[name] !== undefined && !choices.includes(parameters[name]))
+      problems.push(`has an unknown ${name}; it must be one of ${choices.join(', ')}`)
   if (timeout !== undefined && !/^-?\d{1,9}$/.test(timeout))
     problems.push('has a connect_timeout that is not a whole number of seconds')
   return problems

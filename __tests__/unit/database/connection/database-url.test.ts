@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { parseDatabaseUrl } from '../../../../src/database/connection/database-url.ts'
 
@@ -167,6 +169,11 @@ test('parameters of frameworks that change where or how to connect are taken ove
       { PGHOST: 'h', PGSSLMODE: 'verify-ca', PGSSLROOTCERT: '/ca.pem' },
     ],
     ['ecto://h/db?socket_dir=/tmp', { PGHOST: '/tmp' }],
+    [
+      'postgres://h/db?sslmode=verify-ca&sslrootcert=~/ca.pem',
+      { PGHOST: 'h', PGSSLMODE: 'verify-ca', PGSSLROOTCERT: join(homedir(), 'ca.pem') },
+    ],
+    ['postgres://h/db?sslrootcert=system&x-migrations-table=m', { PGHOST: 'h', PGSSLROOTCERT: 'system' }],
     // libpq, unlike frameworks, reads + as itself.
     ['postgres://h/db?application_name=a+b', { PGHOST: 'h', PGAPPNAME: 'a+b' }],
   ]
@@ -182,6 +189,14 @@ test('what is left out is named, and nothing else is', () => {
 test('several wrong parameters are one error', () => {
   const unsupported = 'which libpq does not support as an environment variable'
   const cases: [string, string][] = [
+    [
+      'jdbc:postgresql://h/db?targetServerType=preferPrimary',
+      'has an unknown target_session_attrs; it must be one of any, read-write, read-only, primary, standby, prefer-standby',
+    ],
+    [
+      'postgres://h/db?sslrootcert=$HOME/ca.pem',
+      'has the parameter "sslrootcert", whose path begins with "$HOME", which only a shell replaces; write a path in the workspace, an absolute path, or ~/ for the home folder',
+    ],
     [
       'postgres://h:0/db?sslmod=x&schema=public&socketFactory=y&sslmode=maybe&options',
       `has the parameter "options" without a value; has the parameter "sslmod" and the parameter "socketFactory" (use tunnel-command), ${unsupported}; remove them; has the port 0, which is not a number from 1 to 65535; has an unknown sslmode; it must be one of disable, allow, prefer, require, verify-ca, verify-full`,
