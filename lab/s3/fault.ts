@@ -21,6 +21,8 @@ export type FaultAction =
   | { type: 'flip'; at: number }
   /** Waits before the answer. */
   | { type: 'delay'; ms: number }
+  /** Does what was asked, and waits before the answer. */
+  | { type: 'late-answer'; ms: number }
   /** Something happens before the request is answered, such as another writer that replaces the object. */
   | { type: 'call'; run: (request: S3Request) => void | Promise<void> }
 

@@ -30,7 +30,9 @@ export async function handle(
     checkSignature(message, service.credentials)
     if (fault?.type === 'delay') await sleep(fault.ms)
     const operation = operations[request.operation] ?? (() => Promise.reject(notImplemented()))
-    await send(request, response, await operation({ ...service, request, message, fault }), fault)
+    const answer = await operation({ ...service, request, message, fault })
+    if (fault?.type === 'late-answer') await sleep(fault.ms)
+    await send(request, response, answer, fault)
   } catch (error) {
     if (error instanceof BrokenOnPurpose) return
     if (error instanceof S3Error) return sendError(request, message, response, error)

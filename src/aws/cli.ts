@@ -1,3 +1,4 @@
+import { noteGroup } from '../leftovers.ts'
 import { type Child, childFailure, type Exit, startChild, succeeded } from '../process/child.ts'
 import { type Environment, pick, toolEnvironment } from '../process/environment.ts'
 import { run } from '../process/run.ts'
@@ -91,13 +92,18 @@ export class Aws {
     return startChild(this.#options.cli, this.#arguments(args), options)
   }
 
-  /** Runs a short command and returns what it printed. @throws AwsError */
+  /**
+   * Runs a short command and returns what it printed. One that a cancel does not end is recorded, so that the post step ends
+   * it when this process was killed.
+   *
+   * @throws AwsError
+   */
   async text(args: readonly string[], options: { evenWhenCancelled?: boolean } = {}): Promise<string> {
     const { exit, stdout, child } = await run(this.#options.cli, this.#arguments(args), {
       name: 'aws',
       env: this.#environment(),
       onErrorLine: () => false,
-      ...(options.evenWhenCancelled ? {} : { signal: this.#options.signal }),
+      ...(options.evenWhenCancelled ? { group: true, onStart: noteGroup } : { signal: this.#options.signal }),
     })
     if (!succeeded(exit)) throw this.failure(child, exit, args.slice(0, 2).join(' '))
     return stdout

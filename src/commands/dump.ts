@@ -1,18 +1,17 @@
 import { hostName, serverName } from '../database/connection/connection.ts'
 import { runHooks } from '../database/hooks.ts'
 import { dumpFilters } from '../database/pg-dump.ts'
+import { commitDump } from '../dumping/commit-dump.ts'
 import { compareWithPrevious, findPrevious } from '../dumping/compare-with-previous.ts'
 import { lookAtSource } from '../dumping/source-database.ts'
 import { chooseCompression, type DumpPlan, discard, type Stored, uploadDump } from '../dumping/upload-dump.ts'
 import { messageOf } from '../errors.ts'
-import type { Inputs } from '../inputs/inputs.ts'
 import { notePending } from '../leftovers.ts'
 import { log } from '../report/log.ts'
 import { checkExpiry, placeOf } from '../step/open-storage.ts'
-import { isRetryable } from '../step/retryable.ts'
 import type { Step } from '../step/step.ts'
-import { manifestKey, newDumpKey } from '../storage/keys.ts'
-import { formatManifest, type Manifest } from '../storage/manifest.ts'
+import { newDumpKey } from '../storage/keys.ts'
+import type { Manifest } from '../storage/manifest.ts'
 import { type Pruned, pruneDumps } from '../storage/prune-dumps.ts'
 import { hasRules } from '../storage/retention.ts'
 import { groupOf, type Source, seriesOf } from '../storage/series.ts'
@@ -52,7 +51,7 @@ async function dumpOnce(step: Step, prepared: Omit<DumpPlan, 'key'>): Promise<Co
     const manifest = makeManifest(step, { ...plan, ...stored }, names)
     return {
       manifest,
-      previous: await commit(step.inputs, storage, manifest, previous),
+      previous: await commit(step, storage, manifest, previous),
       transferMs: stored.transferMs,
     }
   } finally {
@@ -119,28 +118,26 @@ function makeManifest(
 }
 
 /**
- * Compares a dump with the previous one and commits it by writing its manifest.
+ * Compares a dump with the previous one and commits it.
  *
  * @returns the previous dump if the two can be compared, otherwise null
  */
 async function commit(
-  inputs: Inputs,
+  { inputs, signal }: Step,
   storage: Storage,
   manifest: Manifest,
   found: PromiseSettledResult<Manifest | null>,
 ): Promise<Manifest | null> {
+  let previous: Manifest | null
   try {
     if (found.status === 'rejected') throw found.reason
-    const previous = compareWithPrevious(inputs, found.value, manifest)
-    await storage.writeTextOnce(manifestKey(manifest.key), formatManifest(manifest))
-    log.info(`Committed ${storage.address(manifest.key)}`)
-    return previous
+    previous = compareWithPrevious(inputs, found.value, manifest)
   } catch (error) {
-    // A write whose answer was lost may have happened; a manifest without its dump would mislead.
-    if (isRetryable(error)) await discard(storage, manifestKey(manifest.key), error)
     await discard(storage, manifest.key, error)
     throw error
   }
+  await commitDump(storage, manifest, signal)
+  return previous
 }
 
 /** Prunes older dumps. The new one is committed by now, so a failure is only a warning. */

@@ -12,18 +12,23 @@ import {
 
 export type Finished = { exit: Exit; stdout: string; child: Child }
 
+type RunOptions = ChildOptions & {
+  input?: string
+  signal?: AbortSignal
+  /** Receives the started child; what it returns is called when the child has ended. */
+  onStart?: (child: Child) => () => void
+}
+
 /** Runs a short command to its end and returns its output (UTF-8). Cancelling ends the command. */
-export async function run(
-  file: string,
-  args: readonly string[],
-  options: ChildOptions & { input?: string; signal?: AbortSignal },
-): Promise<Finished> {
+export async function run(file: string, args: readonly string[], options: RunOptions): Promise<Finished> {
   options.signal?.throwIfAborted()
   const child = startChild(file, args, { ...options, stdin: 'stream', stdout: 'stream' })
   const cancel = () => void endChild(child, ['SIGTERM', 'SIGKILL'], 1000)
   using _ = options.signal && addAbortListener(options.signal, cancel)
+  const ended = options.onStart?.(child)
   child.stdin.end(options.input ?? '')
   const [stdout, exit] = await Promise.all([readAll(child), child.exited])
+  ended?.()
   options.signal?.throwIfAborted()
   return { exit, stdout, child }
 }

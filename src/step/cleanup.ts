@@ -62,7 +62,7 @@ async function cleanUp(items: readonly Pending[], remove: Remove): Promise<void>
 function describe(item: Pending): string {
   if (item.kind === 'file') return `the temporary file ${item.path}`
   if (item.kind === 'data') return `the data of ${item.keys.join(', ')}`
-  if (item.kind === 'process') return 'the processes of tunnel-command or a hook'
+  if (item.kind === 'process') return 'the processes of tunnel-command, a hook or the AWS CLI'
   if (item.kind === 'connections') return `the block on connections to "${item.database}"`
   return item.kind === 'upload' ? `the upload of ${item.key}` : `the database "${item.name}"`
 }

@@ -71,16 +71,21 @@ function dumpKey(key: string): string {
   throw new Error('it is not the key of a dump')
 }
 
-/** Removes data without a manifest. The AWS CLI completes an upload if it outlives this process. */
+/**
+ * Removes data without a manifest. An AWS CLI that outlived the step completes its request, so both are removed once more:
+ * a manifest that appears now has no data.
+ */
 async function removeData(storage: Storage, keys: readonly string[]): Promise<boolean> {
-  let found = false
+  const data: string[] = []
   for (const folder of new Set(keys.map((key) => posix.dirname(key)))) {
     const stored = new Set((await storage.list(folder)).map(({ key }) => key))
-    const data = keys.filter((key) => stored.has(key) && !stored.has(manifestKey(key)))
-    if (data.length > 0) await storage.removeAll(data)
-    found ||= data.length > 0
+    data.push(...keys.filter((key) => stored.has(key) && !stored.has(manifestKey(key))))
   }
-  return found
+  if (data.length === 0) return false
+  await storage.removeAll(data)
+  await wait(RECHECK_DELAY_MS)
+  await storage.removeAll(data.flatMap((key) => [key, manifestKey(key)]))
+  return true
 }
 
 async function findDatabase(session: Session, name: string): Promise<DatabaseRow | undefined> {

@@ -1,5 +1,13 @@
-import { checkManifestSize, readCatalogue, readDumps, readManifest, type StoredDump } from './dump-catalog.ts'
-import { type DumpKey, isFullKey, manifestKey, parseDumpKey } from './keys.ts'
+import {
+  checkManifestSize,
+  describeSizes,
+  noteOrphans,
+  readCatalogue,
+  readDumps,
+  readManifest,
+  type StoredDump,
+} from './dump-catalog.ts'
+import { isFullKey, manifestKey, parseDumpKey } from './keys.ts'
 import type { Manifest } from './manifest.ts'
 import { groupBySeries, groupOf, nameSeries, type Selection, scopeOf } from './series.ts'
 import type { Storage } from './storage.ts'
@@ -26,7 +34,7 @@ export async function chooseDump(storage: Storage, selection: Selection): Promis
   if (chosen.size === 0) throw new Error(`${storage.address(chosen.key)} is empty; it is not a dump`)
   if (chosen.manifest && chosen.manifest.size !== chosen.size) {
     throw new Error(
-      `${storage.address(chosen.key)} has ${chosen.size} bytes and its manifest says ${chosen.manifest.size}; it was cut or replaced`,
+      `${storage.address(chosen.key)} is not sound: ${describeSizes(chosen.size, chosen.manifest)}`,
     )
   }
   return chosen
@@ -35,7 +43,7 @@ export async function chooseDump(storage: Storage, selection: Selection): Promis
 async function byKey(storage: Storage, key: string): Promise<Chosen> {
   const [size, manifestSize] = await Promise.all([storage.size(key), storage.size(manifestKey(key))])
   if (size === null) throw new Error(`There is no dump ${storage.address(key)}`)
-  if (manifestSize === null) return { key, size, manifest: null, passedOver: [] }
+  if (!manifestSize) return { key, size, manifest: null, passedOver: [] }
   const parsed = parseDumpKey(key)
   if (!parsed) throw new Error(`${key} has a manifest, but its name is not that of a dump of this action`)
   checkManifestSize(key, manifestSize)
@@ -59,19 +67,12 @@ async function newest(storage: Storage, selection: Selection): Promise<Chosen> {
       for (const name of nameSeries(groupBySeries(dumps))) others.add(name)
       continue
     }
-    checkOrphans(orphans.filter(mayFit), found.key)
+    noteOrphans(orphans.filter((key) => mayFit(key) && key.createdAt > found.key.createdAt))
     const passedOver = [...folders.keys()].filter((name) => name !== folder)
     return { key: found.key.key, size: found.size, manifest: found.manifest, passedOver }
   }
+  noteOrphans(orphans.filter(mayFit))
   throw new Error(nothingFound(selection, storage.address(top), [...others], entries.length))
-}
-
-function checkOrphans(orphans: readonly DumpKey[], found: DumpKey): void {
-  const newer = orphans.find((key) => key.createdAt > found.createdAt)
-  if (newer)
-    throw new Error(
-      `The newest dump, ${newer.key}, has its manifest and its data is gone; name another dump by its full key`,
-    )
 }
 
 function ambiguous({ reference }: Selection, folder: string, series: readonly StoredDump[][]): string {

@@ -1,10 +1,14 @@
-import { formatBytes } from '../report/format.ts'
+import { formatBytes, formatCount, formatQuantity } from '../report/format.ts'
+import { log } from '../report/log.ts'
 import { type DumpKey, isBelow, isManifestKey, manifestKey, parseDumpKey } from './keys.ts'
 import { MAX_MANIFEST_BYTES, type Manifest, parseManifest } from './manifest.ts'
 import { type Source, sourceOf } from './series.ts'
 import type { Storage } from './storage.ts'
 
-/** A dump in storage. Without a manifest it is not committed: another tool wrote it, or a run died over it. */
+/**
+ * A dump in storage. Without a manifest it is not committed: another tool wrote it, or a run died over it. Nor is it with an
+ * empty manifest, which only claims the name in a folder without hard links.
+ */
 export type CatalogueEntry = {
   key: DumpKey
   size: number
@@ -16,7 +20,7 @@ export type CatalogueEntry = {
 export type Catalogue = {
   /** Newest first, by the time in the key. */
   entries: CatalogueEntry[]
-  /** Manifests whose dump is gone. This action never leaves one behind, so something is wrong. */
+  /** Manifests whose data is gone: a run died, or another program deleted the data. */
   orphans: DumpKey[]
   /** How many objects are neither a dump nor a manifest. */
   foreign: number
@@ -30,9 +34,8 @@ export async function readCatalogue(storage: Storage, prefix: string): Promise<C
   const entries = keys
     .filter(({ key }) => isBelow(key, prefix))
     .map((key) => {
-      const manifestSize = sizes.get(manifestKey(key.key))
-      const committed = manifestSize !== undefined
-      return { key, size: sizes.get(key.key)!, committed, manifestSize: manifestSize ?? 0 }
+      const manifestSize = sizes.get(manifestKey(key.key)) ?? 0
+      return { key, size: sizes.get(key.key)!, committed: manifestSize > 0, manifestSize }
     })
     .sort((a, b) => (a.key.createdAt < b.key.createdAt ? 1 : -1))
   const orphans = objects
@@ -83,16 +86,38 @@ export async function tryManifests(
 /** A committed dump with its manifest. */
 export type StoredDump = { key: DumpKey; size: number; manifest: Manifest; source: Source | undefined }
 
-/** Reads the manifests of the committed dumps of a folder. Only the newest must have one that can be read. */
+/**
+ * Reads the committed dumps of a folder. Those whose data has another size than the manifest says are skipped.
+ *
+ * @throws an Error when the newest of the others has a manifest that cannot be read
+ */
 export async function readDumps(storage: Storage, entries: readonly CatalogueEntry[]): Promise<StoredDump[]> {
   const manifests = await tryManifests(storage, entries)
-  return entries
-    .filter(({ committed }) => committed)
-    .flatMap(({ key, size }, index) => {
-      const manifest = manifests.get(key.key)!
-      if (manifest instanceof Error && index === 0) throw manifest
-      return manifest instanceof Error ? [] : [{ key, size, manifest, source: sourceOf(manifest) }]
-    })
+  const dumps: StoredDump[] = []
+  for (const { key, size } of entries.filter(({ committed }) => committed)) {
+    const manifest = manifests.get(key.key)!
+    if (manifest instanceof Error) {
+      if (dumps.length === 0) throw manifest
+    } else if (manifest.size === size) {
+      dumps.push({ key, size, manifest, source: sourceOf(manifest) })
+    } else {
+      log.warning(`Skipped ${key.key}: ${describeSizes(size, manifest)}`)
+    }
+  }
+  return dumps
+}
+
+/** Describes a dump that contradicts its manifest. */
+export function describeSizes(size: number, manifest: Manifest): string {
+  return `it has ${formatQuantity(size, 'byte')} and its manifest says ${formatCount(manifest.size)}; it was cut or replaced`
+}
+
+/** Names manifests that are skipped because their data is gone. */
+export function noteOrphans(orphans: readonly DumpKey[]): void {
+  for (const { key } of orphans)
+    log.notice(
+      `Skipped ${manifestKey(key)}: its data is gone. A run was killed while it committed or deleted the dump, or another program deleted the data; delete the manifest`,
+    )
 }
 
 /** Refuses a manifest by its size, before it is read. */

@@ -1,7 +1,13 @@
 import { notePending } from '../leftovers.ts'
 import { formatBytes, formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
-import { type CatalogueEntry, readCatalogue, tryManifests } from './dump-catalog.ts'
+import {
+  type CatalogueEntry,
+  describeSizes,
+  noteOrphans,
+  readCatalogue,
+  tryManifests,
+} from './dump-catalog.ts'
 import { type DumpKey, manifestKey } from './keys.ts'
 import { formatManifest, type Manifest } from './manifest.ts'
 import { type Candidate, decide, type KeepRules } from './retention.ts'
@@ -36,6 +42,7 @@ export async function pruneDumps(
     ? undefined
     : storage.sweep().catch((error) => log.debug(`Leftovers: ${error.message}`))
   const { entries, orphans, foreign } = await readCatalogue(storage, scope.folder)
+  noteOrphans(orphans)
   const wanted = entries.filter((entry) => entry.committed && scope.mayFit(entry.key))
   const { sound, unsound } = await sortOut(storage, wanted)
   const verdicts = decide(scope.select(sound).flat(), keep, new Date().toISOString())
@@ -79,8 +86,7 @@ async function sortOut(
       })
       continue
     }
-    const differs = (expected: number) => `it has ${size} bytes and its manifest says ${expected}`
-    const problem = manifest instanceof Error ? manifest.message : differs(manifest.size)
+    const problem = manifest instanceof Error ? manifest.message : describeSizes(size, manifest)
     log.warning(`${key.key} is kept and not counted: ${problem}`)
     unsound.push({ key, size, keep: true, reasons: ['not sound, see the log'] })
   }

@@ -99,39 +99,48 @@ test('a dump without a manifest is reached by its full key only', async () => {
   assert.equal((await chooseDump(at.storage, { reference: 'foreign/thing.dump', ...ANY })).size, 3)
 })
 
-test('what contradicts its manifest is no dump', async () => {
+test('what contradicts its manifest is not a dump: a full key is refused, and latest passes over it', async () => {
   await using at = store()
+  const old = at.committed(keyOf('shop/app/none', 1))
   const key = keyOf('shop/app/none', 3)
   const cases: [() => void, RegExp][] = [
     [() => at.dump(key, 9), /has 9 bytes and its manifest says 10; it was cut or replaced/],
     [() => at.dump(key, 11), /has 11 bytes/],
     [() => at.dump(key, 0), /is empty; it is not a dump/],
+  ]
+  for (const [damage, reason] of cases) {
+    at.committed(key)
+    damage()
+    await assert.rejects(chooseDump(at.storage, { reference: key.key, ...ANY }), reason)
+    assert.equal((await chooseDump(at.storage, { reference: 'latest', ...ANY })).key, old)
+  }
+})
+
+test('a newest manifest that cannot be read is not passed over', async () => {
+  await using at = store()
+  at.committed(keyOf('shop/app/none', 1))
+  const key = keyOf('shop/app/none', 3)
+  const cases: [() => void, RegExp][] = [
     [() => at.manifest(key, { key: keyOf('shop/app/none', 4).key }), /names another key/],
     [() => at.write(`${key.key}.json`, '{'), /is not JSON/],
   ]
   for (const [damage, reason] of cases) {
     at.committed(key)
     damage()
-    for (const reference of ['latest', key.key]) {
+    for (const reference of ['latest', key.key])
       await assert.rejects(chooseDump(at.storage, { reference, ...ANY }), reason)
-    }
   }
 })
 
-test('a newest dump whose data is gone is not passed over in silence', async () => {
+test('a newest manifest without its data, or one that is empty, is passed over', async () => {
   await using at = store()
   const old = at.committed(keyOf('shop/app/none', 1))
   at.manifest(keyOf('shop/app/none', 2))
-  await assert.rejects(
-    chooseDump(at.storage, { reference: 'latest', ...ANY }),
-    /2026-11-02.*its data is gone/,
-  )
-  assert.equal((await chooseDump(at.storage, { reference: old, ...ANY })).key, old)
-  at.committed(keyOf('shop/app/none', 3))
-  assert.equal(
-    (await chooseDump(at.storage, { reference: 'latest', ...ANY })).key,
-    keyOf('shop/app/none', 3).key,
-  )
+  const claimed = keyOf('shop/app/none', 3)
+  at.dump(claimed)
+  at.write(`${claimed.key}.json`, '')
+  assert.equal((await chooseDump(at.storage, { reference: 'latest', ...ANY })).key, old)
+  assert.equal((await chooseDump(at.storage, { reference: claimed.key, ...ANY })).manifest, null)
 })
 
 test('the catalogue knows dumps, orphans and nothing else', async () => {

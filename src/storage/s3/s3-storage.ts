@@ -52,8 +52,11 @@ async function putText(options: S3Options, key: string, text: string, publish: P
   })
 }
 
+/** A cancel does not interrupt a write, because nobody would know whether it happened. */
+const evenWhenCancelled = { evenWhenCancelled: true }
+
 const put: Put = async ({ aws }, _key, args) => {
-  await aws.json(args)
+  await aws.json(args, evenWhenCancelled)
 }
 
 /** The first writer wins where the store and the CLI support `If-None-Match`; elsewhere the key is only looked up before. */
@@ -66,7 +69,7 @@ const putOnce: Put = async (options, key, args, text) => {
 /** @returns false when the store does not support conditional writes */
 async function putIfAbsent(options: S3Options, key: string, args: string[], text: string): Promise<boolean> {
   try {
-    await options.aws.json([...args, '--if-none-match', '*'])
+    await options.aws.json([...args, '--if-none-match', '*'], evenWhenCancelled)
     return true
   } catch (error) {
     if (!(error instanceof AwsError)) throw error
