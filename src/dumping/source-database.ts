@@ -11,6 +11,7 @@ import { formatBytes } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import type { Step } from '../step/step.ts'
 import type { PostgresClient } from '../tools/postgres/provide-client.ts'
+import { nameOmissions } from './name-omissions.ts'
 
 /** A database that is about to be dumped or copied. */
 export type SourceDatabase = {
@@ -39,6 +40,7 @@ export async function lookAtSource(step: Step, connection: Connection): Promise<
   log.info(`${connection.label}: PostgreSQL ${server.version}, ${formatBytes(size)}, as "${server.role}"`)
   await noteStandby(session, server)
   await checkPatterns(session, step.inputs)
+  await nameOmissions(session, step.inputs)
   const largeTables = await readSeparateTables(session, step.inputs)
   return {
     identity: await readIdentity(session),
