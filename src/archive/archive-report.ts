@@ -1,6 +1,7 @@
+import { decodeUtf8 } from './encoding.ts'
 import type { Algorithm, Header } from './header.ts'
 import { RowCounter } from './rows.ts'
-import { type TocEntry, text } from './toc.ts'
+import { encodingOf, type TocEntry } from './toc.ts'
 
 /** Rows and uncompressed bytes of a table's data. `rows` is null if the data is not readable COPY text. */
 export type TableCount = { schema: string; name: string; rows: number | null; bytes: number }
@@ -98,10 +99,10 @@ export function reportOf(
     opaque: false,
     version: `1.${read.minor}`,
     algorithm: read.algorithm,
-    serverVersion: text(read.serverVersion),
-    clientVersion: text(read.clientVersion),
-    database: text(read.database),
-    encoding: definition('ENCODING')?.match(/'([^']*)'/)?.[1] ?? null,
+    serverVersion: decodeUtf8(read.serverVersion),
+    clientVersion: decodeUtf8(read.clientVersion),
+    database: (entries[0]?.decode ?? decodeUtf8)(read.database),
+    encoding: encodingOf(entries),
     createDatabase: definition('DATABASE'),
     entries,
     tables,

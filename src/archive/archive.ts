@@ -7,7 +7,7 @@ export type { ArchiveReport } from './archive-report.ts'
 export type { Compression } from './encode.ts'
 export { JoinedArchive } from './join.ts'
 export { type DataArchive, SplitArchive, type SplitOptions } from './split.ts'
-export { TocEntry } from './toc.ts'
+export { encodingOf, TocEntry } from './toc.ts'
 export type { Select } from './transcode.ts'
 
 /**

@@ -1,5 +1,6 @@
+import { decodeUtf8 } from './encoding.ts'
 import type { Header } from './header.ts'
-import { SECTION, TocEntry, text } from './toc.ts'
+import { SECTION, type TocEntry } from './toc.ts'
 
 /** Version 1.16 (PostgreSQL 17) introduced groups of large objects, and the kind of relation. */
 const GROUPS_MINOR = 16
@@ -31,10 +32,10 @@ export function downgradeToc(
       groups.set(String(entry.dumpId), oids)
       downgraded.push(...oids.map((oid, n) => largeObject(entry, oid, n === 0 ? entry.dumpId : ++lastId)))
     } else if (desc === 'ACL' && entry.tag.startsWith('LARGE OBJECTS ')) {
-      const oids = groups.get(text(fields.dependencies[0] ?? null)) ?? []
+      const oids = groups.get(decodeUtf8(fields.dependencies[0] ?? null)) ?? []
       downgraded.push(...oids.map((oid, n) => largeObjectAcl(entry, oid, n === 0 ? entry.dumpId : ++lastId)))
     } else if (fields.relkind === PARTITIONED_TABLE) {
-      downgraded.push(new TocEntry({ ...fields, tableam: null }))
+      downgraded.push(entry.with({ tableam: null }))
     } else {
       downgraded.push(entry)
     }
@@ -42,9 +43,8 @@ export function downgradeToc(
   return downgraded
 }
 
-function largeObject({ fields }: TocEntry, oid: string, dumpId: number): TocEntry {
-  return new TocEntry({
-    ...fields,
+function largeObject(group: TocEntry, oid: string, dumpId: number): TocEntry {
+  return group.with({
     dumpId,
     oid: Buffer.from(oid),
     tag: Buffer.from(oid),
@@ -56,10 +56,9 @@ function largeObject({ fields }: TocEntry, oid: string, dumpId: number): TocEntr
 }
 
 /** The text is ASCII except for role names; latin1 preserves their bytes in every encoding. */
-function largeObjectAcl({ fields }: TocEntry, oid: string, dumpId: number): TocEntry {
-  const commands = fields.defn?.toString('latin1') ?? ''
-  return new TocEntry({
-    ...fields,
+function largeObjectAcl(group: TocEntry, oid: string, dumpId: number): TocEntry {
+  const commands = group.fields.defn?.toString('latin1') ?? ''
+  return group.with({
     dumpId,
     tag: Buffer.from(`LARGE OBJECT ${oid}`),
     defn: Buffer.from(commands.replaceAll(/ ON LARGE OBJECT \d+ /g, ` ON LARGE OBJECT ${oid} `), 'latin1'),

@@ -1,5 +1,5 @@
 import { ArchiveError } from './archive-error.ts'
-import { SECTION, TocEntry } from './toc.ts'
+import { SECTION, type TocEntry } from './toc.ts'
 
 /** The archive that holds the data of an entry of the joined archive, and the ID of the entry there. */
 type Origin = { part: number; id: number }
@@ -30,7 +30,7 @@ export function joinTocs(
   let lastId = highestId(main)
   for (const [index, toc] of others.entries()) {
     const own = placeAll(toc.filter(isTableData), index + 1, bytesOf).flatMap((place) => {
-      const { oid, fields } = place.entry
+      const { oid } = place.entry
       const table = tables.get(oid)
       // A filter leaves the table out, so its data is read and discarded.
       if (!table) return []
@@ -38,7 +38,7 @@ export function joinTocs(
       present.add(oid)
       lastId += 1
       const dependencies = [Buffer.from(String(table.dumpId))]
-      return [{ ...place, entry: new TocEntry({ ...fields, dumpId: lastId, dependencies }) }]
+      return [{ ...place, entry: place.entry.with({ dumpId: lastId, dependencies }) }]
     })
     placed.push(...own)
   }

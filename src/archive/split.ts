@@ -4,7 +4,7 @@ import { BlockReader } from './blocks.ts'
 import { ByteSource } from './byte-source.ts'
 import { type Header, headerBytes, readHeader } from './header.ts'
 import { type Lane, Lanes } from './lane.ts'
-import { readToc, SECTION, TocEntry, tocBytes } from './toc.ts'
+import { readToc, SECTION, type TocEntry, tocBytes } from './toc.ts'
 
 const UNCOMPRESSED = { compression: { method: 'none' }, jobs: 1 } as const
 
@@ -142,7 +142,7 @@ function schemaFirst(entries: readonly TocEntry[]): TocEntry[] {
       : section === SECTION.data && !hasData
         ? SECTION.preData
         : section
-    return own === fields.section ? entry : new TocEntry({ ...fields, section: own })
+    return own === fields.section ? entry : entry.with({ section: own })
   })
 }
 

@@ -1,5 +1,6 @@
 import { ArchiveError } from './archive-error.ts'
 import { type ByteSource, type Bytes, intBytes, stringBytes } from './byte-source.ts'
+import { type Decode, decoderOf, decodeUtf8 } from './encoding.ts'
 import type { Header } from './header.ts'
 
 const DATA_OFFSET_UNKNOWN = 1 // K_OFFSET_POS_NOT_SET in pg_backup_archiver.h
@@ -40,9 +41,17 @@ export type TocFields = Record<FieldOf<'int'>, number> &
 /** One object of the dump: its kind (`desc`), names and SQL, as text. */
 export class TocEntry {
   readonly fields: Readonly<TocFields>
+  /** Decodes the strings of the archive. */
+  readonly decode: Decode
 
-  constructor(fields: TocFields) {
+  constructor(fields: TocFields, decode: Decode = decodeUtf8) {
     this.fields = fields
+    this.decode = decode
+  }
+
+  /** Returns the entry with some fields changed. */
+  with(changes: Partial<TocFields>): TocEntry {
+    return new TocEntry({ ...this.fields, ...changes }, this.decode)
   }
 
   get dumpId(): number {
@@ -50,45 +59,43 @@ export class TocEntry {
   }
   /** OID of the object in the database that was dumped; the data of a table has the OID of the table. */
   get oid(): string {
-    return text(this.fields.oid)
+    return this.decode(this.fields.oid)
   }
   /** Kind of object: `TABLE`, `TABLE DATA`, `BLOBS`, `COMMENT`, … */
   get desc(): string {
-    return text(this.fields.desc)
+    return this.decode(this.fields.desc)
   }
   /** Name of the object. */
   get tag(): string {
-    return text(this.fields.tag)
+    return this.decode(this.fields.tag)
   }
   /** Schema of the object, or `''`. */
   get namespace(): string {
-    return text(this.fields.namespace)
+    return this.decode(this.fields.namespace)
   }
   /** Kind and name, such as `EVENT TRIGGER log_ddl` or `TABLE DATA cron.job`. */
   get label(): string {
     return `${this.desc} ${this.namespace ? `${this.namespace}.` : ''}${this.tag}`
   }
   get owner(): string {
-    return text(this.fields.owner)
+    return this.decode(this.fields.owner)
   }
   /** The SQL that creates the object. */
   get definition(): string {
-    return text(this.fields.defn)
+    return this.decode(this.fields.defn)
   }
   /** IDs of the entries on which this one depends. Some may be missing, because pg_dump also lists objects that it did not dump. */
   get dependencies(): number[] {
-    return this.fields.dependencies.map((id) => Number(text(id)))
+    return this.fields.dependencies.map((id) => Number(decodeUtf8(id)))
   }
   /** Returns the entry with changed SQL. `change` gets the bytes as latin1, so that text in any encoding survives a replacement. */
   redefine(change: (definition: string) => string): TocEntry {
-    return new TocEntry({
-      ...this.fields,
-      defn: Buffer.from(change(this.fields.defn?.toString('latin1') ?? ''), 'latin1'),
-    })
+    const defn = Buffer.from(change(this.fields.defn?.toString('latin1') ?? ''), 'latin1')
+    return this.with({ defn })
   }
   /** The COPY statement of the data; empty if it is not COPY text. */
   get copyStatement(): string {
-    return text(this.fields.copyStmt)
+    return this.decode(this.fields.copyStmt)
   }
   /** Whether the data is COPY text; otherwise it is INSERT statements or a large object. */
   get isCopy(): boolean {
@@ -98,11 +105,6 @@ export class TocEntry {
   get hasData(): boolean {
     return this.fields.hadDumper === 1 && this.fields.dataState !== NO_DATA
   }
-}
-
-/** Decodes a string of the archive; bytes that are not UTF-8 become replacement characters. */
-export function text(bytes: Bytes): string {
-  return bytes?.toString() ?? ''
 }
 
 /**
@@ -125,7 +127,14 @@ export async function readToc(input: ByteSource, header: Header): Promise<TocEnt
     seen.add(entry.dumpId)
     entries.push(entry)
   }
-  return entries
+  const decode = decoderOf(encodingOf(entries))
+  return entries.map(({ fields }) => new TocEntry(fields, decode))
+}
+
+/** Returns the encoding of all text, e.g. `UTF8`, according to the archive's own `SET client_encoding`. */
+export function encodingOf(entries: readonly TocEntry[]): string | null {
+  const setting = entries.find(({ desc }) => desc === 'ENCODING')?.definition
+  return setting?.match(/'([^']*)'/)?.[1] ?? null
 }
 
 async function readEntry(input: ByteSource, header: Header, what: string): Promise<TocEntry> {

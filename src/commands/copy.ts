@@ -6,7 +6,7 @@ import { dumpArguments, dumpFilters, startDump } from '../database/pg-dump.ts'
 import { countSessions, isSameServer, readIdentity } from '../database/server.ts'
 import { copyDatabase, type TemporaryDatabase } from '../database/staging.ts'
 import { startParallelDump } from '../dumping/parallel-dump.ts'
-import { lookAtSource, type SourceDatabase } from '../dumping/source-database.ts'
+import { chooseAgain, lookAtSource, type SourceDatabase } from '../dumping/source-database.ts'
 import type { Inputs } from '../inputs/inputs.ts'
 import { Meter, type Source } from '../process/transfer.ts'
 import { formatBytes, formatDuration, formatQuantity } from '../report/format.ts'
@@ -141,7 +141,8 @@ async function templateCopy(step: Step, source: SourceDatabase, target: Target):
 }
 
 /** Streams the output of pg_dump into pg_restore. */
-async function streamCopy(step: Step, source: SourceDatabase, target: Target): Promise<Built> {
+async function streamCopy(step: Step, seen: SourceDatabase, target: Target): Promise<Built> {
+  const source = await chooseAgain(step, seen)
   await using unfinished = new AsyncDisposableStack()
   const staging = unfinished.use(await createStagingFor(target, source.locale))
   const meter = new Meter()
@@ -168,7 +169,7 @@ async function openSource(step: Step, source: SourceDatabase): Promise<Source> {
   const parallel = await startParallelDump(step, source, { method: 'none' })
   if (parallel) return parallel.source
   const env = clientEnvironment(connection, step.environment)
-  return startDump(client.pgDump, dumpArguments(step.inputs, 'action'), env)
+  return startDump(client.pgDump, dumpArguments(source.contents, 'action'), env)
 }
 
 function describeCopy(step: Step, { connection }: SourceDatabase, replaced: Replaced<Content>): Outcome {

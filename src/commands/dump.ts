@@ -3,7 +3,7 @@ import { runHooks } from '../database/hooks.ts'
 import { dumpFilters } from '../database/pg-dump.ts'
 import { commitDump } from '../dumping/commit-dump.ts'
 import { compareWithPrevious, findPrevious } from '../dumping/compare-with-previous.ts'
-import { lookAtSource } from '../dumping/source-database.ts'
+import { chooseAgain, lookAtSource } from '../dumping/source-database.ts'
 import { chooseCompression, type DumpPlan, discard, type Stored, uploadDump } from '../dumping/upload-dump.ts'
 import { messageOf } from '../errors.ts'
 import { notePending } from '../leftovers.ts'
@@ -39,7 +39,8 @@ async function dumpOnce(step: Step, prepared: Omit<DumpPlan, 'key'>): Promise<Co
   const { storage } = prepared
   const names = namesOf(step)
   const key = newDumpKey(names, new Date())
-  const plan = { ...prepared, key }
+  const source = await chooseAgain(step, prepared.source)
+  const plan = { ...prepared, source, key }
   const forget = notePending({ kind: 'data', keys: [plan.key.key] })
   try {
     const title = `Dump ${step.target.label} to ${storage.address(plan.key.key)}`

@@ -1,12 +1,13 @@
 import { buffer } from 'node:stream/consumers'
 import { type ArchiveReport, createDecoder, type TocEntry } from '../archive/archive.ts'
 import type { Environment } from '../process/environment.ts'
+import { type Relation, relationKey } from '../relation.ts'
 import type { PostgresClient } from '../tools/postgres/provide-client.ts'
 import { type Connection, clientEnvironment } from './connection/connection.ts'
 import { identifier, type Session } from './connection/session.ts'
 import { startDump, untilFinished } from './pg-dump.ts'
 
-type Counted = { schema: string; name: string; rows: number | null }
+type Counted = Relation & { rows: number | null }
 
 type Tree = {
   schema: string
@@ -29,8 +30,7 @@ const TREES = `
   FROM tree JOIN pg_class AS c ON c.oid = tree.oid JOIN pg_namespace AS n ON n.oid = c.relnamespace
     JOIN pg_class AS r ON r.oid = tree.root JOIN pg_namespace AS rn ON rn.oid = r.relnamespace`
 
-const nameOf = ({ schema, name }: { schema: string; name: string }) => JSON.stringify([schema, name])
-const rootOf = ({ rootSchema, root }: Tree) => nameOf({ schema: rootSchema, name: root })
+const rootOf = ({ rootSchema, root }: Tree) => relationKey({ schema: rootSchema, name: root })
 
 /**
  * Counts the rows of dumped tables again. Partitions are counted together, as one tree: rows that pg_dump loads through the
@@ -44,11 +44,11 @@ export async function countAgain(
   dumped: readonly Counted[],
 ): Promise<{ expected: Counted[]; counts: Counted[] }> {
   const tables = await session.query<Tree>(TREES)
-  const found = new Map(tables.map((table) => [nameOf(table), table]))
+  const found = new Map(tables.map((table) => [relationKey(table), table]))
   const expected = new Map<string, Counted>()
   for (const { schema, name, rows } of dumped) {
-    const table = found.get(nameOf({ schema, name }))
-    const key = table ? rootOf(table) : nameOf({ schema, name })
+    const table = found.get(relationKey({ schema, name }))
+    const key = table ? rootOf(table) : relationKey({ schema, name })
     const before = expected.get(key)?.rows
     const sum = rows === null || before === null ? null : (before ?? 0) + rows
     expected.set(key, { schema: table?.rootSchema ?? schema, name: table?.root ?? name, rows: sum })

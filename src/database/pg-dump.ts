@@ -1,6 +1,5 @@
 import { type Child, childFailure, endChild, startChild, succeeded } from '../process/child.ts'
 import type { Source } from '../process/transfer.ts'
-import type { Session } from './connection/session.ts'
 import { lockTableHint } from './full-lock-table.ts'
 import { RECOVERY_CONFLICT } from './standby.ts'
 import { largeWrites } from './stdio-buffer.ts'
@@ -53,31 +52,6 @@ export function dumpFilters(contents: Contents): Record<string, string[] | boole
   return {
     ...Object.fromEntries(given.map(([name, list]) => [name, [...list]])),
     ...(schemaOnly ? { schemaOnly } : {}),
-  }
-}
-
-/**
- * Refuses a pattern that matches nothing. A misspelt exclude pattern would dump what it should exclude, and
- * `pg_dump --strict-names` checks only the patterns that include.
- */
-export async function checkPatterns(session: Session, contents: Contents): Promise<void> {
-  const groups = [
-    ['tables', 'relations', contents.tables],
-    ['exclude-tables', 'relations', contents.excludeTables],
-    ['schemas', 'schemas', contents.schemas],
-    ['exclude-schemas', 'schemas', contents.excludeSchemas],
-    ['exclude-table-data', 'relations', contents.excludeTableData],
-  ] as const
-  const unmatched: string[] = []
-  for (const [input, what, patterns] of groups) {
-    for (const pattern of patterns) {
-      if ((await session.list(what, pattern)).length === 0) unmatched.push(`${input}: ${pattern}`)
-    }
-  }
-  if (unmatched.length > 0) {
-    throw new Error(
-      `Nothing in the database matches ${unmatched.join(', ')} (names with capitals need double quotes, as in public."Order")`,
-    )
   }
 }
 

@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import { messageOf } from '../errors.ts'
 import type { Inputs } from '../inputs/inputs.ts'
+import { relationKey, relationName } from '../relation.ts'
 import { formatBytes, formatCount, formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { readCatalogue, readDumps } from '../storage/dump-catalog.ts'
-import type { Manifest, TableRows } from '../storage/manifest.ts'
+import type { Manifest } from '../storage/manifest.ts'
 import { type Named, seriesOf } from '../storage/series.ts'
 import type { Storage } from '../storage/storage.ts'
 
@@ -118,11 +119,14 @@ function describe(measure: Measure): string {
 
 /** Lists the tables that have less than before, the greatest loss first. */
 function tableLosses(before: Contents, now: Contents, measure: Measure['name']): string[] {
-  const name = ({ schema, name }: TableRows) => `${schema}.${name}`
   const format = measure === 'rows' ? formatCount : formatBytes
-  const left = new Map(now.tables.map((table) => [name(table), table[measure]]))
+  const left = new Map(now.tables.map((table) => [relationKey(table), table[measure]]))
   return before.tables
-    .map((table) => ({ name: name(table), before: table[measure] ?? 0, now: left.get(name(table)) }))
+    .map((table) => ({
+      name: relationName(table),
+      before: table[measure] ?? 0,
+      now: left.get(relationKey(table)),
+    }))
     .filter((table) => (table.now ?? 0) < table.before)
     .sort((a, b) => b.before - (b.now ?? 0) - (a.before - (a.now ?? 0)))
     .map((table) => {

@@ -2,7 +2,6 @@ import { addAbortListener } from 'node:events'
 import { Readable } from 'node:stream'
 import { type ArchiveStage, type Compression, JoinedArchive } from '../archive/archive.ts'
 import { clientEnvironment } from '../database/connection/connection.ts'
-import { identifier } from '../database/connection/session.ts'
 import { type LargeTable, shareLargeTables } from '../database/large-tables.ts'
 import { type Contents, dumpArguments, startDump, untilFinished } from '../database/pg-dump.ts'
 import { exportSnapshot } from '../database/snapshot.ts'
@@ -51,7 +50,7 @@ async function startInOneSnapshot(
   const { inputs, environment, signal } = step
   const { client, connection } = source
   await using snapshot = await exportSnapshot(await step.session(connection))
-  const dumps = argumentsOfAll(inputs, shares, snapshot.id).map((args) =>
+  const dumps = argumentsOfAll(source.contents, shares, snapshot.id).map((args) =>
     startDump(client.pgDump, args, clientEnvironment(connection, environment)),
   )
   const abort = async () => void (await Promise.all(dumps.map((dump) => dump.abort())))
@@ -79,14 +78,13 @@ async function startInOneSnapshot(
 }
 
 /** Returns the arguments of each pg_dump. The first one dumps everything except the data that the others dump. */
-function argumentsOfAll(inputs: Contents, shares: readonly LargeTable[][], snapshot: string): string[][] {
-  const patterns = (tables: readonly LargeTable[]) =>
-    tables.map(({ schema, name }) => `${identifier(schema)}.${identifier(name)}`)
-  const elsewhere = [...inputs.excludeTableData, ...patterns(shares.flat())]
-  const main = dumpArguments({ ...inputs, excludeTableData: elsewhere }, 'action')
+function argumentsOfAll(contents: Contents, shares: readonly LargeTable[][], snapshot: string): string[][] {
+  const patterns = (tables: readonly LargeTable[]) => tables.map(({ pattern }) => pattern)
+  const elsewhere = [...contents.excludeTableData, ...patterns(shares.flat())]
+  const main = dumpArguments({ ...contents, excludeTableData: elsewhere }, 'action')
   const others = shares.map((tables) => [
     // What the user excludes stays excluded, regardless of what is included here.
-    ...dumpArguments({ ...inputs, tables: patterns(tables), schemas: [], excludeSchemas: [] }, 'action'),
+    ...dumpArguments({ ...contents, tables: patterns(tables), schemas: [], excludeSchemas: [] }, 'action'),
     '--section=data',
   ])
   return [main, ...others].map((args) => [...args, `--snapshot=${snapshot}`])

@@ -3,7 +3,8 @@ import type { Session } from '../database/connection/session.ts'
 import { type LargeTable, readLargeTables, shareLargeTables } from '../database/large-tables.ts'
 import { whyDataIsOrdered } from '../database/load-order.ts'
 import { type Locale, readLocale } from '../database/locale.ts'
-import { checkPatterns } from '../database/pg-dump.ts'
+import { type Contents, dumpFilters } from '../database/pg-dump.ts'
+import { resolveFilters, type Selection } from '../database/selection.ts'
 import { databaseSize, type Identity, lookAtServer, readIdentity, type Server } from '../database/server.ts'
 import { noteStandby } from '../database/standby.ts'
 import type { Inputs } from '../inputs/inputs.ts'
@@ -24,6 +25,12 @@ export type SourceDatabase = {
   locale: Locale
   /** The client programs that can dump it. */
   client: PostgresClient
+} & Chosen
+
+/** What is dumped, as the catalog says it now. */
+type Chosen = {
+  /** The contents as `pg_dump` has to be told. */
+  contents: Contents
   /** The tables that can be dumped over other connections than the rest. */
   largeTables: readonly LargeTable[]
 }
@@ -39,26 +46,42 @@ export async function lookAtSource(step: Step, connection: Connection): Promise<
   const size = await databaseSize(session)
   log.info(`${connection.label}: PostgreSQL ${server.version}, ${formatBytes(size)}, as "${server.role}"`)
   await noteStandby(session, server)
-  await checkPatterns(session, step.inputs)
+  const chosen = await choose(session, step.inputs)
   await nameOmissions(session, step.inputs)
-  const largeTables = await readSeparateTables(session, step.inputs)
   return {
+    ...chosen,
     identity: await readIdentity(session),
     connection,
     server,
     size,
-    largeTables,
     locale: (await readLocale(session, server, connection.database))!,
     client: await step.client({ serverMajor: server.major, purpose: 'dump' }),
   }
 }
 
 /** Returns the large tables, unless the stored order of the data matters, which is then that of one pg_dump. */
-async function readSeparateTables(session: Session, inputs: Inputs): Promise<LargeTable[]> {
-  const tables = inputs.jobs > 1 ? await readLargeTables(session, inputs) : []
+async function readSeparateTables(
+  session: Session,
+  inputs: Inputs,
+  selection: Selection,
+): Promise<LargeTable[]> {
+  const tables = inputs.jobs > 1 ? await readLargeTables(session, selection) : []
   if (shareLargeTables(tables, inputs.jobs).length === 0) return tables
   const why = await whyDataIsOrdered(session)
   if (why === null) return tables
   log.info(`Dumping over one connection, to keep an order that can be restored: ${why}`)
   return []
+}
+
+/** @throws an Error when a pattern of the inputs matches nothing */
+async function choose(session: Session, inputs: Inputs): Promise<Chosen> {
+  const selection = await resolveFilters(session, inputs)
+  return { contents: selection.contents, largeTables: await readSeparateTables(session, inputs, selection) }
+}
+
+/** Chooses again what is dumped: hooks may have run, and partitions are created at any time. */
+export async function chooseAgain(step: Step, source: SourceDatabase): Promise<SourceDatabase> {
+  if (Object.keys(dumpFilters(step.inputs)).length === 0) return source
+  await using session = await step.session(source.connection)
+  return { ...source, ...(await choose(session, step.inputs)) }
 }

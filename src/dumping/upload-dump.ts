@@ -99,7 +99,7 @@ async function startReading(step: Step, source: SourceDatabase): Promise<Reading
   const known = client.major <= NEWEST_CLIENT_MAJOR
   const parallel = known ? await startParallelDump(step, source, compression) : null
   if (parallel) return parallel
-  const args = dumpArguments(inputs, known ? 'action' : 'pg_dump')
+  const args = dumpArguments(source.contents, known ? 'action' : 'pg_dump')
   const pgDump = startDump(client.pgDump, args, clientEnvironment(connection, environment))
   const { transform, progress, report } = createEncoder({ compression, jobs: inputs.jobs })
   return { source: pgDump, stages: [transform], progress, report }

@@ -2,6 +2,7 @@ import type { ArchiveReport } from '../archive/archive.ts'
 import type { LeftOut } from '../database/restore/entry-rules.ts'
 import { TransientError } from '../errors.ts'
 import type { Meter } from '../process/transfer.ts'
+import { relationKey, relationName } from '../relation.ts'
 import { formatCount, formatQuantity } from '../report/format.ts'
 import type { Chosen } from '../storage/choose-dump.ts'
 import type { TableRows } from '../storage/manifest.ts'
@@ -57,28 +58,29 @@ type Counted = Pick<TableRows, 'schema' | 'name' | 'rows'>
 /** Returns the tables of a manifest whose data is restored. */
 export function withoutLeftOut(tables: readonly TableRows[], leftOut: readonly LeftOut[]): TableRows[] {
   const gone = new Set(
-    leftOut.map(({ entry }) => (entry.desc === 'TABLE DATA' ? `${entry.namespace}.${entry.tag}` : '')),
+    leftOut
+      .filter(({ entry }) => entry.desc === 'TABLE DATA')
+      .map(({ entry }) => relationKey({ schema: entry.namespace, name: entry.tag })),
   )
-  return tables.filter(({ schema, name }) => !gone.has(`${schema}.${name}`))
+  return tables.filter((table) => !gone.has(relationKey(table)))
 }
 
 /** Describes the first tables whose row counts differ, or returns null. A table that could not be counted is equal. */
 export function describeDifference(expected: readonly Counted[], found: readonly Counted[]): string | null {
-  const name = (table: Counted) => `${table.schema}.${table.name}`
-  const rows = new Map(found.map((table) => [name(table), table.rows]))
+  const rows = new Map(found.map((table) => [relationKey(table), table.rows]))
   const differences = expected.flatMap((table) => {
-    const actual = rows.get(name(table))
-    if (actual === undefined) return [`${name(table)} is missing`]
+    const actual = rows.get(relationKey(table))
+    if (actual === undefined) return [`${relationName(table)} is missing`]
     if (actual === table.rows || actual === null || table.rows === null) return []
     const more = actual - table.rows
     return [
-      `${name(table)} has ${formatQuantity(actual, 'row')} instead of ${formatCount(table.rows)} (${more > 0 ? '+' : ''}${formatCount(more)})`,
+      `${relationName(table)} has ${formatQuantity(actual, 'row')} instead of ${formatCount(table.rows)} (${more > 0 ? '+' : ''}${formatCount(more)})`,
     ]
   })
-  const expectedNames = new Set(expected.map(name))
+  const known = new Set(expected.map(relationKey))
   const surplus = found
-    .filter((table) => !expectedNames.has(name(table)))
-    .map((table) => `${name(table)} is not in the manifest`)
+    .filter((table) => !known.has(relationKey(table)))
+    .map((table) => `${relationName(table)} is not in the manifest`)
   const all = [...differences, ...surplus]
   return all.length === 0
     ? null

@@ -1,4 +1,4 @@
-import type { Select, TocEntry } from '../archive/archive.ts'
+import { encodingOf, type Select, type TocEntry } from '../archive/archive.ts'
 import { type Connection, hostName, onDatabase } from '../database/connection/connection.ts'
 import { passFailedPartDrops } from '../database/restore/drop-parts.ts'
 import {
@@ -57,6 +57,7 @@ async function selectFor(
   const connection = onDatabase(step.target, database)
   await using session = await step.session(connection)
   const facts = await readFacts(session, server, entries)
+  refuseUncheckedText(entries, facts.encoding)
   const provider = providerOf(inputs, entries)
   const selection = selectEntries(entries, facts, {
     provider: provider && PROVIDERS[provider],
@@ -75,6 +76,18 @@ function providerOf(inputs: Inputs, entries: readonly TocEntry[]): ProviderName 
   const found = (host && providerOfHost(host)) || providerOfDump(entries)
   if (found) log.info(`The dump comes from ${PROVIDERS[found].title}`)
   return found
+}
+
+/**
+ * Refuses text whose encoding is unknown. COPY checks text in the encoding that the archive names (CopyConvertBuf in
+ * copyfromparse.c), and in SQL_ASCII every byte is valid: the target would store bytes that it cannot read again.
+ */
+function refuseUncheckedText(entries: readonly TocEntry[], target: string): void {
+  if (encodingOf(entries) !== 'SQL_ASCII' || target === 'SQL_ASCII') return
+  if (!entries.some(({ desc }) => desc === 'TABLE DATA')) return
+  throw new Error(
+    `The dump is in SQL_ASCII, which names no encoding of its text, so a database in ${target} would store it unchecked. Nothing was restored. Dump it with pg-dump-args: --encoding=UTF8 if the text is UTF-8 (or the name of its encoding), so that it is checked, or restore it into a database whose encoding is SQL_ASCII`,
+  )
 }
 
 /** PostgreSQL's errors for a missing extension: since 14, and before. */

@@ -10,6 +10,7 @@ import { clientEnvironment, onDatabase } from '../database/connection/connection
 import { startSplitRestore } from '../database/restore/parallel-restore.ts'
 import { startRestore } from '../database/restore/pg-restore.ts'
 import { commitSink, type Meter, type Sink, type Source, transfer } from '../process/transfer.ts'
+import { type Relation, relationKey } from '../relation.ts'
 import { type Progress, showProgress, showWait, tableProgress } from '../report/progress.ts'
 import type { Step } from '../step/step.ts'
 import type { Manifest } from '../storage/manifest.ts'
@@ -104,12 +105,9 @@ export function databaseSink(
 }
 
 /** Looks up sizes of tables by name; an unknown table has 0 bytes. */
-export function sizesOf(
-  tables: readonly { schema: string; name: string; bytes: number }[],
-): SplitOptions['bytesOf'] {
-  const key = ({ schema, name }: { schema: string; name: string }) => JSON.stringify([schema, name])
-  const sizes = new Map(tables.map((table) => [key(table), table.bytes]))
-  return (table) => sizes.get(key(table)) ?? 0
+export function sizesOf(tables: readonly (Relation & { bytes: number })[]): SplitOptions['bytesOf'] {
+  const sizes = new Map(tables.map((table) => [relationKey(table), table.bytes]))
+  return (table) => sizes.get(relationKey(table)) ?? 0
 }
 
 /** Assumed size of tables without a manifest: large enough to get their own job. */

@@ -1,5 +1,6 @@
 /** Summaries of what is done with one dump: made, restored, verified. */
 
+import { relationKey, relationName } from '../relation.ts'
 import { formatBytes, formatCount, formatDuration } from '../report/format.ts'
 import { describeRows } from '../report/progress.ts'
 import type { Manifest, TableRows } from '../storage/manifest.ts'
@@ -191,11 +192,11 @@ function largestTables(tables: readonly TableRows[], before?: readonly TableRows
   const largest = [...tables].sort((a, b) => b.bytes - a.bytes).slice(0, MAX_LARGEST_TABLES)
   const most = largest[0]?.bytes ?? 0
   if (most === 0) return NOTHING
-  const known = before && new Map(before.map((table) => [nameOf(table), table.rows]))
+  const known = before && new Map(before.map((table) => [relationKey(table), table.rows]))
   const rows = largest.map((table) => [
-    code(nameOf(table)),
+    code(relationName(table)),
     countOf(table),
-    ...(known ? [growth(table, known.get(nameOf(table)))] : []),
+    ...(known ? [growth(table, known.get(relationKey(table)))] : []),
     formatBytes(table.bytes),
     bar(table.bytes, most),
   ])
@@ -214,11 +215,10 @@ function everyTable(tables: readonly TableRows[]): Markdown {
   if (tables.length === 0) return NOTHING
   const rows = tables
     .slice(0, MAX_TABLES_IN_EVIDENCE)
-    .map((table) => [code(nameOf(table)), countOf(table), formatBytes(table.bytes)])
+    .map((table) => [code(relationName(table)), countOf(table), formatBytes(table.bytes)])
   const more = tables.length - MAX_TABLES_IN_EVIDENCE
   const rest = more > 0 ? md`… and ${formatCount(more)} more, which are in the manifest.` : NOTHING
   return folded('Rows of every table', blocks(table(['Table', '>Rows', '>Data'], rows), rest))
 }
 
-const nameOf = ({ schema, name }: TableRows) => `${schema}.${name}`
 const countOf = ({ rows }: TableRows) => (rows === null ? '?' : formatCount(rows))

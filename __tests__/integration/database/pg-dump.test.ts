@@ -7,7 +7,8 @@ import { environment, noClient, program, startSessionBench } from '../../../lab/
 import { EVERYTHING } from '../../../lab/postgres/whole-database.ts'
 import { tempFolder } from '../../../lab/temp.ts'
 import { clientEnvironment } from '../../../src/database/connection/connection.ts'
-import { checkPatterns, dumpArguments, dumpFilters, startDump } from '../../../src/database/pg-dump.ts'
+import { dumpArguments, dumpFilters, startDump } from '../../../src/database/pg-dump.ts'
+import { resolveFilters } from '../../../src/database/selection.ts'
 
 test('what pg_dump is told', () => {
   const base = ['--format=custom', '--no-password', '--lock-wait-timeout=60000']
@@ -58,15 +59,15 @@ describe('a dump', { skip: noClient }, () => {
     )
     const session = await bench.open('postgres')
     const canary = join(environment.HOME, 'canary')
-    await checkPatterns(session, EVERYTHING)
-    await checkPatterns(session, {
+    await resolveFilters(session, EVERYTHING)
+    await resolveFilters(session, {
       ...EVERYTHING,
       tables: ['orders', '"Mixed"."Order"', 'ord*'],
       excludeTables: ['public.logs'],
       schemas: ['"Mixed"'],
       excludeTableData: ['*.logs'],
     })
-    const wrong = checkPatterns(session, {
+    const wrong = resolveFilters(session, {
       ...EVERYTHING,
       tables: ['orders', 'order'],
       excludeTables: ['Mixed.Order'],

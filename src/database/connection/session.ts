@@ -21,8 +21,8 @@ export class DatabaseError extends Error {
   }
 }
 
-/** The error of a pattern that `pg_dump` would refuse too; such a pattern matches nothing. */
-const INVALID_REGULAR_EXPRESSION = '2201B'
+/** Errors of a pattern that matches nothing: an invalid regular expression, a character that the database cannot store. */
+const IMPOSSIBLE_PATTERN = ['2201B', '22P05']
 
 /** The error of a statement on a database that has sessions. */
 export const OBJECT_IN_USE = '55006'
@@ -152,17 +152,17 @@ export class Session implements AsyncDisposable {
   }
 
   /**
-   * Lists schema and name of each relation, or the name of each schema, that a pattern of `pg_dump` matches. As in `pg_dump`, the
-   * search_path of the user decides what a pattern without a schema matches.
+   * Lists the OIDs of the relations or schemas that a pattern of `pg_dump` matches. As in `pg_dump`, the search_path of the
+   * user decides what a pattern without a schema matches.
    */
-  list(what: 'relations' | 'schemas', pattern: string): Promise<string[][]> {
+  list(what: 'relations' | 'schemas', pattern: string): Promise<string[]> {
     return this.#exclusively(async () => {
       await this.#exchange('RESET search_path;')
       try {
         const lines = await this.#exchange(asJson(patternQuery(what, pattern)))
-        return lines.map((line) => Object.values(JSON.parse(line) as Record<string, string>))
+        return lines.map((line) => (JSON.parse(line) as { oid: string }).oid)
       } catch (error) {
-        if (error instanceof DatabaseError && error.sqlstate === INVALID_REGULAR_EXPRESSION) return []
+        if (error instanceof DatabaseError && IMPOSSIBLE_PATTERN.includes(error.sqlstate)) return []
         throw error
       } finally {
         await this.#exchange(`${SEARCH_PATH};`)

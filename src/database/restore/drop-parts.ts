@@ -1,4 +1,4 @@
-import { TocEntry } from '../../archive/archive.ts'
+import type { TocEntry } from '../../archive/archive.ts'
 
 /** Objects that are dropped with their table, view or domain, and that pg_restore also drops by themselves before that. */
 const PART = /^(CONSTRAINT|CHECK CONSTRAINT|FK CONSTRAINT|DEFAULT|INDEX|TRIGGER|RULE)$/
@@ -13,7 +13,7 @@ export function passFailedPartDrops(entries: readonly TocEntry[]): readonly TocE
   return entries.map((entry) => {
     const drop = entry.fields.dropStmt
     if (!drop?.length || !PART.test(entry.desc)) return entry
-    return new TocEntry({ ...entry.fields, dropStmt: toleratingFailure(drop, entry.desc) })
+    return entry.with({ dropStmt: toleratingFailure(drop, entry.desc) })
   })
 }
 

@@ -147,7 +147,9 @@ function ownSchemas(entries: readonly TocEntry[], provider: Provider | null): [s
       .filter(inside(schema))
       .filter(({ desc }) => desc === 'SCHEMA' || HOLDS_DATA.test(desc))
     return (
-      owned.length > 0 && (isUnmistakable(schema) || owned.every(({ owner }) => provider.roles.test(owner)))
+      owned.length > 0 &&
+      (isUnmistakable(schema) ||
+        owned.every(({ owner }) => provider.roles.test(owner) || provider.otherOwners?.test(owner)))
     )
   }
   let schemas = provider.schemas.filter(isOwn)
@@ -189,7 +191,8 @@ function judge(entry: TocEntry, facts: TargetFacts, { ownerAndAcl }: Rules): Ver
 /** Restricts a policy for several roles to those that the server has. */
 function withPresentRoles(entry: TocEntry, { roles }: TargetFacts, { ownerAndAcl }: Rules): TocEntry {
   if (ownerAndAcl || entry.desc !== 'POLICY' || rolesOf(entry).every((role) => roles.has(role))) return entry
-  return entry.redefine((sql) => restrictRoles(sql, (role) => roles.has(role)))
+  const present = (role: string) => roles.has(entry.decode(Buffer.from(role, 'latin1')))
+  return entry.redefine((sql) => restrictRoles(sql, present))
 }
 
 /** More names would make a line of the log too long. */

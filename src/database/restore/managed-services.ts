@@ -6,8 +6,10 @@ export type Provider = {
   title: string
   /** Matches the host names of its servers. */
   hosts: RegExp
-  /** Matches its own roles, which each of its servers has. Objects of users belong to other roles. */
+  /** Matches its own roles, which each of its servers has, and no other. Objects of users belong to other roles. */
   roles: RegExp
+  /** Matches more roles that own its objects, but that any server may have, so they do not identify it. */
+  otherOwners?: RegExp
   /**
    * Its internal schemas, which are useless elsewhere and which it recreates in its own databases. They do not include
    * schemas with data of users (Supabase's `auth` and `storage`, `neon_auth`), nor those into which extensions are
@@ -46,7 +48,9 @@ export const PROVIDERS: Readonly<Record<ProviderName, Provider>> = {
   supabase: {
     title: 'Supabase',
     hosts: /\.supabase\.(co|com|net)$/,
-    roles: /^(supabase_.+|pgbouncer)$/,
+    roles:
+      /^supabase_((auth|storage|functions|realtime|replication|etl)_)?admin$|^supabase_(read_only_user|privileged_role)$/,
+    otherOwners: /^pgbouncer$/,
     schemas: [
       ...['_analytics', '_realtime', '_supavisor', 'graphql_public', 'pgbouncer'],
       ...['realtime', 'supabase_functions'],

@@ -1,4 +1,4 @@
-import { TocEntry } from '../../archive/archive.ts'
+import type { TocEntry } from '../../archive/archive.ts'
 
 /**
  * Returns the entries in the syntax of a server of this major version, where pg_dump and pg_restore use newer syntax:
@@ -9,7 +9,7 @@ import { TocEntry } from '../../archive/archive.ts'
 export function forServer(entries: readonly TocEntry[], major: number): readonly TocEntry[] {
   if (major >= 12) return entries
   return entries.map((entry) => {
-    const plain = entry.fields.tableam === null ? entry : new TocEntry({ ...entry.fields, tableam: null })
+    const plain = entry.fields.tableam === null ? entry : entry.with({ tableam: null })
     return major >= 11 ? plain : inSyntaxOf10(plain)
   })
 }

@@ -5,7 +5,7 @@ const POLICY = new RegExp(
   `^(CREATE POLICY ${NAME} ON ${NAME}(?:\\.${NAME})?(?: AS \\w+)?(?: FOR \\w+)? TO )(${NAME}(?:, ${NAME})*)`,
 )
 
-/** Returns the roles to which a policy applies; none if it applies to all. @param definition bytes as latin1 */
+/** Returns the roles to which a policy applies; none if it applies to all. */
 export function policyRoles(definition: string): string[] {
   return namesOf(POLICY.exec(definition)?.[2] ?? '').map(plainName)
 }
@@ -24,6 +24,5 @@ function namesOf(list: string): string[] {
 
 /** Returns the name that an identifier stands for, without quotes. */
 function plainName(name: string): string {
-  const inner = name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name
-  return Buffer.from(inner, 'latin1').toString()
+  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name
 }

@@ -7,6 +7,8 @@ import { policyRoles } from './policies.ts'
 /** Facts about the target that decide which entries can be restored: its objects, and the rights of the restoring role. */
 export type TargetFacts = {
   server: Pick<Server, 'version' | 'major' | 'role' | 'superuser'>
+  /** Encoding of the target database. */
+  encoding: string
   /** Extensions that the target database has. */
   installed: ReadonlySet<string>
   /** Extensions that the server offers; null if it cannot list them. */
@@ -37,6 +39,7 @@ export async function readFacts(
   const has = (pattern: RegExp) => !server.superuser && entries.some(({ desc }) => pattern.test(desc))
   return {
     server,
+    encoding: own!.encoding,
     installed,
     available: offered && new Set(offered.keys()),
     refused: await refusals(session, probed),
@@ -53,13 +56,19 @@ function namesOf(entries: readonly TocEntry[], kind: string): string[] {
   return entries.filter(({ desc }) => desc === kind).map(({ tag }) => tag)
 }
 
-type Own = { installed: string[]; schemas: { name: string; owned: boolean }[]; roles: string[] }
+type Own = {
+  encoding: string
+  installed: string[]
+  schemas: { name: string; owned: boolean }[]
+  roles: string[]
+}
 
 function readOwn(session: Session, entries: readonly TocEntry[]): Promise<Own[]> {
   const roles = new Set(entries.flatMap((entry) => rolesOf(entry)))
   const providers = Object.values(PROVIDERS).map((provider) => provider.roles.source)
   return session.query<Own>(`
-    SELECT (SELECT coalesce(json_agg(extname), '[]') FROM pg_extension) AS installed,
+    SELECT getdatabaseencoding() AS encoding,
+           (SELECT coalesce(json_agg(extname), '[]') FROM pg_extension) AS installed,
            (SELECT json_agg(json_build_object('name', nspname, 'owned', pg_has_role(nspowner, 'USAGE')))
             FROM pg_namespace) AS schemas,
            (SELECT coalesce(json_agg(rolname), '[]') FROM pg_roles
@@ -69,8 +78,7 @@ function readOwn(session: Session, entries: readonly TocEntry[]): Promise<Own[]>
 
 /** Returns the roles that an entry refers to and cannot be restored without. The owner is not one of them. */
 export function rolesOf(entry: TocEntry): string[] {
-  const sql = () => entry.fields.defn?.toString('latin1') ?? ''
-  if (entry.desc === 'POLICY') return policyRoles(sql())
+  if (entry.desc === 'POLICY') return policyRoles(entry.definition)
   if (entry.desc === 'USER MAPPING')
     return (
       /^USER MAPPING (.+) SERVER /s

@@ -39,6 +39,8 @@ test('owners, schemas and extensions of a dump give its provider away', () => {
     [entry({ desc: 'EXTENSION', tag: 'google_vacuum_mgmt' }), 'cloud-sql'],
     [entry({ desc: 'EXTENSION', tag: 'crunchy_pooler' }), 'crunchy'],
     [entry({ desc: 'SCHEMA', tag: 'realtime', owner: 'me' }), null],
+    [entry({ desc: 'SCHEMA', tag: 'pgbouncer', owner: 'pgbouncer' }), null],
+    [entry({ desc: 'TABLE', tag: 'orders', owner: 'supabase_sync' }), null],
     [entry({ desc: 'EXTENSION', tag: 'pg_net' }), null],
   ]
   for (const [one, provider] of cases) assert.equal(providerOfDump([one]), provider, `${one.desc} ${one.tag}`)
@@ -46,6 +48,7 @@ test('owners, schemas and extensions of a dump give its provider away', () => {
 
 const target: TargetFacts = {
   server: { version: '17.5', major: 17, role: 'app', superuser: false },
+  encoding: 'UTF8',
   installed: new Set(['plpgsql']),
   available: new Set(['plpgsql', 'hstore']),
   refused: new Map(),
