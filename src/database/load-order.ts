@@ -28,7 +28,7 @@ const USES = `
 /**
  * Returns why the data must be loaded in the order of pg_dump, in one session: a row is checked, computed or routed by a
  * function that may read tables, which have to be filled by then. Null if no row is. A constraint that is not valid is added
- * after the data, and tables of extensions are always loaded together.
+ * after the data, tables of extensions are always loaded together, and domains of extensions hardly read the user's tables.
  */
 export function whyDataIsOrdered(session: Session): Promise<string | null> {
   return firstUse(
@@ -38,7 +38,9 @@ export function whyDataIsOrdered(session: Session): Promise<string | null> {
              || CASE k.contypid WHEN 0 THEN k.conrelid::regclass::text ELSE k.contypid::regtype::text END AS object, name
     FROM pg_constraint AS k JOIN uses ON classid = 'pg_constraint'::regclass AND objid = k.oid
     WHERE k.contype = 'c' AND k.convalidated
-      AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = k.conrelid AND d.deptype = 'e')
+      AND NOT EXISTS (
+        SELECT FROM pg_depend AS d
+        WHERE (d.classid, d.objid) IN (('pg_class'::regclass, k.conrelid), ('pg_type'::regclass, k.contypid)) AND d.deptype = 'e')
     UNION ALL
     SELECT 'generated column ' || quote_ident(a.attname) || ' of ' || a.attrelid::regclass::text, name
     FROM pg_attrdef AS d JOIN pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum

@@ -50,6 +50,12 @@ for (const [name, sql, why] of ordered) {
   })
 }
 
+test('domains of extensions do not order the data', { skip: noClient }, async () => {
+  await postgres.createDatabase('extended')
+  await postgres.psql('extended', 'create extension earthdistance cascade; create table t (place earth)')
+  assert.equal(await whyDataIsOrdered(await bench.open('extended')), null)
+})
+
 const one = 'create materialized view a as select 1 as id;'
 const refreshed: [string, string, RegExp | null][] = [
   ['alone', 'create materialized view m as select f(1) as f', null],
