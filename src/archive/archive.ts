@@ -1,5 +1,8 @@
 import type { ArchiveProgress, ArchiveReport } from './archive-report.ts'
+import { intBytes } from './byte-source.ts'
 import type { Compression } from './encode.ts'
+import { type Header, headerBytes } from './header.ts'
+import { type TocEntry, tocBytes } from './toc.ts'
 import { ANY_MINOR, type Select, Transcoder } from './transcode.ts'
 
 export { ArchiveError } from './archive-error.ts'
@@ -21,6 +24,18 @@ export type ArchiveStage = {
 }
 
 const OLDEST_READER_MINOR = 14
+
+/** Returns an archive of entries without their data, for a program that only reads the table of contents. */
+export function contentsOnly(entries: readonly TocEntry[]): Buffer {
+  const name = Buffer.from('contents')
+  const header: Header = {
+    ...{ minor: OLDEST_READER_MINOR, revision: 0, offsetSize: 8, algorithm: 'none' },
+    // Midnight of the first day of 2000, as in C's struct tm.
+    created: Buffer.concat([0, 0, 0, 1, 0, 100, 0].map(intBytes)),
+    ...{ database: name, serverVersion: name, clientVersion: name },
+  }
+  return Buffer.concat([headerBytes(header), tocBytes(header, entries)])
+}
 
 /**
  * Compresses the output of `pg_dump -Fc -Z0` with `jobs` threads into an archive that pg_restore reads without this

@@ -1,5 +1,8 @@
-import { onDatabase } from '../database/connection/connection.ts'
+import type { TocEntry } from '../archive/archive.ts'
+import { clientEnvironment, onDatabase } from '../database/connection/connection.ts'
+import type { Session } from '../database/connection/session.ts'
 import { countAgain, dumpSchema, grantOwnTables, missingFrom, schemaObjects } from '../database/inspect.ts'
+import { omittedEntries } from '../database/restore/omitted-entries.ts'
 import { seeingAllRows } from '../database/row-security.ts'
 import { createStaging } from '../database/staging.ts'
 import { lookAtPrimary } from '../database/standby.ts'
@@ -13,7 +16,7 @@ import { databaseSink, sizesIn } from '../restoring/transfer-archive.ts'
 import { placeOf } from '../step/open-storage.ts'
 import type { Step } from '../step/step.ts'
 import { manifestKey } from '../storage/keys.ts'
-import { formatManifest, type Manifest } from '../storage/manifest.ts'
+import { formatManifest, type Manifest, type TableRows } from '../storage/manifest.ts'
 import type { Storage } from '../storage/storage.ts'
 import { verifySummary } from '../summary/dump-summary.ts'
 import { countOutputs, type Outcome } from '../summary/outcome.ts'
@@ -115,20 +118,47 @@ async function compare(
   const connection = onDatabase(step.target, database)
   await using session = await step.session(connection)
   await grantOwnTables(session)
-  const dumped = withoutLeftOut(manifest.tables, leftOut)
+  const { entries } = archive
+  const omitted = await omittedEntries(client.pgRestore, step.inputs, {
+    ...{ entries, env: clientEnvironment(connection, step.environment), signal: step.signal },
+  })
+  const omissions = [...omitted].map((entry) => ({ entry, why: 'pg-restore-args', lossless: false }))
+  await compareRows(session, withoutLeftOut(manifest.tables, [...leftOut, ...omissions]))
+  const found = (await dumpSchema(connection, client, step.environment)).entries
+  const objects = compareSchema(
+    entries.filter((entry) => !omitted.has(entry)),
+    found,
+  )
+  await runOnStaging(step, client, database, { hooks: [], assertions: step.inputs.verifySql })
+  const tables = withoutLeftOut(counted.tables, omissions)
+  return {
+    restored: { tables, rows: sumOf(tables) },
+    objects,
+    assertions: step.inputs.verifySql.length,
+  }
+}
+
+async function compareRows(session: Session, dumped: readonly TableRows[]): Promise<void> {
   const { expected, counts } = await countAgain(session, dumped)
   const difference = describeDifference(expected, counts)
   if (difference) throw new Error(`The restored database differs from the dump: ${difference}`)
   log.info(`${formatQuantity(dumped.length, 'table')} counted again, each with the dumped number of rows`)
-  const wanted = schemaObjects(archive.entries)
-  const found = schemaObjects((await dumpSchema(connection, client, step.environment)).entries)
-  const missing = missingFrom(wanted, found)
+}
+
+/** Returns the number of objects that were found again. */
+function compareSchema(dumped: readonly TocEntry[], restored: readonly TocEntry[]): number {
+  const wanted = schemaObjects(dumped)
+  const missing = missingFrom(wanted, schemaObjects(restored))
   if (missing.length > 0) {
     throw new Error(
       `The restored database lacks ${formatQuantity(missing.length, 'object')} of the dump: ${missing.slice(0, 5).join(', ')}`,
     )
   }
   log.info(`Found all ${formatQuantity(wanted.length, 'schema object')}`)
-  await runOnStaging(step, client, database, { hooks: [], assertions: step.inputs.verifySql })
-  return { restored: counted, objects: wanted.length, assertions: step.inputs.verifySql.length }
+  return wanted.length
+}
+
+/** Returns the rows of all tables; null if those of one are not known. */
+function sumOf(tables: readonly TableRows[]): number | null {
+  return tables.some(({ rows }) => rows === null) ? null : tables.reduce((sum, { rows }) => sum + rows!, 0)
 }

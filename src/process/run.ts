@@ -13,7 +13,7 @@ import {
 export type Finished = { exit: Exit; stdout: string; child: Child }
 
 type RunOptions = ChildOptions & {
-  input?: string
+  input?: string | Buffer
   signal?: AbortSignal
   /** Receives the started child; what it returns is called when the child has ended. */
   onStart?: (child: Child) => () => void

@@ -125,4 +125,9 @@ test('what was left out on purpose is not counted as evidence', async () => {
   assert.match(warnings.join('\n'), /Left out: TABLE DATA _heroku\.log/)
   assert.deepEqual([outputs['table-count'], outputs['row-count']], ['1', '1'])
   assert.match(summary, /\| Tables \| 2 \| ✅ 1 counted again, 1 left out \|/)
+  for (const jobs of ['1', '2']) {
+    const some = { 'pg-restore-args': '--schema=public\n--no-comments', provider: 'none', jobs }
+    const partly = await verify('provided', {}, some)
+    assert.deepEqual([partly.outputs['table-count'], partly.outputs['row-count']], ['1', '1'])
+  }
 })

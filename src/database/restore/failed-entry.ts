@@ -86,5 +86,5 @@ function serverHint(entry: TocEntry, entries: readonly TocEntry[]): string {
   for (const { dependencies } of seen) for (const id of dependencies) if (all.has(id)) seen.add(all.get(id)!)
   const servers = [...seen].filter(({ desc }) => desc === 'SERVER').map(({ tag }) => `"${tag}"`)
   if (servers.length === 0) return ''
-  return `. Refreshing the materialized view ${entry.namespace}.${entry.tag} reads from the foreign server ${servers.join(', ')}, which must be reachable from the target with a user mapping of the restoring role; otherwise leave the view out of the dump (exclude-tables)`
+  return `. Refreshing the materialized view ${entry.namespace}.${entry.tag} reads from the foreign server ${servers.join(', ')}, which the server must reach with a user mapping of the restoring role; otherwise leave the view out of the dump (exclude-tables)`
 }
