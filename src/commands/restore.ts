@@ -17,7 +17,7 @@ import { checkOverwrite, checkProtected } from '../restoring/guards.ts'
 import { dryRun, replaceDatabase } from '../restoring/replace-database.ts'
 import { restorePoint } from '../restoring/restore-point.ts'
 import { createStagingFor, type Target } from '../restoring/target.ts'
-import { copyFromTemplate, splitHooks } from '../restoring/template-cache.ts'
+import { copyFromTemplate, type HookPlan, splitHooks } from '../restoring/template-cache.ts'
 import { databaseSink, sizesIn } from '../restoring/transfer-archive.ts'
 import { placeOf } from '../step/open-storage.ts'
 import type { Step } from '../step/step.ts'
@@ -55,11 +55,12 @@ async function restoreAndSwap(step: Step, dump: Dump): Promise<Restored | Outcom
   if (inputs.templateCache > 0 && !manifest)
     log.warning('template-cache has no effect, because this dump has no manifest')
   const cached = inputs.templateCache > 0 && manifest !== null
+  const plan = cached ? { manifest, hooks: await splitHooks(inputs, step.workspace) } : null
   const build = (target: Target) => {
     const restoreIt = () => restoreBeside(step, dump, target)
-    return cached ? restoreByTemplate(step, manifest, target, restoreIt) : restoreIt()
+    return plan ? restoreByTemplate(step, plan, target, restoreIt) : restoreIt()
   }
-  const hooks = cached ? splitHooks(inputs, step.workspace).live : inputs.preSwapHooks
+  const hooks = plan?.hooks.live ?? inputs.preSwapHooks
   const replaced = await replaceDatabase(step, { what: dump.chosen.key, build, hooks })
   await swept
   if ('outputs' in replaced) return replaced
@@ -70,12 +71,12 @@ async function restoreAndSwap(step: Step, dump: Dump): Promise<Restored | Outcom
 /** Copies the template of the dump. The content was checked when the template was made. */
 async function restoreByTemplate(
   step: Step,
-  manifest: Manifest,
+  plan: { manifest: Manifest; hooks: HookPlan },
   target: Target,
   restoreIt: () => Promise<Built>,
 ): Promise<Built> {
-  const staging = await copyFromTemplate(step, manifest, target, async () => (await restoreIt()).staging)
-  return { staging, result: { sha256: manifest.sha256, counted: manifest, transferMs: null } }
+  const staging = await copyFromTemplate(step, plan, target, async () => (await restoreIt()).staging)
+  return { staging, result: { sha256: plan.manifest.sha256, counted: plan.manifest, transferMs: null } }
 }
 
 /** Restores the dump into a new staging database. */

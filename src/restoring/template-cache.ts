@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import { identifier, type Session } from '../database/connection/session.ts'
 import { readDatabases } from '../database/databases.ts'
@@ -14,43 +13,45 @@ import { log } from '../report/log.ts'
 import type { Step } from '../step/step.ts'
 import type { Manifest } from '../storage/manifest.ts'
 import { runOnStaging } from './run-on-staging.ts'
+import { digestScript } from './script-digest.ts'
 import { analyze, type Target } from './target.ts'
 
 const PREFIX = 'pgclone_template_'
 const POLL_INTERVAL_MS = 500
 
-type SplitInputs = Pick<Inputs, 'preSwapHooks' | 'reversible'>
+/** The hooks that run once on the template, with the digests of their files, and those that run on every preview. */
+export type HookPlan = { baked: string[]; digests: string[]; live: string[] }
 
 /**
- * Splits hooks into those that run once on the template, the `.sql` files before the first shell command, and those that
- * run on every preview. The effect of a shell command (`npm run migrate`) depends on more than its text.
+ * Splits hooks. Those for the template are the `.sql` files before the first shell command (`npm run migrate`), whose effect
+ * depends on more than its text, and before the first file of which only psql knows what it reads.
  */
-export function splitHooks(
-  { preSwapHooks: hooks, reversible }: SplitInputs,
+export async function splitHooks(
+  { preSwapHooks: hooks, reversible }: Pick<Inputs, 'preSwapHooks' | 'reversible'>,
   workspace: string,
-): {
-  baked: string[]
-  live: string[]
-} {
+): Promise<HookPlan> {
+  const digests: string[] = []
   // The restore point `__post` is the state before the hooks, so with `reversible` all hooks run on the preview.
-  if (reversible) return { baked: [], live: [...hooks] }
-  const first = hooks.findIndex((hook) => sqlFile(hook, workspace) === null)
-  const end = first < 0 ? hooks.length : first
-  return { baked: hooks.slice(0, end), live: hooks.slice(end) }
+  for (const hook of reversible ? [] : hooks) {
+    const path = sqlFile(hook, workspace)
+    if (path === null) break
+    const script = await digestScript(path, workspace)
+    if ('unknown' in script) {
+      log.notice(
+        `${hook} and the hooks after it run on every preview instead of once on the template (template-cache), because only psql knows which files they read: ${script.unknown}`,
+      )
+      break
+    }
+    digests.push(script.digest)
+  }
+  return { baked: hooks.slice(0, digests.length), digests, live: hooks.slice(digests.length) }
 }
 
 /** Returns the name of the template for a dump and a recipe. A difference in either makes another template. */
-async function templateName(
-  inputs: Inputs,
-  workspace: string,
-  manifest: Manifest,
-  target: Target,
-): Promise<string> {
-  const { baked } = splitHooks(inputs, workspace)
-  const files = await Promise.all(baked.map((hook) => readFile(sqlFile(hook, workspace)!, 'utf8')))
+function templateName(inputs: Inputs, { digests }: HookPlan, manifest: Manifest, target: Target): string {
   const recipe = [
     manifest.sha256,
-    files,
+    digests,
     inputs.pgRestoreArgs,
     inputs.ownerAndAcl,
     inputs.tolerateErrors.map(String),
@@ -69,16 +70,16 @@ async function templateName(
  */
 export async function copyFromTemplate(
   step: Step,
-  manifest: Manifest,
+  { manifest, hooks }: { manifest: Manifest; hooks: HookPlan },
   target: Target,
   restore: () => Promise<TemporaryDatabase>,
 ): Promise<TemporaryDatabase> {
   const { session, maker } = target
-  const name = await templateName(step.inputs, step.workspace, manifest, target)
+  const name = templateName(step.inputs, hooks, manifest, target)
   await lockTemplate(session, name, step.signal)
   try {
     if (await isReady(session, name)) log.info(`Copying the template "${name}"`)
-    else await makeTemplate(step, target, name, restore)
+    else await makeTemplate(step, target, { name, hooks: hooks.baked }, restore)
     const copy = await copyDatabase(maker, name, target.name, target.properties?.tablespace ?? null)
     await dropOldTemplates(target, name, step.inputs.templateCache)
     return copy
@@ -104,14 +105,13 @@ async function isReady(session: Session, name: string): Promise<boolean> {
 async function makeTemplate(
   step: Step,
   target: Target,
-  name: string,
+  { name, hooks }: { name: string; hooks: readonly string[] },
   restore: () => Promise<TemporaryDatabase>,
 ): Promise<void> {
   const { session, client, maker } = target
   log.info(`There is no template of this dump and recipe yet; making "${name}"`)
   await using staging = await restore()
-  const { baked } = splitHooks(step.inputs, step.workspace)
-  await runOnStaging(step, client, staging.name, { hooks: baked, assertions: [] })
+  await runOnStaging(step, client, staging.name, { hooks, assertions: [] })
   await endWork(maker, staging.name)
   await analyze(step, target, staging.name)
   // One transaction, so that a database with a template's name is complete and carries the template's marker.

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import {
@@ -132,6 +132,45 @@ test('what makes another template: a dump, a changed .sql hook, another option',
   assert.equal(await bench.state('pr_recipe'), 'changed')
   await bench.postgres.psql('small', `update state set state = 'dumped'`)
   assert.equal((await templates()).length, 5)
+})
+
+test('a changed file that a hook includes makes another template, however it is included', async () => {
+  await dropTemplates()
+  const write = (path: string, text: string) => writeFileSync(join(workspace, path), text)
+  mkdirSync(join(workspace, 'rules/deep'), { recursive: true })
+  write('hook.sql', "\\ir 'rules/first rules.sql'\n\\i rules/second.sql\n\\copy state from rules/rows.txt\n")
+  write('rules/first rules.sql', '\\include_relative deep/third.sql\n')
+  write('rules/second.sql', `update state set state = state || ' second';`)
+  write('rules/deep/third.sql', `update state set state = 'third';`)
+  write('rules/rows.txt', 'row\n')
+  const state = `select string_agg(state, ',' order by state) from state`
+  const restored = async (more: Inputs = {}) => {
+    const run = succeeded(await preview('pr_include', small, { 'pre-swap-hooks': 'hook.sql', ...more }).done)
+    return { run, made: makes.test(run.log), state: await bench.postgres.psql('pr_include', state) }
+  }
+  const both = async () => {
+    const first = await restored()
+    const second = await restored()
+    assert.deepEqual([first.made, second.made, first.state], [true, false, second.state])
+    return first.state
+  }
+  assert.equal(await both(), 'row,third second')
+  for (const [path, text, expected] of [
+    ['rules/deep/third.sql', `update state set state = 'THIRD';`, 'THIRD second,row'],
+    ['rules/second.sql', `update state set state = state || ' SECOND';`, 'THIRD SECOND,row'],
+    ['rules/rows.txt', 'ROW\n', 'ROW,THIRD SECOND'],
+  ] as const) {
+    write(path, text)
+    assert.equal(await both(), expected)
+  }
+
+  write('hook.sql', '\\set file rules/second.sql\n\\i :file\n')
+  for (const text of ['one', 'two']) {
+    write('rules/second.sql', `update state set state = '${text}';`)
+    const { run, state } = await restored()
+    assert.equal(state, text)
+    assert.match(run.log, /::notice.*hook\.sql and the hooks after it run on every preview.*\\i :file/)
+  }
 })
 
 test('shell hooks run on every copy, and .sql hooks after one as well', async () => {
