@@ -10,7 +10,7 @@ export type { ArchiveReport } from './archive-report.ts'
 export type { Compression } from './encode.ts'
 export { JoinedArchive } from './join.ts'
 export { type DataArchive, SplitArchive, type SplitOptions } from './split.ts'
-export { encodingOf, TocEntry } from './toc.ts'
+export { encodingOf, NO_DATA, SECTION, TocEntry } from './toc.ts'
 export type { Select } from './transcode.ts'
 
 /**
@@ -39,11 +39,15 @@ export function contentsOnly(entries: readonly TocEntry[]): Buffer {
 
 /**
  * Compresses the output of `pg_dump -Fc -Z0` with `jobs` threads into an archive that pg_restore reads without this
- * action: 16 and later for zstd, any version for gzip and none. Entries keep their order. Memory is bounded by a few MiB
+ * action: 16 and later for zstd, any version for gzip and none. Entries keep their order, and `select` may add some. Memory is bounded by a few MiB
  * per job.
  */
-export function createEncoder(options: { compression: Compression; jobs: number }): ArchiveStage {
-  return stage({ ...options, maxMinor: ANY_MINOR, select: everything })
+export function createEncoder(options: {
+  compression: Compression
+  jobs: number
+  select?: Select
+}): ArchiveStage {
+  return stage({ select: everything, ...options, maxMinor: ANY_MINOR })
 }
 
 /**

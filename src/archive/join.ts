@@ -8,7 +8,7 @@ import { type JoinedToc, joinTocs } from './join-toc.ts'
 import { type Lane, Lanes } from './lane.ts'
 import { ordered } from './ordered.ts'
 import { readToc, type TocEntry, tocBytes } from './toc.ts'
-import { writtenHeader } from './transcode.ts'
+import { type Select, writtenHeader } from './transcode.ts'
 
 export type JoinOptions = {
   compression: Compression
@@ -17,6 +17,8 @@ export type JoinOptions = {
   bytesOf: (oid: string) => number
   /** OIDs of the tables whose data is in the other archives. */
   shared: ReadonlySet<string>
+  /** Chooses and changes the entries of the first archive, which holds everything but the data of some tables. */
+  select?: Select
   /** Buffers data that arrives before its turn, when memory is full. */
   folder: string
   /** Bytes that may be buffered there; by default the free space minus a reserve. */
@@ -24,7 +26,7 @@ export type JoinOptions = {
 }
 
 /** One of the archives that are joined. */
-type Part = { input: ByteSource; header: Header; entries: TocEntry[]; tally: Tally; lane: Lane }
+type Part = { input: ByteSource; header: Header; entries: readonly TocEntry[]; tally: Tally; lane: Lane }
 
 /** Joins the archives of several dumps of one snapshot into one archive while they arrive. */
 export class JoinedArchive {
@@ -54,14 +56,16 @@ export class JoinedArchive {
   static async open(streams: readonly AsyncIterable<Buffer>[], options: JoinOptions): Promise<JoinedArchive> {
     const lanes = await Lanes.open(options.folder, options.maxBuffered)
     const parts = await Promise.all(
-      streams.map(async (stream) => {
+      streams.map(async (stream, index) => {
         const input = new ByteSource(stream)
         const { version, minor } = await peekVersion(input)
         if (minor > NEWEST_MINOR) throw new ArchiveError(`archive version ${version} cannot be joined`, 0)
         const header = await readHeader(input)
         // Lanes that are not being read spill to disk, so that their pg_dump never waits.
         const lane = lanes.add(({ reading }) => !reading)
-        return { input, header, entries: await readToc(input, header), tally: new Tally(), lane }
+        const toc = await readToc(input, header)
+        const entries = index === 0 && options.select ? await options.select(toc) : toc
+        return { input, header, entries, tally: new Tally(), lane }
       }),
     )
     return new JoinedArchive(parts, lanes, options)

@@ -4,7 +4,7 @@ import { type Decode, decoderOf, decodeUtf8 } from './encoding.ts'
 import type { Header } from './header.ts'
 
 const DATA_OFFSET_UNKNOWN = 1 // K_OFFSET_POS_NOT_SET in pg_backup_archiver.h
-const NO_DATA = 3 // K_OFFSET_NO_DATA
+export const NO_DATA = 3 // K_OFFSET_NO_DATA
 
 /** The sections of a dump, in their order (teSection in pg_backup.h). */
 export const SECTION = { none: 1, preData: 2, data: 3, postData: 4 } as const

@@ -5,6 +5,7 @@ import { runHooks } from '../database/hooks.ts'
 import { dumpArguments, dumpFilters, startDump } from '../database/pg-dump.ts'
 import { countSessions, isSameServer, readIdentity } from '../database/server.ts'
 import { copyDatabase, type TemporaryDatabase } from '../database/staging.ts'
+import { withAdditions } from '../dumping/complete-archive.ts'
 import { startParallelDump } from '../dumping/parallel-dump.ts'
 import { chooseAgain, lookAtSource, type SourceDatabase } from '../dumping/source-database.ts'
 import type { Inputs } from '../inputs/inputs.ts'
@@ -147,12 +148,13 @@ async function streamCopy(step: Step, seen: SourceDatabase, target: Target): Pro
   const staging = unfinished.use(await createStagingFor(target, source.locale))
   const meter = new Meter()
   const { select } = chooseEntries(step, { ...target, database: staging.name })
+  const complete = withAdditions(source.additions)
   const { sink, report } = await log.group(`Copy into ${staging.name}`, async () =>
     transferArchive(step, {
       openSource: () => openSource(step, source),
       openSink: databaseSink(step, target.client, staging.name, sizesOf(source.largeTables)),
       clientMajor: target.client.major,
-      select,
+      select: async (entries) => select(await complete(entries)),
       meter,
       total: { bytes: source.size, of: "the source's size" },
     }),

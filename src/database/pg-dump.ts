@@ -11,6 +11,8 @@ export type Contents = {
   schemas: readonly string[]
   excludeSchemas: readonly string[]
   excludeTableData: readonly string[]
+  /** Extensions that go along with chosen tables or schemas. */
+  extensions?: readonly string[]
   schemaOnly: boolean
   ownerAndAcl: boolean
   /** Milliseconds. */
@@ -39,6 +41,7 @@ export function dumpArguments(contents: Contents, compressor: 'action' | 'pg_dum
     ...each('schema', contents.schemas),
     ...each('exclude-schema', contents.excludeSchemas),
     ...each('exclude-table-data', contents.excludeTableData),
+    ...each('extension', contents.extensions ?? []),
     ...contents.pgDumpArgs,
   ]
 }

@@ -88,8 +88,13 @@ export function oidArray(oids: readonly string[]): string {
   return `'{${oids.join(',')}}'::oid[]`
 }
 
+/** Whether objects without a schema are dumped too, as languages and extensions are. */
+export function includesEverything({ matched }: Selection): boolean {
+  return matched.tables.length + matched.schemas.length === 0
+}
+
 /** Returns an SQL condition for the OID of a schema whose objects are dumped. */
-function isChosenSchema({ matched }: Selection, oid: string): string {
+export function isChosenSchema({ matched }: Selection, oid: string): string {
   if (matched.tables.length > 0) return 'false'
   const included =
     matched.schemas.length > 0

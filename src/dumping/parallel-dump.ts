@@ -10,6 +10,7 @@ import { type Source, type Stage, within } from '../process/transfer.ts'
 import { formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import type { Step } from '../step/step.ts'
+import { withAdditions } from './complete-archive.ts'
 import type { SourceDatabase } from './source-database.ts'
 
 /** A source whose output, after `stages`, is the archive to store, with its progress and its report. */
@@ -64,6 +65,7 @@ async function startInOneSnapshot(
       bytesOf: (oid) => sizes.get(oid) ?? 0,
       shared: new Set(shares.flat().map(({ oid }) => oid)),
       folder: step.tempDirectory,
+      select: withAdditions(source.additions),
     })
     log.info(`Dumping over ${formatQuantity(dumps.length, 'connection')} in one snapshot`)
     const stop = async () => {
@@ -84,7 +86,10 @@ function argumentsOfAll(contents: Contents, shares: readonly LargeTable[][], sna
   const main = dumpArguments({ ...contents, excludeTableData: elsewhere }, 'action')
   const others = shares.map((tables) => [
     // What the user excludes stays excluded, regardless of what is included here.
-    ...dumpArguments({ ...contents, tables: patterns(tables), schemas: [], excludeSchemas: [] }, 'action'),
+    ...dumpArguments(
+      { ...contents, tables: patterns(tables), schemas: [], excludeSchemas: [], extensions: [] },
+      'action',
+    ),
     '--section=data',
   ])
   return [main, ...others].map((args) => [...args, `--snapshot=${snapshot}`])

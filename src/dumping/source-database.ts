@@ -1,9 +1,10 @@
 import type { Connection } from '../database/connection/connection.ts'
-import type { Session } from '../database/connection/session.ts'
+import { identifier, type Session } from '../database/connection/session.ts'
 import { type LargeTable, readLargeTables, shareLargeTables } from '../database/large-tables.ts'
 import { whyDataIsOrdered } from '../database/load-order.ts'
 import { type Locale, readLocale } from '../database/locale.ts'
 import { type Contents, dumpFilters } from '../database/pg-dump.ts'
+import { type Addition, completeSelection, type Report } from '../database/restorable.ts'
 import { resolveFilters, type Selection } from '../database/selection.ts'
 import { databaseSize, type Identity, lookAtServer, readIdentity, type Server } from '../database/server.ts'
 import { noteStandby } from '../database/standby.ts'
@@ -31,6 +32,8 @@ export type SourceDatabase = {
 type Chosen = {
   /** The contents as `pg_dump` has to be told. */
   contents: Contents
+  /** What the archive gets besides, because the contents need it. */
+  additions: readonly Addition[]
   /** The tables that can be dumped over other connections than the rest. */
   largeTables: readonly LargeTable[]
 }
@@ -46,7 +49,8 @@ export async function lookAtSource(step: Step, connection: Connection): Promise<
   const size = await databaseSize(session)
   log.info(`${connection.label}: PostgreSQL ${server.version}, ${formatBytes(size)}, as "${server.role}"`)
   await noteStandby(session, server)
-  const chosen = await choose(session, step.inputs)
+  const client = await step.client({ serverMajor: server.major, purpose: 'dump' })
+  const chosen = await choose(session, step, client, log)
   await nameOmissions(session, step.inputs)
   return {
     ...chosen,
@@ -55,7 +59,7 @@ export async function lookAtSource(step: Step, connection: Connection): Promise<
     server,
     size,
     locale: (await readLocale(session, server, connection.database))!,
-    client: await step.client({ serverMajor: server.major, purpose: 'dump' }),
+    client,
   }
 }
 
@@ -73,15 +77,37 @@ async function readSeparateTables(
   return []
 }
 
-/** @throws an Error when a pattern of the inputs matches nothing */
-async function choose(session: Session, inputs: Inputs): Promise<Chosen> {
+/** The first client that can be told to dump an extension. */
+const FIRST_WITH_EXTENSION = 14
+
+/** @throws an Error when a pattern of the inputs matches nothing, or when what is chosen could not be restored */
+async function choose(
+  session: Session,
+  { inputs }: Step,
+  client: PostgresClient,
+  report: Report,
+): Promise<Chosen> {
   const selection = await resolveFilters(session, inputs)
-  return { contents: selection.contents, largeTables: await readSeparateTables(session, inputs, selection) }
+  const additions = await completeSelection(session, selection, {
+    allow: inputs.allowUnrestorable,
+    report,
+  })
+  const extensions = additions.filter(
+    ({ kind }) => kind === 'EXTENSION' && client.major >= FIRST_WITH_EXTENSION,
+  )
+  return {
+    contents: { ...selection.contents, extensions: extensions.map(({ name }) => identifier(name)) },
+    additions,
+    largeTables: await readSeparateTables(session, inputs, selection),
+  }
 }
+
+/** What has been reported is not repeated. */
+const SILENT: Report = { info: () => undefined, warning: () => undefined }
 
 /** Chooses again what is dumped: hooks may have run, and partitions are created at any time. */
 export async function chooseAgain(step: Step, source: SourceDatabase): Promise<SourceDatabase> {
   if (Object.keys(dumpFilters(step.inputs)).length === 0) return source
   await using session = await step.session(source.connection)
-  return { ...source, ...(await choose(session, step.inputs)) }
+  return { ...source, ...(await choose(session, step, source.client, SILENT)) }
 }

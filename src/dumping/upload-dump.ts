@@ -10,6 +10,7 @@ import { describeRows, showProgress, tableProgress } from '../report/progress.ts
 import type { Step } from '../step/step.ts'
 import type { DumpKey } from '../storage/keys.ts'
 import { type Storage, TakenError } from '../storage/storage.ts'
+import { withAdditions } from './complete-archive.ts'
 import { type Reading, startParallelDump } from './parallel-dump.ts'
 import type { SourceDatabase } from './source-database.ts'
 
@@ -101,7 +102,10 @@ async function startReading(step: Step, source: SourceDatabase): Promise<Reading
   if (parallel) return parallel
   const args = dumpArguments(source.contents, known ? 'action' : 'pg_dump')
   const pgDump = startDump(client.pgDump, args, clientEnvironment(connection, environment))
-  const { transform, progress, report } = createEncoder({ compression, jobs: inputs.jobs })
+  const { transform, progress, report } = createEncoder({
+    ...{ compression, jobs: inputs.jobs },
+    select: withAdditions(source.additions),
+  })
   return { source: pgDump, stages: [transform], progress, report }
 }
 

@@ -29,6 +29,7 @@ export const DEFAULTS = {
   'exclude-schemas': '',
   'exclude-table-data': '',
   'schema-only': 'false',
+  'allow-unrestorable': 'false',
   'pg-dump-args': '',
   'pg-restore-args': '',
   jobs: 'auto',

@@ -67,6 +67,8 @@ export type Inputs = Readonly<{
   excludeSchemas: readonly string[]
   excludeTableData: readonly string[]
   schemaOnly: boolean
+  /** Whether filters may leave out what the rest of the dump needs. */
+  allowUnrestorable: boolean
   pgDumpArgs: readonly string[]
   pgRestoreArgs: readonly string[]
   jobs: number
@@ -178,6 +180,7 @@ function readContents(reader: Reader) {
     excludeSchemas: reader.list('exclude-schemas'),
     excludeTableData: reader.list('exclude-table-data'),
     schemaOnly: reader.boolean('schema-only'),
+    allowUnrestorable: reader.boolean('allow-unrestorable'),
     pgDumpArgs: reader.read('pg-dump-args', (text) => parseArguments(text, 'pg_dump'), []),
     pgRestoreArgs: reader.read('pg-restore-args', (text) => parseArguments(text, 'pg_restore'), []),
   }

@@ -175,6 +175,9 @@ function judge(entry: TocEntry, facts: TargetFacts, { ownerAndAcl }: Rules): Ver
   }
   if (!ownerAndAcl && rolesOf(entry).length > 0 && !rolesOf(entry).some((role) => roles.has(role)))
     return { why: 'they are for roles that the server does not have', lossless: false }
+  // pg_dump writes a statement that drops a schema, except for one that was added because a table needs it.
+  if (desc === 'SCHEMA' && !entry.fields.dropStmt?.length && schemas.has(tag))
+    return { why: 'the target already has these schemas', lossless: true }
   if (server.superuser) return null
   if (desc === 'EVENT TRIGGER' && !mayCreate.eventTriggers) return may('event triggers')
   const ofAll = desc === 'PUBLICATION' && / FOR ALL TABLES/.test(entry.definition)
