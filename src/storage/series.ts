@@ -6,7 +6,7 @@ import { type DumpKey, keyPart } from './keys.ts'
  */
 export type Source = {
   instance: string
-  /** As in the connection, with the port unless it is the default one. */
+  /** As in the connection, without the port. */
   host: string
   database: string
   config: string

@@ -37,7 +37,7 @@ const keysOf = (run: ActionRun, output: string) =>
     .sort()
 
 for (const [first, second] of [NAMES.slice(0, 2), NAMES.slice(2)] as [string, string][]) {
-  test(`${first} and ${second} in a folder`, async () => {
+  test(`#49 ${first} and ${second} in a folder`, async () => {
     const instance = `pair-${NAMES.indexOf(first as (typeof NAMES)[number])}`
     const mine = [await bench.dump('folder', first, { instance })]
     // The second database is smaller, so a comparison of the two would fail the step.
@@ -66,7 +66,7 @@ for (const [first, second] of [NAMES.slice(0, 2), NAMES.slice(2)] as [string, st
   })
 }
 
-test('the dump of one database in a bucket does not prune, and is not chosen for, the other', async () => {
+test('#49 the dump of one database in a bucket does not prune, and is not chosen for, the other', async () => {
   const first = await bench.dump('s3', 'c07.eu')
   const second = await bench.dump('s3', 'c07_eu', { 'keep-last': '1', 'fail-on-shrink': 'true' })
   assert.equal(folderOf(first), folderOf(second))
@@ -76,7 +76,7 @@ test('the dump of one database in a bucket does not prune, and is not chosen for
   assert.equal(succeeded(run).outputs['dump-key'], first)
 })
 
-test('a prefix that is only the key of another database does not lead to it', async () => {
+test('#49 a prefix that is only the key of another database does not lead to it', async () => {
   const key = await bench.dump('folder', 'c07.eu', { instance: 'alone' })
   const run = await bench.run('restore', 'folder', 'target', { 'dump-key': 'alone/c07_eu' })
   failed(run, /no committed dump of "alone\/c07_eu": the keys below .* belong to alone\/c07\.eu\/none/)
@@ -84,7 +84,7 @@ test('a prefix that is only the key of another database does not lead to it', as
   assert.equal(await restored(key), 'c07.eu')
 })
 
-test('two servers with a database of one name are two series, also in a config of the same key', async () => {
+test('#49 two servers with a database of one name are two series, also in a config of the same key', async () => {
   const instance = 'servers'
   const { postgres } = bench
   const at = (host: string) => postgres.url('c07_eu').replace(/@[^:/]+/, `@${host}`)
@@ -99,18 +99,16 @@ test('two servers with a database of one name are two series, also in a config o
   const reference = `${instance}/c07_eu`
   failed(
     await bench.run('restore', 'folder', 'target', { 'dump-key': reference, config: 'of.one' }),
-    new RegExp(
-      `covers several databases.*${reference}@localhost.*, ${reference}@127.0.0.1:${postgres.port}/of\\.one `,
-    ),
+    new RegExp(`covers several databases.*${reference}@localhost.*, ${reference}@127.0.0.1/of\\.one `),
   )
-  const restore = { 'dump-key': `${reference}@127.0.0.1:${postgres.port}` }
+  const restore = { 'dump-key': `${reference}@127.0.0.1` }
   const run = succeeded(await bench.run('restore', 'folder', 'target', restore))
   assert.equal(run.outputs['dump-key'], keys[0])
   const narrowed = await bench.run('restore', 'folder', 'target', { 'dump-key': reference, config: 'of_one' })
   assert.equal(succeeded(narrowed).outputs['dump-key'], keys[2])
 })
 
-test('manifests of earlier releases, without true names, belong to the series of their key', async () => {
+test('#49 manifests of earlier releases, without true names, belong to the series of their key', async () => {
   const instance = 'earlier'
   const nameless = (key: string) => {
     const path = join(bench.folder, `${key}.json`)

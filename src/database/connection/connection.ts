@@ -73,21 +73,28 @@ export function connectionOf(parameters: Parameters, leftOut: readonly string[])
 }
 
 function labelOf(variables: Readonly<Record<string, string>>, database: string): string {
-  return `${addressOf(variables, '')}/${database}`
+  return `${addressOf(variables)}/${database}`
 }
 
-/** Returns the server of a connection by name, without the default port. Dumps of two servers are told apart by it. */
+/**
+ * Returns the server of a connection by name. Dumps of two servers are told apart by it. The port is left out, because it
+ * is another one in each run where a tunnel or a service container chooses it.
+ */
 export function serverName({ variables }: Connection): string {
-  return addressOf(variables, DEFAULT_PORT)
+  return variables.PGSERVICE ? `service ${variables.PGSERVICE}` : hostsOf(variables)
 }
 
-function addressOf(variables: Readonly<Record<string, string>>, impliedPort: string): string {
+function hostsOf({ PGHOST, PGHOSTADDR }: Readonly<Record<string, string>>): string {
+  return PGHOST ?? PGHOSTADDR ?? 'local socket'
+}
+
+function addressOf(variables: Readonly<Record<string, string>>): string {
   if (variables.PGSERVICE) return `service ${variables.PGSERVICE}`
-  const hosts = (variables.PGHOST ?? variables.PGHOSTADDR ?? 'local socket').split(',')
+  const hosts = hostsOf(variables).split(',')
   const ports = (variables.PGPORT ?? '').split(',')
   const pairs = hosts.map((host, index) => {
     const port = ports[index] ?? ports[0]
-    return port && port !== impliedPort ? `${host.includes(':') ? `[${host}]` : host}:${port}` : host
+    return port ? `${host.includes(':') ? `[${host}]` : host}:${port}` : host
   })
   return pairs.join(',')
 }
