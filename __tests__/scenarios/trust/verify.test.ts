@@ -59,6 +59,21 @@ test('rows that pg_dump loads through the root of their partitions are counted a
   }
 })
 
+test('names in any encoding, and names with dots, are found again', async () => {
+  const { postgres } = bench
+  for (const encoding of ['LATIN1', 'SQL_ASCII', 'UTF8']) {
+    const name = `in_${encoding.toLowerCase()}`
+    await postgres.createDatabase(name, `encoding '${encoding}' template template0`)
+    await postgres.psql(
+      name,
+      `create table "löhne" as select 1 as n; create index "ü" on "löhne" (n); create schema a; create schema "a.b";
+       create table a."b.c" as select 1 as n; create table "a.b"."c" as select generate_series(1, 3) as n`,
+    )
+    const { outputs } = await verify(name)
+    assert.equal(outputs['row-count'], '5')
+  }
+})
+
 test('an owner of public, and row security forced on owners, do not fail a sound dump', async () => {
   const { postgres } = bench
   await postgres.psql(
