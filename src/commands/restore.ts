@@ -11,7 +11,8 @@ import { lookAtPrimary } from '../database/standby.ts'
 import { messageOf, PermanentError } from '../errors.ts'
 import { formatDuration } from '../report/format.ts'
 import { log } from '../report/log.ts'
-import { downloadDump, type Received } from '../restoring/download-dump.ts'
+import { chooseEntries } from '../restoring/choose-entries.ts'
+import { downloadDump, type Received, readEntries } from '../restoring/download-dump.ts'
 import { type Dump, findDump } from '../restoring/find-dump.ts'
 import { checkOverwrite, checkProtected } from '../restoring/guards.ts'
 import { dryRun, replaceDatabase } from '../restoring/replace-database.ts'
@@ -105,21 +106,19 @@ async function restoreInPlace(step: Step, dump: Dump): Promise<Restored | Outcom
   await lockTarget(session, connection.database)
   const client = await step.client({ serverMajor: server.major, purpose: 'restore' })
   await checkOverwrite(step, server, await readProperties(session, connection.database))
-  if (inputs.dryRun)
+  const receiver = { server, client, database: connection.database, untouched: UNTOUCHED }
+  if (inputs.dryRun) {
+    await chooseEntries(step, receiver).select(await readEntries(dump))
     return dryRun('restore', `${dump.chosen.key} would be restored into "${connection.database}" in place`)
+  }
   const env = clientEnvironment(connection, step.environment)
   const beforeCommit = inputs.preSwapHooks.length > 0 ? [refuseHiddenRows()] : []
   log.info(
-    'Restoring in place, in one transaction: objects of the dump replace those of the same name, all others stay',
+    'Restoring in place, in one transaction: objects of the dump replace those of the same name with all that belongs to them, others stay',
   )
   const open = async (entries: () => readonly TocEntry[]) =>
     startInPlace(client, server, { inputs, env, entries, beforeCommit })
-  const received = await downloadDump(
-    step,
-    dump,
-    { server, client, database: connection.database, untouched: UNTOUCHED },
-    open,
-  )
+  const received = await downloadDump(step, dump, receiver, open)
   await finishInPlace(step, client, server)
   return { ...received, database: connection.database, previous: null, serverVersion: server.version }
 }

@@ -13,6 +13,7 @@ import { type Location, parseEndpoint, parseLocation, parseS3Config } from './lo
 import {
   type Compression,
   parseArguments,
+  parseBoolean,
   parseChoice,
   parseCompression,
   parseDuration,
@@ -91,6 +92,8 @@ export type Inputs = Readonly<{
   failOnShrink: boolean
   protectedDatabases: readonly string[]
   overwrite: boolean
+  /** Patterns of what a restore in place may take away although the dump does not have it. */
+  overwriteNamed: readonly string[]
   /** Whether a new database gets the marker by which later steps may replace and drop it. */
   disposable: boolean
   force: boolean
@@ -209,6 +212,24 @@ function readSqlFiles(reader: Reader, name: 'pre-dump-hooks' | 'pre-swap-hooks' 
   return reader.read(name, (text) => checkSqlFiles(parseList(text)), [])
 }
 
+/** Matches `TABLE public.events_2025`. */
+const KIND_AND_NAME = /^[A-Z]+(?: [A-Z]+)* \S/
+
+/** Reads `true`, `false`, or a list of what may be overwritten, which includes the database itself. */
+function readOverwrite(reader: Reader) {
+  const none = { overwrite: false, overwriteNamed: [] as readonly string[] }
+  return reader.read(
+    'overwrite',
+    (text) => {
+      const named = parseList(text).filter((line) => !/^true$/i.test(line))
+      if (named.length > 0 && named.every((line) => KIND_AND_NAME.test(line)))
+        return { overwrite: true, overwriteNamed: named as readonly string[] }
+      return { ...none, overwrite: parseBoolean(text) }
+    },
+    none,
+  )
+}
+
 function readBehaviour(reader: Reader) {
   const version = (text: string) =>
     text === 'auto' ? ('auto' as const) : parseInteger(text, { min: 10, max: 99 })
@@ -224,7 +245,7 @@ function readBehaviour(reader: Reader) {
     provider: reader.read('provider', (text) => parseChoice(text, PROVIDERS), 'auto' as const),
     verifySql: readSqlFiles(reader, 'verify-sql'),
     protectedDatabases: reader.list('protected-databases'),
-    overwrite: reader.boolean('overwrite'),
+    ...readOverwrite(reader),
     disposable: reader.boolean('disposable'),
     force: reader.boolean('force'),
     local: reader.boolean('local'),

@@ -21,6 +21,7 @@ import type { Inputs } from '../inputs/inputs.ts'
 import { log } from '../report/log.ts'
 import type { Step } from '../step/step.ts'
 import type { PostgresClient } from '../tools/postgres/provide-client.ts'
+import { refuseLosses } from './check-losses.ts'
 
 /** The database that receives a dump, its server and the client that restores it. */
 export type Receiver = { server: Server; client: PostgresClient; database: string }
@@ -64,6 +65,7 @@ async function selectFor(
     leaveOut: inputs.provider !== 'none',
     ownerAndAcl: inputs.ownerAndAcl,
   })
+  if (!inputs.swap) await refuseLosses(session, selection.entries, inputs)
   refuseMissing(selection.missing, facts, { target: step.target, tolerated: inputs.tolerateErrors })
   return selection
 }

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import type { ArchiveReport, TocEntry } from '../archive/archive.ts'
+import { type ArchiveReport, readContents, type TocEntry } from '../archive/archive.ts'
 import type { LeftOut } from '../database/restore/entry-rules.ts'
 import { Meter, type Sink } from '../process/transfer.ts'
 import { formatBytes } from '../report/format.ts'
@@ -55,6 +55,16 @@ export async function downloadDump(
     `Received all ${formatBytes(meter.bytes)}, ${describeRows(report())}${chosen.manifest ? ', as in the manifest' : ''}`,
   )
   return { sha256: meter.sha256, counted: report(), archive: report(), leftOut: leftOut(), transferMs }
+}
+
+/** Reads the table of contents of a stored dump, and ends the download there. */
+export async function readEntries({ storage, chosen }: Dump): Promise<TocEntry[]> {
+  const source = await storage.download(chosen.key)
+  try {
+    return await readContents(source.stream)
+  } finally {
+    await source.abort()
+  }
 }
 
 /** How long a download may continue after its restore has failed, in milliseconds. */

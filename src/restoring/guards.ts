@@ -8,6 +8,7 @@ import { isClone, isPoint, isPointOf, POINTS } from '../database/ownership.ts'
 import type { Properties } from '../database/properties.ts'
 import type { Server } from '../database/server.ts'
 import { messageOf } from '../errors.ts'
+import { matchesGlob } from '../glob.ts'
 import type { Inputs } from '../inputs/inputs.ts'
 import { log } from '../report/log.ts'
 import type { Step } from '../step/step.ts'
@@ -22,16 +23,9 @@ const SYSTEM_DATABASES = ['postgres', 'template0', 'template1']
 export function isProtected(pattern: string, { variables, database }: Connection): boolean {
   const [hostPattern = '', databasePattern = ''] = splitPattern(pattern)
   const hosts = [variables.PGHOST, variables.PGHOSTADDR].flatMap((list) => list?.split(',') ?? [])
-  const matches = (text: string, glob: string) => {
-    const source = glob
-      .split('*')
-      .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-      .join('.*')
-    return new RegExp(`^${source}$`, 'is').test(text)
-  }
   return (
-    matches(database, databasePattern) &&
-    (hosts.length > 0 ? hosts : ['']).some((host) => matches(host, hostPattern))
+    matchesGlob(database, databasePattern) &&
+    (hosts.length > 0 ? hosts : ['']).some((host) => matchesGlob(host, hostPattern))
   )
 }
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { type Bench, startBench } from '../../../lab/benches/action-bench.ts'
 import { compareDatabases } from '../../../lab/postgres/compare.ts'
-import { succeeded } from '../../../lab/runner/outcome.ts'
+import { failed, succeeded } from '../../../lab/runner/outcome.ts'
 
 let bench: Bench
 let key: string
@@ -78,4 +78,84 @@ test('an error of psql is the reason, also when pg_restore notices the broken pi
   })
   assert.equal(run.exitCode, 1)
   assert.match(run.errors.join('\n'), /cannot drop table .*t0 because other objects depend on it/)
+})
+
+/** A table with one of each part that is dropped with it, and what was there when it was dumped. */
+const EARLIER = `
+  create table events (id int, at date not null) partition by range (at);
+  create table events_2024 partition of events for values from ('2024-01-01') to ('2025-01-01');
+  insert into events select n, date '2024-01-01' + n from generate_series(0, 99) n;
+  create table orders (id int primary key, note text check (note <> ''), constraint positive check (id > 0));
+  create index by_note on orders (note); comment on table orders is 'dumped'; grant select on orders to reader;
+  create function wipe() returns void language sql as 'delete from public.orders';
+  create function keep() returns void language sql as 'select';
+  create publication feed for table orders; create table untouched (id int);`
+const LATER: [string, string][] = [
+  [
+    'TABLE public.events_2025',
+    `create table events_2025 partition of events for values from ('2025-01-01') to ('2026-01-01')`,
+  ],
+  ['INDEX public.later', 'create index later on orders (note, id)'],
+  ['INDEX public.events_id_idx', 'create index on events (id)'],
+  ['CONSTRAINT public.orders later_unique', 'alter table orders add constraint later_unique unique (note)'],
+  [
+    'CHECK CONSTRAINT public.orders later_check',
+    'alter table orders add constraint later_check check (id < 1000)',
+  ],
+  [
+    'TRIGGER public.orders later',
+    'create trigger later before update on orders for each row execute function suppress_redundant_updates_trigger()',
+  ],
+  ['POLICY public.orders later', 'create policy later on orders using (true)'],
+  ['ROW SECURITY public.orders', 'alter table orders enable row level security'],
+  ['RULE public.orders later', 'create rule later as on delete to orders do also select 1'],
+  ['STATISTICS public.later_stats', 'create statistics later_stats on id, note from orders'],
+  ['SEQUENCE public.orders_seq', 'create sequence orders_seq owned by orders.id'],
+  ['COMMENT public.COLUMN orders.note', `comment on column orders.note is 'later'`],
+  ['PUBLICATION TABLE public.feed untouched', 'alter publication feed add table untouched'],
+  ['ACL public.TABLE events (rights of reader)', 'grant insert on events to reader'],
+  ['ACL public.COLUMN orders.note (rights of PUBLIC)', 'grant update (note) on orders to public'],
+  ['ACL public.FUNCTION wipe()', 'revoke execute on function wipe() from public'],
+]
+
+test('C27 what is not in the dump is not taken away silently', async () => {
+  const { postgres } = bench
+  await postgres.psql('postgres', 'create role reader')
+  await postgres.createDatabase('grown')
+  await postgres.psql('grown', EARLIER)
+  const earlier = await bench.dump('folder', 'grown', { 'owner-and-acl': 'true' })
+  const restore = (more: Record<string, string> = {}) =>
+    bench.run('restore', 'folder', 'grown', {
+      'dump-key': earlier,
+      swap: 'false',
+      overwrite: 'true',
+      ...more,
+    })
+  succeeded(await restore({ 'owner-and-acl': 'true' }))
+  for (const [, sql] of LATER) await postgres.psql('grown', sql)
+  await postgres.psql('grown', 'alter table orders add phone text')
+  await postgres.psql('grown', `insert into events values (1, '2025-03-01')`)
+
+  const acls = LATER.map(([what]) => what).filter((what) => what.startsWith('ACL'))
+  const whole = LATER.map(([what]) => what).filter((what) => !what.startsWith('ACL'))
+  for (const more of [{}, { 'dry-run': 'true' }] as Record<string, string>[]) {
+    const run = await restore(more)
+    assert.match(run.log, /which have more columns: COLUMN public\.orders\.phone/)
+    failed(run, /A restore in place would take away 17 objects that the dump does not have/)
+    const [, list = ''] = /does not have: (.*)\. The target is unchanged/.exec(run.errors.join()) ?? []
+    const lines = list.split('; ')
+    for (const what of [...whole, ...acls, 'ACL public.TABLE orders (rights of reader)'])
+      assert.ok(lines.includes(what), `${what}\n${lines.join('\n')}`)
+  }
+  assert.equal(await postgres.psql('grown', 'select count(*) from events'), '101')
+
+  // With owners and grants, those of the dump replace those of the target.
+  failed(await restore({ 'owner-and-acl': 'true' }), /would take away 16 objects/)
+  const named = [...whole, 'ACL public.*'].join('\n')
+  failed(await restore({ overwrite: whole.join('\n') }), /would take away 4 objects/)
+  const run = succeeded(await restore({ overwrite: `true\n${named}` }))
+  assert.match(run.log, /Not in the dump, and replaced as overwrite says: .*TABLE public\.events_2025/)
+  assert.equal(await postgres.psql('grown', 'select count(*) from events'), '100')
+  assert.equal(await postgres.psql('grown', 'select count(*) from untouched'), '0')
+  succeeded(await restore())
 })

@@ -158,3 +158,19 @@ test('no mistake shows a secret', () => {
   const endpoint = step({ command: 'list', 's3-endpoint-url': 'https://user:canary@minio.example.com' })
   assert.doesNotMatch(message(endpoint), /canary/)
 })
+
+test('overwrite is a boolean, or names what may go', () => {
+  const read = (overwrite: string) => {
+    const inputs = readInputs(
+      step({ command: 'restore', 'dump-key': 'latest', 'database-url': URL, overwrite }),
+    )
+    return [inputs.overwrite, inputs.overwriteNamed]
+  }
+  assert.deepEqual(read(''), [false, []])
+  assert.deepEqual(read('true'), [true, []])
+  const named = ['TABLE public.events_*', 'ROW SECURITY public.orders']
+  assert.deepEqual(read(named.join('\n')), [true, named])
+  assert.deepEqual(read(`true\n${named[0]}`), [true, [named[0]]])
+  for (const wrong of ['yes', 'not now', 'TABLE', `false\n${named[0]}`])
+    assert.throws(() => read(wrong), /overwrite must be true or false/)
+})
