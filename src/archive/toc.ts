@@ -80,6 +80,10 @@ export class TocEntry {
   get owner(): string {
     return this.decode(this.fields.owner)
   }
+  /** Tablespace of the object, or `''` for the default one. */
+  get tablespace(): string {
+    return this.decode(this.fields.tablespace)
+  }
   /** The SQL that creates the object. */
   get definition(): string {
     return this.decode(this.fields.defn)

@@ -3,6 +3,7 @@ import { clientEnvironment } from '../database/connection/connection.ts'
 import { DatabaseError, literal, OBJECT_IN_USE, type Session } from '../database/connection/session.ts'
 import { runHooks } from '../database/hooks.ts'
 import { dumpArguments, dumpFilters, startDump } from '../database/pg-dump.ts'
+import { usedTablespaces } from '../database/restore/tablespaces.ts'
 import { countSessions, isSameServer, readIdentity } from '../database/server.ts'
 import { copyDatabase, type TemporaryDatabase } from '../database/staging.ts'
 import { withAdditions } from '../dumping/complete-archive.ts'
@@ -15,6 +16,7 @@ import { log } from '../report/log.ts'
 import { describeRows } from '../report/progress.ts'
 import { chooseEntries } from '../restoring/choose-entries.ts'
 import { copyExclusively } from '../restoring/copy-exclusively.ts'
+import { noteTablespaces } from '../restoring/note-tablespaces.ts'
 import { type Replaced, replaceDatabase } from '../restoring/replace-database.ts'
 import { createStagingFor, type Target } from '../restoring/target.ts'
 import { databaseSink, finishRestore, sizesOf, transferArchive } from '../restoring/transfer-archive.ts'
@@ -31,7 +33,8 @@ export async function copy(step: Step): Promise<Outcome> {
   const replaced = await step.retry(() =>
     replaceDatabase(step, {
       what: source.connection.label,
-      check: async (target) => void (await chooseMethod(step.inputs, source, target)),
+      check: async (target) =>
+        announce(step, source, target, await chooseMethod(step.inputs, source, target)),
       build: async (target) => {
         await prepareSource()
         return build(step, source, target)
@@ -73,6 +76,18 @@ async function chooseMethod(inputs: Inputs, source: SourceDatabase, target: Targ
       `copy-method: template is not possible, because ${obstacle}; remove the obstacle, or set copy-method: auto`,
     )
   return obstacle ? 'stream' : 'template'
+}
+
+/** Says in a dry run what the copy itself would say when the table of contents arrives. */
+async function announce(
+  step: Step,
+  { connection }: SourceDatabase,
+  { session, properties }: Target,
+  method: Method,
+): Promise<void> {
+  if (!step.inputs.dryRun || method === 'template') return
+  await using atSource = await step.session(connection)
+  await noteTablespaces(session, await usedTablespaces(atSource), properties?.tablespace ?? 'pg_default')
 }
 
 /** Runs the hooks on the source, after the checks of the target, so that a refused copy does not change the source. */

@@ -4,6 +4,7 @@ import { clientEnvironment } from '../database/connection/connection.ts'
 import { runHooks } from '../database/hooks.ts'
 import { readProperties } from '../database/properties.ts'
 import { startInPlace } from '../database/restore/in-place.ts'
+import { tablespacesOf } from '../database/restore/tablespaces.ts'
 import { refuseHiddenRows } from '../database/row-security.ts'
 import { lockTarget, type Server } from '../database/server.ts'
 import type { TemporaryDatabase } from '../database/staging.ts'
@@ -15,6 +16,7 @@ import { chooseEntries } from '../restoring/choose-entries.ts'
 import { downloadDump, type Received, readEntries } from '../restoring/download-dump.ts'
 import { type Dump, findDump } from '../restoring/find-dump.ts'
 import { checkOverwrite, checkProtected } from '../restoring/guards.ts'
+import { noteTablespaces } from '../restoring/note-tablespaces.ts'
 import { dryRun, replaceDatabase } from '../restoring/replace-database.ts'
 import { restorePoint } from '../restoring/restore-point.ts'
 import { createStagingFor, type Target } from '../restoring/target.ts'
@@ -62,11 +64,19 @@ async function restoreAndSwap(step: Step, dump: Dump): Promise<Restored | Outcom
     return plan ? restoreByTemplate(step, plan, target, restoreIt) : restoreIt()
   }
   const hooks = plan?.hooks.live ?? inputs.preSwapHooks
-  const replaced = await replaceDatabase(step, { what: dump.chosen.key, build, hooks })
+  const check = (target: Target) => announce(step, dump, target)
+  const replaced = await replaceDatabase(step, { what: dump.chosen.key, check, build, hooks })
   await swept
   if ('outputs' in replaced) return replaced
   const { result, ...live } = replaced
   return { ...result, ...live }
+}
+
+/** Says in a dry run what the restore itself would say when the table of contents arrives. */
+async function announce({ inputs }: Step, dump: Dump, { session, properties }: Target): Promise<void> {
+  if (!inputs.dryRun) return
+  const entries = await readEntries(dump)
+  await noteTablespaces(session, tablespacesOf(entries), properties?.tablespace ?? 'pg_default')
 }
 
 /** Copies the template of the dump. The content was checked when the template was made. */

@@ -48,10 +48,7 @@ export function propertyStatements(database: string, properties: Properties): st
   return [
     ...(connectionLimit >= 0 ? [`ALTER DATABASE ${name} CONNECTION LIMIT ${connectionLimit}`] : []),
     ...settingStatements(database, settings),
-    ...labels.map(
-      ({ provider, label }) =>
-        `SECURITY LABEL FOR ${identifier(provider)} ON DATABASE ${name} IS ${literal(label)}`,
-    ),
+    ...labels.map((label) => labelStatement(name, label)),
     ...(comment === null ? [] : [commentStatement(database, comment)]),
     `ALTER DATABASE ${name} OWNER TO ${identifier(owner)}`,
     ...(grants ? grantStatements(name, owner, grants) : []),
@@ -66,6 +63,42 @@ export function templateStatement(database: string, isTemplate: boolean): string
 /** Returns statements that give a database these settings, for itself or for a role in it. */
 export function settingStatements(database: string, settings: Properties['settings']): string[] {
   return settings.map(({ role, setting }) => settingStatement(identifier(database), role, setting))
+}
+
+/**
+ * Splits the settings and labels of a database into those that the role may give to a new database and a description of
+ * the others, which an administrator made. Each is tried on the database itself, where it changes nothing, and rolled back.
+ */
+export async function tryProperties(
+  session: Session,
+  database: string,
+  properties: Properties,
+): Promise<{ allowed: Properties; refused: string[] }> {
+  const name = identifier(database)
+  const refused: string[] = []
+  const isAllowed = async (what: string, statement: string) => {
+    const reason = await session.tryOut(statement)
+    if (reason !== null) refused.push(`${what} (${reason})`)
+    return reason === null
+  }
+  const settings = []
+  for (const one of properties.settings)
+    if (await isAllowed(describeSetting(one), settingStatement(name, one.role, one.setting)))
+      settings.push(one)
+  const labels = []
+  for (const one of properties.labels)
+    if (await isAllowed(`a security label of ${one.provider}`, labelStatement(name, one))) labels.push(one)
+  return { allowed: { ...properties, settings, labels }, refused }
+}
+
+/** The values of an application's own parameters, which have a dot in their name, may be secrets. */
+function describeSetting({ role, setting }: Properties['settings'][number]): string {
+  const whose = role === null ? '' : ` of the role "${role}"`
+  return setting.replace(/^([^=]*\.[^=]*)=.*/s, '$1') + whose
+}
+
+function labelStatement(name: string, { provider, label }: Properties['labels'][number]): string {
+  return `SECURITY LABEL FOR ${identifier(provider)} ON DATABASE ${name} IS ${literal(label)}`
 }
 
 /** Returns a statement that sets the comment of a database; null removes it. */

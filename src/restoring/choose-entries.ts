@@ -15,6 +15,7 @@ import {
   providerOfRoles,
 } from '../database/restore/managed-services.ts'
 import { forServer } from '../database/restore/older-server.ts'
+import { inDefaultTablespace, tablespacesOf } from '../database/restore/tablespaces.ts'
 import { readFacts, type TargetFacts } from '../database/restore/target-facts.ts'
 import type { Server } from '../database/server.ts'
 import type { Inputs } from '../inputs/inputs.ts'
@@ -22,6 +23,7 @@ import { log } from '../report/log.ts'
 import type { Step } from '../step/step.ts'
 import type { PostgresClient } from '../tools/postgres/provide-client.ts'
 import { refuseLosses } from './check-losses.ts'
+import { noteTablespaces } from './note-tablespaces.ts'
 
 /** The database that receives a dump, its server and the client that restores it. */
 export type Receiver = { server: Server; client: PostgresClient; database: string }
@@ -66,8 +68,9 @@ async function selectFor(
     ownerAndAcl: inputs.ownerAndAcl,
   })
   if (!inputs.swap) await refuseLosses(session, selection.entries, inputs)
+  const unusable = await noteTablespaces(session, tablespacesOf(selection.entries), null)
   refuseMissing(selection.missing, facts, { target: step.target, tolerated: inputs.tolerateErrors })
-  return selection
+  return { ...selection, entries: inDefaultTablespace(selection.entries, unusable) }
 }
 
 /** Returns the service that the dump comes from, according to the input, the source's host name or the dump itself. */

@@ -6,6 +6,7 @@ import { parseMarker } from '../database/marker.ts'
 import { relatedName } from '../database/names.ts'
 import { isClone, isPoint, isPointOf, POINTS } from '../database/ownership.ts'
 import type { Properties } from '../database/properties.ts'
+import { findUnusable } from '../database/restore/tablespaces.ts'
 import type { Server } from '../database/server.ts'
 import { messageOf } from '../errors.ts'
 import { matchesGlob } from '../glob.ts'
@@ -86,7 +87,16 @@ export async function checkRights(
       `The role "${server.role}" may not create databases (CREATEDB); grant it, or set swap: false to restore in place`,
     )
   }
+  if (properties) await checkTablespace(session, server, properties.tablespace)
   if (properties) await checkOwner(session, server, { name, owner: properties.owner })
+}
+
+/** The new database is created in the tablespace of the old one. Nobody needs a right on the default of the server. */
+async function checkTablespace(session: Session, { role }: Server, tablespace: string): Promise<void> {
+  if (tablespace === 'pg_default' || (await findUnusable(session, [tablespace], null)).length === 0) return
+  throw new Error(
+    `The role "${role}" may not create a database in the tablespace "${tablespace}" of the target; GRANT CREATE ON TABLESPACE "${tablespace}" to it`,
+  )
 }
 
 /** Only the owner of a database, a member of that role or a superuser may rename and drop it. */

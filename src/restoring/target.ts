@@ -4,7 +4,7 @@ import type { Session } from '../database/connection/session.ts'
 import { type Locale, readLocale } from '../database/locale.ts'
 import { relatedName } from '../database/names.ts'
 import { POINTS } from '../database/ownership.ts'
-import { type Properties, readProperties } from '../database/properties.ts'
+import { type Properties, readProperties, tryProperties } from '../database/properties.ts'
 import { lockTarget, readOid, type Server } from '../database/server.ts'
 import { createStaging, type Maker, type TemporaryDatabase } from '../database/staging.ts'
 import { lookAtPrimary } from '../database/standby.ts'
@@ -42,8 +42,9 @@ export async function lookAtTarget(step: Step, session: Session): Promise<Target
   checkProtected(inputs, target)
   const server = await lookAtPrimary(session, inputs.command)
   await lockTarget(session, name)
-  const properties = await readProperties(session, name)
-  await checkRights(session, server, name, properties)
+  const found = await readProperties(session, name)
+  await checkRights(session, server, name, found)
+  const properties = found && (await keepAllowed(session, name, found))
   const client = await step.client({ serverMajor: server.major, purpose: 'restore' })
   await checkOverwrite(step, server, properties)
   if (inputs.reversible) await checkPoints(inputs, target, session, server)
@@ -71,6 +72,16 @@ export function createStagingFor(
     tablespace: properties?.tablespace ?? null,
     settings: properties?.settings ?? [],
   })
+}
+
+/** Warns of settings that the role may not give to the new database, and leaves them out. */
+async function keepAllowed(session: Session, name: string, found: Properties): Promise<Properties> {
+  const { allowed, refused } = await tryProperties(session, name, found)
+  if (refused.length > 0)
+    log.warning(
+      `The new "${name}" lacks settings of the present one that only an administrator may make: ${refused.join('; ')}; make them again after the swap, or connect as an administrator`,
+    )
+  return allowed
 }
 
 /** Collects the planner's statistics of a staging database. */

@@ -186,6 +186,20 @@ export class Session implements AsyncDisposable {
     }
   }
 
+  /** Runs statements and rolls them back. Returns why the server refuses them, or null. */
+  async tryOut(...statements: readonly string[]): Promise<string | null> {
+    await this.execute('BEGIN')
+    try {
+      await this.execute(...statements)
+      return null
+    } catch (error) {
+      if (!(error instanceof DatabaseError)) throw error
+      return error.message
+    } finally {
+      await this.execute('ROLLBACK')
+    }
+  }
+
   /** Sends one statement and collects its rows, after all earlier statements. */
   #send(sql: string): Promise<string[]> {
     return this.#exclusively(() => this.#exchange(sql))

@@ -46,8 +46,8 @@ export async function readFacts(
     schemas: new Map(own!.schemas.map(({ name, owned }) => [name, owned])),
     roles: new Set(own!.roles),
     mayCreate: {
-      eventTriggers: !has(/^EVENT TRIGGER$/) || (await refusal(session, EVENT_TRIGGER)) === null,
-      publicationsOfAll: !has(/^PUBLICATION/) || (await refusal(session, [PUBLICATION_OF_ALL])) === null,
+      eventTriggers: !has(/^EVENT TRIGGER$/) || (await session.tryOut(...EVENT_TRIGGER)) === null,
+      publicationsOfAll: !has(/^PUBLICATION/) || (await session.tryOut(PUBLICATION_OF_ALL)) === null,
     },
   }
 }
@@ -113,11 +113,11 @@ async function readOffered(
 async function refusals(session: Session, extensions: readonly string[]): Promise<Map<string, string>> {
   const reasons = new Map<string, string>()
   for (const name of extensions) {
-    const reason = await refusal(session, [
+    const reason = await session.tryOut(
       // An extension without its own schema is created in the first schema of the path, which must not be pg_catalog.
       'SET LOCAL search_path TO DEFAULT',
       `CREATE EXTENSION ${identifier(name)} CASCADE`,
-    ])
+    )
     if (reason !== null) reasons.set(name, reason)
   }
   return reasons
@@ -128,17 +128,3 @@ const EVENT_TRIGGER = [
   'CREATE EVENT TRIGGER pgclone_probe ON sql_drop EXECUTE PROCEDURE pg_temp.pgclone_probe()',
 ]
 const PUBLICATION_OF_ALL = 'CREATE PUBLICATION pgclone_probe FOR ALL TABLES'
-
-/** Returns why the server refuses statements, or null. They are rolled back. */
-async function refusal(session: Session, statements: readonly string[]): Promise<string | null> {
-  await session.execute('BEGIN')
-  try {
-    await session.execute(...statements)
-    return null
-  } catch (error) {
-    if (!(error instanceof DatabaseError)) throw error
-    return error.message
-  } finally {
-    await session.execute('ROLLBACK')
-  }
-}
