@@ -8,7 +8,6 @@ export const EVERYTHING: Contents = {
   excludeSchemas: [],
   excludeTableData: [],
   schemaOnly: false,
-  ownerAndAcl: false,
   lockWaitTimeout: 60_000,
   pgDumpArgs: [],
 }

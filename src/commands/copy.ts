@@ -16,6 +16,7 @@ import { log } from '../report/log.ts'
 import { describeRows } from '../report/progress.ts'
 import { chooseEntries } from '../restoring/choose-entries.ts'
 import { copyExclusively } from '../restoring/copy-exclusively.ts'
+import { foretellLostRights } from '../restoring/lost-rights.ts'
 import { noteTablespaces } from '../restoring/note-tablespaces.ts'
 import { type Replaced, replaceDatabase } from '../restoring/replace-database.ts'
 import { createStagingFor, type Target } from '../restoring/target.ts'
@@ -82,10 +83,12 @@ async function chooseMethod(inputs: Inputs, source: SourceDatabase, target: Targ
 async function announce(
   step: Step,
   { connection }: SourceDatabase,
-  { session, properties }: Target,
+  target: Target,
   method: Method,
 ): Promise<void> {
   if (!step.inputs.dryRun || method === 'template') return
+  const { session, properties } = target
+  await foretellLostRights(step, target)
   await using atSource = await step.session(connection)
   await noteTablespaces(session, await usedTablespaces(atSource), properties?.tablespace ?? 'pg_default')
 }

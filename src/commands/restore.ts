@@ -16,6 +16,7 @@ import { chooseEntries } from '../restoring/choose-entries.ts'
 import { downloadDump, type Received, readEntries } from '../restoring/download-dump.ts'
 import { type Dump, findDump } from '../restoring/find-dump.ts'
 import { checkOverwrite, checkProtected } from '../restoring/guards.ts'
+import { foretellLostRights } from '../restoring/lost-rights.ts'
 import { noteTablespaces } from '../restoring/note-tablespaces.ts'
 import { dryRun, replaceDatabase } from '../restoring/replace-database.ts'
 import { restorePoint } from '../restoring/restore-point.ts'
@@ -73,8 +74,10 @@ async function restoreAndSwap(step: Step, dump: Dump): Promise<Restored | Outcom
 }
 
 /** Says in a dry run what the restore itself would say when the table of contents arrives. */
-async function announce({ inputs }: Step, dump: Dump, { session, properties }: Target): Promise<void> {
-  if (!inputs.dryRun) return
+async function announce(step: Step, dump: Dump, target: Target): Promise<void> {
+  if (!step.inputs.dryRun) return
+  const { session, properties } = target
+  await foretellLostRights(step, target)
   const entries = await readEntries(dump)
   await noteTablespaces(session, tablespacesOf(entries), properties?.tablespace ?? 'pg_default')
 }

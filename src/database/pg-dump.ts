@@ -14,7 +14,6 @@ export type Contents = {
   /** Extensions that go along with chosen tables or schemas. */
   extensions?: readonly string[]
   schemaOnly: boolean
-  ownerAndAcl: boolean
   /** Milliseconds. */
   lockWaitTimeout: number
   pgDumpArgs: readonly string[]
@@ -33,7 +32,6 @@ export function dumpArguments(contents: Contents, compressor: 'action' | 'pg_dum
     // This action compresses on all cores, after counting the rows.
     ...(compressor === 'action' ? ['--compress=0'] : []),
     `--lock-wait-timeout=${contents.lockWaitTimeout}`,
-    ...(contents.ownerAndAcl ? [] : ['--no-owner', '--no-acl']),
     ...(contents.schemaOnly ? ['--schema-only'] : []),
     ...(contents.tables.length + contents.schemas.length > 0 ? ['--strict-names'] : []),
     ...each('table', contents.tables),

@@ -10,6 +10,7 @@ import type { Step } from '../step/step.ts'
 import { dryRunSummary } from '../summary/database-summary.ts'
 import type { LiveDatabase, Outcome } from '../summary/outcome.ts'
 import { keepClaim } from './keep-claim.ts'
+import { warnOfLostRights } from './lost-rights.ts'
 import { runOnStaging } from './run-on-staging.ts'
 import { swapIn } from './swap-in.ts'
 import { analyze, lookAtTarget, type Target } from './target.ts'
@@ -52,6 +53,7 @@ export async function replaceDatabase<Result>(
     : null
   if (staging.copied) await beginWork(target.maker, staging.name, target.properties?.settings ?? [])
   await finish(step, target, staging, hooks)
+  await warnOfLostRights(step, target, staging.name)
   await keepClaim(step, target, post ? [staging.name, post.name] : [staging.name], scope)
   await endWork(target.maker, staging.name)
   await copyProperties(target, staging)

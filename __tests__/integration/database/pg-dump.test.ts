@@ -12,18 +12,16 @@ import { resolveFilters } from '../../../src/database/selection.ts'
 
 test('what pg_dump is told', () => {
   const base = ['--format=custom', '--no-password', '--lock-wait-timeout=60000']
-  const plain = [...base, '--no-owner', '--no-acl']
   const cases: [Partial<Parameters<typeof dumpArguments>[0]>, string[]][] = [
-    [{}, plain],
-    [{ ownerAndAcl: true }, base],
-    [{ schemaOnly: true }, [...plain, '--schema-only']],
-    [{ tables: ['a*', '"B b"'] }, [...plain, '--strict-names', '--table=a*', '--table="B b"']],
-    [{ schemas: ['s'] }, [...plain, '--strict-names', '--schema=s']],
+    [{}, base],
+    [{ schemaOnly: true }, [...base, '--schema-only']],
+    [{ tables: ['a*', '"B b"'] }, [...base, '--strict-names', '--table=a*', '--table="B b"']],
+    [{ schemas: ['s'] }, [...base, '--strict-names', '--schema=s']],
     [
       { excludeTables: ['-x'], excludeSchemas: ['$(id)'], excludeTableData: ['logs'] },
-      [...plain, '--exclude-table=-x', '--exclude-schema=$(id)', '--exclude-table-data=logs'],
+      [...base, '--exclude-table=-x', '--exclude-schema=$(id)', '--exclude-table-data=logs'],
     ],
-    [{ pgDumpArgs: ['--no-comments'] }, [...plain, '--no-comments']],
+    [{ pgDumpArgs: ['--no-comments'] }, [...base, '--no-comments']],
   ]
   for (const [contents, expected] of cases) {
     assert.deepEqual(dumpArguments({ ...EVERYTHING, ...contents }, 'pg_dump'), expected)

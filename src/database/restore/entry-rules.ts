@@ -56,7 +56,8 @@ export function selectEntries(entries: readonly TocEntry[], facts: TargetFacts, 
       .filter(({ dumpId }) => !verdicts.has(dumpId))
       .map((entry) => withPresentRoles(entry, facts, rules)),
     leftOut: entries.flatMap((entry) => {
-      const verdict = verdicts.get(entry.dumpId)
+      // Without owner-and-acl, no grant is restored.
+      const verdict = rules.ownerAndAcl || !/ACL$/.test(entry.desc) ? verdicts.get(entry.dumpId) : null
       return verdict ? [{ entry, ...verdict }] : []
     }),
     missing: provided.missing,
