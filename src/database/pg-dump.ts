@@ -104,6 +104,12 @@ function explainDump(tail: readonly string[], failure: Error): Error {
       cause: failure,
     })
   }
+  const largeObject = /permission denied for (large object (\d+))/.exec(text)
+  if (largeObject)
+    return new Error(
+      `The role may not read ${largeObject[1]}, and pg_read_all_data does not cover large objects. As its owner or a superuser, run GRANT SELECT ON LARGE OBJECT ${largeObject[2]} for this role and the same for every other one (pg_largeobject_metadata lists them), or leave all of them out with pg-dump-args: --no-blobs`,
+      { cause: failure },
+    )
   const denied = /permission denied for (.*)/.exec(text)?.[0]
   if (denied)
     return new Error(

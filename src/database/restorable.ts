@@ -20,7 +20,8 @@ export type Addition = {
 export type Report = Pick<typeof log, 'info' | 'warning'>
 
 /** Options of `pg_dump` that select objects, so that what it dumps is not known. */
-const SELECTS = /^-[tTnNeaBbsx]|^--(table|exclude-|schema|extension|section|filter|data-only|statistics-only)/
+const SELECTS =
+  /^-[bBcCORsvx]*[tTnNea]|^--(table|exclude-|schema|extension|section|filter|data-only|statistics-only)/
 
 /**
  * Makes sure that what the filters select can be restored. Extensions and schemas that it needs are added.

@@ -114,6 +114,26 @@ describe('a dump', { skip: noClient }, () => {
     await buffer(blind.stream)
     await assert.rejects(blind.finish(), /may not read everything: permission denied for .*pg_read_all_data/)
 
+    await bench.postgres.createDatabase('scans')
+    await bench.postgres.psql(
+      'scans',
+      `create role backup login password 'pw'; grant pg_read_all_data to backup; select lo_from_bytea(290001, 'contract')`,
+    )
+    const asBackup = async (...pgDumpArgs: string[]) => {
+      const reader = startDump(
+        program('pg_dump'),
+        dumpArguments({ ...EVERYTHING, pgDumpArgs }, 'action'),
+        clientEnvironment(bench.connection('scans', { user: 'backup', password: 'pw' }), environment),
+      )
+      await buffer(reader.stream)
+      await reader.finish()
+    }
+    const advice = /may not read large object 290001, .*GRANT SELECT ON LARGE OBJECT 290001 .*--no-blobs/
+    await assert.rejects(asBackup(), advice)
+    await asBackup('--no-blobs')
+    await bench.postgres.psql('scans', 'grant select on large object 290001 to backup')
+    await asBackup()
+
     const missing = start('postgres', {}, '/nowhere/pg_dump')
     await assert.rejects(missing.finish(), /pg_dump could not be started/)
   })
