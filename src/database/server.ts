@@ -210,10 +210,10 @@ export async function dropUnusedDatabase(session: Session, name: string): Promis
   }
 }
 
-/** The server drops no template. */
+/** The server drops no template. Its own ones stay templates, so that it refuses to drop them. */
 async function makeOrdinary(session: Session, name: string): Promise<void> {
   const rows = await session.query(
-    `SELECT 1 AS one FROM pg_database WHERE datname = ${literal(name)} AND datistemplate`,
+    `SELECT 1 AS one FROM pg_database WHERE datname = ${literal(name)} AND datistemplate AND datname NOT IN ('template0', 'template1')`,
   )
   if (rows.length > 0) await session.execute(templateStatement(name, false))
 }
