@@ -37159,17 +37159,27 @@ exports.visitAsync = visitAsync;
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _runtime_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8441);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7361);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2747);
 
 
+/** How often to look for calls that a file system does not answer once the step has failed, in milliseconds. */
+const STUCK_MS = 5000;
 await (0,_main_js__WEBPACK_IMPORTED_MODULE_1__/* .run */ .e)(process.argv[2] === 'post' ? 'post' : 'main');
+/** Whether only calls into a file system keep this process alive. Programs that are still ending are waited for. */
+function isStuck() {
+    const active = process.getActiveResourcesInfo();
+    return active.some((name) => name.startsWith('FSReq')) && !active.includes('ProcessWrap');
+}
+// `process.exit` does not help: it waits for the threads of these calls.
+if (process.exitCode)
+    setInterval(() => isStuck() && process.kill(process.pid, 'SIGKILL'), STUCK_MS).unref();
 
 __webpack_async_result__();
 } catch(e) { __webpack_async_result__(e); } }, 1);
 
 /***/ }),
 
-/***/ 7361:
+/***/ 2747:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -40218,141 +40228,42 @@ const VARIABLES = {
     target_session_attrs: 'PGTARGETSESSIONATTRS',
     load_balance_hosts: 'PGLOADBALANCEHOSTS',
 };
-/** Parameters without a variable that only tune the connection; leaving them out does not change the server. */
-const HARMLESS_WITHOUT_VARIABLE = [
-    'keepalives',
-    'keepalives_idle',
-    'keepalives_interval',
-    'keepalives_count',
-    'tcp_user_timeout',
-    'fallback_application_name',
-];
 const CONNECT_TIMEOUT_SECONDS = '30';
 const DEFAULT_PORT = '5432';
-/**
- * Reads a connection URI as libpq does (`conninfo_uri_parse_options` in fe-connect.c): percent-encoding in every
- * part, IPv6 in brackets, several hosts, Unix sockets as an encoded host or a `host` parameter.
- *
- * @throws an Error without any part of the URI that could hold a secret.
- */
-function parseDatabaseUrl(url) {
-    const parts = /^postgres(?:ql)?:\/\/(?:([^@/]*)@)?([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(url.trim());
-    if (!parts)
-        throw new Error(notAUrl(url));
-    const [, userinfo = '', hosts = '', database = '', query = ''] = parts;
-    // libpq would treat the @ as part of a name. It belongs to the password, so the text before it must not be shown.
-    if (`${hosts}${database}`.includes('@'))
-        throw new Error(UNREADABLE);
-    const parameters = { ...credentials(userinfo), ...hostsAndPorts(hosts) };
-    if (database)
-        parameters.dbname = decode(database, 'the database name');
-    Object.assign(parameters, queryParameters(query));
-    return connectionOf(parameters);
-}
-const UNREADABLE = 'cannot be read; percent-encode special characters in the password (@ is %40, / is %2F, # is %23)';
-const OTHER_SCHEMES = [
-    'postgres',
-    'postgresql',
-    'mysql',
-    'mariadb',
-    'mongodb',
-    'redis',
-    'sqlite',
-    'jdbc',
-    'http',
-    'https',
-    'postgis',
-];
-function notAUrl(url) {
-    const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(url.trim())?.[1];
-    if (!scheme)
-        return 'must look like postgres://user:password@host:5432/database';
-    if (/^postgres(ql)?$/.test(scheme))
-        return UNREADABLE;
-    // Any other text may be the beginning of a secret.
-    const shown = OTHER_SCHEMES.includes(scheme.toLowerCase()) ? `, not with ${scheme}://` : '';
-    return `must start with postgres:// or postgresql://${shown}`;
-}
-function credentials(userinfo) {
-    if (!userinfo)
-        return {};
-    const [user = '', ...password] = userinfo.split(':');
-    const found = {};
-    if (user)
-        found.user = decode(user, 'the user name');
-    if (password.length > 0)
-        found.password = decode(password.join(':'), 'the password');
-    return found;
-}
-function hostsAndPorts(list) {
-    if (!list)
-        return {};
-    const pairs = list.split(',').map((item) => {
-        const match = /^(\[[^\]]+\]|[^:[\]]*)(?::(\d*))?$/.exec(item);
-        if (!match) {
-            throw new Error('names a host and port that cannot be read; percent-encode special characters in the password');
-        }
-        return { host: decode(match[1].replace(/^\[|\]$/g, ''), 'the host'), port: match[2] ?? '' };
-    });
-    const found = {};
-    if (pairs.some((pair) => pair.host))
-        found.host = pairs.map((pair) => pair.host).join(',');
-    if (pairs.some((pair) => pair.port))
-        found.port = pairs.map((pair) => pair.port).join(',');
-    return found;
-}
-function queryParameters(query) {
-    const found = {};
-    for (const item of query.split('&').filter(Boolean)) {
-        const separator = item.indexOf('=');
-        const rawName = separator < 0 ? item : item.slice(0, separator);
-        const name = decode(rawName, 'a parameter name');
-        // Any other text may be the rest of a password that is not percent-encoded.
-        const isName = /^[a-z_]+$/i.test(name) && !query.includes('@');
-        const what = isName ? `the parameter "${name}"` : 'a parameter';
-        if (separator < 0)
-            throw new Error(`has ${what} without a value`);
-        const value = decode(item.slice(separator + 1), what);
-        // libpq accepts this for compatibility with JDBC.
-        if (name === 'ssl' && value === 'true')
-            found.sslmode = 'require';
-        else if (Object.hasOwn(VARIABLES, name))
-            found[name] = value;
-        else if (!HARMLESS_WITHOUT_VARIABLE.includes(name)) {
-            throw new Error(`has ${what}, which libpq does not support as an environment variable; remove it`);
-        }
-    }
-    return found;
-}
-function decode(text, what) {
-    let decoded;
-    try {
-        decoded = decodeURIComponent(text);
-    }
-    catch {
-        throw new Error(`has a broken percent-encoding in ${what} (a literal % is written %25)`);
-    }
-    if (decoded.includes('\0'))
-        throw new Error(`has a NUL byte in ${what}`);
-    return decoded;
-}
-function connectionOf(parameters) {
+/** Returns the connection that libpq's parameters describe. @throws an Error that completes the sentence "<input> …" */
+function connectionOf(parameters, leftOut) {
     const { dbname, ...others } = parameters;
     if (!dbname)
         throw new Error('has no database name; add it after the host, as in postgres://host/database');
     if (Buffer.byteLength(dbname) > 63)
         throw new Error('has a database name longer than 63 bytes');
     const variables = Object.fromEntries(Object.entries(others).map(([name, value]) => [VARIABLES[name], value]));
-    return { variables, database: dbname, label: labelOf(variables, dbname) };
+    const connection = { variables, database: dbname, label: labelOf(variables, dbname) };
+    return leftOut.length > 0 ? { ...connection, leftOut } : connection;
 }
 function labelOf(variables, database) {
-    const hosts = (variables.PGHOST ?? variables.PGHOSTADDR ?? 'local socket').split(',');
+    return `${addressOf(variables)}/${database}`;
+}
+/**
+ * Returns the server of a connection by name. Dumps of two servers are told apart by it. The port is left out, because it
+ * is another one in each run where a tunnel or a service container chooses it.
+ */
+function serverName({ variables }) {
+    return variables.PGSERVICE ? `service ${variables.PGSERVICE}` : hostsOf(variables);
+}
+function hostsOf({ PGHOST, PGHOSTADDR }) {
+    return PGHOST ?? PGHOSTADDR ?? 'local socket';
+}
+function addressOf(variables) {
+    if (variables.PGSERVICE)
+        return `service ${variables.PGSERVICE}`;
+    const hosts = hostsOf(variables).split(',');
     const ports = (variables.PGPORT ?? '').split(',');
     const pairs = hosts.map((host, index) => {
         const port = ports[index] ?? ports[0];
         return port ? `${host.includes(':') ? `[${host}]` : host}:${port}` : host;
     });
-    return `${variables.PGSERVICE ? `service ${variables.PGSERVICE}` : pairs.join(',')}/${database}`;
+    return pairs.join(',');
 }
 /** Returns the addresses that libpq would try; none when only a service or libpq's defaults define them. */
 function addressesOf({ variables }) {
@@ -40433,6 +40344,8 @@ const external_node_readline_namespaceObject = __WEBPACK_EXTERNAL_createRequire(
 const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB'];
 /** `1.2 GB`, in powers of 1000. */
 function formatBytes(bytes) {
+    if (bytes === 1)
+        return '1 byte';
     let value = bytes;
     let unit = 0;
     for (; value >= 999.5 && unit < UNITS.length - 1; unit += 1)
@@ -40480,7 +40393,7 @@ function neutralise(line) {
 }
 const MESSAGE_START = /^(?:pg_dump|pg_restore|psql)\b.*?: |^(?:ERROR|FATAL|PANIC|WARNING|NOTICE|INFO|LOG|HINT):/;
 /** Lines with row data. `pg_restore` prints the statement that failed, which with `--inserts` is a row; psql prints part of it. */
-const ROW_DATA = /^(?:(DETAIL|CONTEXT|STATEMENT|QUERY|COPY)\b|(Command was): INSERT\b|(LINE \d+): (?:INSERT\b|\.\.\.))/;
+const ROW_DATA = /^(?:psql:\S+ )?(?:(DETAIL|CONTEXT|STATEMENT|QUERY|COPY)\b|(Command was): INSERT\b|(LINE \d+): (?:INSERT\b|\.\.\.))/;
 /** Errors such as `invalid input syntax for type integer: "…"` quote the value of a row. */
 const QUOTED_VALUE = /((?:invalid|malformed|out of range|too long|cannot|value)[^"]*: )".*$/;
 /** The same for `value "…" is out of range for type integer`. */
@@ -40770,7 +40683,7 @@ async function readLines(stream, onLine) {
     await (0,external_node_events_.once)(lines, 'close');
 }
 /** Whether the program ended with exit code 0. */
-function child_succeeded(exit) {
+function succeeded(exit) {
     return exit.code === 0;
 }
 /** How a program ended, in words: `ended with exit code 1`, `was ended by SIGKILL`, `could not be started: …`. */
@@ -40790,8 +40703,10 @@ class ChildError extends Error {
     }
 }
 /** The error for a program that failed: its name, how it ended, and its last message. */
-function child_childFailure(child, exit) {
-    const reason = child.tail.findLast((line) => /error|fatal|denied|unable|failed/i.test(line)) ?? child.tail.at(-1);
+function childFailure(child, exit) {
+    const last = (pattern) => child.tail.findLast((line) => pattern.test(line));
+    // A line that is marked as an error comes before one that only has such a word, such as the name of a table.
+    const reason = last(/\b(?:error|fatal|panic): /i) ?? last(/error|fatal|denied|unable|failed/i) ?? child.tail.at(-1);
     const message = `${child.name} ${describeExit(exit)}${reason ? `: ${reason.trim()}` : ''}`;
     return new ChildError(message, exit, [...child.tail]);
 }
@@ -40827,6 +40742,18 @@ const REASONS = [
     [
         /could not translate host name "([^"]*)"/,
         (where, m) => `${where}: there is no host named "${m[1]}" (check the spelling and the runner's network)`,
+    ],
+    [
+        /(?:Peer|Ident) authentication failed for user "([^"]*)"/,
+        (where, m) => `${where}: the server accepts there only the user of the operating system (peer authentication), which is not "${m[1]}"; connect over TCP with a password, as in postgres://${m[1]}:password@127.0.0.1/…, or map the user in pg_ident.conf`,
+    ],
+    [
+        /(\S+) authentication failed for user "([^"]*)"/,
+        (where, m) => `${where}: the ${m[1]} authentication of the server does not accept user "${m[2]}"`,
+    ],
+    [
+        /no pg_hba\.conf entry for host "\[local\]", user "([^"]*)"/,
+        (where, m) => `${where}: the server does not accept user "${m[1]}" over its Unix socket; allow it in pg_hba.conf (local), or connect over TCP`,
     ],
     // The server also refused a connection over TLS, so a lack of TLS is not the cause.
     [/no pg_hba\.conf entry for host "([^"]*)", user "([^"]*)".*, SSL encryption/, notLetIn],
@@ -40963,7 +40890,7 @@ function toRegex(character, quoted, next) {
     return character.replace(/[A-Z]/, (letter) => letter.toLowerCase());
 }
 /**
- * Returns the query for the names that a pattern matches, as in `expand_table_name_patterns` and
+ * Returns the query for the OIDs of what a pattern matches, as in `expand_table_name_patterns` and
  * `expand_schema_name_patterns` of pg_dump.c. Every name in it is qualified, because it runs under the search_path of the
  * user, which decides what a pattern without a schema matches.
  */
@@ -40977,11 +40904,63 @@ function patternQuery(what, pattern) {
         conditions.push('false');
     if (what === 'schemas') {
         conditions.push(matches('n.nspname', name));
-        return `SELECT n.nspname AS name FROM pg_catalog.pg_namespace AS n WHERE ${conditions.join(' AND ')}`;
+        return `SELECT n.oid::pg_catalog.text AS oid FROM pg_catalog.pg_namespace AS n WHERE ${conditions.join(' AND ')}`;
     }
     conditions.push(matches('c.relname', name), schema === undefined ? 'pg_catalog.pg_table_is_visible(c.oid)' : matches('n.nspname', schema), `c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'S', 'v', 'm', 'f', 'p']::pg_catalog."char"[])`);
-    return `SELECT n.nspname AS schema, c.relname AS name FROM pg_catalog.pg_class AS c
+    return `SELECT c.oid::pg_catalog.text AS oid FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace WHERE ${conditions.join(' AND ')}`;
+}
+/**
+ * Returns an SQL expression for the characters of a text as a JSON array of the numbers by which a regular expression can
+ * name them (pg_wchar of pg_wchar.h): code points in UTF8, the bytes of the character in every other encoding.
+ */
+function characterCodes(text) {
+    const character = `substr(${text}, i, 1)`;
+    const bytes = `encode(convert_to(${character}, getdatabaseencoding()), 'hex')`;
+    return `(SELECT coalesce(json_agg(CASE getdatabaseencoding() WHEN 'UTF8' THEN ascii(${character})
+             ELSE ('x' || lpad(${bytes}, 16, '0'))::bit(64)::bigint END ORDER BY i), '[]')
+           FROM generate_series(1, length(${text})) AS i)`;
+}
+const QUOTE = '"'.charCodeAt(0);
+/**
+ * Writes a pattern in ASCII, with an escape of regular expressions for every other character. `pg_dump` sends its
+ * arguments in the encoding of the database or of `client_encoding`, so the same bytes would be another name there.
+ *
+ * @param codes the pattern's characters, as `characterCodes` returns them
+ */
+function asciiPattern(codes) {
+    let quoted = false;
+    return codes
+        .map((code) => {
+        if (code === QUOTE)
+            quoted = !quoted;
+        if (code < 128)
+            return String.fromCharCode(code);
+        const hex = code.toString(16);
+        // An escape with \x takes every digit that follows.
+        const escaped = hex.length <= 4 ? `\\u${hex.padStart(4, '0')}` : `(\\x${hex})`;
+        return quoted ? `"${escaped}"` : escaped;
+    })
+        .join('');
+}
+/** Names in one pattern: few enough for a regular expression that compiles quickly. */
+const NAMES_IN_PATTERN = 50;
+/** Returns patterns that match exactly the given relations, many in one, because `pg_dump` runs a query for each. */
+function exactPatterns(relations) {
+    const bySchema = Map.groupBy(relations, ({ schema }) => quotedPattern(schema));
+    return [...bySchema].flatMap(([schema, group]) => {
+        const names = group.map(({ name }) => quotedPattern(name));
+        const patterns = [];
+        while (names.length > 0) {
+            const some = names.splice(0, NAMES_IN_PATTERN);
+            patterns.push(`${schema}.${some.length === 1 ? some[0] : `(${some.join('|')})`}`);
+        }
+        return patterns;
+    });
+}
+function quotedPattern(name) {
+    const escaped = name.flatMap((code) => (code === QUOTE ? [QUOTE, QUOTE] : [code]));
+    return asciiPattern([QUOTE, ...escaped, QUOTE]);
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/connection/pooler.js
@@ -41184,8 +41163,8 @@ class DatabaseError extends Error {
         this.sqlstate = sqlstate;
     }
 }
-/** The error of a pattern that `pg_dump` would refuse too; such a pattern matches nothing. */
-const INVALID_REGULAR_EXPRESSION = '2201B';
+/** Errors of a pattern that matches nothing: an invalid regular expression, a character that the database cannot store. */
+const IMPOSSIBLE_PATTERN = ['2201B', '22P05'];
 /** The error of a statement on a database that has sessions. */
 const OBJECT_IN_USE = '55006';
 /**
@@ -41307,18 +41286,18 @@ class Session {
         return lines.map((line) => JSON.parse(line));
     }
     /**
-     * Lists schema and name of each relation, or the name of each schema, that a pattern of `pg_dump` matches. As in `pg_dump`, the
-     * search_path of the user decides what a pattern without a schema matches.
+     * Lists the OIDs of the relations or schemas that a pattern of `pg_dump` matches. As in `pg_dump`, the search_path of the
+     * user decides what a pattern without a schema matches.
      */
     list(what, pattern) {
         return this.#exclusively(async () => {
             await this.#exchange('RESET search_path;');
             try {
                 const lines = await this.#exchange(asJson(patternQuery(what, pattern)));
-                return lines.map((line) => Object.values(JSON.parse(line)));
+                return lines.map((line) => JSON.parse(line).oid);
             }
             catch (error) {
-                if (error instanceof DatabaseError && error.sqlstate === INVALID_REGULAR_EXPRESSION)
+                if (error instanceof DatabaseError && IMPOSSIBLE_PATTERN.includes(error.sqlstate))
                     return [];
                 throw error;
             }
@@ -41341,6 +41320,22 @@ class Session {
         catch (error) {
             await this.execute('ROLLBACK');
             throw error;
+        }
+    }
+    /** Runs statements and rolls them back. Returns why the server refuses them, or null. */
+    async tryOut(...statements) {
+        await this.execute('BEGIN');
+        try {
+            await this.execute(...statements);
+            return null;
+        }
+        catch (error) {
+            if (!(error instanceof DatabaseError))
+                throw error;
+            return error.message;
+        }
+        finally {
+            await this.execute('ROLLBACK');
         }
     }
     /** Sends one statement and collects its rows, after all earlier statements. */
@@ -41379,7 +41374,7 @@ class Session {
     async #lost() {
         const exit = await this.#child.exited;
         const reason = explainConnection(this.#child.tail.join('\n'), this.#connection.label);
-        const cause = child_childFailure(this.#child, exit);
+        const cause = childFailure(this.#child, exit);
         return reason ? new Error(reason, { cause }) : cause;
     }
     async close() {
@@ -41407,8 +41402,6 @@ async function* linesOf(stream) {
     }
 }
 
-;// CONCATENATED MODULE: external "node:path"
-const external_node_path_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path");
 ;// CONCATENATED MODULE: ./build/src/errors.js
 /** A failure that another attempt may overcome, such as a connection that went silent. */
 class TransientError extends Error {
@@ -41556,6 +41549,8 @@ function isPending(item) {
     return (isObject(item) && Object.hasOwn(SHAPES, String(item.kind)) && SHAPES[item.kind](item));
 }
 
+;// CONCATENATED MODULE: external "node:path"
+const external_node_path_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path");
 ;// CONCATENATED MODULE: ./build/src/process/find-program.js
 
 
@@ -41599,6 +41594,56 @@ function shellCommand(command, platform, hasBash) {
 /** Whether bash is on PATH. Alpine containers do not have it. */
 async function findBash(environment) {
     return (await findOnPath('bash', environment)) !== null;
+}
+
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __nccwpck_require__(8161);
+;// CONCATENATED MODULE: ./build/src/process/user-path.js
+
+
+/** Returns a path with `~` replaced by the home folder, as in a shell. */
+function expandHome(path) {
+    return /^~(?:$|[/\\])/.test(path) ? (0,external_node_path_namespaceObject.join)((0,external_node_os_.homedir)(), path.slice(1)) : path;
+}
+/**
+ * Reads the path of an input. The runner passes inputs on as they are, so a name that only a shell replaces would become
+ * the name of a folder.
+ *
+ * @throws an Error that completes the sentence "<input> …"
+ */
+function parsePath(text) {
+    const replaced = /^(?:~[^/\\]+|\$\w+|\$\{\w+\}|%\w+%)/.exec(text)?.[0];
+    if (replaced !== undefined)
+        throw new Error(`begins with ${JSON.stringify(replaced)}, which only a shell replaces; write a path in the workspace, an absolute path, or ~/ for the home folder`);
+    return expandHome(text);
+}
+
+;// CONCATENATED MODULE: ./build/src/database/sql-file.js
+
+
+
+/** Removes quotes around a whole line, and backslashes before spaces, which a shell would remove. */
+function unquote(line) {
+    const inner = /^(["'])(.*)\1$/.exec(line)?.[2];
+    return inner ?? (process.platform === 'win32' ? line : line.replaceAll('\\ ', ' '));
+}
+/** Returns the path that a line of `verify-sql` names, or null if the line is a statement. */
+function sqlPath(line, workspace) {
+    const name = unquote(line);
+    return /\.sql$/i.test(name) ? (0,external_node_path_namespaceObject.resolve)(workspace, expandHome(name)) : null;
+}
+/** Returns the path of the SQL file that a hook is, or null if the hook is a shell command. */
+function sqlFile(hook, workspace) {
+    const path = sqlPath(hook, workspace);
+    // `psql --file=x.sql` is a command, and `my hooks/x.sql` is a file.
+    return path === null || !/\s/.test(unquote(hook)) || (0,external_node_fs_namespaceObject.existsSync)(path) ? path : null;
+}
+/** Reads lines that may be SQL files. @throws an Error that completes the sentence "<input> …" */
+function checkSqlFiles(lines) {
+    for (const name of lines.map(unquote))
+        if (/^\S+\.sql$/i.test(name))
+            parsePath(name);
+    return lines;
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/hooks.js
@@ -41666,22 +41711,22 @@ var hooks_disposeResources = (undefined && undefined.__disposeResources) || (fun
 
 /** Returns the program and the arguments that run a hook. */
 function hookCommand(hook, workspace, platform, hasBash = true) {
-    // `psql --file=x.sql` is a command.
-    if (/^\S+\.sql$/i.test(hook)) {
-        const path = (0,external_node_path_namespaceObject.isAbsolute)(hook) ? hook : (0,external_node_path_namespaceObject.join)(workspace, hook);
-        return {
-            file: 'psql',
-            args: [...PSQL_SCRIPT_OPTIONS, `--file=${path}`],
-        };
-    }
-    return shellCommand(hook, platform, hasBash);
+    const path = sqlFile(hook, workspace);
+    return path === null
+        ? shellCommand(hook, platform, hasBash)
+        : { file: 'psql', args: [...PSQL_SCRIPT_OPTIONS, `--file=${path}`] };
 }
-/** Runs hooks one after the other on a database. The first failure fails the step. */
-async function runHooks(what, hooks, connection, options) {
+/**
+ * Runs hooks one after the other on a database. The first failure fails the step.
+ *
+ * @param around is called for each hook, with the name of the hook for messages, and runs it
+ */
+async function runHooks(what, hooks, connection, options, around = (_, hook) => hook()) {
     for (const [index, hook] of hooks.entries()) {
         options.signal.throwIfAborted();
-        log.info(`${what} ${index + 1} of ${hooks.length} on ${connection.database}: ${hook}`);
-        await runHook(what, hook, connection, options);
+        const name = `${what} ${index + 1} of ${hooks.length}`;
+        log.info(`${name} on ${connection.database}: ${hook}`);
+        await around(name, () => runHook(what, hook, connection, options));
     }
 }
 async function runHook(what, hook, connection, options) {
@@ -41703,13 +41748,13 @@ async function runHook(what, hook, connection, options) {
         const _ = hooks_addDisposableResource(env_1, (0,external_node_events_.addAbortListener)(options.signal, () => void end()), false);
         const exit = await child.exited;
         // The hook's background processes must not write any longer, unless the hook succeeded and left them on purpose.
-        if (!child_succeeded(exit) || options.signal.aborted)
+        if (!succeeded(exit) || options.signal.aborted)
             await end();
         forget();
         options.signal.throwIfAborted();
         // A hook may have had effects outside the database, so only the user can decide to run it again.
-        if (!child_succeeded(exit))
-            throw new PermanentError(`${what} ${JSON.stringify(hook)} failed: ${child_childFailure(child, exit).message}`);
+        if (!succeeded(exit))
+            throw new PermanentError(`${what} ${JSON.stringify(hook)} failed: ${childFailure(child, exit).message}`);
     }
     catch (e_1) {
         env_1.error = e_1;
@@ -41723,7 +41768,138 @@ function pgVariables(environment) {
     return Object.fromEntries(Object.entries(environment).filter(([name]) => name.startsWith('PG')));
 }
 
+;// CONCATENATED MODULE: ./build/src/database/full-lock-table.js
+const FULL = /out of shared memory/;
+/** Returns what helps when the server's lock table is full, or nothing if the text does not say so. */
+function lockTableHint(text, instead) {
+    if (!FULL.test(text))
+        return '';
+    return `. The server has no room for more locks: raise its setting max_locks_per_transaction (64 by default, a restart is needed), or ${instead}`;
+}
+
+;// CONCATENATED MODULE: ./build/src/database/properties.js
+
+/** @returns null when there is no such database */
+async function readProperties(session, database) {
+    const [row] = await session.query(`
+    SELECT pg_get_userbyid(d.datdba) AS owner, d.datconnlimit AS "connectionLimit", d.datistemplate AS "isTemplate",
+           t.spcname AS tablespace, shobj_description(d.oid, 'pg_database') AS comment,
+           d.datallowconn AS "allowsConnections",
+           CASE WHEN d.datacl IS NOT NULL THEN
+             (SELECT coalesce(json_agg(json_build_object(
+                'grantee', CASE a.grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(a.grantee) END,
+                'privilege', a.privilege_type, 'grantable', a.is_grantable)), '[]')
+              FROM aclexplode(d.datacl) AS a) END AS grants,
+           (SELECT coalesce(json_agg(json_build_object(
+                'role', CASE s.setrole WHEN 0 THEN NULL ELSE pg_get_userbyid(s.setrole) END,
+                'setting', setting)), '[]')
+            FROM pg_db_role_setting AS s, unnest(s.setconfig) AS setting WHERE s.setdatabase = d.oid) AS settings,
+           (SELECT coalesce(json_agg(json_build_object('provider', provider, 'label', label)), '[]')
+            FROM pg_shseclabel WHERE objoid = d.oid AND classoid = 'pg_database'::regclass) AS labels
+    FROM pg_database AS d JOIN pg_tablespace AS t ON t.oid = d.dattablespace
+    WHERE d.datname = ${literal(database)}`);
+    return row ?? null;
+}
+/**
+ * Returns statements that give a database these properties, except that of a template: a template cannot be dropped, so
+ * only the swap makes it one. The owner changes last; afterwards rights may be missing.
+ */
+function propertyStatements(database, properties) {
+    const name = identifier(database);
+    const { connectionLimit, grants, settings, labels, comment, owner } = properties;
+    return [
+        ...(connectionLimit >= 0 ? [`ALTER DATABASE ${name} CONNECTION LIMIT ${connectionLimit}`] : []),
+        ...settingStatements(database, settings),
+        ...labels.map((label) => labelStatement(name, label)),
+        ...(comment === null ? [] : [commentStatement(database, comment)]),
+        `ALTER DATABASE ${name} OWNER TO ${identifier(owner)}`,
+        ...(grants ? grantStatements(name, owner, grants) : []),
+    ];
+}
+/** Returns a statement that makes a database a template or an ordinary one. */
+function templateStatement(database, isTemplate) {
+    return `ALTER DATABASE ${identifier(database)} IS_TEMPLATE ${isTemplate}`;
+}
+/** Returns statements that give a database these settings, for itself or for a role in it. */
+function settingStatements(database, settings) {
+    return settings.map(({ role, setting }) => settingStatement(identifier(database), role, setting));
+}
+/**
+ * Splits the settings and labels of a database into those that the role may give to a new database and a description of
+ * the others, which an administrator made. Each is tried on the database itself, where it changes nothing, and rolled back.
+ */
+async function tryProperties(session, database, properties) {
+    const name = identifier(database);
+    const refused = [];
+    const isAllowed = async (what, statement) => {
+        const reason = await session.tryOut(statement);
+        if (reason !== null)
+            refused.push(`${what} (${reason})`);
+        return reason === null;
+    };
+    const settings = [];
+    for (const one of properties.settings)
+        if (await isAllowed(describeSetting(one), settingStatement(name, one.role, one.setting)))
+            settings.push(one);
+    const labels = [];
+    for (const one of properties.labels)
+        if (await isAllowed(`a security label of ${one.provider}`, labelStatement(name, one)))
+            labels.push(one);
+    return { allowed: { ...properties, settings, labels }, refused };
+}
+/** The values of an application's own parameters, which have a dot in their name, may be secrets. */
+function describeSetting({ role, setting }) {
+    const whose = role === null ? '' : ` of the role "${role}"`;
+    return setting.replace(/^([^=]*\.[^=]*)=.*/s, '$1') + whose;
+}
+function labelStatement(name, { provider, label }) {
+    return `SECURITY LABEL FOR ${identifier(provider)} ON DATABASE ${name} IS ${literal(label)}`;
+}
+/** Returns a statement that sets the comment of a database; null removes it. */
+function commentStatement(database, comment) {
+    return `COMMENT ON DATABASE ${identifier(database)} IS ${comment === null ? 'NULL' : literal(comment)}`;
+}
+/** The privileges of a database (PostgreSQL documentation, "Privileges"): text of the server never becomes SQL. */
+const PRIVILEGES = ['CREATE', 'CONNECT', 'TEMPORARY'];
+/** Revokes everything first, because the default privileges of the owner and PUBLIC may have been revoked. */
+function grantStatements(name, owner, grants) {
+    return [
+        `REVOKE ALL ON DATABASE ${name} FROM PUBLIC, ${identifier(owner)}`,
+        ...grants
+            .filter(({ privilege }) => PRIVILEGES.includes(privilege))
+            .map(({ grantee, privilege, grantable }) => {
+            const to = grantee === null ? 'PUBLIC' : identifier(grantee);
+            return `GRANT ${privilege} ON DATABASE ${name} TO ${to}${grantable ? ' WITH GRANT OPTION' : ''}`;
+        }),
+    ];
+}
+/** Settings whose value is a list of quoted names (GUC_LIST_QUOTE): `variable_is_guc_list_quote` in dumputils.c. */
+const NAME_LISTS = [
+    'local_preload_libraries',
+    'search_path',
+    'session_preload_libraries',
+    'shared_preload_libraries',
+    'temp_tablespaces',
+    'unix_socket_directories',
+];
+function settingStatement(name, role, setting) {
+    const separator = setting.indexOf('=');
+    const variable = setting.slice(0, separator);
+    const value = setting.slice(separator + 1);
+    const quoted = variable.split('.').map(identifier).join('.');
+    const target = role === null ? `DATABASE ${name}` : `ROLE ${identifier(role)} IN DATABASE ${name}`;
+    const values = NAME_LISTS.includes(variable.toLowerCase())
+        ? splitNames(value).map(literal).join(', ')
+        : literal(value);
+    return `ALTER ${target} SET ${quoted} TO ${values || "''"}`;
+}
+/** `"$user", public` → `$user`, `public`. */
+function splitNames(list) {
+    return [...list.matchAll(/"((?:[^"]|"")*)"|([^,\s"]+)/g)].map((match) => match[1]?.replaceAll('""', '"') ?? match[2]);
+}
+
 ;// CONCATENATED MODULE: ./build/src/database/server.js
+
 
 
 
@@ -41745,10 +41921,15 @@ async function databaseSize(session) {
     const [row] = await session.query('SELECT pg_database_size(current_database()) AS size');
     return row.size;
 }
-/** Opens a session from which databases can be created and renamed: in the maintenance database, else in template1. */
-async function openMaintenance(connection, maintenance, options) {
+/**
+ * Opens a session from which databases can be created and renamed: in the maintenance database, else in the target if it
+ * is kept, else in template1. There a session is in the way of every CREATE DATABASE.
+ */
+async function openMaintenance(connection, maintenance, { keepsTarget = false, ...options }) {
     await Session.refuseService(connection, options);
-    const candidates = [maintenance, 'template1'].filter((name) => name !== connection.database);
+    const candidates = keepsTarget
+        ? [maintenance, connection.database, 'template1']
+        : [maintenance, 'template1'].filter((name) => name !== connection.database);
     let failure;
     for (const name of candidates) {
         try {
@@ -41865,6 +42046,7 @@ async function endSessions(session, database) {
  */
 async function dropUnusedDatabase(session, name) {
     try {
+        await makeOrdinary(session, name);
         await session.execute(`DROP DATABASE IF EXISTS ${identifier(name)}`);
         return true;
     }
@@ -41874,9 +42056,16 @@ async function dropUnusedDatabase(session, name) {
         throw error;
     }
 }
-/** Drops a database and ends its sessions. A database that does not exist is not an error. */
+/** The server drops no template. Its own ones stay templates, so that it refuses to drop them. */
+async function makeOrdinary(session, name) {
+    const rows = await session.query(`SELECT 1 AS one FROM pg_database WHERE datname = ${literal(name)} AND datistemplate AND datname NOT IN ('template0', 'template1')`);
+    if (rows.length > 0)
+        await session.execute(templateStatement(name, false));
+}
+/** Drops a database and ends its sessions, also if it is a template. A database that does not exist is not an error. */
 async function dropDatabase(session, server, name) {
     const quoted = identifier(name);
+    await makeOrdinary(session, name);
     if (server.major >= 13)
         return session.execute(`DROP DATABASE IF EXISTS ${quoted} WITH (FORCE)`);
     try {
@@ -41942,6 +42131,7 @@ function largeWrites(env) {
 
 
 
+
 /**
  * Returns the arguments of `pg_dump`, without the database, which is in `PGDATABASE`.
  *
@@ -41955,7 +42145,6 @@ function dumpArguments(contents, compressor) {
         // This action compresses on all cores, after counting the rows.
         ...(compressor === 'action' ? ['--compress=0'] : []),
         `--lock-wait-timeout=${contents.lockWaitTimeout}`,
-        ...(contents.ownerAndAcl ? [] : ['--no-owner', '--no-acl']),
         ...(contents.schemaOnly ? ['--schema-only'] : []),
         ...(contents.tables.length + contents.schemas.length > 0 ? ['--strict-names'] : []),
         ...each('table', contents.tables),
@@ -41963,6 +42152,7 @@ function dumpArguments(contents, compressor) {
         ...each('schema', contents.schemas),
         ...each('exclude-schema', contents.excludeSchemas),
         ...each('exclude-table-data', contents.excludeTableData),
+        ...each('extension', contents.extensions ?? []),
         ...contents.pgDumpArgs,
     ];
 }
@@ -41976,29 +42166,6 @@ function dumpFilters(contents) {
         ...(schemaOnly ? { schemaOnly } : {}),
     };
 }
-/**
- * Refuses a pattern that matches nothing. A misspelt exclude pattern would dump what it should exclude, and
- * `pg_dump --strict-names` checks only the patterns that include.
- */
-async function checkPatterns(session, contents) {
-    const groups = [
-        ['tables', 'relations', contents.tables],
-        ['exclude-tables', 'relations', contents.excludeTables],
-        ['schemas', 'schemas', contents.schemas],
-        ['exclude-schemas', 'schemas', contents.excludeSchemas],
-        ['exclude-table-data', 'relations', contents.excludeTableData],
-    ];
-    const unmatched = [];
-    for (const [input, what, patterns] of groups) {
-        for (const pattern of patterns) {
-            if ((await session.list(what, pattern)).length === 0)
-                unmatched.push(`${input}: ${pattern}`);
-        }
-    }
-    if (unmatched.length > 0) {
-        throw new Error(`Nothing in the database matches ${unmatched.join(', ')} (names with capitals need double quotes, as in public."Order")`);
-    }
-}
 /** Starts `pg_dump` as the source of a transfer. */
 function startDump(pgDump, args, env) {
     const child = startChild(pgDump, args, { env: { ...env, ...largeWrites(env) }, stdout: 'stream' });
@@ -42008,10 +42175,15 @@ function startDump(pgDump, args, env) {
         abort: () => endChild(child, ['SIGTERM', 'SIGKILL'], 1500).then(() => undefined),
     };
 }
+/** Yields the output of a pg_dump, and ends only when pg_dump has succeeded, so that its own reason is the first error. */
+async function* untilFinished(dump) {
+    yield* dump.stream;
+    await dump.finish();
+}
 async function finish(child) {
     const exit = await child.exited;
-    if (!child_succeeded(exit))
-        throw explainDump(child.tail, child_childFailure(child, exit));
+    if (!succeeded(exit))
+        throw explainDump(child.tail, childFailure(child, exit));
 }
 /** Replaces known errors of pg_dump by one sentence that names the fix. */
 function explainDump(tail, failure) {
@@ -42021,6 +42193,9 @@ function explainDump(tail, failure) {
     if (lock) {
         return new Error('pg_dump waited too long for a table that another session has locked; nothing was dumped. End that session, or raise lock-wait-timeout', { cause: failure });
     }
+    const full = lockTableHint(text, 'dump parts of the database (schemas, tables), because pg_dump locks every table that it dumps');
+    if (full)
+        return new Error(`pg_dump failed: out of shared memory${full}`, { cause: failure });
     // This comes before the check for a lost connection, in which the conflict ends.
     if (RECOVERY_CONFLICT.words.test(text))
         return new Error(RECOVERY_CONFLICT.sentence, { cause: failure });
@@ -42029,10 +42204,52 @@ function explainDump(tail, failure) {
             cause: failure,
         });
     }
+    const largeObject = /permission denied for (large object (\d+))/.exec(text);
+    if (largeObject)
+        return new Error(`The role may not read ${largeObject[1]}, and pg_read_all_data does not cover large objects. As its owner or a superuser, run GRANT SELECT ON LARGE OBJECT ${largeObject[2]} for this role and the same for every other one (pg_largeobject_metadata lists them), or leave all of them out with pg-dump-args: --no-blobs`, { cause: failure });
     const denied = /permission denied for (.*)/.exec(text)?.[0];
     if (denied)
         return new Error(`The role may not read everything: ${denied}. Grant it pg_read_all_data, or leave the object out`, { cause: failure });
     return failure;
+}
+
+;// CONCATENATED MODULE: ./build/src/database/restore/tablespaces.js
+
+/** Returns the tablespaces in which entries of a dump are created. */
+function tablespacesOf(entries) {
+    return [...new Set(entries.map(({ tablespace }) => tablespace))].filter((name) => name !== '');
+}
+/**
+ * Returns those of some tablespaces that the server does not have or in which the role may not create anything. The default
+ * tablespace of a database needs no right (`DefineRelation` in tablecmds.c).
+ *
+ * @param ofDatabase the default tablespace of the database that receives the dump; null for that of the session
+ */
+async function findUnusable(session, tablespaces, ofDatabase) {
+    if (tablespaces.length === 0)
+        return [];
+    const own = ofDatabase === null
+        ? '(SELECT dattablespace FROM pg_database WHERE datname = current_database())'
+        : `(SELECT oid FROM pg_tablespace WHERE spcname = ${literal(ofDatabase)})`;
+    const rows = await session.query(`
+    SELECT spcname AS name FROM pg_tablespace
+    WHERE spcname IN (${tablespaces.map(literal).join(', ')})
+      AND (oid = ${own} OR has_tablespace_privilege(oid, 'CREATE'))`);
+    const usable = new Set(rows.map(({ name }) => name));
+    return tablespaces.filter((name) => !usable.has(name));
+}
+/** Moves entries from the given tablespaces into the default one. */
+function inDefaultTablespace(entries, tablespaces) {
+    if (tablespaces.length === 0)
+        return entries;
+    return entries.map((entry) => tablespaces.includes(entry.tablespace) ? entry.with({ tablespace: null }) : entry);
+}
+/** Returns the tablespaces that the tables and indexes of a database use, other than its own. */
+async function usedTablespaces(session) {
+    const rows = await session.query(`
+    SELECT DISTINCT t.spcname AS name FROM pg_class AS c JOIN pg_tablespace AS t ON t.oid = c.reltablespace
+    WHERE c.oid >= 16384 AND NOT c.relisshared ORDER BY 1`);
+    return rows.map(({ name }) => name);
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/locale.js
@@ -42141,6 +42358,12 @@ function relatedName(database, suffix) {
 function temporaryName(database) {
     return relatedName(database, `pgclone_${(0,external_node_crypto_.randomBytes)(4).toString('hex')}`);
 }
+/** Matches the names that `temporaryName` makes. No live database has such a name, regardless of its comment. */
+const TEMPORARY_NAME = /__pgclone_[0-9a-f]{8}$/;
+/** Whether a name is one of a temporary database. */
+function hasTemporaryName(name) {
+    return TEMPORARY_NAME.test(name);
+}
 /** Returns the longest beginning of a text that fits, without splitting a character. */
 function cut(text, bytes) {
     let fitting = '';
@@ -42152,84 +42375,53 @@ function cut(text, bytes) {
     return fitting;
 }
 
-;// CONCATENATED MODULE: ./build/src/database/properties.js
+;// CONCATENATED MODULE: ./build/src/database/work-settings.js
 
-/** @returns null when there is no such database */
-async function readProperties(session, database) {
-    const [row] = await session.query(`
-    SELECT pg_get_userbyid(d.datdba) AS owner, d.datconnlimit AS "connectionLimit", d.datistemplate AS "isTemplate",
-           t.spcname AS tablespace, shobj_description(d.oid, 'pg_database') AS comment,
-           d.datallowconn AS "allowsConnections",
-           CASE WHEN d.datacl IS NOT NULL THEN
-             (SELECT coalesce(json_agg(json_build_object(
-                'grantee', CASE a.grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(a.grantee) END,
-                'privilege', a.privilege_type, 'grantable', a.is_grantable)), '[]')
-              FROM aclexplode(d.datacl) AS a) END AS grants,
-           (SELECT coalesce(json_agg(json_build_object(
-                'role', CASE s.setrole WHEN 0 THEN NULL ELSE pg_get_userbyid(s.setrole) END,
-                'setting', setting)), '[]')
-            FROM pg_db_role_setting AS s, unnest(s.setconfig) AS setting WHERE s.setdatabase = d.oid) AS settings,
-           (SELECT coalesce(json_agg(json_build_object('provider', provider, 'label', label)), '[]')
-            FROM pg_shseclabel WHERE objoid = d.oid AND classoid = 'pg_database'::regclass) AS labels
-    FROM pg_database AS d JOIN pg_tablespace AS t ON t.oid = d.dattablespace
-    WHERE d.datname = ${literal(database)}`);
-    return row ?? null;
-}
-/** Returns statements that give a database these properties. The owner changes last; afterwards rights may be missing. */
-function propertyStatements(database, properties) {
-    const name = identifier(database);
-    const { connectionLimit, isTemplate, grants, settings, labels, comment, owner } = properties;
+
+/**
+ * Settings under which a database is filled and its hooks run, whatever its role, its database and its server set: no time
+ * limit ends the work, it may write, and values are read as `pg_dump` wrote them. Nothing waits for the disk: if the server
+ * crashes, the staging database is useless anyway, and the commit of the swap flushes everything before it.
+ */
+function workSettings({ major, superuser }) {
     return [
-        ...(connectionLimit >= 0 ? [`ALTER DATABASE ${name} CONNECTION LIMIT ${connectionLimit}`] : []),
-        ...(isTemplate ? [`ALTER DATABASE ${name} IS_TEMPLATE true`] : []),
-        ...settings.map(({ role, setting }) => settingStatement(name, role, setting)),
-        ...labels.map(({ provider, label }) => `SECURITY LABEL FOR ${identifier(provider)} ON DATABASE ${name} IS ${literal(label)}`),
-        ...(comment === null ? [] : [commentStatement(database, comment)]),
-        `ALTER DATABASE ${name} OWNER TO ${identifier(owner)}`,
-        ...(grants ? grantStatements(name, owner, grants) : []),
+        ['default_transaction_read_only', 'off'],
+        ['default_transaction_isolation', 'read committed'],
+        ['synchronous_commit', 'off'],
+        ['array_nulls', 'on'],
+        ['statement_timeout', '0'],
+        ['lock_timeout', '0'],
+        ['idle_in_transaction_session_timeout', '0'],
+        ...(major >= 14 ? [['idle_session_timeout', '0']] : []),
+        ...(major >= 17 ? [['transaction_timeout', '0']] : []),
+        // Messages of pg_restore are classified by their English text. Only a superuser may set their language.
+        ...(superuser ? [['lc_messages', 'C']] : []),
     ];
 }
-/** Returns a statement that sets the comment of a database; null removes it. */
-function commentStatement(database, comment) {
-    return `COMMENT ON DATABASE ${identifier(database)} IS ${comment === null ? 'NULL' : literal(comment)}`;
+/** The owner of what is restored must be the role that restores, so a setting that changes the role waits for the swap. */
+const ROLE_SETTING = /^(?:role|session_authorization)=/i;
+/**
+ * Puts the settings of the database that will be replaced into force in its staging database, so that functions, materialized
+ * views, hooks and assertions give what they give in the application, and the settings of the work above them.
+ *
+ * @param settings those of the target; none when it does not exist
+ */
+async function beginWork({ session, server }, database, settings) {
+    const own = settings.filter(({ setting }) => !ROLE_SETTING.test(setting));
+    await session.execute(...settingStatements(database, own));
+    // A setting for a role in a database overrides all others that are stored (PostgreSQL documentation, ALTER ROLE).
+    await asLoginRole(session, workSettings(server).map(([name, value]) => `${inDatabase(database)} SET ${name} = ${literal(value)}`));
 }
-/** The privileges of a database (PostgreSQL documentation, "Privileges"): text of the server never becomes SQL. */
-const PRIVILEGES = ['CREATE', 'CONNECT', 'TEMPORARY'];
-/** Revokes everything first, because the default privileges of the owner and PUBLIC may have been revoked. */
-function grantStatements(name, owner, grants) {
-    return [
-        `REVOKE ALL ON DATABASE ${name} FROM PUBLIC, ${identifier(owner)}`,
-        ...grants
-            .filter(({ privilege }) => PRIVILEGES.includes(privilege))
-            .map(({ grantee, privilege, grantable }) => {
-            const to = grantee === null ? 'PUBLIC' : identifier(grantee);
-            return `GRANT ${privilege} ON DATABASE ${name} TO ${to}${grantable ? ' WITH GRANT OPTION' : ''}`;
-        }),
-    ];
+/** Takes the settings of the work out of force. Those of the target may have been among them, and follow with its properties. */
+async function endWork({ session, server }, database) {
+    await asLoginRole(session, workSettings(server).map(([name]) => `${inDatabase(database)} RESET ${name}`));
 }
-/** Settings whose value is a list of quoted names (GUC_LIST_QUOTE): `variable_is_guc_list_quote` in dumputils.c. */
-const NAME_LISTS = [
-    'local_preload_libraries',
-    'search_path',
-    'session_preload_libraries',
-    'shared_preload_libraries',
-    'temp_tablespaces',
-    'unix_socket_directories',
-];
-function settingStatement(name, role, setting) {
-    const separator = setting.indexOf('=');
-    const variable = setting.slice(0, separator);
-    const value = setting.slice(separator + 1);
-    const quoted = variable.split('.').map(identifier).join('.');
-    const target = role === null ? `DATABASE ${name}` : `ROLE ${identifier(role)} IN DATABASE ${name}`;
-    const values = NAME_LISTS.includes(variable.toLowerCase())
-        ? splitNames(value).map(literal).join(', ')
-        : literal(value);
-    return `ALTER ${target} SET ${quoted} TO ${values || "''"}`;
+function inDatabase(database) {
+    return `ALTER ROLE SESSION_USER IN DATABASE ${identifier(database)}`;
 }
-/** `"$user", public` → `$user`, `public`. */
-function splitNames(list) {
-    return [...list.matchAll(/"((?:[^"]|"")*)"|([^,\s"]+)/g)].map((match) => match[1]?.replaceAll('""', '"') ?? match[2]);
+/** Every role may change its own settings, but after a `SET role` another role would ask. */
+function asLoginRole(session, statements) {
+    return session.transaction('SET LOCAL ROLE NONE', ...statements);
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/staging.js
@@ -42294,6 +42486,7 @@ var staging_disposeResources = (undefined && undefined.__disposeResources) || (f
 
 
 
+
 /**
  * A database under a unique temporary name. It is dropped at the end of its scope, unless it was released by then.
  */
@@ -42335,10 +42528,7 @@ class TemporaryDatabase {
         }
     }
 }
-/**
- * Creates the empty database into which a dump is restored beside the live one. Its sessions do not wait for the disk: if
- * the server crashes, the database is useless anyway, and the swap flushes everything before it.
- */
+/** Creates the empty database into which a dump is restored beside the live one, under the settings of the live one. */
 async function createStaging(maker, target, wanted) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
@@ -42349,7 +42539,7 @@ async function createStaging(maker, target, wanted) {
         if (refused)
             log.warning(`The server cannot create a database with the locale of the dump (${refused}), so sort orders may differ; install that locale on the server to avoid it`);
         await commentDatabase(session, staging.name, markerText('staging', target, run));
-        await session.execute(`ALTER DATABASE ${identifier(staging.name)} SET synchronous_commit = off`);
+        await beginWork(maker, staging.name, wanted.settings);
         unfinished.move();
         return staging;
     }
@@ -42362,12 +42552,6 @@ async function createStaging(maker, target, wanted) {
         if (result_1)
             await result_1;
     }
-}
-/** Restores the server's own durability setting for a staging database that will go live. */
-async function restoreDurability({ session }, { name, copied }) {
-    // A file copy does not include the settings of its original.
-    if (!copied)
-        await session.execute(`ALTER DATABASE ${identifier(name)} RESET synchronous_commit`);
 }
 /** Smaller copies go through the write-ahead log, which saves the server two checkpoints. */
 const SMALL_DATABASE_BYTES = 64 * 1024 * 1024;
@@ -42431,8 +42615,6 @@ function commentDatabase(session, database, text) {
     return session.execute(commentStatement(database, text));
 }
 
-// EXTERNAL MODULE: external "node:stream"
-var external_node_stream_ = __nccwpck_require__(7075);
 ;// CONCATENATED MODULE: ./build/src/archive/archive-error.js
 /** A malformed, incomplete or unreadable archive. `offset` is the byte of the input at which it was noticed. */
 class ArchiveError extends Error {
@@ -42442,62 +42624,6 @@ class ArchiveError extends Error {
         super(`${message} (at byte ${offset} of the archive)`, options);
         this.offset = offset;
     }
-}
-
-;// CONCATENATED MODULE: ./build/src/archive/rows.js
-const NEWLINE = 0x0a;
-/** Three lines that pg_dump writes after the rows of a COPY (dumpTableData_copy in pg_dump.c). */
-const TERMINATOR = Buffer.from('\\.\n\n\n');
-const TERMINATOR_LINES = 3;
-/**
- * Counts the rows of one table's COPY text: each row is a line, and newlines inside values are escaped. A value
- * `\.` is written `\\.`, so only the end of the data can be the terminator.
- */
-class RowCounter {
-    lines = 0;
-    tail = Buffer.alloc(0);
-    add(piece) {
-        this.lines += countNewlines(piece);
-        const end = piece.subarray(-TERMINATOR.length - 1);
-        this.tail = Buffer.concat([this.tail, end]).subarray(-TERMINATOR.length - 1);
-    }
-    /** Rows so far; exact once all data was added. */
-    get rows() {
-        return this.lines - (this.terminated() ? TERMINATOR_LINES : 0);
-    }
-    terminated() {
-        const start = this.tail.length - TERMINATOR.length;
-        if (start < 0 || !this.tail.subarray(start).equals(TERMINATOR))
-            return false;
-        return start === 0 || this.tail[0] === NEWLINE;
-    }
-}
-/**
- * Counts the newlines in `bytes`, four bytes at a time: XOR turns a newline into a zero byte, and the sum below has its high
- * bit clear for zero bytes only. It runs at a constant 2 GB/s; indexOf is
- * faster for long lines and ten times slower for short ones.
- */
-function countNewlines(bytes) {
-    const start = Math.min(-bytes.byteOffset & 3, bytes.length);
-    const length = (bytes.length - start) >> 2;
-    if (length === 0)
-        return countSingly(bytes);
-    const words = new Int32Array(bytes.buffer, bytes.byteOffset + start, length);
-    let count = countSingly(bytes.subarray(0, start)) + countSingly(bytes.subarray(start + length * 4));
-    for (let n = 0; n < length; n++) {
-        const word = words[n] ^ 0x0a0a0a0a;
-        const zeros = ~(((word & 0x7f7f7f7f) + 0x7f7f7f7f) | word | 0x7f7f7f7f);
-        if (zeros !== 0)
-            count += Math.imul(zeros >>> 7, 0x01010101) >>> 24;
-    }
-    return count;
-}
-function countSingly(bytes) {
-    let count = 0;
-    for (const byte of bytes)
-        if (byte === NEWLINE)
-            count++;
-    return count;
 }
 
 ;// CONCATENATED MODULE: ./build/src/archive/byte-source.js
@@ -42604,7 +42730,123 @@ function stringBytes(value) {
     return value === null ? [intBytes(-1)] : [intBytes(value.length), value];
 }
 
+;// CONCATENATED MODULE: ./build/src/archive/header.js
+
+
+/** How data is compressed, in the order of pg_compress_algorithm in PostgreSQL's common/compression.h. */
+const ALGORITHMS = ['none', 'gzip', 'lz4', 'zstd'];
+const MAGIC = Buffer.from('PGDMP');
+const CUSTOM_FORMAT = 1;
+const OLDEST_MINOR = 12;
+/** The newest supported version: 1.16, of PostgreSQL 17 and 18. */
+const NEWEST_MINOR = 16;
+/** From this minor version on, the header names the algorithm instead of a gzip level (K_VERS_1_15). */
+const ALGORITHM_BYTE = 15;
+/** Reads the version, 1.`minor`, without consuming it. For any later major version, `minor` is infinite. */
+async function peekVersion(input) {
+    const whole = await input.fill(MAGIC.length);
+    const start = input.peek(MAGIC.length);
+    if (!start.equals(MAGIC.subarray(0, start.length))) {
+        throw new ArchiveError('this is not a custom-format archive: it does not begin with "PGDMP"', 0);
+    }
+    if (!whole)
+        throw new ArchiveError('the archive ends inside its magic number', start.length);
+    await input.need(MAGIC.length + 2, 'its version');
+    const [major, minor] = input.peek(MAGIC.length + 2).subarray(MAGIC.length);
+    if (major < 1 || (major === 1 && minor < OLDEST_MINOR)) {
+        throw new ArchiveError(`archive version ${major}.${minor} is older than 1.${OLDEST_MINOR}`, MAGIC.length);
+    }
+    return { version: `${major}.${minor}`, minor: major === 1 ? minor : Number.POSITIVE_INFINITY };
+}
+/** Reads the header of an archive whose version is known. */
+async function readHeader(input) {
+    const { 6: minor, 7: revision } = await input.take(MAGIC.length + 3, 'its header');
+    const intSize = await input.byte('its header');
+    if (intSize !== 4)
+        throw new ArchiveError(`integers of ${intSize} bytes are not supported`, input.offset - 1);
+    const offsetSize = await input.byte('its header');
+    if (offsetSize !== 4 && offsetSize !== 8) {
+        throw new ArchiveError(`file offsets of ${offsetSize} bytes are not supported`, input.offset - 1);
+    }
+    const format = await input.byte('its header');
+    if (format !== CUSTOM_FORMAT) {
+        throw new ArchiveError(`archive format ${format} is not the custom format`, input.offset - 1);
+    }
+    return {
+        minor: minor,
+        revision: revision,
+        offsetSize,
+        algorithm: await readAlgorithm(input, minor),
+        created: await input.take(7 * 5, 'its creation time'),
+        database: await input.string('the name of its database'),
+        serverVersion: await input.string('its server version'),
+        clientVersion: await input.string('its client version'),
+    };
+}
+async function readAlgorithm(input, minor) {
+    if (minor < ALGORITHM_BYTE)
+        return (await input.int('its compression level')) === 0 ? 'none' : 'gzip';
+    const code = await input.byte('its compression');
+    const algorithm = ALGORITHMS[code];
+    if (algorithm === undefined)
+        throw new ArchiveError(`the archive has the unknown compression ${code}`, input.offset - 1);
+    return algorithm;
+}
+/** Returns the header as `WriteHead` of pg_backup_archiver.c writes it. */
+function headerBytes(header) {
+    const code = ALGORITHMS.indexOf(header.algorithm);
+    return Buffer.concat([
+        MAGIC,
+        Buffer.from([1, header.minor, header.revision, 4, header.offsetSize, CUSTOM_FORMAT]),
+        // Readers before 1.15 only check whether the level is zero; -1 is the default of zlib.
+        header.minor < ALGORITHM_BYTE ? intBytes(code === 0 ? 0 : -1) : Buffer.from([code]),
+        header.created,
+        ...stringBytes(header.database),
+        ...stringBytes(header.serverVersion),
+        ...stringBytes(header.clientVersion),
+    ]);
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/encoding.js
+/** PostgreSQL's names of encodings (pg_enc2name_tbl in encnames.c) and those of the Encoding Standard. */
+const LABELS = {
+    ...{ EUC_JP: 'euc-jp', EUC_JIS_2004: 'euc-jp', SJIS: 'shift_jis', SHIFT_JIS_2004: 'shift_jis' },
+    ...{ EUC_KR: 'euc-kr', UHC: 'euc-kr', EUC_CN: 'gbk', GBK: 'gbk', GB18030: 'gb18030', BIG5: 'big5' },
+    ...{ LATIN2: 'iso-8859-2', LATIN3: 'iso-8859-3', LATIN4: 'iso-8859-4', LATIN5: 'windows-1254' },
+    ...{ LATIN6: 'iso-8859-10', LATIN7: 'iso-8859-13', LATIN8: 'iso-8859-14', LATIN9: 'iso-8859-15' },
+    ...{ LATIN10: 'iso-8859-16', ISO_8859_5: 'iso-8859-5', ISO_8859_6: 'iso-8859-6' },
+    ...{ ISO_8859_7: 'iso-8859-7', ISO_8859_8: 'iso-8859-8', KOI8R: 'koi8-r', KOI8U: 'koi8-u' },
+    ...{ WIN866: 'ibm866', WIN874: 'windows-874', WIN1250: 'windows-1250', WIN1251: 'windows-1251' },
+    ...{ WIN1252: 'windows-1252', WIN1253: 'windows-1253', WIN1254: 'windows-1254', WIN1255: 'windows-1255' },
+    ...{ WIN1256: 'windows-1256', WIN1257: 'windows-1257', WIN1258: 'windows-1258' },
+};
+/** Decodes UTF-8; bytes that are not UTF-8 become replacement characters. */
+const decodeUtf8 = (bytes) => bytes?.toString() ?? '';
+/**
+ * Returns how to decode the strings of an archive.
+ *
+ * Text that cannot be decoded keeps its bytes as latin1, so that different names stay different. So does everything that is
+ * not UTF-8 in SQL_ASCII, where PostgreSQL does not know the encoding either.
+ */
+function decoderOf(encoding) {
+    if (encoding === null || encoding === 'UTF8')
+        return decodeUtf8;
+    const latin1 = (bytes) => bytes?.toString('latin1') ?? '';
+    if (encoding === 'LATIN1')
+        return latin1;
+    const decoder = new TextDecoder(LABELS[encoding] ?? 'utf-8', { fatal: true, ignoreBOM: true });
+    return (bytes) => {
+        try {
+            return bytes === null ? '' : decoder.decode(bytes);
+        }
+        catch {
+            return latin1(bytes);
+        }
+    };
+}
+
 ;// CONCATENATED MODULE: ./build/src/archive/toc.js
+
 
 
 const DATA_OFFSET_UNKNOWN = 1; // K_OFFSET_POS_NOT_SET in pg_backup_archiver.h
@@ -42635,45 +42877,62 @@ const FIELDS = [
 /** One object of the dump: its kind (`desc`), names and SQL, as text. */
 class TocEntry {
     fields;
-    constructor(fields) {
+    /** Decodes the strings of the archive. */
+    decode;
+    constructor(fields, decode = decodeUtf8) {
         this.fields = fields;
+        this.decode = decode;
+    }
+    /** Returns the entry with some fields changed. */
+    with(changes) {
+        return new TocEntry({ ...this.fields, ...changes }, this.decode);
     }
     get dumpId() {
         return this.fields.dumpId;
     }
     /** OID of the object in the database that was dumped; the data of a table has the OID of the table. */
     get oid() {
-        return toc_text(this.fields.oid);
+        return this.decode(this.fields.oid);
     }
     /** Kind of object: `TABLE`, `TABLE DATA`, `BLOBS`, `COMMENT`, … */
     get desc() {
-        return toc_text(this.fields.desc);
+        return this.decode(this.fields.desc);
     }
     /** Name of the object. */
     get tag() {
-        return toc_text(this.fields.tag);
+        return this.decode(this.fields.tag);
     }
     /** Schema of the object, or `''`. */
     get namespace() {
-        return toc_text(this.fields.namespace);
+        return this.decode(this.fields.namespace);
+    }
+    /** Kind and name, such as `EVENT TRIGGER log_ddl` or `TABLE DATA cron.job`. */
+    get label() {
+        return `${this.desc} ${this.namespace ? `${this.namespace}.` : ''}${this.tag}`;
     }
     get owner() {
-        return toc_text(this.fields.owner);
+        return this.decode(this.fields.owner);
+    }
+    /** Tablespace of the object, or `''` for the default one. */
+    get tablespace() {
+        return this.decode(this.fields.tablespace);
     }
     /** The SQL that creates the object. */
     get definition() {
-        return toc_text(this.fields.defn);
+        return this.decode(this.fields.defn);
     }
     /** IDs of the entries on which this one depends. Some may be missing, because pg_dump also lists objects that it did not dump. */
     get dependencies() {
-        return this.fields.dependencies.map((id) => Number(toc_text(id)));
+        return this.fields.dependencies.map((id) => Number(decodeUtf8(id)));
     }
     /** Returns the entry with changed SQL. `change` gets the bytes as latin1, so that text in any encoding survives a replacement. */
     redefine(change) {
-        return new TocEntry({
-            ...this.fields,
-            defn: Buffer.from(change(this.fields.defn?.toString('latin1') ?? ''), 'latin1'),
-        });
+        const defn = Buffer.from(change(this.fields.defn?.toString('latin1') ?? ''), 'latin1');
+        return this.with({ defn });
+    }
+    /** The COPY statement of the data; empty if it is not COPY text. */
+    get copyStatement() {
+        return this.decode(this.fields.copyStmt);
     }
     /** Whether the data is COPY text; otherwise it is INSERT statements or a large object. */
     get isCopy() {
@@ -42683,10 +42942,6 @@ class TocEntry {
     get hasData() {
         return this.fields.hadDumper === 1 && this.fields.dataState !== NO_DATA;
     }
-}
-/** Decodes a string of the archive; bytes that are not UTF-8 become replacement characters. */
-function toc_text(bytes) {
-    return bytes?.toString() ?? '';
 }
 /**
  * Reads the table of contents, which follows the header.
@@ -42710,7 +42965,13 @@ async function readToc(input, header) {
         seen.add(entry.dumpId);
         entries.push(entry);
     }
-    return entries;
+    const decode = decoderOf(encodingOf(entries));
+    return entries.map(({ fields }) => new TocEntry(fields, decode));
+}
+/** Returns the encoding of all text, e.g. `UTF8`, according to the archive's own `SET client_encoding`. */
+function encodingOf(entries) {
+    const setting = entries.find(({ desc }) => desc === 'ENCODING')?.definition;
+    return setting?.match(/'([^']*)'/)?.[1] ?? null;
 }
 async function readEntry(input, header, what) {
     const at = input.offset;
@@ -42767,7 +43028,64 @@ function entryParts(header, { fields, hasData }) {
     return parts;
 }
 
+;// CONCATENATED MODULE: ./build/src/archive/rows.js
+const NEWLINE = 0x0a;
+/** Three lines that pg_dump writes after the rows of a COPY (dumpTableData_copy in pg_dump.c). */
+const TERMINATOR = Buffer.from('\\.\n\n\n');
+const TERMINATOR_LINES = 3;
+/**
+ * Counts the rows of one table's COPY text: each row is a line, and newlines inside values are escaped. A value
+ * `\.` is written `\\.`, so only the end of the data can be the terminator.
+ */
+class RowCounter {
+    lines = 0;
+    tail = Buffer.alloc(0);
+    add(piece) {
+        this.lines += countNewlines(piece);
+        const end = piece.subarray(-TERMINATOR.length - 1);
+        this.tail = Buffer.concat([this.tail, end]).subarray(-TERMINATOR.length - 1);
+    }
+    /** Rows so far; exact once all data was added. */
+    get rows() {
+        return this.lines - (this.terminated() ? TERMINATOR_LINES : 0);
+    }
+    terminated() {
+        const start = this.tail.length - TERMINATOR.length;
+        if (start < 0 || !this.tail.subarray(start).equals(TERMINATOR))
+            return false;
+        return start === 0 || this.tail[0] === NEWLINE;
+    }
+}
+/**
+ * Counts the newlines in `bytes`, four bytes at a time: XOR turns a newline into a zero byte, and the sum below has its high
+ * bit clear for zero bytes only. It runs at a constant 2 GB/s; indexOf is
+ * faster for long lines and ten times slower for short ones.
+ */
+function countNewlines(bytes) {
+    const start = Math.min(-bytes.byteOffset & 3, bytes.length);
+    const length = (bytes.length - start) >> 2;
+    if (length === 0)
+        return countSingly(bytes);
+    const words = new Int32Array(bytes.buffer, bytes.byteOffset + start, length);
+    let count = countSingly(bytes.subarray(0, start)) + countSingly(bytes.subarray(start + length * 4));
+    for (let n = 0; n < length; n++) {
+        const word = words[n] ^ 0x0a0a0a0a;
+        const zeros = ~(((word & 0x7f7f7f7f) + 0x7f7f7f7f) | word | 0x7f7f7f7f);
+        if (zeros !== 0)
+            count += Math.imul(zeros >>> 7, 0x01010101) >>> 24;
+    }
+    return count;
+}
+function countSingly(bytes) {
+    let count = 0;
+    for (const byte of bytes)
+        if (byte === NEWLINE)
+            count++;
+    return count;
+}
+
 ;// CONCATENATED MODULE: ./build/src/archive/archive-report.js
+
 
 
 /** Counts data while it is transferred. */
@@ -42819,10 +43137,10 @@ function reportOf(read, entries, { tables, rows, rawBytes }) {
         opaque: false,
         version: `1.${read.minor}`,
         algorithm: read.algorithm,
-        serverVersion: toc_text(read.serverVersion),
-        clientVersion: toc_text(read.clientVersion),
-        database: toc_text(read.database),
-        encoding: definition('ENCODING')?.match(/'([^']*)'/)?.[1] ?? null,
+        serverVersion: decodeUtf8(read.serverVersion),
+        clientVersion: decodeUtf8(read.clientVersion),
+        database: (entries[0]?.decode ?? decodeUtf8)(read.database),
+        encoding: encodingOf(entries),
         createDatabase: definition('DATABASE'),
         entries,
         tables,
@@ -42960,6 +43278,8 @@ function chunkLength(bytes, at, offset) {
     return length;
 }
 
+// EXTERNAL MODULE: external "node:stream"
+var external_node_stream_ = __nccwpck_require__(7075);
 // EXTERNAL MODULE: external "node:util"
 var external_node_util_ = __nccwpck_require__(7975);
 // EXTERNAL MODULE: external "node:zlib"
@@ -42997,14 +43317,14 @@ async function* ordered(tasks, limit) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/archive/zstd.js
-const MAGIC = 0xfd2fb528;
+const zstd_MAGIC = 0xfd2fb528;
 const RAW_BLOCK_TYPES = 3; // raw, run-length, compressed; 3 is reserved
 /**
  * Returns the content size of a buffer that is exactly one zstd frame of declared size (RFC 8878, section 3.1.1), else
  * null. Only the headers are read.
  */
 function wholeFrameSize(bytes) {
-    if (bytes.length < 9 || bytes.readUInt32LE(0) !== MAGIC)
+    if (bytes.length < 9 || bytes.readUInt32LE(0) !== zstd_MAGIC)
         return null;
     const descriptor = bytes[4];
     const single = (descriptor & 0x20) !== 0;
@@ -43036,6 +43356,7 @@ function blocksEnd(bytes, start) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/archive/decode.js
+
 
 
 
@@ -43130,86 +43451,9 @@ async function* after(first, rest) {
 function fail(error, what, offset) {
     if (error instanceof ArchiveError)
         throw error;
-    throw new ArchiveError(`${what} cannot be decompressed: ${error.message}`, offset, {
+    throw new ArchiveError(`${what} cannot be decompressed: ${messageOf(error)}`, offset, {
         cause: error,
     });
-}
-
-;// CONCATENATED MODULE: ./build/src/archive/header.js
-
-
-/** How data is compressed, in the order of pg_compress_algorithm in PostgreSQL's common/compression.h. */
-const ALGORITHMS = ['none', 'gzip', 'lz4', 'zstd'];
-const header_MAGIC = Buffer.from('PGDMP');
-const CUSTOM_FORMAT = 1;
-const OLDEST_MINOR = 12;
-/** The newest supported version: 1.16, of PostgreSQL 17 and 18. */
-const NEWEST_MINOR = 16;
-/** From this minor version on, the header names the algorithm instead of a gzip level (K_VERS_1_15). */
-const ALGORITHM_BYTE = 15;
-/** Reads the version, 1.`minor`, without consuming it. For any later major version, `minor` is infinite. */
-async function peekVersion(input) {
-    const whole = await input.fill(header_MAGIC.length);
-    const start = input.peek(header_MAGIC.length);
-    if (!start.equals(header_MAGIC.subarray(0, start.length))) {
-        throw new ArchiveError('this is not a custom-format archive: it does not begin with "PGDMP"', 0);
-    }
-    if (!whole)
-        throw new ArchiveError('the archive ends inside its magic number', start.length);
-    await input.need(header_MAGIC.length + 2, 'its version');
-    const [major, minor] = input.peek(header_MAGIC.length + 2).subarray(header_MAGIC.length);
-    if (major < 1 || (major === 1 && minor < OLDEST_MINOR)) {
-        throw new ArchiveError(`archive version ${major}.${minor} is older than 1.${OLDEST_MINOR}`, header_MAGIC.length);
-    }
-    return { version: `${major}.${minor}`, minor: major === 1 ? minor : Number.POSITIVE_INFINITY };
-}
-/** Reads the header of an archive whose version is known. */
-async function readHeader(input) {
-    const { 6: minor, 7: revision } = await input.take(header_MAGIC.length + 3, 'its header');
-    const intSize = await input.byte('its header');
-    if (intSize !== 4)
-        throw new ArchiveError(`integers of ${intSize} bytes are not supported`, input.offset - 1);
-    const offsetSize = await input.byte('its header');
-    if (offsetSize !== 4 && offsetSize !== 8) {
-        throw new ArchiveError(`file offsets of ${offsetSize} bytes are not supported`, input.offset - 1);
-    }
-    const format = await input.byte('its header');
-    if (format !== CUSTOM_FORMAT) {
-        throw new ArchiveError(`archive format ${format} is not the custom format`, input.offset - 1);
-    }
-    return {
-        minor: minor,
-        revision: revision,
-        offsetSize,
-        algorithm: await readAlgorithm(input, minor),
-        created: await input.take(7 * 5, 'its creation time'),
-        database: await input.string('the name of its database'),
-        serverVersion: await input.string('its server version'),
-        clientVersion: await input.string('its client version'),
-    };
-}
-async function readAlgorithm(input, minor) {
-    if (minor < ALGORITHM_BYTE)
-        return (await input.int('its compression level')) === 0 ? 'none' : 'gzip';
-    const code = await input.byte('its compression');
-    const algorithm = ALGORITHMS[code];
-    if (algorithm === undefined)
-        throw new ArchiveError(`the archive has the unknown compression ${code}`, input.offset - 1);
-    return algorithm;
-}
-/** Returns the header as `WriteHead` of pg_backup_archiver.c writes it. */
-function headerBytes(header) {
-    const code = ALGORITHMS.indexOf(header.algorithm);
-    return Buffer.concat([
-        header_MAGIC,
-        Buffer.from([1, header.minor, header.revision, 4, header.offsetSize, CUSTOM_FORMAT]),
-        // Readers before 1.15 only check whether the level is zero; -1 is the default of zlib.
-        header.minor < ALGORITHM_BYTE ? intBytes(code === 0 ? 0 : -1) : Buffer.from([code]),
-        header.created,
-        ...stringBytes(header.database),
-        ...stringBytes(header.serverVersion),
-        ...stringBytes(header.clientVersion),
-    ]);
 }
 
 ;// CONCATENATED MODULE: ./build/src/archive/encode.js
@@ -43478,6 +43722,7 @@ function nameOf({ desc, namespace, tag }) {
 
 ;// CONCATENATED MODULE: ./build/src/archive/downgrade-toc.js
 
+
 /** Version 1.16 (PostgreSQL 17) introduced groups of large objects, and the kind of relation. */
 const GROUPS_MINOR = 16;
 const PARTITIONED_TABLE = 'p'.charCodeAt(0); // RELKIND_PARTITIONED_TABLE in pg_class.h
@@ -43506,11 +43751,11 @@ function downgradeToc(entries, read, written) {
             downgraded.push(...oids.map((oid, n) => largeObject(entry, oid, n === 0 ? entry.dumpId : ++lastId)));
         }
         else if (desc === 'ACL' && entry.tag.startsWith('LARGE OBJECTS ')) {
-            const oids = groups.get(toc_text(fields.dependencies[0] ?? null)) ?? [];
+            const oids = groups.get(decodeUtf8(fields.dependencies[0] ?? null)) ?? [];
             downgraded.push(...oids.map((oid, n) => largeObjectAcl(entry, oid, n === 0 ? entry.dumpId : ++lastId)));
         }
         else if (fields.relkind === PARTITIONED_TABLE) {
-            downgraded.push(new TocEntry({ ...fields, tableam: null }));
+            downgraded.push(entry.with({ tableam: null }));
         }
         else {
             downgraded.push(entry);
@@ -43518,9 +43763,8 @@ function downgradeToc(entries, read, written) {
     }
     return downgraded;
 }
-function largeObject({ fields }, oid, dumpId) {
-    return new TocEntry({
-        ...fields,
+function largeObject(group, oid, dumpId) {
+    return group.with({
         dumpId,
         oid: Buffer.from(oid),
         tag: Buffer.from(oid),
@@ -43531,10 +43775,9 @@ function largeObject({ fields }, oid, dumpId) {
     });
 }
 /** The text is ASCII except for role names; latin1 preserves their bytes in every encoding. */
-function largeObjectAcl({ fields }, oid, dumpId) {
-    const commands = fields.defn?.toString('latin1') ?? '';
-    return new TocEntry({
-        ...fields,
+function largeObjectAcl(group, oid, dumpId) {
+    const commands = group.fields.defn?.toString('latin1') ?? '';
+    return group.with({
         dumpId,
         tag: Buffer.from(`LARGE OBJECT ${oid}`),
         defn: Buffer.from(commands.replaceAll(/ ON LARGE OBJECT \d+ /g, ` ON LARGE OBJECT ${oid} `), 'latin1'),
@@ -43638,7 +43881,7 @@ function joinTocs(tocs, { bytesOf, shared }) {
     let lastId = highestId(main);
     for (const [index, toc] of others.entries()) {
         const own = placeAll(toc.filter(isTableData), index + 1, bytesOf).flatMap((place) => {
-            const { oid, fields } = place.entry;
+            const { oid } = place.entry;
             const table = tables.get(oid);
             // A filter leaves the table out, so its data is read and discarded.
             if (!table)
@@ -43648,7 +43891,7 @@ function joinTocs(tocs, { bytesOf, shared }) {
             present.add(oid);
             lastId += 1;
             const dependencies = [Buffer.from(String(table.dumpId))];
-            return [{ ...place, entry: new TocEntry({ ...fields, dumpId: lastId, dependencies }) }];
+            return [{ ...place, entry: place.entry.with({ dumpId: lastId, dependencies }) }];
         });
         placed.push(...own);
     }
@@ -43983,7 +44226,7 @@ class JoinedArchive {
      */
     static async open(streams, options) {
         const lanes = await Lanes.open(options.folder, options.maxBuffered);
-        const parts = await Promise.all(streams.map(async (stream) => {
+        const parts = await Promise.all(streams.map(async (stream, index) => {
             const input = new ByteSource(stream);
             const { version, minor } = await peekVersion(input);
             if (minor > NEWEST_MINOR)
@@ -43991,7 +44234,9 @@ class JoinedArchive {
             const header = await readHeader(input);
             // Lanes that are not being read spill to disk, so that their pg_dump never waits.
             const lane = lanes.add(({ reading }) => !reading);
-            return { input, header, entries: await readToc(input, header), tally: new Tally(), lane };
+            const toc = await readToc(input, header);
+            const entries = index === 0 && options.select ? await options.select(toc) : toc;
+            return { input, header, entries, tally: new Tally(), lane };
         }));
         return new JoinedArchive(parts, lanes, options);
     }
@@ -44068,6 +44313,26 @@ class JoinedArchive {
     }
 }
 
+;// CONCATENATED MODULE: ./build/src/archive/read-contents.js
+
+
+
+
+/** Reads the table of contents of an archive and nothing of its data. */
+async function readContents(source) {
+    const input = new ByteSource(source);
+    try {
+        const { version, minor } = await peekVersion(input);
+        if (minor > NEWEST_MINOR) {
+            throw new ArchiveError(`archive version ${version} is newer than 1.${NEWEST_MINOR}`, 0);
+        }
+        return await readToc(input, await readHeader(input));
+    }
+    finally {
+        await input.close();
+    }
+}
+
 ;// CONCATENATED MODULE: ./build/src/process/balance.js
 /**
  * Shares work evenly among jobs: items are assigned from the largest to the smallest, each to the job that has the least.
@@ -44104,25 +44369,41 @@ class SplitArchive {
     /** The table of contents, with the schema before the data. */
     entries;
     #lanes;
-    shares;
     #laneOf = new Map();
-    constructor(input, header, entries, lanes, options) {
+    constructor(input, header, entries, lanes) {
         this.#input = input;
         this.#header = header;
         this.entries = schemaFirst(entries);
         this.#lanes = lanes;
-        this.shares = shareData(entries, options).map((own) => this.#dataArchive(own));
     }
-    /** Reads the table of contents. @throws ArchiveError */
-    static async open(stream, options) {
+    /**
+     * Reads the table of contents.
+     *
+     * @param folder buffers data that arrives before its turn, when memory is full
+     * @throws ArchiveError
+     */
+    static async open(stream, folder) {
         const input = new ByteSource(stream);
         const header = await readHeader(input);
         const entries = await readToc(input, header);
-        return new SplitArchive(input, header, entries, await Lanes.open(options.folder), options);
+        return new SplitArchive(input, header, entries, await Lanes.open(folder));
     }
-    /** The archive without its data, for `pg_restore --section=pre-data` and `post-data`. */
+    /** The archive without its data and without what comes last, for `pg_restore --section=pre-data` and `post-data`. */
     get schema() {
-        return this.#archiveOf(this.entries);
+        return this.#archiveOf(this.entries.filter((entry) => !isLast(entry)));
+    }
+    /** The archive of what pg_restore does last, for `pg_restore --section=post-data`; null if there is nothing. */
+    get last() {
+        const last = this.entries.filter(isLast);
+        return last.length === 0 ? null : this.#archiveOf([...this.#settings, ...last]);
+    }
+    /** Shares the data evenly. @returns the entries of each share, in the order of the archive */
+    share(options) {
+        return shareData(this.entries, options);
+    }
+    /** Makes an archive of each share. Together, the shares have all the data. */
+    divide(shares) {
+        return shares.map((own) => this.#dataArchive(own));
     }
     /** Distributes the data to the readers of the shares, until all of it has been read. */
     async distribute() {
@@ -44160,9 +44441,11 @@ class SplitArchive {
         const lane = this.#lanes.add(() => this.#lanes.all.some((other) => other !== lane && other.readerWaits));
         for (const { dumpId } of own)
             this.#laneOf.set(dumpId, lane);
-        const settings = this.entries.filter(({ desc }) => split_SETTINGS.includes(desc));
-        const head = this.#archiveOf([...settings, ...own]);
+        const head = this.#archiveOf([...this.#settings, ...own]);
         return { entries: own.length, stream: () => stream(lane, head, own.length) };
+    }
+    get #settings() {
+        return this.entries.filter(({ desc }) => split_SETTINGS.includes(desc));
     }
 }
 async function* stream(lane, head, entries) {
@@ -44170,33 +44453,62 @@ async function* stream(lane, head, entries) {
     for (let entry = 0; entry < entries; entry++)
         yield* lane.entry();
 }
+/** Grants, which pg_restore restores after the data (_tocEntryIsACL in pg_backup_archiver.c). */
+const GRANTS = /^(ACL|ACL LANGUAGE|DEFAULT ACL)$/;
 /**
  * Moves the entries of the data section that have no data into the schema: the values of sequences, and the metadata of
- * large objects (in the data section from PostgreSQL 17 on, `dumpLO` in pg_dump.c).
+ * large objects (in the data section from PostgreSQL 17 on, `dumpLO` in pg_dump.c). Moves grants behind the data, because an
+ * owner may have revoked the rights that loading it takes.
  *
  * An entry without a section belongs to that of the previous entry (_tocEntryRequired in pg_backup_archiver.c).
  */
 function schemaFirst(entries) {
     let section = SECTION.none;
     return entries.map((entry) => {
-        const { fields, hasData } = entry;
+        const { desc, fields, hasData } = entry;
         if (fields.section !== SECTION.none)
             section = fields.section;
-        if (section !== SECTION.data || hasData)
-            return entry;
-        return new TocEntry({ ...fields, section: SECTION.preData });
+        const own = GRANTS.test(desc)
+            ? SECTION.postData
+            : section === SECTION.data && !hasData
+                ? SECTION.preData
+                : section;
+        return own === fields.section ? entry : entry.with({ section: own });
     });
+}
+/**
+ * Whether pg_restore restores an entry after everything else: refreshes, which may call any function, and what could be in
+ * the way of others (RESTORE_PASS_POST_ACL in _tocEntryRestorePass, pg_backup_archiver.c).
+ */
+function isLast({ desc, tag, fields }) {
+    if (/^(COMMENT|SECURITY LABEL)$/.test(desc))
+        return tag.startsWith('EVENT TRIGGER ');
+    if (desc === 'STATISTICS DATA')
+        return fields.section === SECTION.postData;
+    return desc === 'MATERIALIZED VIEW DATA' || desc === 'EVENT TRIGGER';
 }
 /** Shares the entries with data evenly, each share in the order of the archive. */
 function shareData(entries, { jobs, bytesOf }) {
     const data = entries.filter(({ hasData }) => hasData);
-    const sizes = new Map(data.map((entry) => [entry, bytesOf(split_nameOf(entry))]));
-    const total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
-    const count = Math.max(1, Math.min(jobs, Math.ceil(total / MIN_SHARE_BYTES)));
-    return shareEvenly(data, (entry) => sizes.get(entry), count).map(({ items }) => {
-        const own = new Set(items);
+    const sizeOf = (items) => items.reduce((sum, item) => sum + bytesOf(split_nameOf(item)), 0);
+    const count = Math.max(1, Math.min(jobs, Math.ceil(sizeOf(data) / MIN_SHARE_BYTES)));
+    return shareEvenly(inseparable(entries, data), sizeOf, count).map(({ items }) => {
+        const own = new Set(items.flat());
         return data.filter((entry) => own.has(entry));
     });
+}
+/**
+ * Groups entries that must be restored in one session: those of which one needs the other, and tables that the archive does
+ * not create, because those of extensions have their foreign keys and triggers before their data.
+ */
+function inseparable(entries, data) {
+    const created = new Set(entries.filter(({ desc }) => desc === 'TABLE').map(({ oid }) => oid));
+    const ids = new Set(data.map(({ dumpId }) => dumpId));
+    const bound = data.filter(({ desc, oid, dependencies }) => (desc === 'TABLE DATA' && !created.has(oid)) || dependencies.some((id) => ids.has(id)));
+    const needed = new Set(bound.flatMap(({ dumpId, dependencies }) => [dumpId, ...dependencies]));
+    const group = data.filter(({ dumpId }) => needed.has(dumpId));
+    const single = data.filter(({ dumpId }) => !needed.has(dumpId)).map((entry) => [entry]);
+    return group.length === 0 ? single : [group, ...single];
 }
 function split_nameOf({ namespace, tag }) {
     return { schema: namespace, name: tag };
@@ -44208,14 +44520,29 @@ function split_nameOf({ namespace, tag }) {
 
 
 
+
+
+
+
 const OLDEST_READER_MINOR = 14;
+/** Returns an archive of entries without their data, for a program that only reads the table of contents. */
+function contentsOnly(entries) {
+    const name = Buffer.from('contents');
+    const header = {
+        ...{ minor: OLDEST_READER_MINOR, revision: 0, offsetSize: 8, algorithm: 'none' },
+        // Midnight of the first day of 2000, as in C's struct tm.
+        created: Buffer.concat([0, 0, 0, 1, 0, 100, 0].map(intBytes)),
+        ...{ database: name, serverVersion: name, clientVersion: name },
+    };
+    return Buffer.concat([headerBytes(header), tocBytes(header, entries)]);
+}
 /**
  * Compresses the output of `pg_dump -Fc -Z0` with `jobs` threads into an archive that pg_restore reads without this
- * action: 16 and later for zstd, any version for gzip and none. Entries keep their order. Memory is bounded by a few MiB
+ * action: 16 and later for zstd, any version for gzip and none. Entries keep their order, and `select` may add some. Memory is bounded by a few MiB
  * per job.
  */
 function createEncoder(options) {
-    return stage({ ...options, maxMinor: ANY_MINOR, select: everything });
+    return stage({ select: everything, ...options, maxMinor: ANY_MINOR });
 }
 /**
  * Decompresses an archive for a reader of versions up to `maxVersion` (see newestReadable). `select` chooses the entries of
@@ -44247,7 +44574,151 @@ function minorOf(version) {
     return minor;
 }
 
+;// CONCATENATED MODULE: ./build/src/dumping/complete-archive.js
+
+/** Kinds of entries that precede the objects of an archive. */
+const HEAD = ['ENCODING', 'STDSTRINGS', 'SEARCHPATH', 'DATABASE', 'DATABASE PROPERTIES'];
+/** OIDs of the catalogs that hold the objects. */
+const CATALOG = { SCHEMA: '2615', EXTENSION: '3079' };
+/**
+ * Adds schemas and extensions to an archive that does not have them: `pg_dump --table` never dumps the schema of a table,
+ * and before 14 it cannot be told to dump an extension. With `--schema=public`, it creates that schema, which every new
+ * database has.
+ */
+function withAdditions(additions) {
+    return async (dumped) => {
+        const entries = dumped.filter((entry) => !createsPublic(entry));
+        const isPresent = ({ kind, oid }) => entries.some((entry) => entry.desc === kind && entry.oid === oid);
+        const missing = additions.filter((addition) => !isPresent(addition));
+        const lastId = entries.reduce((last, entry) => Math.max(last, entry.dumpId, ...entry.dependencies), 0);
+        const added = missing.map((addition, n) => entryOf(addition, lastId + 1 + n, entries));
+        const start = entries.findIndex(({ desc }) => !HEAD.includes(desc));
+        return entries.toSpliced(start < 0 ? entries.length : start, 0, ...added);
+    };
+}
+function createsPublic({ desc, tag, definition }) {
+    return desc === 'SCHEMA' && tag === 'public' && /^CREATE SCHEMA public;/m.test(definition);
+}
+function entryOf(addition, dumpId, entries) {
+    const isUtf8 = encodingOf(entries) === 'UTF8';
+    const bytes = (text) => isUtf8 ? Buffer.from(addition[text]) : Buffer.from(addition.raw[text], 'hex');
+    return new TocEntry({
+        ...{ dumpId, hadDumper: 0, section: SECTION.preData, relkind: 0, dataState: NO_DATA },
+        tableOid: Buffer.from(CATALOG[addition.kind]),
+        oid: Buffer.from(addition.oid),
+        desc: Buffer.from(addition.kind),
+        ...{ tag: bytes('name'), owner: bytes('owner'), defn: bytes('sql') },
+        // Without a drop statement, a restore in place knows that the schema is only needed.
+        // pg_restore requires this text.
+        withOids: Buffer.from('false'),
+        ...{ dropStmt: null, copyStmt: null, namespace: null, tablespace: null, tableam: null },
+        dependencies: [],
+    }, entries[0]?.decode);
+}
+
+;// CONCATENATED MODULE: ./build/src/database/selection.js
+
+
+/** The filters that are patterns, each with its input and what it matches. */
+const FILTERS = {
+    tables: ['tables', 'relations'],
+    excludeTables: ['exclude-tables', 'relations'],
+    schemas: ['schemas', 'schemas'],
+    excludeSchemas: ['exclude-schemas', 'schemas'],
+    excludeTableData: ['exclude-table-data', 'relations'],
+};
+/**
+ * Finds what the filters select. A filter of a table covers its partitions and the tables that inherit from it, which
+ * `pg_dump` does not do by itself.
+ *
+ * @throws an Error when a pattern matches nothing: a misspelt exclude pattern would dump what it should exclude, and
+ * `pg_dump --strict-names` checks only the patterns that include
+ */
+async function resolveFilters(session, contents) {
+    const unmatched = [];
+    const patterns = {};
+    const matched = {};
+    for (const filter of Object.keys(FILTERS)) {
+        const [input, what] = FILTERS[filter];
+        const found = new Set();
+        for (const pattern of contents[filter]) {
+            const oids = await session.list(what, pattern);
+            if (oids.length === 0)
+                unmatched.push(`${input}: ${pattern}`);
+            for (const oid of oids)
+                found.add(oid);
+        }
+        const children = what === 'relations' && found.size > 0 ? await readDescendants(session, [...found]) : [];
+        matched[filter] = [...found, ...children.map(({ oid }) => oid)];
+        if (unmatched.length === 0)
+            patterns[filter] = [...(await inAscii(session, contents[filter])), ...exactPatterns(children)];
+    }
+    if (unmatched.length > 0) {
+        throw new Error(`Nothing in the database matches ${unmatched.join(', ')} (names with capitals need double quotes, as in public."Order")`);
+    }
+    return { contents: { ...contents, ...patterns }, matched: matched };
+}
+/** Returns the patterns in ASCII, each character as the database stores it. */
+async function inAscii(session, patterns) {
+    const written = [];
+    for (const pattern of patterns) {
+        if (/^[\x00-\x7f]*$/.test(pattern))
+            written.push(pattern);
+        else {
+            const [row] = await session.query(`SELECT ${characterCodes(`${literal(pattern)}::text`)} AS codes`);
+            written.push(asciiPattern(row.codes));
+        }
+    }
+    return written;
+}
+/** Returns the partitions and inheriting tables of the given relations, at every level, without those themselves. */
+function readDescendants(session, oids) {
+    return session.query(`
+    WITH RECURSIVE family AS (
+      SELECT unnest(${oidArray(oids)}) AS oid
+      UNION SELECT i.inhrelid FROM family JOIN pg_inherits AS i ON i.inhparent = family.oid
+    )
+    SELECT c.oid::text AS oid, ${characterCodes('n.nspname::text')} AS schema, ${characterCodes('c.relname::text')} AS name
+    FROM family JOIN pg_class AS c ON c.oid = family.oid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.oid <> ALL (${oidArray(oids)}) ORDER BY c.oid`);
+}
+/** Returns an SQL array of OIDs. */
+function oidArray(oids) {
+    return `'{${oids.join(',')}}'::oid[]`;
+}
+/** Whether objects without a schema are dumped too, as languages and extensions are. */
+function includesEverything({ matched }) {
+    return matched.tables.length + matched.schemas.length === 0;
+}
+/** Returns an SQL condition for the OID of a schema whose objects are dumped. */
+function isChosenSchema({ matched }, oid) {
+    if (matched.tables.length > 0)
+        return 'false';
+    const included = matched.schemas.length > 0
+        ? `${oid} = ANY (${oidArray(matched.schemas)})`
+        : `${oid} IN (SELECT oid FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema')`;
+    return `${included} AND ${oid} <> ALL (${oidArray(matched.excludeSchemas)})`;
+}
+/**
+ * Returns a query for the OIDs of the relations that are dumped, as `selectDumpableTable` in pg_dump.c selects them.
+ * Relations of extensions are not among them: of these, `pg_dump` takes only marked rows.
+ */
+function chosenRelations(selection) {
+    const { tables, excludeTables } = selection.matched;
+    const chosen = tables.length > 0
+        ? `c.oid = ANY (${oidArray(tables)})`
+        : `(${isChosenSchema(selection, 'c.relnamespace')})`;
+    return `
+    SELECT c.oid FROM pg_class AS c
+    WHERE c.relkind IN ('r', 'S', 'v', 'm', 'f', 'p') AND c.relpersistence <> 't'
+      AND ${chosen} AND c.oid <> ALL (${oidArray(excludeTables)})
+      AND NOT EXISTS (SELECT FROM pg_depend AS d
+                      WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')`;
+}
+
 ;// CONCATENATED MODULE: ./build/src/database/large-tables.js
+
+
 
 
 /** For smaller tables, the queries about them cost more than a parallel dump saves. */
@@ -44257,27 +44728,27 @@ const MAX_LARGE_TABLES = 256;
 /** Gives up quickly if another session holds a lock: a parallel dump would only add to the contention. */
 const LOCK_TIMEOUT = '1s';
 /**
- * Returns the large tables among those that will be dumped, largest first. With `pg-dump-args` it returns none, because
- * they may change what is dumped.
+ * Returns the large tables whose rows will be dumped, largest first. With `pg-dump-args` it returns none, because they may
+ * change what is dumped.
  */
-async function readLargeTables(session, contents) {
+async function readLargeTables(session, selection) {
+    const { contents, matched } = selection;
     if (contents.schemaOnly || contents.pgDumpArgs.length > 0)
         return [];
-    const included = await filter(session, contents);
-    return (await readSizes(session)).filter(included).slice(0, MAX_LARGE_TABLES);
-}
-/** Leaves out tables of extensions, of which pg_dump takes only marked rows, and temporary tables. */
-async function readSizes(session) {
     await session.execute(`SET lock_timeout = '${LOCK_TIMEOUT}'`);
     try {
-        return await session.query(`
-      SELECT * FROM (
-        SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name, pg_table_size(c.oid) AS bytes
-        FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-        WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-          AND NOT EXISTS (SELECT FROM pg_depend AS d
-                          WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
-      ) AS sizes WHERE bytes >= ${MIN_LARGE_TABLE_BYTES} ORDER BY bytes DESC, oid`);
+        const tables = await session.query(`
+      SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name, sizes.bytes,
+             json_build_array(${characterCodes('n.nspname::text')}, ${characterCodes('c.relname::text')}) AS codes
+      FROM (SELECT chosen.oid, pg_table_size(chosen.oid) AS bytes FROM (${chosenRelations(selection)}) AS chosen
+            WHERE chosen.oid <> ALL (${oidArray(matched.excludeTableData)})) AS sizes
+      JOIN pg_class AS c ON c.oid = sizes.oid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      WHERE c.relkind = 'r' AND sizes.bytes >= ${MIN_LARGE_TABLE_BYTES}
+      ORDER BY sizes.bytes DESC, c.oid LIMIT ${MAX_LARGE_TABLES}`);
+        return tables.map(({ codes: [schema, name], ...table }) => ({
+            ...table,
+            pattern: exactPatterns([{ schema, name }])[0],
+        }));
     }
     catch (error) {
         if (error instanceof DatabaseError)
@@ -44287,35 +44758,6 @@ async function readSizes(session) {
     finally {
         await session.execute('SET lock_timeout = 0');
     }
-}
-/** Returns which tables the patterns select, as `selectDumpableTable` in pg_dump.c does. */
-async function filter(session, contents) {
-    const { tables, schemas, excludeTables, excludeSchemas, excludeTableData } = contents;
-    const relations = async (patterns) => {
-        const found = await listAll(session, 'relations', patterns);
-        const names = new Set(found.map(([schema, name]) => `${schema}|${name}`));
-        return ({ schema, name }) => names.has(`${schema}|${name}`);
-    };
-    const schemasOf = async (patterns) => {
-        const names = new Set((await listAll(session, 'schemas', patterns)).map(([name]) => name));
-        return ({ schema }) => names.has(schema);
-    };
-    const named = await relations(tables);
-    const inSchema = await schemasOf(schemas);
-    const outOfSchema = await schemasOf(excludeSchemas);
-    const excluded = await relations([...excludeTables, ...excludeTableData]);
-    const chosen = (table) => {
-        if (tables.length > 0)
-            return named(table);
-        return (schemas.length === 0 || inSchema(table)) && !outOfSchema(table);
-    };
-    return (table) => chosen(table) && !excluded(table);
-}
-async function listAll(session, what, patterns) {
-    const found = [];
-    for (const pattern of patterns)
-        found.push(...(await session.list(what, pattern)));
-    return found;
 }
 /** Each connection costs the server a process. */
 const MAX_CONNECTIONS = 8;
@@ -44565,6 +45007,29 @@ function within(signal, milliseconds, what) {
         [Symbol.dispose]: () => clearTimeout(timer),
     };
 }
+/**
+ * Waits for work that cannot be cancelled, such as a call into a file system, until the signal aborts.
+ *
+ * @param late gets a result that nobody waits for any more
+ */
+async function untilAborted(work, signal, late = () => undefined) {
+    const env_3 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { promise: aborted, reject } = Promise.withResolvers();
+        const _ = transfer_addDisposableResource(env_3, (0,external_node_events_.addAbortListener)(signal, () => {
+            work.then(late).catch(() => undefined);
+            reject(signal.reason);
+        }), false);
+        return await Promise.race([work, aborted]);
+    }
+    catch (e_3) {
+        env_3.error = e_3;
+        env_3.hasError = true;
+    }
+    finally {
+        transfer_disposeResources(env_3);
+    }
+}
 /** Aborts the sink first: while it waits for input, the end of the source cannot look like success. */
 async function abortBoth(source, sink) {
     await Promise.allSettled([sink.abort(), source.abort()]);
@@ -44714,7 +45179,7 @@ async function startInOneSnapshot(step, source, { shares, compression }) {
         const { inputs, environment, signal } = step;
         const { client, connection } = source;
         const snapshot = parallel_dump_addDisposableResource(env_1, await exportSnapshot(await step.session(connection)), true);
-        const dumps = argumentsOfAll(inputs, shares, snapshot.id).map((args) => startDump(client.pgDump, args, clientEnvironment(connection, environment)));
+        const dumps = argumentsOfAll(source.contents, shares, snapshot.id).map((args) => startDump(client.pgDump, args, clientEnvironment(connection, environment)));
         const abort = async () => void (await Promise.all(dumps.map((dump) => dump.abort())));
         const limit = parallel_dump_addDisposableResource(env_1, within(signal, inputs.idleTimeout, 'pg_dump sent nothing'), false);
         const _ = parallel_dump_addDisposableResource(env_1, (0,external_node_events_.addAbortListener)(limit.signal, () => void abort()), false);
@@ -44726,6 +45191,7 @@ async function startInOneSnapshot(step, source, { shares, compression }) {
                 bytesOf: (oid) => sizes.get(oid) ?? 0,
                 shared: new Set(shares.flat().map(({ oid }) => oid)),
                 folder: step.tempDirectory,
+                select: withAdditions(source.additions),
             });
             log.info(`Dumping over ${formatQuantity(dumps.length, 'connection')} in one snapshot`);
             const stop = async () => {
@@ -44750,21 +45216,16 @@ async function startInOneSnapshot(step, source, { shares, compression }) {
     }
 }
 /** Returns the arguments of each pg_dump. The first one dumps everything except the data that the others dump. */
-function argumentsOfAll(inputs, shares, snapshot) {
-    const patterns = (tables) => tables.map(({ schema, name }) => `${identifier(schema)}.${identifier(name)}`);
-    const elsewhere = [...inputs.excludeTableData, ...patterns(shares.flat())];
-    const main = dumpArguments({ ...inputs, excludeTableData: elsewhere }, 'action');
+function argumentsOfAll(contents, shares, snapshot) {
+    const patterns = (tables) => tables.map(({ pattern }) => pattern);
+    const elsewhere = [...contents.excludeTableData, ...patterns(shares.flat())];
+    const main = dumpArguments({ ...contents, excludeTableData: elsewhere }, 'action');
     const others = shares.map((tables) => [
         // What the user excludes stays excluded, regardless of what is included here.
-        ...dumpArguments({ ...inputs, tables: patterns(tables), schemas: [], excludeSchemas: [] }, 'action'),
+        ...dumpArguments({ ...contents, tables: patterns(tables), schemas: [], excludeSchemas: [], extensions: [] }, 'action'),
         '--section=data',
     ]);
     return [main, ...others].map((args) => [...args, `--snapshot=${snapshot}`]);
-}
-/** Yields the output of a pg_dump, and ends only when pg_dump has succeeded. */
-async function* untilFinished(dump) {
-    yield* dump.stream;
-    await dump.finish();
 }
 function joinedReading(archive, dumps, abort) {
     const source = {
@@ -44783,6 +45244,389 @@ function joinedReading(archive, dumps, abort) {
         },
         report: () => archive.report,
     };
+}
+
+;// CONCATENATED MODULE: ./build/src/database/load-order.js
+/** Extensions whose functions in C run a query that they get as text. */
+const RUN_QUERIES = `('tablefunc', 'dblink', 'xml2')`;
+/**
+ * Where functions are used that may read tables, directly or as an operator. pg_dump does not know which tables these are.
+ * Functions of the server do not read tables, and those of extensions in C hardly do; functions in SQL may even if they
+ * are called IMMUTABLE, because the server does not check that.
+ */
+const USES = `
+  WITH functions AS (
+    SELECT p.oid, p.oid::regprocedure::text AS name
+    FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
+      LEFT JOIN pg_depend AS d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+      LEFT JOIN pg_extension AS e ON e.oid = d.refobjid
+    WHERE p.oid >= 16384
+      AND (l.lanname NOT IN ('internal', 'c') OR e.extname IS NULL OR e.extname IN ${RUN_QUERIES}
+           OR EXISTS (SELECT FROM pg_aggregate AS a WHERE a.aggfnoid = p.oid))),
+  uses AS (
+    SELECT d.classid, d.objid, f.name
+    FROM (SELECT 'pg_proc'::regclass AS class, oid, name FROM functions
+          UNION ALL
+          SELECT 'pg_operator'::regclass, o.oid, functions.name
+          FROM pg_operator AS o JOIN functions ON functions.oid = o.oprcode) AS f
+      JOIN pg_depend AS d ON d.refclassid = f.class AND d.refobjid = f.oid)`;
+/**
+ * Returns why the data must be loaded in the order of pg_dump, in one session: a row is checked, computed or routed by a
+ * function that may read tables, which have to be filled by then. Null if no row is. A constraint that is not valid is added
+ * after the data, tables of extensions are always loaded together, and domains of extensions hardly read the user's tables.
+ */
+function whyDataIsOrdered(session) {
+    return firstUse(session, `
+    SELECT 'constraint ' || quote_ident(k.conname) || ' of '
+             || CASE k.contypid WHEN 0 THEN k.conrelid::regclass::text ELSE k.contypid::regtype::text END AS object, name
+    FROM pg_constraint AS k JOIN uses ON classid = 'pg_constraint'::regclass AND objid = k.oid
+    WHERE k.contype = 'c' AND k.convalidated
+      AND NOT EXISTS (
+        SELECT FROM pg_depend AS d
+        WHERE (d.classid, d.objid) IN (('pg_class'::regclass, k.conrelid), ('pg_type'::regclass, k.contypid)) AND d.deptype = 'e')
+    UNION ALL
+    SELECT 'generated column ' || quote_ident(a.attname) || ' of ' || a.attrelid::regclass::text, name
+    FROM pg_attrdef AS d JOIN pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+      JOIN uses ON classid = 'pg_attrdef'::regclass AND objid = d.oid
+    -- The column exists since PostgreSQL 12.
+    WHERE to_jsonb(a) ->> 'attgenerated' = 's'
+    UNION ALL
+    SELECT 'partition key of ' || c.oid::regclass::text, name
+    FROM pg_class AS c JOIN uses ON classid = 'pg_class'::regclass AND objid = c.oid WHERE c.relkind = 'p'`);
+}
+/**
+ * Returns why materialized views must be refreshed one after the other: a query calls a function that may read another one
+ * of them. Null if none does, because pg_dump knows what a query itself reads.
+ */
+function whyRefreshesAreOrdered(session) {
+    return firstUse(session, `
+    SELECT CASE c.relkind WHEN 'i' THEN 'index ' WHEN 'm' THEN 'materialized view ' ELSE 'view ' END || c.oid::regclass::text AS object, name
+    FROM uses LEFT JOIN pg_rewrite AS r ON classid = 'pg_rewrite'::regclass AND objid = r.oid
+      JOIN pg_class AS c ON c.oid = r.ev_class OR classid = 'pg_class'::regclass AND objid = c.oid
+      LEFT JOIN pg_index AS i ON i.indexrelid = c.oid LEFT JOIN pg_class AS m ON m.oid = i.indrelid
+    WHERE (c.relkind IN ('v', 'm') OR m.relkind = 'm') AND (SELECT count(*) FROM pg_class WHERE relkind = 'm') > 1`);
+}
+async function firstUse(session, uses) {
+    const [use] = await session.query(`${USES} SELECT object, name FROM (${uses}) AS u ORDER BY object, name LIMIT 1`);
+    return use ? `${use.object} calls ${use.name}, which may read other tables` : null;
+}
+
+;// CONCATENATED MODULE: ./build/src/database/needs.js
+
+/** Kinds of objects without a schema, which only a dump without `tables` and `schemas` contains. */
+const GLOBAL = `'{pg_extension,pg_language,pg_foreign_data_wrapper,pg_foreign_server,pg_cast,pg_transform,pg_event_trigger,pg_am}'::regclass[]`;
+/** Kinds of objects that depend on a schema and are not selected by it, or that pg_dump leaves out with their table. */
+const NOT_BY_SCHEMA = `'{pg_class,pg_extension,pg_statistic_ext,pg_default_acl,pg_publication_rel}'::regclass[]`;
+/** Parts of objects, each with the object with which pg_dump dumps it. */
+const PARTS = `
+  SELECT 'pg_attrdef'::regclass::oid AS classid, oid AS objid, 'pg_class'::regclass::oid AS ownerclass, adrelid AS ownerid FROM pg_attrdef
+  UNION ALL SELECT 'pg_rewrite'::regclass, oid, 'pg_class'::regclass, ev_class FROM pg_rewrite
+  UNION ALL SELECT 'pg_trigger'::regclass, oid, 'pg_class'::regclass, tgrelid FROM pg_trigger WHERE NOT tgisinternal
+  UNION ALL SELECT 'pg_policy'::regclass, oid, 'pg_class'::regclass, polrelid FROM pg_policy
+  UNION ALL SELECT 'pg_class'::regclass, indexrelid, 'pg_class'::regclass, indrelid FROM pg_index
+  UNION ALL SELECT 'pg_class'::regclass, oid, 'pg_type'::regclass, reltype FROM pg_class WHERE relkind = 'c'
+  UNION ALL SELECT 'pg_amop'::regclass, oid, 'pg_opfamily'::regclass, amopfamily FROM pg_amop
+  UNION ALL SELECT 'pg_amproc'::regclass, oid, 'pg_opfamily'::regclass, amprocfamily FROM pg_amproc
+  -- A foreign key of a partition comes with that of its parent.
+  UNION ALL SELECT 'pg_constraint'::regclass, oid, CASE conrelid WHEN 0 THEN 'pg_type'::regclass ELSE 'pg_class'::regclass END,
+                   CASE conrelid WHEN 0 THEN contypid ELSE conrelid END
+            FROM pg_constraint AS k WHERE contype <> 'f' OR coalesce(to_jsonb(k) ->> 'conparentid', '0') = '0'
+  -- The type of the rows of a relation, and arrays of any type.
+  UNION ALL SELECT 'pg_type'::regclass, t.oid, 'pg_class'::regclass, c.oid
+            FROM pg_type AS t JOIN pg_class AS c ON c.oid = t.typrelid AND c.relkind <> 'c'
+  UNION ALL SELECT 'pg_type'::regclass, t.typarray, CASE WHEN c.oid IS NULL THEN 'pg_type'::regclass ELSE 'pg_class'::regclass END,
+                   coalesce(c.oid, t.oid)
+            FROM pg_type AS t LEFT JOIN pg_class AS c ON c.oid = t.typrelid AND c.relkind <> 'c' WHERE t.typarray <> 0`;
+/** The first OID of objects that are not part of every database (FirstNormalObjectId in transam.h). */
+const FIRST_OWN_OID = 16384;
+/** Finds what the chosen part needs and does not contain, by the dependencies that the server records. */
+function readNeeds(session, selection) {
+    const { excludeTables, excludeSchemas } = selection.matched;
+    const everything = includesEverything(selection);
+    return session.query(`
+    WITH part AS (${PARTS}),
+    member AS (SELECT classid, objid, refobjid AS extension FROM pg_depend WHERE deptype = 'e'),
+    chosen AS (${chosenRelations(selection)}),
+    relation AS (
+      SELECT oid FROM chosen
+      -- A sequence goes along with the column that owns it.
+      UNION SELECT d.objid FROM pg_depend AS d JOIN pg_class AS s ON s.oid = d.objid AND s.relkind = 'S'
+            WHERE d.classid = 'pg_class'::regclass AND d.refclassid = d.classid AND d.deptype IN ('a', 'i')
+              AND d.refobjid IN (SELECT oid FROM chosen)
+    ),
+    dumped AS (
+      SELECT 'pg_class'::regclass::oid AS classid, oid AS objid FROM relation
+      UNION SELECT 'pg_namespace'::regclass, oid FROM pg_namespace WHERE ${isChosenSchema(selection, 'oid')}
+      UNION SELECT classid, objid FROM (
+              SELECT classid, objid FROM pg_depend
+              WHERE refclassid = 'pg_namespace'::regclass AND deptype = 'n' AND classid <> ALL (${NOT_BY_SCHEMA})
+                AND ${isChosenSchema(selection, 'refobjid')}
+              UNION SELECT classid, objid FROM pg_depend WHERE ${everything} AND classid = ANY (${GLOBAL})
+              EXCEPT SELECT classid, objid FROM member
+            ) AS others
+    ),
+    edge AS (
+      SELECT coalesce(a.ownerclass, d.classid) AS classid, coalesce(a.ownerid, d.objid) AS objid,
+             coalesce(b.ownerclass, d.refclassid) AS refclassid, coalesce(b.ownerid, d.refobjid) AS refobjid
+      FROM pg_depend AS d
+      LEFT JOIN part AS a ON a.classid = d.classid AND a.objid = d.objid
+      LEFT JOIN part AS b ON b.classid = d.refclassid AND b.objid = d.refobjid
+      WHERE d.deptype NOT IN ('p', 'e')
+        AND NOT (d.deptype IN ('a', 'i') AND d.classid = 'pg_class'::regclass
+                 AND EXISTS (SELECT FROM pg_class AS s WHERE s.oid = d.objid AND s.relkind = 'S'))
+      -- A partitioned table without its partitions would lose their rows, unless a filter names them.
+      UNION SELECT 'pg_class'::regclass, i.inhparent, 'pg_class'::regclass, c.oid
+      FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid AND c.relispartition AND c.relkind <> 'I'
+      WHERE c.oid <> ALL (${oidArray(excludeTables)}) AND c.relnamespace <> ALL (${oidArray(excludeSchemas)})
+    ),
+    need AS (
+      SELECT CASE WHEN m.extension IS NULL THEN e.refclassid ELSE 'pg_extension'::regclass END AS classid,
+             coalesce(m.extension, e.refobjid) AS objid, e.classid AS byclass, e.objid AS byid
+      FROM edge AS e JOIN dumped AS o ON o.classid = e.classid AND o.objid = e.objid
+      LEFT JOIN member AS m ON m.classid = e.refclassid AND m.objid = e.refobjid
+    ),
+    missing AS (
+      SELECT DISTINCT n.* FROM need AS n
+      LEFT JOIN dumped AS o ON o.classid = n.classid AND o.objid = n.objid
+      WHERE o.objid IS NULL AND n.objid >= ${FIRST_OWN_OID} AND NOT (${everything} AND n.classid = ANY (${GLOBAL}))
+    )
+    SELECT m.classid::regclass::text AS catalog, m.objid::text AS oid, pg_describe_object(m.classid, m.objid, 0) AS object,
+           pg_describe_object(m.byclass, m.byid, 0) AS dependent, quote_ident(n.nspname) AS schema,
+           quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS relation,
+           quote_ident(bn.nspname) || '.' || quote_ident(b.relname) AS "dependentRelation"
+    FROM missing AS m
+    LEFT JOIN pg_class AS c ON m.classid = 'pg_class'::regclass AND c.oid = m.objid
+    LEFT JOIN pg_depend AS h ON h.classid = m.classid AND h.objid = m.objid AND h.deptype = 'n'
+      AND h.refclassid = 'pg_namespace'::regclass
+    LEFT JOIN pg_namespace AS n ON n.oid = coalesce(c.relnamespace, h.refobjid)
+    LEFT JOIN pg_class AS b ON m.byclass = 'pg_class'::regclass AND b.oid = m.byid
+    LEFT JOIN pg_namespace AS bn ON bn.oid = b.relnamespace
+    ORDER BY m.classid, m.objid, m.byclass, m.byid`);
+}
+
+;// CONCATENATED MODULE: ./build/src/database/referenced-rows.js
+
+
+/**
+ * Returns the foreign keys of which a dumped row refers to a row that is left out: of a table without its data, or of a
+ * partition that is left out. A key that is not validated is restored without a check.
+ */
+async function readMissingRows(session, selection) {
+    const { contents } = selection;
+    if (contents.schemaOnly)
+        return [];
+    const missing = [];
+    for (const pair of await readPairs(session, selection)) {
+        if (await refers(session, pair))
+            missing.push(pair);
+    }
+    return missing;
+}
+function readPairs(session, selection) {
+    const left = oidArray(selection.matched.excludeTableData);
+    const name = (table) => `(SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname)
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = ${table})`;
+    const columns = (table, numbers) => `(SELECT json_agg(a.attname ORDER BY i)
+    FROM unnest(${numbers}) WITH ORDINALITY AS u (number, i) JOIN pg_attribute AS a ON a.attrelid = ${table} AND a.attnum = u.number)`;
+    return session.query(`
+    WITH RECURSIVE chosen AS (${chosenRelations(selection)}),
+    tree AS (
+      SELECT oid AS root, oid FROM pg_class WHERE relkind IN ('r', 'p')
+      UNION ALL SELECT tree.root, c.oid FROM tree JOIN pg_inherits AS i ON i.inhparent = tree.oid
+        JOIN pg_class AS c ON c.oid = i.inhrelid AND c.relispartition
+    ),
+    leaf AS (SELECT tree.root, tree.oid, tree.oid IN (SELECT oid FROM chosen) AND tree.oid <> ALL (${left}) AS dumped
+             FROM tree JOIN pg_class AS c ON c.oid = tree.oid AND c.relkind = 'r'
+             WHERE tree.root IN (SELECT oid FROM chosen))
+    SELECT k.conname AS constraint, ${name('r.oid')} AS table, ${name('x.oid')} AS needs,
+           ${columns('k.conrelid', 'k.conkey')} AS columns, ${columns('k.confrelid', 'k.confkey')} AS keys,
+           (SELECT json_agg(format('OPERATOR(%I.%s)', n.nspname, o.oprname) ORDER BY i)
+            FROM unnest(k.conpfeqop) WITH ORDINALITY AS u (oid, i) JOIN pg_operator AS o ON o.oid = u.oid
+            JOIN pg_namespace AS n ON n.oid = o.oprnamespace) AS operators
+    FROM pg_constraint AS k JOIN leaf AS r ON r.root = k.conrelid AND r.dumped
+    JOIN leaf AS x ON x.root = k.confrelid AND NOT x.dumped
+    WHERE k.contype = 'f' AND k.convalidated AND coalesce(to_jsonb(k) ->> 'conparentid', '0') = '0'
+    ORDER BY k.conname, r.oid, x.oid`);
+}
+/** Whether a row of the one table refers to a row of the other. A role that may not read the latter gets a cautious answer. */
+async function refers(session, { table, needs, columns, keys, operators }) {
+    const equal = columns.map((column, n) => `x.${identifier(keys[n])} ${operators[n]} r.${identifier(column)}`);
+    const filled = columns.map((column) => `r.${identifier(column)} IS NOT NULL`);
+    const ask = async (from, conditions) => {
+        const [row] = await session.query(`SELECT EXISTS (SELECT FROM ${from} WHERE ${conditions.join(' AND ')}) AS found`);
+        return row.found;
+    };
+    try {
+        return await ask(`ONLY ${table} AS r, ONLY ${needs} AS x`, equal);
+    }
+    catch (error) {
+        if (!(error instanceof DatabaseError))
+            throw error;
+        return ask(`ONLY ${table} AS r`, filled);
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/database/restorable.js
+
+
+
+/** Options of `pg_dump` that select objects, so that what it dumps is not known. */
+const SELECTS = /^-[bBcCORsvx]*[tTnNea]|^--(table|exclude-|schema|extension|section|filter|data-only|statistics-only)/;
+/**
+ * Makes sure that what the filters select can be restored. Extensions and schemas that it needs are added.
+ *
+ * @returns the additions
+ * @throws an Error that lists everything else that it needs and does not contain, unless `allow` makes that a warning
+ */
+async function completeSelection(session, selection, { allow, report }) {
+    const { contents, matched } = selection;
+    const filtered = Object.values(matched).some((oids) => oids.length > 0);
+    if (!filtered)
+        return [];
+    if (contents.pgDumpArgs.some((argument) => SELECTS.test(argument))) {
+        report.info('pg-dump-args select objects too, so it is not checked whether the dump contains what it needs');
+        return [];
+    }
+    const needs = await readNeeds(session, selection);
+    const additions = await readAdditions(session, needs);
+    const missing = [
+        ...[
+            ...Map.groupBy(needs.filter(({ catalog }) => !ADDED.has(catalog)), ({ object }) => object).values(),
+        ].map((group) => describeNeed(selection, group)),
+        ...(await readMissingRows(session, selection)).map(describeRows),
+    ];
+    if (missing.length > 0) {
+        const text = `The filters leave out what the rest of the dump needs, so it could not be restored: ${missing.join('; ')}`;
+        if (!allow)
+            throw new Error(`${text}. Or set allow-unrestorable: true`);
+        report.warning(text);
+    }
+    if (additions.length > 0) {
+        const names = additions.map(({ kind, name }) => `${kind.toLowerCase()} ${name}`);
+        report.info(`The dump also gets ${names.join(', ')}, because the chosen objects need it`);
+    }
+    return additions;
+}
+const ADDED = new Set(['pg_extension', 'pg_namespace']);
+/** Reads the extensions and schemas that are added, with the extensions that these require and their schemas. */
+async function readAdditions(session, needs) {
+    const oids = (catalog) => needs.flatMap((need) => (need.catalog === catalog ? need.oid : []));
+    const [extensions, schemas] = [oids('pg_extension'), oids('pg_namespace')];
+    if (extensions.length + schemas.length === 0)
+        return [];
+    const raw = (text) => `encode(convert_to(${text}, getdatabaseencoding()), 'hex')`;
+    const columns = (name, role, sql) => {
+        const owner = `pg_get_userbyid(${role})::text`;
+        const inBytes = `'name', ${raw(`${name}::text`)}, 'owner', ${raw(owner)}, 'sql', ${raw(sql)}`;
+        return `${name} AS name, ${owner} AS owner, ${sql} AS sql, json_build_object(${inBytes}) AS raw`;
+    };
+    return session.query(`
+    WITH RECURSIVE wanted AS (
+      SELECT unnest(${oidArray(extensions)}) AS oid
+      UNION SELECT d.refobjid FROM wanted JOIN pg_depend AS d ON d.objid = wanted.oid
+        AND d.classid = 'pg_extension'::regclass AND d.refclassid = d.classid
+    ),
+    home AS (
+      SELECT unnest(${oidArray(schemas)}) AS oid
+      UNION SELECT e.extnamespace FROM wanted JOIN pg_extension AS e USING (oid)
+    )
+    SELECT 'SCHEMA' AS kind, n.oid::text AS oid, ${columns('n.nspname', 'n.nspowner', `format(E'CREATE SCHEMA IF NOT EXISTS %I;\\n', n.nspname)`)}
+    FROM home JOIN pg_namespace AS n USING (oid)
+    WHERE n.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_namespace'::regclass
+                                         AND d.objid = n.oid AND d.deptype = 'e')
+    UNION ALL
+    SELECT 'EXTENSION', e.oid::text, ${columns('e.extname', 'e.extowner', `format(E'CREATE EXTENSION IF NOT EXISTS %I WITH SCHEMA %I;\\n', e.extname, n.nspname)`)}
+    FROM wanted JOIN pg_extension AS e USING (oid) JOIN pg_namespace AS n ON n.oid = e.extnamespace
+    WHERE e.oid >= 16384`);
+}
+/** More dependents would make the error too long. */
+const MAX_NAMED_DEPENDENTS = 8;
+/** Returns the object, what needs it, and the line that adds it or leaves out what needs it. */
+function describeNeed({ matched }, needs) {
+    const { object, relation, schema, oid } = needs[0];
+    const include = () => {
+        if (matched.excludeTables.includes(oid))
+            return null;
+        if (relation && matched.tables.length > 0)
+            return `add tables: ${relation}`;
+        if (schema && matched.tables.length > 0)
+            return `select schemas: ${schema} instead of tables`;
+        if (schema && matched.schemas.length > 0)
+            return `add schemas: ${schema}`;
+        return null;
+    };
+    const keep = relation ?? (schema ? `schema ${schema}` : 'everything');
+    const some = needs.slice(0, MAX_NAMED_DEPENDENTS);
+    const dependents = some.flatMap(({ dependentRelation }) => dependentRelation ?? []);
+    const leaveOut = dependents.map((dependent) => `exclude-tables: ${dependent}`).join(', ');
+    const line = include() ?? (dependents.length === some.length ? `add ${leaveOut}` : `do not exclude ${keep}`);
+    const more = needs.length > some.length ? ` and ${needs.length - some.length} more` : '';
+    return `${object}, needed by ${some.map(({ dependent }) => dependent).join(', ')}${more} (${line})`;
+}
+function describeRows({ constraint, table, needs }) {
+    return `rows of table ${needs}, to which ${constraint} of table ${table} refers (add exclude-table-data: ${table})`;
+}
+
+;// CONCATENATED MODULE: ./build/src/dumping/name-omissions.js
+
+
+/** Warns about what `pg_dump` leaves out without saying so, and about what not every server can restore. */
+async function nameOmissions(session, inputs) {
+    await nameUserMappings(session);
+    await nameLargeObjects(session, inputs);
+    await nameHiddenRows(session, inputs);
+    await nameLabels(session);
+}
+/**
+ * The view hides options from roles that may not use a mapping, and pg_dump then dumps the mapping without them
+ * (`pg_user_mappings` in system_views.sql, `dumpUserMappings` in pg_dump.c).
+ */
+async function nameUserMappings(session) {
+    const mappings = await session.query(`
+    SELECT m.usename AS role, m.srvname AS server
+    FROM pg_user_mappings AS m JOIN pg_foreign_server AS s ON s.oid = m.srvid
+    WHERE m.umoptions IS NULL AND NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AND NOT CASE
+      WHEN m.umuser = 0 THEN pg_has_role(s.srvowner, 'USAGE')
+      ELSE m.usename = current_user AND (pg_has_role(s.srvowner, 'USAGE') OR has_server_privilege(s.oid, 'USAGE')) END
+    ORDER BY 2, 1`);
+    if (mappings.length === 0)
+        return;
+    const names = mappings.map(({ role, server }) => `"${role}" on server "${server}"`);
+    log.warning(`The options of the user mappings of ${list(names)} are not in the dump, because this role may not read them; dump as a superuser, or set them again after a restore`);
+}
+/** A dump of chosen tables or schemas has no large objects, though rows of its tables may refer to them. */
+async function nameLargeObjects(session, { tables, schemas, pgDumpArgs }) {
+    const isAsked = pgDumpArgs.some((argument) => /^(?:-b|--blobs|--large-objects)$/.test(argument));
+    if (tables.length + schemas.length === 0 || isAsked)
+        return;
+    const [row] = await session.query('SELECT count(*) AS count FROM pg_largeobject_metadata');
+    if (row.count === 0)
+        return;
+    log.warning(`${formatQuantity(row.count, 'large object')} of the database ${row.count === 1 ? 'is' : 'are'} not in the dump, because tables or schemas chooses a part of it; add -b to pg-dump-args to dump all large objects`);
+}
+/** With this option, pg_dump dumps only the rows that policies show to the role. */
+async function nameHiddenRows(session, { pgDumpArgs }) {
+    if (!pgDumpArgs.includes('--enable-row-security'))
+        return;
+    const tables = await session.query(`
+    SELECT n.nspname || '.' || c.relname AS label FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relrowsecurity AND row_security_active(c.oid) ORDER BY 1`);
+    if (tables.length === 0)
+        return;
+    log.warning(`Policies may hide rows of ${list(tables.map(({ label }) => label))} from this role, and --enable-row-security dumps only those that they show`);
+}
+/** A label can be restored only where its provider is loaded. */
+async function nameLabels(session) {
+    const providers = await session.query('SELECT DISTINCT provider FROM pg_seclabel ORDER BY provider');
+    if (providers.length === 0)
+        return;
+    log.warning(`The dump has security labels of ${list(providers.map(({ provider }) => provider))}, which restore only on a server that has loaded that provider`);
+}
+/** A log line stays readable up to this many names. */
+const MAX_NAMES = 10;
+function list(names) {
+    const more = names.length - MAX_NAMES;
+    return names.slice(0, MAX_NAMES).join(', ') + (more > 0 ? ` and ${formatQuantity(more, 'other')}` : '');
 }
 
 ;// CONCATENATED MODULE: ./build/src/dumping/source-database.js
@@ -44845,6 +45689,11 @@ var source_database_disposeResources = (undefined && undefined.__disposeResource
 
 
 
+
+
+
+
+
 /**
  * Looks at a database before it is dumped or copied.
  *
@@ -44858,16 +45707,17 @@ async function lookAtSource(step, connection) {
         const size = await databaseSize(session);
         log.info(`${connection.label}: PostgreSQL ${server.version}, ${formatBytes(size)}, as "${server.role}"`);
         await noteStandby(session, server);
-        await checkPatterns(session, step.inputs);
-        const largeTables = step.inputs.jobs > 1 ? await readLargeTables(session, step.inputs) : [];
+        const client = await step.client({ serverMajor: server.major, purpose: 'dump' });
+        const chosen = await choose(session, step, client, log);
+        await nameOmissions(session, step.inputs);
         return {
+            ...chosen,
             identity: await readIdentity(session),
             connection,
             server,
             size,
-            largeTables,
             locale: (await readLocale(session, server, connection.database)),
-            client: await step.client({ serverMajor: server.major, purpose: 'dump' }),
+            client,
         };
     }
     catch (e_1) {
@@ -44878,6 +45728,54 @@ async function lookAtSource(step, connection) {
         const result_1 = source_database_disposeResources(env_1);
         if (result_1)
             await result_1;
+    }
+}
+/** Returns the large tables, unless the stored order of the data matters, which is then that of one pg_dump. */
+async function readSeparateTables(session, inputs, selection) {
+    const tables = inputs.jobs > 1 ? await readLargeTables(session, selection) : [];
+    if (shareLargeTables(tables, inputs.jobs).length === 0)
+        return tables;
+    const why = await whyDataIsOrdered(session);
+    if (why === null)
+        return tables;
+    log.info(`Dumping over one connection, to keep an order that can be restored: ${why}`);
+    return [];
+}
+/** The first client that can be told to dump an extension. */
+const FIRST_WITH_EXTENSION = 14;
+/** @throws an Error when a pattern of the inputs matches nothing, or when what is chosen could not be restored */
+async function choose(session, { inputs }, client, report) {
+    const selection = await resolveFilters(session, inputs);
+    const additions = await completeSelection(session, selection, {
+        allow: inputs.allowUnrestorable,
+        report,
+    });
+    const extensions = additions.filter(({ kind }) => kind === 'EXTENSION' && client.major >= FIRST_WITH_EXTENSION);
+    return {
+        contents: { ...selection.contents, extensions: extensions.map(({ name }) => identifier(name)) },
+        additions,
+        largeTables: await readSeparateTables(session, inputs, selection),
+    };
+}
+/** What has been reported is not repeated. */
+const SILENT = { info: () => undefined, warning: () => undefined };
+/** Chooses again what is dumped: hooks may have run, and partitions are created at any time. */
+async function chooseAgain(step, source) {
+    const env_2 = { stack: [], error: void 0, hasError: false };
+    try {
+        if (Object.keys(dumpFilters(step.inputs)).length === 0)
+            return source;
+        const session = source_database_addDisposableResource(env_2, await step.session(source.connection), true);
+        return { ...source, ...(await choose(session, step, source.client, SILENT)) };
+    }
+    catch (e_2) {
+        env_2.error = e_2;
+        env_2.hasError = true;
+    }
+    finally {
+        const result_2 = source_database_disposeResources(env_2);
+        if (result_2)
+            await result_2;
     }
 }
 
@@ -44931,12 +45829,11 @@ function tableProgress({ table, tableRows, tableBytes }) {
     return table === null ? '' : `${table} ${formatCount(tableRows)} rows, ${formatBytes(tableBytes)}`;
 }
 /** `12 tables with 1,234 rows`. */
-function describeRows({ tables, rows }) {
+function progress_describeRows({ tables, rows }) {
     return `${formatQuantity(tables.length, 'table')} with ${rows === null ? 'an unknown number of rows' : formatQuantity(rows, 'row')}`;
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/restore/drop-parts.js
-
 /** Objects that are dropped with their table, view or domain, and that pg_restore also drops by themselves before that. */
 const PART = /^(CONSTRAINT|CHECK CONSTRAINT|FK CONSTRAINT|DEFAULT|INDEX|TRIGGER|RULE)$/;
 /**
@@ -44950,7 +45847,7 @@ function passFailedPartDrops(entries) {
         const drop = entry.fields.dropStmt;
         if (!drop?.length || !PART.test(entry.desc))
             return entry;
-        return new TocEntry({ ...entry.fields, dropStmt: toleratingFailure(drop, entry.desc) });
+        return entry.with({ dropStmt: toleratingFailure(drop, entry.desc) });
     });
 }
 /**
@@ -44993,7 +45890,8 @@ const PROVIDERS = {
     supabase: {
         title: 'Supabase',
         hosts: /\.supabase\.(co|com|net)$/,
-        roles: /^(supabase_.+|pgbouncer)$/,
+        roles: /^supabase_((auth|storage|functions|realtime|replication|etl)_)?admin$|^supabase_(read_only_user|privileged_role)$/,
+        otherOwners: /^pgbouncer$/,
         schemas: [
             ...['_analytics', '_realtime', '_supavisor', 'graphql_public', 'pgbouncer'],
             ...['realtime', 'supabase_functions'],
@@ -45121,7 +46019,7 @@ const VENDOR = /^(rds_|aws_|apg_|aurora_|supabase_|neon|azure|pgaadauth|google_|
 const NAME = '(?:"(?:[^"]|"")*"|[^\\s",;.()]+)';
 /** `CREATE POLICY` as pg_dump writes it (dumpPolicy in pg_dump.c), up to its roles, and the roles. */
 const POLICY = new RegExp(`^(CREATE POLICY ${NAME} ON ${NAME}(?:\\.${NAME})?(?: AS \\w+)?(?: FOR \\w+)? TO )(${NAME}(?:, ${NAME})*)`);
-/** Returns the roles to which a policy applies; none if it applies to all. @param definition bytes as latin1 */
+/** Returns the roles to which a policy applies; none if it applies to all. */
 function policyRoles(definition) {
     return namesOf(POLICY.exec(definition)?.[2] ?? '').map(plainName);
 }
@@ -45137,8 +46035,7 @@ function namesOf(list) {
 }
 /** Returns the name that an identifier stands for, without quotes. */
 function plainName(name) {
-    const inner = name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
-    return Buffer.from(inner, 'latin1').toString();
+    return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/restore/target-facts.js
@@ -45158,14 +46055,15 @@ async function readFacts(session, server, entries) {
     const has = (pattern) => !server.superuser && entries.some(({ desc }) => pattern.test(desc));
     return {
         server,
+        encoding: own.encoding,
         installed,
         available: offered && new Set(offered.keys()),
         refused: await refusals(session, probed),
         schemas: new Map(own.schemas.map(({ name, owned }) => [name, owned])),
         roles: new Set(own.roles),
         mayCreate: {
-            eventTriggers: !has(/^EVENT TRIGGER$/) || (await refusal(session, EVENT_TRIGGER)) === null,
-            publicationsOfAll: !has(/^PUBLICATION/) || (await refusal(session, [PUBLICATION_OF_ALL])) === null,
+            eventTriggers: !has(/^EVENT TRIGGER$/) || (await session.tryOut(...EVENT_TRIGGER)) === null,
+            publicationsOfAll: !has(/^PUBLICATION/) || (await session.tryOut(PUBLICATION_OF_ALL)) === null,
         },
     };
 }
@@ -45176,7 +46074,8 @@ function readOwn(session, entries) {
     const roles = new Set(entries.flatMap((entry) => rolesOf(entry)));
     const providers = Object.values(PROVIDERS).map((provider) => provider.roles.source);
     return session.query(`
-    SELECT (SELECT coalesce(json_agg(extname), '[]') FROM pg_extension) AS installed,
+    SELECT getdatabaseencoding() AS encoding,
+           (SELECT coalesce(json_agg(extname), '[]') FROM pg_extension) AS installed,
            (SELECT json_agg(json_build_object('name', nspname, 'owned', pg_has_role(nspowner, 'USAGE')))
             FROM pg_namespace) AS schemas,
            (SELECT coalesce(json_agg(rolname), '[]') FROM pg_roles
@@ -45185,9 +46084,8 @@ function readOwn(session, entries) {
 }
 /** Returns the roles that an entry refers to and cannot be restored without. The owner is not one of them. */
 function rolesOf(entry) {
-    const sql = () => entry.fields.defn?.toString('latin1') ?? '';
     if (entry.desc === 'POLICY')
-        return policyRoles(sql());
+        return policyRoles(entry.definition);
     if (entry.desc === 'USER MAPPING')
         return (/^USER MAPPING (.+) SERVER /s
             .exec(entry.tag)
@@ -45215,11 +46113,9 @@ async function readOffered(session, server, wanted) {
 async function refusals(session, extensions) {
     const reasons = new Map();
     for (const name of extensions) {
-        const reason = await refusal(session, [
-            // An extension without its own schema is created in the first schema of the path, which must not be pg_catalog.
-            'SET LOCAL search_path TO DEFAULT',
-            `CREATE EXTENSION ${identifier(name)} CASCADE`,
-        ]);
+        const reason = await session.tryOut(
+        // An extension without its own schema is created in the first schema of the path, which must not be pg_catalog.
+        'SET LOCAL search_path TO DEFAULT', `CREATE EXTENSION ${identifier(name)} CASCADE`);
         if (reason !== null)
             reasons.set(name, reason);
     }
@@ -45230,22 +46126,6 @@ const EVENT_TRIGGER = [
     'CREATE EVENT TRIGGER pgclone_probe ON sql_drop EXECUTE PROCEDURE pg_temp.pgclone_probe()',
 ];
 const PUBLICATION_OF_ALL = 'CREATE PUBLICATION pgclone_probe FOR ALL TABLES';
-/** Returns why the server refuses statements, or null. They are rolled back. */
-async function refusal(session, statements) {
-    await session.execute('BEGIN');
-    try {
-        await session.execute(...statements);
-        return null;
-    }
-    catch (error) {
-        if (!(error instanceof DatabaseError))
-            throw error;
-        return error.message;
-    }
-    finally {
-        await session.execute('ROLLBACK');
-    }
-}
 
 ;// CONCATENATED MODULE: ./build/src/database/restore/entry-rules.js
 
@@ -45283,7 +46163,8 @@ function selectEntries(entries, facts, rules) {
             .filter(({ dumpId }) => !verdicts.has(dumpId))
             .map((entry) => withPresentRoles(entry, facts, rules)),
         leftOut: entries.flatMap((entry) => {
-            const verdict = verdicts.get(entry.dumpId);
+            // Without owner-and-acl, no grant is restored.
+            const verdict = rules.ownerAndAcl || !/ACL$/.test(entry.desc) ? verdicts.get(entry.dumpId) : null;
             return verdict ? [{ entry, ...verdict }] : [];
         }),
         missing: provided.missing,
@@ -45313,7 +46194,7 @@ class ProviderObjects {
         this.missing = absent.filter((extension) => !without.includes(extension));
         this.extensions = new Map(without.map(({ name, reason }) => [
             name,
-            `the target does not have the extension ${name}${reason ? ` (${reason})` : ''}, and nothing else in the dump needs it`,
+            `the server does not have the extension ${name}${reason ? ` (${reason})` : ''}, and nothing else in the dump needs it`,
         ]));
         const created = new Set(entries.flatMap(({ desc, namespace }) => (HOLDS_DATA.test(desc) ? namespace : [])));
         this.schemas = new Map([
@@ -45323,7 +46204,7 @@ class ProviderObjects {
     }
     judge({ desc, tag, namespace }) {
         if (desc === 'EXTENSION' && this.installed.has(tag))
-            return { why: 'the target already has these extensions', lossless: true };
+            return { why: 'the database already has these extensions', lossless: true };
         const why = (desc === 'EXTENSION' && this.extensions.get(tag)) ||
             this.schemas.get(desc === 'SCHEMA' ? tag : namespace) ||
             (desc === 'EVENT TRIGGER' &&
@@ -45342,7 +46223,7 @@ function neededBy(dumpId, entries, schemas) {
     const needs = entries.find(({ desc, tag, namespace, dependencies }) => dependencies.includes(dumpId) &&
         !ATTACHMENT.test(desc) &&
         !schemas.includes(desc === 'SCHEMA' ? tag : namespace));
-    return needs ? describeEntry(needs) : null;
+    return needs?.label ?? null;
 }
 /**
  * Returns the provider's schemas that no object of a user needs, each with the reason for leaving it out. A schema of that
@@ -45356,7 +46237,9 @@ function ownSchemas(entries, provider) {
         const owned = entries
             .filter(inside(schema))
             .filter(({ desc }) => desc === 'SCHEMA' || HOLDS_DATA.test(desc));
-        return (owned.length > 0 && (isUnmistakable(schema) || owned.every(({ owner }) => provider.roles.test(owner))));
+        return (owned.length > 0 &&
+            (isUnmistakable(schema) ||
+                owned.every(({ owner }) => provider.roles.test(owner) || provider.otherOwners?.test(owner))));
     };
     let schemas = provider.schemas.filter(isOwn);
     for (let before = -1; before !== schemas.length;) {
@@ -45377,6 +46260,9 @@ function judge(entry, facts, { ownerAndAcl }) {
     }
     if (!ownerAndAcl && rolesOf(entry).length > 0 && !rolesOf(entry).some((role) => roles.has(role)))
         return { why: 'they are for roles that the server does not have', lossless: false };
+    // pg_dump writes a statement that drops a schema, except for one that was added because a table needs it.
+    if (desc === 'SCHEMA' && !entry.fields.dropStmt?.length && schemas.has(tag))
+        return { why: 'the target already has these schemas', lossless: true };
     if (server.superuser)
         return null;
     if (desc === 'EVENT TRIGGER' && !mayCreate.eventTriggers)
@@ -45385,7 +46271,7 @@ function judge(entry, facts, { ownerAndAcl }) {
     if ((ofAll || desc === 'PUBLICATION TABLES IN SCHEMA') && !mayCreate.publicationsOfAll)
         return may('publications of all tables');
     if (desc === 'SCHEMA' && tag !== 'public' && schemas.get(tag) === false)
-        return { why: 'the target already has these schemas, and they belong to another role', lossless: true };
+        return { why: 'the database already has these schemas, and they belong to another role', lossless: true };
     if (desc === 'COMMENT' && tag.startsWith('EXTENSION '))
         return { why: 'CREATE EXTENSION sets the comment of an extension', lossless: true };
     const ofForeign = desc === 'COMMENT' && tag.startsWith('SCHEMA ') && schemas.get(tag.slice(7)) === false;
@@ -45395,11 +46281,8 @@ function judge(entry, facts, { ownerAndAcl }) {
 function withPresentRoles(entry, { roles }, { ownerAndAcl }) {
     if (ownerAndAcl || entry.desc !== 'POLICY' || rolesOf(entry).every((role) => roles.has(role)))
         return entry;
-    return entry.redefine((sql) => restrictRoles(sql, (role) => roles.has(role)));
-}
-/** Returns, for example, `EVENT TRIGGER log_ddl` or `TABLE DATA cron.job`. */
-function describeEntry({ desc, namespace, tag }) {
-    return `${desc} ${namespace ? `${namespace}.` : ''}${tag}`;
+    const present = (role) => roles.has(entry.decode(Buffer.from(role, 'latin1')));
+    return entry.redefine((sql) => restrictRoles(sql, present));
 }
 /** More names would make a line of the log too long. */
 const MAX_NAMED_ENTRIES = 8;
@@ -45408,12 +46291,14 @@ function describeLeftOut(leftOut) {
     return [...Map.groupBy(leftOut, ({ why }) => why)].map(([why, group]) => {
         const entries = group.map(({ entry }) => entry).sort((a, b) => Number(b.hasData) - Number(a.hasData));
         const more = entries.length > MAX_NAMED_ENTRIES ? ` and ${entries.length - MAX_NAMED_ENTRIES} more` : '';
-        return `${entries.slice(0, MAX_NAMED_ENTRIES).map(describeEntry).join(', ')}${more}: ${why}`;
+        return `${entries
+            .slice(0, MAX_NAMED_ENTRIES)
+            .map(({ label }) => label)
+            .join(', ')}${more}: ${why}`;
     });
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/restore/older-server.js
-
 /**
  * Returns the entries in the syntax of a server of this major version, where pg_dump and pg_restore use newer syntax:
  *
@@ -45424,7 +46309,7 @@ function forServer(entries, major) {
     if (major >= 12)
         return entries;
     return entries.map((entry) => {
-        const plain = entry.fields.tableam === null ? entry : new TocEntry({ ...entry.fields, tableam: null });
+        const plain = entry.fields.tableam === null ? entry : entry.with({ tableam: null });
         return major >= 11 ? plain : inSyntaxOf10(plain);
     });
 }
@@ -45442,6 +46327,206 @@ function inSyntaxOf10(entry) {
 /** Replaces the keyword, but not the same words inside quotes, which are part of a condition or a name. */
 function executeProcedure(sql) {
     return sql.replace(/'(?:[^']|'')*'|"(?:[^"]|"")*"|\bEXECUTE FUNCTION\b/g, (found) => found === 'EXECUTE FUNCTION' ? 'EXECUTE PROCEDURE' : found);
+}
+
+;// CONCATENATED MODULE: ./build/src/database/restore/losses.js
+
+const RELATION = /^(?:TABLE|FOREIGN TABLE|VIEW|MATERIALIZED VIEW|SEQUENCE)$/;
+/**
+ * Returns what a restore in place would take away although the dump does not have it, each as kind and name: what
+ * `DROP TABLE` drops with a table (automatic dependencies), and the grants of what is replaced. What stands in the way of
+ * the drop instead, such as a view on the table, is an error of the server.
+ *
+ * @param entries those that are restored
+ */
+async function findLosses(session, entries, { ownerAndAcl }) {
+    const parts = await session.query(partsQuery(entries, ownerAndAcl));
+    const wanted = ownerAndAcl ? entries : entries.filter(({ desc }) => desc !== 'ACL');
+    const dumped = new Set(wanted.map(({ desc, namespace, tag }) => keyOf(desc, namespace, tag)));
+    const tables = new Map(entries
+        .filter(({ desc }) => RELATION.test(desc))
+        .map((entry) => [keyOf('', entry.namespace, entry.tag), entry]));
+    return parts
+        .filter((part) => !dumped.has(keyOf(part.desc, part.schema, part.tag)))
+        .filter((part) => !isInside(part, tables.get(keyOf('', part.schema, part.inside ?? ''))))
+        .map(describe)
+        .sort();
+}
+/** Tags contain names as they are or as identifiers, depending on the kind. */
+function keyOf(desc, schema, tag) {
+    return JSON.stringify([desc, schema, tag.replaceAll('"', '')]);
+}
+function describe({ desc, schema, tag, roles }) {
+    const whose = roles && roles.length > 0 ? ` (rights of ${roles.join(', ')})` : '';
+    return `${desc} ${schema}.${tag}${whose}`;
+}
+/** Whether a column or check is part of the definition of its table (`dumpTableSchema` in pg_dump.c). */
+function isInside({ desc, tag, inside }, table) {
+    if (inside === null || !table)
+        return false;
+    const name = tag.slice(inside.length + 1);
+    const forms = [name, identifier(name)];
+    const { definition } = table;
+    // A table of a type has its columns from there.
+    if (desc === 'COLUMN' && / OF [^\n]*(?:\(|;)/.test(definition.split('\n')[0]))
+        return true;
+    return forms.some((form) => definition.includes(desc === 'COLUMN' ? `\n    ${form} ` : `CONSTRAINT ${form} CHECK`));
+}
+/** The roles that were granted something, and the owner if the restoring role will be that. */
+function losses_rolesOf(acl, owner, ownerAndAcl) {
+    const newOwner = ownerAndAcl
+        ? ''
+        : `UNION ALL SELECT pg_get_userbyid(${owner})::text WHERE pg_get_userbyid(${owner}) <> current_user`;
+    return `
+  (SELECT json_agg(DISTINCT role) FROM (
+     SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(a.grantee) END::text AS role
+     FROM aclexplode(${acl}) AS a WHERE a.grantee <> ${owner}
+     ${newOwner}) AS g)`;
+}
+/** The query lists everything that `findLosses` compares with the dump. */
+function partsQuery(entries, ownerAndAcl) {
+    const names = (kind) => literal(JSON.stringify(entries
+        .filter(({ desc }) => kind.test(desc))
+        .map(({ namespace, tag }) => ({ schema: namespace, name: tag }))));
+    return `
+    WITH replaced AS (
+      SELECT c.oid, c.relkind, c.relispartition, c.relrowsecurity, c.relacl, c.relowner,
+             n.nspname::text AS schema, c.relname::text AS name
+      FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      JOIN json_to_recordset(${names(RELATION)}) AS d(schema text, name text) ON d.schema = n.nspname AND d.name = c.relname
+      WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')),
+    functions AS (
+      SELECT p.proacl, p.proowner, n.nspname::text AS schema, p.proname || '(' || (
+          SELECT coalesce(string_agg(format_type(t.type, NULL), ', ' ORDER BY t.position), '')
+          FROM unnest(p.proargtypes) WITH ORDINALITY AS t(type, position)) || ')' AS signature
+      FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace)
+    ${[...losses_PARTS, ...grants(ownerAndAcl)].join('\nUNION ALL\n')}
+    UNION ALL
+    SELECT 'PUBLICATION TABLE', n.nspname, p.pubname || ' ' || c.relname, NULL, NULL
+    FROM pg_publication_rel AS x JOIN pg_publication AS p ON p.oid = x.prpubid
+    JOIN pg_class AS c ON c.oid = x.prrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE x.prrelid IN (SELECT oid FROM replaced) OR p.pubname IN (
+      SELECT name FROM json_to_recordset(${names(/^PUBLICATION$/)}) AS d(name text))
+    UNION ALL
+    SELECT 'ACL', f.schema, 'FUNCTION ' || f.signature, NULL, ${losses_rolesOf('f.proacl', 'f.proowner', ownerAndAcl)}
+    FROM functions AS f
+    JOIN json_to_recordset(${names(/^FUNCTION$/)}) AS d(schema text, name text)
+      ON d.schema = f.schema AND d.name = f.signature
+    WHERE f.proacl IS NOT NULL`;
+}
+/** What is dropped with a relation of the list `replaced`. */
+const losses_PARTS = [
+    // A partition that the dump does not have.
+    `SELECT 'TABLE' AS desc, n.nspname::text AS schema, c.relname::text AS tag, NULL::text AS inside, NULL::json AS roles
+   FROM pg_inherits AS i JOIN replaced AS r ON r.oid = i.inhparent
+   JOIN pg_class AS c ON c.oid = i.inhrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+   WHERE c.relispartition AND c.relkind IN ('r', 'p', 'f') AND c.oid NOT IN (SELECT oid FROM replaced)`,
+    `SELECT 'COLUMN', r.schema, r.name || '.' || a.attname, r.name, NULL
+   FROM replaced AS r JOIN pg_attribute AS a ON a.attrelid = r.oid
+   WHERE r.relkind IN ('r', 'p', 'f') AND NOT r.relispartition AND a.attnum > 0 AND NOT a.attisdropped AND a.attislocal`,
+    // The index of a partition goes with that of its parent, and that of a constraint with the constraint.
+    `SELECT 'INDEX', r.schema, c.relname, NULL, NULL
+   FROM replaced AS r JOIN pg_index AS i ON i.indrelid = r.oid JOIN pg_class AS c ON c.oid = i.indexrelid
+   WHERE i.indexrelid NOT IN (SELECT conindid FROM pg_constraint WHERE contype IN ('p', 'u', 'x'))
+     AND i.indexrelid NOT IN (SELECT inhrelid FROM pg_inherits)`,
+    `SELECT CASE k.contype WHEN 'f' THEN 'FK CONSTRAINT' WHEN 'c' THEN 'CHECK CONSTRAINT' ELSE 'CONSTRAINT' END,
+     r.schema, r.name || ' ' || k.conname, r.name, NULL
+   FROM replaced AS r JOIN pg_constraint AS k ON k.conrelid = r.oid
+   WHERE k.contype IN ('p', 'u', 'x', 'f', 'c') AND k.coninhcount = 0`,
+    `SELECT 'TRIGGER', r.schema, r.name || ' ' || t.tgname, NULL, NULL
+   FROM replaced AS r JOIN pg_trigger AS t ON t.tgrelid = r.oid
+   WHERE NOT t.tgisinternal AND coalesce(to_jsonb(t) ->> 'tgparentid', '0') = '0'`,
+    `SELECT 'POLICY', r.schema, r.name || ' ' || p.polname, NULL, NULL
+   FROM replaced AS r JOIN pg_policy AS p ON p.polrelid = r.oid`,
+    `SELECT 'ROW SECURITY', r.schema, r.name, NULL, NULL FROM replaced AS r WHERE r.relrowsecurity`,
+    `SELECT 'RULE', r.schema, r.name || ' ' || w.rulename, NULL, NULL
+   FROM replaced AS r JOIN pg_rewrite AS w ON w.ev_class = r.oid WHERE w.rulename <> '_RETURN'`,
+    `SELECT 'STATISTICS', n.nspname, s.stxname, NULL, NULL
+   FROM replaced AS r JOIN pg_statistic_ext AS s ON s.stxrelid = r.oid JOIN pg_namespace AS n ON n.oid = s.stxnamespace`,
+    `SELECT 'SEQUENCE', n.nspname, c.relname, NULL, NULL
+   FROM replaced AS r JOIN pg_depend AS d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = r.oid AND d.deptype = 'a'
+   JOIN pg_class AS c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid AND c.relkind = 'S'
+   JOIN pg_namespace AS n ON n.oid = c.relnamespace`,
+    `SELECT 'COMMENT', r.schema, CASE WHEN d.objsubid > 0 THEN 'COLUMN ' || r.name || '.' || a.attname
+     ELSE CASE r.relkind WHEN 'v' THEN 'VIEW ' WHEN 'm' THEN 'MATERIALIZED VIEW ' WHEN 'f' THEN 'FOREIGN TABLE '
+       WHEN 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END || r.name END, NULL, NULL
+   FROM replaced AS r JOIN pg_description AS d ON d.objoid = r.oid AND d.classoid = 'pg_class'::regclass
+   LEFT JOIN pg_attribute AS a ON a.attrelid = r.oid AND a.attnum = d.objsubid`,
+    `SELECT 'SUBSCRIPTION TABLE', r.schema, r.name, NULL, NULL
+   FROM replaced AS r JOIN pg_subscription_rel AS x ON x.srrelid = r.oid`,
+];
+/** The rights on a relation of the list `replaced` and on its columns. */
+const grants = (ownerAndAcl) => [
+    `SELECT * FROM (
+     SELECT 'ACL', r.schema, CASE r.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END || r.name, NULL::text, ${losses_rolesOf('r.relacl', 'r.relowner', ownerAndAcl)} AS roles
+     FROM replaced AS r) AS g WHERE roles IS NOT NULL`,
+    `SELECT * FROM (
+     SELECT 'ACL', r.schema, 'COLUMN ' || r.name || '.' || a.attname, NULL::text, ${losses_rolesOf('a.attacl', 'r.relowner', true)} AS roles
+     FROM replaced AS r JOIN pg_attribute AS a ON a.attrelid = r.oid
+     WHERE a.attacl IS NOT NULL) AS g WHERE roles IS NOT NULL`,
+];
+
+;// CONCATENATED MODULE: ./build/src/glob.js
+/** Whether a text matches a pattern in which `*` stands for any text. Case does not matter. */
+function matchesGlob(text, pattern) {
+    const source = pattern
+        .split('*')
+        .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+        .join('.*');
+    return new RegExp(`^${source}$`, 'is').test(text);
+}
+
+;// CONCATENATED MODULE: ./build/src/restoring/check-losses.js
+
+
+
+
+/** More lines would make the error too long. */
+const MAX_LISTED = 50;
+/**
+ * Refuses a restore in place that would take away what the dump does not have, except what `overwrite` names.
+ *
+ * @param entries those that are restored
+ */
+async function refuseLosses(session, entries, inputs) {
+    const found = await findLosses(session, entries, inputs);
+    // The dump replaces the definition of a table, like its rows.
+    const columns = found.filter((loss) => loss.startsWith('COLUMN '));
+    if (columns.length > 0)
+        log.warning(`Tables of the dump replace those of the target, which have more columns: ${columns.join('; ')}`);
+    const losses = found.filter((loss) => !columns.includes(loss));
+    const isNamed = (loss) => inputs.overwriteNamed.some((line) => matchesGlob(withoutRoles(loss), withoutRoles(line)));
+    const accepted = losses.filter(isNamed);
+    if (accepted.length > 0)
+        log.warning(`Not in the dump, and replaced as overwrite says: ${accepted.join('; ')}`);
+    const refused = losses.filter((loss) => !isNamed(loss));
+    if (refused.length === 0)
+        return;
+    const more = refused.length > MAX_LISTED ? `; and ${refused.length - MAX_LISTED} more` : '';
+    for (const loss of refused)
+        log.info(`Not in the dump: ${loss}`);
+    throw new Error(`A restore in place would take away ${formatQuantity(refused.length, 'object')} that the dump does not have: ${refused.slice(0, MAX_LISTED).join('; ')}${more}. The target is unchanged. Set swap: true, use a newer dump, or name in overwrite, one per line, what may go (* matches any text)`);
+}
+function withoutRoles(line) {
+    return line.replace(/ \(rights of .*\)$/, '');
+}
+
+;// CONCATENATED MODULE: ./build/src/restoring/note-tablespaces.js
+
+
+/**
+ * Warns of tablespaces of the dump or source that the target cannot use.
+ *
+ * @param ofDatabase the default tablespace of the database that receives the dump; null for that of the session
+ * @returns those tablespaces, whose tables and indexes go into the default tablespace
+ */
+async function noteTablespaces(session, tablespaces, ofDatabase) {
+    const unusable = await findUnusable(session, tablespaces, ofDatabase);
+    if (unusable.length > 0) {
+        const names = unusable.map((name) => `"${name}"`).join(', ');
+        log.warning(`The target has no tablespace ${names} in which the role may create tables; what belongs there goes into the default tablespace of the database`);
+    }
+    return unusable;
 }
 
 ;// CONCATENATED MODULE: ./build/src/restoring/choose-entries.js
@@ -45504,6 +46589,10 @@ var choose_entries_disposeResources = (undefined && undefined.__disposeResources
 
 
 
+
+
+
+
 /**
  * Chooses the entries that the target supports and logs those that are left out. A dump that cannot be restored there is
  * refused before any entry is restored.
@@ -45526,14 +46615,18 @@ async function selectFor(step, { server, database }, entries) {
         const connection = onDatabase(step.target, database);
         const session = choose_entries_addDisposableResource(env_1, await step.session(connection), true);
         const facts = await readFacts(session, server, entries);
+        refuseUncheckedText(entries, facts.encoding);
         const provider = providerOf(inputs, entries);
         const selection = selectEntries(entries, facts, {
             provider: provider && PROVIDERS[provider],
             leaveOut: inputs.provider !== 'none',
             ownerAndAcl: inputs.ownerAndAcl,
         });
+        if (!inputs.swap)
+            await refuseLosses(session, selection.entries, inputs);
+        const unusable = await noteTablespaces(session, tablespacesOf(selection.entries), null);
         refuseMissing(selection.missing, facts, { target: step.target, tolerated: inputs.tolerateErrors });
-        return selection;
+        return { ...selection, entries: inDefaultTablespace(selection.entries, unusable) };
     }
     catch (e_1) {
         env_1.error = e_1;
@@ -45557,6 +46650,17 @@ function providerOf(inputs, entries) {
         log.info(`The dump comes from ${PROVIDERS[found].title}`);
     return found;
 }
+/**
+ * Refuses text whose encoding is unknown. COPY checks text in the encoding that the archive names (CopyConvertBuf in
+ * copyfromparse.c), and in SQL_ASCII every byte is valid: the target would store bytes that it cannot read again.
+ */
+function refuseUncheckedText(entries, target) {
+    if (encodingOf(entries) !== 'SQL_ASCII' || target === 'SQL_ASCII')
+        return;
+    if (!entries.some(({ desc }) => desc === 'TABLE DATA'))
+        return;
+    throw new Error(`The dump is in SQL_ASCII, which names no encoding of its text, so a database in ${target} would store it unchecked. Nothing was restored. Dump it with pg-dump-args: --encoding=UTF8 if the text is UTF-8 (or the name of its encoding), so that it is checked, or restore it into a database whose encoding is SQL_ASCII`);
+}
 /** PostgreSQL's errors for a missing extension: since 14, and before. */
 const choose_entries_refusals = (name) => [
     `could not execute query: ERROR:  extension "${name}" is not available`,
@@ -45574,7 +46678,7 @@ function refuseMissing(missing, facts, { target, tolerated }) {
     });
     const provider = providerOfHost(hostName(target)) ?? providerOfRoles(facts.roles);
     const where = provider ? ` (on ${PROVIDERS[provider].title}: ${PROVIDERS[provider].allow})` : '';
-    throw new Error(`The dump has extensions that "${facts.server.role}" cannot create on the target's PostgreSQL ${facts.server.version}: ${names.join(', ')}. Nothing was restored. Install or allow them there${where}, or leave them out of the dump`);
+    throw new Error(`The dump has extensions that "${facts.server.role}" cannot create on PostgreSQL ${facts.server.version}: ${names.join(', ')}. Nothing was restored. Install or allow them there${where}, or leave them out of the dump`);
 }
 function logLeftOut(leftOut) {
     for (const line of describeLeftOut(leftOut.filter(({ lossless }) => lossless)))
@@ -45679,8 +46783,69 @@ async function endUntil(signal, end) {
     }
 }
 
-;// CONCATENATED MODULE: ./build/src/process/run.js
-var run_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+;// CONCATENATED MODULE: ./build/src/database/rights.js
+
+/**
+ * Objects of users with owner and grants. Schema `public` and the role `pg_database_owner` are left out, because they are
+ * the same in every database; so are the members of extensions.
+ */
+const OBJECTS = `
+  SELECT c.relowner AS owner, c.relacl AS acl FROM pg_class AS c
+  WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relpersistence <> 't' AND ${notOfExtension('c.oid', 'pg_class')}
+  UNION ALL
+  SELECT c.relowner, a.attacl FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
+  WHERE c.oid >= 16384 AND a.attacl IS NOT NULL AND ${notOfExtension('c.oid', 'pg_class')}
+  UNION ALL
+  SELECT p.proowner, p.proacl FROM pg_proc AS p WHERE p.oid >= 16384 AND ${notOfExtension('p.oid', 'pg_proc')}
+  UNION ALL
+  SELECT n.nspowner, n.nspacl FROM pg_namespace AS n
+  WHERE n.oid >= 16384 AND n.nspname <> 'public' AND n.nspname !~ '^pg_' AND ${notOfExtension('n.oid', 'pg_namespace')}
+  UNION ALL
+  SELECT l.lomowner, l.lomacl FROM pg_largeobject_metadata AS l`;
+function notOfExtension(oid, catalog) {
+    return `NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = '${catalog}'::regclass AND d.objid = ${oid} AND d.deptype = 'e')`;
+}
+/** The roles of the objects. PUBLIC is none of them. */
+const ROLES = `
+  SELECT DISTINCT g.role AS oid FROM (${OBJECTS}) AS o,
+    LATERAL (SELECT o.owner AS role UNION SELECT a.grantee FROM aclexplode(o.acl) AS a) AS g
+  WHERE g.role <> 0`;
+const FUNCTIONS = `
+  SELECT p.proacl, n.nspname || '.' || p.proname || '(' || (
+      SELECT coalesce(string_agg(format_type(t.type, NULL), ', ' ORDER BY t.position), '')
+      FROM unnest(p.proargtypes) WITH ORDINALITY AS t(type, position)) || ')' AS signature
+  FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+  WHERE p.oid >= 16384 AND ${notOfExtension('p.oid', 'pg_proc')}`;
+const FOR_ALL = `(f.proacl IS NULL OR EXISTS (SELECT FROM aclexplode(f.proacl) AS a WHERE a.grantee = 0))`;
+/** Reads the rights in the database of the session. */
+async function readRights(session) {
+    const [row] = await session.query(`
+    SELECT (SELECT coalesce(json_agg(r.rolname ORDER BY r.rolname), '[]')
+            FROM (${ROLES}) AS o JOIN pg_roles AS r ON r.oid = o.oid WHERE NOT r.rolsuper) AS roles,
+           (SELECT coalesce(json_agg(f.signature ORDER BY f.signature), '[]')
+            FROM (${FUNCTIONS}) AS f WHERE NOT ${FOR_ALL}) AS guarded`);
+    return row;
+}
+/**
+ * Compares the rights of a former database with those in the database of the session.
+ *
+ * @returns roles that have no rights here, by themselves or as members of another role, and functions that everybody may
+ * execute here
+ */
+async function compareRights(session, { roles, guarded }) {
+    const list = (names) => ['NULL', ...names.map(literal)].join(', ');
+    const [row] = await session.query(`
+    WITH present AS MATERIALIZED (${ROLES})
+    SELECT (SELECT coalesce(json_agg(r.rolname ORDER BY r.rolname), '[]') FROM pg_roles AS r
+            WHERE r.rolname IN (${list(roles)})
+              AND NOT EXISTS (SELECT FROM present AS o WHERE pg_has_role(r.oid, o.oid, 'USAGE'))) AS roles,
+           (SELECT coalesce(json_agg(f.signature ORDER BY f.signature), '[]')
+            FROM (${FUNCTIONS}) AS f WHERE f.signature IN (${list(guarded)}) AND ${FOR_ALL}) AS guarded`);
+    return row;
+}
+
+;// CONCATENATED MODULE: ./build/src/restoring/lost-rights.js
+var lost_rights_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
         if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
         var dispose, inner;
@@ -45702,7 +46867,7 @@ var run_addDisposableResource = (undefined && undefined.__addDisposableResource)
     }
     return value;
 };
-var run_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+var lost_rights_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
     return function (env) {
         function fail(e) {
             env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
@@ -45735,128 +46900,76 @@ var run_disposeResources = (undefined && undefined.__disposeResources) || (funct
 
 
 
-/** Runs a short command to its end and returns its output (UTF-8). Cancelling ends the command. */
-async function run(file, args, options) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
+
+/** More names would make the warning too long. */
+const MAX_NAMED = 20;
+/**
+ * Warns before the swap if roles that own something or have grants in the database that is being replaced would have none
+ * in the new one, and if functions that were guarded there would be open to everybody.
+ *
+ * @param replacement the database that takes its place
+ */
+async function warnOfLostRights(step, { properties }, replacement) {
+    if (!properties?.allowsConnections)
+        return;
     try {
-        options.signal?.throwIfAborted();
-        const child = startChild(file, args, { ...options, stdin: 'stream', stdout: 'stream' });
-        const cancel = () => void endChild(child, ['SIGTERM', 'SIGKILL'], 1000);
-        const _ = run_addDisposableResource(env_1, options.signal && (0,external_node_events_.addAbortListener)(options.signal, cancel), false);
-        child.stdin.end(options.input ?? '');
-        const [stdout, exit] = await Promise.all([readAll(child), child.exited]);
-        options.signal?.throwIfAborted();
-        return { exit, stdout, child };
+        const env_1 = { stack: [], error: void 0, hasError: false };
+        try {
+            const before = await read(step);
+            const session = lost_rights_addDisposableResource(env_1, await step.session(onDatabase(step.target, replacement)), true);
+            report(step, await compareRights(session, before), 'has');
+        }
+        catch (e_1) {
+            env_1.error = e_1;
+            env_1.hasError = true;
+        }
+        finally {
+            const result_1 = lost_rights_disposeResources(env_1);
+            if (result_1)
+                await result_1;
+        }
     }
-    catch (e_1) {
-        env_1.error = e_1;
-        env_1.hasError = true;
+    catch (error) {
+        step.signal.throwIfAborted();
+        log.warning(`Could not compare the rights of roles in the old and the new database: ${messageOf(error)}`);
+    }
+}
+/** Warns in a dry run: without owners and grants, and before hooks, everything belongs to the restoring role. */
+async function foretellLostRights(step, { properties, server }) {
+    if (!properties?.allowsConnections || step.inputs.ownerAndAcl)
+        return;
+    const { roles, guarded } = await read(step);
+    report(step, { roles: roles.filter((name) => name !== server.role), guarded }, 'would have');
+}
+async function read(step) {
+    const env_2 = { stack: [], error: void 0, hasError: false };
+    try {
+        const session = lost_rights_addDisposableResource(env_2, await step.session(step.target), true);
+        return await readRights(session);
+    }
+    catch (e_2) {
+        env_2.error = e_2;
+        env_2.hasError = true;
     }
     finally {
-        run_disposeResources(env_1);
+        const result_2 = lost_rights_disposeResources(env_2);
+        if (result_2)
+            await result_2;
     }
 }
-/** How long a pipe may be silent after the command has ended; then only a process that it left behind keeps it open. */
-const MAX_SILENCE_MS = 2000;
-/** Reads the whole output, up to its end or to the end of the command. */
-async function readAll(child) {
-    const chunks = [];
-    child.stdout.on('data', (chunk) => chunks.push(chunk));
-    const closed = (0,external_node_events_.once)(child.stdout, 'close').catch(() => undefined);
-    await Promise.race([closed, child.exited]);
-    for (let seen = -1; seen !== chunks.length && !child.stdout.closed;) {
-        seen = chunks.length;
-        await Promise.race([closed, (0,promises_namespaceObject.setTimeout)(MAX_SILENCE_MS, undefined, { ref: false })]);
-    }
-    child.stdout.destroy();
-    return Buffer.concat(chunks).toString('utf8');
+function report({ inputs, target }, { roles, guarded }, verb) {
+    const help = inputs.ownerAndAcl
+        ? 'the dump does not grant them'
+        : 'set owner-and-acl: true to restore those of the dump, or grant them in pre-swap-hooks';
+    const { database } = target;
+    if (roles.length > 0)
+        log.warning(`The new "${database}" ${verb} no rights for the roles ${listed(roles)}; ${help}`);
+    if (guarded.length > 0)
+        log.warning(`The new "${database}" ${verb} functions that everybody may execute, which the present one guards: ${listed(guarded)}; ${help}`);
 }
-/** As `run`, but throws the command's own reason unless it ended with exit code 0. */
-async function runChecked(...args) {
-    const { exit, stdout, child } = await run(...args);
-    if (!succeeded(exit))
-        throw childFailure(child, exit);
-    return stdout;
-}
-
-;// CONCATENATED MODULE: ./build/src/database/assertions.js
-
-
-
-
-
-
-
-/**
- * Runs the statements of `verify-sql`. Every statement that has a result must return at least one row, and each row must be
- * true. NULL is not true. At least one statement must have a result, so that a file may also prepare something.
- *
- * @throws an Error that names the first assertion that does not hold
- */
-async function checkAssertions(assertions, connection, options) {
-    const env = clientEnvironment(connection, options.environment);
-    for (const assertion of assertions) {
-        const isFile = /\.sql$/i.test(assertion);
-        const file = isFile ? ((0,external_node_path_namespaceObject.isAbsolute)(assertion) ? assertion : (0,external_node_path_namespaceObject.join)(options.workspace, assertion)) : '-';
-        const args = [
-            ...PSQL_SCRIPT_OPTIONS,
-            // Footers separate the results, and zero bytes separate the records, because no text of a row contains one.
-            '--no-align',
-            '--record-separator-zero',
-            '--pset=footer=on',
-            `--file=${file}`,
-        ];
-        const { exit, stdout, child } = await run(options.psql, args, {
-            // The footer is parsed, so it must not be translated.
-            env: { ...env, LC_ALL: 'C' },
-            group: true,
-            input: isFile ? '' : `${assertion}\n;`,
-            signal: options.signal,
-        });
-        if (!child_succeeded(exit)) {
-            const cause = child_childFailure(child, exit);
-            throw new Error(`verify-sql could not be run: ${assertion}: ${cause.message}`, { cause });
-        }
-        const reason = whyUntrue(stdout);
-        if (reason !== null)
-            throw new Error(`verify-sql does not hold: ${assertion} (${reason})`);
-        log.info(`Holds: ${assertion}`);
-    }
-}
-/** Returns why the output of psql does not show that every row is true, or null. */
-function whyUntrue(output) {
-    const results = readResults(output);
-    if (results === null)
-        return 'its output cannot be read; a file must not change how psql prints results';
-    for (const rows of results.length > 0 ? results : [[]]) {
-        if (rows.length === 0)
-            return 'it returned no row';
-        const untrue = rows.filter((row) => row !== 't' && row !== 'true').length;
-        if (untrue > 0)
-            return `${untrue} of ${formatQuantity(rows.length, 'row')} ${untrue === 1 ? 'is' : 'are'} not true`;
-    }
-    return null;
-}
-/** Returns the rows of each result. psql prints column names, the rows and their number; anything else gives null. */
-function readResults(output) {
-    const records = output.split('\0');
-    const rest = records.pop();
-    if (rest.trim() !== '')
-        return null;
-    const results = [];
-    let rows = null;
-    for (const record of records) {
-        const footer = /^\((\d+) rows?\)$/.exec(record);
-        if (rows === null)
-            rows = [];
-        else if (footer && Number(footer[1]) === rows.length) {
-            results.push(rows);
-            rows = null;
-        }
-        else
-            rows.push(record);
-    }
-    return rows === null ? results : null;
+function listed(names) {
+    const more = names.length > MAX_NAMED ? ` and ${names.length - MAX_NAMED} more` : '';
+    return names.slice(0, MAX_NAMED).join(', ') + more;
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/databases.js
@@ -45873,7 +46986,35 @@ async function readDatabases(session) {
     return rows.map((row) => ({ ...row, marker: parseMarker(row.comment) }));
 }
 
+;// CONCATENATED MODULE: ./build/src/database/ownership.js
+
+/** The suffixes of the restore points that `reversible` keeps. */
+const POINTS = ['pre', 'post'];
+/**
+ * Whether this action made a live database under its present name, so that it may replace and drop it. A database that
+ * was renamed since has been put to a use of its own.
+ */
+function isClone({ name, marker }) {
+    return marker?.kind === 'clone' && marker.of === name;
+}
+/** Whether a database is a restore point of `target`. A run that is killed right after the swap leaves its temporary name. */
+function isPointOf({ name, marker }, target) {
+    if (marker?.kind !== 'point' || marker.of !== target)
+        return false;
+    return hasTemporaryName(name) || POINTS.some((suffix) => name === relatedName(target, suffix));
+}
+/** Whether a database is a restore point of any database. */
+function isPoint(database) {
+    return database.marker !== null && isPointOf(database, database.marker.of);
+}
+/** Whether a database was being built or replaced by a run of this action. */
+function isTemporary({ name, marker }) {
+    return marker !== null && ['staging', 'old'].includes(marker.kind) && hasTemporaryName(name);
+}
+
 ;// CONCATENATED MODULE: ./build/src/database/sweep.js
+
+
 
 
 
@@ -45881,12 +47022,6 @@ async function readDatabases(session) {
 
 /** Databases younger than this are left alone, because their run may be between two steps. */
 const MIN_LEFTOVER_AGE_MS = 60 * 60 * 1000;
-/** Matches the names that `temporaryName` makes. No live database has such a name, regardless of its comment. */
-const TEMPORARY_NAME = /__pgclone_[0-9a-f]{8}$/;
-/** Whether a database has the name of a temporary one. */
-function hasTemporaryName({ name }) {
-    return TEMPORARY_NAME.test(name);
-}
 /**
  * Drops what killed runs left on a server: staging and replaced databases, found by their name and marker, that are
  * older than an hour, not locked and without sessions. A running step holds a lock on each of its databases; if its
@@ -45896,8 +47031,10 @@ function hasTemporaryName({ name }) {
  */
 async function sweepDatabases(session, now = Date.now()) {
     const swept = [];
-    for (const database of (await readDatabases(session)).filter(hasTemporaryName)) {
+    for (const database of await readDatabases(session)) {
         const { name, marker } = database;
+        if (!hasTemporaryName(name))
+            continue;
         if (!isUnmarked(database) && !isLeftover(database, now))
             continue;
         if (!(await tryLock(session, name)))
@@ -45923,10 +47060,8 @@ async function sweepDatabases(session, now = Date.now()) {
     }
     return swept;
 }
-function isLeftover({ marker }, now) {
-    return (marker !== null &&
-        ['staging', 'old'].includes(marker.kind) &&
-        now - Date.parse(marker.at) > MIN_LEFTOVER_AGE_MS);
+function isLeftover(database, now) {
+    return isTemporary(database) && now - Date.parse(database.marker.at) > MIN_LEFTOVER_AGE_MS;
 }
 /**
  * The server finishes a `CREATE DATABASE` whose client was killed, so the database exists without a marker. It gets one
@@ -46061,7 +47196,7 @@ function copySummary(copied) {
         ['From', code(source)],
         ['To', md `${code(target)}, PostgreSQL ${serverVersion}`],
         ['How', METHODS[method]],
-        ...(counted ? [['Data', describeRows(counted)]] : []),
+        ...(counted ? [['Data', progress_describeRows(counted)]] : []),
         ['Duration', formatDuration(durationMs)],
         ...attemptsFact(copied.attempts),
         ...oldDatabase(previous),
@@ -46144,6 +47279,461 @@ async function holdsLocks(session, names) {
     }
 }
 
+;// CONCATENATED MODULE: ./build/src/process/run.js
+var run_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var run_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+/** Runs a short command to its end and returns its output (UTF-8). Cancelling ends the command. */
+async function run(file, args, options) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        options.signal?.throwIfAborted();
+        const child = startChild(file, args, { ...options, stdin: 'stream', stdout: 'stream' });
+        const cancel = () => void endChild(child, ['SIGTERM', 'SIGKILL'], 1000);
+        const _ = run_addDisposableResource(env_1, options.signal && (0,external_node_events_.addAbortListener)(options.signal, cancel), false);
+        const ended = options.onStart?.(child);
+        child.stdin.end(options.input ?? '');
+        const [stdout, exit] = await Promise.all([readAll(child), child.exited]);
+        ended?.();
+        options.signal?.throwIfAborted();
+        return { exit, stdout, child };
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        run_disposeResources(env_1);
+    }
+}
+/** How long a pipe may be silent after the command has ended; then only a process that it left behind keeps it open. */
+const MAX_SILENCE_MS = 2000;
+/** Reads the whole output, up to its end or to the end of the command. */
+async function readAll(child) {
+    const chunks = [];
+    child.stdout.on('data', (chunk) => chunks.push(chunk));
+    const closed = (0,external_node_events_.once)(child.stdout, 'close').catch(() => undefined);
+    await Promise.race([closed, child.exited]);
+    for (let seen = -1; seen !== chunks.length && !child.stdout.closed;) {
+        seen = chunks.length;
+        await Promise.race([closed, (0,promises_namespaceObject.setTimeout)(MAX_SILENCE_MS, undefined, { ref: false })]);
+    }
+    child.stdout.destroy();
+    return Buffer.concat(chunks).toString('utf8');
+}
+/** As `run`, but throws the command's own reason unless it ended with exit code 0. */
+async function runChecked(...args) {
+    const { exit, stdout, child } = await run(...args);
+    if (!succeeded(exit))
+        throw childFailure(child, exit);
+    return stdout;
+}
+
+;// CONCATENATED MODULE: ./build/src/database/assertions.js
+
+
+
+
+
+
+
+/**
+ * Runs the statements of `verify-sql`. Every statement that has a result must return at least one row, and each row must be
+ * true. NULL is not true. At least one statement must have a result, so that a file may also prepare something.
+ *
+ * @throws an Error that names the first assertion that does not hold
+ */
+async function checkAssertions(assertions, connection, options) {
+    const env = clientEnvironment(connection, options.environment);
+    for (const assertion of assertions) {
+        const file = sqlPath(assertion, options.workspace);
+        const args = [
+            ...PSQL_SCRIPT_OPTIONS,
+            // Footers separate the results, and zero bytes separate the records, because no text of a row contains one.
+            '--no-align',
+            '--record-separator-zero',
+            '--pset=footer=on',
+            `--file=${file ?? '-'}`,
+        ];
+        const { exit, stdout, child } = await run(options.psql, args, {
+            // The footer is parsed, so it must not be translated.
+            env: { ...env, LC_ALL: 'C' },
+            group: true,
+            input: file ? '' : `${assertion}\n;`,
+            signal: options.signal,
+        });
+        if (!succeeded(exit)) {
+            const cause = childFailure(child, exit);
+            throw new Error(`verify-sql could not be run: ${assertion}: ${cause.message}`, { cause });
+        }
+        const reason = whyUntrue(stdout);
+        if (reason !== null)
+            throw new Error(`verify-sql does not hold: ${assertion} (${reason})`);
+        log.info(`Holds: ${assertion}`);
+    }
+}
+/** Returns why the output of psql does not show that every row is true, or null. */
+function whyUntrue(output) {
+    const results = readResults(output);
+    if (results === null)
+        return 'its output cannot be read; a file must not change how psql prints results';
+    for (const rows of results.length > 0 ? results : [[]]) {
+        if (rows.length === 0)
+            return 'it returned no row';
+        const untrue = rows.filter((row) => row !== 't' && row !== 'true').length;
+        if (untrue > 0)
+            return `${untrue} of ${formatQuantity(rows.length, 'row')} ${untrue === 1 ? 'is' : 'are'} not true`;
+    }
+    return null;
+}
+/** Returns the rows of each result. psql prints column names, the rows and their number; anything else gives null. */
+function readResults(output) {
+    const records = output.split('\0');
+    const rest = records.pop();
+    if (rest.trim() !== '')
+        return null;
+    const results = [];
+    let rows = null;
+    for (const record of records) {
+        const footer = /^\((\d+) rows?\)$/.exec(record);
+        if (rows === null)
+            rows = [];
+        else if (footer && Number(footer[1]) === rows.length) {
+            results.push(rows);
+            rows = null;
+        }
+        else
+            rows.push(record);
+    }
+    return rows === null ? results : null;
+}
+
+;// CONCATENATED MODULE: ./build/src/database/hook-effects.js
+var hook_effects_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var hook_effects_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+/** Servers before 15 count in a process of their own, and the counts of an ended session take a moment to get there. */
+const STATISTICS_DELAY_MS = 1000;
+/**
+ * Runs a hook and says in the log which tables it changed, and which it only read: a hook that masks personal data but
+ * matches no row succeeds like any other. Only meaningful in a database that nobody else uses.
+ *
+ * @param open opens a session in the database of the hook; none is open while the hook runs
+ */
+async function reportChanges(what, open, hook) {
+    const before = await readTables(open);
+    await hook();
+    let after = await readTables(open);
+    if (changedTables(before, after).length === 0) {
+        await (0,promises_namespaceObject.setTimeout)(STATISTICS_DELAY_MS);
+        after = await readTables(open);
+    }
+    const changed = changedTables(before, after);
+    const counted = after.filter(({ filled }) => filled);
+    const onlyRead = counted.filter((table) => !changed.includes(table) && wasRead(before, table));
+    const unchanged = onlyRead.length === 0 ? '' : `; it read, but changed no row of ${hook_effects_list(onlyRead)}`;
+    if (changed.length > 0)
+        log.info(`${what} changed ${hook_effects_list(changed)}${unchanged}`);
+    else if (counted.length > 0)
+        log.warning(`${what} changed no row of any table${unchanged}`);
+}
+async function readTables(open) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const session = hook_effects_addDisposableResource(env_1, await open(), true);
+        return await session.query(`
+    SELECT s.relid::text AS oid, s.schemaname || '.' || s.relname AS label,
+           s.seq_scan + coalesce(s.idx_scan, 0) AS scans, s.n_tup_ins + s.n_tup_upd + s.n_tup_del AS changes,
+           pg_relation_filenode(s.relid)::text AS file, pg_relation_size(s.relid) > 0 AS filled
+    FROM pg_stat_user_tables AS s ORDER BY 2`);
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = hook_effects_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+/** Returns the tables that were changed or are new. */
+function changedTables(before, after) {
+    return after.filter((table) => {
+        const old = before.find(({ oid }) => oid === table.oid);
+        return !old || old.changes !== table.changes || old.file !== table.file;
+    });
+}
+function wasRead(before, { oid, scans }) {
+    return before.some((old) => old.oid === oid && old.scans < scans);
+}
+/** A log line stays readable up to this many names. */
+const hook_effects_MAX_NAMES = 10;
+function hook_effects_list(tables) {
+    const names = tables.slice(0, hook_effects_MAX_NAMES).map(({ label }) => label);
+    const more = tables.length - names.length;
+    return names.join(', ') + (more > 0 ? ` and ${formatQuantity(more, 'other table')}` : '');
+}
+
+;// CONCATENATED MODULE: ./build/src/database/row-security.js
+var row_security_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var row_security_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+/**
+ * Does work that must see every row, such as a hook that masks personal data: policies that apply to this role too (FORCE
+ * ROW LEVEL SECURITY) would hide rows from it, and it would succeed. They are suspended where this role owns the table.
+ *
+ * @param open opens a session in the database; none is open during the work
+ * @throws a PermanentError when a policy of another owner applies to this role
+ */
+async function seeingAllRows(open, work) {
+    const forced = await suspend(open);
+    const result = await work();
+    if (forced.length > 0)
+        await resume(open, forced);
+    return result;
+}
+async function resume(open, forced) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const session = row_security_addDisposableResource(env_1, await open()
+        // The work may have renamed or dropped a table.
+        , true);
+        // The work may have renamed or dropped a table.
+        const remaining = await session.query(tablesWhere(`c.oid IN (${forced.map(({ oid }) => oid).join(', ')})`));
+        await session.execute(...remaining.map((table) => alter(table, 'FORCE')));
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = row_security_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+async function suspend(open) {
+    const env_2 = { stack: [], error: void 0, hasError: false };
+    try {
+        const session = row_security_addDisposableResource(env_2, await open(), true);
+        const tables = await session.query(tablesWhere('c.relrowsecurity AND row_security_active(c.oid)'));
+        const others = tables.filter(({ owned }) => !owned);
+        if (others.length > 0)
+            throw new PermanentError(explainHidden(others));
+        await session.execute(...tables.map((table) => alter(table, 'NO FORCE')));
+        return tables;
+    }
+    catch (e_2) {
+        env_2.error = e_2;
+        env_2.hasError = true;
+    }
+    finally {
+        const result_2 = row_security_disposeResources(env_2);
+        if (result_2)
+            await result_2;
+    }
+}
+function tablesWhere(condition) {
+    return `
+    SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name, pg_has_role(c.relowner, 'USAGE') AS owned
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND ${condition} ORDER BY 2, 3`;
+}
+function alter({ schema, name }, state) {
+    return `ALTER TABLE ONLY ${identifier(schema)}.${identifier(name)} ${state} ROW LEVEL SECURITY`;
+}
+function explainHidden(tables) {
+    const names = tables.slice(0, 5).map(({ schema, name }) => `${schema}.${name}`);
+    const more = tables.length > names.length ? ` and ${tables.length - names.length} more` : '';
+    return `Row security could hide rows of ${names.join(', ')}${more} from hooks and verify-sql, so nothing ran; use a role with BYPASSRLS, or one that owns these tables`;
+}
+/**
+ * Returns a statement that fails when row security could hide rows from this role. It is part of a restore in place, whose
+ * tables are visible to others as soon as it commits. Every name is qualified, because the database is not trusted.
+ */
+function refuseHiddenRows() {
+    return `DO 'BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.relrowsecurity AND pg_catalog.row_security_active(c.oid)) THEN
+      RAISE EXCEPTION ''row security could hide rows from pre-swap-hooks, so nothing was restored; use a role with BYPASSRLS'';
+    END IF;
+  END';`;
+}
+
+;// CONCATENATED MODULE: ./build/src/restoring/run-on-staging.js
+
+
+
+
+
+/** Runs hooks and assertions on a database that nobody uses yet: they see every row, and the log says what hooks changed. */
+async function runOnStaging(step, client, database, { hooks, assertions }) {
+    if (hooks.length + assertions.length === 0)
+        return;
+    const connection = onDatabase(step.target, database);
+    const options = step.hookOptions(client);
+    const open = () => step.session(connection);
+    await seeingAllRows(open, async () => {
+        await runHooks('pre-swap-hooks', hooks, connection, options, (name, hook) => reportChanges(name, open, hook));
+        await checkAssertions(assertions, connection, options);
+    });
+}
+
 ;// CONCATENATED MODULE: ./build/src/database/swap.js
 
 
@@ -46192,25 +47782,39 @@ function explainSwap(error, { database }) {
         cause: error,
     });
 }
+/** Returns the databases that give up their names, in this order. */
+function movesOf({ database, old, points = [] }) {
+    return [...points, ...(old ? [{ ...old, from: database, to: old.name }] : [])];
+}
 /** Returns the statements of the renames, which the caller runs in one transaction. */
-function renames({ database, staging, old, comment }) {
+function renames(swap) {
+    const { database, staging, old, comment, template } = swap;
     return [
-        ...(old ? [`ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(old.name)}`] : []),
-        ...(old?.comment ? [commentStatement(old.name, old.comment)] : []),
+        ...movesOf(swap).flatMap(({ from, to, comment, open }) => [
+            `ALTER DATABASE ${identifier(from)} RENAME TO ${identifier(to)}`,
+            ...(comment ? [commentStatement(to, comment)] : []),
+            ...(open ? [setConnections(to, true)] : []),
+        ]),
+        ...(old && template ? [templateStatement(old.name, false)] : []),
         `ALTER DATABASE ${identifier(staging)} RENAME TO ${identifier(database)}`,
         ...(comment === undefined ? [] : [commentStatement(database, comment)]),
+        ...(template ? [templateStatement(database, true)] : []),
     ];
 }
 function setConnections(database, allowed) {
     return `ALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS ${allowed}`;
 }
-/** An administrator may have blocked connections; then they stay blocked when the swap fails. */
 function areConnectionsAllowed(database) {
     return `SELECT datallowconn AS allowed FROM pg_database WHERE datname = ${literal(database)}`;
 }
+/** An administrator may have blocked connections; then they stay blocked when the swap fails. */
+function openOnes(swap) {
+    const names = movesOf(swap).map(({ from }) => literal(from));
+    return `SELECT datname::text AS name FROM pg_database WHERE datallowconn AND datname IN (${['NULL', ...names].join(', ')})`;
+}
 /** Excludes autovacuum, which has no user: it yields to a rename by itself, and only a superuser may end it. */
-function sessionsIn({ database, staging }) {
-    const names = [database, staging].map(literal).join(', ');
+function sessionsIn(swap) {
+    const names = [swap.staging, ...movesOf(swap).map(({ from }) => from)].map(literal).join(', ');
     return `FROM pg_stat_activity WHERE datname IN (${names}) AND usesysid IS NOT NULL AND pid <> pg_backend_pid()`;
 }
 /**
@@ -46219,13 +47823,15 @@ function sessionsIn({ database, staging }) {
  */
 async function swapOnServer(session, swap) {
     const execute = (statement) => `EXECUTE ${literal(statement)};`;
-    const block = swap.old ? `${execute(setConnections(swap.database, false))} COMMIT;` : '';
-    const allow = swap.old ? `IF was_allowed THEN ${execute(setConnections(swap.database, true))} END IF;` : '';
+    const moved = movesOf(swap).map(({ from }) => from);
+    const block = moved.map((name) => execute(setConnections(name, false))).join('\n');
+    const allow = moved.map((name) => `IF ${literal(name)} = ANY (was_open) THEN ${execute(setConnections(name, true))} END IF;`);
     const body = `
-    DECLARE failure text; state text; was_allowed boolean;
+    DECLARE failure text; state text; was_open text[];
     BEGIN
-      was_allowed := (${areConnectionsAllowed(swap.database)});
+      was_open := ARRAY(${openOnes(swap)});
       ${block}
+      COMMIT;
       BEGIN
         PERFORM pg_terminate_backend(pid) ${sessionsIn(swap)};
         ${renames(swap).map(execute).join('\n')}
@@ -46233,7 +47839,7 @@ async function swapOnServer(session, swap) {
         GET STACKED DIAGNOSTICS failure = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
       END;
       IF failure IS NOT NULL THEN
-        ${allow}
+        ${allow.join('\n')}
         COMMIT;
         RAISE EXCEPTION USING MESSAGE = failure, ERRCODE = state;
       END IF;
@@ -46242,16 +47848,14 @@ async function swapOnServer(session, swap) {
 }
 /** Runs the swap statement by statement, for PostgreSQL 10. */
 async function swapByClient(session, swap) {
-    const [before] = await session.query(areConnectionsAllowed(swap.database));
-    if (swap.old)
-        await session.execute(setConnections(swap.database, false));
+    const open = await session.query(openOnes(swap));
+    await session.execute(...movesOf(swap).map(({ from }) => setConnections(from, false)));
     try {
         await session.query(`SELECT pg_terminate_backend(pid) ${sessionsIn(swap)}`);
         await session.transaction(...renames(swap));
     }
     catch (error) {
-        if (before?.allowed)
-            await session.execute(setConnections(swap.database, true));
+        await session.execute(...open.map(({ name }) => setConnections(name, true)));
         throw error;
     }
 }
@@ -46266,54 +47870,63 @@ async function swapByClient(session, swap) {
 
 
 
-/** Whether this action made a database, so that it may replace and drop it without `overwrite`. */
-function isMadeByAction(properties) {
-    return parseMarker(properties.comment) !== null;
-}
-/** Whether a marker may replace the comment of a database. A comment that a user wrote stays. */
-function isMarkable(properties) {
-    return properties.comment === null || isMadeByAction(properties);
+/**
+ * Returns the comment of the new database. It is marked if there was none before or if the old one was a clone, unless the
+ * user says that it must not be replaced and dropped later. The comment of any other database stays, without a marker.
+ */
+function newComment({ name, properties, maker }, disposable) {
+    const marker = parseMarker(properties?.comment ?? null);
+    if (disposable && (!properties || isClone({ name, marker })))
+        return markerText('clone', name, maker.run);
+    return marker ? null : (properties?.comment ?? null);
 }
 /**
- * Swaps a staging database in, and keeps or drops the old database.
+ * Swaps a staging database in, and keeps or drops the old database. Restore points are renewed in the same transaction, so
+ * none is ever older than the database beside it.
  *
  * @param options.post a copy of the staging database from before its hooks, which becomes the restore point `__post`
+ * @param options.disposable whether the new database is marked as one that later steps may replace and drop
  * @returns the name of the kept old database, if one is kept
  */
-async function swapIn(target, staging, { post, keepOld }) {
-    const { session, server, name, properties, maker } = target;
-    const mark = (kind) => markerText(kind, name, maker.run);
-    // The marker of the last restore is replaced; a comment that a user wrote or removed stays so.
-    const comment = !properties || isMadeByAction(properties) ? mark('clone') : properties.comment;
-    const keptComment = properties && isMarkable(properties) ? mark('point') : null;
-    const old = properties && { name: temporaryName(name), comment: keepOld ? keptComment : mark('old') };
-    await swapDatabases(session, server, { database: name, staging: staging.name, old, comment });
+async function swapIn(target, staging, { post, keepOld, disposable }) {
+    const { session, server, name, properties } = target;
+    const kept = keepOld && properties ? relatedName(name, 'pre') : null;
+    const points = [
+        ...(kept ? await makeRoom(target, kept) : []),
+        ...(post ? await renewPost(target, post) : []),
+    ];
+    const mark = markerText(kept ? 'point' : 'old', name, target.maker.run);
+    const old = properties && { name: kept ?? temporaryName(name), comment: mark, open: kept !== null };
+    const comment = newComment(target, disposable);
+    const template = properties?.isTemplate ?? false;
+    await swapDatabases(session, server, {
+        database: name,
+        staging: staging.name,
+        ...{ old, comment, template, points },
+    });
     staging.release();
+    post?.release();
     log.info(`"${name}" is now the new database`);
-    if (post)
-        await keepAs(target, post.name, 'post', post);
-    if (!old)
-        return null;
-    if (keepOld)
-        return keepAs(target, old.name, 'pre', null);
-    await dropOld(target, old.name);
-    return null;
+    const replaced = points.filter(({ open }) => !open).map(({ to }) => to);
+    for (const doomed of old && !kept ? [...replaced, old.name] : replaced)
+        await dropOld(target, doomed);
+    return kept;
 }
-/** Makes a database a restore point, which replaces an older one. The swap has succeeded by now, so a failure is a warning. */
-async function keepAs({ session, server, name, maker }, database, suffix, temporary) {
-    const point = relatedName(name, suffix);
-    try {
-        await dropDatabase(session, server, point);
-        const properties = await readProperties(session, database);
-        const comment = commentStatement(point, markerText('point', name, maker.run));
-        await session.transaction(`ALTER DATABASE ${identifier(database)} RENAME TO ${identifier(point)}`, `ALTER DATABASE ${identifier(point)} ALLOW_CONNECTIONS true`, ...(properties && isMarkable(properties) ? [comment] : []));
-        temporary?.release();
-        return point;
-    }
-    catch (error) {
-        log.warning(`The restore point stays under the name "${database}", because it could not become "${point}": ${messageOf(error)}`);
-        return database;
-    }
+/** Returns the renames that make a copy of the new database the restore point `__post`. */
+async function renewPost(target, { name: from }) {
+    const { name, maker } = target;
+    const to = relatedName(name, 'post');
+    return [
+        ...(await makeRoom(target, to)),
+        { from, to, comment: markerText('point', name, maker.run), open: true },
+    ];
+}
+/** Returns the rename of the older restore point of that name, if there is one. It is dropped after the swap. */
+async function makeRoom({ session, name, maker }, point) {
+    const older = (await readDatabases(session)).find((database) => database.name === point);
+    if (!older || !isPointOf(older, name))
+        return [];
+    return [{ from: point, to: temporaryName(name), comment: markerText('old', name, maker.run) }];
 }
 async function dropOld({ session, server }, name) {
     try {
@@ -46322,6 +47935,26 @@ async function dropOld({ session, server }, name) {
     catch (error) {
         log.warning(`The old database stays under the name "${name}", because it could not be dropped: ${messageOf(error)}`);
     }
+}
+
+;// CONCATENATED MODULE: ./build/src/database/free-connections.js
+/**
+ * Returns how many more sessions the role may open in this database now: by the limits of the role, of the database and of
+ * the server, minus the sessions that there are. Superusers have only the last limit.
+ */
+async function freeConnections(session) {
+    const [row] = await session.query(`
+    SELECT greatest(0, least(
+             max - (SELECT count(*) FROM pg_stat_activity WHERE usesysid IS NOT NULL),
+             CASE WHEN NOT rolsuper AND rolconnlimit >= 0
+               THEN rolconnlimit - (SELECT count(*) FROM pg_stat_activity WHERE usesysid = r.oid) ELSE max END,
+             CASE WHEN NOT rolsuper AND datconnlimit >= 0
+               THEN datconnlimit - (SELECT count(*) FROM pg_stat_activity WHERE datid = d.oid) ELSE max END)) AS free
+    FROM pg_roles AS r, pg_database AS d,
+      (SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+                - coalesce(current_setting('reserved_connections', true)::int, 0) AS max) AS server
+    WHERE rolname = current_user AND datname = current_database()`);
+    return row.free;
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/analyze.js
@@ -46379,10 +48012,14 @@ var analyze_disposeResources = (undefined && undefined.__disposeResources) || (f
 });
 
 
+
+
+
 /** The first major version with `ANALYZE` of several tables in one statement. */
 const FIRST_MAJOR_WITH_LISTS = 11;
 /**
  * Collects the planner's statistics of a whole database. A dump does not contain them, and without them queries are slow.
+ * A table that cannot be analyzed is a warning, because all of its rows are there.
  *
  * @param open opens another session in the database
  */
@@ -46390,15 +48027,16 @@ async function analyzeDatabase({ open, major }, jobs) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         const session = analyze_addDisposableResource(env_1, await open(), true);
-        const shares = major < FIRST_MAJOR_WITH_LISTS || jobs === 1 ? [] : await divideForAnalyze(session, jobs);
+        const allowed = jobs === 1 ? 1 : Math.min(jobs, 1 + (await freeConnections(session)));
+        const shares = major < FIRST_MAJOR_WITH_LISTS || allowed === 1 ? [] : await divideForAnalyze(session, allowed);
         if (shares.length < 2)
-            return await session.execute('ANALYZE');
-        const [own, ...others] = shares.map((tables) => `ANALYZE ${tables.join(', ')}`);
-        const elsewhere = others.map(async (statement) => {
+            return await analyze(session, null);
+        const [own, ...others] = shares;
+        const elsewhere = others.map(async (tables) => {
             const env_2 = { stack: [], error: void 0, hasError: false };
             try {
                 const other = analyze_addDisposableResource(env_2, await open(), true);
-                await other.execute(statement);
+                await analyze(other, tables);
             }
             catch (e_2) {
                 env_2.error = e_2;
@@ -46410,7 +48048,7 @@ async function analyzeDatabase({ open, major }, jobs) {
                     await result_2;
             }
         });
-        await Promise.all([session.execute(own), ...elsewhere]);
+        await Promise.all([analyze(session, own), ...elsewhere]);
     }
     catch (e_1) {
         env_1.error = e_1;
@@ -46422,6 +48060,31 @@ async function analyzeDatabase({ open, major }, jobs) {
             await result_1;
     }
 }
+/**
+ * Analyzes some tables, or all. It evaluates expressions of indexes and of extended statistics, which may fail for a row. One
+ * failure ends the statement, so the tables are then analyzed one by one.
+ */
+async function analyze(session, tables) {
+    try {
+        await session.execute(tables ? `ANALYZE ${tables.join(', ')}` : 'ANALYZE');
+    }
+    catch (error) {
+        if (!(error instanceof DatabaseError))
+            throw error;
+        for (const table of tables ?? (await divideForAnalyze(session, 1))[0])
+            await analyzeTable(session, table);
+    }
+}
+async function analyzeTable(session, table) {
+    try {
+        await session.execute(`ANALYZE ${table}`);
+    }
+    catch (error) {
+        if (!(error instanceof DatabaseError))
+            throw error;
+        log.warning(`The table ${table} is restored, but ANALYZE fails, so queries on it may be slow: ${hideValues(error.message)}; correct the expression of its statistics or indexes`);
+    }
+}
 /** By default ANALYZE reads at most this many pages of a table: a sample of 300 rows × default_statistics_target (analyze.c). */
 const MAX_SAMPLED_PAGES = 30_000;
 /** Divides the tables that `ANALYZE` visits (get_all_vacuum_rels in vacuum.c) by the pages that it reads of each. */
@@ -46431,8 +48094,134 @@ async function divideForAnalyze(session, jobs) {
            greatest(1, least(pg_relation_size(c.oid) / current_setting('block_size')::int, ${MAX_SAMPLED_PAGES})) AS pages
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't'`);
-    const shares = shareEvenly(tables, ({ pages }) => pages, Math.min(jobs, tables.length));
+    const shares = shareEvenly(tables, ({ pages }) => pages, Math.max(1, Math.min(jobs, tables.length)));
     return shares.map(({ items }) => items.map(({ schema, name }) => `${identifier(schema)}.${identifier(name)}`));
+}
+
+;// CONCATENATED MODULE: ./build/src/database/contents.js
+var contents_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var contents_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+/**
+ * What `pg_dump` writes about every database (`ArchiveEntry` in pg_dump.c): settings of the dump, the database itself, its
+ * extensions, and the data of their configuration tables, of which only the rows count.
+ */
+const IN_EVERY_DUMP = /^(?:ENCODING|STDSTRINGS|SEARCHPATH|DATABASE|DATABASE PROPERTIES|EXTENSION|TABLE DATA|SEQUENCE SET)$/;
+const ATTACHED = /^(?:COMMENT|ACL|SECURITY LABEL)$/;
+function isContent({ desc, tag }) {
+    const ofTheDatabase = ATTACHED.test(desc) && /^(?:DATABASE|EXTENSION) /.test(tag);
+    return !IN_EVERY_DUMP.test(desc) && !ofTheDatabase;
+}
+/** Ends the reading of a dump that has shown something. */
+class Found extends Error {
+}
+/**
+ * Returns the first thing in a database that `pg_dump` would dump, such as `OPERATOR public.===`, and null if there is
+ * nothing. An extension counts only if its tables have rows of a user.
+ */
+async function findContent(connection, client, options) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const wait = `--lock-wait-timeout=${options.lockWaitTimeout}`;
+        const args = ['--format=custom', '--no-password', '--compress=0', wait];
+        const scope = contents_addDisposableResource(env_1, new AsyncDisposableStack(), true);
+        const source = startDump(client.pgDump, args, clientEnvironment(connection, options.environment));
+        scope.defer(() => source.abort());
+        const decoder = createDecoder({
+            jobs: 1,
+            select: async (entries) => {
+                const content = entries.find(isContent);
+                if (content)
+                    throw new Found(content.label);
+                return entries;
+            },
+        });
+        try {
+            for await (const _ of decoder.transform(source.stream)) {
+                const { rows, table } = decoder.progress;
+                if (rows > 0)
+                    throw new Found(`rows of ${table}`);
+            }
+            await source.finish();
+        }
+        catch (error) {
+            if (error instanceof Found)
+                return error.message;
+            throw error;
+        }
+        return decoder.report().rows === 0 ? null : 'data that cannot be counted';
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = contents_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+/** Returns one table of a user, and null if there is none. It saves a dump, which would lock every table. */
+async function findTable(session) {
+    const [row] = await session.query(`
+    SELECT n.nspname || '.' || c.relname AS table
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND c.oid >= 16384 AND n.nspname !~ '^pg_' AND NOT EXISTS (
+      SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+    LIMIT 1`);
+    return row ? `TABLE ${row.table}` : null;
 }
 
 ;// CONCATENATED MODULE: ./build/src/restoring/guards.js
@@ -46494,6 +48283,11 @@ var guards_disposeResources = (undefined && undefined.__disposeResources) || (fu
 
 
 
+
+
+
+
+
 /** Databases of the server itself, which this action never replaces or drops. */
 const SYSTEM_DATABASES = ['postgres', 'template0', 'template1'];
 /**
@@ -46503,15 +48297,8 @@ const SYSTEM_DATABASES = ['postgres', 'template0', 'template1'];
 function isProtected(pattern, { variables, database }) {
     const [hostPattern = '', databasePattern = ''] = splitPattern(pattern);
     const hosts = [variables.PGHOST, variables.PGHOSTADDR].flatMap((list) => list?.split(',') ?? []);
-    const matches = (text, glob) => {
-        const source = glob
-            .split('*')
-            .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-            .join('.*');
-        return new RegExp(`^${source}$`, 'is').test(text);
-    };
-    return (matches(database, databasePattern) &&
-        (hosts.length > 0 ? hosts : ['']).some((host) => matches(host, hostPattern)));
+    return (matchesGlob(database, databasePattern) &&
+        (hosts.length > 0 ? hosts : ['']).some((host) => matchesGlob(host, hostPattern)));
 }
 /** Splits at the last slash, because a socket's folder contains slashes. A pattern without a slash means any host. */
 function splitPattern(pattern) {
@@ -46528,16 +48315,19 @@ function checkProtected(inputs, connection) {
         throw new Error(`"${connection.database}" belongs to the server itself; name another database in database-url`);
     }
 }
-/** Refuses to replace databases by restore points if they are protected or were not made by this action. */
-async function checkPoints(inputs, connection, session) {
+/** Refuses to replace a database that is protected, or that is not a restore point of the target, by a new one. */
+async function checkPoints(inputs, connection, session, server) {
     const databases = await readDatabases(session);
-    for (const suffix of ['pre', 'post']) {
+    for (const suffix of POINTS) {
         const name = relatedName(connection.database, suffix);
         const point = databases.find((database) => database.name === name);
         checkProtected(inputs, onDatabase(connection, name));
-        if (!point || point.marker || inputs.overwrite)
+        if (!point)
             continue;
-        throw new Error(`"${name}" is where reversible keeps a restore point, and it was not made by this action; set overwrite: true to replace it`);
+        await checkOwner(session, server, point);
+        if (isPointOf(point, connection.database))
+            continue;
+        throw new Error(`"${name}" is where reversible keeps a restore point, and it is not a restore point of "${connection.database}"; rename or drop it, or set reversible: false`);
     }
 }
 /** Checks the rights that the swap needs, so that a lack of them does not show after the long part of the work. */
@@ -46545,58 +48335,108 @@ async function checkRights(session, server, name, properties) {
     if (!server.createdb) {
         throw new Error(`The role "${server.role}" may not create databases (CREATEDB); grant it, or set swap: false to restore in place`);
     }
-    if (!properties || server.superuser)
+    if (properties)
+        await checkTablespace(session, server, properties.tablespace);
+    if (properties)
+        await checkOwner(session, server, { name, owner: properties.owner });
+}
+/** The new database is created in the tablespace of the old one. Nobody needs a right on the default of the server. */
+async function checkTablespace(session, { role }, tablespace) {
+    if (tablespace === 'pg_default' || (await findUnusable(session, [tablespace], null)).length === 0)
         return;
-    const [row] = await session.query(`SELECT pg_has_role(current_user, ${literal(properties.owner)}, 'USAGE') AS owns`);
-    if (!row.owns) {
-        throw new Error(`The role "${server.role}" does not own "${name}", so it cannot replace it; connect as "${properties.owner}" or grant that role to "${server.role}"`);
-    }
+    throw new Error(`The role "${role}" may not create a database in the tablespace "${tablespace}" of the target; GRANT CREATE ON TABLESPACE "${tablespace}" to it`);
+}
+/** Only the owner of a database, a member of that role or a superuser may rename and drop it. */
+async function checkOwner(session, server, { name, owner }) {
+    if (server.superuser)
+        return;
+    const [row] = await session.query(`SELECT pg_has_role(current_user, ${literal(owner)}, 'USAGE') AS owns`);
+    if (row.owns)
+        return;
+    throw new Error(`The role "${server.role}" does not own "${name}", so it cannot replace it; connect as "${owner}" or grant that role to "${server.role}"`);
 }
 /** Refuses to replace a database that is not empty and was not made by this action, unless `overwrite` allows it. */
-async function checkOverwrite(step, properties) {
-    const connection = step.target;
-    const marker = properties && parseMarker(properties.comment);
+async function checkOverwrite(step, { major }, properties) {
+    const name = step.target.database;
+    const marker = parseMarker(properties?.comment ?? null);
     if (marker?.kind === 'template')
-        throw new Error(`"${connection.database}" is a template of instant previews; database-url must name another database`);
-    if (!properties || step.inputs.overwrite || marker)
+        throw new Error(`"${name}" is a template of instant previews; database-url must name another database`);
+    if (!properties || step.inputs.overwrite || isClone({ name, marker }))
         return;
-    if (properties.allowsConnections) {
-        const env_1 = { stack: [], error: void 0, hasError: false };
+    if (isPoint({ name, marker }))
+        throw new Error(`"${name}" is a restore point of "${marker?.of}"; set overwrite: true to replace it all the same`);
+    const content = properties.allowsConnections ? await contentOf(step, major) : 'no connections allowed';
+    if (content === null)
+        return;
+    throw new Error(`"${name}" exists, is not empty and was not made by this action; set overwrite: true to replace it (it has: ${content})`);
+}
+/** Returns something that the target has, and null if it is empty: then `pg_dump` would dump nothing of it. */
+async function contentOf(step, serverMajor) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { target, environment, inputs } = step;
+        const session = guards_addDisposableResource(env_1, await step.session(target), true);
+        const table = await findTable(session);
+        if (table)
+            return table;
         try {
-            const session = guards_addDisposableResource(env_1, await step.session(connection), true);
-            if (await isEmpty(session))
-                return;
+            const client = await step.client({ serverMajor, purpose: 'dump' });
+            const { lockWaitTimeout } = inputs;
+            const content = await findContent(target, client, { environment, lockWaitTimeout });
+            if (content === null)
+                log.debug('The target exists and is empty');
+            return content;
         }
-        catch (e_1) {
-            env_1.error = e_1;
-            env_1.hasError = true;
-        }
-        finally {
-            const result_1 = guards_disposeResources(env_1);
-            if (result_1)
-                await result_1;
+        catch (error) {
+            step.signal.throwIfAborted();
+            throw new Error(`Cannot tell whether "${target.database}" is empty; set overwrite: true if it may be replaced: ${messageOf(error)}`, { cause: error });
         }
     }
-    throw new Error(`"${connection.database}" exists, is not empty and was not made by this action; set overwrite: true to replace it`);
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = guards_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
 }
-/** Whether the target has no table, view, sequence, type, function or large object of a user. */
-async function isEmpty(session) {
+
+;// CONCATENATED MODULE: ./build/src/restoring/obstacles.js
+
+
+/**
+ * Refuses to begin if a database could not be renamed or dropped at the end (`RenameDatabase` and `dropdb` in
+ * dbcommands.c), and warns of what ends with it. The swap itself ends sessions and takes care of templates.
+ *
+ * @param names the target and its restore points, as far as they exist
+ */
+async function checkObstacles(session, names) {
+    const list = (column, from) => `(SELECT coalesce(json_agg(${column}), '[]') FROM ${from})`;
     const rows = await session.query(`
-    SELECT 1 AS one FROM (
-      SELECT 'pg_class'::regclass AS class, oid, relnamespace AS namespace FROM pg_class WHERE relkind NOT IN ('i', 'I')
-      UNION ALL SELECT 'pg_type'::regclass, oid, typnamespace FROM pg_type WHERE typtype IN ('d', 'e', 'r')
-      UNION ALL SELECT 'pg_proc'::regclass, oid, pronamespace FROM pg_proc) AS o
-    JOIN pg_namespace AS n ON n.oid = o.namespace
-    WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
-      AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = o.class AND d.objid = o.oid AND d.deptype = 'e')
-    UNION ALL SELECT 1 FROM pg_largeobject_metadata
-    LIMIT 1`);
-    if (rows.length === 0)
-        log.debug('The target exists and is empty');
-    return rows.length === 0;
+    SELECT d.datname AS name, ${list('subname', 'pg_subscription WHERE subdbid = d.oid')} AS subscriptions,
+           ${list('gid', 'pg_prepared_xacts WHERE database = d.datname')} AS prepared,
+           ${list('slot_name', 'pg_replication_slots WHERE database = d.datname')} AS slots
+    FROM pg_database AS d WHERE d.datname IN (${names.map(literal).join(', ')})`);
+    for (const { name, subscriptions, prepared, slots } of rows) {
+        if (subscriptions.length > 0)
+            throw new Error(`"${name}" has the subscription ${quoted(subscriptions)}, so the server would not drop it when it is replaced, and the new database would not have it; drop the subscription first (with SET (slot_name = NONE) its slot stays on the publisher)`);
+        if (prepared.length > 0)
+            throw new Error(`"${name}" has the prepared transaction ${quoted(prepared)}, so it can be neither renamed nor dropped; commit or roll it back first`);
+        if (slots.length > 0)
+            log.warning(`"${name}" has the logical replication slot ${quoted(slots)}, which belongs to the old database: its consumers do not see the new one, and the slot is dropped with the old one`);
+    }
+}
+function quoted(names) {
+    return names.map((name) => `"${name}"`).join(', ');
 }
 
 ;// CONCATENATED MODULE: ./build/src/restoring/target.js
+
+
+
+
 
 
 
@@ -46617,12 +48457,15 @@ async function lookAtTarget(step, session) {
     checkProtected(inputs, target);
     const server = await lookAtPrimary(session, inputs.command);
     await lockTarget(session, name);
-    const properties = await readProperties(session, name);
-    await checkRights(session, server, name, properties);
+    const found = await readProperties(session, name);
+    await checkRights(session, server, name, found);
+    const properties = found && (await keepAllowed(session, name, found));
     const client = await step.client({ serverMajor: server.major, purpose: 'restore' });
-    await checkOverwrite(step, properties);
+    await checkOverwrite(step, server, properties);
     if (inputs.reversible)
-        await checkPoints(inputs, target, session);
+        await checkPoints(inputs, target, session, server);
+    const points = inputs.reversible ? POINTS.map((suffix) => relatedName(name, suffix)) : [];
+    await checkObstacles(session, [name, ...points]);
     const locale = await readLocale(session, server, name);
     const oid = await readOid(session, name);
     const what = properties ? 'will be replaced' : 'does not exist and will be created';
@@ -46630,8 +48473,27 @@ async function lookAtTarget(step, session) {
     const maker = { session, server, run: step.run.url };
     return { name, server, session, client, properties, locale, oid, maker };
 }
+/**
+ * Creates the staging database of a target, with the target's locale, tablespace and settings.
+ *
+ * @param otherwise the locale when the target does not exist yet
+ */
+function createStagingFor({ name, maker, locale, properties }, otherwise) {
+    return createStaging(maker, name, {
+        locale: locale ?? otherwise,
+        tablespace: properties?.tablespace ?? null,
+        settings: properties?.settings ?? [],
+    });
+}
+/** Warns of settings that the role may not give to the new database, and leaves them out. */
+async function keepAllowed(session, name, found) {
+    const { allowed, refused } = await tryProperties(session, name, found);
+    if (refused.length > 0)
+        log.warning(`The new "${name}" lacks settings of the present one that only an administrator may make: ${refused.join('; ')}; make them again after the swap, or connect as an administrator`);
+    return allowed;
+}
 /** Collects the planner's statistics of a staging database. */
-function analyze(step, { server }, database) {
+function target_analyze(step, { server }, database) {
     const open = () => step.session(onDatabase(step.target, database));
     return analyzeDatabase({ open, major: server.major }, step.inputs.jobs);
 }
@@ -46721,15 +48583,22 @@ async function replaceDatabase(step, { what, check, build, hooks }) {
         const { staging: built, result } = await build(target);
         const staging = replace_database_addDisposableResource(env_1, built, true);
         await keepClaim(step, target, [staging.name], scope);
-        await restoreDurability(target.maker, staging);
         const post = replace_database_addDisposableResource(env_1, inputs.reversible
             ? await copyDatabase(target.maker, staging.name, target.name, null)
             : null, true);
+        if (staging.copied)
+            await beginWork(target.maker, staging.name, target.properties?.settings ?? []);
         await replace_database_finish(step, target, staging, hooks);
+        await warnOfLostRights(step, target, staging.name);
         await keepClaim(step, target, post ? [staging.name, post.name] : [staging.name], scope);
+        await endWork(target.maker, staging.name);
         await copyProperties(target, staging);
         step.signal.throwIfAborted();
-        const previous = await swapIn(target, staging, { post, keepOld: inputs.reversible });
+        const previous = await swapIn(target, staging, {
+            post,
+            keepOld: inputs.reversible,
+            disposable: inputs.disposable,
+        });
         return { result, database: target.name, previous, serverVersion: target.server.version };
     }
     catch (e_1) {
@@ -46751,18 +48620,15 @@ function dryRun(command, plan) {
 function describePlan(inputs, { name, properties }, what, hooks) {
     const before = hooks.length === 0 ? '' : ` after ${formatQuantity(hooks.length, 'pre-swap hook')}`;
     const kept = inputs.reversible ? `be kept as "${relatedName(name, 'pre')}"` : 'be dropped';
-    const old = properties ? `; the present "${name}" would ${kept}` : '';
+    const template = properties?.isTemplate ? ', and the new one would be a template as well' : '';
+    const old = properties ? `; the present "${name}" would ${kept}${template}` : '';
     return `${what} would become "${name}"${before}${old}`;
 }
 /** Runs hooks and assertions and collects statistics. */
 async function replace_database_finish(step, target, { name, copied }, hooks) {
-    const { client } = target;
-    const connection = onDatabase(step.target, name);
-    const options = step.hookOptions(client);
-    await runHooks('pre-swap-hooks', hooks, connection, options);
-    await checkAssertions(step.inputs.verifySql, connection, options);
+    await runOnStaging(step, target.client, name, { hooks, assertions: step.inputs.verifySql });
     if (!copied || hooks.length > 0)
-        await analyze(step, target, name);
+        await target_analyze(step, target, name);
 }
 /** Gives a staging database the properties of the database that it will replace. */
 async function copyProperties({ properties, session }, { name }) {
@@ -46781,22 +48647,86 @@ function removeTree(path) {
     return rmRF(path);
 }
 
-;// CONCATENATED MODULE: ./build/src/database/restore/pg-restore.js
+;// CONCATENATED MODULE: ./build/src/database/restore/failed-entry.js
 
 
-
-
-/** Returns the arguments that every `pg_restore` gets. */
-function restoreArguments({ ownerAndAcl, pgRestoreArgs }) {
-    return [
-        '--format=custom',
-        '--no-password',
-        ...(ownerAndAcl ? [] : ['--no-owner', '--no-acl']),
-        ...pgRestoreArgs,
-    ];
+const MAX_STATEMENT_LENGTH = 200;
+/** Statements about an entry that are not its definition. Others could be rows. */
+const ATTACHED_STATEMENT = /^(ALTER|COMMENT|GRANT|REVOKE|SET|SECURITY LABEL) /;
+/**
+ * Describes a failure with its entry and its statement, without row data, and with the fix if it is known.
+ *
+ * @param fewerLocks what else helps when the server has no room for locks
+ */
+function describeFailure(failed, entries, fewerLocks) {
+    const error = hideValues(failed.error);
+    const hint = hintFor(error) + lockTableHint(error, fewerLocks);
+    const found = findEntries(failed, entries);
+    const [entry] = found;
+    if (!entry)
+        return `${error}${failed.entry ? ` [in ${failed.entry.text}]` : ''}${hint}`;
+    if (found.length > 1)
+        return `${error} [in ${found.map(({ label }) => label).join(' or ')}]${hint}`;
+    const statement = statementOf(entry, failed.command);
+    const where = `${entry.label}${statement && `: ${statement}`}`;
+    return `${error} [in ${where}]${hint}${serverHint(entry, entries)}`;
 }
-/** Restores into `PGDATABASE`. libpq treats an empty name as not given, and a name in argv could be a connection string. */
-const INTO_PGDATABASE = '--dbname=';
+/** An error of data: pg_restore names the table without its schema, and no entry. */
+const COPY_FAILED = /^COPY failed for table "(.*?)": /;
+/**
+ * Finds the entry that failed, or several if data of tables with one name may be meant. The statement decides, because
+ * another worker of pg_restore may have named its entry in the meantime. pg_restore prints the first 127 bytes of a statement
+ * (DB_MAX_ERR_STMT in pg_backup_db.c), and psql runs each statement of an entry by itself.
+ */
+function findEntries({ error, entry, command }, entries) {
+    const table = COPY_FAILED.exec(error)?.[1];
+    if (table !== undefined)
+        return entries.filter(({ desc, tag }) => desc === 'TABLE DATA' && tag === table);
+    const named = entries.filter(({ dumpId }) => dumpId === entry?.dumpId);
+    if (command === '' || named.some((other) => isBeginning(command, other)))
+        return named;
+    const sent = oneLine(command);
+    const isPart = (other) => oneLine(other.definition).includes(sent) || sent === oneLine(other.copyStatement);
+    const found = entries.find((other) => isBeginning(command, other)) ?? named[0] ?? entries.find(isPart);
+    return found ? [found] : [];
+}
+function isBeginning(command, { definition }) {
+    return oneLine(definition).startsWith(oneLine(command).replace(/\.\.\.$/, ''));
+}
+function statementOf(entry, command) {
+    const attached = ATTACHED_STATEMENT.test(command) && !isBeginning(command, entry);
+    const statement = oneLine(attached ? command : entry.copyStatement || entry.definition);
+    return statement.length > MAX_STATEMENT_LENGTH ? `${statement.slice(0, MAX_STATEMENT_LENGTH)}…` : statement;
+}
+const oneLine = (text) => text.replace(/\s+/g, ' ').trim();
+/** An error about a name without a schema: `relation "t"`, `function f(integer)`. */
+const UNQUALIFIED = /ERROR: {2}(?:(?:relation|type) "[^".]+"|function [^".(\s]+\(.*\)) does not exist/;
+/** Returns the fix for an error that does not name it. pg_dump itself qualifies every name. */
+function hintFor(error) {
+    if (!UNQUALIFIED.test(error))
+        return '';
+    return '. A function that the restore calls for a materialized view, an index, a constraint or a generated column uses this name without its schema, but pg_restore works with an empty search_path. In the source, add the schema to the name, or use ALTER FUNCTION … SET search_path';
+}
+/** Names the foreign servers that a refresh reads from. */
+function serverHint(entry, entries) {
+    if (entry.desc !== 'MATERIALIZED VIEW DATA')
+        return '';
+    const all = new Map(entries.map((other) => [other.dumpId, other]));
+    const seen = new Set([entry]);
+    for (const { dependencies } of seen)
+        for (const id of dependencies)
+            if (all.has(id))
+                seen.add(all.get(id));
+    const servers = [...seen].filter(({ desc }) => desc === 'SERVER').map(({ tag }) => `"${tag}"`);
+    if (servers.length === 0)
+        return '';
+    return `. Refreshing the materialized view ${entry.namespace}.${entry.tag} reads from the foreign server ${servers.join(', ')}, which the server must reach with a user mapping of the restoring role; otherwise leave the view out of the dump (exclude-tables)`;
+}
+
+;// CONCATENATED MODULE: ./build/src/database/restore/error-judge.js
+
+
+
 /** Every session of pg_restore 17 or later begins with this statement. */
 const NEW_SETTING = /could not execute query: ERROR: {2}unrecognized configuration parameter "transaction_timeout"/;
 /** Errors of pg_restore that change nothing about the restored data. Anything else stops the restore. */
@@ -46811,44 +48741,80 @@ const TOLERABLE_ERRORS = [
     },
     { pattern: /schema "public" already exists/, why: 'every new database has this schema' },
 ];
+/**
+ * The text of an error. Workers write a message in pieces, the program, the word and the text, so that the beginnings of two
+ * may be mixed; the text is one piece.
+ */
+const ERROR = /^ *(?:pg_restore: *)*(?:error|fatal): *(?:(?:pg_restore|error|fatal): *)*(.+)$|^(could not execute query: .+)$/;
+const MESSAGE = /^ *(?:pg_restore|error|fatal|warning):|^(?:while|from TOC) /;
+const FEWER_LOCKS = 'set jobs: 1, with which fewer sessions hold locks';
 /** Classifies the messages of one pg_restore while they arrive. */
 class ErrorJudge {
     tolerated = 0;
-    /** The first error that is not tolerated. */
-    fatal = null;
     #ignored = 0;
     #settings = 0;
     #toleratedSettings = 0;
     #messages = 0;
-    #entry = '';
+    #entry = null;
+    /** The first error that is not tolerated. */
+    #failed = null;
+    /** Whether lines of the failed statement may still follow. */
+    #open = false;
     #patterns;
     #parallel;
-    constructor(tolerateErrors, parallel = false) {
+    #entries;
+    constructor(tolerateErrors, { parallel, entries }) {
         this.#patterns = [...TOLERABLE_ERRORS.map(({ pattern }) => pattern), ...tolerateErrors];
         this.#parallel = parallel;
+        this.#entries = entries;
+    }
+    /** Describes the first error that is not tolerated. */
+    get fatal() {
+        return this.#failed && describeFailure(this.#failed, this.#entries(), FEWER_LOCKS);
     }
     /** @returns whether the line reports an error that is not tolerated */
     read(line) {
-        const entry = /from TOC entry \d+; \d+ \d+ (.+)$/.exec(line)?.[1];
-        if (entry)
-            this.#entry = entry.trim();
-        this.#ignored = Number(/errors ignored on restore: (\d+)/.exec(line)?.[1] ?? this.#ignored);
-        // Workers write a message in pieces (the program, a space, the word, the rest), so the lines of two may be mixed.
-        if (/^ *(?:pg_restore|error|fatal):/.test(line))
-            this.#messages += line.match(/\b(?:error|fatal): /g)?.length ?? 0;
-        this.#settings += line.split(NEW_SETTING).length - 1;
-        const error = /^pg_restore: (?:error|fatal): (.+)$/.exec(line)?.[1];
-        if (!error)
+        this.#count(line);
+        const named = /from TOC entry (\d+); \d+ \d+ (.+)$/.exec(line);
+        if (named)
+            this.#entry = { dumpId: Number(named[1]), text: named[2].trim() };
+        const match = ERROR.exec(line);
+        const error = match?.[1] ?? match?.[2];
+        if (!error) {
+            this.#readStatement(line);
             return false;
+        }
+        this.#open = false;
         if (this.#patterns.some((pattern) => pattern.test(error))) {
             this.tolerated += 1;
             if (NEW_SETTING.test(error))
                 this.#toleratedSettings += 1;
-            log.info(`  tolerated (${this.#entry || 'no entry'}): ${hideValues(error)}`);
+            log.info(`  tolerated (${this.#entry?.text || 'no entry'}): ${hideValues(error)}`);
             return false;
         }
-        this.fatal ??= hideValues(error) + (this.#entry ? ` [in ${this.#entry}]` : '');
+        if (this.#failed === null) {
+            this.#failed = { error, entry: this.#entry, command: '' };
+            this.#open = true;
+        }
         return true;
+    }
+    #count(line) {
+        this.#ignored = Number(/errors ignored on restore: (\d+)/.exec(line)?.[1] ?? this.#ignored);
+        if (/^ *(?:pg_restore|error|fatal):/.test(line))
+            this.#messages += line.match(/\b(?:error|fatal): /g)?.length ?? 0;
+        this.#settings += line.split(NEW_SETTING).length - 1;
+    }
+    /** Reads the statement of the failure, which follows its details. */
+    #readStatement(line) {
+        if (!this.#open || this.#failed === null)
+            return;
+        const first = /^Command was: (.*)$/.exec(line)?.[1];
+        if (first !== undefined)
+            this.#failed.command = first;
+        else if (MESSAGE.test(line))
+            this.#open = false;
+        else if (this.#failed.command !== '')
+            this.#failed.command += `\n${line}`;
     }
     /** pg_restore ends with 1 if it ignored errors. That is a success only if every one of them is known and tolerated. */
     accepts(code) {
@@ -46869,6 +48835,22 @@ class ErrorJudge {
         return known > 0 && this.#messages === known && this.#ignored >= others;
     }
 }
+
+;// CONCATENATED MODULE: ./build/src/database/restore/pg-restore.js
+
+
+
+/** Returns the arguments that every `pg_restore` gets. */
+function restoreArguments({ ownerAndAcl, pgRestoreArgs }) {
+    return [
+        '--format=custom',
+        '--no-password',
+        ...(ownerAndAcl ? [] : ['--no-owner', '--no-acl']),
+        ...pgRestoreArgs,
+    ];
+}
+/** Restores into `PGDATABASE`. libpq treats an empty name as not given, and a name in argv could be a connection string. */
+const INTO_PGDATABASE = '--dbname=';
 /**
  * Returns a stream into a pg_restore that may stop reading. It does so when it has everything it needs, which is not a
  * failure. The remaining bytes are discarded, so that the whole dump is still counted and hashed.
@@ -46896,17 +48878,12 @@ function untilClosed(stdin) {
         },
     });
 }
-/** An error about a name without a schema: `relation "t"`, `function f(integer)`. */
-const UNQUALIFIED = /ERROR: {2}(?:(?:relation|type) "[^".]+"|function [^".(\s]+\(.*\)) does not exist/;
-/** Returns the fix for an error that does not name it. pg_dump itself qualifies every name. */
-function hintFor(error) {
-    if (!UNQUALIFIED.test(error))
-        return '';
-    return '. A function that the restore calls for a materialized view, an index, a constraint or a generated column uses this name without its schema, but pg_restore works with an empty search_path. In the source, add the schema to the name, or use ALTER FUNCTION … SET search_path';
-}
 /** Starts a `pg_restore` that is judged by its messages as well as its exit code. The first error that is not tolerated ends it. */
 function startJudged(pgRestore, args, options) {
-    const judge = new ErrorJudge(options.inputs.tolerateErrors, args.some((arg) => arg.startsWith('--jobs=')));
+    const judge = new ErrorJudge(options.inputs.tolerateErrors, {
+        parallel: args.some((arg) => arg.startsWith('--jobs=')),
+        entries: options.entries,
+    });
     const child = startChild(pgRestore, args, {
         env: options.env,
         stdin: options.stdin,
@@ -46918,17 +48895,17 @@ function startJudged(pgRestore, args, options) {
     const ended = child.exited.then((exit) => {
         if (judge.accepts(exit.code))
             return null;
-        const failure = child_childFailure(child, exit);
+        const failure = childFailure(child, exit);
         if (judge.fatal === null)
             return failure;
-        return new Error(`pg_restore failed: ${judge.fatal}${hintFor(judge.fatal)}`, { cause: failure });
+        return new Error(`pg_restore failed: ${judge.fatal}`, { cause: failure });
     });
     return { child, ended };
 }
 /** Starts one `pg_restore` that restores while the archive arrives, as the sink of a transfer. */
-function startRestore(pgRestore, inputs, env) {
-    const args = [...restoreArguments(inputs), INTO_PGDATABASE];
-    const { child, ended } = startJudged(pgRestore, args, { inputs, env, stdin: 'stream' });
+function startRestore(pgRestore, options) {
+    const args = [...restoreArguments(options.inputs), INTO_PGDATABASE];
+    const { child, ended } = startJudged(pgRestore, args, { ...options, stdin: 'stream' });
     const stream = untilClosed(child.stdin);
     return {
         stream,
@@ -46944,6 +48921,60 @@ function startRestore(pgRestore, inputs, env) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/restore/parallel-restore.js
+var parallel_restore_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var parallel_restore_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
 
 
 
@@ -46986,6 +49017,8 @@ class SplitRestore {
     #options;
     #stopped = new AbortController();
     #running = new Set();
+    /** How many jobs the role and the server allow. */
+    #jobs = 1;
     #archive = null;
     #place = null;
     constructor(restorer, options) {
@@ -47005,18 +49038,53 @@ class SplitRestore {
         }
     }
     async #load() {
-        this.#archive = await SplitArchive.open(this.stream, this.#options);
-        this.#place = await keepSchema(this.#options.folder, this.#archive.schema);
+        const archive = await SplitArchive.open(this.stream, this.#options.folder);
+        this.#archive = archive;
+        this.#place = await keepSchema(this.#options.folder, archive);
         await this.#restore(['--section=pre-data', this.#place.schema]);
-        const { shares } = this.#archive;
+        const shares = archive.divide(await this.#share(archive));
         log.info(`Restoring the data with ${formatQuantity(shares.length, 'job')}`);
-        await Promise.all([this.#archive.distribute(), ...shares.map((share) => this.#feed(share))]);
+        await Promise.all([archive.distribute(), ...shares.map((share) => this.#feed(share))]);
+    }
+    /** Shares the data among jobs, unless it has to be loaded in its order. The schema, which says so, is restored by now. */
+    async #share(archive) {
+        this.#jobs = await this.#ask((session) => allowedJobs(session, this.#options.jobs));
+        const { bytesOf } = this.#options;
+        const shares = archive.share({ jobs: this.#jobs, bytesOf });
+        const why = shares.length > 1 ? await this.#ask(whyDataIsOrdered) : null;
+        if (why === null)
+            return shares;
+        log.info(`Restoring the data in the order of the dump: ${why}`);
+        return archive.share({ jobs: 1, bytesOf });
+    }
+    async #ask(question) {
+        const env_1 = { stack: [], error: void 0, hasError: false };
+        try {
+            const session = parallel_restore_addDisposableResource(env_1, await this.#restorer.session(), true);
+            return await question(session);
+        }
+        catch (e_1) {
+            env_1.error = e_1;
+            env_1.hasError = true;
+        }
+        finally {
+            const result_1 = parallel_restore_disposeResources(env_1);
+            if (result_1)
+                await result_1;
+        }
     }
     /** Restores what requires the data to be in the database. */
     async finish() {
-        const { jobs } = this.#options;
+        const jobs = this.#jobs;
         log.info(`Restoring indexes and constraints with ${formatQuantity(jobs, 'job')}`);
-        await this.#restore(['--section=post-data', `--jobs=${jobs}`, this.#place.schema]);
+        const { schema, last } = this.#place;
+        await this.#restore(['--section=post-data', `--jobs=${jobs}`, schema]);
+        if (last === null)
+            return;
+        const why = await this.#ask(whyRefreshesAreOrdered);
+        if (why !== null)
+            log.info(`Refreshing materialized views one after the other: ${why}`);
+        await this.#restore(['--section=post-data', ...(why === null ? [`--jobs=${jobs}`] : []), last]);
     }
     async stop() {
         this.#stopped.abort(new Error('the restore was stopped'));
@@ -47045,25 +49113,49 @@ class SplitRestore {
         this.#stopped.signal.throwIfAborted();
         const { pgRestore, inputs, env } = this.#restorer;
         const all = [...restoreArguments(inputs), INTO_PGDATABASE, ...args];
-        const running = startJudged(pgRestore, all, { inputs, env, stdin });
+        const entries = () => this.#archive?.entries ?? [];
+        const running = startJudged(pgRestore, all, { inputs, env, stdin, entries });
         this.#running.add(running);
         void running.ended.then(() => this.#running.delete(running));
         return running;
     }
 }
-/** Writes the schema into a file, because several jobs seek in it. */
-async function keepSchema(folder, schema) {
-    const place = await (0,external_node_fs_promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(folder, 'pgclone-schema-'));
-    const forget = notePending({ kind: 'file', path: place });
-    const path = (0,external_node_path_namespaceObject.join)(place, 'archive');
-    await (0,external_node_fs_promises_namespaceObject.writeFile)(path, schema, { mode: 0o600 });
+/** Returns how many jobs can connect, in addition to the sessions that there are without this one. At least one is tried. */
+async function allowedJobs(session, jobs) {
+    const allowed = Math.max(1, Math.min(jobs, 1 + (await freeConnections(session))));
+    if (allowed < jobs)
+        log.info(`Restoring with ${formatQuantity(allowed, 'job')} instead of ${jobs}: role, database and server allow no more connections`);
+    return allowed;
+}
+/** Writes the schema into files, because several jobs seek in them. */
+async function keepSchema(folder, { schema, last }) {
+    const path = await (0,external_node_fs_promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(folder, 'pgclone-schema-'));
+    const forget = notePending({ kind: 'file', path });
+    const write = async (name, archive) => {
+        const file = (0,external_node_path_namespaceObject.join)(path, name);
+        await (0,external_node_fs_promises_namespaceObject.writeFile)(file, archive, { mode: 0o600 });
+        return file;
+    };
     return {
-        schema: path,
+        schema: await write('archive', schema),
+        last: last && (await write('last', last)),
         remove: async () => {
-            await removeTree(place);
+            await removeTree(path);
             forget();
         },
     };
+}
+
+;// CONCATENATED MODULE: ./build/src/relation.js
+/** Returns a key that only this pair of names has: names may contain dots, so joined by a dot they could be another pair. */
+function relationKey({ schema, name }) {
+    return JSON.stringify([schema, name]);
+}
+/** Returns the name for messages, with quotes where it would be ambiguous. */
+function relationName({ schema, name }) {
+    return [schema, name]
+        .map((part) => (/[."]/.test(part) ? `"${part.replaceAll('"', '""')}"` : part))
+        .join('.');
 }
 
 ;// CONCATENATED MODULE: ./build/src/restoring/transfer-archive.js
@@ -47125,6 +49217,7 @@ var transfer_archive_disposeResources = (undefined && undefined.__disposeResourc
 
 
 
+
 /**
  * Transfers an archive from a source to a sink: decompresses it, counts its rows, checks that it is complete, and lowers
  * its version to one that the client reads. The caller commits the sink after its own checks.
@@ -47132,7 +49225,15 @@ var transfer_archive_disposeResources = (undefined && undefined.__disposeResourc
 async function transferArchive({ inputs, signal }, { openSource, openSink, clientMajor, select, meter, total }) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const decoder = createDecoder({ maxVersion: newestReadable(clientMajor), jobs: inputs.jobs, select });
+        let entries = [];
+        const decoder = createDecoder({
+            maxVersion: newestReadable(clientMajor),
+            jobs: inputs.jobs,
+            select: async (all) => {
+                entries = await select(all);
+                return entries;
+            },
+        });
         const { report, progress } = decoder;
         const _ = transfer_archive_addDisposableResource(env_1, showProgress({
             verb: 'Restored',
@@ -47141,7 +49242,7 @@ async function transferArchive({ inputs, signal }, { openSource, openSink, clien
             detail: () => tableProgress(progress),
         }), false);
         const source = await openSource();
-        const sink = await openSink().catch(async (error) => {
+        const sink = await openSink(() => entries).catch(async (error) => {
             await source.abort();
             throw error;
         });
@@ -47187,17 +49288,17 @@ const SELECTS_BY_ITSELF = /^--(?:sec|use-)|^-[aORsvx]*L/;
  */
 function databaseSink(step, client, database, bytesOf) {
     const { inputs, environment, tempDirectory } = step;
-    const env = clientEnvironment(onDatabase(step.target, database), environment);
+    const connection = onDatabase(step.target, database);
+    const env = clientEnvironment(connection, environment);
     const { jobs, pgRestoreArgs } = inputs;
-    return async () => jobs === 1 || pgRestoreArgs.some((argument) => SELECTS_BY_ITSELF.test(argument))
-        ? startRestore(client.pgRestore, inputs, env)
-        : startSplitRestore({ pgRestore: client.pgRestore, inputs, env }, { jobs, bytesOf, folder: tempDirectory });
+    return async (entries) => jobs === 1 || pgRestoreArgs.some((argument) => SELECTS_BY_ITSELF.test(argument))
+        ? startRestore(client.pgRestore, { inputs, env, entries })
+        : startSplitRestore({ pgRestore: client.pgRestore, inputs, env, session: () => step.session(connection) }, { jobs, bytesOf, folder: tempDirectory });
 }
 /** Looks up sizes of tables by name; an unknown table has 0 bytes. */
 function sizesOf(tables) {
-    const key = ({ schema, name }) => JSON.stringify([schema, name]);
-    const sizes = new Map(tables.map((table) => [key(table), table.bytes]));
-    return (table) => sizes.get(key(table)) ?? 0;
+    const sizes = new Map(tables.map((table) => [relationKey(table), table.bytes]));
+    return (table) => sizes.get(relationKey(table)) ?? 0;
 }
 /** Assumed size of tables without a manifest: large enough to get their own job. */
 const UNKNOWN_TABLE_BYTES = 64 * 1024 * 1024;
@@ -47297,13 +49398,18 @@ var copy_disposeResources = (undefined && undefined.__disposeResources) || (func
 
 
 
+
+
+
+
+
 /** Copies the source into a staging database beside the target, runs hooks on it and swaps it in. Nothing is stored. */
 async function copy(step) {
     const source = await step.retry(() => log.group('Look at the source', () => lookAtSource(step, step.source)));
     const prepareSource = once(() => runPreDumpHooks(step, source));
     const replaced = await step.retry(() => replaceDatabase(step, {
         what: source.connection.label,
-        check: async (target) => void (await chooseMethod(step.inputs, source, target)),
+        check: async (target) => announce(step, source, target, await chooseMethod(step.inputs, source, target)),
         build: async (target) => {
             await prepareSource();
             return build(step, source, target);
@@ -47331,6 +49437,27 @@ async function chooseMethod(inputs, source, target) {
     if (copyMethod === 'template' && obstacle)
         throw new Error(`copy-method: template is not possible, because ${obstacle}; remove the obstacle, or set copy-method: auto`);
     return obstacle ? 'stream' : 'template';
+}
+/** Says in a dry run what the copy itself would say when the table of contents arrives. */
+async function announce(step, { connection }, target, method) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        if (!step.inputs.dryRun || method === 'template')
+            return;
+        const { session, properties } = target;
+        await foretellLostRights(step, target);
+        const atSource = copy_addDisposableResource(env_1, await step.session(connection), true);
+        await noteTablespaces(session, await usedTablespaces(atSource), properties?.tablespace ?? 'pg_default');
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = copy_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
 }
 /** Runs the hooks on the source, after the checks of the target, so that a refused copy does not change the source. */
 async function runPreDumpHooks(step, { client, connection }) {
@@ -47393,36 +49520,37 @@ async function templateCopy(step, source, target) {
     }
 }
 /** Streams the output of pg_dump into pg_restore. */
-async function streamCopy(step, source, target) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
+async function streamCopy(step, seen, target) {
+    const env_2 = { stack: [], error: void 0, hasError: false };
     try {
-        const wanted = { locale: target.locale ?? source.locale, tablespace: target.properties?.tablespace ?? null };
-        const unfinished = copy_addDisposableResource(env_1, new AsyncDisposableStack(), true);
-        const staging = unfinished.use(await createStaging(target.maker, target.name, wanted));
+        const source = await chooseAgain(step, seen);
+        const unfinished = copy_addDisposableResource(env_2, new AsyncDisposableStack(), true);
+        const staging = unfinished.use(await createStagingFor(target, source.locale));
         const meter = new Meter();
         const { select } = chooseEntries(step, { ...target, database: staging.name });
+        const complete = withAdditions(source.additions);
         const { sink, report } = await log.group(`Copy into ${staging.name}`, async () => transferArchive(step, {
             openSource: () => openSource(step, source),
             openSink: databaseSink(step, target.client, staging.name, sizesOf(source.largeTables)),
             clientMajor: target.client.major,
-            select,
+            select: async (entries) => select(await complete(entries)),
             meter,
             total: { bytes: source.size, of: "the source's size" },
         }));
         await finishRestore(sink, step.signal);
         const archive = report();
-        log.info(`Copied ${formatBytes(archive.rawBytes)}, ${describeRows(archive)}`);
+        log.info(`Copied ${formatBytes(archive.rawBytes)}, ${progress_describeRows(archive)}`);
         unfinished.move();
         return { staging, result: { method: 'stream', counted: archive } };
     }
-    catch (e_1) {
-        env_1.error = e_1;
-        env_1.hasError = true;
+    catch (e_2) {
+        env_2.error = e_2;
+        env_2.hasError = true;
     }
     finally {
-        const result_1 = copy_disposeResources(env_1);
-        if (result_1)
-            await result_1;
+        const result_2 = copy_disposeResources(env_2);
+        if (result_2)
+            await result_2;
     }
 }
 async function openSource(step, source) {
@@ -47431,7 +49559,7 @@ async function openSource(step, source) {
     if (parallel)
         return parallel.source;
     const env = clientEnvironment(connection, step.environment);
-    return startDump(client.pgDump, dumpArguments(step.inputs, 'action'), env);
+    return startDump(client.pgDump, dumpArguments(source.contents, 'action'), env);
 }
 function describeCopy(step, { connection }, replaced) {
     const { result, ...live } = replaced;
@@ -47507,6 +49635,7 @@ var drop_disposeResources = (undefined && undefined.__disposeResources) || (func
 
 
 
+
 /** Drops a database that this action made, with its restore points. A database that does not exist is not an error. */
 async function drop(step) {
     const env_1 = { stack: [], error: void 0, hasError: false };
@@ -47519,6 +49648,8 @@ async function drop(step) {
         const doomed = await chooseDatabases(step, session, target.database);
         if (doomed.length === 0)
             log.info(`There is no database "${target.database}" at ${target.label}; nothing to drop`);
+        if (doomed.length > 0)
+            await checkObstacles(session, doomed.map(({ name }) => name));
         for (const database of doomed)
             await dropOne(step, session, server, database);
         if (!inputs.dryRun)
@@ -47543,20 +49674,19 @@ async function chooseDatabases(step, session, name) {
     const database = databases.find((candidate) => candidate.name === name);
     if (database)
         checkOurs(database, inputs.force);
-    const points = [relatedName(name, 'pre'), relatedName(name, 'post')];
-    const ours = databases.filter(({ marker, ...candidate }) => marker?.of === name &&
-        // A run that was killed right after the swap leaves the old database under its temporary name.
-        (points.includes(candidate.name) || (marker.kind === 'point' && hasTemporaryName(candidate))));
-    for (const point of ours)
+    const points = databases.filter((candidate) => isPointOf(candidate, name));
+    for (const point of points)
         checkProtected(inputs, onDatabase(step.target, point.name));
-    return database ? [...ours, database] : ours;
+    return database ? [...points, database] : points;
 }
-function checkOurs({ name, marker, isTemplate }, force) {
+function checkOurs(database, force) {
+    const { name, marker, isTemplate } = database;
     if (marker?.kind === 'template' && !force)
         throw new Error(`"${name}" is a template of instant previews, and template-cache decides when it goes; set force: true to drop it all the same`);
     if (isTemplate)
         throw new Error(`"${name}" is a template database of the server; drop does not touch it`);
-    if (!marker && !force)
+    const ours = isClone(database) || isPoint(database) || isTemporary(database);
+    if (!ours && !force)
         throw new Error(`"${name}" was not made by this action; set force: true to drop it all the same`);
 }
 async function dropOne({ inputs }, session, server, { name, sessions }) {
@@ -47669,6 +49799,7 @@ const line = isLine(manifest_MAX_LINE_LENGTH);
 const manifest_name = isText(manifest_MAX_NAME_LENGTH);
 /** Everything but what must be equal to the key. */
 const manifest_FIELDS = {
+    source: optional(hasShape({ instance: manifest_name, host: manifest_name, database: manifest_name, config: manifest_name })),
     size: (value) => isCount(value) && value !== 0,
     sha256: (value) => line(value) && /^[0-9a-f]{64}$/.test(value),
     compression: line,
@@ -47720,244 +49851,6 @@ function parseManifest(text, key) {
 }
 function shorten(value) {
     return (JSON.stringify(value) ?? 'undefined').slice(0, 20);
-}
-
-;// CONCATENATED MODULE: ./build/src/storage/dump-catalog.js
-
-
-
-/** What lies below a prefix of whole key parts; things that are no dumps are none of our business. */
-async function readCatalogue(storage, prefix) {
-    const objects = await storage.list(prefix);
-    const sizes = new Map(objects.map(({ key, size }) => [key, size]));
-    const keys = objects.map(({ key }) => parseDumpKey(key)).filter((key) => key !== null);
-    const entries = keys
-        .filter(({ key }) => isBelow(key, prefix))
-        .map((key) => {
-        const manifestSize = sizes.get(manifestKey(key.key));
-        const committed = manifestSize !== undefined;
-        return { key, size: sizes.get(key.key), committed, manifestSize: manifestSize ?? 0 };
-    })
-        .sort((a, b) => (a.key.createdAt < b.key.createdAt ? 1 : -1));
-    const orphans = objects
-        .filter(({ key }) => isManifestKey(key) && !sizes.has(key.slice(0, -'.json'.length)))
-        .map(({ key }) => parseDumpKey(key.slice(0, -'.json'.length)))
-        .filter((key) => key !== null);
-    const committed = entries.filter((entry) => entry.committed).length;
-    return { entries, orphans, foreign: objects.length - entries.length - committed - orphans.length };
-}
-/** The manifests of committed dumps, by key of the dump. */
-async function readManifests(storage, entries) {
-    const committed = entries.filter((entry) => entry.committed);
-    for (const { key, manifestSize } of committed)
-        checkManifestSize(key.key, manifestSize);
-    const texts = await storage.readTexts(committed.map(({ key }) => manifestKey(key.key)));
-    return new Map(committed.map(({ key }) => [key.key, readManifest(texts.get(manifestKey(key.key)), key)]));
-}
-/** As `readManifests`, with the error in the place of each manifest that cannot be read. */
-async function tryManifests(storage, entries) {
-    const committed = entries.filter((entry) => entry.committed);
-    const keys = committed
-        .filter(({ manifestSize }) => manifestSize <= MAX_MANIFEST_BYTES)
-        .map(({ key }) => manifestKey(key.key));
-    // One object that nobody may read fails the reading of all.
-    const texts = await storage.readTexts(keys).catch(() => readOneByOne(storage, keys));
-    const read = ({ key, manifestSize }) => {
-        const text = texts.get(manifestKey(key.key));
-        try {
-            checkManifestSize(key.key, manifestSize);
-            if (text instanceof Error)
-                throw text;
-            return readManifest(text, key);
-        }
-        catch (error) {
-            return error;
-        }
-    };
-    return new Map(committed.map((entry) => [entry.key.key, read(entry)]));
-}
-/** Before it is read: what lies in a store may be of any size. */
-function checkManifestSize(key, size) {
-    if (size > MAX_MANIFEST_BYTES)
-        throw new Error(`The manifest of ${key} has ${formatBytes(size)}; this action writes none of more than ${formatBytes(MAX_MANIFEST_BYTES)}, so another program wrote it`);
-}
-/** @throws when nothing at all can be read: then it is the place that does not answer */
-async function readOneByOne(storage, keys) {
-    const texts = new Map();
-    for (const key of keys) {
-        const text = await storage.readTexts([key]).then((found) => found.get(key), (error) => error);
-        texts.set(key, text);
-    }
-    const failures = [...texts.values()].filter((text) => text instanceof Error);
-    if (failures.length === keys.length)
-        throw failures[0];
-    return texts;
-}
-function readManifest(text, key) {
-    if (text === undefined)
-        throw new Error(`The manifest of ${key.key} was listed and could not be read`);
-    return parseManifest(text, key);
-}
-/** Whether a key fits the inputs `instance` and `config`, where they are given. */
-function isWanted(key, { instance, config }) {
-    return (instance === '' || key.instance === instance) && (config === '' || key.config === config);
-}
-/**
- * Finds the dump that a reference names: a full key, the leading parts of keys, or `latest`. Only a full key reaches a
- * dump that is not committed.
- *
- * @throws an Error when there is none, or when what is stored contradicts its manifest
- */
-async function chooseDump(storage, reference, narrowing) {
-    const chosen = isFullKey(reference)
-        ? await byKey(storage, reference)
-        : await newest(storage, reference, narrowing);
-    if (chosen.size === 0)
-        throw new Error(`${storage.address(chosen.key)} is empty; it is no dump`);
-    if (chosen.manifest && chosen.manifest.size !== chosen.size) {
-        throw new Error(`${storage.address(chosen.key)} has ${chosen.size} bytes and its manifest says ${chosen.manifest.size}; it was cut or replaced`);
-    }
-    return chosen;
-}
-async function byKey(storage, key) {
-    const [size, manifestSize] = await Promise.all([storage.size(key), storage.size(manifestKey(key))]);
-    if (size === null)
-        throw new Error(`There is no dump ${storage.address(key)}`);
-    if (manifestSize === null)
-        return { key, size, manifest: null, passedOver: [] };
-    const parsed = parseDumpKey(key);
-    if (!parsed)
-        throw new Error(`${key} has a manifest and its name is none of ours`);
-    checkManifestSize(key, manifestSize);
-    const texts = await storage.readTexts([manifestKey(key)]);
-    return { key, size, manifest: readManifest(texts.get(manifestKey(key)), parsed), passedOver: [] };
-}
-async function newest(storage, reference, narrowing) {
-    const prefix = reference === 'latest' ? '' : reference;
-    const { entries, orphans } = await readCatalogue(storage, prefix);
-    const fits = (key) => isWanted(key, narrowing);
-    const committed = entries.filter((entry) => entry.committed && fits(entry.key));
-    const found = committed[0];
-    if (!found)
-        throw new Error(nothingFound(storage, prefix, entries.length));
-    const newerOrphan = orphans.find((key) => fits(key) && key.createdAt > found.key.createdAt);
-    if (newerOrphan) {
-        throw new Error(`The newest dump, ${newerOrphan.key}, has its manifest and its data is gone; name another dump by its full key`);
-    }
-    const family = ({ key }) => `${key.instance}/${key.database}/${key.config}`;
-    const passedOver = [...new Set(committed.map(family))].filter((name) => name !== family(found));
-    const manifests = await readManifests(storage, [found]);
-    return { key: found.key.key, size: found.size, manifest: manifests.get(found.key.key), passedOver };
-}
-function nothingFound(storage, prefix, others) {
-    const reason = others > 0 ? ` (${others} dumps there are not committed, or of another instance or config)` : '';
-    return `There is no committed dump below ${storage.address(prefix)}${reason}`;
-}
-
-;// CONCATENATED MODULE: ./build/src/dumping/compare-with-previous.js
-
-
-
-
-
-/** Returns the newest committed dump of a group, with which the next one is compared; null when there is none. */
-async function findPrevious({ maxShrink, failOnShrink }, storage, group) {
-    // No dump shrinks by more than 100 %.
-    if (maxShrink >= 1)
-        return null;
-    try {
-        const { entries } = await readCatalogue(storage, group);
-        const newest = entries.find((entry) => entry.committed);
-        if (!newest)
-            return null;
-        return (await readManifests(storage, [newest])).get(newest.key.key);
-    }
-    catch (error) {
-        const reason = messageOf(error);
-        if (failOnShrink) {
-            throw new Error(`fail-on-shrink compares with the previous dump, which cannot be read: ${reason}. Make it readable or delete it, or set fail-on-shrink: false`, { cause: error });
-        }
-        log.warning(`The dump is not compared with the previous one (max-shrink): ${reason}`);
-        return null;
-    }
-}
-/**
- * Compares a dump with the previous one, and warns or fails when it is much smaller.
- *
- * @returns the previous dump if the two can be compared, otherwise null
- */
-function compareWithPrevious({ maxShrink, failOnShrink }, previous, manifest) {
-    if (!previous)
-        return null;
-    const obstacle = incomparable(previous, manifest);
-    if (obstacle) {
-        log.notice(`The dump is not compared with ${previous.key} (max-shrink): ${obstacle}`);
-        return null;
-    }
-    const shrinkage = describeShrinkage(previous, manifest, maxShrink);
-    if (!shrinkage)
-        return previous;
-    const percent = Number((maxShrink * 100).toFixed(3));
-    const text = `The dump is much smaller than ${previous.key}: ${shrinkage} (max-shrink is ${percent}%)`;
-    if (failOnShrink)
-        throw new Error(`${text}; it was not committed. If this is expected, raise max-shrink for one run`);
-    log.warning(text);
-    return previous;
-}
-/** Returns why two dumps cannot be compared, or null. */
-function incomparable(before, now) {
-    if (!(0,external_node_util_.isDeepStrictEqual)(before.filters, now.filters))
-        return 'it was made with other filters';
-    // An archive that pg_dump compressed itself is stored uncounted.
-    const isCounted = ({ compression }) => compression !== 'pg_dump';
-    return isCounted(before) === isCounted(now) ? null : 'only one of the two was counted';
-}
-const MAX_NAMED_TABLES = 5;
-/**
- * Describes by how much a dump is smaller than the previous one, with the tables that shrank most.
- *
- * @param limit the share that it may shrink by, from 0 to 1
- * @returns null when neither rows nor bytes shrank by more
- */
-function describeShrinkage(before, now, limit) {
-    const shrunk = measures(before, now).filter((measure) => lossOf(measure) > limit);
-    if (shrunk.length === 0)
-        return null;
-    const sums = shrunk.map(describe).join(' and ');
-    const tables = tableLosses(before, now, shrunk[0].name);
-    const others = tables.length - MAX_NAMED_TABLES;
-    const more = others > 0 ? ` and ${formatQuantity(others, 'more table')}` : '';
-    const named = tables.slice(0, MAX_NAMED_TABLES).join(', ');
-    return named === '' ? sums : `${sums}; most of it in ${named}${more}`;
-}
-function measures(before, now) {
-    const bytes = { name: 'bytes', before: before.rawBytes, now: now.rawBytes, format: formatBytes };
-    if (before.rows === null || now.rows === null)
-        return [bytes];
-    const format = (count) => formatQuantity(count, 'row');
-    return [{ name: 'rows', before: before.rows, now: now.rows, format }, bytes];
-}
-/** Returns the share that is gone. Something empty cannot shrink. */
-function lossOf({ before, now }) {
-    return before > 0 ? 1 - now / before : 0;
-}
-function describe(measure) {
-    const { before, now, format } = measure;
-    return `${format(now)} instead of ${format(before)} (-${Math.floor(lossOf(measure) * 100)} %)`;
-}
-/** Lists the tables that have less than before, the greatest loss first. */
-function tableLosses(before, now, measure) {
-    const name = ({ schema, name }) => `${schema}.${name}`;
-    const format = measure === 'rows' ? formatCount : formatBytes;
-    const left = new Map(now.tables.map((table) => [name(table), table[measure]]));
-    return before.tables
-        .map((table) => ({ name: name(table), before: table[measure] ?? 0, now: left.get(name(table)) }))
-        .filter((table) => (table.now ?? 0) < table.before)
-        .sort((a, b) => b.before - (b.now ?? 0) - (a.before - (a.now ?? 0)))
-        .map((table) => {
-        const rest = table.now === undefined ? 'gone' : format(table.now ?? 0);
-        return `${table.name} (${format(table.before)} → ${rest})`;
-    });
 }
 
 ;// CONCATENATED MODULE: ./build/src/storage/storage.js
@@ -48023,6 +49916,7 @@ var upload_dump_disposeResources = (undefined && undefined.__disposeResources) |
     var e = new Error(message);
     return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
 });
+
 
 
 
@@ -48099,7 +49993,7 @@ async function uploadDump(step, { storage, key, source }) {
         const archive = reading.report();
         if (archive.opaque)
             log.notice(`pg_dump ${client.version} writes archives of version ${archive.version}, which this release cannot read: no rows were counted`);
-        log.info(`Stored ${formatBytes(meter.bytes)} of ${formatBytes(archive.rawBytes)}, ${describeRows(archive)}, SHA-256 ${meter.sha256}`);
+        log.info(`Stored ${formatBytes(meter.bytes)} of ${formatBytes(archive.rawBytes)}, ${progress_describeRows(archive)}, SHA-256 ${meter.sha256}`);
         return { size: meter.bytes, sha256: meter.sha256, archive, transferMs };
     }
     catch (e_2) {
@@ -48119,9 +50013,12 @@ async function startReading(step, source) {
     const parallel = known ? await startParallelDump(step, source, compression) : null;
     if (parallel)
         return parallel;
-    const args = dumpArguments(inputs, known ? 'action' : 'pg_dump');
+    const args = dumpArguments(source.contents, known ? 'action' : 'pg_dump');
     const pgDump = startDump(client.pgDump, args, clientEnvironment(connection, environment));
-    const { transform, progress, report } = createEncoder({ compression, jobs: inputs.jobs });
+    const { transform, progress, report } = createEncoder({
+        ...{ compression, jobs: inputs.jobs },
+        select: withAdditions(source.additions),
+    });
     return { source: pgDump, stages: [transform], progress, report };
 }
 /** Waits for output, so that a dump that fails at once leaves no trace in the store. */
@@ -48181,6 +50078,352 @@ async function checkStored(storage, key, sent) {
         return;
     const found = size === null ? 'does not have it' : `holds ${formatQuantity(size, 'byte')}`;
     throw new Error(`${formatQuantity(sent, 'byte')} were sent and the store ${found}; the dump was not committed. With a provider other than AWS, try s3-checksum: when-required`);
+}
+
+;// CONCATENATED MODULE: ./build/src/dumping/commit-dump.js
+
+
+
+
+
+
+/**
+ * Commits a stored dump by writing its manifest. Afterwards data and manifest are both stored, or the error is thrown and
+ * neither is.
+ */
+async function commitDump(storage, manifest, signal) {
+    let begun = false;
+    try {
+        const text = formatManifest(manifest);
+        signal.throwIfAborted();
+        begun = true;
+        await storage.writeTextOnce(manifestKey(manifest.key), text);
+    }
+    catch (error) {
+        // The data goes last, so that it is never missing beside a manifest.
+        if (!begun || (await isWithdrawn(storage, manifest.key, error)))
+            await discard(storage, manifest.key, error);
+        throw error;
+    }
+    log.info(`Committed ${storage.address(manifest.key)}`);
+}
+/** Removes a manifest whose write failed, because it may have happened: its answer was lost, or the disk failed after it. */
+async function isWithdrawn(storage, key, reason) {
+    if (reason instanceof TakenError)
+        return true;
+    return storage.remove(manifestKey(key)).then(() => true, (error) => {
+        log.warning(`${key} stays in storage and may be committed, because its manifest could not be removed: ${messageOf(error)}`);
+        return false;
+    });
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/series.js
+
+/** Returns the true names in a manifest. After a copy to other keys by hand, the parts of the key are the names. */
+function sourceOf({ source, ...key }) {
+    if (!source)
+        return undefined;
+    const nameOf = (part) => (keyPart(source[part]) || '_') === key[part] ? source[part] : key[part];
+    return {
+        instance: nameOf('instance'),
+        host: source.host,
+        database: nameOf('database'),
+        config: nameOf('config'),
+    };
+}
+/** Returns the folder of a dump. Its dumps are of one database unless several databases share their keys. */
+function groupOf({ instance, database, config }) {
+    return `${instance}/${database}/${config}`;
+}
+/** Returns the scope that inputs describe. */
+function scopeOf(selection) {
+    const { reference, instance, config } = selection;
+    const isWanted = (wanted, part) => wanted === '' || keyPart(wanted) === part;
+    return {
+        folder: folderOf(reference),
+        mayFit: (key) => isWanted(instance, key.instance) && isWanted(config, key.config),
+        select: (dumps) => groupBySeries(dumps).filter((series) => series.some((dump) => fits(dump, selection))),
+    };
+}
+/** Returns the scope of one stored dump's own series. */
+function seriesOf(dump) {
+    return {
+        folder: groupOf(dump),
+        mayFit: () => true,
+        select: (dumps) => groupBySeries(dumps).filter((series) => series.some(({ key }) => key.key === dump.key)),
+    };
+}
+/** Returns the deepest folder that holds everything that a reference covers. */
+function folderOf(reference) {
+    const parts = partsOf(reference);
+    // A part with an @ may be a name or a name with its host, and the two lead to different folders.
+    const unclear = parts.findIndex((part) => part.includes('@'));
+    return parts
+        .slice(0, unclear < 0 ? parts.length : unclear)
+        .map(keyPart)
+        .join('/');
+}
+function partsOf(reference) {
+    return reference === 'latest' ? [] : reference.split('/').filter(Boolean);
+}
+function fits({ key, source }, { reference, instance, config }) {
+    const [first, database, third] = partsOf(reference);
+    const hasName = (part, wanted = '') => wanted === '' || (source ? wanted === source[part] : keyPart(wanted) === key[part]);
+    const databases = source ? [source.database, `${source.database}@${source.host}`] : [key.database];
+    return ((database === undefined || databases.includes(database)) &&
+        [first, instance].every((wanted) => hasName('instance', wanted)) &&
+        [third, config].every((wanted) => hasName('config', wanted)));
+}
+/**
+ * Groups dumps by the database and config that they are of. A dump without true names joins the only series of its folder
+ * whose database and config have the very names of its key.
+ */
+function groupBySeries(dumps) {
+    return [...Map.groupBy(dumps, ({ key }) => groupOf(key)).values()].flatMap(groupInFolder);
+}
+function groupInFolder(dumps) {
+    const homes = new Set(dumps.flatMap(({ key, source }) => source?.database === key.database && source.config === key.config ? [identify(source)] : []));
+    const [home = ''] = homes.size === 1 ? homes : [];
+    return [...Map.groupBy(dumps, ({ source }) => (source ? identify(source) : home)).values()];
+}
+function identify({ instance, host, database, config }) {
+    return JSON.stringify([instance, host, database, config]);
+}
+/** Names each series as `dump-key` takes it, with the host where the other names do not tell them apart. */
+function nameSeries(series) {
+    const short = series.map(([dump]) => groupOf(dump.source ?? dump.key));
+    const isUnique = (name) => short.filter((other) => other === name).length === 1;
+    return series.map(([dump], index) => {
+        const { key, source } = dump;
+        if (!source || isUnique(short[index]))
+            return short[index];
+        return groupOf({ ...key, ...source, database: `${source.database}@${source.host}` });
+    });
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/dump-catalog.js
+
+
+
+
+
+/** What lies below a prefix of whole key parts; things that are no dumps are none of our business. */
+async function readCatalogue(storage, prefix) {
+    const objects = await storage.list(prefix);
+    const sizes = new Map(objects.map(({ key, size }) => [key, size]));
+    const keys = objects.map(({ key }) => parseDumpKey(key)).filter((key) => key !== null);
+    const entries = keys
+        .filter(({ key }) => isBelow(key, prefix))
+        .map((key) => {
+        const manifestSize = sizes.get(manifestKey(key.key)) ?? 0;
+        return { key, size: sizes.get(key.key), committed: manifestSize > 0, manifestSize };
+    })
+        .sort((a, b) => (a.key.createdAt < b.key.createdAt ? 1 : -1));
+    const orphans = objects
+        .filter(({ key }) => isManifestKey(key) && !sizes.has(key.slice(0, -'.json'.length)))
+        .map(({ key }) => parseDumpKey(key.slice(0, -'.json'.length)))
+        .filter((key) => key !== null);
+    const committed = entries.filter((entry) => entry.committed).length;
+    return { entries, orphans, foreign: objects.length - entries.length - committed - orphans.length };
+}
+/** Reads the manifests of committed dumps, by key of the dump. */
+async function readManifests(storage, entries) {
+    const committed = entries.filter((entry) => entry.committed);
+    for (const { key, manifestSize } of committed)
+        checkManifestSize(key.key, manifestSize);
+    const texts = await storage.readTexts(committed.map(({ key }) => manifestKey(key.key)));
+    return new Map(committed.map(({ key }) => [key.key, readManifest(texts.get(manifestKey(key.key)), key)]));
+}
+/** As `readManifests`, with the error in the place of each manifest that cannot be read. */
+async function tryManifests(storage, entries) {
+    const committed = entries.filter((entry) => entry.committed);
+    const keys = committed
+        .filter(({ manifestSize }) => manifestSize <= MAX_MANIFEST_BYTES)
+        .map(({ key }) => manifestKey(key.key));
+    // One object that nobody may read fails the reading of all.
+    const texts = await storage.readTexts(keys).catch(() => readOneByOne(storage, keys));
+    const read = ({ key, manifestSize }) => {
+        const text = texts.get(manifestKey(key.key));
+        try {
+            checkManifestSize(key.key, manifestSize);
+            if (text instanceof Error)
+                throw text;
+            return readManifest(text, key);
+        }
+        catch (error) {
+            return error;
+        }
+    };
+    return new Map(committed.map((entry) => [entry.key.key, read(entry)]));
+}
+/**
+ * Reads the committed dumps of a folder. Those whose data has another size than the manifest says are skipped.
+ *
+ * @throws an Error when the newest of the others has a manifest that cannot be read
+ */
+async function readDumps(storage, entries) {
+    const manifests = await tryManifests(storage, entries);
+    const dumps = [];
+    for (const { key, size } of entries.filter(({ committed }) => committed)) {
+        const manifest = manifests.get(key.key);
+        if (manifest instanceof Error) {
+            if (dumps.length === 0)
+                throw manifest;
+        }
+        else if (manifest.size === size) {
+            dumps.push({ key, size, manifest, source: sourceOf(manifest) });
+        }
+        else {
+            log.warning(`Skipped ${key.key}: ${describeSizes(size, manifest)}`);
+        }
+    }
+    return dumps;
+}
+/** Describes a dump that contradicts its manifest. */
+function describeSizes(size, manifest) {
+    return `it has ${formatQuantity(size, 'byte')} and its manifest says ${formatCount(manifest.size)}; it was cut or replaced`;
+}
+/** Names manifests that are skipped because their data is gone. */
+function noteOrphans(orphans) {
+    for (const { key } of orphans)
+        log.notice(`Skipped ${manifestKey(key)}: its data is gone. A run was killed while it committed or deleted the dump, or another program deleted the data; delete the manifest`);
+}
+/** Refuses a manifest by its size, before it is read. */
+function checkManifestSize(key, size) {
+    if (size > MAX_MANIFEST_BYTES)
+        throw new Error(`The manifest of ${key} has ${formatBytes(size)}; this action writes none of more than ${formatBytes(MAX_MANIFEST_BYTES)}, so another program wrote it`);
+}
+/** @throws when nothing at all can be read: then it is the place that does not answer */
+async function readOneByOne(storage, keys) {
+    const texts = new Map();
+    for (const key of keys) {
+        const text = await storage.readTexts([key]).then((found) => found.get(key), (error) => error);
+        texts.set(key, text);
+    }
+    const failures = [...texts.values()].filter((text) => text instanceof Error);
+    if (failures.length === keys.length)
+        throw failures[0];
+    return texts;
+}
+/** Reads a manifest that was listed. */
+function readManifest(text, key) {
+    if (text === undefined)
+        throw new Error(`The manifest of ${key.key} was listed and could not be read`);
+    return parseManifest(text, key);
+}
+
+;// CONCATENATED MODULE: ./build/src/dumping/compare-with-previous.js
+
+
+
+
+
+
+
+/** Returns the newest committed dump of a series, with which the next one is compared; null when there is none. */
+async function findPrevious({ maxShrink, failOnShrink }, storage, dump) {
+    // No dump shrinks by more than 100 %.
+    if (maxShrink >= 1)
+        return null;
+    try {
+        return await newestOfSeries(storage, dump);
+    }
+    catch (error) {
+        const reason = messageOf(error);
+        if (failOnShrink) {
+            throw new Error(`fail-on-shrink compares with the previous dump, which cannot be read: ${reason}. Make it readable or delete it, or set fail-on-shrink: false`, { cause: error });
+        }
+        log.warning(`The dump is not compared with the previous one (max-shrink): ${reason}`);
+        return null;
+    }
+}
+async function newestOfSeries(storage, next) {
+    const scope = seriesOf(next.key);
+    const { entries } = await readCatalogue(storage, scope.folder);
+    const stored = await readDumps(storage, entries);
+    const [series = []] = scope.select([{ ...next, manifest: null }, ...stored]);
+    return series.find(({ manifest }) => manifest !== null)?.manifest ?? null;
+}
+/**
+ * Compares a dump with the previous one, and warns or fails when it is much smaller.
+ *
+ * @returns the previous dump if the two can be compared, otherwise null
+ */
+function compareWithPrevious({ maxShrink, failOnShrink }, previous, manifest) {
+    if (!previous)
+        return null;
+    const obstacle = incomparable(previous, manifest);
+    if (obstacle) {
+        log.notice(`The dump is not compared with ${previous.key} (max-shrink): ${obstacle}`);
+        return null;
+    }
+    const shrinkage = describeShrinkage(previous, manifest, maxShrink);
+    if (!shrinkage)
+        return previous;
+    const percent = Number((maxShrink * 100).toFixed(3));
+    const text = `The dump is much smaller than ${previous.key}: ${shrinkage} (max-shrink is ${percent}%)`;
+    if (failOnShrink)
+        throw new Error(`${text}; it was not committed. If this is expected, raise max-shrink for one run`);
+    log.warning(text);
+    return previous;
+}
+/** Returns why two dumps cannot be compared, or null. */
+function incomparable(before, now) {
+    if (!(0,external_node_util_.isDeepStrictEqual)(before.filters, now.filters))
+        return 'it was made with other filters';
+    // An archive that pg_dump compressed itself is stored uncounted.
+    const isCounted = ({ compression }) => compression !== 'pg_dump';
+    return isCounted(before) === isCounted(now) ? null : 'only one of the two was counted';
+}
+const MAX_NAMED_TABLES = 5;
+/**
+ * Describes by how much a dump is smaller than the previous one, with the tables that shrank most.
+ *
+ * @param limit the share that it may shrink by, from 0 to 1
+ * @returns null when neither rows nor bytes shrank by more
+ */
+function describeShrinkage(before, now, limit) {
+    const shrunk = measures(before, now).filter((measure) => lossOf(measure) > limit);
+    if (shrunk.length === 0)
+        return null;
+    const sums = shrunk.map(compare_with_previous_describe).join(' and ');
+    const tables = tableLosses(before, now, shrunk[0].name);
+    const others = tables.length - MAX_NAMED_TABLES;
+    const more = others > 0 ? ` and ${formatQuantity(others, 'more table')}` : '';
+    const named = tables.slice(0, MAX_NAMED_TABLES).join(', ');
+    return named === '' ? sums : `${sums}; most of it in ${named}${more}`;
+}
+function measures(before, now) {
+    const bytes = { name: 'bytes', before: before.rawBytes, now: now.rawBytes, format: formatBytes };
+    if (before.rows === null || now.rows === null)
+        return [bytes];
+    const format = (count) => formatQuantity(count, 'row');
+    return [{ name: 'rows', before: before.rows, now: now.rows, format }, bytes];
+}
+/** Returns the share that is gone. Something empty cannot shrink. */
+function lossOf({ before, now }) {
+    return before > 0 ? 1 - now / before : 0;
+}
+function compare_with_previous_describe(measure) {
+    const { before, now, format } = measure;
+    return `${format(now)} instead of ${format(before)} (-${Math.floor(lossOf(measure) * 100)} %)`;
+}
+/** Lists the tables that have less than before, the greatest loss first. */
+function tableLosses(before, now, measure) {
+    const format = measure === 'rows' ? formatCount : formatBytes;
+    const left = new Map(now.tables.map((table) => [relationKey(table), table[measure]]));
+    return before.tables
+        .map((table) => ({
+        name: relationName(table),
+        before: table[measure] ?? 0,
+        now: left.get(relationKey(table)),
+    }))
+        .filter((table) => (table.now ?? 0) < table.before)
+        .sort((a, b) => b.before - (b.now ?? 0) - (a.before - (a.now ?? 0)))
+        .map((table) => {
+        const rest = table.now === undefined ? 'gone' : format(table.now ?? 0);
+        return `${table.name} (${format(table.before)} → ${rest})`;
+    });
 }
 
 // EXTERNAL MODULE: external "node:net"
@@ -48468,6 +50711,7 @@ function regionVariables(region) {
 
 
 
+
 /** A command of the AWS CLI that failed; `code` is that of the service (`NoSuchKey`, `AccessDenied`, `404`, …) or empty. */
 class AwsError extends Error {
     code;
@@ -48524,15 +50768,20 @@ class Aws {
         };
         return startChild(this.#options.cli, this.#arguments(args), options);
     }
-    /** Runs a short command and returns what it printed. @throws AwsError */
+    /**
+     * Runs a short command and returns what it printed. One that a cancel does not end is recorded, so that the post step ends
+     * it when this process was killed.
+     *
+     * @throws AwsError
+     */
     async text(args, options = {}) {
         const { exit, stdout, child } = await run(this.#options.cli, this.#arguments(args), {
             name: 'aws',
             env: this.#environment(),
             onErrorLine: () => false,
-            ...(options.evenWhenCancelled ? {} : { signal: this.#options.signal }),
+            ...(options.evenWhenCancelled ? { group: true, onStart: noteGroup } : { signal: this.#options.signal }),
         });
-        if (!child_succeeded(exit))
+        if (!succeeded(exit))
             throw this.failure(child, exit, args.slice(0, 2).join(' '));
         return stdout;
     }
@@ -48550,7 +50799,7 @@ class Aws {
         const end = exit.error
             ? `could not be started: ${exit.error.message}`
             : (exit.signal ?? `exit code ${exit.code}`);
-        const cause = child_childFailure(child, exit);
+        const cause = childFailure(child, exit);
         return new AwsError(`aws ${what} failed (${end}): ${sentence}`, code, detail, { cause });
     }
 }
@@ -48688,6 +50937,54 @@ function s3_providers_providerOf(endpointUrl) {
 
 ;// CONCATENATED MODULE: external "node:stream/promises"
 const external_node_stream_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
+;// CONCATENATED MODULE: ./build/src/storage/local/make-folder.js
+
+
+
+/**
+ * Creates a folder and those above it. `mkdir` of Node with `recursive` never ends where a file system answers ENOENT for a
+ * folder whose parent exists, as /proc does (MKDirpAsync in node_file.cc).
+ */
+async function makeFolder(path) {
+    try {
+        await (0,external_node_fs_promises_namespaceObject.mkdir)(path);
+    }
+    catch (error) {
+        const { code } = error;
+        if (code === 'ENOENT' && (0,external_node_path_namespaceObject.dirname)(path) !== path) {
+            await makeFolder((0,external_node_path_namespaceObject.dirname)(path));
+            await (0,external_node_fs_promises_namespaceObject.mkdir)(path).catch(ifMissing(path));
+        }
+        else
+            await ifMissing(path)(error);
+    }
+}
+/** Accepts an error when the folder exists, because another run created it or its parent is read-only. */
+function ifMissing(path) {
+    return async (error) => {
+        const exists = await (0,external_node_fs_promises_namespaceObject.stat)(path).then((entry) => entry.isDirectory(), () => false);
+        if (!exists)
+            throw error;
+    };
+}
+const make_folder_REASONS = {
+    ENOSPC: 'the disk is full',
+    EDQUOT: 'the disk quota is used up',
+    EACCES: 'the user of this runner may not write there',
+    EPERM: 'the user of this runner may not write there',
+    EROFS: 'the file system is read-only',
+    ENOTDIR: 'a part of the path is a file',
+    EEXIST: 'a part of the path is a file',
+    ENOENT: 'the folder cannot be created there',
+};
+/** Explains why a folder cannot be written. */
+function unwritable(error, folder) {
+    const { code = '' } = error;
+    const reason = make_folder_REASONS[code];
+    const text = reason ? `${reason} (${code})` : messageOf(error);
+    return new Error(`Cannot write to storage-location ${folder}: ${text}`, { cause: error });
+}
+
 ;// CONCATENATED MODULE: ./build/src/storage/local/local-storage.js
 var local_storage_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
@@ -48748,26 +51045,25 @@ var local_storage_disposeResources = (undefined && undefined.__disposeResources)
 
 
 
+
 /** Names of files that are being written. No key has such a name. */
 const PARTIAL_PREFIX = '.pgclone-partial-';
 const PARTIAL_NAME = /^\.pgclone-partial-[0-9a-f]{16}$/;
 /** Returns a folder as the place for dumps. */
-function localStorage(folder) {
+function localStorage(folder, limit = (work) => work) {
     const root = (0,external_node_path_namespaceObject.resolve)(folder);
+    const abort = (end) => end.abort();
     return {
         address: (key) => (0,external_node_path_namespaceObject.join)(root, key),
-        check: () => (0,external_node_fs_promises_namespaceObject.mkdir)(root, { recursive: true }).then(() => undefined),
-        list: (prefix) => listFiles(root, prefix),
+        check: () => limit(checkFolder(root)),
+        list: (prefix) => limit(listFiles(root, prefix)),
         tooLarge: () => null,
-        size: (key) => sizeOf(root, key),
-        readTexts: async (keys) => {
-            const texts = keys.map(async (key) => [key, await (0,external_node_fs_promises_namespaceObject.readFile)(await inside(root, key), 'utf8')]);
-            return new Map(await Promise.all(texts));
-        },
+        size: (key) => limit(sizeOf(root, key)),
+        readTexts: (keys) => limit(readTexts(root, keys)),
         writeTextOnce: (key, text) => writeText((0,external_node_path_namespaceObject.join)(root, key), text, publishOnce),
         replaceText: (key, text) => writeText((0,external_node_path_namespaceObject.join)(root, key), text, external_node_fs_promises_namespaceObject.rename),
-        upload: (key) => upload(root, key),
-        download: (key) => download(root, key),
+        upload: (key) => limit(upload(root, key), abort),
+        download: (key) => limit(download(root, key), abort),
         sweep: () => sweepPartial(root),
         // A partial file has a name of its own and is noted as such.
         abandon: async () => false,
@@ -48781,6 +51077,22 @@ async function inside(root, key) {
     if (!path.startsWith((await (0,external_node_fs_promises_namespaceObject.realpath)(root)) + external_node_path_namespaceObject.sep))
         throw new Error(`${key} leads out of the storage location`);
     return path;
+}
+async function readTexts(root, keys) {
+    const texts = keys.map(async (key) => [key, await (0,external_node_fs_promises_namespaceObject.readFile)(await inside(root, key), 'utf8')]);
+    return new Map(await Promise.all(texts));
+}
+/** Creates the folder and a file in it. Rights alone do not show whether that is possible. */
+async function checkFolder(root) {
+    const probe = local_storage_temporaryName((0,external_node_path_namespaceObject.join)(root, 'probe'));
+    try {
+        await makeFolder(root);
+        await (0,external_node_fs_promises_namespaceObject.writeFile)(probe, '', { flag: 'wx', mode: 0o600 });
+    }
+    catch (error) {
+        throw unwritable(error, root);
+    }
+    await (0,external_node_fs_promises_namespaceObject.rm)(probe, { force: true });
 }
 async function listFiles(root, prefix) {
     const entries = await (0,external_node_fs_promises_namespaceObject.readdir)((0,external_node_path_namespaceObject.join)(root, prefix), { recursive: true, withFileTypes: true }).catch(async (error) => {
@@ -48852,13 +51164,13 @@ async function writeText(path, text, publish) {
         await syncFolder((0,external_node_path_namespaceObject.dirname)(path));
     }
     catch (error) {
-        throw local_storage_refusal(error, path);
+        throw refusal(error, path);
     }
     finally {
         await (0,external_node_fs_promises_namespaceObject.rm)(temporary, { force: true });
     }
 }
-function local_storage_refusal(error, key) {
+function refusal(error, key) {
     return error.code === 'EEXIST' ? new TakenError(key, { cause: error }) : error;
 }
 function local_storage_temporaryName(path) {
@@ -48886,7 +51198,7 @@ async function syncFolder(folder) {
 /** Writes to a temporary name, syncs and publishes: a file under its final name is always whole and from this run. */
 async function upload(root, key) {
     const path = (0,external_node_path_namespaceObject.join)(root, key);
-    await (0,external_node_fs_promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(path), { recursive: true });
+    await makeFolder((0,external_node_path_namespaceObject.dirname)(path)).catch((error) => Promise.reject(unwritable(error, root)));
     await inside(root, (0,external_node_path_namespaceObject.dirname)(key));
     const temporary = local_storage_temporaryName(path);
     const forget = notePending({ kind: 'file', path: temporary });
@@ -48896,14 +51208,14 @@ async function upload(root, key) {
         flush: true,
         highWaterMark: 1 << 20,
     });
-    const died = new Promise((resolveDied) => stream.once('error', (error) => resolveDied(local_storage_describe(error))));
+    const died = new Promise((resolveDied) => stream.once('error', (error) => resolveDied(unwritable(error, root))));
     return {
         stream,
         died,
         commit: async () => {
             stream.end();
             await Promise.race([(0,external_node_stream_promises_namespaceObject.finished)(stream), died.then((reason) => Promise.reject(reason))]);
-            await publishOnce(temporary, path).catch((error) => Promise.reject(local_storage_refusal(error, key)));
+            await publishOnce(temporary, path).catch((error) => Promise.reject(refusal(error, key)));
             await (0,external_node_fs_promises_namespaceObject.rm)(temporary, { force: true });
             forget();
             await syncFolder((0,external_node_path_namespaceObject.dirname)(path));
@@ -48915,11 +51227,6 @@ async function upload(root, key) {
             forget();
         },
     };
-}
-function local_storage_describe(error) {
-    const full = error.code === 'ENOSPC';
-    const reason = full ? 'the disk is full' : error.message;
-    return new Error(`Cannot write to storage-location: ${reason}`, { cause: error });
 }
 async function download(root, key) {
     const stream = (0,external_node_fs_namespaceObject.createReadStream)(await inside(root, key), { highWaterMark: 1 << 20 });
@@ -49140,7 +51447,7 @@ const read_texts_PATTERN = /[*?[]/;
  * @returns the texts by key, of many without those that were deleted meanwhile
  * @throws an AwsError when one cannot be read
  */
-async function readTexts(options, keys) {
+async function read_texts_readTexts(options, keys) {
     const texts = new Map();
     if (keys.length <= MAX_READ_ONE_BY_ONE || read_texts_PATTERN.test(options.prefix)) {
         const address = (key) => `s3://${options.bucket}/${options.prefix}${key}`;
@@ -49229,8 +51536,6 @@ async function abortUploads({ aws, bucket }, prefix, isChosen) {
     return chosen.length;
 }
 
-// EXTERNAL MODULE: external "node:os"
-var external_node_os_ = __nccwpck_require__(8161);
 ;// CONCATENATED MODULE: ./build/src/storage/s3/upload.js
 
 
@@ -49304,7 +51609,7 @@ class S3Upload {
     async commit() {
         this.stream.end();
         const exit = await this.#child.exited;
-        if (!child_succeeded(exit))
+        if (!succeeded(exit))
             throw await this.died;
         this.#forget();
     }
@@ -49341,7 +51646,7 @@ function s3Storage(options) {
         check: () => checkBucket(options),
         list: (below) => listObjects(options, below),
         size: (key) => headObject(options, key),
-        readTexts: (keys) => readTexts(options, keys),
+        readTexts: (keys) => read_texts_readTexts(options, keys),
         writeTextOnce: (key, text) => putText(options, key, text, putOnce),
         replaceText: (key, text) => putText(options, key, text, put),
         upload: async (key, expectedBytes) => new S3Upload(options, key, expectedBytes),
@@ -49367,8 +51672,10 @@ async function putText(options, key, text, publish) {
         return publish(options, key, args, text);
     });
 }
+/** A cancel does not interrupt a write, because nobody would know whether it happened. */
+const evenWhenCancelled = { evenWhenCancelled: true };
 const put = async ({ aws }, _key, args) => {
-    await aws.json(args);
+    await aws.json(args, evenWhenCancelled);
 };
 /** The first writer wins where the store and the CLI support `If-None-Match`; elsewhere the key is only looked up before. */
 const putOnce = async (options, key, args, text) => {
@@ -49381,7 +51688,7 @@ const putOnce = async (options, key, args, text) => {
 /** @returns false when the store does not support conditional writes */
 async function putIfAbsent(options, key, args, text) {
     try {
-        await options.aws.json([...args, '--if-none-match', '*']);
+        await options.aws.json([...args, '--if-none-match', '*'], evenWhenCancelled);
         return true;
     }
     catch (error) {
@@ -49392,7 +51699,7 @@ async function putIfAbsent(options, key, args, text) {
         if (!['PreconditionFailed', 'ConditionalRequestConflict'].includes(error.code))
             throw error;
         // When an answer is lost, the CLI repeats the request and finds what it wrote itself.
-        const found = await readTexts(options, [key]).catch(() => new Map());
+        const found = await read_texts_readTexts(options, [key]).catch(() => new Map());
         if (found.get(key) === text)
             return true;
         throw new TakenError(key, { cause: error });
@@ -49404,7 +51711,7 @@ function s3_storage_download(aws, source) {
         stream: child.stdout,
         finish: async () => {
             const exit = await child.exited;
-            if (!child_succeeded(exit))
+            if (!succeeded(exit))
                 throw aws.failure(child, exit, 's3 cp (download)');
         },
         // Unlike an upload, a download may be ended by SIGTERM at any moment; SIGINT can hang while the reader is blocked.
@@ -49437,6 +51744,7 @@ async function ask(file, args, env) {
 
 
 
+
 const PROXY = /^(?:https?|no|all)_proxy$/i;
 /** The command as it is spawned: `sudo -n` never asks for a password, it fails at once instead. */
 function withSudo(command, isRoot) {
@@ -49461,7 +51769,7 @@ async function runCommand(command, { environment, signal }) {
             onErrorLine: () => false,
             signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
         });
-        return child_succeeded(exit) ? { ok: true, stdout } : { ok: false, reason: reasonOf(child, exit) };
+        return succeeded(exit) ? { ok: true, stdout } : { ok: false, reason: reasonOf(child, exit) };
     }
     catch (error) {
         signal?.throwIfAborted();
@@ -49479,7 +51787,7 @@ async function askCommand(command, environment) {
         return { ok: false, reason: `${command.file} ended with exit code ${exitCode}: ${stderr.trim()}` };
     }
     catch (error) {
-        return { ok: false, reason: error.message };
+        return { ok: false, reason: messageOf(error) };
     }
 }
 function environmentOf({ env }, environment) {
@@ -49751,7 +52059,7 @@ async function belongsToUs(path) {
     return isOurs && (entry.isSymbolicLink() || (entry.mode & WRITABLE_BY_OTHERS) === 0);
 }
 /**
- * Whether another user could replace what this one puts into a folder. A folder that belongs to somebody else is
+ * Whether another user could replace what this one puts into a folder. A folder of another user is
  * possible: in a job container the runner's folders belong to the runner, and this step runs as root.
  */
 async function letsOthersReplace(folder) {
@@ -49947,7 +52255,7 @@ async function unzip(file, folder) {
                 await (0,external_node_fs_promises_namespaceObject.mkdir)(path, FOLDER);
             else {
                 await (0,external_node_fs_promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(path), FOLDER);
-                await writeEntry(entry, path, await contentOf(handle, entry));
+                await writeEntry(entry, path, await zip_contentOf(handle, entry));
             }
         }
     }
@@ -49973,17 +52281,17 @@ async function writeEntry({ name, mode }, path, content) {
     await (0,external_node_fs_promises_namespaceObject.symlink)(target, path);
 }
 /** Reads bytes of a file, fewer at its end. */
-async function read(handle, position, length) {
+async function zip_read(handle, position, length) {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position);
     return buffer.subarray(0, bytesRead);
 }
 async function readDirectory(handle) {
     const { size } = await handle.stat();
-    const first = await read(handle, 0, 4);
+    const first = await zip_read(handle, 0, 4);
     if (first.length < 4 || first.readUInt32LE() !== FIRST_ENTRY)
         throw new Error(`the download is not a zip file (${size} bytes)`);
     const start = Math.max(0, size - END_RECORD_SIZE - MAX_COMMENT_SIZE);
-    const tail = await read(handle, start, size - start);
+    const tail = await zip_read(handle, start, size - start);
     const at = tail.lastIndexOf(END_RECORD, undefined, 'latin1');
     const record = at < 0 ? undefined : tail.subarray(at);
     const whole = record !== undefined &&
@@ -49992,7 +52300,7 @@ async function readDirectory(handle) {
         record.readUInt32LE(12) + record.readUInt32LE(16) <= start + at;
     if (!whole)
         throw new Error(`the downloaded zip is not complete (${size} bytes)`);
-    return read(handle, record.readUInt32LE(16), record.readUInt32LE(12));
+    return zip_read(handle, record.readUInt32LE(16), record.readUInt32LE(12));
 }
 /** The entries that the central directory lists (4.3.12). */
 function entriesOf(directory) {
@@ -50026,13 +52334,13 @@ function safeName(name) {
         throw damaged(name);
     return parts.join('/');
 }
-async function contentOf(handle, entry) {
+async function zip_contentOf(handle, entry) {
     const { name, method, crc, packed, size, at } = entry;
-    const header = await read(handle, at, ENTRY_HEADER_SIZE);
+    const header = await zip_read(handle, at, ENTRY_HEADER_SIZE);
     if (header.length < ENTRY_HEADER_SIZE || header.readUInt32LE() !== FIRST_ENTRY)
         throw damaged(name);
     const start = at + ENTRY_HEADER_SIZE + header.readUInt16LE(26) + header.readUInt16LE(28);
-    const bytes = await read(handle, start, packed);
+    const bytes = await zip_read(handle, start, packed);
     if (bytes.length !== packed || (method !== STORED && method !== DEFLATED))
         throw damaged(name);
     const content = method === STORED ? bytes : await inflate(bytes, { maxOutputLength: size || 1 }).catch(() => null);
@@ -50453,6 +52761,7 @@ var aws_verify_disposeResources = (undefined && undefined.__disposeResources) ||
 
 
 
+
 /**
  * Proves that a download is complete and that AWS published it; nothing of it may be started before. A SHA-256 that the
  * user gave is the only proof; without one, the signature is: that of the platform, or the detached one beside a zip.
@@ -50477,7 +52786,7 @@ async function assertGenuine(bundle, file, { sha256, folder }, options) {
         await assertSigned(file, await (0,external_node_fs_promises_namespaceObject.readFile)(signature), AWS_CLI_KEY);
     }
     catch (error) {
-        throw new Error(`its signature is not valid: ${error.message}`, { cause: error });
+        throw new Error(`its signature is not valid: ${messageOf(error)}`, { cause: error });
     }
     return `the PGP signature of the AWS CLI Team (${AWS_CLI_KEY.fingerprint})`;
 }
@@ -50608,6 +52917,7 @@ async function unpack({ kind }, file, folder, options) {
 
 
 
+
 const BY_HAND = 'Install AWS CLI 2 before this step (https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html)';
 /** Returns the best AWS CLI of this machine, and logs which one it is; installs one when none works. */
 async function provideAwsCli(options) {
@@ -50641,13 +52951,65 @@ async function installOfficial(options) {
     }
     catch (error) {
         signal?.throwIfAborted();
-        const failure = `official bundle ${release.version}: ${error.message}`;
+        const failure = `official bundle ${release.version}: ${messageOf(error)}`;
         warn(`${failure}. Trying the system's package manager instead.`);
         return { failures: [failure] };
     }
 }
 
 ;// CONCATENATED MODULE: ./build/src/step/open-storage.js
+var open_storage_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var open_storage_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
 
 
 
@@ -50664,8 +53026,25 @@ async function installOfficial(options) {
 async function openStorage(step) {
     const { inputs, workspace } = step;
     return inputs.location.kind === 'folder'
-        ? localStorage((0,external_node_path_namespaceObject.resolve)(workspace, inputs.location.path))
+        ? localStorage((0,external_node_path_namespaceObject.resolve)(workspace, inputs.location.path), limitOf(step))
         : openS3(step, inputs.location);
+}
+/** Returns the limit of work on a folder. The AWS CLI has time limits of its own. */
+function limitOf({ inputs, signal }) {
+    return async (work, late) => {
+        const env_1 = { stack: [], error: void 0, hasError: false };
+        try {
+            const limit = open_storage_addDisposableResource(env_1, within(signal, inputs.idleTimeout, 'storage-location did not answer'), false);
+            return await untilAborted(work, limit.signal, late);
+        }
+        catch (e_1) {
+            env_1.error = e_1;
+            env_1.hasError = true;
+        }
+        finally {
+            open_storage_disposeResources(env_1);
+        }
+    };
 }
 async function openS3(step, location) {
     const { inputs, environment, role, signal } = step;
@@ -50723,74 +53102,13 @@ function checkExpiry(step, work) {
     if (warning)
         log.warning(warning);
 }
-/** Returns how the inputs `instance` and `config` narrow the choice of dumps. */
-function narrowingOf(inputs) {
-    return {
-        instance: keyPart(inputs.instance),
-        config: inputs.config === 'none' ? '' : keyPart(inputs.config),
-    };
-}
-/** Returns the key prefix that `dump-key` gives to commands that work on many dumps. */
-function prefixOf(inputs) {
-    return inputs.dumpKey === 'latest' ? '' : inputs.dumpKey;
-}
-
-;// CONCATENATED MODULE: ./build/src/step/retryable.js
-
-
-
-
-/**
- * SQLSTATEs of transient errors (PostgreSQL documentation, appendix A): class 08, a broken connection;
- * serialization_failure (a standby's recovery conflict as well) and deadlock_detected; too_many_connections;
- * admin_shutdown, crash_shutdown, cannot_connect_now and idle_session_timeout.
- */
-const TRANSIENT_STATES = /^(?:08...|40001|40P01|53300|57P0[1235])$/;
-/** S3's codes for internal errors and too many requests, HTTP's for answers without a body, and those of `explainAws`. */
-const TRANSIENT_CODES = /^(?:SlowDown|ServiceUnavailable|InternalError|InternalFailure|RequestTimeout\w*|Throttl\w+|TooManyRequests\w*|RequestLimitExceeded|BandwidthLimitExceeded|IncompleteBody|BadDigest|OperationAborted|429|50[0234]|Cut|NoConnection)$/;
-/**
- * Messages of programs that print no code. libpq and the client programs: fe-connect.c, fe-misc.c,
- * fe-secure-openssl.c, pg_dump.c; the server: postgres.c and postmaster.c, in English only; the AWS CLI: s3transfer's
- * exceptions.py and, for its C runtime, aws-c-io and aws-c-http.
- */
-const TRANSIENT_MESSAGES = [
-    /server closed the connection unexpectedly|connection to server was lost|no connection to the server/,
-    /SSL connection has been closed unexpectedly|SSL SYSCALL error|SSL error: unexpected eof/,
-    /could not (?:receive data from|send data to) server/,
-    /Connection (?:refused|timed out|reset by peer|aborted)|timeout expired|Temporary failure in name resolution/,
-    /terminating connection (?:due to (?:administrator command|conflict with recovery)|because of crash)/,
-    /canceling statement due to conflict with recovery|deadlock detected|could not serialize access/,
-    /the database system is (?:starting up|shutting down|in recovery mode|not yet accepting connections)/,
-    /too many clients already|remaining connection slots|too many connections for/,
-    // An object was dropped while pg_dump read the catalog.
-    /cache lookup failed for|could not open relation with OID/,
-    /Max Retries Exceeded|AWS_(?:ERROR_HTTP_(?:CONNECTION|SERVER)_CLOSED|IO_(?:SOCKET|DNS|TLS)_\w+)/,
-];
-/**
- * Whether another attempt may succeed: the connection broke, the other side was overloaded or starting, a program was
- * killed. Errors that stay (a wrong password, a missing right, damaged data) are not retryable.
- *
- * @param error as it was thrown; its own kind and message count before its cause
- */
-function isRetryable(error) {
-    if (!(error instanceof Error) || error instanceof PermanentError)
-        return false;
-    if (error instanceof TransientError)
-        return true;
-    if (error instanceof DatabaseError)
-        return TRANSIENT_STATES.test(error.sqlstate);
-    if (error instanceof AwsError && error.code !== '')
-        return TRANSIENT_CODES.test(error.code);
-    if (error instanceof ChildError)
-        return isRetryableExit(error);
-    return isRetryable(error.cause);
-}
-/** The kernel sends SIGKILL when memory is short. Any other signal means a crash, or that somebody ended the program. */
-function isRetryableExit({ exit, tail }) {
-    return exit.signal === 'SIGKILL' || TRANSIENT_MESSAGES.some((message) => message.test(tail.join('\n')));
+/** Returns which dumps the inputs `dump-key`, `instance` and `config` mean. */
+function selectionOf({ dumpKey, instance, config }) {
+    return { reference: dumpKey, instance, config: config === 'none' ? '' : config };
 }
 
 ;// CONCATENATED MODULE: ./build/src/storage/retention.js
+
 const PERIODS = ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'];
 /** Dumps in the same bucket of a period count as one. `createdAt` is ISO 8601 in UTC, so its beginnings are periods. */
 const BUCKETS = {
@@ -50807,28 +53125,23 @@ function mondayOf(createdAt) {
     day.setUTCDate(day.getUTCDate() - ((day.getUTCDay() + 6) % 7));
     return day.toISOString().slice(0, 'YYYY-MM-DD'.length);
 }
-/** The dumps that share instance, database and config: rules count within such a group. */
-function groupOf({ instance, database, config }) {
-    return `${instance}/${database}/${config}`;
-}
 /** Whether any keep rule is given. Without one, everything stays. */
 function hasRules({ counts, within }) {
     return within !== null || PERIODS.some((period) => counts[period] > 0);
 }
 /**
- * Decides on every dump, group by group, newest first. Whatever the rules, the newest dump of a group stays, and the
+ * Decides on every dump, series by series, newest first. Whatever the rules, the newest dump of a series stays, and the
  * newest verified one.
  *
  * @param now ISO 8601 in UTC; a dump from the future does not count as the newest for `within`
  */
 function decide(dumps, rules, now) {
     const newestFirst = [...dumps].sort(({ key: a }, { key: b }) => a.createdAt === b.createdAt ? (a.key < b.key ? -1 : 1) : a.createdAt < b.createdAt ? 1 : -1);
-    const groups = Map.groupBy(newestFirst, ({ key }) => groupOf(key));
-    const verdicts = [...groups.values()].flatMap((group) => decideGroup(group, rules, now));
+    const verdicts = groupBySeries(newestFirst).flatMap((series) => decideSeries(series, rules, now));
     const byKey = new Map(verdicts.map((verdict) => [verdict.dump.key.key, verdict]));
     return newestFirst.map(({ key }) => byKey.get(key.key));
 }
-function decideGroup(newestFirst, rules, now) {
+function decideSeries(newestFirst, rules, now) {
     const reasons = newestFirst.map(() => []);
     keepWithin(newestFirst, rules.within, now, reasons);
     for (const period of PERIODS)
@@ -50850,7 +53163,10 @@ function keepWithin(newestFirst, within, now, reasons) {
         }
     }
 }
-/** The newest of each bucket, for so many buckets; and the oldest of all while there are counts left, so that history reaches as far back as it can. */
+/**
+ * Keeps the newest dump of each bucket, for as many buckets as the count allows. While counts are left, it also keeps the
+ * oldest dump of all, so that history reaches as far back as possible.
+ */
 function keepCounted(newestFirst, period, count, reasons) {
     let left = count;
     let last = '';
@@ -50901,16 +53217,18 @@ function formatSpan({ years, months, days, hours }) {
 
 
 
+
 /** Prunes dumps. Everything is read and decided before anything is deleted, so a failed listing deletes nothing. */
 async function pruneDumps(storage, scope, { keep, dryRun, signal }) {
     // The sweep runs during the work, because nothing waits for it.
     const swept = dryRun
         ? undefined
         : storage.sweep().catch((error) => log.debug(`Leftovers: ${error.message}`));
-    const { entries, orphans, foreign } = await readCatalogue(storage, scope.prefix);
-    const wanted = entries.filter((entry) => entry.committed && isWanted(entry.key, scope.narrowing));
+    const { entries, orphans, foreign } = await readCatalogue(storage, scope.folder);
+    noteOrphans(orphans);
+    const wanted = entries.filter((entry) => entry.committed && scope.mayFit(entry.key));
     const { sound, unsound } = await sortOut(storage, wanted);
-    const verdicts = decide(sound, keep, new Date().toISOString());
+    const verdicts = decide(scope.select(sound).flat(), keep, new Date().toISOString());
     const doomed = verdicts.filter((verdict) => !verdict.keep).map(({ dump }) => dump);
     signal.throwIfAborted();
     const removed = dryRun ? NOTHING_REMOVED : await remove(storage, doomed);
@@ -50937,11 +53255,16 @@ async function sortOut(storage, entries) {
     for (const { key, size } of entries) {
         const manifest = manifests.get(key.key);
         if (!(manifest instanceof Error) && manifest.size === size) {
-            sound.push({ key, size, manifest, verified: manifest.verified !== undefined });
+            sound.push({
+                key,
+                source: sourceOf(manifest),
+                size,
+                manifest,
+                verified: manifest.verified !== undefined,
+            });
             continue;
         }
-        const differs = (expected) => `it has ${size} bytes and its manifest says ${expected}`;
-        const problem = manifest instanceof Error ? manifest.message : differs(manifest.size);
+        const problem = manifest instanceof Error ? manifest.message : describeSizes(size, manifest);
         log.warning(`${key.key} is kept and not counted: ${problem}`);
         unsound.push({ key, size, keep: true, reasons: ['not sound, see the log'] });
     }
@@ -51011,13 +53334,14 @@ const VERSIONS_STAY = 'The bucket keeps versions: no space is free until a lifec
 
 
 
+
 /** Describes a committed dump, and compares it with `previous`. */
 function dumpSummary(manifest, { source, place, previous, transferMs, attempts, }) {
     const overview = facts([
         ['From', md `${code(source)}, PostgreSQL ${manifest.serverVersion}`],
         ['To', address(place)],
         ['Key', code(manifest.key)],
-        ['Data', describeRows(manifest)],
+        ['Data', progress_describeRows(manifest)],
         ['Read', pace(manifest.rawBytes, transferMs)],
         ['Stored', `${formatBytes(manifest.size)} (${manifest.compression})`],
         ['Duration', formatDuration(manifest.durationMs)],
@@ -51035,7 +53359,7 @@ function restoreSummary(restored) {
         ...(manifest ? [origin(manifest)] : []),
         ['To', md `${code(target)}, PostgreSQL ${restored.serverVersion}`],
         ['Key', code(key)],
-        ['Data', describeRows(counted)],
+        ['Data', progress_describeRows(counted)],
         ['Read', transferMs === null ? 'nothing: a template was copied' : pace(size, transferMs)],
         ['Duration', formatDuration(restored.durationMs)],
         [
@@ -51049,17 +53373,21 @@ function restoreSummary(restored) {
 }
 /** What was compared, one row each: evidence that the dump can be restored. */
 function verifySummary(manifest, evidence, { place, durationMs, attempts }) {
-    const { tables, objects, assertions } = evidence;
-    const counted = manifest.rows !== null;
+    const { restored, objects, assertions } = evidence;
+    const leftOut = manifest.tables.length - restored.tables.length;
     const checks = table(['Check', 'What was dumped', 'What came back'], [
         ['Stored bytes', `${formatCount(manifest.size)} (${formatBytes(manifest.size)})`, '✅ the same'],
         ['SHA-256', code(manifest.sha256), '✅ the same'],
-        ['Archive', `${formatBytes(manifest.rawBytes)} of data`, '✅ complete, all of it restored'],
-        ['Tables', formatCount(manifest.tables.length), `✅ ${formatCount(tables)} counted again`],
+        ['Archive', `${formatBytes(manifest.rawBytes)} of data`, '✅ complete'],
+        [
+            'Tables',
+            formatCount(manifest.tables.length),
+            `✅ ${formatCount(restored.tables.length)} counted again${leftOut > 0 ? `, ${formatCount(leftOut)} left out` : ''}`,
+        ],
         [
             'Rows',
-            counted ? formatCount(manifest.rows) : 'not counted',
-            counted ? '✅ the same in each table' : '—',
+            manifest.rows === null ? 'not counted' : formatCount(manifest.rows),
+            restored.rows === null ? '—' : `✅ ${formatCount(restored.rows)}, the same in each table`,
         ],
         ['Schema objects', formatCount(objects), '✅ all of them'],
         assertions === 0
@@ -51076,7 +53404,7 @@ function verifySummary(manifest, evidence, { place, durationMs, attempts }) {
         ],
         ...attemptsFact(attempts),
     ]);
-    return blocks(md `### ✅ Verified ${code(manifest.database)}`, overview, checks, everyTable(manifest.tables));
+    return blocks(md `### ✅ Verified ${code(manifest.database)}`, overview, checks, everyTable(restored.tables));
 }
 const NOTHING = new Markdown('');
 const blocks = (...parts) => join('\n\n', parts);
@@ -51115,11 +53443,11 @@ function largestTables(tables, before) {
     const most = largest[0]?.bytes ?? 0;
     if (most === 0)
         return NOTHING;
-    const known = before && new Map(before.map((table) => [dump_summary_nameOf(table), table.rows]));
+    const known = before && new Map(before.map((table) => [relationKey(table), table.rows]));
     const rows = largest.map((table) => [
-        code(dump_summary_nameOf(table)),
+        code(relationName(table)),
         countOf(table),
-        ...(known ? [growth(table, known.get(dump_summary_nameOf(table)))] : []),
+        ...(known ? [growth(table, known.get(relationKey(table)))] : []),
         formatBytes(table.bytes),
         bar(table.bytes, most),
     ]);
@@ -51137,12 +53465,11 @@ function everyTable(tables) {
         return NOTHING;
     const rows = tables
         .slice(0, MAX_TABLES_IN_EVIDENCE)
-        .map((table) => [code(dump_summary_nameOf(table)), countOf(table), formatBytes(table.bytes)]);
+        .map((table) => [code(relationName(table)), countOf(table), formatBytes(table.bytes)]);
     const more = tables.length - MAX_TABLES_IN_EVIDENCE;
     const rest = more > 0 ? md `… and ${formatCount(more)} more, which are in the manifest.` : NOTHING;
     return folded('Rows of every table', blocks(table(['Table', '>Rows', '>Data'], rows), rest));
 }
-const dump_summary_nameOf = ({ schema, name }) => `${schema}.${name}`;
 const countOf = ({ rows }) => (rows === null ? '?' : formatCount(rows));
 
 ;// CONCATENATED MODULE: ./build/src/summary/storage-summary.js
@@ -51239,19 +53566,22 @@ async function dump(step) {
 /** Makes one attempt. Each attempt has its own key. */
 async function dumpOnce(step, prepared) {
     const { storage } = prepared;
-    const plan = { ...prepared, key: nameDump(step) };
+    const names = dump_namesOf(step);
+    const key = newDumpKey(names, new Date());
+    const source = await chooseAgain(step, prepared.source);
+    const plan = { ...prepared, source, key };
     const forget = notePending({ kind: 'data', keys: [plan.key.key] });
     try {
         const title = `Dump ${step.target.label} to ${storage.address(plan.key.key)}`;
         // The previous dump is looked up meanwhile: only the commit needs it, and every request to S3 takes a second.
         const [stored, previous] = await Promise.all([
             log.group(title, () => uploadDump(step, plan)),
-            settled(findPrevious(step.inputs, storage, groupOf(plan.key))),
+            settled(findPrevious(step.inputs, storage, { key, source: names })),
         ]);
-        const manifest = makeManifest(step, { ...plan, ...stored });
+        const manifest = makeManifest(step, { ...plan, ...stored }, names);
         return {
             manifest,
-            previous: await commit(step.inputs, storage, manifest, previous),
+            previous: await commit(step, storage, manifest, previous),
             transferMs: stored.transferMs,
         };
     }
@@ -51265,29 +53595,35 @@ function settled(promise) {
 }
 /** Checks everything that can fail early, before the first byte is dumped. */
 async function prepare(step) {
-    const [storage, source] = await Promise.all([step.storage(), lookAtSource(step, step.target)]);
+    const [storage, source] = await Promise.all([answering(step), lookAtSource(step, step.target)]);
     const problem = storage.tooLarge(source.size);
     if (problem)
         throw new Error(problem);
     checkExpiry(step, { kind: 'dump', bytes: source.size });
     return { storage, source };
 }
-/** Runs the hooks. They may take long and change the source, so the store must answer first. */
-async function dump_runPreDumpHooks(step, { storage, source }) {
+/** Opens the storage, which must answer before hooks change the source and before pg_dump reads it. */
+async function answering(step) {
+    const storage = await step.storage();
+    await storage.check();
+    return storage;
+}
+/** Runs the hooks. */
+async function dump_runPreDumpHooks(step, { source }) {
     const hooks = step.inputs.preDumpHooks;
     if (hooks.length === 0)
         return;
-    await storage.check();
     await runHooks('pre-dump-hooks', hooks, source.connection, step.hookOptions(source.client));
 }
-function nameDump({ inputs, run, target }) {
+function dump_namesOf({ inputs, run, target }) {
     const instance = inputs.instance || run.repository.split('/').at(-1) || hostName(target);
-    return newDumpKey({ instance, database: target.database, config: inputs.config }, new Date());
+    return { instance, host: serverName(target), database: target.database, config: inputs.config };
 }
-function makeManifest({ inputs, run, effort }, { key, source: { server, locale, client }, size, sha256, archive }) {
+function makeManifest({ inputs, run, effort }, { key, source: { server, locale, client }, size, sha256, archive }, names) {
     return {
         version: 1,
         ...key,
+        source: names,
         size,
         sha256,
         compression: archive.opaque ? 'pg_dump' : chooseCompression(inputs.compression, client.major).method,
@@ -51304,34 +53640,31 @@ function makeManifest({ inputs, run, effort }, { key, source: { server, locale, 
     };
 }
 /**
- * Compares a dump with the previous one and commits it by writing its manifest.
+ * Compares a dump with the previous one and commits it.
  *
  * @returns the previous dump if the two can be compared, otherwise null
  */
-async function commit(inputs, storage, manifest, found) {
+async function commit({ inputs, signal }, storage, manifest, found) {
+    let previous;
     try {
         if (found.status === 'rejected')
             throw found.reason;
-        const previous = compareWithPrevious(inputs, found.value, manifest);
-        await storage.writeTextOnce(manifestKey(manifest.key), formatManifest(manifest));
-        log.info(`Committed ${storage.address(manifest.key)}`);
-        return previous;
+        previous = compareWithPrevious(inputs, found.value, manifest);
     }
     catch (error) {
-        // A write whose answer was lost may have happened; a manifest without its dump would mislead.
-        if (isRetryable(error))
-            await discard(storage, manifestKey(manifest.key), error);
         await discard(storage, manifest.key, error);
         throw error;
     }
+    await commitDump(storage, manifest, signal);
+    return previous;
 }
 /** Prunes older dumps. The new one is committed by now, so a failure is only a warning. */
-async function pruneAfter({ inputs, signal }, storage, key) {
+async function pruneAfter({ inputs, signal }, storage, manifest) {
     if (!hasRules(inputs.keep))
         return null;
     try {
-        const scope = { prefix: groupOf(key), narrowing: { instance: '', config: '' } };
-        return await log.group(`Prune ${scope.prefix}`, () => pruneDumps(storage, scope, { ...inputs, signal }));
+        const scope = seriesOf(manifest);
+        return await log.group(`Prune ${scope.folder}`, () => pruneDumps(storage, scope, { ...inputs, signal }));
     }
     catch (error) {
         log.warning(`The dump is committed, and older ones were not pruned: ${messageOf(error)}`);
@@ -51392,17 +53725,29 @@ function checkAge({ maxAge }, newest) {
 ;// CONCATENATED MODULE: ./build/src/storage/list-dumps.js
 
 
-/** Lists the dumps below a prefix of whole key parts, newest first. */
-async function listDumps(storage, prefix, narrowing) {
-    const { entries, orphans } = await readCatalogue(storage, prefix);
-    for (const orphan of orphans)
-        log.warning(`${orphan.key} has a manifest, but its data is gone`);
-    const wanted = entries.filter(({ key }) => isWanted(key, narrowing));
-    const manifests = await readManifests(storage, wanted);
-    return wanted.map(({ key, size, committed }) => ({
-        ...(manifests.get(key.key) ?? { ...key, size }),
-        committed,
-    }));
+
+/** Lists the dumps of a scope, newest first. Only the key of a dump that is not committed says where it is from. */
+async function listDumps(storage, scope) {
+    const { entries, orphans } = await readCatalogue(storage, scope.folder);
+    noteOrphans(orphans.filter(scope.mayFit));
+    const possible = entries.filter(({ key }) => scope.mayFit(key));
+    const manifests = await readManifests(storage, possible);
+    const sound = possible.flatMap(({ key, size }) => {
+        const manifest = manifests.get(key.key);
+        if (manifest?.size === size)
+            return [{ key, source: sourceOf(manifest), manifest }];
+        if (manifest)
+            log.warning(`${key.key} is listed as not committed: ${describeSizes(size, manifest)}`);
+        return [];
+    });
+    const isSound = new Set(sound.map(({ key }) => key.key));
+    const selected = new Map(scope.select(sound).flatMap((series) => series.map((dump) => [dump.key.key, dump])));
+    return possible.flatMap(({ key, size }) => {
+        if (!isSound.has(key.key))
+            return [{ ...key, size, committed: false }];
+        const dump = selected.get(key.key);
+        return dump ? [{ ...dump.manifest, committed: true }] : [];
+    });
 }
 
 ;// CONCATENATED MODULE: ./build/src/commands/list.js
@@ -51467,14 +53812,15 @@ var list_disposeResources = (undefined && undefined.__disposeResources) || (func
 
 
 
+
 /** Lists the stored dumps, newest first, or with `local` the databases of a server. */
-function list(step) {
+function list_list(step) {
     return step.inputs.local ? listDatabases(step) : listStoredDumps(step);
 }
 async function listDatabases(step) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const session = list_addDisposableResource(env_1, await step.maintenance(), true);
+        const session = list_addDisposableResource(env_1, await step.maintenance({ keepsTarget: true }), true);
         const databases = await readDatabases(session);
         for (const { name, owner, size, marker } of databases) {
             const made = marker ? `  (${marker.kind} of ${marker.of}, ${marker.at})` : '';
@@ -51497,7 +53843,7 @@ async function listDatabases(step) {
 }
 async function listStoredDumps(step) {
     const storage = await step.storage();
-    const dumps = await listDumps(storage, prefixOf(step.inputs), narrowingOf(step.inputs));
+    const dumps = await listDumps(storage, scopeOf(selectionOf(step.inputs)));
     log.info(`${formatQuantity(dumps.length, 'dump')} in ${storage.address('')}`);
     for (const dump of dumps) {
         log.info(`${dump.key}  ${formatBytes(dump.size)}${dump.committed ? '' : '  (not committed)'}`);
@@ -51515,16 +53861,60 @@ async function listStoredDumps(step) {
 
 
 
+
 /** Deletes the dumps that no keep rule keeps. */
 async function prune(step) {
     const { inputs, signal } = step;
     const storage = await step.storage();
-    const scope = { prefix: prefixOf(inputs), narrowing: narrowingOf(inputs) };
+    const scope = scopeOf(selectionOf(inputs));
     const pruned = await pruneDumps(storage, scope, { ...inputs, signal });
-    return { outputs: pruneOutputs(pruned), summary: [pruneSummary(pruned, storage.address(scope.prefix))] };
+    return { outputs: pruneOutputs(pruned), summary: [pruneSummary(pruned, storage.address(scope.folder))] };
+}
+
+;// CONCATENATED MODULE: ./build/src/database/restore/script.js
+
+
+
+const script_FEWER_LOCKS = 'set swap: true, which does not restore in one transaction';
+/** Starts `psql` on a script that is written into its stdin. `failure` explains its end, with the entry of the statement. */
+function startScript(psql, { env, entries }) {
+    const failed = new FailedScript(entries);
+    const runner = startChild(psql, [...PSQL_SCRIPT_OPTIONS, '--echo-errors', '--file=-'], {
+        env,
+        stdin: 'stream',
+        stdout: 'stream',
+        onErrorLine: (line) => failed.read(line),
+    });
+    return { runner, failure: (exit) => failed.explain(childFailure(runner, exit)) };
+}
+/** Reads which statement of a script failed from the messages of `psql --echo-errors`. */
+class FailedScript {
+    #failed = null;
+    #open = false;
+    #entries;
+    constructor(entries) {
+        this.#entries = entries;
+    }
+    read(line) {
+        const [, message] = /^psql:\S+ (.*)$/.exec(line) ?? [];
+        if (message?.startsWith('ERROR: '))
+            this.#failed ??= { error: message, entry: null, command: '' };
+        if (message !== undefined)
+            this.#open = message.startsWith('STATEMENT: ');
+        if (this.#failed !== null && this.#open)
+            this.#failed.command += `${message?.replace(/^STATEMENT: +/, '') ?? line}\n`;
+    }
+    /** Returns the failure of psql with the entry of the statement. */
+    explain(failure) {
+        if (this.#failed === null)
+            return failure;
+        const where = describeFailure(this.#failed, this.#entries(), script_FEWER_LOCKS);
+        return new Error(`psql failed: ${where}`, { cause: failure });
+    }
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/restore/in-place.js
+
 
 
 
@@ -51541,42 +53931,41 @@ const PSQL_EXIT_TIMEOUT_MS = 2000;
  * Restores into the live database in one transaction, as the sink of a transfer: `pg_restore` converts the archive into a
  * script, and `psql` runs it between a BEGIN and a COMMIT. `pg_restore --single-transaction` would commit as soon as it has
  * read enough, before the dump was compared with its manifest. Here the COMMIT is sent last, so any earlier end rolls back.
+ *
+ * @param options.beforeCommit statements that run at the end of the transaction and may refuse it
  */
-function startInPlace(client, serverMajor, inputs, env) {
+function startInPlace(client, server, options) {
+    const { inputs, env, beforeCommit } = options;
     const script = [...restoreArguments(inputs), '--file=-', '--clean', '--if-exists'];
     const maker = startChild(client.pgRestore, script, { env, stdin: 'stream', stdout: 'stream' });
-    const runner = startChild(client.psql, [...PSQL_SCRIPT_OPTIONS, '--file=-'], {
-        env,
-        stdin: 'stream',
-        stdout: 'stream',
-    });
+    const { runner, failure } = startScript(client.psql, options);
     const answer = lastLine(runner.stdout);
     const stop = new AbortController();
-    runner.stdin.write('BEGIN;\n');
-    const moved = pour(withoutNewSettings(maker.stdout, serverMajor), runner.stdin, stop.signal).catch(() => undefined);
+    runner.stdin.write(`${workStatements(server).join('')}BEGIN;\n`);
+    const moved = pour(withoutNewSettings(maker.stdout, server.major), runner.stdin, stop.signal).catch(() => undefined);
     // psql ends by itself only after an error. pg_restore then fails as well, with SIGPIPE or a failed write.
     const makerFailure = async (exit) => {
         const runnerExit = await Promise.race([runner.exited, (0,promises_namespaceObject.setTimeout)(PSQL_EXIT_TIMEOUT_MS, null, { ref: false })]);
-        return runnerExit ? child_childFailure(runner, runnerExit) : child_childFailure(maker, exit);
+        return runnerExit ? failure(runnerExit) : childFailure(maker, exit);
     };
     const stream = untilClosed(maker.stdin);
     return {
         stream,
         died: Promise.race([
-            runner.exited.then((exit) => child_childFailure(runner, exit)),
-            maker.exited.then((exit) => child_succeeded(exit) ? new Promise(() => undefined) : makerFailure(exit)),
+            runner.exited.then(failure),
+            maker.exited.then((exit) => succeeded(exit) ? new Promise(() => undefined) : makerFailure(exit)),
         ]),
         commit: async () => {
             stream.end();
             const made = await maker.exited;
-            if (!child_succeeded(made))
+            if (!succeeded(made))
                 throw await makerFailure(made);
             await moved;
-            runner.stdin.end(`COMMIT;\n\\echo ${COMMITTED}\n`);
+            runner.stdin.end(`${beforeCommit.join('\n')}\nCOMMIT;\n\\echo ${COMMITTED}\n`);
             const exit = await runner.exited;
-            if (child_succeeded(exit) && (await answer) === COMMITTED)
+            if (succeeded(exit) && (await answer) === COMMITTED)
                 return;
-            const cause = child_childFailure(runner, exit);
+            const cause = failure(exit);
             if (exit.code === STATEMENT_FAILED)
                 throw cause;
             // It may have been committed. A retry would undo everything that clients have written since.
@@ -51587,6 +53976,12 @@ function startInPlace(client, serverMajor, inputs, env) {
             await Promise.all([maker, runner].map((child) => endChild(child, ['SIGTERM', 'SIGKILL'], 1500)));
         },
     };
+}
+/** Returns statements for the session of the restore. This one waits for the disk, because its database is live. */
+function workStatements(server) {
+    return workSettings(server)
+        .filter(([name]) => name !== 'synchronous_commit')
+        .map(([name, value]) => `SET ${name} = '${value}';\n`);
 }
 /** The preamble of a script is shorter than this. */
 const PREAMBLE_BYTES = 4096;
@@ -51621,56 +54016,59 @@ async function lastLine(stream) {
 ;// CONCATENATED MODULE: ./build/src/restoring/check-download.js
 
 
+
 /** Explains an error of the archive. An archive that ends too early usually means that the download did. */
-function explainDamage(error, { key, size }, meter) {
+function explainDamage(error, { key, size }, meter, { untouched }) {
     if (!(error instanceof Error) || error.name !== 'ArchiveError')
         return error;
     if (meter.bytes < size) {
         // An archive that is damaged before its end is damaged in storage, so another attempt would not help.
         const CutOff = /^the archive ends/.test(error.message) ? TransientError : Error;
-        return new CutOff(`${key} has ${formatQuantity(size, 'byte')}, but ${formatCount(meter.bytes)} arrived, which is not a complete archive (${error.message}); the target is unchanged`, { cause: error });
+        return new CutOff(`${key} has ${formatQuantity(size, 'byte')}, but ${formatCount(meter.bytes)} arrived, which is not a complete archive (${error.message})${untouched}`, { cause: error });
     }
-    return new Error(`${key} is damaged: ${error.message}; the target is unchanged`, { cause: error });
+    return new Error(`${key} is damaged: ${error.message}${untouched}`, { cause: error });
 }
 /** Refuses a download whose size, digest or row counts differ from the manifest. */
-function checkReceived({ key, size, manifest }, meter, archive, leftOut) {
+function checkReceived({ chosen, meter, archive, leftOut }, { untouched }) {
+    const { key, size, manifest } = chosen;
     if (meter.bytes !== size) {
-        throw new TransientError(`${key} has ${formatQuantity(size, 'byte')}, but ${formatCount(meter.bytes)} arrived; the target is unchanged`);
+        throw new TransientError(`${key} has ${formatQuantity(size, 'byte')}, but ${formatCount(meter.bytes)} arrived${untouched}`);
     }
     if (!manifest)
         return;
     if (manifest.sha256 !== meter.sha256) {
-        throw new Error(`${key} is not what was dumped (SHA-256 ${meter.sha256}, its manifest says ${manifest.sha256}); it was changed or damaged in storage, so restore another dump. The target is unchanged`);
+        throw new Error(`${key} is not what was dumped (SHA-256 ${meter.sha256}, its manifest says ${manifest.sha256}); it was changed or damaged in storage, so use another dump${untouched}`);
     }
     const expected = withoutLeftOut(manifest.tables, leftOut);
     const difference = archive.opaque ? null : describeDifference(expected, archive.tables);
     if (difference)
-        throw new Error(`${key} differs from its manifest: ${difference}; the target is unchanged`);
+        throw new Error(`${key} differs from its manifest: ${difference}${untouched}`);
 }
 /** Returns the tables of a manifest whose data is restored. */
 function withoutLeftOut(tables, leftOut) {
-    const gone = new Set(leftOut.map(({ entry }) => (entry.desc === 'TABLE DATA' ? `${entry.namespace}.${entry.tag}` : '')));
-    return tables.filter(({ schema, name }) => !gone.has(`${schema}.${name}`));
+    const gone = new Set(leftOut
+        .filter(({ entry }) => entry.desc === 'TABLE DATA')
+        .map(({ entry }) => relationKey({ schema: entry.namespace, name: entry.tag })));
+    return tables.filter((table) => !gone.has(relationKey(table)));
 }
 /** Describes the first tables whose row counts differ, or returns null. A table that could not be counted is equal. */
 function describeDifference(expected, found) {
-    const name = (table) => `${table.schema}.${table.name}`;
-    const rows = new Map(found.map((table) => [name(table), table.rows]));
+    const rows = new Map(found.map((table) => [relationKey(table), table.rows]));
     const differences = expected.flatMap((table) => {
-        const actual = rows.get(name(table));
+        const actual = rows.get(relationKey(table));
         if (actual === undefined)
-            return [`${name(table)} is missing`];
+            return [`${relationName(table)} is missing`];
         if (actual === table.rows || actual === null || table.rows === null)
             return [];
         const more = actual - table.rows;
         return [
-            `${name(table)} has ${formatQuantity(actual, 'row')} instead of ${formatCount(table.rows)} (${more > 0 ? '+' : ''}${formatCount(more)})`,
+            `${relationName(table)} has ${formatQuantity(actual, 'row')} instead of ${formatCount(table.rows)} (${more > 0 ? '+' : ''}${formatCount(more)})`,
         ];
     });
-    const expectedNames = new Set(expected.map(name));
+    const known = new Set(expected.map(relationKey));
     const surplus = found
-        .filter((table) => !expectedNames.has(name(table)))
-        .map((table) => `${name(table)} is not in the manifest`);
+        .filter((table) => !known.has(relationKey(table)))
+        .map((table) => `${relationName(table)} is not in the manifest`);
     const all = [...differences, ...surplus];
     return all.length === 0
         ? null
@@ -51678,6 +54076,7 @@ function describeDifference(expected, found) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/restoring/download-dump.js
+
 
 
 
@@ -51697,20 +54096,30 @@ async function downloadDump(step, { storage, chosen }, receiver, openSink) {
     const total = chosen.manifest && { bytes: chosen.manifest.rawBytes, of: 'the data' };
     const open = {
         openSource: () => storage.download(chosen.key),
-        openSink: () => openSink().then(patient),
+        openSink: (entries) => openSink(entries).then(patient),
         ...{ clientMajor, select, meter, total },
     };
-    const { sink, report, transferMs } = await transferArchive(step, open).catch((error) => Promise.reject(explainDamage(error, chosen, meter)));
+    const { sink, report, transferMs } = await transferArchive(step, open).catch((error) => Promise.reject(explainDamage(error, chosen, meter, receiver)));
     try {
-        checkReceived(chosen, meter, report(), leftOut());
+        checkReceived({ chosen, meter, archive: report(), leftOut: leftOut() }, receiver);
     }
     catch (error) {
         await sink.abort();
         throw error;
     }
     await finishRestore(sink, step.signal);
-    log.info(`Received all ${formatBytes(meter.bytes)}, ${describeRows(report())}${chosen.manifest ? ', as in the manifest' : ''}`);
+    log.info(`Received all ${formatBytes(meter.bytes)}, ${progress_describeRows(report())}${chosen.manifest ? ', as in the manifest' : ''}`);
     return { sha256: meter.sha256, counted: report(), archive: report(), leftOut: leftOut(), transferMs };
+}
+/** Reads the table of contents of a stored dump, and ends the download there. */
+async function readEntries({ storage, chosen }) {
+    const source = await storage.download(chosen.key);
+    try {
+        return await readContents(source.stream);
+    }
+    finally {
+        await source.abort();
+    }
 }
 /** How long a download may continue after its restore has failed, in milliseconds. */
 const DOWNLOAD_AFTER_FAILURE_MS = 30_000;
@@ -51725,6 +54134,77 @@ function patient(sink) {
     };
 }
 
+;// CONCATENATED MODULE: ./build/src/storage/choose-dump.js
+
+
+
+/**
+ * Finds the dump that a reference names: a full key, leading names, or `latest`. Only a full key reaches a dump that is
+ * not committed.
+ *
+ * @throws an Error when there is none, when databases that share keys cannot be told apart, or when what is stored
+ * contradicts its manifest
+ */
+async function chooseDump(storage, selection) {
+    const { reference } = selection;
+    const chosen = await (isFullKey(reference) ? byKey(storage, reference) : newest(storage, selection));
+    if (chosen.size === 0)
+        throw new Error(`${storage.address(chosen.key)} is empty; it is not a dump`);
+    if (chosen.manifest && chosen.manifest.size !== chosen.size) {
+        throw new Error(`${storage.address(chosen.key)} is not sound: ${describeSizes(chosen.size, chosen.manifest)}`);
+    }
+    return chosen;
+}
+async function byKey(storage, key) {
+    const [size, manifestSize] = await Promise.all([storage.size(key), storage.size(manifestKey(key))]);
+    if (size === null)
+        throw new Error(`There is no dump ${storage.address(key)}`);
+    if (!manifestSize)
+        return { key, size, manifest: null, passedOver: [] };
+    const parsed = parseDumpKey(key);
+    if (!parsed)
+        throw new Error(`${key} has a manifest, but its name is not that of a dump of this action`);
+    checkManifestSize(key, manifestSize);
+    const texts = await storage.readTexts([manifestKey(key)]);
+    return { key, size, manifest: readManifest(texts.get(manifestKey(key)), parsed), passedOver: [] };
+}
+/** Chooses folder by folder, because only the manifests of one folder must be read to tell its databases apart. */
+async function newest(storage, selection) {
+    const { folder: top, mayFit, select } = scopeOf(selection);
+    const { entries, orphans } = await readCatalogue(storage, top);
+    const possible = entries.filter(({ key, committed }) => committed && mayFit(key));
+    const folders = Map.groupBy(possible, ({ key }) => groupOf(key));
+    const others = new Set();
+    for (const [folder, inFolder] of folders) {
+        const dumps = await readDumps(storage, inFolder);
+        const series = select(dumps);
+        if (series.length > 1)
+            throw new Error(ambiguous(selection, folder, series));
+        const found = series[0]?.[0];
+        if (!found) {
+            for (const name of nameSeries(groupBySeries(dumps)))
+                others.add(name);
+            continue;
+        }
+        noteOrphans(orphans.filter((key) => mayFit(key) && key.createdAt > found.key.createdAt));
+        const passedOver = [...folders.keys()].filter((name) => name !== folder);
+        return { key: found.key.key, size: found.size, manifest: found.manifest, passedOver };
+    }
+    noteOrphans(orphans.filter(mayFit));
+    throw new Error(nothingFound(selection, storage.address(top), [...others], entries.length));
+}
+function ambiguous({ reference }, folder, series) {
+    const names = nameSeries(series);
+    const each = series.map(([dump], index) => `${names[index]} (newest ${dump.key.key})`);
+    return `"${reference}" covers several databases whose dumps share the keys ${folder}: ${each.join(', ')}. Set dump-key to one of these names or to a full key`;
+}
+function nothingFound({ reference }, where, others, count) {
+    if (others.length > 0)
+        return `There is no committed dump of "${reference}": the keys below ${where} belong to ${others.slice(0, 5).join(', ')}. Set dump-key to one of these names, check instance and config, or name a dump by its full key`;
+    const reason = count > 0 ? ` (${count} dumps there are not committed, or of another instance or config)` : '';
+    return `There is no committed dump below ${where}${reason}`;
+}
+
 ;// CONCATENATED MODULE: ./build/src/restoring/find-dump.js
 
 
@@ -51737,7 +54217,7 @@ function findDump(step) {
     const { inputs } = step;
     return log.group('Find the dump', async () => {
         const storage = await step.storage();
-        const chosen = await chooseDump(storage, inputs.dumpKey, narrowingOf(inputs));
+        const chosen = await chooseDump(storage, selectionOf(inputs));
         const key = parseDumpKey(chosen.key);
         const age = key ? `, ${formatDuration(Math.max(0, ageOf(key)))} old` : '';
         log.info(`Found ${storage.address(chosen.key)}, ${formatBytes(chosen.size)}${age}`);
@@ -51757,6 +54237,7 @@ function warnOfChoice(reference, { key, manifest, passedOver }) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/restoring/restore-point.js
+
 
 
 
@@ -51801,8 +54282,8 @@ async function findPoint(inputs, target) {
     return point;
 }
 /** Sessions in a restore point may be ended without asking. In any other database a client may be working. */
-function mayEndSessions({ disconnectSource }, { marker }) {
-    return disconnectSource || marker?.kind === 'point';
+function mayEndSessions({ disconnectSource }, database) {
+    return disconnectSource || isPoint(database);
 }
 async function copyPoint(step, target) {
     const point = await findPoint(step.inputs, target);
@@ -51813,6 +54294,108 @@ async function copyPoint(step, target) {
         ? await copyExclusively(step, target, name)
         : await copyDatabase(target.maker, name, target.name, tablespace);
     return { staging, result: name };
+}
+
+;// CONCATENATED MODULE: ./build/src/restoring/sql-script.js
+
+
+/** A backslash command, before the rest of its line. psql ends its name at white space or at another backslash. */
+const COMMAND = /\\(!|[a-z_]+(?=[\s\\|]|$))(?=([^\n]*))/g;
+/** Commands that run a program, read the environment, or change the folder of every later file. */
+const UNKNOWN_EFFECT = ['!', 'cd', 'getenv'];
+/** Commands whose argument may be `| program`. */
+const MAY_PIPE = ['g', 'gx', 'o', 'out', 'w', 'write'];
+/** Of a line that is shown. */
+const MAX_SHOWN_LENGTH = 100;
+const SCRIPTS = ['i', 'include', 'ir', 'include_relative'];
+/**
+ * Finds the files that a script for psql reads. What looks like a command in a comment or a text counts as one, which at
+ * worst makes a template too many.
+ *
+ * @returns the line as `unknown` whose files only psql knows: they depend on a variable, a program, or mixed quotes
+ */
+function filesReadBy(text, { path, workspace }) {
+    const reads = [];
+    for (const [, name = '', rest = ''] of text.replaceAll('\r', '').matchAll(COMMAND)) {
+        const unknown = `\\${name}${rest}`.trim().slice(0, MAX_SHOWN_LENGTH);
+        const isProgram = rest.includes('`') || (MAY_PIPE.includes(name) && /^\s*\|/.test(rest));
+        if (isProgram || UNKNOWN_EFFECT.includes(name))
+            return { unknown };
+        const names = name === 'copy' ? copySources(rest) : fileNames(name, rest);
+        if (names === null)
+            return { unknown };
+        const folder = ['ir', 'include_relative'].includes(name) ? (0,external_node_path_namespaceObject.dirname)(path) : workspace;
+        reads.push(...names.map((file) => ({ path: locate(file, folder), isScript: SCRIPTS.includes(name) })));
+    }
+    return { reads };
+}
+function locate(name, folder) {
+    const home = /^~(?=\/|$)/;
+    return (0,external_node_path_namespaceObject.isAbsolute)(name)
+        ? name
+        : (0,external_node_path_namespaceObject.resolve)(folder, name.replace(home, () => (0,external_node_os_.homedir)()));
+}
+/** Returns the file that a command names, none if it reads none, and null if its name is not known. */
+function fileNames(command, rest) {
+    if (!SCRIPTS.includes(command) && command !== 'lo_import')
+        return [];
+    const name = argument(rest);
+    // A dash is the standard input, which hooks do not have.
+    return name === '' || name === '-' ? [] : name === null ? null : [name];
+}
+/** Reads the first argument of a command (psqlscanslash.l): quoted whole, or up to white space. */
+function argument(rest) {
+    const quoted = /^\s*'((?:[^'\\]|'')*)'(?=[\s;\\]|$)/.exec(rest);
+    if (quoted)
+        return quoted[1].replaceAll("''", "'");
+    const plain = /^\s*([^\s\\]*)/.exec(rest)[1].replace(/;+$/, '');
+    return /['":`]/.test(plain) || /^~[^/]/.test(plain) ? null : plain;
+}
+/** Returns the files after every FROM of a `\copy`, which may also stand in its query; null for a program. */
+function copySources(rest) {
+    const sources = [...rest.matchAll(/\bfrom\s+('(?:[^']|'')*'|[^\s;]+)/gi)].map(([, source = '']) => source);
+    if (sources.some((source) => /^program$/i.test(source)))
+        return null;
+    return sources
+        .filter((source) => !/^p?stdin$/i.test(source))
+        .map((source) => source.replace(/^'(.*)'$/, '$1').replaceAll("''", "'"));
+}
+
+;// CONCATENATED MODULE: ./build/src/restoring/script-digest.js
+
+
+
+
+
+/** Computes the digest of a script for psql with the files that it includes, however deep. */
+async function digestScript(path, workspace) {
+    const digests = new Map();
+    const open = [{ path, isScript: true }];
+    for (let read = open.pop(); read; read = open.pop()) {
+        // Scripts may include each other.
+        if (digests.has(script_digest_identify(read)))
+            continue;
+        if (!read.isScript) {
+            digests.set(script_digest_identify(read), await digestData(read.path));
+            continue;
+        }
+        const content = await (0,external_node_fs_promises_namespaceObject.readFile)(read.path).catch(() => null);
+        digests.set(script_digest_identify(read), content && (0,external_node_crypto_.createHash)('sha256').update(content).digest('hex'));
+        const found = filesReadBy(content?.toString('utf8') ?? '', { path: read.path, workspace });
+        if ('unknown' in found)
+            return found;
+        open.push(...found.reads);
+    }
+    // Without the paths, so that runners with other folders share a template.
+    return { digest: [...digests.values()].join() };
+}
+function script_digest_identify({ path, isScript }) {
+    return `${isScript ? 'script' : 'data'} ${path}`;
+}
+/** Returns null for a file that cannot be read: then psql fails, or never comes to it. */
+async function digestData(path) {
+    const hash = (0,external_node_crypto_.createHash)('sha256');
+    return (0,external_node_stream_promises_namespaceObject.pipeline)((0,external_node_fs_namespaceObject.createReadStream)(path), hash).then(() => hash.digest('hex'), () => null);
 }
 
 ;// CONCATENATED MODULE: ./build/src/restoring/template-cache.js
@@ -51885,29 +54468,36 @@ var template_cache_disposeResources = (undefined && undefined.__disposeResources
 const template_cache_PREFIX = 'pgclone_template_';
 const template_cache_POLL_INTERVAL_MS = 500;
 /**
- * Splits hooks into those that run once on the template, the `.sql` files before the first shell command, and those that
- * run on every preview. The effect of a shell command (`npm run migrate`) depends on more than its text.
+ * Splits hooks. Those for the template are the `.sql` files before the first shell command (`npm run migrate`), whose effect
+ * depends on more than its text, and before the first file of which only psql knows what it reads.
  */
-function splitHooks({ preSwapHooks: hooks, reversible }) {
+async function splitHooks({ preSwapHooks: hooks, reversible }, workspace) {
+    const digests = [];
     // The restore point `__post` is the state before the hooks, so with `reversible` all hooks run on the preview.
-    if (reversible)
-        return { baked: [], live: [...hooks] };
-    const first = hooks.findIndex((hook) => hookCommand(hook, '', process.platform).file !== 'psql');
-    const end = first < 0 ? hooks.length : first;
-    return { baked: hooks.slice(0, end), live: hooks.slice(end) };
+    for (const hook of reversible ? [] : hooks) {
+        const path = sqlFile(hook, workspace);
+        if (path === null)
+            break;
+        const script = await digestScript(path, workspace);
+        if ('unknown' in script) {
+            log.notice(`${hook} and the hooks after it run on every preview instead of once on the template (template-cache), because only psql knows which files they read: ${script.unknown}`);
+            break;
+        }
+        digests.push(script.digest);
+    }
+    return { baked: hooks.slice(0, digests.length), digests, live: hooks.slice(digests.length) };
 }
 /** Returns the name of the template for a dump and a recipe. A difference in either makes another template. */
-async function templateName(inputs, workspace, manifest, target) {
-    const { baked } = splitHooks(inputs);
-    const files = await Promise.all(baked.map((hook) => (0,external_node_fs_promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.isAbsolute)(hook) ? hook : (0,external_node_path_namespaceObject.join)(workspace, hook), 'utf8')));
+function templateName(inputs, { digests }, manifest, target) {
     const recipe = [
         manifest.sha256,
-        files,
+        digests,
         inputs.pgRestoreArgs,
         inputs.ownerAndAcl,
         inputs.tolerateErrors.map(String),
         inputs.provider,
         target.locale ?? manifest.locale,
+        target.properties?.settings ?? [],
         target.server.role,
     ];
     return template_cache_PREFIX + (0,external_node_crypto_.createHash)('sha256').update(JSON.stringify(recipe)).digest('hex').slice(0, 24);
@@ -51917,15 +54507,15 @@ async function templateName(inputs, workspace, manifest, target) {
  *
  * @param restore restores the dump into a new staging database
  */
-async function copyFromTemplate(step, manifest, target, restore) {
+async function copyFromTemplate(step, { manifest, hooks }, target, restore) {
     const { session, maker } = target;
-    const name = await templateName(step.inputs, step.workspace, manifest, target);
+    const name = templateName(step.inputs, hooks, manifest, target);
     await lockTemplate(session, name, step.signal);
     try {
         if (await isReady(session, name))
             log.info(`Copying the template "${name}"`);
         else
-            await makeTemplate(step, target, name, restore);
+            await makeTemplate(step, target, { name, hooks: hooks.baked }, restore);
         const copy = await copyDatabase(maker, name, target.name, target.properties?.tablespace ?? null);
         await dropOldTemplates(target, name, step.inputs.templateCache);
         return copy;
@@ -51947,16 +54537,15 @@ async function isReady(session, name) {
     const databases = await readDatabases(session);
     return databases.some((database) => database.name === name && database.marker?.kind === 'template');
 }
-async function makeTemplate(step, target, name, restore) {
+async function makeTemplate(step, target, { name, hooks }, restore) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         const { session, client, maker } = target;
         log.info(`There is no template of this dump and recipe yet; making "${name}"`);
         const staging = template_cache_addDisposableResource(env_1, await restore(), true);
-        await restoreDurability(maker, staging);
-        const { baked } = splitHooks(step.inputs);
-        await runHooks('pre-swap-hooks', baked, onDatabase(step.target, staging.name), step.hookOptions(client));
-        await analyze(step, target, staging.name);
+        await runOnStaging(step, client, staging.name, { hooks, assertions: [] });
+        await endWork(maker, staging.name);
+        await target_analyze(step, target, staging.name);
         // One transaction, so that a database with a template's name is complete and carries the template's marker.
         await session.transaction(commentStatement(staging.name, markerText('template', name, maker.run)), `ALTER DATABASE ${identifier(staging.name)} ALLOW_CONNECTIONS false`, `ALTER DATABASE ${identifier(staging.name)} RENAME TO ${identifier(name)}`);
         staging.release();
@@ -52066,6 +54655,14 @@ var restore_disposeResources = (undefined && undefined.__disposeResources) || (f
 
 
 
+
+
+
+
+
+
+/** The end of the message of a restore that fails before it has changed anything. */
+const UNTOUCHED = '; the target is unchanged';
 /** Restores a stored dump into a staging database, checks it, runs hooks and swaps it in. */
 async function restore(step) {
     if (step.inputs.dumpKey.startsWith(':'))
@@ -52084,34 +54681,42 @@ async function restoreAndSwap(step, dump) {
     if (inputs.templateCache > 0 && !manifest)
         log.warning('template-cache has no effect, because this dump has no manifest');
     const cached = inputs.templateCache > 0 && manifest !== null;
+    const plan = cached ? { manifest, hooks: await splitHooks(inputs, step.workspace) } : null;
     const build = (target) => {
         const restoreIt = () => restoreBeside(step, dump, target);
-        return cached ? restoreByTemplate(step, manifest, target, restoreIt) : restoreIt();
+        return plan ? restoreByTemplate(step, plan, target, restoreIt) : restoreIt();
     };
-    const hooks = cached ? splitHooks(inputs).live : inputs.preSwapHooks;
-    const replaced = await replaceDatabase(step, { what: dump.chosen.key, build, hooks });
+    const hooks = plan?.hooks.live ?? inputs.preSwapHooks;
+    const check = (target) => restore_announce(step, dump, target);
+    const replaced = await replaceDatabase(step, { what: dump.chosen.key, check, build, hooks });
     await swept;
     if ('outputs' in replaced)
         return replaced;
     const { result, ...live } = replaced;
     return { ...result, ...live };
 }
+/** Says in a dry run what the restore itself would say when the table of contents arrives. */
+async function restore_announce(step, dump, target) {
+    if (!step.inputs.dryRun)
+        return;
+    const { session, properties } = target;
+    await foretellLostRights(step, target);
+    const entries = await readEntries(dump);
+    await noteTablespaces(session, tablespacesOf(entries), properties?.tablespace ?? 'pg_default');
+}
 /** Copies the template of the dump. The content was checked when the template was made. */
-async function restoreByTemplate(step, manifest, target, restoreIt) {
-    const staging = await copyFromTemplate(step, manifest, target, async () => (await restoreIt()).staging);
-    return { staging, result: { sha256: manifest.sha256, counted: manifest, transferMs: null } };
+async function restoreByTemplate(step, plan, target, restoreIt) {
+    const staging = await copyFromTemplate(step, plan, target, async () => (await restoreIt()).staging);
+    return { staging, result: { sha256: plan.manifest.sha256, counted: plan.manifest, transferMs: null } };
 }
 /** Restores the dump into a new staging database. */
-async function restoreBeside(step, dump, { name, server, client, maker, locale, properties }) {
+async function restoreBeside(step, dump, target) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const wanted = {
-            locale: locale ?? dump.chosen.manifest?.locale ?? null,
-            tablespace: properties?.tablespace ?? null,
-        };
+        const { server, client } = target;
         const unfinished = restore_addDisposableResource(env_1, new AsyncDisposableStack(), true);
-        const staging = unfinished.use(await createStaging(maker, name, wanted));
-        const result = await log.group(`Restore into ${staging.name}`, async () => downloadDump(step, dump, { server, client, database: staging.name }, databaseSink(step, client, staging.name, sizesIn(dump.chosen.manifest))));
+        const staging = unfinished.use(await createStagingFor(target, dump.chosen.manifest?.locale ?? null));
+        const result = await log.group(`Restore into ${staging.name}`, async () => downloadDump(step, dump, { server, client, database: staging.name, untouched: UNTOUCHED }, databaseSink(step, client, staging.name, sizesIn(dump.chosen.manifest))));
         unfinished.move();
         return { staging, result };
     }
@@ -52129,20 +54734,24 @@ async function restoreBeside(step, dump, { name, server, client, maker, locale, 
 async function restoreInPlace(step, dump) {
     const env_2 = { stack: [], error: void 0, hasError: false };
     try {
-        const connection = step.target;
-        checkProtected(step.inputs, connection);
+        const { inputs, target: connection } = step;
+        checkProtected(inputs, connection);
         const session = restore_addDisposableResource(env_2, await step.session(connection, { direct: true }), true);
-        const server = await lookAtPrimary(session, step.inputs.command);
+        const server = await lookAtPrimary(session, inputs.command);
         await lockTarget(session, connection.database);
         const client = await step.client({ serverMajor: server.major, purpose: 'restore' });
-        await checkOverwrite(step, await readProperties(session, connection.database));
-        if (step.inputs.dryRun)
+        await checkOverwrite(step, server, await readProperties(session, connection.database));
+        const receiver = { server, client, database: connection.database, untouched: UNTOUCHED };
+        if (inputs.dryRun) {
+            await chooseEntries(step, receiver).select(await readEntries(dump));
             return dryRun('restore', `${dump.chosen.key} would be restored into "${connection.database}" in place`);
+        }
         const env = clientEnvironment(connection, step.environment);
-        log.info('Restoring in place, in one transaction: objects of the dump replace those of the same name, all others stay');
-        const open = async () => startInPlace(client, server.major, step.inputs, env);
-        const received = await downloadDump(step, dump, { server, client, database: connection.database }, open);
-        await finishInPlace(step, client);
+        const beforeCommit = inputs.preSwapHooks.length > 0 ? [refuseHiddenRows()] : [];
+        log.info('Restoring in place, in one transaction: objects of the dump replace those of the same name with all that belongs to them, others stay');
+        const open = async (entries) => startInPlace(client, server, { inputs, env, entries, beforeCommit });
+        const received = await downloadDump(step, dump, receiver, open);
+        await finishInPlace(step, client, server);
         return { ...received, database: connection.database, previous: null, serverVersion: server.version };
     }
     catch (e_2) {
@@ -52156,24 +54765,11 @@ async function restoreInPlace(step, dump) {
     }
 }
 /** Runs hooks and ANALYZE. The data is live by now, so a failure is permanent: it must not repeat the restore. */
-async function finishInPlace(step, client) {
+async function finishInPlace(step, client, { major }) {
     const { inputs, target } = step;
     try {
-        const env_3 = { stack: [], error: void 0, hasError: false };
-        try {
-            await runHooks('pre-swap-hooks', inputs.preSwapHooks, target, step.hookOptions(client));
-            const session = restore_addDisposableResource(env_3, await step.session(target), true);
-            await session.execute('ANALYZE');
-        }
-        catch (e_3) {
-            env_3.error = e_3;
-            env_3.hasError = true;
-        }
-        finally {
-            const result_3 = restore_disposeResources(env_3);
-            if (result_3)
-                await result_3;
-        }
+        await runHooks('pre-swap-hooks', inputs.preSwapHooks, target, step.hookOptions(client));
+        await analyzeDatabase({ open: () => step.session(target), major }, inputs.jobs);
     }
     catch (error) {
         throw new PermanentError(`The restore in place is committed, but the hooks or ANALYZE after it failed: ${messageOf(error)}`, { cause: error });
@@ -52207,24 +54803,54 @@ const consumers_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.u
 
 
 
+
+/** Every table with the root of its partition tree, which is the table itself if it is not a partition. */
+const TREES = `
+  WITH RECURSIVE tree AS (
+    SELECT oid, oid AS root FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition
+    UNION ALL
+    SELECT c.oid, tree.root FROM tree JOIN pg_inherits AS i ON i.inhparent = tree.oid
+      JOIN pg_class AS c ON c.oid = i.inhrelid AND c.relispartition)
+  SELECT n.nspname AS schema, c.relname AS name, rn.nspname AS "rootSchema", r.relname AS root, c.relkind::text AS relkind,
+         EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e') AS extension
+  FROM tree JOIN pg_class AS c ON c.oid = tree.oid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    JOIN pg_class AS r ON r.oid = tree.root JOIN pg_namespace AS rn ON rn.oid = r.relnamespace`;
+const rootOf = ({ rootSchema, root }) => relationKey({ schema: rootSchema, name: root });
 /**
- * Counts the rows of the given tables and leaves out tables that the database does not have. `rows` is null for a table
- * of an extension, because its dump holds only the rows that were added to those of `CREATE EXTENSION`.
+ * Counts the rows of dumped tables again. Partitions are counted together, as one tree: rows that pg_dump loads through the
+ * root of a tree (`--load-via-partition-root`, and always for some hash partitions) may come to another partition.
+ *
+ * @returns what was dumped, with a sum for each tree, and the counts of those tables that the database has. `rows` is null
+ *   for a table of an extension, because its dump holds only the rows that were added to those of `CREATE EXTENSION`.
  */
-async function countRows(session, tables) {
-    const existing = await session.query(`
-    SELECT n.nspname AS schema, c.relname AS name,
-           EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e') AS extension
-    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p')`);
-    const key = ({ schema, name }) => JSON.stringify([schema, name]);
-    const found = new Map(existing.map((table) => [key(table), table]));
-    const counted = [];
-    for (const table of tables) {
-        const relation = found.get(key(table));
-        if (relation)
-            counted.push({ ...table, rows: relation.extension ? null : await countTable(session, table) });
+async function countAgain(session, dumped) {
+    const tables = await session.query(TREES);
+    const found = new Map(tables.map((table) => [relationKey(table), table]));
+    const expected = new Map();
+    for (const { schema, name, rows } of dumped) {
+        const table = found.get(relationKey({ schema, name }));
+        const key = table ? rootOf(table) : relationKey({ schema, name });
+        const before = expected.get(key)?.rows;
+        const sum = rows === null || before === null ? null : (before ?? 0) + rows;
+        expected.set(key, { schema: table?.rootSchema ?? schema, name: table?.root ?? name, rows: sum });
     }
-    return counted;
+    const counts = [];
+    for (const [key, members] of Map.groupBy(tables, rootOf)) {
+        const whole = expected.get(key);
+        if (whole)
+            counts.push({ ...whole, rows: await countTree(session, members) });
+    }
+    return { expected: [...expected.values()], counts };
+}
+/** Counts the rows of the tables that hold the data of a tree; null if one belongs to an extension. */
+async function countTree(session, members) {
+    if (members.some(({ extension }) => extension))
+        return null;
+    let rows = 0;
+    for (const table of members)
+        if (table.relkind === 'r')
+            rows += await countTable(session, table);
+    return rows;
 }
 async function countTable(session, { schema, name }) {
     const [row] = await session.query(`SELECT count(*) AS rows FROM ONLY ${identifier(schema)}.${identifier(name)}`);
@@ -52235,20 +54861,30 @@ async function countTable(session, { schema, name }) {
  * and grants. The names are those of the `ArchiveEntry` calls in pg_dump.c.
  */
 const NOT_AN_OBJECT = /DATA$|^(ENCODING|STDSTRINGS|SEARCHPATH|DATABASE|DATABASE PROPERTIES|SEQUENCE SET|BLOB|BLOBS|BLOB METADATA|ACL|DEFAULT ACL|COMMENT|SECURITY LABEL)$/;
+/** Every new database has this schema; pg_dump lists it only if its owner is not the default one of PostgreSQL 15 and later. */
+const isPublic = ({ desc, tag }) => desc === 'SCHEMA' && tag === 'public';
 /** Returns what an archive would create, one line per object, such as `INDEX public orders_pkey`. */
 function schemaObjects(entries) {
     return entries
-        .filter(({ desc }) => !NOT_AN_OBJECT.test(desc))
+        .filter((entry) => !NOT_AN_OBJECT.test(entry.desc) && !isPublic(entry))
         .map(({ desc, namespace, tag }) => `${desc} ${namespace} ${tag}`.replace(/\s+/g, ' '))
         .sort();
+}
+/** Lets the role read the tables that it owns, because owners may have revoked their own rights. */
+async function grantOwnTables(session) {
+    const tables = await session.query(`
+    SELECT n.nspname AS schema, c.relname AS name
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND pg_has_role(c.relowner, 'USAGE') AND NOT has_table_privilege(c.oid, 'SELECT')`);
+    for (const { schema, name } of tables)
+        await session.execute(`GRANT SELECT ON TABLE ${identifier(schema)}.${identifier(name)} TO CURRENT_USER`);
 }
 /** Dumps the schema of a database and returns the table of contents. */
 async function dumpSchema(connection, client, environment) {
     const args = ['--format=custom', '--no-password', '--schema-only', '--no-owner', '--no-acl', '--compress=0'];
     const source = startDump(client.pgDump, args, clientEnvironment(connection, environment));
     const decoder = createDecoder({ jobs: 1 });
-    await (0,consumers_namespaceObject.buffer)(decoder.transform(source.stream));
-    await source.finish();
+    await (0,consumers_namespaceObject.buffer)(decoder.transform(untilFinished(source)));
     return decoder.report();
 }
 /** Returns the objects of one list that another list does not have. */
@@ -52261,6 +54897,25 @@ function missingFrom(objects, others) {
         left.set(object, count - 1);
         return count <= 0;
     });
+}
+
+;// CONCATENATED MODULE: ./build/src/database/restore/omitted-entries.js
+
+
+
+/**
+ * Returns the entries that `pg-restore-args` leave out, such as those of other schemas than `--schema`. pg_restore itself
+ * says which ones it would restore.
+ */
+async function omittedEntries(pgRestore, inputs, { entries, env, signal, }) {
+    if (inputs.pgRestoreArgs.length === 0)
+        return new Set();
+    const list = await runChecked(pgRestore, [...restoreArguments(inputs), '--list'], {
+        ...{ env, signal },
+        input: contentsOnly(entries),
+    });
+    const ids = new Set([...list.matchAll(/^(\d+); /gm)].map(([, id]) => Number(id)));
+    return new Set(entries.filter(({ dumpId }) => !ids.has(dumpId)));
 }
 
 ;// CONCATENATED MODULE: ./build/src/commands/verify.js
@@ -52332,6 +54987,8 @@ var verify_disposeResources = (undefined && undefined.__disposeResources) || (fu
 
 
 
+
+
 /** Restores a stored dump into a temporary database and compares the result with the manifest. */
 async function verify(step) {
     const dump = await step.retry(() => findDump(step));
@@ -52351,7 +55008,7 @@ async function verify(step) {
             'dump-size': manifest.size,
             'dump-sha256': manifest.sha256,
             'created-at': manifest.createdAt,
-            ...countOutputs(manifest),
+            ...countOutputs(evidence.restored),
             'server-version': serverVersion,
             verified: 'true',
         },
@@ -52374,16 +55031,18 @@ async function restoreAndCompare(step, dump, manifest) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         const { inputs, run } = step;
-        const session = verify_addDisposableResource(env_1, await step.maintenance({ direct: true }), true);
+        const session = verify_addDisposableResource(env_1, await step.maintenance({ direct: true, keepsTarget: true }), true);
         const server = await lookAtPrimary(session, inputs.command);
         if (!server.createdb)
             throw new Error(`The role "${server.role}" may not create databases, which verify needs; grant it CREATEDB, or use another role or server`);
-        const client = await step.client({ serverMajor: server.major, purpose: 'restore' });
-        const wanted = { locale: manifest.locale, tablespace: null };
+        // The restored database is dumped again for the comparison, which a client older than the server cannot do.
+        const client = await step.client({ serverMajor: server.major, purpose: 'dump' });
+        const wanted = { locale: manifest.locale, tablespace: null, settings: [] };
         const temporary = verify_addDisposableResource(env_1, await createStaging({ session, server, run: run.url }, manifest.database, wanted), true);
-        const received = await log.group(`Restore into ${temporary.name}`, async () => downloadDump(step, dump, { server, client, database: temporary.name }, databaseSink(step, client, temporary.name, sizesIn(manifest))));
+        const received = await log.group(`Restore into ${temporary.name}`, async () => downloadDump(step, dump, { server, client, database: temporary.name, untouched: '' }, databaseSink(step, client, temporary.name, sizesIn(manifest))));
+        const open = () => step.session(onDatabase(step.target, temporary.name));
         return await log.group('Compare', async () => ({
-            ...(await compare(step, manifest, received, client, temporary.name)),
+            ...(await seeingAllRows(open, () => compare(step, manifest, received, client, temporary.name))),
             serverVersion: server.version,
             clientVersion: client.version,
             at: new Date().toISOString(),
@@ -52399,26 +55058,27 @@ async function restoreAndCompare(step, dump, manifest) {
             await result_1;
     }
 }
-async function compare(step, manifest, { archive, leftOut }, client, database) {
+async function compare(step, manifest, { archive, leftOut, counted }, client, database) {
     const env_2 = { stack: [], error: void 0, hasError: false };
     try {
         const connection = onDatabase(step.target, database);
         const session = verify_addDisposableResource(env_2, await step.session(connection), true);
-        const expected = withoutLeftOut(manifest.tables, leftOut);
-        const counts = await countRows(session, expected);
-        const difference = describeDifference(expected, counts);
-        if (difference)
-            throw new Error(`The restored database differs from the dump: ${difference}`);
-        log.info(`${formatQuantity(counts.length, 'table')} counted again, each with the dumped number of rows`);
-        const wanted = schemaObjects(archive.entries);
-        const found = schemaObjects((await dumpSchema(connection, client, step.environment)).entries);
-        const missing = missingFrom(wanted, found);
-        if (missing.length > 0) {
-            throw new Error(`The restored database lacks ${formatQuantity(missing.length, 'object')} of the dump: ${missing.slice(0, 5).join(', ')}`);
-        }
-        log.info(`Found all ${formatQuantity(wanted.length, 'schema object')}`);
-        await checkAssertions(step.inputs.verifySql, connection, step.hookOptions(client));
-        return { tables: counts.length, objects: wanted.length, assertions: step.inputs.verifySql.length };
+        await grantOwnTables(session);
+        const { entries } = archive;
+        const omitted = await omittedEntries(client.pgRestore, step.inputs, {
+            ...{ entries, env: clientEnvironment(connection, step.environment), signal: step.signal },
+        });
+        const omissions = [...omitted].map((entry) => ({ entry, why: 'pg-restore-args', lossless: false }));
+        await compareRows(session, withoutLeftOut(manifest.tables, [...leftOut, ...omissions]));
+        const found = (await dumpSchema(connection, client, step.environment)).entries;
+        const objects = compareSchema(entries.filter((entry) => !omitted.has(entry)), found);
+        await runOnStaging(step, client, database, { hooks: [], assertions: step.inputs.verifySql });
+        const tables = withoutLeftOut(counted.tables, omissions);
+        return {
+            restored: { tables, rows: sumOf(tables) },
+            objects,
+            assertions: step.inputs.verifySql.length,
+        };
     }
     catch (e_2) {
         env_2.error = e_2;
@@ -52429,6 +55089,27 @@ async function compare(step, manifest, { archive, leftOut }, client, database) {
         if (result_2)
             await result_2;
     }
+}
+async function compareRows(session, dumped) {
+    const { expected, counts } = await countAgain(session, dumped);
+    const difference = describeDifference(expected, counts);
+    if (difference)
+        throw new Error(`The restored database differs from the dump: ${difference}`);
+    log.info(`${formatQuantity(dumped.length, 'table')} counted again, each with the dumped number of rows`);
+}
+/** Returns the number of objects that were found again. */
+function compareSchema(dumped, restored) {
+    const wanted = schemaObjects(dumped);
+    const missing = missingFrom(wanted, schemaObjects(restored));
+    if (missing.length > 0) {
+        throw new Error(`The restored database lacks ${formatQuantity(missing.length, 'object')} of the dump: ${missing.slice(0, 5).join(', ')}`);
+    }
+    log.info(`Found all ${formatQuantity(wanted.length, 'schema object')}`);
+    return wanted.length;
+}
+/** Returns the rows of all tables; null if those of one are not known. */
+function sumOf(tables) {
+    return tables.some(({ rows }) => rows === null) ? null : tables.reduce((sum, { rows }) => sum + rows, 0);
 }
 
 // EXTERNAL MODULE: ./node_modules/yaml/dist/index.js
@@ -52465,6 +55146,7 @@ const DEFAULTS = {
     'exclude-schemas': '',
     'exclude-table-data': '',
     'schema-only': 'false',
+    'allow-unrestorable': 'false',
     'pg-dump-args': '',
     'pg-restore-args': '',
     jobs: 'auto',
@@ -52490,6 +55172,7 @@ const DEFAULTS = {
     'keep-yearly': '',
     'protected-databases': '',
     overwrite: 'false',
+    disposable: 'true',
     force: 'false',
     'max-shrink': '50%',
     'fail-on-shrink': 'false',
@@ -52528,6 +55211,8 @@ function distance(from, to) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/inputs/secrets-in-inputs.js
+/** Names of parameters with a secret: `password`, `PGPASSWORD`, `sslpassword`, `api_key`, `scram_client_key`. Not `passfile`, a path. */
+const SECRET_NAME = /pass(?!file)|pwd|secret|token|api_?key|scram_\w+_key/i;
 function decoded(text) {
     try {
         return decodeURIComponent(text);
@@ -52536,15 +55221,21 @@ function decoded(text) {
         return text;
     }
 }
+/** Returns every form of a secret as it is written in a URL. Frameworks read `+` in a parameter as a space. */
+function secrets_in_inputs_forms(written) {
+    const meanings = [decoded(written), decoded(written.replaceAll('+', ' '))];
+    return [written, ...meanings, ...meanings.map(encodeURIComponent)];
+}
 /** Returns the secrets of a connection URI in every form in which they may appear, because the runner masks texts literally. */
 function urlSecrets(url) {
     // The password ends at the first @ for libpq. A user may have meant the last one.
     const userinfo = [/\/\/[^:/?#]*:(.*?)@/s, /\/\/[^:/?#]*:(.*)@/s].flatMap((form) => form.exec(url)?.[1] ?? []);
-    const parameters = [...url.matchAll(/[?&](?:password|sslpassword)=([^&]*)/g)].map((match) => match[1]);
+    // What follows without a name is the rest of a password with an & that is not percent-encoded.
+    const parameters = [...url.matchAll(/[?&]([^=&]*)=([^&]*)((?:&[^=&]+(?=&|$))*)/g)]
+        .filter(([, name]) => SECRET_NAME.test(decoded(name)))
+        .flatMap(([, , value, rest]) => [value, value + rest]);
     const raw = [...userinfo, ...parameters];
-    if (raw.length === 0)
-        return [];
-    return [url, ...raw.flatMap((secret) => [secret, decoded(secret), encodeURIComponent(decoded(secret))])];
+    return raw.length === 0 ? [] : [url, ...raw.flatMap(secrets_in_inputs_forms)];
 }
 /** Returns the secrets of `s3-config`. It works without parsing, so that they are masked even if the input is malformed. */
 function configSecrets(text) {
@@ -52556,6 +55247,8 @@ function configSecrets(text) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/inputs/config-file.js
+
+
 
 
 
@@ -52590,7 +55283,7 @@ function readNamedSet(file, config, environment) {
 }
 /** Returns the text of the file, or null if the default file does not exist. */
 function readFile(file, environment) {
-    const path = (0,external_node_path_namespaceObject.resolve)(environment.GITHUB_WORKSPACE || '.', file);
+    const path = (0,external_node_path_namespaceObject.resolve)(environment.GITHUB_WORKSPACE || '.', pathOf(file));
     try {
         return (0,external_node_fs_namespaceObject.readFileSync)(path, 'utf8');
     }
@@ -52602,10 +55295,21 @@ function readFile(file, environment) {
         throw new Error(`config-file ${JSON.stringify(file)} cannot be read: it ${reason}`, { cause: error });
     }
 }
+function pathOf(file) {
+    try {
+        return parsePath(file);
+    }
+    catch (error) {
+        throw new Error(`config-file ${messageOf(error)}`, { cause: error });
+    }
+}
 /** Returns the secrets in a line. It works without parsing, because an error about invalid YAML must not show one either. */
 function lineSecrets(line) {
     // The first result of urlSecrets is the whole text, which here is a line and not a URL.
-    return [...configSecrets(line), ...(/:\/\/[^/?#]*:.*@/.test(line) ? urlSecrets(line).slice(1) : [])];
+    return [
+        ...configSecrets(line),
+        ...(/:\/\/|jdbc:/.test(line) ? urlSecrets(line.replace(/["']\s*$/, '')).slice(1) : []),
+    ];
 }
 function secretsOf(set) {
     const urls = [set['database-url'], set['source-database-url']];
@@ -52658,7 +55362,7 @@ function readSet(set, value, problems) {
             return [checkName(name), toText(input)];
         }
         catch (error) {
-            problems.push(`gives "${name}" in the set "${set}", which ${error.message}`);
+            problems.push(`gives "${name}" in the set "${set}", which ${messageOf(error)}`);
             return [name, ''];
         }
     });
@@ -52691,6 +55395,356 @@ function chooseSet(file, sets, config) {
     const names = Object.keys(sets);
     const hint = didYouMean(config, names) || (names.length > 0 ? `; it has ${names.join(', ')}` : '');
     throw new Error(`config ${JSON.stringify(config)} is not a set of ${file}${hint}`);
+}
+
+;// CONCATENATED MODULE: ./build/src/database/connection/url-text.js
+/** Decodes a part of a connection URL. @throws an Error that names the part and shows nothing of it */
+function decode(text, what) {
+    let decoded;
+    try {
+        decoded = decodeURIComponent(text);
+    }
+    catch {
+        throw new Error(`has a broken percent-encoding in ${what} (a literal % is written %25)`);
+    }
+    if (decoded.includes('\0'))
+        throw new Error(`has a NUL byte in ${what}`);
+    return decoded;
+}
+
+;// CONCATENATED MODULE: ./build/src/database/connection/url-parameters.js
+
+
+
+
+/** Compares names without case and separators: `applicationName`, `ApplicationName` and `application-name` are one. */
+const plain = (name) => name.toLowerCase().replace(/[_-]/g, '');
+const LIBPQ_NAMES = new Map(Object.keys(VARIABLES).map((name) => [plain(name), name]));
+/** Other names of libpq's parameters: ActiveRecord, Ecto, sqlx, pgjdbc. */
+const SPELLINGS = new Map([
+    ['username', 'user'],
+    ['database', 'dbname'],
+    ['pghost', 'host'],
+    ['pgport', 'port'],
+    ['pgdbname', 'dbname'],
+    ['socketdir', 'host'],
+    ['sslca', 'sslrootcert'],
+    ['kerberosservername', 'krbsrvname'],
+    ['targetservertype', 'target_session_attrs'],
+]);
+/** Values that a framework writes differently from libpq. */
+const VALUES = new Map([
+    ['sslmode=no-verify', 'require'],
+    ['load_balance_hosts=true', 'random'],
+    ['load_balance_hosts=false', 'disable'],
+    ['target_session_attrs=master', 'primary'],
+    ['target_session_attrs=slave', 'standby'],
+    ['target_session_attrs=secondary', 'standby'],
+    ['target_session_attrs=preferSlave', 'prefer-standby'],
+    ['target_session_attrs=preferSecondary', 'prefer-standby'],
+]);
+/** libpq's parameters without a variable. They only tune the connection. */
+const WITHOUT_VARIABLE = new Set([
+    ...['keepalives', 'keepalives_idle', 'keepalives_interval', 'keepalives_count'],
+    ...['tcp_user_timeout', 'fallback_application_name'],
+].map(plain));
+/** The values that libpq accepts (fe-connect.c, `pqConnectOptions2`). */
+const CHOICES = [
+    ['sslmode', ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full']],
+    ['target_session_attrs', ['any', 'read-write', 'read-only', 'primary', 'standby', 'prefer-standby']],
+    ['channel_binding', ['disable', 'prefer', 'require']],
+    ['gssencmode', ['disable', 'prefer', 'require']],
+    ['load_balance_hosts', ['disable', 'random']],
+];
+/** Parameters that are paths. */
+const PATHS = ['passfile', 'sslcert', 'sslkey', 'sslrootcert', 'sslcrl', 'sslcrldir'];
+const MODES_WITHOUT_TLS = ['disable', 'allow', 'prefer'];
+/**
+ * Parameters that tune pools, caches, logs and names inside a framework, or that set what the action sets itself in its
+ * sessions. None of them changes the server, the role, the database or the protection of the connection.
+ */
+const ONLY_TUNING = new Set(`
+  schema connection_limit pool_timeout pgbouncer statement_cache_size socket_timeout single_use_connections
+  max_connection_lifetime max_idle_connection_lifetime supa workaround
+
+  pool pool_size max_overflow pool_recycle pool_pre_ping pool_use_lifo pool_reset_on_return echo echo_pool isolation_level
+  executemany_mode executemany_batch_page_size insertmanyvalues_page_size use_native_hstore use_insertmanyvalues
+  prepared_statement_cache_size prepared_statement_name_func prepare_threshold command_timeout async_fallback
+  max_cached_statement_lifetime max_cacheable_statement_size min_size max_size autocommit initial_size
+
+  conn_max_age conn_health_checks disable_server_side_cursors atomic_requests server_side_binding
+
+  reconnect prepared_statements advisory_locks statement_limit schema_search_path encoding checkout_timeout idle_timeout
+  reaping_frequency min_messages insert_returning adapter max_threads min_threads min_connections max_connections keepalive
+  pool_jitter max_age query_cache schema_dump migrations_paths database_tasks
+
+  timeout queue_target queue_interval prepare ownership_timeout handshake_timeout idle_interval idle_limit pool_count
+  show_sensitive_data_on_connection_error stacktrace log
+
+  pool_max_conns pool_min_conns pool_min_idle_conns pool_max_conn_lifetime pool_max_conn_lifetime_jitter
+  pool_max_conn_idle_time pool_health_check_period default_query_exec_mode statement_cache_capacity
+  description_cache_capacity statement_cache_mode prefer_simple_protocol binary_parameters
+  disable_prepared_binary_result log_level
+
+  max min pool_max pool_min max_lifetime idleTimeoutMillis connectionTimeoutMillis query_timeout keepAliveInitialDelayMillis
+  allowExitOnIdle uselibpqcompat binary no_prepare fetch_types max_pipeline backoff debug logging synchronize dialect
+  max_uses acquire_timeout
+
+  currentSchema tcpKeepAlive tcpNoDelay loginTimeout cancelSignalTimeout sslResponseTimeout prepareThreshold
+  preparedStatementCacheQueries preparedStatementCacheSizeMiB databaseMetadataCacheFields
+  databaseMetadataCacheFieldsMiB defaultRowFetchSize adaptiveFetch adaptiveFetchMinimum adaptiveFetchMaximum
+  reWriteBatchedInserts binaryTransfer binaryTransferEnable binaryTransferDisable stringtype autosave cleanupSavepoints
+  preferQueryMode queryMode logUnclosedConnections logServerErrorDetail loggerLevel loggerFile hostRecheckSeconds
+  assumeMinServerVersion unknownLength disableColumnSanitiser hideUnprivilegedObjects escapeSyntaxCallMode
+  quoteReturningIdentifiers groupStartupParameters maxResultBuffer receiveBufferSize sendBufferSize maxSendBufferSize
+  allowEncodingChanges xmlFactoryFactory lockWaitTimeout
+
+  serverVersion charset default_dbname persistent prefix prefix_indexes
+
+  search_path timezone statement_timeout lock_timeout idle_in_transaction_session_timeout datestyle intervalstyle
+  client_min_messages extra_float_digits jit work_mem
+
+  x-migrations-table x-migrations-table-quoted x-statement-timeout x-multi-statement x-multi-statement-max-size
+  `
+    .split(/\s+/)
+    .filter(Boolean)
+    .map(plain));
+/** What to write instead of parameters that have no equal in libpq's environment. */
+const INSTEAD = new Map([
+    ['sslfactory', 'write sslmode=require, or sslmode=verify-full with sslrootcert'],
+    ['sslaccept', 'write sslmode=require, or sslmode=verify-full with sslrootcert'],
+    ['sslidentity', 'write sslcert and sslkey'],
+    ['sslpassword', 'use a key without a passphrase'],
+    ['socketfactory', 'use tunnel-command'],
+    ['socket', 'write host with the directory of the socket'],
+]);
+/**
+ * Reads the query of a connection URL. What libpq knows is taken over, what only tunes a framework is left out, and the
+ * rest is a problem, because it may change where or how the framework connects.
+ *
+ * @param secretive whether the text may be the rest of a password, so that no name of it may be shown
+ */
+function queryParameters(query, dialect, secretive) {
+    const result = { parameters: {}, leftOut: [], problems: [] };
+    const unknown = [];
+    let ssl = null;
+    for (const item of query.split('&').filter(Boolean)) {
+        try {
+            // An item without a value may be the rest of a password with an & in it.
+            const hidden = secretive || (!item.includes('=') && result.parameters.password !== undefined);
+            const { name, value, what } = splitItem(item, dialect, hidden);
+            const key = plain(name);
+            const known = LIBPQ_NAMES.get(key) ?? SPELLINGS.get(key);
+            if (ONLY_TUNING.has(key))
+                result.leftOut.push(name);
+            else if (WITHOUT_VARIABLE.has(key))
+                continue;
+            else if (key === 'ssl')
+                ssl = tlsMode(value ?? 'true', dialect);
+            else if (!known)
+                unknown.push(describeUnknown(key, what));
+            else if (value === null)
+                throw new Error(`has ${what} without a value`);
+            else
+                store(result.parameters, known, VALUES.get(`${known}=${value}`) ?? value, what);
+        }
+        catch (error) {
+            result.problems.push(messageOf(error));
+        }
+    }
+    if (ssl !== null)
+        applySsl(result, ssl);
+    if (unknown.length > 0)
+        result.problems.push(describeAll(unknown));
+    return result;
+}
+function splitItem(item, dialect, secretive) {
+    const separator = item.indexOf('=');
+    const text = dialect === 'libpq' ? item : item.replaceAll('+', ' ');
+    const name = decode(separator < 0 ? text : text.slice(0, separator), 'a parameter name');
+    const what = /^[a-z][\w-]*$/i.test(name) && !secretive ? `the parameter "${name}"` : 'a parameter';
+    return { name, what, value: separator < 0 ? null : decode(text.slice(separator + 1), what) };
+}
+/** libpq takes the last of two values; a framework may take the first or both. */
+function store(parameters, name, value, what) {
+    if (Object.hasOwn(parameters, name) && parameters[name] !== value)
+        throw new Error(`has two different values for ${what}`);
+    parameters[name] = PATHS.includes(name) ? url_parameters_pathOf(value, what) : value;
+}
+/** libpq takes `~` for the name of a folder, and goes on without a file that does not exist in some TLS modes. */
+function url_parameters_pathOf(value, what) {
+    try {
+        return parsePath(value);
+    }
+    catch (error) {
+        throw new Error(`has ${what}, whose path ${messageOf(error)}`, { cause: error });
+    }
+}
+/** Returns the TLS mode of `ssl`, which frameworks write as a truth value or as a mode. pgjdbc then checks the certificate. */
+function tlsMode(value, dialect) {
+    const text = value.toLowerCase();
+    if (['true', '1', ''].includes(text))
+        return dialect === 'jdbc' ? 'verify-full' : 'require';
+    if (['false', '0'].includes(text))
+        return dialect === 'jdbc' ? 'prefer' : 'disable';
+    return VALUES.get(`sslmode=${text}`) ?? text;
+}
+/** `sslmode` says more than `ssl`, and wins unless it would take away the protection that `ssl` asks for. */
+function applySsl({ parameters, problems }, ssl) {
+    const { sslmode } = parameters;
+    if (sslmode === undefined)
+        parameters.sslmode = ssl;
+    else if (MODES_WITHOUT_TLS.includes(sslmode) && !MODES_WITHOUT_TLS.includes(ssl))
+        problems.push('requires TLS with ssl and not with sslmode; remove one of them');
+}
+function describeUnknown(key, what) {
+    const instead = INSTEAD.get(key);
+    return instead ? `${what} (${instead})` : what;
+}
+function describeAll(unknown) {
+    const list = new Intl.ListFormat('en').format(unknown);
+    const them = unknown.length === 1 ? 'it' : 'them';
+    return `has ${list}, which libpq does not support as an environment variable; remove ${them}`;
+}
+/** Returns a phrase for each value that libpq would refuse with a message that does not name the input. */
+function valueProblems(parameters, secretive) {
+    const { host, port = '', connect_timeout: timeout } = parameters;
+    const problems = [];
+    const [wrong] = wrongPorts(port);
+    if (wrong !== undefined) {
+        // Longer digits may be a password whose host is missing.
+        const shown = secretive || !/^\d{1,5}$/.test(wrong) ? 'a port that is not' : `the port ${wrong}, which is not`;
+        problems.push(`has ${shown} a number from 1 to 65535`);
+    }
+    const [hosts, ports] = [parameters.hostaddr ?? host ?? '', port].map((list) => list.split(',').length);
+    if (ports > 1 && ports !== hosts)
+        problems.push('has more or fewer ports than hosts');
+    if (host !== undefined && /(?:^|,)[^:,/]+:\d+(?:,|$)/.test(host))
+        problems.push('has a port in the parameter "host"; write it as port=');
+    for (const [name, choices] of CHOICES)
+        if (parameters[name] !== undefined && !choices.includes(parameters[name]))
+            problems.push(`has an unknown ${name}; it must be one of ${choices.join(', ')}`);
+    if (timeout !== undefined && !/^-?\d{1,9}$/.test(timeout))
+        problems.push('has a connect_timeout that is not a whole number of seconds');
+    return problems;
+}
+/** Returns the entries of a list of ports that are not ports. An empty one is libpq's default. */
+function wrongPorts(list) {
+    return list
+        .split(',')
+        .filter((port) => port !== '' && !(/^\d{1,5}$/.test(port) && +port >= 1 && +port <= 65535));
+}
+
+;// CONCATENATED MODULE: ./build/src/database/connection/database-url.js
+
+
+
+/**
+ * Schemes of frameworks for the same servers: SQLAlchemy (`postgresql+asyncpg`), Django (dj-database-url, django-environ),
+ * ActiveRecord, Ecto, Doctrine, golang-migrate, pgjdbc and R2DBC. Only drivers that speak PostgreSQL's protocol are among them.
+ */
+const DRIVERS = 'psycopg|psycopg2|psycopg2cffi|psycopg_async|asyncpg|aiopg|pg8000|pygresql|pypostgresql';
+const NAMES = `postgis|pgsql|psql|pdo[-_]pgsql|timescale|timescaledb|timescalegis|ecto|pgx[45]?`;
+const FRAMEWORK = new RegExp(`^(?:postgres(?:ql)?\\+(?:${DRIVERS})|${NAMES})(?=://)`);
+const JDBC = /^(?:jdbc:(?:postgresql|pgsql)|r2dbc:(?:pool:)?postgresql):(?:\/\/)?/;
+/**
+ * Reads a connection URI as libpq does (`conninfo_uri_parse_options` in fe-connect.c): percent-encoding in every
+ * part, IPv6 in brackets, several hosts, Unix sockets as an encoded host or a `host` parameter. The URIs of frameworks
+ * are read as well; parameters that only tune a framework are left out and named in the result.
+ *
+ * @throws an Error without any part of the URI that could hold a secret.
+ */
+function parseDatabaseUrl(url) {
+    const { uri, dialect } = toLibpq(url.trim());
+    const parts = /^postgres(?:ql)?:\/\/(?:([^@/]*)@)?([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(uri);
+    if (!parts)
+        throw new Error(notAUrl(url.trim()));
+    const [, userinfo = '', hosts = '', database = '', query = ''] = parts;
+    // libpq would treat the @ as part of a name. It belongs to the password, so the text before it must not be shown.
+    if (`${hosts}${database}`.includes('@'))
+        throw new Error(UNREADABLE);
+    const secretive = query.includes('@');
+    const given = queryParameters(query, dialect, secretive);
+    const parameters = {
+        // pgjdbc never uses a Unix socket.
+        ...(dialect === 'jdbc' && { host: 'localhost' }),
+        ...credentials(userinfo),
+        ...hostsAndPorts(hosts),
+        ...(database && { dbname: decode(database, 'the database name') }),
+        ...given.parameters,
+    };
+    const problems = [...given.problems, ...valueProblems(parameters, secretive)];
+    if (problems.length > 0)
+        throw new Error(problems.join('; '));
+    return connectionOf(parameters, given.leftOut);
+}
+/** Returns the URI with libpq's scheme. pgjdbc takes a database alone (`jdbc:postgresql:shop`). */
+function toLibpq(url) {
+    const jdbc = JDBC.exec(url)?.[0];
+    if (jdbc) {
+        const rest = url.slice(jdbc.length);
+        const alone = !jdbc.endsWith('//') && !rest.startsWith('/');
+        return { uri: `postgresql://${alone ? '/' : ''}${rest}`, dialect: 'jdbc' };
+    }
+    if (FRAMEWORK.test(url))
+        return { uri: url.replace(FRAMEWORK, 'postgresql'), dialect: 'framework' };
+    return { uri: url, dialect: 'libpq' };
+}
+const UNREADABLE = 'cannot be read; percent-encode special characters in the password (@ is %40, / is %2F, # is %23)';
+const OTHER_SCHEMES = [
+    'postgres',
+    'postgresql',
+    'mysql',
+    'mariadb',
+    'mongodb',
+    'redis',
+    'sqlite',
+    'http',
+    'https',
+    'redshift',
+    'cockroachdb',
+];
+function notAUrl(url) {
+    if (/^prisma(?:\+postgres)?:/.test(url))
+        return 'is an address of Prisma Accelerate, which is not a PostgreSQL server; use the URL of the database itself';
+    if (/^(?:["'`]|psql |[A-Z_]+=).*postgres(?:ql)?:\/\//s.test(url))
+        return 'must begin with postgres://; remove the quotes, the command or the name of a variable before it';
+    const [, prefix = '', scheme] = /^(jdbc:|r2dbc:)?([A-Za-z][\w+.-]*):\/\//.exec(url) ?? [];
+    if (!scheme)
+        return 'must look like postgres://user:password@host:5432/database';
+    if (!prefix && /^postgres(ql)?$/.test(scheme))
+        return UNREADABLE;
+    // Any other text may be the beginning of a secret.
+    const shown = OTHER_SCHEMES.includes(scheme.toLowerCase()) ? `, not with ${prefix}${scheme}://` : '';
+    return `must start with postgres:// or postgresql://${shown}`;
+}
+function credentials(userinfo) {
+    if (!userinfo)
+        return {};
+    const [user = '', ...password] = userinfo.split(':');
+    const found = {};
+    if (user)
+        found.user = decode(user, 'the user name');
+    if (password.length > 0)
+        found.password = decode(password.join(':'), 'the password');
+    return found;
+}
+function hostsAndPorts(list) {
+    if (!list)
+        return {};
+    const pairs = list.split(',').map((item) => {
+        const match = /^(\[[^\]]+\]|[^:[\]]*)(?::(\d*))?$/.exec(item);
+        if (!match) {
+            throw new Error('names a host and port that cannot be read; percent-encode special characters in the password');
+        }
+        return { host: decode(match[1].replace(/^\[|\]$/g, ''), 'the host'), port: match[2] ?? '' };
+    });
+    const found = {};
+    if (pairs.some((pair) => pair.host))
+        found.host = pairs.map((pair) => pair.host).join(',');
+    if (pairs.some((pair) => pair.port))
+        found.port = pairs.map((pair) => pair.port).join(',');
+    return found;
 }
 
 ;// CONCATENATED MODULE: ./build/src/inputs/parse.js
@@ -52875,15 +55929,18 @@ function parseShare(text) {
 ;// CONCATENATED MODULE: ./build/src/inputs/location.js
 
 
+
 /** Reads a folder or `s3://bucket/prefix/`. The resulting prefix is empty or ends with one slash. */
 function parseLocation(text) {
     const scheme = /^([A-Za-z][A-Za-z0-9+.-]+):\/\//.exec(text)?.[1];
     if (/[\u0000-\u001f\u007f]/.test(text))
         throw new Error('contains a control character');
+    if (/^(?:s3:\/\/)?arn:/i.test(text))
+        throw new Error(arnProblem(text.replace(/^s3:\/\//i, '')));
     if (/^s3:(?!\/\/)/i.test(text))
         throw new Error('looks like an S3 address without its slashes; write s3://bucket/prefix/');
     if (scheme === undefined)
-        return { kind: 'folder', path: text };
+        return { kind: 'folder', path: parsePath(text) };
     if (scheme !== 's3')
         throw new Error(`must be a folder or s3://bucket/prefix/, not ${scheme}://…`);
     const [, bucket = '', path = ''] = /^s3:\/\/([^/]*)\/?(.*)$/.exec(text) ?? [];
@@ -52896,6 +55953,17 @@ function parseLocation(text) {
         throw new Error('has an empty part, "." or ".." in its prefix');
     }
     return { kind: 's3', bucket, prefix: prefix === '' ? '' : `${prefix}/` };
+}
+/** Returns what to write instead of an Amazon Resource Name. */
+function arnProblem(arn) {
+    const bucket = /^arn:[\w-]+:s3:::([^/]+)(\/.*)?$/.exec(arn);
+    if (bucket)
+        return `is the ARN of a bucket; write s3://${bucket[1]}${bucket[2] ?? '/'}`;
+    if (/^arn:[\w-]+:s3::\d*:accesspoint/.test(arn))
+        return 'names a multi-region access point, which is not supported; write the bucket in one region';
+    if (/^arn:[\w-]+:s3(?:-outposts)?:.*accesspoint/.test(arn))
+        return 'names an S3 access point by its ARN, which is not supported; write its alias, as in s3://shop-abc123-s3alias/prefix/, which AWS accepts as a bucket';
+    return 'is an ARN, which is not supported; write s3://bucket/prefix/';
 }
 /** Reads `NAME=value` lines or one JSON object as variables of the AWS CLI. Values are never shown, not even in errors. */
 function parseS3Config(text) {
@@ -52987,6 +56055,8 @@ function parseMirror(text) {
 
 
 
+
+
 const COMMANDS = ['dump', 'restore', 'list', 'verify', 'copy', 'drop', 'prune'];
 const COPY_METHODS = ['auto', 'stream', 'template'];
 const INSTALL_MODES = ['auto', 'never'];
@@ -52999,7 +56069,7 @@ function readFields(reader, environment, namedSet) {
         ...readDatabase(reader, environment),
         ...readStorage(reader, location),
         ...readAws(reader),
-        ...readContents(reader),
+        ...inputs_readContents(reader),
         ...readBehaviour(reader),
         ...readRetention(reader),
         command: reader.read('command', (text) => parseChoice(text, COMMANDS), 'dump'),
@@ -53044,7 +56114,7 @@ function parseWord(text) {
         return text;
     throw new Error(`must be a plain name, not ${JSON.stringify(text)}`);
 }
-function readContents(reader) {
+function inputs_readContents(reader) {
     return {
         tables: reader.list('tables'),
         excludeTables: reader.list('exclude-tables'),
@@ -53052,6 +56122,7 @@ function readContents(reader) {
         excludeSchemas: reader.list('exclude-schemas'),
         excludeTableData: reader.list('exclude-table-data'),
         schemaOnly: reader.boolean('schema-only'),
+        allowUnrestorable: reader.boolean('allow-unrestorable'),
         pgDumpArgs: reader.read('pg-dump-args', (text) => parseArguments(text, 'pg_dump'), []),
         pgRestoreArgs: reader.read('pg-restore-args', (text) => parseArguments(text, 'pg_restore'), []),
     };
@@ -53073,21 +56144,37 @@ function readRetention(reader) {
 function parseJobs(text) {
     return text === 'auto' ? (0,external_node_os_.availableParallelism)() : parseInteger(text, { min: 1, max: 64 });
 }
+function readSqlFiles(reader, name) {
+    return reader.read(name, (text) => checkSqlFiles(parseList(text)), []);
+}
+/** Matches `TABLE public.events_2025`. */
+const KIND_AND_NAME = /^[A-Z]+(?: [A-Z]+)* \S/;
+/** Reads `true`, `false`, or a list of what may be overwritten, which includes the database itself. */
+function readOverwrite(reader) {
+    const none = { overwrite: false, overwriteNamed: [] };
+    return reader.read('overwrite', (text) => {
+        const named = parseList(text).filter((line) => !/^true$/i.test(line));
+        if (named.length > 0 && named.every((line) => KIND_AND_NAME.test(line)))
+            return { overwrite: true, overwriteNamed: named };
+        return { ...none, overwrite: parseBoolean(text) };
+    }, none);
+}
 function readBehaviour(reader) {
     const version = (text) => text === 'auto' ? 'auto' : parseInteger(text, { min: 10, max: 99 });
     return {
         jobs: reader.read('jobs', parseJobs, 1),
         compression: reader.read('compression', parseCompression, { method: 'auto', level: null }),
-        preDumpHooks: reader.list('pre-dump-hooks'),
-        preSwapHooks: reader.list('pre-swap-hooks'),
+        preDumpHooks: readSqlFiles(reader, 'pre-dump-hooks'),
+        preSwapHooks: readSqlFiles(reader, 'pre-swap-hooks'),
         reversible: reader.boolean('reversible'),
         swap: reader.boolean('swap'),
         ownerAndAcl: reader.boolean('owner-and-acl'),
         tolerateErrors: reader.read('tolerate-errors', parseExpressions, []),
         provider: reader.read('provider', (text) => parseChoice(text, inputs_PROVIDERS), 'auto'),
-        verifySql: reader.list('verify-sql'),
+        verifySql: readSqlFiles(reader, 'verify-sql'),
         protectedDatabases: reader.list('protected-databases'),
-        overwrite: reader.boolean('overwrite'),
+        ...readOverwrite(reader),
+        disposable: reader.boolean('disposable'),
         force: reader.boolean('force'),
         local: reader.boolean('local'),
         copyMethod: reader.read('copy-method', (text) => parseChoice(text, COPY_METHODS), 'auto'),
@@ -53106,6 +56193,7 @@ function readBehaviour(reader) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/inputs/reader.js
+
 
 
 /** Reads inputs and collects every mistake instead of stopping at the first, so that a user can fix all of them at once. */
@@ -53136,7 +56224,7 @@ class Reader {
             return parse(text);
         }
         catch (error) {
-            this.problems.push(`${name} ${error.message}`);
+            this.problems.push(`${name} ${messageOf(error)}`);
             return otherwise;
         }
     }
@@ -53145,6 +56233,7 @@ class Reader {
 }
 
 ;// CONCATENATED MODULE: ./build/src/inputs/rules.js
+
 
 
 
@@ -53168,6 +56257,13 @@ const RULES = [
         !inputs.connection &&
         inputs.connectionFrom === 'environment' &&
         'database-url is missing (and there is no PGDATABASE or PGUSER in the environment)',
+    (inputs) => {
+        if (!needsDatabase(inputs) || inputs.connectionFrom !== 'environment')
+            return false;
+        const [wrong] = wrongPorts(inputs.connection?.variables.PGPORT ?? '');
+        return (wrong !== undefined &&
+            `database-url is not set, and PGPORT of the job is ${JSON.stringify(wrong)}, not a number from 1 to 65535`);
+    },
     (inputs) => {
         const { command, connection } = inputs;
         const problem = needsDatabase(inputs) && command !== 'list' && connection && poolerProblem(connection);
@@ -53221,6 +56317,8 @@ const RULES = [
             return 'dump-key names a database of the server, which requires swap: true';
         if (reversible)
             return 'reversible requires swap: true; a restore in place does not keep the old database';
+        if (!inputs.disposable)
+            return 'disposable: false requires swap: true; a restore in place leaves the mark of the database as it is';
         if (templateCache > 0)
             return 'template-cache requires swap: true; a copy of the template is swapped in';
         if (tolerateErrors.length > 0)
@@ -53232,6 +56330,21 @@ const RULES = [
 /** Returns one sentence for each rule that the inputs break. */
 function crossInputProblems(inputs) {
     return RULES.map((rule) => rule(inputs)).filter((problem) => problem !== false);
+}
+/** Returns what the user should know about inputs that are right. */
+function inputNotices(inputs) {
+    if (!needsDatabase(inputs))
+        return [];
+    const urls = [
+        ['database-url', inputs.connection],
+        ...(inputs.command === 'copy' ? [['source-database-url', inputs.sourceConnection]] : []),
+    ];
+    const left = urls.flatMap(([name, url]) => (url?.leftOut ? [`${url.leftOut.join(', ')} (${name})`] : []));
+    if (left.length === 0)
+        return [];
+    return [
+        `Parameters that only tune a framework were left out: ${left.join('; ')}. The inputs schemas and tables choose what is dumped`,
+    ];
 }
 /** Returns a warning for each combination of inputs that is allowed but probably a mistake. */
 function inputWarnings(inputs) {
@@ -53276,6 +56389,7 @@ function inputWarnings(inputs) {
 
 
 
+
 /** The value of `summary`, also if other inputs are wrong. */
 function wantsSummary(environment) {
     return new Reader(environment).boolean('summary');
@@ -53309,7 +56423,7 @@ function chooseNamedSet(step, environment) {
         return readNamedSet(step.text('config-file'), step.text('config'), environment);
     }
     catch (error) {
-        throw new Error(`Input ${error.message}`, { cause: error });
+        throw new Error(`Input ${messageOf(error)}`, { cause: error });
     }
 }
 /** The input that a problem is about. Every problem begins with its name. */
@@ -53365,6 +56479,7 @@ function giveUp() {
 }
 
 ;// CONCATENATED MODULE: ./build/src/aws/renewal.js
+
 /** Renews something that expires, until it is disposed of. */
 class Renewal {
     #renew;
@@ -53396,7 +56511,7 @@ class Renewal {
             await this.#renew();
         }
         catch (error) {
-            this.#onFailure(error.message);
+            this.#onFailure(messageOf(error));
             this.after(this.#retryDelayMs);
         }
     }
@@ -53705,7 +56820,7 @@ async function checkFork({ inputs, environment, workspace, run }) {
             throw refuse(`"${folder}" is a git checkout of something else`);
     }
     // Without git, actions/checkout downloads the files alone.
-    if (checkouts.length === 0 && runsFiles(inputs) && !(await fork_guard_isEmpty(workspace)))
+    if (checkouts.length === 0 && runsFiles(inputs) && !(await isEmpty(workspace)))
         throw refuse('the workspace has files but no git checkout that says where they come from');
 }
 function fork_guard_refusal(command, repository, reason) {
@@ -53743,7 +56858,7 @@ async function isBase(folder, { commits, origins, branches }) {
 function runsFiles({ namedSet, preDumpHooks, preSwapHooks, verifySql, tunnelCommand }) {
     return (namedSet !== null || tunnelCommand !== '' || [preDumpHooks, preSwapHooks, verifySql].flat().length > 0);
 }
-async function fork_guard_isEmpty(folder) {
+async function isEmpty(folder) {
     return (await (0,external_node_fs_promises_namespaceObject.readdir)(folder).catch(() => [])).length === 0;
 }
 
@@ -53882,17 +56997,22 @@ function dumpKey(key) {
         return key;
     throw new Error('it is not the key of a dump');
 }
-/** Removes data without a manifest. The AWS CLI completes an upload if it outlives this process. */
+/**
+ * Removes data without a manifest. An AWS CLI that outlived the step completes its request, so both are removed once more:
+ * a manifest that appears now has no data.
+ */
 async function removeData(storage, keys) {
-    let found = false;
+    const data = [];
     for (const folder of new Set(keys.map((key) => external_node_path_namespaceObject.posix.dirname(key)))) {
         const stored = new Set((await storage.list(folder)).map(({ key }) => key));
-        const data = keys.filter((key) => stored.has(key) && !stored.has(manifestKey(key)));
-        if (data.length > 0)
-            await storage.removeAll(data);
-        found ||= data.length > 0;
+        data.push(...keys.filter((key) => stored.has(key) && !stored.has(manifestKey(key))));
     }
-    return found;
+    if (data.length === 0)
+        return false;
+    await storage.removeAll(data);
+    await (0,promises_namespaceObject.setTimeout)(RECHECK_DELAY_MS);
+    await storage.removeAll(data.flatMap((key) => [key, manifestKey(key)]));
+    return true;
 }
 async function findDatabase(session, name) {
     return (await readDatabases(session)).find((database) => database.name === name);
@@ -53908,9 +57028,9 @@ async function removeDatabase(session, { run }, name) {
 }
 /** The mark is missing when the step was killed at `CREATE DATABASE`, which the server finishes. */
 function isStagingOf(database, run) {
-    const { comment, marker } = database;
+    const { name, comment, marker } = database;
     const marked = marker?.kind === 'staging' && marker.run === run;
-    return hasTemporaryName(database) && (comment === null || marked);
+    return hasTemporaryName(name) && (comment === null || marked);
 }
 /** Allows connections to the target again, and to no other database. */
 async function unblock(session, step, name) {
@@ -54237,7 +57357,7 @@ function cleanup_describe(item) {
     if (item.kind === 'data')
         return `the data of ${item.keys.join(', ')}`;
     if (item.kind === 'process')
-        return 'the processes of tunnel-command or a hook';
+        return 'the processes of tunnel-command, a hook or the AWS CLI';
     if (item.kind === 'connections')
         return `the block on connections to "${item.database}"`;
     return item.kind === 'upload' ? `the upload of ${item.key}` : `the database "${item.name}"`;
@@ -54289,6 +57409,7 @@ function readable(environment) {
 
 ;// CONCATENATED MODULE: ./build/src/aws/identity-token.js
 
+
 /** The audience that AWS expects in the token (GitHub: "Configuring OpenID Connect in Amazon Web Services"). */
 const AUDIENCE = 'sts.amazonaws.com';
 /**
@@ -54306,7 +57427,7 @@ async function fetchIdentityToken() {
         return { text, expiresAt: expiryOf(text) };
     }
     catch (error) {
-        const reason = error.message.replace(/\s+/g, ' ');
+        const reason = messageOf(error).replace(/\s+/g, ' ');
         throw new Error(`GitHub did not give this job an OIDC token, which aws-role-to-assume needs: ${reason}`, {
             cause: error,
         });
@@ -54831,6 +57952,61 @@ async function provide_client_install(wanted, reason, options, find) {
     throw new Error(`${missing} Installing it failed: ${installation.failures.join('; ')}. ${byHand}.`);
 }
 
+;// CONCATENATED MODULE: ./build/src/step/retryable.js
+
+
+
+
+/**
+ * SQLSTATEs of transient errors (PostgreSQL documentation, appendix A): class 08, a broken connection;
+ * serialization_failure (a standby's recovery conflict as well) and deadlock_detected; too_many_connections;
+ * admin_shutdown, crash_shutdown, cannot_connect_now and idle_session_timeout.
+ */
+const TRANSIENT_STATES = /^(?:08...|40001|40P01|53300|57P0[1235])$/;
+/** S3's codes for internal errors and too many requests, HTTP's for answers without a body, and those of `explainAws`. */
+const TRANSIENT_CODES = /^(?:SlowDown|ServiceUnavailable|InternalError|InternalFailure|RequestTimeout\w*|Throttl\w+|TooManyRequests\w*|RequestLimitExceeded|BandwidthLimitExceeded|IncompleteBody|BadDigest|OperationAborted|429|50[0234]|Cut|NoConnection)$/;
+/**
+ * Messages of programs that print no code. libpq and the client programs: fe-connect.c, fe-misc.c,
+ * fe-secure-openssl.c, pg_dump.c; the server: postgres.c and postmaster.c, in English only; the AWS CLI: s3transfer's
+ * exceptions.py and, for its C runtime, aws-c-io and aws-c-http.
+ */
+const TRANSIENT_MESSAGES = [
+    /server closed the connection unexpectedly|connection to server was lost|no connection to the server/,
+    /SSL connection has been closed unexpectedly|SSL SYSCALL error|SSL error: unexpected eof/,
+    /could not (?:receive data from|send data to) server/,
+    /Connection (?:refused|timed out|reset by peer|aborted)|timeout expired|Temporary failure in name resolution/,
+    /terminating connection (?:due to (?:administrator command|conflict with recovery)|because of crash)/,
+    /canceling statement due to conflict with recovery|deadlock detected|could not serialize access/,
+    /the database system is (?:starting up|shutting down|in recovery mode|not yet accepting connections)/,
+    /too many clients already|remaining connection slots|too many connections for/,
+    // An object was dropped while pg_dump read the catalog.
+    /cache lookup failed for|could not open relation with OID/,
+    /Max Retries Exceeded|AWS_(?:ERROR_HTTP_(?:CONNECTION|SERVER)_CLOSED|IO_(?:SOCKET|DNS|TLS)_\w+)/,
+];
+/**
+ * Whether another attempt may succeed: the connection broke, the other side was overloaded or starting, a program was
+ * killed. Errors that stay (a wrong password, a missing right, damaged data) are not retryable.
+ *
+ * @param error as it was thrown; its own kind and message count before its cause
+ */
+function isRetryable(error) {
+    if (!(error instanceof Error) || error instanceof PermanentError)
+        return false;
+    if (error instanceof TransientError)
+        return true;
+    if (error instanceof DatabaseError)
+        return TRANSIENT_STATES.test(error.sqlstate);
+    if (error instanceof AwsError && error.code !== '')
+        return TRANSIENT_CODES.test(error.code);
+    if (error instanceof ChildError)
+        return isRetryableExit(error);
+    return isRetryable(error.cause);
+}
+/** The kernel sends SIGKILL when memory is short. Any other signal means a crash, or that somebody ended the program. */
+function isRetryableExit({ exit, tail }) {
+    return exit.signal === 'SIGKILL' || TRANSIENT_MESSAGES.some((message) => message.test(tail.join('\n')));
+}
+
 ;// CONCATENATED MODULE: ./build/src/step/retries.js
 
 
@@ -55123,7 +58299,7 @@ var main_disposeResources = (undefined && undefined.__disposeResources) || (func
 const main_COMMANDS = {
     dump: dump,
     restore: restore,
-    list: list,
+    list: list_list,
     verify: verify,
     copy: copy,
     drop: drop,
@@ -55176,6 +58352,8 @@ async function main_runCommand(step) {
     await recordInputs(inputs);
     if (namedSet)
         log.info(`From "${namedSet.name}" in ${namedSet.file}: ${Object.keys(namedSet.inputs).join(', ')}`);
+    for (const notice of inputNotices(inputs))
+        log.notice(notice);
     for (const warning of inputWarnings(inputs))
         log.warning(warning);
     await checkFork(step);
