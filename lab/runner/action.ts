@@ -150,10 +150,13 @@ async function measure(child: ChildProcess, timeout: number, marker: string) {
   const pid = child.pid!
   const watchdog = startWatchdog('kill -KILL -- "-$1"', [String(pid)])
   const seen = { late: false, peakRss: 0, commandLines: new Set<string>() }
-  const sampler = setInterval(() => {
+  const sample = () => {
     seen.peakRss = peakMemory(pid) ?? seen.peakRss
     for (const line of commandLines(pid)) seen.commandLines.add(line)
-  }, 20)
+  }
+  // At once too: on a busy machine a short step ends before the first interval does.
+  sample()
+  const sampler = setInterval(sample, 20)
   const timer = setTimeout(() => {
     seen.late = true
     killFamily(pid, marker)
