@@ -5,7 +5,7 @@ import { makeWorld, type World } from '../../../lab/crash/crash-bench.ts'
 import { KINDS } from '../../../lab/crash/operations.ts'
 
 /** Enough for every victim; `npm run reliability` plays more, and `npm run test:crash` as many as one likes. */
-const ROUNDS = Number(process.env.PGCLONE_CRASH_ROUNDS ?? 7)
+const ROUNDS = Number(process.env.PGCLONE_CRASH_ROUNDS ?? 4)
 const SEED = 6
 
 let world: World

@@ -15,7 +15,7 @@ import { resolveFilters } from '../../../src/database/selection.ts'
 import { withAdditions } from '../../../src/dumping/complete-archive.ts'
 
 const SEEDS = (process.env.SEEDS ?? '1,2,3').split(',').map(Number)
-const FILTERS_PER_SCHEMA = 10
+const FILTERS_PER_SCHEMA = 6
 
 const bench = await startSessionBench()
 const folder = tempFolder('property')
