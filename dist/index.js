@@ -40368,6 +40368,11 @@ function formatDuration(milliseconds) {
 function formatQuantity(count, noun) {
     return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
+/** `a, b and 3 more`: at most `limit` names, so that a line of the log stays readable. */
+function formatNames(names, limit) {
+    const more = names.length > limit ? ` and ${names.length - limit} more` : '';
+    return names.slice(0, limit).join(', ') + more;
+}
 /** `1,234,567`. */
 function formatCount(count) {
     return count.toLocaleString('en-US');
@@ -42379,7 +42384,7 @@ function cut(text, bytes) {
 
 
 /**
- * Settings under which a database is filled and its hooks run, whatever its role, its database and its server set: no time
+ * Settings under which a database is filled and its hooks run. They override those of its role, its database and its server: no time
  * limit ends the work, it may write, and values are read as `pg_dump` wrote them. Nothing waits for the disk: if the server
  * crashes, the staging database is useless anyway, and the commit of the swap flushes everything before it.
  */
@@ -45470,6 +45475,7 @@ async function refers(session, { table, needs, columns, keys, operators }) {
 
 
 
+
 /** Options of `pg_dump` that select objects, so that what it dumps is not known. */
 const SELECTS = /^-[bBcCORsvx]*[tTnNea]|^--(table|exclude-|schema|extension|section|filter|data-only|statistics-only)/;
 /**
@@ -45560,8 +45566,7 @@ function describeNeed({ matched }, needs) {
     const dependents = some.flatMap(({ dependentRelation }) => dependentRelation ?? []);
     const leaveOut = dependents.map((dependent) => `exclude-tables: ${dependent}`).join(', ');
     const line = include() ?? (dependents.length === some.length ? `add ${leaveOut}` : `do not exclude ${keep}`);
-    const more = needs.length > some.length ? ` and ${needs.length - some.length} more` : '';
-    return `${object}, needed by ${some.map(({ dependent }) => dependent).join(', ')}${more} (${line})`;
+    return `${object}, needed by ${formatNames(needs.map(({ dependent }) => dependent), MAX_NAMED_DEPENDENTS)} (${line})`;
 }
 function describeRows({ constraint, table, needs }) {
     return `rows of table ${needs}, to which ${constraint} of table ${table} refers (add exclude-table-data: ${table})`;
@@ -45570,6 +45575,8 @@ function describeRows({ constraint, table, needs }) {
 ;// CONCATENATED MODULE: ./build/src/dumping/name-omissions.js
 
 
+/** A log line stays readable up to this many names. */
+const MAX_NAMES = 10;
 /** Warns about what `pg_dump` leaves out without saying so, and about what not every server can restore. */
 async function nameOmissions(session, inputs) {
     await nameUserMappings(session);
@@ -45592,7 +45599,7 @@ async function nameUserMappings(session) {
     if (mappings.length === 0)
         return;
     const names = mappings.map(({ role, server }) => `"${role}" on server "${server}"`);
-    log.warning(`The options of the user mappings of ${list(names)} are not in the dump, because this role may not read them; dump as a superuser, or set them again after a restore`);
+    log.warning(`The options of the user mappings of ${formatNames(names, MAX_NAMES)} are not in the dump, because this role may not read them; dump as a superuser, or set them again after a restore`);
 }
 /** A dump of chosen tables or schemas has no large objects, though rows of its tables may refer to them. */
 async function nameLargeObjects(session, { tables, schemas, pgDumpArgs }) {
@@ -45613,20 +45620,14 @@ async function nameHiddenRows(session, { pgDumpArgs }) {
     WHERE c.relrowsecurity AND row_security_active(c.oid) ORDER BY 1`);
     if (tables.length === 0)
         return;
-    log.warning(`Policies may hide rows of ${list(tables.map(({ label }) => label))} from this role, and --enable-row-security dumps only those that they show`);
+    log.warning(`Policies may hide rows of ${formatNames(tables.map(({ label }) => label), MAX_NAMES)} from this role, and --enable-row-security dumps only those that they show`);
 }
 /** A label can be restored only where its provider is loaded. */
 async function nameLabels(session) {
     const providers = await session.query('SELECT DISTINCT provider FROM pg_seclabel ORDER BY provider');
     if (providers.length === 0)
         return;
-    log.warning(`The dump has security labels of ${list(providers.map(({ provider }) => provider))}, which restore only on a server that has loaded that provider`);
-}
-/** A log line stays readable up to this many names. */
-const MAX_NAMES = 10;
-function list(names) {
-    const more = names.length - MAX_NAMES;
-    return names.slice(0, MAX_NAMES).join(', ') + (more > 0 ? ` and ${formatQuantity(more, 'other')}` : '');
+    log.warning(`The dump has security labels of ${formatNames(providers.map(({ provider }) => provider), MAX_NAMES)}, which restore only on a server that has loaded that provider`);
 }
 
 ;// CONCATENATED MODULE: ./build/src/dumping/source-database.js
@@ -46131,6 +46132,7 @@ const PUBLICATION_OF_ALL = 'CREATE PUBLICATION pgclone_probe FOR ALL TABLES';
 
 
 
+
 /** Objects that are left out with the object to which they are attached. Any other dependent object keeps it in the restore. */
 const ATTACHMENT = /^(COMMENT|ACL|DEFAULT ACL|SECURITY LABEL|TRIGGER|EVENT TRIGGER|PUBLICATION TABLE|PUBLICATION TABLES IN SCHEMA)$/;
 /** Kinds of objects that can contain data of a user. */
@@ -46290,11 +46292,8 @@ const MAX_NAMED_ENTRIES = 8;
 function describeLeftOut(leftOut) {
     return [...Map.groupBy(leftOut, ({ why }) => why)].map(([why, group]) => {
         const entries = group.map(({ entry }) => entry).sort((a, b) => Number(b.hasData) - Number(a.hasData));
-        const more = entries.length > MAX_NAMED_ENTRIES ? ` and ${entries.length - MAX_NAMED_ENTRIES} more` : '';
-        return `${entries
-            .slice(0, MAX_NAMED_ENTRIES)
-            .map(({ label }) => label)
-            .join(', ')}${more}: ${why}`;
+        const names = entries.map(({ label }) => label);
+        return `${formatNames(names, MAX_NAMED_ENTRIES)}: ${why}`;
     });
 }
 
@@ -46901,6 +46900,7 @@ var lost_rights_disposeResources = (undefined && undefined.__disposeResources) |
 
 
 
+
 /** More names would make the warning too long. */
 const MAX_NAMED = 20;
 /**
@@ -46963,13 +46963,9 @@ function report({ inputs, target }, { roles, guarded }, verb) {
         : 'set owner-and-acl: true to restore those of the dump, or grant them in pre-swap-hooks';
     const { database } = target;
     if (roles.length > 0)
-        log.warning(`The new "${database}" ${verb} no rights for the roles ${listed(roles)}; ${help}`);
+        log.warning(`The new "${database}" ${verb} no rights for the roles ${formatNames(roles, MAX_NAMED)}; ${help}`);
     if (guarded.length > 0)
-        log.warning(`The new "${database}" ${verb} functions that everybody may execute, which the present one guards: ${listed(guarded)}; ${help}`);
-}
-function listed(names) {
-    const more = names.length > MAX_NAMED ? ` and ${names.length - MAX_NAMED} more` : '';
-    return names.slice(0, MAX_NAMED).join(', ') + more;
+        log.warning(`The new "${database}" ${verb} functions that everybody may execute, which the present one guards: ${formatNames(guarded, MAX_NAMED)}; ${help}`);
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/databases.js
@@ -47535,9 +47531,9 @@ async function reportChanges(what, open, hook) {
     const changed = changedTables(before, after);
     const counted = after.filter(({ filled }) => filled);
     const onlyRead = counted.filter((table) => !changed.includes(table) && wasRead(before, table));
-    const unchanged = onlyRead.length === 0 ? '' : `; it read, but changed no row of ${hook_effects_list(onlyRead)}`;
+    const unchanged = onlyRead.length === 0 ? '' : `; it read, but changed no row of ${list(onlyRead)}`;
     if (changed.length > 0)
-        log.info(`${what} changed ${hook_effects_list(changed)}${unchanged}`);
+        log.info(`${what} changed ${list(changed)}${unchanged}`);
     else if (counted.length > 0)
         log.warning(`${what} changed no row of any table${unchanged}`);
 }
@@ -47573,10 +47569,8 @@ function wasRead(before, { oid, scans }) {
 }
 /** A log line stays readable up to this many names. */
 const hook_effects_MAX_NAMES = 10;
-function hook_effects_list(tables) {
-    const names = tables.slice(0, hook_effects_MAX_NAMES).map(({ label }) => label);
-    const more = tables.length - names.length;
-    return names.join(', ') + (more > 0 ? ` and ${formatQuantity(more, 'other table')}` : '');
+function list(tables) {
+    return formatNames(tables.map(({ label }) => label), hook_effects_MAX_NAMES);
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/row-security.js
@@ -47632,6 +47626,7 @@ var row_security_disposeResources = (undefined && undefined.__disposeResources) 
     var e = new Error(message);
     return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
 });
+
 
 
 /**
@@ -47699,9 +47694,8 @@ function alter({ schema, name }, state) {
     return `ALTER TABLE ONLY ${identifier(schema)}.${identifier(name)} ${state} ROW LEVEL SECURITY`;
 }
 function explainHidden(tables) {
-    const names = tables.slice(0, 5).map(({ schema, name }) => `${schema}.${name}`);
-    const more = tables.length > names.length ? ` and ${tables.length - names.length} more` : '';
-    return `Row security could hide rows of ${names.join(', ')}${more} from hooks and verify-sql, so nothing ran; use a role with BYPASSRLS, or one that owns these tables`;
+    const names = tables.map(({ schema, name }) => `${schema}.${name}`);
+    return `Row security could hide rows of ${formatNames(names, 5)} from hooks and verify-sql, so nothing ran; use a role with BYPASSRLS, or one that owns these tables`;
 }
 /**
  * Returns a statement that fails when row security could hide rows from this role. It is part of a restore in place, whose
@@ -48340,7 +48334,7 @@ async function checkRights(session, server, name, properties) {
     if (properties)
         await checkOwner(session, server, { name, owner: properties.owner });
 }
-/** The new database is created in the tablespace of the old one. Nobody needs a right on the default of the server. */
+/** The new database is created in the tablespace of the old one. The default tablespace of the server needs no right. */
 async function checkTablespace(session, { role }, tablespace) {
     if (tablespace === 'pg_default' || (await findUnusable(session, [tablespace], null)).length === 0)
         return;
@@ -53130,7 +53124,7 @@ function hasRules({ counts, within }) {
     return within !== null || PERIODS.some((period) => counts[period] > 0);
 }
 /**
- * Decides on every dump, series by series, newest first. Whatever the rules, the newest dump of a series stays, and the
+ * Decides on every dump, series by series, newest first. The newest dump of a series always stays, and the
  * newest verified one.
  *
  * @param now ISO 8601 in UTC; a dump from the future does not count as the newest for `within`
@@ -54070,9 +54064,7 @@ function describeDifference(expected, found) {
         .filter((table) => !known.has(relationKey(table)))
         .map((table) => `${relationName(table)} is not in the manifest`);
     const all = [...differences, ...surplus];
-    return all.length === 0
-        ? null
-        : `${all.slice(0, 5).join(', ')}${all.length > 5 ? ` and ${all.length - 5} more` : ''}`;
+    return all.length === 0 ? null : formatNames(all, 5);
 }
 
 ;// CONCATENATED MODULE: ./build/src/restoring/download-dump.js
@@ -55072,7 +55064,7 @@ async function compare(step, manifest, { archive, leftOut, counted }, client, da
         await compareRows(session, withoutLeftOut(manifest.tables, [...leftOut, ...omissions]));
         const found = (await dumpSchema(connection, client, step.environment)).entries;
         const objects = compareSchema(entries.filter((entry) => !omitted.has(entry)), found);
-        await runOnStaging(step, client, database, { hooks: [], assertions: step.inputs.verifySql });
+        await checkAssertions(step.inputs.verifySql, connection, step.hookOptions(client));
         const tables = withoutLeftOut(counted.tables, omissions);
         return {
             restored: { tables, rows: sumOf(tables) },

@@ -1,4 +1,5 @@
 import type { TocEntry } from '../archive/archive.ts'
+import { checkAssertions } from '../database/assertions.ts'
 import { clientEnvironment, onDatabase } from '../database/connection/connection.ts'
 import type { Session } from '../database/connection/session.ts'
 import { countAgain, dumpSchema, grantOwnTables, missingFrom, schemaObjects } from '../database/inspect.ts'
@@ -11,7 +12,6 @@ import { log } from '../report/log.ts'
 import { describeDifference, withoutLeftOut } from '../restoring/check-download.ts'
 import { downloadDump, type Received } from '../restoring/download-dump.ts'
 import { type Dump, findDump } from '../restoring/find-dump.ts'
-import { runOnStaging } from '../restoring/run-on-staging.ts'
 import { databaseSink, sizesIn } from '../restoring/transfer-archive.ts'
 import { placeOf } from '../step/open-storage.ts'
 import type { Step } from '../step/step.ts'
@@ -129,7 +129,7 @@ async function compare(
     entries.filter((entry) => !omitted.has(entry)),
     found,
   )
-  await runOnStaging(step, client, database, { hooks: [], assertions: step.inputs.verifySql })
+  await checkAssertions(step.inputs.verifySql, connection, step.hookOptions(client))
   const tables = withoutLeftOut(counted.tables, omissions)
   return {
     restored: { tables, rows: sumOf(tables) },

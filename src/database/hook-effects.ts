@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { formatQuantity } from '../report/format.ts'
+import { formatNames } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import type { Session } from './connection/session.ts'
 
@@ -67,7 +67,8 @@ function wasRead(before: readonly TableState[], { oid, scans }: TableState): boo
 const MAX_NAMES = 10
 
 function list(tables: readonly TableState[]): string {
-  const names = tables.slice(0, MAX_NAMES).map(({ label }) => label)
-  const more = tables.length - names.length
-  return names.join(', ') + (more > 0 ? ` and ${formatQuantity(more, 'other table')}` : '')
+  return formatNames(
+    tables.map(({ label }) => label),
+    MAX_NAMES,
+  )
 }

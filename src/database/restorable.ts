@@ -1,3 +1,4 @@
+import { formatNames } from '../report/format.ts'
 import type { log } from '../report/log.ts'
 import type { Session } from './connection/session.ts'
 import { type Need, readNeeds } from './needs.ts'
@@ -117,8 +118,10 @@ function describeNeed({ matched }: Selection, needs: readonly Need[]): string {
   const dependents = some.flatMap(({ dependentRelation }) => dependentRelation ?? [])
   const leaveOut = dependents.map((dependent) => `exclude-tables: ${dependent}`).join(', ')
   const line = include() ?? (dependents.length === some.length ? `add ${leaveOut}` : `do not exclude ${keep}`)
-  const more = needs.length > some.length ? ` and ${needs.length - some.length} more` : ''
-  return `${object}, needed by ${some.map(({ dependent }) => dependent).join(', ')}${more} (${line})`
+  return `${object}, needed by ${formatNames(
+    needs.map(({ dependent }) => dependent),
+    MAX_NAMED_DEPENDENTS,
+  )} (${line})`
 }
 
 function describeRows({ constraint, table, needs }: MissingRows): string {

@@ -1,4 +1,5 @@
 import { PermanentError } from '../errors.ts'
+import { formatNames } from '../report/format.ts'
 import { identifier, type Session } from './connection/session.ts'
 
 type HidingTable = { oid: string; schema: string; name: string; owned: boolean }
@@ -52,9 +53,8 @@ function alter({ schema, name }: HidingTable, state: 'FORCE' | 'NO FORCE'): stri
 }
 
 function explainHidden(tables: readonly HidingTable[]): string {
-  const names = tables.slice(0, 5).map(({ schema, name }) => `${schema}.${name}`)
-  const more = tables.length > names.length ? ` and ${tables.length - names.length} more` : ''
-  return `Row security could hide rows of ${names.join(', ')}${more} from hooks and verify-sql, so nothing ran; use a role with BYPASSRLS, or one that owns these tables`
+  const names = tables.map(({ schema, name }) => `${schema}.${name}`)
+  return `Row security could hide rows of ${formatNames(names, 5)} from hooks and verify-sql, so nothing ran; use a role with BYPASSRLS, or one that owns these tables`
 }
 
 /**

@@ -5,7 +5,7 @@ import type { Server } from './server.ts'
 type OnServer = { session: Session; server: Server }
 
 /**
- * Settings under which a database is filled and its hooks run, whatever its role, its database and its server set: no time
+ * Settings under which a database is filled and its hooks run. They override those of its role, its database and its server: no time
  * limit ends the work, it may write, and values are read as `pg_dump` wrote them. Nothing waits for the disk: if the server
  * crashes, the staging database is useless anyway, and the commit of the swap flushes everything before it.
  */

@@ -1,7 +1,10 @@
 import type { Session } from '../database/connection/session.ts'
 import type { Inputs } from '../inputs/inputs.ts'
-import { formatQuantity } from '../report/format.ts'
+import { formatNames, formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
+
+/** A log line stays readable up to this many names. */
+const MAX_NAMES = 10
 
 type Filters = Pick<Inputs, 'tables' | 'schemas' | 'pgDumpArgs'>
 
@@ -28,7 +31,7 @@ async function nameUserMappings(session: Session): Promise<void> {
   if (mappings.length === 0) return
   const names = mappings.map(({ role, server }) => `"${role}" on server "${server}"`)
   log.warning(
-    `The options of the user mappings of ${list(names)} are not in the dump, because this role may not read them; dump as a superuser, or set them again after a restore`,
+    `The options of the user mappings of ${formatNames(names, MAX_NAMES)} are not in the dump, because this role may not read them; dump as a superuser, or set them again after a restore`,
   )
 }
 
@@ -53,7 +56,10 @@ async function nameHiddenRows(session: Session, { pgDumpArgs }: Filters): Promis
     WHERE c.relrowsecurity AND row_security_active(c.oid) ORDER BY 1`)
   if (tables.length === 0) return
   log.warning(
-    `Policies may hide rows of ${list(tables.map(({ label }) => label))} from this role, and --enable-row-security dumps only those that they show`,
+    `Policies may hide rows of ${formatNames(
+      tables.map(({ label }) => label),
+      MAX_NAMES,
+    )} from this role, and --enable-row-security dumps only those that they show`,
   )
 }
 
@@ -64,14 +70,9 @@ async function nameLabels(session: Session): Promise<void> {
   )
   if (providers.length === 0) return
   log.warning(
-    `The dump has security labels of ${list(providers.map(({ provider }) => provider))}, which restore only on a server that has loaded that provider`,
+    `The dump has security labels of ${formatNames(
+      providers.map(({ provider }) => provider),
+      MAX_NAMES,
+    )}, which restore only on a server that has loaded that provider`,
   )
-}
-
-/** A log line stays readable up to this many names. */
-const MAX_NAMES = 10
-
-function list(names: readonly string[]): string {
-  const more = names.length - MAX_NAMES
-  return names.slice(0, MAX_NAMES).join(', ') + (more > 0 ? ` and ${formatQuantity(more, 'other')}` : '')
 }

@@ -24,6 +24,12 @@ export function formatQuantity(count: number, noun: string): string {
   return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`
 }
 
+/** `a, b and 3 more`: at most `limit` names, so that a line of the log stays readable. */
+export function formatNames(names: readonly string[], limit: number): string {
+  const more = names.length > limit ? ` and ${names.length - limit} more` : ''
+  return names.slice(0, limit).join(', ') + more
+}
+
 /** `1,234,567`. */
 export function formatCount(count: number): string {
   return count.toLocaleString('en-US')

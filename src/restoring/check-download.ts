@@ -3,7 +3,7 @@ import type { LeftOut } from '../database/restore/entry-rules.ts'
 import { TransientError } from '../errors.ts'
 import type { Meter } from '../process/transfer.ts'
 import { relationKey, relationName } from '../relation.ts'
-import { formatCount, formatQuantity } from '../report/format.ts'
+import { formatCount, formatNames, formatQuantity } from '../report/format.ts'
 import type { Chosen } from '../storage/choose-dump.ts'
 import type { TableRows } from '../storage/manifest.ts'
 
@@ -82,7 +82,5 @@ export function describeDifference(expected: readonly Counted[], found: readonly
     .filter((table) => !known.has(relationKey(table)))
     .map((table) => `${relationName(table)} is not in the manifest`)
   const all = [...differences, ...surplus]
-  return all.length === 0
-    ? null
-    : `${all.slice(0, 5).join(', ')}${all.length > 5 ? ` and ${all.length - 5} more` : ''}`
+  return all.length === 0 ? null : formatNames(all, 5)
 }

@@ -91,7 +91,7 @@ export async function checkRights(
   if (properties) await checkOwner(session, server, { name, owner: properties.owner })
 }
 
-/** The new database is created in the tablespace of the old one. Nobody needs a right on the default of the server. */
+/** The new database is created in the tablespace of the old one. The default tablespace of the server needs no right. */
 async function checkTablespace(session: Session, { role }: Server, tablespace: string): Promise<void> {
   if (tablespace === 'pg_default' || (await findUnusable(session, [tablespace], null)).length === 0) return
   throw new Error(

@@ -1,6 +1,7 @@
 import { onDatabase } from '../database/connection/connection.ts'
 import { compareRights, type Rights, readRights } from '../database/rights.ts'
 import { messageOf } from '../errors.ts'
+import { formatNames } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import type { Step } from '../step/step.ts'
 import type { Target } from './target.ts'
@@ -48,14 +49,11 @@ function report({ inputs, target }: Step, { roles, guarded }: Rights, verb: stri
     : 'set owner-and-acl: true to restore those of the dump, or grant them in pre-swap-hooks'
   const { database } = target
   if (roles.length > 0)
-    log.warning(`The new "${database}" ${verb} no rights for the roles ${listed(roles)}; ${help}`)
+    log.warning(
+      `The new "${database}" ${verb} no rights for the roles ${formatNames(roles, MAX_NAMED)}; ${help}`,
+    )
   if (guarded.length > 0)
     log.warning(
-      `The new "${database}" ${verb} functions that everybody may execute, which the present one guards: ${listed(guarded)}; ${help}`,
+      `The new "${database}" ${verb} functions that everybody may execute, which the present one guards: ${formatNames(guarded, MAX_NAMED)}; ${help}`,
     )
-}
-
-function listed(names: readonly string[]): string {
-  const more = names.length > MAX_NAMED ? ` and ${names.length - MAX_NAMED} more` : ''
-  return names.slice(0, MAX_NAMED).join(', ') + more
 }

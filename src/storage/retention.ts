@@ -46,7 +46,7 @@ export function hasRules({ counts, within }: KeepRules): boolean {
 }
 
 /**
- * Decides on every dump, series by series, newest first. Whatever the rules, the newest dump of a series stays, and the
+ * Decides on every dump, series by series, newest first. The newest dump of a series always stays, and the
  * newest verified one.
  *
  * @param now ISO 8601 in UTC; a dump from the future does not count as the newest for `within`

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { formatBytes, formatCount, formatDuration } from '../../../src/report/format.ts'
+import { formatBytes, formatCount, formatDuration, formatNames } from '../../../src/report/format.ts'
 
 test('bytes', () => {
   const cases: [number, string][] = [
@@ -45,4 +45,10 @@ test('no number reaches the next unit', () => {
 
 test('counts', () => {
   assert.deepEqual([0, 999, 1234567].map(formatCount), ['0', '999', '1,234,567'])
+})
+
+test('names', () => {
+  assert.equal(formatNames([], 2), '')
+  assert.equal(formatNames(['a', 'b'], 2), 'a, b')
+  assert.equal(formatNames(['a', 'b', 'c'], 2), 'a, b and 1 more')
 })

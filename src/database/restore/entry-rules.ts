@@ -1,4 +1,5 @@
 import type { TocEntry } from '../../archive/archive.ts'
+import { formatNames } from '../../report/format.ts'
 import { HOUSEKEEPING, isUnmistakable, type Provider } from './managed-services.ts'
 import { restrictRoles } from './policies.ts'
 import { rolesOf, type TargetFacts } from './target-facts.ts'
@@ -206,10 +207,7 @@ const MAX_NAMED_ENTRIES = 8
 export function describeLeftOut(leftOut: readonly LeftOut[]): string[] {
   return [...Map.groupBy(leftOut, ({ why }) => why)].map(([why, group]) => {
     const entries = group.map(({ entry }) => entry).sort((a, b) => Number(b.hasData) - Number(a.hasData))
-    const more = entries.length > MAX_NAMED_ENTRIES ? ` and ${entries.length - MAX_NAMED_ENTRIES} more` : ''
-    return `${entries
-      .slice(0, MAX_NAMED_ENTRIES)
-      .map(({ label }) => label)
-      .join(', ')}${more}: ${why}`
+    const names = entries.map(({ label }) => label)
+    return `${formatNames(names, MAX_NAMED_ENTRIES)}: ${why}`
   })
 }
