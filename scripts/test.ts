@@ -1,7 +1,7 @@
 /** Runs the tests: `npm test`, or `npm test -- inputs storage/` for the files whose paths contain one of the words. */
 import { existsSync, globSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { run } from 'node:test'
 import { spec, type TestEvent } from 'node:test/reporters'
@@ -72,11 +72,14 @@ async function runTests(files: readonly string[]): Promise<boolean> {
     execArgv: OPTIONS,
   })
   let success = false
-  stream.on('test:summary', (summary) => {
-    if (summary.file === undefined) success = summary.success
+  const durations = new Map<string, number>()
+  stream.on('test:summary', ({ file, success: passed, duration_ms }) => {
+    if (file === undefined) success = passed
+    else durations.set(relative(root, file), duration_ms)
   })
   const counts: string[] = []
   await pipeline(withoutCounts(stream, counts), new spec(), process.stdout, { end: false })
+  describeSlowest(durations)
   // Last, and in the form of TAP, so that readers of the log find them.
   for (const count of counts) console.log(`# ${count}`)
   return success && counts.length > 0
@@ -85,6 +88,12 @@ async function runTests(files: readonly string[]): Promise<boolean> {
 function describeDuration(milliseconds: number): string {
   const seconds = Math.round(milliseconds / 1000)
   return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`
+}
+
+/** So that whoever finds the suite slow knows where to look. */
+function describeSlowest(durations: ReadonlyMap<string, number>): void {
+  const slow = [...durations].filter(([, duration]) => duration > 10_000).sort(([, a], [, b]) => b - a)
+  for (const [file, duration] of slow) console.log(`${describeDuration(duration).padStart(12)}  ${file}`)
 }
 
 // Every file is a process, which would translate the same TypeScript again.

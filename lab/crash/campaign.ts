@@ -1,5 +1,5 @@
 import type { World } from './crash-bench.ts'
-import { KINDS, type Kind, OPERATIONS, type Operation, VICTIMS, type Victim } from './operations.ts'
+import { KINDS, type Kind, OPERATIONS, type Operation, type Victim, victimsOf } from './operations.ts'
 import { Random } from './random.ts'
 import { type Outcome, playRound } from './round.ts'
 
@@ -53,13 +53,9 @@ function turnsOf(kind: Kind, random: Random): [Operation, Victim][] {
 export function countHits(outcomes: readonly Outcome[]): Map<Kind, Map<Victim, number>> {
   const hits = new Map<Kind, Map<Victim, number>>()
   for (const kind of KINDS.filter((one) => outcomes.some(({ operation }) => operation.kind === one))) {
-    const victims = OPERATIONS.filter((one) => one.kind === kind).flatMap((one) => one.victims)
     const count = (victim: Victim) =>
       outcomes.filter((one) => one.operation.kind === kind && one.victim === victim && one.hit).length
-    hits.set(
-      kind,
-      new Map(VICTIMS.filter((one) => victims.includes(one)).map((victim) => [victim, count(victim)])),
-    )
+    hits.set(kind, new Map(victimsOf(kind).map((victim) => [victim, count(victim)])))
   }
   return hits
 }

@@ -108,3 +108,9 @@ export const OPERATIONS: readonly Operation[] = [
     victims: onServer,
   },
 ]
+
+/** Whom the operations of a kind may lose. */
+export function victimsOf(kind: Kind): Victim[] {
+  const all = OPERATIONS.filter((one) => one.kind === kind).flatMap(({ victims }) => victims)
+  return VICTIMS.filter((one) => all.includes(one))
+}

@@ -80,6 +80,26 @@ test('an error of psql is the reason, also when pg_restore notices the broken pi
   assert.match(run.errors.join('\n'), /cannot drop table .*t0 because other objects depend on it/)
 })
 
+test('a connection that is lost during the COMMIT is not tried again, because the COMMIT may have been done', async () => {
+  const { postgres } = bench
+  await postgres.createDatabase('live')
+  await postgres.psql(
+    'live',
+    `create table audit ();
+     create function lose() returns trigger language plpgsql as
+       $$ begin perform pg_terminate_backend(pg_backend_pid()); return null; end $$;
+     create constraint trigger lose after insert on audit deferrable initially deferred for each row execute function lose();
+     create function note_ddl() returns event_trigger language plpgsql as $$ begin insert into public.audit default values; end $$;
+     create event trigger note_ddl on ddl_command_end when tag in ('CREATE VIEW') execute function note_ddl();`,
+  )
+  const inputs = { 'dump-key': key, swap: 'false', overwrite: 'true', retries: '2' }
+  const run = await bench.run('restore', 'folder', 'live', inputs)
+  assert.equal(run.exitCode, 1)
+  assert.match(run.errors.join('\n'), /The commit of the restore was not confirmed; check the database/)
+  assert.match(run.log, /This error is permanent; not retrying/)
+  await postgres.psql('postgres', 'drop database live')
+})
+
 /** A table with one of each part that is dropped with it, and what was there when it was dumped. */
 const EARLIER = `
   create table events (id int, at date not null) partition by range (at);

@@ -1,7 +1,7 @@
-import { once } from 'node:events'
+import { createInterface, type Interface } from 'node:readline'
 import { setTimeout as wait } from 'node:timers/promises'
 import { PermanentError } from '../../errors.ts'
-import { childFailure, type Exit, endChild, startChild, succeeded } from '../../process/child.ts'
+import { type Child, childFailure, type Exit, endChild, startChild, succeeded } from '../../process/child.ts'
 import { pour, type Sink } from '../../process/transfer.ts'
 import type { PostgresClient } from '../../tools/postgres/provide-client.ts'
 import type { Server } from '../server.ts'
@@ -9,6 +9,8 @@ import { workSettings } from '../work-settings.ts'
 import { type RestoreOptions, restoreArguments, untilClosed } from './pg-restore.ts'
 import { startScript } from './script.ts'
 
+/** Lines that psql prints on the way: everything but the COMMIT is done, and the COMMIT is. */
+const READY = 'pgclone-ready'
 const COMMITTED = 'pgclone-committed'
 
 /** psql's exit code if a statement failed under ON_ERROR_STOP while it was connected (PostgreSQL documentation, psql). */
@@ -33,7 +35,7 @@ export function startInPlace(
   const script = [...restoreArguments(inputs), '--file=-', '--clean', '--if-exists']
   const maker = startChild(client.pgRestore, script, { env, stdin: 'stream', stdout: 'stream' })
   const { runner, failure } = startScript(client.psql, options)
-  const answer = lastLine(runner.stdout)
+  const commit = prepareCommit(runner, failure)
   const stop = new AbortController()
   runner.stdin.write(`${workStatements(server).join('')}BEGIN;\n`)
   const moved = pour(withoutNewSettings(maker.stdout, server.major), runner.stdin, stop.signal).catch(
@@ -58,21 +60,39 @@ export function startInPlace(
       const made = await maker.exited
       if (!succeeded(made)) throw await makerFailure(made)
       await moved
-      runner.stdin.end(`${beforeCommit.join('\n')}\nCOMMIT;\n\\echo ${COMMITTED}\n`)
-      const exit = await runner.exited
-      if (succeeded(exit) && (await answer) === COMMITTED) return
-      const cause = failure(exit)
-      if (exit.code === STATEMENT_FAILED) throw cause
-      // It may have been committed. A retry would undo everything that clients have written since.
-      throw new PermanentError(
-        `The commit of the restore was not confirmed; check the database before running it again: ${cause.message}`,
-        { cause },
-      )
+      await commit(beforeCommit)
     },
     abort: async () => {
       stop.abort()
       await Promise.all([maker, runner].map((child) => endChild(child, ['SIGTERM', 'SIGKILL'], 1500)))
     },
+  }
+}
+
+/**
+ * Returns what ends the transaction of the script. A connection that is lost before the COMMIT was sent may be tried again;
+ * one that is lost later may not, because the COMMIT may have been done.
+ */
+function prepareCommit(
+  runner: Child,
+  failure: (exit: Exit) => Error,
+): (statements: readonly string[]) => Promise<void> {
+  const lines = createInterface({ input: runner.stdout })
+  const ready = isPrinted(lines, READY)
+  const committed = isPrinted(lines, COMMITTED)
+  return async (statements) => {
+    runner.stdin.write(`${statements.join('\n')}\n\\echo ${READY}\n`)
+    if (!(await ready)) throw failure(await runner.exited)
+    runner.stdin.end(`COMMIT;\n\\echo ${COMMITTED}\n`)
+    const exit = await runner.exited
+    if (succeeded(exit) && (await committed)) return
+    const cause = failure(exit)
+    if (exit.code === STATEMENT_FAILED) throw cause
+    // A retry would undo everything that clients have written since.
+    throw new PermanentError(
+      `The commit of the restore was not confirmed; check the database before running it again: ${cause.message}`,
+      { cause },
+    )
   }
 }
 
@@ -107,12 +127,12 @@ async function* withoutNewSettings(
   if (head !== null) yield cleaned(head)
 }
 
-/** Returns the last line of the output. Before it, psql prints the results of the script's SELECTs. */
-async function lastLine(stream: NodeJS.ReadableStream): Promise<string> {
-  let tail = ''
-  stream.on('data', (chunk: Buffer) => {
-    tail = (tail + chunk.toString('latin1')).slice(-200)
+/** Tells whether psql prints the line, as soon as it has or has closed its output. It prints results of SELECTs as well. */
+function isPrinted(lines: Interface, wanted: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    lines.on('line', (line) => {
+      if (line === wanted) resolve(true)
+    })
+    lines.on('close', () => resolve(false))
   })
-  await once(stream, 'close')
-  return tail.trimEnd().split('\n').at(-1) ?? ''
 }
