@@ -4,7 +4,7 @@ import type { Inputs, Place } from '../benches/action-bench.ts'
  * Who is killed: our process alone, as the kernel does when memory is short; the runner with everything that runs on
  * it; one of the programs that we started; or the PostgreSQL server.
  */
-export const VICTIMS = ['action', 'runner', 'pg_dump', 'pg_restore', 'psql', 'aws', 'server'] as const
+const VICTIMS = ['action', 'runner', 'pg_dump', 'pg_restore', 'psql', 'aws', 'server'] as const
 export type Victim = (typeof VICTIMS)[number]
 
 /** Everything that changes something. */

@@ -156,7 +156,7 @@ async function measure(child: ChildProcess, timeout: number, marker: string) {
   }
   // At once too: on a busy machine a short step ends before the first interval does.
   sample()
-  const sampler = setInterval(sample, 20)
+  const sampler = setInterval(sample, 40)
   const timer = setTimeout(() => {
     seen.late = true
     killFamily(pid, marker)

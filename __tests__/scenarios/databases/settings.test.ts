@@ -34,7 +34,7 @@ before(async () => {
 })
 after(() => bench?.[Symbol.asyncDispose]())
 
-test('limits of a role end neither a restore nor its hooks, with one job and with several', async () => {
+test('#52 limits of a role end neither a restore nor its hooks, with one job and with several', async () => {
   await bench.postgres.createDatabase('limits', 'owner deploy')
   await sql(
     'limits',
@@ -65,7 +65,7 @@ test('limits of a role end neither a restore nor its hooks, with one job and wit
   assert.equal(await sql('postgres', settings), '|{default_transaction_read_only=on}')
 })
 
-test('limits of a role do not end verify, nor a restore in place', async () => {
+test('#52 limits of a role do not end verify, nor a restore in place', async () => {
   const key = await bench.dump('folder', 'limits')
   const verified = { command: 'verify', 'dump-key': key, ...as('deploy', 'limits') }
   succeeded(await bench.run('dump', 'folder', 'limits', verified))
@@ -78,7 +78,7 @@ test('limits of a role do not end verify, nor a restore in place', async () => {
   )
 })
 
-test('settings of the target are in force while it is filled, and while hooks and assertions run', async () => {
+test('#52 settings of the target are in force while it is filled, and while hooks and assertions run', async () => {
   for (const name of ['zoned', 'zoned_live']) {
     await bench.postgres.createDatabase(name)
     await sql(
@@ -122,7 +122,7 @@ test('settings of the target are in force while it is filled, and while hooks an
   }
 })
 
-test('hooks and assertions see the rows that a policy hides, and a hook that changes nothing is said', async () => {
+test('#52 hooks and assertions see the rows that a policy hides, and a hook that changes nothing is said', async () => {
   await bench.postgres.createDatabase('hidden', 'owner deploy')
   await sql(
     'hidden',
@@ -162,7 +162,7 @@ test('hooks and assertions see the rows that a policy hides, and a hook that cha
   succeeded(await bench.run('dump', 'folder', 'hidden', { ...verified, ...as('deploy', 'hidden') }))
 })
 
-test('rows that a policy of another owner hides stop the hooks before anything is live', async () => {
+test('#52 rows that a policy of another owner hides stop the hooks before anything is live', async () => {
   await sql('postgres', `create role landlord; create role tenant login createdb password 'pw'`)
   await bench.postgres.createDatabase('let', 'owner tenant')
   await sql(

@@ -36,7 +36,7 @@ const templates = async () => {
   return (await bench.postgres.query<{ datname: string }>('postgres', sql)).map(({ datname }) => datname)
 }
 
-test('C13 a template is replaced by a template, nothing stays, and restore points are renewed', async () => {
+test('#44 C13 a template is replaced by a template, nothing stays, and restore points are renewed', async () => {
   const { postgres } = bench
   await bench.make('house', 'old')
   await postgres.psql('postgres', 'alter database house is_template true')
@@ -57,7 +57,7 @@ test('C13 a template is replaced by a template, nothing stays, and restore point
   assert.deepEqual(await temporaries(bench), [])
 })
 
-test('what a former release left as a template is dropped all the same', async () => {
+test('#44 what a former release left as a template is dropped all the same', async () => {
   await makePoints(bench, 'former')
   await bench.postgres.psql('postgres', 'alter database former__pre is_template true')
   succeeded(await restore('former', { reversible: 'true' }))
@@ -79,7 +79,7 @@ const OBSTACLES: [RegExp, string, string][] = [
   ],
 ]
 
-test('a subscription or a prepared transaction is refused before the work, also in a restore point', async () => {
+test('#44 a subscription or a prepared transaction is refused before the work, also in a restore point', async () => {
   const { postgres } = bench
   for (const [says, begin, end] of OBSTACLES) {
     await makePoints(bench, 'used')
@@ -102,7 +102,7 @@ test('a subscription or a prepared transaction is refused before the work, also 
   }
 })
 
-test('a replication slot ends with its database, which the step says, also in a dry run', async () => {
+test('#44 a replication slot ends with its database, which the step says, also in a dry run', async () => {
   const { postgres } = bench
   await bench.make('decoded', 'old')
   await postgres.psql('decoded', `select pg_create_logical_replication_slot('cdc', 'pgoutput')`)
@@ -114,7 +114,7 @@ test('a replication slot ends with its database, which the step says, also in a 
   assert.equal(await postgres.psql('postgres', 'select count(*) from pg_replication_slots'), '0')
 })
 
-test('a restore point is renewed while clients come back to it, or the step fails and both are as they were', async () => {
+test('#44 a restore point is renewed while clients come back to it, or the step fails and both are as they were', async () => {
   const { postgres } = bench
   await makePoints(bench, 'visited')
   {

@@ -42,7 +42,7 @@ const failures: ['dump' | 'restore', string, string][] = [
 // With a duration, another AWS CLI reads the token from the folder at every request.
 for (const [command, operation, moment] of failures)
   for (const more of [{}, { 'aws-role-duration': '1h' }] as Inputs[])
-    test(`a role survives a failed attempt to ${command}, ${moment} (${Object.keys(more)})`, async () => {
+    test(`#45 a role survives a failed attempt to ${command}, ${moment} (${Object.keys(more)})`, async () => {
       const { postgres, s3, folder } = bench
       await using place = await startSts({ s3, role: ROLE })
       const error = { type: 'error', status: 503, code: 'SlowDown' } as const

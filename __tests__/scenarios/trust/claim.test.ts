@@ -52,7 +52,7 @@ async function loseClaim(): Promise<void> {
   )
 }
 
-test('a step whose sessions are idle for longer than the server allows keeps its claim', async () => {
+test('#45 a step whose sessions are idle for longer than the server allows keeps its claim', async () => {
   const { action, go } = await heldRestore('idle', { connected: false })
   await new Promise((resolve) => setTimeout(resolve, 3000))
   failed(
@@ -64,7 +64,7 @@ test('a step whose sessions are idle for longer than the server allows keeps its
   assert.equal(await bench.state('idle'), 'dumped')
 })
 
-test('a lost claim is taken again before the swap, and no sweep drops a staging database in use', async () => {
+test('#45 a lost claim is taken again before the swap, and no sweep drops a staging database in use', async () => {
   const { action, staging, go } = await heldRestore('lost', { connected: true })
   await loseClaim()
   await mark(bench, staging, { at: longAgo })
@@ -77,7 +77,7 @@ test('a lost claim is taken again before the swap, and no sweep drops a staging 
   assert.deepEqual(await temporaries(bench), [])
 })
 
-test('a step that lost its claim replaces nothing that another run has made meanwhile', async () => {
+test('#45 a step that lost its claim replaces nothing that another run has made meanwhile', async () => {
   const { action, go } = await heldRestore('taken', { connected: false })
   await loseClaim()
   succeeded(await bench.run('restore', 'taken', { 'dump-key': key }))
@@ -87,7 +87,7 @@ test('a step that lost its claim replaces nothing that another run has made mean
   assert.equal(await bench.state('taken'), 'by the other run')
 })
 
-test('a sweep drops an old staging database that nobody uses', async () => {
+test('#45 a sweep drops an old staging database that nobody uses', async () => {
   const { action, staging } = await heldRestore('killed', { connected: false })
   action.kill()
   await action.done

@@ -23,7 +23,7 @@ const run = (command: string, inputs: Record<string, string> = {}) =>
     ...inputs,
   })
 
-test('list and prune download their own manifests and nothing else', async () => {
+test('#50 list and prune download their own manifests and nothing else', async () => {
   const foreign = ['shop/app/none/large.dump.json', 'mysql.dump.json', `deeper/${KEYS[0]}.json`]
   for (const key of foreign) await s3.write(key, 'x'.repeat(1 << 20))
   s3.requests.length = 0
@@ -34,7 +34,7 @@ test('list and prune download their own manifests and nothing else', async () =>
   assert.deepEqual(read.sort(), [...own, ...own].sort())
 })
 
-test('a manifest of any size is not downloaded: list names it, and a restore of it is refused', async () => {
+test('#50 a manifest of any size is not downloaded: list names it, and a restore of it is refused', async () => {
   const huge = keyAt('2026-01-04T02:00:00', 'huge/app/none')
   for (const [name, text] of Object.entries(storedDump(huge))) await s3.write(name, text)
   await s3.write(`${huge}.json`, Buffer.alloc(17 * 1024 * 1024, ' '))
@@ -45,7 +45,7 @@ test('a manifest of any size is not downloaded: list names it, and a restore of 
   await s3.remove(`${huge}.json`)
 })
 
-test('uploads that a self-hosted job may still be making, and those of other programs, are not ended', async () => {
+test('#50 uploads that a self-hosted job may still be making, and those of other programs, are not ended', async () => {
   const daysAgo = (days: number) => new Date(Date.now() - days * 864e5)
   const dead = s3.openUpload(keyAt('2026-01-05T02:00:00'), daysAgo(7))
   const kept = [

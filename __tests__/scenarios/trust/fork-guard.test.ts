@@ -177,7 +177,7 @@ function workspaceOf([, prepare]: Case): string {
   return workspace
 }
 
-test('pull_request_target for a fork runs with what is known to be the code of the base repository', async () => {
+test('#47 pull_request_target for a fork runs with what is known to be the code of the base repository', async () => {
   for (const from of ['stranger/shop', null])
     for (const one of known) {
       const run = await bench.run('drop', 'missing', {}, { cwd: workspaceOf(one), env: eventOf(from) })
@@ -185,7 +185,7 @@ test('pull_request_target for a fork runs with what is known to be the code of t
     }
 })
 
-test('pull_request_target for a fork refuses every checkout that is not known', async () => {
+test('#47 pull_request_target for a fork refuses every checkout that is not known', async () => {
   const before = await catalogue(bench)
   for (const one of unknown) {
     const options = { cwd: workspaceOf(one), env: eventOf('stranger/shop') }
@@ -206,7 +206,7 @@ test('pull_request_target for a fork refuses every checkout that is not known', 
   assert.deepEqual(await catalogue(bench), before)
 })
 
-test('pull_request_target for a fork runs no files that came without git', async () => {
+test('#47 pull_request_target for a fork runs no files that came without git', async () => {
   const workspace = tempFolder('workspace').path
   cpSync(elsewhere(), workspace, { recursive: true, filter: (path) => !path.endsWith('.git') })
   const options = { cwd: workspace, env: eventOf('stranger/shop') }

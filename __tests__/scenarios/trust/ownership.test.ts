@@ -21,7 +21,7 @@ async function assertKept(name: string): Promise<void> {
   assert.equal(await bench.state(name), 'dumped')
 }
 
-test('disposable: false takes the mark off what goes into production', async () => {
+test('#43 disposable: false takes the mark off what goes into production', async () => {
   for (const [name, write] of Object.entries({ live_restored: restore, live_copied: copy })) {
     succeeded(await write(name, { disposable: 'false' }))
     assert.equal(await comment(bench, name), null)
@@ -37,7 +37,7 @@ test('disposable: false takes the mark off what goes into production', async () 
   failed(await restore('promoted', { disposable: 'false', swap: 'false' }), /disposable: false requires swap/)
 })
 
-test('a clone or restore point that was renamed is what its user made of it', async () => {
+test('#43 a clone or restore point that was renamed is what its user made of it', async () => {
   const { postgres } = bench
   succeeded(await restore('preview'))
   await postgres.psql('postgres', 'alter database preview rename to shop')
@@ -51,7 +51,7 @@ test('a clone or restore point that was renamed is what its user made of it', as
   assert.equal(await comment(bench, 'app'), null)
 })
 
-test('a restore point is not a place for another database, and a clone of its name is not a restore point', async () => {
+test('#43 a restore point is not a place for another database, and a clone of its name is not a restore point', async () => {
   succeeded(await restore('web'))
   succeeded(await restore('web', { reversible: 'true' }))
   failed(await restore('web__pre'), /"web__pre" is a restore point of "web"; set overwrite: true/)

@@ -17,7 +17,7 @@ before(async () => {
 })
 after(() => bench?.[Symbol.asyncDispose]())
 
-test('the trap works: a session that protects itself not at all runs what was planted', async () => {
+test('#41 the trap works: a session that protects itself not at all runs what was planted', async () => {
   const { postgres } = bench
   await postgres.psql('app', `select format('x'::pg_catalog.text), 1 < 2`)
   const ran = plantedThatRan(postgres)
@@ -31,7 +31,7 @@ test('the trap works: a session that protects itself not at all runs what was pl
   )
 })
 
-test('CVE-2018-1058: no function, operator, relation or type that a role planted runs in any command', async () => {
+test('#41 CVE-2018-1058: no function, operator, relation or type that a role planted runs in any command', async () => {
   const { postgres } = bench
   const before = plantedThatRan(postgres).length
   const workspace = tempFolder('workspace').path

@@ -69,7 +69,7 @@ function leaving(run: ActionRun, ...items: unknown[]): ActionRun {
   return { ...run, state: { ...run.state, pending: JSON.stringify(items) } }
 }
 
-test('the post step acts on the config file of main, and starts no command of a later one', async () => {
+test('#46 the post step acts on the config file of main, and starts no command of a later one', async () => {
   const workspace = workspaceWith('jobs: 1')
   const run = await killedRestore({ cwd: workspace, more: { config: 'preview' } })
   const touched = join(workspace, 'touched')
@@ -86,7 +86,7 @@ test('the post step acts on the config file of main, and starts no command of a 
   assert.deepEqual(await temporaries(bench), [])
 })
 
-test('the post step acts on the variables of main', async () => {
+test('#46 the post step acts on the variables of main', async () => {
   const run = await killedRestore()
   const touched = join(run.workspace, 'touched')
   const inputs = { ...run.inputs, 'tunnel-command': `touch ${touched}; sleep 100` }
@@ -96,7 +96,7 @@ test('the post step acts on the variables of main', async () => {
   assert.deepEqual(await temporaries(bench), [])
 })
 
-test('the post step starts no tunnel from the checkout of a fork', async () => {
+test('#46 the post step starts no tunnel from the checkout of a fork', async () => {
   const { postgres } = bench
   const [workspace, port] = [tempFolder('workspace').path, await freePort()]
   const [script, touched, base] = [join(workspace, 'tunnel.sh'), join(workspace, 'touched'), 'a'.repeat(40)]
@@ -120,7 +120,7 @@ test('the post step starts no tunnel from the checkout of a fork', async () => {
   assert.deepEqual(await temporaries(bench), [])
 })
 
-test('the state that main saves holds no password', async () => {
+test('#46 the state that main saves holds no password', async () => {
   const run = await killedRestore({ cwd: workspaceWith('jobs: 1'), more: { config: 'preview' } })
   assert.ok(!JSON.stringify(run.state).includes(bench.postgres.password))
   assert.deepEqual(Object.keys(run.state).toSorted(), ['inputs', 'pending'])
@@ -128,7 +128,7 @@ test('the state that main saves holds no password', async () => {
   assert.deepEqual(await temporaries(bench), [])
 })
 
-test('the post step says "Removed" of nothing that was gone already', async () => {
+test('#46 the post step says "Removed" of nothing that was gone already', async () => {
   const run = await killedRestore()
   await dropTemporaries()
   const post = succeeded(await runPost(run))
@@ -136,7 +136,7 @@ test('the post step says "Removed" of nothing that was gone already', async () =
   assert.deepEqual(post.warnings, [])
 })
 
-test('the post step removes only what a step of this run leaves', async () => {
+test('#46 the post step removes only what a step of this run leaves', async () => {
   const run = await killedRestore()
   succeeded(await runPost(run))
   await bench.make('production', 'living')
@@ -177,7 +177,7 @@ test('the post step removes only what a step of this run leaves', async () => {
     await bench.postgres.psql('postgres', `drop database "${name}"`)
 })
 
-test('a state in the variables of main makes it no post step', async () => {
+test('#46 a state in the variables of main makes it no post step', async () => {
   const env = { STATE_post: 'yes', STATE_inputs: 'x', STATE_pending: '[{"kind":"database","name":"source"}]' }
   const run = succeeded(await bench.run('dump', 'source', {}, { env }))
   assert.notEqual(run.outputs['dump-key'] ?? '', '')

@@ -44,7 +44,7 @@ const PLANTED: [string, (folders: Folders) => string, (program: string) => void]
 ]
 
 for (const [name, place, spoil] of PLANTED) {
-  test(`an AWS CLI that was planted ${name} is never started`, { skip }, async () => {
+  test(`#48 an AWS CLI that was planted ${name} is never started`, { skip }, async () => {
     await using home = tempFolder('planted')
     await using s3 = await startS3()
     const at = (folder: string) => join(home.path, folder)
@@ -68,7 +68,7 @@ for (const [name, place, spoil] of PLANTED) {
   })
 }
 
-test('one that this user put into the tool cache is used', async () => {
+test('#48 one that this user put into the tool cache is used', async () => {
   await using home = tempFolder('planted')
   await using s3 = await startS3()
   const trace = join(home.path, 'trace')

@@ -27,7 +27,7 @@ function rendered(summary: string): { html: string; cells: string[] } {
   return { html, cells: [...html.matchAll(/<td[^>]*>([\s\S]*?)<\/td>/g)].map(([, cell]) => cell!) }
 }
 
-test('a table of any name, and versions in a manifest, stay text in every summary', async () => {
+test('#51 a table of any name, and versions in a manifest, stay text in every summary', async () => {
   await bench.make('shop', 'x')
   await bench.postgres.psql('shop', `create table "a|b\`c <img src=x> [x](https://evil.example)" (a int)`)
   await bench.postgres.psql('shop', `insert into "a|b\`c <img src=x> [x](https://evil.example)" values (1)`)
@@ -54,7 +54,7 @@ test('a table of any name, and versions in a manifest, stay text in every summar
   }
 })
 
-test('a manifest with a field of the wrong type is refused, and says which', async () => {
+test('#51 a manifest with a field of the wrong type is refused, and says which', async () => {
   await bench.make('typed', 'x')
   const key = await bench.dump('typed')
   const cases: [Record<string, unknown>, RegExp][] = [

@@ -17,7 +17,7 @@ before(async () => {
 })
 after(() => bench?.[Symbol.asyncDispose]())
 
-test('a copy onto itself is refused, however a database or a URL formats times', async () => {
+test('#42 a copy onto itself is refused, however a database or a URL formats times', async () => {
   const { postgres } = bench
   await bench.make('production', 'living')
   await postgres.psql('postgres', `alter database production set timezone = 'Asia/Tokyo'`)
@@ -35,7 +35,7 @@ test('a copy onto itself is refused, however a database or a URL formats times',
   }
 })
 
-test('a copy is refused when a server does not say which one it is', async () => {
+test('#42 a copy is refused when a server does not say which one it is', async () => {
   const { postgres } = bench
   await bench.make('unknown', 'living')
   await postgres.psql('postgres', `create role blind login createdb password 'blind'`)
@@ -46,7 +46,7 @@ test('a copy is refused when a server does not say which one it is', async () =>
   assert.ok(!(await postgres.databases()).includes('elsewhere'))
 })
 
-test('a service that names a database leads no program into it', async () => {
+test('#42 a service that names a database leads no program into it', async () => {
   const { postgres } = bench
   await bench.make('served', 'living')
   const key = await bench.dump('served')
@@ -83,7 +83,7 @@ test('a service that names a database leads no program into it', async () => {
   succeeded(await bench.run('restore', 'served', through, { env }))
 })
 
-test('a subscription in a dump of plain tables is left out', async () => {
+test('#42 a subscription in a dump of plain tables is left out', async () => {
   const { postgres } = bench
   await bench.make('subscriber', 'plain')
   await postgres.psql(
