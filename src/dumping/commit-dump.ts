@@ -1,4 +1,5 @@
 import { messageOf } from '../errors.ts'
+import { formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { manifestKey } from '../storage/keys.ts'
 import { formatManifest, type Manifest } from '../storage/manifest.ts'
@@ -7,7 +8,8 @@ import { discard } from './upload-dump.ts'
 
 /**
  * Commits a stored dump by writing its manifest. Afterwards data and manifest are both stored, or the error is thrown and
- * neither is.
+ * neither is. What the store holds is checked meanwhile, because each request to S3 takes most of a second: readers skip
+ * data of another size than the manifest says, so a manifest that must go again misleads nobody.
  */
 export async function commitDump(storage: Storage, manifest: Manifest, signal: AbortSignal): Promise<void> {
   let begun = false
@@ -15,7 +17,9 @@ export async function commitDump(storage: Storage, manifest: Manifest, signal: A
     const text = formatManifest(manifest)
     signal.throwIfAborted()
     begun = true
-    await storage.writeTextOnce(manifestKey(manifest.key), text)
+    const written = storage.writeTextOnce(manifestKey(manifest.key), text)
+    const results = await Promise.allSettled([written, checkStored(storage, manifest)])
+    for (const result of results) if (result.status === 'rejected') throw result.reason
   } catch (error) {
     // The data goes last, so that it is never missing beside a manifest.
     if (!begun || (await isWithdrawn(storage, manifest.key, error)))
@@ -25,7 +29,20 @@ export async function commitDump(storage: Storage, manifest: Manifest, signal: A
   log.info(`Committed ${storage.address(manifest.key)}`)
 }
 
-/** Removes a manifest whose write failed, because it may have happened: its answer was lost, or the disk failed after it. */
+/** Fails unless the store holds as many bytes as it was sent. */
+async function checkStored(storage: Storage, { key, size: sent }: Manifest): Promise<void> {
+  const size = await storage.size(key, { evenWhenCancelled: true })
+  if (size === sent) return
+  const found = size === null ? 'does not have it' : `holds ${formatQuantity(size, 'byte')}`
+  throw new Error(
+    `${formatQuantity(sent, 'byte')} were sent and the store ${found}; the dump was not committed. With a provider other than AWS, try s3-checksum: when-required`,
+  )
+}
+
+/**
+ * Removes a manifest, also one whose write failed, because it may have happened: its answer was lost, or the disk failed
+ * after it.
+ */
 async function isWithdrawn(storage: Storage, key: string, reason: unknown): Promise<boolean> {
   if (reason instanceof TakenError) return true
   return storage.remove(manifestKey(key)).then(

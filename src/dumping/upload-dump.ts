@@ -4,7 +4,7 @@ import { clientEnvironment } from '../database/connection/connection.ts'
 import { dumpArguments, startDump } from '../database/pg-dump.ts'
 import type { Inputs } from '../inputs/inputs.ts'
 import { commitSink, Meter, type Source, transfer, within } from '../process/transfer.ts'
-import { formatBytes, formatQuantity } from '../report/format.ts'
+import { formatBytes } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { describeRows, showProgress, tableProgress } from '../report/progress.ts'
 import type { Step } from '../step/step.ts'
@@ -46,7 +46,7 @@ export type Stored = {
   transferMs: number
 }
 
-/** Streams a dump into storage and checks that all of it is there. */
+/** Streams a dump into storage. */
 export async function uploadDump(step: Step, { storage, key, source }: DumpPlan): Promise<Stored> {
   const { inputs, signal } = step
   const { client, size } = source
@@ -75,7 +75,6 @@ export async function uploadDump(step: Step, { storage, key, source }: DumpPlan)
   try {
     using limit = within(signal, inputs.idleTimeout, 'The store did not finish the upload')
     await commitSink(sink, limit.signal)
-    await checkStored(storage, key, meter.bytes)
   } catch (error) {
     await discard(storage, key.key, error)
     throw error
@@ -136,14 +135,4 @@ export async function discard(storage: Storage, key: string, reason: unknown): P
   await storage
     .remove(key)
     .catch((error) => log.warning(`${key} may stay in storage, uncommitted: ${error.message}`))
-}
-
-/** Fails unless the store holds as many bytes as it was sent. */
-async function checkStored(storage: Storage, key: DumpKey, sent: number): Promise<void> {
-  const size = await storage.size(key.key)
-  if (size === sent) return
-  const found = size === null ? 'does not have it' : `holds ${formatQuantity(size, 'byte')}`
-  throw new Error(
-    `${formatQuantity(sent, 'byte')} were sent and the store ${found}; the dump was not committed. With a provider other than AWS, try s3-checksum: when-required`,
-  )
 }

@@ -34,8 +34,8 @@ export interface Storage {
   list(prefix: string): Promise<StoredObject[]>
   /** Returns why a database of that size cannot be stored here, or null. */
   tooLarge(databaseBytes: number): string | null
-  /** Returns the stored bytes of a key, or null when it does not exist. */
-  size(key: string): Promise<number | null>
+  /** Returns the stored bytes of a key, or null when it does not exist. A cancel interrupts it unless it belongs to a commit. */
+  size(key: string, options?: { evenWhenCancelled: boolean }): Promise<number | null>
   /** Reads exactly these small objects. Their sizes must be checked before. */
   readTexts(keys: readonly string[]): Promise<Map<string, string>>
   /**

@@ -43,6 +43,24 @@ test('data and manifest are both stored, or neither is', async () => {
   assert.deepEqual(lost, { error: 'the answer is lost', stored: [] })
 })
 
+test('a dump of which the store holds another size takes its manifest with it', async () => {
+  for (const [size, found] of [
+    [9, 'holds 9 bytes'],
+    [null, 'does not have it'],
+  ] as const) {
+    const short = await commitWith((real) => ({
+      size: async () => size,
+      writeTextOnce: async (name, text) => {
+        // The manifest is written while the size is asked for.
+        await new Promise((resolve) => setTimeout(resolve, 20))
+        await real.writeTextOnce(name, text)
+      },
+    }))
+    assert.match(short.error!, new RegExp(`10 bytes were sent and the store ${found}`))
+    assert.deepEqual(short.stored, [])
+  }
+})
+
 test('a manifest that cannot be removed keeps its data', async () => {
   const lost = await commitWith((real) => ({
     writeTextOnce: lostAnswer(real),

@@ -42,11 +42,15 @@ export async function listObjects(
 }
 
 /** Returns the stored bytes of a key, or null when it does not exist. */
-export async function headObject(options: S3Options, key: string): Promise<number | null> {
+export async function headObject(
+  options: S3Options,
+  key: string,
+  more?: { evenWhenCancelled: boolean },
+): Promise<number | null> {
   const { aws, bucket, prefix } = options
   try {
     const args = ['s3api', 'head-object', '--bucket', bucket, '--key', prefix + key]
-    const head = await aws.json<{ ContentLength: number }>(args)
+    const head = await aws.json<{ ContentLength: number }>(args, more)
     return head.ContentLength
   } catch (error) {
     if (!(error instanceof AwsError)) throw error

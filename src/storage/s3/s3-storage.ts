@@ -19,7 +19,7 @@ export function s3Storage(options: S3Options): Storage {
     address,
     check: () => checkBucket(options),
     list: (below) => listObjects(options, below),
-    size: (key) => headObject(options, key),
+    size: (key, more) => headObject(options, key, more),
     readTexts: (keys) => readTexts(options, keys),
     writeTextOnce: (key, text) => putText(options, key, text, putOnce),
     replaceText: (key, text) => putText(options, key, text, put),

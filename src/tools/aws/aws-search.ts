@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findProgram, pathFolders } from '../../process/find-program.ts'
@@ -41,8 +42,23 @@ async function distinct(paths: readonly string[]): Promise<string[]> {
   return [...byFile.values()]
 }
 
-/** Asks a program for its version. One that does not work (a glibc build on musl, a script without its Python) is null. */
+/** The folder that holds a version of the official installation (https://github.com/aws/aws-cli/blob/v2/exe/assets/install). */
+const VERSION_FOLDER = /[\\/]aws-cli[\\/]v2[\\/](\d+\.\d+\.\d+)[\\/]dist[\\/]aws$/
+
+/**
+ * Returns a program's version, or null when it does not work (a glibc build on musl, a script without its Python). The
+ * official installation has it in its path; others are started for it, which takes most of a second.
+ */
 export async function inspectAws(path: string, environment: ToolEnvironment): Promise<AwsCli | null> {
-  const answer = await askVersion(path, VERSION_TIMEOUT_SECONDS, environment)
+  const official = await officialVersion(path, environment)
+  const answer = official
+    ? `aws-cli/${official}`
+    : await askVersion(path, VERSION_TIMEOUT_SECONDS, environment)
   return answer === null ? null : parseAwsVersion(path, answer)
+}
+
+/** Returns the version of an official installation. On Alpine it is installed and does not work, because it needs glibc. */
+async function officialVersion(path: string, { root }: ToolEnvironment): Promise<string | undefined> {
+  if (existsSync(join(root, 'etc/alpine-release'))) return undefined
+  return VERSION_FOLDER.exec(await realpath(path).catch(() => ''))?.[1]
 }

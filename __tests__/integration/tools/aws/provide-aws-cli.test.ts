@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fakeMachine, type Machine } from '../../../../lab/tools/fake-machine.ts'
@@ -52,6 +52,23 @@ test('takes the newest that works, on PATH or where installers put it', async ()
   const cli = await provideAwsCli(asking(machine))
   assert.deepEqual(cli, { path: newest, version: '2.38.1', major: 2, supportsConditionalPut: true })
   assert.deepEqual(machine.lines, [`AWS CLI 2.38.1 (${newest})`])
+})
+
+test('the version of an official installation is in its path, and nothing is started for it', async () => {
+  await using machine = fakeMachine('debian', { installTools: 'never' })
+  machine.program('usr/local/aws-cli/v2/2.38.1/dist/aws', `echo started >> '${machine.root}/calls'`)
+  symlinkSync(
+    join(machine.root, 'usr/local/aws-cli/v2/2.38.1'),
+    join(machine.root, 'usr/local/aws-cli/v2/current'),
+  )
+  mkdirSync(join(machine.root, 'usr/local/aws-cli/v2/2.38.1/bin'))
+  symlinkSync('../dist/aws', join(machine.root, 'usr/local/aws-cli/v2/2.38.1/bin/aws'))
+  const cli = await provideAwsCli(asking(machine))
+  assert.equal(cli.version, '2.38.1')
+  assert.equal(machine.read('calls'), '')
+  // On Alpine it does not work, which only a start shows.
+  writeFileSync(join(machine.root, 'etc/alpine-release'), '3.22.0')
+  await assert.rejects(provideAwsCli(asking(machine)), /The AWS CLI is missing/)
 })
 
 test('where the tool cache cannot be written the temporary folder is used', { skip }, async () => {
