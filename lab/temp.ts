@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdtempSync, readFileSync, statfsSync } from 'node:fs'
+import { chmodSync, chownSync, mkdtempSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,24 +21,10 @@ export function tempFolder(name = 'folder', owner?: { uid: number; gid: number }
 
 let base: string | undefined
 
-/** A file system in memory, where a new database of three hundred files costs half as much. */
-const MEMORY = '/dev/shm'
-/** Free bytes that it must have. */
-const MEMORY_ROOM = 6e9
-
+/** The folder of all temporary folders; `npm test` chooses a file system in memory. */
 function parentOfBase(): string {
-  if (isRoomy(MEMORY)) return MEMORY
   // As root we serve unprivileged users as well, who cannot look into a TMPDIR that only root may enter.
-  return process.getuid?.() === 0 ? '/tmp' : tmpdir()
-}
-
-/** Tells whether a file system is mounted there that has room, and that lets the programs of tests run. */
-function isRoomy(path: string): boolean {
-  const [, options] =
-    new RegExp(`^\\S+ ${path} \\S+ (\\S+)`, 'm').exec(readFileSync('/proc/mounts', 'utf8')) ?? []
-  if (options === undefined || options.split(',').includes('noexec')) return false
-  const { bavail, bsize } = statfsSync(path)
-  return bavail * bsize >= MEMORY_ROOM
+  return process.env.PGCLONE_TEST_FOLDER ?? (process.getuid?.() === 0 ? '/tmp' : tmpdir())
 }
 
 /** The one folder of this process that holds all others. */
