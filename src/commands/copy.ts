@@ -1,9 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import { readContents } from '../archive/archive.ts'
 import { clientEnvironment } from '../database/connection/connection.ts'
 import { DatabaseError, literal, OBJECT_IN_USE, type Session } from '../database/connection/session.ts'
 import { runHooks } from '../database/hooks.ts'
-import { dumpArguments, dumpFilters, startDump } from '../database/pg-dump.ts'
-import { usedTablespaces } from '../database/restore/tablespaces.ts'
+import { dumpArguments, dumpFilters, startDump, untilFinished } from '../database/pg-dump.ts'
 import { countSessions, isSameServer, readIdentity } from '../database/server.ts'
 import { copyDatabase, type TemporaryDatabase } from '../database/staging.ts'
 import { withAdditions } from '../dumping/complete-archive.ts'
@@ -16,8 +16,7 @@ import { log } from '../report/log.ts'
 import { describeRows } from '../report/progress.ts'
 import { chooseEntries } from '../restoring/choose-entries.ts'
 import { copyExclusively } from '../restoring/copy-exclusively.ts'
-import { foretellLostRights } from '../restoring/lost-rights.ts'
-import { noteTablespaces } from '../restoring/note-tablespaces.ts'
+import { foretellRestore } from '../restoring/foretell-restore.ts'
 import { type Replaced, replaceDatabase } from '../restoring/replace-database.ts'
 import { createStagingFor, type Target } from '../restoring/target.ts'
 import { databaseSink, finishRestore, sizesOf, transferArchive } from '../restoring/transfer-archive.ts'
@@ -34,8 +33,10 @@ export async function copy(step: Step): Promise<Outcome> {
   const replaced = await step.retry(() =>
     replaceDatabase(step, {
       what: source.connection.label,
-      check: async (target) =>
-        announce(step, source, target, await chooseMethod(step.inputs, source, target)),
+      check: async (target) => {
+        const method = await chooseMethod(step.inputs, source, target)
+        if (step.inputs.dryRun && method === 'stream') await foretellStream(step, source, target)
+      },
       build: async (target) => {
         await prepareSource()
         return build(step, source, target)
@@ -79,18 +80,19 @@ async function chooseMethod(inputs: Inputs, source: SourceDatabase, target: Targ
   return obstacle ? 'stream' : 'template'
 }
 
-/** Says in a dry run what the copy itself would say when the table of contents arrives. */
-async function announce(
-  step: Step,
-  { connection }: SourceDatabase,
-  target: Target,
-  method: Method,
-): Promise<void> {
-  if (!step.inputs.dryRun || method === 'template') return
-  const { session, properties } = target
-  await foretellLostRights(step, target)
-  await using atSource = await step.session(connection)
-  await noteTablespaces(session, await usedTablespaces(atSource), properties?.tablespace ?? 'pg_default')
+/** Says in a dry run what a copy by stream itself would say. */
+async function foretellStream(step: Step, source: SourceDatabase, target: Target): Promise<void> {
+  const { contents, client, connection } = source
+  const pgDump = startDump(
+    client.pgDump,
+    dumpArguments(contents, 'action'),
+    clientEnvironment(connection, step.environment),
+  )
+  try {
+    await foretellRestore(step, target, await readContents(untilFinished(pgDump)))
+  } finally {
+    await pgDump.abort()
+  }
 }
 
 /** Runs the hooks on the source, after the checks of the target, so that a refused copy does not change the source. */

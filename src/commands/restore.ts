@@ -4,7 +4,6 @@ import { clientEnvironment } from '../database/connection/connection.ts'
 import { runHooks } from '../database/hooks.ts'
 import { readProperties } from '../database/properties.ts'
 import { startInPlace } from '../database/restore/in-place.ts'
-import { tablespacesOf } from '../database/restore/tablespaces.ts'
 import { refuseHiddenRows } from '../database/row-security.ts'
 import { lockTarget, type Server } from '../database/server.ts'
 import type { TemporaryDatabase } from '../database/staging.ts'
@@ -15,9 +14,8 @@ import { log } from '../report/log.ts'
 import { chooseEntries } from '../restoring/choose-entries.ts'
 import { downloadDump, type Received, readEntries } from '../restoring/download-dump.ts'
 import { type Dump, findDump } from '../restoring/find-dump.ts'
+import { foretellRestore } from '../restoring/foretell-restore.ts'
 import { checkOverwrite, checkProtected } from '../restoring/guards.ts'
-import { foretellLostRights } from '../restoring/lost-rights.ts'
-import { noteTablespaces } from '../restoring/note-tablespaces.ts'
 import { dryRun, replaceDatabase } from '../restoring/replace-database.ts'
 import { restorePoint } from '../restoring/restore-point.ts'
 import { createStagingFor, type Target } from '../restoring/target.ts'
@@ -65,21 +63,14 @@ async function restoreAndSwap(step: Step, dump: Dump): Promise<Restored | Outcom
     return plan ? restoreByTemplate(step, plan, target, restoreIt) : restoreIt()
   }
   const hooks = plan?.hooks.live ?? inputs.preSwapHooks
-  const check = (target: Target) => announce(step, dump, target)
+  const check = async (target: Target) => {
+    if (inputs.dryRun) await foretellRestore(step, target, await readEntries(dump))
+  }
   const replaced = await replaceDatabase(step, { what: dump.chosen.key, check, build, hooks })
   await swept
   if ('outputs' in replaced) return replaced
   const { result, ...live } = replaced
   return { ...result, ...live }
-}
-
-/** Says in a dry run what the restore itself would say when the table of contents arrives. */
-async function announce(step: Step, dump: Dump, target: Target): Promise<void> {
-  if (!step.inputs.dryRun) return
-  const { session, properties } = target
-  await foretellLostRights(step, target)
-  const entries = await readEntries(dump)
-  await noteTablespaces(session, tablespacesOf(entries), properties?.tablespace ?? 'pg_default')
 }
 
 /** Copies the template of the dump. The content was checked when the template was made. */

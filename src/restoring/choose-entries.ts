@@ -1,5 +1,5 @@
 import { encodingOf, type Select, type TocEntry } from '../archive/archive.ts'
-import { type Connection, hostName, onDatabase } from '../database/connection/connection.ts'
+import { hostName, onDatabase } from '../database/connection/connection.ts'
 import { passFailedPartDrops } from '../database/restore/drop-parts.ts'
 import {
   describeLeftOut,
@@ -24,6 +24,7 @@ import type { Step } from '../step/step.ts'
 import type { PostgresClient } from '../tools/postgres/provide-client.ts'
 import { refuseLosses } from './check-losses.ts'
 import { noteTablespaces } from './note-tablespaces.ts'
+import type { Target } from './target.ts'
 
 /** The database that receives a dump, its server and the client that restores it. */
 export type Receiver = { server: Server; client: PostgresClient; database: string }
@@ -61,16 +62,39 @@ async function selectFor(
   await using session = await step.session(connection)
   const facts = await readFacts(session, server, entries)
   refuseUncheckedText(entries, facts.encoding)
+  const selection = applyRules(inputs, facts, entries)
+  if (!inputs.swap) await refuseLosses(session, selection.entries, inputs)
+  const unusable = await noteTablespaces(session, tablespacesOf(selection.entries), null)
+  refuseMissing(step, selection.missing, facts)
+  return { ...selection, entries: inDefaultTablespace(selection.entries, unusable) }
+}
+
+function applyRules(inputs: Inputs, facts: TargetFacts, entries: readonly TocEntry[]): Selection {
   const provider = providerOf(inputs, entries)
-  const selection = selectEntries(entries, facts, {
+  return selectEntries(entries, facts, {
     provider: provider && PROVIDERS[provider],
     leaveOut: inputs.provider !== 'none',
     ownerAndAcl: inputs.ownerAndAcl,
   })
-  if (!inputs.swap) await refuseLosses(session, selection.entries, inputs)
-  const unusable = await noteTablespaces(session, tablespacesOf(selection.entries), null)
-  refuseMissing(selection.missing, facts, { target: step.target, tolerated: inputs.tolerateErrors })
-  return { ...selection, entries: inDefaultTablespace(selection.entries, unusable) }
+}
+
+/** The extensions of `template0`, from which databases are made. */
+const FRESH = new Set(['plpgsql'])
+
+/**
+ * Says in a dry run which entries would be left out, and refuses what the restore would refuse. The database that would
+ * receive them does not exist, so the server is asked in the maintenance database.
+ */
+export async function foretellEntries(
+  step: Step,
+  { session, server, locale }: Pick<Target, 'session' | 'server' | 'locale'>,
+  entries: readonly TocEntry[],
+): Promise<void> {
+  const facts = { ...(await readFacts(session, server, entries)), installed: FRESH }
+  if (locale) refuseUncheckedText(entries, locale.encoding)
+  const { leftOut, missing } = applyRules(step.inputs, facts, entries)
+  logLeftOut(leftOut)
+  refuseMissing(step, missing, facts)
 }
 
 /** Returns the service that the dump comes from, according to the input, the source's host name or the dump itself. */
@@ -102,13 +126,9 @@ const refusals = (name: string) => [
 ]
 
 /** Refuses a dump whose extensions are missing. One that `tolerate-errors` covers is left to pg_restore. */
-function refuseMissing(
-  missing: Selection['missing'],
-  facts: TargetFacts,
-  { target, tolerated }: { target: Connection; tolerated: readonly RegExp[] },
-): void {
+function refuseMissing({ inputs, target }: Step, missing: Selection['missing'], facts: TargetFacts): void {
   const isTolerated = (name: string) =>
-    refusals(name).some((text) => tolerated.some((pattern) => pattern.test(text)))
+    refusals(name).some((text) => inputs.tolerateErrors.some((pattern) => pattern.test(text)))
   const lacking = missing.filter(({ name }) => !isTolerated(name))
   if (lacking.length === 0) return
   const names = lacking.map(({ name, reason, neededBy }) => {

@@ -155,6 +155,10 @@ test('#28 missing extensions are named before anything is restored', async () =>
   const sentence =
     /^The dump has extensions that "plain" cannot create on PostgreSQL \d+\.\d+: shapes \(TABLE public\.t needs it\), untouched\. Nothing was restored\. Install or allow them there, or leave them out of the dump$/
   const databases = await target.databases()
+  const dry = { 'dry-run': 'true' }
+  failed(await restore(key, as.plain('unmade'), dry), sentence)
+  const copy = { 'source-database-url': bench.postgres.url('geometry'), 'database-url': as.plain('unmade') }
+  failed(await bench.run('copy' as 'restore', 'folder', '', { ...copy, ...dry }), sentence)
   const run = failed(await restore(key, as.plain('unmade')), sentence)
   assert.doesNotMatch(statements(start), /create table|create extension/i)
   await assertNothingLeft({

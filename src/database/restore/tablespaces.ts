@@ -40,11 +40,3 @@ export function inDefaultTablespace(
     tablespaces.includes(entry.tablespace) ? entry.with({ tablespace: null }) : entry,
   )
 }
-
-/** Returns the tablespaces that the tables and indexes of a database use, other than its own. */
-export async function usedTablespaces(session: Session): Promise<string[]> {
-  const rows = await session.query<{ name: string }>(`
-    SELECT DISTINCT t.spcname AS name FROM pg_class AS c JOIN pg_tablespace AS t ON t.oid = c.reltablespace
-    WHERE c.oid >= 16384 AND NOT c.relisshared ORDER BY 1`)
-  return rows.map(({ name }) => name)
-}
