@@ -1,4 +1,7 @@
-/** The steps of the examples that use this Action, one after the other, against local servers in the place of the secrets. */
+/**
+ * The steps of the examples that use this Action, one after the other, against a local server and a folder in the place
+ * of secrets and bucket. What differs with a bucket is in the tests of storage and roles.
+ */
 import assert from 'node:assert/strict'
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -6,17 +9,15 @@ import { after, before, test } from 'node:test'
 import { type Postgres, startPostgres } from '../../lab/postgres/postgres.ts'
 import { type ActionRun, runAction } from '../../lab/runner/action.ts'
 import { evaluate, isOurs, readWorkflow, type Step } from '../../lab/runner/workflows.ts'
-import { type S3, startS3 } from '../../lab/s3/s3.ts'
 import { tempFolder } from '../../lab/temp.ts'
 
 let postgres: Postgres
-let s3: S3
 const scope = new AsyncDisposableStack()
-const workspace = join(scope.use(tempFolder('recipes')).path, 'shop')
+const { path: root } = scope.use(tempFolder('recipes'))
+const workspace = join(root, 'shop')
 
 before(async () => {
   postgres = scope.use(await startPostgres())
-  s3 = scope.use(await startS3())
   await postgres.createDatabase('production')
   await using session = await postgres.connect('production')
   await session.query(`
@@ -56,18 +57,17 @@ function evaluated(expression: string, outputs: Outputs): string {
   return postgres.url(database)
 }
 
-/** The inputs of a step with the bucket and the service containers that there are here. */
+/** The inputs of a step with what is here in the place of the bucket and the service containers. */
 function inputsOf(step: Step, outputs: Outputs): Record<string, string> {
   const local = (text: string) =>
     evaluate(text, (expression) => evaluated(expression, outputs))
-      .replace('s3://BUCKET/', `s3://${s3.bucket}/`)
+      .replace('s3://BUCKET/', `${join(root, 'bucket')}/`)
       .replace('sslmode=require', 'sslmode=disable')
       .replace(/^postgres:\/\/postgres:[\w-]+@localhost:5432\/(\w+)$/, (_, name) => postgres.url(name))
-  // The store here has keys, and no OIDC.
+  // They concern the bucket.
   const wanted = Object.entries(step.with ?? {}).filter(([name]) => !name.startsWith('aws-'))
   const given = Object.fromEntries(wanted.map(([name, text]) => [name, local(text)]))
-  const store = { 's3-endpoint-url': s3.endpoint, 's3-config': s3.config }
-  return { 'install-tools': 'never', ...(given['storage-location'] && store), ...given }
+  return { 'install-tools': 'never', ...given }
 }
 
 /** Runs the steps of a job that are ours, those for which `wanted` holds. */
