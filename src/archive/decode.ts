@@ -1,6 +1,6 @@
 import { pipeline, type Transform } from 'node:stream'
 import { promisify } from 'node:util'
-import { createInflate, createZstdDecompress, zstdDecompress } from 'node:zlib'
+import { createInflate, createZstdDecompress, type Inflate, inflateSync, zstdDecompress } from 'node:zlib'
 import { messageOf } from '../errors.ts'
 import { ArchiveError } from './archive-error.ts'
 import type { ByteSource } from './byte-source.ts'
@@ -12,6 +12,11 @@ import { wholeFrameSize } from './zstd.ts'
 /** Chunks up to this length are checked for being one whole frame. */
 const MAX_FRAME_BYTES = 2 * PIECE_SIZE
 
+/** Compressed runs up to this length are decompressed at once. */
+const MAX_WHOLE_BYTES = 16 * 1024
+
+type Inflated = { buffer: Buffer; engine: Inflate & { bytesWritten: number } }
+
 /** Smallest buffer into which a stream is decompressed. */
 const MIN_OUTPUT_BYTES = 64 * 1024
 
@@ -22,9 +27,36 @@ export type DataSource = { input: ByteSource; chunks: ChunkReader; algorithm: Al
 
 /** Returns the next run of data in decompressed pieces. lz4, which Node does not support, stays compressed. */
 export function decodeRun(source: DataSource, what: string): AsyncGenerator<Buffer> {
-  if (source.algorithm === 'gzip') return decodeStream(source, source.chunks.run(what), createInflate, what)
+  if (source.algorithm === 'gzip') return decodeGzip(source, what)
   if (source.algorithm === 'zstd') return decodeZstd(source, what)
   return source.chunks.run(what)
+}
+
+/** Most runs of a database with many tables, or large objects, are small, and a stream for each would cost more than its data. */
+async function* decodeGzip(source: DataSource, what: string): AsyncGenerator<Buffer> {
+  const pieces = source.chunks.run(what)
+  const first = await pieces.next()
+  if (first.done) return // pg_dump 16 and later writes no stream if there is no data
+  const second = await pieces.next()
+  const whole = second.done ? inflateWhole(first.value) : null
+  if (whole) yield whole
+  else {
+    const all = second.done ? [first.value] : [first.value, second.value]
+    yield* decodeStream(source, after(all, pieces), createInflate, what)
+  }
+}
+
+/** Returns the content of a small and sound stream; null for any other, of which decodeStream knows what is wrong. */
+function inflateWhole(stream: Buffer): Buffer | null {
+  if (stream.length > MAX_WHOLE_BYTES) return null
+  const options = { info: true, chunkSize: stream.length * 4 + 1024, maxOutputLength: PIECE_SIZE }
+  try {
+    // With `info`, the types of Node do not know what is returned.
+    const { buffer, engine } = inflateSync(stream, options) as unknown as Inflated
+    return engine.bytesWritten === stream.length ? buffer : null
+  } catch {
+    return null
+  }
 }
 
 /** pg_dump compresses a run as one stream across its chunks; this action makes each chunk a frame of known size. */
@@ -38,7 +70,7 @@ async function* decodeZstd(source: DataSource, what: string): AsyncGenerator<Buf
   }
   const first = await input.take(length, what)
   if (pieceSize(first) !== null) yield* ordered(frames(source, first, what), source.jobs)
-  else yield* decodeStream(source, after(first, chunks.run(what)), createZstdDecompress, what)
+  else yield* decodeStream(source, after([first], chunks.run(what)), createZstdDecompress, what)
 }
 
 async function* frames(
@@ -76,15 +108,14 @@ async function* decodeStream(
   what: string,
 ): AsyncGenerator<Buffer> {
   const first = await compressed.next()
-  if (first.done) return // pg_dump 16 and later writes no stream if there is no data
-  // There may be a million runs of a few bytes: large objects.
+  if (first.done) return
   const engine = create({
     chunkSize: Math.min(Math.max(first.value.length * 4, MIN_OUTPUT_BYTES), PIECE_SIZE),
   })
   let fed = 0
   let drained = false
   const slices = async function* (): AsyncGenerator<Buffer> {
-    for await (const slice of after(first.value, compressed)) {
+    for await (const slice of after([first.value], compressed)) {
       fed += slice.length
       yield slice
     }
@@ -100,8 +131,8 @@ async function* decodeStream(
   }
 }
 
-async function* after(first: Buffer, rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  yield first
+async function* after(first: readonly Buffer[], rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  yield* first
   yield* rest
 }
 

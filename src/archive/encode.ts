@@ -1,6 +1,14 @@
 import type { DuplexOptions } from 'node:stream'
 import { promisify } from 'node:util'
-import { constants, createZstdCompress, deflateRaw, type ZstdCompress, type ZstdOptions } from 'node:zlib'
+import {
+  constants,
+  createZstdCompress,
+  deflateRaw,
+  deflateRawSync,
+  type ZlibOptions,
+  type ZstdCompress,
+  type ZstdOptions,
+} from 'node:zlib'
 import { intBytes } from './byte-source.ts'
 import { ALGORITHM_BYTE, type Algorithm } from './header.ts'
 
@@ -26,6 +34,11 @@ const END_OF_RUN = intBytes(0)
 
 /** Compressed pieces are rarely larger. One that does not fit costs another round trip to a thread. */
 const OUTPUT_BUFFER_BYTES = 512 * 1024
+
+/** Most tables are small. What is smaller than this is compressed at once, with memory to measure: a thread would cost more. */
+const SMALL_BYTES = 16 * 1024
+/** The smallest window that zlib can write (deflateInit2 in zlib.h). */
+const MIN_WINDOW_BITS = 9
 
 const compressRaw = promisify(deflateRaw)
 
@@ -106,11 +119,15 @@ class GzipRun implements RunEncoder {
     this.level = level
   }
 
-  async piece(raw: Buffer): Promise<Buffer[]> {
+  piece(raw: Buffer): Buffer[] | Promise<Buffer[]> {
     const head = this.head()
     this.checksum.add(raw)
-    const options = { level: this.level, chunkSize: OUTPUT_BUFFER_BYTES, finishFlush: constants.Z_SYNC_FLUSH }
-    return chunk(...head, await compressRaw(raw, options))
+    const options = { level: this.level, finishFlush: constants.Z_SYNC_FLUSH }
+    if (raw.length <= SMALL_BYTES)
+      return chunk(...head, deflateRawSync(raw, { ...options, ...memoryFor(raw) }))
+    return compressRaw(raw, { ...options, chunkSize: OUTPUT_BUFFER_BYTES }).then((data) =>
+      chunk(...head, data),
+    )
   }
 
   end(): Buffer[] {
@@ -122,6 +139,16 @@ class GzipRun implements RunEncoder {
     if (this.begun) return []
     this.begun = true
     return [Buffer.from([0x78, 0x9c])]
+  }
+}
+
+/** Options that allocate no more than this small input needs. The default takes 800 kB, which the garbage collector must find. */
+function memoryFor({ length }: Buffer): ZlibOptions {
+  const bits = Math.ceil(Math.log2(length + 1))
+  return {
+    windowBits: Math.max(MIN_WINDOW_BITS, bits),
+    memLevel: Math.max(1, Math.min(8, bits - 6)),
+    chunkSize: length + 1024,
   }
 }
 
