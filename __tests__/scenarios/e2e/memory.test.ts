@@ -6,10 +6,10 @@ import { succeeded } from '../../../lab/runner/outcome.ts'
 
 let bench: Bench
 /**
- * Megabytes; a human may ask for gigabytes. A smaller database is dumped before there is so much garbage that it is
- * collected at its usual pace.
+ * Megabytes, far apart rather than large; a human may ask for gigabytes. A smaller database is dumped before there is so
+ * much garbage that it is collected at its usual pace.
  */
-const sizes = (process.env.PGCLONE_TEST_SIZES ?? '400 700').split(' ').map(Number)
+const sizes = (process.env.PGCLONE_TEST_SIZES ?? '100 300').split(' ').map(Number)
 
 before(async () => {
   bench = await startBench()

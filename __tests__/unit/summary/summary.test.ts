@@ -117,6 +117,8 @@ test('a prune says why each dump stays or goes, and what that frees', () => {
     String(pruneSummary({ ...pruned, dryRun: false, versionsStay: true }, '')),
     /no space is free until/,
   )
+  const many: Pruned = { ...pruned, fates: Array.from({ length: 1002 }, () => pruned.fates[1]!) }
+  assert.match(String(pruneSummary(many, '')), /… and 2 older ones, which are in the log/)
 })
 
 test('a failure says what was tried, and where to look', () => {

@@ -128,6 +128,29 @@ describe('a bucket', { concurrency: 2, skip: noCli }, () => {
     ])
   })
 
+  test('#36 a listing that says it goes on and not where is refused', async () => {
+    const silent = await startS3({ quirks: { noContinuation: true } })
+    after(() => silent[Symbol.asyncDispose]())
+    await silent.write(`silent/${key}`, 'x')
+    await assert.rejects(
+      s3Place(silent, 'silent/').storage.list(''),
+      /did not say where its listing continues/,
+    )
+  })
+
+  test('more objects than one request can name are deleted, and no others', async () => {
+    const keys = Array.from({ length: 1001 }, (_, index) => `shop/app/none/${index}.dump`)
+    for (const one of [...keys, 'shop/app/none/other.dump']) await s3.write(`many/${one}`, 'x')
+    const removal = await s3Place(s3, 'many/').storage.removeAll(keys)
+    assert.deepEqual([...removal.refused], [])
+    assert.deepEqual(below('many/'), ['many/shop/app/none/other.dump'])
+    const batches = s3.requests.flatMap(({ deleted }) => (deleted?.[0]?.startsWith('many/') ? [deleted] : []))
+    assert.deepEqual(
+      batches.map(({ length }) => length),
+      [1000, 1],
+    )
+  })
+
   test('forbidden is an error, and never an empty answer', async () => {
     const stranger = s3Place(s3, 'absent/', { config: { AWS_SECRET_ACCESS_KEY: 'wrong' } }).storage
     await Promise.all([
