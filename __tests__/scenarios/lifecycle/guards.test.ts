@@ -9,7 +9,10 @@ import {
 } from '../../../lab/benches/lifecycle-bench.ts'
 import { failed, succeeded } from '../../../lab/runner/outcome.ts'
 import { parseDatabaseUrl } from '../../../src/database/connection/database-url.ts'
+import { findContent } from '../../../src/database/contents.ts'
 import { checkProtected, isProtected } from '../../../src/restoring/guards.ts'
+import { currentEnvironment } from '../../../src/tools/options.ts'
+import { findPostgresClients } from '../../../src/tools/postgres/provide-client.ts'
 
 const { bench, key } = await useDumpedSource()
 
@@ -56,11 +59,25 @@ const notEmpty: [string, string][] = [
 
 test('what pg_dump would dump something of is not empty, and is not replaced', async () => {
   const { postgres } = bench
+  const client = (await findPostgresClients(currentEnvironment())).find(
+    ({ major }) => major >= Number.parseInt(postgres.version, 10),
+  )!
   for (const [index, [what, sql]] of notEmpty.entries()) {
     const name = `holds_${index}`
     await postgres.createDatabase(name)
     await postgres.psql(name, sql)
-    const run = await write(index % 2 ? 'copy' : 'restore', name, { 'dry-run': 'true' })
+    const connection = parseDatabaseUrl(postgres.url(name))
+    const content = await findContent(connection, client, { environment: process.env, lockWaitTimeout: 1000 })
+    assert.match(content ?? '', new RegExp(`^${what}`))
+  }
+  // A table is found without a dump.
+  for (const [command, index] of [
+    ['restore', 0],
+    ['copy', 1],
+    ['restore', notEmpty.length - 1],
+  ] as const) {
+    const [name, [what]] = [`holds_${index}`, notEmpty[index]!]
+    const run = await write(command, name, { 'dry-run': 'true' })
     const says = 'exists, is not empty and was not made by this action; set overwrite: true to replace it'
     failed(run, new RegExp(`"${name}" ${says} \\(it has: ${what}`))
   }
@@ -82,7 +99,7 @@ test('what is empty is replaced, an extension or not, and what is ours again and
   }
 })
 
-test('overwrite: true replaces what is not ours, whose comment stays', async () => {
+test('overwrite: true replaces what is not ours, whose comment stays and which does not become ours', async () => {
   for (const text of ['mine', null]) {
     const name = `over_${text}`
     await bench.make(name, 'old')
@@ -94,7 +111,7 @@ test('overwrite: true replaces what is not ours, whose comment stays', async () 
       assert.equal(await bench.state(name), 'dumped')
       assert.equal(await comment(bench, name), text)
     }
-    failed(await write('restore', name), /set overwrite: true/)
+    failed(await bench.run('drop', name), /was not made by this action/)
   }
 })
 
