@@ -46,14 +46,10 @@ function manifestOf(key: string): string {
   return JSON.stringify({ ...manifest, ...parseDumpKey(key) })
 }
 
+/** That the inputs arrive; `dump-catalog.test.ts` has the rules. */
 const choices: [string, Record<string, string>, string][] = [
   ['the leading parts of a key', { 'dump-key': 'prod' }, keys[4]],
-  ['with a slash at the end', { 'dump-key': 'prod/app/' }, keys[2]],
-  ['a whole folder', { 'dump-key': 'prod/app/none' }, keys[2]],
-  ['a full key', { 'dump-key': keys[0] }, keys[0]],
   ['a full key that is not committed', { 'dump-key': uncommitted }, uncommitted],
-  ['instance', { 'dump-key': 'latest', instance: 'prod-eu' }, keys[3]],
-  ['config', { 'dump-key': 'latest', config: 'masked' }, keys[1]],
   ['instance and config', { 'dump-key': 'latest', instance: 'prod', config: 'masked' }, keys[1]],
 ]
 
@@ -72,19 +68,7 @@ test('latest is the newest committed dump of all', async () => {
 
 const refusals: [string, Record<string, string>, RegExp][] = [
   ['half a part', { 'dump-key': 'pro' }, /no committed dump below .*pro/],
-  [
-    'another config',
-    { 'dump-key': 'prod', config: 'weekly' },
-    /no committed dump .*of another instance or config/,
-  ],
-  [
-    'a key that does not exist',
-    { 'dump-key': keys[0].replace('01-01', '01-07') },
-    /There is no dump .*01-07/,
-  ],
   ['a way out', { 'dump-key': '../prod/app' }, /dump-key .*"\.\."/],
-  ['an absolute path', { 'dump-key': '/etc/passwd' }, /dump-key starts with \//],
-  ['no key at all', {}, /dump-key is missing/],
 ]
 
 for (const [what, inputs, says] of refusals) {
@@ -113,10 +97,8 @@ test('list shows all dumps, newest first, and which are committed', async () => 
 
 const narrowings: [Record<string, string>, string[]][] = [
   [{ 'dump-key': 'prod/app' }, [uncommitted, keys[2], keys[1], keys[0]]],
-  [{ 'dump-key': 'prod-eu' }, [keys[3]]],
   [{ config: 'masked' }, [keys[1]]],
   [{ instance: 'prod', 'dump-key': 'latest' }, [uncommitted, keys[4], keys[2], keys[1], keys[0]]],
-  [{ 'dump-key': 'nobody' }, []],
 ]
 
 test('list is narrowed by prefix, instance and config', async () => {
@@ -131,31 +113,9 @@ test('list is narrowed by prefix, instance and config', async () => {
 
 test('a storage that cannot answer is an error and no empty list', async () => {
   const { s3 } = bench
-  const wrong = s3.config.replace(/(AWS_SECRET_ACCESS_KEY=).*/, '$1wrong-secret-access-key')
-  const cases: [Record<string, string>, RegExp][] = [
-    [{ 's3-config': wrong }, /signature was rejected.*AWS_SECRET_ACCESS_KEY/],
-    [{ 'storage-location': 's3://nobodys-bucket/' }, /bucket .* does not exist/],
-    [
-      { 's3-endpoint-url': 'http://127.0.0.1:9', 's3-config': `${s3.config}\nAWS_MAX_ATTEMPTS=1` },
-      /Cannot reach the store at 127.0.0.1:9: no server listens/,
-    ],
-  ]
-  const runs = cases.map(async ([inputs, says]) => failed(await bench.run('list', 's3', '', inputs), says))
-  await Promise.all(runs)
+  const config = { 's3-config': `${s3.config}\nAWS_MAX_ATTEMPTS=1` }
+  const absent = await bench.run('list', 's3', '', { ...config, 's3-endpoint-url': 'http://127.0.0.1:9' })
+  failed(absent, /Cannot reach the store at 127.0.0.1:9: no server listens/)
   writeFileSync(path('a-file'), '')
   failed(await bench.run('list', 'folder', '', { 'storage-location': path('a-file') }), /a-file/)
-})
-
-test('list reads every page of a large bucket, and many manifests', async () => {
-  const { s3 } = bench
-  for (let day = 10; day < 25; day++) {
-    const key = `prod/app/none/2026-03-${day}-00-00-00-000000.dump`
-    await s3.write(`nightly/${key}`, readFileSync(path(original)))
-    await s3.write(`nightly/${key}.json`, manifestOf(key))
-  }
-  s3.quirks.pageSize = 7
-  const run = succeeded(await bench.run('list', 's3', ''))
-  delete s3.quirks.pageSize
-  assert.equal(run.outputs['dump-count'], '15')
-  assert.equal(JSON.parse(run.outputs.dumps!)[0].key, 'prod/app/none/2026-03-24-00-00-00-000000.dump')
 })

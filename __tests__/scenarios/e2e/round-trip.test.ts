@@ -20,8 +20,7 @@ let tables: number
 
 before(async () => {
   bench = await startBench()
-  await loadSample(bench.postgres, 'shop')
-  await loadSample(bench.postgres, 'small', { scale: 0.02 })
+  await loadSample(bench.postgres, 'shop', { scale: 0.02 })
   // A materialized view is made anew by a restore: its rows are not in the dump.
   const contents = await readTables(bench.postgres, 'shop')
   contents.delete('reporting.monthly_sales')
@@ -85,7 +84,7 @@ for (const place of ['folder', 's3'] as const satisfies Place[]) {
     assert.deepEqual(restoreOutputs, { ...outputs, database: `from_${place}` })
     await assertIdlePost(restored)
     for (const run of [dumped, listed, restored]) {
-      const databases = ['from_folder', 'from_s3', 'postgres', 'shop', 'small']
+      const databases = ['from_folder', 'from_s3', 'postgres', 'shop']
       await assertNothingLeft({ run, postgres, s3, folder, databases })
     }
   })
@@ -93,38 +92,36 @@ for (const place of ['folder', 's3'] as const satisfies Place[]) {
 
 for (const [compression, jobs] of [
   ['none', '2'],
-  ['gzip', '1'],
-  ['gzip:1', '2'],
-  ['zstd', '1'],
+  ['gzip:1', '1'],
   ['zstd:19', '2'],
 ] as const) {
   test(`compression ${compression} with jobs: ${jobs}`, async () => {
     const copy = `${compression}_${jobs}`
-    const key = await bench.dump('folder', 'small', { compression, jobs })
+    const key = await bench.dump('folder', 'shop', { compression, jobs })
     const manifest = JSON.parse(readFileSync(join(bench.folder, `${key}.json`), 'utf8'))
     assert.equal(manifest.compression, compression.split(':')[0])
     succeeded(await bench.run('restore', 'folder', copy, { 'dump-key': key, jobs }))
-    await same('small', copy)
+    await same('shop', copy)
   })
 }
 
 test('pg_restore reads a dump of ours, also with two jobs', async () => {
-  const path = join(bench.folder, await bench.dump('folder', 'small'))
+  const path = join(bench.folder, await bench.dump('folder', 'shop'))
   assert.equal(statSync(path).mode & 0o777, 0o600)
   for (const [name, more] of Object.entries({ one_job: [], two_jobs: ['-j2'] })) {
     await bench.postgres.createDatabase(name, 'template template0')
     await execute(join(bin, 'pg_restore'), ['--dbname=', '--exit-on-error', ...more, path], {
       env: clientEnvironment(name),
     })
-    await same('small', name)
+    await same('shop', name)
   }
 })
 
 test('a plain file of pg_dump is restored by its full key, and by nothing else', async () => {
-  const key = 'django/small/none/2099-01-02-03-04-05-678901.dump'
+  const key = 'django/shop/none/2099-01-02-03-04-05-678901.dump'
   const path = join(bench.folder, key)
   mkdirSync(dirname(path), { recursive: true })
-  await execute(join(bin, 'pg_dump'), ['-Fc', '--no-owner', '-f', path], { env: clientEnvironment('small') })
+  await execute(join(bin, 'pg_dump'), ['-Fc', '--no-owner', '-f', path], { env: clientEnvironment('shop') })
 
   const newest = succeeded(await bench.run('restore', 'folder', 'newest', { 'dump-key': 'latest' }))
   assert.notEqual(newest.outputs['dump-key'], key)
@@ -135,12 +132,12 @@ test('a plain file of pg_dump is restored by its full key, and by nothing else',
     const run = succeeded(await bench.run('restore', 'folder', 'plain', { 'dump-key': key, jobs }))
     assert.ok(run.warnings.some((warning) => /no manifest/.test(warning)))
     assert.ok(Number(run.outputs['row-count']) > 1000)
-    await same('small', 'plain')
+    await same('shop', 'plain')
   }
   const dumps = JSON.parse((await bench.run('list', 'folder', '', { 'dump-key': 'django' })).outputs.dumps!)
   assert.deepEqual(dumps, [
     {
-      ...{ key, instance: 'django', database: 'small', config: 'none', committed: false },
+      ...{ key, instance: 'django', database: 'shop', config: 'none', committed: false },
       createdAt: '2099-01-02T03:04:05.678901Z',
       size: statSync(path).size,
     },
@@ -149,7 +146,7 @@ test('a plain file of pg_dump is restored by its full key, and by nothing else',
 
 test('a summary that cannot be written does not make a committed dump a failed one', async () => {
   const env = { GITHUB_STEP_SUMMARY: join(bench.folder, 'no', 'such', 'file') }
-  const run = succeeded(await bench.run('dump', 'folder', 'small', {}, { env }))
+  const run = succeeded(await bench.run('dump', 'folder', 'shop', {}, { env }))
   assert.ok(run.outputs['dump-key'])
   assert.match(run.warnings.join(), /The job summary could not be written: .*no.such.file/)
 })
