@@ -29,7 +29,11 @@ const url = (database: string, more = '') =>
   `postgres://postgres@${rds.host}:${rds.port}/${database}?sslmode=verify-full&sslrootcert=${rds.certificateFile}${more}`
 
 test('a dump, a restore and a hook of it connect with tokens of IAM, which nobody gets to see', async () => {
-  const inputs = { 'rds-iam-auth': 'true', 'aws-region': 'eu-central-1' }
+  const inputs = {
+    'rds-iam-auth': 'true',
+    'aws-region': 'eu-central-1',
+    'storage-location': bench.folder,
+  }
   const hook = 'psql -XAtc "select count(*) from items" && printenv DATABASE_URL | grep -q X-Amz-Signature'
   const dumped = succeeded(
     await bench.run('dump', 's3', '', { ...inputs, 'database-url': url('shop'), 'pre-dump-hooks': hook }),

@@ -27,7 +27,7 @@ const databases = ['live', 'postgres', 'source']
 
 before(async () => {
   bench = await startLifecycleBench()
-  await makeData(bench.postgres, 'source', 12)
+  await makeData(bench.postgres, 'source', 8)
   await bench.postgres.psql('source', `create table state as select 'new' as state`)
   await bench.make('live', 'old')
 })
@@ -45,14 +45,14 @@ type Held = { action: StartedAction; release: () => unknown }
 const steps: Record<string, () => Promise<Held>> = {
   async 'in the stream'() {
     const proxy = await startProxy(bench.postgres)
-    proxy.stallAfter(6_000_000)
+    proxy.stallAfter(3_000_000)
     const url = bench.postgres.url('source', { port: proxy.port })
     const action = bench.start(
       'copy',
       'live',
       inputs({ 'source-database-url': url, 'copy-method': 'stream' }),
     )
-    await until(() => proxy.bytes.server >= 6_000_000, 'data to flow')
+    await until(() => proxy.bytes.server >= 3_000_000, 'data to flow')
     return { action, release: () => proxy[Symbol.asyncDispose]() }
   },
   async 'in a hook'() {

@@ -55,14 +55,6 @@ test('a stream to another server brings everything, and leaves nothing', async (
   await assertNothingLeft({ run, postgres, databases: ['postgres', 'shop', 'small'] })
 })
 
-test('a stream between two databases of one server', async () => {
-  const { postgres } = bench
-  const run = succeeded(await bench.run('copy', 'streamed', from('shop', { 'copy-method': 'stream' })))
-  assert.match(run.log, byStream)
-  assert.deepEqual(await compareDatabases(postgres, 'shop', postgres, 'streamed'), [])
-  assert.deepEqual(await temporaries(bench), [])
-})
-
 test('a copy of files is what the source is', async () => {
   const { postgres } = bench
   const run = succeeded(await bench.run('copy', 'filed', from('shop', { 'copy-method': 'template' })))
@@ -176,6 +168,8 @@ test('auto copies files when nobody is connected, and streams otherwise', async 
   const streamed = succeeded(await bench.run('copy', 'auto', from('small')))
   assert.match(streamed.log, byStream)
   assert.doesNotMatch(streamed.log, byTemplate)
+  assert.equal(await bench.state('auto'), 'source')
+  assert.deepEqual(await temporaries(bench), [])
   const refused = failed(
     await bench.run('copy', 'auto', from('small', { 'copy-method': 'template' })),
     /copy-method: template is not possible, because the source has 1 session \(disconnect-source: true/,

@@ -46,14 +46,14 @@ test('#44 C13 a template is replaced by a template, nothing stays, and restore p
   succeeded(await restore('house'))
   succeeded(await copy('house'))
   assert.deepEqual(await postgres.databases(), names)
-  for (const round of ['first', 'second', 'third']) {
+  for (const round of ['first', 'second']) {
     await postgres.psql('house', `update state set state = '${round}'`)
     succeeded(await restore('house', { reversible: 'true' }))
     assert.equal(await bench.state('house__pre'), round)
   }
   assert.deepEqual(await templates(), ['house', 'template0', 'template1'])
   succeeded(await restore('house', { 'dump-key': ':pre' }))
-  assert.equal(await bench.state('house'), 'third')
+  assert.equal(await bench.state('house'), 'second')
   assert.deepEqual(await temporaries(bench), [])
 })
 
@@ -81,18 +81,18 @@ const OBSTACLES: [RegExp, string, string][] = [
 
 test('#44 a subscription or a prepared transaction is refused before the work, also in a restore point', async () => {
   const { postgres } = bench
-  for (const [says, begin, end] of OBSTACLES) {
+  for (const [index, [says, begin, end]] of OBSTACLES.entries()) {
     await makePoints(bench, 'used')
-    for (const name of ['used', 'used__pre']) {
+    // One obstacle in the target stops a dry run, the other a run; in the restore point, the other way round.
+    for (const [place, name] of ['used', 'used__pre'].entries()) {
+      const more: Inputs = index === place ? { 'dry-run': 'true' } : {}
       await using session = await postgres.connect(name)
       await session.query(begin)
       await session.end()
       const before = await catalogue(bench)
-      for (const more of [{}, { 'dry-run': 'true' }]) {
-        failed(await restore('used', { reversible: 'true', ...more }), says)
-        failed(await copy('used', { reversible: 'true', ...more }), says)
-        failed(await bench.run('drop', 'used', more), says)
-      }
+      failed(await restore('used', { reversible: 'true', ...more }), says)
+      failed(await copy('used', { reversible: 'true', ...more }), says)
+      failed(await bench.run('drop', 'used', more), says)
       assert.deepEqual(await catalogue(bench), before)
       await postgres.psql(name, end)
     }
