@@ -75,33 +75,31 @@ test('pre-swap-hooks run in order on the staging database, before it is live', a
   })
 })
 
-const failures: [string, string, RegExp][] = [
-  ['a shell command', 'echo "no luck" >&2; exit 7\ntouch never', /exit 7.* failed: .*exit code 7.*no luck/],
-  ['the left side of a pipe', 'false | true\ntouch never', /exit code 1/],
-  ['a statement', 'broken.sql\ntouch never', /broken\.sql.* failed: .*division by zero/],
-  ['a missing file', 'missing.sql\ntouch never', /missing\.sql.*No such file/],
+/** Both commands run their hooks by the same means. */
+const failures: ['dump' | 'restore', string, string, RegExp][] = [
+  [
+    ...(['restore', 'a shell command'] as const),
+    ...(['echo "no luck" >&2; exit 7\ntouch never', /exit 7.* failed: .*exit code 7.*no luck/] as const),
+  ],
+  ['dump', 'the left side of a pipe', 'false | true\ntouch never', /exit code 1/],
+  ['dump', 'a missing file', 'missing.sql\ntouch never', /missing\.sql.*No such file/],
+  ['restore', 'a statement', 'broken.sql\ntouch never', /broken\.sql.* failed: .*division by zero/],
 ]
 
-for (const [what, hooks, says] of failures) {
-  test(`a failing hook stops everything: ${what}`, async () => {
+for (const [command, what, hooks, says] of failures) {
+  test(`a failing hook stops a ${command}: ${what}`, async () => {
     const { postgres, folder } = bench
     const before = await steps('live')
-    const restored = await bench.run(
-      ...(['restore', 'folder', 'live', { 'dump-key': 'latest', 'pre-swap-hooks': hooks }] as const),
-      { cwd: workspace },
-    )
-    failed(restored, says)
+    const inputs = {
+      dump: { config: 'failing', 'pre-dump-hooks': hooks },
+      restore: { 'dump-key': 'latest', 'pre-swap-hooks': hooks },
+    }
+    const run = await bench.run(command, 'folder', 'live', inputs[command], { cwd: workspace })
+    failed(run, says)
     assert.equal(await steps('live'), before)
-    const dumped = await bench.run(
-      ...(['dump', 'folder', 'live', { config: 'failing', 'pre-dump-hooks': hooks }] as const),
-      { cwd: workspace },
-    )
-    failed(dumped, says)
     assert.equal(existsSync(join(workspace, 'never')), false)
-    const listed = succeeded(await bench.run('list', 'folder', '', { config: 'failing' }))
-    assert.equal(listed.outputs['dump-count'], '0')
-    for (const run of [restored, dumped])
-      await assertNothingLeft({ run, postgres, folder, databases: ['app', 'live', 'postgres'] })
+    assert.equal(existsSync(join(folder, 'shop/live/failing')), false)
+    await assertNothingLeft({ run, postgres, folder, databases: ['app', 'live', 'postgres'] })
   })
 }
 

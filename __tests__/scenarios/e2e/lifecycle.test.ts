@@ -36,7 +36,6 @@ const filesOf = (database: string) => readdirSync(join(bench.folder, 'shop', dat
 test('a dump that shrank is a warning that names the tables', async () => {
   await setOrders('shrinks', 1000)
   assert.deepEqual(succeeded(await dump('shrinks')).warnings, [])
-  assert.deepEqual(succeeded(await dump('shrinks')).warnings, [])
   await setOrders('shrinks', 10)
   const run = succeeded(await dump('shrinks'))
   assert.equal(run.warnings.length, 1)
@@ -44,7 +43,7 @@ test('a dump that shrank is a warning that names the tables', async () => {
     run.warnings[0]!,
     /60 rows instead of 1,050 rows \(-94 %\) and .* most of it in public\.orders \(1,000 → 10\) \(max-shrink is 50%\)$/,
   )
-  assert.equal(filesOf('shrinks').length, 6)
+  assert.equal(filesOf('shrinks').length, 4)
 })
 
 test('with fail-on-shrink it fails, and nothing is stored', async () => {
@@ -78,7 +77,8 @@ test('keep rules prune the group of the dump after its commit, and no other', as
     keyAt('2020-01-01T00:00:00', 'shop/kept/none'),
   ]
   for (const key of others) writeFiles(bench.folder, storedDump(key))
-  const first = succeeded(await dump('keeps')).outputs['dump-key']!
+  const first = keyAt('2020-01-01T00:00:00', 'shop/keeps/none')
+  writeFiles(bench.folder, storedDump(first))
   const second = succeeded(await dump('keeps', { 'keep-last': '2' }))
   assert.deepEqual(outcome(second), { deleted: [], kept: [second.outputs['dump-key'], first] })
   const third = succeeded(await dump('keeps', { 'keep-last': '2' }))
@@ -92,7 +92,8 @@ test('keep rules prune the group of the dump after its commit, and no other', as
 test('a prune that fails after a good dump is a warning, and the outputs of the dump are there', async () => {
   await setOrders('stuck', 10)
   const s3 = { 'storage-location': `s3://${bench.s3.bucket}/stuck/` }
-  succeeded(await bench.run('dump', 's3', 'stuck', s3))
+  const earlier = storedDump(keyAt('2020-01-01T00:00:00', 'shop/stuck/none'))
+  for (const [key, text] of Object.entries(earlier)) await bench.s3.write(`stuck/${key}`, text)
   const action = { type: 'error', status: 403, code: 'AccessDenied' } as const
   bench.s3.fault({ operation: 'DeleteObjects', times: 99, action })
   const run = succeeded(await bench.run('dump', 's3', 'stuck', { ...s3, 'keep-last': '1' }))
@@ -108,7 +109,8 @@ test('a prune that fails after a good dump is a warning, and the outputs of the 
 
 test('#35 a dump that fails prunes nothing', async () => {
   await setOrders('broken', 10)
-  for (let count = 0; count < 2; count++) succeeded(await dump('broken'))
+  writeFiles(bench.folder, storedDump(keyAt('2020-01-01T00:00:00', 'shop/broken/none')))
+  succeeded(await dump('broken'))
   const harm = await witness(bench)
   const run = await dump('broken', { 'keep-last': '1', 'pre-dump-hooks': 'exit 3' })
   await harm.assertHarmless(run, /pre-dump-hooks/)
@@ -127,7 +129,6 @@ test('max-age refuses what is too old, says its age, and lets pass what is not',
   const tooOld = /The newest matching dump, aged\/app\/none\/.*, is 30 h 0 min old, and max-age is 26 h 0 min/
   failed(await list({ ...aged, 'max-age': '26h' }), tooOld)
   succeeded(await list({ ...aged, 'max-age': '31h' }))
-  succeeded(await list({ 'dump-key': 'aged', 'max-age': '26h' }))
   failed(await list({ instance: 'nobody', 'max-age': '26h' }), /no committed dump .*max-age is 26 h/)
   failed(await bench.run('restore', 'folder', 'never', { ...aged, 'max-age': '26h' }), tooOld)
   failed(
