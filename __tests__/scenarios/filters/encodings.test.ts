@@ -48,9 +48,7 @@ async function rowsOf(database: string, name: string): Promise<number[]> {
 }
 
 const filters = (name: string): [Inputs, number[]][] => [
-  [{ 'exclude-table-data': `public."${name}"` }, [1, 0, 5]],
-  [{ 'exclude-tables': `public."${name}"\n"S ${name}".*` }, [-1, -1, 5]],
-  [{ 'exclude-schemas': `"S ${name}"` }, [-1, 2, 5]],
+  [{ 'exclude-table-data': `public."${name}"`, 'exclude-tables': `"S ${name}".*` }, [-1, 0, 5]],
   [{ tables: `"${name}"`, jobs: '4' }, [-1, 2, -1]],
 ]
 
@@ -62,12 +60,13 @@ for (const [encoding, name] of Object.entries(encodings)) {
       const copy = `copy_${++copies}`
       succeeded(await bench.run('restore', 'folder', copy, { 'dump-key': key }))
       assert.deepEqual(await rowsOf(copy, name), expected, JSON.stringify(inputs))
-      succeeded(await bench.run('dump', 'folder', database, { command: 'verify', 'dump-key': key }))
     }
+    succeeded(await bench.run('dump', 'folder', database, { command: 'verify', 'dump-key': 'latest' }))
     const copied = `copied_${database}`
     const source = { 'source-database-url': bench.postgres.url(database), command: 'copy' }
-    succeeded(await bench.run('dump', 'folder', copied, { ...source, ...filters(name)[0]![0] }))
-    assert.deepEqual(await rowsOf(copied, name), [1, 0, 5])
+    const left = { 'exclude-tables': `public."${name}"`, 'exclude-schemas': `"S ${name}"` }
+    succeeded(await bench.run('dump', 'folder', copied, { ...source, ...left }))
+    assert.deepEqual(await rowsOf(copied, name), [-1, -1, 5])
   })
 }
 
