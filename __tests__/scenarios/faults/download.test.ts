@@ -20,30 +20,25 @@ let manifest: Record<string, unknown>
 before(async () => {
   bench = await startBench()
   const { postgres } = bench
-  await makeData(postgres, 'app', 20)
+  await makeData(postgres, 'app', 10)
   await postgres.createDatabase('live')
   await postgres.psql('live', `create table bulk as select 'old' as state; create table only_here (id int)`)
   key = await bench.dump('folder', 'app', { compression: 'none' })
   bytes = readFileSync(join(bench.folder, key))
   manifest = JSON.parse(readFileSync(join(bench.folder, `${key}.json`), 'utf8'))
+  for (const name of [key, `${key}.json`])
+    await bench.s3.write(`nightly/${name}`, readFileSync(join(bench.folder, name)))
 })
-beforeEach(async () => {
-  bench.s3.heal()
-  await put('folder', bytes, manifest)
-  await put('s3', bytes, manifest)
-})
+beforeEach(() => bench.s3.heal())
 after(() => bench?.[Symbol.asyncDispose]())
 
-/** Puts the dump and its manifest into a place; null takes one away. */
-async function put(place: 'folder' | 's3', dump: Uint8Array | null, record: object | string | null) {
+/** Puts the dump and its manifest into the folder; null takes one away. */
+function put(dump: Uint8Array | null, record: object | string | null) {
   const text = record === null || typeof record === 'string' ? record : JSON.stringify(record)
   for (const [name, content] of [[key, dump] as const, [`${key}.json`, text] as const]) {
     const path = join(bench.folder, name)
-    if (place === 'folder') content === null ? rmSync(path, { force: true }) : writeFileSync(path, content)
-    else
-      await (content === null
-        ? bench.s3.remove(`nightly/${name}`)
-        : bench.s3.write(`nightly/${name}`, content))
+    if (content === null) rmSync(path, { force: true })
+    else writeFileSync(path, content)
   }
 }
 
@@ -71,16 +66,10 @@ const cutAt = (size: number) => bytes.subarray(0, size)
 
 const stored: [string, () => [Uint8Array | null, object | string | null], RegExp][] = [
   ['#24 cut', () => [cutAt(middle()), manifest], /its manifest says [\d,]+; it was cut or replaced/],
-  ['longer', () => [Buffer.concat([bytes, Buffer.from('x')]), manifest], /it was cut or replaced/],
   ['empty', () => [Buffer.alloc(0), manifest], /is empty; it is not a dump/],
   [
     '#22 altered by one bit',
     () => [flipped(middle()), manifest],
-    /is not what was dumped \(SHA-256|is damaged/,
-  ],
-  [
-    '#22 altered by its last bit',
-    () => [flipped(bytes.length - 1), manifest],
     /is not what was dumped \(SHA-256|is damaged/,
   ],
   [
@@ -91,7 +80,6 @@ const stored: [string, () => [Uint8Array | null, object | string | null], RegExp
   ['#22 altered so near its end', () => [refused(0.9), manifest], /is not what was dumped \(SHA-256/],
   ['gone', () => [null, manifest], /There is no dump|data is gone/],
   ['#24 cut, and nobody recorded its size', () => [cutAt(middle()), null], /is damaged: the archive ends/],
-  ['no archive at all', () => [Buffer.from('\0'.repeat(1000)), null], /is damaged/],
   [
     '#23 half of a script of SQL',
     () => [Buffer.from('CREATE TABLE public.bulk (id int);\nCOPY public.bulk FROM stdin;\n1\n2\n'), null],
@@ -108,33 +96,25 @@ const stored: [string, () => [Uint8Array | null, object | string | null], RegExp
   [
     'of other rows than its manifest says',
     () => [bytes, { ...manifest, tables: [{ schema: 'public', name: 'bulk', rows: 7, bytes: 7 }] }],
-    /differs from its manifest: public\.bulk has 21,400 rows instead of 7/,
-  ],
-  ['with a manifest of another key', () => [bytes, { ...manifest, key: 'a/b/c/d' }], /names another key/],
-  ['with a manifest that is no JSON', () => [bytes, '{"version": 1,'], /manifest of .* is not JSON/],
-  ['with a manifest of the future', () => [bytes, { ...manifest, version: 2 }], /has version 2/],
-  [
-    'with another SHA-256',
-    () => [bytes, { ...manifest, sha256: sha256(Buffer.from('x')) }],
-    /is not what was dumped/,
+    /differs from its manifest: public\.bulk has 10,700 rows instead of 7/,
   ],
 ]
 
 for (const [index, [what, content, says]] of stored.entries()) {
   test(numbered('the stored dump is', what), async () => {
     const harm = await witness(bench, 'live')
-    await put('folder', ...content())
+    put(...content())
     // One job and two take turns.
     const jobs = String(1 + (index % 2))
     const run = await bench.run('restore', 'folder', 'live', { 'dump-key': key, jobs })
     // Whole again, so that only what the run left is found: the damaged dump is ours.
-    await put('folder', bytes, manifest)
+    put(bytes, manifest)
     await harm.assertHarmless(run, says)
   })
 }
 
 const always = Number.POSITIVE_INFINITY
-/** A later one of the three parts that the AWS CLI asks for at once; which of them, chance decides. */
+/** The later one of the two parts that the AWS CLI asks for at once; which of them, chance decides. */
 const part = { operation: 'GetObject', key: /\.dump$/, nth: 2 }
 
 const transfers: [string, FaultRule, RegExp][] = [
@@ -147,11 +127,6 @@ const transfers: [string, FaultRule, RegExp][] = [
     '#22 alters a byte',
     { ...part, action: { type: 'flip', at: 100_000 } },
     /is not what was dumped|is damaged/,
-  ],
-  [
-    'is refused in the middle',
-    { ...part, times: always, action: { type: 'error', status: 403, code: 'AccessDenied' } },
-    /access denied/,
   ],
   [
     '#14 is answered by 503 for ever',
@@ -206,6 +181,7 @@ test('#19 the store replaces the dump while it is read', async () => {
   }
   bench.s3.fault(replace)
   const run = await bench.run('restore', 's3', 'live', { 'dump-key': key })
+  await bench.s3.write(`nightly/${key}`, bytes)
   await harm.assertHarmless(run, /not what was dumped|is damaged|aws s3 cp/)
 })
 
