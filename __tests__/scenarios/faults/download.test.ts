@@ -73,6 +73,11 @@ const stored: [string, () => [Uint8Array | null, object | string | null], RegExp
     /is not what was dumped \(SHA-256|is damaged/,
   ],
   [
+    '#22 altered by its last bit',
+    () => [flipped(bytes.length - 1), manifest],
+    /is not what was dumped \(SHA-256|is damaged/,
+  ],
+  [
     '#22 altered into text that no table takes',
     () => [refused(0.25), manifest],
     /is not what was dumped \(SHA-256/,
@@ -80,6 +85,7 @@ const stored: [string, () => [Uint8Array | null, object | string | null], RegExp
   ['#22 altered so near its end', () => [refused(0.9), manifest], /is not what was dumped \(SHA-256/],
   ['gone', () => [null, manifest], /There is no dump|data is gone/],
   ['#24 cut, and nobody recorded its size', () => [cutAt(middle()), null], /is damaged: the archive ends/],
+  ['no archive at all', () => [Buffer.from('\0'.repeat(1000)), null], /is damaged/],
   [
     '#23 half of a script of SQL',
     () => [Buffer.from('CREATE TABLE public.bulk (id int);\nCOPY public.bulk FROM stdin;\n1\n2\n'), null],

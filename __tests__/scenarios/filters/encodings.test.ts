@@ -48,7 +48,7 @@ async function rowsOf(database: string, name: string): Promise<number[]> {
 }
 
 const filters = (name: string): [Inputs, number[]][] => [
-  [{ 'exclude-table-data': `public."${name}"`, 'exclude-tables': `"S ${name}".*` }, [-1, 0, 5]],
+  [{ 'exclude-table-data': `public."${name}"` }, [1, 0, 5]],
   [{ tables: `"${name}"`, jobs: '4' }, [-1, 2, -1]],
 ]
 
