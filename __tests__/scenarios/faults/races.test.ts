@@ -69,7 +69,7 @@ for (const place of ['folder', 's3'] as const) {
 test('#35 a prune during a dump touches neither its parts nor the dumps before it', async () => {
   const config = 'during'
   const kept = await bench.dump('s3', 'app', { config })
-  bench.s3.fault({ operation: 'HeadObject', key: /during.*\.dump$/, action: { type: 'delay', ms: 6000 } })
+  bench.s3.fault({ operation: 'PutObject', key: /during.*\.json$/, action: { type: 'delay', ms: 6000 } })
   const dump = bench.start('dump', 's3', 'app', { config })
   const uploaded = () =>
     [...bench.s3.objects().keys()].some((key) => /during.*\.dump$/.test(key) && !key.includes(kept))
