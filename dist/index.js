@@ -37159,7 +37159,7 @@ exports.visitAsync = visitAsync;
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _runtime_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8441);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2747);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7481);
 
 
 /** How often to look for calls that a file system does not answer once the step has failed, in milliseconds. */
@@ -37179,7 +37179,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 2747:
+/***/ 7481:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -40137,6 +40137,2213 @@ function getIDToken(aud) {
 //# sourceMappingURL=core.js.map
 ;// CONCATENATED MODULE: external "node:timers/promises"
 const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
+;// CONCATENATED MODULE: ./build/src/archive/archive-error.js
+/** A malformed, incomplete or unreadable archive. `offset` is the byte of the input at which it was noticed. */
+class ArchiveError extends Error {
+    name = 'ArchiveError';
+    offset;
+    constructor(message, offset, options) {
+        super(`${message} (at byte ${offset} of the archive)`, options);
+        this.offset = offset;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/byte-source.js
+
+/** Bytes of an integer on the wire: a sign byte, then four bytes, least significant first. */
+const INT_SIZE = 5;
+/** Longer strings are taken for corruption: far above any SQL statement, far below what would exhaust memory. */
+const MAX_STRING_BYTES = 64 * 1024 * 1024;
+const EMPTY = Buffer.alloc(0);
+/** Reads a stream of buffers as bytes, integers and strings. Holds at most one buffer of the stream. */
+class ByteSource {
+    source;
+    window = EMPTY;
+    at = 0;
+    passed = 0;
+    constructor(source) {
+        this.source = source[Symbol.asyncIterator]();
+    }
+    /** Bytes consumed so far. */
+    get offset() {
+        return this.passed + this.at;
+    }
+    /** Waits until `count` bytes can be peeked at together; false if the stream ends before. For small counts. */
+    async fill(count) {
+        while (this.window.length - this.at < count) {
+            const { done, value } = await this.source.next();
+            if (done)
+                return false;
+            const rest = this.window.subarray(this.at);
+            this.passed += this.at;
+            this.window = rest.length === 0 ? value : Buffer.concat([rest, value]);
+            this.at = 0;
+        }
+        return true;
+    }
+    /** As `fill`, but the end of the stream is an error that names `what`. */
+    async need(count, what) {
+        if (await this.fill(count))
+            return;
+        throw new ArchiveError(`the archive ends inside ${what}`, this.passed + this.window.length);
+    }
+    /** The bytes that are already in memory, at most `limit`, without consuming them. */
+    peek(limit) {
+        return this.window.subarray(this.at, this.at + limit);
+    }
+    /** Consumes bytes that were peeked at. */
+    skip(count) {
+        this.at += count;
+    }
+    async take(count, what) {
+        const parts = [];
+        for (let missing = count; missing > 0;) {
+            await this.need(1, what);
+            const part = this.peek(missing);
+            parts.push(part);
+            this.skip(part.length);
+            missing -= part.length;
+        }
+        return parts.length === 1 ? parts[0] : Buffer.concat(parts);
+    }
+    async byte(what) {
+        await this.need(1, what);
+        return this.window[this.at++];
+    }
+    async int(what) {
+        await this.need(INT_SIZE, what);
+        const sign = this.window[this.at];
+        const value = this.window.readUInt32LE(this.at + 1);
+        if (sign > 1)
+            throw new ArchiveError(`${what} has the impossible sign byte ${sign}`, this.offset);
+        this.at += INT_SIZE;
+        return sign === 1 ? -value : value;
+    }
+    async string(what) {
+        const start = this.offset;
+        const length = await this.int(what);
+        if (length < 0)
+            return null;
+        if (length > MAX_STRING_BYTES)
+            throw new ArchiveError(`${what} has the impossible length ${length}`, start);
+        return this.take(length, what);
+    }
+    /** The rest of the stream, unparsed. */
+    async *rest() {
+        while (await this.fill(1)) {
+            yield this.peek(Number.POSITIVE_INFINITY);
+            this.at = this.window.length;
+        }
+    }
+    /** Closes the stream, even before its end. */
+    async close() {
+        await this.source.return?.();
+    }
+}
+/** An integer in the format of the archive (WriteInt in pg_backup_archiver.c, with four-byte integers). */
+function intBytes(value) {
+    const bytes = Buffer.alloc(INT_SIZE);
+    bytes[0] = value < 0 ? 1 : 0;
+    bytes.writeUInt32LE(Math.abs(value), 1);
+    return bytes;
+}
+/** A string in the format of the archive (WriteStr in pg_backup_archiver.c): its length, or -1 for null, then its bytes. */
+function stringBytes(value) {
+    return value === null ? [intBytes(-1)] : [intBytes(value.length), value];
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/header.js
+
+
+/** How data is compressed, in the order of pg_compress_algorithm in PostgreSQL's common/compression.h. */
+const ALGORITHMS = ['none', 'gzip', 'lz4', 'zstd'];
+const MAGIC = Buffer.from('PGDMP');
+const CUSTOM_FORMAT = 1;
+const OLDEST_MINOR = 12;
+/** The newest supported version: 1.16, of PostgreSQL 17 and 18. */
+const NEWEST_MINOR = 16;
+/** From this minor version on, the header names the algorithm instead of a gzip level (K_VERS_1_15). */
+const ALGORITHM_BYTE = 15;
+/** Reads the version, 1.`minor`, without consuming it. For any later major version, `minor` is infinite. */
+async function peekVersion(input) {
+    const whole = await input.fill(MAGIC.length);
+    const start = input.peek(MAGIC.length);
+    if (!start.equals(MAGIC.subarray(0, start.length))) {
+        throw new ArchiveError('this is not a custom-format archive: it does not begin with "PGDMP"', 0);
+    }
+    if (!whole)
+        throw new ArchiveError('the archive ends inside its magic number', start.length);
+    await input.need(MAGIC.length + 2, 'its version');
+    const [major, minor] = input.peek(MAGIC.length + 2).subarray(MAGIC.length);
+    if (major < 1 || (major === 1 && minor < OLDEST_MINOR)) {
+        throw new ArchiveError(`archive version ${major}.${minor} is older than 1.${OLDEST_MINOR}`, MAGIC.length);
+    }
+    return { version: `${major}.${minor}`, minor: major === 1 ? minor : Number.POSITIVE_INFINITY };
+}
+/** Reads the header of an archive whose version is known. */
+async function readHeader(input) {
+    const { 6: minor, 7: revision } = await input.take(MAGIC.length + 3, 'its header');
+    const intSize = await input.byte('its header');
+    if (intSize !== 4)
+        throw new ArchiveError(`integers of ${intSize} bytes are not supported`, input.offset - 1);
+    const offsetSize = await input.byte('its header');
+    if (offsetSize !== 4 && offsetSize !== 8) {
+        throw new ArchiveError(`file offsets of ${offsetSize} bytes are not supported`, input.offset - 1);
+    }
+    const format = await input.byte('its header');
+    if (format !== CUSTOM_FORMAT) {
+        throw new ArchiveError(`archive format ${format} is not the custom format`, input.offset - 1);
+    }
+    return {
+        minor: minor,
+        revision: revision,
+        offsetSize,
+        algorithm: await readAlgorithm(input, minor),
+        created: await input.take(7 * 5, 'its creation time'),
+        database: await input.string('the name of its database'),
+        serverVersion: await input.string('its server version'),
+        clientVersion: await input.string('its client version'),
+    };
+}
+async function readAlgorithm(input, minor) {
+    if (minor < ALGORITHM_BYTE)
+        return (await input.int('its compression level')) === 0 ? 'none' : 'gzip';
+    const code = await input.byte('its compression');
+    const algorithm = ALGORITHMS[code];
+    if (algorithm === undefined)
+        throw new ArchiveError(`the archive has the unknown compression ${code}`, input.offset - 1);
+    return algorithm;
+}
+/** Returns the header as `WriteHead` of pg_backup_archiver.c writes it. */
+function headerBytes(header) {
+    const code = ALGORITHMS.indexOf(header.algorithm);
+    return Buffer.concat([
+        MAGIC,
+        Buffer.from([1, header.minor, header.revision, 4, header.offsetSize, CUSTOM_FORMAT]),
+        // Readers before 1.15 only check whether the level is zero; -1 is the default of zlib.
+        header.minor < ALGORITHM_BYTE ? intBytes(code === 0 ? 0 : -1) : Buffer.from([code]),
+        header.created,
+        ...stringBytes(header.database),
+        ...stringBytes(header.serverVersion),
+        ...stringBytes(header.clientVersion),
+    ]);
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/encoding.js
+/** PostgreSQL's names of encodings (pg_enc2name_tbl in encnames.c) and those of the Encoding Standard. */
+const LABELS = {
+    ...{ EUC_JP: 'euc-jp', EUC_JIS_2004: 'euc-jp', SJIS: 'shift_jis', SHIFT_JIS_2004: 'shift_jis' },
+    ...{ EUC_KR: 'euc-kr', UHC: 'euc-kr', EUC_CN: 'gbk', GBK: 'gbk', GB18030: 'gb18030', BIG5: 'big5' },
+    ...{ LATIN2: 'iso-8859-2', LATIN3: 'iso-8859-3', LATIN4: 'iso-8859-4', LATIN5: 'windows-1254' },
+    ...{ LATIN6: 'iso-8859-10', LATIN7: 'iso-8859-13', LATIN8: 'iso-8859-14', LATIN9: 'iso-8859-15' },
+    ...{ LATIN10: 'iso-8859-16', ISO_8859_5: 'iso-8859-5', ISO_8859_6: 'iso-8859-6' },
+    ...{ ISO_8859_7: 'iso-8859-7', ISO_8859_8: 'iso-8859-8', KOI8R: 'koi8-r', KOI8U: 'koi8-u' },
+    ...{ WIN866: 'ibm866', WIN874: 'windows-874', WIN1250: 'windows-1250', WIN1251: 'windows-1251' },
+    ...{ WIN1252: 'windows-1252', WIN1253: 'windows-1253', WIN1254: 'windows-1254', WIN1255: 'windows-1255' },
+    ...{ WIN1256: 'windows-1256', WIN1257: 'windows-1257', WIN1258: 'windows-1258' },
+};
+/** Decodes UTF-8; bytes that are not UTF-8 become replacement characters. */
+const decodeUtf8 = (bytes) => bytes?.toString() ?? '';
+/**
+ * Returns how to decode the strings of an archive.
+ *
+ * Text that cannot be decoded keeps its bytes as latin1, so that different names stay different. So does everything that is
+ * not UTF-8 in SQL_ASCII, where PostgreSQL does not know the encoding either.
+ */
+function decoderOf(encoding) {
+    if (encoding === null || encoding === 'UTF8')
+        return decodeUtf8;
+    const latin1 = (bytes) => bytes?.toString('latin1') ?? '';
+    if (encoding === 'LATIN1')
+        return latin1;
+    const decoder = new TextDecoder(LABELS[encoding] ?? 'utf-8', { fatal: true, ignoreBOM: true });
+    return (bytes) => {
+        try {
+            return bytes === null ? '' : decoder.decode(bytes);
+        }
+        catch {
+            return latin1(bytes);
+        }
+    };
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/toc.js
+
+
+
+const DATA_OFFSET_UNKNOWN = 1; // K_OFFSET_POS_NOT_SET in pg_backup_archiver.h
+const NO_DATA = 3; // K_OFFSET_NO_DATA
+/** The sections of a dump, in their order (teSection in pg_backup.h). */
+const SECTION = { none: 1, preData: 2, data: 3, postData: 4 };
+/** A longer table of contents is taken for corruption: enough for over a million entries. All of it is kept in memory. */
+const MAX_TOC_BYTES = 2 ** 30;
+/** The fields of an entry in their order (WriteToc in pg_backup_archiver.c), each with the minor version that introduced it. */
+const FIELDS = [
+    ['dumpId', 'int', 0],
+    ['hadDumper', 'int', 0],
+    ['tableOid', 'string', 0],
+    ['oid', 'string', 0],
+    ['tag', 'string', 0],
+    ['desc', 'string', 0],
+    ['section', 'int', 0],
+    ['defn', 'string', 0],
+    ['dropStmt', 'string', 0],
+    ['copyStmt', 'string', 0],
+    ['namespace', 'string', 0],
+    ['tablespace', 'string', 0],
+    ['tableam', 'string', 14],
+    ['relkind', 'int', 16],
+    ['owner', 'string', 0],
+    ['withOids', 'string', 0],
+];
+/** One object of the dump: its kind (`desc`), names and SQL, as text. */
+class TocEntry {
+    fields;
+    /** Decodes the strings of the archive. */
+    decode;
+    constructor(fields, decode = decodeUtf8) {
+        this.fields = fields;
+        this.decode = decode;
+    }
+    /** Returns the entry with some fields changed. */
+    with(changes) {
+        return new TocEntry({ ...this.fields, ...changes }, this.decode);
+    }
+    get dumpId() {
+        return this.fields.dumpId;
+    }
+    /** OID of the object in the database that was dumped; the data of a table has the OID of the table. */
+    get oid() {
+        return this.decode(this.fields.oid);
+    }
+    /** Kind of object: `TABLE`, `TABLE DATA`, `BLOBS`, `COMMENT`, … */
+    get desc() {
+        return this.decode(this.fields.desc);
+    }
+    /** Name of the object. */
+    get tag() {
+        return this.decode(this.fields.tag);
+    }
+    /** Schema of the object, or `''`. */
+    get namespace() {
+        return this.decode(this.fields.namespace);
+    }
+    /** Kind and name, such as `EVENT TRIGGER log_ddl` or `TABLE DATA cron.job`. */
+    get label() {
+        return `${this.desc} ${this.namespace ? `${this.namespace}.` : ''}${this.tag}`;
+    }
+    get owner() {
+        return this.decode(this.fields.owner);
+    }
+    /** Tablespace of the object, or `''` for the default one. */
+    get tablespace() {
+        return this.decode(this.fields.tablespace);
+    }
+    /** The SQL that creates the object. */
+    get definition() {
+        return this.decode(this.fields.defn);
+    }
+    /** IDs of the entries on which this one depends. Some may be missing, because pg_dump also lists objects that it did not dump. */
+    get dependencies() {
+        return this.fields.dependencies.map((id) => Number(decodeUtf8(id)));
+    }
+    /** Returns the entry with changed SQL. `change` gets the bytes as latin1, so that text in any encoding survives a replacement. */
+    redefine(change) {
+        const defn = Buffer.from(change(this.fields.defn?.toString('latin1') ?? ''), 'latin1');
+        return this.with({ defn });
+    }
+    /** The COPY statement of the data; empty if it is not COPY text. */
+    get copyStatement() {
+        return this.decode(this.fields.copyStmt);
+    }
+    /** Whether the data is COPY text; otherwise it is INSERT statements or a large object. */
+    get isCopy() {
+        return (this.fields.copyStmt?.length ?? 0) > 0;
+    }
+    /** Whether a block of data belongs to this entry. */
+    get hasData() {
+        return this.fields.hadDumper === 1 && this.fields.dataState !== NO_DATA;
+    }
+}
+/**
+ * Reads the table of contents, which follows the header.
+ *
+ * @throws ArchiveError if it is truncated or malformed
+ */
+async function readToc(input, header) {
+    const start = input.offset;
+    const count = await input.int('the table of contents');
+    if (count < 0)
+        throw new ArchiveError(`the table of contents has ${count} entries`, start);
+    const entries = [];
+    const seen = new Set();
+    for (let n = 1; n <= count; n++) {
+        const at = input.offset;
+        const entry = await readEntry(input, header, `entry ${n} of ${count} in the table of contents`);
+        if (input.offset - start > MAX_TOC_BYTES)
+            throw new ArchiveError('the table of contents has an impossible length', at);
+        if (seen.has(entry.dumpId))
+            throw new ArchiveError(`entry ${n} repeats the ID ${entry.dumpId}`, at);
+        seen.add(entry.dumpId);
+        entries.push(entry);
+    }
+    const decode = decoderOf(encodingOf(entries));
+    return entries.map(({ fields }) => new TocEntry(fields, decode));
+}
+/** Returns the encoding of all text, e.g. `UTF8`, according to the archive's own `SET client_encoding`. */
+function encodingOf(entries) {
+    const setting = entries.find(({ desc }) => desc === 'ENCODING')?.definition;
+    return setting?.match(/'([^']*)'/)?.[1] ?? null;
+}
+async function readEntry(input, header, what) {
+    const at = input.offset;
+    const fields = { tableam: null, relkind: 0 };
+    for (const [name, kind, since] of FIELDS) {
+        if (header.minor < since)
+            continue;
+        fields[name] = kind === 'int' ? await input.int(what) : await input.string(what);
+    }
+    const dependencies = [];
+    for (let id = await input.string(what); id !== null; id = await input.string(what))
+        dependencies.push(id);
+    const dataState = await input.byte(what);
+    await input.take(header.offsetSize, what);
+    const entry = new TocEntry({ ...fields, dependencies, dataState });
+    const problem = entryProblem(entry);
+    if (problem)
+        throw new ArchiveError(`${what} ${problem}`, at);
+    return entry;
+}
+function entryProblem({ dumpId, fields }) {
+    if (dumpId <= 0)
+        return `has the impossible ID ${dumpId}`;
+    if (fields.hadDumper !== 0 && fields.hadDumper !== 1)
+        return `has the impossible data flag ${fields.hadDumper}`;
+    if (fields.desc === null)
+        return 'has no kind';
+    if (fields.dataState < DATA_OFFSET_UNKNOWN || fields.dataState > NO_DATA) {
+        return `has the impossible offset flag ${fields.dataState}`;
+    }
+    return undefined;
+}
+/**
+ * Returns a table of contents in the version of `header`. Data offsets are left unknown: they belonged to the file that was
+ * read, and pg_restore searches for data whose offset is unknown.
+ */
+function tocBytes(header, entries) {
+    return Buffer.concat([intBytes(entries.length), ...entries.flatMap((entry) => entryParts(header, entry))]);
+}
+function entryParts(header, { fields, hasData }) {
+    const parts = [];
+    for (const [name, kind, since] of FIELDS) {
+        if (header.minor < since)
+            continue;
+        if (kind === 'int')
+            parts.push(intBytes(fields[name]));
+        else
+            parts.push(...stringBytes(fields[name]));
+    }
+    for (const id of fields.dependencies)
+        parts.push(...stringBytes(id));
+    const state = fields.dataState === NO_DATA || !hasData ? NO_DATA : DATA_OFFSET_UNKNOWN;
+    parts.push(intBytes(-1), Buffer.from([state]), Buffer.alloc(header.offsetSize));
+    return parts;
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/rows.js
+const NEWLINE = 0x0a;
+/** Three lines that pg_dump writes after the rows of a COPY (dumpTableData_copy in pg_dump.c). */
+const TERMINATOR = Buffer.from('\\.\n\n\n');
+const TERMINATOR_LINES = 3;
+/**
+ * Counts the rows of one table's COPY text: each row is a line, and newlines inside values are escaped. A value
+ * `\.` is written `\\.`, so only the end of the data can be the terminator.
+ */
+class RowCounter {
+    lines = 0;
+    tail = Buffer.alloc(0);
+    add(piece) {
+        this.lines += countNewlines(piece);
+        const end = piece.subarray(-TERMINATOR.length - 1);
+        this.tail = Buffer.concat([this.tail, end]).subarray(-TERMINATOR.length - 1);
+    }
+    /** Rows so far; exact once all data was added. */
+    get rows() {
+        return this.lines - (this.terminated() ? TERMINATOR_LINES : 0);
+    }
+    terminated() {
+        const start = this.tail.length - TERMINATOR.length;
+        if (start < 0 || !this.tail.subarray(start).equals(TERMINATOR))
+            return false;
+        return start === 0 || this.tail[0] === NEWLINE;
+    }
+}
+/**
+ * Counts the newlines in `bytes`, four bytes at a time: XOR turns a newline into a zero byte, and the sum below has its high
+ * bit clear for zero bytes only. It runs at a constant 2 GB/s; indexOf is
+ * faster for long lines and ten times slower for short ones.
+ */
+function countNewlines(bytes) {
+    const start = Math.min(-bytes.byteOffset & 3, bytes.length);
+    const length = (bytes.length - start) >> 2;
+    if (length === 0)
+        return countSingly(bytes);
+    const words = new Int32Array(bytes.buffer, bytes.byteOffset + start, length);
+    let count = countSingly(bytes.subarray(0, start)) + countSingly(bytes.subarray(start + length * 4));
+    for (let n = 0; n < length; n++) {
+        const word = words[n] ^ 0x0a0a0a0a;
+        const zeros = ~(((word & 0x7f7f7f7f) + 0x7f7f7f7f) | word | 0x7f7f7f7f);
+        if (zeros !== 0)
+            count += Math.imul(zeros >>> 7, 0x01010101) >>> 24;
+    }
+    return count;
+}
+function countSingly(bytes) {
+    let count = 0;
+    for (const byte of bytes)
+        if (byte === NEWLINE)
+            count++;
+    return count;
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/archive-report.js
+
+
+
+/** Counts data while it is transferred. */
+class Tally {
+    progress = { table: null, tableRows: 0, tableBytes: 0, rows: 0, rawBytes: 0 };
+    tables = [];
+    countsRows;
+    counter = null;
+    rowsBefore = 0;
+    constructor(countsRows = true) {
+        this.countsRows = countsRows;
+    }
+    /** The data of `entry` follows; `readable` is false if it stays compressed. */
+    begin(entry, readable) {
+        const isTable = entry.desc === 'TABLE DATA';
+        this.counter = this.countsRows && isTable && entry.isCopy && readable ? new RowCounter() : null;
+        this.rowsBefore = this.progress.rows;
+        this.progress.table = isTable ? `${entry.namespace}.${entry.tag}` : null;
+        this.progress.tableRows = 0;
+        this.progress.tableBytes = 0;
+    }
+    add(piece) {
+        this.progress.rawBytes += piece.length;
+        this.progress.tableBytes += piece.length;
+        if (this.counter === null)
+            return;
+        this.counter.add(piece);
+        this.progress.tableRows = this.counter.rows;
+        this.progress.rows = this.rowsBefore + this.counter.rows;
+    }
+    end(entry) {
+        if (entry.desc !== 'TABLE DATA')
+            return;
+        const rows = this.counter?.rows ?? null;
+        this.tables.push({ schema: entry.namespace, name: entry.tag, rows, bytes: this.progress.tableBytes });
+        this.progress.table = null;
+    }
+    get rawBytes() {
+        return this.progress.rawBytes;
+    }
+    get rows() {
+        return this.tables.some((table) => table.rows === null) ? null : this.progress.rows;
+    }
+}
+/** Returns the report of an archive that was read to its end. */
+function reportOf(read, entries, { tables, rows, rawBytes }) {
+    const definition = (desc) => entries.find((entry) => entry.desc === desc)?.definition ?? null;
+    return {
+        opaque: false,
+        version: `1.${read.minor}`,
+        algorithm: read.algorithm,
+        serverVersion: decodeUtf8(read.serverVersion),
+        clientVersion: decodeUtf8(read.clientVersion),
+        database: (entries[0]?.decode ?? decodeUtf8)(read.database),
+        encoding: encodingOf(entries),
+        createDatabase: definition('DATABASE'),
+        entries,
+        tables,
+        rows,
+        rawBytes,
+    };
+}
+/** Returns the report of an archive that was copied unread. */
+function opaqueReport(version, bytes) {
+    return {
+        opaque: true,
+        version,
+        algorithm: null,
+        serverVersion: '',
+        clientVersion: '',
+        database: '',
+        encoding: null,
+        createDatabase: null,
+        entries: [],
+        tables: [],
+        rows: null,
+        rawBytes: bytes,
+    };
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/chunks.js
+
+
+/** Maximum bytes of a piece of data, the unit of compression and of writing. */
+const PIECE_SIZE = 1024 * 1024;
+/** If this much of one chunk is in memory, it becomes a piece without being copied. */
+const MIN_UNCOPIED_BYTES = PIECE_SIZE / 4;
+/** Chunks are shorter than this, because the server sends no message of one GiB. */
+const MAX_CHUNK_BYTES = 2 ** 30;
+/**
+ * Reads runs of chunks: each chunk is a length and that many bytes, and a zero length ends the run (_skipData in
+ * pg_backup_custom.c). Without compression, pg_dump writes one chunk per row. Chunks are therefore not returned one by one:
+ * their payload is gathered across the ends of chunks.
+ */
+class ChunkReader {
+    input;
+    arena = { bytes: Buffer.alloc(0), users: 0 };
+    free = 0;
+    idle = [];
+    arenas = new WeakMap();
+    constructor(input) {
+        this.input = input;
+    }
+    /** Returns the payload of the run in pieces up to PIECE_SIZE. `left` bytes of a chunk that was already begun come first. */
+    async *run(what, left = 0) {
+        let state = { read: 0, kept: 0, left, ended: false };
+        while (!state.ended) {
+            const whole = this.input.peek(Math.min(state.left, PIECE_SIZE));
+            if (whole.length >= MIN_UNCOPIED_BYTES) {
+                this.input.skip(whole.length);
+                state = { ...state, left: state.left - whole.length };
+                yield whole;
+                continue;
+            }
+            this.renewArena();
+            const { arena, free: start } = this;
+            const { bytes } = arena;
+            let end = start;
+            while (!state.ended && bytes.length - end >= INT_SIZE) {
+                await this.input.need(state.left > 0 ? 1 : INT_SIZE, what);
+                const window = this.input.peek(bytes.length - end);
+                bytes.set(window, end);
+                state = squeeze(bytes, end, end + window.length, state.left, this.input.offset);
+                this.input.skip(state.read);
+                end += state.kept;
+            }
+            this.free = (end + 3) & ~3;
+            if (end === start)
+                continue;
+            arena.users++;
+            yield bytes.subarray(start, end);
+        }
+    }
+    /** Gives the memory of a piece back for reuse, which saves garbage collection. Calling it is optional. */
+    release(piece) {
+        const arena = this.arenas.get(piece.buffer);
+        if (!arena)
+            return;
+        arena.users--;
+        if (arena.users === 0 && arena !== this.arena)
+            this.idle.push(arena);
+    }
+    /** Returns the length of the next chunk, 0 at the end of the run. */
+    async length(what) {
+        await this.input.need(INT_SIZE, what);
+        const length = chunkLength(this.input.peek(INT_SIZE), 0, this.input.offset);
+        this.input.skip(INT_SIZE);
+        return length;
+    }
+    /** Small runs share an arena. A full arena is left to the readers of its pieces. */
+    renewArena() {
+        if (this.arena.bytes.length - this.free >= PIECE_SIZE / 2)
+            return;
+        this.free = 0;
+        if (this.arena.users === 0 && this.arena.bytes.length > 0)
+            return;
+        this.arena = this.idle.pop() ?? { bytes: Buffer.allocUnsafeSlow(PIECE_SIZE), users: 0 };
+        this.arenas.set(this.arena.bytes.buffer, this.arena);
+    }
+}
+/**
+ * Moves the payload of the chunks in `bytes[from, to)` together at `from`, in place: copyWithin is the fastest way in V8 to
+ * copy thirty bytes. Stops at an incomplete length. `offset` is the position of `from` in the archive.
+ */
+function squeeze(bytes, from, to, left, offset) {
+    let at = from;
+    let end = from;
+    let missing = left;
+    for (;;) {
+        const count = Math.min(missing, to - at);
+        if (at !== end)
+            bytes.copyWithin(end, at, at + count);
+        at += count;
+        end += count;
+        missing -= count;
+        const done = missing > 0 || to - at < INT_SIZE;
+        if (!done) {
+            missing = chunkLength(bytes, at, offset + at - from);
+            at += INT_SIZE;
+        }
+        if (done || missing === 0)
+            return { read: at - from, kept: end - from, left: missing, ended: !done };
+    }
+}
+function chunkLength(bytes, at, offset) {
+    const length = bytes[at + 1] | (bytes[at + 2] << 8) | (bytes[at + 3] << 16) | (bytes[at + 4] << 24);
+    if (bytes[at] !== 0 || length < 0 || length >= MAX_CHUNK_BYTES) {
+        throw new ArchiveError(`a data chunk has an impossible length (${bytes.toString('hex', at, at + INT_SIZE)})`, offset);
+    }
+    return length;
+}
+
+// EXTERNAL MODULE: external "node:stream"
+var external_node_stream_ = __nccwpck_require__(7075);
+// EXTERNAL MODULE: external "node:util"
+var external_node_util_ = __nccwpck_require__(7975);
+// EXTERNAL MODULE: external "node:zlib"
+var external_node_zlib_ = __nccwpck_require__(8522);
+;// CONCATENATED MODULE: ./build/src/errors.js
+/** A failure that another attempt may overcome, such as a connection that went silent. */
+class TransientError extends Error {
+}
+/**
+ * A failure that must not be retried, regardless of its cause: a hook has had its effect, or it is unknown whether the work
+ * was done.
+ */
+class PermanentError extends Error {
+}
+/** Returns the message of something that was thrown, which need not be an Error. */
+function messageOf(error) {
+    return error instanceof Error ? error.message : String(error);
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/ordered.js
+/**
+ * Returns the results of `tasks` in their order. Up to `limit` promises are pending at the same time, and at most four
+ * times as many results are queued. When it ends early, through an error or because the reader stops, it waits for the
+ * pending promises, so that no work outlives it.
+ */
+async function* ordered(tasks, limit) {
+    const queue = [];
+    let promised = 0;
+    try {
+        for await (const { result } of tasks) {
+            queue.push(result);
+            if (result instanceof Promise) {
+                promised++;
+                result.catch(() => { }); // reported when its turn comes
+            }
+            while (queue.length > 0 &&
+                (promised >= limit || queue.length > 4 * limit || !(queue[0] instanceof Promise))) {
+                const next = queue.shift();
+                if (next instanceof Promise)
+                    promised--;
+                yield await next;
+            }
+        }
+        while (queue.length > 0)
+            yield await queue.shift();
+    }
+    finally {
+        await Promise.allSettled(queue);
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/zstd.js
+const zstd_MAGIC = 0xfd2fb528;
+const RAW_BLOCK_TYPES = 3; // raw, run-length, compressed; 3 is reserved
+/**
+ * Returns the content size of a buffer that is exactly one zstd frame of declared size (RFC 8878, section 3.1.1), else
+ * null. Only the headers are read.
+ */
+function wholeFrameSize(bytes) {
+    if (bytes.length < 9 || bytes.readUInt32LE(0) !== zstd_MAGIC)
+        return null;
+    const descriptor = bytes[4];
+    const single = (descriptor & 0x20) !== 0;
+    const hasChecksum = (descriptor & 0x04) !== 0;
+    const dictionarySize = [0, 1, 2, 4][descriptor & 3];
+    const sizeBytes = [single ? 1 : 0, 2, 4, 8][descriptor >> 6];
+    const sizeAt = 5 + (single ? 0 : 1) + dictionarySize;
+    if (sizeBytes === 0 || bytes.length < sizeAt + sizeBytes)
+        return null;
+    const end = blocksEnd(bytes, sizeAt + sizeBytes);
+    if (end === null || end + (hasChecksum ? 4 : 0) !== bytes.length)
+        return null;
+    if (sizeBytes === 8)
+        return Number(bytes.readBigUInt64LE(sizeAt));
+    return bytes.readUIntLE(sizeAt, sizeBytes) + (sizeBytes === 2 ? 256 : 0);
+}
+/** Returns the end of the last of the blocks that begin at `start`, or null if they do not end within `bytes`. */
+function blocksEnd(bytes, start) {
+    for (let at = start; at + 3 <= bytes.length;) {
+        const header = bytes.readUIntLE(at, 3);
+        const type = (header >> 1) & 3;
+        if (type >= RAW_BLOCK_TYPES)
+            return null;
+        at += 3 + (type === 1 ? 1 : header >> 3);
+        if (header & 1)
+            return at;
+    }
+    return null;
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/decode.js
+
+
+
+
+
+
+
+
+/** Chunks up to this length are checked for being one whole frame. */
+const MAX_FRAME_BYTES = 2 * PIECE_SIZE;
+/** Compressed runs up to this length are decompressed at once. */
+const MAX_WHOLE_BYTES = 16 * 1024;
+/** Smallest buffer into which a stream is decompressed. */
+const MIN_OUTPUT_BYTES = 64 * 1024;
+const decompressZstd = (0,external_node_util_.promisify)(external_node_zlib_.zstdDecompress);
+/** Returns the next run of data in decompressed pieces. lz4, which Node does not support, stays compressed. */
+function decodeRun(source, what) {
+    if (source.algorithm === 'gzip')
+        return decodeGzip(source, what);
+    if (source.algorithm === 'zstd')
+        return decodeZstd(source, what);
+    return source.chunks.run(what);
+}
+/** Most runs of a database with many tables, or large objects, are small, and a stream for each would cost more than its data. */
+async function* decodeGzip(source, what) {
+    const pieces = source.chunks.run(what);
+    const first = await pieces.next();
+    if (first.done)
+        return; // pg_dump 16 and later writes no stream if there is no data
+    const second = await pieces.next();
+    const whole = second.done ? inflateWhole(first.value) : null;
+    if (whole)
+        yield whole;
+    else {
+        const all = second.done ? [first.value] : [first.value, second.value];
+        yield* decodeStream(source, after(all, pieces), external_node_zlib_.createInflate, what);
+    }
+}
+/** Returns the content of a small and sound stream; null for any other, of which decodeStream knows what is wrong. */
+function inflateWhole(stream) {
+    if (stream.length > MAX_WHOLE_BYTES)
+        return null;
+    const options = { info: true, chunkSize: stream.length * 4 + 1024, maxOutputLength: PIECE_SIZE };
+    try {
+        // With `info`, the types of Node do not know what is returned.
+        const { buffer, engine } = (0,external_node_zlib_.inflateSync)(stream, options);
+        return engine.bytesWritten === stream.length ? buffer : null;
+    }
+    catch {
+        return null;
+    }
+}
+/** pg_dump compresses a run as one stream across its chunks; this action makes each chunk a frame of known size. */
+async function* decodeZstd(source, what) {
+    const { chunks, input } = source;
+    const length = await chunks.length(what);
+    if (length === 0)
+        return;
+    if (length > MAX_FRAME_BYTES) {
+        yield* decodeStream(source, chunks.run(what, length), external_node_zlib_.createZstdDecompress, what);
+        return;
+    }
+    const first = await input.take(length, what);
+    if (pieceSize(first) !== null)
+        yield* ordered(decode_frames(source, first, what), source.jobs);
+    else
+        yield* decodeStream(source, after([first], chunks.run(what)), external_node_zlib_.createZstdDecompress, what);
+}
+async function* decode_frames({ chunks, input }, first, what) {
+    for (let frame = first;;) {
+        const at = input.offset;
+        const size = pieceSize(frame);
+        if (size === null)
+            throw new ArchiveError(`${what} has a chunk that is not a zstd frame`, at);
+        const decompressed = decompressZstd(frame, {
+            chunkSize: Math.max(size, 64),
+            maxOutputLength: MAX_FRAME_BYTES,
+        });
+        yield { result: decompressed.catch((error) => fail(error, what, at)) };
+        const length = await chunks.length(what);
+        if (length === 0)
+            return;
+        if (length > MAX_FRAME_BYTES)
+            throw new ArchiveError(`${what} has a chunk of ${length} bytes between frames`, at);
+        frame = await input.take(length, what);
+    }
+}
+/** Returns the size of a chunk that is a frame small enough to be decompressed at once, else null. */
+function pieceSize(chunk) {
+    const size = wholeFrameSize(chunk);
+    return size !== null && size <= MAX_FRAME_BYTES ? size : null;
+}
+async function* decodeStream({ input }, compressed, create, what) {
+    const first = await compressed.next();
+    if (first.done)
+        return;
+    const engine = create({
+        chunkSize: Math.min(Math.max(first.value.length * 4, MIN_OUTPUT_BYTES), PIECE_SIZE),
+    });
+    let fed = 0;
+    let drained = false;
+    const slices = async function* () {
+        for await (const slice of after([first.value], compressed)) {
+            fed += slice.length;
+            yield slice;
+        }
+        drained = true;
+    };
+    try {
+        yield* (0,external_node_stream_.pipeline)(slices, engine, () => { });
+    }
+    catch (error) {
+        fail(error, what, input.offset);
+    }
+    if (!drained || engine.bytesWritten !== fed) {
+        throw new ArchiveError(`${what} goes on after the end of its compressed stream`, input.offset);
+    }
+}
+async function* after(first, rest) {
+    yield* first;
+    yield* rest;
+}
+function fail(error, what, offset) {
+    if (error instanceof ArchiveError)
+        throw error;
+    throw new ArchiveError(`${what} cannot be decompressed: ${messageOf(error)}`, offset, {
+        cause: error,
+    });
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/encode.js
+
+
+
+
+/**
+ * The fastest levels that store less than `pg_dump -Fc`, measured with the data of the benchmark and of the demo. Rows of
+ * text in pieces of 1 MiB gain nothing from zstd's default, 3, which takes twice as long as 1.
+ */
+const DEFAULT_LEVEL = { gzip: 5, zstd: 1 };
+const END_OF_RUN = intBytes(0);
+/** Compressed pieces are rarely larger. One that does not fit costs another round trip to a thread. */
+const OUTPUT_BUFFER_BYTES = 512 * 1024;
+/** Most tables are small. What is smaller than this is compressed at once, with memory to measure: a thread would cost more. */
+const SMALL_BYTES = 16 * 1024;
+/** The smallest window that zlib can write (deflateInit2 in zlib.h). */
+const MIN_WINDOW_BITS = 9;
+const compressRaw = (0,external_node_util_.promisify)(external_node_zlib_.deflateRaw);
+/** Returns a function that makes the encoder of each run of an archive with this compression. */
+function runEncoders({ method, level }) {
+    if (method === 'gzip')
+        return () => new GzipRun(level ?? DEFAULT_LEVEL.gzip);
+    if (method === 'zstd') {
+        const run = zstdRun(new FrameCompressor(level ?? DEFAULT_LEVEL.zstd));
+        return () => run;
+    }
+    return () => PLAIN_RUN;
+}
+/** Returns the algorithm for the header of an archive, and the first minor version that supports it. */
+function algorithmOf({ method }) {
+    return { algorithm: method, since: method === 'zstd' ? ALGORITHM_BYTE : 0 };
+}
+function chunk(...parts) {
+    return [intBytes(parts.reduce((sum, part) => sum + part.length, 0)), ...parts];
+}
+const PLAIN_RUN = { piece: (raw) => chunk(raw), end: () => [END_OF_RUN] };
+/**
+ * Each chunk is a whole frame that declares its size: this action decompresses several at the same time, and pg_restore
+ * reads them one by one.
+ */
+function zstdRun(compressor) {
+    return { piece: async (raw) => chunk(await compressor.frame(raw)), end: () => [END_OF_RUN] };
+}
+/** Makes frames, several at the same time. Contexts are reused, because each takes a megabyte and some time to create. */
+class FrameCompressor {
+    level;
+    idle = [];
+    constructor(level) {
+        this.level = level;
+    }
+    async frame(raw) {
+        const stream = this.idle.pop() ?? this.open();
+        await new Promise((resolve, reject) => {
+            stream.write(raw, (error) => (error ? reject(error) : resolve()));
+        });
+        const parts = [];
+        for (let part = stream.read(); part !== null; part = stream.read())
+            parts.push(part);
+        this.idle.push(stream);
+        return parts.length === 1 ? parts[0] : Buffer.concat(parts);
+    }
+    /** Each write becomes a whole frame, which declares its size because all its data comes at once (ZSTD_compressStream2 in zstd.h). */
+    open() {
+        const options = {
+            chunkSize: OUTPUT_BUFFER_BYTES,
+            flush: external_node_zlib_.constants.ZSTD_e_end,
+            params: { [external_node_zlib_.constants.ZSTD_c_compressionLevel]: this.level },
+            // The stream must hold a whole frame until it is read.
+            readableHighWaterMark: Number.MAX_SAFE_INTEGER,
+        };
+        const stream = (0,external_node_zlib_.createZstdCompress)(options);
+        stream.on('error', () => undefined); // the callback of `write` reports it
+        return stream;
+    }
+}
+/**
+ * A run is one zlib stream (RFC 1950), because pg_restore stops at the end of the first. Its pieces are deflated separately
+ * and end with a sync flush on a byte boundary, so that they can be concatenated; an empty last block ends the stream.
+ */
+class GzipRun {
+    level;
+    checksum = new Adler32();
+    begun = false;
+    constructor(level) {
+        this.level = level;
+    }
+    piece(raw) {
+        const head = this.head();
+        this.checksum.add(raw);
+        const options = { level: this.level, finishFlush: external_node_zlib_.constants.Z_SYNC_FLUSH };
+        if (raw.length <= SMALL_BYTES)
+            return chunk(...head, (0,external_node_zlib_.deflateRawSync)(raw, { ...options, ...memoryFor(raw) }));
+        return compressRaw(raw, { ...options, chunkSize: OUTPUT_BUFFER_BYTES }).then((data) => chunk(...head, data));
+    }
+    end() {
+        return [...chunk(...this.head(), Buffer.from([0x03, 0x00]), this.checksum.digest()), END_OF_RUN];
+    }
+    /** The two bytes that begin a zlib stream, the first time; nothing after that. */
+    head() {
+        if (this.begun)
+            return [];
+        this.begun = true;
+        return [Buffer.from([0x78, 0x9c])];
+    }
+}
+/** Options that allocate no more than this small input needs. The default takes 800 kB, which the garbage collector must find. */
+function memoryFor({ length }) {
+    const bits = Math.ceil(Math.log2(length + 1));
+    return {
+        windowBits: Math.max(MIN_WINDOW_BITS, bits),
+        memLevel: Math.max(1, Math.min(8, bits - 6)),
+        chunkSize: length + 1024,
+    };
+}
+/** The checksum at the end of a zlib stream, which Node does not offer. */
+class Adler32 {
+    a = 1;
+    b = 0;
+    add(bytes) {
+        let { a, b } = this;
+        for (let at = 0; at < bytes.length;) {
+            // After 5552 bytes, b could exceed 32 bits.
+            const stop = Math.min(at + 5552, bytes.length);
+            // Four at a time, because this runs over every byte on the main thread.
+            for (; at + 4 <= stop; at += 4) {
+                const first = a + bytes[at];
+                const second = first + bytes[at + 1];
+                const third = second + bytes[at + 2];
+                a = third + bytes[at + 3];
+                b += first + second + third + a;
+            }
+            for (; at < stop; at++) {
+                a += bytes[at];
+                b += a;
+            }
+            a %= 65521;
+            b %= 65521;
+        }
+        this.a = a;
+        this.b = b;
+    }
+    digest() {
+        const bytes = Buffer.alloc(4);
+        bytes.writeUInt16BE(this.b, 0);
+        bytes.writeUInt16BE(this.a, 2);
+        return bytes;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/blocks.js
+
+
+
+
+
+// Block types of pg_backup_archiver.h: the data of a table, and large objects, each preceded by its OID.
+const BLK_DATA = 1;
+const BLK_BLOBS = 3;
+/** Reads the blocks of data that follow the table of contents. */
+class BlockReader {
+    input;
+    header;
+    chunks;
+    entries;
+    missing;
+    tally;
+    jobs;
+    newRun;
+    constructor(input, header, entries, tally, { compression, jobs }) {
+        this.input = input;
+        this.header = header;
+        this.chunks = new ChunkReader(input);
+        this.entries = entries.length;
+        this.missing = new Map(entries.filter((entry) => entry.hasData).map((entry) => [entry.dumpId, entry]));
+        this.tally = tally;
+        this.jobs = jobs;
+        this.newRun = runEncoders(header.algorithm === 'lz4' ? { method: 'none' } : compression);
+    }
+    /**
+     * Returns what to write for all blocks.
+     *
+     * @param kept maps the ID of each entry to the ID to write; blocks of other entries are read and left out
+     */
+    async *tasks(kept) {
+        while (await this.input.fill(1)) {
+            if (this.missing.size === 0) {
+                await this.tocCopy();
+                break;
+            }
+            const { type, entry } = await this.blockHeader();
+            this.missing.delete(entry.dumpId);
+            const id = kept.get(entry.dumpId);
+            const wanted = id !== undefined;
+            const body = type === BLK_BLOBS ? this.largeObjects(entry, wanted) : this.run(entry, wanted, '');
+            if (!wanted) {
+                for await (const _ of body)
+                    ;
+                continue;
+            }
+            yield { result: { buffers: [Buffer.from([type]), intBytes(id)], block: id } };
+            this.tally.begin(entry, this.header.algorithm !== 'lz4');
+            yield* body;
+            this.tally.end(entry);
+            yield { result: { buffers: [], last: true } };
+        }
+        this.checkComplete();
+    }
+    /**
+     * When pg_dump 16 and later writes to a redirected file, it tries to go back and complete the table of contents. The
+     * file is in append mode (_allocAH in pg_backup_archiver.c), so a second one follows the data. It is left out.
+     */
+    async tocCopy() {
+        const at = this.input.offset;
+        if ((await this.input.int('what follows the data')) !== this.entries) {
+            throw new ArchiveError('there are bytes after the data of the last entry', at);
+        }
+        for await (const _ of this.input.rest())
+            ;
+    }
+    async blockHeader() {
+        const at = this.input.offset;
+        const type = await this.input.byte('a block header');
+        if (type !== BLK_DATA && type !== BLK_BLOBS)
+            throw new ArchiveError(`a data block has the unknown type ${type}`, at);
+        const id = await this.input.int('a block header');
+        const entry = this.missing.get(id);
+        if (entry === undefined)
+            throw new ArchiveError(`there is a data block for the ID ${id}, which has no entry or had its data already`, at);
+        if ((entry.desc === 'BLOBS') !== (type === BLK_BLOBS)) {
+            throw new ArchiveError(`the data block of ${nameOf(entry)} has the wrong type ${type}`, at);
+        }
+        return { type, entry };
+    }
+    async *largeObjects(entry, wanted) {
+        for (;;) {
+            const oid = await this.input.int(`the large objects of ${nameOf(entry)}`);
+            if (wanted)
+                yield { result: { buffers: [intBytes(oid)] } };
+            if (oid === 0)
+                return;
+            yield* this.run(entry, wanted, `large object ${oid >>> 0} in `);
+        }
+    }
+    async *run(entry, wanted, part) {
+        const what = `the data of ${part}${nameOf(entry)}`;
+        if (!wanted) {
+            for await (const _ of this.chunks.run(what))
+                ;
+            return;
+        }
+        const run = this.newRun();
+        const { input, chunks } = this;
+        const source = { input, chunks, algorithm: this.header.algorithm, jobs: 2 * this.jobs };
+        for await (const piece of decodeRun(source, what)) {
+            if (piece.length === 0)
+                continue; // an empty frame; an empty chunk would end the run
+            this.tally.add(piece);
+            const buffers = run.piece(piece);
+            yield { result: buffers instanceof Promise ? this.whenDone(buffers, piece) : { buffers } };
+        }
+        yield { result: { buffers: run.end() } };
+    }
+    async whenDone(working, piece) {
+        const buffers = await working;
+        this.chunks.release(piece);
+        return { buffers };
+    }
+    checkComplete() {
+        if (this.missing.size === 0)
+            return;
+        const names = [...this.missing.values()].map(nameOf);
+        const more = names.length > 10 ? ` and ${names.length - 10} more` : '';
+        throw new ArchiveError(`the archive ends without the data of ${names.slice(0, 10).join(', ')}${more}`, this.input.offset);
+    }
+}
+function nameOf({ desc, namespace, tag }) {
+    return desc === 'TABLE DATA' ? `table ${namespace}.${tag}` : `${desc} ${tag}`;
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/downgrade-toc.js
+
+
+/** Version 1.16 (PostgreSQL 17) introduced groups of large objects, and the kind of relation. */
+const GROUPS_MINOR = 16;
+const PARTITIONED_TABLE = 'p'.charCodeAt(0); // RELKIND_PARTITIONED_TABLE in pg_class.h
+/**
+ * Converts the entries of an archive with the header `read` for readers of the header `written`:
+ *
+ * - A group of large objects (BLOB METADATA, a list of OIDs) becomes one BLOB entry per object, as pg_dump 16 and
+ *   earlier wrote them, and its ACL becomes one ACL per object (IssueCommandPerBlob, IssueACLPerBlob in
+ *   pg_backup_archiver.c). The first keeps the ID of the group, so that dependencies on it remain valid.
+ * - Statistics are left out: they call functions of PostgreSQL 18, and ANALYZE recreates them.
+ * - A partitioned table loses its access method: without the kind of relation, readers would try to set it.
+ */
+function downgradeToc(entries, read, written) {
+    if (read.minor < GROUPS_MINOR || written.minor >= GROUPS_MINOR)
+        return entries;
+    let lastId = entries.reduce((id, entry) => Math.max(id, entry.dumpId), 0);
+    const groups = new Map();
+    const downgraded = [];
+    for (const entry of entries) {
+        const { desc, fields } = entry;
+        if (desc === 'STATISTICS DATA')
+            continue;
+        if (desc === 'BLOB METADATA') {
+            const oids = entry.definition.trim().split('\n');
+            groups.set(String(entry.dumpId), oids);
+            downgraded.push(...oids.map((oid, n) => largeObject(entry, oid, n === 0 ? entry.dumpId : ++lastId)));
+        }
+        else if (desc === 'ACL' && entry.tag.startsWith('LARGE OBJECTS ')) {
+            const oids = groups.get(decodeUtf8(fields.dependencies[0] ?? null)) ?? [];
+            downgraded.push(...oids.map((oid, n) => largeObjectAcl(entry, oid, n === 0 ? entry.dumpId : ++lastId)));
+        }
+        else if (fields.relkind === PARTITIONED_TABLE) {
+            downgraded.push(entry.with({ tableam: null }));
+        }
+        else {
+            downgraded.push(entry);
+        }
+    }
+    return downgraded;
+}
+function largeObject(group, oid, dumpId) {
+    return group.with({
+        dumpId,
+        oid: Buffer.from(oid),
+        tag: Buffer.from(oid),
+        desc: Buffer.from('BLOB'),
+        section: SECTION.preData,
+        defn: Buffer.from(`SELECT pg_catalog.lo_create('${oid}');\n`),
+        dropStmt: Buffer.from(`SELECT pg_catalog.lo_unlink('${oid}');\n`),
+    });
+}
+/** The text is ASCII except for role names; latin1 preserves their bytes in every encoding. */
+function largeObjectAcl(group, oid, dumpId) {
+    const commands = group.fields.defn?.toString('latin1') ?? '';
+    return group.with({
+        dumpId,
+        tag: Buffer.from(`LARGE OBJECT ${oid}`),
+        defn: Buffer.from(commands.replaceAll(/ ON LARGE OBJECT \d+ /g, ` ON LARGE OBJECT ${oid} `), 'latin1'),
+    });
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/transcode.js
+
+
+
+
+
+
+
+
+
+/** The reader accepts any version. */
+const ANY_MINOR = Number.POSITIVE_INFINITY;
+/** Rewrites an archive: recompressed, filtered and for an older reader; counts its rows and bytes on the way. */
+class Transcoder {
+    tally = new Tally();
+    options;
+    finished = null;
+    constructor(options) {
+        this.options = options;
+    }
+    get report() {
+        if (this.finished === null)
+            throw new Error('the archive was not read to its end');
+        return this.finished;
+    }
+    async *transform(source) {
+        const input = new ByteSource(source);
+        try {
+            const { version, minor } = await peekVersion(input);
+            if (minor <= NEWEST_MINOR)
+                yield* this.archive(input);
+            else if (minor <= this.options.maxMinor)
+                yield* this.opaque(input, version);
+            else
+                throw new ArchiveError(`archive version ${version} is newer than 1.${this.options.maxMinor}`, 0);
+        }
+        finally {
+            await input.close();
+        }
+    }
+    async *opaque(input, version) {
+        for await (const buffer of input.rest()) {
+            this.tally.progress.rawBytes += buffer.length;
+            yield buffer;
+        }
+        this.finished = opaqueReport(version, input.offset);
+    }
+    async *archive(input) {
+        const read = await readHeader(input);
+        const entries = await readToc(input, read);
+        const header = writtenHeader(read, this.options);
+        const kept = downgradeToc(await this.options.select(entries), read, header);
+        yield headerBytes(header);
+        yield tocBytes(header, kept);
+        const reader = new BlockReader(input, read, entries, this.tally, this.options);
+        const tasks = reader.tasks(new Map(kept.map(({ dumpId }) => [dumpId, dumpId])));
+        for await (const { buffers } of ordered(tasks, 2 * this.options.jobs))
+            yield* buffers;
+        this.finished = reportOf(read, kept, this.tally);
+    }
+}
+/** Returns the header to write. Data compressed with lz4 stays compressed, because Node cannot read it. */
+function writtenHeader(read, { compression, maxMinor }) {
+    const lz4 = read.algorithm === 'lz4';
+    const { algorithm, since } = lz4
+        ? { algorithm: read.algorithm, since: ALGORITHM_BYTE }
+        : algorithmOf(compression);
+    const minor = Math.min(Math.max(read.minor, since), maxMinor);
+    if (minor < since) {
+        throw new ArchiveError(`the archive is compressed with ${algorithm}, which readers of version 1.${maxMinor} do not support`, 0);
+    }
+    return { ...read, minor, algorithm };
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/join-toc.js
+
+
+/**
+ * Joins the tables of contents of several dumps of one snapshot. The first dump has everything except the data of some
+ * tables; each other dump has the data of some of those tables. Their entries get new IDs and depend on the tables in the
+ * first.
+ *
+ * Blocks must be in the order of their entries, which has to be decided before the first byte of data. The entries are put
+ * in the order in which their data will probably be complete, so that all dumps can proceed at the same time.
+ *
+ * @param bytesOf estimates the bytes of a table's data by the OID of the table
+ * @param shared OIDs of the tables whose data is in the other dumps
+ * @throws ArchiveError if the dumps do not belong together
+ */
+function joinTocs(tocs, { bytesOf, shared }) {
+    const [main = [], ...others] = tocs;
+    const tables = new Map(main.filter(({ desc }) => desc === 'TABLE').map((entry) => [entry.oid, entry]));
+    const present = new Set(main.filter(isTableData).map(({ oid }) => oid));
+    const placed = [];
+    let lastId = highestId(main);
+    for (const [index, toc] of others.entries()) {
+        const own = placeAll(toc.filter(isTableData), index + 1, bytesOf).flatMap((place) => {
+            const { oid } = place.entry;
+            const table = tables.get(oid);
+            // A filter leaves the table out, so its data is read and discarded.
+            if (!table)
+                return [];
+            if (present.has(oid))
+                throw new ArchiveError(`two dumps contain the data of ${place.entry.tag}`, 0);
+            present.add(oid);
+            lastId += 1;
+            const dependencies = [Buffer.from(String(table.dumpId))];
+            return [{ ...place, entry: place.entry.with({ dumpId: lastId, dependencies }) }];
+        });
+        placed.push(...own);
+    }
+    const lost = [...shared].map((oid) => tables.get(oid)).find((table) => table && !present.has(table.oid));
+    if (lost)
+        throw new ArchiveError(`no dump contains the data of ${lost.namespace}.${lost.tag}`, 0);
+    return arrange(main, placeAll(main, 0, bytesOf), placed);
+}
+function isTableData({ desc, hasData }) {
+    return desc === 'TABLE DATA' && hasData;
+}
+/** Returns the highest ID. Dependencies count, because a new entry must not be taken for what one refers to. */
+function highestId(entries) {
+    return entries.reduce((id, entry) => Math.max(id, entry.dumpId, ...entry.dependencies), 0);
+}
+/** Returns the entries of one dump that have data, each with the bytes that will have been written when it is complete. */
+function placeAll(entries, part, bytesOf) {
+    let complete = 0;
+    return entries
+        .filter(({ hasData }) => hasData)
+        .map((entry) => {
+        complete += bytesOf(entry.oid);
+        return { entry, origin: { part, id: entry.dumpId }, complete };
+    });
+}
+/** Inserts the data of the other dumps into that of the first, which keeps its order because its entries may depend on each other. */
+function arrange(main, ofMain, ofOthers) {
+    const waiting = ofOthers.sort((a, b) => a.complete - b.complete);
+    const places = new Map(ofMain.map((place) => [place.entry, place]));
+    const before = main.findIndex(({ fields }) => fields.section >= SECTION.data);
+    const after = main.findIndex(({ fields }) => fields.section >= SECTION.postData);
+    const [data, post] = [before, after].map((index) => (index < 0 ? main.length : index));
+    const order = [];
+    const middle = [];
+    const add = (place) => {
+        order.push(place);
+        middle.push(place.entry);
+    };
+    for (const entry of main.slice(data, post)) {
+        const place = places.get(entry);
+        while (place && waiting.length > 0 && waiting[0].complete <= place.complete)
+            add(waiting.shift());
+        if (place)
+            add(place);
+        else
+            middle.push(entry);
+    }
+    for (const place of waiting)
+        add(place);
+    return { entries: [...main.slice(0, data), ...middle, ...main.slice(post)], order };
+}
+
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+;// CONCATENATED MODULE: external "node:fs/promises"
+const external_node_fs_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs/promises");
+;// CONCATENATED MODULE: external "node:path"
+const external_node_path_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path");
+;// CONCATENATED MODULE: external "node:child_process"
+const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
+;// CONCATENATED MODULE: external "node:fs"
+const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
+;// CONCATENATED MODULE: ./build/src/process/process-group.js
+
+
+
+/** Signals a process and everything that it started. It is not an error if the process has already ended. */
+function signalGroup(pid, signal) {
+    if (process.platform === 'win32') {
+        (0,external_node_child_process_namespaceObject.spawnSync)('taskkill', ['/pid', String(pid), '/t', '/f'], { stdio: 'ignore', windowsHide: true });
+        return;
+    }
+    try {
+        process.kill(-pid, signal);
+    }
+    catch (error) {
+        if (error.code !== 'ESRCH')
+            throw error;
+    }
+}
+const END_POLLS = 20;
+const END_POLL_INTERVAL_MS = 50;
+/** Kills the process with this identity and everything that it started, and waits a moment until it has ended. */
+async function process_group_endGroup(pid, identity) {
+    for (let poll = 0; poll < END_POLLS && processIdentity(pid) === identity; poll += 1) {
+        signalGroup(pid, 'SIGKILL');
+        await (0,promises_namespaceObject.setTimeout)(END_POLL_INTERVAL_MS);
+    }
+}
+/**
+ * When a process started, which distinguishes it from a later one with the same PID; `''` if it has ended or the start
+ * time is unknown. On Linux it is field 22 of /proc/PID/stat (proc(5)), counted after the name, which may contain anything.
+ */
+function processIdentity(pid) {
+    if (process.platform === 'win32')
+        return '';
+    if (process.platform !== 'linux') {
+        const options = { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } };
+        return (0,external_node_child_process_namespaceObject.spawnSync)('ps', ['-o', 'lstart=', '-p', String(pid)], options).stdout?.trim() ?? '';
+    }
+    try {
+        const stat = (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/stat`, 'latin1');
+        const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+        return fields[0] === 'Z' ? '' : (fields[19] ?? '');
+    }
+    catch {
+        return '';
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/shape.js
+/** C0 and C1 control characters and the line separators of Unicode. */
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
+/** A text of any characters, as names in PostgreSQL are. */
+function isText(maxLength) {
+    return (value) => typeof value === 'string' && value.length <= maxLength;
+}
+/** A text without control characters and line breaks. */
+function isLine(maxLength) {
+    return (value) => isText(maxLength)(value) && !CONTROL.test(value);
+}
+/** A time in ISO 8601, UTC. */
+function isTime(value) {
+    return (typeof value === 'string' &&
+        /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/.test(value) &&
+        !Number.isNaN(Date.parse(value)));
+}
+/** A number of bytes, rows or milliseconds. */
+function isCount(value) {
+    return Number.isSafeInteger(value) && value >= 0;
+}
+/** One of a few texts. */
+function isOneOf(...texts) {
+    return (value) => texts.includes(value);
+}
+/** What a check accepts, or null. */
+function orNull(check) {
+    return (value) => value === null || check(value);
+}
+/** What a check accepts, or nothing. */
+function optional(check) {
+    return (value) => value === undefined || check(value);
+}
+/** An array whose every item passes a check. */
+function isListOf(check) {
+    return (value) => Array.isArray(value) && value.every(check);
+}
+/** An object whose every value passes a check. */
+function isRecordOf(check) {
+    return (value) => isObject(value) && Object.values(value).every(check);
+}
+/** An object whose known fields pass their checks. */
+function hasShape(fields) {
+    return (value) => isObject(value) && wrongField(value, fields) === null;
+}
+/** The first field that does not pass its check, or null. */
+function wrongField(value, fields) {
+    return Object.keys(fields).find((name) => !fields[name](own(value, name))) ?? null;
+}
+/** Whether a value is an object and not an array. */
+function isObject(value) {
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+/** A field of the object itself: one that it inherits is not in the JSON. */
+function own(value, name) {
+    return Object.hasOwn(value, name) ? value[name] : undefined;
+}
+
+;// CONCATENATED MODULE: ./build/src/leftovers.js
+
+
+
+const STATE = 'pending';
+const MAX_TEXT_LENGTH = 10_000;
+const leftovers_open = new Set();
+/** What belongs to the whole step and not to the attempt in which it began. */
+const ofStep = new WeakSet();
+const isLimited = isText(MAX_TEXT_LENGTH);
+const SHAPES = {
+    file: hasShape({ path: isLimited }),
+    upload: hasShape({ key: isLimited }),
+    data: hasShape({ keys: isListOf(isLimited) }),
+    database: hasShape({ name: isLimited }),
+    connections: hasShape({ database: isLimited }),
+    process: hasShape({ pid: isCount, identity: isLimited }),
+};
+function save() {
+    if (process.env.GITHUB_STATE)
+        saveState(STATE, JSON.stringify([...leftovers_open]));
+}
+/**
+ * Records what a killed step would leave behind, so that the post step can remove it.
+ *
+ * @returns a function that removes the record
+ */
+function notePending(item) {
+    leftovers_open.add(item);
+    save();
+    return () => crossOut(item);
+}
+/** Records something that the step uses until it ends, so that no failed attempt removes it. */
+function notePendingOfStep(item) {
+    ofStep.add(item);
+    return notePending(item);
+}
+/** Records a process group that must not outlive the step; returns a function that removes the record. */
+function noteGroup({ pid = 0 }) {
+    const identity = processIdentity(pid);
+    return identity ? notePendingOfStep({ kind: 'process', pid, identity }) : () => undefined;
+}
+/** Removes the record of something that is gone. */
+function crossOut(item) {
+    if (leftovers_open.delete(item))
+        save();
+}
+/**
+ * Watches what is recorded from now on.
+ *
+ * @returns a function that lists what is left of it, without what belongs to the whole step
+ */
+function watchLeftovers() {
+    const before = new Set(leftovers_open);
+    return () => [...leftovers_open].filter((item) => !before.has(item) && !ofStep.has(item));
+}
+/** Begins the record of the main step. The runner hands over what is saved, in place of a variable of the same name. */
+function beginRecord() {
+    save();
+}
+/** Returns what the main step has left behind, newest first. For the post step. */
+function readPending() {
+    const state = getState(STATE);
+    if (!state)
+        return [];
+    const items = JSON.parse(state);
+    if (!Array.isArray(items) || !items.every(isPending))
+        throw new Error('The state of the main step is not a list of what it left behind');
+    return items.reverse();
+}
+function isPending(item) {
+    return (isObject(item) && Object.hasOwn(SHAPES, String(item.kind)) && SHAPES[item.kind](item));
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/lane.js
+
+
+
+
+/** Bytes that all lanes together keep in memory before they spill to disk, and the minimum of each lane. */
+const MAX_MEMORY_BYTES = 16 * 1024 * 1024;
+const MIN_LANE_MEMORY_BYTES = 2 * 1024 * 1024;
+/** A file is removed when it has been read, so several small files free their space sooner than a large one. */
+const MAX_FILE_BYTES = 64 * 1024 * 1024;
+/** Disk space that is left to the runner. */
+const RESERVED_DISK_BYTES = 1_000_000_000;
+const READ_BYTES = 1024 * 1024;
+/** Marks the end of an entry. */
+const END = Symbol('end');
+/** State that parallel lanes share: disk space, notifications, and the failure that ends them all. */
+class Lanes {
+    all = [];
+    #folder;
+    #free;
+    #failure = null;
+    #waiting = [];
+    constructor(folder, free) {
+        this.#folder = folder;
+        this.#free = free;
+    }
+    /** @param folder for spilled data; `maxSpilled`, in bytes, is by default the free disk space minus a reserve */
+    static async open(folder, maxSpilled) {
+        const { bavail, bsize } = await (0,external_node_fs_promises_namespaceObject.statfs)(folder);
+        return new Lanes(folder, maxSpilled ?? Math.max(0, bavail * bsize - RESERVED_DISK_BYTES));
+    }
+    /** Adds a lane. While `maySpill` returns false, its bytes may not go to disk and its writer waits. */
+    add(maySpill) {
+        const lane = new Lane(this, maySpill);
+        this.all.push(lane);
+        return lane;
+    }
+    /** Ends all current and future waiting. The first reason counts. */
+    fail(reason) {
+        this.#failure ??= { reason };
+        this.notify();
+    }
+    /** @throws the reason given to `fail` */
+    check() {
+        if (this.#failure)
+            throw this.#failure.reason;
+    }
+    /** Wakes everything that waits for `changed`. */
+    notify() {
+        for (const wake of this.#waiting.splice(0))
+            wake();
+    }
+    /** Resolves at the next `notify`. */
+    changed() {
+        return new Promise((wake) => this.#waiting.push(wake));
+    }
+    /** Bytes that each lane may keep in memory. */
+    get memory() {
+        return Math.max(MIN_LANE_MEMORY_BYTES, MAX_MEMORY_BYTES / this.all.length);
+    }
+    /** Reserves disk space; returns false if there is not enough. */
+    reserve(bytes) {
+        if (bytes > this.#free)
+            return false;
+        this.#free -= bytes;
+        return true;
+    }
+    /** Gives disk space back. */
+    release(bytes) {
+        this.#free += bytes;
+        this.notify();
+    }
+    /** Opens a temporary file and unlinks it at once, so that it disappears even if the process is killed. */
+    async file() {
+        const path = (0,external_node_path_namespaceObject.join)(this.#folder, `pgclone-lane-${(0,external_node_crypto_.randomUUID)()}`);
+        const forget = notePending({ kind: 'file', path });
+        const file = await (0,external_node_fs_promises_namespaceObject.open)(path, 'wx+', 0o600);
+        await (0,external_node_fs_promises_namespaceObject.rm)(path);
+        forget();
+        return file;
+    }
+    /** Discards everything that is still buffered. */
+    async close() {
+        this.fail(new Error('the lanes are closed'));
+        await Promise.all(this.all.map((lane) => lane.close()));
+    }
+}
+/** A queue of bytes, entry by entry, from one writer to one reader: in memory, then on disk, then the writer waits. */
+class Lane {
+    #lanes;
+    #maySpill;
+    #queue = [];
+    #inMemory = 0;
+    #reading = false;
+    #items = this.#flatten();
+    constructor(lanes, maySpill) {
+        this.#lanes = lanes;
+        this.#maySpill = maySpill;
+    }
+    /** Whether an entry is currently being read. */
+    get reading() {
+        return this.#reading;
+    }
+    /** Whether the reader is waiting for bytes. */
+    get readerWaits() {
+        return this.#reading && this.#queue.length === 0;
+    }
+    /** Adds bytes of the current entry, and waits while there is no space for them. */
+    async put(buffers) {
+        const bytes = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
+        for (;;) {
+            this.#lanes.check();
+            if (this.#inMemory < this.#lanes.memory) {
+                this.#queue.push(...buffers);
+                this.#inMemory += bytes;
+                return this.#lanes.notify();
+            }
+            if (this.#maySpill(this) && this.#lanes.reserve(bytes))
+                return await this.#spill(buffers);
+            await this.#lanes.changed();
+        }
+    }
+    /** Ends the current entry. */
+    end() {
+        const last = this.#queue.at(-1);
+        if (last instanceof Spilled && !last.sealed)
+            last.ends.push(last.length);
+        else
+            this.#queue.push(END);
+        this.#lanes.notify();
+    }
+    /** Returns the bytes of the next entry as they arrive. */
+    async *entry() {
+        this.#reading = true;
+        this.#lanes.notify();
+        try {
+            for (;;) {
+                const { value } = await this.#items.next();
+                if (value === END)
+                    return;
+                yield value;
+            }
+        }
+        finally {
+            this.#reading = false;
+        }
+    }
+    async close() {
+        const spilled = this.#queue.splice(0).filter((item) => item instanceof Spilled);
+        await Promise.all(spilled.map((item) => item.close()));
+    }
+    async #spill(buffers) {
+        let last = this.#queue.at(-1);
+        if (!(last instanceof Spilled) || last.sealed || last.length >= MAX_FILE_BYTES) {
+            last = new Spilled(await this.#lanes.file());
+            this.#queue.push(last);
+        }
+        await last.append(buffers).catch((error) => {
+            throw new Error(`Cannot buffer data in RUNNER_TEMP: ${error.message}`, {
+                cause: error,
+            });
+        });
+        this.#lanes.notify();
+    }
+    async *#flatten() {
+        for (;;) {
+            this.#lanes.check();
+            const item = this.#queue.shift();
+            if (item === undefined) {
+                await this.#lanes.changed();
+            }
+            else if (item instanceof Spilled) {
+                yield* item.drain(() => this.#lanes.release(item.length));
+            }
+            else {
+                if (item !== END)
+                    this.#inMemory -= item.length;
+                this.#lanes.notify();
+                yield item;
+            }
+        }
+    }
+}
+/** Bytes of a lane in a file, with the positions at which entries end. */
+class Spilled {
+    length = 0;
+    /** It is being read, so nothing may be added. */
+    sealed = false;
+    ends = [];
+    #file;
+    #written = Promise.resolve();
+    constructor(file) {
+        this.#file = file;
+    }
+    async append(buffers) {
+        const at = this.length;
+        for (const { length } of buffers)
+            this.length += length;
+        const written = writeAll(this.#file, Buffer.concat(buffers), at);
+        this.#written = written.catch(() => undefined);
+        await written;
+    }
+    /** Returns the content. `onRead` is called as soon as the file is no longer needed. */
+    async *drain(onRead) {
+        this.sealed = true;
+        await this.#written;
+        try {
+            let at = 0;
+            for (const end of [...this.ends.filter((position) => position < this.length), this.length]) {
+                yield* this.#read(at, end);
+                at = end;
+                if (end < this.length)
+                    yield END;
+            }
+            await this.close();
+            onRead();
+            for (const end of this.ends)
+                if (end === this.length)
+                    yield END;
+        }
+        finally {
+            await this.close();
+        }
+    }
+    async *#read(from, to) {
+        for (let at = from; at < to;) {
+            const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, to - at));
+            const { bytesRead } = await this.#file.read(buffer, 0, buffer.length, at);
+            if (bytesRead === 0)
+                throw new Error('A temporary file in RUNNER_TEMP was truncated by another program');
+            at += bytesRead;
+            yield buffer.subarray(0, bytesRead);
+        }
+    }
+    async close() {
+        await this.#written;
+        await this.#file.close().catch(() => undefined);
+    }
+}
+/** Writes everything, because one call of `write` may write less than it is given. */
+async function writeAll(file, bytes, at) {
+    for (let done = 0; done < bytes.length;) {
+        const { bytesWritten } = await file.write(bytes, done, bytes.length - done, at + done);
+        done += bytesWritten;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/join.js
+
+
+
+
+
+
+
+
+
+
+/** Joins the archives of several dumps of one snapshot into one archive while they arrive. */
+class JoinedArchive {
+    #parts;
+    #lanes;
+    #options;
+    #toc;
+    /** The part whose data is being written. */
+    #current = 0;
+    #report = null;
+    constructor(parts, lanes, options) {
+        this.#parts = parts;
+        this.#lanes = lanes;
+        this.#options = options;
+        this.#toc = joinTocs(parts.map((part) => part.entries), options);
+    }
+    /**
+     * Reads the tables of contents, which precede all data.
+     *
+     * @throws ArchiveError if they do not belong together, or the error of a stream
+     */
+    static async open(streams, options) {
+        const lanes = await Lanes.open(options.folder, options.maxBuffered);
+        const parts = await Promise.all(streams.map(async (stream, index) => {
+            const input = new ByteSource(stream);
+            const { version, minor } = await peekVersion(input);
+            if (minor > NEWEST_MINOR)
+                throw new ArchiveError(`archive version ${version} cannot be joined`, 0);
+            const header = await readHeader(input);
+            // Lanes that are not being read spill to disk, so that their pg_dump never waits.
+            const lane = lanes.add(({ reading }) => !reading);
+            const toc = await readToc(input, header);
+            const entries = index === 0 && options.select ? await options.select(toc) : toc;
+            return { input, header, entries, tally: new Tally(), lane };
+        }));
+        return new JoinedArchive(parts, lanes, options);
+    }
+    get progress() {
+        const all = this.#parts.map(({ tally }) => tally.progress);
+        const sum = (field) => all.reduce((total, progress) => total + progress[field], 0);
+        return { ...all[this.#current], rows: sum('rows'), rawBytes: sum('rawBytes') };
+    }
+    /** @throws an Error when the archive was not written to its end */
+    get report() {
+        if (this.#report === null)
+            throw new Error('the archive was not read to its end');
+        return this.#report;
+    }
+    /** Stops the work. */
+    stop() {
+        this.#lanes.fail(new Error('the dump was stopped'));
+    }
+    /** The joined archive. */
+    async *output() {
+        const { compression } = this.#options;
+        const read = this.#parts[0].header;
+        const header = writtenHeader(read, { compression, maxMinor: NEWEST_MINOR });
+        const { entries, order } = this.#toc;
+        const fills = this.#parts.map((part, index) => {
+            const ids = order.flatMap(({ entry, origin }) => origin.part === index ? [[origin.id, entry.dumpId]] : []);
+            return this.#fill(part, new Map(ids));
+        });
+        try {
+            yield headerBytes(header);
+            yield tocBytes(header, entries);
+            for (const { origin } of order) {
+                this.#current = origin.part;
+                yield* this.#parts[origin.part].lane.entry();
+            }
+            await Promise.all(fills);
+            this.#report = reportOf(read, entries, this.#counted());
+        }
+        finally {
+            await this.#lanes.close();
+            await Promise.allSettled(fills);
+        }
+    }
+    /** Reads one part to its end into its lane. Never rejects; an error fails the lanes instead. */
+    async #fill({ input, header, entries, tally, lane }, ids) {
+        const { compression, jobs } = this.#options;
+        const share = Math.max(1, Math.ceil(jobs / this.#parts.length));
+        const reader = new BlockReader(input, header, entries, tally, { compression, jobs: share });
+        try {
+            for await (const { buffers, last } of ordered(reader.tasks(ids), 2 * share)) {
+                await lane.put(buffers);
+                if (last)
+                    lane.end();
+            }
+        }
+        catch (error) {
+            this.#lanes.fail(error);
+        }
+        finally {
+            await input.close();
+        }
+    }
+    /** Merges the counts of all parts, with the tables in the order of the archive. */
+    #counted() {
+        const tallies = this.#parts.map(({ tally }) => tally);
+        const rows = tallies.map((tally) => tally.rows);
+        const counts = tallies.map(({ tables }) => tables.values());
+        const tables = this.#toc.order.filter(({ entry }) => entry.desc === 'TABLE DATA');
+        return {
+            tables: tables.map(({ origin }) => counts[origin.part].next().value),
+            rows: rows.includes(null) ? null : rows.reduce((sum, count) => sum + count, 0),
+            rawBytes: this.progress.rawBytes,
+        };
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/read-contents.js
+
+
+
+
+/** Reads the table of contents of an archive and nothing of its data. */
+async function readContents(source) {
+    const input = new ByteSource(source);
+    try {
+        const { version, minor } = await peekVersion(input);
+        if (minor > NEWEST_MINOR) {
+            throw new ArchiveError(`archive version ${version} is newer than 1.${NEWEST_MINOR}`, 0);
+        }
+        return await readToc(input, await readHeader(input));
+    }
+    finally {
+        await input.close();
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/process/balance.js
+/**
+ * Shares work evenly among jobs: items are assigned from the largest to the smallest, each to the job that has the least.
+ *
+ * @returns the items of each job, largest first, and the sum of their sizes
+ */
+function shareEvenly(items, sizeOf, jobs) {
+    const shares = Array.from({ length: jobs }, () => ({ items: [], size: 0 }));
+    for (const item of [...items].sort((a, b) => sizeOf(b) - sizeOf(a))) {
+        const lightest = shares.reduce((least, share) => (share.size < least.size ? share : least));
+        lightest.items.push(item);
+        lightest.size += sizeOf(item);
+    }
+    return shares;
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/split.js
+
+
+
+
+
+
+
+const UNCOMPRESSED = { compression: { method: 'none' }, jobs: 1 };
+/** Entries that say how to read the others. Every archive needs them. */
+const SETTINGS = ['ENCODING', 'STDSTRINGS', 'SEARCHPATH'];
+/** A smaller share would be restored before another reader has started. */
+const MIN_SHARE_BYTES = 8 * 1024 * 1024;
+/** Splits an uncompressed archive into several while it arrives, so that parallel readers share its data. */
+class SplitArchive {
+    #input;
+    #header;
+    /** The table of contents, with the schema before the data. */
+    entries;
+    #lanes;
+    #laneOf = new Map();
+    constructor(input, header, entries, lanes) {
+        this.#input = input;
+        this.#header = header;
+        this.entries = schemaFirst(entries);
+        this.#lanes = lanes;
+    }
+    /**
+     * Reads the table of contents.
+     *
+     * @param folder buffers data that arrives before its turn, when memory is full
+     * @throws ArchiveError
+     */
+    static async open(stream, folder) {
+        const input = new ByteSource(stream);
+        const header = await readHeader(input);
+        const entries = await readToc(input, header);
+        return new SplitArchive(input, header, entries, await Lanes.open(folder));
+    }
+    /** The archive without its data and without what comes last, for `pg_restore --section=pre-data` and `post-data`. */
+    get schema() {
+        return this.#archiveOf(this.entries.filter((entry) => !isLast(entry)));
+    }
+    /** The archive of what pg_restore does last, for `pg_restore --section=post-data`; null if there is nothing. */
+    get last() {
+        const last = this.entries.filter(isLast);
+        return last.length === 0 ? null : this.#archiveOf([...this.#settings, ...last]);
+    }
+    /** Shares the data evenly. @returns the entries of each share, in the order of the archive */
+    share(options) {
+        return shareData(this.entries, options);
+    }
+    /** Makes an archive of each share. Together, the shares have all the data. */
+    divide(shares) {
+        return shares.map((own) => this.#dataArchive(own));
+    }
+    /** Distributes the data to the readers of the shares, until all of it has been read. */
+    async distribute() {
+        const ids = new Map(this.entries.map(({ dumpId }) => [dumpId, dumpId]));
+        const reader = new BlockReader(this.#input, this.#header, this.entries, new Tally(false), UNCOMPRESSED);
+        let lane;
+        try {
+            for await (const { result } of reader.tasks(ids)) {
+                const { buffers, block, last } = await result;
+                if (block !== undefined)
+                    lane = this.#laneOf.get(block);
+                await lane.put(buffers);
+                if (last)
+                    lane.end();
+            }
+        }
+        catch (error) {
+            this.#lanes.fail(error);
+            throw error;
+        }
+        finally {
+            await this.#input.close();
+        }
+    }
+    /** Ends everything that still waits, with this reason. */
+    async close(reason) {
+        this.#lanes.fail(reason);
+        await this.#lanes.close();
+    }
+    #archiveOf(entries) {
+        return Buffer.concat([headerBytes(this.#header), tocBytes(this.#header, entries)]);
+    }
+    #dataArchive(own) {
+        // The archive waits for a slow reader, unless another reader is waiting for its own data.
+        const lane = this.#lanes.add(() => this.#lanes.all.some((other) => other !== lane && other.readerWaits));
+        for (const { dumpId } of own)
+            this.#laneOf.set(dumpId, lane);
+        const head = this.#archiveOf([...this.#settings, ...own]);
+        return { entries: own.length, stream: () => stream(lane, head, own.length) };
+    }
+    get #settings() {
+        return this.entries.filter(({ desc }) => SETTINGS.includes(desc));
+    }
+}
+async function* stream(lane, head, entries) {
+    yield head;
+    for (let entry = 0; entry < entries; entry++)
+        yield* lane.entry();
+}
+/** Grants, which pg_restore restores after the data (_tocEntryIsACL in pg_backup_archiver.c). */
+const GRANTS = /^(ACL|ACL LANGUAGE|DEFAULT ACL)$/;
+/**
+ * Moves the entries of the data section that have no data into the schema: the values of sequences, and the metadata of
+ * large objects (in the data section from PostgreSQL 17 on, `dumpLO` in pg_dump.c). Moves grants behind the data, because an
+ * owner may have revoked the rights that loading it takes.
+ *
+ * An entry without a section belongs to that of the previous entry (_tocEntryRequired in pg_backup_archiver.c).
+ */
+function schemaFirst(entries) {
+    let section = SECTION.none;
+    return entries.map((entry) => {
+        const { desc, fields, hasData } = entry;
+        if (fields.section !== SECTION.none)
+            section = fields.section;
+        const own = GRANTS.test(desc)
+            ? SECTION.postData
+            : section === SECTION.data && !hasData
+                ? SECTION.preData
+                : section;
+        return own === fields.section ? entry : entry.with({ section: own });
+    });
+}
+/**
+ * Whether pg_restore restores an entry after everything else: refreshes, which may call any function, and what could be in
+ * the way of others (RESTORE_PASS_POST_ACL in _tocEntryRestorePass, pg_backup_archiver.c).
+ */
+function isLast({ desc, tag, fields }) {
+    if (/^(COMMENT|SECURITY LABEL)$/.test(desc))
+        return tag.startsWith('EVENT TRIGGER ');
+    if (desc === 'STATISTICS DATA')
+        return fields.section === SECTION.postData;
+    return desc === 'MATERIALIZED VIEW DATA' || desc === 'EVENT TRIGGER';
+}
+/** Shares the entries with data evenly, each share in the order of the archive. */
+function shareData(entries, { jobs, bytesOf }) {
+    const data = entries.filter(({ hasData }) => hasData);
+    const sizeOf = (items) => items.reduce((sum, item) => sum + bytesOf(split_nameOf(item)), 0);
+    const count = Math.max(1, Math.min(jobs, Math.ceil(sizeOf(data) / MIN_SHARE_BYTES)));
+    return shareEvenly(inseparable(entries, data), sizeOf, count).map(({ items }) => {
+        const own = new Set(items.flat());
+        return data.filter((entry) => own.has(entry));
+    });
+}
+/**
+ * Groups entries that must be restored in one session: those of which one needs the other, and tables that the archive does
+ * not create, because those of extensions have their foreign keys and triggers before their data.
+ */
+function inseparable(entries, data) {
+    const created = new Set(entries.filter(({ desc }) => desc === 'TABLE').map(({ oid }) => oid));
+    const ids = new Set(data.map(({ dumpId }) => dumpId));
+    const bound = data.filter(({ desc, oid, dependencies }) => (desc === 'TABLE DATA' && !created.has(oid)) || dependencies.some((id) => ids.has(id)));
+    const needed = new Set(bound.flatMap(({ dumpId, dependencies }) => [dumpId, ...dependencies]));
+    const group = data.filter(({ dumpId }) => needed.has(dumpId));
+    const single = data.filter(({ dumpId }) => !needed.has(dumpId)).map((entry) => [entry]);
+    return group.length === 0 ? single : [group, ...single];
+}
+function split_nameOf({ namespace, tag }) {
+    return { schema: namespace, name: tag };
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/archive.js
+
+
+
+
+
+
+
+
+
+const OLDEST_READER_MINOR = 14;
+/** Returns an archive of entries without their data, for a program that only reads the table of contents. */
+function contentsOnly(entries) {
+    const name = Buffer.from('contents');
+    const header = {
+        ...{ minor: OLDEST_READER_MINOR, revision: 0, offsetSize: 8, algorithm: 'none' },
+        // Midnight of the first day of 2000, as in C's struct tm.
+        created: Buffer.concat([0, 0, 0, 1, 0, 100, 0].map(intBytes)),
+        ...{ database: name, serverVersion: name, clientVersion: name },
+    };
+    return Buffer.concat([headerBytes(header), tocBytes(header, entries)]);
+}
+/**
+ * Compresses the output of `pg_dump -Fc -Z0` with `jobs` threads into an archive that pg_restore reads without this
+ * action: 16 and later for zstd, any version for gzip and none. Entries keep their order, and `select` may add some. Memory is bounded by a few MiB
+ * per job.
+ */
+function createEncoder(options) {
+    return stage({ select: everything, ...options, maxMinor: ANY_MINOR });
+}
+/**
+ * Decompresses an archive for a reader of versions up to `maxVersion` (see newestReadable). `select` chooses the entries of
+ * the table of contents that are written with their data, and may change them; nothing is written before it returns.
+ */
+function createDecoder(options) {
+    const { maxVersion, jobs, select = everything } = options;
+    return stage({ compression: { method: 'none' }, jobs, select, maxMinor: minorOf(maxVersion) });
+}
+const everything = async (entries) => entries;
+function stage(options) {
+    const transcoder = new Transcoder(options);
+    return {
+        transform: (source) => transcoder.transform(source),
+        progress: transcoder.tally.progress,
+        report: () => transcoder.report,
+    };
+}
+/** Returns the newest archive version that pg_restore of this major version reads (K_VERS_MAX in pg_backup_archiver.h). */
+function newestReadable(major) {
+    return major < 16 ? '1.14' : major === 16 ? '1.15' : '1.16';
+}
+function minorOf(version) {
+    if (version === undefined)
+        return ANY_MINOR;
+    const minor = Number(/^1\.(\d+)$/.exec(version)?.[1]);
+    if (!(minor >= OLDEST_READER_MINOR))
+        throw new RangeError(`cannot write an archive for readers of ${version}`);
+    return minor;
+}
+
 ;// CONCATENATED MODULE: ./build/src/process/environment.js
 /**
  * Variables of the job that every child may see. It is an allow-list, because runner images preset `PGPASSWORD`, jobs set
@@ -40332,12 +42539,8 @@ function hostName(connection) {
     return host === '' || host.startsWith('/') ? 'localhost' : host;
 }
 
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: external "node:events"
 var external_node_events_ = __nccwpck_require__(8474);
-;// CONCATENATED MODULE: external "node:child_process"
-const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
 ;// CONCATENATED MODULE: external "node:readline"
 const external_node_readline_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:readline");
 ;// CONCATENATED MODULE: ./build/src/report/format.js
@@ -40492,56 +42695,6 @@ const log = {
     /** A collapsible group around some work. It ends even if the work throws. */
     group: (title, work) => group(safe(title), work),
 };
-
-;// CONCATENATED MODULE: external "node:fs"
-const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
-;// CONCATENATED MODULE: ./build/src/process/process-group.js
-
-
-
-/** Signals a process and everything that it started. It is not an error if the process has already ended. */
-function signalGroup(pid, signal) {
-    if (process.platform === 'win32') {
-        (0,external_node_child_process_namespaceObject.spawnSync)('taskkill', ['/pid', String(pid), '/t', '/f'], { stdio: 'ignore', windowsHide: true });
-        return;
-    }
-    try {
-        process.kill(-pid, signal);
-    }
-    catch (error) {
-        if (error.code !== 'ESRCH')
-            throw error;
-    }
-}
-const END_POLLS = 20;
-const END_POLL_INTERVAL_MS = 50;
-/** Kills the process with this identity and everything that it started, and waits a moment until it has ended. */
-async function process_group_endGroup(pid, identity) {
-    for (let poll = 0; poll < END_POLLS && processIdentity(pid) === identity; poll += 1) {
-        signalGroup(pid, 'SIGKILL');
-        await (0,promises_namespaceObject.setTimeout)(END_POLL_INTERVAL_MS);
-    }
-}
-/**
- * When a process started, which distinguishes it from a later one with the same PID; `''` if it has ended or the start
- * time is unknown. On Linux it is field 22 of /proc/PID/stat (proc(5)), counted after the name, which may contain anything.
- */
-function processIdentity(pid) {
-    if (process.platform === 'win32')
-        return '';
-    if (process.platform !== 'linux') {
-        const options = { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } };
-        return (0,external_node_child_process_namespaceObject.spawnSync)('ps', ['-o', 'lstart=', '-p', String(pid)], options).stdout?.trim() ?? '';
-    }
-    try {
-        const stat = (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/stat`, 'latin1');
-        const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-        return fields[0] === 'Z' ? '' : (fields[19] ?? '');
-    }
-    catch {
-        return '';
-    }
-}
 
 ;// CONCATENATED MODULE: ./build/src/process/windows-command.js
 /** Whether Windows starts this file with its command interpreter. */
@@ -41407,155 +43560,6 @@ async function* linesOf(stream) {
     }
 }
 
-;// CONCATENATED MODULE: ./build/src/errors.js
-/** A failure that another attempt may overcome, such as a connection that went silent. */
-class TransientError extends Error {
-}
-/**
- * A failure that must not be retried, regardless of its cause: a hook has had its effect, or it is unknown whether the work
- * was done.
- */
-class PermanentError extends Error {
-}
-/** Returns the message of something that was thrown, which need not be an Error. */
-function messageOf(error) {
-    return error instanceof Error ? error.message : String(error);
-}
-
-;// CONCATENATED MODULE: ./build/src/shape.js
-/** C0 and C1 control characters and the line separators of Unicode. */
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
-/** A text of any characters, as names in PostgreSQL are. */
-function isText(maxLength) {
-    return (value) => typeof value === 'string' && value.length <= maxLength;
-}
-/** A text without control characters and line breaks. */
-function isLine(maxLength) {
-    return (value) => isText(maxLength)(value) && !CONTROL.test(value);
-}
-/** A time in ISO 8601, UTC. */
-function isTime(value) {
-    return (typeof value === 'string' &&
-        /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/.test(value) &&
-        !Number.isNaN(Date.parse(value)));
-}
-/** A number of bytes, rows or milliseconds. */
-function isCount(value) {
-    return Number.isSafeInteger(value) && value >= 0;
-}
-/** One of a few texts. */
-function isOneOf(...texts) {
-    return (value) => texts.includes(value);
-}
-/** What a check accepts, or null. */
-function orNull(check) {
-    return (value) => value === null || check(value);
-}
-/** What a check accepts, or nothing. */
-function optional(check) {
-    return (value) => value === undefined || check(value);
-}
-/** An array whose every item passes a check. */
-function isListOf(check) {
-    return (value) => Array.isArray(value) && value.every(check);
-}
-/** An object whose every value passes a check. */
-function isRecordOf(check) {
-    return (value) => isObject(value) && Object.values(value).every(check);
-}
-/** An object whose known fields pass their checks. */
-function hasShape(fields) {
-    return (value) => isObject(value) && wrongField(value, fields) === null;
-}
-/** The first field that does not pass its check, or null. */
-function wrongField(value, fields) {
-    return Object.keys(fields).find((name) => !fields[name](own(value, name))) ?? null;
-}
-/** Whether a value is an object and not an array. */
-function isObject(value) {
-    return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-/** A field of the object itself: one that it inherits is not in the JSON. */
-function own(value, name) {
-    return Object.hasOwn(value, name) ? value[name] : undefined;
-}
-
-;// CONCATENATED MODULE: ./build/src/leftovers.js
-
-
-
-const STATE = 'pending';
-const MAX_TEXT_LENGTH = 10_000;
-const leftovers_open = new Set();
-/** What belongs to the whole step and not to the attempt in which it began. */
-const ofStep = new WeakSet();
-const isLimited = isText(MAX_TEXT_LENGTH);
-const SHAPES = {
-    file: hasShape({ path: isLimited }),
-    upload: hasShape({ key: isLimited }),
-    data: hasShape({ keys: isListOf(isLimited) }),
-    database: hasShape({ name: isLimited }),
-    connections: hasShape({ database: isLimited }),
-    process: hasShape({ pid: isCount, identity: isLimited }),
-};
-function save() {
-    if (process.env.GITHUB_STATE)
-        saveState(STATE, JSON.stringify([...leftovers_open]));
-}
-/**
- * Records what a killed step would leave behind, so that the post step can remove it.
- *
- * @returns a function that removes the record
- */
-function notePending(item) {
-    leftovers_open.add(item);
-    save();
-    return () => crossOut(item);
-}
-/** Records something that the step uses until it ends, so that no failed attempt removes it. */
-function notePendingOfStep(item) {
-    ofStep.add(item);
-    return notePending(item);
-}
-/** Records a process group that must not outlive the step; returns a function that removes the record. */
-function noteGroup({ pid = 0 }) {
-    const identity = processIdentity(pid);
-    return identity ? notePendingOfStep({ kind: 'process', pid, identity }) : () => undefined;
-}
-/** Removes the record of something that is gone. */
-function crossOut(item) {
-    if (leftovers_open.delete(item))
-        save();
-}
-/**
- * Watches what is recorded from now on.
- *
- * @returns a function that lists what is left of it, without what belongs to the whole step
- */
-function watchLeftovers() {
-    const before = new Set(leftovers_open);
-    return () => [...leftovers_open].filter((item) => !before.has(item) && !ofStep.has(item));
-}
-/** Begins the record of the main step. The runner hands over what is saved, in place of a variable of the same name. */
-function beginRecord() {
-    save();
-}
-/** Returns what the main step has left behind, newest first. For the post step. */
-function readPending() {
-    const state = getState(STATE);
-    if (!state)
-        return [];
-    const items = JSON.parse(state);
-    if (!Array.isArray(items) || !items.every(isPending))
-        throw new Error('The state of the main step is not a list of what it left behind');
-    return items.reverse();
-}
-function isPending(item) {
-    return (isObject(item) && Object.hasOwn(SHAPES, String(item.kind)) && SHAPES[item.kind](item));
-}
-
-;// CONCATENATED MODULE: external "node:path"
-const external_node_path_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path");
 ;// CONCATENATED MODULE: ./build/src/process/find-program.js
 
 
@@ -42089,12 +44093,12 @@ async function dropDatabase(session, server, name) {
 
 
 
-const SETTINGS = ['max_standby_streaming_delay', 'hot_standby_feedback'];
+const standby_SETTINGS = ['max_standby_streaming_delay', 'hot_standby_feedback'];
 /** Logs how long a standby lets a dump delay the changes of its primary. */
 async function noteStandby(session, { standby }) {
     if (!standby)
         return;
-    const rows = await session.query(`SELECT name, current_setting(name) AS value FROM pg_settings WHERE name IN (${SETTINGS.map(literal).join(', ')}) ORDER BY name DESC`);
+    const rows = await session.query(`SELECT name, current_setting(name) AS value FROM pg_settings WHERE name IN (${standby_SETTINGS.map(literal).join(', ')}) ORDER BY name DESC`);
     const settings = rows.map(({ name, value }) => `${name} = ${value}`).join(', ');
     log.info(`The server is a standby: it may cancel a dump to apply changes of its primary (${settings}), and it has no unlogged data`);
 }
@@ -42216,45 +44220,6 @@ function explainDump(tail, failure) {
     if (denied)
         return new Error(`The role may not read everything: ${denied}. Grant it pg_read_all_data, or leave the object out`, { cause: failure });
     return failure;
-}
-
-;// CONCATENATED MODULE: ./build/src/database/restore/tablespaces.js
-
-/** Returns the tablespaces in which entries of a dump are created. */
-function tablespacesOf(entries) {
-    return [...new Set(entries.map(({ tablespace }) => tablespace))].filter((name) => name !== '');
-}
-/**
- * Returns those of some tablespaces that the server does not have or in which the role may not create anything. The default
- * tablespace of a database needs no right (`DefineRelation` in tablecmds.c).
- *
- * @param ofDatabase the default tablespace of the database that receives the dump; null for that of the session
- */
-async function findUnusable(session, tablespaces, ofDatabase) {
-    if (tablespaces.length === 0)
-        return [];
-    const own = ofDatabase === null
-        ? '(SELECT dattablespace FROM pg_database WHERE datname = current_database())'
-        : `(SELECT oid FROM pg_tablespace WHERE spcname = ${literal(ofDatabase)})`;
-    const rows = await session.query(`
-    SELECT spcname AS name FROM pg_tablespace
-    WHERE spcname IN (${tablespaces.map(literal).join(', ')})
-      AND (oid = ${own} OR has_tablespace_privilege(oid, 'CREATE'))`);
-    const usable = new Set(rows.map(({ name }) => name));
-    return tablespaces.filter((name) => !usable.has(name));
-}
-/** Moves entries from the given tablespaces into the default one. */
-function inDefaultTablespace(entries, tablespaces) {
-    if (tablespaces.length === 0)
-        return entries;
-    return entries.map((entry) => tablespaces.includes(entry.tablespace) ? entry.with({ tablespace: null }) : entry);
-}
-/** Returns the tablespaces that the tables and indexes of a database use, other than its own. */
-async function usedTablespaces(session) {
-    const rows = await session.query(`
-    SELECT DISTINCT t.spcname AS name FROM pg_class AS c JOIN pg_tablespace AS t ON t.oid = c.reltablespace
-    WHERE c.oid >= 16384 AND NOT c.relisshared ORDER BY 1`);
-    return rows.map(({ name }) => name);
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/locale.js
@@ -42618,1965 +44583,6 @@ function markerText(kind, of, run) {
 /** Sets the comment of a database. */
 function commentDatabase(session, database, text) {
     return session.execute(commentStatement(database, text));
-}
-
-;// CONCATENATED MODULE: ./build/src/archive/archive-error.js
-/** A malformed, incomplete or unreadable archive. `offset` is the byte of the input at which it was noticed. */
-class ArchiveError extends Error {
-    name = 'ArchiveError';
-    offset;
-    constructor(message, offset, options) {
-        super(`${message} (at byte ${offset} of the archive)`, options);
-        this.offset = offset;
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/archive/byte-source.js
-
-/** Bytes of an integer on the wire: a sign byte, then four bytes, least significant first. */
-const INT_SIZE = 5;
-/** Longer strings are taken for corruption: far above any SQL statement, far below what would exhaust memory. */
-const MAX_STRING_BYTES = 64 * 1024 * 1024;
-const EMPTY = Buffer.alloc(0);
-/** Reads a stream of buffers as bytes, integers and strings. Holds at most one buffer of the stream. */
-class ByteSource {
-    source;
-    window = EMPTY;
-    at = 0;
-    passed = 0;
-    constructor(source) {
-        this.source = source[Symbol.asyncIterator]();
-    }
-    /** Bytes consumed so far. */
-    get offset() {
-        return this.passed + this.at;
-    }
-    /** Waits until `count` bytes can be peeked at together; false if the stream ends before. For small counts. */
-    async fill(count) {
-        while (this.window.length - this.at < count) {
-            const { done, value } = await this.source.next();
-            if (done)
-                return false;
-            const rest = this.window.subarray(this.at);
-            this.passed += this.at;
-            this.window = rest.length === 0 ? value : Buffer.concat([rest, value]);
-            this.at = 0;
-        }
-        return true;
-    }
-    /** As `fill`, but the end of the stream is an error that names `what`. */
-    async need(count, what) {
-        if (await this.fill(count))
-            return;
-        throw new ArchiveError(`the archive ends inside ${what}`, this.passed + this.window.length);
-    }
-    /** The bytes that are already in memory, at most `limit`, without consuming them. */
-    peek(limit) {
-        return this.window.subarray(this.at, this.at + limit);
-    }
-    /** Consumes bytes that were peeked at. */
-    skip(count) {
-        this.at += count;
-    }
-    async take(count, what) {
-        const parts = [];
-        for (let missing = count; missing > 0;) {
-            await this.need(1, what);
-            const part = this.peek(missing);
-            parts.push(part);
-            this.skip(part.length);
-            missing -= part.length;
-        }
-        return parts.length === 1 ? parts[0] : Buffer.concat(parts);
-    }
-    async byte(what) {
-        await this.need(1, what);
-        return this.window[this.at++];
-    }
-    async int(what) {
-        await this.need(INT_SIZE, what);
-        const sign = this.window[this.at];
-        const value = this.window.readUInt32LE(this.at + 1);
-        if (sign > 1)
-            throw new ArchiveError(`${what} has the impossible sign byte ${sign}`, this.offset);
-        this.at += INT_SIZE;
-        return sign === 1 ? -value : value;
-    }
-    async string(what) {
-        const start = this.offset;
-        const length = await this.int(what);
-        if (length < 0)
-            return null;
-        if (length > MAX_STRING_BYTES)
-            throw new ArchiveError(`${what} has the impossible length ${length}`, start);
-        return this.take(length, what);
-    }
-    /** The rest of the stream, unparsed. */
-    async *rest() {
-        while (await this.fill(1)) {
-            yield this.peek(Number.POSITIVE_INFINITY);
-            this.at = this.window.length;
-        }
-    }
-    /** Closes the stream, even before its end. */
-    async close() {
-        await this.source.return?.();
-    }
-}
-/** An integer in the format of the archive (WriteInt in pg_backup_archiver.c, with four-byte integers). */
-function intBytes(value) {
-    const bytes = Buffer.alloc(INT_SIZE);
-    bytes[0] = value < 0 ? 1 : 0;
-    bytes.writeUInt32LE(Math.abs(value), 1);
-    return bytes;
-}
-/** A string in the format of the archive (WriteStr in pg_backup_archiver.c): its length, or -1 for null, then its bytes. */
-function stringBytes(value) {
-    return value === null ? [intBytes(-1)] : [intBytes(value.length), value];
-}
-
-;// CONCATENATED MODULE: ./build/src/archive/header.js
-
-
-/** How data is compressed, in the order of pg_compress_algorithm in PostgreSQL's common/compression.h. */
-const ALGORITHMS = ['none', 'gzip', 'lz4', 'zstd'];
-const MAGIC = Buffer.from('PGDMP');
-const CUSTOM_FORMAT = 1;
-const OLDEST_MINOR = 12;
-/** The newest supported version: 1.16, of PostgreSQL 17 and 18. */
-const NEWEST_MINOR = 16;
-/** From this minor version on, the header names the algorithm instead of a gzip level (K_VERS_1_15). */
-const ALGORITHM_BYTE = 15;
-/** Reads the version, 1.`minor`, without consuming it. For any later major version, `minor` is infinite. */
-async function peekVersion(input) {
-    const whole = await input.fill(MAGIC.length);
-    const start = input.peek(MAGIC.length);
-    if (!start.equals(MAGIC.subarray(0, start.length))) {
-        throw new ArchiveError('this is not a custom-format archive: it does not begin with "PGDMP"', 0);
-    }
-    if (!whole)
-        throw new ArchiveError('the archive ends inside its magic number', start.length);
-    await input.need(MAGIC.length + 2, 'its version');
-    const [major, minor] = input.peek(MAGIC.length + 2).subarray(MAGIC.length);
-    if (major < 1 || (major === 1 && minor < OLDEST_MINOR)) {
-        throw new ArchiveError(`archive version ${major}.${minor} is older than 1.${OLDEST_MINOR}`, MAGIC.length);
-    }
-    return { version: `${major}.${minor}`, minor: major === 1 ? minor : Number.POSITIVE_INFINITY };
-}
-/** Reads the header of an archive whose version is known. */
-async function readHeader(input) {
-    const { 6: minor, 7: revision } = await input.take(MAGIC.length + 3, 'its header');
-    const intSize = await input.byte('its header');
-    if (intSize !== 4)
-        throw new ArchiveError(`integers of ${intSize} bytes are not supported`, input.offset - 1);
-    const offsetSize = await input.byte('its header');
-    if (offsetSize !== 4 && offsetSize !== 8) {
-        throw new ArchiveError(`file offsets of ${offsetSize} bytes are not supported`, input.offset - 1);
-    }
-    const format = await input.byte('its header');
-    if (format !== CUSTOM_FORMAT) {
-        throw new ArchiveError(`archive format ${format} is not the custom format`, input.offset - 1);
-    }
-    return {
-        minor: minor,
-        revision: revision,
-        offsetSize,
-        algorithm: await readAlgorithm(input, minor),
-        created: await input.take(7 * 5, 'its creation time'),
-        database: await input.string('the name of its database'),
-        serverVersion: await input.string('its server version'),
-        clientVersion: await input.string('its client version'),
-    };
-}
-async function readAlgorithm(input, minor) {
-    if (minor < ALGORITHM_BYTE)
-        return (await input.int('its compression level')) === 0 ? 'none' : 'gzip';
-    const code = await input.byte('its compression');
-    const algorithm = ALGORITHMS[code];
-    if (algorithm === undefined)
-        throw new ArchiveError(`the archive has the unknown compression ${code}`, input.offset - 1);
-    return algorithm;
-}
-/** Returns the header as `WriteHead` of pg_backup_archiver.c writes it. */
-function headerBytes(header) {
-    const code = ALGORITHMS.indexOf(header.algorithm);
-    return Buffer.concat([
-        MAGIC,
-        Buffer.from([1, header.minor, header.revision, 4, header.offsetSize, CUSTOM_FORMAT]),
-        // Readers before 1.15 only check whether the level is zero; -1 is the default of zlib.
-        header.minor < ALGORITHM_BYTE ? intBytes(code === 0 ? 0 : -1) : Buffer.from([code]),
-        header.created,
-        ...stringBytes(header.database),
-        ...stringBytes(header.serverVersion),
-        ...stringBytes(header.clientVersion),
-    ]);
-}
-
-;// CONCATENATED MODULE: ./build/src/archive/encoding.js
-/** PostgreSQL's names of encodings (pg_enc2name_tbl in encnames.c) and those of the Encoding Standard. */
-const LABELS = {
-    ...{ EUC_JP: 'euc-jp', EUC_JIS_2004: 'euc-jp', SJIS: 'shift_jis', SHIFT_JIS_2004: 'shift_jis' },
-    ...{ EUC_KR: 'euc-kr', UHC: 'euc-kr', EUC_CN: 'gbk', GBK: 'gbk', GB18030: 'gb18030', BIG5: 'big5' },
-    ...{ LATIN2: 'iso-8859-2', LATIN3: 'iso-8859-3', LATIN4: 'iso-8859-4', LATIN5: 'windows-1254' },
-    ...{ LATIN6: 'iso-8859-10', LATIN7: 'iso-8859-13', LATIN8: 'iso-8859-14', LATIN9: 'iso-8859-15' },
-    ...{ LATIN10: 'iso-8859-16', ISO_8859_5: 'iso-8859-5', ISO_8859_6: 'iso-8859-6' },
-    ...{ ISO_8859_7: 'iso-8859-7', ISO_8859_8: 'iso-8859-8', KOI8R: 'koi8-r', KOI8U: 'koi8-u' },
-    ...{ WIN866: 'ibm866', WIN874: 'windows-874', WIN1250: 'windows-1250', WIN1251: 'windows-1251' },
-    ...{ WIN1252: 'windows-1252', WIN1253: 'windows-1253', WIN1254: 'windows-1254', WIN1255: 'windows-1255' },
-    ...{ WIN1256: 'windows-1256', WIN1257: 'windows-1257', WIN1258: 'windows-1258' },
-};
-/** Decodes UTF-8; bytes that are not UTF-8 become replacement characters. */
-const decodeUtf8 = (bytes) => bytes?.toString() ?? '';
-/**
- * Returns how to decode the strings of an archive.
- *
- * Text that cannot be decoded keeps its bytes as latin1, so that different names stay different. So does everything that is
- * not UTF-8 in SQL_ASCII, where PostgreSQL does not know the encoding either.
- */
-function decoderOf(encoding) {
-    if (encoding === null || encoding === 'UTF8')
-        return decodeUtf8;
-    const latin1 = (bytes) => bytes?.toString('latin1') ?? '';
-    if (encoding === 'LATIN1')
-        return latin1;
-    const decoder = new TextDecoder(LABELS[encoding] ?? 'utf-8', { fatal: true, ignoreBOM: true });
-    return (bytes) => {
-        try {
-            return bytes === null ? '' : decoder.decode(bytes);
-        }
-        catch {
-            return latin1(bytes);
-        }
-    };
-}
-
-;// CONCATENATED MODULE: ./build/src/archive/toc.js
-
-
-
-const DATA_OFFSET_UNKNOWN = 1; // K_OFFSET_POS_NOT_SET in pg_backup_archiver.h
-const NO_DATA = 3; // K_OFFSET_NO_DATA
-/** The sections of a dump, in their order (teSection in pg_backup.h). */
-const SECTION = { none: 1, preData: 2, data: 3, postData: 4 };
-/** A longer table of contents is taken for corruption: enough for over a million entries. All of it is kept in memory. */
-const MAX_TOC_BYTES = 2 ** 30;
-/** The fields of an entry in their order (WriteToc in pg_backup_archiver.c), each with the minor version that introduced it. */
-const FIELDS = [
-    ['dumpId', 'int', 0],
-    ['hadDumper', 'int', 0],
-    ['tableOid', 'string', 0],
-    ['oid', 'string', 0],
-    ['tag', 'string', 0],
-    ['desc', 'string', 0],
-    ['section', 'int', 0],
-    ['defn', 'string', 0],
-    ['dropStmt', 'string', 0],
-    ['copyStmt', 'string', 0],
-    ['namespace', 'string', 0],
-    ['tablespace', 'string', 0],
-    ['tableam', 'string', 14],
-    ['relkind', 'int', 16],
-    ['owner', 'string', 0],
-    ['withOids', 'string', 0],
-];
-/** One object of the dump: its kind (`desc`), names and SQL, as text. */
-class TocEntry {
-    fields;
-    /** Decodes the strings of the archive. */
-    decode;
-    constructor(fields, decode = decodeUtf8) {
-        this.fields = fields;
-        this.decode = decode;
-    }
-    /** Returns the entry with some fields changed. */
-    with(changes) {
-        return new TocEntry({ ...this.fields, ...changes }, this.decode);
-    }
-    get dumpId() {
-        return this.fields.dumpId;
-    }
-    /** OID of the object in the database that was dumped; the data of a table has the OID of the table. */
-    get oid() {
-        return this.decode(this.fields.oid);
-    }
-    /** Kind of object: `TABLE`, `TABLE DATA`, `BLOBS`, `COMMENT`, … */
-    get desc() {
-        return this.decode(this.fields.desc);
-    }
-    /** Name of the object. */
-    get tag() {
-        return this.decode(this.fields.tag);
-    }
-    /** Schema of the object, or `''`. */
-    get namespace() {
-        return this.decode(this.fields.namespace);
-    }
-    /** Kind and name, such as `EVENT TRIGGER log_ddl` or `TABLE DATA cron.job`. */
-    get label() {
-        return `${this.desc} ${this.namespace ? `${this.namespace}.` : ''}${this.tag}`;
-    }
-    get owner() {
-        return this.decode(this.fields.owner);
-    }
-    /** Tablespace of the object, or `''` for the default one. */
-    get tablespace() {
-        return this.decode(this.fields.tablespace);
-    }
-    /** The SQL that creates the object. */
-    get definition() {
-        return this.decode(this.fields.defn);
-    }
-    /** IDs of the entries on which this one depends. Some may be missing, because pg_dump also lists objects that it did not dump. */
-    get dependencies() {
-        return this.fields.dependencies.map((id) => Number(decodeUtf8(id)));
-    }
-    /** Returns the entry with changed SQL. `change` gets the bytes as latin1, so that text in any encoding survives a replacement. */
-    redefine(change) {
-        const defn = Buffer.from(change(this.fields.defn?.toString('latin1') ?? ''), 'latin1');
-        return this.with({ defn });
-    }
-    /** The COPY statement of the data; empty if it is not COPY text. */
-    get copyStatement() {
-        return this.decode(this.fields.copyStmt);
-    }
-    /** Whether the data is COPY text; otherwise it is INSERT statements or a large object. */
-    get isCopy() {
-        return (this.fields.copyStmt?.length ?? 0) > 0;
-    }
-    /** Whether a block of data belongs to this entry. */
-    get hasData() {
-        return this.fields.hadDumper === 1 && this.fields.dataState !== NO_DATA;
-    }
-}
-/**
- * Reads the table of contents, which follows the header.
- *
- * @throws ArchiveError if it is truncated or malformed
- */
-async function readToc(input, header) {
-    const start = input.offset;
-    const count = await input.int('the table of contents');
-    if (count < 0)
-        throw new ArchiveError(`the table of contents has ${count} entries`, start);
-    const entries = [];
-    const seen = new Set();
-    for (let n = 1; n <= count; n++) {
-        const at = input.offset;
-        const entry = await readEntry(input, header, `entry ${n} of ${count} in the table of contents`);
-        if (input.offset - start > MAX_TOC_BYTES)
-            throw new ArchiveError('the table of contents has an impossible length', at);
-        if (seen.has(entry.dumpId))
-            throw new ArchiveError(`entry ${n} repeats the ID ${entry.dumpId}`, at);
-        seen.add(entry.dumpId);
-        entries.push(entry);
-    }
-    const decode = decoderOf(encodingOf(entries));
-    return entries.map(({ fields }) => new TocEntry(fields, decode));
-}
-/** Returns the encoding of all text, e.g. `UTF8`, according to the archive's own `SET client_encoding`. */
-function encodingOf(entries) {
-    const setting = entries.find(({ desc }) => desc === 'ENCODING')?.definition;
-    return setting?.match(/'([^']*)'/)?.[1] ?? null;
-}
-async function readEntry(input, header, what) {
-    const at = input.offset;
-    const fields = { tableam: null, relkind: 0 };
-    for (const [name, kind, since] of FIELDS) {
-        if (header.minor < since)
-            continue;
-        fields[name] = kind === 'int' ? await input.int(what) : await input.string(what);
-    }
-    const dependencies = [];
-    for (let id = await input.string(what); id !== null; id = await input.string(what))
-        dependencies.push(id);
-    const dataState = await input.byte(what);
-    await input.take(header.offsetSize, what);
-    const entry = new TocEntry({ ...fields, dependencies, dataState });
-    const problem = entryProblem(entry);
-    if (problem)
-        throw new ArchiveError(`${what} ${problem}`, at);
-    return entry;
-}
-function entryProblem({ dumpId, fields }) {
-    if (dumpId <= 0)
-        return `has the impossible ID ${dumpId}`;
-    if (fields.hadDumper !== 0 && fields.hadDumper !== 1)
-        return `has the impossible data flag ${fields.hadDumper}`;
-    if (fields.desc === null)
-        return 'has no kind';
-    if (fields.dataState < DATA_OFFSET_UNKNOWN || fields.dataState > NO_DATA) {
-        return `has the impossible offset flag ${fields.dataState}`;
-    }
-    return undefined;
-}
-/**
- * Returns a table of contents in the version of `header`. Data offsets are left unknown: they belonged to the file that was
- * read, and pg_restore searches for data whose offset is unknown.
- */
-function tocBytes(header, entries) {
-    return Buffer.concat([intBytes(entries.length), ...entries.flatMap((entry) => entryParts(header, entry))]);
-}
-function entryParts(header, { fields, hasData }) {
-    const parts = [];
-    for (const [name, kind, since] of FIELDS) {
-        if (header.minor < since)
-            continue;
-        if (kind === 'int')
-            parts.push(intBytes(fields[name]));
-        else
-            parts.push(...stringBytes(fields[name]));
-    }
-    for (const id of fields.dependencies)
-        parts.push(...stringBytes(id));
-    const state = fields.dataState === NO_DATA || !hasData ? NO_DATA : DATA_OFFSET_UNKNOWN;
-    parts.push(intBytes(-1), Buffer.from([state]), Buffer.alloc(header.offsetSize));
-    return parts;
-}
-
-;// CONCATENATED MODULE: ./build/src/archive/rows.js
-const NEWLINE = 0x0a;
-/** Three lines that pg_dump writes after the rows of a COPY (dumpTableData_copy in pg_dump.c). */
-const TERMINATOR = Buffer.from('\\.\n\n\n');
-const TERMINATOR_LINES = 3;
-/**
- * Counts the rows of one table's COPY text: each row is a line, and newlines inside values are escaped. A value
- * `\.` is written `\\.`, so only the end of the data can be the terminator.
- */
-class RowCounter {
-    lines = 0;
-    tail = Buffer.alloc(0);
-    add(piece) {
-        this.lines += countNewlines(piece);
-        const end = piece.subarray(-TERMINATOR.length - 1);
-        this.tail = Buffer.concat([this.tail, end]).subarray(-TERMINATOR.length - 1);
-    }
-    /** Rows so far; exact once all data was added. */
-    get rows() {
-        return this.lines - (this.terminated() ? TERMINATOR_LINES : 0);
-    }
-    terminated() {
-        const start = this.tail.length - TERMINATOR.length;
-        if (start < 0 || !this.tail.subarray(start).equals(TERMINATOR))
-            return false;
-        return start === 0 || this.tail[0] === NEWLINE;
-    }
-}
-/**
- * Counts the newlines in `bytes`, four bytes at a time: XOR turns a newline into a zero byte, and the sum below has its high
- * bit clear for zero bytes only. It runs at a constant 2 GB/s; indexOf is
- * faster for long lines and ten times slower for short ones.
- */
-function countNewlines(bytes) {
-    const start = Math.min(-bytes.byteOffset & 3, bytes.length);
-    const length = (bytes.length - start) >> 2;
-    if (length === 0)
-        return countSingly(bytes);
-    const words = new Int32Array(bytes.buffer, bytes.byteOffset + start, length);
-    let count = countSingly(bytes.subarray(0, start)) + countSingly(bytes.subarray(start + length * 4));
-    for (let n = 0; n < length; n++) {
-        const word = words[n] ^ 0x0a0a0a0a;
-        const zeros = ~(((word & 0x7f7f7f7f) + 0x7f7f7f7f) | word | 0x7f7f7f7f);
-        if (zeros !== 0)
-            count += Math.imul(zeros >>> 7, 0x01010101) >>> 24;
-    }
-    return count;
-}
-function countSingly(bytes) {
-    let count = 0;
-    for (const byte of bytes)
-        if (byte === NEWLINE)
-            count++;
-    return count;
-}
-
-;// CONCATENATED MODULE: ./build/src/archive/archive-report.js
-
-
-
-/** Counts data while it is transferred. */
-class Tally {
-    progress = { table: null, tableRows: 0, tableBytes: 0, rows: 0, rawBytes: 0 };
-    tables = [];
-    countsRows;
-    counter = null;
-    rowsBefore = 0;
-    constructor(countsRows = true) {
-        this.countsRows = countsRows;
-    }
-    /** The data of `entry` follows; `readable` is false if it stays compressed. */
-    begin(entry, readable) {
-        const isTable = entry.desc === 'TABLE DATA';
-        this.counter = this.countsRows && isTable && entry.isCopy && readable ? new RowCounter() : null;
-        this.rowsBefore = this.progress.rows;
-        this.progress.table = isTable ? `${entry.namespace}.${entry.tag}` : null;
-        this.progress.tableRows = 0;
-        this.progress.tableBytes = 0;
-    }
-    add(piece) {
-        this.progress.rawBytes += piece.length;
-        this.progress.tableBytes += piece.length;
-        if (this.counter === null)
-            return;
-        this.counter.add(piece);
-        this.progress.tableRows = this.counter.rows;
-        this.progress.rows = this.rowsBefore + this.counter.rows;
-    }
-    end(entry) {
-        if (entry.desc !== 'TABLE DATA')
-            return;
-        const rows = this.counter?.rows ?? null;
-        this.tables.push({ schema: entry.namespace, name: entry.tag, rows, bytes: this.progress.tableBytes });
-        this.progress.table = null;
-    }
-    get rawBytes() {
-        return this.progress.rawBytes;
-    }
-    get rows() {
-        return this.tables.some((table) => table.rows === null) ? null : this.progress.rows;
-    }
-}
-/** Returns the report of an archive that was read to its end. */
-function reportOf(read, entries, { tables, rows, rawBytes }) {
-    const definition = (desc) => entries.find((entry) => entry.desc === desc)?.definition ?? null;
-    return {
-        opaque: false,
-        version: `1.${read.minor}`,
-        algorithm: read.algorithm,
-        serverVersion: decodeUtf8(read.serverVersion),
-        clientVersion: decodeUtf8(read.clientVersion),
-        database: (entries[0]?.decode ?? decodeUtf8)(read.database),
-        encoding: encodingOf(entries),
-        createDatabase: definition('DATABASE'),
-        entries,
-        tables,
-        rows,
-        rawBytes,
-    };
-}
-/** Returns the report of an archive that was copied unread. */
-function opaqueReport(version, bytes) {
-    return {
-        opaque: true,
-        version,
-        algorithm: null,
-        serverVersion: '',
-        clientVersion: '',
-        database: '',
-        encoding: null,
-        createDatabase: null,
-        entries: [],
-        tables: [],
-        rows: null,
-        rawBytes: bytes,
-    };
-}
-
-;// CONCATENATED MODULE: ./build/src/archive/chunks.js
-
-
-/** Maximum bytes of a piece of data, the unit of compression and of writing. */
-const PIECE_SIZE = 1024 * 1024;
-/** If this much of one chunk is in memory, it becomes a piece without being copied. */
-const MIN_UNCOPIED_BYTES = PIECE_SIZE / 4;
-/** Chunks are shorter than this, because the server sends no message of one GiB. */
-const MAX_CHUNK_BYTES = 2 ** 30;
-/**
- * Reads runs of chunks: each chunk is a length and that many bytes, and a zero length ends the run (_skipData in
- * pg_backup_custom.c). Without compression, pg_dump writes one chunk per row. Chunks are therefore not returned one by one:
- * their payload is gathered across the ends of chunks.
- */
-class ChunkReader {
-    input;
-    arena = { bytes: Buffer.alloc(0), users: 0 };
-    free = 0;
-    idle = [];
-    arenas = new WeakMap();
-    constructor(input) {
-        this.input = input;
-    }
-    /** Returns the payload of the run in pieces up to PIECE_SIZE. `left` bytes of a chunk that was already begun come first. */
-    async *run(what, left = 0) {
-        let state = { read: 0, kept: 0, left, ended: false };
-        while (!state.ended) {
-            const whole = this.input.peek(Math.min(state.left, PIECE_SIZE));
-            if (whole.length >= MIN_UNCOPIED_BYTES) {
-                this.input.skip(whole.length);
-                state = { ...state, left: state.left - whole.length };
-                yield whole;
-                continue;
-            }
-            this.renewArena();
-            const { arena, free: start } = this;
-            const { bytes } = arena;
-            let end = start;
-            while (!state.ended && bytes.length - end >= INT_SIZE) {
-                await this.input.need(state.left > 0 ? 1 : INT_SIZE, what);
-                const window = this.input.peek(bytes.length - end);
-                bytes.set(window, end);
-                state = squeeze(bytes, end, end + window.length, state.left, this.input.offset);
-                this.input.skip(state.read);
-                end += state.kept;
-            }
-            this.free = (end + 3) & ~3;
-            if (end === start)
-                continue;
-            arena.users++;
-            yield bytes.subarray(start, end);
-        }
-    }
-    /** Gives the memory of a piece back for reuse, which saves garbage collection. Calling it is optional. */
-    release(piece) {
-        const arena = this.arenas.get(piece.buffer);
-        if (!arena)
-            return;
-        arena.users--;
-        if (arena.users === 0 && arena !== this.arena)
-            this.idle.push(arena);
-    }
-    /** Returns the length of the next chunk, 0 at the end of the run. */
-    async length(what) {
-        await this.input.need(INT_SIZE, what);
-        const length = chunkLength(this.input.peek(INT_SIZE), 0, this.input.offset);
-        this.input.skip(INT_SIZE);
-        return length;
-    }
-    /** Small runs share an arena. A full arena is left to the readers of its pieces. */
-    renewArena() {
-        if (this.arena.bytes.length - this.free >= PIECE_SIZE / 2)
-            return;
-        this.free = 0;
-        if (this.arena.users === 0 && this.arena.bytes.length > 0)
-            return;
-        this.arena = this.idle.pop() ?? { bytes: Buffer.allocUnsafeSlow(PIECE_SIZE), users: 0 };
-        this.arenas.set(this.arena.bytes.buffer, this.arena);
-    }
-}
-/**
- * Moves the payload of the chunks in `bytes[from, to)` together at `from`, in place: copyWithin is the fastest way in V8 to
- * copy thirty bytes. Stops at an incomplete length. `offset` is the position of `from` in the archive.
- */
-function squeeze(bytes, from, to, left, offset) {
-    let at = from;
-    let end = from;
-    let missing = left;
-    for (;;) {
-        const count = Math.min(missing, to - at);
-        if (at !== end)
-            bytes.copyWithin(end, at, at + count);
-        at += count;
-        end += count;
-        missing -= count;
-        const done = missing > 0 || to - at < INT_SIZE;
-        if (!done) {
-            missing = chunkLength(bytes, at, offset + at - from);
-            at += INT_SIZE;
-        }
-        if (done || missing === 0)
-            return { read: at - from, kept: end - from, left: missing, ended: !done };
-    }
-}
-function chunkLength(bytes, at, offset) {
-    const length = bytes[at + 1] | (bytes[at + 2] << 8) | (bytes[at + 3] << 16) | (bytes[at + 4] << 24);
-    if (bytes[at] !== 0 || length < 0 || length >= MAX_CHUNK_BYTES) {
-        throw new ArchiveError(`a data chunk has an impossible length (${bytes.toString('hex', at, at + INT_SIZE)})`, offset);
-    }
-    return length;
-}
-
-// EXTERNAL MODULE: external "node:stream"
-var external_node_stream_ = __nccwpck_require__(7075);
-// EXTERNAL MODULE: external "node:util"
-var external_node_util_ = __nccwpck_require__(7975);
-// EXTERNAL MODULE: external "node:zlib"
-var external_node_zlib_ = __nccwpck_require__(8522);
-;// CONCATENATED MODULE: ./build/src/archive/ordered.js
-/**
- * Returns the results of `tasks` in their order. Up to `limit` promises are pending at the same time, and at most four
- * times as many results are queued. When it ends early, through an error or because the reader stops, it waits for the
- * pending promises, so that no work outlives it.
- */
-async function* ordered(tasks, limit) {
-    const queue = [];
-    let promised = 0;
-    try {
-        for await (const { result } of tasks) {
-            queue.push(result);
-            if (result instanceof Promise) {
-                promised++;
-                result.catch(() => { }); // reported when its turn comes
-            }
-            while (queue.length > 0 &&
-                (promised >= limit || queue.length > 4 * limit || !(queue[0] instanceof Promise))) {
-                const next = queue.shift();
-                if (next instanceof Promise)
-                    promised--;
-                yield await next;
-            }
-        }
-        while (queue.length > 0)
-            yield await queue.shift();
-    }
-    finally {
-        await Promise.allSettled(queue);
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/archive/zstd.js
-const zstd_MAGIC = 0xfd2fb528;
-const RAW_BLOCK_TYPES = 3; // raw, run-length, compressed; 3 is reserved
-/**
- * Returns the content size of a buffer that is exactly one zstd frame of declared size (RFC 8878, section 3.1.1), else
- * null. Only the headers are read.
- */
-function wholeFrameSize(bytes) {
-    if (bytes.length < 9 || bytes.readUInt32LE(0) !== zstd_MAGIC)
-        return null;
-    const descriptor = bytes[4];
-    const single = (descriptor & 0x20) !== 0;
-    const hasChecksum = (descriptor & 0x04) !== 0;
-    const dictionarySize = [0, 1, 2, 4][descriptor & 3];
-    const sizeBytes = [single ? 1 : 0, 2, 4, 8][descriptor >> 6];
-    const sizeAt = 5 + (single ? 0 : 1) + dictionarySize;
-    if (sizeBytes === 0 || bytes.length < sizeAt + sizeBytes)
-        return null;
-    const end = blocksEnd(bytes, sizeAt + sizeBytes);
-    if (end === null || end + (hasChecksum ? 4 : 0) !== bytes.length)
-        return null;
-    if (sizeBytes === 8)
-        return Number(bytes.readBigUInt64LE(sizeAt));
-    return bytes.readUIntLE(sizeAt, sizeBytes) + (sizeBytes === 2 ? 256 : 0);
-}
-/** Returns the end of the last of the blocks that begin at `start`, or null if they do not end within `bytes`. */
-function blocksEnd(bytes, start) {
-    for (let at = start; at + 3 <= bytes.length;) {
-        const header = bytes.readUIntLE(at, 3);
-        const type = (header >> 1) & 3;
-        if (type >= RAW_BLOCK_TYPES)
-            return null;
-        at += 3 + (type === 1 ? 1 : header >> 3);
-        if (header & 1)
-            return at;
-    }
-    return null;
-}
-
-;// CONCATENATED MODULE: ./build/src/archive/decode.js
-
-
-
-
-
-
-
-
-/** Chunks up to this length are checked for being one whole frame. */
-const MAX_FRAME_BYTES = 2 * PIECE_SIZE;
-/** Smallest buffer into which a stream is decompressed. */
-const MIN_OUTPUT_BYTES = 64 * 1024;
-const decompressZstd = (0,external_node_util_.promisify)(external_node_zlib_.zstdDecompress);
-/** Returns the next run of data in decompressed pieces. lz4, which Node does not support, stays compressed. */
-function decodeRun(source, what) {
-    if (source.algorithm === 'gzip')
-        return decodeStream(source, source.chunks.run(what), external_node_zlib_.createInflate, what);
-    if (source.algorithm === 'zstd')
-        return decodeZstd(source, what);
-    return source.chunks.run(what);
-}
-/** pg_dump compresses a run as one stream across its chunks; this action makes each chunk a frame of known size. */
-async function* decodeZstd(source, what) {
-    const { chunks, input } = source;
-    const length = await chunks.length(what);
-    if (length === 0)
-        return;
-    if (length > MAX_FRAME_BYTES) {
-        yield* decodeStream(source, chunks.run(what, length), external_node_zlib_.createZstdDecompress, what);
-        return;
-    }
-    const first = await input.take(length, what);
-    if (pieceSize(first) !== null)
-        yield* ordered(decode_frames(source, first, what), source.jobs);
-    else
-        yield* decodeStream(source, after(first, chunks.run(what)), external_node_zlib_.createZstdDecompress, what);
-}
-async function* decode_frames({ chunks, input }, first, what) {
-    for (let frame = first;;) {
-        const at = input.offset;
-        const size = pieceSize(frame);
-        if (size === null)
-            throw new ArchiveError(`${what} has a chunk that is not a zstd frame`, at);
-        const decompressed = decompressZstd(frame, {
-            chunkSize: Math.max(size, 64),
-            maxOutputLength: MAX_FRAME_BYTES,
-        });
-        yield { result: decompressed.catch((error) => fail(error, what, at)) };
-        const length = await chunks.length(what);
-        if (length === 0)
-            return;
-        if (length > MAX_FRAME_BYTES)
-            throw new ArchiveError(`${what} has a chunk of ${length} bytes between frames`, at);
-        frame = await input.take(length, what);
-    }
-}
-/** Returns the size of a chunk that is a frame small enough to be decompressed at once, else null. */
-function pieceSize(chunk) {
-    const size = wholeFrameSize(chunk);
-    return size !== null && size <= MAX_FRAME_BYTES ? size : null;
-}
-async function* decodeStream({ input }, compressed, create, what) {
-    const first = await compressed.next();
-    if (first.done)
-        return; // pg_dump 16 and later writes no stream if there is no data
-    // There may be a million runs of a few bytes: large objects.
-    const engine = create({
-        chunkSize: Math.min(Math.max(first.value.length * 4, MIN_OUTPUT_BYTES), PIECE_SIZE),
-    });
-    let fed = 0;
-    let drained = false;
-    const slices = async function* () {
-        for await (const slice of after(first.value, compressed)) {
-            fed += slice.length;
-            yield slice;
-        }
-        drained = true;
-    };
-    try {
-        yield* (0,external_node_stream_.pipeline)(slices, engine, () => { });
-    }
-    catch (error) {
-        fail(error, what, input.offset);
-    }
-    if (!drained || engine.bytesWritten !== fed) {
-        throw new ArchiveError(`${what} goes on after the end of its compressed stream`, input.offset);
-    }
-}
-async function* after(first, rest) {
-    yield first;
-    yield* rest;
-}
-function fail(error, what, offset) {
-    if (error instanceof ArchiveError)
-        throw error;
-    throw new ArchiveError(`${what} cannot be decompressed: ${messageOf(error)}`, offset, {
-        cause: error,
-    });
-}
-
-;// CONCATENATED MODULE: ./build/src/archive/encode.js
-
-
-
-
-/**
- * The fastest levels that store less than `pg_dump -Fc`, measured with the data of the benchmark and of the demo. Rows of
- * text in pieces of 1 MiB gain nothing from zstd's default, 3, which takes twice as long as 1.
- */
-const DEFAULT_LEVEL = { gzip: 5, zstd: 1 };
-const END_OF_RUN = intBytes(0);
-/** Compressed pieces are rarely larger. One that does not fit costs another round trip to a thread. */
-const OUTPUT_BUFFER_BYTES = 512 * 1024;
-const compressRaw = (0,external_node_util_.promisify)(external_node_zlib_.deflateRaw);
-/** Returns a function that makes the encoder of each run of an archive with this compression. */
-function runEncoders({ method, level }) {
-    if (method === 'gzip')
-        return () => new GzipRun(level ?? DEFAULT_LEVEL.gzip);
-    if (method === 'zstd') {
-        const run = zstdRun(new FrameCompressor(level ?? DEFAULT_LEVEL.zstd));
-        return () => run;
-    }
-    return () => PLAIN_RUN;
-}
-/** Returns the algorithm for the header of an archive, and the first minor version that supports it. */
-function algorithmOf({ method }) {
-    return { algorithm: method, since: method === 'zstd' ? ALGORITHM_BYTE : 0 };
-}
-function chunk(...parts) {
-    return [intBytes(parts.reduce((sum, part) => sum + part.length, 0)), ...parts];
-}
-const PLAIN_RUN = { piece: (raw) => chunk(raw), end: () => [END_OF_RUN] };
-/**
- * Each chunk is a whole frame that declares its size: this action decompresses several at the same time, and pg_restore
- * reads them one by one.
- */
-function zstdRun(compressor) {
-    return { piece: async (raw) => chunk(await compressor.frame(raw)), end: () => [END_OF_RUN] };
-}
-/** Makes frames, several at the same time. Contexts are reused, because each takes a megabyte and some time to create. */
-class FrameCompressor {
-    level;
-    idle = [];
-    constructor(level) {
-        this.level = level;
-    }
-    async frame(raw) {
-        const stream = this.idle.pop() ?? this.open();
-        await new Promise((resolve, reject) => {
-            stream.write(raw, (error) => (error ? reject(error) : resolve()));
-        });
-        const parts = [];
-        for (let part = stream.read(); part !== null; part = stream.read())
-            parts.push(part);
-        this.idle.push(stream);
-        return parts.length === 1 ? parts[0] : Buffer.concat(parts);
-    }
-    /** Each write becomes a whole frame, which declares its size because all its data comes at once (ZSTD_compressStream2 in zstd.h). */
-    open() {
-        const options = {
-            chunkSize: OUTPUT_BUFFER_BYTES,
-            flush: external_node_zlib_.constants.ZSTD_e_end,
-            params: { [external_node_zlib_.constants.ZSTD_c_compressionLevel]: this.level },
-            // The stream must hold a whole frame until it is read.
-            readableHighWaterMark: Number.MAX_SAFE_INTEGER,
-        };
-        const stream = (0,external_node_zlib_.createZstdCompress)(options);
-        stream.on('error', () => undefined); // the callback of `write` reports it
-        return stream;
-    }
-}
-/**
- * A run is one zlib stream (RFC 1950), because pg_restore stops at the end of the first. Its pieces are deflated separately
- * and end with a sync flush on a byte boundary, so that they can be concatenated; an empty last block ends the stream.
- */
-class GzipRun {
-    level;
-    checksum = new Adler32();
-    begun = false;
-    constructor(level) {
-        this.level = level;
-    }
-    async piece(raw) {
-        const head = this.head();
-        this.checksum.add(raw);
-        const options = { level: this.level, chunkSize: OUTPUT_BUFFER_BYTES, finishFlush: external_node_zlib_.constants.Z_SYNC_FLUSH };
-        return chunk(...head, await compressRaw(raw, options));
-    }
-    end() {
-        return [...chunk(...this.head(), Buffer.from([0x03, 0x00]), this.checksum.digest()), END_OF_RUN];
-    }
-    /** The two bytes that begin a zlib stream, the first time; nothing after that. */
-    head() {
-        if (this.begun)
-            return [];
-        this.begun = true;
-        return [Buffer.from([0x78, 0x9c])];
-    }
-}
-/** The checksum at the end of a zlib stream, which Node does not offer. */
-class Adler32 {
-    a = 1;
-    b = 0;
-    add(bytes) {
-        let { a, b } = this;
-        for (let at = 0; at < bytes.length;) {
-            // After 5552 bytes, b could exceed 32 bits.
-            const stop = Math.min(at + 5552, bytes.length);
-            // Four at a time, because this runs over every byte on the main thread.
-            for (; at + 4 <= stop; at += 4) {
-                const first = a + bytes[at];
-                const second = first + bytes[at + 1];
-                const third = second + bytes[at + 2];
-                a = third + bytes[at + 3];
-                b += first + second + third + a;
-            }
-            for (; at < stop; at++) {
-                a += bytes[at];
-                b += a;
-            }
-            a %= 65521;
-            b %= 65521;
-        }
-        this.a = a;
-        this.b = b;
-    }
-    digest() {
-        const bytes = Buffer.alloc(4);
-        bytes.writeUInt16BE(this.b, 0);
-        bytes.writeUInt16BE(this.a, 2);
-        return bytes;
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/archive/blocks.js
-
-
-
-
-
-// Block types of pg_backup_archiver.h: the data of a table, and large objects, each preceded by its OID.
-const BLK_DATA = 1;
-const BLK_BLOBS = 3;
-/** Reads the blocks of data that follow the table of contents. */
-class BlockReader {
-    input;
-    header;
-    chunks;
-    entries;
-    missing;
-    tally;
-    jobs;
-    newRun;
-    constructor(input, header, entries, tally, { compression, jobs }) {
-        this.input = input;
-        this.header = header;
-        this.chunks = new ChunkReader(input);
-        this.entries = entries.length;
-        this.missing = new Map(entries.filter((entry) => entry.hasData).map((entry) => [entry.dumpId, entry]));
-        this.tally = tally;
-        this.jobs = jobs;
-        this.newRun = runEncoders(header.algorithm === 'lz4' ? { method: 'none' } : compression);
-    }
-    /**
-     * Returns what to write for all blocks.
-     *
-     * @param kept maps the ID of each entry to the ID to write; blocks of other entries are read and left out
-     */
-    async *tasks(kept) {
-        while (await this.input.fill(1)) {
-            if (this.missing.size === 0) {
-                await this.tocCopy();
-                break;
-            }
-            const { type, entry } = await this.blockHeader();
-            this.missing.delete(entry.dumpId);
-            const id = kept.get(entry.dumpId);
-            const wanted = id !== undefined;
-            const body = type === BLK_BLOBS ? this.largeObjects(entry, wanted) : this.run(entry, wanted, '');
-            if (!wanted) {
-                for await (const _ of body)
-                    ;
-                continue;
-            }
-            yield { result: { buffers: [Buffer.from([type]), intBytes(id)], block: id } };
-            this.tally.begin(entry, this.header.algorithm !== 'lz4');
-            yield* body;
-            this.tally.end(entry);
-            yield { result: { buffers: [], last: true } };
-        }
-        this.checkComplete();
-    }
-    /**
-     * When pg_dump 16 and later writes to a redirected file, it tries to go back and complete the table of contents. The
-     * file is in append mode (_allocAH in pg_backup_archiver.c), so a second one follows the data. It is left out.
-     */
-    async tocCopy() {
-        const at = this.input.offset;
-        if ((await this.input.int('what follows the data')) !== this.entries) {
-            throw new ArchiveError('there are bytes after the data of the last entry', at);
-        }
-        for await (const _ of this.input.rest())
-            ;
-    }
-    async blockHeader() {
-        const at = this.input.offset;
-        const type = await this.input.byte('a block header');
-        if (type !== BLK_DATA && type !== BLK_BLOBS)
-            throw new ArchiveError(`a data block has the unknown type ${type}`, at);
-        const id = await this.input.int('a block header');
-        const entry = this.missing.get(id);
-        if (entry === undefined)
-            throw new ArchiveError(`there is a data block for the ID ${id}, which has no entry or had its data already`, at);
-        if ((entry.desc === 'BLOBS') !== (type === BLK_BLOBS)) {
-            throw new ArchiveError(`the data block of ${nameOf(entry)} has the wrong type ${type}`, at);
-        }
-        return { type, entry };
-    }
-    async *largeObjects(entry, wanted) {
-        for (;;) {
-            const oid = await this.input.int(`the large objects of ${nameOf(entry)}`);
-            if (wanted)
-                yield { result: { buffers: [intBytes(oid)] } };
-            if (oid === 0)
-                return;
-            yield* this.run(entry, wanted, `large object ${oid >>> 0} in `);
-        }
-    }
-    async *run(entry, wanted, part) {
-        const what = `the data of ${part}${nameOf(entry)}`;
-        if (!wanted) {
-            for await (const _ of this.chunks.run(what))
-                ;
-            return;
-        }
-        const run = this.newRun();
-        const { input, chunks } = this;
-        const source = { input, chunks, algorithm: this.header.algorithm, jobs: 2 * this.jobs };
-        for await (const piece of decodeRun(source, what)) {
-            if (piece.length === 0)
-                continue; // an empty frame; an empty chunk would end the run
-            this.tally.add(piece);
-            const buffers = run.piece(piece);
-            yield { result: buffers instanceof Promise ? this.whenDone(buffers, piece) : { buffers } };
-        }
-        yield { result: { buffers: run.end() } };
-    }
-    async whenDone(working, piece) {
-        const buffers = await working;
-        this.chunks.release(piece);
-        return { buffers };
-    }
-    checkComplete() {
-        if (this.missing.size === 0)
-            return;
-        const names = [...this.missing.values()].map(nameOf);
-        const more = names.length > 10 ? ` and ${names.length - 10} more` : '';
-        throw new ArchiveError(`the archive ends without the data of ${names.slice(0, 10).join(', ')}${more}`, this.input.offset);
-    }
-}
-function nameOf({ desc, namespace, tag }) {
-    return desc === 'TABLE DATA' ? `table ${namespace}.${tag}` : `${desc} ${tag}`;
-}
-
-;// CONCATENATED MODULE: ./build/src/archive/downgrade-toc.js
-
-
-/** Version 1.16 (PostgreSQL 17) introduced groups of large objects, and the kind of relation. */
-const GROUPS_MINOR = 16;
-const PARTITIONED_TABLE = 'p'.charCodeAt(0); // RELKIND_PARTITIONED_TABLE in pg_class.h
-/**
- * Converts the entries of an archive with the header `read` for readers of the header `written`:
- *
- * - A group of large objects (BLOB METADATA, a list of OIDs) becomes one BLOB entry per object, as pg_dump 16 and
- *   earlier wrote them, and its ACL becomes one ACL per object (IssueCommandPerBlob, IssueACLPerBlob in
- *   pg_backup_archiver.c). The first keeps the ID of the group, so that dependencies on it remain valid.
- * - Statistics are left out: they call functions of PostgreSQL 18, and ANALYZE recreates them.
- * - A partitioned table loses its access method: without the kind of relation, readers would try to set it.
- */
-function downgradeToc(entries, read, written) {
-    if (read.minor < GROUPS_MINOR || written.minor >= GROUPS_MINOR)
-        return entries;
-    let lastId = entries.reduce((id, entry) => Math.max(id, entry.dumpId), 0);
-    const groups = new Map();
-    const downgraded = [];
-    for (const entry of entries) {
-        const { desc, fields } = entry;
-        if (desc === 'STATISTICS DATA')
-            continue;
-        if (desc === 'BLOB METADATA') {
-            const oids = entry.definition.trim().split('\n');
-            groups.set(String(entry.dumpId), oids);
-            downgraded.push(...oids.map((oid, n) => largeObject(entry, oid, n === 0 ? entry.dumpId : ++lastId)));
-        }
-        else if (desc === 'ACL' && entry.tag.startsWith('LARGE OBJECTS ')) {
-            const oids = groups.get(decodeUtf8(fields.dependencies[0] ?? null)) ?? [];
-            downgraded.push(...oids.map((oid, n) => largeObjectAcl(entry, oid, n === 0 ? entry.dumpId : ++lastId)));
-        }
-        else if (fields.relkind === PARTITIONED_TABLE) {
-            downgraded.push(entry.with({ tableam: null }));
-        }
-        else {
-            downgraded.push(entry);
-        }
-    }
-    return downgraded;
-}
-function largeObject(group, oid, dumpId) {
-    return group.with({
-        dumpId,
-        oid: Buffer.from(oid),
-        tag: Buffer.from(oid),
-        desc: Buffer.from('BLOB'),
-        section: SECTION.preData,
-        defn: Buffer.from(`SELECT pg_catalog.lo_create('${oid}');\n`),
-        dropStmt: Buffer.from(`SELECT pg_catalog.lo_unlink('${oid}');\n`),
-    });
-}
-/** The text is ASCII except for role names; latin1 preserves their bytes in every encoding. */
-function largeObjectAcl(group, oid, dumpId) {
-    const commands = group.fields.defn?.toString('latin1') ?? '';
-    return group.with({
-        dumpId,
-        tag: Buffer.from(`LARGE OBJECT ${oid}`),
-        defn: Buffer.from(commands.replaceAll(/ ON LARGE OBJECT \d+ /g, ` ON LARGE OBJECT ${oid} `), 'latin1'),
-    });
-}
-
-;// CONCATENATED MODULE: ./build/src/archive/transcode.js
-
-
-
-
-
-
-
-
-
-/** The reader accepts any version. */
-const ANY_MINOR = Number.POSITIVE_INFINITY;
-/** Rewrites an archive: recompressed, filtered and for an older reader; counts its rows and bytes on the way. */
-class Transcoder {
-    tally = new Tally();
-    options;
-    finished = null;
-    constructor(options) {
-        this.options = options;
-    }
-    get report() {
-        if (this.finished === null)
-            throw new Error('the archive was not read to its end');
-        return this.finished;
-    }
-    async *transform(source) {
-        const input = new ByteSource(source);
-        try {
-            const { version, minor } = await peekVersion(input);
-            if (minor <= NEWEST_MINOR)
-                yield* this.archive(input);
-            else if (minor <= this.options.maxMinor)
-                yield* this.opaque(input, version);
-            else
-                throw new ArchiveError(`archive version ${version} is newer than 1.${this.options.maxMinor}`, 0);
-        }
-        finally {
-            await input.close();
-        }
-    }
-    async *opaque(input, version) {
-        for await (const buffer of input.rest()) {
-            this.tally.progress.rawBytes += buffer.length;
-            yield buffer;
-        }
-        this.finished = opaqueReport(version, input.offset);
-    }
-    async *archive(input) {
-        const read = await readHeader(input);
-        const entries = await readToc(input, read);
-        const header = writtenHeader(read, this.options);
-        const kept = downgradeToc(await this.options.select(entries), read, header);
-        yield headerBytes(header);
-        yield tocBytes(header, kept);
-        const reader = new BlockReader(input, read, entries, this.tally, this.options);
-        const tasks = reader.tasks(new Map(kept.map(({ dumpId }) => [dumpId, dumpId])));
-        for await (const { buffers } of ordered(tasks, 2 * this.options.jobs))
-            yield* buffers;
-        this.finished = reportOf(read, kept, this.tally);
-    }
-}
-/** Returns the header to write. Data compressed with lz4 stays compressed, because Node cannot read it. */
-function writtenHeader(read, { compression, maxMinor }) {
-    const lz4 = read.algorithm === 'lz4';
-    const { algorithm, since } = lz4
-        ? { algorithm: read.algorithm, since: ALGORITHM_BYTE }
-        : algorithmOf(compression);
-    const minor = Math.min(Math.max(read.minor, since), maxMinor);
-    if (minor < since) {
-        throw new ArchiveError(`the archive is compressed with ${algorithm}, which readers of version 1.${maxMinor} do not support`, 0);
-    }
-    return { ...read, minor, algorithm };
-}
-
-;// CONCATENATED MODULE: ./build/src/archive/join-toc.js
-
-
-/**
- * Joins the tables of contents of several dumps of one snapshot. The first dump has everything except the data of some
- * tables; each other dump has the data of some of those tables. Their entries get new IDs and depend on the tables in the
- * first.
- *
- * Blocks must be in the order of their entries, which has to be decided before the first byte of data. The entries are put
- * in the order in which their data will probably be complete, so that all dumps can proceed at the same time.
- *
- * @param bytesOf estimates the bytes of a table's data by the OID of the table
- * @param shared OIDs of the tables whose data is in the other dumps
- * @throws ArchiveError if the dumps do not belong together
- */
-function joinTocs(tocs, { bytesOf, shared }) {
-    const [main = [], ...others] = tocs;
-    const tables = new Map(main.filter(({ desc }) => desc === 'TABLE').map((entry) => [entry.oid, entry]));
-    const present = new Set(main.filter(isTableData).map(({ oid }) => oid));
-    const placed = [];
-    let lastId = highestId(main);
-    for (const [index, toc] of others.entries()) {
-        const own = placeAll(toc.filter(isTableData), index + 1, bytesOf).flatMap((place) => {
-            const { oid } = place.entry;
-            const table = tables.get(oid);
-            // A filter leaves the table out, so its data is read and discarded.
-            if (!table)
-                return [];
-            if (present.has(oid))
-                throw new ArchiveError(`two dumps contain the data of ${place.entry.tag}`, 0);
-            present.add(oid);
-            lastId += 1;
-            const dependencies = [Buffer.from(String(table.dumpId))];
-            return [{ ...place, entry: place.entry.with({ dumpId: lastId, dependencies }) }];
-        });
-        placed.push(...own);
-    }
-    const lost = [...shared].map((oid) => tables.get(oid)).find((table) => table && !present.has(table.oid));
-    if (lost)
-        throw new ArchiveError(`no dump contains the data of ${lost.namespace}.${lost.tag}`, 0);
-    return arrange(main, placeAll(main, 0, bytesOf), placed);
-}
-function isTableData({ desc, hasData }) {
-    return desc === 'TABLE DATA' && hasData;
-}
-/** Returns the highest ID. Dependencies count, because a new entry must not be taken for what one refers to. */
-function highestId(entries) {
-    return entries.reduce((id, entry) => Math.max(id, entry.dumpId, ...entry.dependencies), 0);
-}
-/** Returns the entries of one dump that have data, each with the bytes that will have been written when it is complete. */
-function placeAll(entries, part, bytesOf) {
-    let complete = 0;
-    return entries
-        .filter(({ hasData }) => hasData)
-        .map((entry) => {
-        complete += bytesOf(entry.oid);
-        return { entry, origin: { part, id: entry.dumpId }, complete };
-    });
-}
-/** Inserts the data of the other dumps into that of the first, which keeps its order because its entries may depend on each other. */
-function arrange(main, ofMain, ofOthers) {
-    const waiting = ofOthers.sort((a, b) => a.complete - b.complete);
-    const places = new Map(ofMain.map((place) => [place.entry, place]));
-    const before = main.findIndex(({ fields }) => fields.section >= SECTION.data);
-    const after = main.findIndex(({ fields }) => fields.section >= SECTION.postData);
-    const [data, post] = [before, after].map((index) => (index < 0 ? main.length : index));
-    const order = [];
-    const middle = [];
-    const add = (place) => {
-        order.push(place);
-        middle.push(place.entry);
-    };
-    for (const entry of main.slice(data, post)) {
-        const place = places.get(entry);
-        while (place && waiting.length > 0 && waiting[0].complete <= place.complete)
-            add(waiting.shift());
-        if (place)
-            add(place);
-        else
-            middle.push(entry);
-    }
-    for (const place of waiting)
-        add(place);
-    return { entries: [...main.slice(0, data), ...middle, ...main.slice(post)], order };
-}
-
-;// CONCATENATED MODULE: external "node:fs/promises"
-const external_node_fs_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs/promises");
-;// CONCATENATED MODULE: ./build/src/archive/lane.js
-
-
-
-
-/** Bytes that all lanes together keep in memory before they spill to disk, and the minimum of each lane. */
-const MAX_MEMORY_BYTES = 16 * 1024 * 1024;
-const MIN_LANE_MEMORY_BYTES = 2 * 1024 * 1024;
-/** A file is removed when it has been read, so several small files free their space sooner than a large one. */
-const MAX_FILE_BYTES = 64 * 1024 * 1024;
-/** Disk space that is left to the runner. */
-const RESERVED_DISK_BYTES = 1_000_000_000;
-const READ_BYTES = 1024 * 1024;
-/** Marks the end of an entry. */
-const END = Symbol('end');
-/** State that parallel lanes share: disk space, notifications, and the failure that ends them all. */
-class Lanes {
-    all = [];
-    #folder;
-    #free;
-    #failure = null;
-    #waiting = [];
-    constructor(folder, free) {
-        this.#folder = folder;
-        this.#free = free;
-    }
-    /** @param folder for spilled data; `maxSpilled`, in bytes, is by default the free disk space minus a reserve */
-    static async open(folder, maxSpilled) {
-        const { bavail, bsize } = await (0,external_node_fs_promises_namespaceObject.statfs)(folder);
-        return new Lanes(folder, maxSpilled ?? Math.max(0, bavail * bsize - RESERVED_DISK_BYTES));
-    }
-    /** Adds a lane. While `maySpill` returns false, its bytes may not go to disk and its writer waits. */
-    add(maySpill) {
-        const lane = new Lane(this, maySpill);
-        this.all.push(lane);
-        return lane;
-    }
-    /** Ends all current and future waiting. The first reason counts. */
-    fail(reason) {
-        this.#failure ??= { reason };
-        this.notify();
-    }
-    /** @throws the reason given to `fail` */
-    check() {
-        if (this.#failure)
-            throw this.#failure.reason;
-    }
-    /** Wakes everything that waits for `changed`. */
-    notify() {
-        for (const wake of this.#waiting.splice(0))
-            wake();
-    }
-    /** Resolves at the next `notify`. */
-    changed() {
-        return new Promise((wake) => this.#waiting.push(wake));
-    }
-    /** Bytes that each lane may keep in memory. */
-    get memory() {
-        return Math.max(MIN_LANE_MEMORY_BYTES, MAX_MEMORY_BYTES / this.all.length);
-    }
-    /** Reserves disk space; returns false if there is not enough. */
-    reserve(bytes) {
-        if (bytes > this.#free)
-            return false;
-        this.#free -= bytes;
-        return true;
-    }
-    /** Gives disk space back. */
-    release(bytes) {
-        this.#free += bytes;
-        this.notify();
-    }
-    /** Opens a temporary file and unlinks it at once, so that it disappears even if the process is killed. */
-    async file() {
-        const path = (0,external_node_path_namespaceObject.join)(this.#folder, `pgclone-lane-${(0,external_node_crypto_.randomUUID)()}`);
-        const forget = notePending({ kind: 'file', path });
-        const file = await (0,external_node_fs_promises_namespaceObject.open)(path, 'wx+', 0o600);
-        await (0,external_node_fs_promises_namespaceObject.rm)(path);
-        forget();
-        return file;
-    }
-    /** Discards everything that is still buffered. */
-    async close() {
-        this.fail(new Error('the lanes are closed'));
-        await Promise.all(this.all.map((lane) => lane.close()));
-    }
-}
-/** A queue of bytes, entry by entry, from one writer to one reader: in memory, then on disk, then the writer waits. */
-class Lane {
-    #lanes;
-    #maySpill;
-    #queue = [];
-    #inMemory = 0;
-    #reading = false;
-    #items = this.#flatten();
-    constructor(lanes, maySpill) {
-        this.#lanes = lanes;
-        this.#maySpill = maySpill;
-    }
-    /** Whether an entry is currently being read. */
-    get reading() {
-        return this.#reading;
-    }
-    /** Whether the reader is waiting for bytes. */
-    get readerWaits() {
-        return this.#reading && this.#queue.length === 0;
-    }
-    /** Adds bytes of the current entry, and waits while there is no space for them. */
-    async put(buffers) {
-        const bytes = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
-        for (;;) {
-            this.#lanes.check();
-            if (this.#inMemory < this.#lanes.memory) {
-                this.#queue.push(...buffers);
-                this.#inMemory += bytes;
-                return this.#lanes.notify();
-            }
-            if (this.#maySpill(this) && this.#lanes.reserve(bytes))
-                return await this.#spill(buffers);
-            await this.#lanes.changed();
-        }
-    }
-    /** Ends the current entry. */
-    end() {
-        const last = this.#queue.at(-1);
-        if (last instanceof Spilled && !last.sealed)
-            last.ends.push(last.length);
-        else
-            this.#queue.push(END);
-        this.#lanes.notify();
-    }
-    /** Returns the bytes of the next entry as they arrive. */
-    async *entry() {
-        this.#reading = true;
-        this.#lanes.notify();
-        try {
-            for (;;) {
-                const { value } = await this.#items.next();
-                if (value === END)
-                    return;
-                yield value;
-            }
-        }
-        finally {
-            this.#reading = false;
-        }
-    }
-    async close() {
-        const spilled = this.#queue.splice(0).filter((item) => item instanceof Spilled);
-        await Promise.all(spilled.map((item) => item.close()));
-    }
-    async #spill(buffers) {
-        let last = this.#queue.at(-1);
-        if (!(last instanceof Spilled) || last.sealed || last.length >= MAX_FILE_BYTES) {
-            last = new Spilled(await this.#lanes.file());
-            this.#queue.push(last);
-        }
-        await last.append(buffers).catch((error) => {
-            throw new Error(`Cannot buffer data in RUNNER_TEMP: ${error.message}`, {
-                cause: error,
-            });
-        });
-        this.#lanes.notify();
-    }
-    async *#flatten() {
-        for (;;) {
-            this.#lanes.check();
-            const item = this.#queue.shift();
-            if (item === undefined) {
-                await this.#lanes.changed();
-            }
-            else if (item instanceof Spilled) {
-                yield* item.drain(() => this.#lanes.release(item.length));
-            }
-            else {
-                if (item !== END)
-                    this.#inMemory -= item.length;
-                this.#lanes.notify();
-                yield item;
-            }
-        }
-    }
-}
-/** Bytes of a lane in a file, with the positions at which entries end. */
-class Spilled {
-    length = 0;
-    /** It is being read, so nothing may be added. */
-    sealed = false;
-    ends = [];
-    #file;
-    #written = Promise.resolve();
-    constructor(file) {
-        this.#file = file;
-    }
-    async append(buffers) {
-        const at = this.length;
-        for (const { length } of buffers)
-            this.length += length;
-        const written = writeAll(this.#file, Buffer.concat(buffers), at);
-        this.#written = written.catch(() => undefined);
-        await written;
-    }
-    /** Returns the content. `onRead` is called as soon as the file is no longer needed. */
-    async *drain(onRead) {
-        this.sealed = true;
-        await this.#written;
-        try {
-            let at = 0;
-            for (const end of [...this.ends.filter((position) => position < this.length), this.length]) {
-                yield* this.#read(at, end);
-                at = end;
-                if (end < this.length)
-                    yield END;
-            }
-            await this.close();
-            onRead();
-            for (const end of this.ends)
-                if (end === this.length)
-                    yield END;
-        }
-        finally {
-            await this.close();
-        }
-    }
-    async *#read(from, to) {
-        for (let at = from; at < to;) {
-            const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, to - at));
-            const { bytesRead } = await this.#file.read(buffer, 0, buffer.length, at);
-            if (bytesRead === 0)
-                throw new Error('A temporary file in RUNNER_TEMP was truncated by another program');
-            at += bytesRead;
-            yield buffer.subarray(0, bytesRead);
-        }
-    }
-    async close() {
-        await this.#written;
-        await this.#file.close().catch(() => undefined);
-    }
-}
-/** Writes everything, because one call of `write` may write less than it is given. */
-async function writeAll(file, bytes, at) {
-    for (let done = 0; done < bytes.length;) {
-        const { bytesWritten } = await file.write(bytes, done, bytes.length - done, at + done);
-        done += bytesWritten;
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/archive/join.js
-
-
-
-
-
-
-
-
-
-
-/** Joins the archives of several dumps of one snapshot into one archive while they arrive. */
-class JoinedArchive {
-    #parts;
-    #lanes;
-    #options;
-    #toc;
-    /** The part whose data is being written. */
-    #current = 0;
-    #report = null;
-    constructor(parts, lanes, options) {
-        this.#parts = parts;
-        this.#lanes = lanes;
-        this.#options = options;
-        this.#toc = joinTocs(parts.map((part) => part.entries), options);
-    }
-    /**
-     * Reads the tables of contents, which precede all data.
-     *
-     * @throws ArchiveError if they do not belong together, or the error of a stream
-     */
-    static async open(streams, options) {
-        const lanes = await Lanes.open(options.folder, options.maxBuffered);
-        const parts = await Promise.all(streams.map(async (stream, index) => {
-            const input = new ByteSource(stream);
-            const { version, minor } = await peekVersion(input);
-            if (minor > NEWEST_MINOR)
-                throw new ArchiveError(`archive version ${version} cannot be joined`, 0);
-            const header = await readHeader(input);
-            // Lanes that are not being read spill to disk, so that their pg_dump never waits.
-            const lane = lanes.add(({ reading }) => !reading);
-            const toc = await readToc(input, header);
-            const entries = index === 0 && options.select ? await options.select(toc) : toc;
-            return { input, header, entries, tally: new Tally(), lane };
-        }));
-        return new JoinedArchive(parts, lanes, options);
-    }
-    get progress() {
-        const all = this.#parts.map(({ tally }) => tally.progress);
-        const sum = (field) => all.reduce((total, progress) => total + progress[field], 0);
-        return { ...all[this.#current], rows: sum('rows'), rawBytes: sum('rawBytes') };
-    }
-    /** @throws an Error when the archive was not written to its end */
-    get report() {
-        if (this.#report === null)
-            throw new Error('the archive was not read to its end');
-        return this.#report;
-    }
-    /** Stops the work. */
-    stop() {
-        this.#lanes.fail(new Error('the dump was stopped'));
-    }
-    /** The joined archive. */
-    async *output() {
-        const { compression } = this.#options;
-        const read = this.#parts[0].header;
-        const header = writtenHeader(read, { compression, maxMinor: NEWEST_MINOR });
-        const { entries, order } = this.#toc;
-        const fills = this.#parts.map((part, index) => {
-            const ids = order.flatMap(({ entry, origin }) => origin.part === index ? [[origin.id, entry.dumpId]] : []);
-            return this.#fill(part, new Map(ids));
-        });
-        try {
-            yield headerBytes(header);
-            yield tocBytes(header, entries);
-            for (const { origin } of order) {
-                this.#current = origin.part;
-                yield* this.#parts[origin.part].lane.entry();
-            }
-            await Promise.all(fills);
-            this.#report = reportOf(read, entries, this.#counted());
-        }
-        finally {
-            await this.#lanes.close();
-            await Promise.allSettled(fills);
-        }
-    }
-    /** Reads one part to its end into its lane. Never rejects; an error fails the lanes instead. */
-    async #fill({ input, header, entries, tally, lane }, ids) {
-        const { compression, jobs } = this.#options;
-        const share = Math.max(1, Math.ceil(jobs / this.#parts.length));
-        const reader = new BlockReader(input, header, entries, tally, { compression, jobs: share });
-        try {
-            for await (const { buffers, last } of ordered(reader.tasks(ids), 2 * share)) {
-                await lane.put(buffers);
-                if (last)
-                    lane.end();
-            }
-        }
-        catch (error) {
-            this.#lanes.fail(error);
-        }
-        finally {
-            await input.close();
-        }
-    }
-    /** Merges the counts of all parts, with the tables in the order of the archive. */
-    #counted() {
-        const tallies = this.#parts.map(({ tally }) => tally);
-        const rows = tallies.map((tally) => tally.rows);
-        const counts = tallies.map(({ tables }) => tables.values());
-        const tables = this.#toc.order.filter(({ entry }) => entry.desc === 'TABLE DATA');
-        return {
-            tables: tables.map(({ origin }) => counts[origin.part].next().value),
-            rows: rows.includes(null) ? null : rows.reduce((sum, count) => sum + count, 0),
-            rawBytes: this.progress.rawBytes,
-        };
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/archive/read-contents.js
-
-
-
-
-/** Reads the table of contents of an archive and nothing of its data. */
-async function readContents(source) {
-    const input = new ByteSource(source);
-    try {
-        const { version, minor } = await peekVersion(input);
-        if (minor > NEWEST_MINOR) {
-            throw new ArchiveError(`archive version ${version} is newer than 1.${NEWEST_MINOR}`, 0);
-        }
-        return await readToc(input, await readHeader(input));
-    }
-    finally {
-        await input.close();
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/process/balance.js
-/**
- * Shares work evenly among jobs: items are assigned from the largest to the smallest, each to the job that has the least.
- *
- * @returns the items of each job, largest first, and the sum of their sizes
- */
-function shareEvenly(items, sizeOf, jobs) {
-    const shares = Array.from({ length: jobs }, () => ({ items: [], size: 0 }));
-    for (const item of [...items].sort((a, b) => sizeOf(b) - sizeOf(a))) {
-        const lightest = shares.reduce((least, share) => (share.size < least.size ? share : least));
-        lightest.items.push(item);
-        lightest.size += sizeOf(item);
-    }
-    return shares;
-}
-
-;// CONCATENATED MODULE: ./build/src/archive/split.js
-
-
-
-
-
-
-
-const UNCOMPRESSED = { compression: { method: 'none' }, jobs: 1 };
-/** Entries that say how to read the others. Every archive needs them. */
-const split_SETTINGS = ['ENCODING', 'STDSTRINGS', 'SEARCHPATH'];
-/** A smaller share would be restored before another reader has started. */
-const MIN_SHARE_BYTES = 8 * 1024 * 1024;
-/** Splits an uncompressed archive into several while it arrives, so that parallel readers share its data. */
-class SplitArchive {
-    #input;
-    #header;
-    /** The table of contents, with the schema before the data. */
-    entries;
-    #lanes;
-    #laneOf = new Map();
-    constructor(input, header, entries, lanes) {
-        this.#input = input;
-        this.#header = header;
-        this.entries = schemaFirst(entries);
-        this.#lanes = lanes;
-    }
-    /**
-     * Reads the table of contents.
-     *
-     * @param folder buffers data that arrives before its turn, when memory is full
-     * @throws ArchiveError
-     */
-    static async open(stream, folder) {
-        const input = new ByteSource(stream);
-        const header = await readHeader(input);
-        const entries = await readToc(input, header);
-        return new SplitArchive(input, header, entries, await Lanes.open(folder));
-    }
-    /** The archive without its data and without what comes last, for `pg_restore --section=pre-data` and `post-data`. */
-    get schema() {
-        return this.#archiveOf(this.entries.filter((entry) => !isLast(entry)));
-    }
-    /** The archive of what pg_restore does last, for `pg_restore --section=post-data`; null if there is nothing. */
-    get last() {
-        const last = this.entries.filter(isLast);
-        return last.length === 0 ? null : this.#archiveOf([...this.#settings, ...last]);
-    }
-    /** Shares the data evenly. @returns the entries of each share, in the order of the archive */
-    share(options) {
-        return shareData(this.entries, options);
-    }
-    /** Makes an archive of each share. Together, the shares have all the data. */
-    divide(shares) {
-        return shares.map((own) => this.#dataArchive(own));
-    }
-    /** Distributes the data to the readers of the shares, until all of it has been read. */
-    async distribute() {
-        const ids = new Map(this.entries.map(({ dumpId }) => [dumpId, dumpId]));
-        const reader = new BlockReader(this.#input, this.#header, this.entries, new Tally(false), UNCOMPRESSED);
-        let lane;
-        try {
-            for await (const { result } of reader.tasks(ids)) {
-                const { buffers, block, last } = await result;
-                if (block !== undefined)
-                    lane = this.#laneOf.get(block);
-                await lane.put(buffers);
-                if (last)
-                    lane.end();
-            }
-        }
-        catch (error) {
-            this.#lanes.fail(error);
-            throw error;
-        }
-        finally {
-            await this.#input.close();
-        }
-    }
-    /** Ends everything that still waits, with this reason. */
-    async close(reason) {
-        this.#lanes.fail(reason);
-        await this.#lanes.close();
-    }
-    #archiveOf(entries) {
-        return Buffer.concat([headerBytes(this.#header), tocBytes(this.#header, entries)]);
-    }
-    #dataArchive(own) {
-        // The archive waits for a slow reader, unless another reader is waiting for its own data.
-        const lane = this.#lanes.add(() => this.#lanes.all.some((other) => other !== lane && other.readerWaits));
-        for (const { dumpId } of own)
-            this.#laneOf.set(dumpId, lane);
-        const head = this.#archiveOf([...this.#settings, ...own]);
-        return { entries: own.length, stream: () => stream(lane, head, own.length) };
-    }
-    get #settings() {
-        return this.entries.filter(({ desc }) => split_SETTINGS.includes(desc));
-    }
-}
-async function* stream(lane, head, entries) {
-    yield head;
-    for (let entry = 0; entry < entries; entry++)
-        yield* lane.entry();
-}
-/** Grants, which pg_restore restores after the data (_tocEntryIsACL in pg_backup_archiver.c). */
-const GRANTS = /^(ACL|ACL LANGUAGE|DEFAULT ACL)$/;
-/**
- * Moves the entries of the data section that have no data into the schema: the values of sequences, and the metadata of
- * large objects (in the data section from PostgreSQL 17 on, `dumpLO` in pg_dump.c). Moves grants behind the data, because an
- * owner may have revoked the rights that loading it takes.
- *
- * An entry without a section belongs to that of the previous entry (_tocEntryRequired in pg_backup_archiver.c).
- */
-function schemaFirst(entries) {
-    let section = SECTION.none;
-    return entries.map((entry) => {
-        const { desc, fields, hasData } = entry;
-        if (fields.section !== SECTION.none)
-            section = fields.section;
-        const own = GRANTS.test(desc)
-            ? SECTION.postData
-            : section === SECTION.data && !hasData
-                ? SECTION.preData
-                : section;
-        return own === fields.section ? entry : entry.with({ section: own });
-    });
-}
-/**
- * Whether pg_restore restores an entry after everything else: refreshes, which may call any function, and what could be in
- * the way of others (RESTORE_PASS_POST_ACL in _tocEntryRestorePass, pg_backup_archiver.c).
- */
-function isLast({ desc, tag, fields }) {
-    if (/^(COMMENT|SECURITY LABEL)$/.test(desc))
-        return tag.startsWith('EVENT TRIGGER ');
-    if (desc === 'STATISTICS DATA')
-        return fields.section === SECTION.postData;
-    return desc === 'MATERIALIZED VIEW DATA' || desc === 'EVENT TRIGGER';
-}
-/** Shares the entries with data evenly, each share in the order of the archive. */
-function shareData(entries, { jobs, bytesOf }) {
-    const data = entries.filter(({ hasData }) => hasData);
-    const sizeOf = (items) => items.reduce((sum, item) => sum + bytesOf(split_nameOf(item)), 0);
-    const count = Math.max(1, Math.min(jobs, Math.ceil(sizeOf(data) / MIN_SHARE_BYTES)));
-    return shareEvenly(inseparable(entries, data), sizeOf, count).map(({ items }) => {
-        const own = new Set(items.flat());
-        return data.filter((entry) => own.has(entry));
-    });
-}
-/**
- * Groups entries that must be restored in one session: those of which one needs the other, and tables that the archive does
- * not create, because those of extensions have their foreign keys and triggers before their data.
- */
-function inseparable(entries, data) {
-    const created = new Set(entries.filter(({ desc }) => desc === 'TABLE').map(({ oid }) => oid));
-    const ids = new Set(data.map(({ dumpId }) => dumpId));
-    const bound = data.filter(({ desc, oid, dependencies }) => (desc === 'TABLE DATA' && !created.has(oid)) || dependencies.some((id) => ids.has(id)));
-    const needed = new Set(bound.flatMap(({ dumpId, dependencies }) => [dumpId, ...dependencies]));
-    const group = data.filter(({ dumpId }) => needed.has(dumpId));
-    const single = data.filter(({ dumpId }) => !needed.has(dumpId)).map((entry) => [entry]);
-    return group.length === 0 ? single : [group, ...single];
-}
-function split_nameOf({ namespace, tag }) {
-    return { schema: namespace, name: tag };
-}
-
-;// CONCATENATED MODULE: ./build/src/archive/archive.js
-
-
-
-
-
-
-
-
-
-const OLDEST_READER_MINOR = 14;
-/** Returns an archive of entries without their data, for a program that only reads the table of contents. */
-function contentsOnly(entries) {
-    const name = Buffer.from('contents');
-    const header = {
-        ...{ minor: OLDEST_READER_MINOR, revision: 0, offsetSize: 8, algorithm: 'none' },
-        // Midnight of the first day of 2000, as in C's struct tm.
-        created: Buffer.concat([0, 0, 0, 1, 0, 100, 0].map(intBytes)),
-        ...{ database: name, serverVersion: name, clientVersion: name },
-    };
-    return Buffer.concat([headerBytes(header), tocBytes(header, entries)]);
-}
-/**
- * Compresses the output of `pg_dump -Fc -Z0` with `jobs` threads into an archive that pg_restore reads without this
- * action: 16 and later for zstd, any version for gzip and none. Entries keep their order, and `select` may add some. Memory is bounded by a few MiB
- * per job.
- */
-function createEncoder(options) {
-    return stage({ select: everything, ...options, maxMinor: ANY_MINOR });
-}
-/**
- * Decompresses an archive for a reader of versions up to `maxVersion` (see newestReadable). `select` chooses the entries of
- * the table of contents that are written with their data, and may change them; nothing is written before it returns.
- */
-function createDecoder(options) {
-    const { maxVersion, jobs, select = everything } = options;
-    return stage({ compression: { method: 'none' }, jobs, select, maxMinor: minorOf(maxVersion) });
-}
-const everything = async (entries) => entries;
-function stage(options) {
-    const transcoder = new Transcoder(options);
-    return {
-        transform: (source) => transcoder.transform(source),
-        progress: transcoder.tally.progress,
-        report: () => transcoder.report,
-    };
-}
-/** Returns the newest archive version that pg_restore of this major version reads (K_VERS_MAX in pg_backup_archiver.h). */
-function newestReadable(major) {
-    return major < 16 ? '1.14' : major === 16 ? '1.15' : '1.16';
-}
-function minorOf(version) {
-    if (version === undefined)
-        return ANY_MINOR;
-    const minor = Number(/^1\.(\d+)$/.exec(version)?.[1]);
-    if (!(minor >= OLDEST_READER_MINOR))
-        throw new RangeError(`cannot write an archive for readers of ${version}`);
-    return minor;
 }
 
 ;// CONCATENATED MODULE: ./build/src/dumping/complete-archive.js
@@ -46328,6 +46334,38 @@ function executeProcedure(sql) {
     return sql.replace(/'(?:[^']|'')*'|"(?:[^"]|"")*"|\bEXECUTE FUNCTION\b/g, (found) => found === 'EXECUTE FUNCTION' ? 'EXECUTE PROCEDURE' : found);
 }
 
+;// CONCATENATED MODULE: ./build/src/database/restore/tablespaces.js
+
+/** Returns the tablespaces in which entries of a dump are created. */
+function tablespacesOf(entries) {
+    return [...new Set(entries.map(({ tablespace }) => tablespace))].filter((name) => name !== '');
+}
+/**
+ * Returns those of some tablespaces that the server does not have or in which the role may not create anything. The default
+ * tablespace of a database needs no right (`DefineRelation` in tablecmds.c).
+ *
+ * @param ofDatabase the default tablespace of the database that receives the dump; null for that of the session
+ */
+async function findUnusable(session, tablespaces, ofDatabase) {
+    if (tablespaces.length === 0)
+        return [];
+    const own = ofDatabase === null
+        ? '(SELECT dattablespace FROM pg_database WHERE datname = current_database())'
+        : `(SELECT oid FROM pg_tablespace WHERE spcname = ${literal(ofDatabase)})`;
+    const rows = await session.query(`
+    SELECT spcname AS name FROM pg_tablespace
+    WHERE spcname IN (${tablespaces.map(literal).join(', ')})
+      AND (oid = ${own} OR has_tablespace_privilege(oid, 'CREATE'))`);
+    const usable = new Set(rows.map(({ name }) => name));
+    return tablespaces.filter((name) => !usable.has(name));
+}
+/** Moves entries from the given tablespaces into the default one. */
+function inDefaultTablespace(entries, tablespaces) {
+    if (tablespaces.length === 0)
+        return entries;
+    return entries.map((entry) => tablespaces.includes(entry.tablespace) ? entry.with({ tablespace: null }) : entry);
+}
+
 ;// CONCATENATED MODULE: ./build/src/database/restore/losses.js
 
 const RELATION = /^(?:TABLE|FOREIGN TABLE|VIEW|MATERIALIZED VIEW|SEQUENCE)$/;
@@ -46615,16 +46653,11 @@ async function selectFor(step, { server, database }, entries) {
         const session = choose_entries_addDisposableResource(env_1, await step.session(connection), true);
         const facts = await readFacts(session, server, entries);
         refuseUncheckedText(entries, facts.encoding);
-        const provider = providerOf(inputs, entries);
-        const selection = selectEntries(entries, facts, {
-            provider: provider && PROVIDERS[provider],
-            leaveOut: inputs.provider !== 'none',
-            ownerAndAcl: inputs.ownerAndAcl,
-        });
+        const selection = applyRules(inputs, facts, entries);
         if (!inputs.swap)
             await refuseLosses(session, selection.entries, inputs);
         const unusable = await noteTablespaces(session, tablespacesOf(selection.entries), null);
-        refuseMissing(selection.missing, facts, { target: step.target, tolerated: inputs.tolerateErrors });
+        refuseMissing(step, selection.missing, facts);
         return { ...selection, entries: inDefaultTablespace(selection.entries, unusable) };
     }
     catch (e_1) {
@@ -46636,6 +46669,28 @@ async function selectFor(step, { server, database }, entries) {
         if (result_1)
             await result_1;
     }
+}
+function applyRules(inputs, facts, entries) {
+    const provider = providerOf(inputs, entries);
+    return selectEntries(entries, facts, {
+        provider: provider && PROVIDERS[provider],
+        leaveOut: inputs.provider !== 'none',
+        ownerAndAcl: inputs.ownerAndAcl,
+    });
+}
+/** The extensions of `template0`, from which databases are made. */
+const FRESH = new Set(['plpgsql']);
+/**
+ * Says in a dry run which entries would be left out, and refuses what the restore would refuse. The database that would
+ * receive them does not exist, so the server is asked in the maintenance database.
+ */
+async function foretellEntries(step, { session, server, locale }, entries) {
+    const facts = { ...(await readFacts(session, server, entries)), installed: FRESH };
+    if (locale)
+        refuseUncheckedText(entries, locale.encoding);
+    const { leftOut, missing } = applyRules(step.inputs, facts, entries);
+    logLeftOut(leftOut);
+    refuseMissing(step, missing, facts);
 }
 /** Returns the service that the dump comes from, according to the input, the source's host name or the dump itself. */
 function providerOf(inputs, entries) {
@@ -46666,8 +46721,8 @@ const choose_entries_refusals = (name) => [
     `could not execute query: ERROR:  could not open extension control file "/usr/share/postgresql/extension/${name}.control": No such file or directory`,
 ];
 /** Refuses a dump whose extensions are missing. One that `tolerate-errors` covers is left to pg_restore. */
-function refuseMissing(missing, facts, { target, tolerated }) {
-    const isTolerated = (name) => choose_entries_refusals(name).some((text) => tolerated.some((pattern) => pattern.test(text)));
+function refuseMissing({ inputs, target }, missing, facts) {
+    const isTolerated = (name) => choose_entries_refusals(name).some((text) => inputs.tolerateErrors.some((pattern) => pattern.test(text)));
     const lacking = missing.filter(({ name }) => !isTolerated(name));
     if (lacking.length === 0)
         return;
@@ -46966,6 +47021,23 @@ function report({ inputs, target }, { roles, guarded }, verb) {
         log.warning(`The new "${database}" ${verb} no rights for the roles ${formatNames(roles, MAX_NAMED)}; ${help}`);
     if (guarded.length > 0)
         log.warning(`The new "${database}" ${verb} functions that everybody may execute, which the present one guards: ${formatNames(guarded, MAX_NAMED)}; ${help}`);
+}
+
+;// CONCATENATED MODULE: ./build/src/restoring/foretell-restore.js
+
+
+
+
+/**
+ * Says in a dry run what a restore would say when the table of contents arrives.
+ *
+ * @throws what the restore would throw then
+ */
+async function foretellRestore(step, target, entries) {
+    const { session, properties } = target;
+    await foretellLostRights(step, target);
+    await foretellEntries(step, target, entries);
+    await noteTablespaces(session, tablespacesOf(entries), properties?.tablespace ?? 'pg_default');
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/databases.js
@@ -49396,14 +49468,17 @@ var copy_disposeResources = (undefined && undefined.__disposeResources) || (func
 
 
 
-
 /** Copies the source into a staging database beside the target, runs hooks on it and swaps it in. Nothing is stored. */
 async function copy(step) {
     const source = await step.retry(() => log.group('Look at the source', () => lookAtSource(step, step.source)));
     const prepareSource = once(() => runPreDumpHooks(step, source));
     const replaced = await step.retry(() => replaceDatabase(step, {
         what: source.connection.label,
-        check: async (target) => announce(step, source, target, await chooseMethod(step.inputs, source, target)),
+        check: async (target) => {
+            const method = await chooseMethod(step.inputs, source, target);
+            if (step.inputs.dryRun && method === 'stream')
+                await foretellStream(step, source, target);
+        },
         build: async (target) => {
             await prepareSource();
             return build(step, source, target);
@@ -49432,25 +49507,15 @@ async function chooseMethod(inputs, source, target) {
         throw new Error(`copy-method: template is not possible, because ${obstacle}; remove the obstacle, or set copy-method: auto`);
     return obstacle ? 'stream' : 'template';
 }
-/** Says in a dry run what the copy itself would say when the table of contents arrives. */
-async function announce(step, { connection }, target, method) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
+/** Says in a dry run what a copy by stream itself would say. */
+async function foretellStream(step, source, target) {
+    const { contents, client, connection } = source;
+    const pgDump = startDump(client.pgDump, dumpArguments(contents, 'action'), clientEnvironment(connection, step.environment));
     try {
-        if (!step.inputs.dryRun || method === 'template')
-            return;
-        const { session, properties } = target;
-        await foretellLostRights(step, target);
-        const atSource = copy_addDisposableResource(env_1, await step.session(connection), true);
-        await noteTablespaces(session, await usedTablespaces(atSource), properties?.tablespace ?? 'pg_default');
-    }
-    catch (e_1) {
-        env_1.error = e_1;
-        env_1.hasError = true;
+        await foretellRestore(step, target, await readContents(untilFinished(pgDump)));
     }
     finally {
-        const result_1 = copy_disposeResources(env_1);
-        if (result_1)
-            await result_1;
+        await pgDump.abort();
     }
 }
 /** Runs the hooks on the source, after the checks of the target, so that a refused copy does not change the source. */
@@ -49515,10 +49580,10 @@ async function templateCopy(step, source, target) {
 }
 /** Streams the output of pg_dump into pg_restore. */
 async function streamCopy(step, seen, target) {
-    const env_2 = { stack: [], error: void 0, hasError: false };
+    const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         const source = await chooseAgain(step, seen);
-        const unfinished = copy_addDisposableResource(env_2, new AsyncDisposableStack(), true);
+        const unfinished = copy_addDisposableResource(env_1, new AsyncDisposableStack(), true);
         const staging = unfinished.use(await createStagingFor(target, source.locale));
         const meter = new Meter();
         const { select } = chooseEntries(step, { ...target, database: staging.name });
@@ -49537,14 +49602,14 @@ async function streamCopy(step, seen, target) {
         unfinished.move();
         return { staging, result: { method: 'stream', counted: archive } };
     }
-    catch (e_2) {
-        env_2.error = e_2;
-        env_2.hasError = true;
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
     }
     finally {
-        const result_2 = copy_disposeResources(env_2);
-        if (result_2)
-            await result_2;
+        const result_1 = copy_disposeResources(env_1);
+        if (result_1)
+            await result_1;
     }
 }
 async function openSource(step, source) {
@@ -49936,7 +50001,7 @@ function chooseCompression({ method, level }, clientMajor) {
 function expectedBytes(databaseBytes, { method }) {
     return databaseBytes * (method === 'none' ? 4 : 2);
 }
-/** Streams a dump into storage and checks that all of it is there. */
+/** Streams a dump into storage. */
 async function uploadDump(step, { storage, key, source }) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
@@ -49969,7 +50034,6 @@ async function uploadDump(step, { storage, key, source }) {
             try {
                 const limit = upload_dump_addDisposableResource(env_2, within(signal, inputs.idleTimeout, 'The store did not finish the upload'), false);
                 await commitSink(sink, limit.signal);
-                await checkStored(storage, key, meter.bytes);
             }
             catch (e_1) {
                 env_2.error = e_1;
@@ -50065,14 +50129,6 @@ async function discard(storage, key, reason) {
         .remove(key)
         .catch((error) => log.warning(`${key} may stay in storage, uncommitted: ${error.message}`));
 }
-/** Fails unless the store holds as many bytes as it was sent. */
-async function checkStored(storage, key, sent) {
-    const size = await storage.size(key.key);
-    if (size === sent)
-        return;
-    const found = size === null ? 'does not have it' : `holds ${formatQuantity(size, 'byte')}`;
-    throw new Error(`${formatQuantity(sent, 'byte')} were sent and the store ${found}; the dump was not committed. With a provider other than AWS, try s3-checksum: when-required`);
-}
 
 ;// CONCATENATED MODULE: ./build/src/dumping/commit-dump.js
 
@@ -50081,9 +50137,11 @@ async function checkStored(storage, key, sent) {
 
 
 
+
 /**
  * Commits a stored dump by writing its manifest. Afterwards data and manifest are both stored, or the error is thrown and
- * neither is.
+ * neither is. What the store holds is checked meanwhile, because each request to S3 takes most of a second: readers skip
+ * data of another size than the manifest says, so a manifest that must go again misleads nobody.
  */
 async function commitDump(storage, manifest, signal) {
     let begun = false;
@@ -50091,7 +50149,11 @@ async function commitDump(storage, manifest, signal) {
         const text = formatManifest(manifest);
         signal.throwIfAborted();
         begun = true;
-        await storage.writeTextOnce(manifestKey(manifest.key), text);
+        const written = storage.writeTextOnce(manifestKey(manifest.key), text);
+        const results = await Promise.allSettled([written, checkStored(storage, manifest)]);
+        for (const result of results)
+            if (result.status === 'rejected')
+                throw result.reason;
     }
     catch (error) {
         // The data goes last, so that it is never missing beside a manifest.
@@ -50101,7 +50163,18 @@ async function commitDump(storage, manifest, signal) {
     }
     log.info(`Committed ${storage.address(manifest.key)}`);
 }
-/** Removes a manifest whose write failed, because it may have happened: its answer was lost, or the disk failed after it. */
+/** Fails unless the store holds as many bytes as it was sent. */
+async function checkStored(storage, { key, size: sent }) {
+    const size = await storage.size(key, { evenWhenCancelled: true });
+    if (size === sent)
+        return;
+    const found = size === null ? 'does not have it' : `holds ${formatQuantity(size, 'byte')}`;
+    throw new Error(`${formatQuantity(sent, 'byte')} were sent and the store ${found}; the dump was not committed. With a provider other than AWS, try s3-checksum: when-required`);
+}
+/**
+ * Removes a manifest, also one whose write failed, because it may have happened: its answer was lost, or the disk failed
+ * after it.
+ */
 async function isWithdrawn(storage, key, reason) {
     if (reason instanceof TakenError)
         return true;
@@ -51360,11 +51433,11 @@ async function listObjects({ aws, bucket, prefix }, below) {
     return found;
 }
 /** Returns the stored bytes of a key, or null when it does not exist. */
-async function headObject(options, key) {
+async function headObject(options, key, more) {
     const { aws, bucket, prefix } = options;
     try {
         const args = ['s3api', 'head-object', '--bucket', bucket, '--key', prefix + key];
-        const head = await aws.json(args);
+        const head = await aws.json(args, more);
         return head.ContentLength;
     }
     catch (error) {
@@ -51639,7 +51712,7 @@ function s3Storage(options) {
         address,
         check: () => checkBucket(options),
         list: (below) => listObjects(options, below),
-        size: (key) => headObject(options, key),
+        size: (key, more) => headObject(options, key, more),
         readTexts: (keys) => read_texts_readTexts(options, keys),
         writeTextOnce: (key, text) => putText(options, key, text, putOnce),
         replaceText: (key, text) => putText(options, key, text, put),
@@ -52472,6 +52545,7 @@ function awsWarnings({ version, major }, { downloads, checksum }) {
 
 
 
+
 /** Where official installers put the program. Relative to the root of the file system. */
 const INSTALL_FOLDERS = {
     linux: ['usr/local/bin', 'usr/local/aws-cli/v2/current/bin'],
@@ -52503,10 +52577,24 @@ async function distinct(paths) {
     }
     return [...byFile.values()];
 }
-/** Asks a program for its version. One that does not work (a glibc build on musl, a script without its Python) is null. */
+/** The folder that holds a version of the official installation (https://github.com/aws/aws-cli/blob/v2/exe/assets/install). */
+const VERSION_FOLDER = /[\\/]aws-cli[\\/]v2[\\/](\d+\.\d+\.\d+)[\\/]dist[\\/]aws$/;
+/**
+ * Returns a program's version, or null when it does not work (a glibc build on musl, a script without its Python). The
+ * official installation has it in its path; others are started for it, which takes most of a second.
+ */
 async function inspectAws(path, environment) {
-    const answer = await askVersion(path, VERSION_TIMEOUT_SECONDS, environment);
+    const official = await officialVersion(path, environment);
+    const answer = official
+        ? `aws-cli/${official}`
+        : await askVersion(path, VERSION_TIMEOUT_SECONDS, environment);
     return answer === null ? null : parseAwsVersion(path, answer);
+}
+/** Returns the version of an official installation. On Alpine it is installed and does not work, because it needs glibc. */
+async function officialVersion(path, { root }) {
+    if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(root, 'etc/alpine-release')))
+        return undefined;
+    return VERSION_FOLDER.exec(await (0,external_node_fs_promises_namespaceObject.realpath)(path).catch(() => ''))?.[1];
 }
 
 ;// CONCATENATED MODULE: ./build/src/tools/proof/openpgp.js
@@ -53916,6 +54004,8 @@ class FailedScript {
 
 
 
+/** Lines that psql prints on the way: everything but the COMMIT is done, and the COMMIT is. */
+const READY = 'pgclone-ready';
 const COMMITTED = 'pgclone-committed';
 /** psql's exit code if a statement failed under ON_ERROR_STOP while it was connected (PostgreSQL documentation, psql). */
 const STATEMENT_FAILED = 3;
@@ -53933,7 +54023,7 @@ function startInPlace(client, server, options) {
     const script = [...restoreArguments(inputs), '--file=-', '--clean', '--if-exists'];
     const maker = startChild(client.pgRestore, script, { env, stdin: 'stream', stdout: 'stream' });
     const { runner, failure } = startScript(client.psql, options);
-    const answer = lastLine(runner.stdout);
+    const commit = prepareCommit(runner, failure);
     const stop = new AbortController();
     runner.stdin.write(`${workStatements(server).join('')}BEGIN;\n`);
     const moved = pour(withoutNewSettings(maker.stdout, server.major), runner.stdin, stop.signal).catch(() => undefined);
@@ -53955,20 +54045,35 @@ function startInPlace(client, server, options) {
             if (!succeeded(made))
                 throw await makerFailure(made);
             await moved;
-            runner.stdin.end(`${beforeCommit.join('\n')}\nCOMMIT;\n\\echo ${COMMITTED}\n`);
-            const exit = await runner.exited;
-            if (succeeded(exit) && (await answer) === COMMITTED)
-                return;
-            const cause = failure(exit);
-            if (exit.code === STATEMENT_FAILED)
-                throw cause;
-            // It may have been committed. A retry would undo everything that clients have written since.
-            throw new PermanentError(`The commit of the restore was not confirmed; check the database before running it again: ${cause.message}`, { cause });
+            await commit(beforeCommit);
         },
         abort: async () => {
             stop.abort();
             await Promise.all([maker, runner].map((child) => endChild(child, ['SIGTERM', 'SIGKILL'], 1500)));
         },
+    };
+}
+/**
+ * Returns what ends the transaction of the script. A connection that is lost before the COMMIT was sent may be tried again;
+ * one that is lost later may not, because the COMMIT may have been done.
+ */
+function prepareCommit(runner, failure) {
+    const lines = (0,external_node_readline_namespaceObject.createInterface)({ input: runner.stdout });
+    const ready = isPrinted(lines, READY);
+    const committed = isPrinted(lines, COMMITTED);
+    return async (statements) => {
+        runner.stdin.write(`${statements.join('\n')}\n\\echo ${READY}\n`);
+        if (!(await ready))
+            throw failure(await runner.exited);
+        runner.stdin.end(`COMMIT;\n\\echo ${COMMITTED}\n`);
+        const exit = await runner.exited;
+        if (succeeded(exit) && (await committed))
+            return;
+        const cause = failure(exit);
+        if (exit.code === STATEMENT_FAILED)
+            throw cause;
+        // A retry would undo everything that clients have written since.
+        throw new PermanentError(`The commit of the restore was not confirmed; check the database before running it again: ${cause.message}`, { cause });
     };
 }
 /** Returns statements for the session of the restore. This one waits for the disk, because its database is live. */
@@ -53997,14 +54102,15 @@ async function* withoutNewSettings(script, serverMajor) {
     if (head !== null)
         yield cleaned(head);
 }
-/** Returns the last line of the output. Before it, psql prints the results of the script's SELECTs. */
-async function lastLine(stream) {
-    let tail = '';
-    stream.on('data', (chunk) => {
-        tail = (tail + chunk.toString('latin1')).slice(-200);
+/** Tells whether psql prints the line, as soon as it has or has closed its output. It prints results of SELECTs as well. */
+function isPrinted(lines, wanted) {
+    return new Promise((resolve) => {
+        lines.on('line', (line) => {
+            if (line === wanted)
+                resolve(true);
+        });
+        lines.on('close', () => resolve(false));
     });
-    await (0,external_node_events_.once)(stream, 'close');
-    return tail.trimEnd().split('\n').at(-1) ?? '';
 }
 
 ;// CONCATENATED MODULE: ./build/src/restoring/check-download.js
@@ -54651,8 +54757,6 @@ var restore_disposeResources = (undefined && undefined.__disposeResources) || (f
 
 
 
-
-
 /** The end of the message of a restore that fails before it has changed anything. */
 const UNTOUCHED = '; the target is unchanged';
 /** Restores a stored dump into a staging database, checks it, runs hooks and swaps it in. */
@@ -54679,22 +54783,16 @@ async function restoreAndSwap(step, dump) {
         return plan ? restoreByTemplate(step, plan, target, restoreIt) : restoreIt();
     };
     const hooks = plan?.hooks.live ?? inputs.preSwapHooks;
-    const check = (target) => restore_announce(step, dump, target);
+    const check = async (target) => {
+        if (inputs.dryRun)
+            await foretellRestore(step, target, await readEntries(dump));
+    };
     const replaced = await replaceDatabase(step, { what: dump.chosen.key, check, build, hooks });
     await swept;
     if ('outputs' in replaced)
         return replaced;
     const { result, ...live } = replaced;
     return { ...result, ...live };
-}
-/** Says in a dry run what the restore itself would say when the table of contents arrives. */
-async function restore_announce(step, dump, target) {
-    if (!step.inputs.dryRun)
-        return;
-    const { session, properties } = target;
-    await foretellLostRights(step, target);
-    const entries = await readEntries(dump);
-    await noteTablespaces(session, tablespacesOf(entries), properties?.tablespace ?? 'pg_default');
 }
 /** Copies the template of the dump. The content was checked when the template was made. */
 async function restoreByTemplate(step, plan, target, restoreIt) {

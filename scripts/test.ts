@@ -1,7 +1,8 @@
 /** Runs the tests: `npm test`, or `npm test -- inputs storage/` for the files whose paths contain one of the words. */
+import { execFileSync } from 'node:child_process'
 import { existsSync, globSync, readFileSync, statfsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { join, relative } from 'node:path'
+import { delimiter, dirname, join, relative } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { run } from 'node:test'
 import { spec, type TestEvent } from 'node:test/reporters'
@@ -110,6 +111,14 @@ function isRoomy(): boolean {
   return bavail * bsize >= MEMORY_ROOM
 }
 
+/** Puts the AWS CLI itself before a shim of pyenv, of which each start would start three shells first. */
+function passShim(): void {
+  const script = 'case $(command -v aws) in */shims/aws) pyenv which aws ;; esac'
+  const program = execFileSync('sh', ['-c', script], { encoding: 'utf8' }).trim()
+  if (program !== '') process.env.PATH = `${dirname(program)}${delimiter}${process.env.PATH}`
+}
+
+passShim()
 if (isRoomy()) process.env.PGCLONE_TEST_FOLDER ??= MEMORY
 // Every file is a process, which would translate the same TypeScript again.
 process.env.NODE_COMPILE_CACHE ??= join(root, 'node_modules/.cache/compile')

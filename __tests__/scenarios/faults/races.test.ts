@@ -15,7 +15,7 @@ let bench: Bench
 
 before(async () => {
   bench = await startBench()
-  await makeData(bench.postgres, 'app', 2)
+  await makeData(bench.postgres, 'app', 1)
 })
 beforeEach(() => bench.s3.heal())
 after(() => bench?.[Symbol.asyncDispose]())
@@ -35,7 +35,7 @@ function stoppedClock(): string {
 
 test('#17 two dumps of one name at once: the first wins, the other says so, and nothing of the first is lost', async () => {
   const env = { NODE_OPTIONS: `--import=${stoppedClock()}` }
-  for (let round = 0; round < 3; round += 1) {
+  for (let round = 0; round < 2; round += 1) {
     const config = `round_${round}`
     const runs = await Promise.all(
       [1, 2, 3].map(() => bench.run('dump', 'folder', 'app', { config }, { env })),
@@ -52,13 +52,16 @@ test('#17 two dumps of one name at once: the first wins, the other says so, and 
   await harm.assertHarmless(run, /exists already; another run wrote it/)
 })
 
-for (const place of ['folder', 's3'] as const) {
+for (const [place, crowd] of [
+  ['folder', 4],
+  ['s3', 2],
+] as const) {
   test(`#17 dumps of one database at once, into a ${place}: each has a name of its own`, async () => {
     const runs = await Promise.all(
-      [1, 2, 3, 4].map(() => bench.run('dump', place, 'app', { config: 'crowd' })),
+      Array.from({ length: crowd }, () => bench.run('dump', place, 'app', { config: 'crowd' })),
     )
     const keys = runs.map((run) => succeeded(run).outputs['dump-key']!)
-    assert.equal(new Set(keys).size, 4)
+    assert.equal(new Set(keys).size, crowd)
     for (const key of keys) assert.ok(committedDumps(bench).some((name) => name.endsWith(`${key}.json`)))
     for (const key of keys.slice(0, 1)) {
       succeeded(await bench.run('restore', place, 'crowd', { 'dump-key': key }))

@@ -21,7 +21,7 @@ let key: string
 
 before(async () => {
   bench = await startBench()
-  await makeData(bench.postgres, 'app', 12)
+  await makeData(bench.postgres, 'app', 10)
   key = await bench.dump('folder', 'app', { compression: 'none' })
   for (const name of [key, `${key}.json`])
     await bench.s3.write(`nightly/${name}`, readFileSync(join(bench.folder, name)))
@@ -96,15 +96,6 @@ test('#07 a dump whose connection goes silent once', async () => {
   await assertOneDump(run, before)
 })
 
-test('#14 a dump to a store that answers 503 for a while, longer than the AWS CLI tries', async () => {
-  const before = committedDumps(bench)
-  const action = { type: 'error', status: 503, code: 'SlowDown' } as const
-  bench.s3.fault({ operation: 'UploadPart', times: always, action })
-  const more = { retries: '2', compression: 'none', 's3-config': `${bench.s3.config}\nAWS_MAX_ATTEMPTS=1` }
-  const run = twice(await bench.run('dump', 's3', 'app', more, healing), /overloaded \(503 SlowDown\)/)
-  await assertOneDump(run, before)
-})
-
 test('#14 a dump whose manifest the store does not take at first', async () => {
   const before = committedDumps(bench)
   const action = { type: 'error', status: 500, code: 'InternalError' } as const
@@ -141,21 +132,16 @@ for (const [what, way] of ways) {
   })
 }
 
-test('#18 #20 a restore whose download is cut once, and one that ends early as if it were whole', async () => {
-  const part = { operation: 'GetObject', key: /\.dump$/, nth: 2 }
-  const faults = [
-    { rule: { ...part, times: always, action: { type: 'close', after: 1000 } }, why: /cut|aws s3 cp/ },
-    { rule: { ...part, action: { type: 'truncate', after: 1_000_000 } }, why: /bytes, but [\d,]+ arrived/ },
-  ] as const
-  for (const { rule, why } of faults) {
-    bench.s3.heal()
-    bench.s3.fault(rule)
-    const s3Config = `${bench.s3.config}\nAWS_MAX_ATTEMPTS=1`
-    const more = { retries: '2', 'dump-key': key, 's3-config': s3Config }
-    const run = twice(await bench.run('restore', 's3', 'arrived', more, healing), why)
-    await assertNothingLeft({ run, postgres: bench.postgres, databases: ['app', 'arrived', 'postgres'] })
-    await assertRestored('arrived')
-  }
+test('#18 a restore whose download ends early once, as if it were whole', async () => {
+  const { postgres, s3 } = bench
+  s3.fault({
+    ...{ operation: 'GetObject', key: /\.dump$/, nth: 2 },
+    action: { type: 'truncate', after: 1_000_000 },
+  })
+  const more = { retries: '2', 'dump-key': key }
+  const run = twice(await bench.run('restore', 's3', 'arrived', more, healing), /bytes, but [\d,]+ arrived/)
+  await assertNothingLeft({ run, postgres, databases: ['app', 'arrived', 'postgres'] })
+  await assertRestored('arrived')
 })
 
 test('hooks run again on the new staging database, and the failure of one ends the step', async () => {
@@ -229,11 +215,8 @@ test('#14 a fault that stays fails after the last attempt, and leaves nothing', 
 test('a reason that cannot pass is tried once', async () => {
   const harm = await witness(bench)
   const url = bench.postgres.url('app', { password: 'wrong-canary-9' })
-  const denied = { type: 'error', status: 403, code: 'AccessDenied' } as const
-  bench.s3.fault({ operation: 'CreateMultipartUpload', times: always, action: denied })
   const cases: [Promise<ActionRun>, RegExp][] = [
     [bench.run('dump', 'folder', 'app', { retries: '2', 'database-url': url }), /wrong password/],
-    [bench.run('dump', 's3', 'app', { retries: '2', compression: 'none' }), /access denied/],
     [
       bench.run('restore', 'folder', 'live', { retries: '2', 'dump-key': 'no/such/one' }),
       /no committed dump/,
