@@ -85,6 +85,54 @@ export const SCENARIOS: Readonly<Record<number, Scenario>> = {
     'Rows and names that look like workflow commands',
     'row data is hidden, and every line is neutralised',
   ],
+  41: [
+    'A role of the database creates functions, operators, tables or types with the names that a step uses (CVE-2018-1058)',
+    'every session resolves names in `pg_catalog` only; nothing of it runs',
+  ],
+  42: [
+    'Source and target are the same database, or a service leads to another one',
+    'compares identities of servers, not text, and refuses before the first byte',
+  ],
+  43: [
+    'A clone becomes production, or a clone has the name of a restore point',
+    'a mark counts for the present name only; `disposable: false` makes a database without it',
+  ],
+  44: [
+    'The target is a template, or has a subscription or a prepared transaction',
+    'replaces the template and leaves nothing; refuses the others before the work, also in a dry run',
+  ],
+  45: [
+    'The connection that holds the lock is lost while another run sweeps',
+    'takes the lock again before the swap, or fails; a sweep drops nothing that is in use',
+  ],
+  46: [
+    'Other code is checked out before the post step',
+    'acts on the inputs of main, and removes only what a step of this run left',
+  ],
+  47: [
+    'The code of a fork under `pull_request_target`',
+    'refuses to run unless every checkout is known to be the code of the base repository',
+  ],
+  48: [
+    'Another user plants a program where tools are looked for',
+    'starts programs only from folders that this user or root controls',
+  ],
+  49: [
+    'Two databases share a key in storage',
+    'the true names in the manifest separate them in `prune`, `latest`, `list` and `max-shrink`',
+  ],
+  50: [
+    'Uploads and objects of other programs below the prefix',
+    'touches exact keys of its own only, and looks at sizes first',
+  ],
+  51: [
+    'Names, comments and manifests contain Markdown or have a wrong shape',
+    'text stays text; a manifest or marker of a wrong shape is refused',
+  ],
+  52: [
+    'Settings of a role end sessions or forbid writing, and policies hide rows from hooks',
+    'works all the same, with the settings of the target; hooks see every row or nothing goes live',
+  ],
 }
 
 /** Said in the page, because silence would look like coverage. */
