@@ -17,7 +17,8 @@ let key: string
 before(async () => {
   bench = await startBench()
   const { postgres } = bench
-  await makeData(postgres, 'app', 12)
+  // Far more than the buffers of a stalled connection take: what has been handed over is not idle.
+  await makeData(postgres, 'app', 30)
   await postgres.psql('app', 'create index on bulk (hash)')
   await postgres.createDatabase('live')
   await postgres.psql('live', `create table bulk as select 'old' as state; create table only_here (id int)`)
