@@ -41036,7 +41036,7 @@ const DEFAULT_LEVEL = { gzip: 5, zstd: 1 };
 const END_OF_RUN = intBytes(0);
 /** Compressed pieces are rarely larger. One that does not fit costs another round trip to a thread. */
 const OUTPUT_BUFFER_BYTES = 512 * 1024;
-/** Most tables are small. What is smaller than this is compressed at once, with memory to measure: a thread would cost more. */
+/** Most tables are small. Data of this size is compressed at once and with little memory: a thread would cost more. */
 const SMALL_BYTES = 16 * 1024;
 /** The smallest window that zlib can write (deflateInit2 in zlib.h). */
 const MIN_WINDOW_BITS = 9;
@@ -52494,8 +52494,10 @@ function parts(version) {
 /** Reads what `aws --version` prints: `aws-cli/2.38.1 Python/3.13.4 Linux/…`. Returns null for anything else. */
 function parseAwsVersion(path, output) {
     const version = /^aws-cli\/(\d+\.\d+\.\d+)/m.exec(output)?.[1];
-    if (!version)
-        return null;
+    return version ? awsOfVersion(path, version) : null;
+}
+/** Describes the AWS CLI of a version such as `2.38.1`. */
+function awsOfVersion(path, version) {
     const major = Number.parseInt(version, 10);
     const supportsConditionalPut = compareVersions(version, major >= 2 ? '2.18.0' : '1.35.0') >= 0;
     return { path, version, major, supportsConditionalPut };
@@ -52577,24 +52579,24 @@ async function distinct(paths) {
     }
     return [...byFile.values()];
 }
-/** The folder that holds a version of the official installation (https://github.com/aws/aws-cli/blob/v2/exe/assets/install). */
-const VERSION_FOLDER = /[\\/]aws-cli[\\/]v2[\\/](\d+\.\d+\.\d+)[\\/]dist[\\/]aws$/;
+/** Where the official installer of Linux puts the program (https://github.com/aws/aws-cli/blob/v2/exe/assets/install). */
+const OFFICIAL_PROGRAM = /\/aws-cli\/v2\/(\d+\.\d+\.\d+)\/dist\/aws$/;
 /**
  * Returns a program's version, or null when it does not work (a glibc build on musl, a script without its Python). The
  * official installation has it in its path; others are started for it, which takes most of a second.
  */
 async function inspectAws(path, environment) {
     const official = await officialVersion(path, environment);
-    const answer = official
-        ? `aws-cli/${official}`
-        : await askVersion(path, VERSION_TIMEOUT_SECONDS, environment);
+    if (official)
+        return awsOfVersion(path, official);
+    const answer = await askVersion(path, VERSION_TIMEOUT_SECONDS, environment);
     return answer === null ? null : parseAwsVersion(path, answer);
 }
 /** Returns the version of an official installation. On Alpine it is installed and does not work, because it needs glibc. */
 async function officialVersion(path, { root }) {
     if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(root, 'etc/alpine-release')))
         return undefined;
-    return VERSION_FOLDER.exec(await (0,external_node_fs_promises_namespaceObject.realpath)(path).catch(() => ''))?.[1];
+    return OFFICIAL_PROGRAM.exec(await (0,external_node_fs_promises_namespaceObject.realpath)(path).catch(() => ''))?.[1];
 }
 
 ;// CONCATENATED MODULE: ./build/src/tools/proof/openpgp.js

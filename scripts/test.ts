@@ -91,7 +91,7 @@ function describeDuration(milliseconds: number): string {
   return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`
 }
 
-/** So that whoever finds the suite slow knows where to look. */
+/** Prints the slowest files, which are where a slow suite can be improved. */
 function describeSlowest(durations: ReadonlyMap<string, number>): void {
   const slow = [...durations].filter(([, duration]) => duration > 10_000).sort(([, a], [, b]) => b - a)
   for (const [file, duration] of slow) console.log(`${describeDuration(duration).padStart(12)}  ${file}`)
@@ -104,6 +104,7 @@ const MEMORY_ROOM = 6e9
 
 /** Tells whether the file system in memory has room, and lets the programs of tests run. */
 function isRoomy(): boolean {
+  if (!existsSync('/proc/mounts')) return false
   const mounts = readFileSync('/proc/mounts', 'utf8')
   const [, options] = new RegExp(`^\\S+ ${MEMORY} \\S+ (\\S+)`, 'm').exec(mounts) ?? []
   if (options === undefined || options.split(',').includes('noexec')) return false
@@ -113,7 +114,7 @@ function isRoomy(): boolean {
 
 /** Puts the AWS CLI itself before a shim of pyenv, of which each start would start three shells first. */
 function passShim(): void {
-  const script = 'case $(command -v aws) in */shims/aws) pyenv which aws ;; esac'
+  const script = 'case $(command -v aws) in */shims/aws) pyenv which aws || : ;; esac'
   const program = execFileSync('sh', ['-c', script], { encoding: 'utf8' }).trim()
   if (program !== '') process.env.PATH = `${dirname(program)}${delimiter}${process.env.PATH}`
 }

@@ -109,7 +109,7 @@ export const OPERATIONS: readonly Operation[] = [
   },
 ]
 
-/** Whom the operations of a kind may lose. */
+/** The victims of all operations of a kind. */
 export function victimsOf(kind: Kind): Victim[] {
   const all = OPERATIONS.filter((one) => one.kind === kind).flatMap(({ victims }) => victims)
   return VICTIMS.filter((one) => all.includes(one))

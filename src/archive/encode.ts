@@ -35,7 +35,7 @@ const END_OF_RUN = intBytes(0)
 /** Compressed pieces are rarely larger. One that does not fit costs another round trip to a thread. */
 const OUTPUT_BUFFER_BYTES = 512 * 1024
 
-/** Most tables are small. What is smaller than this is compressed at once, with memory to measure: a thread would cost more. */
+/** Most tables are small. Data of this size is compressed at once and with little memory: a thread would cost more. */
 const SMALL_BYTES = 16 * 1024
 /** The smallest window that zlib can write (deflateInit2 in zlib.h). */
 const MIN_WINDOW_BITS = 9

@@ -6,7 +6,7 @@ import type { ToolEnvironment } from '../options.ts'
 import { askVersion } from '../program-version.ts'
 import { programsInToolDirectories } from '../tool-directory.ts'
 import { AWS_PROGRAMS } from './aws-bundle.ts'
-import { type AwsCli, parseAwsVersion } from './aws-version.ts'
+import { type AwsCli, awsOfVersion, parseAwsVersion } from './aws-version.ts'
 
 /** Where official installers put the program. Relative to the root of the file system. */
 const INSTALL_FOLDERS: Partial<Record<NodeJS.Platform, readonly string[]>> = {
@@ -42,8 +42,8 @@ async function distinct(paths: readonly string[]): Promise<string[]> {
   return [...byFile.values()]
 }
 
-/** The folder that holds a version of the official installation (https://github.com/aws/aws-cli/blob/v2/exe/assets/install). */
-const VERSION_FOLDER = /[\\/]aws-cli[\\/]v2[\\/](\d+\.\d+\.\d+)[\\/]dist[\\/]aws$/
+/** Where the official installer of Linux puts the program (https://github.com/aws/aws-cli/blob/v2/exe/assets/install). */
+const OFFICIAL_PROGRAM = /\/aws-cli\/v2\/(\d+\.\d+\.\d+)\/dist\/aws$/
 
 /**
  * Returns a program's version, or null when it does not work (a glibc build on musl, a script without its Python). The
@@ -51,14 +51,13 @@ const VERSION_FOLDER = /[\\/]aws-cli[\\/]v2[\\/](\d+\.\d+\.\d+)[\\/]dist[\\/]aws
  */
 export async function inspectAws(path: string, environment: ToolEnvironment): Promise<AwsCli | null> {
   const official = await officialVersion(path, environment)
-  const answer = official
-    ? `aws-cli/${official}`
-    : await askVersion(path, VERSION_TIMEOUT_SECONDS, environment)
+  if (official) return awsOfVersion(path, official)
+  const answer = await askVersion(path, VERSION_TIMEOUT_SECONDS, environment)
   return answer === null ? null : parseAwsVersion(path, answer)
 }
 
 /** Returns the version of an official installation. On Alpine it is installed and does not work, because it needs glibc. */
 async function officialVersion(path: string, { root }: ToolEnvironment): Promise<string | undefined> {
   if (existsSync(join(root, 'etc/alpine-release'))) return undefined
-  return VERSION_FOLDER.exec(await realpath(path).catch(() => ''))?.[1]
+  return OFFICIAL_PROGRAM.exec(await realpath(path).catch(() => ''))?.[1]
 }

@@ -12,7 +12,11 @@ export type AwsCli = {
 /** Reads what `aws --version` prints: `aws-cli/2.38.1 Python/3.13.4 Linux/…`. Returns null for anything else. */
 export function parseAwsVersion(path: string, output: string): AwsCli | null {
   const version = /^aws-cli\/(\d+\.\d+\.\d+)/m.exec(output)?.[1]
-  if (!version) return null
+  return version ? awsOfVersion(path, version) : null
+}
+
+/** Describes the AWS CLI of a version such as `2.38.1`. */
+export function awsOfVersion(path: string, version: string): AwsCli {
   const major = Number.parseInt(version, 10)
   const supportsConditionalPut = compareVersions(version, major >= 2 ? '2.18.0' : '1.35.0') >= 0
   return { path, version, major, supportsConditionalPut }
