@@ -55,14 +55,17 @@ async function stalled(bytes: number, side: Side, program: RegExp, start: (url: 
 }
 
 const dumping = (place: 'folder' | 's3'): Moment => {
-  return () =>
-    // Into S3 the upload has begun by then; a folder has bytes at once.
-    stalled(
+  return async () => {
+    const action = await stalled(
       place === 's3' ? 17_500_000 : 4_000_000,
       'server',
       place === 's3' ? /s3 cp - / : /pg_dump /,
       (url) => bench.start('dump', place, 'app', { ...url, compression: 'none' }),
     )
+    // A folder has bytes at once; the AWS CLI may still be starting, and there would be no upload to end.
+    if (place === 's3') await until(() => bench.s3.uploads().length > 0, 'an upload')
+    return action
+  }
 }
 
 const restoring = (more: Inputs): Moment => {
