@@ -49,41 +49,75 @@ function testFiles(filters: readonly string[]): string[] {
   return chosen.sort((a, b) => rank(a) - rank(b))
 }
 
-/** The runner's closing counts, as it reports them. */
+/** The closing counts of the runner, which only cover its own run. */
 const COUNT = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$/
 
-/** Holds the closing counts back from the reporter. */
-async function* withoutCounts(
-  events: AsyncIterable<TestEvent>,
-  counts: string[],
-): AsyncGenerator<TestEvent, void> {
+async function* withoutCounts(events: AsyncIterable<TestEvent>): AsyncGenerator<TestEvent, void> {
   for await (const event of events) {
     const isCount = event.type === 'test:diagnostic' && COUNT.test(event.data.message)
-    if (isCount && event.data.nesting === 0) counts.push(event.data.message)
-    else yield event
+    if (!isCount || event.data.nesting > 0) yield event
   }
 }
 
-/** @returns whether every test passed */
-async function runTests(files: readonly string[]): Promise<boolean> {
+type Result = Pick<Extract<TestEvent, { type: 'test:summary' }>['data'], 'success' | 'counts' | 'duration_ms'>
+
+/** Runs the files and notes the result of each. */
+async function runTests(
+  files: readonly string[],
+  concurrency: number,
+  results: Map<string, Result>,
+): Promise<void> {
   const stream = run({
     cwd: root,
     files: files.map((file) => join(root, file)),
-    concurrency: CONCURRENCY,
+    concurrency,
     execArgv: OPTIONS,
   })
-  let success = false
-  const durations = new Map<string, number>()
-  stream.on('test:summary', ({ file, success: passed, duration_ms }) => {
-    if (file === undefined) success = passed
-    else durations.set(relative(root, file), duration_ms)
+  // A file that ends without a summary has failed.
+  for (const file of files) results.delete(file)
+  stream.on('test:summary', ({ file, ...result }) => {
+    if (file !== undefined) results.set(relative(root, file), result)
   })
-  const counts: string[] = []
-  await pipeline(withoutCounts(stream, counts), new spec(), process.stdout, { end: false })
-  describeSlowest(durations)
-  // Last, and in the form of TAP, so that readers of the log find them.
-  for (const count of counts) console.log(`# ${count}`)
-  return success && counts.length > 0
+  await pipeline(withoutCounts(stream), new spec(), process.stdout, { end: false })
+}
+
+/** More failures than these are not an accident of timing. */
+const MAX_UNSTEADY_FILES = 3
+
+/**
+ * Runs the tests. A few files that fail beside others run once more, alone: tests inject faults at moments that a busy machine
+ * can miss. One that passes then is named as unsteady, which is a defect of the test or of what it tests.
+ *
+ * @returns whether every test passed
+ */
+async function testAll(files: readonly string[]): Promise<boolean> {
+  const results = new Map<string, Result>()
+  const failed = () => files.filter((file) => !results.get(file)?.success)
+  await runTests(files, CONCURRENCY, results)
+  const again = failed()
+  if (again.length > 0 && again.length <= MAX_UNSTEADY_FILES) {
+    console.log(`\nThese failed and run once more, alone: ${again.join(', ')}\n`)
+    await runTests(again, 1, results)
+  }
+  const unsteady = again.filter((file) => results.get(file)?.success)
+  describeSlowest(results)
+  for (const file of unsteady) console.log(`UNSTEADY: ${file} failed at first and passed alone`)
+  describeCounts([...results.values()], files.length - results.size)
+  return failed().length === 0
+}
+
+/**
+ * Prints the counts last, and in the form of TAP, so that readers of the log find them.
+ *
+ * @param broken files that ended before they reported tests; each counts as a failed test
+ */
+function describeCounts(results: readonly Result[], broken: number): void {
+  const sum = (key: keyof Result['counts']) => results.reduce((total, { counts }) => total + counts[key], 0)
+  const others = { cancelled: sum('cancelled'), skipped: sum('skipped'), todo: sum('todo') }
+  const [tests, pass] = [sum('tests') + broken, sum('passed')]
+  const fail = tests - pass - others.cancelled - others.skipped - others.todo
+  for (const [name, count] of Object.entries({ tests, suites: sum('suites'), pass, fail, ...others }))
+    console.log(`# ${name} ${count}`)
 }
 
 function describeDuration(milliseconds: number): string {
@@ -92,8 +126,9 @@ function describeDuration(milliseconds: number): string {
 }
 
 /** Prints the slowest files, which are where a slow suite can be improved. */
-function describeSlowest(durations: ReadonlyMap<string, number>): void {
-  const slow = [...durations].filter(([, duration]) => duration > 10_000).sort(([, a], [, b]) => b - a)
+function describeSlowest(results: ReadonlyMap<string, Result>): void {
+  const durations = [...results].map(([file, { duration_ms }]) => [file, duration_ms] as const)
+  const slow = durations.filter(([, duration]) => duration > 10_000).sort(([, a], [, b]) => b - a)
   for (const [file, duration] of slow) console.log(`${describeDuration(duration).padStart(12)}  ${file}`)
 }
 
@@ -129,7 +164,7 @@ try {
   if (!existsSync(join(root, 'dist/index.js')))
     throw new Error('dist/index.js is missing, and tests run it: run "npm run build" first')
   const started = performance.now()
-  process.exitCode = (await runTests(files)) ? 0 : 1
+  process.exitCode = (await testAll(files)) ? 0 : 1
   console.log(`The tests took ${describeDuration(performance.now() - started)}.`)
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)

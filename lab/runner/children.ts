@@ -2,9 +2,10 @@ import { descendants, kill } from '../processes.ts'
 import { until } from '../until.ts'
 import type { StartedAction } from './action.ts'
 
-/** Waits for a program among the children of a running step. */
+/** Waits for a program among the children of a running step. One that only says its version is not at work. */
 export function childOf(action: StartedAction, pattern: RegExp): Promise<{ pid: number; argv: string[] }> {
-  const find = () => descendants(action.pid).find(({ argv }) => pattern.test(argv.join(' ')))
+  const find = () =>
+    descendants(action.pid).find(({ argv }) => !argv.includes('--version') && pattern.test(argv.join(' ')))
   return until(find, `a child like ${pattern}`)
 }
 
