@@ -12,8 +12,11 @@ import type { TocEntry } from './toc.ts'
 const BLK_DATA = 1
 const BLK_BLOBS = 3
 
-/** Buffers to write. With `block`, they begin the data of the entry that is written under that ID; `last` ends the data. */
-export type Output = { buffers: Buffer[]; block?: number; last?: boolean }
+/**
+ * Buffers to write. With `block`, they begin the data of the entry that is written under that ID; `last` ends the data.
+ * `piece` is their data before compression, which only data that is not compressed in a thread has.
+ */
+export type Output = { buffers: Buffer[]; block?: number; last?: boolean; piece?: Buffer }
 
 /** Reads the blocks of data that follow the table of contents. */
 export class BlockReader {
@@ -124,7 +127,7 @@ export class BlockReader {
       if (piece.length === 0) continue // an empty frame; an empty chunk would end the run
       this.tally.add(piece)
       const buffers = run.piece(piece)
-      yield { result: buffers instanceof Promise ? this.whenDone(buffers, piece) : { buffers } }
+      yield { result: buffers instanceof Promise ? this.whenDone(buffers, piece) : { buffers, piece } }
     }
     yield { result: { buffers: run.end() } }
   }

@@ -124,6 +124,11 @@ export class Lane {
     return this.#reading && this.#queue.length === 0
   }
 
+  /** How many bytes wait in memory for the reader. */
+  get buffered(): number {
+    return this.#inMemory
+  }
+
   /** Adds bytes of the current entry, and waits while there is no space for them. */
   async put(buffers: readonly Buffer[]): Promise<void> {
     const bytes = buffers.reduce((sum, buffer) => sum + buffer.length, 0)

@@ -1,7 +1,7 @@
 const NEWLINE = 0x0a
 
 /** Three lines that pg_dump writes after the rows of a COPY (dumpTableData_copy in pg_dump.c). */
-const TERMINATOR = Buffer.from('\\.\n\n\n')
+export const TERMINATOR = Buffer.from('\\.\n\n\n')
 const TERMINATOR_LINES = 3
 
 /**
@@ -28,6 +28,16 @@ export class RowCounter {
     if (start < 0 || !this.tail.subarray(start).equals(TERMINATOR)) return false
     return start === 0 || this.tail[0] === NEWLINE
   }
+}
+
+/**
+ * Returns where COPY text may be divided: behind the last row that certainly ends in `piece`, or 0. No other byte of a row is
+ * a newline in any encoding, because the trail bytes of client encodings such as SJIS, BIG5 and GB18030 begin at 0x30. The
+ * newlines of pg_dump's terminator are not row ends; fewer bytes follow each of them than the terminator has.
+ */
+export function rowBoundary(piece: Buffer): number {
+  const last = piece.length - TERMINATOR.length - 1
+  return last < 0 ? 0 : piece.lastIndexOf(NEWLINE, last) + 1
 }
 
 /**

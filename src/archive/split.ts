@@ -1,7 +1,8 @@
 import { shareEvenly } from '../process/balance.ts'
 import { Tally } from './archive-report.ts'
-import { BlockReader } from './blocks.ts'
+import { BlockReader, type Output } from './blocks.ts'
 import { ByteSource } from './byte-source.ts'
+import { DividedRows } from './divided-rows.ts'
 import { type Header, headerBytes, readHeader } from './header.ts'
 import { type Lane, Lanes } from './lane.ts'
 import { readToc, SECTION, type TocEntry, tocBytes } from './toc.ts'
@@ -16,6 +17,8 @@ export type SplitOptions = {
   jobs: number
   /** Estimates the bytes of a table's data. */
   bytesOf: (table: { schema: string; name: string }) => number
+  /** Whether the rows of a large table may go into several archives, which are restored at the same time. */
+  dividesTables?: boolean
 }
 
 /** A smaller share would be restored before another reader has started. */
@@ -31,7 +34,8 @@ export class SplitArchive {
   /** The table of contents, with the schema before the data. */
   readonly entries: readonly TocEntry[]
   readonly #lanes: Lanes
-  readonly #laneOf = new Map<number, Lane>()
+  /** The lanes that receive the data of each entry: several if its rows are divided. */
+  readonly #lanesOf = new Map<number, Lane[]>()
 
   private constructor(input: ByteSource, header: Header, entries: readonly TocEntry[], lanes: Lanes) {
     this.#input = input
@@ -64,9 +68,12 @@ export class SplitArchive {
     return last.length === 0 ? null : this.#archiveOf([...this.#settings, ...last])
   }
 
-  /** Shares the data evenly. @returns the entries of each share, in the order of the archive */
+  /** Shares the data evenly. @returns the entries of each share, in the order of the archive; a divided table is in all */
   share(options: SplitOptions): TocEntry[][] {
-    return shareData(this.entries, options)
+    const { dividesTables = false } = options
+    // Data that is compressed with lz4 arrives as it is, so its rows cannot be seen.
+    const readable = this.#header.algorithm === 'none'
+    return shareData(this.entries, { ...options, dividesTables: dividesTables && readable })
   }
 
   /** Makes an archive of each share. Together, the shares have all the data. */
@@ -78,13 +85,12 @@ export class SplitArchive {
   async distribute(): Promise<void> {
     const ids = new Map(this.entries.map(({ dumpId }) => [dumpId, dumpId]))
     const reader = new BlockReader(this.#input, this.#header, this.entries, new Tally(false), UNCOMPRESSED)
-    let lane: Lane | undefined
+    let receiver: Receiver | undefined
     try {
       for await (const { result } of reader.tasks(ids)) {
-        const { buffers, block, last } = await result
-        if (block !== undefined) lane = this.#laneOf.get(block)
-        await lane!.put(buffers)
-        if (last) lane!.end()
+        const output = await result
+        if (output.block !== undefined) receiver = receiverOf(this.#lanesOf.get(output.block)!)
+        await receiver!(output)
       }
     } catch (error) {
       this.#lanes.fail(error)
@@ -107,7 +113,7 @@ export class SplitArchive {
   #dataArchive(own: readonly TocEntry[]): DataArchive {
     // The archive waits for a slow reader, unless another reader is waiting for its own data.
     const lane = this.#lanes.add(() => this.#lanes.all.some((other) => other !== lane && other.readerWaits))
-    for (const { dumpId } of own) this.#laneOf.set(dumpId, lane)
+    for (const { dumpId } of own) this.#lanesOf.set(dumpId, [...(this.#lanesOf.get(dumpId) ?? []), lane])
     const head = this.#archiveOf([...this.#settings, ...own])
     return { entries: own.length, stream: () => stream(lane, head, own.length) }
   }
@@ -120,6 +126,25 @@ export class SplitArchive {
 async function* stream(lane: Lane, head: Buffer, entries: number): AsyncGenerator<Buffer> {
   yield head
   for (let entry = 0; entry < entries; entry++) yield* lane.entry()
+}
+
+type Receiver = (output: Output) => Promise<void>
+
+/** Returns how the data of one entry reaches its lanes. */
+function receiverOf(lanes: readonly Lane[]): Receiver {
+  const [lane] = lanes
+  if (lanes.length === 1) {
+    return async ({ buffers, last }) => {
+      await lane!.put(buffers)
+      if (last) lane!.end()
+    }
+  }
+  const rows = new DividedRows(lanes)
+  return async ({ buffers, block, piece, last }) => {
+    if (block !== undefined) await rows.begin(buffers)
+    else if (piece) await rows.add(piece)
+    else if (last) await rows.end()
+  }
 }
 
 /** Grants, which pg_restore restores after the data (_tocEntryIsACL in pg_backup_archiver.c). */
@@ -156,14 +181,28 @@ function isLast({ desc, tag, fields }: TocEntry): boolean {
   return desc === 'MATERIALIZED VIEW DATA' || desc === 'EVENT TRIGGER'
 }
 
-/** Shares the entries with data evenly, each share in the order of the archive. */
-function shareData(entries: readonly TocEntry[], { jobs, bytesOf }: SplitOptions): TocEntry[][] {
+/**
+ * Shares the entries with data evenly, each share in the order of the archive. A table of more than a quarter of an even
+ * share is divided; smaller ones balance well, and keep the order of their rows.
+ */
+function shareData(
+  entries: readonly TocEntry[],
+  { jobs, bytesOf, dividesTables }: SplitOptions,
+): TocEntry[][] {
   const data = entries.filter(({ hasData }) => hasData)
   const sizeOf = (items: readonly TocEntry[]) => items.reduce((sum, item) => sum + bytesOf(nameOf(item)), 0)
-  const count = Math.max(1, Math.min(jobs, Math.ceil(sizeOf(data) / MIN_SHARE_BYTES)))
-  return shareEvenly(inseparable(entries, data), sizeOf, count).map(({ items }) => {
+  const total = sizeOf(data)
+  const count = Math.max(1, Math.min(jobs, Math.ceil(total / MIN_SHARE_BYTES)))
+  const { together, single } = inseparable(entries, data)
+  const least = Math.max(count * MIN_SHARE_BYTES, total / count / 4)
+  const divided = new Set(
+    dividesTables && count > 1 ? single.filter((entry) => entry.isCopy && sizeOf([entry]) >= least) : [],
+  )
+  const whole = single.filter((entry) => !divided.has(entry)).map((entry) => [entry])
+  const groups = together.length === 0 ? whole : [together, ...whole]
+  return shareEvenly(groups, sizeOf, count).map(({ items }) => {
     const own = new Set(items.flat())
-    return data.filter((entry) => own.has(entry))
+    return data.filter((entry) => own.has(entry) || divided.has(entry))
   })
 }
 
@@ -171,7 +210,10 @@ function shareData(entries: readonly TocEntry[], { jobs, bytesOf }: SplitOptions
  * Groups entries that must be restored in one session: those of which one needs the other, and tables that the archive does
  * not create, because those of extensions have their foreign keys and triggers before their data.
  */
-function inseparable(entries: readonly TocEntry[], data: readonly TocEntry[]): TocEntry[][] {
+function inseparable(
+  entries: readonly TocEntry[],
+  data: readonly TocEntry[],
+): { together: TocEntry[]; single: TocEntry[] } {
   const created = new Set(entries.filter(({ desc }) => desc === 'TABLE').map(({ oid }) => oid))
   const ids = new Set(data.map(({ dumpId }) => dumpId))
   const bound = data.filter(
@@ -179,9 +221,10 @@ function inseparable(entries: readonly TocEntry[], data: readonly TocEntry[]): T
       (desc === 'TABLE DATA' && !created.has(oid)) || dependencies.some((id) => ids.has(id)),
   )
   const needed = new Set(bound.flatMap(({ dumpId, dependencies }) => [dumpId, ...dependencies]))
-  const group = data.filter(({ dumpId }) => needed.has(dumpId))
-  const single = data.filter(({ dumpId }) => !needed.has(dumpId)).map((entry) => [entry])
-  return group.length === 0 ? single : [group, ...single]
+  return {
+    together: data.filter(({ dumpId }) => needed.has(dumpId)),
+    single: data.filter(({ dumpId }) => !needed.has(dumpId)),
+  }
 }
 
 function nameOf({ namespace, tag }: TocEntry): { schema: string; name: string } {

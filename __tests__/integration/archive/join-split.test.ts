@@ -75,12 +75,17 @@ for (const client of clients) {
     })
   }
 
-  test(`what pg_dump ${client.major} wrote is split among readers`, { skip }, async () => {
+  test(`what pg_dump ${client.major} wrote is split among readers, and large tables are divided`, {
+    skip,
+  }, async () => {
     const whole = await fingerprint('hostile')
     const sizes: Record<string, number> = { narrow: 40e6, wide: 30e6, 'Weird "Table"': 20e6 }
     const bytesOf = ({ name }: { name: string }) => sizes[name] ?? 1e6
     const archive = await SplitArchive.open(start(client, []), folder)
-    const divided = archive.divide(archive.share({ jobs: 3, bytesOf }))
+    const own = archive.share({ jobs: 3, bytesOf, dividesTables: true })
+    const inAll = own[0]!.filter((entry) => own.every((entries) => entries.includes(entry)))
+    assert.deepEqual(inAll.map(({ tag }) => tag).sort(), ['narrow', 'wide'])
+    const divided = archive.divide(own)
     assert.equal(divided.length, 3)
     assert.ok(divided.every(({ entries }) => entries > 0))
     const [schema, last, ...shares] = ['schema', 'last', '0', '1', '2'].map((name) =>
@@ -224,11 +229,17 @@ test('data that other data needs, and data of tables that an extension brings, s
     split(build({ entries: needing }), () => 1000),
     folder,
   )
-  const shares = archive.share({ jobs: 4, bytesOf: () => 64e6 })
-  assert.deepEqual(
-    shares.map((share) => share.map(({ tag }) => tag)).sort((a, b) => b.length - a.length),
-    [['b', 'd', 'of an extension', 'of an extension too'], ['a'], ['c'], []],
-  )
+  const sharesOf = (dividesTables: boolean) =>
+    archive
+      .share({ jobs: 4, bytesOf: () => 64e6, dividesTables })
+      .map((share) => share.map(({ tag }) => tag))
+      .sort((a, b) => b.length - a.length)
+  const together = ['b', 'd', 'of an extension', 'of an extension too']
+  assert.deepEqual(sharesOf(false), [together, ['a'], ['c'], []])
+  assert.deepEqual(sharesOf(true), [
+    ['a', ...together.slice(0, 1), 'c', ...together.slice(1)],
+    ...Array(3).fill(['a', 'c']),
+  ])
 })
 
 test('an archive that is cut ends all of its readers', async () => {

@@ -102,7 +102,8 @@ class SplitRestore {
   async #share(archive: SplitArchive): Promise<TocEntry[][]> {
     this.#jobs = await this.#ask((session) => allowedJobs(session, this.#options.jobs))
     const { bytesOf } = this.#options
-    const shares = archive.share({ jobs: this.#jobs, bytesOf })
+    const dividesTables = mayDivideTables(this.#restorer.inputs)
+    const shares = archive.share({ jobs: this.#jobs, bytesOf, dividesTables })
     const why = shares.length > 1 ? await this.#ask(whyDataIsOrdered) : null
     if (why === null) return shares
     log.info(`Restoring the data in the order of the dump: ${why}`)
@@ -162,6 +163,14 @@ class SplitRestore {
     void running.ended.then(() => this.#running.delete(running))
     return running
   }
+}
+
+/** An argument that locks a table and changes its triggers while its data is loaded, or an abbreviation of it. */
+const DISABLES_TRIGGERS = /^--di/
+
+/** Whether several sessions may load one table: neither would one miss the triggers, nor is a table left in part if an error is tolerated. */
+function mayDivideTables({ pgRestoreArgs, tolerateErrors }: RestoreInputs): boolean {
+  return tolerateErrors.length === 0 && !pgRestoreArgs.some((argument) => DISABLES_TRIGGERS.test(argument))
 }
 
 /** Returns how many jobs can connect, in addition to the sessions that there are without this one. At least one is tried. */
