@@ -80,9 +80,13 @@ describe('a role', { concurrency: false }, () => {
     await assertNothingLeft({ run, postgres, s3, databases: await postgres.databases(), secrets })
   })
 
-  test('restores what it dumped, a duration is asked for, and the keys and profiles of the job do not matter', async () => {
+  test("restores what it dumped, a duration is asked for, of an STS of one's own, and the keys and profiles of the job do not matter", async () => {
     await using place = await sts()
-    const asked = { 'aws-role-duration': '20m', 'aws-role-session-name': 'nightly', 'dump-key': key }
+    const config = toConfig({ ...place.privateEnv, AWS_EC2_METADATA_DISABLED: 'true' })
+    const asked = {
+      ...{ 'aws-role-duration': '20m', 'aws-role-session-name': 'nightly', 'dump-key': key },
+      's3-config': config,
+    }
     const ofTheJob = {
       AWS_ACCESS_KEY_ID: 'AKIAOFTHEJOB',
       AWS_SECRET_ACCESS_KEY: 'of-the-job',
@@ -94,15 +98,6 @@ describe('a role', { concurrency: false }, () => {
     assert.equal(place.assumed[0]!.get('RoleSessionName'), 'nightly')
     assert.equal(restored.outputs['row-count'], '300000')
     assert.deepEqual(foldersOf(restored.runnerTemp), [])
-  })
-
-  test("is had from an STS of one's own, whatever the version of the AWS CLI", async () => {
-    await using place = await sts()
-    const config = toConfig({ ...place.privateEnv, AWS_EC2_METADATA_DISABLED: 'true' })
-    const step = { env: place.jobEnv }
-    succeeded(await bench.run('list', 's3', '', asRole(place, { 's3-config': config }), step))
-    assert.equal(place.assumed[0]?.get('DurationSeconds'), null)
-    assert.equal(place.assumed[0]?.get('RoleSessionName'), 'pgclone-action')
   })
 
   test('is explained where it cannot be assumed', async () => {
@@ -117,8 +112,6 @@ describe('a role', { concurrency: false }, () => {
     )
     const stranger = { 'aws-role-to-assume': 'arn:aws:iam::123456789012:role/other' }
     failed(await list(stranger, place.jobEnv), /role's trust policy does not admit this job/)
-    failed(await list({ 's3-config': bench.s3.config }, place.jobEnv), /are both set; remove one/)
-    failed(await list({ 'aws-role-to-assume': 'backup' }, place.jobEnv), /must be the ARN of a role/)
   })
 
   test('is not had from an STS that cannot be reached, and the store is not blamed', async () => {
@@ -155,23 +148,4 @@ describe('a role', { concurrency: false }, () => {
     assert.deepEqual(foldersOf(killed.runnerTemp), [])
     assert.deepEqual(bench.s3.uploads(), [])
   })
-})
-
-test('credentials that end in the middle of an upload are explained', async () => {
-  const { s3 } = bench
-  const credentials = s3.giveCredentials(new Date(Date.now() + 3_600_000))
-  const config = toConfig({
-    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
-    AWS_SESSION_TOKEN: credentials.sessionToken!,
-    AWS_EC2_METADATA_DISABLED: 'true',
-  })
-  const expire = () => {
-    credentials.expiresAt = new Date(0)
-  }
-  s3.fault({ operation: 'UploadPart', nth: 2, times: 99, action: { type: 'call', run: expire } })
-  const run = await bench.run('dump', 's3', 'shop', { 's3-config': config })
-  s3.heal()
-  failed(run, /credentials have expired; .*aws-role-to-assume renews them/)
-  for (const { key, uploadId } of s3.uploads()) await s3.write(key, uploadId).then(() => s3.remove(key))
 })

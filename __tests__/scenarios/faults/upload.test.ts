@@ -51,7 +51,7 @@ test('#13 expired credentials that cannot clean up leave a warning, and the post
       action: expired,
     })
   const run = await bench.run('dump', 's3', 'app', parts)
-  assert.match(run.errors[0]!, /credentials have expired/)
+  assert.match(run.errors[0]!, /credentials have expired; .*aws-role-to-assume renews them/)
   assert.equal(bench.s3.uploads().length, 1)
   assert.ok(run.warnings.some((warning) => /unfinished uploads.*expired/.test(warning)))
   bench.s3.heal()

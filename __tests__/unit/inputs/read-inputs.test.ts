@@ -88,15 +88,17 @@ test('all mistakes are reported together, each with its input', () => {
       'dump-key': '../../etc',
       's3-storage-class': '--acl=public-read',
       'pg-dump-args': '--file=elsewhere',
+      'aws-role-to-assume': 'backup',
     }),
   )
-  assert.match(text, /^8 inputs are wrong: /)
+  assert.match(text, /^9 inputs are wrong: /)
   for (const name of [
     'command must',
     'database-url must',
     's3-max-parts must',
     'swap must',
     'idle-timeout must',
+    'aws-role-to-assume must be the ARN of a role',
   ])
     assert.ok(text.includes(name), name)
   for (const name of ['dump-key has', 's3-storage-class must', 'pg-dump-args has'])

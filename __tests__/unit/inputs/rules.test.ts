@@ -39,6 +39,10 @@ test('what one input demands of another', () => {
     [{ command: 'list', dumpKey: 'a\\b' }, /^dump-key contains a backslash/],
     [{ s3SseKmsKeyId: 'key' }, /^s3-sse-kms-key-id needs s3-sse: aws:kms/],
     [{ s3SseKmsKeyId: 'key', s3Sse: 'AES256' }, /^s3-sse-kms-key-id needs/],
+    [
+      { awsRole: 'arn:aws:iam::123456789012:role/backup', s3Config: { AWS_ACCESS_KEY_ID: 'AKIA' } },
+      /^aws-role-to-assume and AWS_ACCESS_KEY_ID in s3-config are both set/,
+    ],
     [{ reversible: true, swap: false }, /^reversible requires swap: true/],
     [{ tolerateErrors: [/x/], swap: false }, /^tolerate-errors requires swap: true/],
   ]
