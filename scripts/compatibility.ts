@@ -1,6 +1,6 @@
 /**
  * Copies a database between every two PostgreSQL servers from 10 to 18 with the built Action, compares rows and objects,
- * and writes the tables of docs/compatibility.md.
+ * writes the tables of docs/compatibility.md, and checks that every server computes the same masks.
  *
  *     npm run compatibility -- [--clients FOLDER,FOLDER] [--sources 10,18] [--targets 10,18]
  *
@@ -12,6 +12,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { parseArgs, stripVTControlCharacters } from 'node:util'
 import { compareFingerprints, fingerprint } from '../lab/postgres/fingerprint.ts'
+import { wrongMasks } from '../lab/postgres/mask-cases.ts'
 import { type Postgres, startPostgres } from '../lab/postgres/postgres.ts'
 import { type ActionRun, runAction } from '../lab/runner/action.ts'
 import { root } from '../lab/runner/action-inputs.ts'
@@ -31,6 +32,9 @@ const SERVERS: Readonly<Record<number, string>> = {
   17: '17.10.0-beta.17',
   18: '18.4.0-beta.17',
 }
+
+/** The first server that can mask. */
+const FIRST_MASKING = 11
 
 const PAGE = join(root, 'docs/compatibility.md')
 const SAMPLE = readFileSync(join(root, 'lab/postgres/sample/common.sql'), 'utf8')
@@ -156,6 +160,8 @@ for (const major of [...new Set([...sources, ...targets])].sort((a, b) => a - b)
     await startPostgres({ package: serverPackage(major), settings: { shared_buffers: '16MB' } }),
   )
   servers.set(major, server)
+  const wrong = major >= FIRST_MASKING ? await wrongMasks(server) : []
+  if (wrong.length > 0) throw new Error(`PostgreSQL ${major} masks otherwise: ${wrong.join('; ')}`)
   if (!sources.includes(major)) continue
   await server.createDatabase('common')
   await server.psql('common', SAMPLE)

@@ -8,3 +8,41 @@ export type ColumnType = {
   kind: 'b' | 'c' | 'd' | 'e' | 'm' | 'p' | 'r'
   isArray: boolean
 }
+
+/** Types that are written with keywords. These always mean the types of `pg_catalog`, and cannot be qualified. */
+const KEYWORDS =
+  /^(bigint|bit|boolean|character|double precision|integer|interval|numeric|real|smallint|time|timestamp)\b/
+
+/** Returns the type as a cast needs it, so that no search_path makes another type of it. */
+export function castType({ type }: ColumnType): string {
+  return KEYWORDS.test(type) || type.includes('.') ? type : `pg_catalog.${type}`
+}
+
+/** Whether a type is one of PostgreSQL itself, whose input runs no function of a user. */
+export function isBuiltIn({ type }: ColumnType): boolean {
+  return KEYWORDS.test(type) || !type.includes('.')
+}
+
+const TEXTS = ['text', 'varchar', 'bpchar', 'name', 'citext']
+
+/** Whether values are texts. */
+export function isText({ base, kind, isArray }: ColumnType): boolean {
+  return !isArray && kind === 'b' && TEXTS.includes(base)
+}
+
+/** Whether a type is one of the given types of PostgreSQL, and not an array. */
+export function isOneOf(type: ColumnType, ...names: readonly string[]): boolean {
+  return !type.isArray && type.kind === 'b' && isBuiltIn(type) && names.includes(type.base)
+}
+
+/** Returns how many characters fit into a text, or null if there is no limit. A name has 63 bytes (NAMEDATALEN). */
+export function lengthLimit({ type, base }: ColumnType): number | null {
+  const [, length] = /^character(?: varying)?\((\d+)\)/.exec(type) ?? []
+  return length ? Number(length) : base === 'name' ? 63 : null
+}
+
+/** Returns how many digits fit before the decimal point of a numeric type, or null if there is no limit. */
+export function integerDigits({ type }: ColumnType): number | null {
+  const [, precision, scale] = /^numeric\((\d+),(-?\d+)\)/.exec(type) ?? []
+  return precision ? Number(precision) - Number(scale) : null
+}
