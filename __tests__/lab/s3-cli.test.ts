@@ -7,7 +7,6 @@ import { delimiter, join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { type S3Store, startS3 } from '../../lab/s3/s3.ts'
-import { startS3rver } from '../../lab/s3/s3rver.ts'
 
 const path = process.env.PATH ?? ''
 const isMissing = !path.split(delimiter).some((folder) => existsSync(join(folder, 'aws')))
@@ -38,40 +37,7 @@ async function roundTrip(s3: S3Store): Promise<void> {
   assert.match(list.output.toString(), /"Size": 20000000/)
 }
 
-test('the AWS CLI streams through our store', { skip }, async () => {
-  await using s3 = await startS3()
-  await roundTrip(s3)
-  assert.deepEqual(s3.uploads(), [])
-  s3.fault({ method: 'GET', times: Number.POSITIVE_INFINITY, action: { type: 'truncate', after: 1_000_000 } })
-  const short = await aws(s3, [
-    's3',
-    'cp',
-    '--only-show-errors',
-    's3://backups/backups/shop/none/1.dump',
-    '-',
-  ])
-  assert.ok(short.code !== 0 || short.output.length < 20_000_000)
-  s3.fault({
-    operation: 'UploadPart',
-    nth: 2,
-    times: 99,
-    action: { type: 'error', status: 403, code: 'ExpiredToken' },
-  })
-  const expired = await aws(
-    s3,
-    ['s3', 'cp', '--only-show-errors', '-', 's3://backups/x'],
-    randomBytes(20_000_000),
-  )
-  assert.equal(expired.code, 1)
-  assert.match(expired.errors, /ExpiredToken/)
-})
-
 test('the AWS CLI streams through our store over TLS', { skip }, async () => {
   await using s3 = await startS3({ tls: true })
-  await roundTrip(s3)
-})
-
-test('the AWS CLI streams through s3rver', { skip }, async () => {
-  await using s3 = await startS3rver()
   await roundTrip(s3)
 })

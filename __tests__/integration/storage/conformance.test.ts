@@ -14,7 +14,6 @@ import { type Place, testPromises } from './storage-promises.ts'
 testPromises({
   name: 'a folder',
   firstWins: true,
-  findsLeftovers: true,
   open: async () => {
     const folder = tempFolder('storage')
     const path = join(folder.path, 'new', 'dumps')
@@ -63,7 +62,6 @@ after(() => s3[Symbol.asyncDispose]())
 testPromises({
   name: 'a bucket of the laboratory',
   firstWins: cli?.supportsConditionalPut ?? false,
-  findsLeftovers: true,
   skip: noCli,
   open: placesOf(s3, () => s3.uploads().map(({ key }) => key)),
 })
@@ -74,7 +72,7 @@ after(() => s3rver[Symbol.asyncDispose]())
 testPromises({
   name: 'a bucket of s3rver',
   firstWins: false,
-  findsLeftovers: false,
+  storeOnly: true,
   skip: noCli,
   // It ignores the condition of a write instead of refusing it.
   open: placesOf(s3rver, () => [], { conditionalPut: false }),

@@ -81,6 +81,9 @@ describe('a bucket', { concurrency: 2, skip: noCli }, () => {
       s3.uploads().filter((upload) => upload.key.startsWith('sweep')),
       kept,
     )
+    const unlisted = await startS3({ quirks: { noUploadListing: true } })
+    after(() => unlisted[Symbol.asyncDispose]())
+    await assert.rejects(s3Place(unlisted, 'sweep/').storage.sweep(), /NotImplemented/)
   })
 
   test('exactly the wanted texts are downloaded, also of more than one request can name', async () => {
