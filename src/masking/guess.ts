@@ -1,0 +1,68 @@
+import { isText } from './column-type.ts'
+import type { Column } from './tables.ts'
+
+/** What names of columns usually contain, and the mask for it. The first match counts. */
+const NAMES: readonly (readonly [name: RegExp, mask: string])[] = [
+  [/e_?mail/, 'email'],
+  [/pass(word|wd|_?hash|_?digest|phrase)|_digest$|encrypted_/, '{value: ""}'],
+  [/token|secret|api_?key|session_?(id|key)|otp|private_?key|salt|fingerprint/, 'token'],
+  [
+    /phone|mobile|fax|(^|_)tel(_|$)|zip|postal|postcode|iban|account_(no|number)|card_(no|number)|ssn|tax_(id|number)|vat_/,
+    'digits',
+  ],
+  [
+    /(first|last|middle|given|family|full|display|maiden|sur|nick|user|contact|company)_?name|^name$|^author$|^owner$|login/,
+    'name',
+  ],
+  [/birth|(^|_)dob(_|$)/, `{sql: "date_trunc('year', …)::date"}`],
+  [/(^|_)ip(_?addr(ess)?)?$|remote_addr|latitude|longitude|(^|_)(lat|lon|lng)$|geo|location/, 'null'],
+  [
+    /address|street|city|bio|notes?|comments?|description|message|body|text|content|subject|title|reason|feedback/,
+    'text',
+  ],
+]
+
+/** Names of times that are about the row and not about a person. */
+const ROW_TIMES =
+  /^((created|inserted|updated|modified|changed|deleted|archived|published|synced)(_?(at|on|date|time))?|(date|time)_?(created|inserted|updated|modified|changed|deleted))$/
+
+const TIMES = ['timestamp', 'timestamptz']
+const NUMBERS_OF_ROWS = ['int2', 'int4', 'int8', 'uuid']
+
+/** Returns the mask that a column probably needs, or null without a guess. It never decides anything. */
+export function guessMask({ name, type }: Column): string | null {
+  if (type.base === 'json' || type.base === 'jsonb') return '{json: []}'
+  const mask = NAMES.find(([pattern]) => pattern.test(wordsOf(name)))?.[1]
+  if (mask === undefined) return isText(type) ? 'text' : null
+  if (type.isArray) return 'empty'
+  const needsText = ['email', 'name', 'text'].includes(mask) || mask.startsWith('{value')
+  return needsText && !isText(type) ? null : mask
+}
+
+/**
+ * Whether a column says nothing about a person by itself, so that `keep` can be proposed: a number or UUID that identifies
+ * a row, a time at which the row was written.
+ *
+ * @param isKey whether it is part of the primary key or of a foreign key
+ */
+export function isHarmless({ name, type }: Column, isKey: boolean): boolean {
+  if (type.isArray || type.kind !== 'b') return false
+  if (isKey) return NUMBERS_OF_ROWS.includes(type.base)
+  return TIMES.includes(type.base) && ROW_TIMES.test(wordsOf(name))
+}
+
+/** Returns `created_at` for `createdAt`, `created at` and `Created-At`. */
+function wordsOf(name: string): string {
+  return name
+    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replace(/[\s-]+/g, '_')
+    .toLowerCase()
+}
+
+const DISPOSABLE =
+  /(^|_)(sessions?|audits?|audit_logs?|versions|logs?|tokens?|jobs|queue|notifications|caches?)$/
+
+/** Whether a table probably holds rows that a copy can do without. */
+export function looksDisposable(table: string): boolean {
+  return DISPOSABLE.test(table)
+}

@@ -1,0 +1,25 @@
+/** The summary of a plan for masks. */
+
+import type { MaskPlan } from '../masking/plan.ts'
+import { countMasks, describePlan } from '../masking/plan-text.ts'
+import { formatQuantity } from '../report/format.ts'
+import { code, folded, join, type Markdown, table } from './markdown.ts'
+
+/** More rows would make the summary too long for GitHub. The log has them all. */
+const MAX_TABLES = 500
+
+/** Shows what happens to every table, the masks first, because a reviewer reads those. */
+export function maskSummary(plan: MaskPlan): Markdown {
+  const tables = describePlan(plan)
+  const rows = [...tables]
+    .sort((a, b) => Math.sign(b.masked.length) - Math.sign(a.masked.length))
+    .slice(0, MAX_TABLES)
+    .map(({ table: name, rows: what, masked, kept }) => [code(name), what, list(masked), list(kept)])
+  const title = `${formatQuantity(tables.length, 'table')}, ${countMasks(plan)}`
+  const more = tables.length > MAX_TABLES ? '… and more tables, which are in the log' : ''
+  return folded(title, join('\n\n', [table(['Table', 'Rows', 'Masked', 'Kept'], rows), more]))
+}
+
+function list(names: readonly string[]): Markdown {
+  return join('<br>', names.map(code))
+}
