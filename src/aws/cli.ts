@@ -82,14 +82,26 @@ export class Aws {
     return [...args, ...CONNECT_TIMEOUT, ...(endpointUrl ? ['--endpoint-url', endpointUrl] : [])]
   }
 
-  /** Starts a transfer with open pipes. */
-  start(args: readonly string[], pipes: { stdin: 'stream' | 'none' }): Child {
-    // A group, because `aws` may be a script whose child must not outlive it.
-    const options = {
-      ...{ name: 'aws', env: this.#environment(), stdin: pipes.stdin, stdout: 'stream' as const },
+  /** Ends what runs for the step. */
+  get signal(): AbortSignal {
+    return this.#options.signal
+  }
+
+  /**
+   * Starts a transfer with open pipes.
+   *
+   * @param options.quiet whether the log does not show what the CLI says; its error has it in any case
+   */
+  start(
+    args: readonly string[],
+    { stdin, quiet = false }: { stdin: 'stream' | 'none'; quiet?: boolean },
+  ): Child {
+    return startChild(this.#options.cli, this.#arguments(args), {
+      ...{ name: 'aws', env: this.#environment(), stdin, stdout: 'stream' },
+      ...(quiet && { onErrorLine: () => false }),
+      // A group, because `aws` may be a script whose child must not outlive it.
       group: true,
-    }
-    return startChild(this.#options.cli, this.#arguments(args), options)
+    })
   }
 
   /**

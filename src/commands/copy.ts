@@ -31,7 +31,7 @@ export async function copy(step: Step): Promise<Outcome> {
   )
   const prepareSource = once(() => runPreDumpHooks(step, source))
   const replaced = await step.retry(() =>
-    replaceDatabase(step, {
+    replaceDatabase(step, async () => ({
       what: source.connection.label,
       check: async (target) => {
         const method = await chooseMethod(step.inputs, source, target)
@@ -42,7 +42,7 @@ export async function copy(step: Step): Promise<Outcome> {
         return build(step, source, target)
       },
       hooks: step.inputs.preSwapHooks,
-    }),
+    })),
   )
   if ('outputs' in replaced) return replaced
   return describeCopy(step, source, replaced)

@@ -1,3 +1,4 @@
+import { allOf } from '../all-of.ts'
 import { hostName, serverName } from '../database/connection/connection.ts'
 import { runHooks } from '../database/hooks.ts'
 import { dumpFilters } from '../database/pg-dump.ts'
@@ -7,6 +8,7 @@ import { chooseAgain, lookAtSource } from '../dumping/source-database.ts'
 import { chooseCompression, type DumpPlan, discard, type Stored, uploadDump } from '../dumping/upload-dump.ts'
 import { messageOf } from '../errors.ts'
 import { notePending } from '../leftovers.ts'
+import { onceDone } from '../once-done.ts'
 import { log } from '../report/log.ts'
 import { checkExpiry, placeOf } from '../step/open-storage.ts'
 import type { Step } from '../step/step.ts'
@@ -15,7 +17,7 @@ import type { Manifest } from '../storage/manifest.ts'
 import { type Pruned, pruneDumps } from '../storage/prune-dumps.ts'
 import { hasRules } from '../storage/retention.ts'
 import { groupOf, type Source, seriesOf } from '../storage/series.ts'
-import type { Storage } from '../storage/storage.ts'
+import type { Storage, StoredObject } from '../storage/storage.ts'
 import { dumpSummary } from '../summary/dump-summary.ts'
 import { countOutputs, type Outcome, pruneOutputs } from '../summary/outcome.ts'
 import { pruneSummary } from '../summary/storage-summary.ts'
@@ -34,20 +36,29 @@ export async function dump(step: Step): Promise<Outcome> {
 /** A committed dump, and the previous one if the two can be compared. */
 type Committed = { manifest: Manifest; previous: Manifest | null; transferMs: number }
 
+/** What does not change from attempt to attempt. */
+type Prepared = Pick<DumpPlan, 'storage' | 'source'> & {
+  /** Checks the storage, and lists the dumps before this one. It has begun; a failure is repeated. */
+  check: () => Promise<StoredObject[] | null>
+}
+
 /** Makes one attempt. Each attempt has its own key. */
-async function dumpOnce(step: Step, prepared: Omit<DumpPlan, 'key'>): Promise<Committed> {
+async function dumpOnce(step: Step, prepared: Prepared): Promise<Committed> {
   const { storage } = prepared
   const names = namesOf(step)
   const key = newDumpKey(names, new Date())
   const source = await chooseAgain(step, prepared.source)
-  const plan = { ...prepared, source, key }
+  const ready = prepared.check()
+  const plan = { storage, source, key, ready }
   const forget = notePending({ kind: 'data', keys: [plan.key.key] })
   try {
     const title = `Dump ${step.target.label} to ${storage.address(plan.key.key)}`
     // The previous dump is looked up meanwhile: only the commit needs it, and every request to S3 takes a second.
+    const previousOf = (listed: StoredObject[] | null) =>
+      findPrevious(step.inputs, storage, { key, source: names }, listed)
     const [stored, previous] = await Promise.all([
       log.group(title, () => uploadDump(step, plan)),
-      settled(findPrevious(step.inputs, storage, { key, source: names })),
+      settled(ready.then(previousOf)),
     ])
     const manifest = makeManifest(step, { ...plan, ...stored }, names)
     return {
@@ -66,23 +77,32 @@ function settled<Value>(promise: Promise<Value>): Promise<PromiseSettledResult<V
 }
 
 /** Checks everything that can fail early, before the first byte is dumped. */
-async function prepare(step: Step): Promise<Omit<DumpPlan, 'key'>> {
-  const [storage, source] = await Promise.all([answering(step), lookAtSource(step, step.target)])
+async function prepare(step: Step): Promise<Prepared> {
+  const [{ storage, check }, source] = await allOf([openAndCheck(step), lookAtSource(step, step.target)])
   const problem = storage.tooLarge(source.size)
   if (problem) throw new Error(problem)
   checkExpiry(step, { kind: 'dump', bytes: source.size })
-  return { storage, source }
+  return { storage, source, check }
 }
 
-/** Opens the storage, which must answer before hooks change the source and before pg_dump reads it. */
-async function answering(step: Step): Promise<Storage> {
+/** Opens the storage and begins its check. It must answer before hooks change the source and before pg_dump reads it. */
+async function openAndCheck(step: Step): Promise<Omit<Prepared, 'source'>> {
   const storage = await step.storage()
-  await storage.check()
-  return storage
+  const check = onceDone(() => storage.check(groupOf(newDumpKey(namesOf(step), new Date()))))
+  let begun: ReturnType<typeof check> | null = check()
+  // Without hooks it is waited for when the upload is open.
+  if (step.inputs.preDumpHooks.length > 0) await begun
+  else begun.catch(() => undefined)
+  const takeCheck = () => {
+    const answer = begun ?? check()
+    begun = null
+    return answer
+  }
+  return { storage, check: takeCheck }
 }
 
 /** Runs the hooks. */
-async function runPreDumpHooks(step: Step, { source }: Omit<DumpPlan, 'key'>): Promise<void> {
+async function runPreDumpHooks(step: Step, { source }: Prepared): Promise<void> {
   const hooks = step.inputs.preDumpHooks
   if (hooks.length === 0) return
   await runHooks('pre-dump-hooks', hooks, source.connection, step.hookOptions(source.client))
@@ -95,7 +115,13 @@ function namesOf({ inputs, run, target }: Step): Source {
 
 function makeManifest(
   { inputs, run, effort }: Step,
-  { key, source: { server, locale, client }, size, sha256, archive }: Omit<DumpPlan, 'storage'> & Stored,
+  {
+    key,
+    source: { server, locale, client },
+    size,
+    sha256,
+    archive,
+  }: Pick<DumpPlan, 'key' | 'source'> & Stored,
   names: Source,
 ): Manifest {
   return {

@@ -1,3 +1,4 @@
+import { allOf } from '../all-of.ts'
 import type { TocEntry } from '../archive/archive.ts'
 import { analyzeDatabase } from '../database/analyze.ts'
 import { clientEnvironment } from '../database/connection/connection.ts'
@@ -13,10 +14,10 @@ import { formatDuration } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { chooseEntries } from '../restoring/choose-entries.ts'
 import { downloadDump, type Received, readEntries } from '../restoring/download-dump.ts'
-import { type Dump, findDump } from '../restoring/find-dump.ts'
+import { type Dump, dumpFinder } from '../restoring/find-dump.ts'
 import { foretellRestore } from '../restoring/foretell-restore.ts'
 import { checkOverwrite, checkProtected } from '../restoring/guards.ts'
-import { dryRun, replaceDatabase } from '../restoring/replace-database.ts'
+import { dryRun, type Replacement, replaceDatabase } from '../restoring/replace-database.ts'
 import { restorePoint } from '../restoring/restore-point.ts'
 import { createStagingFor, type Target } from '../restoring/target.ts'
 import { copyFromTemplate, type HookPlan, splitHooks } from '../restoring/template-cache.ts'
@@ -42,35 +43,46 @@ type Restored = Content & LiveDatabase
 /** Restores a stored dump into a staging database, checks it, runs hooks and swaps it in. */
 export async function restore(step: Step): Promise<Outcome> {
   if (step.inputs.dumpKey.startsWith(':')) return restorePoint(step)
-  const dump = await step.retry(() => findDump(step))
+  await using scope = new AsyncDisposableStack()
+  const find = dumpFinder(step, scope)
   const restoreOnce = step.inputs.swap ? restoreAndSwap : restoreInPlace
-  const restored = await step.retry(() => restoreOnce(step, dump))
-  return 'outputs' in restored ? restored : describeRestore(step, dump, restored)
+  const restored = await step.retry(() => restoreOnce(step, find))
+  return 'outputs' in restored ? restored : describeRestore(step, await find(), restored)
 }
 
 /** @returns the outcome of the step after a dry run */
-async function restoreAndSwap(step: Step, dump: Dump): Promise<Restored | Outcome> {
-  const { inputs } = step
-  const { manifest } = dump.chosen
-  // The sweep runs during the restore, because nothing waits for it.
-  const swept = dump.storage.sweep().catch((error) => log.debug(`Unfinished uploads: ${messageOf(error)}`))
-  if (inputs.templateCache > 0 && !manifest)
-    log.warning('template-cache has no effect, because this dump has no manifest')
-  const cached = inputs.templateCache > 0 && manifest !== null
-  const plan = cached ? { manifest, hooks: await splitHooks(inputs, step.workspace) } : null
-  const build = (target: Target) => {
-    const restoreIt = () => restoreBeside(step, dump, target)
-    return plan ? restoreByTemplate(step, plan, target, restoreIt) : restoreIt()
-  }
-  const hooks = plan?.hooks.live ?? inputs.preSwapHooks
-  const check = async (target: Target) => {
-    if (inputs.dryRun) await foretellRestore(step, target, await readEntries(dump))
-  }
-  const replaced = await replaceDatabase(step, { what: dump.chosen.key, check, build, hooks })
+async function restoreAndSwap(step: Step, find: () => Promise<Dump>): Promise<Restored | Outcome> {
+  let swept: Promise<void> | undefined
+  const replaced = await replaceDatabase(step, async () => {
+    const dump = await find()
+    // The sweep runs during the restore, because nothing waits for it.
+    swept = dump.storage.sweep().catch((error) => log.debug(`Unfinished uploads: ${messageOf(error)}`))
+    return planReplacement(step, dump)
+  })
   await swept
   if ('outputs' in replaced) return replaced
   const { result, ...live } = replaced
   return { ...result, ...live }
+}
+
+async function planReplacement(step: Step, dump: Dump): Promise<Replacement<Content>> {
+  const { inputs } = step
+  const { manifest } = dump.chosen
+  if (inputs.templateCache > 0 && !manifest)
+    log.warning('template-cache has no effect, because this dump has no manifest')
+  const cached = inputs.templateCache > 0 && manifest !== null
+  const plan = cached ? { manifest, hooks: await splitHooks(inputs, step.workspace) } : null
+  return {
+    what: dump.chosen.key,
+    check: async (target) => {
+      if (inputs.dryRun) await foretellRestore(step, target, await readEntries(dump))
+    },
+    build: (target) => {
+      const restoreIt = () => restoreBeside(step, dump, target)
+      return plan ? restoreByTemplate(step, plan, target, restoreIt) : restoreIt()
+    },
+    hooks: plan?.hooks.live ?? inputs.preSwapHooks,
+  }
 }
 
 /** Copies the template of the dump. The content was checked when the template was made. */
@@ -102,14 +114,11 @@ async function restoreBeside(step: Step, dump: Dump, target: Target): Promise<Bu
 }
 
 /** Restores in one transaction on the live database, for servers where no database can be created. */
-async function restoreInPlace(step: Step, dump: Dump): Promise<Restored | Outcome> {
+async function restoreInPlace(step: Step, find: () => Promise<Dump>): Promise<Restored | Outcome> {
   const { inputs, target: connection } = step
-  checkProtected(inputs, connection)
-  await using session = await step.session(connection, { direct: true })
-  const server = await lookAtPrimary(session, inputs.command)
-  await lockTarget(session, connection.database)
-  const client = await step.client({ serverMajor: server.major, purpose: 'restore' })
-  await checkOverwrite(step, server, await readProperties(session, connection.database))
+  await using scope = new AsyncDisposableStack()
+  const look = () => lookInPlace(step, scope)
+  const [dump, { server, client }] = await log.group('Prepare', () => allOf([find(), look()]))
   const receiver = { server, client, database: connection.database, untouched: UNTOUCHED }
   if (inputs.dryRun) {
     await chooseEntries(step, receiver).select(await readEntries(dump))
@@ -125,6 +134,21 @@ async function restoreInPlace(step: Step, dump: Dump): Promise<Restored | Outcom
   const received = await downloadDump(step, dump, receiver, open)
   await finishInPlace(step, client, server)
   return { ...received, database: connection.database, previous: null, serverVersion: server.version }
+}
+
+/** Looks at the live database and locks it until the end of the scope. */
+async function lookInPlace(
+  step: Step,
+  scope: AsyncDisposableStack,
+): Promise<{ server: Server; client: PostgresClient }> {
+  const { inputs, target: connection } = step
+  checkProtected(inputs, connection)
+  const session = scope.use(await step.session(connection, { direct: true }))
+  const server = await lookAtPrimary(session, inputs.command)
+  await lockTarget(session, connection.database)
+  const client = await step.client({ serverMajor: server.major, purpose: 'restore' })
+  await checkOverwrite(step, server, await readProperties(session, connection.database))
+  return { server, client }
 }
 
 /** Runs hooks and ANALYZE. The data is live by now, so a failure is permanent: it must not repeat the restore. */

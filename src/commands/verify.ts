@@ -11,7 +11,7 @@ import { formatDuration, formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { describeDifference, withoutLeftOut } from '../restoring/check-download.ts'
 import { downloadDump, type Received } from '../restoring/download-dump.ts'
-import { type Dump, findDump } from '../restoring/find-dump.ts'
+import { type Dump, dumpFinder } from '../restoring/find-dump.ts'
 import { databaseSink, sizesIn } from '../restoring/transfer-archive.ts'
 import { placeOf } from '../step/open-storage.ts'
 import type { Step } from '../step/step.ts'
@@ -38,7 +38,8 @@ type Evidence = {
 
 /** Restores a stored dump into a temporary database and compares the result with the manifest. */
 export async function verify(step: Step): Promise<Outcome> {
-  const dump = await step.retry(() => findDump(step))
+  await using scope = new AsyncDisposableStack()
+  const dump = await step.retry(() => log.group('Find the dump', dumpFinder(step, scope)))
   const { manifest } = dump.chosen
   if (!manifest)
     throw new Error(

@@ -1,3 +1,4 @@
+import { allOf } from '../all-of.ts'
 import { messageOf } from '../errors.ts'
 import { formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
@@ -18,8 +19,7 @@ export async function commitDump(storage: Storage, manifest: Manifest, signal: A
     signal.throwIfAborted()
     begun = true
     const written = storage.writeTextOnce(manifestKey(manifest.key), text)
-    const results = await Promise.allSettled([written, checkStored(storage, manifest)])
-    for (const result of results) if (result.status === 'rejected') throw result.reason
+    await allOf([written, checkStored(storage, manifest)])
   } catch (error) {
     // The data goes last, so that it is never missing beside a manifest.
     if (!begun || (await isWithdrawn(storage, manifest.key, error)))

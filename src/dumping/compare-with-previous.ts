@@ -4,23 +4,30 @@ import type { Inputs } from '../inputs/inputs.ts'
 import { relationKey, relationName } from '../relation.ts'
 import { formatBytes, formatCount, formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
-import { readCatalogue, readDumps } from '../storage/dump-catalog.ts'
+import { type CatalogueEntry, catalogueOf, readDumps, tryManifests } from '../storage/dump-catalog.ts'
 import type { Manifest } from '../storage/manifest.ts'
-import { type Named, seriesOf } from '../storage/series.ts'
-import type { Storage } from '../storage/storage.ts'
+import { groupOf, type Named, seriesOf, sourceOf } from '../storage/series.ts'
+import type { Storage, StoredObject } from '../storage/storage.ts'
 
 type ShrinkInputs = Pick<Inputs, 'maxShrink' | 'failOnShrink'>
 
-/** Returns the newest committed dump of a series, with which the next one is compared; null when there is none. */
+/**
+ * Returns the newest committed dump of a series, with which the next one is compared; null when there is none.
+ *
+ * @param listed what was in the folder of the series some time ago; null to list it now
+ */
 export async function findPrevious(
   { maxShrink, failOnShrink }: ShrinkInputs,
   storage: Storage,
   dump: Named,
+  listed: readonly StoredObject[] | null,
 ): Promise<Manifest | null> {
   // No dump shrinks by more than 100 %.
   if (maxShrink >= 1) return null
+  const listAndRead = async () => newestOfSeries(storage, dump, await storage.list(groupOf(dump.key)))
   try {
-    return await newestOfSeries(storage, dump)
+    // What was listed may be gone by now.
+    return await (listed ? newestOfSeries(storage, dump, listed).catch(listAndRead) : listAndRead())
   } catch (error) {
     const reason = messageOf(error)
     if (failOnShrink) {
@@ -34,12 +41,31 @@ export async function findPrevious(
   }
 }
 
-async function newestOfSeries(storage: Storage, next: Named): Promise<Manifest | null> {
+async function newestOfSeries(
+  storage: Storage,
+  next: Named,
+  objects: readonly StoredObject[],
+): Promise<Manifest | null> {
   const scope = seriesOf(next.key)
-  const { entries } = await readCatalogue(storage, scope.folder)
-  const stored = await readDumps(storage, entries)
-  const [series = []] = scope.select([{ ...next, manifest: null }, ...stored])
-  return series.find(({ manifest }) => manifest !== null)?.manifest ?? null
+  const { entries } = catalogueOf(objects, scope.folder)
+  const newestIn = (dumps: readonly (Named & { manifest: Manifest })[]) =>
+    scope.select([{ ...next, manifest: null }, ...dumps])[0]?.find(({ manifest }) => manifest !== null)
+      ?.manifest ?? null
+  // Mostly the newest dump of the folder is the one, and the manifests of many need not be read.
+  return newestIn(await readNewest(storage, entries)) ?? newestIn(await readDumps(storage, entries))
+}
+
+/** Returns the newest committed dump, if it is sound and says which database it is of. */
+async function readNewest(
+  storage: Storage,
+  entries: readonly CatalogueEntry[],
+): Promise<(Named & { manifest: Manifest })[]> {
+  const newest = entries.find(({ committed }) => committed)
+  if (!newest) return []
+  const manifest = (await tryManifests(storage, [newest])).get(newest.key.key)!
+  if (manifest instanceof Error || manifest.size !== newest.size) return []
+  const source = sourceOf(manifest)
+  return source ? [{ key: newest.key, source, manifest }] : []
 }
 
 /**

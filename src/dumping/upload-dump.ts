@@ -3,7 +3,7 @@ import { type ArchiveReport, type Compression, createEncoder } from '../archive/
 import { clientEnvironment } from '../database/connection/connection.ts'
 import { dumpArguments, startDump } from '../database/pg-dump.ts'
 import type { Inputs } from '../inputs/inputs.ts'
-import { commitSink, Meter, type Source, transfer, within } from '../process/transfer.ts'
+import { commitSink, Meter, type Sink, type Source, transfer, within } from '../process/transfer.ts'
 import { formatBytes } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { describeRows, showProgress, tableProgress } from '../report/progress.ts'
@@ -35,7 +35,13 @@ export function expectedBytes(databaseBytes: number, { method }: Inputs['compres
 }
 
 /** A dump that is about to be made. */
-export type DumpPlan = { storage: Storage; key: DumpKey; source: SourceDatabase }
+export type DumpPlan = {
+  storage: Storage
+  key: DumpKey
+  source: SourceDatabase
+  /** Resolves when the storage has answered, and rejects when it cannot be used. */
+  ready: Promise<unknown>
+}
 
 /** The stored bytes of a dump. */
 export type Stored = {
@@ -47,11 +53,13 @@ export type Stored = {
 }
 
 /** Streams a dump into storage. */
-export async function uploadDump(step: Step, { storage, key, source }: DumpPlan): Promise<Stored> {
+export async function uploadDump(step: Step, plan: DumpPlan): Promise<Stored> {
   const { inputs, signal } = step
+  const { storage, key, source } = plan
   const { client, size } = source
   const meter = new Meter()
-  const reading = await startReading(step, source)
+  const sink = await openUpload(step, plan)
+  const reading = await orAbort(sink, startReading(step, source))
   const { source: pgDump } = reading
   const moved = () => reading.progress.rawBytes + meter.bytes
   using _ = showProgress({
@@ -60,11 +68,7 @@ export async function uploadDump(step: Step, { storage, key, source }: DumpPlan)
     total: { bytes: size, of: "the database's size" },
     detail: () => tableProgress(reading.progress),
   })
-  await untilFirstByte(pgDump, signal, inputs.idleTimeout)
-  const sink = await storage.upload(key.key, expectedBytes(size, inputs.compression)).catch(async (error) => {
-    await pgDump.abort()
-    throw error
-  })
+  await orAbort(sink, untilFirstByte(pgDump, signal, inputs.idleTimeout))
   const started = Date.now()
   await transfer(pgDump, sink, {
     stages: [...reading.stages, meter.stage],
@@ -89,6 +93,21 @@ export async function uploadDump(step: Step, { storage, key, source }: DumpPlan)
     `Stored ${formatBytes(meter.bytes)} of ${formatBytes(archive.rawBytes)}, ${describeRows(archive)}, SHA-256 ${meter.sha256}`,
   )
   return { size: meter.bytes, sha256: meter.sha256, archive, transferMs }
+}
+
+/** Opens the upload while the storage is checked, because the AWS CLI takes most of a second to start. */
+async function openUpload({ inputs }: Step, { storage, key, source, ready }: DumpPlan): Promise<Sink> {
+  const sink = await storage.upload(key.key, expectedBytes(source.size, inputs.compression))
+  await orAbort(sink, ready)
+  return sink
+}
+
+/** Waits for work without which an upload would not begin. */
+async function orAbort<Result>(sink: Sink, work: Promise<Result>): Promise<Result> {
+  return work.catch(async (error) => {
+    await sink.abort()
+    throw error
+  })
 }
 
 /** Starts several pg_dumps, or one whose output is compressed here. */

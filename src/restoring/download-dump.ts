@@ -28,7 +28,7 @@ export type Received = {
  */
 export async function downloadDump(
   step: Step,
-  { storage, chosen }: Dump,
+  { chosen, open }: Dump,
   receiver: Receiver & Consequence,
   openSink: OpenSink,
 ): Promise<Received> {
@@ -36,12 +36,12 @@ export async function downloadDump(
   const { select, leftOut } = chooseEntries(step, receiver)
   const clientMajor = receiver.client.major
   const total = chosen.manifest && { bytes: chosen.manifest.rawBytes, of: 'the data' }
-  const open = {
-    openSource: () => storage.download(chosen.key),
+  const plan = {
+    openSource: open,
     openSink: (entries: () => readonly TocEntry[]) => openSink(entries).then(patient),
     ...{ clientMajor, select, meter, total },
   }
-  const { sink, report, transferMs } = await transferArchive(step, open).catch((error) =>
+  const { sink, report, transferMs } = await transferArchive(step, plan).catch((error) =>
     Promise.reject(explainDamage(error, chosen, meter, receiver)),
   )
   try {
@@ -58,8 +58,8 @@ export async function downloadDump(
 }
 
 /** Reads the table of contents of a stored dump, and ends the download there. */
-export async function readEntries({ storage, chosen }: Dump): Promise<TocEntry[]> {
-  const source = await storage.download(chosen.key)
+export async function readEntries({ open }: Dump): Promise<TocEntry[]> {
+  const source = await open()
   try {
     return await readContents(source.stream)
   } finally {

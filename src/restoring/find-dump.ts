@@ -1,29 +1,50 @@
+import { onceDone } from '../once-done.ts'
+import type { Source } from '../process/transfer.ts'
 import { formatBytes, formatDuration } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { checkExpiry, selectionOf } from '../step/open-storage.ts'
 import type { Step } from '../step/step.ts'
 import { type Chosen, chooseDump } from '../storage/choose-dump.ts'
+import { EarlyDownload } from '../storage/early-download.ts'
 import { parseDumpKey } from '../storage/keys.ts'
 import type { Storage } from '../storage/storage.ts'
 import { ageOf, checkAge } from './dump-age.ts'
 
 /** A stored dump and its store. */
-export type Dump = { storage: Storage; chosen: Chosen }
+export type Dump = {
+  storage: Storage
+  chosen: Chosen
+  /** Opens the download, which may have begun while the dump was being found. */
+  open(): Promise<Source>
+}
 
-/** Finds the dump that `dump-key` names. */
-export function findDump(step: Step): Promise<Dump> {
+/**
+ * Returns what finds the dump that `dump-key` names. It is found once for all attempts of a step, so that a newer dump does
+ * not change what is restored.
+ *
+ * @param scope its end ends a download that nothing has used
+ */
+export function dumpFinder(step: Step, scope: AsyncDisposableStack): () => Promise<Dump> {
+  return onceDone(() => findDump(step, scope))
+}
+
+async function findDump(step: Step, scope: AsyncDisposableStack): Promise<Dump> {
   const { inputs } = step
-  return log.group('Find the dump', async () => {
-    const storage = await step.storage()
-    const chosen = await chooseDump(storage, selectionOf(inputs))
-    const key = parseDumpKey(chosen.key)
-    const age = key ? `, ${formatDuration(Math.max(0, ageOf(key)))} old` : ''
-    log.info(`Found ${storage.address(chosen.key)}, ${formatBytes(chosen.size)}${age}`)
-    checkAge(inputs, key)
-    checkExpiry(step, { kind: 'restore', bytes: chosen.manifest?.rawBytes ?? chosen.size })
-    warnOfChoice(inputs.dumpKey, chosen)
-    return { storage, chosen }
-  })
+  const storage = await step.storage()
+  await using unfinished = new AsyncDisposableStack()
+  const early = unfinished.use(new EarlyDownload(storage))
+  // A template of the dump may exist already.
+  const guess = (key: string) => (inputs.templateCache > 0 ? undefined : early.begin(key))
+  const chosen = await chooseDump(storage, selectionOf(inputs), guess)
+  await early.keep(chosen.key)
+  const key = parseDumpKey(chosen.key)
+  const age = key ? `, ${formatDuration(Math.max(0, ageOf(key)))} old` : ''
+  log.info(`Found ${storage.address(chosen.key)}, ${formatBytes(chosen.size)}${age}`)
+  checkAge(inputs, key)
+  checkExpiry(step, { kind: 'restore', bytes: chosen.manifest?.rawBytes ?? chosen.size })
+  warnOfChoice(inputs.dumpKey, chosen)
+  scope.use(unfinished.move())
+  return { storage, chosen, open: () => early.open(chosen.key) }
 }
 
 function warnOfChoice(reference: string, { key, manifest, passedOver }: Chosen): void {

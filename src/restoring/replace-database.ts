@@ -1,3 +1,4 @@
+import { allOf } from '../all-of.ts'
 import { relatedName } from '../database/names.ts'
 import { propertyStatements } from '../database/properties.ts'
 import { copyDatabase, type TemporaryDatabase } from '../database/staging.ts'
@@ -32,19 +33,21 @@ export type Replaced<Result> = LiveDatabase & { result: Result }
 /**
  * Shared workflow of `restore` and `copy`: lock the target, build the replacement, run hooks and assertions, swap.
  *
+ * @param prepare finds the replacement, while the target is looked at and not touched; its error comes first
  * @returns the outcome of the step after a dry run
  */
 export async function replaceDatabase<Result>(
   step: Step,
-  { what, check, build, hooks }: Replacement<Result>,
+  prepare: () => Promise<Replacement<Result>>,
 ): Promise<Replaced<Result> | Outcome> {
   const { inputs } = step
   await using scope = new AsyncDisposableStack()
-  const session = scope.use(await step.maintenance({ direct: true }))
-  const target = await log.group('Look at the target', () => lookAtTarget(step, session))
+  const look = async () => lookAtTarget(step, scope.use(await step.maintenance({ direct: true })))
+  const [replacement, target] = await log.group('Prepare', () => allOf([prepare(), look()]))
+  const { what, check, build, hooks } = replacement
   await check?.(target)
   if (inputs.dryRun) return dryRun(inputs.command, describePlan(inputs, target, what, hooks))
-  await sweepDatabases(session)
+  await sweepDatabases(target.session)
   const { staging: built, result } = await build(target)
   await using staging = built
   await keepClaim(step, target, [staging.name], scope)

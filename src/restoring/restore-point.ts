@@ -16,12 +16,12 @@ import type { Target } from './target.ts'
 export async function restorePoint(step: Step): Promise<Outcome> {
   const { dumpKey, preSwapHooks } = step.inputs
   const replaced = await step.retry(() =>
-    replaceDatabase(step, {
+    replaceDatabase(step, async () => ({
       what: dumpKey,
       check: async (target) => void (await findPoint(step.inputs, target)),
       build: (target) => copyPoint(step, target),
       hooks: preSwapHooks,
-    }),
+    })),
   )
   if ('outputs' in replaced) return replaced
   const { result: point, ...live } = replaced

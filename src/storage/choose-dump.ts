@@ -1,3 +1,4 @@
+import { allOf } from '../all-of.ts'
 import {
   checkManifestSize,
   describeSizes,
@@ -8,7 +9,7 @@ import {
   type StoredDump,
 } from './dump-catalog.ts'
 import { isFullKey, manifestKey, parseDumpKey } from './keys.ts'
-import type { Manifest } from './manifest.ts'
+import { MAX_MANIFEST_BYTES, type Manifest } from './manifest.ts'
 import { groupBySeries, groupOf, nameSeries, type Selection, scopeOf } from './series.ts'
 import type { Storage } from './storage.ts'
 
@@ -25,12 +26,18 @@ export type Chosen = {
  * Finds the dump that a reference names: a full key, leading names, or `latest`. Only a full key reaches a dump that is
  * not committed.
  *
+ * @param guess gets the key of the dump that will be chosen if nothing is wrong with it, as soon as it is known
  * @throws an Error when there is none, when databases that share keys cannot be told apart, or when what is stored
  * contradicts its manifest
  */
-export async function chooseDump(storage: Storage, selection: Selection): Promise<Chosen> {
+export async function chooseDump(
+  storage: Storage,
+  selection: Selection,
+  guess: (key: string) => void = () => undefined,
+): Promise<Chosen> {
   const { reference } = selection
-  const chosen = await (isFullKey(reference) ? byKey(storage, reference) : newest(storage, selection))
+  if (isFullKey(reference)) guess(reference)
+  const chosen = await (isFullKey(reference) ? byKey(storage, reference) : newest(storage, selection, guess))
   if (chosen.size === 0) throw new Error(`${storage.address(chosen.key)} is empty; it is not a dump`)
   if (chosen.manifest && chosen.manifest.size !== chosen.size) {
     throw new Error(
@@ -40,22 +47,30 @@ export async function chooseDump(storage: Storage, selection: Selection): Promis
   return chosen
 }
 
+/** Asks for the size and the manifest at once, because each request to a bucket takes most of a second. */
 async function byKey(storage: Storage, key: string): Promise<Chosen> {
-  const [size, manifestSize] = await Promise.all([storage.size(key), storage.size(manifestKey(key))])
+  const [size, text] = await allOf([storage.size(key), readUnlisted(storage, key)])
   if (size === null) throw new Error(`There is no dump ${storage.address(key)}`)
-  if (!manifestSize) return { key, size, manifest: null, passedOver: [] }
+  if (!text) return { key, size, manifest: null, passedOver: [] }
   const parsed = parseDumpKey(key)
   if (!parsed) throw new Error(`${key} has a manifest, but its name is not that of a dump of this action`)
-  checkManifestSize(key, manifestSize)
-  const texts = await storage.readTexts([manifestKey(key)])
-  return { key, size, manifest: readManifest(texts.get(manifestKey(key)), parsed), passedOver: [] }
+  return { key, size, manifest: readManifest(text, parsed), passedOver: [] }
+}
+
+/** Reads a manifest whose size is not known, but not one that no dump of this action has. */
+async function readUnlisted(storage: Storage, key: string): Promise<string | undefined> {
+  const bytes = await storage.readBeginning(manifestKey(key), MAX_MANIFEST_BYTES + 1)
+  if (bytes && bytes.length > MAX_MANIFEST_BYTES)
+    checkManifestSize(key, (await storage.size(manifestKey(key))) ?? bytes.length)
+  return bytes?.toString('utf8')
 }
 
 /** Chooses folder by folder, because only the manifests of one folder must be read to tell its databases apart. */
-async function newest(storage: Storage, selection: Selection): Promise<Chosen> {
+async function newest(storage: Storage, selection: Selection, guess: (key: string) => void): Promise<Chosen> {
   const { folder: top, mayFit, select } = scopeOf(selection)
   const { entries, orphans } = await readCatalogue(storage, top)
   const possible = entries.filter(({ key, committed }) => committed && mayFit(key))
+  if (possible[0]) guess(possible[0].key.key)
   const folders = Map.groupBy(possible, ({ key }) => groupOf(key))
   const others = new Set<string>()
   for (const [folder, inFolder] of folders) {

@@ -3,7 +3,7 @@ import { log } from '../report/log.ts'
 import { type DumpKey, isBelow, isManifestKey, manifestKey, parseDumpKey } from './keys.ts'
 import { MAX_MANIFEST_BYTES, type Manifest, parseManifest } from './manifest.ts'
 import { type Source, sourceOf } from './series.ts'
-import type { Storage } from './storage.ts'
+import type { Storage, StoredObject } from './storage.ts'
 
 /**
  * A dump in storage. Without a manifest it is not committed: another tool wrote it, or a run died over it. Nor is it with an
@@ -26,9 +26,13 @@ export type Catalogue = {
   foreign: number
 }
 
-/** What lies below a prefix of whole key parts; things that are no dumps are none of our business. */
+/** Reads the catalogue of what is below a prefix of whole key parts. */
 export async function readCatalogue(storage: Storage, prefix: string): Promise<Catalogue> {
-  const objects = await storage.list(prefix)
+  return catalogueOf(await storage.list(prefix), prefix)
+}
+
+/** Returns the catalogue of objects that were listed below a prefix. */
+export function catalogueOf(objects: readonly StoredObject[], prefix: string): Catalogue {
   const sizes = new Map(objects.map(({ key, size }) => [key, size]))
   const keys = objects.map(({ key }) => parseDumpKey(key)).filter((key) => key !== null)
   const entries = keys

@@ -28,14 +28,20 @@ export type Removal = {
 export interface Storage {
   /** Returns the full path or `s3://` address of a key, for people and outputs. */
   address(key: string): string
-  /** Checks that the place answers, before long work begins. */
-  check(): Promise<void>
+  /**
+   * Checks that the place can be used, and lists what is below a prefix, because one request to a bucket shows both.
+   *
+   * @returns null when the place can be used and may not be listed, after a warning
+   */
+  check(prefix: string): Promise<StoredObject[] | null>
   /** Lists every object below a prefix of whole key parts (`''` is everything). */
   list(prefix: string): Promise<StoredObject[]>
   /** Returns why a database of that size cannot be stored here, or null. */
   tooLarge(databaseBytes: number): string | null
   /** Returns the stored bytes of a key, or null when it does not exist. A cancel interrupts it unless it belongs to a commit. */
   size(key: string, options?: { evenWhenCancelled: boolean }): Promise<number | null>
+  /** Returns the first bytes of an object, all of them if it is not longer; null when it does not exist. */
+  readBeginning(key: string, bytes: number): Promise<Buffer | null>
   /** Reads exactly these small objects. Their sizes must be checked before. */
   readTexts(keys: readonly string[]): Promise<Map<string, string>>
   /**

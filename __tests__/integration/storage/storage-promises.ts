@@ -45,7 +45,7 @@ export function testPromises(backend: Backend): void {
     test('a dump is nowhere before its commit, and then as it went in, until it is removed', async () => {
       await using place = await backend.open()
       const { storage } = place
-      await storage.check()
+      await storage.check('')
       assert.equal(storage.tooLarge(BYTES.length), null)
       assert.ok(storage.address(KEY).endsWith(`/${KEY}`))
       const sink = await storage.upload(KEY, BYTES.length)
@@ -154,6 +154,15 @@ export function testPromises(backend: Backend): void {
       assert.ok((await read(storage, other)).equals(BYTES))
     })
 
+    test('the beginning of an object is read, and all of one that is shorter', async () => {
+      await using place = await backend.open()
+      const { storage } = place
+      assert.equal(await storage.readBeginning(KEY, 5), null)
+      await place.put(KEY, BYTES)
+      assert.ok((await storage.readBeginning(KEY, 100_000))!.equals(BYTES.subarray(0, 100_000)))
+      assert.ok((await storage.readBeginning(KEY, BYTES.length + 1))!.equals(BYTES))
+    })
+
     test('a download of what is not there fails, and one that is given up ends', async () => {
       await using place = await backend.open()
       const { storage } = place
@@ -167,7 +176,7 @@ export function testPromises(backend: Backend): void {
     test('a place that cannot answer is an error, and never an empty answer', async () => {
       await using place = await backend.open()
       const { broken } = place
-      await assert.rejects(broken.check())
+      await assert.rejects(broken.check(''))
       await assert.rejects(broken.list(''))
       await assert.rejects(broken.readTexts([`${KEY}.json`]))
       await assert.rejects(broken.writeTextOnce(`${KEY}.json`, 'x'))

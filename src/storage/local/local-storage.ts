@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
 import { link, open, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
+import { buffer } from 'node:stream/consumers'
 import { finished } from 'node:stream/promises'
 import { notePending } from '../../leftovers.ts'
 import type { Sink, Source } from '../../process/transfer.ts'
@@ -21,10 +22,11 @@ export function localStorage(folder: string, limit: Limit = (work) => work): Sto
   const abort = (end: Sink | Source) => end.abort()
   return {
     address: (key) => join(root, key),
-    check: () => limit(checkFolder(root)),
+    check: (prefix) => limit(checkFolder(root).then(() => listFiles(root, prefix))),
     list: (prefix) => limit(listFiles(root, prefix)),
     tooLarge: () => null,
     size: (key) => limit(sizeOf(root, key)),
+    readBeginning: (key, bytes) => limit(readBeginning(root, key, bytes)),
     readTexts: (keys) => limit(readTexts(root, keys)),
     writeTextOnce: (key, text) => writeText(join(root, key), text, publishOnce),
     replaceText: (key, text) => writeText(join(root, key), text, rename),
@@ -106,9 +108,18 @@ function isFolder(path: string): Promise<boolean> {
   )
 }
 
-async function sizeOf(root: string, key: string): Promise<number | null> {
+function sizeOf(root: string, key: string): Promise<number | null> {
+  return unlessAbsent(async () => (await stat(await inside(root, key))).size)
+}
+
+function readBeginning(root: string, key: string, bytes: number): Promise<Buffer | null> {
+  return unlessAbsent(async () => buffer(createReadStream(await inside(root, key), { end: bytes - 1 })))
+}
+
+/** Returns null in place of the error that a file does not exist. */
+async function unlessAbsent<Result>(work: () => Promise<Result>): Promise<Result | null> {
   try {
-    return (await stat(await inside(root, key))).size
+    return await work()
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
     throw error

@@ -3,16 +3,16 @@ import { log } from '../../report/log.ts'
 import type { StoredObject } from '../storage.ts'
 import type { S3Options } from './s3-options.ts'
 
-/** Checks credentials, endpoint and bucket. A policy without `s3:ListBucket` causes only a warning. */
-export async function checkBucket(options: S3Options): Promise<void> {
-  const args = ['s3api', 'list-objects-v2', '--bucket', options.bucket, '--prefix', options.prefix]
+/** Checks credentials, endpoint and bucket by a listing. A policy without `s3:ListBucket` causes only a warning. */
+export async function checkBucket(options: S3Options, below: string): Promise<StoredObject[] | null> {
   try {
-    await options.aws.json([...args, '--max-keys', '1', '--no-paginate'])
+    return await listObjects(options, below)
   } catch (error) {
     if (!(error instanceof AwsError) || error.code !== 'AccessDenied') throw error
     log.warning(
       'The credentials may not list the bucket, so `latest`, prefixes and `list` will not work; grant s3:ListBucket',
     )
+    return null
   }
 }
 
@@ -53,11 +53,16 @@ export async function headObject(
     const head = await aws.json<{ ContentLength: number }>(args, more)
     return head.ContentLength
   } catch (error) {
-    if (!(error instanceof AwsError)) throw error
-    if (['404', 'NoSuchKey'].includes(error.code)) return null
-    if (['403', 'AccessDenied'].includes(error.code) && (await isUnlisted(options, key, error))) return null
+    if (await isAbsent(options, key, error)) return null
     throw error
   }
+}
+
+/** Whether an error of reading an object means that it does not exist. */
+export async function isAbsent(options: S3Options, key: string, error: unknown): Promise<boolean> {
+  if (!(error instanceof AwsError)) return false
+  if (['404', 'NoSuchKey'].includes(error.code)) return true
+  return ['403', 'AccessDenied'].includes(error.code) && isUnlisted(options, key, error)
 }
 
 /**

@@ -1,8 +1,7 @@
-import { type Aws, AwsError } from '../../aws/cli.ts'
-import { endChild, succeeded } from '../../process/child.ts'
-import type { Source } from '../../process/transfer.ts'
+import { AwsError } from '../../aws/cli.ts'
 import { type Storage, TakenError } from '../storage.ts'
 import { deleteObjects } from './delete-objects.ts'
+import { download, readBeginning } from './download.ts'
 import { checkBucket, headObject, listObjects } from './find-objects.ts'
 import { tooLarge } from './plan-parts.ts'
 import { readTexts } from './read-texts.ts'
@@ -17,15 +16,16 @@ export function s3Storage(options: S3Options): Storage {
   const address = (key: string) => `s3://${bucket}/${prefix}${key}`
   return {
     address,
-    check: () => checkBucket(options),
+    check: (below) => checkBucket(options, below),
     list: (below) => listObjects(options, below),
     size: (key, more) => headObject(options, key, more),
+    readBeginning: (key, bytes) => readBeginning(options, key, bytes),
     readTexts: (keys) => readTexts(options, keys),
     writeTextOnce: (key, text) => putText(options, key, text, putOnce),
     replaceText: (key, text) => putText(options, key, text, put),
     upload: async (key, expectedBytes) => new S3Upload(options, key, expectedBytes),
     tooLarge: (bytes) => tooLarge(bytes, options.maxParts),
-    download: async (key) => download(aws, address(key)),
+    download: async (key) => download(options, key),
     sweep: () => sweepUploads(options),
     abandon: (key) => abortUploadsOf(options, key),
     remove: (key) =>
@@ -79,21 +79,5 @@ async function putIfAbsent(options: S3Options, key: string, args: string[], text
     const found = await readTexts(options, [key]).catch(() => new Map<string, string>())
     if (found.get(key) === text) return true
     throw new TakenError(key, { cause: error })
-  }
-}
-
-function download(aws: Aws, source: string): Source {
-  const child = aws.start(['s3', 'cp', source, '-', '--only-show-errors'], { stdin: 'none' })
-  return {
-    stream: child.stdout,
-    finish: async () => {
-      const exit = await child.exited
-      if (!succeeded(exit)) throw aws.failure(child, exit, 's3 cp (download)')
-    },
-    // Unlike an upload, a download may be ended by SIGTERM at any moment; SIGINT can hang while the reader is blocked.
-    abort: () =>
-      endChild(child, ['SIGTERM', 'SIGKILL'], 1000)
-        .then(() => child.stdout.destroy())
-        .then(() => undefined),
   }
 }

@@ -97,19 +97,19 @@ test('a missing folder is empty, and one that cannot be read is an error', async
   assert.deepEqual(await localStorage(join(folder.path, 'nowhere')).list(''), [])
   await assert.rejects(localStorage(join(folder.path, 'file')).list(''), /Cannot list/)
   const part = /Cannot write to storage-location .*: a part of the path is a file/
-  await assert.rejects(localStorage(join(folder.path, 'file')).check(), part)
-  await assert.rejects(localStorage(join(folder.path, 'file', 'dumps')).check(), part)
+  await assert.rejects(localStorage(join(folder.path, 'file')).check(''), part)
+  await assert.rejects(localStorage(join(folder.path, 'file', 'dumps')).check(''), part)
 })
 
 test('a folder that cannot be made is refused at once, also where Node would try for ever', async () => {
   for (const path of ['/proc/pgclone', '/proc/pgclone/a/b'])
-    await assert.rejects(localStorage(path).check(), /Cannot write to storage-location \/proc\/pgclone/)
+    await assert.rejects(localStorage(path).check(''), /Cannot write to storage-location \/proc\/pgclone/)
 })
 
 test('a check makes the folder and leaves nothing in it', async () => {
   await using folder = tempFolder()
   const storage = localStorage(join(folder.path, 'a/b'))
-  await Promise.all([storage.check(), storage.check(), storage.check()])
+  await Promise.all([storage.check(''), storage.check(''), storage.check('')])
   assert.ok(existsSync(join(folder.path, 'a/b')))
   assert.deepEqual(files(folder.path), [])
 })
