@@ -4,7 +4,7 @@ export type Scenario = readonly [trigger: string, ours: string]
 /** Scenarios of dump, restore, copy, prune and verify pipelines, found in incident reports, issues and sources. */
 export const SCENARIOS: Readonly<Record<number, Scenario>> = {
   1: ['`pg_dump` dies halfway', 'fails; the end of the data is held back, so nothing is published'],
-  2: ['`pg_dump` fails before its first byte', 'fails with the reason; no upload begins'],
+  2: ['`pg_dump` fails before its first byte', 'fails with the reason; no upload stays open'],
   3: [
     'The client is older than the server, or a wrapper chooses another major',
     'chooses the client by both versions, never through the wrapper, or says which one is missing',

@@ -1,13 +1,15 @@
 import { noteGroup } from '../leftovers.ts'
 import { type Child, childFailure, type Exit, startChild, succeeded } from '../process/child.ts'
 import { type Environment, pick, toolEnvironment } from '../process/environment.ts'
-import { run } from '../process/run.ts'
+import { type Finished, run } from '../process/run.ts'
 import { explainAws } from './errors.ts'
 import { regionVariables } from './region.ts'
 
 export type AwsOptions = {
-  /** Absolute path of the AWS CLI. */
-  cli: string
+  /** Absolute path of the AWS CLI, which may be known only when it has said its version. */
+  cli: string | Promise<string>
+  /** What `cli` will probably be. Work that changes nothing begins with it, because each start takes most of a second. */
+  likelyCli?: string | null
   environment: Environment
   /** From `s3-config`; wins over the job's environment. */
   config: Readonly<Record<string, string>>
@@ -55,9 +57,41 @@ export function awsVariables(
 /** The AWS CLI with the endpoint, the region and the credentials of one service, and nothing else of the job's environment. */
 export class Aws {
   readonly #options: AwsOptions
+  /** The program, or the likely one until it is known. */
+  #cli: string | null
+  #isKnown: boolean
 
   constructor(options: AwsOptions) {
     this.#options = options
+    this.#isKnown = typeof options.cli === 'string'
+    this.#cli = typeof options.cli === 'string' ? options.cli : (options.likelyCli ?? null)
+  }
+
+  /** Waits until the program is known. */
+  async #know(): Promise<void> {
+    this.#cli = await this.#options.cli
+    this.#isKnown = true
+  }
+
+  /**
+   * Begins work that changes nothing with the likely program, and again if another one turns out to be right.
+   *
+   * @param end ends work that was begun in vain
+   */
+  async begin<Work>(start: () => Work, end: (begun: Work) => Promise<unknown>): Promise<Work> {
+    if (this.#cli === null) await this.#know()
+    if (this.#isKnown) return start()
+    const likely = this.#cli
+    const begun = start()
+    try {
+      await this.#know()
+    } catch (error) {
+      await end(begun)
+      throw error
+    }
+    if (this.#cli === likely) return begun
+    await end(begun)
+    return start()
   }
 
   #environment(): Record<string, string> {
@@ -88,7 +122,7 @@ export class Aws {
   }
 
   /**
-   * Starts a transfer with open pipes.
+   * Starts a transfer with open pipes; call it in `begin`.
    *
    * @param options.quiet whether the log does not show what the CLI says; its error has it in any case
    */
@@ -96,7 +130,7 @@ export class Aws {
     args: readonly string[],
     { stdin, quiet = false }: { stdin: 'stream' | 'none'; quiet?: boolean },
   ): Child {
-    return startChild(this.#options.cli, this.#arguments(args), {
+    return startChild(this.#cli!, this.#arguments(args), {
       ...{ name: 'aws', env: this.#environment(), stdin, stdout: 'stream' },
       ...(quiet && { onErrorLine: () => false }),
       // A group, because `aws` may be a script whose child must not outlive it.
@@ -111,14 +145,35 @@ export class Aws {
    * @throws AwsError
    */
   async text(args: readonly string[], options: { evenWhenCancelled?: boolean } = {}): Promise<string> {
-    const { exit, stdout, child } = await run(this.#options.cli, this.#arguments(args), {
+    if (options.evenWhenCancelled) await this.#know()
+    const { finished } = await this.begin(
+      () => this.#run(args, options),
+      (begun) => begun.stop(),
+    )
+    const { exit, stdout, child } = await finished
+    if (!succeeded(exit)) throw this.failure(child, exit, args.slice(0, 2).join(' '))
+    return stdout
+  }
+
+  #run(
+    args: readonly string[],
+    { evenWhenCancelled }: { evenWhenCancelled?: boolean },
+  ): { finished: Promise<Finished>; stop: () => Promise<unknown> } {
+    const vain = new AbortController()
+    const signal = AbortSignal.any([this.#options.signal, vain.signal])
+    const finished = run(this.#cli!, this.#arguments(args), {
       name: 'aws',
       env: this.#environment(),
       onErrorLine: () => false,
-      ...(options.evenWhenCancelled ? { group: true, onStart: noteGroup } : { signal: this.#options.signal }),
+      ...(evenWhenCancelled ? { group: true, onStart: noteGroup } : { signal }),
     })
-    if (!succeeded(exit)) throw this.failure(child, exit, args.slice(0, 2).join(' '))
-    return stdout
+    // It may fail before it is known whether its answer counts.
+    finished.catch(() => undefined)
+    const stop = () => {
+      vain.abort(new Error('another AWS CLI is used'))
+      return finished.catch(() => undefined)
+    }
+    return { finished, stop }
   }
 
   /** As `text`, for commands that answer in JSON; `{}` when they answer nothing. */

@@ -55,9 +55,14 @@ async function restoreAndSwap(step: Step, find: () => Promise<Dump>): Promise<Re
   let swept: Promise<void> | undefined
   const replaced = await replaceDatabase(step, async () => {
     const dump = await find()
-    // The sweep runs during the restore, because nothing waits for it.
-    swept = dump.storage.sweep().catch((error) => log.debug(`Unfinished uploads: ${messageOf(error)}`))
-    return planReplacement(step, dump)
+    const plan = await planReplacement(step, dump)
+    const build = async (target: Target) => {
+      const built = await plan.build(target)
+      // The server works alone now, and nothing waits for the sweep.
+      swept = dump.storage.sweep().catch((error) => log.debug(`Unfinished uploads: ${messageOf(error)}`))
+      return built
+    }
+    return { ...plan, build }
   })
   await swept
   if ('outputs' in replaced) return replaced

@@ -102,7 +102,7 @@ async function openUpload({ inputs }: Step, { storage, key, source, ready }: Dum
   return sink
 }
 
-/** Waits for work without which an upload would not begin. */
+/** Waits for work, and ends the upload if it fails. */
 async function orAbort<Result>(sink: Sink, work: Promise<Result>): Promise<Result> {
   return work.catch(async (error) => {
     await sink.abort()
@@ -127,7 +127,7 @@ async function startReading(step: Step, source: SourceDatabase): Promise<Reading
   return { source: pgDump, stages: [transform], progress, report }
 }
 
-/** Waits for output, so that a dump that fails at once leaves no trace in the store. */
+/** Waits for output, so that a dump that fails at once says why. */
 async function untilFirstByte(source: Source, cancelled: AbortSignal, idleTimeout: number): Promise<void> {
   const { stream } = source
   using limit = within(cancelled, idleTimeout, 'pg_dump sent nothing')

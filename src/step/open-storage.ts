@@ -13,7 +13,7 @@ import { type Limit, localStorage } from '../storage/local/local-storage.ts'
 import { s3Storage } from '../storage/s3/s3-storage.ts'
 import type { Selection } from '../storage/series.ts'
 import type { Place, Storage } from '../storage/storage.ts'
-import { awsWarnings, provideAwsCli } from '../tools/aws/provide-aws-cli.ts'
+import { type AwsCli, awsWarnings, likelyAws, provideAwsCli } from '../tools/aws/provide-aws-cli.ts'
 import type { Step } from './step.ts'
 
 /** Opens the storage of the dumps. Its first use shows whether it answers. */
@@ -41,26 +41,51 @@ async function openS3(step: Step, location: { bucket: string; prefix: string }):
   const region = storeRegion(given, provider.region, provider.defaultRegion)
   const setting = inputs.s3EndpointUrl ? 's3-endpoint-url' : endpointUrl ? 'AWS_ENDPOINT_URL' : 'aws-region'
   const address = endpointUrl ?? awsEndpoint(region)
-  const [cli] = await Promise.all([
-    provideAwsCli({ ...step.tools, release: inputs.awsCli }),
-    actsAsRole(inputs, role) ? role.open() : undefined,
+  const checksum = checksumMode(inputs, provider)
+  const provided = announce(provideAwsCli({ ...step.tools, release: inputs.awsCli }), { inputs, checksum })
+  // The role's configuration names the program.
+  const isRole = actsAsRole(inputs, role)
+  const [likelyCli] = await Promise.all([
+    isRole ? null : likelyAws(step.tools),
+    isRole ? role.open() : undefined,
     isProxied(variables, address) ? undefined : checkEndpoint(address, setting, signal),
   ])
-  const checksum = checksumMode(inputs, provider)
-  const downloads = DOWNLOADS.includes(inputs.command)
-  for (const warning of awsWarnings(cli, { downloads, checksum })) log.warning(warning)
-  const identity = actsAsRole(inputs, role) ? await role.variables(cli.path) : null
+  const path = quiet(provided.then((found) => found.path))
+  const cli = likelyCli === null ? await path : path
+  const identity = isRole ? await role.variables(await path) : null
   const config = inputs.s3Config
   return s3Storage({
     ...location,
-    aws: new Aws({ cli: cli.path, environment, config, endpointUrl, checksum, region, identity, signal }),
+    aws: new Aws({
+      ...{ cli, likelyCli, environment, config, endpointUrl, checksum, region, identity, signal },
+    }),
     storageClass: inputs.s3StorageClass,
     sse: inputs.s3Sse,
     sseKmsKeyId: inputs.s3SseKmsKeyId,
     maxParts: Math.min(inputs.s3MaxParts, provider.maxParts),
-    conditionalPut: cli.supportsConditionalPut,
+    conditionalPut: quiet(provided.then((found) => found.supportsConditionalPut)),
     tempDirectory: step.tempDirectory,
   })
+}
+
+/** Warns of known flaws of the AWS CLI once it is known. If there is none, its first use fails. */
+function announce(
+  provided: Promise<AwsCli>,
+  { inputs, checksum }: { inputs: Inputs; checksum: Provider['checksum'] },
+): Promise<AwsCli> {
+  const downloads = DOWNLOADS.includes(inputs.command)
+  return quiet(
+    provided.then((cli) => {
+      for (const warning of awsWarnings(cli, { downloads, checksum })) log.warning(warning)
+      return cli
+    }),
+  )
+}
+
+/** Returns a promise whose failure is no error before something awaits it. */
+function quiet<Result>(promise: Promise<Result>): Promise<Result> {
+  promise.catch(() => undefined)
+  return promise
 }
 
 /** The commands that download whole dumps. */

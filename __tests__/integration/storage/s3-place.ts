@@ -1,4 +1,5 @@
 import { readdirSync } from 'node:fs'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { S3Store } from '../../../lab/s3/s3.ts'
 import { tempFolder } from '../../../lab/temp.ts'
 import { Aws } from '../../../src/aws/cli.ts'
@@ -17,17 +18,23 @@ export const cli = clis.find(({ supportsConditionalPut }) => supportsConditional
 export const noCli = cli ? false : 'no AWS CLI on this machine'
 
 /** What may differ from the bucket, the credentials and the program that a store is reached with. */
-type Changes = { options?: Partial<S3Options>; config?: Record<string, string>; program?: string }
+type Changes = {
+  options?: Partial<S3Options>
+  config?: Record<string, string>
+  program?: string
+  /** A program that is tried before `program` is known. */
+  likely?: string
+}
 
 /** A storage below a prefix of a store, so that tests can share the store and run side by side. */
 export function s3Place(
   s3: S3Store,
   prefix: string,
-  { options = {}, config = {}, program = cli!.path }: Changes = {},
+  { options = {}, config = {}, program = cli!.path, likely }: Changes = {},
 ): { storage: Storage; leftovers: () => string[] } {
   const temp = tempFolder()
   const aws = new Aws({
-    cli: program,
+    ...(likely ? { cli: wait(200, program), likelyCli: likely } : { cli: program }),
     environment: { PATH: process.env.PATH, HOME: temp.path, AWS_ACCESS_KEY_ID: 'of-the-job' },
     config: { ...s3.env, ...config },
     endpointUrl: s3.endpoint,

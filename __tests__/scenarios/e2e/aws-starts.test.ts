@@ -28,12 +28,13 @@ after(() => bench?.[Symbol.asyncDispose]())
 
 type Recorded = { run: ActionRun; calls: AwsCall[]; find: (what: string) => AwsCall }
 
-/** Runs a step with the AWS CLI where the official installer puts it. */
+/** Runs a step with the AWS CLI where the official installer puts it, or elsewhere. */
 async function record(
   [command, database, inputs]: ['dump' | 'restore' | 'list', string, Record<string, string>],
   together: readonly Together[],
+  official = true,
 ): Promise<Recorded> {
-  await using aws = recordingAws(cli!, { official: true, together })
+  await using aws = recordingAws(cli!, { official, together })
   const run = await runAction(bench.inputs(command, 's3', database, inputs), { env: { PATH: aws.path } })
   const calls = aws.calls()
   const find = (what: string) => {
@@ -52,6 +53,15 @@ test('a restore by full key asks for size, manifest and data at once', { skip },
   for (const what of ['s3api head-object data', 's3 cp manifest', 's3 cp data'])
     assert.equal(inARow(calls, find(what)), 1, what)
   assert.equal(await bench.postgres.psql('by_key', 'SELECT count(*) FROM t'), '1000')
+})
+
+test('an AWS CLI says its version while the dump is looked for', { skip }, async () => {
+  const together = [{ calls: ['--version', 's3api head-object', 's3 cp'], count: 4 }]
+  const dumpKey = { 'dump-key': keys[0]! }
+  const { run, calls, find } = await record(['restore', 'by_pip', dumpKey], together, false)
+  succeeded(run)
+  for (const what of ['--version', 's3api head-object data', 's3 cp manifest', 's3 cp data'])
+    assert.equal(inARow(calls, find(what)), 1, what)
 })
 
 test('a restore of the latest downloads it beside the manifests', { skip }, async () => {

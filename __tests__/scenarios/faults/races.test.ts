@@ -99,10 +99,10 @@ for (const [when, request, gone] of moments) {
     const key = await storedDump('verified')
     const remove = () =>
       Promise.all(gone.map((ending) => bench.s3.remove(`nightly/${key}${ending}`))).then(() => undefined)
-    // Two looks at it belong to the choice: ours, and that of `aws s3 cp` when it reads it.
+    // One look at it belongs to the choice: that of `aws s3 cp` when it reads it.
     bench.s3.fault({
       ...request,
-      nth: request.operation === 'HeadObject' ? 3 : 1,
+      nth: request.operation === 'HeadObject' ? 2 : 1,
       action: { type: 'call', run: remove },
     })
     const inputs = { ...bench.inputs('list', 's3', 'postgres', { 'dump-key': key }), command: 'verify' }

@@ -10,7 +10,14 @@ import type { S3Options } from './s3-options.ts'
  *
  * @param options.quiet whether the log does not show what the AWS CLI says
  */
-export function download({ aws, bucket, prefix }: S3Options, key: string, { quiet = false } = {}): Source {
+export function download(options: S3Options, key: string, { quiet = false } = {}): Promise<Source> {
+  return options.aws.begin(
+    () => start(options, key, quiet),
+    (source) => source.abort(),
+  )
+}
+
+function start({ aws, bucket, prefix }: S3Options, key: string, quiet: boolean): Source {
   const args = ['s3', 'cp', `s3://${bucket}/${prefix}${key}`, '-', '--only-show-errors']
   const child = aws.start(args, { stdin: 'none', quiet })
   void child.exited.then(noteGroup(child))
@@ -34,7 +41,7 @@ export function download({ aws, bucket, prefix }: S3Options, key: string, { quie
 export async function readBeginning(options: S3Options, key: string, bytes: number): Promise<Buffer | null> {
   const { signal } = options.aws
   signal.throwIfAborted()
-  const source = download(options, key, { quiet: true })
+  const source = await download(options, key, { quiet: true })
   using _ = addAbortListener(signal, () => void source.abort())
   try {
     const beginning = await take(source.stream, bytes)

@@ -12,7 +12,7 @@ export type S3Options = {
   /** The provider's limit for the parts of one object. */
   maxParts: number
   /** Whether this AWS CLI has `put-object --if-none-match`. */
-  conditionalPut: boolean
+  conditionalPut: boolean | Promise<boolean>
   /** For small files, which are removed by the end of the step. */
   tempDirectory: string
 }

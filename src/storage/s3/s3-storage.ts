@@ -23,9 +23,13 @@ export function s3Storage(options: S3Options): Storage {
     readTexts: (keys) => readTexts(options, keys),
     writeTextOnce: (key, text) => putText(options, key, text, putOnce),
     replaceText: (key, text) => putText(options, key, text, put),
-    upload: async (key, expectedBytes) => new S3Upload(options, key, expectedBytes),
+    upload: (key, expectedBytes) =>
+      aws.begin(
+        () => new S3Upload(options, key, expectedBytes),
+        (upload) => upload.abort(),
+      ),
     tooLarge: (bytes) => tooLarge(bytes, options.maxParts),
-    download: async (key) => download(options, key),
+    download: (key) => download(options, key),
     sweep: () => sweepUploads(options),
     abandon: (key) => abortUploadsOf(options, key),
     remove: (key) =>
@@ -61,7 +65,7 @@ const put: Put = async ({ aws }, _key, args) => {
 
 /** The first writer wins where the store and the CLI support `If-None-Match`; elsewhere the key is only looked up before. */
 const putOnce: Put = async (options, key, args, text) => {
-  if (options.conditionalPut && (await putIfAbsent(options, key, args, text))) return
+  if ((await options.conditionalPut) && (await putIfAbsent(options, key, args, text))) return
   if ((await headObject(options, key)) !== null) throw new TakenError(key)
   await put(options, key, args, text)
 }

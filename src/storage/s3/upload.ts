@@ -33,12 +33,11 @@ function checkMemory(plan: PartPlan): void {
 }
 
 /** Wraps the input of the CLI with the limit of its parts, because the store's own error would not name the cause. */
-function limited(stdin: Writable, { capacity, partSize }: PartPlan, onWrite: () => void): Writable {
+function limited(stdin: Writable, { capacity, partSize }: PartPlan): Writable {
   let written = 0
   const stream = new Writable({
     highWaterMark: 1 << 20,
     write: (chunk: Buffer, _encoding, done) => {
-      onWrite()
       written += chunk.length
       if (written <= capacity) return void stdin.write(chunk, done)
       const parts = `${capacity / partSize} parts of ${formatBytes(partSize)}`
@@ -71,8 +70,6 @@ export class S3Upload implements Sink {
   readonly #key: string
   readonly #child: Child
   readonly #forget: () => void
-  /** Before its first byte the CLI has sent nothing to the store. */
-  #begun = false
 
   constructor(options: S3Options, key: string, expectedBytes: number) {
     const plan = planParts(expectedBytes, options.maxParts)
@@ -82,9 +79,7 @@ export class S3Upload implements Sink {
     this.#forget = notePending({ kind: 'upload', key })
     const target = `s3://${options.bucket}/${options.prefix}${key}`
     this.#child = options.aws.start(uploadArguments(options, target, plan), { stdin: 'stream' })
-    this.stream = limited(this.#child.stdin, plan, () => {
-      this.#begun = true
-    })
+    this.stream = limited(this.#child.stdin, plan)
     this.died = this.#child.exited.then((exit) => options.aws.failure(this.#child, exit, 's3 cp (upload)'))
   }
 
@@ -102,7 +97,6 @@ export class S3Upload implements Sink {
   async abort(): Promise<void> {
     await endChild(this.#child, ['SIGINT', 'SIGKILL'], INTERRUPT_MS)
     this.#child.stdin.destroy()
-    if (!this.#begun) return this.#forget()
     // An upload that could not be ended stays noted for the post step.
     await abortUploadsOf(this.#options, this.#key).then(
       () => this.#forget(),

@@ -20,6 +20,13 @@ const VERSION_TIMEOUT_SECONDS = 60
 
 /** Returns every AWS CLI that works, those of PATH first. */
 export async function findAwsClis(environment: ToolEnvironment): Promise<AwsCli[]> {
+  const programs = await findAwsPrograms(environment)
+  const clis = await Promise.all(programs.map((path) => inspectAws(path, environment)))
+  return clis.filter((cli) => cli !== null)
+}
+
+/** Returns every program that may be an AWS CLI, those of PATH first. */
+export async function findAwsPrograms(environment: ToolEnvironment): Promise<string[]> {
   const { platform, root, env, arch } = environment
   const installed = (INSTALL_FOLDERS[platform] ?? []).map((folder) => join(root, folder))
   const unpacked = (AWS_PROGRAMS[platform] ?? []).map((program) => `aws-cli/*/${arch}/${program}`)
@@ -27,9 +34,7 @@ export async function findAwsClis(environment: ToolEnvironment): Promise<AwsCli[
     Promise.all([...pathFolders(env), ...installed].map((folder) => findProgram(folder, 'aws'))),
     programsInToolDirectories(environment, unpacked),
   ])
-  const programs = await distinct([...found.filter((path) => path !== null), ...downloaded])
-  const clis = await Promise.all(programs.map((path) => inspectAws(path, environment)))
-  return clis.filter((cli) => cli !== null)
+  return distinct([...found.filter((path) => path !== null), ...downloaded])
 }
 
 /** Keeps each file once: `/bin` is often a link to `/usr/bin`, and each start of the CLI takes most of a second. */

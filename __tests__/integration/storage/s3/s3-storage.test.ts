@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { after, describe, test } from 'node:test'
@@ -218,6 +218,28 @@ describe('a bucket', { concurrency: 2, skip: noCli }, () => {
     assert.match((await sink.died).message, /access denied/)
     await sink.abort()
     assert.deepEqual(below('refused/'), [])
+  })
+
+  test('a likely program that is not the right one is ended, and its answer does not count', async () => {
+    const folder = tempFolder().path
+    const likely = join(folder, 'aws')
+    writeFileSync(likely, `#!/bin/sh\necho $$ >> ${folder}/pids\necho wrong\nexec sleep 60\n`, {
+      mode: 0o755,
+    })
+    await s3.write(`likely/${key}`, 'right')
+    const place = () => s3Place(s3, 'likely/', { likely }).storage
+    assert.equal(await place().size(key), 'right'.length)
+    assert.equal(String(await place().readBeginning(key, 100)), 'right')
+    const source = await place().download(key)
+    assert.equal(String(await buffer(source.stream)), 'right')
+    await source.finish()
+    const sink = await place().upload(`${key}.other`, 10)
+    sink.stream.write('right')
+    await sink.commit()
+    assert.equal(String(await s3.read(`likely/${key}.other`)), 'right')
+    const pids = readFileSync(join(folder, 'pids'), 'utf8').trim().split('\n')
+    assert.equal(pids.length, 4)
+    for (const pid of pids) assert.throws(() => process.kill(Number(pid), 0), /ESRCH/)
   })
 
   test('a download that breaks is no end of file', async () => {
