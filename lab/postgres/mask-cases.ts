@@ -75,9 +75,9 @@ export function ruleOf(text: string): MaskRule {
 }
 
 /** Opens a session that has a key, in a database with the types of the cases. */
-export async function openMasked(postgres: Postgres, key: MaskKey): Promise<Session> {
+export async function openMasked(postgres: Postgres, key: MaskKey, database = 'postgres'): Promise<Session> {
   const psql = join(findClients().at(-1)!.bin, 'psql')
-  const connection = withMaskKey(parseDatabaseUrl(postgres.url('postgres')), key)
+  const connection = withMaskKey(parseDatabaseUrl(postgres.url(database)), key)
   const session = await Session.open(connection, { psql, environment: { PATH: process.env.PATH } })
   const [row] = await session.query<{ exists: boolean }>(
     `SELECT to_regtype('public.mood') IS NOT NULL AS exists`,
@@ -91,7 +91,7 @@ export async function openMasked(postgres: Postgres, key: MaskKey): Promise<Sess
 }
 
 /** Returns the mask of a value as the server computes it. */
-async function maskedValue(
+export async function maskedValue(
   session: Session,
   type: ColumnType,
   rule: MaskRule,

@@ -41,8 +41,8 @@ export function lengthLimit({ type, base }: ColumnType): number | null {
   return length ? Number(length) : base === 'name' ? 63 : null
 }
 
-/** Returns how many digits fit before the decimal point of a numeric type, or null if there is no limit. */
-export function integerDigits({ type }: ColumnType): number | null {
+/** Returns how many digits a numeric type has, and how many of them after the decimal point; null if there is no limit. */
+export function numericDigits({ type }: ColumnType): { precision: number; scale: number } | null {
   const [, precision, scale] = /^numeric\((\d+),(-?\d+)\)/.exec(type) ?? []
-  return precision ? Number(precision) - Number(scale) : null
+  return precision ? { precision: Number(precision), scale: Number(scale) } : null
 }

@@ -1,4 +1,4 @@
-import { type ColumnType, integerDigits, isOneOf, isText, lengthLimit } from './column-type.ts'
+import { type ColumnType, isOneOf, isText, lengthLimit, numericDigits } from './column-type.ts'
 import { digitsOfInteger, digitsOfNumeric, digitsOfText } from './digits.ts'
 import { hashNumber, hexDigits, type INTEGER_MAXIMA, withHash } from './hash-parts.ts'
 import { hashOf } from './keyed-hash.ts'
@@ -74,7 +74,8 @@ function tokenNumber(type: ColumnType, hash: string): Expression {
   if (type.base === 'int4')
     return { expression: hashNumber(hash, 'int4'), uniqueness: 'may collide', form: 'int4' }
   const number = hashNumber(hash, 'int8')
-  const room = type.base === 'int8' ? BIGINT_DECIMALS : (integerDigits(type) ?? BIGINT_DECIMALS)
+  const { precision, scale } = numericDigits(type) ?? { precision: BIGINT_DECIMALS, scale: 0 }
+  const room = scale < 0 ? 0 : precision - scale
   if (room >= BIGINT_DECIMALS) return { expression: number, uniqueness: 'unique', form: 'int8' }
   if (room < FEW_DECIMALS) {
     return {
@@ -124,6 +125,9 @@ function digits(type: ColumnType, reference: string, hash: string): Expression {
   const uniqueness = 'may collide' as const
   if (isText(type))
     return { expression: digitsOfText(`${reference}::pg_catalog.text`, hash), uniqueness, form: 'text' }
+  const { precision, scale } = numericDigits(type) ?? { precision: 0, scale: 0 }
+  if (scale < 0 || scale > precision)
+    return { refusal: `digits means nothing for ${type.type}, where some digits are always 0` }
   if (isOneOf(type, 'numeric'))
     return { expression: digitsOfNumeric(reference, hash), uniqueness, form: 'numeric' }
   if (isOneOf(type, 'int2', 'int4', 'int8')) {

@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test'
 import fc from 'fast-check'
 import { noClient } from '../../../lab/benches/session-bench.ts'
 import { EXPECTED_MASKS } from '../../../lab/postgres/expected-masks.ts'
-import { KEY, openMasked, ruleOf, TYPES, wrongMasks } from '../../../lab/postgres/mask-cases.ts'
+import { KEY, maskedValue, openMasked, ruleOf, TYPES, wrongMasks } from '../../../lab/postgres/mask-cases.ts'
 import { plantedThatRan, plantHostileNames } from '../../../lab/postgres/planted.ts'
 import { type Postgres, startPostgres } from '../../../lab/postgres/postgres.ts'
 import { literal, type Session } from '../../../src/database/connection/session.ts'
@@ -129,6 +129,28 @@ describe('masks', { skip: noClient }, () => {
     }
   })
 
+  test('digits of numeric keep the shape of every number that fits', async () => {
+    for (const [precision, scale] of [
+      [1, 0],
+      [2, 2],
+      [5, 2],
+      [30, 10],
+    ] as const) {
+      const type = { ...TYPES.numeric!, type: `numeric(${precision},${scale})` }
+      const limit = 10n ** BigInt(precision) - 1n
+      const values = [limit, -limit, 0n, 1n, ...fc.sample(fc.bigInt({ min: -limit, max: limit }), 100)].map(
+        (n) => `${n}e-${scale}`,
+      )
+      const shape = (text: string) => text.replaceAll(/\d/g, '0')
+      const texts = await maskAll(type, 'sql v', values)
+      const masks = await maskAll(type, 'digits', values)
+      assert.deepEqual(
+        masks.map(shape).map((text) => text.replace('-', '')),
+        texts.map(shape).map((text) => text.replace('-', '')),
+      )
+    }
+  })
+
   test('digits do not show a letter or a digit of the value', async () => {
     const values = fc
       .sample(fc.string({ unit: 'binary', maxLength: 20 }), 300)
@@ -173,6 +195,40 @@ describe('masks', { skip: noClient }, () => {
         else assert.equal(row!.v, (await maskAll(type, rule, ['12 ab']))[0])
       }
     }
+  })
+
+  test('the encoding of a database does not change a mask', async () => {
+    const [expected] = await maskAll(TYPES.text!, 'token', ['Zoë Müller'])
+    for (const encoding of ['UTF8', 'LATIN1', 'SQL_ASCII']) {
+      const name = encoding.toLowerCase()
+      const locale = `TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C' ENCODING '${encoding}'`
+      await postgres.createDatabase(name, locale)
+      await using other = await openMasked(postgres, maskKey(KEY), name)
+      assert.equal(await maskedValue(other, TYPES.text!, ruleOf('token'), 'Zoë Müller'), expected, encoding)
+    }
+  })
+
+  test('masks of a domain, in parallel workers too, do not run its checks', async () => {
+    await session.execute(
+      `CREATE FUNCTION public.spy(text) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RAISE LOG ''spy ran''; RETURN true; END'`,
+      'CREATE DOMAIN public.short AS varchar(30) CHECK (public.spy(VALUE))',
+      'CREATE DOMAIN public.shorter AS public.short NOT NULL',
+      'CREATE TABLE public.domains (v public.shorter)',
+      `INSERT INTO public.domains VALUES ('anna@example.org')`,
+      `SET ${Number(postgres.version.split('.')[0]) >= 16 ? 'debug_parallel_query' : 'force_parallel_mode'} = on`,
+    )
+    const ran = () => postgres.log().split('spy ran').length
+    const before = ran()
+    assert.ok(before > 1, 'the trap works')
+    const type = { ...TYPES.varchar!, type: 'character varying(30)' }
+    for (const rule of ['email', 'name', 'digits', 'token', 'text', 'empty', 'value x', "sql 'x'", 'null']) {
+      const mask = maskColumn(ruleOf(rule), type, 'public.domains.v')
+      assert.ok(!('refusal' in mask))
+      const expression = maskUnless('v IS NULL', 'public.domains.v', mask.expression)
+      const [row] = await session.query<{ v: string }>(`SELECT ${expression} AS v FROM ONLY public.domains`)
+      assert.equal(row!.v, await maskedValue(session, type, ruleOf(rule), 'anna@example.org'), rule)
+    }
+    assert.equal(ran(), before)
   })
 
   test('no function, operator or type that a role planted runs, whatever comes first in the search_path', async () => {

@@ -40,6 +40,14 @@ test('refused: what is too short, arrays, and literals whose parts would run che
   const tiny = { type: 'character(2)', base: 'bpchar' }
   assert.equal(refusal(tiny, 'token'), 'token needs room for 8 characters, and the column is character(2)')
   assert.equal(refusal(tiny, 'name'), 'name needs room for 4 characters, and the column is character(2)')
+  for (const type of ['numeric(3,-2)', 'numeric(3,5)']) {
+    const numeric = { type, base: 'numeric' }
+    assert.equal(
+      refusal(numeric, 'digits'),
+      `digits means nothing for ${type}, where some digits are always 0`,
+    )
+    assert.match(refusal(numeric, 'token') ?? '', /^token needs room for 9 digits/)
+  }
   for (const rule of ['email', 'name', 'digits', 'token', 'uuid', 'text', 'json a'])
     assert.match(refusal(TYPES.texts!, rule) ?? '', /the column is text\[\]$/)
   for (const kind of ['c', 'd', 'r', 'm'] as const) {
