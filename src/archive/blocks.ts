@@ -2,8 +2,8 @@ import { ArchiveError } from './archive-error.ts'
 import type { Tally } from './archive-report.ts'
 import { type ByteSource, intBytes } from './byte-source.ts'
 import { ChunkReader } from './chunks.ts'
-import { decodeRun } from './decode.ts'
-import { type Compression, type RunEncoder, runEncoders } from './encode.ts'
+import { decodeRun, decodeShort } from './decode.ts'
+import { type Compression, type Encoder, encoderOf } from './encode.ts'
 import type { Header } from './header.ts'
 import type { Task } from './ordered.ts'
 import type { TocEntry } from './toc.ts'
@@ -13,10 +13,21 @@ const BLK_DATA = 1
 const BLK_BLOBS = 3
 
 /**
- * Buffers to write. With `block`, they begin the data of the entry that is written under that ID; `last` ends the data.
- * `piece` is their data before compression, which only data that is not compressed in a thread has.
+ * Buffers to write. They begin the data of the entry that is written under the ID `begun`, and end that of `ended`. `piece`
+ * is their data before compression, which only data that is not compressed in a thread has.
  */
-export type Output = { buffers: Buffer[]; block?: number; last?: boolean; piece?: Buffer }
+export type Output = { buffers: Buffer[]; begun?: number; ended?: number; piece?: Buffer }
+
+/** How data is written: compressed in this way, or as it is stored in the archive that is read. */
+export type Writing = Compression | 'stored'
+
+/** Whether data is copied as it is stored. Node cannot read lz4. */
+export function isCopied({ algorithm }: Header, compression: Writing): boolean {
+  return compression === 'stored' || algorithm === 'lz4'
+}
+
+/** How to read the data of an entry; without an `id` to write, it is left out. */
+type Block = { type: number; id: number | undefined; mayBeShort: boolean }
 
 /** Reads the blocks of data that follow the table of contents. */
 export class BlockReader {
@@ -27,14 +38,15 @@ export class BlockReader {
   private readonly missing: Map<number, TocEntry>
   private readonly tally: Tally
   private readonly jobs: number
-  private readonly newRun: () => RunEncoder
+  /** Null if data is copied as it is stored. */
+  private readonly encoder: Encoder | null
 
   constructor(
     input: ByteSource,
     header: Header,
     entries: readonly TocEntry[],
     tally: Tally,
-    { compression, jobs }: { compression: Compression; jobs: number },
+    { compression, jobs }: { compression: Writing; jobs: number },
   ) {
     this.input = input
     this.header = header
@@ -43,15 +55,19 @@ export class BlockReader {
     this.missing = new Map(entries.filter((entry) => entry.hasData).map((entry) => [entry.dumpId, entry]))
     this.tally = tally
     this.jobs = jobs
-    this.newRun = runEncoders(header.algorithm === 'lz4' ? { method: 'none' } : compression)
+    this.encoder = isCopied(header, compression) ? null : encoderOf(compression as Compression)
   }
 
   /**
    * Returns what to write for all blocks.
    *
    * @param kept maps the ID of each entry to the ID to write; blocks of other entries are read and left out
+   * @param inPieces IDs of entries that are never returned at once, but as a beginning, pieces and an end
    */
-  async *tasks(kept: ReadonlyMap<number, number>): AsyncGenerator<Task<Output>> {
+  async *tasks(
+    kept: ReadonlyMap<number, number>,
+    inPieces: ReadonlySet<number> = new Set(),
+  ): AsyncGenerator<Task<Output>> {
     while (await this.input.fill(1)) {
       if (this.missing.size === 0) {
         await this.tocCopy()
@@ -59,20 +75,25 @@ export class BlockReader {
       }
       const { type, entry } = await this.blockHeader()
       this.missing.delete(entry.dumpId)
-      const id = kept.get(entry.dumpId)
-      const wanted = id !== undefined
-      const body = type === BLK_BLOBS ? this.largeObjects(entry, wanted) : this.run(entry, wanted, '')
-      if (!wanted) {
-        for await (const _ of body);
-        continue
-      }
-      yield { result: { buffers: [Buffer.from([type]), intBytes(id)], block: id } }
-      this.tally.begin(entry, this.header.algorithm !== 'lz4')
-      yield* body
-      this.tally.end(entry)
-      yield { result: { buffers: [], last: true } }
+      const mayBeShort = type === BLK_DATA && !inPieces.has(entry.dumpId)
+      yield* this.block(entry, { type, id: kept.get(entry.dumpId), mayBeShort })
     }
     this.checkComplete()
+  }
+
+  private async *block(entry: TocEntry, { type, id, mayBeShort }: Block): AsyncGenerator<Task<Output>> {
+    const wanted = id !== undefined
+    if (wanted) this.tally.begin(entry, this.encoder !== null)
+    const head = wanted ? [Buffer.from([type]), intBytes(id)] : []
+    const short = mayBeShort ? this.shortRun(wanted) : null
+    if (short) {
+      if (wanted) yield { result: { buffers: [...head, ...short], begun: id, ended: id } }
+    } else {
+      if (wanted) yield { result: { buffers: head, begun: id } }
+      yield* type === BLK_BLOBS ? this.largeObjects(entry, wanted) : this.run(entry, wanted, '')
+      if (wanted) yield { result: { buffers: [], ended: id } }
+    }
+    if (wanted) this.tally.end(entry)
   }
 
   /**
@@ -108,19 +129,40 @@ export class BlockReader {
   private async *largeObjects(entry: TocEntry, wanted: boolean): AsyncGenerator<Task<Output>> {
     for (;;) {
       const oid = await this.input.int(`the large objects of ${nameOf(entry)}`)
-      if (wanted) yield { result: { buffers: [intBytes(oid)] } }
+      const head = wanted ? [intBytes(oid)] : []
+      const short = oid === 0 ? [] : this.shortRun(wanted)
+      if (wanted) yield { result: { buffers: [...head, ...(short ?? [])] } }
       if (oid === 0) return
-      yield* this.run(entry, wanted, `large object ${oid >>> 0} in `)
+      if (short === null) yield* this.run(entry, wanted, `large object ${oid >>> 0} in `)
     }
+  }
+
+  /** Reads the next run and returns what to write for it, if it is short and at once in memory; else null. */
+  private shortRun(wanted: boolean): Buffer[] | null {
+    const { chunks, encoder } = this
+    const { algorithm } = this.header
+    if (encoder === null || !wanted) {
+      const stored = chunks.shortStored()
+      if (stored && wanted) this.tally.add(stored)
+      return stored && [stored]
+    }
+    const raw = chunks.short((payload) => decodeShort(payload, algorithm))
+    if (raw === null) return null
+    this.tally.add(raw)
+    return encoder.whole(raw)
   }
 
   private async *run(entry: TocEntry, wanted: boolean, part: string): AsyncGenerator<Task<Output>> {
     const what = `the data of ${part}${nameOf(entry)}`
-    if (!wanted) {
-      for await (const _ of this.chunks.run(what));
+    if (this.encoder === null || !wanted) {
+      for await (const stored of this.chunks.stored(what)) {
+        if (!wanted) continue
+        this.tally.add(stored)
+        yield { result: { buffers: [stored] } }
+      }
       return
     }
-    const run = this.newRun()
+    const run = this.encoder.open()
     const { input, chunks } = this
     const source = { input, chunks, algorithm: this.header.algorithm, jobs: 2 * this.jobs }
     for await (const piece of decodeRun(source, what)) {

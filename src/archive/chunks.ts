@@ -7,6 +7,9 @@ export const PIECE_SIZE = 1024 * 1024
 /** If this much of one chunk is in memory, it becomes a piece without being copied. */
 const MIN_UNCOPIED_BYTES = PIECE_SIZE / 4
 
+/** Runs up to this length, with the lengths of their chunks, are read at once. */
+const SHORT_BYTES = 16 * 1024
+
 /** Chunks are shorter than this, because the server sends no message of one GiB. */
 const MAX_CHUNK_BYTES = 2 ** 30
 
@@ -26,6 +29,7 @@ export class ChunkReader {
   private arena: Arena = { bytes: Buffer.alloc(0), users: 0 }
   private free = 0
   private readonly idle: Arena[] = []
+  private readonly scratch = Buffer.allocUnsafeSlow(SHORT_BYTES)
   private readonly arenas = new WeakMap<ArrayBufferLike, Arena>()
 
   constructor(input: ByteSource) {
@@ -59,6 +63,50 @@ export class ChunkReader {
       if (end === start) continue
       arena.users++
       yield bytes.subarray(start, end)
+    }
+  }
+
+  /**
+   * Returns what `decode` makes of the payload of the run, if all of it is in memory and short. Otherwise, and if `decode`
+   * returns null, it returns null and consumes nothing. Most tables and large objects are short, and this way they need no
+   * promise and no stream. The payload is valid until the next call.
+   */
+  short(decode: (payload: Buffer) => Buffer | null): Buffer | null {
+    const window = this.input.peek(SHORT_BYTES)
+    this.scratch.set(window)
+    const { read, kept, ended } = squeeze(this.scratch, 0, window.length, 0, this.input.offset)
+    const decoded = ended ? decode(this.scratch.subarray(0, kept)) : null
+    if (decoded) this.input.skip(read)
+    return decoded
+  }
+
+  /** As `stored`, but only if all of it is in memory and short, else null; then nothing is consumed. */
+  shortStored(): Buffer | null {
+    const window = this.input.peek(SHORT_BYTES)
+    const { read, ended } = measure(window, this.input.offset)
+    if (!ended) return null
+    this.input.skip(read)
+    return window.subarray(0, read)
+  }
+
+  /** Returns the run as it is stored, with the lengths of its chunks. */
+  async *stored(what: string): AsyncGenerator<Buffer> {
+    for (let ended = false; !ended; ) {
+      await this.input.need(INT_SIZE, what)
+      const window = this.input.peek(Number.POSITIVE_INFINITY)
+      const { read, left, ended: last } = measure(window, this.input.offset)
+      if (read > 0) {
+        this.input.skip(read)
+        yield window.subarray(0, read)
+      }
+      ended = last
+      for (let missing = left; missing > 0; ) {
+        await this.input.need(1, what)
+        const part = this.input.peek(missing)
+        this.input.skip(part.length)
+        missing -= part.length
+        yield part
+      }
     }
   }
 
@@ -109,6 +157,23 @@ function squeeze(bytes: Buffer, from: number, to: number, left: number, offset: 
     }
     if (done || missing === 0) return { read: at - from, kept: end - from, left: missing, ended: !done }
   }
+}
+
+/**
+ * Measures the chunks at the start of `bytes`: `read` counts those bytes that belong to them, and `left` those of the last
+ * one that are still to come. Stops at an incomplete length.
+ */
+function measure(bytes: Buffer, offset: number): Pick<Squeezed, 'read' | 'left' | 'ended'> {
+  let at = 0
+  while (bytes.length - at >= INT_SIZE) {
+    const length = chunkLength(bytes, at, offset + at)
+    at += INT_SIZE
+    if (length === 0) return { read: at, left: 0, ended: true }
+    if (length > bytes.length - at)
+      return { read: bytes.length, left: length - (bytes.length - at), ended: false }
+    at += length
+  }
+  return { read: at, left: 0, ended: false }
 }
 
 function chunkLength(bytes: Buffer, at: number, offset: number): number {

@@ -1,6 +1,13 @@
 import { pipeline, type Transform } from 'node:stream'
 import { promisify } from 'node:util'
-import { createInflate, createZstdDecompress, type Inflate, inflateSync, zstdDecompress } from 'node:zlib'
+import {
+  createInflate,
+  createZstdDecompress,
+  type Inflate,
+  inflateSync,
+  zstdDecompress,
+  zstdDecompressSync,
+} from 'node:zlib'
 import { messageOf } from '../errors.ts'
 import { ArchiveError } from './archive-error.ts'
 import type { ByteSource } from './byte-source.ts'
@@ -12,9 +19,6 @@ import { wholeFrameSize } from './zstd.ts'
 /** Chunks up to this length are checked for being one whole frame. */
 const MAX_FRAME_BYTES = 2 * PIECE_SIZE
 
-/** Compressed runs up to this length are decompressed at once. */
-const MAX_WHOLE_BYTES = 16 * 1024
-
 type Inflated = { buffer: Buffer; engine: Inflate & { bytesWritten: number } }
 
 /** Smallest buffer into which a stream is decompressed. */
@@ -25,38 +29,39 @@ const decompressZstd = promisify(zstdDecompress)
 /** The source of an archive's data. Up to `jobs` independent chunks are decompressed at the same time. */
 export type DataSource = { input: ByteSource; chunks: ChunkReader; algorithm: Algorithm; jobs: number }
 
-/** Returns the next run of data in decompressed pieces. lz4, which Node does not support, stays compressed. */
+/** Returns the next run of data in decompressed pieces. */
 export function decodeRun(source: DataSource, what: string): AsyncGenerator<Buffer> {
-  if (source.algorithm === 'gzip') return decodeGzip(source, what)
+  // From 16 on, pg_dump writes no stream if there is no data, which decodeStream accepts.
+  if (source.algorithm === 'gzip') return decodeStream(source, source.chunks.run(what), createInflate, what)
   if (source.algorithm === 'zstd') return decodeZstd(source, what)
   return source.chunks.run(what)
 }
 
-/** Most runs of a database with many tables, or large objects, are small, and a stream for each would cost more than its data. */
-async function* decodeGzip(source: DataSource, what: string): AsyncGenerator<Buffer> {
-  const pieces = source.chunks.run(what)
-  const first = await pieces.next()
-  if (first.done) return // pg_dump 16 and later writes no stream if there is no data
-  const second = await pieces.next()
-  const whole = second.done ? inflateWhole(first.value) : null
-  if (whole) yield whole
-  else {
-    const all = second.done ? [first.value] : [first.value, second.value]
-    yield* decodeStream(source, after(all, pieces), createInflate, what)
-  }
-}
-
-/** Returns the content of a small and sound stream; null for any other, of which decodeStream knows what is wrong. */
-function inflateWhole(stream: Buffer): Buffer | null {
-  if (stream.length > MAX_WHOLE_BYTES) return null
-  const options = { info: true, chunkSize: stream.length * 4 + 1024, maxOutputLength: PIECE_SIZE }
+/**
+ * Returns the content of a short run whose whole payload is known; null if that takes a stream, or if it is damaged, which
+ * `decodeRun` explains.
+ */
+export function decodeShort(payload: Buffer, algorithm: Algorithm): Buffer | null {
+  // A run without data has no stream.
+  if (algorithm === 'none' || payload.length === 0) return payload
   try {
-    // With `info`, the types of Node do not know what is returned.
-    const { buffer, engine } = inflateSync(stream, options) as unknown as Inflated
-    return engine.bytesWritten === stream.length ? buffer : null
+    return algorithm === 'gzip' ? inflateWhole(payload) : unpackFrame(payload)
   } catch {
     return null
   }
+}
+
+function inflateWhole(stream: Buffer): Buffer | null {
+  const options = { info: true, chunkSize: stream.length * 4 + 1024, maxOutputLength: PIECE_SIZE }
+  // With `info`, the types of Node do not know what is returned.
+  const { buffer, engine } = inflateSync(stream, options) as unknown as Inflated
+  return engine.bytesWritten === stream.length ? buffer : null
+}
+
+function unpackFrame(frame: Buffer): Buffer | null {
+  const size = pieceSize(frame)
+  if (size === null) return null
+  return zstdDecompressSync(frame, { chunkSize: Math.max(size, 64), maxOutputLength: MAX_FRAME_BYTES })
 }
 
 /** pg_dump compresses a run as one stream across its chunks; this action makes each chunk a frame of known size. */

@@ -38,7 +38,6 @@ export class DividedRows {
     for (const lane of this.#lanes) {
       if (lane !== this.#current) await lane.put(chunkOf(TERMINATOR))
       await lane.put([END_OF_RUN])
-      lane.end()
     }
   }
 

@@ -4,13 +4,13 @@ import {
   constants,
   createZstdCompress,
   deflateRaw,
-  deflateRawSync,
+  deflateSync,
   type ZlibOptions,
   type ZstdCompress,
   type ZstdOptions,
+  zstdCompressSync,
 } from 'node:zlib'
 import { intBytes } from './byte-source.ts'
-import { ALGORITHM_BYTE, type Algorithm } from './header.ts'
 
 /** `level` is that of zstd (up to 22) or gzip (1 to 9); without it, the default of this action is used. */
 export type Compression = { method: 'none' | 'gzip' | 'zstd'; level?: number | undefined }
@@ -25,9 +25,16 @@ const DEFAULT_LEVEL = { gzip: 5, zstd: 1 }
  * Compresses one run of data (of a table or a large object) into chunks. The buffers of `piece` follow those of the
  * previous piece; those of `end` end the run. Several pieces can be compressed at the same time.
  */
-export type RunEncoder = {
+type RunEncoder = {
   piece(raw: Buffer): Buffer[] | Promise<Buffer[]>
   end(): Buffer[]
+}
+
+/** Compresses the runs of an archive. */
+export type Encoder = {
+  open(): RunEncoder
+  /** Returns a short run that is known whole. It is compressed at once, because a thread would cost more. */
+  whole(raw: Buffer): Buffer[]
 }
 
 const END_OF_RUN = intBytes(0)
@@ -35,26 +42,16 @@ const END_OF_RUN = intBytes(0)
 /** Compressed pieces are rarely larger. One that does not fit costs another round trip to a thread. */
 const OUTPUT_BUFFER_BYTES = 512 * 1024
 
-/** Most tables are small. Data of this size is compressed at once and with little memory: a thread would cost more. */
-const SMALL_BYTES = 16 * 1024
 /** The smallest window that zlib can write (deflateInit2 in zlib.h). */
 const MIN_WINDOW_BITS = 9
 
 const compressRaw = promisify(deflateRaw)
 
-/** Returns a function that makes the encoder of each run of an archive with this compression. */
-export function runEncoders({ method, level }: Compression): () => RunEncoder {
-  if (method === 'gzip') return () => new GzipRun(level ?? DEFAULT_LEVEL.gzip)
-  if (method === 'zstd') {
-    const run = zstdRun(new FrameCompressor(level ?? DEFAULT_LEVEL.zstd))
-    return () => run
-  }
-  return () => PLAIN_RUN
-}
-
-/** Returns the algorithm for the header of an archive, and the first minor version that supports it. */
-export function algorithmOf({ method }: Compression): { algorithm: Algorithm; since: number } {
-  return { algorithm: method, since: method === 'zstd' ? ALGORITHM_BYTE : 0 }
+/** Returns the encoder of an archive with this compression. */
+export function encoderOf({ method, level }: Compression): Encoder {
+  if (method === 'gzip') return gzipEncoder(level ?? DEFAULT_LEVEL.gzip)
+  if (method === 'zstd') return zstdEncoder(level ?? DEFAULT_LEVEL.zstd)
+  return { open: () => PLAIN_RUN, whole: (raw) => wholeRun(Buffer.from(raw)) }
 }
 
 function chunk(...parts: Buffer[]): Buffer[] {
@@ -63,12 +60,24 @@ function chunk(...parts: Buffer[]): Buffer[] {
 
 const PLAIN_RUN: RunEncoder = { piece: (raw) => chunk(raw), end: () => [END_OF_RUN] }
 
+/** Returns a run of one chunk, or of none if there is nothing to put into it. */
+function wholeRun(content: Buffer): Buffer[] {
+  return content.length === 0 ? [END_OF_RUN] : [...chunk(content), END_OF_RUN]
+}
+
 /**
  * Each chunk is a whole frame that declares its size: this action decompresses several at the same time, and pg_restore
  * reads them one by one.
  */
-function zstdRun(compressor: FrameCompressor): RunEncoder {
-  return { piece: async (raw) => chunk(await compressor.frame(raw)), end: () => [END_OF_RUN] }
+function zstdEncoder(level: number): Encoder {
+  const compressor = new FrameCompressor(level)
+  const run: RunEncoder = {
+    piece: async (raw) => chunk(await compressor.frame(raw)),
+    end: () => [END_OF_RUN],
+  }
+  const params = { [constants.ZSTD_c_compressionLevel]: level }
+  const frame = (raw: Buffer) => zstdCompressSync(raw, { params, chunkSize: raw.length + 1024 })
+  return { open: () => run, whole: (raw) => wholeRun(raw.length === 0 ? raw : frame(raw)) }
 }
 
 /** Makes frames, several at the same time. Contexts are reused, because each takes a megabyte and some time to create. */
@@ -106,6 +115,12 @@ class FrameCompressor {
   }
 }
 
+function gzipEncoder(level: number): Encoder {
+  // Before 16, pg_restore expects a stream even if there is no data.
+  const stream = (raw: Buffer) => deflateSync(raw, { level, ...memoryFor(raw) })
+  return { open: () => new GzipRun(level), whole: (raw) => wholeRun(stream(raw)) }
+}
+
 /**
  * A run is one zlib stream (RFC 1950), because pg_restore stops at the end of the first. Its pieces are deflated separately
  * and end with a sync flush on a byte boundary, so that they can be concatenated; an empty last block ends the stream.
@@ -119,15 +134,11 @@ class GzipRun implements RunEncoder {
     this.level = level
   }
 
-  piece(raw: Buffer): Buffer[] | Promise<Buffer[]> {
+  async piece(raw: Buffer): Promise<Buffer[]> {
     const head = this.head()
     this.checksum.add(raw)
-    const options = { level: this.level, finishFlush: constants.Z_SYNC_FLUSH }
-    if (raw.length <= SMALL_BYTES)
-      return chunk(...head, deflateRawSync(raw, { ...options, ...memoryFor(raw) }))
-    return compressRaw(raw, { ...options, chunkSize: OUTPUT_BUFFER_BYTES }).then((data) =>
-      chunk(...head, data),
-    )
+    const options = { level: this.level, finishFlush: constants.Z_SYNC_FLUSH, chunkSize: OUTPUT_BUFFER_BYTES }
+    return chunk(...head, await compressRaw(raw, options))
   }
 
   end(): Buffer[] {

@@ -13,7 +13,12 @@ const OLDEST_MINOR = 12
 export const NEWEST_MINOR = 16
 
 /** From this minor version on, the header names the algorithm instead of a gzip level (K_VERS_1_15). */
-export const ALGORITHM_BYTE = 15
+const ALGORITHM_BYTE = 15
+
+/** Returns the first minor version whose archives may be compressed with this algorithm. */
+export function oldestMinor(algorithm: Algorithm): number {
+  return algorithm === 'lz4' || algorithm === 'zstd' ? ALGORITHM_BYTE : 0
+}
 
 /**
  * The header of an archive (WriteHead and ReadHead in pg_backup_archiver.c), version 1.`minor`. `created` holds the seven

@@ -28,6 +28,18 @@ export type JoinOptions = {
 /** One of the archives that are joined. */
 type Part = { input: ByteSource; header: Header; entries: readonly TocEntry[]; tally: Tally; lane: Lane }
 
+/** Consecutive entries of the joined archive whose data is in one part: their IDs there, each with the new ID. */
+type Stretch = { part: number; ids: [number, number][] }
+
+function stretchesOf(order: JoinedToc['order']): Stretch[] {
+  const stretches: Stretch[] = []
+  for (const { entry, origin } of order) {
+    if (stretches.at(-1)?.part !== origin.part) stretches.push({ part: origin.part, ids: [] })
+    stretches.at(-1)!.ids.push([origin.id, entry.dumpId])
+  }
+  return stretches
+}
+
 /** Joins the archives of several dumps of one snapshot into one archive while they arrive. */
 export class JoinedArchive {
   readonly #parts: readonly Part[]
@@ -94,18 +106,19 @@ export class JoinedArchive {
     const read = this.#parts[0]!.header
     const header = writtenHeader(read, { compression, maxMinor: NEWEST_MINOR })
     const { entries, order } = this.#toc
-    const fills = this.#parts.map((part, index) => {
-      const ids = order.flatMap(({ entry, origin }) =>
-        origin.part === index ? [[origin.id, entry.dumpId] as const] : [],
-      )
-      return this.#fill(part, new Map(ids))
-    })
+    const stretches = stretchesOf(order)
+    const fills = this.#parts.map((part, index) =>
+      this.#fill(
+        part,
+        stretches.filter((stretch) => stretch.part === index),
+      ),
+    )
     try {
       yield headerBytes(header)
       yield tocBytes(header, entries)
-      for (const { origin } of order) {
-        this.#current = origin.part
-        yield* this.#parts[origin.part]!.lane.entry()
+      for (const { part } of stretches) {
+        this.#current = part
+        yield* this.#parts[part]!.lane.stretch()
       }
       await Promise.all(fills)
       this.#report = reportOf(read, entries, this.#counted())
@@ -116,17 +129,16 @@ export class JoinedArchive {
   }
 
   /** Reads one part to its end into its lane. Never rejects; an error fails the lanes instead. */
-  async #fill(
-    { input, header, entries, tally, lane }: Part,
-    ids: ReadonlyMap<number, number>,
-  ): Promise<void> {
+  async #fill({ input, header, entries, tally, lane }: Part, stretches: readonly Stretch[]): Promise<void> {
     const { compression, jobs } = this.#options
     const share = Math.max(1, Math.ceil(jobs / this.#parts.length))
+    const ids = new Map(stretches.flatMap((stretch) => stretch.ids))
+    const ends = new Set(stretches.map((stretch) => stretch.ids.at(-1)![1]))
     const reader = new BlockReader(input, header, entries, tally, { compression, jobs: share })
     try {
-      for await (const { buffers, last } of ordered(reader.tasks(ids), 2 * share)) {
+      for await (const { buffers, ended } of ordered(reader.tasks(ids), 2 * share)) {
         await lane.put(buffers)
-        if (last) lane.end()
+        if (ended !== undefined && ends.has(ended)) lane.end()
       }
     } catch (error) {
       this.#lanes.fail(error)

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type FileHandle, open, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { notePending } from '../leftovers.ts'
+import { Gatherer } from './gatherer.ts'
 
 /** Bytes that all lanes together keep in memory before they spill to disk, and the minimum of each lane. */
 const MAX_MEMORY_BYTES = 16 * 1024 * 1024
@@ -15,7 +16,7 @@ const RESERVED_DISK_BYTES = 1_000_000_000
 
 const READ_BYTES = 1024 * 1024
 
-/** Marks the end of an entry. */
+/** Marks the end of a stretch. */
 const END = Symbol('end')
 
 /** State that parallel lanes share: disk space, notifications, and the failure that ends them all. */
@@ -100,11 +101,12 @@ export class Lanes {
   }
 }
 
-/** A queue of bytes, entry by entry, from one writer to one reader: in memory, then on disk, then the writer waits. */
+/** A queue of bytes, in stretches that are read one by one, from one writer to one reader: in memory, then on disk, then the writer waits. */
 export class Lane {
   readonly #lanes: Lanes
   readonly #maySpill: (lane: Lane) => boolean
   readonly #queue: (Buffer | typeof END | Spilled)[] = []
+  readonly #gatherer = new Gatherer()
   #inMemory = 0
   #reading = false
   readonly #items = this.#flatten()
@@ -114,7 +116,7 @@ export class Lane {
     this.#maySpill = maySpill
   }
 
-  /** Whether an entry is currently being read. */
+  /** Whether a stretch is currently being read. */
   get reading(): boolean {
     return this.#reading
   }
@@ -129,31 +131,31 @@ export class Lane {
     return this.#inMemory
   }
 
-  /** Adds bytes of the current entry, and waits while there is no space for them. */
+  /** Adds bytes of the current stretch, of which small ones are gathered, and waits while there is no space for them. */
   async put(buffers: readonly Buffer[]): Promise<void> {
-    const bytes = buffers.reduce((sum, buffer) => sum + buffer.length, 0)
+    this.#lanes.check()
+    const due = this.#gatherer.add(buffers)
+    if (due.length === 0) return
+    const bytes = due.reduce((sum, buffer) => sum + buffer.length, 0)
     for (;;) {
       this.#lanes.check()
-      if (this.#inMemory < this.#lanes.memory) {
-        this.#queue.push(...buffers)
-        this.#inMemory += bytes
-        return this.#lanes.notify()
-      }
-      if (this.#maySpill(this) && this.#lanes.reserve(bytes)) return await this.#spill(buffers)
+      if (this.#inMemory < this.#lanes.memory) return this.#keep(due)
+      if (this.#maySpill(this) && this.#lanes.reserve(bytes)) return await this.#spill(due)
       await this.#lanes.changed()
     }
   }
 
-  /** Ends the current entry. */
+  /** Ends the current stretch. */
   end(): void {
+    this.#keep(this.#gatherer.rest())
     const last = this.#queue.at(-1)
     if (last instanceof Spilled && !last.sealed) last.ends.push(last.length)
     else this.#queue.push(END)
     this.#lanes.notify()
   }
 
-  /** Returns the bytes of the next entry as they arrive. */
-  async *entry(): AsyncGenerator<Buffer> {
+  /** Returns the bytes of the next stretch as they arrive. */
+  async *stretch(): AsyncGenerator<Buffer> {
     this.#reading = true
     this.#lanes.notify()
     try {
@@ -170,6 +172,12 @@ export class Lane {
   async close(): Promise<void> {
     const spilled = this.#queue.splice(0).filter((item) => item instanceof Spilled)
     await Promise.all(spilled.map((item) => item.close()))
+  }
+
+  #keep(buffers: readonly Buffer[]): void {
+    this.#queue.push(...buffers)
+    for (const { length } of buffers) this.#inMemory += length
+    this.#lanes.notify()
   }
 
   async #spill(buffers: readonly Buffer[]): Promise<void> {
@@ -203,7 +211,7 @@ export class Lane {
   }
 }
 
-/** Bytes of a lane in a file, with the positions at which entries end. */
+/** Bytes of a lane in a file, with the positions at which stretches end. */
 class Spilled {
   length = 0
   /** It is being read, so nothing may be added. */

@@ -7,8 +7,6 @@ import { type Header, headerBytes, readHeader } from './header.ts'
 import { type Lane, Lanes } from './lane.ts'
 import { readToc, SECTION, type TocEntry, tocBytes } from './toc.ts'
 
-const UNCOMPRESSED = { compression: { method: 'none' }, jobs: 1 } as const
-
 /** Entries that say how to read the others. Every archive needs them. */
 const SETTINGS = ['ENCODING', 'STDSTRINGS', 'SEARCHPATH']
 
@@ -36,6 +34,8 @@ export class SplitArchive {
   readonly #lanes: Lanes
   /** The lanes that receive the data of each entry: several if its rows are divided. */
   readonly #lanesOf = new Map<number, Lane[]>()
+  /** How many entries of each lane have not arrived. */
+  readonly #left = new Map<Lane, number>()
 
   private constructor(input: ByteSource, header: Header, entries: readonly TocEntry[], lanes: Lanes) {
     this.#input = input
@@ -57,9 +57,13 @@ export class SplitArchive {
     return new SplitArchive(input, header, entries, await Lanes.open(folder))
   }
 
-  /** The archive without its data and without what comes last, for `pg_restore --section=pre-data` and `post-data`. */
+  /**
+   * The archive without its data and without what comes last, for `pg_restore --section=pre-data` and `post-data`. With the
+   * entries of the data, several jobs would sort the whole list of work again for each of them (pop_next_work_item in
+   * pg_backup_archiver.c), which takes minutes with many tables.
+   */
   get schema(): Buffer {
-    return this.#archiveOf(this.entries.filter((entry) => !isLast(entry)))
+    return this.#archiveOf(this.entries.filter((entry) => !entry.hasData && !isLast(entry)))
   }
 
   /** The archive of what pg_restore does last, for `pg_restore --section=post-data`; null if there is nothing. */
@@ -84,13 +88,26 @@ export class SplitArchive {
   /** Distributes the data to the readers of the shares, until all of it has been read. */
   async distribute(): Promise<void> {
     const ids = new Map(this.entries.map(({ dumpId }) => [dumpId, dumpId]))
-    const reader = new BlockReader(this.#input, this.#header, this.entries, new Tally(false), UNCOMPRESSED)
-    let receiver: Receiver | undefined
+    const tally = new Tally(false)
+    const reader = new BlockReader(this.#input, this.#header, this.entries, tally, {
+      // Rows can be divided only if they can be seen.
+      compression: this.#header.algorithm === 'none' ? { method: 'none' } : 'stored',
+      jobs: 1,
+    })
+    const divided = this.entries.flatMap(({ dumpId }) =>
+      (this.#lanesOf.get(dumpId)?.length ?? 0) > 1 ? dumpId : [],
+    )
+    let lanes: readonly Lane[] = []
+    let receive: Receiver | undefined
     try {
-      for await (const { result } of reader.tasks(ids)) {
+      for await (const { result } of reader.tasks(ids, new Set(divided))) {
         const output = await result
-        if (output.block !== undefined) receiver = receiverOf(this.#lanesOf.get(output.block)!)
-        await receiver!(output)
+        if (output.begun !== undefined) {
+          lanes = this.#lanesOf.get(output.begun)!
+          receive = receiverOf(lanes)
+        }
+        await receive!(output)
+        if (output.ended !== undefined) for (const lane of lanes) this.#complete(lane)
       }
     } catch (error) {
       this.#lanes.fail(error)
@@ -106,6 +123,13 @@ export class SplitArchive {
     await this.#lanes.close()
   }
 
+  /** Notes that an entry of a lane is complete; the last one ends the lane. */
+  #complete(lane: Lane): void {
+    const left = this.#left.get(lane)! - 1
+    this.#left.set(lane, left)
+    if (left === 0) lane.end()
+  }
+
   #archiveOf(entries: readonly TocEntry[]): Buffer {
     return Buffer.concat([headerBytes(this.#header), tocBytes(this.#header, entries)])
   }
@@ -114,8 +138,10 @@ export class SplitArchive {
     // The archive waits for a slow reader, unless another reader is waiting for its own data.
     const lane = this.#lanes.add(() => this.#lanes.all.some((other) => other !== lane && other.readerWaits))
     for (const { dumpId } of own) this.#lanesOf.set(dumpId, [...(this.#lanesOf.get(dumpId) ?? []), lane])
+    this.#left.set(lane, own.length)
+    if (own.length === 0) lane.end()
     const head = this.#archiveOf([...this.#settings, ...own])
-    return { entries: own.length, stream: () => stream(lane, head, own.length) }
+    return { entries: own.length, stream: () => stream(lane, head) }
   }
 
   get #settings(): TocEntry[] {
@@ -123,27 +149,21 @@ export class SplitArchive {
   }
 }
 
-async function* stream(lane: Lane, head: Buffer, entries: number): AsyncGenerator<Buffer> {
+async function* stream(lane: Lane, head: Buffer): AsyncGenerator<Buffer> {
   yield head
-  for (let entry = 0; entry < entries; entry++) yield* lane.entry()
+  yield* lane.stretch()
 }
 
 type Receiver = (output: Output) => Promise<void>
 
 /** Returns how the data of one entry reaches its lanes. */
 function receiverOf(lanes: readonly Lane[]): Receiver {
-  const [lane] = lanes
-  if (lanes.length === 1) {
-    return async ({ buffers, last }) => {
-      await lane!.put(buffers)
-      if (last) lane!.end()
-    }
-  }
+  if (lanes.length === 1) return ({ buffers }) => lanes[0]!.put(buffers)
   const rows = new DividedRows(lanes)
-  return async ({ buffers, block, piece, last }) => {
-    if (block !== undefined) await rows.begin(buffers)
+  return async ({ buffers, begun, piece, ended }) => {
+    if (begun !== undefined) await rows.begin(buffers)
     else if (piece) await rows.add(piece)
-    else if (last) await rows.end()
+    else if (ended !== undefined) await rows.end()
   }
 }
 

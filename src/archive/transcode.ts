@@ -1,10 +1,11 @@
 import { ArchiveError } from './archive-error.ts'
 import { type ArchiveReport, opaqueReport, reportOf, Tally } from './archive-report.ts'
-import { BlockReader } from './blocks.ts'
+import { BlockReader, isCopied, type Writing } from './blocks.ts'
 import { ByteSource } from './byte-source.ts'
 import { downgradeToc } from './downgrade-toc.ts'
-import { algorithmOf, type Compression } from './encode.ts'
-import { ALGORITHM_BYTE, type Header, headerBytes, NEWEST_MINOR, peekVersion, readHeader } from './header.ts'
+import type { Compression } from './encode.ts'
+import { Gatherer } from './gatherer.ts'
+import { type Header, headerBytes, NEWEST_MINOR, oldestMinor, peekVersion, readHeader } from './header.ts'
 import { ordered } from './ordered.ts'
 import { readToc, type TocEntry, tocBytes } from './toc.ts'
 
@@ -66,20 +67,20 @@ export class Transcoder {
     yield tocBytes(header, kept)
     const reader = new BlockReader(input, read, entries, this.tally, this.options)
     const tasks = reader.tasks(new Map(kept.map(({ dumpId }) => [dumpId, dumpId])))
-    for await (const { buffers } of ordered(tasks, 2 * this.options.jobs)) yield* buffers
+    const gatherer = new Gatherer()
+    for await (const { buffers } of ordered(tasks, 2 * this.options.jobs)) yield* gatherer.add(buffers)
+    yield* gatherer.rest()
     this.finished = reportOf(read, kept, this.tally)
   }
 }
 
-/** Returns the header to write. Data compressed with lz4 stays compressed, because Node cannot read it. */
+/** Returns the header to write. */
 export function writtenHeader(
   read: Header,
-  { compression, maxMinor }: Pick<TranscodeOptions, 'compression' | 'maxMinor'>,
+  { compression, maxMinor }: { compression: Writing; maxMinor: number },
 ): Header {
-  const lz4 = read.algorithm === 'lz4'
-  const { algorithm, since } = lz4
-    ? { algorithm: read.algorithm, since: ALGORITHM_BYTE }
-    : algorithmOf(compression)
+  const algorithm = isCopied(read, compression) ? read.algorithm : (compression as Compression).method
+  const since = oldestMinor(algorithm)
   const minor = Math.min(Math.max(read.minor, since), maxMinor)
   if (minor < since) {
     throw new ArchiveError(

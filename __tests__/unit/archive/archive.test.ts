@@ -277,7 +277,7 @@ test('lz4 passes as it is, to readers that know it', async () => {
   }
   sample.entries[0]!.data = [Buffer.from('lz4 '), Buffer.from('stream')]
   const stage = createDecoder({ jobs: 1 })
-  assertSame(await pass(stage, build(sample)), joined(sample))
+  assertSame(await pass(stage, build(sample)), build(sample))
   assert.equal(stage.report().tables[0]!.rows, null)
   await assert.rejects(
     pass(createDecoder({ jobs: 1, maxVersion: '1.14' }), build(sample)),

@@ -4,12 +4,12 @@ import { inflateSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import { assertSame, build, int, pass, rejoin } from '../../../lab/archive/sample-archive.ts'
 import { ArchiveError, type Compression, createDecoder } from '../../../src/archive/archive.ts'
-import { runEncoders } from '../../../src/archive/encode.ts'
+import { encoderOf } from '../../../src/archive/encode.ts'
 import { wholeFrameSize } from '../../../src/archive/zstd.ts'
 
 /** The chunks of a run, lengths checked. */
 async function encode(compression: Compression, pieces: Buffer[]): Promise<Buffer[]> {
-  const run = runEncoders(compression)()
+  const run = encoderOf(compression).open()
   const buffers = [...(await Promise.all(pieces.map((piece) => run.piece(piece)))).flat(), ...run.end()]
   let bytes = Buffer.concat(buffers)
   const chunks: Buffer[] = []

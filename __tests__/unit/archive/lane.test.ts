@@ -12,7 +12,7 @@ const MIB = 1024 * 1024
 const never = () => false
 const always = () => true
 
-test('entries come out as they went in, from memory and from the disk, in any order of writing and reading', async () => {
+test('stretches come out as they went in, from memory and from the disk, in any order of writing and reading', async () => {
   await using folder = tempFolder('lanes')
   const turns = fc.array(fc.boolean(), { minLength: 1, maxLength: 60 })
   const entries = fc.array(fc.array(fc.integer({ min: 0, max: 3 * MIB }), { maxLength: 6 }), { maxLength: 6 })
@@ -36,7 +36,7 @@ test('entries come out as they went in, from memory and from the disk, in any or
         const found: Buffer[] = []
         for (const _ of data) {
           await pause()
-          found.push(await buffer(lane.entry()))
+          found.push(await buffer(lane.stretch()))
         }
         return found
       }
@@ -66,9 +66,9 @@ test('a writer that may not use the disk waits while memory is full', async () =
   assert.equal(await fill(lane, 40), 16)
   lane.end()
   // The next one was waiting, and came in behind the end.
-  assert.equal((await buffer(lane.entry())).length, 16 * MIB)
+  assert.equal((await buffer(lane.stretch())).length, 16 * MIB)
   lane.end()
-  assert.deepEqual([...new Set(await buffer(lane.entry()))], [16])
+  assert.deepEqual([...new Set(await buffer(lane.stretch()))], [16])
   await lanes.close()
 })
 
@@ -78,7 +78,7 @@ test('disk space is released when the data was read', async () => {
   const lane = lanes.add(always)
   assert.equal(await fill(lane, 40), 20, 'sixteen in memory, four on the disk')
   lane.end()
-  const read = buffer(lane.entry())
+  const read = buffer(lane.stretch())
   assert.equal((await read).length, 20 * MIB)
   assert.ok(lanes.reserve(3 * MIB), 'only the one that waited may be there still')
   await lanes.close()
@@ -91,8 +91,8 @@ test('a failure ends writers and readers with its reason, whichever lane they us
   const spilled = lanes.add(always)
   const empty = lanes.add(never)
   await fill(spilled, 20)
-  const writing = fill(full, 20).then(() => full.put([Buffer.alloc(1)]))
-  const reading = buffer(empty.entry())
+  const writing = fill(full, 20).then(() => full.put([Buffer.alloc(MIB)]))
+  const reading = buffer(empty.stretch())
   const outcomes = Promise.allSettled([writing, reading])
   await wait(400)
   lanes.fail(new Error('the first reason'))
@@ -108,7 +108,7 @@ test('a lane is hungry when its reader waits, and not before it reads', async ()
   const lanes = await Lanes.open(folder.path)
   const lane = lanes.add(never)
   assert.equal(lane.readerWaits, false)
-  const read = buffer(lane.entry())
+  const read = buffer(lane.stretch())
   await setImmediate()
   assert.equal(lane.readerWaits, true)
   await lane.put([Buffer.from('x')])
