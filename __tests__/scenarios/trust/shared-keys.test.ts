@@ -65,12 +65,12 @@ test('#49 two databases in a folder', async () => {
   assert.deepEqual(keysOf(own, 'kept'), [mine[0]])
 })
 
-test('#49 the dump of one database in a bucket does not prune, and is not chosen for, the other', async () => {
-  const first = await bench.dump('s3', 'склад')
-  const second = await bench.dump('s3', 'касса', { 'keep-last': '1', 'fail-on-shrink': 'true' })
+test('#49 the dump of one database of a foreign alphabet does not prune, and is not chosen for, the other', async () => {
+  const first = await bench.dump('folder', 'склад')
+  const second = await bench.dump('folder', 'касса', { 'keep-last': '1', 'fail-on-shrink': 'true' })
   assert.equal(folderOf(first), folderOf(second))
   const [instance] = first.split('/')
-  const chosen = await bench.run('list', 's3', '', { 'dump-key': `${instance}/склад` })
+  const chosen = await bench.run('list', 'folder', '', { 'dump-key': `${instance}/склад` })
   assert.deepEqual(keysOf(succeeded(chosen), 'dumps'), [first])
 })
 
