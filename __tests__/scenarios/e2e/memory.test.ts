@@ -9,7 +9,7 @@ let bench: Bench
  * Megabytes, far apart rather than large; a human may ask for gigabytes. A smaller database is dumped before there is so
  * much garbage that it is collected at its usual pace.
  */
-const sizes = (process.env.PGCLONE_TEST_SIZES ?? '100 300').split(' ').map(Number)
+const sizes = (process.env.PGCLONE_TEST_SIZES ?? '100 200').split(' ').map(Number)
 
 before(async () => {
   bench = await startBench()

@@ -74,11 +74,9 @@ test('#37 databases with hostile names are dumped, restored, copied and dropped 
   const names = [
     `host=127.0.0.1 port=${evil.port} dbname=x`,
     `postgres://127.0.0.1:${evil.port}/x`,
-    `'; drop database app; --`,
-    '$(touch canary) `touch canary`',
-    '-d --help',
+    `-d --help '; drop database app; --`,
+    '$(touch canary) `touch canary` \\! touch canary "%s"',
     '../../..\n::error::obeyed\r##[error]obeyed',
-    '\\! touch canary "%s"',
   ]
   for (const name of names) {
     await postgres.createDatabase(name)
@@ -112,26 +110,30 @@ test('#37 hostile texts in inputs do nothing but fail with a sentence, or are no
     Array.from({ length: count }, (_, index) => texts[(start + index * 7) % texts.length]!)
   const restored = (text: string) => ({ command: 'restore', 'dump-key': text, 'database-url': url('live') })
   const steps: Inputs[] = [
-    ...some(0, 12).map(restored),
-    ...some(1, 4).map((text) => ({ command: 'verify', 'dump-key': text, 'database-url': url('app') })),
-    ...some(2, 4).map((text) => ({ command: 'prune', 'dump-key': text, 'keep-last': '1' })),
-    ...some(3, 6).map((text) => ({
+    ...some(0, 8).map(restored),
+    ...some(1, 2).map((text) => ({ command: 'verify', 'dump-key': text, 'database-url': url('app') })),
+    ...some(2, 2).map((text) => ({ command: 'prune', 'dump-key': text, 'keep-last': '1' })),
+    ...some(3, 4).map((text) => ({
       command: 'dump',
       instance: text,
       config: text,
       'database-url': url('app'),
     })),
-    ...some(4, 6).map((text) => ({
+    ...some(4, 4).map((text) => ({
       command: 'dump',
       tables: text,
       'exclude-schemas': text,
       'database-url': url('app'),
     })),
-    ...some(5, 4).map((text) => ({ command: 'dump', 'pg-dump-args': text, 'database-url': url('app') })),
-    ...some(6, 4).map((text) => ({ ...restored(key), 'pg-restore-args': text })),
-    ...some(7, 4).map((text) => ({ ...restored(key), 'maintenance-database': text, 'dry-run': 'true' })),
-    ...some(8, 4).map((text) => ({ command: 'list', 'storage-location': `s3://${text}`, 's3-config': text })),
-    ...some(9, 4).map((text) => ({
+    ...some(5, 2).map((text) => ({ command: 'dump', 'pg-dump-args': text, 'database-url': url('app') })),
+    ...some(6, 2).map((text) => ({ ...restored(key), 'pg-restore-args': text })),
+    ...some(15, 2).map((text) => ({ ...restored(key), 'maintenance-database': text, 'dry-run': 'true' })),
+    ...some(16, 2).map((text) => ({
+      command: 'list',
+      'storage-location': `s3://${text}`,
+      's3-config': text,
+    })),
+    ...some(17, 2).map((text) => ({
       command: 'list',
       's3-endpoint-url': text,
       'storage-location': 's3://backups/',
