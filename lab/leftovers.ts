@@ -40,9 +40,12 @@ export async function findLeftovers(traces: Traces): Promise<string[]> {
 
 /** A process that was told to end gets some seconds for it: on a busy machine it needs them. */
 async function livingProcesses(run: ActionRun): Promise<string[]> {
-  const living = () => family(run.pid, run.marker)
-  for (let tries = 0; tries < 200 && living().length > 0; tries++) await sleep(50)
-  return living().map(({ pid, argv }) => `process ${pid} lives: ${argv.join(' ')}`)
+  let living = family(run.pid, run.marker)
+  for (let tries = 0; tries < 200 && living.length > 0; tries++) {
+    await sleep(50)
+    living = family(run.pid, run.marker)
+  }
+  return living.map(({ pid, argv }) => `process ${pid} lives: ${argv.join(' ')}`)
 }
 
 async function strangeDatabases({ postgres, databases }: Traces): Promise<string[]> {

@@ -21,17 +21,31 @@ export function isAlive(pid: number): boolean {
 }
 
 /** Children, grandchildren and so on of a process, without itself. */
-export function descendants(pid: number, all = processes()): ProcessInfo[] {
-  const children = all.filter((one) => one.parent === pid)
-  return children.flatMap((child) => [child, ...descendants(child.pid, all)])
+export function descendants(pid: number): ProcessInfo[] {
+  return childrenOf(pid).flatMap((child) => [readProcess(child) ?? [], descendants(child)].flat())
+}
+
+/** Asks the kernel for them instead of reading every process of the machine, because tests ask every few milliseconds. */
+function childrenOf(pid: number): number[] {
+  const threads = threadsOf(pid).map((thread) => read(`/proc/${pid}/task/${thread}/children`))
+  return threads.join('').split(' ').filter(Boolean).map(Number)
+}
+
+function threadsOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`)
+  } catch {
+    return [] // It ended meanwhile.
+  }
 }
 
 /** Processes whose arguments or environment contain a text. */
 export function processesWith(marker: string): ProcessInfo[] {
-  return processes().filter(
-    ({ pid, argv }) =>
-      pid !== process.pid && (argv.join('\0').includes(marker) || readEnvironment(pid).includes(marker)),
-  )
+  return processes().filter((one) => carries(one, marker))
+}
+
+function carries({ pid, argv }: ProcessInfo, marker: string): boolean {
+  return pid !== process.pid && (argv.join('\0').includes(marker) || readEnvironment(pid).includes(marker))
 }
 
 /**
@@ -39,23 +53,16 @@ export function processesWith(marker: string): ProcessInfo[] {
  * it), and every process that inherited the environment marker.
  */
 export function family(leader: number, marker?: string): ProcessInfo[] {
-  const all = processes()
-  const pids = new Set([
-    ...all.filter((one) => one.session === leader).map((one) => one.pid),
-    ...descendants(leader, all).map((one) => one.pid),
-    ...(marker ? processesWith(marker).map((one) => one.pid) : []),
-  ])
-  return all.filter((one) => pids.has(one.pid))
+  const below = new Set(descendants(leader).map(({ pid }) => pid))
+  return processes().filter(
+    (one) => one.session === leader || below.has(one.pid) || (marker !== undefined && carries(one, marker)),
+  )
 }
 
-/**
- * Command lines of a process and its descendants. Cheap enough to be asked often, because it follows the children that
- * the kernel lists of the main thread instead of reading every process of the machine.
- */
+/** Command lines of a process and its descendants. */
 export function commandLines(pid: number): string[] {
-  const argv = read(`/proc/${pid}/cmdline`).replace(/\0$/, '').replaceAll('\0', ' ')
-  const children = read(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean)
-  return [...(argv ? [argv] : []), ...children.flatMap((child) => commandLines(Number(child)))]
+  const own = readProcess(pid)
+  return [...(own ? [own] : []), ...descendants(pid)].map(({ argv }) => argv.join(' ')).filter(Boolean)
 }
 
 /** Sends a signal to a process and all its descendants. */
