@@ -93,6 +93,11 @@ export function columnText(name: string): string {
   return name.startsWith('"') ? quoteName(name) : name
 }
 
+/** Returns a column's name with its table, as parseTableColumn reads it. */
+export function tableColumnText(table: Relation, column: string): string {
+  return `${tableText(table)}.${quoteName(column)}`
+}
+
 function quoteName(name: string): string {
   return new RegExp(`^${BARE}$`).test(name) ? name : `"${name.replaceAll('"', '""')}"`
 }
