@@ -1,7 +1,6 @@
 import type { ArchiveProgress, ArchiveReport } from './archive-report.ts'
-import { intBytes } from './byte-source.ts'
 import type { Compression } from './encode.ts'
-import { type Header, headerBytes } from './header.ts'
+import { contentsHeader, headerBytes, OLDEST_READER_MINOR } from './header.ts'
 import { type TocEntry, tocBytes } from './toc.ts'
 import { ANY_MINOR, type Select, Transcoder } from './transcode.ts'
 
@@ -11,6 +10,7 @@ export type { Compression } from './encode.ts'
 export { JoinedArchive } from './join.ts'
 export { readContents } from './read-contents.ts'
 export { type DataArchive, SplitArchive, type SplitOptions } from './split.ts'
+export { type TableData, tableArchive } from './table-archive.ts'
 export { encodingOf, NO_DATA, SECTION, TocEntry } from './toc.ts'
 export type { Select } from './transcode.ts'
 
@@ -24,17 +24,9 @@ export type ArchiveStage = {
   report: () => ArchiveReport
 }
 
-const OLDEST_READER_MINOR = 14
-
 /** Returns an archive of entries without their data, for a program that only reads the table of contents. */
 export function contentsOnly(entries: readonly TocEntry[]): Buffer {
-  const name = Buffer.from('contents')
-  const header: Header = {
-    ...{ minor: OLDEST_READER_MINOR, revision: 0, offsetSize: 8, algorithm: 'none' },
-    // Midnight of the first day of 2000, as in C's struct tm.
-    created: Buffer.concat([0, 0, 0, 1, 0, 100, 0].map(intBytes)),
-    ...{ database: name, serverVersion: name, clientVersion: name },
-  }
+  const header = contentsHeader()
   return Buffer.concat([headerBytes(header), tocBytes(header, entries)])
 }
 

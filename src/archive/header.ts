@@ -86,6 +86,20 @@ async function readAlgorithm(input: ByteSource, minor: number): Promise<Algorith
   return algorithm
 }
 
+/** The oldest version that every supported pg_restore can be given. */
+export const OLDEST_READER_MINOR = 14
+
+/** Returns the header of an archive that only passes on what the program before it wrote. */
+export function contentsHeader(): Header {
+  const name = Buffer.from('contents')
+  return {
+    ...{ minor: OLDEST_READER_MINOR, revision: 0, offsetSize: 8, algorithm: 'none' },
+    // Midnight of the first day of 2000, as in C's struct tm.
+    created: Buffer.concat([0, 0, 0, 1, 0, 100, 0].map(intBytes)),
+    ...{ database: name, serverVersion: name, clientVersion: name },
+  }
+}
+
 /** Returns the header as `WriteHead` of pg_backup_archiver.c writes it. */
 export function headerBytes(header: Header): Buffer {
   const code = ALGORITHMS.indexOf(header.algorithm)

@@ -1,5 +1,5 @@
 import { ArchiveError } from './archive-error.ts'
-import { SECTION, type TocEntry } from './toc.ts'
+import { encodingOf, SECTION, TocEntry } from './toc.ts'
 
 /** The archive that holds the data of an entry of the joined archive, and the ID of the entry there. */
 type Origin = { part: number; id: number }
@@ -29,6 +29,7 @@ export function joinTocs(
   const placed: Placed[] = []
   let lastId = highestId(main)
   for (const [index, toc] of others.entries()) {
+    if (encodingOf(toc) !== encodingOf(main)) throw new ArchiveError('two dumps differ in their encoding', 0)
     const own = placeAll(toc.filter(isTableData), index + 1, bytesOf).flatMap((place) => {
       const { oid } = place.entry
       const table = tables.get(oid)
@@ -37,14 +38,20 @@ export function joinTocs(
       if (present.has(oid)) throw new ArchiveError(`two dumps contain the data of ${place.entry.tag}`, 0)
       present.add(oid)
       lastId += 1
-      const dependencies = [Buffer.from(String(table.dumpId))]
-      return [{ ...place, entry: place.entry.with({ dumpId: lastId, dependencies }) }]
+      return [{ ...place, entry: dataOf(table, place.entry, lastId) }]
     })
     placed.push(...own)
   }
   const lost = [...shared].map((oid) => tables.get(oid)).find((table) => table && !present.has(table.oid))
   if (lost) throw new ArchiveError(`no dump contains the data of ${lost.namespace}.${lost.tag}`, 0)
   return arrange(main, placeAll(main, 0, bytesOf), placed)
+}
+
+/** Returns the entry of a table's data, with the names of the table. */
+function dataOf(table: TocEntry, { fields }: TocEntry, dumpId: number): TocEntry {
+  const { tag, namespace, owner } = table.fields
+  const dependencies = [Buffer.from(String(table.dumpId))]
+  return new TocEntry({ ...fields, dumpId, dependencies, tag, namespace, owner }, table.decode)
 }
 
 type Placed = { entry: TocEntry; origin: Origin; complete: number }

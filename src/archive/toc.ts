@@ -3,7 +3,7 @@ import { type ByteSource, type Bytes, intBytes, stringBytes } from './byte-sourc
 import { type Decode, decoderOf, decodeUtf8 } from './encoding.ts'
 import type { Header } from './header.ts'
 
-const DATA_OFFSET_UNKNOWN = 1 // K_OFFSET_POS_NOT_SET in pg_backup_archiver.h
+export const DATA_OFFSET_UNKNOWN = 1 // K_OFFSET_POS_NOT_SET in pg_backup_archiver.h
 export const NO_DATA = 3 // K_OFFSET_NO_DATA
 
 /** The sections of a dump, in their order (teSection in pg_backup.h). */

@@ -11,6 +11,8 @@ export type LargeTable = {
   bytes: number
   /** The pattern of `pg_dump` that matches only this table. */
   pattern: string
+  /** Whether queries can read it by ranges of pages, with the result of `pg_dump`. */
+  hasPages: boolean
 }
 
 /** For smaller tables, the queries about them cost more than a parallel dump saves. */
@@ -23,6 +25,23 @@ const MAX_LARGE_TABLES = 256
 const LOCK_TIMEOUT = '1s'
 
 /**
+ * An SQL condition for a table that queries can read by ranges of pages. Servers before PostgreSQL 14 would scan all of it for
+ * each range, and other access methods may number rows differently. \`pg_dump\` may load partitions by hash through their root.
+ * Functions of later servers are called only there, because a query is parsed as a whole: partitions are found by pg_inherits.
+ */
+const HAS_PAGES = `(
+  current_setting('server_version_num')::int >= 140000
+  AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'heap')
+  AND NOT EXISTS (
+    WITH RECURSIVE ancestors AS (
+      SELECT i.inhparent FROM pg_inherits AS i WHERE i.inhrelid = c.oid
+      UNION SELECT i.inhparent FROM ancestors AS a JOIN pg_inherits AS i ON i.inhrelid = a.inhparent)
+    SELECT FROM ancestors AS a JOIN pg_partitioned_table AS p ON p.partrelid = a.inhparent WHERE p.partstrat = 'h')
+  AND EXISTS (
+    SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+      AND coalesce(to_jsonb(a) ->> 'attgenerated', '') = ''))`
+
+/**
  * Returns the large tables whose rows will be dumped, largest first. With `pg-dump-args` it returns none, because they may
  * change what is dumped.
  */
@@ -32,7 +51,7 @@ export async function readLargeTables(session: Session, selection: Selection): P
   await session.execute(`SET lock_timeout = '${LOCK_TIMEOUT}'`)
   try {
     const tables = await session.query<Omit<LargeTable, 'pattern'> & { codes: [number[], number[]] }>(`
-      SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name, sizes.bytes,
+      SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name, sizes.bytes, ${HAS_PAGES} AS "hasPages",
              json_build_array(${characterCodes('n.nspname::text')}, ${characterCodes('c.relname::text')}) AS codes
       FROM (SELECT chosen.oid, pg_table_size(chosen.oid) AS bytes FROM (${chosenRelations(selection)}) AS chosen
             WHERE chosen.oid <> ALL (${oidArray(matched.excludeTableData)})) AS sizes
@@ -42,6 +61,8 @@ export async function readLargeTables(session: Session, selection: Selection): P
     return tables.map(({ codes: [schema, name], ...table }) => ({
       ...table,
       pattern: exactPatterns([{ schema, name }])[0]!,
+      // There, psql ends lines with two characters.
+      hasPages: table.hasPages && process.platform !== 'win32',
     }))
   } catch (error) {
     if (error instanceof DatabaseError) return []
@@ -57,15 +78,52 @@ const MAX_CONNECTIONS = 8
 /** A smaller share is dumped before a further pg_dump has read the catalog. */
 const MIN_SHARE_BYTES = 32 * 1024 * 1024
 
+/** A table is read by several sessions if it is larger than this many even shares of the work. */
+const UNEVEN = 1.2
+
+/** How the reading of large tables is divided. One connection dumps everything that is not named here. */
+export type ReadingPlan = {
+  /** The tables of each further `pg_dump`. */
+  dumps: LargeTable[][]
+  /** Tables that are read by ranges of pages, one after the other, and over how many sessions. */
+  paged: LargeTable[]
+  sessions: number
+}
+
 /**
- * Divides large tables evenly among connections.
+ * Divides large tables evenly among connections. A table that is too large for that is read by several of them.
  *
- * @param jobs the maximum number of connections, one of which dumps everything that is not in the result
- * @returns the tables of each further connection
+ * @param jobs the maximum number of connections that read rows
  */
-export function shareLargeTables(tables: readonly LargeTable[], jobs: number): LargeTable[][] {
-  return shareEvenly(tables, ({ bytes }) => bytes, Math.min(jobs, MAX_CONNECTIONS))
+export function planReading(tables: readonly LargeTable[], jobs: number): ReadingPlan {
+  const connections = Math.min(jobs, MAX_CONNECTIONS)
+  const even = bytesOf(tables) / connections
+  const [paged = [], rest = []] = [true, false].map((wanted) =>
+    tables.filter((table) => isUneven(table, even, connections) === wanted),
+  )
+  if (paged.length === 0) return { dumps: shareAmongDumps(rest, connections), paged, sessions: 0 }
+  const enough = Math.floor(bytesOf(paged) / MIN_SHARE_BYTES)
+  const left = connections - Math.round(bytesOf(rest) / even)
+  const sessions = Math.max(2, Math.min(left, enough))
+  return { dumps: shareAmongDumps(rest, Math.max(1, connections - sessions)), paged, sessions }
+}
+
+function isUneven({ hasPages, bytes }: LargeTable, even: number, connections: number): boolean {
+  return connections > 1 && hasPages && bytes >= 2 * MIN_SHARE_BYTES && bytes > UNEVEN * even
+}
+
+function bytesOf(tables: readonly LargeTable[]): number {
+  return tables.reduce((sum, { bytes }) => sum + bytes, 0)
+}
+
+function shareAmongDumps(tables: readonly LargeTable[], connections: number): LargeTable[][] {
+  return shareEvenly(tables, ({ bytes }) => bytes, connections)
     .slice(1)
     .filter(({ size }) => size >= MIN_SHARE_BYTES)
     .map(({ items }) => items)
+}
+
+/** Whether a plan takes more than one connection. */
+export function isParallel({ dumps, paged }: ReadingPlan): boolean {
+  return dumps.length + paged.length > 0
 }

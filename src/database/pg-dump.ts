@@ -61,7 +61,7 @@ export function startDump(pgDump: string, args: readonly string[], env: Record<s
   const child = startChild(pgDump, args, { env: { ...env, ...largeWrites(env) }, stdout: 'stream' })
   return {
     stream: child.stdout,
-    finish: () => finish(child),
+    finish: () => finishDump(child),
     abort: () => endChild(child, ['SIGTERM', 'SIGKILL'], 1500).then(() => undefined),
   }
 }
@@ -72,7 +72,8 @@ export async function* untilFinished(dump: Source): AsyncGenerator<Buffer> {
   await dump.finish()
 }
 
-async function finish(child: Child): Promise<void> {
+/** Waits for the end of a program that reads a database. @throws an Error that explains why it failed */
+export async function finishDump(child: Child): Promise<void> {
   const exit = await child.exited
   if (!succeeded(exit)) throw explainDump(child.tail, childFailure(child, exit))
 }

@@ -1,18 +1,24 @@
-import type { Session } from './connection/session.ts'
+import type { Relation } from '../relation.ts'
+import { identifier, type Session } from './connection/session.ts'
 
 /** A state of a database that several sessions can share, as long as the session that exported it stays open. */
-export type Snapshot = AsyncDisposable & { id: string }
+export type Snapshot = AsyncDisposable & { id: string; session: Session }
 
 /**
  * Exports the snapshot of a session, and closes the session at the end of the scope.
  *
- * @throws an Error where the server cannot export one, such as a standby before PostgreSQL 10
+ * @param tables are locked first, so that the snapshot shows all that was committed before their rows could be removed
+ * @throws an Error where the server cannot export one, such as a standby before PostgreSQL 10, or a table is locked
  */
-export async function exportSnapshot(opened: Session): Promise<Snapshot> {
+export async function exportSnapshot(opened: Session, tables: readonly Relation[]): Promise<Snapshot> {
   await using unfinished = new AsyncDisposableStack()
   const session = unfinished.use(opened)
   await session.execute('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
+  if (tables.length > 0) {
+    const names = tables.map(({ schema, name }) => `ONLY ${identifier(schema)}.${identifier(name)}`)
+    await session.execute(`LOCK TABLE ${names.join(', ')} IN ACCESS SHARE MODE NOWAIT`)
+  }
   const [row] = await session.query<{ id: string }>('SELECT pg_export_snapshot() AS id')
   unfinished.move()
-  return { id: row!.id, [Symbol.asyncDispose]: () => session.close() }
+  return { id: row!.id, session, [Symbol.asyncDispose]: () => session.close() }
 }

@@ -2,16 +2,18 @@ import { addAbortListener } from 'node:events'
 import { Readable } from 'node:stream'
 import { type ArchiveStage, type Compression, JoinedArchive } from '../archive/archive.ts'
 import { clientEnvironment } from '../database/connection/connection.ts'
-import { type LargeTable, shareLargeTables } from '../database/large-tables.ts'
+import { isParallel, type LargeTable, planReading, type ReadingPlan } from '../database/large-tables.ts'
 import { type Contents, dumpArguments, startDump, untilFinished } from '../database/pg-dump.ts'
-import { exportSnapshot } from '../database/snapshot.ts'
+import { exportSnapshot, type Snapshot } from '../database/snapshot.ts'
 import { messageOf, TransientError } from '../errors.ts'
 import { type Source, type Stage, within } from '../process/transfer.ts'
-import { formatQuantity } from '../report/format.ts'
+import { formatNames, formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import type { Step } from '../step/step.ts'
 import { withAdditions } from './complete-archive.ts'
+import { planPageReads } from './page-reads.ts'
 import type { SourceDatabase } from './source-database.ts'
+import { startTableReaders, type TableReaders } from './table-reader.ts'
 
 /** A source whose output, after `stages`, is the archive to store, with its progress and its report. */
 export type Reading = Omit<ArchiveStage, 'transform'> & { source: Source; stages: Stage[] }
@@ -29,10 +31,10 @@ export async function startParallelDump(
   source: SourceDatabase,
   compression: Compression,
 ): Promise<Reading | null> {
-  const shares = shareLargeTables(source.largeTables, step.inputs.jobs)
-  if (shares.length === 0) return null
+  const plan = planReading(source.largeTables, step.inputs.jobs)
+  if (!isParallel(plan)) return null
   try {
-    return await startInOneSnapshot(step, source, { shares, compression })
+    return await startInOneSnapshot(step, source, plan, compression)
   } catch (error) {
     step.signal.throwIfAborted()
     if (error instanceof TransientError) throw error
@@ -41,33 +43,37 @@ export async function startParallelDump(
   }
 }
 
-type Plan = { shares: LargeTable[][]; compression: Compression }
-
 async function startInOneSnapshot(
   step: Step,
   source: SourceDatabase,
-  { shares, compression }: Plan,
+  plan: ReadingPlan,
+  compression: Compression,
 ): Promise<Reading> {
   const { inputs, environment, signal } = step
   const { client, connection } = source
-  await using snapshot = await exportSnapshot(await step.session(connection))
-  const dumps = argumentsOfAll(source.contents, shares, snapshot.id).map((args) =>
-    startDump(client.pgDump, args, clientEnvironment(connection, environment)),
-  )
-  const abort = async () => void (await Promise.all(dumps.map((dump) => dump.abort())))
+  await using snapshot = await exportSnapshot(await step.session(connection), plan.paged)
+  const started: { abort: () => Promise<void> }[] = []
+  const abort = async () => void (await Promise.all(started.map((part) => part.abort())))
   using limit = within(signal, inputs.idleTimeout, 'pg_dump sent nothing')
   using _ = addAbortListener(limit.signal, () => void abort())
   try {
+    const readers = await startReaders(step, source, plan, { snapshot, signal: limit.signal })
+    started.push(...readers)
+    const dumps = argumentsOfAll(source.contents, plan, snapshot.id).map((args) =>
+      startDump(client.pgDump, args, clientEnvironment(connection, environment)),
+    )
+    started.push(...dumps)
     const sizes = new Map(source.largeTables.map(({ oid, bytes }) => [oid, bytes]))
-    const archive = await JoinedArchive.open(dumps.map(untilFinished), {
+    const parts = [...dumps.map(untilFinished), ...readers.map(({ archive }) => archive)]
+    const archive = await JoinedArchive.open(parts, {
       compression,
       jobs: inputs.jobs,
       bytesOf: (oid) => sizes.get(oid) ?? 0,
-      shared: new Set(shares.flat().map(({ oid }) => oid)),
+      shared: new Set([...plan.dumps.flat(), ...plan.paged].map(({ oid }) => oid)),
       folder: step.tempDirectory,
       select: withAdditions(source.additions),
     })
-    log.info(`Dumping over ${formatQuantity(dumps.length, 'connection')} in one snapshot`)
+    log.info(describe(plan))
     const stop = async () => {
       archive.stop()
       await abort()
@@ -79,12 +85,38 @@ async function startInOneSnapshot(
   }
 }
 
+/** Starts the sessions that read tables by ranges of pages, if there are such tables. */
+async function startReaders(
+  { environment }: Step,
+  { client, connection, server }: SourceDatabase,
+  { paged, sessions }: ReadingPlan,
+  { snapshot, signal }: { snapshot: Snapshot; signal: AbortSignal },
+): Promise<TableReaders[]> {
+  if (paged.length === 0) return []
+  const readers = await startTableReaders(await planPageReads(snapshot.session, paged), {
+    psql: client.psql,
+    env: clientEnvironment(connection, environment),
+    serverMajor: server.major,
+    snapshot: snapshot.id,
+    connections: sessions,
+    signal,
+  })
+  return [readers]
+}
+
+function describe({ dumps, paged, sessions }: ReadingPlan): string {
+  const all = `Dumping over ${formatQuantity(1 + dumps.length + sessions, 'connection')} in one snapshot`
+  if (paged.length === 0) return all
+  const names = paged.map(({ schema, name }) => `${schema}.${name}`)
+  return `${all}, of which ${sessions} share the pages of ${formatNames(names, 5)}`
+}
+
 /** Returns the arguments of each pg_dump. The first one dumps everything except the data that the others dump. */
-function argumentsOfAll(contents: Contents, shares: readonly LargeTable[][], snapshot: string): string[][] {
+function argumentsOfAll(contents: Contents, { dumps, paged }: ReadingPlan, snapshot: string): string[][] {
   const patterns = (tables: readonly LargeTable[]) => tables.map(({ pattern }) => pattern)
-  const elsewhere = [...contents.excludeTableData, ...patterns(shares.flat())]
+  const elsewhere = [...contents.excludeTableData, ...patterns([...dumps.flat(), ...paged])]
   const main = dumpArguments({ ...contents, excludeTableData: elsewhere }, 'action')
-  const others = shares.map((tables) => [
+  const others = dumps.map((tables) => [
     // What the user excludes stays excluded, regardless of what is included here.
     ...dumpArguments(
       { ...contents, tables: patterns(tables), schemas: [], excludeSchemas: [], extensions: [] },

@@ -1,6 +1,6 @@
 import type { Connection } from '../database/connection/connection.ts'
 import { identifier, type Session } from '../database/connection/session.ts'
-import { type LargeTable, readLargeTables, shareLargeTables } from '../database/large-tables.ts'
+import { isParallel, type LargeTable, planReading, readLargeTables } from '../database/large-tables.ts'
 import { whyDataIsOrdered } from '../database/load-order.ts'
 import { type Locale, readLocale } from '../database/locale.ts'
 import { type Contents, dumpFilters } from '../database/pg-dump.ts'
@@ -70,7 +70,7 @@ async function readSeparateTables(
   selection: Selection,
 ): Promise<LargeTable[]> {
   const tables = inputs.jobs > 1 ? await readLargeTables(session, selection) : []
-  if (shareLargeTables(tables, inputs.jobs).length === 0) return tables
+  if (!isParallel(planReading(tables, inputs.jobs))) return tables
   const why = await whyDataIsOrdered(session)
   if (why === null) return tables
   log.info(`Dumping over one connection, to keep an order that can be restored: ${why}`)

@@ -6,7 +6,7 @@ import { noClient, startSessionBench } from '../../../lab/benches/session-bench.
 import { EVERYTHING } from '../../../lab/postgres/whole-database.ts'
 import { tempFolder } from '../../../lab/temp.ts'
 import { identifier } from '../../../src/database/connection/session.ts'
-import { readLargeTables, shareLargeTables } from '../../../src/database/large-tables.ts'
+import { planReading, readLargeTables } from '../../../src/database/large-tables.ts'
 import { type Contents, dumpArguments } from '../../../src/database/pg-dump.ts'
 import { resolveFilters } from '../../../src/database/selection.ts'
 
@@ -109,71 +109,57 @@ const table = (name: string, mebibytes: number) => ({
   name,
   bytes: mebibytes * MIB,
   pattern: `s.${name}`,
+  hasPages: !name.startsWith('other'),
 })
-const SHARES: [string, [string, number][], number, string[][]][] = [
-  [
-    'one job is one connection',
-    [
-      ['a', 500],
-      ['b', 500],
-    ],
-    1,
-    [],
-  ],
-  [
-    'two large tables for two',
-    [
-      ['a', 500],
-      ['b', 400],
-    ],
-    2,
-    [['b']],
-  ],
-  [
-    'as even as they can be',
-    [
-      ['a', 500],
-      ['b', 300],
-      ['c', 200],
-      ['d', 50],
-    ],
-    2,
-    [['b', 'c']],
-  ],
-  [
-    'a connection for each that is worth one',
-    [
-      ['a', 500],
-      ['b', 40],
-      ['c', 10],
-    ],
-    4,
-    [['b']],
-  ],
-  [
-    'nothing of a small database',
-    [
-      ['a', 20],
-      ['b', 20],
-    ],
-    2,
-    [],
-  ],
+/** What is planned for tables with these mebibytes: the tables of further dumps, and those that sessions share. */
+const PLANS: [string, Record<string, number>, number, string[][], string[], number][] = [
+  ['one job is one connection', { a: 500, b: 500 }, 1, [], [], 0],
+  ['two large tables for two', { a: 500, b: 400 }, 2, [['b']], [], 0],
+  ['as even as they can be', { a: 500, b: 300, c: 200, d: 50 }, 2, [['b', 'c']], [], 0],
+  ['nothing of a small database', { a: 20, b: 20 }, 2, [], [], 0],
+  ['one large table by its pages', { a: 500 }, 4, [], ['a'], 4],
+  ['as many sessions as have enough to read', { a: 70 }, 8, [], ['a'], 2],
+  ['a large table, and a connection for the rest', { a: 500, b: 100, c: 90 }, 4, [], ['a'], 3],
+  ['a large table, and connections for the rest', { a: 500, b: 150, c: 150 }, 5, [['c']], ['a'], 3],
+  ['a dump each where pages cannot be used', { other: 500, b: 40, c: 10 }, 4, [['b']], [], 0],
 ]
-for (const [what, tables, jobs, expected] of SHARES) {
-  test(`shares: ${what}`, () => {
-    const shares = shareLargeTables(
-      tables.map(([name, size]) => table(name, size)),
+for (const [what, tables, jobs, dumps, paged, sessions] of PLANS) {
+  test(`plan: ${what}`, () => {
+    const plan = planReading(
+      Object.entries(tables).map(([name, size]) => table(name, size)),
       jobs,
     )
-    assert.deepEqual(
-      shares.map((share) => share.map(({ name }) => name)),
-      expected,
-    )
+    const names = (list: { name: string }[]) => list.map(({ name }) => name)
+    assert.deepEqual([plan.dumps.map(names), names(plan.paged), plan.sessions], [dumps, paged, sessions])
   })
 }
 
-test('shares: no more than eight connections', () => {
+test('plan: no more than eight connections', () => {
   const tables = Array.from({ length: 40 }, (_, n) => table(`t${n}`, 100))
-  assert.equal(shareLargeTables(tables, 64).length, 7)
+  assert.equal(planReading(tables, 64).dumps.length, 7)
+  assert.equal(planReading([table('a', 5000)], 64).sessions, 8)
+})
+
+test('pages of tables whose rows they can say are used', { skip: noClient }, async () => {
+  await postgres.createDatabase('paged')
+  const data = `SELECT n, repeat('x', 500) FROM generate_series(1, 4000) AS n`
+  await postgres.psql(
+    'paged',
+    `CREATE TABLE usual (n int, t text); INSERT INTO usual ${data};
+     CREATE TABLE ranges (n int, t text) PARTITION BY RANGE (n); CREATE TABLE in_range PARTITION OF ranges DEFAULT; INSERT INTO ranges ${data};
+     CREATE TABLE hashes (n int, t text) PARTITION BY HASH (n);
+     CREATE TABLE by_hash PARTITION OF hashes FOR VALUES WITH (MODULUS 1, REMAINDER 0); INSERT INTO hashes ${data};
+     CREATE ACCESS METHOD other TYPE TABLE HANDLER heap_tableam_handler;
+     CREATE TABLE foreign_pages (n int, t text) USING other; INSERT INTO foreign_pages ${data};
+     CREATE TABLE no_columns (); INSERT INTO no_columns SELECT FROM generate_series(1, 100000)`,
+  )
+  const session = await bench.open('paged')
+  const found = await readLargeTables(session, await resolveFilters(session, EVERYTHING))
+  assert.deepEqual(Object.fromEntries(found.map(({ name, hasPages }) => [name, hasPages])), {
+    usual: true,
+    in_range: true,
+    by_hash: false,
+    foreign_pages: false,
+    no_columns: false,
+  })
 })
