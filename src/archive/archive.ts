@@ -10,7 +10,7 @@ export type { Compression } from './encode.ts'
 export { JoinedArchive } from './join.ts'
 export { readContents } from './read-contents.ts'
 export { type DataArchive, SplitArchive, type SplitOptions } from './split.ts'
-export { type TableData, tableArchive } from './table-archive.ts'
+export { tableArchive } from './table-archive.ts'
 export { encodingOf, NO_DATA, SECTION, TocEntry } from './toc.ts'
 export type { Select } from './transcode.ts'
 
