@@ -71,6 +71,7 @@ export function foreignKey(text: string, full = false): ForeignKey {
     references: ofPublic(to!),
     keys: keys!.split(', '),
     full,
+    validated: true,
   }
 }
 

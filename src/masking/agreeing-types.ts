@@ -64,7 +64,7 @@ function madeMask(column: DraftColumn): string | null {
 
 /** Returns what makes two masks equal for equal values. A mask that the type refuses is reported elsewhere. */
 function formOf(column: DraftColumn): string | null {
-  const mask = maskColumn(maskOf(column)!, column.maskType, column.column.name)
+  const mask = maskColumn(maskOf(column)!, column.column.type, column.column.name, column.maskType)
   return 'refusal' in mask ? null : mask.form
 }
 

@@ -123,7 +123,8 @@ export const PARTITION_KEYS_QUERY = `
 /** All foreign keys. Those of partitions that come from the table above them are left out. */
 export const FOREIGN_KEYS_QUERY = `
   SELECT k.conname AS name, k.conrelid::text AS table, ${namesOf('k.conrelid', 'k.conkey')} AS columns,
-         k.confrelid::text AS references, ${namesOf('k.confrelid', 'k.confkey')} AS keys, k.confmatchtype = 'f' AS full
+         k.confrelid::text AS references, ${namesOf('k.confrelid', 'k.confkey')} AS keys, k.confmatchtype = 'f' AS full,
+         k.convalidated AS validated
   FROM pg_constraint AS k WHERE k.contype = 'f' AND k.conparentid = 0
   ORDER BY k.conrelid::regclass::text, k.conname`
 

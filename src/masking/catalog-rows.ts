@@ -80,7 +80,15 @@ const CHECKS: { [Question in keyof Rows]: { [Field in keyof Rows[Question]]: Che
   },
   checks: { table: oid, name, columns: names },
   partitionKeys: { table: oid, columns: names },
-  foreignKeys: { name, table: oid, columns: names, references: oid, keys: names, full: flag },
+  foreignKeys: {
+    name,
+    table: oid,
+    columns: names,
+    references: oid,
+    keys: names,
+    full: flag,
+    validated: flag,
+  },
   viewSources: {
     view: hasShape({ schema: name, name }),
     kind: isOneOf('foreign table', 'dblink', 'function'),

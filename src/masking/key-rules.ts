@@ -21,7 +21,7 @@ function* problemsOf(column: DraftColumn, { table }: DraftTable, columns: Column
   if (table.partitionKey.includes(name))
     yield 'decides to which partition a row belongs, so it cannot be masked; keep it'
   if (rule.mask === 'null' && notNull) yield 'is NOT NULL, so its mask cannot be null'
-  const mask = maskColumn(rule, column.maskType, name)
+  const mask = maskColumn(rule, column.column.type, name, column.maskType)
   if ('refusal' in mask) {
     yield `cannot have the mask ${rule.mask}: ${mask.refusal}`
     return

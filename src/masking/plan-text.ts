@@ -12,6 +12,8 @@ export type TableText = {
   kept: readonly string[]
   /** Each column with its mask and the reason if another column gives it. */
   masked: readonly string[]
+  /** The CHECK constraints that read a masked column. */
+  checks: readonly string[]
 }
 
 /** Describes a plan, table by table, for the log and the summary. */
@@ -20,15 +22,17 @@ export function describePlan({ tables }: MaskPlan): TableText[] {
     table: tableText(table) + (table.extension ? ` (configuration of ${table.extension})` : ''),
     rows: describeRows(table),
     ...describeColumns(table),
+    checks: describeChecks(table),
   }))
 }
 
 /** Returns the lines of a plan for the log. */
 export function planLines(plan: MaskPlan): string[] {
-  const tables = describePlan(plan).flatMap(({ table, rows, kept, masked }) => [
+  const tables = describePlan(plan).flatMap(({ table, rows, kept, masked, checks }) => [
     `${table}: ${rows}`,
     ...(kept.length > 0 && masked.length > 0 ? [`  keep ${kept.join(', ')}`] : []),
     ...masked.map((column) => `  ${column}`),
+    ...checks.map((check) => `  CHECK ${check}; a restore shows whether the masks satisfy it`),
   ])
   const largeObjects = plan.keepsLargeObjects ? 'kept as they are' : 'left out'
   return [...tables, `large objects: ${largeObjects}`, countMasks(plan)]
@@ -62,6 +66,18 @@ function describeColumns({ data, columns }: PlannedTable): Pick<TableText, 'kept
 function describeColumn({ name, treatment, because }: PlannedColumn): string {
   const mask = typeof treatment === 'string' ? 'computed again from what is restored' : maskText(treatment)
   return `${columnText(name)}: ${mask}${because === null ? '' : ` (${because})`}`
+}
+
+/** Whether masks satisfy an expression, only the server can say, and only for rows that exist. */
+function describeChecks({ columns, parts }: PlannedTable): string[] {
+  const masked = columns.filter(({ treatment }) => typeof treatment === 'object').map(({ name }) => name)
+  const checks = parts
+    .flatMap((part) => part.checks)
+    .map((check) => {
+      const read = check.columns.filter((name) => masked.includes(name))
+      return read.length > 0 ? `${columnText(check.name)} reads ${read.map(columnText).join(', ')}` : ''
+    })
+  return [...new Set(checks.filter(Boolean))]
 }
 
 /** Returns how many columns have each mask, for the manifest and the summary. */

@@ -6,6 +6,7 @@ import { Columns, type DraftColumn, type DraftTable, Findings, maskOf } from './
 import { argumentProblems } from './dump-arguments.ts'
 import { checkMasks } from './key-rules.ts'
 import { missingRules } from './missing-rules.ts'
+import { checkMissingTargets } from './missing-targets.ts'
 import { tableText } from './names.ts'
 import { checkEdges, findEdges, inheritMasks } from './references.ts'
 import type { Condition, MaskFile, MaskRule, Rows } from './rules.ts'
@@ -63,6 +64,7 @@ export function planMasks(file: MaskFile, catalog: Catalog, options: PlanOptions
   agreeOnTypes(edges, findings)
   checkEdges(edges, columns, exceptionsOf(drafts), findings)
   checkMasks(drafts, columns, findings)
+  checkMissingTargets(drafts, catalog.foreignKeys, findings)
   checkSurroundings(catalog, drafts, options, findings)
   const missing = missingRules(drafts, edges)
   if (findings.refusals.length > 0 || missing !== null) throw new Error(explain(file, findings, missing))

