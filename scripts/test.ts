@@ -1,12 +1,12 @@
 /** Runs the tests: `npm test`, or `npm test -- inputs storage/` for the files whose paths contain one of the words. */
-import { execFileSync } from 'node:child_process'
 import { existsSync, globSync, readFileSync, statfsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { delimiter, dirname, join, relative } from 'node:path'
+import { join, relative } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { run } from 'node:test'
 import { spec, type TestEvent } from 'node:test/reporters'
 import { fileURLToPath } from 'node:url'
+import { passShim } from '../lab/pass-shim.ts'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 
@@ -145,13 +145,6 @@ function isRoomy(): boolean {
   if (options === undefined || options.split(',').includes('noexec')) return false
   const { bavail, bsize } = statfsSync(MEMORY)
   return bavail * bsize >= MEMORY_ROOM
-}
-
-/** Puts the AWS CLI itself before a shim of pyenv, of which each start would start three shells first. */
-function passShim(): void {
-  const script = 'case $(command -v aws) in */shims/aws) pyenv which aws || : ;; esac'
-  const program = execFileSync('sh', ['-c', script], { encoding: 'utf8' }).trim()
-  if (program !== '') process.env.PATH = `${dirname(program)}${delimiter}${process.env.PATH}`
 }
 
 passShim()
