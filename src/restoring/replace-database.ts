@@ -4,6 +4,7 @@ import { propertyStatements } from '../database/properties.ts'
 import { copyDatabase, type TemporaryDatabase } from '../database/staging.ts'
 import { sweepDatabases } from '../database/sweep.ts'
 import { beginWork, endWork } from '../database/work-settings.ts'
+import { writeEarly } from '../database/write-early.ts'
 import type { Inputs } from '../inputs/inputs.ts'
 import { formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
@@ -89,7 +90,7 @@ function describePlan(
   return `${what} would become "${name}"${before}${old}`
 }
 
-/** Runs hooks and assertions and collects statistics. */
+/** Runs hooks and assertions and collects statistics. Meanwhile the server writes what the drop of the old database would wait for. */
 async function finish(
   step: Step,
   target: Target,
@@ -97,7 +98,12 @@ async function finish(
   hooks: readonly string[],
 ): Promise<void> {
   await runOnStaging(step, target.client, name, { hooks, assertions: step.inputs.verifySql })
-  if (!copied || hooks.length > 0) await analyze(step, target, name)
+  if (copied && hooks.length === 0) return
+  const isDropNext = target.properties !== null && !step.inputs.reversible
+  await Promise.all([
+    analyze(step, target, name),
+    ...(isDropNext ? [writeEarly(target.session, target.server)] : []),
+  ])
 }
 
 /** Gives a staging database the properties of the database that it will replace. */
