@@ -10,7 +10,7 @@ import { withAdditions } from '../dumping/complete-archive.ts'
 import { startParallelDump } from '../dumping/parallel-dump.ts'
 import { chooseAgain, lookAtSource, type SourceDatabase } from '../dumping/source-database.ts'
 import type { Inputs } from '../inputs/inputs.ts'
-import { Meter, type Source } from '../process/transfer.ts'
+import { Counter, type Source } from '../process/transfer.ts'
 import { formatBytes, formatDuration, formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { describeRows } from '../report/progress.ts'
@@ -166,7 +166,6 @@ async function streamCopy(step: Step, seen: SourceDatabase, target: Target): Pro
   const source = await chooseAgain(step, seen)
   await using unfinished = new AsyncDisposableStack()
   const staging = unfinished.use(await createStagingFor(target, source.locale))
-  const meter = new Meter()
   const { select } = chooseEntries(step, { ...target, database: staging.name })
   const complete = withAdditions(source.additions)
   const { sink, report } = await log.group(`Copy into ${staging.name}`, async () =>
@@ -175,7 +174,7 @@ async function streamCopy(step: Step, seen: SourceDatabase, target: Target): Pro
       openSink: databaseSink(step, target.client, staging.name, sizesOf(source.largeTables)),
       clientMajor: target.client.major,
       select: async (entries) => select(await complete(entries)),
-      meter,
+      meter: new Counter(),
       total: { bytes: source.size, of: "the source's size" },
     }),
   )

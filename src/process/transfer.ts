@@ -26,20 +26,32 @@ export type Sink = {
 /** A transformation between source and sink, as in `pipeline` of `node:stream`. */
 export type Stage = (source: AsyncIterable<Buffer>) => AsyncIterable<Buffer>
 
-/** Counts and hashes the bytes that pass. */
-export class Meter {
+/** Counts the bytes that pass. */
+export class Counter {
   bytes = 0
-  readonly #hash = createHash('sha256')
-  #digest: string | null = null
 
   readonly stage: Stage = (source) => this.#pass(source)
 
   async *#pass(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     for await (const chunk of source) {
-      this.bytes += chunk.length
-      this.#hash.update(chunk)
+      this.see(chunk)
       yield chunk
     }
+  }
+
+  protected see(chunk: Buffer): void {
+    this.bytes += chunk.length
+  }
+}
+
+/** Counts and hashes the bytes that pass. */
+export class Meter extends Counter {
+  readonly #hash = createHash('sha256')
+  #digest: string | null = null
+
+  protected override see(chunk: Buffer): void {
+    super.see(chunk)
+    this.#hash.update(chunk)
   }
 
   /** SHA-256 of all bytes in hex; read it after the end. */

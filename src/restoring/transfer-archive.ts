@@ -9,7 +9,7 @@ import {
 import { clientEnvironment, onDatabase } from '../database/connection/connection.ts'
 import { startSplitRestore } from '../database/restore/parallel-restore.ts'
 import { startRestore } from '../database/restore/pg-restore.ts'
-import { commitSink, type Meter, type Sink, type Source, transfer } from '../process/transfer.ts'
+import { type Counter, commitSink, type Sink, type Source, transfer } from '../process/transfer.ts'
 import { type Relation, relationKey } from '../relation.ts'
 import { type Progress, showProgress, showWait, tableProgress } from '../report/progress.ts'
 import type { Step } from '../step/step.ts'
@@ -26,8 +26,8 @@ export type ArchiveTransfer = {
   clientMajor: number
   /** Chooses the entries that are restored. */
   select: Select
-  /** Counts and hashes the bytes of the source. */
-  meter: Meter
+  /** Counts the bytes of the source, and hashes them where the caller compares a digest. */
+  meter: Counter
   total: Progress['total']
 }
 
