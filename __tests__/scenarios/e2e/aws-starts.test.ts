@@ -8,7 +8,8 @@ import { type Bench, startBench } from '../../../lab/benches/action-bench.ts'
 import { assertNothingLeft } from '../../../lab/leftovers.ts'
 import { type AwsCall, inARow, recordingAws, type Together } from '../../../lab/recording-aws.ts'
 import { type ActionRun, runAction } from '../../../lab/runner/action.ts'
-import { succeeded } from '../../../lab/runner/outcome.ts'
+import { failed, succeeded } from '../../../lab/runner/outcome.ts'
+import { until } from '../../../lab/until.ts'
 import { findAwsClis } from '../../../src/tools/aws/aws-search.ts'
 import { currentEnvironment } from '../../../src/tools/options.ts'
 
@@ -84,6 +85,33 @@ test('a newest dump that was cut is downloaded in vain, and the one before it is
   await bench.s3.write(cut, whole)
   assert.equal(succeeded(run).outputs['dump-key'], keys.at(-2))
   assert.equal(calls.filter(({ what }) => what === 's3 cp data').length, 2)
+})
+
+test('a target that may not be replaced ends the download, and a missing dump is named first', {
+  skip,
+}, async () => {
+  await bench.postgres.createDatabase('kept')
+  await bench.postgres.psql('kept', 'CREATE TABLE mine AS SELECT 1 AS id')
+  const together = [{ calls: ['s3api head-object', 's3 cp'], count: 3 }]
+  const refusing = { 'dump-key': keys[0]!, overwrite: 'false' }
+  const { run, calls } = await record(['restore', 'kept', refusing], together)
+  failed(run, /overwrite/)
+  assert.ok(calls.some(({ what }) => what === 's3 cp data'))
+  const missing = { ...refusing, 'dump-key': keys[0]!.replace(/\d{6}\.dump$/, '000000.dump') }
+  failed((await record(['restore', 'kept', missing], together)).run, /There is no dump s3:/)
+  assert.equal(await bench.postgres.psql('kept', 'SELECT id FROM mine'), '1')
+})
+
+test('a cancel ends what was started at once', { skip }, async () => {
+  const together = [{ calls: ['s3api head-object', 's3 cp'], count: 4 }]
+  await using aws = recordingAws(cli!, { official: true, together })
+  const env = { PATH: aws.path }
+  const action = bench.start('restore', 's3', 'cancelled', { 'dump-key': keys[0]! }, { env })
+  await until(() => aws.calls().length === 3, 'three starts')
+  action.signal('SIGINT')
+  const run = await action.done
+  failed(run, /The step was cancelled/)
+  await assertNothingLeft({ run, postgres: bench.postgres, s3: bench.s3 })
 })
 
 test('a dump checks the store while the upload starts, and asks once more after its last byte', {

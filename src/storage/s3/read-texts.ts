@@ -5,9 +5,6 @@ import { notePending } from '../../leftovers.ts'
 import { removeTree } from '../../process/remove-tree.ts'
 import type { S3Options } from './s3-options.ts'
 
-/** Each file of its own takes one start of the AWS CLI, which is most of a second. */
-const MAX_READ_ONE_BY_ONE = 2
-
 /** The AWS CLI caches the patterns of its filters up to a number that depends on its Python (`fnmatch.py`: 256 and more). */
 const MAX_FILTERS = 200
 
@@ -15,14 +12,14 @@ const MAX_FILTERS = 200
 const PATTERN = /[*?[]/
 
 /**
- * Reads exactly these objects: one by one when they are few, otherwise with one recursive copy for many of them.
+ * Reads exactly these objects, several with one recursive copy, because each start of the AWS CLI takes most of a second.
  *
- * @returns the texts by key, of many without those that were deleted meanwhile
+ * @returns the texts by key, of several without those that were deleted meanwhile
  * @throws an AwsError when one cannot be read
  */
 export async function readTexts(options: S3Options, keys: readonly string[]): Promise<Map<string, string>> {
   const texts = new Map<string, string>()
-  if (keys.length <= MAX_READ_ONE_BY_ONE || PATTERN.test(options.prefix)) {
+  if (keys.length <= 1 || PATTERN.test(options.prefix)) {
     const address = (key: string) => `s3://${options.bucket}/${options.prefix}${key}`
     await Promise.all(
       keys.map(async (key) => texts.set(key, await options.aws.text(['s3', 'cp', address(key), '-']))),
