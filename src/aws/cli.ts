@@ -8,7 +8,7 @@ import { regionVariables } from './region.ts'
 export type AwsOptions = {
   /** Absolute path of the AWS CLI, which may be known only when it has said its version. */
   cli: string | Promise<string>
-  /** What `cli` will probably be. Work that changes nothing begins with it, because each start takes most of a second. */
+  /** What `cli` will probably be. Work that can be ended again begins with it, as each start takes most of a second. */
   likelyCli?: string | null
   environment: Environment
   /** From `s3-config`; wins over the job's environment. */
@@ -74,7 +74,7 @@ export class Aws {
   }
 
   /**
-   * Begins work that changes nothing with the likely program, and again if another one turns out to be right.
+   * Begins work that can be ended without a trace with the likely program, and again if another one turns out to be right.
    *
    * @param end ends work that was begun in vain
    */
