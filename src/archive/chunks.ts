@@ -40,6 +40,8 @@ export class ChunkReader {
   async *run(what: string, left = 0): AsyncGenerator<Buffer> {
     let state: Squeezed = { read: 0, kept: 0, left, ended: false }
     while (!state.ended) {
+      // A length may end what is in memory, and its chunk be the next buffer.
+      if (state.left > 0) await this.input.need(1, what)
       const whole = this.input.peek(Math.min(state.left, PIECE_SIZE))
       if (whole.length >= MIN_UNCOPIED_BYTES) {
         this.input.skip(whole.length)

@@ -133,7 +133,8 @@ function joinedReading(
   abort: () => Promise<void>,
 ): Reading {
   const source = {
-    stream: Readable.from(archive.output(), { objectMode: false, highWaterMark: 1 << 20 }),
+    // In object mode, because a stream of bytes would copy what has gathered into one buffer for each read.
+    stream: Readable.from(archive.output(), { objectMode: true, highWaterMark: 4 }),
     finish: async () => {
       for (const dump of dumps) await dump.finish()
     },

@@ -61,7 +61,8 @@ export function startSplitRestore(restorer: Restorer, options: Options): Sink {
 }
 
 class SplitRestore {
-  readonly stream = new PassThrough({ highWaterMark: 1 << 20 })
+  // In object mode, because a stream of bytes would copy what has gathered into one buffer for each read.
+  readonly stream = new PassThrough({ objectMode: true, highWaterMark: 4 })
   readonly #restorer: Restorer
   readonly #options: Options
   readonly #stopped = new AbortController()
