@@ -31,7 +31,7 @@ export async function startParallelDump(
   source: SourceDatabase,
   compression: Compression,
 ): Promise<Reading | null> {
-  const plan = planReading(source.largeTables, step.inputs.jobs)
+  const plan = planReading(source.largeTables, source.readingJobs)
   if (!isParallel(plan)) return null
   try {
     return await startInOneSnapshot(step, source, plan, compression)

@@ -1,5 +1,6 @@
 import type { Connection } from '../database/connection/connection.ts'
 import { identifier, type Session } from '../database/connection/session.ts'
+import { freeConnections } from '../database/free-connections.ts'
 import { isParallel, type LargeTable, planReading, readLargeTables } from '../database/large-tables.ts'
 import { whyDataIsOrdered } from '../database/load-order.ts'
 import { type Locale, readLocale } from '../database/locale.ts'
@@ -9,7 +10,7 @@ import { resolveFilters, type Selection } from '../database/selection.ts'
 import { databaseSize, type Identity, lookAtServer, readIdentity, type Server } from '../database/server.ts'
 import { noteStandby } from '../database/standby.ts'
 import type { Inputs } from '../inputs/inputs.ts'
-import { formatBytes } from '../report/format.ts'
+import { formatBytes, formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import type { Step } from '../step/step.ts'
 import type { PostgresClient } from '../tools/postgres/provide-client.ts'
@@ -36,6 +37,8 @@ type Chosen = {
   additions: readonly Addition[]
   /** The tables that can be dumped over other connections than the rest. */
   largeTables: readonly LargeTable[]
+  /** Over how many connections rows may be read. */
+  readingJobs: number
 }
 
 /**
@@ -66,15 +69,28 @@ export async function lookAtSource(step: Step, connection: Connection): Promise<
 /** Returns the large tables, unless the stored order of the data matters, which is then that of one pg_dump. */
 async function readSeparateTables(
   session: Session,
-  inputs: Inputs,
+  { jobs }: Inputs,
   selection: Selection,
-): Promise<LargeTable[]> {
-  const tables = inputs.jobs > 1 ? await readLargeTables(session, selection) : []
-  if (!isParallel(planReading(tables, inputs.jobs))) return tables
+): Promise<Pick<Chosen, 'largeTables' | 'readingJobs'>> {
+  const largeTables = jobs > 1 ? await readLargeTables(session, selection) : []
+  if (!isParallel(planReading(largeTables, jobs))) return { largeTables, readingJobs: jobs }
   const why = await whyDataIsOrdered(session)
-  if (why === null) return tables
+  if (why === null) return { largeTables, readingJobs: await allowedJobs(session, jobs) }
   log.info(`Dumping over one connection, to keep an order that can be restored: ${why}`)
-  return []
+  return { largeTables: [], readingJobs: 1 }
+}
+
+/** Sessions of a parallel dump that read no large table: that of the snapshot, and at first the main `pg_dump`. */
+const OTHER_SESSIONS = 2
+
+/** Returns how many jobs can connect when this session has ended. */
+async function allowedJobs(session: Session, jobs: number): Promise<number> {
+  const allowed = Math.max(1, Math.min(jobs, 1 + (await freeConnections(session)) - OTHER_SESSIONS))
+  if (allowed < jobs)
+    log.info(
+      `Dumping over ${formatQuantity(allowed, 'connection')} instead of ${jobs}: role, database and server allow no more`,
+    )
+  return allowed
 }
 
 /** The first client that can be told to dump an extension. */
@@ -98,7 +114,7 @@ async function choose(
   return {
     contents: { ...selection.contents, extensions: extensions.map(({ name }) => identifier(name)) },
     additions,
-    largeTables: await readSeparateTables(session, inputs, selection),
+    ...(await readSeparateTables(session, inputs, selection)),
   }
 }
 

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { ambientConnection, type Connection } from '../database/connection/connection.ts'
+import { ambientConnection, type Connection, isDistant } from '../database/connection/connection.ts'
 import { parseDatabaseUrl } from '../database/connection/database-url.ts'
 import { PROVIDER_NAMES } from '../database/restore/managed-services.ts'
 import { checkSqlFiles } from '../database/sql-file.ts'
@@ -122,12 +122,15 @@ export type Inputs = Readonly<{
 /** Reads every input. Mistakes are collected in `reader.problems`, and the value of such an input is a placeholder. */
 export function readFields(reader: Reader, environment: Environment, namedSet: NamedSet | null): Inputs {
   const location = reader.read('storage-location', parseLocation, null)
+  const database = readDatabase(reader, environment)
+  const jobs = (text: string) => parseJobs(text, [database.connection, database.sourceConnection])
   return {
-    ...readDatabase(reader, environment),
+    ...database,
     ...readStorage(reader, location),
     ...readAws(reader),
     ...readContents(reader),
     ...readBehaviour(reader),
+    jobs: reader.read('jobs', jobs, 1),
     ...readRetention(reader),
     command: reader.read('command', (text) => parseChoice(text, COMMANDS), 'dump' as const),
     location: location ?? { kind: 'folder', path: '' },
@@ -203,9 +206,14 @@ function readRetention(reader: Reader) {
   }
 }
 
-/** Reads a number of jobs; `auto` is the number of cores of the runner. */
-function parseJobs(text: string): number {
-  return text === 'auto' ? availableParallelism() : parseInteger(text, { min: 1, max: 64 })
+/** Jobs that wait for a network and for another machine, more than they use this one. */
+const JOBS_WITH_DISTANT_SERVER = 4
+
+/** Reads a number of jobs; `auto` is the number of cores of the runner, and no less than four if a server is elsewhere. */
+function parseJobs(text: string, connections: readonly (Connection | null)[]): number {
+  if (text !== 'auto') return parseInteger(text, { min: 1, max: 64 })
+  const distant = connections.some((connection) => connection !== null && isDistant(connection))
+  return Math.max(availableParallelism(), distant ? JOBS_WITH_DISTANT_SERVER : 1)
 }
 
 function readSqlFiles(reader: Reader, name: 'pre-dump-hooks' | 'pre-swap-hooks' | 'verify-sql'): string[] {
@@ -234,7 +242,6 @@ function readBehaviour(reader: Reader) {
   const version = (text: string) =>
     text === 'auto' ? ('auto' as const) : parseInteger(text, { min: 10, max: 99 })
   return {
-    jobs: reader.read('jobs', parseJobs, 1),
     compression: reader.read('compression', parseCompression, { method: 'auto', level: null } as const),
     preDumpHooks: readSqlFiles(reader, 'pre-dump-hooks'),
     preSwapHooks: readSqlFiles(reader, 'pre-swap-hooks'),

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { availableParallelism } from 'node:os'
 import { test } from 'node:test'
 import { readMetadata } from '../../../lab/runner/action-inputs.ts'
 import { readInputs } from '../../../src/inputs/read-inputs.ts'
@@ -175,4 +176,19 @@ test('overwrite is a boolean, or names what may go', () => {
   assert.deepEqual(read(`true\n${named[0]}`), [true, [named[0]]])
   for (const wrong of ['yes', 'not now', 'TABLE', `false\n${named[0]}`])
     assert.throws(() => read(wrong), /overwrite must be true or false/)
+})
+
+test('jobs: auto takes more connections than cores only to a server on another machine', () => {
+  const cores = availableParallelism()
+  const jobs = (inputs: Record<string, string>) =>
+    readInputs(step({ command: 'copy', jobs: 'auto', overwrite: 'true', ...inputs })).jobs
+  const near = ['localhost', '127.0.0.1', '[::1]', 'postgres', 'host.docker.internal', '%2Fvar%2Frun']
+  const url = (host: string) => `postgres://u@${host}/db`
+  for (const host of near)
+    assert.equal(jobs({ 'database-url': url(host), 'source-database-url': url('localhost') }), cores, host)
+  for (const host of ['db.example.com', '10.1.2.3', '[fd00::1]', 'localhost,db.example.com']) {
+    const inputs = { 'database-url': url('localhost'), 'source-database-url': url(host) }
+    assert.equal(jobs(inputs), Math.max(cores, 4), host)
+    assert.equal(jobs({ ...inputs, jobs: '2' }), 2)
+  }
 })

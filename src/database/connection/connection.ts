@@ -109,6 +109,19 @@ export function addressesOf({ variables }: Connection): Address[] {
   })
 }
 
+/** Names of this machine: its own, loopback addresses, and the host of a container. */
+const THIS_MACHINE = /^(?:localhost|127\.[\d.]+|::1|host\.docker\.internal)$/i
+
+/**
+ * Whether a connection leads to another machine, as far as its address says. A name without a dot is that of a service
+ * container, which runs on the same machine; where a service of libpq leads is not known.
+ */
+export function isDistant(connection: Connection): boolean {
+  return addressesOf(connection).some(
+    (address) => 'host' in address && /[.:]/.test(address.host) && !THIS_MACHINE.test(address.host),
+  )
+}
+
 /** Returns the connection of the job's own libpq variables, for when no URL is given. */
 export function ambientConnection(environment: Environment): Connection | null {
   const all = pick(environment, (name) => /^PG[A-Z]+/.test(name) && name !== 'PGDATA')
