@@ -34,7 +34,7 @@ export type ReaderOptions = {
 export type TableReaders = { archive: AsyncGenerator<Buffer>; abort: () => Promise<void> }
 
 /** Bytes that each session may be ahead of its turn. */
-const READ_AHEAD_BYTES = 8 * 1024 * 1024
+const READ_AHEAD_BYTES = 4 * 1024 * 1024
 
 /** Queries that are sent together, so that the server does not wait for the next one. */
 const QUERIES_IN_MESSAGE = 16
