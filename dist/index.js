@@ -37159,7 +37159,7 @@ exports.visitAsync = visitAsync;
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _runtime_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8441);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7481);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9636);
 
 
 /** How often to look for calls that a file system does not answer once the step has failed, in milliseconds. */
@@ -37179,7 +37179,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 7481:
+/***/ 9636:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -40264,6 +40264,10 @@ const OLDEST_MINOR = 12;
 const NEWEST_MINOR = 16;
 /** From this minor version on, the header names the algorithm instead of a gzip level (K_VERS_1_15). */
 const ALGORITHM_BYTE = 15;
+/** Returns the first minor version whose archives may be compressed with this algorithm. */
+function oldestMinor(algorithm) {
+    return algorithm === 'lz4' || algorithm === 'zstd' ? ALGORITHM_BYTE : 0;
+}
 /** Reads the version, 1.`minor`, without consuming it. For any later major version, `minor` is infinite. */
 async function peekVersion(input) {
     const whole = await input.fill(MAGIC.length);
@@ -40313,6 +40317,18 @@ async function readAlgorithm(input, minor) {
     if (algorithm === undefined)
         throw new ArchiveError(`the archive has the unknown compression ${code}`, input.offset - 1);
     return algorithm;
+}
+/** The oldest version that every supported pg_restore can be given. */
+const OLDEST_READER_MINOR = 14;
+/** Returns the header of an archive that only passes on what the program before it wrote. */
+function contentsHeader() {
+    const name = Buffer.from('contents');
+    return {
+        ...{ minor: OLDEST_READER_MINOR, revision: 0, offsetSize: 8, algorithm: 'none' },
+        // Midnight of the first day of 2000, as in C's struct tm.
+        created: Buffer.concat([0, 0, 0, 1, 0, 100, 0].map(intBytes)),
+        ...{ database: name, serverVersion: name, clientVersion: name },
+    };
 }
 /** Returns the header as `WriteHead` of pg_backup_archiver.c writes it. */
 function headerBytes(header) {
@@ -40579,6 +40595,15 @@ class RowCounter {
     }
 }
 /**
+ * Returns where COPY text may be divided: behind the last row that certainly ends in `piece`, or 0. No other byte of a row is
+ * a newline in any encoding, because the trail bytes of client encodings such as SJIS, BIG5 and GB18030 begin at 0x30. The
+ * newlines of pg_dump's terminator are not row ends; fewer bytes follow each of them than the terminator has.
+ */
+function rowBoundary(piece) {
+    const last = piece.length - TERMINATOR.length - 1;
+    return last < 0 ? 0 : piece.lastIndexOf(NEWLINE, last) + 1;
+}
+/**
  * Counts the newlines in `bytes`, four bytes at a time: XOR turns a newline into a zero byte, and the sum below has its high
  * bit clear for zero bytes only. It runs at a constant 2 GB/s; indexOf is
  * faster for long lines and ten times slower for short ones.
@@ -40695,6 +40720,8 @@ function opaqueReport(version, bytes) {
 const PIECE_SIZE = 1024 * 1024;
 /** If this much of one chunk is in memory, it becomes a piece without being copied. */
 const MIN_UNCOPIED_BYTES = PIECE_SIZE / 4;
+/** Runs up to this length, with the lengths of their chunks, are read at once. */
+const SHORT_BYTES = 16 * 1024;
 /** Chunks are shorter than this, because the server sends no message of one GiB. */
 const MAX_CHUNK_BYTES = 2 ** 30;
 /**
@@ -40707,6 +40734,7 @@ class ChunkReader {
     arena = { bytes: Buffer.alloc(0), users: 0 };
     free = 0;
     idle = [];
+    scratch = Buffer.allocUnsafeSlow(SHORT_BYTES);
     arenas = new WeakMap();
     constructor(input) {
         this.input = input;
@@ -40715,6 +40743,9 @@ class ChunkReader {
     async *run(what, left = 0) {
         let state = { read: 0, kept: 0, left, ended: false };
         while (!state.ended) {
+            // A length may end what is in memory, and its chunk be the next buffer.
+            if (state.left > 0)
+                await this.input.need(1, what);
             const whole = this.input.peek(Math.min(state.left, PIECE_SIZE));
             if (whole.length >= MIN_UNCOPIED_BYTES) {
                 this.input.skip(whole.length);
@@ -40739,6 +40770,49 @@ class ChunkReader {
                 continue;
             arena.users++;
             yield bytes.subarray(start, end);
+        }
+    }
+    /**
+     * Returns what `decode` makes of the payload of the run, if all of it is in memory and short. Otherwise, and if `decode`
+     * returns null, it returns null and consumes nothing. Most tables and large objects are short, and this way they need no
+     * promise and no stream. The payload is valid until the next call.
+     */
+    short(decode) {
+        const window = this.input.peek(SHORT_BYTES);
+        this.scratch.set(window);
+        const { read, kept, ended } = squeeze(this.scratch, 0, window.length, 0, this.input.offset);
+        const decoded = ended ? decode(this.scratch.subarray(0, kept)) : null;
+        if (decoded)
+            this.input.skip(read);
+        return decoded;
+    }
+    /** As `stored`, but only if all of it is in memory and short, else null; then nothing is consumed. */
+    shortStored() {
+        const window = this.input.peek(SHORT_BYTES);
+        const { read, ended } = measure(window, this.input.offset);
+        if (!ended)
+            return null;
+        this.input.skip(read);
+        return window.subarray(0, read);
+    }
+    /** Returns the run as it is stored, with the lengths of its chunks. */
+    async *stored(what) {
+        for (let ended = false; !ended;) {
+            await this.input.need(INT_SIZE, what);
+            const window = this.input.peek(Number.POSITIVE_INFINITY);
+            const { read, left, ended: last } = measure(window, this.input.offset);
+            if (read > 0) {
+                this.input.skip(read);
+                yield window.subarray(0, read);
+            }
+            ended = last;
+            for (let missing = left; missing > 0;) {
+                await this.input.need(1, what);
+                const part = this.input.peek(missing);
+                this.input.skip(part.length);
+                missing -= part.length;
+                yield part;
+            }
         }
     }
     /** Gives the memory of a piece back for reuse, which saves garbage collection. Calling it is optional. */
@@ -40791,6 +40865,23 @@ function squeeze(bytes, from, to, left, offset) {
         if (done || missing === 0)
             return { read: at - from, kept: end - from, left: missing, ended: !done };
     }
+}
+/**
+ * Measures the chunks at the start of `bytes`: `read` counts those bytes that belong to them, and `left` those of the last
+ * one that are still to come. Stops at an incomplete length.
+ */
+function measure(bytes, offset) {
+    let at = 0;
+    while (bytes.length - at >= INT_SIZE) {
+        const length = chunkLength(bytes, at, offset + at);
+        at += INT_SIZE;
+        if (length === 0)
+            return { read: at, left: 0, ended: true };
+        if (length > bytes.length - at)
+            return { read: bytes.length, left: length - (bytes.length - at), ended: false };
+        at += length;
+    }
+    return { read: at, left: 0, ended: false };
 }
 function chunkLength(bytes, at, offset) {
     const length = bytes[at + 1] | (bytes[at + 2] << 8) | (bytes[at + 3] << 16) | (bytes[at + 4] << 24);
@@ -40903,47 +40994,44 @@ function blocksEnd(bytes, start) {
 
 /** Chunks up to this length are checked for being one whole frame. */
 const MAX_FRAME_BYTES = 2 * PIECE_SIZE;
-/** Compressed runs up to this length are decompressed at once. */
-const MAX_WHOLE_BYTES = 16 * 1024;
 /** Smallest buffer into which a stream is decompressed. */
 const MIN_OUTPUT_BYTES = 64 * 1024;
 const decompressZstd = (0,external_node_util_.promisify)(external_node_zlib_.zstdDecompress);
-/** Returns the next run of data in decompressed pieces. lz4, which Node does not support, stays compressed. */
+/** Returns the next run of data in decompressed pieces. */
 function decodeRun(source, what) {
+    // From 16 on, pg_dump writes no stream if there is no data, which decodeStream accepts.
     if (source.algorithm === 'gzip')
-        return decodeGzip(source, what);
+        return decodeStream(source, source.chunks.run(what), external_node_zlib_.createInflate, what);
     if (source.algorithm === 'zstd')
         return decodeZstd(source, what);
     return source.chunks.run(what);
 }
-/** Most runs of a database with many tables, or large objects, are small, and a stream for each would cost more than its data. */
-async function* decodeGzip(source, what) {
-    const pieces = source.chunks.run(what);
-    const first = await pieces.next();
-    if (first.done)
-        return; // pg_dump 16 and later writes no stream if there is no data
-    const second = await pieces.next();
-    const whole = second.done ? inflateWhole(first.value) : null;
-    if (whole)
-        yield whole;
-    else {
-        const all = second.done ? [first.value] : [first.value, second.value];
-        yield* decodeStream(source, after(all, pieces), external_node_zlib_.createInflate, what);
-    }
-}
-/** Returns the content of a small and sound stream; null for any other, of which decodeStream knows what is wrong. */
-function inflateWhole(stream) {
-    if (stream.length > MAX_WHOLE_BYTES)
-        return null;
-    const options = { info: true, chunkSize: stream.length * 4 + 1024, maxOutputLength: PIECE_SIZE };
+/**
+ * Returns the content of a short run whose whole payload is known; null if that takes a stream, or if it is damaged, which
+ * `decodeRun` explains.
+ */
+function decodeShort(payload, algorithm) {
+    // A run without data has no stream.
+    if (algorithm === 'none' || payload.length === 0)
+        return payload;
     try {
-        // With `info`, the types of Node do not know what is returned.
-        const { buffer, engine } = (0,external_node_zlib_.inflateSync)(stream, options);
-        return engine.bytesWritten === stream.length ? buffer : null;
+        return algorithm === 'gzip' ? inflateWhole(payload) : unpackFrame(payload);
     }
     catch {
         return null;
     }
+}
+function inflateWhole(stream) {
+    const options = { info: true, chunkSize: stream.length * 4 + 1024, maxOutputLength: PIECE_SIZE };
+    // With `info`, the types of Node do not know what is returned.
+    const { buffer, engine } = (0,external_node_zlib_.inflateSync)(stream, options);
+    return engine.bytesWritten === stream.length ? buffer : null;
+}
+function unpackFrame(frame) {
+    const size = pieceSize(frame);
+    if (size === null)
+        return null;
+    return (0,external_node_zlib_.zstdDecompressSync)(frame, { chunkSize: Math.max(size, 64), maxOutputLength: MAX_FRAME_BYTES });
 }
 /** pg_dump compresses a run as one stream across its chunks; this action makes each chunk a frame of known size. */
 async function* decodeZstd(source, what) {
@@ -41027,7 +41115,6 @@ function fail(error, what, offset) {
 
 
 
-
 /**
  * The fastest levels that store less than `pg_dump -Fc`, measured with the data of the benchmark and of the demo. Rows of
  * text in pieces of 1 MiB gain nothing from zstd's default, 3, which takes twice as long as 1.
@@ -41036,35 +41123,38 @@ const DEFAULT_LEVEL = { gzip: 5, zstd: 1 };
 const END_OF_RUN = intBytes(0);
 /** Compressed pieces are rarely larger. One that does not fit costs another round trip to a thread. */
 const OUTPUT_BUFFER_BYTES = 512 * 1024;
-/** Most tables are small. Data of this size is compressed at once and with little memory: a thread would cost more. */
-const SMALL_BYTES = 16 * 1024;
 /** The smallest window that zlib can write (deflateInit2 in zlib.h). */
 const MIN_WINDOW_BITS = 9;
 const compressRaw = (0,external_node_util_.promisify)(external_node_zlib_.deflateRaw);
-/** Returns a function that makes the encoder of each run of an archive with this compression. */
-function runEncoders({ method, level }) {
+/** Returns the encoder of an archive with this compression. */
+function encoderOf({ method, level }) {
     if (method === 'gzip')
-        return () => new GzipRun(level ?? DEFAULT_LEVEL.gzip);
-    if (method === 'zstd') {
-        const run = zstdRun(new FrameCompressor(level ?? DEFAULT_LEVEL.zstd));
-        return () => run;
-    }
-    return () => PLAIN_RUN;
-}
-/** Returns the algorithm for the header of an archive, and the first minor version that supports it. */
-function algorithmOf({ method }) {
-    return { algorithm: method, since: method === 'zstd' ? ALGORITHM_BYTE : 0 };
+        return gzipEncoder(level ?? DEFAULT_LEVEL.gzip);
+    if (method === 'zstd')
+        return zstdEncoder(level ?? DEFAULT_LEVEL.zstd);
+    return { open: () => PLAIN_RUN, whole: (raw) => wholeRun(Buffer.from(raw)) };
 }
 function chunk(...parts) {
     return [intBytes(parts.reduce((sum, part) => sum + part.length, 0)), ...parts];
 }
 const PLAIN_RUN = { piece: (raw) => chunk(raw), end: () => [END_OF_RUN] };
+/** Returns a run of one chunk, or of none if there is nothing to put into it. */
+function wholeRun(content) {
+    return content.length === 0 ? [END_OF_RUN] : [...chunk(content), END_OF_RUN];
+}
 /**
  * Each chunk is a whole frame that declares its size: this action decompresses several at the same time, and pg_restore
  * reads them one by one.
  */
-function zstdRun(compressor) {
-    return { piece: async (raw) => chunk(await compressor.frame(raw)), end: () => [END_OF_RUN] };
+function zstdEncoder(level) {
+    const compressor = new FrameCompressor(level);
+    const run = {
+        piece: async (raw) => chunk(await compressor.frame(raw)),
+        end: () => [END_OF_RUN],
+    };
+    const params = { [external_node_zlib_.constants.ZSTD_c_compressionLevel]: level };
+    const frame = (raw) => (0,external_node_zlib_.zstdCompressSync)(raw, { params, chunkSize: raw.length + 1024 });
+    return { open: () => run, whole: (raw) => wholeRun(raw.length === 0 ? raw : frame(raw)) };
 }
 /** Makes frames, several at the same time. Contexts are reused, because each takes a megabyte and some time to create. */
 class FrameCompressor {
@@ -41098,6 +41188,11 @@ class FrameCompressor {
         return stream;
     }
 }
+function gzipEncoder(level) {
+    // Before 16, pg_restore expects a stream even if there is no data.
+    const stream = (raw) => (0,external_node_zlib_.deflateSync)(raw, { level, ...memoryFor(raw) });
+    return { open: () => new GzipRun(level), whole: (raw) => wholeRun(stream(raw)) };
+}
 /**
  * A run is one zlib stream (RFC 1950), because pg_restore stops at the end of the first. Its pieces are deflated separately
  * and end with a sync flush on a byte boundary, so that they can be concatenated; an empty last block ends the stream.
@@ -41109,13 +41204,11 @@ class GzipRun {
     constructor(level) {
         this.level = level;
     }
-    piece(raw) {
+    async piece(raw) {
         const head = this.head();
         this.checksum.add(raw);
-        const options = { level: this.level, finishFlush: external_node_zlib_.constants.Z_SYNC_FLUSH };
-        if (raw.length <= SMALL_BYTES)
-            return chunk(...head, (0,external_node_zlib_.deflateRawSync)(raw, { ...options, ...memoryFor(raw) }));
-        return compressRaw(raw, { ...options, chunkSize: OUTPUT_BUFFER_BYTES }).then((data) => chunk(...head, data));
+        const options = { level: this.level, finishFlush: external_node_zlib_.constants.Z_SYNC_FLUSH, chunkSize: OUTPUT_BUFFER_BYTES };
+        return chunk(...head, await compressRaw(raw, options));
     }
     end() {
         return [...chunk(...this.head(), Buffer.from([0x03, 0x00]), this.checksum.digest()), END_OF_RUN];
@@ -41181,6 +41274,10 @@ class Adler32 {
 // Block types of pg_backup_archiver.h: the data of a table, and large objects, each preceded by its OID.
 const BLK_DATA = 1;
 const BLK_BLOBS = 3;
+/** Whether data is copied as it is stored. Node cannot read lz4. */
+function isCopied({ algorithm }, compression) {
+    return compression === 'stored' || algorithm === 'lz4';
+}
 /** Reads the blocks of data that follow the table of contents. */
 class BlockReader {
     input;
@@ -41190,7 +41287,8 @@ class BlockReader {
     missing;
     tally;
     jobs;
-    newRun;
+    /** Null if data is copied as it is stored. */
+    encoder;
     constructor(input, header, entries, tally, { compression, jobs }) {
         this.input = input;
         this.header = header;
@@ -41199,14 +41297,15 @@ class BlockReader {
         this.missing = new Map(entries.filter((entry) => entry.hasData).map((entry) => [entry.dumpId, entry]));
         this.tally = tally;
         this.jobs = jobs;
-        this.newRun = runEncoders(header.algorithm === 'lz4' ? { method: 'none' } : compression);
+        this.encoder = isCopied(header, compression) ? null : encoderOf(compression);
     }
     /**
      * Returns what to write for all blocks.
      *
      * @param kept maps the ID of each entry to the ID to write; blocks of other entries are read and left out
+     * @param inPieces IDs of entries that are never returned at once, but as a beginning, pieces and an end
      */
-    async *tasks(kept) {
+    async *tasks(kept, inPieces = new Set()) {
         while (await this.input.fill(1)) {
             if (this.missing.size === 0) {
                 await this.tocCopy();
@@ -41214,21 +41313,30 @@ class BlockReader {
             }
             const { type, entry } = await this.blockHeader();
             this.missing.delete(entry.dumpId);
-            const id = kept.get(entry.dumpId);
-            const wanted = id !== undefined;
-            const body = type === BLK_BLOBS ? this.largeObjects(entry, wanted) : this.run(entry, wanted, '');
-            if (!wanted) {
-                for await (const _ of body)
-                    ;
-                continue;
-            }
-            yield { result: { buffers: [Buffer.from([type]), intBytes(id)], block: id } };
-            this.tally.begin(entry, this.header.algorithm !== 'lz4');
-            yield* body;
-            this.tally.end(entry);
-            yield { result: { buffers: [], last: true } };
+            const mayBeShort = type === BLK_DATA && !inPieces.has(entry.dumpId);
+            yield* this.block(entry, { type, id: kept.get(entry.dumpId), mayBeShort });
         }
         this.checkComplete();
+    }
+    async *block(entry, { type, id, mayBeShort }) {
+        const wanted = id !== undefined;
+        if (wanted)
+            this.tally.begin(entry, this.encoder !== null);
+        const head = wanted ? [Buffer.from([type]), intBytes(id)] : [];
+        const short = mayBeShort ? this.shortRun(wanted) : null;
+        if (short) {
+            if (wanted)
+                yield { result: { buffers: [...head, ...short], begun: id, ended: id } };
+        }
+        else {
+            if (wanted)
+                yield { result: { buffers: head, begun: id } };
+            yield* type === BLK_BLOBS ? this.largeObjects(entry, wanted) : this.run(entry, wanted, '');
+            if (wanted)
+                yield { result: { buffers: [], ended: id } };
+        }
+        if (wanted)
+            this.tally.end(entry);
     }
     /**
      * When pg_dump 16 and later writes to a redirected file, it tries to go back and complete the table of contents. The
@@ -41259,21 +41367,44 @@ class BlockReader {
     async *largeObjects(entry, wanted) {
         for (;;) {
             const oid = await this.input.int(`the large objects of ${nameOf(entry)}`);
+            const head = wanted ? [intBytes(oid)] : [];
+            const short = oid === 0 ? [] : this.shortRun(wanted);
             if (wanted)
-                yield { result: { buffers: [intBytes(oid)] } };
+                yield { result: { buffers: [...head, ...(short ?? [])] } };
             if (oid === 0)
                 return;
-            yield* this.run(entry, wanted, `large object ${oid >>> 0} in `);
+            if (short === null)
+                yield* this.run(entry, wanted, `large object ${oid >>> 0} in `);
         }
+    }
+    /** Reads the next run and returns what to write for it, if it is short and at once in memory; else null. */
+    shortRun(wanted) {
+        const { chunks, encoder } = this;
+        const { algorithm } = this.header;
+        if (encoder === null || !wanted) {
+            const stored = chunks.shortStored();
+            if (stored && wanted)
+                this.tally.add(stored);
+            return stored && [stored];
+        }
+        const raw = chunks.short((payload) => decodeShort(payload, algorithm));
+        if (raw === null)
+            return null;
+        this.tally.add(raw);
+        return encoder.whole(raw);
     }
     async *run(entry, wanted, part) {
         const what = `the data of ${part}${nameOf(entry)}`;
-        if (!wanted) {
-            for await (const _ of this.chunks.run(what))
-                ;
+        if (this.encoder === null || !wanted) {
+            for await (const stored of this.chunks.stored(what)) {
+                if (!wanted)
+                    continue;
+                this.tally.add(stored);
+                yield { result: { buffers: [stored] } };
+            }
             return;
         }
-        const run = this.newRun();
+        const run = this.encoder.open();
         const { input, chunks } = this;
         const source = { input, chunks, algorithm: this.header.algorithm, jobs: 2 * this.jobs };
         for await (const piece of decodeRun(source, what)) {
@@ -41281,7 +41412,7 @@ class BlockReader {
                 continue; // an empty frame; an empty chunk would end the run
             this.tally.add(piece);
             const buffers = run.piece(piece);
-            yield { result: buffers instanceof Promise ? this.whenDone(buffers, piece) : { buffers } };
+            yield { result: buffers instanceof Promise ? this.whenDone(buffers, piece) : { buffers, piece } };
         }
         yield { result: { buffers: run.end() } };
     }
@@ -41366,6 +41497,44 @@ function largeObjectAcl(group, oid, dumpId) {
     });
 }
 
+;// CONCATENATED MODULE: ./build/src/archive/gatherer.js
+/** Smaller buffers are joined, because each would cost a write, and a wake-up of the reader, of its own. */
+const MIN_WRITE_BYTES = 64 * 1024;
+/** Joins small buffers into larger ones. The data of most tables and large objects is far smaller than a worthwhile write. */
+class Gatherer {
+    block = Buffer.alloc(0);
+    held = 0;
+    /** Takes buffers, and returns what is due to be written. The rest follows with later buffers, or with `rest`. */
+    add(buffers) {
+        const due = [];
+        for (const buffer of buffers) {
+            const isLarge = buffer.length >= MIN_WRITE_BYTES;
+            if (isLarge || this.held + buffer.length > this.block.length)
+                due.push(...this.rest());
+            if (isLarge)
+                due.push(buffer);
+            else
+                this.hold(buffer);
+        }
+        return due;
+    }
+    /** Returns what is still held, in at most one buffer. */
+    rest() {
+        if (this.held === 0)
+            return [];
+        const held = this.block.subarray(0, this.held);
+        this.block = this.block.subarray(this.held);
+        this.held = 0;
+        return [held];
+    }
+    hold(buffer) {
+        if (this.block.length < buffer.length)
+            this.block = Buffer.allocUnsafeSlow(2 * MIN_WRITE_BYTES);
+        this.block.set(buffer, this.held);
+        this.held += buffer.length;
+    }
+}
+
 ;// CONCATENATED MODULE: ./build/src/archive/transcode.js
 
 
@@ -41422,17 +41591,17 @@ class Transcoder {
         yield tocBytes(header, kept);
         const reader = new BlockReader(input, read, entries, this.tally, this.options);
         const tasks = reader.tasks(new Map(kept.map(({ dumpId }) => [dumpId, dumpId])));
+        const gatherer = new Gatherer();
         for await (const { buffers } of ordered(tasks, 2 * this.options.jobs))
-            yield* buffers;
+            yield* gatherer.add(buffers);
+        yield* gatherer.rest();
         this.finished = reportOf(read, kept, this.tally);
     }
 }
-/** Returns the header to write. Data compressed with lz4 stays compressed, because Node cannot read it. */
+/** Returns the header to write. */
 function writtenHeader(read, { compression, maxMinor }) {
-    const lz4 = read.algorithm === 'lz4';
-    const { algorithm, since } = lz4
-        ? { algorithm: read.algorithm, since: ALGORITHM_BYTE }
-        : algorithmOf(compression);
+    const algorithm = isCopied(read, compression) ? read.algorithm : compression.method;
+    const since = oldestMinor(algorithm);
     const minor = Math.min(Math.max(read.minor, since), maxMinor);
     if (minor < since) {
         throw new ArchiveError(`the archive is compressed with ${algorithm}, which readers of version 1.${maxMinor} do not support`, 0);
@@ -41462,6 +41631,8 @@ function joinTocs(tocs, { bytesOf, shared }) {
     const placed = [];
     let lastId = highestId(main);
     for (const [index, toc] of others.entries()) {
+        if (encodingOf(toc) !== encodingOf(main))
+            throw new ArchiveError('two dumps differ in their encoding', 0);
         const own = placeAll(toc.filter(isTableData), index + 1, bytesOf).flatMap((place) => {
             const { oid } = place.entry;
             const table = tables.get(oid);
@@ -41472,8 +41643,7 @@ function joinTocs(tocs, { bytesOf, shared }) {
                 throw new ArchiveError(`two dumps contain the data of ${place.entry.tag}`, 0);
             present.add(oid);
             lastId += 1;
-            const dependencies = [Buffer.from(String(table.dumpId))];
-            return [{ ...place, entry: place.entry.with({ dumpId: lastId, dependencies }) }];
+            return [{ ...place, entry: dataOf(table, place.entry, lastId) }];
         });
         placed.push(...own);
     }
@@ -41481,6 +41651,12 @@ function joinTocs(tocs, { bytesOf, shared }) {
     if (lost)
         throw new ArchiveError(`no dump contains the data of ${lost.namespace}.${lost.tag}`, 0);
     return arrange(main, placeAll(main, 0, bytesOf), placed);
+}
+/** Returns the entry of a table's data, with the names of the table. */
+function dataOf(table, { fields }, dumpId) {
+    const { tag, namespace, owner } = table.fields;
+    const dependencies = [Buffer.from(String(table.dumpId))];
+    return new TocEntry({ ...fields, dumpId, dependencies, tag, namespace, owner }, table.decode);
 }
 function isTableData({ desc, hasData }) {
     return desc === 'TABLE DATA' && hasData;
@@ -41721,6 +41897,7 @@ function isPending(item) {
 
 
 
+
 /** Bytes that all lanes together keep in memory before they spill to disk, and the minimum of each lane. */
 const MAX_MEMORY_BYTES = 16 * 1024 * 1024;
 const MIN_LANE_MEMORY_BYTES = 2 * 1024 * 1024;
@@ -41729,7 +41906,7 @@ const MAX_FILE_BYTES = 64 * 1024 * 1024;
 /** Disk space that is left to the runner. */
 const RESERVED_DISK_BYTES = 1_000_000_000;
 const READ_BYTES = 1024 * 1024;
-/** Marks the end of an entry. */
+/** Marks the end of a stretch. */
 const END = Symbol('end');
 /** State that parallel lanes share: disk space, notifications, and the failure that ends them all. */
 class Lanes {
@@ -41803,11 +41980,12 @@ class Lanes {
         await Promise.all(this.all.map((lane) => lane.close()));
     }
 }
-/** A queue of bytes, entry by entry, from one writer to one reader: in memory, then on disk, then the writer waits. */
+/** A queue of bytes, in stretches that are read one by one, from one writer to one reader: in memory, then on disk, then the writer waits. */
 class Lane {
     #lanes;
     #maySpill;
     #queue = [];
+    #gatherer = new Gatherer();
     #inMemory = 0;
     #reading = false;
     #items = this.#flatten();
@@ -41815,7 +41993,7 @@ class Lane {
         this.#lanes = lanes;
         this.#maySpill = maySpill;
     }
-    /** Whether an entry is currently being read. */
+    /** Whether a stretch is currently being read. */
     get reading() {
         return this.#reading;
     }
@@ -41823,23 +42001,29 @@ class Lane {
     get readerWaits() {
         return this.#reading && this.#queue.length === 0;
     }
-    /** Adds bytes of the current entry, and waits while there is no space for them. */
+    /** How many bytes wait in memory for the reader. */
+    get buffered() {
+        return this.#inMemory;
+    }
+    /** Adds bytes of the current stretch, of which small ones are gathered, and waits while there is no space for them. */
     async put(buffers) {
-        const bytes = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
+        this.#lanes.check();
+        const due = this.#gatherer.add(buffers);
+        if (due.length === 0)
+            return;
+        const bytes = due.reduce((sum, buffer) => sum + buffer.length, 0);
         for (;;) {
             this.#lanes.check();
-            if (this.#inMemory < this.#lanes.memory) {
-                this.#queue.push(...buffers);
-                this.#inMemory += bytes;
-                return this.#lanes.notify();
-            }
+            if (this.#inMemory < this.#lanes.memory)
+                return this.#keep(due);
             if (this.#maySpill(this) && this.#lanes.reserve(bytes))
-                return await this.#spill(buffers);
+                return await this.#spill(due);
             await this.#lanes.changed();
         }
     }
-    /** Ends the current entry. */
+    /** Ends the current stretch. */
     end() {
+        this.#keep(this.#gatherer.rest());
         const last = this.#queue.at(-1);
         if (last instanceof Spilled && !last.sealed)
             last.ends.push(last.length);
@@ -41847,8 +42031,8 @@ class Lane {
             this.#queue.push(END);
         this.#lanes.notify();
     }
-    /** Returns the bytes of the next entry as they arrive. */
-    async *entry() {
+    /** Returns the bytes of the next stretch as they arrive. */
+    async *stretch() {
         this.#reading = true;
         this.#lanes.notify();
         try {
@@ -41866,6 +42050,12 @@ class Lane {
     async close() {
         const spilled = this.#queue.splice(0).filter((item) => item instanceof Spilled);
         await Promise.all(spilled.map((item) => item.close()));
+    }
+    #keep(buffers) {
+        this.#queue.push(...buffers);
+        for (const { length } of buffers)
+            this.#inMemory += length;
+        this.#lanes.notify();
     }
     async #spill(buffers) {
         let last = this.#queue.at(-1);
@@ -41899,7 +42089,7 @@ class Lane {
         }
     }
 }
-/** Bytes of a lane in a file, with the positions at which entries end. */
+/** Bytes of a lane in a file, with the positions at which stretches end. */
 class Spilled {
     length = 0;
     /** It is being read, so nothing may be added. */
@@ -41974,6 +42164,15 @@ async function writeAll(file, bytes, at) {
 
 
 
+function stretchesOf(order) {
+    const stretches = [];
+    for (const { entry, origin } of order) {
+        if (stretches.at(-1)?.part !== origin.part)
+            stretches.push({ part: origin.part, ids: [] });
+        stretches.at(-1).ids.push([origin.id, entry.dumpId]);
+    }
+    return stretches;
+}
 /** Joins the archives of several dumps of one snapshot into one archive while they arrive. */
 class JoinedArchive {
     #parts;
@@ -42031,16 +42230,14 @@ class JoinedArchive {
         const read = this.#parts[0].header;
         const header = writtenHeader(read, { compression, maxMinor: NEWEST_MINOR });
         const { entries, order } = this.#toc;
-        const fills = this.#parts.map((part, index) => {
-            const ids = order.flatMap(({ entry, origin }) => origin.part === index ? [[origin.id, entry.dumpId]] : []);
-            return this.#fill(part, new Map(ids));
-        });
+        const stretches = stretchesOf(order);
+        const fills = this.#parts.map((part, index) => this.#fill(part, stretches.filter((stretch) => stretch.part === index)));
         try {
             yield headerBytes(header);
             yield tocBytes(header, entries);
-            for (const { origin } of order) {
-                this.#current = origin.part;
-                yield* this.#parts[origin.part].lane.entry();
+            for (const { part } of stretches) {
+                this.#current = part;
+                yield* this.#parts[part].lane.stretch();
             }
             await Promise.all(fills);
             this.#report = reportOf(read, entries, this.#counted());
@@ -42051,14 +42248,16 @@ class JoinedArchive {
         }
     }
     /** Reads one part to its end into its lane. Never rejects; an error fails the lanes instead. */
-    async #fill({ input, header, entries, tally, lane }, ids) {
+    async #fill({ input, header, entries, tally, lane }, stretches) {
         const { compression, jobs } = this.#options;
         const share = Math.max(1, Math.ceil(jobs / this.#parts.length));
+        const ids = new Map(stretches.flatMap((stretch) => stretch.ids));
+        const ends = new Set(stretches.map((stretch) => stretch.ids.at(-1)[1]));
         const reader = new BlockReader(input, header, entries, tally, { compression, jobs: share });
         try {
-            for await (const { buffers, last } of ordered(reader.tasks(ids), 2 * share)) {
+            for await (const { buffers, ended } of ordered(reader.tasks(ids), 2 * share)) {
                 await lane.put(buffers);
-                if (last)
+                if (ended !== undefined && ends.has(ended))
                     lane.end();
             }
         }
@@ -42119,6 +42318,53 @@ function shareEvenly(items, sizeOf, jobs) {
     return shares;
 }
 
+;// CONCATENATED MODULE: ./build/src/archive/divided-rows.js
+
+
+const divided_rows_END_OF_RUN = intBytes(0);
+/**
+ * Shares the rows of one table among several lanes. Each lane receives a complete block of data for the table. Rows go to
+ * the lane that has the least buffered, so a slow reader gets fewer of them; within a lane they keep their order.
+ */
+class DividedRows {
+    #lanes;
+    /** The lane that receives the row that has begun, and at last the terminator of pg_dump. */
+    #current;
+    constructor(lanes) {
+        this.#lanes = lanes;
+        this.#current = lanes[0];
+    }
+    /** Begins the block in every lane. */
+    async begin(header) {
+        for (const lane of this.#lanes)
+            await lane.put(header);
+    }
+    /** Adds COPY text, which need not consist of whole rows. */
+    async add(piece) {
+        const boundary = rowBoundary(piece);
+        if (boundary > 0) {
+            await this.#put(piece.subarray(0, boundary));
+            this.#current = this.#lanes.reduce((least, lane) => (lane.buffered < least.buffered ? lane : least));
+        }
+        await this.#put(piece.subarray(boundary));
+    }
+    /** Ends the block in every lane. */
+    async end() {
+        for (const lane of this.#lanes) {
+            if (lane !== this.#current)
+                await lane.put(chunkOf(TERMINATOR));
+            await lane.put([divided_rows_END_OF_RUN]);
+        }
+    }
+    async #put(bytes) {
+        if (bytes.length > 0)
+            await this.#current.put(chunkOf(bytes));
+    }
+}
+function chunkOf(bytes) {
+    return [intBytes(bytes.length), bytes];
+}
+
 ;// CONCATENATED MODULE: ./build/src/archive/split.js
 
 
@@ -42127,7 +42373,7 @@ function shareEvenly(items, sizeOf, jobs) {
 
 
 
-const UNCOMPRESSED = { compression: { method: 'none' }, jobs: 1 };
+
 /** Entries that say how to read the others. Every archive needs them. */
 const SETTINGS = ['ENCODING', 'STDSTRINGS', 'SEARCHPATH'];
 /** A smaller share would be restored before another reader has started. */
@@ -42139,7 +42385,10 @@ class SplitArchive {
     /** The table of contents, with the schema before the data. */
     entries;
     #lanes;
-    #laneOf = new Map();
+    /** The lanes that receive the data of each entry: several if its rows are divided. */
+    #lanesOf = new Map();
+    /** How many entries of each lane have not arrived. */
+    #left = new Map();
     constructor(input, header, entries, lanes) {
         this.#input = input;
         this.#header = header;
@@ -42158,18 +42407,25 @@ class SplitArchive {
         const entries = await readToc(input, header);
         return new SplitArchive(input, header, entries, await Lanes.open(folder));
     }
-    /** The archive without its data and without what comes last, for `pg_restore --section=pre-data` and `post-data`. */
+    /**
+     * The archive without its data and without what comes last, for `pg_restore --section=pre-data` and `post-data`. With the
+     * entries of the data, several jobs would sort the whole list of work again for each of them (pop_next_work_item in
+     * pg_backup_archiver.c), which takes minutes with many tables.
+     */
     get schema() {
-        return this.#archiveOf(this.entries.filter((entry) => !isLast(entry)));
+        return this.#archiveOf(this.entries.filter((entry) => !entry.hasData && !isLast(entry)));
     }
     /** The archive of what pg_restore does last, for `pg_restore --section=post-data`; null if there is nothing. */
     get last() {
         const last = this.entries.filter(isLast);
         return last.length === 0 ? null : this.#archiveOf([...this.#settings, ...last]);
     }
-    /** Shares the data evenly. @returns the entries of each share, in the order of the archive */
+    /** Shares the data evenly. @returns the entries of each share, in the order of the archive; a divided table is in all */
     share(options) {
-        return shareData(this.entries, options);
+        const { dividesTables = false } = options;
+        // Data that is compressed with lz4 arrives as it is, so its rows cannot be seen.
+        const readable = this.#header.algorithm === 'none';
+        return shareData(this.entries, { ...options, dividesTables: dividesTables && readable });
     }
     /** Makes an archive of each share. Together, the shares have all the data. */
     divide(shares) {
@@ -42178,16 +42434,26 @@ class SplitArchive {
     /** Distributes the data to the readers of the shares, until all of it has been read. */
     async distribute() {
         const ids = new Map(this.entries.map(({ dumpId }) => [dumpId, dumpId]));
-        const reader = new BlockReader(this.#input, this.#header, this.entries, new Tally(false), UNCOMPRESSED);
-        let lane;
+        const tally = new Tally(false);
+        const reader = new BlockReader(this.#input, this.#header, this.entries, tally, {
+            // Rows can be divided only if they can be seen.
+            compression: this.#header.algorithm === 'none' ? { method: 'none' } : 'stored',
+            jobs: 1,
+        });
+        const divided = this.entries.flatMap(({ dumpId }) => (this.#lanesOf.get(dumpId)?.length ?? 0) > 1 ? dumpId : []);
+        let lanes = [];
+        let receive;
         try {
-            for await (const { result } of reader.tasks(ids)) {
-                const { buffers, block, last } = await result;
-                if (block !== undefined)
-                    lane = this.#laneOf.get(block);
-                await lane.put(buffers);
-                if (last)
-                    lane.end();
+            for await (const { result } of reader.tasks(ids, new Set(divided))) {
+                const output = await result;
+                if (output.begun !== undefined) {
+                    lanes = this.#lanesOf.get(output.begun);
+                    receive = receiverOf(lanes);
+                }
+                await receive(output);
+                if (output.ended !== undefined)
+                    for (const lane of lanes)
+                        this.#complete(lane);
             }
         }
         catch (error) {
@@ -42203,6 +42469,13 @@ class SplitArchive {
         this.#lanes.fail(reason);
         await this.#lanes.close();
     }
+    /** Notes that an entry of a lane is complete; the last one ends the lane. */
+    #complete(lane) {
+        const left = this.#left.get(lane) - 1;
+        this.#left.set(lane, left);
+        if (left === 0)
+            lane.end();
+    }
     #archiveOf(entries) {
         return Buffer.concat([headerBytes(this.#header), tocBytes(this.#header, entries)]);
     }
@@ -42210,18 +42483,34 @@ class SplitArchive {
         // The archive waits for a slow reader, unless another reader is waiting for its own data.
         const lane = this.#lanes.add(() => this.#lanes.all.some((other) => other !== lane && other.readerWaits));
         for (const { dumpId } of own)
-            this.#laneOf.set(dumpId, lane);
+            this.#lanesOf.set(dumpId, [...(this.#lanesOf.get(dumpId) ?? []), lane]);
+        this.#left.set(lane, own.length);
+        if (own.length === 0)
+            lane.end();
         const head = this.#archiveOf([...this.#settings, ...own]);
-        return { entries: own.length, stream: () => stream(lane, head, own.length) };
+        return { entries: own.length, stream: () => stream(lane, head) };
     }
     get #settings() {
         return this.entries.filter(({ desc }) => SETTINGS.includes(desc));
     }
 }
-async function* stream(lane, head, entries) {
+async function* stream(lane, head) {
     yield head;
-    for (let entry = 0; entry < entries; entry++)
-        yield* lane.entry();
+    yield* lane.stretch();
+}
+/** Returns how the data of one entry reaches its lanes. */
+function receiverOf(lanes) {
+    if (lanes.length === 1)
+        return ({ buffers }) => lanes[0].put(buffers);
+    const rows = new DividedRows(lanes);
+    return async ({ buffers, begun, piece, ended }) => {
+        if (begun !== undefined)
+            await rows.begin(buffers);
+        else if (piece)
+            await rows.add(piece);
+        else if (ended !== undefined)
+            await rows.end();
+    };
 }
 /** Grants, which pg_restore restores after the data (_tocEntryIsACL in pg_backup_archiver.c). */
 const GRANTS = /^(ACL|ACL LANGUAGE|DEFAULT ACL)$/;
@@ -42257,14 +42546,23 @@ function isLast({ desc, tag, fields }) {
         return fields.section === SECTION.postData;
     return desc === 'MATERIALIZED VIEW DATA' || desc === 'EVENT TRIGGER';
 }
-/** Shares the entries with data evenly, each share in the order of the archive. */
-function shareData(entries, { jobs, bytesOf }) {
+/**
+ * Shares the entries with data evenly, each share in the order of the archive. A table of more than a quarter of an even
+ * share is divided; smaller ones balance well, and keep the order of their rows.
+ */
+function shareData(entries, { jobs, bytesOf, dividesTables }) {
     const data = entries.filter(({ hasData }) => hasData);
     const sizeOf = (items) => items.reduce((sum, item) => sum + bytesOf(split_nameOf(item)), 0);
-    const count = Math.max(1, Math.min(jobs, Math.ceil(sizeOf(data) / MIN_SHARE_BYTES)));
-    return shareEvenly(inseparable(entries, data), sizeOf, count).map(({ items }) => {
+    const total = sizeOf(data);
+    const count = Math.max(1, Math.min(jobs, Math.ceil(total / MIN_SHARE_BYTES)));
+    const { together, single } = inseparable(entries, data);
+    const least = Math.max(count * MIN_SHARE_BYTES, total / count / 4);
+    const divided = new Set(dividesTables && count > 1 ? single.filter((entry) => entry.isCopy && sizeOf([entry]) >= least) : []);
+    const whole = single.filter((entry) => !divided.has(entry)).map((entry) => [entry]);
+    const groups = together.length === 0 ? whole : [together, ...whole];
+    return shareEvenly(groups, sizeOf, count).map(({ items }) => {
         const own = new Set(items.flat());
-        return data.filter((entry) => own.has(entry));
+        return data.filter((entry) => own.has(entry) || divided.has(entry));
     });
 }
 /**
@@ -42276,12 +42574,66 @@ function inseparable(entries, data) {
     const ids = new Set(data.map(({ dumpId }) => dumpId));
     const bound = data.filter(({ desc, oid, dependencies }) => (desc === 'TABLE DATA' && !created.has(oid)) || dependencies.some((id) => ids.has(id)));
     const needed = new Set(bound.flatMap(({ dumpId, dependencies }) => [dumpId, ...dependencies]));
-    const group = data.filter(({ dumpId }) => needed.has(dumpId));
-    const single = data.filter(({ dumpId }) => !needed.has(dumpId)).map((entry) => [entry]);
-    return group.length === 0 ? single : [group, ...single];
+    return {
+        together: data.filter(({ dumpId }) => needed.has(dumpId)),
+        single: data.filter(({ dumpId }) => !needed.has(dumpId)),
+    };
 }
 function split_nameOf({ namespace, tag }) {
     return { schema: namespace, name: tag };
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/table-archive.js
+
+
+
+
+/** Type of a block of table data (BLK_DATA in pg_backup_archiver.h). */
+const table_archive_BLK_DATA = 1;
+/**
+ * Returns an archive that contains only the data of some tables, as `pg_dump --section=data` writes it: a part for
+ * JoinedArchive, which takes the names and dependencies of the entries from the dump of the schema.
+ *
+ * @param encoding PostgreSQL's name of the encoding of the data
+ */
+async function* tableArchive(encoding, tables) {
+    const entries = tables.map((data, index) => dataEntry(index + 2, data));
+    yield headerBytes(contentsHeader());
+    yield tocBytes(contentsHeader(), [encodingEntry(encoding), ...entries]);
+    for (const [index, { rows }] of tables.entries()) {
+        yield Buffer.concat([Buffer.from([table_archive_BLK_DATA]), intBytes(entries[index].dumpId)]);
+        for await (const bytes of rows)
+            if (bytes.length > 0)
+                yield* [intBytes(bytes.length), bytes];
+        yield Buffer.concat([intBytes(TERMINATOR.length), TERMINATOR, intBytes(0)]);
+    }
+}
+/** Fields that both kinds of entries have, as pg_dump writes them (ArchiveEntry in pg_backup_archiver.c). */
+const COMMON = {
+    ...{ tableOid: Buffer.from('0'), defn: null, dropStmt: Buffer.from(''), copyStmt: null },
+    ...{ namespace: null, tablespace: null, tableam: null, relkind: 0 },
+    ...{ owner: Buffer.from(''), withOids: Buffer.from('false'), dependencies: [] },
+    ...{ hadDumper: 0, dataState: DATA_OFFSET_UNKNOWN },
+};
+function encodingEntry(encoding) {
+    return new TocEntry({
+        ...COMMON,
+        ...{ dumpId: 1, oid: Buffer.from('0'), section: SECTION.preData },
+        ...{ tag: Buffer.from('ENCODING'), desc: Buffer.from('ENCODING') },
+        defn: Buffer.from(`SET client_encoding = '${encoding}';\n`),
+    });
+}
+function dataEntry(dumpId, { oid, schema, name, copyStatement }) {
+    return new TocEntry({
+        ...COMMON,
+        ...{ dumpId, oid: Buffer.from(oid), section: SECTION.data, hadDumper: 1 },
+        ...{
+            tag: name,
+            namespace: schema,
+            desc: Buffer.from('TABLE DATA'),
+        },
+        copyStmt: copyStatement,
+    });
 }
 
 ;// CONCATENATED MODULE: ./build/src/archive/archive.js
@@ -42294,16 +42646,9 @@ function split_nameOf({ namespace, tag }) {
 
 
 
-const OLDEST_READER_MINOR = 14;
 /** Returns an archive of entries without their data, for a program that only reads the table of contents. */
 function contentsOnly(entries) {
-    const name = Buffer.from('contents');
-    const header = {
-        ...{ minor: OLDEST_READER_MINOR, revision: 0, offsetSize: 8, algorithm: 'none' },
-        // Midnight of the first day of 2000, as in C's struct tm.
-        created: Buffer.concat([0, 0, 0, 1, 0, 100, 0].map(intBytes)),
-        ...{ database: name, serverVersion: name, clientVersion: name },
-    };
+    const header = contentsHeader();
     return Buffer.concat([headerBytes(header), tocBytes(header, entries)]);
 }
 /**
@@ -42480,6 +42825,15 @@ function addressesOf({ variables }) {
         const port = Number(ports[index] ?? ports[0]);
         return host.startsWith('/') ? { path: `${host}/.s.PGSQL.${port}` } : { host, port };
     });
+}
+/** Names of this machine: its own, loopback addresses, and the host of a container. */
+const THIS_MACHINE = /^(?:localhost|127\.[\d.]+|::1|host\.docker\.internal)$/i;
+/**
+ * Whether a connection leads to another machine, as far as its address says. A name without a dot is that of a service
+ * container, which runs on the same machine; where a service of libpq leads is not known.
+ */
+function isDistant(connection) {
+    return addressesOf(connection).some((address) => 'host' in address && /[.:]/.test(address.host) && !THIS_MACHINE.test(address.host));
 }
 /** Returns the connection of the job's own libpq variables, for when no URL is given. */
 function ambientConnection(environment) {
@@ -43004,6 +43358,21 @@ function literal(text) {
 /** Quotes a name as an SQL identifier. */
 function identifier(name) {
     return `"${name.replaceAll('"', '""')}"`;
+}
+const ASCII = /^[\x00-\x7f]*$/;
+/** As `identifier`, in ASCII: with Unicode escapes, which servers in any encoding but SQL_ASCII understand. */
+function asciiIdentifier(name) {
+    return ASCII.test(name) ? identifier(name) : `U&${identifier(escapeUnicode(name))}`;
+}
+/** As `literal`, in ASCII. */
+function asciiLiteral(text) {
+    return ASCII.test(text) ? literal(text) : `U&${literal(escapeUnicode(text))}`;
+}
+/** Writes other characters than ASCII as PostgreSQL's documentation, "Identifiers and Key Words", describes. */
+function escapeUnicode(text) {
+    return text
+        .replaceAll('\\', '\\\\')
+        .replace(/[^\x00-\x7f]/gu, (character) => `\\+${character.codePointAt(0).toString(16).padStart(6, '0')}`);
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/connection/name-pattern.js
@@ -44180,7 +44549,7 @@ function startDump(pgDump, args, env) {
     const child = startChild(pgDump, args, { env: { ...env, ...largeWrites(env) }, stdout: 'stream' });
     return {
         stream: child.stdout,
-        finish: () => finish(child),
+        finish: () => finishDump(child),
         abort: () => endChild(child, ['SIGTERM', 'SIGKILL'], 1500).then(() => undefined),
     };
 }
@@ -44189,7 +44558,8 @@ async function* untilFinished(dump) {
     yield* dump.stream;
     await dump.finish();
 }
-async function finish(child) {
+/** Waits for the end of a program that reads a database. @throws an Error that explains why it failed */
+async function finishDump(child) {
     const exit = await child.exited;
     if (!succeeded(exit))
         throw explainDump(child.tail, childFailure(child, exit));
@@ -44739,6 +45109,22 @@ const MAX_LARGE_TABLES = 256;
 /** Gives up quickly if another session holds a lock: a parallel dump would only add to the contention. */
 const LOCK_TIMEOUT = '1s';
 /**
+ * An SQL condition for a table that queries can read by ranges of pages. Servers before PostgreSQL 14 would scan all of it for
+ * each range, and other access methods may number rows differently. \`pg_dump\` may load partitions by hash through their root.
+ * Functions of later servers are called only there, because a query is parsed as a whole: partitions are found by pg_inherits.
+ */
+const HAS_PAGES = `(
+  current_setting('server_version_num')::int >= 140000
+  AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'heap')
+  AND NOT EXISTS (
+    WITH RECURSIVE ancestors AS (
+      SELECT i.inhparent FROM pg_inherits AS i WHERE i.inhrelid = c.oid
+      UNION SELECT i.inhparent FROM ancestors AS a JOIN pg_inherits AS i ON i.inhrelid = a.inhparent)
+    SELECT FROM ancestors AS a JOIN pg_partitioned_table AS p ON p.partrelid = a.inhparent WHERE p.partstrat = 'h')
+  AND EXISTS (
+    SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+      AND coalesce(to_jsonb(a) ->> 'attgenerated', '') = ''))`;
+/**
  * Returns the large tables whose rows will be dumped, largest first. With `pg-dump-args` it returns none, because they may
  * change what is dumped.
  */
@@ -44749,7 +45135,7 @@ async function readLargeTables(session, selection) {
     await session.execute(`SET lock_timeout = '${LOCK_TIMEOUT}'`);
     try {
         const tables = await session.query(`
-      SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name, sizes.bytes,
+      SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name, sizes.bytes, ${HAS_PAGES} AS "hasPages",
              json_build_array(${characterCodes('n.nspname::text')}, ${characterCodes('c.relname::text')}) AS codes
       FROM (SELECT chosen.oid, pg_table_size(chosen.oid) AS bytes FROM (${chosenRelations(selection)}) AS chosen
             WHERE chosen.oid <> ALL (${oidArray(matched.excludeTableData)})) AS sizes
@@ -44759,6 +45145,8 @@ async function readLargeTables(session, selection) {
         return tables.map(({ codes: [schema, name], ...table }) => ({
             ...table,
             pattern: exactPatterns([{ schema, name }])[0],
+            // There, psql ends lines with two characters.
+            hasPages: table.hasPages && process.platform !== 'win32',
         }));
     }
     catch (error) {
@@ -44774,17 +45162,39 @@ async function readLargeTables(session, selection) {
 const MAX_CONNECTIONS = 8;
 /** A smaller share is dumped before a further pg_dump has read the catalog. */
 const large_tables_MIN_SHARE_BYTES = 32 * 1024 * 1024;
+/** A table is read by several sessions if it is larger than this many even shares of the work. */
+const UNEVEN = 1.2;
 /**
- * Divides large tables evenly among connections.
+ * Divides large tables evenly among connections. A table that is too large for that is read by several of them.
  *
- * @param jobs the maximum number of connections, one of which dumps everything that is not in the result
- * @returns the tables of each further connection
+ * @param jobs the maximum number of connections that read rows
  */
-function shareLargeTables(tables, jobs) {
-    return shareEvenly(tables, ({ bytes }) => bytes, Math.min(jobs, MAX_CONNECTIONS))
+function planReading(tables, jobs) {
+    const connections = Math.min(jobs, MAX_CONNECTIONS);
+    const even = bytesOf(tables) / connections;
+    const [paged = [], rest = []] = [true, false].map((wanted) => tables.filter((table) => isUneven(table, even, connections) === wanted));
+    if (paged.length === 0)
+        return { dumps: shareAmongDumps(rest, connections), paged, sessions: 0 };
+    const enough = Math.floor(bytesOf(paged) / large_tables_MIN_SHARE_BYTES);
+    const left = connections - Math.round(bytesOf(rest) / even);
+    const sessions = Math.max(2, Math.min(left, enough));
+    return { dumps: shareAmongDumps(rest, Math.max(1, connections - sessions)), paged, sessions };
+}
+function isUneven({ hasPages, bytes }, even, connections) {
+    return connections > 1 && hasPages && bytes >= 2 * large_tables_MIN_SHARE_BYTES && bytes > UNEVEN * even;
+}
+function bytesOf(tables) {
+    return tables.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+function shareAmongDumps(tables, connections) {
+    return shareEvenly(tables, ({ bytes }) => bytes, connections)
         .slice(1)
         .filter(({ size }) => size >= large_tables_MIN_SHARE_BYTES)
         .map(({ items }) => items);
+}
+/** Whether a plan takes more than one connection. */
+function isParallel({ dumps, paged }) {
+    return dumps.length + paged.length > 0;
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/snapshot.js
@@ -44840,20 +45250,26 @@ var snapshot_disposeResources = (undefined && undefined.__disposeResources) || (
     var e = new Error(message);
     return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
 });
+
 /**
  * Exports the snapshot of a session, and closes the session at the end of the scope.
  *
- * @throws an Error where the server cannot export one, such as a standby before PostgreSQL 10
+ * @param tables are locked first, so that the snapshot shows all that was committed before their rows could be removed
+ * @throws an Error where the server cannot export one, such as a standby before PostgreSQL 10, or a table is locked
  */
-async function exportSnapshot(opened) {
+async function exportSnapshot(opened, tables) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         const unfinished = snapshot_addDisposableResource(env_1, new AsyncDisposableStack(), true);
         const session = unfinished.use(opened);
         await session.execute('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+        if (tables.length > 0) {
+            const names = tables.map(({ schema, name }) => `ONLY ${identifier(schema)}.${identifier(name)}`);
+            await session.execute(`LOCK TABLE ${names.join(', ')} IN ACCESS SHARE MODE NOWAIT`);
+        }
         const [row] = await session.query('SELECT pg_export_snapshot() AS id');
         unfinished.move();
-        return { id: row.id, [Symbol.asyncDispose]: () => session.close() };
+        return { id: row.id, session, [Symbol.asyncDispose]: () => session.close() };
     }
     catch (e_1) {
         env_1.error = e_1;
@@ -44923,18 +45339,27 @@ var transfer_disposeResources = (undefined && undefined.__disposeResources) || (
 
 
 
-/** Counts and hashes the bytes that pass. */
-class Meter {
+/** Counts the bytes that pass. */
+class Counter {
     bytes = 0;
-    #hash = (0,external_node_crypto_.createHash)('sha256');
-    #digest = null;
     stage = (source) => this.#pass(source);
     async *#pass(source) {
         for await (const chunk of source) {
-            this.bytes += chunk.length;
-            this.#hash.update(chunk);
+            this.see(chunk);
             yield chunk;
         }
+    }
+    see(chunk) {
+        this.bytes += chunk.length;
+    }
+}
+/** Counts and hashes the bytes that pass. */
+class Meter extends Counter {
+    #hash = (0,external_node_crypto_.createHash)('sha256');
+    #digest = null;
+    see(chunk) {
+        super.see(chunk);
+        this.#hash.update(chunk);
     }
     /** SHA-256 of all bytes in hex; read it after the end. */
     get sha256() {
@@ -45096,6 +45521,306 @@ function watchIdle({ idleTimeout, moved }) {
     return { signal: controller.signal, [Symbol.dispose]: () => clearInterval(timer) };
 }
 
+;// CONCATENATED MODULE: ./build/src/dumping/page-reads.js
+
+
+/** Bytes of a table, on the server's disk, that one query reads: less than a session may be ahead. */
+const SHARE_BYTES = 4 * 1024 * 1024;
+/**
+ * Returns queries for consecutive pages of tables. The session has locked the tables, so that neither their columns nor
+ * their rows can change in a way that its snapshot does not show (TRUNCATE, ALTER TABLE).
+ *
+ * @throws an Error if one of them is another table than before, or has no columns
+ */
+async function planPageReads(session, tables) {
+    const found = await session.query(`
+    SELECT c.oid::text AS oid, pg_table_size(c.oid) AS bytes,
+           pg_relation_size(c.oid) / current_setting('block_size')::int AS pages,
+           (SELECT json_agg(a.attname ORDER BY a.attnum) FROM pg_attribute AS a
+            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '') AS columns
+    FROM pg_class AS c WHERE c.oid = ANY (${oidArray(tables.map(({ oid }) => oid))})
+      AND EXISTS (SELECT FROM pg_locks AS l
+                  WHERE l.relation = c.oid AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                    AND l.pid = pg_backend_pid() AND l.mode = 'AccessShareLock' AND l.granted)`);
+    const byOid = new Map(found.map((table) => [table.oid, table]));
+    return tables.map((table) => {
+        const known = byOid.get(table.oid);
+        if (!known?.columns)
+            throw new Error(`table ${table.schema}.${table.name} has changed`);
+        return pageRead(table, known);
+    });
+}
+/**
+ * Divides a table into ranges of pages. The last one has no end: the snapshot shows no rows behind the pages that there are,
+ * but nothing has to rely on it.
+ */
+function pageRead(table, { pages, bytes, columns }) {
+    const pagesInShare = Math.max(1, Math.floor((SHARE_BYTES * pages) / Math.max(bytes, 1)));
+    const shares = Math.max(1, Math.ceil(pages / pagesInShare));
+    const list = columns.map(asciiIdentifier).join(', ');
+    const from = `${asciiIdentifier(table.schema)}.${asciiIdentifier(table.name)}`;
+    const select = (share) => {
+        const bounds = [
+            ...(share > 0 ? [`ctid >= '(${share * pagesInShare},0)'`] : []),
+            ...(share < shares - 1 ? [`ctid < '(${(share + 1) * pagesInShare},0)'`] : []),
+        ];
+        return `SELECT ${list} FROM ONLY ${from}${bounds.length > 0 ? ` WHERE ${bounds.join(' AND ')}` : ''}`;
+    };
+    return { table, columns, shares, select };
+}
+
+;// CONCATENATED MODULE: ./build/src/dumping/table-reader.js
+var table_reader_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var table_reader_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+
+/** Bytes that each session may be ahead of its turn. */
+const READ_AHEAD_BYTES = 4 * 1024 * 1024;
+/** Queries that are sent together, so that the server does not wait for the next one. */
+const QUERIES_IN_MESSAGE = 16;
+/**
+ * Starts sessions that read tables in one snapshot, and waits until they have locked them. The queries are dealt to the
+ * sessions in turn and their rows are put in order again, so that the data is what one session would read.
+ *
+ * @throws an Error if a session cannot start, or a table cannot be locked at once
+ */
+async function startTableReaders(reads, options) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const sessions = Array.from({ length: options.connections }, (_, index) => new ReadingSession(setUp(reads, options), queriesOf(reads, index, options.connections), options));
+        const abort = async () => void (await Promise.all(sessions.map((session) => session.end())));
+        const _ = table_reader_addDisposableResource(env_1, (0,external_node_events_.addAbortListener)(options.signal, () => void abort()), false);
+        for (const session of sessions) {
+            // The others may be waiting for a server that has gone silent.
+            void finishDump(session.child).catch((reason) => {
+                for (const each of sessions)
+                    each.fail(reason);
+            });
+        }
+        try {
+            const [facts] = await Promise.all(sessions.map((session) => session.ready()));
+            return { archive: readTables(reads, sessions, facts), abort };
+        }
+        catch (error) {
+            await abort();
+            throw error;
+        }
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        table_reader_disposeResources(env_1);
+    }
+}
+async function* readTables(reads, sessions, { encoding, texts }) {
+    let turn = 0;
+    const rowsOf = async function* ({ shares }) {
+        for (let share = 0; share < shares; share++)
+            yield* sessions[turn++ % sessions.length].rows();
+    };
+    const tables = reads.map((read, index) => {
+        const [schema, name, copyStatement] = texts.slice(index * TEXTS_OF_TABLE);
+        return { oid: read.table.oid, schema, name, copyStatement, rows: rowsOf(read) };
+    });
+    yield* tableArchive(encoding, tables);
+    for (const session of sessions)
+        await session.finish();
+}
+/** Returns the queries of one of the sessions, which take turns. */
+function* queriesOf(reads, index, connections) {
+    let turn = 0;
+    for (const { shares, select } of reads) {
+        for (let share = 0; share < shares; share++)
+            if (turn++ % connections === index)
+                yield select(share);
+    }
+}
+/** The settings of `setup_connection` in pg_dump.c, on which the text of values depends, and those that keep other code out. */
+function settings(serverMajor) {
+    return [
+        'search_path = pg_catalog, pg_temp',
+        'standard_conforming_strings = on',
+        'row_security = off',
+        'DateStyle = ISO',
+        'IntervalStyle = postgres',
+        'extra_float_digits = 3',
+        'synchronize_seqscans = off',
+        'statement_timeout = 0',
+        'lock_timeout = 0',
+        'idle_in_transaction_session_timeout = 0',
+        ...(serverMajor >= 17 ? ['transaction_timeout = 0'] : []),
+        // A query of pages must not become a scan of the whole table, nor several processes.
+        'enable_tidscan = on',
+        'max_parallel_workers_per_gather = 0',
+        'jit = off',
+    ];
+}
+/** Statements that join the snapshot, and queries for what the archive says about the data. */
+function setUp(reads, { serverMajor, snapshot }) {
+    const tables = reads.map(({ table }) => `ONLY ${asciiIdentifier(table.schema)}.${asciiIdentifier(table.name)}`);
+    const texts = reads.flatMap((read) => [read.table.schema, read.table.name, copyStatement(read)]);
+    return [
+        // Errors must not print rows.
+        '\\set VERBOSITY terse',
+        '\\set SHOW_CONTEXT never',
+        `${settings(serverMajor)
+            .map((setting) => `SET ${setting}`)
+            .join('\\; ')};`,
+        'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;',
+        `SET TRANSACTION SNAPSHOT ${literal(snapshot)};`,
+        `LOCK TABLE ${tables.join(', ')} IN ACCESS SHARE MODE NOWAIT;`,
+        `SELECT encode(convert_to(text, pg_client_encoding()), 'hex')
+       FROM unnest(ARRAY[${texts.map(asciiLiteral).join(', ')}]::text[]) WITH ORDINALITY AS t (text, n) ORDER BY n;`,
+        '\\echo :ENCODING',
+    ];
+}
+function copyStatement({ table, columns }) {
+    const list = columns.map(identifier).join(', ');
+    return `COPY ${identifier(table.schema)}.${identifier(table.name)} (${list}) FROM stdin;\n`;
+}
+/** Schema, name and COPY statement. */
+const TEXTS_OF_TABLE = 3;
+/** One `psql` that prints the rows of its queries, each followed by a line that no row can contain. */
+class ReadingSession {
+    child;
+    #mark = Buffer.from(`pgclone-${(0,external_node_crypto_.randomUUID)()}\n`);
+    #ahead = new external_node_stream_.PassThrough({ highWaterMark: READ_AHEAD_BYTES });
+    #output;
+    #rest = Buffer.alloc(0);
+    constructor(start, queries, { psql, env }) {
+        const args = [...PSQL_SCRIPT_OPTIONS, '--no-align', '--tuples-only', '--file=-'];
+        this.child = startChild(psql, args, {
+            env: { ...env, ...largeWrites(env) },
+            stdin: 'stream',
+            stdout: 'stream',
+        });
+        (0,external_node_stream_.pipeline)(this.child.stdout, this.#ahead, () => undefined);
+        this.#ahead.on('error', () => undefined); // reported where the rows are read
+        this.#output = this.#ahead[Symbol.asyncIterator]();
+        // How psql ends says why it does not read its input.
+        (0,external_node_stream_.pipeline)(external_node_stream_.Readable.from(this.#script(start, queries)), this.child.stdin, () => undefined);
+    }
+    /** Waits until the session has joined the snapshot and locked the tables. */
+    async ready() {
+        const parts = [];
+        for await (const part of this.rows())
+            parts.push(part);
+        const lines = Buffer.concat(parts).toString('latin1').trim().split(/\r?\n/);
+        const encoding = lines.pop();
+        return { encoding, texts: lines.map((line) => Buffer.from(line, 'hex')) };
+    }
+    /** Returns the rows of the next query. */
+    async *rows() {
+        const mark = this.#mark;
+        for (;;) {
+            const rest = this.#rest;
+            const at = rest.indexOf(mark);
+            this.#rest =
+                at < 0 ? rest.subarray(Math.max(0, rest.length - mark.length + 1)) : rest.subarray(at + mark.length);
+            yield rest.subarray(0, at < 0 ? rest.length - this.#rest.length : at);
+            if (at >= 0)
+                return;
+            const { done, value } = await this.#output.next();
+            if (done)
+                throw await this.#failure();
+            this.#rest = Buffer.concat([this.#rest, value]);
+        }
+    }
+    /** Waits for the end of the session. @throws an Error if it did not end well */
+    async finish() {
+        const { done } = await this.#output.next();
+        if (!done || this.#rest.length > 0)
+            throw new Error('psql returned more rows than were asked for');
+        await finishDump(this.child);
+    }
+    /** Ends the reading of rows with this reason. */
+    fail(reason) {
+        this.#ahead.destroy(reason);
+    }
+    async end() {
+        await endChild(this.child, ['SIGTERM', 'SIGKILL'], 1500);
+    }
+    async #failure() {
+        await finishDump(this.child);
+        return new Error('psql ended before it had returned all rows');
+    }
+    *#script(start, queries) {
+        const mark = this.#mark.toString().trim();
+        for (const line of start)
+            yield `${line}\n`;
+        yield `\\echo ${mark}\n`;
+        let message = [];
+        for (const query of queries) {
+            message.push(`COPY (${query}) TO STDOUT`, `COPY (SELECT ${literal(mark)}) TO STDOUT`);
+            if (message.length < 2 * QUERIES_IN_MESSAGE)
+                continue;
+            yield `${message.join('\\;\n')};\n`;
+            message = [];
+        }
+        if (message.length > 0)
+            yield `${message.join('\\;\n')};\n`;
+    }
+}
+
 ;// CONCATENATED MODULE: ./build/src/dumping/parallel-dump.js
 var parallel_dump_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
@@ -45161,6 +45886,8 @@ var parallel_dump_disposeResources = (undefined && undefined.__disposeResources)
 
 
 
+
+
 /**
  * Starts several pg_dumps that share one snapshot and divide the large tables among them, and joins their output into one
  * archive.
@@ -45170,11 +45897,11 @@ var parallel_dump_disposeResources = (undefined && undefined.__disposeResources)
  * any dump is reported by the single pg_dump that follows.
  */
 async function startParallelDump(step, source, compression) {
-    const shares = shareLargeTables(source.largeTables, step.inputs.jobs);
-    if (shares.length === 0)
+    const plan = planReading(source.largeTables, source.readingJobs);
+    if (!isParallel(plan))
         return null;
     try {
-        return await startInOneSnapshot(step, source, { shares, compression });
+        return await startInOneSnapshot(step, source, plan, compression);
     }
     catch (error) {
         step.signal.throwIfAborted();
@@ -45184,27 +45911,32 @@ async function startParallelDump(step, source, compression) {
         return null;
     }
 }
-async function startInOneSnapshot(step, source, { shares, compression }) {
+async function startInOneSnapshot(step, source, plan, compression) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         const { inputs, environment, signal } = step;
         const { client, connection } = source;
-        const snapshot = parallel_dump_addDisposableResource(env_1, await exportSnapshot(await step.session(connection)), true);
-        const dumps = argumentsOfAll(source.contents, shares, snapshot.id).map((args) => startDump(client.pgDump, args, clientEnvironment(connection, environment)));
-        const abort = async () => void (await Promise.all(dumps.map((dump) => dump.abort())));
+        const snapshot = parallel_dump_addDisposableResource(env_1, await exportSnapshot(await step.session(connection), plan.paged), true);
+        const started = [];
+        const abort = async () => void (await Promise.all(started.map((part) => part.abort())));
         const limit = parallel_dump_addDisposableResource(env_1, within(signal, inputs.idleTimeout, 'pg_dump sent nothing'), false);
         const _ = parallel_dump_addDisposableResource(env_1, (0,external_node_events_.addAbortListener)(limit.signal, () => void abort()), false);
         try {
+            const readers = await startReaders(step, source, plan, { snapshot, signal: limit.signal });
+            started.push(...readers);
+            const dumps = argumentsOfAll(source.contents, plan, snapshot.id).map((args) => startDump(client.pgDump, args, clientEnvironment(connection, environment)));
+            started.push(...dumps);
             const sizes = new Map(source.largeTables.map(({ oid, bytes }) => [oid, bytes]));
-            const archive = await JoinedArchive.open(dumps.map(untilFinished), {
+            const parts = [...dumps.map(untilFinished), ...readers.map(({ archive }) => archive)];
+            const archive = await JoinedArchive.open(parts, {
                 compression,
                 jobs: inputs.jobs,
                 bytesOf: (oid) => sizes.get(oid) ?? 0,
-                shared: new Set(shares.flat().map(({ oid }) => oid)),
+                shared: new Set([...plan.dumps.flat(), ...plan.paged].map(({ oid }) => oid)),
                 folder: step.tempDirectory,
                 select: withAdditions(source.additions),
             });
-            log.info(`Dumping over ${formatQuantity(dumps.length, 'connection')} in one snapshot`);
+            log.info(describe(plan));
             const stop = async () => {
                 archive.stop();
                 await abort();
@@ -45226,12 +45958,33 @@ async function startInOneSnapshot(step, source, { shares, compression }) {
             await result_1;
     }
 }
+/** Starts the sessions that read tables by ranges of pages, if there are such tables. */
+async function startReaders({ environment }, { client, connection, server }, { paged, sessions }, { snapshot, signal }) {
+    if (paged.length === 0)
+        return [];
+    const readers = await startTableReaders(await planPageReads(snapshot.session, paged), {
+        psql: client.psql,
+        env: clientEnvironment(connection, environment),
+        serverMajor: server.major,
+        snapshot: snapshot.id,
+        connections: sessions,
+        signal,
+    });
+    return [readers];
+}
+function describe({ dumps, paged, sessions }) {
+    const all = `Dumping over ${formatQuantity(1 + dumps.length + sessions, 'connection')} in one snapshot`;
+    if (paged.length === 0)
+        return all;
+    const names = paged.map(({ schema, name }) => `${schema}.${name}`);
+    return `${all}, of which ${sessions} share the pages of ${formatNames(names, 5)}`;
+}
 /** Returns the arguments of each pg_dump. The first one dumps everything except the data that the others dump. */
-function argumentsOfAll(contents, shares, snapshot) {
+function argumentsOfAll(contents, { dumps, paged }, snapshot) {
     const patterns = (tables) => tables.map(({ pattern }) => pattern);
-    const elsewhere = [...contents.excludeTableData, ...patterns(shares.flat())];
+    const elsewhere = [...contents.excludeTableData, ...patterns([...dumps.flat(), ...paged])];
     const main = dumpArguments({ ...contents, excludeTableData: elsewhere }, 'action');
-    const others = shares.map((tables) => [
+    const others = dumps.map((tables) => [
         // What the user excludes stays excluded, regardless of what is included here.
         ...dumpArguments({ ...contents, tables: patterns(tables), schemas: [], excludeSchemas: [], extensions: [] }, 'action'),
         '--section=data',
@@ -45240,7 +45993,8 @@ function argumentsOfAll(contents, shares, snapshot) {
 }
 function joinedReading(archive, dumps, abort) {
     const source = {
-        stream: external_node_stream_.Readable.from(archive.output(), { objectMode: false, highWaterMark: 1 << 20 }),
+        // In object mode, because a stream of bytes would copy what has gathered into one buffer for each read.
+        stream: external_node_stream_.Readable.from(archive.output(), { objectMode: true, highWaterMark: 4 }),
         finish: async () => {
             for (const dump of dumps)
                 await dump.finish();
@@ -45255,6 +46009,26 @@ function joinedReading(archive, dumps, abort) {
         },
         report: () => archive.report,
     };
+}
+
+;// CONCATENATED MODULE: ./build/src/database/free-connections.js
+/**
+ * Returns how many more sessions the role may open in this database now: by the limits of the role, of the database and of
+ * the server, minus the sessions that there are. Superusers have only the last limit.
+ */
+async function freeConnections(session) {
+    const [row] = await session.query(`
+    SELECT greatest(0, least(
+             max - (SELECT count(*) FROM pg_stat_activity WHERE usesysid IS NOT NULL),
+             CASE WHEN NOT rolsuper AND rolconnlimit >= 0
+               THEN rolconnlimit - (SELECT count(*) FROM pg_stat_activity WHERE usesysid = r.oid) ELSE max END,
+             CASE WHEN NOT rolsuper AND datconnlimit >= 0
+               THEN datconnlimit - (SELECT count(*) FROM pg_stat_activity WHERE datid = d.oid) ELSE max END)) AS free
+    FROM pg_roles AS r, pg_database AS d,
+      (SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+                - coalesce(current_setting('reserved_connections', true)::int, 0) AS max) AS server
+    WHERE rolname = current_user AND datname = current_database()`);
+    return row.free;
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/load-order.js
@@ -45701,6 +46475,7 @@ var source_database_disposeResources = (undefined && undefined.__disposeResource
 
 
 
+
 /**
  * Looks at a database before it is dumped or copied.
  *
@@ -45738,15 +46513,24 @@ async function lookAtSource(step, connection) {
     }
 }
 /** Returns the large tables, unless the stored order of the data matters, which is then that of one pg_dump. */
-async function readSeparateTables(session, inputs, selection) {
-    const tables = inputs.jobs > 1 ? await readLargeTables(session, selection) : [];
-    if (shareLargeTables(tables, inputs.jobs).length === 0)
-        return tables;
+async function readSeparateTables(session, { jobs }, selection) {
+    const largeTables = jobs > 1 ? await readLargeTables(session, selection) : [];
+    if (!isParallel(planReading(largeTables, jobs)))
+        return { largeTables, readingJobs: jobs };
     const why = await whyDataIsOrdered(session);
     if (why === null)
-        return tables;
+        return { largeTables, readingJobs: await allowedJobs(session, jobs) };
     log.info(`Dumping over one connection, to keep an order that can be restored: ${why}`);
-    return [];
+    return { largeTables: [], readingJobs: 1 };
+}
+/** Sessions of a parallel dump that read no large table: that of the snapshot, and at first the main `pg_dump`. */
+const OTHER_SESSIONS = 2;
+/** Returns how many jobs can connect when this session has ended. */
+async function allowedJobs(session, jobs) {
+    const allowed = Math.max(1, Math.min(jobs, 1 + (await freeConnections(session)) - OTHER_SESSIONS));
+    if (allowed < jobs)
+        log.info(`Dumping over ${formatQuantity(allowed, 'connection')} instead of ${jobs}: role, database and server allow no more`);
+    return allowed;
 }
 /** The first client that can be told to dump an extension. */
 const FIRST_WITH_EXTENSION = 14;
@@ -45761,7 +46545,7 @@ async function choose(session, { inputs }, client, report) {
     return {
         contents: { ...selection.contents, extensions: extensions.map(({ name }) => identifier(name)) },
         additions,
-        largeTables: await readSeparateTables(session, inputs, selection),
+        ...(await readSeparateTables(session, inputs, selection)),
     };
 }
 /** What has been reported is not repeated. */
@@ -46386,14 +47170,14 @@ async function findLosses(session, entries, { ownerAndAcl }) {
     return parts
         .filter((part) => !dumped.has(keyOf(part.desc, part.schema, part.tag)))
         .filter((part) => !isInside(part, tables.get(keyOf('', part.schema, part.inside ?? ''))))
-        .map(describe)
+        .map(losses_describe)
         .sort();
 }
 /** Tags contain names as they are or as identifiers, depending on the kind. */
 function keyOf(desc, schema, tag) {
     return JSON.stringify([desc, schema, tag.replaceAll('"', '')]);
 }
-function describe({ desc, schema, tag, roles }) {
+function losses_describe({ desc, schema, tag, roles }) {
     const whose = roles && roles.length > 0 ? ` (rights of ${roles.join(', ')})` : '';
     return `${desc} ${schema}.${tag}${whose}`;
 }
@@ -47040,6 +47824,19 @@ async function foretellRestore(step, target, entries) {
     await noteTablespaces(session, tablespacesOf(entries), properties?.tablespace ?? 'pg_default');
 }
 
+;// CONCATENATED MODULE: ./build/src/all-of.js
+/**
+ * Waits for several pieces of work that run side by side. Unlike `Promise.all`, it waits for the others when one has failed,
+ * so that none is left running, and the order of the pieces decides which error is thrown.
+ */
+async function allOf(work) {
+    const results = await Promise.allSettled(work);
+    for (const result of results)
+        if (result.status === 'rejected')
+            throw result.reason;
+    return results.map((result) => result.value);
+}
+
 ;// CONCATENATED MODULE: ./build/src/database/databases.js
 
 /** Returns every database of the server except template0, by name. */
@@ -47137,6 +47934,34 @@ function isLeftover(database, now) {
  */
 function isUnmarked({ comment, sessions }) {
     return comment === null && sessions === 0;
+}
+
+;// CONCATENATED MODULE: ./build/src/database/write-early.js
+
+
+/**
+ * Makes the server write what it has in memory, where the role may ask for it. `DROP DATABASE` waits until that is done
+ * (dropdb in dbcommands.c), so it is done beside work that computes, before a database is dropped.
+ */
+async function writeEarly(session, { major, superuser }) {
+    try {
+        if (superuser || (await mayCheckpoint(session, major)))
+            await session.execute('CHECKPOINT');
+    }
+    catch (error) {
+        // A managed service may refuse it even so; then the drop takes longer.
+        if (!(error instanceof DatabaseError))
+            throw error;
+        log.debug(`CHECKPOINT is not possible: ${error.message}`);
+    }
+}
+/** The first major version with a role that may ask for a checkpoint. */
+const FIRST_MAJOR_WITH_ROLE = 15;
+async function mayCheckpoint(session, major) {
+    if (major < FIRST_MAJOR_WITH_ROLE)
+        return false;
+    const [row] = await session.query("SELECT pg_has_role(current_user, 'pg_checkpoint', 'USAGE') AS allowed");
+    return row.allowed;
 }
 
 ;// CONCATENATED MODULE: ./build/src/summary/markdown.js
@@ -47593,12 +48418,12 @@ const STATISTICS_DELAY_MS = 1000;
  * @param open opens a session in the database of the hook; none is open while the hook runs
  */
 async function reportChanges(what, open, hook) {
-    const before = await readTables(open);
+    const before = await hook_effects_readTables(open);
     await hook();
-    let after = await readTables(open);
+    let after = await hook_effects_readTables(open);
     if (changedTables(before, after).length === 0) {
         await (0,promises_namespaceObject.setTimeout)(STATISTICS_DELAY_MS);
-        after = await readTables(open);
+        after = await hook_effects_readTables(open);
     }
     const changed = changedTables(before, after);
     const counted = after.filter(({ filled }) => filled);
@@ -47609,7 +48434,7 @@ async function reportChanges(what, open, hook) {
     else if (counted.length > 0)
         log.warning(`${what} changed no row of any table${unchanged}`);
 }
-async function readTables(open) {
+async function hook_effects_readTables(open) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         const session = hook_effects_addDisposableResource(env_1, await open(), true);
@@ -48001,26 +48826,6 @@ async function dropOld({ session, server }, name) {
     catch (error) {
         log.warning(`The old database stays under the name "${name}", because it could not be dropped: ${messageOf(error)}`);
     }
-}
-
-;// CONCATENATED MODULE: ./build/src/database/free-connections.js
-/**
- * Returns how many more sessions the role may open in this database now: by the limits of the role, of the database and of
- * the server, minus the sessions that there are. Superusers have only the last limit.
- */
-async function freeConnections(session) {
-    const [row] = await session.query(`
-    SELECT greatest(0, least(
-             max - (SELECT count(*) FROM pg_stat_activity WHERE usesysid IS NOT NULL),
-             CASE WHEN NOT rolsuper AND rolconnlimit >= 0
-               THEN rolconnlimit - (SELECT count(*) FROM pg_stat_activity WHERE usesysid = r.oid) ELSE max END,
-             CASE WHEN NOT rolsuper AND datconnlimit >= 0
-               THEN datconnlimit - (SELECT count(*) FROM pg_stat_activity WHERE datid = d.oid) ELSE max END)) AS free
-    FROM pg_roles AS r, pg_database AS d,
-      (SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
-                - coalesce(current_setting('reserved_connections', true)::int, 0) AS max) AS server
-    WHERE rolname = current_user AND datname = current_database()`);
-    return row.free;
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/analyze.js
@@ -48630,22 +49435,26 @@ var replace_database_disposeResources = (undefined && undefined.__disposeResourc
 
 
 
+
+
 /**
  * Shared workflow of `restore` and `copy`: lock the target, build the replacement, run hooks and assertions, swap.
  *
+ * @param prepare finds the replacement, while the target is looked at and not touched; its error comes first
  * @returns the outcome of the step after a dry run
  */
-async function replaceDatabase(step, { what, check, build, hooks }) {
+async function replaceDatabase(step, prepare) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         const { inputs } = step;
         const scope = replace_database_addDisposableResource(env_1, new AsyncDisposableStack(), true);
-        const session = scope.use(await step.maintenance({ direct: true }));
-        const target = await log.group('Look at the target', () => lookAtTarget(step, session));
+        const look = async () => lookAtTarget(step, scope.use(await step.maintenance({ direct: true })));
+        const [replacement, target] = await log.group('Prepare', () => allOf([prepare(), look()]));
+        const { what, check, build, hooks } = replacement;
         await check?.(target);
         if (inputs.dryRun)
             return dryRun(inputs.command, describePlan(inputs, target, what, hooks));
-        await sweepDatabases(session);
+        await sweepDatabases(target.session);
         const { staging: built, result } = await build(target);
         const staging = replace_database_addDisposableResource(env_1, built, true);
         await keepClaim(step, target, [staging.name], scope);
@@ -48654,7 +49463,7 @@ async function replaceDatabase(step, { what, check, build, hooks }) {
             : null, true);
         if (staging.copied)
             await beginWork(target.maker, staging.name, target.properties?.settings ?? []);
-        await replace_database_finish(step, target, staging, hooks);
+        await finish(step, target, staging, hooks);
         await warnOfLostRights(step, target, staging.name);
         await keepClaim(step, target, post ? [staging.name, post.name] : [staging.name], scope);
         await endWork(target.maker, staging.name);
@@ -48690,11 +49499,16 @@ function describePlan(inputs, { name, properties }, what, hooks) {
     const old = properties ? `; the present "${name}" would ${kept}${template}` : '';
     return `${what} would become "${name}"${before}${old}`;
 }
-/** Runs hooks and assertions and collects statistics. */
-async function replace_database_finish(step, target, { name, copied }, hooks) {
+/** Runs hooks and assertions and collects statistics. Meanwhile the server writes what the drop of the old database would wait for. */
+async function finish(step, target, { name, copied }, hooks) {
     await runOnStaging(step, target.client, name, { hooks, assertions: step.inputs.verifySql });
-    if (!copied || hooks.length > 0)
-        await target_analyze(step, target, name);
+    if (copied && hooks.length === 0)
+        return;
+    const isDropNext = target.properties !== null && !step.inputs.reversible;
+    await Promise.all([
+        target_analyze(step, target, name),
+        ...(isDropNext ? [writeEarly(target.session, target.server)] : []),
+    ]);
 }
 /** Gives a staging database the properties of the database that it will replace. */
 async function copyProperties({ properties, session }, { name }) {
@@ -49078,7 +49892,8 @@ function startSplitRestore(restorer, options) {
     };
 }
 class SplitRestore {
-    stream = new external_node_stream_.PassThrough({ highWaterMark: 1 << 20 });
+    // In object mode, because a stream of bytes would copy what has gathered into one buffer for each read.
+    stream = new external_node_stream_.PassThrough({ objectMode: true, highWaterMark: 4 });
     #restorer;
     #options;
     #stopped = new AbortController();
@@ -49114,9 +49929,10 @@ class SplitRestore {
     }
     /** Shares the data among jobs, unless it has to be loaded in its order. The schema, which says so, is restored by now. */
     async #share(archive) {
-        this.#jobs = await this.#ask((session) => allowedJobs(session, this.#options.jobs));
+        this.#jobs = await this.#ask((session) => parallel_restore_allowedJobs(session, this.#options.jobs));
         const { bytesOf } = this.#options;
-        const shares = archive.share({ jobs: this.#jobs, bytesOf });
+        const dividesTables = mayDivideTables(this.#restorer.inputs);
+        const shares = archive.share({ jobs: this.#jobs, bytesOf, dividesTables });
         const why = shares.length > 1 ? await this.#ask(whyDataIsOrdered) : null;
         if (why === null)
             return shares;
@@ -49186,8 +50002,14 @@ class SplitRestore {
         return running;
     }
 }
+/** An argument that locks a table and changes its triggers while its data is loaded, or an abbreviation of it. */
+const DISABLES_TRIGGERS = /^--di/;
+/** Whether several sessions may load one table: neither would one miss the triggers, nor is a table left in part if an error is tolerated. */
+function mayDivideTables({ pgRestoreArgs, tolerateErrors }) {
+    return tolerateErrors.length === 0 && !pgRestoreArgs.some((argument) => DISABLES_TRIGGERS.test(argument));
+}
 /** Returns how many jobs can connect, in addition to the sessions that there are without this one. At least one is tried. */
-async function allowedJobs(session, jobs) {
+async function parallel_restore_allowedJobs(session, jobs) {
     const allowed = Math.max(1, Math.min(jobs, 1 + (await freeConnections(session))));
     if (allowed < jobs)
         log.info(`Restoring with ${formatQuantity(allowed, 'job')} instead of ${jobs}: role, database and server allow no more connections`);
@@ -49472,7 +50294,7 @@ var copy_disposeResources = (undefined && undefined.__disposeResources) || (func
 async function copy(step) {
     const source = await step.retry(() => log.group('Look at the source', () => lookAtSource(step, step.source)));
     const prepareSource = once(() => runPreDumpHooks(step, source));
-    const replaced = await step.retry(() => replaceDatabase(step, {
+    const replaced = await step.retry(() => replaceDatabase(step, async () => ({
         what: source.connection.label,
         check: async (target) => {
             const method = await chooseMethod(step.inputs, source, target);
@@ -49484,7 +50306,7 @@ async function copy(step) {
             return build(step, source, target);
         },
         hooks: step.inputs.preSwapHooks,
-    }));
+    })));
     if ('outputs' in replaced)
         return replaced;
     return describeCopy(step, source, replaced);
@@ -49585,7 +50407,6 @@ async function streamCopy(step, seen, target) {
         const source = await chooseAgain(step, seen);
         const unfinished = copy_addDisposableResource(env_1, new AsyncDisposableStack(), true);
         const staging = unfinished.use(await createStagingFor(target, source.locale));
-        const meter = new Meter();
         const { select } = chooseEntries(step, { ...target, database: staging.name });
         const complete = withAdditions(source.additions);
         const { sink, report } = await log.group(`Copy into ${staging.name}`, async () => transferArchive(step, {
@@ -49593,7 +50414,7 @@ async function streamCopy(step, seen, target) {
             openSink: databaseSink(step, target.client, staging.name, sizesOf(source.largeTables)),
             clientMajor: target.client.major,
             select: async (entries) => select(await complete(entries)),
-            meter,
+            meter: new Counter(),
             total: { bytes: source.size, of: "the source's size" },
         }));
         await finishRestore(sink, step.signal);
@@ -50002,13 +50823,15 @@ function expectedBytes(databaseBytes, { method }) {
     return databaseBytes * (method === 'none' ? 4 : 2);
 }
 /** Streams a dump into storage. */
-async function uploadDump(step, { storage, key, source }) {
+async function uploadDump(step, plan) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         const { inputs, signal } = step;
+        const { storage, key, source } = plan;
         const { client, size } = source;
         const meter = new Meter();
-        const reading = await startReading(step, source);
+        const sink = await openUpload(step, plan);
+        const reading = await orAbort(sink, startReading(step, source));
         const { source: pgDump } = reading;
         const moved = () => reading.progress.rawBytes + meter.bytes;
         const _ = upload_dump_addDisposableResource(env_1, showProgress({
@@ -50017,11 +50840,7 @@ async function uploadDump(step, { storage, key, source }) {
             total: { bytes: size, of: "the database's size" },
             detail: () => tableProgress(reading.progress),
         }), false);
-        await untilFirstByte(pgDump, signal, inputs.idleTimeout);
-        const sink = await storage.upload(key.key, expectedBytes(size, inputs.compression)).catch(async (error) => {
-            await pgDump.abort();
-            throw error;
-        });
+        await orAbort(sink, untilFirstByte(pgDump, signal, inputs.idleTimeout));
         const started = Date.now();
         await transfer(pgDump, sink, {
             stages: [...reading.stages, meter.stage],
@@ -50062,6 +50881,19 @@ async function uploadDump(step, { storage, key, source }) {
         upload_dump_disposeResources(env_1);
     }
 }
+/** Opens the upload while the storage is checked, because the AWS CLI takes most of a second to start. */
+async function openUpload({ inputs }, { storage, key, source, ready }) {
+    const sink = await storage.upload(key.key, expectedBytes(source.size, inputs.compression));
+    await orAbort(sink, ready);
+    return sink;
+}
+/** Waits for work, and ends the upload if it fails. */
+async function orAbort(sink, work) {
+    return work.catch(async (error) => {
+        await sink.abort();
+        throw error;
+    });
+}
 /** Starts several pg_dumps, or one whose output is compressed here. */
 async function startReading(step, source) {
     const { inputs, environment } = step;
@@ -50079,7 +50911,7 @@ async function startReading(step, source) {
     });
     return { source: pgDump, stages: [transform], progress, report };
 }
-/** Waits for output, so that a dump that fails at once leaves no trace in the store. */
+/** Waits for output, so that a dump that fails at once says why. */
 async function untilFirstByte(source, cancelled, idleTimeout) {
     const env_3 = { stack: [], error: void 0, hasError: false };
     try {
@@ -50138,6 +50970,7 @@ async function discard(storage, key, reason) {
 
 
 
+
 /**
  * Commits a stored dump by writing its manifest. Afterwards data and manifest are both stored, or the error is thrown and
  * neither is. What the store holds is checked meanwhile, because each request to S3 takes most of a second: readers skip
@@ -50150,10 +50983,7 @@ async function commitDump(storage, manifest, signal) {
         signal.throwIfAborted();
         begun = true;
         const written = storage.writeTextOnce(manifestKey(manifest.key), text);
-        const results = await Promise.allSettled([written, checkStored(storage, manifest)]);
-        for (const result of results)
-            if (result.status === 'rejected')
-                throw result.reason;
+        await allOf([written, checkStored(storage, manifest)]);
     }
     catch (error) {
         // The data goes last, so that it is never missing beside a manifest.
@@ -50274,9 +51104,12 @@ function nameSeries(series) {
 
 
 
-/** What lies below a prefix of whole key parts; things that are no dumps are none of our business. */
+/** Reads the catalogue of what is below a prefix of whole key parts. */
 async function readCatalogue(storage, prefix) {
-    const objects = await storage.list(prefix);
+    return catalogueOf(await storage.list(prefix), prefix);
+}
+/** Returns the catalogue of objects that were listed below a prefix. */
+function catalogueOf(objects, prefix) {
     const sizes = new Map(objects.map(({ key, size }) => [key, size]));
     const keys = objects.map(({ key }) => parseDumpKey(key)).filter((key) => key !== null);
     const entries = keys
@@ -50387,13 +51220,19 @@ function readManifest(text, key) {
 
 
 
-/** Returns the newest committed dump of a series, with which the next one is compared; null when there is none. */
-async function findPrevious({ maxShrink, failOnShrink }, storage, dump) {
+/**
+ * Returns the newest committed dump of a series, with which the next one is compared; null when there is none.
+ *
+ * @param listed what was in the folder of the series some time ago; null to list it now
+ */
+async function findPrevious({ maxShrink, failOnShrink }, storage, dump, listed) {
     // No dump shrinks by more than 100 %.
     if (maxShrink >= 1)
         return null;
+    const listAndRead = async () => newestOfSeries(storage, dump, await storage.list(groupOf(dump.key)));
     try {
-        return await newestOfSeries(storage, dump);
+        // What was listed may be gone by now.
+        return await (listed ? newestOfSeries(storage, dump, listed).catch(listAndRead) : listAndRead());
     }
     catch (error) {
         const reason = messageOf(error);
@@ -50404,12 +51243,24 @@ async function findPrevious({ maxShrink, failOnShrink }, storage, dump) {
         return null;
     }
 }
-async function newestOfSeries(storage, next) {
+async function newestOfSeries(storage, next, objects) {
     const scope = seriesOf(next.key);
-    const { entries } = await readCatalogue(storage, scope.folder);
-    const stored = await readDumps(storage, entries);
-    const [series = []] = scope.select([{ ...next, manifest: null }, ...stored]);
-    return series.find(({ manifest }) => manifest !== null)?.manifest ?? null;
+    const { entries } = catalogueOf(objects, scope.folder);
+    const newestIn = (dumps) => scope.select([{ ...next, manifest: null }, ...dumps])[0]?.find(({ manifest }) => manifest !== null)
+        ?.manifest ?? null;
+    // Mostly the newest dump of the folder is the one, and the manifests of many need not be read.
+    return newestIn(await readNewest(storage, entries)) ?? newestIn(await readDumps(storage, entries));
+}
+/** Returns the newest committed dump, if it is sound and says which database it is of. */
+async function readNewest(storage, entries) {
+    const newest = entries.find(({ committed }) => committed);
+    if (!newest)
+        return [];
+    const manifest = (await tryManifests(storage, [newest])).get(newest.key.key);
+    if (manifest instanceof Error || manifest.size !== newest.size)
+        return [];
+    const source = sourceOf(manifest);
+    return source ? [{ key: newest.key, source, manifest }] : [];
 }
 /**
  * Compares a dump with the previous one, and warns or fails when it is much smaller.
@@ -50491,6 +51342,19 @@ function tableLosses(before, now, measure) {
         const rest = table.now === undefined ? 'gone' : format(table.now ?? 0);
         return `${table.name} (${format(table.before)} → ${rest})`;
     });
+}
+
+;// CONCATENATED MODULE: ./build/src/once-done.js
+/** Returns a function that does work once. After a failure, the next call does it again. */
+function onceDone(work) {
+    let done = null;
+    return () => {
+        done ??= work().catch((error) => {
+            done = null;
+            throw error;
+        });
+        return done;
+    };
 }
 
 // EXTERNAL MODULE: external "node:net"
@@ -50803,8 +51667,42 @@ function awsVariables(environment, config) {
 /** The AWS CLI with the endpoint, the region and the credentials of one service, and nothing else of the job's environment. */
 class Aws {
     #options;
+    /** The program, or the likely one until it is known. */
+    #cli;
+    #isKnown;
     constructor(options) {
         this.#options = options;
+        this.#isKnown = typeof options.cli === 'string';
+        this.#cli = typeof options.cli === 'string' ? options.cli : (options.likelyCli ?? null);
+    }
+    /** Waits until the program is known. */
+    async #know() {
+        this.#cli = await this.#options.cli;
+        this.#isKnown = true;
+    }
+    /**
+     * Begins work that can be ended without a trace with the likely program, and again if another one turns out to be right.
+     *
+     * @param end ends work that was begun in vain
+     */
+    async begin(start, end) {
+        if (this.#cli === null)
+            await this.#know();
+        if (this.#isKnown)
+            return start();
+        const likely = this.#cli;
+        const begun = start();
+        try {
+            await this.#know();
+        }
+        catch (error) {
+            await end(begun);
+            throw error;
+        }
+        if (this.#cli === likely)
+            return begun;
+        await end(begun);
+        return start();
     }
     #environment() {
         const { environment, config, checksum, region, identity } = this.#options;
@@ -50826,14 +51724,22 @@ class Aws {
         const { endpointUrl } = this.#options;
         return [...args, ...CONNECT_TIMEOUT, ...(endpointUrl ? ['--endpoint-url', endpointUrl] : [])];
     }
-    /** Starts a transfer with open pipes. */
-    start(args, pipes) {
-        // A group, because `aws` may be a script whose child must not outlive it.
-        const options = {
-            ...{ name: 'aws', env: this.#environment(), stdin: pipes.stdin, stdout: 'stream' },
+    /** Ends what runs for the step. */
+    get signal() {
+        return this.#options.signal;
+    }
+    /**
+     * Starts a transfer with open pipes; call it in `begin`.
+     *
+     * @param options.quiet whether the log does not show what the CLI says; its error has it in any case
+     */
+    start(args, { stdin, quiet = false }) {
+        return startChild(this.#cli, this.#arguments(args), {
+            ...{ name: 'aws', env: this.#environment(), stdin, stdout: 'stream' },
+            ...(quiet && { onErrorLine: () => false }),
+            // A group, because `aws` may be a script whose child must not outlive it.
             group: true,
-        };
-        return startChild(this.#options.cli, this.#arguments(args), options);
+        });
     }
     /**
      * Runs a short command and returns what it printed. One that a cancel does not end is recorded, so that the post step ends
@@ -50842,15 +51748,30 @@ class Aws {
      * @throws AwsError
      */
     async text(args, options = {}) {
-        const { exit, stdout, child } = await run(this.#options.cli, this.#arguments(args), {
-            name: 'aws',
-            env: this.#environment(),
-            onErrorLine: () => false,
-            ...(options.evenWhenCancelled ? { group: true, onStart: noteGroup } : { signal: this.#options.signal }),
-        });
+        if (options.evenWhenCancelled)
+            await this.#know();
+        const { finished } = await this.begin(() => this.#run(args, options), (begun) => begun.stop());
+        const { exit, stdout, child } = await finished;
         if (!succeeded(exit))
             throw this.failure(child, exit, args.slice(0, 2).join(' '));
         return stdout;
+    }
+    #run(args, { evenWhenCancelled }) {
+        const vain = new AbortController();
+        const signal = AbortSignal.any([this.#options.signal, vain.signal]);
+        const finished = run(this.#cli, this.#arguments(args), {
+            name: 'aws',
+            env: this.#environment(),
+            onErrorLine: () => false,
+            ...(evenWhenCancelled ? { group: true, onStart: noteGroup } : { signal }),
+        });
+        // It may fail before it is known whether its answer counts.
+        finished.catch(() => undefined);
+        const stop = () => {
+            vain.abort(new Error('another AWS CLI is used'));
+            return finished.catch(() => undefined);
+        };
+        return { finished, stop };
     }
     /** As `text`, for commands that answer in JSON; `{}` when they answer nothing. */
     async json(args, options = {}) {
@@ -51002,6 +51923,8 @@ function s3_providers_providerOf(endpointUrl) {
     return { ...OTHER, name: host };
 }
 
+;// CONCATENATED MODULE: external "node:stream/consumers"
+const consumers_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/consumers");
 ;// CONCATENATED MODULE: external "node:stream/promises"
 const external_node_stream_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
 ;// CONCATENATED MODULE: ./build/src/storage/local/make-folder.js
@@ -51113,6 +52036,7 @@ var local_storage_disposeResources = (undefined && undefined.__disposeResources)
 
 
 
+
 /** Names of files that are being written. No key has such a name. */
 const PARTIAL_PREFIX = '.pgclone-partial-';
 const PARTIAL_NAME = /^\.pgclone-partial-[0-9a-f]{16}$/;
@@ -51122,10 +52046,11 @@ function localStorage(folder, limit = (work) => work) {
     const abort = (end) => end.abort();
     return {
         address: (key) => (0,external_node_path_namespaceObject.join)(root, key),
-        check: () => limit(checkFolder(root)),
+        check: (prefix) => limit(checkFolder(root).then(() => listFiles(root, prefix))),
         list: (prefix) => limit(listFiles(root, prefix)),
         tooLarge: () => null,
         size: (key) => limit(sizeOf(root, key)),
+        readBeginning: (key, bytes) => limit(readBeginning(root, key, bytes)),
         readTexts: (keys) => limit(readTexts(root, keys)),
         writeTextOnce: (key, text) => writeText((0,external_node_path_namespaceObject.join)(root, key), text, publishOnce),
         replaceText: (key, text) => writeText((0,external_node_path_namespaceObject.join)(root, key), text, external_node_fs_promises_namespaceObject.rename),
@@ -51194,9 +52119,16 @@ async function removeFiles(root, keys) {
 function isFolder(path) {
     return (0,external_node_fs_promises_namespaceObject.stat)(path).then((entry) => entry.isDirectory(), () => false);
 }
-async function sizeOf(root, key) {
+function sizeOf(root, key) {
+    return unlessAbsent(async () => (await (0,external_node_fs_promises_namespaceObject.stat)(await inside(root, key))).size);
+}
+function readBeginning(root, key, bytes) {
+    return unlessAbsent(async () => (0,consumers_namespaceObject.buffer)((0,external_node_fs_namespaceObject.createReadStream)(await inside(root, key), { end: bytes - 1 })));
+}
+/** Returns null in place of the error that a file does not exist. */
+async function unlessAbsent(work) {
     try {
-        return (await (0,external_node_fs_promises_namespaceObject.stat)(await inside(root, key))).size;
+        return await work();
     }
     catch (error) {
         if (error.code === 'ENOENT')
@@ -51404,16 +52336,16 @@ async function deleteOneByOne({ aws, bucket, prefix }, keys, removal) {
 ;// CONCATENATED MODULE: ./build/src/storage/s3/find-objects.js
 
 
-/** Checks credentials, endpoint and bucket. A policy without `s3:ListBucket` causes only a warning. */
-async function checkBucket(options) {
-    const args = ['s3api', 'list-objects-v2', '--bucket', options.bucket, '--prefix', options.prefix];
+/** Checks credentials, endpoint and bucket by a listing. A policy without `s3:ListBucket` causes only a warning. */
+async function checkBucket(options, below) {
     try {
-        await options.aws.json([...args, '--max-keys', '1', '--no-paginate']);
+        return await listObjects(options, below);
     }
     catch (error) {
         if (!(error instanceof AwsError) || error.code !== 'AccessDenied')
             throw error;
         log.warning('The credentials may not list the bucket, so `latest`, prefixes and `list` will not work; grant s3:ListBucket');
+        return null;
     }
 }
 /** Lists objects page by page, so that an answer that ends before its last page is an error and not a short list. */
@@ -51441,14 +52373,18 @@ async function headObject(options, key, more) {
         return head.ContentLength;
     }
     catch (error) {
-        if (!(error instanceof AwsError))
-            throw error;
-        if (['404', 'NoSuchKey'].includes(error.code))
-            return null;
-        if (['403', 'AccessDenied'].includes(error.code) && (await isUnlisted(options, key, error)))
+        if (await find_objects_isAbsent(options, key, error))
             return null;
         throw error;
     }
+}
+/** Whether an error of reading an object means that it does not exist. */
+async function find_objects_isAbsent(options, key, error) {
+    if (!(error instanceof AwsError))
+        return false;
+    if (['404', 'NoSuchKey'].includes(error.code))
+        return true;
+    return ['403', 'AccessDenied'].includes(error.code) && isUnlisted(options, key, error);
 }
 /**
  * S3 answers 403 for a missing object when the credentials may not list the bucket, or may list it only under a condition
@@ -51463,6 +52399,135 @@ async function isUnlisted(options, key, refusal) {
     const page = await aws.json([...args, '--no-paginate']).catch(() => Promise.reject(refusal));
     // A key sorts before every longer one that begins with it.
     return !(page.Contents ?? []).some(({ Key }) => Key === prefix + key);
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/s3/download.js
+var download_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var download_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+/**
+ * Starts the download of an object.
+ *
+ * @param options.quiet whether the log does not show what the AWS CLI says
+ */
+function download_download(options, key, { quiet = false } = {}) {
+    return options.aws.begin(() => start(options, key, quiet), (source) => source.abort());
+}
+function start({ aws, bucket, prefix }, key, quiet) {
+    const args = ['s3', 'cp', `s3://${bucket}/${prefix}${key}`, '-', '--only-show-errors'];
+    const child = aws.start(args, { stdin: 'none', quiet });
+    void child.exited.then(noteGroup(child));
+    // This listener stays: when a child exits, Node discards output that has no listener, and nothing may be reading yet.
+    child.stdout.on('readable', () => undefined);
+    return {
+        stream: child.stdout,
+        finish: async () => {
+            const exit = await child.exited;
+            if (!succeeded(exit))
+                throw aws.failure(child, exit, 's3 cp (download)');
+        },
+        // Unlike an upload, a download may be ended by SIGTERM at any moment; SIGINT can hang while the reader is blocked.
+        abort: () => endChild(child, ['SIGTERM', 'SIGKILL'], 1000)
+            .then(() => child.stdout.destroy())
+            .then(() => undefined),
+    };
+}
+/** Returns the first bytes of an object, and ends the download there; null when the object does not exist. */
+async function download_readBeginning(options, key, bytes) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { signal } = options.aws;
+        signal.throwIfAborted();
+        const source = await download_download(options, key, { quiet: true });
+        const _ = download_addDisposableResource(env_1, (0,external_node_events_.addAbortListener)(signal, () => void source.abort()), false);
+        try {
+            const beginning = await take(source.stream, bytes);
+            if (beginning.length < bytes)
+                await source.finish();
+            return beginning;
+        }
+        catch (error) {
+            signal.throwIfAborted();
+            if (await find_objects_isAbsent(options, key, error))
+                return null;
+            throw error;
+        }
+        finally {
+            await source.abort();
+        }
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        download_disposeResources(env_1);
+    }
+}
+/** Reads at most so many bytes of a stream, and destroys it. */
+async function take(stream, bytes) {
+    const chunks = [];
+    let length = 0;
+    for await (const chunk of stream) {
+        chunks.push(chunk);
+        length += chunk.length;
+        if (length >= bytes)
+            break;
+    }
+    return Buffer.concat(chunks).subarray(0, bytes);
 }
 
 ;// CONCATENATED MODULE: ./build/src/storage/s3/plan-parts.js
@@ -51502,21 +52567,19 @@ function uploadMemory({ partSize }) {
 
 
 
-/** Each file of its own takes one start of the AWS CLI, which is most of a second. */
-const MAX_READ_ONE_BY_ONE = 2;
 /** The AWS CLI caches the patterns of its filters up to a number that depends on its Python (`fnmatch.py`: 256 and more). */
 const MAX_FILTERS = 200;
 /** `--include` would read these in the prefix of the location as a pattern, and then exclude nothing. */
 const read_texts_PATTERN = /[*?[]/;
 /**
- * Reads exactly these objects: one by one when they are few, otherwise with one recursive copy for many of them.
+ * Reads exactly these objects, several with one recursive copy, because each start of the AWS CLI takes most of a second.
  *
- * @returns the texts by key, of many without those that were deleted meanwhile
+ * @returns the texts by key, of several without those that were deleted meanwhile
  * @throws an AwsError when one cannot be read
  */
 async function read_texts_readTexts(options, keys) {
     const texts = new Map();
-    if (keys.length <= MAX_READ_ONE_BY_ONE || read_texts_PATTERN.test(options.prefix)) {
+    if (keys.length <= 1 || read_texts_PATTERN.test(options.prefix)) {
         const address = (key) => `s3://${options.bucket}/${options.prefix}${key}`;
         await Promise.all(keys.map(async (key) => texts.set(key, await options.aws.text(['s3', 'cp', address(key), '-']))));
         return texts;
@@ -51710,15 +52773,16 @@ function s3Storage(options) {
     const address = (key) => `s3://${bucket}/${prefix}${key}`;
     return {
         address,
-        check: () => checkBucket(options),
+        check: (below) => checkBucket(options, below),
         list: (below) => listObjects(options, below),
         size: (key, more) => headObject(options, key, more),
+        readBeginning: (key, bytes) => download_readBeginning(options, key, bytes),
         readTexts: (keys) => read_texts_readTexts(options, keys),
         writeTextOnce: (key, text) => putText(options, key, text, putOnce),
         replaceText: (key, text) => putText(options, key, text, put),
-        upload: async (key, expectedBytes) => new S3Upload(options, key, expectedBytes),
+        upload: (key, expectedBytes) => aws.begin(() => new S3Upload(options, key, expectedBytes), (upload) => upload.abort()),
         tooLarge: (bytes) => tooLarge(bytes, options.maxParts),
-        download: async (key) => s3_storage_download(aws, address(key)),
+        download: (key) => download_download(options, key),
         sweep: () => sweepUploads(options),
         abandon: (key) => abortUploadsOf(options, key),
         remove: (key) => aws
@@ -51746,7 +52810,7 @@ const put = async ({ aws }, _key, args) => {
 };
 /** The first writer wins where the store and the CLI support `If-None-Match`; elsewhere the key is only looked up before. */
 const putOnce = async (options, key, args, text) => {
-    if (options.conditionalPut && (await putIfAbsent(options, key, args, text)))
+    if ((await options.conditionalPut) && (await putIfAbsent(options, key, args, text)))
         return;
     if ((await headObject(options, key)) !== null)
         throw new TakenError(key);
@@ -51771,21 +52835,6 @@ async function putIfAbsent(options, key, args, text) {
             return true;
         throw new TakenError(key, { cause: error });
     }
-}
-function s3_storage_download(aws, source) {
-    const child = aws.start(['s3', 'cp', source, '-', '--only-show-errors'], { stdin: 'none' });
-    return {
-        stream: child.stdout,
-        finish: async () => {
-            const exit = await child.exited;
-            if (!succeeded(exit))
-                throw aws.failure(child, exit, 's3 cp (download)');
-        },
-        // Unlike an upload, a download may be ended by SIGTERM at any moment; SIGINT can hang while the reader is blocked.
-        abort: () => endChild(child, ['SIGTERM', 'SIGKILL'], 1000)
-            .then(() => child.stdout.destroy())
-            .then(() => undefined),
-    };
 }
 
 ;// CONCATENATED MODULE: ./build/src/process/ask.js
@@ -51970,7 +53019,7 @@ const STALL_TIMEOUT_MS = 10_000;
  * Downloads a file, from the mirror if there is one. A length that differs from Content-Length, a stall, and any status
  * but 200 are errors. A proxy named by the environment is used (`HTTPS_PROXY`, `NO_PROXY`; needs Node 24.14).
  */
-async function download_download(original, file, { environment, signal, downloadBaseUrl }, stallTimeout = STALL_TIMEOUT_MS) {
+async function tools_download_download(original, file, { environment, signal, downloadBaseUrl }, stallTimeout = STALL_TIMEOUT_MS) {
     const url = mirrored(original, downloadBaseUrl);
     const stalled = new AbortController();
     const stall = () => stalled.abort(new Error(`no data arrived for ${stallTimeout / 1000} s`));
@@ -52558,6 +53607,12 @@ const INSTALL_FOLDERS = {
 const VERSION_TIMEOUT_SECONDS = 60;
 /** Returns every AWS CLI that works, those of PATH first. */
 async function findAwsClis(environment) {
+    const programs = await findAwsPrograms(environment);
+    const clis = await Promise.all(programs.map((path) => inspectAws(path, environment)));
+    return clis.filter((cli) => cli !== null);
+}
+/** Returns every program that may be an AWS CLI, those of PATH first. */
+async function findAwsPrograms(environment) {
     const { platform, root, env, arch } = environment;
     const installed = (INSTALL_FOLDERS[platform] ?? []).map((folder) => (0,external_node_path_namespaceObject.join)(root, folder));
     const unpacked = (AWS_PROGRAMS[platform] ?? []).map((program) => `aws-cli/*/${arch}/${program}`);
@@ -52565,9 +53620,7 @@ async function findAwsClis(environment) {
         Promise.all([...pathFolders(env), ...installed].map((folder) => findProgram(folder, 'aws'))),
         programsInToolDirectories(environment, unpacked),
     ]);
-    const programs = await distinct([...found.filter((path) => path !== null), ...downloaded]);
-    const clis = await Promise.all(programs.map((path) => inspectAws(path, environment)));
-    return clis.filter((cli) => cli !== null);
+    return distinct([...found.filter((path) => path !== null), ...downloaded]);
 }
 /** Keeps each file once: `/bin` is often a link to `/usr/bin`, and each start of the CLI takes most of a second. */
 async function distinct(paths) {
@@ -52865,7 +53918,7 @@ async function assertGenuine(bundle, file, { sha256, folder }, options) {
     if (bundle.kind !== 'zip')
         return assertVendorSigned(file, bundle.kind, options.environment);
     const signature = (0,external_node_path_namespaceObject.join)(folder, 'bundle.sig');
-    await download_download(`${bundle.url}.sig`, signature, options);
+    await tools_download_download(`${bundle.url}.sig`, signature, options);
     try {
         await assertSigned(file, await (0,external_node_fs_promises_namespaceObject.readFile)(signature), AWS_CLI_KEY);
     }
@@ -52948,7 +54001,7 @@ async function installAwsBundle(release, options) {
     const bundle = awsBundle(release.version, environment);
     return withStaging(environment, async (folder, directory) => {
         const file = (0,external_node_path_namespaceObject.join)(folder, `bundle.${bundle.kind}`);
-        await download_download(bundle.url, file, options);
+        await tools_download_download(bundle.url, file, options);
         const proof = await assertGenuine(bundle, file, { sha256: release.sha256, folder }, options);
         log(`The AWS CLI ${release.version} is genuine by ${proof}`);
         const unpacked = (0,external_node_path_namespaceObject.join)(folder, 'unpacked');
@@ -53009,6 +54062,11 @@ async function provideAwsCli(options) {
     const cli = (await find()) ?? (await install(options, find));
     options.log(`AWS CLI ${cli.version} (${cli.path})`);
     return cli;
+}
+/** Returns the program that will probably be provided: the only one of this machine, before it has said its version. */
+async function likelyAws({ environment }) {
+    const [program = null, ...others] = await findAwsPrograms(environment);
+    return others.length === 0 ? program : null;
 }
 async function install(options, find) {
     const missing = 'The AWS CLI is missing: no `aws` of version 2, or 1.29 and newer, works on this machine.';
@@ -53139,27 +54197,45 @@ async function openS3(step, location) {
     const region = storeRegion(given, provider.region, provider.defaultRegion);
     const setting = inputs.s3EndpointUrl ? 's3-endpoint-url' : endpointUrl ? 'AWS_ENDPOINT_URL' : 'aws-region';
     const address = endpointUrl ?? awsEndpoint(region);
-    const [cli] = await Promise.all([
-        provideAwsCli({ ...step.tools, release: inputs.awsCli }),
-        actsAsRole(inputs, role) ? role.open() : undefined,
+    const checksum = checksumMode(inputs, provider);
+    const provided = announce(provideAwsCli({ ...step.tools, release: inputs.awsCli }), { inputs, checksum });
+    // The role's configuration names the program.
+    const isRole = actsAsRole(inputs, role);
+    const [likelyCli] = await Promise.all([
+        isRole ? null : likelyAws(step.tools),
+        isRole ? role.open() : undefined,
         isProxied(variables, address) ? undefined : checkEndpoint(address, setting, signal),
     ]);
-    const checksum = checksumMode(inputs, provider);
-    const downloads = DOWNLOADS.includes(inputs.command);
-    for (const warning of awsWarnings(cli, { downloads, checksum }))
-        log.warning(warning);
-    const identity = actsAsRole(inputs, role) ? await role.variables(cli.path) : null;
+    const path = quiet(provided.then((found) => found.path));
+    const cli = likelyCli === null ? await path : path;
+    const identity = isRole ? await role.variables(await path) : null;
     const config = inputs.s3Config;
     return s3Storage({
         ...location,
-        aws: new Aws({ cli: cli.path, environment, config, endpointUrl, checksum, region, identity, signal }),
+        aws: new Aws({
+            ...{ cli, likelyCli, environment, config, endpointUrl, checksum, region, identity, signal },
+        }),
         storageClass: inputs.s3StorageClass,
         sse: inputs.s3Sse,
         sseKmsKeyId: inputs.s3SseKmsKeyId,
         maxParts: Math.min(inputs.s3MaxParts, provider.maxParts),
-        conditionalPut: cli.supportsConditionalPut,
+        conditionalPut: quiet(provided.then((found) => found.supportsConditionalPut)),
         tempDirectory: step.tempDirectory,
     });
+}
+/** Warns of known flaws of the AWS CLI once it is known. If there is none, its first use fails. */
+function announce(provided, { inputs, checksum }) {
+    const downloads = DOWNLOADS.includes(inputs.command);
+    return quiet(provided.then((cli) => {
+        for (const warning of awsWarnings(cli, { downloads, checksum }))
+            log.warning(warning);
+        return cli;
+    }));
+}
+/** Returns a promise whose failure is no error before something awaits it. */
+function quiet(promise) {
+    promise.catch(() => undefined);
+    return promise;
 }
 /** The commands that download whole dumps. */
 const DOWNLOADS = ['restore', 'verify'];
@@ -53638,6 +54714,8 @@ const ACTION_VERSION = package_namespaceObject.rE;
 
 
 
+
+
 /** Runs hooks, streams a dump into storage, checks it there and commits it by writing its manifest. */
 async function dump(step) {
     const plan = await step.retry(() => log.group('Prepare', () => prepare(step)));
@@ -53653,14 +54731,16 @@ async function dumpOnce(step, prepared) {
     const names = dump_namesOf(step);
     const key = newDumpKey(names, new Date());
     const source = await chooseAgain(step, prepared.source);
-    const plan = { ...prepared, source, key };
+    const ready = prepared.check();
+    const plan = { storage, source, key, ready };
     const forget = notePending({ kind: 'data', keys: [plan.key.key] });
     try {
         const title = `Dump ${step.target.label} to ${storage.address(plan.key.key)}`;
         // The previous dump is looked up meanwhile: only the commit needs it, and every request to S3 takes a second.
+        const previousOf = (listed) => findPrevious(step.inputs, storage, { key, source: names }, listed);
         const [stored, previous] = await Promise.all([
             log.group(title, () => uploadDump(step, plan)),
-            settled(findPrevious(step.inputs, storage, { key, source: names })),
+            settled(ready.then(previousOf)),
         ]);
         const manifest = makeManifest(step, { ...plan, ...stored }, names);
         return {
@@ -53679,18 +54759,29 @@ function settled(promise) {
 }
 /** Checks everything that can fail early, before the first byte is dumped. */
 async function prepare(step) {
-    const [storage, source] = await Promise.all([answering(step), lookAtSource(step, step.target)]);
+    const [{ storage, check }, source] = await allOf([openAndCheck(step), lookAtSource(step, step.target)]);
     const problem = storage.tooLarge(source.size);
     if (problem)
         throw new Error(problem);
     checkExpiry(step, { kind: 'dump', bytes: source.size });
-    return { storage, source };
+    return { storage, source, check };
 }
-/** Opens the storage, which must answer before hooks change the source and before pg_dump reads it. */
-async function answering(step) {
+/** Opens the storage and begins its check. It must answer before hooks change the source and before pg_dump reads it. */
+async function openAndCheck(step) {
     const storage = await step.storage();
-    await storage.check();
-    return storage;
+    const check = onceDone(() => storage.check(groupOf(newDumpKey(dump_namesOf(step), new Date()))));
+    let begun = check();
+    // Without hooks it is waited for when the upload is open.
+    if (step.inputs.preDumpHooks.length > 0)
+        await begun;
+    else
+        begun.catch(() => undefined);
+    const takeCheck = () => {
+        const answer = begun ?? check();
+        begun = null;
+        return answer;
+    };
+    return { storage, check: takeCheck };
 }
 /** Runs the hooks. */
 async function dump_runPreDumpHooks(step, { source }) {
@@ -53703,7 +54794,7 @@ function dump_namesOf({ inputs, run, target }) {
     const instance = inputs.instance || run.repository.split('/').at(-1) || hostName(target);
     return { instance, host: serverName(target), database: target.database, config: inputs.config };
 }
-function makeManifest({ inputs, run, effort }, { key, source: { server, locale, client }, size, sha256, archive }, names) {
+function makeManifest({ inputs, run, effort }, { key, source: { server, locale, client }, size, sha256, archive, }, names) {
     return {
         version: 1,
         ...key,
@@ -54189,17 +55280,17 @@ function describeDifference(expected, found) {
  * Streams a dump from storage into a sink, and commits the sink only if size, digest, structure and row counts are as in
  * the manifest.
  */
-async function downloadDump(step, { storage, chosen }, receiver, openSink) {
+async function downloadDump(step, { chosen, open }, receiver, openSink) {
     const meter = new Meter();
     const { select, leftOut } = chooseEntries(step, receiver);
     const clientMajor = receiver.client.major;
     const total = chosen.manifest && { bytes: chosen.manifest.rawBytes, of: 'the data' };
-    const open = {
-        openSource: () => storage.download(chosen.key),
+    const plan = {
+        openSource: open,
         openSink: (entries) => openSink(entries).then(patient),
         ...{ clientMajor, select, meter, total },
     };
-    const { sink, report, transferMs } = await transferArchive(step, open).catch((error) => Promise.reject(explainDamage(error, chosen, meter, receiver)));
+    const { sink, report, transferMs } = await transferArchive(step, plan).catch((error) => Promise.reject(explainDamage(error, chosen, meter, receiver)));
     try {
         checkReceived({ chosen, meter, archive: report(), leftOut: leftOut() }, receiver);
     }
@@ -54212,8 +55303,8 @@ async function downloadDump(step, { storage, chosen }, receiver, openSink) {
     return { sha256: meter.sha256, counted: report(), archive: report(), leftOut: leftOut(), transferMs };
 }
 /** Reads the table of contents of a stored dump, and ends the download there. */
-async function readEntries({ storage, chosen }) {
-    const source = await storage.download(chosen.key);
+async function readEntries({ open }) {
+    const source = await open();
     try {
         return await readContents(source.stream);
     }
@@ -54238,16 +55329,21 @@ function patient(sink) {
 
 
 
+
+
 /**
  * Finds the dump that a reference names: a full key, leading names, or `latest`. Only a full key reaches a dump that is
  * not committed.
  *
+ * @param guess gets the key of the dump that will be chosen if nothing is wrong with it, as soon as it is known
  * @throws an Error when there is none, when databases that share keys cannot be told apart, or when what is stored
  * contradicts its manifest
  */
-async function chooseDump(storage, selection) {
+async function chooseDump(storage, selection, guess = () => undefined) {
     const { reference } = selection;
-    const chosen = await (isFullKey(reference) ? byKey(storage, reference) : newest(storage, selection));
+    if (isFullKey(reference))
+        guess(reference);
+    const chosen = await (isFullKey(reference) ? byKey(storage, reference) : newest(storage, selection, guess));
     if (chosen.size === 0)
         throw new Error(`${storage.address(chosen.key)} is empty; it is not a dump`);
     if (chosen.manifest && chosen.manifest.size !== chosen.size) {
@@ -54255,24 +55351,32 @@ async function chooseDump(storage, selection) {
     }
     return chosen;
 }
+/** Asks for the size and the manifest at once, because each request to a bucket takes most of a second. */
 async function byKey(storage, key) {
-    const [size, manifestSize] = await Promise.all([storage.size(key), storage.size(manifestKey(key))]);
+    const [size, text] = await allOf([storage.size(key), readUnlisted(storage, key)]);
     if (size === null)
         throw new Error(`There is no dump ${storage.address(key)}`);
-    if (!manifestSize)
+    if (!text)
         return { key, size, manifest: null, passedOver: [] };
     const parsed = parseDumpKey(key);
     if (!parsed)
         throw new Error(`${key} has a manifest, but its name is not that of a dump of this action`);
-    checkManifestSize(key, manifestSize);
-    const texts = await storage.readTexts([manifestKey(key)]);
-    return { key, size, manifest: readManifest(texts.get(manifestKey(key)), parsed), passedOver: [] };
+    return { key, size, manifest: readManifest(text, parsed), passedOver: [] };
+}
+/** Reads a manifest whose size is not known, but not one that no dump of this action has. */
+async function readUnlisted(storage, key) {
+    const bytes = await storage.readBeginning(manifestKey(key), MAX_MANIFEST_BYTES + 1);
+    if (bytes && bytes.length > MAX_MANIFEST_BYTES)
+        checkManifestSize(key, (await storage.size(manifestKey(key))) ?? bytes.length);
+    return bytes?.toString('utf8');
 }
 /** Chooses folder by folder, because only the manifests of one folder must be read to tell its databases apart. */
-async function newest(storage, selection) {
+async function newest(storage, selection, guess) {
     const { folder: top, mayFit, select } = scopeOf(selection);
     const { entries, orphans } = await readCatalogue(storage, top);
     const possible = entries.filter(({ key, committed }) => committed && mayFit(key));
+    if (possible[0])
+        guess(possible[0].key.key);
     const folders = Map.groupBy(possible, ({ key }) => groupOf(key));
     const others = new Set();
     for (const [folder, inFolder] of folders) {
@@ -54305,27 +55409,146 @@ function nothingFound({ reference }, where, others, count) {
     return `There is no committed dump below ${where}${reason}`;
 }
 
+;// CONCATENATED MODULE: ./build/src/storage/early-download.js
+/**
+ * A download that begins before it is known whether its dump is the right one, because the AWS CLI takes most of a second to
+ * start. The end of the scope ends one that was begun in vain.
+ */
+class EarlyDownload {
+    #storage;
+    #begun = null;
+    constructor(storage) {
+        this.#storage = storage;
+    }
+    /** Begins the download of the dump that is probably the right one. */
+    begin(key) {
+        const source = this.#storage.download(key).then((opened) => {
+            // The reader of the stream gets the error too.
+            opened.stream.on('error', () => undefined);
+            return opened;
+        });
+        // An error shows again when the dump is opened.
+        source.catch(() => undefined);
+        this.#begun = { key, source };
+    }
+    /** Ends the download unless it is of this dump. */
+    async keep(key) {
+        if (this.#begun?.key !== key)
+            await this[Symbol.asyncDispose]();
+    }
+    /** Returns the download of a dump: the first time the one that was begun, if it is of this dump, and otherwise a new one. */
+    async open(key) {
+        await this.keep(key);
+        const begun = this.#begun;
+        this.#begun = null;
+        return begun ? begun.source : this.#storage.download(key);
+    }
+    async [Symbol.asyncDispose]() {
+        const begun = this.#begun;
+        this.#begun = null;
+        await begun?.source.then((source) => source.abort(), () => undefined);
+    }
+}
+
 ;// CONCATENATED MODULE: ./build/src/restoring/find-dump.js
+var find_dump_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var find_dump_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
 
 
 
 
 
 
-/** Finds the dump that `dump-key` names. */
-function findDump(step) {
-    const { inputs } = step;
-    return log.group('Find the dump', async () => {
+
+
+/**
+ * Returns what finds the dump that `dump-key` names. It is found once for all attempts of a step, so that a newer dump does
+ * not change what is restored.
+ *
+ * @param scope its end ends a download that nothing has used
+ */
+function dumpFinder(step, scope) {
+    return onceDone(() => findDump(step, scope));
+}
+async function findDump(step, scope) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { inputs } = step;
         const storage = await step.storage();
-        const chosen = await chooseDump(storage, selectionOf(inputs));
+        const unfinished = find_dump_addDisposableResource(env_1, new AsyncDisposableStack(), true);
+        const early = unfinished.use(new EarlyDownload(storage));
+        // A template of the dump may exist already.
+        const guess = (key) => (inputs.templateCache > 0 ? undefined : early.begin(key));
+        const chosen = await chooseDump(storage, selectionOf(inputs), guess);
+        await early.keep(chosen.key);
         const key = parseDumpKey(chosen.key);
         const age = key ? `, ${formatDuration(Math.max(0, ageOf(key)))} old` : '';
         log.info(`Found ${storage.address(chosen.key)}, ${formatBytes(chosen.size)}${age}`);
         checkAge(inputs, key);
         checkExpiry(step, { kind: 'restore', bytes: chosen.manifest?.rawBytes ?? chosen.size });
         warnOfChoice(inputs.dumpKey, chosen);
-        return { storage, chosen };
-    });
+        scope.use(unfinished.move());
+        return { storage, chosen, open: () => early.open(chosen.key) };
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = find_dump_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
 }
 function warnOfChoice(reference, { key, manifest, passedOver }) {
     if (!manifest) {
@@ -54350,12 +55573,12 @@ function warnOfChoice(reference, { key, manifest, passedOver }) {
 /** Restores `:pre`, `:post` or `:name`, a database of the target's server: copies it, runs hooks and swaps the copy in. */
 async function restorePoint(step) {
     const { dumpKey, preSwapHooks } = step.inputs;
-    const replaced = await step.retry(() => replaceDatabase(step, {
+    const replaced = await step.retry(() => replaceDatabase(step, async () => ({
         what: dumpKey,
         check: async (target) => void (await findPoint(step.inputs, target)),
         build: (target) => copyPoint(step, target),
         hooks: preSwapHooks,
-    }));
+    })));
     if ('outputs' in replaced)
         return replaced;
     const { result: point, ...live } = replaced;
@@ -54759,58 +55982,20 @@ var restore_disposeResources = (undefined && undefined.__disposeResources) || (f
 
 
 
+
 /** The end of the message of a restore that fails before it has changed anything. */
 const UNTOUCHED = '; the target is unchanged';
 /** Restores a stored dump into a staging database, checks it, runs hooks and swaps it in. */
 async function restore(step) {
-    if (step.inputs.dumpKey.startsWith(':'))
-        return restorePoint(step);
-    const dump = await step.retry(() => findDump(step));
-    const restoreOnce = step.inputs.swap ? restoreAndSwap : restoreInPlace;
-    const restored = await step.retry(() => restoreOnce(step, dump));
-    return 'outputs' in restored ? restored : describeRestore(step, dump, restored);
-}
-/** @returns the outcome of the step after a dry run */
-async function restoreAndSwap(step, dump) {
-    const { inputs } = step;
-    const { manifest } = dump.chosen;
-    // The sweep runs during the restore, because nothing waits for it.
-    const swept = dump.storage.sweep().catch((error) => log.debug(`Unfinished uploads: ${messageOf(error)}`));
-    if (inputs.templateCache > 0 && !manifest)
-        log.warning('template-cache has no effect, because this dump has no manifest');
-    const cached = inputs.templateCache > 0 && manifest !== null;
-    const plan = cached ? { manifest, hooks: await splitHooks(inputs, step.workspace) } : null;
-    const build = (target) => {
-        const restoreIt = () => restoreBeside(step, dump, target);
-        return plan ? restoreByTemplate(step, plan, target, restoreIt) : restoreIt();
-    };
-    const hooks = plan?.hooks.live ?? inputs.preSwapHooks;
-    const check = async (target) => {
-        if (inputs.dryRun)
-            await foretellRestore(step, target, await readEntries(dump));
-    };
-    const replaced = await replaceDatabase(step, { what: dump.chosen.key, check, build, hooks });
-    await swept;
-    if ('outputs' in replaced)
-        return replaced;
-    const { result, ...live } = replaced;
-    return { ...result, ...live };
-}
-/** Copies the template of the dump. The content was checked when the template was made. */
-async function restoreByTemplate(step, plan, target, restoreIt) {
-    const staging = await copyFromTemplate(step, plan, target, async () => (await restoreIt()).staging);
-    return { staging, result: { sha256: plan.manifest.sha256, counted: plan.manifest, transferMs: null } };
-}
-/** Restores the dump into a new staging database. */
-async function restoreBeside(step, dump, target) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const { server, client } = target;
-        const unfinished = restore_addDisposableResource(env_1, new AsyncDisposableStack(), true);
-        const staging = unfinished.use(await createStagingFor(target, dump.chosen.manifest?.locale ?? null));
-        const result = await log.group(`Restore into ${staging.name}`, async () => downloadDump(step, dump, { server, client, database: staging.name, untouched: UNTOUCHED }, databaseSink(step, client, staging.name, sizesIn(dump.chosen.manifest))));
-        unfinished.move();
-        return { staging, result };
+        if (step.inputs.dumpKey.startsWith(':'))
+            return restorePoint(step);
+        const scope = restore_addDisposableResource(env_1, new AsyncDisposableStack(), true);
+        const find = dumpFinder(step, scope);
+        const restoreOnce = step.inputs.swap ? restoreAndSwap : restoreInPlace;
+        const restored = await step.retry(() => restoreOnce(step, find));
+        return 'outputs' in restored ? restored : describeRestore(step, await find(), restored);
     }
     catch (e_1) {
         env_1.error = e_1;
@@ -54822,17 +56007,80 @@ async function restoreBeside(step, dump, target) {
             await result_1;
     }
 }
-/** Restores in one transaction on the live database, for servers where no database can be created. */
-async function restoreInPlace(step, dump) {
+/** @returns the outcome of the step after a dry run */
+async function restoreAndSwap(step, find) {
+    let swept;
+    const replaced = await replaceDatabase(step, async () => {
+        const dump = await find();
+        const plan = await planReplacement(step, dump);
+        const build = async (target) => {
+            const built = await plan.build(target);
+            // The server works alone now, and nothing waits for the sweep.
+            swept = dump.storage.sweep().catch((error) => log.debug(`Unfinished uploads: ${messageOf(error)}`));
+            return built;
+        };
+        return { ...plan, build };
+    });
+    await swept;
+    if ('outputs' in replaced)
+        return replaced;
+    const { result, ...live } = replaced;
+    return { ...result, ...live };
+}
+async function planReplacement(step, dump) {
+    const { inputs } = step;
+    const { manifest } = dump.chosen;
+    if (inputs.templateCache > 0 && !manifest)
+        log.warning('template-cache has no effect, because this dump has no manifest');
+    const cached = inputs.templateCache > 0 && manifest !== null;
+    const plan = cached ? { manifest, hooks: await splitHooks(inputs, step.workspace) } : null;
+    return {
+        what: dump.chosen.key,
+        check: async (target) => {
+            if (inputs.dryRun)
+                await foretellRestore(step, target, await readEntries(dump));
+        },
+        build: (target) => {
+            const restoreIt = () => restoreBeside(step, dump, target);
+            return plan ? restoreByTemplate(step, plan, target, restoreIt) : restoreIt();
+        },
+        hooks: plan?.hooks.live ?? inputs.preSwapHooks,
+    };
+}
+/** Copies the template of the dump. The content was checked when the template was made. */
+async function restoreByTemplate(step, plan, target, restoreIt) {
+    const staging = await copyFromTemplate(step, plan, target, async () => (await restoreIt()).staging);
+    return { staging, result: { sha256: plan.manifest.sha256, counted: plan.manifest, transferMs: null } };
+}
+/** Restores the dump into a new staging database. */
+async function restoreBeside(step, dump, target) {
     const env_2 = { stack: [], error: void 0, hasError: false };
     try {
+        const { server, client } = target;
+        const unfinished = restore_addDisposableResource(env_2, new AsyncDisposableStack(), true);
+        const staging = unfinished.use(await createStagingFor(target, dump.chosen.manifest?.locale ?? null));
+        const result = await log.group(`Restore into ${staging.name}`, async () => downloadDump(step, dump, { server, client, database: staging.name, untouched: UNTOUCHED }, databaseSink(step, client, staging.name, sizesIn(dump.chosen.manifest))));
+        unfinished.move();
+        return { staging, result };
+    }
+    catch (e_2) {
+        env_2.error = e_2;
+        env_2.hasError = true;
+    }
+    finally {
+        const result_2 = restore_disposeResources(env_2);
+        if (result_2)
+            await result_2;
+    }
+}
+/** Restores in one transaction on the live database, for servers where no database can be created. */
+async function restoreInPlace(step, find) {
+    const env_3 = { stack: [], error: void 0, hasError: false };
+    try {
         const { inputs, target: connection } = step;
-        checkProtected(inputs, connection);
-        const session = restore_addDisposableResource(env_2, await step.session(connection, { direct: true }), true);
-        const server = await lookAtPrimary(session, inputs.command);
-        await lockTarget(session, connection.database);
-        const client = await step.client({ serverMajor: server.major, purpose: 'restore' });
-        await checkOverwrite(step, server, await readProperties(session, connection.database));
+        const scope = restore_addDisposableResource(env_3, new AsyncDisposableStack(), true);
+        const look = () => lookInPlace(step, scope);
+        const [dump, { server, client }] = await log.group('Prepare', () => allOf([find(), look()]));
         const receiver = { server, client, database: connection.database, untouched: UNTOUCHED };
         if (inputs.dryRun) {
             await chooseEntries(step, receiver).select(await readEntries(dump));
@@ -54846,15 +56094,26 @@ async function restoreInPlace(step, dump) {
         await finishInPlace(step, client, server);
         return { ...received, database: connection.database, previous: null, serverVersion: server.version };
     }
-    catch (e_2) {
-        env_2.error = e_2;
-        env_2.hasError = true;
+    catch (e_3) {
+        env_3.error = e_3;
+        env_3.hasError = true;
     }
     finally {
-        const result_2 = restore_disposeResources(env_2);
-        if (result_2)
-            await result_2;
+        const result_3 = restore_disposeResources(env_3);
+        if (result_3)
+            await result_3;
     }
+}
+/** Looks at the live database and locks it until the end of the scope. */
+async function lookInPlace(step, scope) {
+    const { inputs, target: connection } = step;
+    checkProtected(inputs, connection);
+    const session = scope.use(await step.session(connection, { direct: true }));
+    const server = await lookAtPrimary(session, inputs.command);
+    await lockTarget(session, connection.database);
+    const client = await step.client({ serverMajor: server.major, purpose: 'restore' });
+    await checkOverwrite(step, server, await readProperties(session, connection.database));
+    return { server, client };
 }
 /** Runs hooks and ANALYZE. The data is live by now, so a failure is permanent: it must not repeat the restore. */
 async function finishInPlace(step, client, { major }) {
@@ -54887,8 +56146,6 @@ function describeRestore(step, { storage, chosen }, restored) {
     };
 }
 
-;// CONCATENATED MODULE: external "node:stream/consumers"
-const consumers_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/consumers");
 ;// CONCATENATED MODULE: ./build/src/database/inspect.js
 
 
@@ -55083,29 +56340,42 @@ var verify_disposeResources = (undefined && undefined.__disposeResources) || (fu
 
 /** Restores a stored dump into a temporary database and compares the result with the manifest. */
 async function verify(step) {
-    const dump = await step.retry(() => findDump(step));
-    const { manifest } = dump.chosen;
-    if (!manifest)
-        throw new Error(`${dump.chosen.key} has no manifest, so there is nothing to compare it with; name a dump that this action has committed`);
-    const evidence = await step.retry(() => restoreAndCompare(step, dump, manifest));
-    const { at, serverVersion } = evidence;
-    await step.retry(() => record(dump.storage, { ...manifest, verified: { at, serverVersion } }));
-    const place = placeOf(step.inputs, dump.storage, manifest.key);
-    const { effort } = step;
-    log.info(`Verified ${place.uri} in ${formatDuration(effort.durationMs)}`);
-    return {
-        outputs: {
-            'dump-key': manifest.key,
-            'dump-uri': place.uri,
-            'dump-size': manifest.size,
-            'dump-sha256': manifest.sha256,
-            'created-at': manifest.createdAt,
-            ...countOutputs(evidence.restored),
-            'server-version': serverVersion,
-            verified: 'true',
-        },
-        summary: [verifySummary(manifest, evidence, { place, ...effort })],
-    };
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const scope = verify_addDisposableResource(env_1, new AsyncDisposableStack(), true);
+        const dump = await step.retry(() => log.group('Find the dump', dumpFinder(step, scope)));
+        const { manifest } = dump.chosen;
+        if (!manifest)
+            throw new Error(`${dump.chosen.key} has no manifest, so there is nothing to compare it with; name a dump that this action has committed`);
+        const evidence = await step.retry(() => restoreAndCompare(step, dump, manifest));
+        const { at, serverVersion } = evidence;
+        await step.retry(() => record(dump.storage, { ...manifest, verified: { at, serverVersion } }));
+        const place = placeOf(step.inputs, dump.storage, manifest.key);
+        const { effort } = step;
+        log.info(`Verified ${place.uri} in ${formatDuration(effort.durationMs)}`);
+        return {
+            outputs: {
+                'dump-key': manifest.key,
+                'dump-uri': place.uri,
+                'dump-size': manifest.size,
+                'dump-sha256': manifest.sha256,
+                'created-at': manifest.createdAt,
+                ...countOutputs(evidence.restored),
+                'server-version': serverVersion,
+                verified: 'true',
+            },
+            summary: [verifySummary(manifest, evidence, { place, ...effort })],
+        };
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = verify_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
 }
 /** Writes the evidence into the manifest, and removes the manifest again if another run deleted the dump meanwhile. */
 async function record(storage, manifest) {
@@ -55120,17 +56390,17 @@ async function record(storage, manifest) {
 }
 /** Restores the dump into a temporary database, compares it and drops the database. */
 async function restoreAndCompare(step, dump, manifest) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
+    const env_2 = { stack: [], error: void 0, hasError: false };
     try {
         const { inputs, run } = step;
-        const session = verify_addDisposableResource(env_1, await step.maintenance({ direct: true, keepsTarget: true }), true);
+        const session = verify_addDisposableResource(env_2, await step.maintenance({ direct: true, keepsTarget: true }), true);
         const server = await lookAtPrimary(session, inputs.command);
         if (!server.createdb)
             throw new Error(`The role "${server.role}" may not create databases, which verify needs; grant it CREATEDB, or use another role or server`);
         // The restored database is dumped again for the comparison, which a client older than the server cannot do.
         const client = await step.client({ serverMajor: server.major, purpose: 'dump' });
         const wanted = { locale: manifest.locale, tablespace: null, settings: [] };
-        const temporary = verify_addDisposableResource(env_1, await createStaging({ session, server, run: run.url }, manifest.database, wanted), true);
+        const temporary = verify_addDisposableResource(env_2, await createStaging({ session, server, run: run.url }, manifest.database, wanted), true);
         const received = await log.group(`Restore into ${temporary.name}`, async () => downloadDump(step, dump, { server, client, database: temporary.name, untouched: '' }, databaseSink(step, client, temporary.name, sizesIn(manifest))));
         const open = () => step.session(onDatabase(step.target, temporary.name));
         return await log.group('Compare', async () => ({
@@ -55140,21 +56410,21 @@ async function restoreAndCompare(step, dump, manifest) {
             at: new Date().toISOString(),
         }));
     }
-    catch (e_1) {
-        env_1.error = e_1;
-        env_1.hasError = true;
+    catch (e_2) {
+        env_2.error = e_2;
+        env_2.hasError = true;
     }
     finally {
-        const result_1 = verify_disposeResources(env_1);
-        if (result_1)
-            await result_1;
+        const result_2 = verify_disposeResources(env_2);
+        if (result_2)
+            await result_2;
     }
 }
 async function compare(step, manifest, { archive, leftOut, counted }, client, database) {
-    const env_2 = { stack: [], error: void 0, hasError: false };
+    const env_3 = { stack: [], error: void 0, hasError: false };
     try {
         const connection = onDatabase(step.target, database);
-        const session = verify_addDisposableResource(env_2, await step.session(connection), true);
+        const session = verify_addDisposableResource(env_3, await step.session(connection), true);
         await grantOwnTables(session);
         const { entries } = archive;
         const omitted = await omittedEntries(client.pgRestore, step.inputs, {
@@ -55172,14 +56442,14 @@ async function compare(step, manifest, { archive, leftOut, counted }, client, da
             assertions: step.inputs.verifySql.length,
         };
     }
-    catch (e_2) {
-        env_2.error = e_2;
-        env_2.hasError = true;
+    catch (e_3) {
+        env_3.error = e_3;
+        env_3.hasError = true;
     }
     finally {
-        const result_2 = verify_disposeResources(env_2);
-        if (result_2)
-            await result_2;
+        const result_3 = verify_disposeResources(env_3);
+        if (result_3)
+            await result_3;
     }
 }
 async function compareRows(session, dumped) {
@@ -56157,12 +57427,15 @@ const CHECKSUM_MODES = ['auto', 'when-supported', 'when-required'];
 /** Reads every input. Mistakes are collected in `reader.problems`, and the value of such an input is a placeholder. */
 function readFields(reader, environment, namedSet) {
     const location = reader.read('storage-location', parseLocation, null);
+    const database = readDatabase(reader, environment);
+    const jobs = (text) => parseJobs(text, [database.connection, database.sourceConnection]);
     return {
-        ...readDatabase(reader, environment),
+        ...database,
         ...readStorage(reader, location),
         ...readAws(reader),
         ...inputs_readContents(reader),
         ...readBehaviour(reader),
+        jobs: reader.read('jobs', jobs, 1),
         ...readRetention(reader),
         command: reader.read('command', (text) => parseChoice(text, COMMANDS), 'dump'),
         location: location ?? { kind: 'folder', path: '' },
@@ -56232,9 +57505,14 @@ function readRetention(reader) {
         failOnShrink: reader.boolean('fail-on-shrink'),
     };
 }
-/** Reads a number of jobs; `auto` is the number of cores of the runner. */
-function parseJobs(text) {
-    return text === 'auto' ? (0,external_node_os_.availableParallelism)() : parseInteger(text, { min: 1, max: 64 });
+/** Jobs that wait for a network and for another machine, more than they use this one. */
+const JOBS_WITH_DISTANT_SERVER = 4;
+/** Reads a number of jobs; `auto` is the number of cores of the runner, and no less than four if a server is elsewhere. */
+function parseJobs(text, connections) {
+    if (text !== 'auto')
+        return parseInteger(text, { min: 1, max: 64 });
+    const distant = connections.some((connection) => connection !== null && isDistant(connection));
+    return Math.max((0,external_node_os_.availableParallelism)(), distant ? JOBS_WITH_DISTANT_SERVER : 1);
 }
 function readSqlFiles(reader, name) {
     return reader.read(name, (text) => checkSqlFiles(parseList(text)), []);
@@ -56254,7 +57532,6 @@ function readOverwrite(reader) {
 function readBehaviour(reader) {
     const version = (text) => text === 'auto' ? 'auto' : parseInteger(text, { min: 10, max: 99 });
     return {
-        jobs: reader.read('jobs', parseJobs, 1),
         compression: reader.read('compression', parseCompression, { method: 'auto', level: null }),
         preDumpHooks: readSqlFiles(reader, 'pre-dump-hooks'),
         preSwapHooks: readSqlFiles(reader, 'pre-swap-hooks'),
