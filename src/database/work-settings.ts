@@ -62,5 +62,5 @@ function inDatabase(database: string): string {
 
 /** Every role may change its own settings, but after a `SET role` another role would ask. */
 function asLoginRole(session: Session, statements: readonly string[]): Promise<void> {
-  return session.transaction('SET LOCAL ROLE NONE', ...statements)
+  return session.executeTogether('SET LOCAL ROLE NONE', ...statements)
 }

@@ -44,8 +44,7 @@ const SEARCH_PATH = 'SET search_path = pg_catalog, pg_temp'
 /**
  * The first statements of a session, which override the settings of the role, the database and the server: names resolve
  * safely, values have a fixed format, and no time limit ends a session that waits while it holds a lock. The query leaves
- * out limits that the server does not know yet. All go in one message, because a distant server answers each after a round
- * trip.
+ * out limits that the server does not know yet.
  */
 const PROTECTION = [
   SEARCH_PATH,
@@ -63,7 +62,7 @@ const PROTECTION = [
   'SET tcp_keepalives_interval = 10',
   `DO 'BEGIN PERFORM set_config(name, ''0'', false) FROM pg_settings WHERE name IN (
      ''statement_timeout'', ''lock_timeout'', ''idle_in_transaction_session_timeout'', ''idle_session_timeout'', ''transaction_timeout''); END'`,
-].join('\\;\n')
+]
 
 /**
  * A lasting session on one database, run by one `psql` process, so that it can hold an advisory lock and connects only
@@ -85,7 +84,7 @@ export class Session implements AsyncDisposable {
   static async open(connection: Connection, options: SessionOptions): Promise<Session> {
     const session = Session.#start(connection, options)
     if (options.direct) await session.#refusePooler(options)
-    await session.execute(PROTECTION)
+    await session.executeTogether(...PROTECTION)
     await session.#checkService()
     return session
   }
@@ -174,6 +173,14 @@ export class Session implements AsyncDisposable {
   /** Runs statements without a result one by one, until one fails. */
   async execute(...statements: string[]): Promise<void> {
     for (const statement of statements) await this.#send(`${statement}\n;`)
+  }
+
+  /**
+   * Runs statements without a result in one message, and so in one transaction. A distant server answers each message after
+   * a round trip.
+   */
+  async executeTogether(...statements: string[]): Promise<void> {
+    await this.execute(statements.join('\n\\;\n'))
   }
 
   /** Runs statements in one transaction: all of them or none. */
