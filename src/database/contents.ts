@@ -46,14 +46,18 @@ export async function findContent(
   try {
     for await (const _ of decoder.transform(source.stream)) {
       const { rows, table } = decoder.progress
-      if (rows > 0) throw new Found(`rows of ${table}`)
+      // A table without a name has ended already, and is named at the end.
+      if (rows > 0 && table !== null) throw new Found(`rows of ${table}`)
     }
     await source.finish()
   } catch (error) {
     if (error instanceof Found) return error.message
     throw error
   }
-  return decoder.report().rows === 0 ? null : 'data that cannot be counted'
+  const { tables, rows } = decoder.report()
+  const filled = tables.find((table) => (table.rows ?? 0) > 0)
+  if (filled) return `rows of ${filled.schema}.${filled.name}`
+  return rows === 0 ? null : 'data that cannot be counted'
 }
 
 /** Returns one table of a user, and null if there is none. It saves a dump, which would lock every table. */
