@@ -127,10 +127,13 @@ test('a dump checks the store while the upload starts, and asks once more after 
   assert.equal(inARow(calls, upload), 1)
   assert.equal(inARow(calls, find('s3api list-objects-v2')), 1)
   const afterwards = calls.filter(({ started }) => started > upload.ended)
+  // An older AWS CLI cannot make the store refuse a second manifest, so it looks for one first.
+  const looks = cli!.supportsConditionalPut ? [] : ['s3api head-object manifest']
   assert.deepEqual(afterwards.map(({ what }) => what).sort(), [
     's3api head-object data',
+    ...looks,
     's3api put-object manifest',
   ])
-  for (const call of afterwards) assert.equal(inARow(afterwards, call), 1)
-  assert.equal(calls.length, 5)
+  for (const call of afterwards) assert.ok(inARow(afterwards, call) <= 1 + looks.length)
+  assert.equal(calls.length, 5 + looks.length)
 })
