@@ -14,7 +14,7 @@ let key: string
 
 before(async () => {
   bench = await startBench()
-  await makeData(bench.postgres, 'app', 12)
+  await makeData(bench.postgres, 'app', 30)
   key = await bench.dump('folder', 'app')
   const settings = { max_standby_streaming_delay: '0', hot_standby_feedback: 'off' }
   standby = await startPostgres({ standbyOf: bench.postgres, settings })
@@ -33,16 +33,18 @@ async function collide(retries: string) {
   const more = { retries, 'database-url': url, compression: 'none' }
   const action = bench.start('dump', 'folder', 'app', more)
   await until(() => proxy.bytes.server >= 3_000_000, 'data to flow')
-  // The process that applies the changes waits for the one that dumps, or has ended it.
-  const waiting = `select 1 from pg_stat_activity where backend_type = 'startup' and wait_event ~ 'RecoveryConflict'`
+  await bench.postgres.psql('app', 'delete from bulk where id in (select min(id) from bulk)')
+  await bench.postgres.psql('app', 'vacuum bulk')
+  // Nothing else writes there, so that what it logged would wait for company.
+  await bench.postgres.psql('app', 'select pg_switch_wal()')
+  // The process that applies the changes has ended the one that dumps, or stands still because it must wait for it.
   const ended = () => standby.log().slice(logged).includes('due to conflict with recovery')
+  const replayed = `select pg_last_wal_replay_lsn()::text as at, pg_last_wal_replay_lsn() < pg_last_wal_receive_lsn() as behind`
+  let still = { at: '', looks: 0 }
   await until(async () => {
-    // A VACUUM removes nothing while another session, such as an autovacuum, may still see the row.
-    await bench.postgres.psql('app', 'delete from bulk where id in (select min(id) from bulk)')
-    await bench.postgres.psql('app', 'vacuum bulk')
-    // Nothing else writes there, so that what it logged would wait for company.
-    await bench.postgres.psql('app', 'select pg_switch_wal()')
-    return ended() || (await standby.query('postgres', waiting)).length > 0
+    const [now] = await standby.query<{ at: string; behind: boolean }>('postgres', replayed)
+    still = { at: now!.at, looks: now!.behind && now!.at === still.at ? still.looks + 1 : 0 }
+    return ended() || still.looks === 20
   }, 'the conflict')
   proxy.heal()
   return await action.done
