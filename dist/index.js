@@ -43740,7 +43740,7 @@ class Session {
         const session = _a.#start(connection, options);
         if (options.direct)
             await session.#refusePooler(options);
-        await session.execute(...PROTECTION);
+        await session.executeTogether(...PROTECTION);
         await session.#checkService();
         return session;
     }
@@ -43837,6 +43837,13 @@ class Session {
     async execute(...statements) {
         for (const statement of statements)
             await this.#send(`${statement}\n;`);
+    }
+    /**
+     * Runs statements without a result in one message, and so in one transaction. A distant server answers each message after
+     * a round trip.
+     */
+    async executeTogether(...statements) {
+        await this.execute(statements.join('\n\\;\n'));
     }
     /** Runs statements in one transaction: all of them or none. */
     async transaction(...statements) {
@@ -44761,7 +44768,7 @@ function inDatabase(database) {
 }
 /** Every role may change its own settings, but after a `SET role` another role would ask. */
 function asLoginRole(session, statements) {
-    return session.transaction('SET LOCAL ROLE NONE', ...statements);
+    return session.executeTogether('SET LOCAL ROLE NONE', ...statements);
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/staging.js
@@ -49062,7 +49069,8 @@ async function findContent(connection, client, options) {
         try {
             for await (const _ of decoder.transform(source.stream)) {
                 const { rows, table } = decoder.progress;
-                if (rows > 0)
+                // A table without a name has ended already, and is named at the end.
+                if (rows > 0 && table !== null)
                     throw new Found(`rows of ${table}`);
             }
             await source.finish();
@@ -49072,7 +49080,11 @@ async function findContent(connection, client, options) {
                 return error.message;
             throw error;
         }
-        return decoder.report().rows === 0 ? null : 'data that cannot be counted';
+        const { tables, rows } = decoder.report();
+        const filled = tables.find((table) => (table.rows ?? 0) > 0);
+        if (filled)
+            return `rows of ${filled.schema}.${filled.name}`;
+        return rows === 0 ? null : 'data that cannot be counted';
     }
     catch (e_1) {
         env_1.error = e_1;
