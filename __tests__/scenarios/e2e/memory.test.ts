@@ -39,7 +39,8 @@ for (const [what, way] of ways) {
       t.diagnostic(`${command}: ${figures.join(', ')}`)
     }
     assert.ok(Math.max(...peaks.dump, ...peaks.restore) < 300, JSON.stringify(peaks))
+    // What grows with the database would nearly double; the rest is when the garbage is collected.
     for (const [command, peak] of Object.entries(peaks))
-      assert.ok(Math.max(...peak) < Math.min(...peak) * 1.2, `${command}: ${peak} MB`)
+      assert.ok(Math.max(...peak) < Math.min(...peak) * 1.4, `${command}: ${peak} MB`)
   })
 }
