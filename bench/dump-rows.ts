@@ -54,22 +54,8 @@ export const dumpContests: Contest[] = [
     contenders: [toS3, ...toStore],
     headline: { ours: 'ours to S3, zstd', peer: TO_S3, what: 'A dump of a small database to S3' },
   },
-  {
-    id: 'dump-medium',
-    title: 'Dump of 100 MB',
-    data: 'medium',
-    rounds: 3,
-    contenders: [floor, toFile, ...toFolder, toS3, ...toStore],
-    headline: { ours: 'ours to S3, zstd', peer: TO_S3, what: 'A dump of 100 MB to S3' },
-  },
-  {
-    id: 'dump-large',
-    title: 'Dump of 1 GB',
-    data: 'large',
-    rounds: 3,
-    contenders: [floor, toFile, ...toFolder, toS3, ...toStore],
-    headline: { ours: 'ours to S3, zstd', peer: TO_S3, what: 'A nightly dump of 1 GB to S3' },
-  },
+  large('medium', '100 MB', 'A dump of 100 MB to S3'),
+  large('large', '1 GB', 'A nightly dump of 1 GB to S3'),
   {
     id: 'dump-table',
     title: 'Dump of one table of 1 GB',
@@ -78,21 +64,31 @@ export const dumpContests: Contest[] = [
     contenders: [floor, toFile, ...toFolder.slice(1)],
     headline: { ours: 'ours to a file, zstd', peer: TO_FILE, what: 'A dump of one large table to a file' },
   },
-  ...many('tables', '20,000 tables'),
-  ...many('partitions', '5,000 partitions'),
-  ...many('objects', '200,000 large objects'),
+  many('tables', '20,000 tables'),
+  many('partitions', '5,000 partitions'),
+  many('objects', '200,000 large objects'),
 ]
 
-/** Databases of many small parts, where the cost of each part counts. */
-function many(data: 'tables' | 'partitions' | 'objects', what: string): Contest[] {
-  return [
-    {
-      id: `dump-${data}`,
-      title: `Dump of ${what}`,
-      data,
-      rounds: 1,
-      contenders: [toFile, ours('zstd', 'folder', { compression: 'zstd' })],
-      headline: { ours: 'ours to a file, zstd', peer: TO_FILE, what: `A dump of ${what} to a file` },
-    },
-  ]
+/** A database that is large enough to be dumped in every way. */
+function large(data: 'medium' | 'large', size: string, what: string): Contest {
+  return {
+    id: `dump-${data}`,
+    title: `Dump of ${size}`,
+    data,
+    rounds: 3,
+    contenders: [floor, toFile, ...toFolder, toS3, ...toStore],
+    headline: { ours: 'ours to S3, zstd', peer: TO_S3, what },
+  }
+}
+
+/** A database of many small parts, where the cost of each part counts. */
+function many(data: 'tables' | 'partitions' | 'objects', what: string): Contest {
+  return {
+    id: `dump-${data}`,
+    title: `Dump of ${what}`,
+    data,
+    rounds: 1,
+    contenders: [toFile, ours('zstd', 'folder', { compression: 'zstd' })],
+    headline: { ours: 'ours to a file, zstd', peer: TO_FILE, what: `A dump of ${what} to a file` },
+  }
 }

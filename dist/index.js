@@ -40999,7 +40999,7 @@ const MIN_OUTPUT_BYTES = 64 * 1024;
 const decompressZstd = (0,external_node_util_.promisify)(external_node_zlib_.zstdDecompress);
 /** Returns the next run of data in decompressed pieces. */
 function decodeRun(source, what) {
-    // From 16 on, pg_dump writes no stream if there is no data, which decodeStream accepts.
+    // Since version 16, pg_dump writes no stream for a run without data; decodeStream accepts that.
     if (source.algorithm === 'gzip')
         return decodeStream(source, source.chunks.run(what), external_node_zlib_.createInflate, what);
     if (source.algorithm === 'zstd')
@@ -41120,6 +41120,7 @@ function fail(error, what, offset) {
  * text in pieces of 1 MiB gain nothing from zstd's default, 3, which takes twice as long as 1.
  */
 const DEFAULT_LEVEL = { gzip: 5, zstd: 1 };
+/** A chunk of length 0, which ends a run. */
 const END_OF_RUN = intBytes(0);
 /** Compressed pieces are rarely larger. One that does not fit costs another round trip to a thread. */
 const OUTPUT_BUFFER_BYTES = 512 * 1024;
@@ -41134,6 +41135,7 @@ function encoderOf({ method, level }) {
         return zstdEncoder(level ?? DEFAULT_LEVEL.zstd);
     return { open: () => PLAIN_RUN, whole: (raw) => wholeRun(Buffer.from(raw)) };
 }
+/** Returns a chunk with this content, preceded by its length. */
 function chunk(...parts) {
     return [intBytes(parts.reduce((sum, part) => sum + part.length, 0)), ...parts];
 }
@@ -41189,7 +41191,7 @@ class FrameCompressor {
     }
 }
 function gzipEncoder(level) {
-    // Before 16, pg_restore expects a stream even if there is no data.
+    // pg_restore before version 16 expects a stream even where there is no data.
     const stream = (raw) => (0,external_node_zlib_.deflateSync)(raw, { level, ...memoryFor(raw) });
     return { open: () => new GzipRun(level), whole: (raw) => wholeRun(stream(raw)) };
 }
@@ -42005,7 +42007,7 @@ class Lane {
     get buffered() {
         return this.#inMemory;
     }
-    /** Adds bytes of the current stretch, of which small ones are gathered, and waits while there is no space for them. */
+    /** Adds bytes of the current stretch, gathering small buffers, and waits while there is no space for them. */
     async put(buffers) {
         this.#lanes.check();
         const due = this.#gatherer.add(buffers);
@@ -42321,7 +42323,6 @@ function shareEvenly(items, sizeOf, jobs) {
 ;// CONCATENATED MODULE: ./build/src/archive/divided-rows.js
 
 
-const divided_rows_END_OF_RUN = intBytes(0);
 /**
  * Shares the rows of one table among several lanes. Each lane receives a complete block of data for the table. Rows go to
  * the lane that has the least buffered, so a slow reader gets fewer of them; within a lane they keep their order.
@@ -42352,17 +42353,14 @@ class DividedRows {
     async end() {
         for (const lane of this.#lanes) {
             if (lane !== this.#current)
-                await lane.put(chunkOf(TERMINATOR));
-            await lane.put([divided_rows_END_OF_RUN]);
+                await lane.put(chunk(TERMINATOR));
+            await lane.put([END_OF_RUN]);
         }
     }
     async #put(bytes) {
         if (bytes.length > 0)
-            await this.#current.put(chunkOf(bytes));
+            await this.#current.put(chunk(bytes));
     }
-}
-function chunkOf(bytes) {
-    return [intBytes(bytes.length), bytes];
 }
 
 ;// CONCATENATED MODULE: ./build/src/archive/split.js
@@ -42588,8 +42586,8 @@ function split_nameOf({ namespace, tag }) {
 
 
 
-/** Type of a block of table data (BLK_DATA in pg_backup_archiver.h). */
-const table_archive_BLK_DATA = 1;
+
+
 /**
  * Returns an archive that contains only the data of some tables, as `pg_dump --section=data` writes it: a part for
  * JoinedArchive, which takes the names and dependencies of the entries from the dump of the schema.
@@ -42601,11 +42599,11 @@ async function* tableArchive(encoding, tables) {
     yield headerBytes(contentsHeader());
     yield tocBytes(contentsHeader(), [encodingEntry(encoding), ...entries]);
     for (const [index, { rows }] of tables.entries()) {
-        yield Buffer.concat([Buffer.from([table_archive_BLK_DATA]), intBytes(entries[index].dumpId)]);
+        yield Buffer.concat([Buffer.from([BLK_DATA]), intBytes(entries[index].dumpId)]);
         for await (const bytes of rows)
             if (bytes.length > 0)
-                yield* [intBytes(bytes.length), bytes];
-        yield Buffer.concat([intBytes(TERMINATOR.length), TERMINATOR, intBytes(0)]);
+                yield* chunk(bytes);
+        yield Buffer.concat([...chunk(TERMINATOR), END_OF_RUN]);
     }
 }
 /** Fields that both kinds of entries have, as pg_dump writes them (ArchiveEntry in pg_backup_archiver.c). */
@@ -43368,11 +43366,15 @@ function asciiIdentifier(name) {
 function asciiLiteral(text) {
     return ASCII.test(text) ? literal(text) : `U&${literal(escapeUnicode(text))}`;
 }
-/** Writes other characters than ASCII as PostgreSQL's documentation, "Identifiers and Key Words", describes. */
 function escapeUnicode(text) {
-    return text
-        .replaceAll('\\', '\\\\')
-        .replace(/[^\x00-\x7f]/gu, (character) => `\\+${character.codePointAt(0).toString(16).padStart(6, '0')}`);
+    return escapeNonAscii(text.replaceAll('\\', '\\\\'), '+', 6);
+}
+/**
+ * Writes characters outside ASCII as escapes: a backslash, `prefix`, and the code point in hexadecimal, padded to `digits`
+ * (PostgreSQL's documentation, "Identifiers and Key Words" and "String Constants with C-Style Escapes").
+ */
+function escapeNonAscii(text, prefix, digits) {
+    return text.replace(/[^\x00-\x7f]/gu, (character) => `\\${prefix}${character.codePointAt(0).toString(16).padStart(digits, '0')}`);
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/connection/name-pattern.js
@@ -49517,7 +49519,7 @@ async function finish(step, target, { name, copied }, hooks) {
     if (copied && hooks.length === 0)
         return;
     const isDropNext = target.properties !== null && !step.inputs.reversible;
-    await Promise.all([
+    await allOf([
         target_analyze(step, target, name),
         ...(isDropNext ? [writeEarly(target.session, target.server)] : []),
     ]);
@@ -52529,7 +52531,7 @@ async function download_readBeginning(options, key, bytes) {
         download_disposeResources(env_1);
     }
 }
-/** Reads at most so many bytes of a stream, and destroys it. */
+/** Reads at most the given number of bytes from a stream, and destroys it. */
 async function take(stream, bytes) {
     const chunks = [];
     let length = 0;
@@ -54244,7 +54246,7 @@ function announce(provided, { inputs, checksum }) {
         return cli;
     }));
 }
-/** Returns a promise whose failure is no error before something awaits it. */
+/** Keeps a promise that is awaited later from counting as an unhandled rejection if it fails first. */
 function quiet(promise) {
     promise.catch(() => undefined);
     return promise;

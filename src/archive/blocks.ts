@@ -9,7 +9,7 @@ import type { Task } from './ordered.ts'
 import type { TocEntry } from './toc.ts'
 
 // Block types of pg_backup_archiver.h: the data of a table, and large objects, each preceded by its OID.
-const BLK_DATA = 1
+export const BLK_DATA = 1
 const BLK_BLOBS = 3
 
 /**

@@ -31,7 +31,7 @@ export type DataSource = { input: ByteSource; chunks: ChunkReader; algorithm: Al
 
 /** Returns the next run of data in decompressed pieces. */
 export function decodeRun(source: DataSource, what: string): AsyncGenerator<Buffer> {
-  // From 16 on, pg_dump writes no stream if there is no data, which decodeStream accepts.
+  // Since version 16, pg_dump writes no stream for a run without data; decodeStream accepts that.
   if (source.algorithm === 'gzip') return decodeStream(source, source.chunks.run(what), createInflate, what)
   if (source.algorithm === 'zstd') return decodeZstd(source, what)
   return source.chunks.run(what)

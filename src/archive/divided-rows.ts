@@ -1,8 +1,6 @@
-import { intBytes } from './byte-source.ts'
+import { chunk, END_OF_RUN } from './encode.ts'
 import type { Lane } from './lane.ts'
 import { rowBoundary, TERMINATOR } from './rows.ts'
-
-const END_OF_RUN = intBytes(0)
 
 /**
  * Shares the rows of one table among several lanes. Each lane receives a complete block of data for the table. Rows go to
@@ -36,16 +34,12 @@ export class DividedRows {
   /** Ends the block in every lane. */
   async end(): Promise<void> {
     for (const lane of this.#lanes) {
-      if (lane !== this.#current) await lane.put(chunkOf(TERMINATOR))
+      if (lane !== this.#current) await lane.put(chunk(TERMINATOR))
       await lane.put([END_OF_RUN])
     }
   }
 
   async #put(bytes: Buffer): Promise<void> {
-    if (bytes.length > 0) await this.#current.put(chunkOf(bytes))
+    if (bytes.length > 0) await this.#current.put(chunk(bytes))
   }
-}
-
-function chunkOf(bytes: Buffer): Buffer[] {
-  return [intBytes(bytes.length), bytes]
 }

@@ -37,7 +37,8 @@ export type Encoder = {
   whole(raw: Buffer): Buffer[]
 }
 
-const END_OF_RUN = intBytes(0)
+/** A chunk of length 0, which ends a run. */
+export const END_OF_RUN = intBytes(0)
 
 /** Compressed pieces are rarely larger. One that does not fit costs another round trip to a thread. */
 const OUTPUT_BUFFER_BYTES = 512 * 1024
@@ -54,7 +55,8 @@ export function encoderOf({ method, level }: Compression): Encoder {
   return { open: () => PLAIN_RUN, whole: (raw) => wholeRun(Buffer.from(raw)) }
 }
 
-function chunk(...parts: Buffer[]): Buffer[] {
+/** Returns a chunk with this content, preceded by its length. */
+export function chunk(...parts: Buffer[]): Buffer[] {
   return [intBytes(parts.reduce((sum, part) => sum + part.length, 0)), ...parts]
 }
 
@@ -116,7 +118,7 @@ class FrameCompressor {
 }
 
 function gzipEncoder(level: number): Encoder {
-  // Before 16, pg_restore expects a stream even if there is no data.
+  // pg_restore before version 16 expects a stream even where there is no data.
   const stream = (raw: Buffer) => deflateSync(raw, { level, ...memoryFor(raw) })
   return { open: () => new GzipRun(level), whole: (raw) => wholeRun(stream(raw)) }
 }

@@ -131,7 +131,7 @@ export class Lane {
     return this.#inMemory
   }
 
-  /** Adds bytes of the current stretch, of which small ones are gathered, and waits while there is no space for them. */
+  /** Adds bytes of the current stretch, gathering small buffers, and waits while there is no space for them. */
   async put(buffers: readonly Buffer[]): Promise<void> {
     this.#lanes.check()
     const due = this.#gatherer.add(buffers)

@@ -1,4 +1,6 @@
+import { BLK_DATA } from './blocks.ts'
 import { intBytes } from './byte-source.ts'
+import { chunk, END_OF_RUN } from './encode.ts'
 import { contentsHeader, headerBytes } from './header.ts'
 import { TERMINATOR } from './rows.ts'
 import { DATA_OFFSET_UNKNOWN, SECTION, TocEntry, tocBytes } from './toc.ts'
@@ -14,9 +16,6 @@ export type TableData = {
   rows: AsyncIterable<Buffer>
 }
 
-/** Type of a block of table data (BLK_DATA in pg_backup_archiver.h). */
-const BLK_DATA = 1
-
 /**
  * Returns an archive that contains only the data of some tables, as `pg_dump --section=data` writes it: a part for
  * JoinedArchive, which takes the names and dependencies of the entries from the dump of the schema.
@@ -29,8 +28,8 @@ export async function* tableArchive(encoding: string, tables: readonly TableData
   yield tocBytes(contentsHeader(), [encodingEntry(encoding), ...entries])
   for (const [index, { rows }] of tables.entries()) {
     yield Buffer.concat([Buffer.from([BLK_DATA]), intBytes(entries[index]!.dumpId)])
-    for await (const bytes of rows) if (bytes.length > 0) yield* [intBytes(bytes.length), bytes]
-    yield Buffer.concat([intBytes(TERMINATOR.length), TERMINATOR, intBytes(0)])
+    for await (const bytes of rows) if (bytes.length > 0) yield* chunk(bytes)
+    yield Buffer.concat([...chunk(TERMINATOR), END_OF_RUN])
   }
 }
 

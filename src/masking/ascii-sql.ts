@@ -1,3 +1,4 @@
+import { escapeNonAscii } from '../database/connection/literal.ts'
 import { tokenLength } from './one-expression.ts'
 
 /**
@@ -16,11 +17,11 @@ export function asciiSql(text: string): string {
 
 /** Rewrites a token. The blank before it keeps the prefix `U&` apart from a word. */
 function escapeToken(token: string): string {
-  if (/^[eE]'/.test(token)) return unicode(token, 'U', 8)
-  if (/^[uU]&/.test(token)) return unicode(token, '+', 6)
-  if (token.startsWith("'")) return ` U&${unicode(token.replaceAll('\\', '\\\\'), '+', 6)}`
+  if (/^[eE]'/.test(token)) return escapeNonAscii(token, 'U', 8)
+  if (/^[uU]&/.test(token)) return escapeNonAscii(token, '+', 6)
+  if (token.startsWith("'")) return ` U&${escapeNonAscii(token.replaceAll('\\', '\\\\'), '+', 6)}`
   if (/^[nN]'/.test(token)) return escapeToken(token.slice(1))
-  if (token.startsWith('"')) return ` U&${unicode(token.replaceAll('\\', '\\\\'), '+', 6)}`
+  if (token.startsWith('"')) return ` U&${escapeNonAscii(token.replaceAll('\\', '\\\\'), '+', 6)}`
   const [, tag] = /^\$(.*?)\$/.exec(token) ?? []
   if (tag !== undefined) {
     const content = token.slice(tag.length + 2, -tag.length - 2)
@@ -33,11 +34,4 @@ function escapeToken(token: string): string {
 /** Returns a name without quotes as the server stores it. It folds letters of ASCII only, in encodings of several bytes. */
 function folded(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
-}
-
-function unicode(text: string, prefix: string, digits: number): string {
-  return text.replace(
-    /[^\x00-\x7f]/gu,
-    (character) => `\\${prefix}${character.codePointAt(0)!.toString(16).padStart(digits, '0')}`,
-  )
 }

@@ -35,13 +35,13 @@ export function isOneOf(type: ColumnType, ...names: readonly string[]): boolean 
   return !type.isArray && type.kind === 'b' && isBuiltIn(type) && names.includes(type.base)
 }
 
-/** Returns how many characters fit into a text, or null if there is no limit. A name has 63 bytes (NAMEDATALEN). */
+/** Returns how many characters a text type can hold, or null if it has no limit. A name holds 63 bytes (NAMEDATALEN). */
 export function lengthLimit({ type, base }: ColumnType): number | null {
   const [, length] = /^character(?: varying)?\((\d+)\)/.exec(type) ?? []
   return length ? Number(length) : base === 'name' ? 63 : null
 }
 
-/** Returns how many digits a numeric type has, and how many of them after the decimal point; null if there is no limit. */
+/** Returns the precision and the scale of a numeric type, or null if it has no limit. */
 export function numericDigits({ type }: ColumnType): { precision: number; scale: number } | null {
   const [, precision, scale] = /^numeric\((\d+),(-?\d+)\)/.exec(type) ?? []
   return precision ? { precision: Number(precision), scale: Number(scale) } : null

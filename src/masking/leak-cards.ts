@@ -1,8 +1,4 @@
-import { isDigit, isWord } from './leak-window.ts'
-
-const SPACE = 0x20
-const DASH = 0x2d
-const DOT = 0x2e
+import { DASH, DOT, isDigit, isWord, SPACE } from './leak-window.ts'
 
 /** The prefixes and lengths of issuers (ISO/IEC 7812). Visa's 13 digits are of the past, but are still in old data. */
 const ISSUERS = [

@@ -1,9 +1,11 @@
 import {
+  BACKSLASH,
   characterBefore,
+  DASH,
+  DOT,
   eachOccurrence,
   type Found,
-  isDigit,
-  isLetter,
+  isWord,
   type LeakWindow,
   NOT_ASCII,
 } from './leak-window.ts'
@@ -14,11 +16,6 @@ const AT_SIGNS = [
   { needle: Buffer.from('%40'), length: 3 },
   { needle: Buffer.from('\\u0040'), length: 6 },
 ]
-
-const BACKSLASH = 0x5c
-const DOT = 0x2e
-const DASH = 0x2d
-const UNDERSCORE = 0x5f
 
 /** The length of a domain in RFC 1035, and what it may take when every character is escaped. */
 const LONGEST_DOMAIN = 255
@@ -61,9 +58,7 @@ function startOfBackslashes(bytes: Buffer, at: number): number {
 /** RFC 5321 allows more before the at sign, such as `=` and `/`, which in texts stand between words. */
 function endsLocalPart(code: number, embedsAscii: boolean): boolean {
   if (code >= NOT_ASCII) return !embedsAscii
-  return (
-    isLetter(code) || isDigit(code) || code === UNDERSCORE || code === DASH || code === 0x2b || code === 0x27
-  )
+  return isWord(code) || code === DASH || code === 0x2b || code === 0x27
 }
 
 /** Returns whether a domain outside the example domains starts at `start`. */
@@ -75,14 +70,7 @@ function isForeign(bytes: Buffer, start: number): boolean {
 }
 
 function inDomain(byte: number): boolean {
-  return (
-    isLetter(byte) ||
-    byte === DOT ||
-    isDigit(byte) ||
-    byte === DASH ||
-    byte === UNDERSCORE ||
-    byte >= NOT_ASCII
-  )
+  return isWord(byte) || byte === DOT || byte === DASH || byte >= NOT_ASCII
 }
 
 /** Returns the domain at `start` with JSON's escape sequences undone; in COPY text their backslash is doubled. */

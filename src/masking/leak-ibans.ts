@@ -1,4 +1,4 @@
-import { characterBefore, isDigit, isLetter, isWord, type LeakWindow } from './leak-window.ts'
+import { characterBefore, DASH, isDigit, isLetter, isWord, type LeakWindow, SPACE } from './leak-window.ts'
 
 /** Account numbers of the IBAN registry (ISO 13616) and of countries that use it without an entry: n digits, a letters, c either. */
 const COUNTRIES_BY_ACCOUNT: Readonly<Record<string, string>> = {
@@ -55,8 +55,6 @@ const ACCOUNTS = new Map(
   }),
 )
 
-const SPACE = 0x20
-const DASH = 0x2d
 const MOST_GROUPS = 9
 
 /** Returns whether an IBAN has its beginning in the word at `start`, or up to eight groups of four characters before it. */

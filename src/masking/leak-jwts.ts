@@ -1,16 +1,16 @@
 import {
   characterBefore,
+  DASH,
+  DOT,
   eachOccurrence,
   type Found,
-  isDigit,
-  isLetter,
+  isWord,
   type LeakWindow,
 } from './leak-window.ts'
 
 const LETTER_E = 0x65
 const LETTER_Y = 0x79
 const LETTER_J = 0x4a
-const DOT = 0x2e
 
 const LONGEST_HEADER = 2000
 const LONGEST_PAYLOAD = 2000
@@ -46,7 +46,7 @@ function endOfPart(bytes: Buffer, start: number, longest: number): number {
 }
 
 function inPart(byte: number): boolean {
-  return isLetter(byte) || isDigit(byte) || byte === 0x2d || byte === 0x5f
+  return isWord(byte) || byte === DASH
 }
 
 function isHeader(part: string): boolean {

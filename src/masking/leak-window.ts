@@ -29,8 +29,11 @@ export type Found = (kind: LeakKind, value: number) => void
 /** What is left of a character outside ASCII, of which no pattern needs to know more. */
 export const NOT_ASCII = 0x80
 
+export const SPACE = 0x20
+export const DASH = 0x2d
+export const DOT = 0x2e
+export const BACKSLASH = 0x5c
 const NEWLINE = 0x0a
-const BACKSLASH = 0x5c
 const LETTER_U = 0x75
 const PERCENT = 0x25
 const LOWER_CASE = 0x20

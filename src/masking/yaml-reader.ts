@@ -140,7 +140,7 @@ export class YamlReader {
   }
 }
 
-/** Returns why a node is refused whatever its value is, or null. */
+/** Returns why a node is refused regardless of its value, or null. */
 function trickOf(node: Node): string | null {
   if (isAlias(node)) return 'aliases (*name) are not supported; put a name that begins with * in quotes'
   if ('anchor' in node && node.anchor) return 'anchors (&name) are not supported'

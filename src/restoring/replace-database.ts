@@ -100,7 +100,7 @@ async function finish(
   await runOnStaging(step, target.client, name, { hooks, assertions: step.inputs.verifySql })
   if (copied && hooks.length === 0) return
   const isDropNext = target.properties !== null && !step.inputs.reversible
-  await Promise.all([
+  await allOf([
     analyze(step, target, name),
     ...(isDropNext ? [writeEarly(target.session, target.server)] : []),
   ])

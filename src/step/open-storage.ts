@@ -82,7 +82,7 @@ function announce(
   )
 }
 
-/** Returns a promise whose failure is no error before something awaits it. */
+/** Keeps a promise that is awaited later from counting as an unhandled rejection if it fails first. */
 function quiet<Result>(promise: Promise<Result>): Promise<Result> {
   promise.catch(() => undefined)
   return promise

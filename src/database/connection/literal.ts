@@ -20,9 +20,17 @@ export function asciiLiteral(text: string): string {
   return ASCII.test(text) ? literal(text) : `U&${literal(escapeUnicode(text))}`
 }
 
-/** Writes other characters than ASCII as PostgreSQL's documentation, "Identifiers and Key Words", describes. */
 function escapeUnicode(text: string): string {
-  return text
-    .replaceAll('\\', '\\\\')
-    .replace(/[^\x00-\x7f]/gu, (character) => `\\+${character.codePointAt(0)!.toString(16).padStart(6, '0')}`)
+  return escapeNonAscii(text.replaceAll('\\', '\\\\'), '+', 6)
+}
+
+/**
+ * Writes characters outside ASCII as escapes: a backslash, `prefix`, and the code point in hexadecimal, padded to `digits`
+ * (PostgreSQL's documentation, "Identifiers and Key Words" and "String Constants with C-Style Escapes").
+ */
+export function escapeNonAscii(text: string, prefix: '+' | 'U', digits: number): string {
+  return text.replace(
+    /[^\x00-\x7f]/gu,
+    (character) => `\\${prefix}${character.codePointAt(0)!.toString(16).padStart(digits, '0')}`,
+  )
 }

@@ -56,7 +56,7 @@ export async function readBeginning(options: S3Options, key: string, bytes: numb
   }
 }
 
-/** Reads at most so many bytes of a stream, and destroys it. */
+/** Reads at most the given number of bytes from a stream, and destroys it. */
 async function take(stream: AsyncIterable<Buffer>, bytes: number): Promise<Buffer> {
   const chunks: Buffer[] = []
   let length = 0
