@@ -12,7 +12,7 @@ let lastId = 0
 /** An entry of a table of contents as pg_dump would write it, of the parts that matter to a test. */
 export function entry({ dumpId = ++lastId, dependencies = [], ...texts }: Description): TocEntry {
   const bytes = (text: string | undefined) => (text === undefined ? null : Buffer.from(text))
-  return new TocEntry({
+  return TocEntry.of({
     ...{ dumpId, hadDumper: texts.desc === 'TABLE DATA' ? 1 : 0, section: 2, relkind: 0, dataState: 3 },
     ...{ tableOid: null, oid: null, dropStmt: null, copyStmt: null, tablespace: null, withOids: null },
     dependencies: dependencies.map((id) => Buffer.from(String(id))),

@@ -1,7 +1,7 @@
 import type { ArchiveProgress, ArchiveReport } from './archive-report.ts'
 import type { Compression } from './encode.ts'
 import { contentsHeader, headerBytes, OLDEST_READER_MINOR } from './header.ts'
-import { type TocEntry, tocBytes } from './toc.ts'
+import { type TocEntry, tocParts } from './toc.ts'
 import { ANY_MINOR, type Select, Transcoder } from './transcode.ts'
 
 export { ArchiveError } from './archive-error.ts'
@@ -10,8 +10,9 @@ export type { Compression } from './encode.ts'
 export { JoinedArchive } from './join.ts'
 export { readContents } from './read-contents.ts'
 export { type DataArchive, SplitArchive, type SplitOptions } from './split.ts'
+export { NO_DATA } from './stored-entry.ts'
 export { tableArchive } from './table-archive.ts'
-export { encodingOf, NO_DATA, SECTION, TocEntry } from './toc.ts'
+export { encodingOf, SECTION, TocEntry } from './toc.ts'
 export type { Select } from './transcode.ts'
 
 /**
@@ -27,7 +28,7 @@ export type ArchiveStage = {
 /** Returns an archive of entries without their data, for a program that only reads the table of contents. */
 export function contentsOnly(entries: readonly TocEntry[]): Buffer {
   const header = contentsHeader()
-  return Buffer.concat([headerBytes(header), tocBytes(header, entries)])
+  return Buffer.concat([headerBytes(header), ...tocParts(header, entries)])
 }
 
 /**

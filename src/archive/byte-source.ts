@@ -4,7 +4,7 @@ import { ArchiveError } from './archive-error.ts'
 export const INT_SIZE = 5
 
 /** Longer strings are taken for corruption: far above any SQL statement, far below what would exhaust memory. */
-const MAX_STRING_BYTES = 64 * 1024 * 1024
+export const MAX_STRING_BYTES = 64 * 1024 * 1024
 
 const EMPTY = Buffer.alloc(0)
 
@@ -27,17 +27,21 @@ export class ByteSource {
     return this.passed + this.at
   }
 
-  /** Waits until `count` bytes can be peeked at together; false if the stream ends before. For small counts. */
+  /** Waits until `count` bytes can be peeked at together; false if the stream ends before. They are all kept in memory. */
   async fill(count: number): Promise<boolean> {
-    while (this.window.length - this.at < count) {
+    let missing = count - (this.window.length - this.at)
+    if (missing <= 0) return true
+    const parts = this.at < this.window.length ? [this.window.subarray(this.at)] : []
+    while (missing > 0) {
       const { done, value } = await this.source.next()
-      if (done) return false
-      const rest = this.window.subarray(this.at)
-      this.passed += this.at
-      this.window = rest.length === 0 ? value : Buffer.concat([rest, value])
-      this.at = 0
+      if (done) break
+      parts.push(value)
+      missing -= value.length
     }
-    return true
+    this.passed += this.at
+    this.window = parts.length === 1 ? parts[0]! : Buffer.concat(parts)
+    this.at = 0
+    return missing <= 0
   }
 
   /** As `fill`, but the end of the stream is an error that names `what`. */

@@ -1,4 +1,3 @@
-import { decodeUtf8 } from './encoding.ts'
 import type { Header } from './header.ts'
 import { SECTION, type TocEntry } from './toc.ts'
 
@@ -22,19 +21,19 @@ export function downgradeToc(
 ): readonly TocEntry[] {
   if (read.minor < GROUPS_MINOR || written.minor >= GROUPS_MINOR) return entries
   let lastId = entries.reduce((id, entry) => Math.max(id, entry.dumpId), 0)
-  const groups = new Map<string, string[]>()
+  const groups = new Map<number, string[]>()
   const downgraded: TocEntry[] = []
   for (const entry of entries) {
-    const { desc, fields } = entry
+    const { desc } = entry
     if (desc === 'STATISTICS DATA') continue
     if (desc === 'BLOB METADATA') {
       const oids = entry.definition.trim().split('\n')
-      groups.set(String(entry.dumpId), oids)
+      groups.set(entry.dumpId, oids)
       downgraded.push(...oids.map((oid, n) => largeObject(entry, oid, n === 0 ? entry.dumpId : ++lastId)))
     } else if (desc === 'ACL' && entry.tag.startsWith('LARGE OBJECTS ')) {
-      const oids = groups.get(decodeUtf8(fields.dependencies[0] ?? null)) ?? []
+      const oids = groups.get(entry.dependencies[0] ?? 0) ?? []
       downgraded.push(...oids.map((oid, n) => largeObjectAcl(entry, oid, n === 0 ? entry.dumpId : ++lastId)))
-    } else if (fields.relkind === PARTITIONED_TABLE) {
+    } else if (desc === 'TABLE' && entry.fields.relkind === PARTITIONED_TABLE) {
       downgraded.push(entry.with({ tableam: null }))
     } else {
       downgraded.push(entry)

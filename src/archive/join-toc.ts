@@ -51,7 +51,7 @@ export function joinTocs(
 function dataOf(table: TocEntry, { fields }: TocEntry, dumpId: number): TocEntry {
   const { tag, namespace, owner } = table.fields
   const dependencies = [Buffer.from(String(table.dumpId))]
-  return new TocEntry({ ...fields, dumpId, dependencies, tag, namespace, owner }, table.decode)
+  return TocEntry.of({ ...fields, dumpId, dependencies, tag, namespace, owner }, table.decode)
 }
 
 type Placed = { entry: TocEntry; origin: Origin; complete: number }
@@ -80,8 +80,8 @@ function placeAll(entries: readonly TocEntry[], part: number, bytesOf: (oid: str
 function arrange(main: readonly TocEntry[], ofMain: Placed[], ofOthers: Placed[]): JoinedToc {
   const waiting = ofOthers.sort((a, b) => a.complete - b.complete)
   const places = new Map(ofMain.map((place) => [place.entry, place]))
-  const before = main.findIndex(({ fields }) => fields.section >= SECTION.data)
-  const after = main.findIndex(({ fields }) => fields.section >= SECTION.postData)
+  const before = main.findIndex(({ section }) => section >= SECTION.data)
+  const after = main.findIndex(({ section }) => section >= SECTION.postData)
   const [data, post] = [before, after].map((index) => (index < 0 ? main.length : index)) as [number, number]
   const order: Placed[] = []
   const middle: TocEntry[] = []

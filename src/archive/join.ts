@@ -7,7 +7,7 @@ import { type Header, headerBytes, NEWEST_MINOR, peekVersion, readHeader } from 
 import { type JoinedToc, joinTocs } from './join-toc.ts'
 import { type Lane, Lanes } from './lane.ts'
 import { ordered } from './ordered.ts'
-import { readToc, type TocEntry, tocBytes } from './toc.ts'
+import { readToc, type TocEntry, tocParts } from './toc.ts'
 import { type Select, writtenHeader } from './transcode.ts'
 
 export type JoinOptions = {
@@ -115,7 +115,7 @@ export class JoinedArchive {
     )
     try {
       yield headerBytes(header)
-      yield tocBytes(header, entries)
+      yield* tocParts(header, entries)
       for (const { part } of stretches) {
         this.#current = part
         yield* this.#parts[part]!.lane.stretch()

@@ -5,7 +5,7 @@ import { ByteSource } from './byte-source.ts'
 import { DividedRows } from './divided-rows.ts'
 import { type Header, headerBytes, readHeader } from './header.ts'
 import { type Lane, Lanes } from './lane.ts'
-import { readToc, SECTION, type TocEntry, tocBytes } from './toc.ts'
+import { readToc, SECTION, type TocEntry, tocParts } from './toc.ts'
 
 /** Entries that say how to read the others. Every archive needs them. */
 const SETTINGS = ['ENCODING', 'STDSTRINGS', 'SEARCHPATH']
@@ -131,7 +131,7 @@ export class SplitArchive {
   }
 
   #archiveOf(entries: readonly TocEntry[]): Buffer {
-    return Buffer.concat([headerBytes(this.#header), tocBytes(this.#header, entries)])
+    return Buffer.concat([headerBytes(this.#header), ...tocParts(this.#header, entries)])
   }
 
   #dataArchive(own: readonly TocEntry[]): DataArchive {
@@ -180,14 +180,14 @@ const GRANTS = /^(ACL|ACL LANGUAGE|DEFAULT ACL)$/
 function schemaFirst(entries: readonly TocEntry[]): TocEntry[] {
   let section: number = SECTION.none
   return entries.map((entry) => {
-    const { desc, fields, hasData } = entry
-    if (fields.section !== SECTION.none) section = fields.section
+    const { desc, hasData } = entry
+    if (entry.section !== SECTION.none) section = entry.section
     const own = GRANTS.test(desc)
       ? SECTION.postData
       : section === SECTION.data && !hasData
         ? SECTION.preData
         : section
-    return own === fields.section ? entry : entry.with({ section: own })
+    return own === entry.section ? entry : entry.with({ section: own })
   })
 }
 
@@ -195,9 +195,9 @@ function schemaFirst(entries: readonly TocEntry[]): TocEntry[] {
  * Whether pg_restore restores an entry after everything else: refreshes, which may call any function, and what could be in
  * the way of others (RESTORE_PASS_POST_ACL in _tocEntryRestorePass, pg_backup_archiver.c).
  */
-function isLast({ desc, tag, fields }: TocEntry): boolean {
+function isLast({ desc, tag, section }: TocEntry): boolean {
   if (/^(COMMENT|SECURITY LABEL)$/.test(desc)) return tag.startsWith('EVENT TRIGGER ')
-  if (desc === 'STATISTICS DATA') return fields.section === SECTION.postData
+  if (desc === 'STATISTICS DATA') return section === SECTION.postData
   return desc === 'MATERIALIZED VIEW DATA' || desc === 'EVENT TRIGGER'
 }
 

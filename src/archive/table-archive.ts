@@ -3,7 +3,8 @@ import { intBytes } from './byte-source.ts'
 import { chunk, END_OF_RUN } from './encode.ts'
 import { contentsHeader, headerBytes } from './header.ts'
 import { TERMINATOR } from './rows.ts'
-import { DATA_OFFSET_UNKNOWN, SECTION, TocEntry, tocBytes } from './toc.ts'
+import { DATA_OFFSET_UNKNOWN } from './stored-entry.ts'
+import { SECTION, TocEntry, tocParts } from './toc.ts'
 
 /** The data of one table, without the rest of its dump. All text is in the encoding of the data. */
 export type TableData = {
@@ -25,7 +26,7 @@ export type TableData = {
 export async function* tableArchive(encoding: string, tables: readonly TableData[]): AsyncGenerator<Buffer> {
   const entries = tables.map((data, index) => dataEntry(index + 2, data))
   yield headerBytes(contentsHeader())
-  yield tocBytes(contentsHeader(), [encodingEntry(encoding), ...entries])
+  yield* tocParts(contentsHeader(), [encodingEntry(encoding), ...entries])
   for (const [index, { rows }] of tables.entries()) {
     yield Buffer.concat([Buffer.from([BLK_DATA]), intBytes(entries[index]!.dumpId)])
     for await (const bytes of rows) if (bytes.length > 0) yield* chunk(bytes)
@@ -42,7 +43,7 @@ const COMMON = {
 }
 
 function encodingEntry(encoding: string): TocEntry {
-  return new TocEntry({
+  return TocEntry.of({
     ...COMMON,
     ...{ dumpId: 1, oid: Buffer.from('0'), section: SECTION.preData },
     ...{ tag: Buffer.from('ENCODING'), desc: Buffer.from('ENCODING') },
@@ -51,7 +52,7 @@ function encodingEntry(encoding: string): TocEntry {
 }
 
 function dataEntry(dumpId: number, { oid, schema, name, copyStatement }: TableData): TocEntry {
-  return new TocEntry({
+  return TocEntry.of({
     ...COMMON,
     ...{ dumpId, oid: Buffer.from(oid), section: SECTION.data, hadDumper: 1 },
     ...{

@@ -7,7 +7,7 @@ import type { Compression } from './encode.ts'
 import { Gatherer } from './gatherer.ts'
 import { type Header, headerBytes, NEWEST_MINOR, oldestMinor, peekVersion, readHeader } from './header.ts'
 import { ordered } from './ordered.ts'
-import { readToc, type TocEntry, tocBytes } from './toc.ts'
+import { readToc, type TocEntry, tocParts } from './toc.ts'
 
 /** The reader accepts any version. */
 export const ANY_MINOR = Number.POSITIVE_INFINITY
@@ -64,7 +64,7 @@ export class Transcoder {
     const header = writtenHeader(read, this.options)
     const kept = downgradeToc(await this.options.select(entries), read, header)
     yield headerBytes(header)
-    yield tocBytes(header, kept)
+    yield* tocParts(header, kept)
     const reader = new BlockReader(input, read, entries, this.tally, this.options)
     const tasks = reader.tasks(new Map(kept.map(({ dumpId }) => [dumpId, dumpId])))
     const gatherer = new Gatherer()

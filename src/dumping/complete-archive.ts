@@ -33,7 +33,7 @@ function entryOf(addition: Addition, dumpId: number, entries: readonly TocEntry[
   const isUtf8 = encodingOf(entries) === 'UTF8'
   const bytes = (text: 'name' | 'owner' | 'sql') =>
     isUtf8 ? Buffer.from(addition[text]) : Buffer.from(addition.raw[text], 'hex')
-  return new TocEntry(
+  return TocEntry.of(
     {
       ...{ dumpId, hadDumper: 0, section: SECTION.preData, relkind: 0, dataState: NO_DATA },
       tableOid: Buffer.from(CATALOG[addition.kind]),

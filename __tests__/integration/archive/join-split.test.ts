@@ -183,7 +183,7 @@ test('what the section of data has beside data is restored before any reader beg
     split(archive.schema, () => 1000),
     folder,
   )
-  for (const { desc, fields } of again.entries) sections.set(desc, fields.section)
+  for (const { desc, section } of again.entries) sections.set(desc, section)
   assert.deepEqual(Object.fromEntries(sections), {
     ...{ TABLE: 2, 'BLOB METADATA': 2, COMMENT: 2, 'SEQUENCE SET': 2 },
   })
