@@ -31,7 +31,7 @@ const EXAMPLE_DOMAINS = new Set(['example.com', 'example.net', 'example.org'])
 const FILE_SUFFIX =
   /^(?:avif|bmp|css|csv|docx?|eml|gif|gz|heic|html?|ico|ics|jpe?g|js|json|log|pdf|php|png|pptx?|svg|tar|tiff?|ts|txt|vcf|webp|xlsx?|xml|ya?ml)$/
 
-/** An ASCII top-level domain ends before a letter of another script, because sentences in Chinese or Japanese have no spaces. */
+/** An ASCII top-level domain ends before a letter of another script: Chinese and Japanese sentences have no spaces. */
 const TOP = /^(?:xn--[a-z0-9-]+|[a-z]{2,}(?![a-z0-9])|[\x80-\xff]{2,})/
 
 /**
@@ -48,7 +48,10 @@ export function findEmails(window: LeakWindow, found: Found): void {
   }
 }
 
-/** Returns where the backslashes start that an at sign in JSON has before its own: COPY doubles it, and so does JSON in JSON. */
+/**
+ * Returns where the backslashes start that an at sign in JSON has before its own: COPY doubles it, and so does JSON in
+ * JSON.
+ */
 function startOfBackslashes(bytes: Buffer, at: number): number {
   let start = at
   while (at - start < MOST_BACKSLASHES && bytes[start - 1] === BACKSLASH) start--

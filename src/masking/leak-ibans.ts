@@ -1,6 +1,9 @@
 import { characterBefore, DASH, isDigit, isLetter, isWord, type LeakWindow, SPACE } from './leak-window.ts'
 
-/** Account numbers of the IBAN registry (ISO 13616) and of countries that use it without an entry: n digits, a letters, c either. */
+/**
+ * Account numbers of the IBAN registry (ISO 13616) and of countries that use it without an entry: n digits, a letters, c
+ * either.
+ */
 const COUNTRIES_BY_ACCOUNT: Readonly<Record<string, string>> = {
   ...{ '11n': 'NO', '12n': 'BE', '14n': 'AX DK FI FO GL SD', '15n': 'SI', '16n': 'AT BA EE LT MN XK' },
   ...{
@@ -73,7 +76,7 @@ function startsIban(bytes: Buffer, at: number): boolean {
   )
 }
 
-/** Returns whether a separator and four letters or digits stand before `at`. What precedes those is looked at in their own turn. */
+/** Returns whether a separator and four letters or digits stand before `at`; what precedes those is not looked at. */
 function isGroupBefore(bytes: Buffer, at: number): boolean {
   if (bytes[at - 1] !== SPACE && bytes[at - 1] !== DASH) return false
   for (let before = at - 5; before < at - 1; before++) if (!isWord(bytes[before]!)) return false

@@ -39,7 +39,10 @@ const PERCENT = 0x25
 const LOWER_CASE = 0x20
 const CONTROL_ESCAPES = Buffer.from('bfnrtv')
 
-/** The encodings of PG_ENCODING_IS_CLIENT_ONLY (pg_wchar.h): the second byte of a character may be a letter, `@` or a backslash. */
+/**
+ * The encodings of PG_ENCODING_IS_CLIENT_ONLY (pg_wchar.h): the second byte of a character may be a letter, `@` or a
+ * backslash.
+ */
 const CLIENT_ONLY = new Set(['SJIS', 'BIG5', 'GBK', 'UHC', 'GB18030', 'JOHAB', 'SHIFT_JIS_2004'])
 
 /** Returns whether characters outside ASCII have bytes of ASCII in this encoding of PostgreSQL. */
