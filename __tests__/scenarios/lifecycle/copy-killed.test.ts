@@ -93,26 +93,6 @@ for (const [where, hold] of Object.entries(steps)) {
     await assertNothingLeft({ run: post, postgres: bench.postgres, databases })
   })
 
-  test(`#11 a copy killed ${where}, and the runner with it: a later run removes the rest`, async () => {
-    const { action, release } = await hold()
-    action.kill()
-    await action.done
-    await release()
-    await allGone(bench)
-    const [left] = await temporaries(bench)
-    const next = () => bench.run('drop', 'nothing_to_drop')
-    succeeded(await next())
-    assert.deepEqual(await temporaries(bench), [left], 'it may be a living one')
-    assert.equal((await marker(bench, left!))?.kind, 'staging')
-    await mark(bench, left!, { at: longAgo })
-    assert.match(
-      succeeded(await next()).log,
-      /Dropped "live__pgclone_.*" which a killed run left behind|killed run/,
-    )
-    await assertOld()
-    assert.deepEqual(await bench.postgres.databases(), databases)
-  })
-
   test(`#10 a copy cancelled ${where}: the step itself cleans up`, async () => {
     const { action, release } = await hold()
     action.signal('SIGINT')
@@ -127,6 +107,26 @@ for (const [where, hold] of Object.entries(steps)) {
     await assertNothingLeft({ run: post, postgres: bench.postgres, databases })
   })
 }
+
+test('#11 a copy killed in the copy of files, and the runner with it: a later run removes the rest', async () => {
+  const { action, release } = await steps['in the copy of files']!()
+  action.kill()
+  await action.done
+  await release()
+  await allGone(bench)
+  const [left] = await temporaries(bench)
+  const next = () => bench.run('drop', 'nothing_to_drop')
+  succeeded(await next())
+  assert.deepEqual(await temporaries(bench), [left], 'it may be a living one')
+  assert.equal((await marker(bench, left!))?.kind, 'staging')
+  await mark(bench, left!, { at: longAgo })
+  assert.match(
+    succeeded(await next()).log,
+    /Dropped "live__pgclone_.*" which a killed run left behind|killed run/,
+  )
+  await assertOld()
+  assert.deepEqual(await bench.postgres.databases(), databases)
+})
 
 test('#33 killed while the server swaps: the server finishes it', async () => {
   await bench.make('swapped', 'old')
