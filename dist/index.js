@@ -37159,7 +37159,7 @@ exports.visitAsync = visitAsync;
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _runtime_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8441);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9636);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2204);
 
 
 /** How often to look for calls that a file system does not answer once the step has failed, in milliseconds. */
@@ -37179,7 +37179,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 9636:
+/***/ 2204:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -40168,18 +40168,23 @@ class ByteSource {
     get offset() {
         return this.passed + this.at;
     }
-    /** Waits until `count` bytes can be peeked at together; false if the stream ends before. For small counts. */
+    /** Waits until `count` bytes can be peeked at together; false if the stream ends before. They are all kept in memory. */
     async fill(count) {
-        while (this.window.length - this.at < count) {
+        let missing = count - (this.window.length - this.at);
+        if (missing <= 0)
+            return true;
+        const parts = this.at < this.window.length ? [this.window.subarray(this.at)] : [];
+        while (missing > 0) {
             const { done, value } = await this.source.next();
             if (done)
-                return false;
-            const rest = this.window.subarray(this.at);
-            this.passed += this.at;
-            this.window = rest.length === 0 ? value : Buffer.concat([rest, value]);
-            this.at = 0;
+                break;
+            parts.push(value);
+            missing -= value.length;
         }
-        return true;
+        this.passed += this.at;
+        this.window = parts.length === 1 ? parts[0] : Buffer.concat(parts);
+        this.at = 0;
+        return missing <= 0;
     }
     /** As `fill`, but the end of the stream is an error that names `what`. */
     async need(count, what) {
@@ -40383,16 +40388,49 @@ function decoderOf(encoding) {
     };
 }
 
-;// CONCATENATED MODULE: ./build/src/archive/toc.js
+;// CONCATENATED MODULE: ./build/src/archive/gatherer.js
+/** Smaller buffers are joined, because each would cost a write, and a wake-up of the reader, of its own. */
+const MIN_WRITE_BYTES = 64 * 1024;
+/** Joins small buffers into larger ones. The data of most tables and large objects is far smaller than a worthwhile write. */
+class Gatherer {
+    block = Buffer.alloc(0);
+    held = 0;
+    /** Takes buffers, and returns what is due to be written. The rest follows with later buffers, or with `rest`. */
+    add(buffers) {
+        const due = [];
+        for (const buffer of buffers) {
+            const isLarge = buffer.length >= MIN_WRITE_BYTES;
+            if (isLarge || this.held + buffer.length > this.block.length)
+                due.push(...this.rest());
+            if (isLarge)
+                due.push(buffer);
+            else
+                this.hold(buffer);
+        }
+        return due;
+    }
+    /** Returns what is still held, in at most one buffer. */
+    rest() {
+        if (this.held === 0)
+            return [];
+        const held = this.block.subarray(0, this.held);
+        this.block = this.block.subarray(this.held);
+        this.held = 0;
+        return [held];
+    }
+    hold(buffer) {
+        if (this.block.length < buffer.length)
+            this.block = Buffer.allocUnsafeSlow(2 * MIN_WRITE_BYTES);
+        this.block.set(buffer, this.held);
+        this.held += buffer.length;
+    }
+}
 
+;// CONCATENATED MODULE: ./build/src/archive/stored-entry.js
 
 
 const DATA_OFFSET_UNKNOWN = 1; // K_OFFSET_POS_NOT_SET in pg_backup_archiver.h
 const NO_DATA = 3; // K_OFFSET_NO_DATA
-/** The sections of a dump, in their order (teSection in pg_backup.h). */
-const SECTION = { none: 1, preData: 2, data: 3, postData: 4 };
-/** A longer table of contents is taken for corruption: enough for over a million entries. All of it is kept in memory. */
-const MAX_TOC_BYTES = 2 ** 30;
 /** The fields of an entry in their order (WriteToc in pg_backup_archiver.c), each with the minor version that introduced it. */
 const FIELDS = [
     ['dumpId', 'int', 0],
@@ -40412,73 +40450,242 @@ const FIELDS = [
     ['owner', 'string', 0],
     ['withOids', 'string', 0],
 ];
+const LAYOUTS = new Map();
+/** Returns the layout of entries in archives of version 1.`minor`. Equal layouts are the same object. */
+function layoutOf(minor) {
+    const newest = Math.max(...FIELDS.map(([, , since]) => since).filter((since) => since <= minor));
+    const known = LAYOUTS.get(newest);
+    if (known)
+        return known;
+    const layout = FIELDS.filter(([, , since]) => since <= newest);
+    LAYOUTS.set(newest, layout);
+    return layout;
+}
+const NEWEST_LAYOUT = layoutOf(Number.POSITIVE_INFINITY);
+/** An entry of the table of contents as an archive stores it, without the offset at its end. */
+class StoredEntry {
+    #layout;
+    #bytes;
+    constructor(layout, bytes) {
+        this.#layout = layout;
+        this.#bytes = bytes;
+    }
+    static of(fields) {
+        return encode(NEWEST_LAYOUT, fields);
+    }
+    /** Returns the entry in another layout. */
+    in(layout) {
+        return layout === this.#layout ? this : encode(layout, this.fields);
+    }
+    /** One of the K_OFFSET constants. */
+    get dataState() {
+        return this.#bytes.at(-1);
+    }
+    get withoutState() {
+        return this.#bytes.subarray(0, -1);
+    }
+    int(field) {
+        const at = this.#find(field);
+        return at === null ? 0 : intAt(this.#bytes, at);
+    }
+    string(field) {
+        const at = this.#find(field);
+        return at === null ? null : stringAt(this.#bytes, at);
+    }
+    get dependencies() {
+        const dependencies = [];
+        let at = this.#layout.reduce((start, field) => endOf(field, this.#bytes, start), 0);
+        for (let id = stringAt(this.#bytes, at); id !== null; id = stringAt(this.#bytes, at)) {
+            dependencies.push(id);
+            at += INT_SIZE + id.length;
+        }
+        return dependencies;
+    }
+    get fields() {
+        const { dependencies, dataState } = this;
+        const all = FIELDS.map(([name, kind]) => [name, kind === 'int' ? this.int(name) : this.string(name)]);
+        return { ...Object.fromEntries(all), dependencies, dataState };
+    }
+    /** What is wrong with the entry. */
+    get problem() {
+        const [id, hadDumper] = [this.int('dumpId'), this.int('hadDumper')];
+        if (id <= 0)
+            return `has the impossible ID ${id}`;
+        if (hadDumper !== 0 && hadDumper !== 1)
+            return `has the impossible data flag ${hadDumper}`;
+        if (this.string('desc') === null)
+            return 'has no kind';
+        if (this.dataState < DATA_OFFSET_UNKNOWN || this.dataState > NO_DATA)
+            return `has the impossible offset flag ${this.dataState}`;
+        return undefined;
+    }
+    /** Returns where a field begins, or null if this layout does not have it. */
+    #find(name) {
+        let at = 0;
+        for (const field of this.#layout) {
+            if (field[0] === name)
+                return at;
+            at = endOf(field, this.#bytes, at);
+        }
+        return null;
+    }
+}
+function encode(layout, fields) {
+    const parts = layout.flatMap(([name, kind]) => kind === 'int' ? [intBytes(fields[name])] : stringBytes(fields[name]));
+    const dependencies = [...fields.dependencies, null].flatMap(stringBytes);
+    return new StoredEntry(layout, Buffer.concat([...parts, ...dependencies, Buffer.from([fields.dataState])]));
+}
+function endOf([, kind], bytes, at) {
+    return at + INT_SIZE + (kind === 'int' ? 0 : Math.max(0, intAt(bytes, at)));
+}
+function intAt(bytes, at) {
+    const value = bytes.readUInt32LE(at + 1);
+    return bytes[at] === 1 ? -value : value;
+}
+function stringAt(bytes, at) {
+    const length = intAt(bytes, at);
+    return length < 0 ? null : bytes.subarray(at + INT_SIZE, at + INT_SIZE + length);
+}
+/** Reads an entry up to its data state. `what` names it in errors. */
+async function readStored(input, { layout, what }) {
+    for (;;) {
+        const measured = measure(input.peek(Number.POSITIVE_INFINITY), { layout, what, offset: input.offset });
+        await input.need(measured.bytes, what);
+        if (measured.complete)
+            return new StoredEntry(layout, await input.take(measured.bytes, what));
+    }
+}
+/** Returns the length of the entry at the start of `bytes`, or at least how many bytes are needed to go on. */
+function measure(window, { layout, what, offset }) {
+    let at = 0;
+    const read = () => {
+        if (window.length - at < INT_SIZE)
+            return null;
+        if (window[at] > 1)
+            throw new ArchiveError(`${what} has the impossible sign byte ${window[at]}`, offset + at);
+        return intAt(window, at);
+    };
+    const length = (value) => {
+        if (value > MAX_STRING_BYTES)
+            throw new ArchiveError(`${what} has the impossible length ${value}`, offset + at);
+        return INT_SIZE + Math.max(0, value);
+    };
+    for (const [, kind] of layout) {
+        const value = read();
+        if (value === null)
+            return { bytes: at + INT_SIZE, complete: false };
+        at += kind === 'int' ? INT_SIZE : length(value);
+    }
+    for (let last = false; !last;) {
+        const value = read();
+        if (value === null)
+            return { bytes: at + INT_SIZE, complete: false };
+        last = value < 0;
+        at += length(value);
+    }
+    return { bytes: at + 1, complete: true };
+}
+
+;// CONCATENATED MODULE: ./build/src/archive/toc.js
+
+
+
+
+
+/** The sections of a dump, in their order (teSection in pg_backup.h). */
+const SECTION = { none: 1, preData: 2, data: 3, postData: 4 };
+/** A longer table of contents is taken for corruption: enough for over a million entries. All of it is kept in memory. */
+const MAX_TOC_BYTES = 2 ** 30;
 /** One object of the dump: its kind (`desc`), names and SQL, as text. */
 class TocEntry {
-    fields;
+    /**
+     * The entry as it is stored. There may be a million entries, and an object for each field would take ten times the memory.
+     */
+    #stored;
     /** Decodes the strings of the archive. */
     decode;
-    constructor(fields, decode = decodeUtf8) {
-        this.fields = fields;
+    dumpId;
+    /** One of SECTION. */
+    section;
+    /** Kind of object: `TABLE`, `TABLE DATA`, `BLOBS`, `COMMENT`, … */
+    desc;
+    /** Whether a block of data belongs to this entry. */
+    hasData;
+    constructor(stored, decode) {
+        this.#stored = stored;
         this.decode = decode;
+        this.dumpId = stored.int('dumpId');
+        this.section = stored.int('section');
+        this.desc = decode(stored.string('desc'));
+        this.hasData = stored.int('hadDumper') === 1 && stored.dataState !== NO_DATA;
+    }
+    /** Makes an entry of the newest version. */
+    static of(fields, decode = decodeUtf8) {
+        return new TocEntry(StoredEntry.of(fields), decode);
     }
     /** Returns the entry with some fields changed. */
     with(changes) {
-        return new TocEntry({ ...this.fields, ...changes }, this.decode);
+        return TocEntry.of({ ...this.fields, ...changes }, this.decode);
     }
-    get dumpId() {
-        return this.fields.dumpId;
+    /** All fields, read again at each access. */
+    get fields() {
+        return this.#stored.fields;
+    }
+    /** The entry in another layout, up to its data state. */
+    bytes(layout) {
+        const state = this.hasData ? DATA_OFFSET_UNKNOWN : NO_DATA;
+        return [this.#stored.in(layout).withoutState, Buffer.from([state])];
+    }
+    /** Returns the entry with other text for the same bytes. */
+    decodedBy(decode) {
+        return new TocEntry(this.#stored, decode);
+    }
+    #text(field) {
+        return this.decode(this.#stored.string(field));
     }
     /** OID of the object in the database that was dumped; the data of a table has the OID of the table. */
     get oid() {
-        return this.decode(this.fields.oid);
-    }
-    /** Kind of object: `TABLE`, `TABLE DATA`, `BLOBS`, `COMMENT`, … */
-    get desc() {
-        return this.decode(this.fields.desc);
+        return this.#text('oid');
     }
     /** Name of the object. */
     get tag() {
-        return this.decode(this.fields.tag);
+        return this.#text('tag');
     }
     /** Schema of the object, or `''`. */
     get namespace() {
-        return this.decode(this.fields.namespace);
+        return this.#text('namespace');
     }
     /** Kind and name, such as `EVENT TRIGGER log_ddl` or `TABLE DATA cron.job`. */
     get label() {
         return `${this.desc} ${this.namespace ? `${this.namespace}.` : ''}${this.tag}`;
     }
     get owner() {
-        return this.decode(this.fields.owner);
+        return this.#text('owner');
     }
     /** Tablespace of the object, or `''` for the default one. */
     get tablespace() {
-        return this.decode(this.fields.tablespace);
+        return this.#text('tablespace');
     }
     /** The SQL that creates the object. */
     get definition() {
-        return this.decode(this.fields.defn);
+        return this.#text('defn');
     }
     /** IDs of the entries on which this one depends. Some may be missing, because pg_dump also lists objects that it did not dump. */
     get dependencies() {
-        return this.fields.dependencies.map((id) => Number(decodeUtf8(id)));
+        return this.#stored.dependencies.map((id) => Number(decodeUtf8(id)));
     }
     /** Returns the entry with changed SQL. `change` gets the bytes as latin1, so that text in any encoding survives a replacement. */
     redefine(change) {
-        const defn = Buffer.from(change(this.fields.defn?.toString('latin1') ?? ''), 'latin1');
+        const defn = Buffer.from(change(this.#stored.string('defn')?.toString('latin1') ?? ''), 'latin1');
         return this.with({ defn });
     }
     /** The COPY statement of the data; empty if it is not COPY text. */
     get copyStatement() {
-        return this.decode(this.fields.copyStmt);
+        return this.#text('copyStmt');
     }
     /** Whether the data is COPY text; otherwise it is INSERT statements or a large object. */
     get isCopy() {
-        return (this.fields.copyStmt?.length ?? 0) > 0;
-    }
-    /** Whether a block of data belongs to this entry. */
-    get hasData() {
-        return this.fields.hadDumper === 1 && this.fields.dataState !== NO_DATA;
+        return (this.#stored.string('copyStmt')?.length ?? 0) > 0;
     }
 }
 /**
@@ -40491,79 +40698,46 @@ async function readToc(input, header) {
     const count = await input.int('the table of contents');
     if (count < 0)
         throw new ArchiveError(`the table of contents has ${count} entries`, start);
+    const layout = layoutOf(header.minor);
     const entries = [];
     const seen = new Set();
     for (let n = 1; n <= count; n++) {
         const at = input.offset;
-        const entry = await readEntry(input, header, `entry ${n} of ${count} in the table of contents`);
+        const what = `entry ${n} of ${count} in the table of contents`;
+        const stored = await readStored(input, { layout, what });
+        await input.need(header.offsetSize, what);
+        input.skip(header.offsetSize);
+        const problem = stored.problem;
+        if (problem)
+            throw new ArchiveError(`${what} ${problem}`, at);
         if (input.offset - start > MAX_TOC_BYTES)
             throw new ArchiveError('the table of contents has an impossible length', at);
+        const entry = new TocEntry(stored, decodeUtf8);
         if (seen.has(entry.dumpId))
             throw new ArchiveError(`entry ${n} repeats the ID ${entry.dumpId}`, at);
         seen.add(entry.dumpId);
         entries.push(entry);
     }
     const decode = decoderOf(encodingOf(entries));
-    return entries.map(({ fields }) => new TocEntry(fields, decode));
+    return decode === decodeUtf8 ? entries : entries.map((entry) => entry.decodedBy(decode));
 }
 /** Returns the encoding of all text, e.g. `UTF8`, according to the archive's own `SET client_encoding`. */
 function encodingOf(entries) {
     const setting = entries.find(({ desc }) => desc === 'ENCODING')?.definition;
     return setting?.match(/'([^']*)'/)?.[1] ?? null;
 }
-async function readEntry(input, header, what) {
-    const at = input.offset;
-    const fields = { tableam: null, relkind: 0 };
-    for (const [name, kind, since] of FIELDS) {
-        if (header.minor < since)
-            continue;
-        fields[name] = kind === 'int' ? await input.int(what) : await input.string(what);
-    }
-    const dependencies = [];
-    for (let id = await input.string(what); id !== null; id = await input.string(what))
-        dependencies.push(id);
-    const dataState = await input.byte(what);
-    await input.take(header.offsetSize, what);
-    const entry = new TocEntry({ ...fields, dependencies, dataState });
-    const problem = entryProblem(entry);
-    if (problem)
-        throw new ArchiveError(`${what} ${problem}`, at);
-    return entry;
-}
-function entryProblem({ dumpId, fields }) {
-    if (dumpId <= 0)
-        return `has the impossible ID ${dumpId}`;
-    if (fields.hadDumper !== 0 && fields.hadDumper !== 1)
-        return `has the impossible data flag ${fields.hadDumper}`;
-    if (fields.desc === null)
-        return 'has no kind';
-    if (fields.dataState < DATA_OFFSET_UNKNOWN || fields.dataState > NO_DATA) {
-        return `has the impossible offset flag ${fields.dataState}`;
-    }
-    return undefined;
-}
 /**
- * Returns a table of contents in the version of `header`. Data offsets are left unknown: they belonged to the file that was
- * read, and pg_restore searches for data whose offset is unknown.
+ * Returns a table of contents in the version of `header`, in several buffers. Data offsets are left unknown: they belonged to
+ * the file that was read, and pg_restore searches for data whose offset is unknown.
  */
-function tocBytes(header, entries) {
-    return Buffer.concat([intBytes(entries.length), ...entries.flatMap((entry) => entryParts(header, entry))]);
-}
-function entryParts(header, { fields, hasData }) {
-    const parts = [];
-    for (const [name, kind, since] of FIELDS) {
-        if (header.minor < since)
-            continue;
-        if (kind === 'int')
-            parts.push(intBytes(fields[name]));
-        else
-            parts.push(...stringBytes(fields[name]));
-    }
-    for (const id of fields.dependencies)
-        parts.push(...stringBytes(id));
-    const state = fields.dataState === NO_DATA || !hasData ? NO_DATA : DATA_OFFSET_UNKNOWN;
-    parts.push(intBytes(-1), Buffer.from([state]), Buffer.alloc(header.offsetSize));
-    return parts;
+function* tocParts(header, entries) {
+    const gatherer = new Gatherer();
+    yield* gatherer.add([intBytes(entries.length)]);
+    const layout = layoutOf(header.minor);
+    const offset = Buffer.alloc(header.offsetSize);
+    for (const entry of entries)
+        yield* gatherer.add([...entry.bytes(layout), offset]);
+    yield* gatherer.rest();
 }
 
 ;// CONCATENATED MODULE: ./build/src/archive/rows.js
@@ -40789,7 +40963,7 @@ class ChunkReader {
     /** As `stored`, but only if all of it is in memory and short, else null; then nothing is consumed. */
     shortStored() {
         const window = this.input.peek(SHORT_BYTES);
-        const { read, ended } = measure(window, this.input.offset);
+        const { read, ended } = chunks_measure(window, this.input.offset);
         if (!ended)
             return null;
         this.input.skip(read);
@@ -40800,7 +40974,7 @@ class ChunkReader {
         for (let ended = false; !ended;) {
             await this.input.need(INT_SIZE, what);
             const window = this.input.peek(Number.POSITIVE_INFINITY);
-            const { read, left, ended: last } = measure(window, this.input.offset);
+            const { read, left, ended: last } = chunks_measure(window, this.input.offset);
             if (read > 0) {
                 this.input.skip(read);
                 yield window.subarray(0, read);
@@ -40870,7 +41044,7 @@ function squeeze(bytes, from, to, left, offset) {
  * Measures the chunks at the start of `bytes`: `read` counts those bytes that belong to them, and `left` those of the last
  * one that are still to come. Stops at an incomplete length.
  */
-function measure(bytes, offset) {
+function chunks_measure(bytes, offset) {
     let at = 0;
     while (bytes.length - at >= INT_SIZE) {
         const length = chunkLength(bytes, at, offset + at);
@@ -41437,7 +41611,6 @@ function nameOf({ desc, namespace, tag }) {
 
 ;// CONCATENATED MODULE: ./build/src/archive/downgrade-toc.js
 
-
 /** Version 1.16 (PostgreSQL 17) introduced groups of large objects, and the kind of relation. */
 const GROUPS_MINOR = 16;
 const PARTITIONED_TABLE = 'p'.charCodeAt(0); // RELKIND_PARTITIONED_TABLE in pg_class.h
@@ -41457,19 +41630,19 @@ function downgradeToc(entries, read, written) {
     const groups = new Map();
     const downgraded = [];
     for (const entry of entries) {
-        const { desc, fields } = entry;
+        const { desc } = entry;
         if (desc === 'STATISTICS DATA')
             continue;
         if (desc === 'BLOB METADATA') {
             const oids = entry.definition.trim().split('\n');
-            groups.set(String(entry.dumpId), oids);
+            groups.set(entry.dumpId, oids);
             downgraded.push(...oids.map((oid, n) => largeObject(entry, oid, n === 0 ? entry.dumpId : ++lastId)));
         }
         else if (desc === 'ACL' && entry.tag.startsWith('LARGE OBJECTS ')) {
-            const oids = groups.get(decodeUtf8(fields.dependencies[0] ?? null)) ?? [];
+            const oids = groups.get(entry.dependencies[0] ?? 0) ?? [];
             downgraded.push(...oids.map((oid, n) => largeObjectAcl(entry, oid, n === 0 ? entry.dumpId : ++lastId)));
         }
-        else if (fields.relkind === PARTITIONED_TABLE) {
+        else if (desc === 'TABLE' && entry.fields.relkind === PARTITIONED_TABLE) {
             downgraded.push(entry.with({ tableam: null }));
         }
         else {
@@ -41497,44 +41670,6 @@ function largeObjectAcl(group, oid, dumpId) {
         tag: Buffer.from(`LARGE OBJECT ${oid}`),
         defn: Buffer.from(commands.replaceAll(/ ON LARGE OBJECT \d+ /g, ` ON LARGE OBJECT ${oid} `), 'latin1'),
     });
-}
-
-;// CONCATENATED MODULE: ./build/src/archive/gatherer.js
-/** Smaller buffers are joined, because each would cost a write, and a wake-up of the reader, of its own. */
-const MIN_WRITE_BYTES = 64 * 1024;
-/** Joins small buffers into larger ones. The data of most tables and large objects is far smaller than a worthwhile write. */
-class Gatherer {
-    block = Buffer.alloc(0);
-    held = 0;
-    /** Takes buffers, and returns what is due to be written. The rest follows with later buffers, or with `rest`. */
-    add(buffers) {
-        const due = [];
-        for (const buffer of buffers) {
-            const isLarge = buffer.length >= MIN_WRITE_BYTES;
-            if (isLarge || this.held + buffer.length > this.block.length)
-                due.push(...this.rest());
-            if (isLarge)
-                due.push(buffer);
-            else
-                this.hold(buffer);
-        }
-        return due;
-    }
-    /** Returns what is still held, in at most one buffer. */
-    rest() {
-        if (this.held === 0)
-            return [];
-        const held = this.block.subarray(0, this.held);
-        this.block = this.block.subarray(this.held);
-        this.held = 0;
-        return [held];
-    }
-    hold(buffer) {
-        if (this.block.length < buffer.length)
-            this.block = Buffer.allocUnsafeSlow(2 * MIN_WRITE_BYTES);
-        this.block.set(buffer, this.held);
-        this.held += buffer.length;
-    }
 }
 
 ;// CONCATENATED MODULE: ./build/src/archive/transcode.js
@@ -41590,7 +41725,7 @@ class Transcoder {
         const header = writtenHeader(read, this.options);
         const kept = downgradeToc(await this.options.select(entries), read, header);
         yield headerBytes(header);
-        yield tocBytes(header, kept);
+        yield* tocParts(header, kept);
         const reader = new BlockReader(input, read, entries, this.tally, this.options);
         const tasks = reader.tasks(new Map(kept.map(({ dumpId }) => [dumpId, dumpId])));
         const gatherer = new Gatherer();
@@ -41658,7 +41793,7 @@ function joinTocs(tocs, { bytesOf, shared }) {
 function dataOf(table, { fields }, dumpId) {
     const { tag, namespace, owner } = table.fields;
     const dependencies = [Buffer.from(String(table.dumpId))];
-    return new TocEntry({ ...fields, dumpId, dependencies, tag, namespace, owner }, table.decode);
+    return TocEntry.of({ ...fields, dumpId, dependencies, tag, namespace, owner }, table.decode);
 }
 function isTableData({ desc, hasData }) {
     return desc === 'TABLE DATA' && hasData;
@@ -41681,8 +41816,8 @@ function placeAll(entries, part, bytesOf) {
 function arrange(main, ofMain, ofOthers) {
     const waiting = ofOthers.sort((a, b) => a.complete - b.complete);
     const places = new Map(ofMain.map((place) => [place.entry, place]));
-    const before = main.findIndex(({ fields }) => fields.section >= SECTION.data);
-    const after = main.findIndex(({ fields }) => fields.section >= SECTION.postData);
+    const before = main.findIndex(({ section }) => section >= SECTION.data);
+    const after = main.findIndex(({ section }) => section >= SECTION.postData);
     const [data, post] = [before, after].map((index) => (index < 0 ? main.length : index));
     const order = [];
     const middle = [];
@@ -42236,7 +42371,7 @@ class JoinedArchive {
         const fills = this.#parts.map((part, index) => this.#fill(part, stretches.filter((stretch) => stretch.part === index)));
         try {
             yield headerBytes(header);
-            yield tocBytes(header, entries);
+            yield* tocParts(header, entries);
             for (const { part } of stretches) {
                 this.#current = part;
                 yield* this.#parts[part].lane.stretch();
@@ -42475,7 +42610,7 @@ class SplitArchive {
             lane.end();
     }
     #archiveOf(entries) {
-        return Buffer.concat([headerBytes(this.#header), tocBytes(this.#header, entries)]);
+        return Buffer.concat([headerBytes(this.#header), ...tocParts(this.#header, entries)]);
     }
     #dataArchive(own) {
         // The archive waits for a slow reader, unless another reader is waiting for its own data.
@@ -42522,26 +42657,26 @@ const GRANTS = /^(ACL|ACL LANGUAGE|DEFAULT ACL)$/;
 function schemaFirst(entries) {
     let section = SECTION.none;
     return entries.map((entry) => {
-        const { desc, fields, hasData } = entry;
-        if (fields.section !== SECTION.none)
-            section = fields.section;
+        const { desc, hasData } = entry;
+        if (entry.section !== SECTION.none)
+            section = entry.section;
         const own = GRANTS.test(desc)
             ? SECTION.postData
             : section === SECTION.data && !hasData
                 ? SECTION.preData
                 : section;
-        return own === fields.section ? entry : entry.with({ section: own });
+        return own === entry.section ? entry : entry.with({ section: own });
     });
 }
 /**
  * Whether pg_restore restores an entry after everything else: refreshes, which may call any function, and what could be in
  * the way of others (RESTORE_PASS_POST_ACL in _tocEntryRestorePass, pg_backup_archiver.c).
  */
-function isLast({ desc, tag, fields }) {
+function isLast({ desc, tag, section }) {
     if (/^(COMMENT|SECURITY LABEL)$/.test(desc))
         return tag.startsWith('EVENT TRIGGER ');
     if (desc === 'STATISTICS DATA')
-        return fields.section === SECTION.postData;
+        return section === SECTION.postData;
     return desc === 'MATERIALIZED VIEW DATA' || desc === 'EVENT TRIGGER';
 }
 /**
@@ -42588,6 +42723,7 @@ function split_nameOf({ namespace, tag }) {
 
 
 
+
 /**
  * Returns an archive that contains only the data of some tables, as `pg_dump --section=data` writes it: a part for
  * JoinedArchive, which takes the names and dependencies of the entries from the dump of the schema.
@@ -42597,7 +42733,7 @@ function split_nameOf({ namespace, tag }) {
 async function* tableArchive(encoding, tables) {
     const entries = tables.map((data, index) => dataEntry(index + 2, data));
     yield headerBytes(contentsHeader());
-    yield tocBytes(contentsHeader(), [encodingEntry(encoding), ...entries]);
+    yield* tocParts(contentsHeader(), [encodingEntry(encoding), ...entries]);
     for (const [index, { rows }] of tables.entries()) {
         yield Buffer.concat([Buffer.from([BLK_DATA]), intBytes(entries[index].dumpId)]);
         for await (const bytes of rows)
@@ -42614,7 +42750,7 @@ const COMMON = {
     ...{ hadDumper: 0, dataState: DATA_OFFSET_UNKNOWN },
 };
 function encodingEntry(encoding) {
-    return new TocEntry({
+    return TocEntry.of({
         ...COMMON,
         ...{ dumpId: 1, oid: Buffer.from('0'), section: SECTION.preData },
         ...{ tag: Buffer.from('ENCODING'), desc: Buffer.from('ENCODING') },
@@ -42622,7 +42758,7 @@ function encodingEntry(encoding) {
     });
 }
 function dataEntry(dumpId, { oid, schema, name, copyStatement }) {
-    return new TocEntry({
+    return TocEntry.of({
         ...COMMON,
         ...{ dumpId, oid: Buffer.from(oid), section: SECTION.data, hadDumper: 1 },
         ...{
@@ -42644,10 +42780,11 @@ function dataEntry(dumpId, { oid, schema, name, copyStatement }) {
 
 
 
+
 /** Returns an archive of entries without their data, for a program that only reads the table of contents. */
 function contentsOnly(entries) {
     const header = contentsHeader();
-    return Buffer.concat([headerBytes(header), tocBytes(header, entries)]);
+    return Buffer.concat([headerBytes(header), ...tocParts(header, entries)]);
 }
 /**
  * Compresses the output of `pg_dump -Fc -Z0` with `jobs` threads into an archive that pg_restore reads without this
@@ -44992,7 +45129,7 @@ function createsPublic({ desc, tag, definition }) {
 function entryOf(addition, dumpId, entries) {
     const isUtf8 = encodingOf(entries) === 'UTF8';
     const bytes = (text) => isUtf8 ? Buffer.from(addition[text]) : Buffer.from(addition.raw[text], 'hex');
-    return new TocEntry({
+    return TocEntry.of({
         ...{ dumpId, hadDumper: 0, section: SECTION.preData, relkind: 0, dataState: NO_DATA },
         tableOid: Buffer.from(CATALOG[addition.kind]),
         oid: Buffer.from(addition.oid),
