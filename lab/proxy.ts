@@ -30,7 +30,11 @@ interface Fault {
   from: Side
 }
 
+/** Is given everything that is passed on, with the number of its connection, from 0. */
+type Witness = (connection: number, side: Side, bytes: Buffer) => void
+
 interface State {
+  witness: Witness
   bytes: Record<Side, number>
   connections: number
   fault: Fault | undefined
@@ -39,19 +43,22 @@ interface State {
   stalled: Set<() => void>
 }
 
-function emptyState(): State {
+function emptyState(witness: Witness): State {
   const bytes = { server: 0, client: 0 }
-  return { bytes, connections: 0, fault: undefined, open: new Set(), stalled: new Set() }
+  return { witness, bytes, connections: 0, fault: undefined, open: new Set(), stalled: new Set() }
 }
 
 /** Starts a proxy before a server on this machine. */
-export async function startProxy(target: { port: number; host?: string }): Promise<Proxy> {
-  const state = emptyState()
+export async function startProxy(
+  target: { port: number; host?: string },
+  witness: Witness = () => undefined,
+): Promise<Proxy> {
+  const state = emptyState(witness)
   const server = createServer({ allowHalfOpen: true }, (client) => {
-    state.connections++
+    const connection = state.connections++
     const upstream = createConnection({ host: '127.0.0.1', ...target, allowHalfOpen: true })
-    forward(client, upstream, 'client', state)
-    forward(upstream, client, 'server', state)
+    forward(client, upstream, { connection, side: 'client' }, state)
+    forward(upstream, client, { connection, side: 'server' }, state)
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   server.unref()
@@ -89,10 +96,16 @@ export async function startProxy(target: { port: number; host?: string }): Promi
 }
 
 /** Passes the bytes of one direction on. */
-function forward(from: Socket, to: Socket, side: Side, state: State): void {
+function forward(
+  from: Socket,
+  to: Socket,
+  { connection, side }: { connection: number; side: Side },
+  state: State,
+): void {
   let seen = 0
   const pass = (chunk: Buffer) => {
     state.bytes[side] += chunk.length
+    state.witness(connection, side, chunk)
     if (!to.destroyed && !to.write(chunk)) {
       from.pause()
       to.once('drain', () => from.resume())
