@@ -56,6 +56,31 @@ export type PlanOptions = { pgDumpArgs: readonly string[]; keepsLargeObjects: bo
  * @throws an Error with everything that the mask file does not decide or decides wrongly, and with the rules to add
  */
 export function planMasks(file: MaskFile, catalog: Catalog, options: PlanOptions): MaskPlan {
+  const { drafts, missing, findings } = draftPlan(file, catalog, options)
+  if (findings.refusals.length > 0 || missing !== null) throw new Error(explain(file, findings, missing))
+  if (catalog.hasLargeObjects && !options.keepsLargeObjects)
+    findings.warn('large objects are left out; large-objects: keep would dump them as they are')
+  return {
+    file: file.file,
+    tables: drafts.map(finish),
+    keepsLargeObjects: options.keepsLargeObjects,
+    warnings: findings.warnings,
+  }
+}
+
+/**
+ * Writes the first mask file of a database: every table, with what is open to be filled in. `problems` are those that no
+ * rule solves, such as a materialized view over a foreign table.
+ */
+export function firstMaskFile(catalog: Catalog): { text: string; problems: readonly string[] } {
+  const empty = { file: '', tables: [], references: [], allow: [] }
+  const { missing, findings } = draftPlan(empty, catalog, { pgDumpArgs: [], keepsLargeObjects: false })
+  return { text: `${missing ?? 'tables: {}'}\n`, problems: [...findings.refusals, ...findings.warnings] }
+}
+
+type Draft = { drafts: readonly DraftTable[]; missing: string | null; findings: Findings }
+
+function draftPlan(file: MaskFile, catalog: Catalog, options: PlanOptions): Draft {
   const findings = new Findings()
   const drafts = assignRules(file, catalog, findings)
   const columns = new Columns(drafts)
@@ -66,16 +91,7 @@ export function planMasks(file: MaskFile, catalog: Catalog, options: PlanOptions
   checkMasks(drafts, columns, findings)
   checkMissingTargets(drafts, catalog.foreignKeys, findings)
   checkSurroundings(catalog, drafts, options, findings)
-  const missing = missingRules(drafts, edges)
-  if (findings.refusals.length > 0 || missing !== null) throw new Error(explain(file, findings, missing))
-  if (catalog.hasLargeObjects && !options.keepsLargeObjects)
-    findings.warn('large objects are left out; large-objects: keep would dump them as they are')
-  return {
-    file: file.file,
-    tables: drafts.map(finish),
-    keepsLargeObjects: options.keepsLargeObjects,
-    warnings: findings.warnings,
-  }
+  return { drafts, missing: missingRules(drafts, edges), findings }
 }
 
 function exceptionsOf(drafts: readonly DraftTable[]): Map<Relation, Condition> {
