@@ -15,22 +15,30 @@ const CATALOG = { SCHEMA: '2615', EXTENSION: '3079' }
 export function withAdditions(additions: readonly Addition[]): Select {
   return async (dumped) => {
     const entries = dumped.filter((entry) => !createsPublic(entry))
-    const isPresent = ({ kind, oid }: Addition) =>
-      entries.some((entry) => entry.desc === kind && entry.oid === oid)
-    const missing = additions.filter((addition) => !isPresent(addition))
+    const missing = missingFrom(entries, additions)
     const lastId = entries.reduce((last, entry) => Math.max(last, entry.dumpId, ...entry.dependencies), 0)
-    const added = missing.map((addition, n) => entryOf(addition, lastId + 1 + n, entries))
+    const isUtf8 = encodingOf(entries) === 'UTF8'
+    const added = missing.map((addition, n) =>
+      entryOf(addition, { dumpId: lastId + 1 + n, isUtf8, decode: entries[0]?.decode }),
+    )
     const start = entries.findIndex(({ desc }) => !HEAD.includes(desc))
-    return entries.toSpliced(start < 0 ? entries.length : start, 0, ...added)
+    const head = start < 0 ? entries.length : start
+    return [...entries.slice(0, head), ...added, ...entries.slice(head)]
   }
+}
+
+function missingFrom(entries: readonly TocEntry[], additions: readonly Addition[]): Addition[] {
+  const present = new Set(entries.flatMap(({ desc, oid }) => (desc in CATALOG ? `${desc} ${oid}` : [])))
+  return additions.filter(({ kind, oid }) => !present.has(`${kind} ${oid}`))
 }
 
 function createsPublic({ desc, tag, definition }: TocEntry): boolean {
   return desc === 'SCHEMA' && tag === 'public' && /^CREATE SCHEMA public;/m.test(definition)
 }
 
-function entryOf(addition: Addition, dumpId: number, entries: readonly TocEntry[]): TocEntry {
-  const isUtf8 = encodingOf(entries) === 'UTF8'
+type Placing = { dumpId: number; isUtf8: boolean; decode: TocEntry['decode'] | undefined }
+
+function entryOf(addition: Addition, { dumpId, isUtf8, decode }: Placing): TocEntry {
   const bytes = (text: 'name' | 'owner' | 'sql') =>
     isUtf8 ? Buffer.from(addition[text]) : Buffer.from(addition.raw[text], 'hex')
   return TocEntry.of(
@@ -46,6 +54,6 @@ function entryOf(addition: Addition, dumpId: number, entries: readonly TocEntry[
       ...{ dropStmt: null, copyStmt: null, namespace: null, tablespace: null, tableam: null },
       dependencies: [],
     },
-    entries[0]?.decode,
+    decode,
   )
 }

@@ -1,5 +1,6 @@
 import type { TocEntry } from '../../archive/archive.ts'
 import { formatNames } from '../../report/format.ts'
+import { Dependents } from './dependents.ts'
 import { HOUSEKEEPING, isUnmistakable, type Provider } from './managed-services.ts'
 import { restrictRoles } from './policies.ts'
 import { rolesOf, type TargetFacts } from './target-facts.ts'
@@ -79,12 +80,13 @@ class ProviderObjects {
     const unneeded: Readonly<Record<string, readonly string[]>> = leaveOut
       ? { ...HOUSEKEEPING, ...provider?.extensions }
       : {}
+    const dependents = new Dependents(entries)
     const absent = entries
       .filter(({ desc, tag }) => desc === 'EXTENSION' && isAbsent(tag, facts))
       .map((entry) => ({
         name: entry.tag,
         reason: facts.refused.get(entry.tag) ?? null,
-        neededBy: neededBy(entry.dumpId, entries, unneeded[entry.tag] ?? []),
+        neededBy: neededBy(entry.dumpId, dependents, unneeded[entry.tag] ?? []),
       }))
     const without = absent.filter(({ name, neededBy }) => name in unneeded && neededBy === null)
     this.missing = absent.filter((extension) => !without.includes(extension))
@@ -103,16 +105,17 @@ class ProviderObjects {
           (schema) => [schema, this.extensions.get(name)!] as const,
         ),
       ),
-      ...ownSchemas(entries, provider),
+      ...ownSchemas(entries, dependents, provider),
     ])
   }
 
-  judge({ desc, tag, namespace }: TocEntry): Verdict {
+  judge(entry: TocEntry): Verdict {
+    const { desc, tag } = entry
     if (desc === 'EXTENSION' && this.installed.has(tag))
       return { why: 'the database already has these extensions', lossless: true }
     const why =
       (desc === 'EXTENSION' && this.extensions.get(tag)) ||
-      this.schemas.get(desc === 'SCHEMA' ? tag : namespace) ||
+      this.schemas.get(schemaOf(entry)) ||
       (desc === 'EVENT TRIGGER' &&
         this.provider?.eventTriggers.includes(tag) &&
         `they are internal to ${this.provider.title}`)
@@ -126,28 +129,30 @@ function isAbsent(extension: string, { installed, available, refused }: TargetFa
 }
 
 /** Describes the first entry outside the given schemas that cannot be restored without the entry `dumpId`; null if there is none. */
-function neededBy(dumpId: number, entries: readonly TocEntry[], schemas: readonly string[]): string | null {
-  const needs = entries.find(
-    ({ desc, tag, namespace, dependencies }) =>
-      dependencies.includes(dumpId) &&
-      !ATTACHMENT.test(desc) &&
-      !schemas.includes(desc === 'SCHEMA' ? tag : namespace),
-  )
+function neededBy(dumpId: number, dependents: Dependents, schemas: readonly string[]): string | null {
+  const needs = dependents
+    .of(dumpId)
+    .find((entry) => !ATTACHMENT.test(entry.desc) && !schemas.includes(schemaOf(entry)))
   return needs?.label ?? null
+}
+
+function schemaOf({ desc, tag, namespace }: TocEntry): string {
+  return desc === 'SCHEMA' ? tag : namespace
 }
 
 /**
  * Returns the provider's schemas that no object of a user needs, each with the reason for leaving it out. A schema of that
  * name with tables of another owner belongs to the user.
  */
-function ownSchemas(entries: readonly TocEntry[], provider: Provider | null): [string, string][] {
+function ownSchemas(
+  entries: readonly TocEntry[],
+  dependents: Dependents,
+  provider: Provider | null,
+): [string, string][] {
   if (!provider) return []
-  const inside = (schema: string) => (entry: TocEntry) =>
-    entry.namespace === schema || (entry.desc === 'SCHEMA' && entry.tag === schema)
+  const inside = Map.groupBy(entries, schemaOf)
   const isOwn = (schema: string) => {
-    const owned = entries
-      .filter(inside(schema))
-      .filter(({ desc }) => desc === 'SCHEMA' || HOLDS_DATA.test(desc))
+    const owned = (inside.get(schema) ?? []).filter(({ desc }) => desc === 'SCHEMA' || HOLDS_DATA.test(desc))
     return (
       owned.length > 0 &&
       (isUnmistakable(schema) ||
@@ -159,7 +164,7 @@ function ownSchemas(entries: readonly TocEntry[], provider: Provider | null): [s
     before = schemas.length
     const outside = schemas
     schemas = schemas.filter((schema) =>
-      entries.filter(inside(schema)).every(({ dumpId }) => neededBy(dumpId, entries, outside) === null),
+      inside.get(schema)!.every(({ dumpId }) => neededBy(dumpId, dependents, outside) === null),
     )
   }
   return schemas.map((schema) => [schema, `schema ${schema} is internal to ${provider.title}`])
