@@ -1,4 +1,4 @@
-import { hasShape, isLine, isOneOf, isText, isTime } from '../shape.ts'
+import { hasShape, isLine, isOneOf, isText, isTime, optional } from '../shape.ts'
 
 /**
  * What this action writes in the comment of a database that it made, so that a later run recognises it:
@@ -10,6 +10,8 @@ export type Marker = {
   of: string
   at: string
   run: string
+  /** When a sweep of `drop` may drop the database; missing if it does not expire. */
+  expires?: string
 }
 
 const PREFIX = 'pgclone-action '
@@ -24,6 +26,7 @@ const isMarker = hasShape({
   of: isText(MAX_NAME_LENGTH),
   at: isTime,
   run: isLine(MAX_URL_LENGTH),
+  expires: optional(isTime),
 } satisfies Record<keyof Marker, unknown>)
 
 /** The comment that marks a database as made by this action. */

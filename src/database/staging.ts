@@ -132,9 +132,20 @@ async function runCopy(session: Session, statements: string[]): Promise<void> {
   }
 }
 
-/** Returns a marker with the current time, as the comment of a database. */
-export function markerText(kind: Marker['kind'], of: string, run: string): string {
-  return formatMarker({ kind, of, at: new Date().toISOString(), run })
+/**
+ * Returns a marker with the current time, as the comment of a database.
+ *
+ * @param lifetime milliseconds after which the database expires; null if it does not
+ */
+export function markerText(
+  kind: Marker['kind'],
+  of: string,
+  run: string,
+  lifetime: number | null = null,
+): string {
+  const now = Date.now()
+  const expires = lifetime === null ? {} : { expires: new Date(now + lifetime).toISOString() }
+  return formatMarker({ kind, of, at: new Date(now).toISOString(), run, ...expires })
 }
 
 /** Sets the comment of a database. */

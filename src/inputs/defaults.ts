@@ -56,6 +56,7 @@ export const DEFAULTS = {
   'protected-databases': '',
   overwrite: 'false',
   disposable: 'true',
+  'expires-after': '',
   force: 'false',
   'max-shrink': '50%',
   'fail-on-shrink': 'false',

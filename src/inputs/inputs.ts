@@ -19,6 +19,7 @@ import {
   parseDuration,
   parseExpressions,
   parseInteger,
+  parseLifetime,
   parseList,
   parseServerDuration,
 } from './parse.ts'
@@ -96,6 +97,8 @@ export type Inputs = Readonly<{
   overwriteNamed: readonly string[]
   /** Whether a new database gets the marker by which later steps may replace and drop it. */
   disposable: boolean
+  /** The lifetime of a new database in milliseconds; null if it does not expire. */
+  expiresAfter: number | null
   force: boolean
   local: boolean
   copyMethod: (typeof COPY_METHODS)[number]
@@ -254,6 +257,7 @@ function readBehaviour(reader: Reader) {
     protectedDatabases: reader.list('protected-databases'),
     ...readOverwrite(reader),
     disposable: reader.boolean('disposable'),
+    expiresAfter: reader.read('expires-after', parseLifetime, null),
     force: reader.boolean('force'),
     local: reader.boolean('local'),
     copyMethod: reader.read('copy-method', (text) => parseChoice(text, COPY_METHODS), 'auto' as const),

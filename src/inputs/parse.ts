@@ -34,6 +34,16 @@ export function parseDuration(text: string): number {
   throw new Error(`must be a duration such as 90s, 10m, 26h or 7d, not ${JSON.stringify(text)}`)
 }
 
+/** More than anybody means, and far from the last date that JavaScript can count to. */
+const MAX_LIFETIME_MS = 100 * 365 * MILLISECONDS_PER_UNIT.d!
+
+/** Reads a duration that is added to a time. */
+export function parseLifetime(text: string): number {
+  const milliseconds = parseDuration(text)
+  if (milliseconds <= MAX_LIFETIME_MS) return milliseconds
+  throw new Error(`must not be longer than 36500d, but is ${JSON.stringify(text)}`)
+}
+
 /** PostgreSQL stores timeouts as milliseconds in 32 bits, which is 24 days. */
 const MAX_SERVER_TIMEOUT_MS = 2 ** 31 - 1
 

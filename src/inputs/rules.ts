@@ -22,6 +22,7 @@ export function lacksPassword({ variables }: Connection): boolean {
 
 const COMMANDS_THAT_PRUNE: readonly string[] = ['prune', 'dump']
 const COMMANDS_THAT_CHECK_AGE: readonly string[] = ['restore', 'verify', 'list']
+const COMMANDS_THAT_MAKE_A_DATABASE: readonly string[] = ['restore', 'copy']
 const COMMANDS_THAT_READ_A_DUMP: readonly string[] = ['restore', 'verify']
 
 /** What inputs require of each other. Each rule returns false or a sentence that begins with the input to change. */
@@ -92,6 +93,10 @@ const RULES: readonly Rule[] = [
     needsDatabase(inputs) &&
     ![inputs.connection, inputs.sourceConnection].some((one) => one && lacksPassword(one)) &&
     'rds-iam-auth is true, but every database URL of this step already has a password; remove the password from the URL',
+  ({ expiresAfter, disposable }) =>
+    expiresAfter !== null &&
+    !disposable &&
+    'expires-after requires disposable: true; a database without a mark is never dropped by a sweep',
   (inputs) => {
     const { command, dumpKey, reversible, templateCache, tolerateErrors, verifySql } = inputs
     if (inputs.swap) return false
@@ -100,6 +105,8 @@ const RULES: readonly Rule[] = [
     if (reversible) return 'reversible requires swap: true; a restore in place does not keep the old database'
     if (!inputs.disposable)
       return 'disposable: false requires swap: true; a restore in place leaves the mark of the database as it is'
+    if (inputs.expiresAfter !== null)
+      return 'expires-after requires swap: true; a restore in place leaves the mark of the database as it is'
     if (templateCache > 0) return 'template-cache requires swap: true; a copy of the template is swapped in'
     if (tolerateErrors.length > 0)
       return 'tolerate-errors requires swap: true; a restore in place is one transaction, which ends at its first error'
@@ -150,6 +157,9 @@ export function inputWarnings(inputs: Inputs): string[] {
   }
   if (!COMMANDS_THAT_CHECK_AGE.includes(command) && inputs.maxAge !== null) {
     warnings.push(`max-age has no effect with command: ${command}`)
+  }
+  if (!COMMANDS_THAT_MAKE_A_DATABASE.includes(command) && inputs.expiresAfter !== null) {
+    warnings.push(`expires-after has no effect with command: ${command}`)
   }
   if (inputs.tunnelCommand !== '' && !needsDatabase(inputs)) {
     warnings.push(`tunnel-command has no effect with command: ${command}`)

@@ -115,6 +115,19 @@ async function checkOwner(
   )
 }
 
+/** Whether the database that replaces a target gets a marker: if there was none before, or if the old one was a clone. */
+export function isMarkable(name: string, properties: Properties | null): boolean {
+  return properties === null || isClone({ name, marker: parseMarker(properties.comment) })
+}
+
+/** Refuses `expires-after` where it could not be written, because the target keeps its comment and gets no marker. */
+export function checkExpiry({ expiresAfter }: Inputs, name: string, properties: Properties | null): void {
+  if (expiresAfter === null || isMarkable(name, properties)) return
+  throw new Error(
+    `expires-after cannot be kept, because "${name}" exists and was not made by this action, so the new database gets no mark and is never dropped by a sweep; remove expires-after, or drop "${name}" first`,
+  )
+}
+
 /** Refuses to replace a database that is not empty and was not made by this action, unless `overwrite` allows it. */
 export async function checkOverwrite(
   step: Step,

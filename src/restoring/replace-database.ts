@@ -66,6 +66,7 @@ export async function replaceDatabase<Result>(
     post,
     keepOld: inputs.reversible,
     disposable: inputs.disposable,
+    expiresAfter: inputs.expiresAfter,
   })
   return { result, database: target.name, previous, serverVersion: target.server.version }
 }

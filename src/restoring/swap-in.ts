@@ -1,21 +1,26 @@
 import { readDatabases } from '../database/databases.ts'
 import { parseMarker } from '../database/marker.ts'
 import { relatedName, temporaryName } from '../database/names.ts'
-import { isClone, isPointOf } from '../database/ownership.ts'
+import { isPointOf } from '../database/ownership.ts'
 import { dropDatabase } from '../database/server.ts'
 import { markerText, type TemporaryDatabase } from '../database/staging.ts'
 import { type Move, swapDatabases } from '../database/swap.ts'
 import { messageOf } from '../errors.ts'
+import type { Inputs } from '../inputs/inputs.ts'
 import { log } from '../report/log.ts'
+import { isMarkable } from './guards.ts'
 import type { Target } from './target.ts'
+
+/** Whether the new database is marked as one that later steps may replace and drop, and its lifetime in milliseconds. */
+type Mark = Pick<Inputs, 'disposable' | 'expiresAfter'>
 
 /**
  * Returns the comment of the new database. It is marked if there was none before or if the old one was a clone, unless the
  * user says that it must not be replaced and dropped later. The comment of any other database stays, without a marker.
  */
-function newComment({ name, properties, maker }: Target, disposable: boolean): string | null {
+function newComment({ name, properties, maker }: Target, { disposable, expiresAfter }: Mark): string | null {
   const marker = parseMarker(properties?.comment ?? null)
-  if (disposable && (!properties || isClone({ name, marker }))) return markerText('clone', name, maker.run)
+  if (disposable && isMarkable(name, properties)) return markerText('clone', name, maker.run, expiresAfter)
   return marker ? null : (properties?.comment ?? null)
 }
 
@@ -24,13 +29,12 @@ function newComment({ name, properties, maker }: Target, disposable: boolean): s
  * none is ever older than the database beside it.
  *
  * @param options.post a copy of the staging database from before its hooks, which becomes the restore point `__post`
- * @param options.disposable whether the new database is marked as one that later steps may replace and drop
  * @returns the name of the kept old database, if one is kept
  */
 export async function swapIn(
   target: Target,
   staging: TemporaryDatabase,
-  { post, keepOld, disposable }: { post: TemporaryDatabase | null; keepOld: boolean; disposable: boolean },
+  { post, keepOld, ...mark }: { post: TemporaryDatabase | null; keepOld: boolean } & Mark,
 ): Promise<string | null> {
   const { session, server, name, properties } = target
   const kept = keepOld && properties ? relatedName(name, 'pre') : null
@@ -38,9 +42,9 @@ export async function swapIn(
     ...(kept ? await makeRoom(target, kept) : []),
     ...(post ? await renewPost(target, post) : []),
   ]
-  const mark = markerText(kept ? 'point' : 'old', name, target.maker.run)
-  const old = properties && { name: kept ?? temporaryName(name), comment: mark, open: kept !== null }
-  const comment = newComment(target, disposable)
+  const oldMark = markerText(kept ? 'point' : 'old', name, target.maker.run)
+  const old = properties && { name: kept ?? temporaryName(name), comment: oldMark, open: kept !== null }
+  const comment = newComment(target, mark)
   const template = properties?.isTemplate ?? false
   await swapDatabases(session, server, {
     database: name,

@@ -11,7 +11,7 @@ import { lookAtPrimary } from '../database/standby.ts'
 import { log } from '../report/log.ts'
 import type { Step } from '../step/step.ts'
 import type { PostgresClient } from '../tools/postgres/provide-client.ts'
-import { checkOverwrite, checkPoints, checkProtected, checkRights } from './guards.ts'
+import { checkExpiry, checkOverwrite, checkPoints, checkProtected, checkRights } from './guards.ts'
 import { checkObstacles } from './obstacles.ts'
 
 /** The locked database that will be replaced. */
@@ -47,6 +47,7 @@ export async function lookAtTarget(step: Step, session: Session): Promise<Target
   const properties = found && (await keepAllowed(session, name, found))
   const client = await step.client({ serverMajor: server.major, purpose: 'restore' })
   await checkOverwrite(step, server, properties)
+  checkExpiry(inputs, name, properties)
   if (inputs.reversible) await checkPoints(inputs, target, session, server)
   const points = inputs.reversible ? POINTS.map((suffix) => relatedName(name, suffix)) : []
   await checkObstacles(session, [name, ...points])

@@ -1,9 +1,10 @@
 /** Summaries of what is done with databases, without a stored dump. */
 import type { DatabaseRow } from '../database/databases.ts'
+import type { Marker } from '../database/marker.ts'
 import { formatBytes, formatDuration } from '../report/format.ts'
 import { describeRows } from '../report/progress.ts'
 import type { LiveFacts } from './dump-summary.ts'
-import { attemptsFact, code, type Fact, facts, join, type Markdown, md, table } from './markdown.ts'
+import { attemptsFact, code, type Fact, facts, join, type Markdown, md, moment, table } from './markdown.ts'
 
 type CopyFacts = LiveFacts & {
   source: string
@@ -65,9 +66,13 @@ export function localSummary(databases: readonly DatabaseRow[], label: string): 
     code(name),
     code(owner),
     size === null ? '?' : formatBytes(size),
-    marker ? md`${marker.kind} of ${code(marker.of)}` : '',
+    marker ? join(', ', [md`${marker.kind} of ${code(marker.of)}`, ...expiry(marker)]) : '',
   ])
   return md`### Databases of ${code(label)}\n\n${table(['Database', 'Owner', '>Size', 'Made by this action'], rows)}`
+}
+
+function expiry({ expires }: Marker): Markdown[] {
+  return expires === undefined ? [] : [md`expires ${moment(expires)}`]
 }
 
 /** What would have been done, in a sentence; all checks before the work have passed. */

@@ -15,6 +15,7 @@ test('a marker survives being a comment, and no other comment is one', () => {
       { at: '2026-13-01T00:00:00Z' },
       { run: null },
       { run: 'a\nb' },
+      ...[{ expires: null }, { expires: '' }, { expires: 'never' }, { expires: 5 }],
     ],
   ]
   const comments = [
@@ -36,6 +37,6 @@ test('a marker survives being a comment, and no other comment is one', () => {
 })
 
 test('a marker with fields of a later release is a marker', () => {
-  const marker = { kind: 'clone', of: 'a', at: '2026-11-01T02:00:00.000Z', run: '', expires: 'x' } as const
+  const marker = { kind: 'clone', of: 'a', at: '2026-11-01T02:00:00.000Z', run: '', later: 'x' } as const
   assert.deepEqual(parseMarker(formatMarker(marker)), marker)
 })

@@ -8,6 +8,7 @@ import {
   parseDuration,
   parseExpressions,
   parseInteger,
+  parseLifetime,
   parseList,
   parseServerDuration,
 } from '../../../src/inputs/parse.ts'
@@ -146,5 +147,11 @@ test('a timeout of the server fits into its 32 bits', () => {
     ['24d', 24 * 86_400_000],
     ['25d', /must not be longer than 24d/],
     ['soon', /must be a duration/],
+  ])
+  table(parseLifetime, [
+    ['7d', 7 * 86_400_000],
+    ['36500d', 36_500 * 86_400_000],
+    ['36501d', /must not be longer than 36500d/],
+    ['7', /must be a duration/],
   ])
 })

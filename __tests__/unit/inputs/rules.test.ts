@@ -45,6 +45,8 @@ test('what one input demands of another', () => {
     ],
     [{ reversible: true, swap: false }, /^reversible requires swap: true/],
     [{ tolerateErrors: [/x/], swap: false }, /^tolerate-errors requires swap: true/],
+    [{ expiresAfter: 1000, swap: false }, /^expires-after requires swap: true/],
+    [{ expiresAfter: 1000, disposable: false }, /^expires-after requires disposable: true/],
   ]
   for (const [changes, sentence] of wrong) {
     const problems = crossInputProblems({ ...plain, ...changes })
@@ -73,6 +75,8 @@ test('what is allowed and probably not meant', () => {
     [{ command: 'dump', dumpKey: 'latest' }, /dump-key has no effect/],
     [{ command: 'dump', connectionFrom: 'environment' }, /PG\* variables of the job determine/],
     [{ command: 'list', connectionFrom: 'environment' }, null],
+    [{ expiresAfter: 1000 }, /expires-after has no effect with command: list/],
+    [{ command: 'copy', expiresAfter: 1000 }, null],
   ]
   for (const [changes, warning] of cases) {
     const warnings = inputWarnings({ ...plain, ...changes })
