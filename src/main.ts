@@ -12,7 +12,7 @@ import { readInputs, wantsSummary } from './inputs/read-inputs.ts'
 import { inputNotices, inputWarnings } from './inputs/rules.ts'
 import { beginRecord, readPending } from './leftovers.ts'
 import { log } from './report/log.ts'
-import { setOutputs } from './report/outputs.ts'
+import { fitOutputs, setOutputs } from './report/outputs.ts'
 import { hideSecrets } from './report/secrets.ts'
 import { onCancel } from './step/cancel.ts'
 import { cleanUpAfterMain, cleanUpWithoutInputs, watchAttempts } from './step/cleanup.ts'
@@ -75,8 +75,10 @@ async function runCommand(step: Step): Promise<void> {
     using _ = await openDatabaseTokens(step)
     return await COMMANDS[inputs.command](step)
   })
+  const { durationMs } = step.effort
+  const outputs = await fitOutputs({ ...outcome.outputs, 'duration-ms': durationMs }, step.tempDirectory)
   for (const section of outcome.summary) await writeSummary(step, section)
-  setOutputs({ ...outcome.outputs, 'duration-ms': step.effort.durationMs })
+  setOutputs(outputs)
 }
 
 /** Returns one sentence for the user, and writes the stack to the debug log. */

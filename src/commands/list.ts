@@ -1,11 +1,12 @@
 import { readDatabases } from '../database/databases.ts'
 import { formatBytes, formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
+import type { Shortenable } from '../report/outputs.ts'
 import { checkAge } from '../restoring/dump-age.ts'
 import { selectionOf } from '../step/open-storage.ts'
 import type { Step } from '../step/step.ts'
 import { parseDumpKey } from '../storage/keys.ts'
-import { listDumps } from '../storage/list-dumps.ts'
+import { type ListedDump, listDumps } from '../storage/list-dumps.ts'
 import { scopeOf } from '../storage/series.ts'
 import { localSummary } from '../summary/database-summary.ts'
 import type { Outcome } from '../summary/outcome.ts'
@@ -39,7 +40,13 @@ async function listStoredDumps(step: Step): Promise<Outcome> {
   const newest = dumps.find((dump) => dump.committed)
   checkAge(step.inputs, newest ? parseDumpKey(newest.key) : null)
   return {
-    outputs: { dumps: JSON.stringify(dumps), 'dump-count': dumps.length },
+    outputs: { dumps: dumpsOutput(dumps), 'dump-count': dumps.length },
     summary: [listSummary(dumps, storage.address(''))],
   }
+}
+
+/** The manifests; without their tables if those would make the output too long for a later step. */
+function dumpsOutput(dumps: readonly ListedDump[]): Shortenable {
+  const withoutTables = dumps.map((dump) => ({ ...dump, tables: undefined }))
+  return { whole: JSON.stringify(dumps), shorter: JSON.stringify(withoutTables) }
 }

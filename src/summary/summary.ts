@@ -1,9 +1,11 @@
+import { stat } from 'node:fs/promises'
 import * as core from '@actions/core'
 import type { Inputs } from '../inputs/inputs.ts'
 import type { Location } from '../inputs/location.ts'
 import type { Environment } from '../process/environment.ts'
 import { log, takeWarnings } from '../report/log.ts'
 import { hideSecrets } from '../report/secrets.ts'
+import { fitSummary, MAX_SUMMARY_BYTES } from './fit-summary.ts'
 import { type Content, code, type Fact, facts, join, link, type Markdown, md } from './markdown.ts'
 
 /** Appends Markdown and the warnings of the step so far to the job summary, when the runner has one and the step wants one. */
@@ -14,11 +16,20 @@ export async function writeSummary(
   if (!inputs.summary || !environment.GITHUB_STEP_SUMMARY) return
   const warnings = takeWarnings().map((text) => md`⚠️ ${text}`)
   const text = `${hideSecrets(String(join('\n\n', [markdown, ...warnings])))}\n\n`
+  const fitting = fitSummary(text, MAX_SUMMARY_BYTES - (await sizeOf(environment.GITHUB_STEP_SUMMARY)))
   // The work is done, or has failed for a reason of its own; a summary that cannot be written changes neither.
   await core.summary
-    .addRaw(text)
+    .addRaw(fitting)
     .write()
     .catch((error: Error) => log.warning(`The job summary could not be written: ${error.message}`))
+}
+
+/** The bytes that hooks and earlier parts of the step have written. */
+async function sizeOf(file: string): Promise<number> {
+  return stat(file).then(
+    ({ size }) => size,
+    () => 0,
+  )
 }
 
 /**
