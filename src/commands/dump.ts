@@ -25,6 +25,7 @@ import { ACTION_VERSION } from '../version.ts'
 
 /** Runs hooks, streams a dump into storage, checks it there and commits it by writing its manifest. */
 export async function dump(step: Step): Promise<Outcome> {
+  if (step.inputs.mask !== '') throw new Error('Input mask cannot be used with dump yet; remove it')
   const plan = await step.retry(() => log.group('Prepare', () => prepare(step)))
   // Hooks run once, because a failed dump does not undo them.
   await step.retry(() => runPreDumpHooks(step, plan))

@@ -42,6 +42,8 @@ type Restored = Content & LiveDatabase
 
 /** Restores a stored dump into a staging database, checks it, runs hooks and swaps it in. */
 export async function restore(step: Step): Promise<Outcome> {
+  if (step.inputs.requireMasked)
+    throw new Error('Input require-masked cannot be used with restore yet; remove it')
   if (step.inputs.dumpKey.startsWith(':')) return restorePoint(step)
   await using scope = new AsyncDisposableStack()
   const find = dumpFinder(step, scope)

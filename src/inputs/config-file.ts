@@ -67,13 +67,24 @@ function lineSecrets(line: string): string[] {
   // The first result of urlSecrets is the whole text, which here is a line and not a URL.
   return [
     ...configSecrets(line),
+    ...maskKeys(line),
     ...(/:\/\/|jdbc:/.test(line) ? urlSecrets(line.replace(/["']\s*$/, '')).slice(1) : []),
   ]
 }
 
+/** Returns the `mask-key` in a line, with and without the quotes of YAML. */
+function maskKeys(line: string): string[] {
+  const written = /["']?mask-key["']?\s*:\s*(.*)/.exec(line)?.[1]?.trim() ?? ''
+  return [written, written.replace(/^["']|["'}\s]+$/g, '')]
+}
+
 function secretsOf(set: InputSet): string[] {
   const urls = [set['database-url'], set['source-database-url']]
-  return [...urls.flatMap((url) => urlSecrets(url ?? '')), ...configSecrets(set['s3-config'] ?? '')]
+  return [
+    ...urls.flatMap((url) => urlSecrets(url ?? '')),
+    ...configSecrets(set['s3-config'] ?? ''),
+    set['mask-key'] ?? '',
+  ]
 }
 
 /**

@@ -10,10 +10,11 @@ import { parseRegion, parseRole, parseRoleDuration, parseSessionName } from './a
 import type { NamedSet } from './config-file.ts'
 import { parseCalendarSpan, parseKeepCount, parseShare } from './keep-rules.ts'
 import { type Location, parseEndpoint, parseLocation, parseS3Config } from './location.ts'
+import { type MaskInputs, readMasking } from './mask-inputs.ts'
+import { readOverwrite } from './overwrite.ts'
 import {
   type Compression,
   parseArguments,
-  parseBoolean,
   parseChoice,
   parseCompression,
   parseDuration,
@@ -34,7 +35,9 @@ const CHECKSUM_MODES = ['auto', 'when-supported', 'when-required'] as const
 export type Command = (typeof COMMANDS)[number]
 
 /** Every input of the step, parsed and checked. `null` and empty mean "not given". */
-export type Inputs = Readonly<{
+export type Inputs = MaskInputs & OtherInputs
+
+type OtherInputs = Readonly<{
   command: Command
   connection: Connection | null
   /** The source of `copy`. */
@@ -132,6 +135,7 @@ export function readFields(reader: Reader, environment: Environment, namedSet: N
     ...readStorage(reader, location),
     ...readAws(reader),
     ...readContents(reader),
+    ...readMasking(reader),
     ...readBehaviour(reader),
     jobs: reader.read('jobs', jobs, 1),
     ...readRetention(reader),
@@ -221,24 +225,6 @@ function parseJobs(text: string, connections: readonly (Connection | null)[]): n
 
 function readSqlFiles(reader: Reader, name: 'pre-dump-hooks' | 'pre-swap-hooks' | 'verify-sql'): string[] {
   return reader.read(name, (text) => checkSqlFiles(parseList(text)), [])
-}
-
-/** Matches `TABLE public.events_2025`. */
-const KIND_AND_NAME = /^[A-Z]+(?: [A-Z]+)* \S/
-
-/** Reads `true`, `false`, or a list of what may be overwritten, which includes the database itself. */
-function readOverwrite(reader: Reader) {
-  const none = { overwrite: false, overwriteNamed: [] as readonly string[] }
-  return reader.read(
-    'overwrite',
-    (text) => {
-      const named = parseList(text).filter((line) => !/^true$/i.test(line))
-      if (named.length > 0 && named.every((line) => KIND_AND_NAME.test(line)))
-        return { overwrite: true, overwriteNamed: named as readonly string[] }
-      return { ...none, overwrite: parseBoolean(text) }
-    },
-    none,
-  )
 }
 
 function readBehaviour(reader: Reader) {

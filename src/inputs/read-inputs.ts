@@ -23,6 +23,7 @@ export function readInputs(environment: Environment): Inputs {
     ...urlSecrets(step.text('database-url')),
     ...urlSecrets(step.text('source-database-url')),
     ...configSecrets(step.text('s3-config')),
+    step.text('mask-key'),
     environment.PGPASSWORD ?? '',
   ])
   const namedSet = chooseNamedSet(step, environment)

@@ -20,13 +20,42 @@ export function lacksPassword({ variables }: Connection): boolean {
   return !variables.PGPASSWORD
 }
 
+const COMMANDS_THAT_MASK: readonly string[] = ['dump', 'copy']
+const COMMANDS_THAT_REQUIRE_MASKS: readonly string[] = ['restore', 'copy']
 const COMMANDS_THAT_PRUNE: readonly string[] = ['prune', 'dump']
 const COMMANDS_THAT_CHECK_AGE: readonly string[] = ['restore', 'verify', 'list']
 const COMMANDS_THAT_MAKE_A_DATABASE: readonly string[] = ['restore', 'copy']
 const COMMANDS_THAT_READ_A_DUMP: readonly string[] = ['restore', 'verify']
 
+/**
+ * The rules about masks. An input of a set may be of use only to other steps with the same set, but one that the step
+ * itself gives and that has no effect would be taken for protection.
+ */
+const MASK_RULES: readonly Rule[] = [
+  ({ command, mask, namedSet }) =>
+    mask !== '' &&
+    namedSet?.inputs.mask === undefined &&
+    !COMMANDS_THAT_MASK.includes(command) &&
+    `mask has no effect with command: ${command}, because only dump and copy mask; remove it, or set require-masked: true with command: restore to accept only masked dumps`,
+  ({ command, requireMasked, namedSet }) =>
+    requireMasked &&
+    namedSet?.inputs['require-masked'] === undefined &&
+    !COMMANDS_THAT_REQUIRE_MASKS.includes(command) &&
+    `require-masked has no effect with command: ${command}; remove it, or use it with restore and copy`,
+  ({ mask, maskKey }) =>
+    mask === '' &&
+    maskKey !== '' &&
+    'mask-key needs mask, the file that says what is masked; nothing would be masked without it',
+  ({ mask, largeObjects }) =>
+    mask === '' &&
+    largeObjects !== null &&
+    'large-objects needs mask; without it, all large objects are dumped, or none with pg-dump-args: -B',
+  ({ mask, leakScan }) => mask === '' && !leakScan && 'leak-scan needs mask; without it, nothing is searched',
+]
+
 /** What inputs require of each other. Each rule returns false or a sentence that begins with the input to change. */
 const RULES: readonly Rule[] = [
+  ...MASK_RULES,
   (inputs) =>
     needsDatabase(inputs) &&
     !inputs.connection &&

@@ -18,7 +18,25 @@ import {
 import type { DumpKey } from './keys.ts'
 import type { Source } from './series.ts'
 
-export type TableRows = { schema: string; name: string; rows: number | null; bytes: number }
+export type TableRows = {
+  schema: string
+  name: string
+  /** Those that the dump has. */
+  rows: number | null
+  bytes: number
+  /** Those that the source had, if the mask file chose among them. */
+  rowsBefore?: number
+}
+
+/** How a dump was masked. */
+type MaskRecord = {
+  /** Hex digest of the mask file. */
+  sha256: string
+  /** Tells keys apart without showing them. */
+  keyId: string
+  /** How many columns have each mask. */
+  columns: Record<string, number>
+}
 
 /** The record of a dump, stored beside it as `<key>.json` and written last. Nothing is a dump until it exists. */
 export type Manifest = {
@@ -47,6 +65,8 @@ export type Manifest = {
   /** Encoding and locale of the source, so that a new target gets the same. */
   locale: Locale
   filters: Record<string, string[] | boolean>
+  /** Present in a masked dump. */
+  mask?: MaskRecord
   durationMs: number
   run: { repository: string; ref: string; sha: string; runId: string; url: string }
   /** Written by `verify`: the dump was restored once, and what came out was compared. */
@@ -77,15 +97,21 @@ const MAX_LINE_LENGTH = 2000
 const line = isLine(MAX_LINE_LENGTH)
 const name = isText(MAX_NAME_LENGTH)
 
+const isDigest: Check = (value) => line(value) && /^[0-9a-f]{64}$/.test(value as string)
+
+const isKeyId: Check = (value) => line(value) && /^[0-9a-f]{16}$/.test(value as string)
+
 /** Everything but what must be equal to the key. */
 const FIELDS: Record<Exclude<keyof Manifest, 'version' | keyof DumpKey>, Check> = {
   source: optional(hasShape({ instance: name, host: name, database: name, config: name })),
   size: (value) => isCount(value) && value !== 0,
-  sha256: (value) => line(value) && /^[0-9a-f]{64}$/.test(value as string),
+  sha256: isDigest,
   compression: line,
   rawBytes: isCount,
   rows: orNull(isCount),
-  tables: isListOf(hasShape({ schema: name, name, rows: orNull(isCount), bytes: isCount })),
+  tables: isListOf(
+    hasShape({ schema: name, name, rows: orNull(isCount), bytes: isCount, rowsBefore: optional(isCount) }),
+  ),
   serverVersion: line,
   clientVersion: line,
   actionVersion: line,
@@ -98,6 +124,7 @@ const FIELDS: Record<Exclude<keyof Manifest, 'version' | keyof DumpKey>, Check> 
     locale: optional(orNull(line)),
   }),
   filters: isRecordOf((value) => typeof value === 'boolean' || isListOf(isText(MAX_MANIFEST_BYTES))(value)),
+  mask: optional(hasShape({ sha256: isDigest, keyId: isKeyId, columns: isRecordOf(isCount) })),
   durationMs: isCount,
   run: hasShape({ repository: line, ref: line, sha: line, runId: line, url: line }),
   verified: optional(hasShape({ at: isTime, serverVersion: line })),

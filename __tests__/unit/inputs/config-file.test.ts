@@ -10,6 +10,7 @@ import { DEFAULTS } from '../../../src/inputs/defaults.ts'
 import type { Inputs } from '../../../src/inputs/inputs.ts'
 import { didYouMean } from '../../../src/inputs/nearest.ts'
 import { readInputs } from '../../../src/inputs/read-inputs.ts'
+import { hideSecrets } from '../../../src/report/secrets.ts'
 
 const DEFAULT_FILE = DEFAULTS['config-file']
 
@@ -130,6 +131,18 @@ test('no error shows a secret of the file, and each is masked', async () => {
     const error = await read({ [DEFAULT_FILE]: text }, { config: 'a' }).catch((error: Error) => error)
     assert.ok(error instanceof Error, text)
     assert.doesNotMatch(error.message, /canary-1/, text)
+  }
+})
+
+test('the key of masks is hidden, also where the file is not valid', async () => {
+  for (const [line, key] of [
+    ['mask-key: "canary-2a"', 'canary-2a'],
+    ['"mask-key" : canary-2b', 'canary-2b'],
+    ['mask-key: |\n    canary-2c', 'canary-2c'],
+    ['mask-key: canary-2d\n bad', 'canary-2d'],
+  ] as const) {
+    await read({ [DEFAULT_FILE]: `a:\n  ${line}\n` }, { config: 'a' }).catch(() => undefined)
+    assert.equal(hideSecrets(`(${key})`), '(***)', line)
   }
 })
 

@@ -35,6 +35,10 @@ test('every input reaches its place', () => {
       tables: 'public.orders*\n\n  public."Order"',
       'exclude-table-data': 'logs',
       'pg-dump-args': '--no-comments',
+      mask: '.github/mask.yml',
+      'mask-key': ' canary-mask-key\n',
+      'large-objects': 'keep',
+      'leak-scan': 'off',
       'schema-only': 'true',
       compression: 'zstd:3',
       summary: 'false',
@@ -56,6 +60,10 @@ test('every input reaches its place', () => {
   assert.deepEqual(inputs.tables, ['public.orders*', 'public."Order"'])
   assert.deepEqual(inputs.excludeTableData, ['logs'])
   assert.deepEqual(inputs.pgDumpArgs, ['--no-comments'])
+  assert.equal(inputs.mask, '.github/mask.yml')
+  assert.equal(inputs.maskKey, 'canary-mask-key')
+  assert.equal(inputs.largeObjects, 'keep')
+  assert.equal(inputs.leakScan, false)
   assert.equal(inputs.schemaOnly, true)
   assert.deepEqual(inputs.compression, { method: 'zstd', level: 3 })
   assert.equal(inputs.summary, false)

@@ -7,6 +7,7 @@ import { crossInputProblems, inputNotices, inputWarnings } from '../../../src/in
 
 const connection = parseDatabaseUrl('postgres://host/db')
 const plain: Inputs = { ...readInputs({ INPUT_COMMAND: 'list' }), connection, connectionFrom: 'database-url' }
+const setOf = (inputs: NonNullable<Inputs['namedSet']>['inputs']) => ({ file: 'f.yml', name: 'set', inputs })
 const bucket = { kind: 's3', bucket: 'backups', prefix: '' } as const
 
 test('what one input demands of another', () => {
@@ -19,6 +20,11 @@ test('what one input demands of another', () => {
     { command: 'restore', dumpKey: 'shop/app/none/2026-11-01-02-00-00-000000.dump' },
     { command: 'restore', dumpKey: 'latest', reversible: true, tolerateErrors: [/x/] },
     { s3Sse: 'aws:kms', s3SseKmsKeyId: 'key' },
+    { command: 'dump', mask: 'm.yml', maskKey: 'k', largeObjects: 'keep', leakScan: false },
+    { command: 'restore', dumpKey: 'latest', requireMasked: true },
+    // A set serves several commands.
+    { mask: 'm.yml', maskKey: 'k', namedSet: setOf({ mask: 'm.yml', 'mask-key': 'k' }) },
+    { requireMasked: true, namedSet: setOf({ 'require-masked': 'true' }) },
     { s3Sse: 'aws:kms:dsse', s3SseKmsKeyId: 'key' },
   ]
   for (const changes of fine) {
@@ -47,6 +53,11 @@ test('what one input demands of another', () => {
     [{ tolerateErrors: [/x/], swap: false }, /^tolerate-errors requires swap: true/],
     [{ expiresAfter: 1000, swap: false }, /^expires-after requires swap: true/],
     [{ expiresAfter: 1000, disposable: false }, /^expires-after requires disposable: true/],
+    [{ mask: 'm.yml' }, /^mask has no effect with command: list.*require-masked: true/],
+    [{ requireMasked: true }, /^require-masked has no effect with command: list/],
+    [{ maskKey: 'k' }, /^mask-key needs mask/],
+    [{ largeObjects: 'keep' }, /^large-objects needs mask/],
+    [{ leakScan: false }, /^leak-scan needs mask/],
   ]
   for (const [changes, sentence] of wrong) {
     const problems = crossInputProblems({ ...plain, ...changes })

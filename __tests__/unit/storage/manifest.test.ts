@@ -10,11 +10,13 @@ import {
 
 const key = keyOf('shop/app/none', 1)
 const manifest = manifestOf(key, 100)
+const mask = { sha256: 'cd'.repeat(32), keyId: '0123456789abcdef', columns: { email: 2, null: 1 } }
 
 test('a manifest survives being stored', () => {
   for (const one of [
     manifest,
     { ...manifest, rows: null, tables: [{ ...manifest.tables[0]!, rows: null }] },
+    { ...manifest, mask, tables: [{ ...manifest.tables[0]!, rowsBefore: 7 }] },
   ]) {
     assert.deepEqual(parseManifest(formatManifest(one), key), one)
   }
@@ -59,6 +61,12 @@ test('an altered manifest is refused, whatever was altered', () => {
     [{ tables: [[]] }, /no valid tables/],
     [{ clientVersion: null }, /no valid clientVersion/],
     [{ tables: {} }, /no valid tables/],
+    [{ tables: [{ ...manifest.tables[0], rowsBefore: '7' }] }, /no valid tables/],
+    [{ mask: true }, /no valid mask/],
+    [{ mask: null }, /no valid mask/],
+    [{ mask: { ...mask, sha256: 'cd' } }, /no valid mask/],
+    [{ mask: { ...mask, keyId: 'secret' } }, /no valid mask/],
+    [{ mask: { ...mask, columns: { email: '2' } } }, /no valid mask/],
     [{ tables: [{ ...manifest.tables[0], rows: '3' }] }, /no valid tables/],
     [{ tables: [null] }, /no valid tables/],
     [{ locale: undefined }, /no valid locale/],
@@ -79,7 +87,7 @@ test('what is no manifest at all is refused', () => {
 })
 
 test('fields of a later release are kept, and those that an object inherits do not count', () => {
-  const later = { ...manifest, mask: { sha256: 'x' }, tables: [{ ...manifest.tables[0]!, masked: true }] }
+  const later = { ...manifest, later: { sha256: 'x' }, tables: [{ ...manifest.tables[0]!, masked: true }] }
   assert.deepEqual(parseManifest(formatManifest(later as Manifest), key), later)
   const text = formatManifest(manifest).replace('"rows": 3,', '"__proto__": {"rows": 3},')
   assert.throws(() => parseManifest(text, key), /no valid rows/)
