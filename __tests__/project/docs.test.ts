@@ -115,11 +115,20 @@ function piecesOf(sentence: string): string[] {
     .filter((piece) => /[a-z]{3}/.test(piece))
 }
 
+/** The messages that the tables of a page quote, in one of its sections or in all. */
+function quotedIn(page: string, section = /^/): string[] {
+  const text = read(page)
+    .split(/^(?=## )/m)
+    .filter((part) => section.test(part))
+    .join('')
+  return [...text.matchAll(/^\| `([^`]+)` \|/gm)].map(([, sentence]) => sentence!)
+}
+
 test('the troubleshooting quotes messages that exist', () => {
-  const quoted = [...read('docs/troubleshooting.md').matchAll(/^\| `([^`]+)` \|/gm)].map(
-    ([, sentence]) => sentence!,
-  )
-  assert.ok(quoted.length > 30)
+  const refusals = quotedIn('docs/masking.md', /^## Refusals/)
+  assert.ok(refusals.length > 10)
+  const quoted = [...quotedIn('docs/troubleshooting.md'), ...refusals]
+  assert.ok(quoted.length > 50)
   const missing = quoted.filter((sentence) => !piecesOf(sentence).every((piece) => messages.includes(piece)))
   assert.deepEqual(missing, [])
 })

@@ -14,7 +14,11 @@ import {
 } from '../../lab/runner/workflows.ts'
 import { readInputs } from '../../src/inputs/read-inputs.ts'
 
-const workflows = globSync('{.github/workflows,examples}/*.yml', { cwd: root }).sort().map(readWorkflow)
+/** The examples have one file that is not a workflow. */
+const workflows = globSync('{.github/workflows,examples}/*.yml', { cwd: root })
+  .filter((path) => path !== 'examples/pgclone-mask.yml')
+  .sort()
+  .map(readWorkflow)
 const jobs = workflows.flatMap(({ path, jobs }) =>
   Object.entries(jobs).map(([name, job]) => ({ ...job, name: `${path}: ${name}` })),
 )
