@@ -2,11 +2,19 @@ import type { Contender, Contest } from './contest.ts'
 import { copyContests } from './copy-rows.ts'
 import { dumpContests } from './dump-rows.ts'
 import { linkContests } from './link-rows.ts'
+import { maskContests } from './mask-rows.ts'
 import { restoreContests } from './restore-rows.ts'
 
 /** All contests, those of one database one after the other, because each database is made once. */
 export function allContests(): Contest[] {
-  const contests = [...dumpContests, ...restoreContests, ...copyContests, hugeContest, ...linkContests]
+  const contests = [
+    ...dumpContests,
+    ...maskContests,
+    ...restoreContests,
+    ...copyContests,
+    hugeContest,
+    ...linkContests,
+  ]
   const names = [...new Set(contests.map(({ data }) => data))]
   return names.flatMap((name) => contests.filter(({ data }) => data === name))
 }

@@ -6,6 +6,7 @@ const MAKERS = {
   medium: (scale: number) => mixed(100 * scale),
   large: (scale: number) => mixed(1000 * scale),
   table: (scale: number) => events(3_200_000 * scale),
+  people: (scale: number) => people(2_900_000 * scale),
   tables: (scale: number) => manyTables(20_000 * scale),
   objects: (scale: number) => largeObjects(200_000 * scale),
   partitions: (scale: number) => partitions(5_000 * scale),
@@ -65,6 +66,20 @@ function events(rows: number): string[] {
   return [
     `${EVENTS_TABLE}; INSERT INTO events ${EVENTS} FROM ${series(rows)}`,
     `CREATE INDEX ON events (at); CREATE INDEX ON events (kind, at)`,
+  ]
+}
+
+/** One table of ten columns, of which some are about persons. The domain of the addresses is one that the scan accepts. */
+function people(rows: number): string[] {
+  return [
+    `CREATE TABLE people (id bigint PRIMARY KEY, email text NOT NULL, full_name text, phone text, city text, street text,
+                          about text, score int, joined_at timestamptz, active boolean);
+     INSERT INTO people
+       SELECT n, 'person' || n || '@example.org', 'First' || n % 5000 || ' Last' || n % 7000, '+49 30 ' || 1000000 + n % 9000000,
+              (ARRAY['Berlin', 'Paris', 'Oslo', 'Rome'])[1 + n % 4], md5(n::text) || ' ' || n % 200,
+              repeat(md5((n * 31)::text) || ' lorem ipsum dolor sit amet ', 4), n % 1000,
+              '2026-01-01'::timestamptz + n * interval '7 seconds', n % 3 = 0
+       FROM ${series(rows)}`,
   ]
 }
 
