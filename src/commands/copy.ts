@@ -27,8 +27,6 @@ import { countOutputs, liveOutputs, type Outcome } from '../summary/outcome.ts'
 /** Copies the source into a staging database beside the target, runs hooks on it and swaps it in. Nothing is stored. */
 export async function copy(step: Step): Promise<Outcome> {
   if (step.inputs.mask !== '') throw new Error('Input mask cannot be used with copy yet; remove it')
-  if (step.inputs.requireMasked)
-    throw new Error('Input require-masked cannot be used with copy yet; remove it')
   const source = await step.retry(() =>
     log.group('Look at the source', () => lookAtSource(step, step.source)),
   )

@@ -18,6 +18,7 @@ import { type Dump, dumpFinder } from '../restoring/find-dump.ts'
 import { foretellRestore } from '../restoring/foretell-restore.ts'
 import { checkOverwrite, checkProtected } from '../restoring/guards.ts'
 import { dryRun, type Replacement, replaceDatabase } from '../restoring/replace-database.ts'
+import { checkMasked } from '../restoring/require-masked.ts'
 import { restorePoint } from '../restoring/restore-point.ts'
 import { createStagingFor, type Target } from '../restoring/target.ts'
 import { copyFromTemplate, type HookPlan, splitHooks } from '../restoring/template-cache.ts'
@@ -42,14 +43,22 @@ type Restored = Content & LiveDatabase
 
 /** Restores a stored dump into a staging database, checks it, runs hooks and swaps it in. */
 export async function restore(step: Step): Promise<Outcome> {
-  if (step.inputs.requireMasked)
-    throw new Error('Input require-masked cannot be used with restore yet; remove it')
   if (step.inputs.dumpKey.startsWith(':')) return restorePoint(step)
   await using scope = new AsyncDisposableStack()
-  const find = dumpFinder(step, scope)
+  const find = maskedDumpFinder(step, scope)
   const restoreOnce = step.inputs.swap ? restoreAndSwap : restoreInPlace
   const restored = await step.retry(() => restoreOnce(step, find))
   return 'outputs' in restored ? restored : describeRestore(step, await find(), restored)
+}
+
+/** Returns what finds the dump, and refuses it if only masked dumps may be restored. */
+function maskedDumpFinder(step: Step, scope: AsyncDisposableStack): () => Promise<Dump> {
+  const find = dumpFinder(step, scope)
+  return async () => {
+    const dump = await find()
+    checkMasked(step.inputs, dump.chosen)
+    return dump
+  }
 }
 
 /** @returns the outcome of the step after a dry run */

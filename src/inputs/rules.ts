@@ -50,6 +50,16 @@ const MASK_RULES: readonly Rule[] = [
     mask === '' &&
     largeObjects !== null &&
     'large-objects needs mask; without it, all large objects are dumped, or none with pg-dump-args: -B',
+  ({ command, mask, requireMasked }) =>
+    command === 'copy' &&
+    requireMasked &&
+    mask === '' &&
+    'require-masked: true refuses this copy, because nothing would be masked without mask; set mask, or remove require-masked',
+  ({ command, dumpKey, requireMasked }) =>
+    command === 'restore' &&
+    requireMasked &&
+    dumpKey.startsWith(':') &&
+    `require-masked: true refuses dump-key: ${dumpKey}, a database of the server, because only the manifest of a stored dump shows that it was masked; name a stored dump, or remove require-masked`,
   ({ mask, leakScan }) => mask === '' && !leakScan && 'leak-scan needs mask; without it, nothing is searched',
 ]
 

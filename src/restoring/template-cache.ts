@@ -59,6 +59,8 @@ function templateName(inputs: Inputs, { digests }: HookPlan, manifest: Manifest,
     target.locale ?? manifest.locale,
     target.properties?.settings ?? [],
     target.server.role,
+    // A template of a masked dump is never that of another one.
+    ...(manifest.mask ? [manifest.mask] : []),
   ]
   return PREFIX + createHash('sha256').update(JSON.stringify(recipe)).digest('hex').slice(0, 24)
 }

@@ -8,6 +8,7 @@ import { crossInputProblems, inputNotices, inputWarnings } from '../../../src/in
 const connection = parseDatabaseUrl('postgres://host/db')
 const plain: Inputs = { ...readInputs({ INPUT_COMMAND: 'list' }), connection, connectionFrom: 'database-url' }
 const setOf = (inputs: NonNullable<Inputs['namedSet']>['inputs']) => ({ file: 'f.yml', name: 'set', inputs })
+const twoDatabases = { sourceConnection: parseDatabaseUrl('postgres://host/source') }
 const bucket = { kind: 's3', bucket: 'backups', prefix: '' } as const
 
 test('what one input demands of another', () => {
@@ -22,6 +23,7 @@ test('what one input demands of another', () => {
     { s3Sse: 'aws:kms', s3SseKmsKeyId: 'key' },
     { command: 'dump', mask: 'm.yml', maskKey: 'k', largeObjects: 'keep', leakScan: false },
     { command: 'restore', dumpKey: 'latest', requireMasked: true },
+    { command: 'copy', ...twoDatabases, mask: 'm.yml', requireMasked: true },
     // A set serves several commands.
     { mask: 'm.yml', maskKey: 'k', namedSet: setOf({ mask: 'm.yml', 'mask-key': 'k' }) },
     { requireMasked: true, namedSet: setOf({ 'require-masked': 'true' }) },
@@ -58,6 +60,14 @@ test('what one input demands of another', () => {
     [{ maskKey: 'k' }, /^mask-key needs mask/],
     [{ largeObjects: 'keep' }, /^large-objects needs mask/],
     [{ leakScan: false }, /^leak-scan needs mask/],
+    [
+      { command: 'copy', ...twoDatabases, requireMasked: true },
+      /^require-masked: true refuses this copy, .*set mask/,
+    ],
+    [
+      { command: 'restore', dumpKey: ':pre', requireMasked: true },
+      /^require-masked: true refuses dump-key: :pre, a database of the server/,
+    ],
   ]
   for (const [changes, sentence] of wrong) {
     const problems = crossInputProblems({ ...plain, ...changes })
