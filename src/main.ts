@@ -79,6 +79,7 @@ async function runCommand(step: Step): Promise<void> {
   const outputs = await fitOutputs({ ...outcome.outputs, 'duration-ms': durationMs }, step.tempDirectory)
   for (const section of outcome.summary) await writeSummary(step, section)
   setOutputs(outputs)
+  if (outcome.failure) throw new Error(outcome.failure)
 }
 
 /** Returns one sentence for the user, and writes the stack to the debug log. */

@@ -141,6 +141,8 @@ test('restore drill: the evidence says when each backup was verified', async () 
   assert.match(drill!.summary, /\| Assertions \| 1 \| ✅ all hold \|/)
   const [newest] = JSON.parse(list!.outputs.dumps!)
   assert.ok(Date.parse(newest.verified.at) > 0)
+  const { result, dump } = JSON.parse(drill!.outputs.evidence!)
+  assert.deepEqual([result, dump.key], ['passed', newest.key])
 })
 
 test('next to django-pgclone: gzip, without the rows of sessions', async () => {

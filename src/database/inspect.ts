@@ -105,12 +105,12 @@ export function schemaObjects(entries: readonly TocEntry[]): string[] {
     .sort()
 }
 
-/** Lets the role read the tables that it owns, because owners may have revoked their own rights. */
+/** Lets the role read the tables and sequences that it owns, because owners may have revoked their own rights. */
 export async function grantOwnTables(session: Session): Promise<void> {
   const tables = await session.query<{ schema: string; name: string }>(`
     SELECT n.nspname AS schema, c.relname AS name
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p') AND pg_has_role(c.relowner, 'USAGE') AND NOT has_table_privilege(c.oid, 'SELECT')`)
+    WHERE c.relkind IN ('r', 'p', 'S') AND pg_has_role(c.relowner, 'USAGE') AND NOT has_table_privilege(c.oid, 'SELECT')`)
   for (const { schema, name } of tables)
     await session.execute(`GRANT SELECT ON TABLE ${identifier(schema)}.${identifier(name)} TO CURRENT_USER`)
 }

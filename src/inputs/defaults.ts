@@ -23,6 +23,7 @@ export const DEFAULTS = {
   'dump-key': '',
   local: 'false',
   'max-age': '',
+  'max-restore-time': '',
   tables: '',
   'exclude-tables': '',
   schemas: '',

@@ -91,6 +91,8 @@ type OtherInputs = Readonly<{
   dryRun: boolean
   /** Milliseconds; null accepts any age. */
   maxAge: number | null
+  /** Milliseconds; null accepts any duration. */
+  maxRestoreTime: number | null
   /** A share from 0 to 1. */
   maxShrink: number
   failOnShrink: boolean
@@ -208,6 +210,7 @@ function readRetention(reader: Reader) {
     },
     dryRun: reader.boolean('dry-run'),
     maxAge: reader.read('max-age', parseDuration, null),
+    maxRestoreTime: reader.read('max-restore-time', parseDuration, null),
     maxShrink: reader.read('max-shrink', parseShare, 1),
     failOnShrink: reader.boolean('fail-on-shrink'),
   }

@@ -200,6 +200,9 @@ export function inputWarnings(inputs: Inputs): string[] {
   if (!COMMANDS_THAT_MAKE_A_DATABASE.includes(command) && inputs.expiresAfter !== null) {
     warnings.push(`expires-after has no effect with command: ${command}`)
   }
+  if (command !== 'verify' && inputs.maxRestoreTime !== null) {
+    warnings.push(`max-restore-time has no effect with command: ${command}`)
+  }
   if (inputs.tunnelCommand !== '' && !needsDatabase(inputs)) {
     warnings.push(`tunnel-command has no effect with command: ${command}`)
   }

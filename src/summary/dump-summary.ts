@@ -5,6 +5,7 @@ import { formatBytes, formatCount, formatDuration } from '../report/format.ts'
 import { describeRows } from '../report/progress.ts'
 import type { Manifest, TableRows } from '../storage/manifest.ts'
 import type { Place } from '../storage/storage.ts'
+import type { Verified } from './evidence.ts'
 import {
   attemptsFact,
   bar,
@@ -41,18 +42,6 @@ type RestoreFacts = LiveFacts & {
   counted: { tables: readonly TableRows[]; rows: number | null }
   /** Null when a template was copied. */
   transferMs: number | null
-}
-
-type VerifyFacts = {
-  /** The tables and rows that were restored and counted again. */
-  restored: { tables: readonly TableRows[]; rows: number | null }
-  /** How many objects of the schema and assertions of `verify-sql` were checked. */
-  objects: number
-  assertions: number
-  serverVersion: string
-  clientVersion: string
-  /** ISO 8601, UTC. */
-  at: string
 }
 
 /** Describes a committed dump, and compares it with `previous`. */
@@ -106,13 +95,21 @@ export function restoreSummary(restored: RestoreFacts): Markdown {
   return blocks(md`### ✅ Restored ${code(restored.database)}`, overview, largestTables(counted.tables))
 }
 
+type VerifyFacts = {
+  place: Place
+  /** Milliseconds; null when there is no limit. */
+  maxRestoreTime: number | null
+  durationMs: number
+  attempts: number
+}
+
 /** What was compared, one row each: evidence that the dump can be restored. */
 export function verifySummary(
   manifest: Manifest,
-  evidence: VerifyFacts,
-  { place, durationMs, attempts }: { place: Place; durationMs: number; attempts: number },
+  verified: Verified,
+  { place, maxRestoreTime, durationMs, attempts }: VerifyFacts,
 ): Markdown {
-  const { restored, objects, assertions } = evidence
+  const { restored, objects, sequences, assertions } = verified
   const leftOut = manifest.tables.length - restored.tables.length
   const checks = table(
     ['Check', 'What was dumped', 'What came back'],
@@ -131,22 +128,30 @@ export function verifySummary(
         restored.rows === null ? '—' : `✅ ${formatCount(restored.rows)}, the same in each table`,
       ],
       ['Schema objects', formatCount(objects), '✅ all of them'],
+      ['Sequences', formatCount(sequences), sequences === 0 ? '—' : '✅ none is behind its columns'],
       assertions === 0
         ? ['Assertions', md`none given (\`verify-sql\`)`, '—']
         : ['Assertions', formatCount(assertions), '✅ all hold'],
+      ...restoreTime(verified.restoreMs, maxRestoreTime),
     ],
   )
   const overview = facts([
     ['Dump', address(place)],
     origin(manifest),
-    ['Verified', `${moment(evidence.at)}, in ${formatDuration(durationMs)}`],
+    ['Verified', `${moment(verified.at)}, in ${formatDuration(durationMs)}`],
     [
       'Restored into',
-      `a temporary database, PostgreSQL ${evidence.serverVersion}, with pg_restore ${evidence.clientVersion}`,
+      `a temporary database, PostgreSQL ${verified.serverVersion}, with pg_restore ${verified.clientVersion}`,
     ],
     ...attemptsFact(attempts),
   ])
   return blocks(md`### ✅ Verified ${code(manifest.database)}`, overview, checks, everyTable(restored.tables))
+}
+
+function restoreTime(restoreMs: number, limit: number | null): Content[][] {
+  if (limit === null) return [['Restore time', 'no limit', formatDuration(restoreMs)]]
+  const sign = restoreMs <= limit ? '✅' : '❌'
+  return [['Restore time', md`at most ${formatDuration(limit)}`, `${sign} ${formatDuration(restoreMs)}`]]
 }
 
 const NOTHING = new Markdown('')

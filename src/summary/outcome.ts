@@ -2,8 +2,11 @@ import type { Outputs } from '../report/outputs.ts'
 import type { Pruned } from '../storage/prune-dumps.ts'
 import type { Markdown } from './markdown.ts'
 
-/** What a command reports: its outputs, and the sections of the job summary. */
-export type Outcome = { outputs: Outputs; summary: readonly Markdown[] }
+/**
+ * What a command reports: its outputs, and the sections of the job summary. With a `failure`, the step sets and writes
+ * them, and fails for that reason.
+ */
+export type Outcome = { outputs: Outputs; summary: readonly Markdown[]; failure?: string | null }
 
 /** A database that was put live; `previous` is the name of the old database, if that was kept. */
 export type LiveDatabase = { database: string; previous: string | null; serverVersion: string }

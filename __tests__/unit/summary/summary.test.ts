@@ -71,6 +71,8 @@ test('a restore shows the rate of its transfer, and none when a template was cop
 const evidence = {
   restored: { tables: tables({ orders: 2 }), rows: 2 },
   objects: 12,
+  sequences: 3,
+  restoreMs: 40_000,
   assertions: 2,
   serverVersion: '17.5',
   clientVersion: '17.6',
@@ -79,10 +81,14 @@ const evidence = {
 
 test('the evidence of a verification says what was compared with what', () => {
   const manifest = day(2, { run: { ...day(2).run, url: 'https://github.com/o/r/actions/runs/7' } })
-  const text = String(verifySummary(manifest, evidence, { place, durationMs: 61_000, attempts: 1 }))
+  const text = String(
+    verifySummary(manifest, evidence, { place, maxRestoreTime: 30_000, durationMs: 61_000, attempts: 1 }),
+  )
   assert.match(text, /\| SHA-256 \| `(ab){32}` \| ✅ the same \|/)
   assert.match(text, /\| Rows \| 3 \| ✅ 2, the same in each table \|/)
   assert.match(text, /\| Assertions \| 2 \| ✅ all hold \|/)
+  assert.match(text, /\| Sequences \| 3 \| ✅ none is behind its columns \|/)
+  assert.match(text, /\| Restore time \| at most 30\.0 s \| ❌ 40\.0 s \|/)
   assert.match(text, /2026-11-02 02:00 UTC by \[this run\]\(https:\/\/github\.com\/o\/r\/actions\/runs\/7\)/)
   assert.match(text, /2026-11-03 04:05 UTC, in 1 min 1 s/)
   assert.match(text, /<details>[\s\S]*\| `public\.orders` \| 2 \| 200 bytes \|[\s\S]*<\/details>/)
@@ -93,7 +99,7 @@ test('what was not looked at is not said to be the same', () => {
     verifySummary(
       day(2, { rows: null, tables: [] }),
       { ...evidence, restored: { tables: [], rows: null }, assertions: 0 },
-      { place, durationMs: 1, attempts: 1 },
+      { place, maxRestoreTime: null, durationMs: 1, attempts: 1 },
     ),
   )
   assert.match(text, /\| Rows \| not counted \| — \|/)
