@@ -72,7 +72,7 @@ function strangeNames(names: string[]): string[] {
   const all = new Set(names)
   return names.filter((name) => {
     const partner = name.endsWith('.json') ? name.slice(0, -'.json'.length) : `${name}.json`
-    return !/\.dump(\.json)?$/.test(name) || !all.has(partner)
+    return !/\.dump(\.age)?(\.json)?$/.test(name) || !all.has(partner)
   })
 }
 

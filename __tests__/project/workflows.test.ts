@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { globSync, readFileSync } from 'node:fs'
+import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { generateX25519Identity, identityToRecipient } from 'age-encryption'
 import { parse } from 'yaml'
 import { inputVariables, readMetadata, root } from '../../lab/runner/action-inputs.ts'
 import {
@@ -12,6 +13,7 @@ import {
   readWorkflow,
   type Step,
 } from '../../lab/runner/workflows.ts'
+import { tempFolder } from '../../lab/temp.ts'
 import { readInputs } from '../../src/inputs/read-inputs.ts'
 
 /** The examples have one file that is not a workflow. */
@@ -97,9 +99,17 @@ test('what others wrote never becomes part of a script', () => {
   for (const script of scripts) assert.doesNotMatch(script, /\$\{\{/)
 })
 
+const identity = await generateX25519Identity()
+
+/** A workspace with the file of recipients that the pages name. */
+const workspace = tempFolder('workspace').path
+mkdirSync(join(workspace, '.github'))
+writeFileSync(join(workspace, '.github/dump-recipients.txt'), await identityToRecipient(identity))
+
 /** What an expression may be worth, so that the inputs can be read. */
 const PLAUSIBLE: readonly [RegExp, string][] = [
   [/_URL$/, 'postgres://user:password@db.example.com:5432/app'],
+  [/AGE_IDENTITY$/, identity],
   [/_SERVER$|\.server$/, 'postgres://user:password@db.example.com:5432'],
   [/dump-key$/, 'shop/app/nightly/2026-11-01-02-00-00-000000.dump'],
   [/storage-location$/, 's3://dumps/e2e/'],
@@ -118,7 +128,7 @@ function check(step: Step): void {
   )
   const { inputs: known } = readMetadata()
   for (const name of Object.keys(inputs)) assert.ok(name in known, `${name} is no input`)
-  readInputs(inputVariables(inputs))
+  readInputs({ ...inputVariables(inputs), GITHUB_WORKSPACE: workspace })
 }
 
 test('every step of ours has inputs that exist, with values that are allowed', () => {

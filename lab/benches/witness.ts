@@ -44,7 +44,7 @@ export async function witness(bench: Bench, target?: string): Promise<Witness> {
 /** The keys of everything that `list` would call committed, in both places. */
 export function committedDumps({ s3, folder }: Bench): string[] {
   const stored = [...s3.objects().keys()].map((key) => `s3 ${key}`)
-  return [...filesBelow(folder), ...stored].filter((key) => key.endsWith('.dump.json')).sort()
+  return [...filesBelow(folder), ...stored].filter((key) => /\.dump(\.age)?\.json$/.test(key)).sort()
 }
 
 function filesBelow(folder: string): string[] {

@@ -47,7 +47,7 @@ type Prepared = Pick<DumpPlan, 'storage' | 'source'> & {
 async function dumpOnce(step: Step, prepared: Prepared): Promise<Committed> {
   const { storage } = prepared
   const names = namesOf(step)
-  const key = newDumpKey(names, new Date())
+  const key = newDumpKey({ ...names, encrypted: step.inputs.encryptTo.length > 0 }, new Date())
   const source = await chooseAgain(step, prepared.source)
   const ready = prepared.check()
   const plan = { storage, source, key, ready }
@@ -132,6 +132,9 @@ function makeManifest(
     size,
     sha256,
     compression: archive.opaque ? 'pg_dump' : chooseCompression(inputs.compression, client.major).method,
+    ...(inputs.encryptTo.length > 0
+      ? { encryption: { format: 'age', recipients: [...inputs.encryptTo] } }
+      : {}),
     rawBytes: archive.rawBytes,
     rows: archive.rows,
     tables: [...archive.tables],

@@ -2,6 +2,9 @@ import { addAbortListener } from 'node:events'
 import { type ArchiveReport, type Compression, createEncoder } from '../archive/archive.ts'
 import { clientEnvironment } from '../database/connection/connection.ts'
 import { dumpArguments, startDump } from '../database/pg-dump.ts'
+import { sealHeader } from '../encryption/header.ts'
+import { shortRecipient } from '../encryption/recipients.ts'
+import { encryption } from '../encryption/stages.ts'
 import type { Inputs } from '../inputs/inputs.ts'
 import { commitSink, Meter, type Sink, type Source, transfer, within } from '../process/transfer.ts'
 import { formatBytes } from '../report/format.ts'
@@ -58,6 +61,7 @@ export async function uploadDump(step: Step, plan: DumpPlan): Promise<Stored> {
   const { storage, key, source } = plan
   const { client, size } = source
   const meter = new Meter()
+  const encrypt = inputs.encryptTo.length > 0 ? [encryption(await sealHeader(inputs.encryptTo))] : []
   const sink = await openUpload(step, plan)
   const reading = await orAbort(sink, startReading(step, source))
   const { source: pgDump } = reading
@@ -71,7 +75,7 @@ export async function uploadDump(step: Step, plan: DumpPlan): Promise<Stored> {
   await orAbort(sink, untilFirstByte(pgDump, signal, inputs.idleTimeout))
   const started = Date.now()
   await transfer(pgDump, sink, {
-    stages: [...reading.stages, meter.stage],
+    stages: [...reading.stages, ...encrypt, meter.stage],
     signal,
     idleTimeout: inputs.idleTimeout,
     moved,
@@ -89,8 +93,10 @@ export async function uploadDump(step: Step, plan: DumpPlan): Promise<Stored> {
     log.notice(
       `pg_dump ${client.version} writes archives of version ${archive.version}, which this release cannot read: no rows were counted`,
     )
+  const encrypted =
+    encrypt.length > 0 ? `, encrypted to ${inputs.encryptTo.map(shortRecipient).join(', ')}` : ''
   log.info(
-    `Stored ${formatBytes(meter.bytes)} of ${formatBytes(archive.rawBytes)}, ${describeRows(archive)}, SHA-256 ${meter.sha256}`,
+    `Stored ${formatBytes(meter.bytes)} of ${formatBytes(archive.rawBytes)}, ${describeRows(archive)}${encrypted}, SHA-256 ${meter.sha256}`,
   )
   return { size: meter.bytes, sha256: meter.sha256, archive, transferMs }
 }

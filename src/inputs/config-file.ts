@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseDocument } from 'yaml'
+import { identitySecrets, secretKeysIn } from '../encryption/identities.ts'
 import { messageOf } from '../errors.ts'
 import type { Environment } from '../process/environment.ts'
 import { parsePath } from '../process/user-path.ts'
@@ -68,6 +69,7 @@ function lineSecrets(line: string): string[] {
   return [
     ...configSecrets(line),
     ...maskKeys(line),
+    ...secretKeysIn(line),
     ...(/:\/\/|jdbc:/.test(line) ? urlSecrets(line.replace(/["']\s*$/, '')).slice(1) : []),
   ]
 }
@@ -84,6 +86,7 @@ function secretsOf(set: InputSet): string[] {
     ...urls.flatMap((url) => urlSecrets(url ?? '')),
     ...configSecrets(set['s3-config'] ?? ''),
     set['mask-key'] ?? '',
+    ...identitySecrets(set['age-identity'] ?? ''),
   ]
 }
 

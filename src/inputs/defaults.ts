@@ -38,6 +38,8 @@ export const DEFAULTS = {
   'large-objects': '',
   'leak-scan': 'on',
   'require-masked': 'false',
+  'encrypt-to': '',
+  'age-identity': '',
   jobs: 'auto',
   compression: 'auto',
   'pre-dump-hooks': '',

@@ -8,6 +8,7 @@ import { type KeepRules, PERIODS, type Period } from '../storage/retention.ts'
 import type { AwsRelease } from '../tools/aws/provide-aws-cli.ts'
 import { parseRegion, parseRole, parseRoleDuration, parseSessionName } from './aws-inputs.ts'
 import type { NamedSet } from './config-file.ts'
+import { readEncryption } from './encryption-inputs.ts'
 import { parseCalendarSpan, parseKeepCount, parseShare } from './keep-rules.ts'
 import { type Location, parseEndpoint, parseLocation, parseS3Config } from './location.ts'
 import { type MaskInputs, readMasking } from './mask-inputs.ts'
@@ -76,6 +77,10 @@ type OtherInputs = Readonly<{
   allowUnrestorable: boolean
   pgDumpArgs: readonly string[]
   pgRestoreArgs: readonly string[]
+  /** The recipients of age that a dump is encrypted to; empty if it is not encrypted. */
+  encryptTo: readonly string[]
+  /** The secret keys of age that open encrypted dumps. */
+  ageIdentity: readonly string[]
   jobs: number
   compression: Compression
   preDumpHooks: readonly string[]
@@ -138,6 +143,7 @@ export function readFields(reader: Reader, environment: Environment, namedSet: N
     ...readAws(reader),
     ...readContents(reader),
     ...readMasking(reader),
+    ...readEncryption(reader, environment),
     ...readBehaviour(reader),
     jobs: reader.read('jobs', jobs, 1),
     ...readRetention(reader),

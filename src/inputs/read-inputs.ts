@@ -1,3 +1,4 @@
+import { identitySecrets, secretKeysIn } from '../encryption/identities.ts'
 import { messageOf } from '../errors.ts'
 import type { Environment } from '../process/environment.ts'
 import { mask } from '../report/secrets.ts'
@@ -25,6 +26,9 @@ export function readInputs(environment: Environment): Inputs {
     ...configSecrets(step.text('s3-config')),
     step.text('mask-key'),
     environment.PGPASSWORD ?? '',
+    ...identitySecrets(step.text('age-identity')),
+    // A secret key that was given for the public one is a secret nevertheless.
+    ...secretKeysIn(step.text('encrypt-to')),
   ])
   const namedSet = chooseNamedSet(step, environment)
   const reader = new Reader(environment, namedSet?.inputs)

@@ -1,6 +1,7 @@
 import { addressesOf, type Connection } from '../database/connection/connection.ts'
 import { poolerProblem } from '../database/connection/pooler.ts'
 import { wrongPorts } from '../database/connection/url-parameters.ts'
+import { mixesKinds } from '../encryption/recipients.ts'
 import { isFullKey, referenceProblem } from '../storage/keys.ts'
 import { hasRules } from '../storage/retention.ts'
 import type { Inputs } from './inputs.ts'
@@ -203,6 +204,7 @@ export function inputWarnings(inputs: Inputs): string[] {
   if (command !== 'verify' && inputs.maxRestoreTime !== null) {
     warnings.push(`max-restore-time has no effect with command: ${command}`)
   }
+  warnings.push(...encryptionWarnings(inputs))
   if (inputs.tunnelCommand !== '' && !needsDatabase(inputs)) {
     warnings.push(`tunnel-command has no effect with command: ${command}`)
   }
@@ -212,6 +214,22 @@ export function inputWarnings(inputs: Inputs): string[] {
   if (command === 'dump' && inputs.dumpKey !== '') warnings.push('dump-key has no effect with command: dump')
   if (needsDatabase(inputs) && connectionFrom === 'environment') {
     warnings.push('database-url is not set; the PG* variables of the job determine the connection')
+  }
+  return warnings
+}
+
+function encryptionWarnings({ command, encryptTo, ageIdentity }: Inputs): string[] {
+  const warnings: string[] = []
+  if (encryptTo.length > 0 && command !== 'dump') {
+    warnings.push(`encrypt-to has no effect with command: ${command}`)
+  }
+  if (mixesKinds(encryptTo)) {
+    warnings.push(
+      'encrypt-to mixes post-quantum recipients (age1pq1…) and others, so the dump is only as strong as the others; use one kind',
+    )
+  }
+  if (ageIdentity.length > 0 && !COMMANDS_THAT_READ_A_DUMP.includes(command)) {
+    warnings.push(`age-identity has no effect with command: ${command}; do not give this job the secret key`)
   }
   return warnings
 }

@@ -84,7 +84,7 @@ export async function transfer(source: Source, sink: Sink, options: TransferOpti
   interrupted.catch(() => source.stream.destroy())
   using _ = addAbortListener(signal, () => reject(signal.reason))
   try {
-    const stream = options.stages.reduce<AsyncIterable<Buffer>>((input, stage) => stage(input), source.stream)
+    const stream = throughStages(source.stream, options.stages)
     await Promise.race([
       pour(stream, sink.stream, signal, sink.readAhead),
       sink.died.then((reason) => Promise.reject(reason)),
@@ -97,6 +97,14 @@ export async function transfer(source: Source, sink: Sink, options: TransferOpti
     await abortBoth(source, sink)
     throw reason
   }
+}
+
+/** Returns what comes out of a source at the end of all stages. */
+export function throughStages(
+  source: AsyncIterable<Buffer>,
+  stages: readonly Stage[],
+): AsyncIterable<Buffer> {
+  return stages.reduce((input, stage) => stage(input), source)
 }
 
 /** Commits a sink. If that fails or the step is cancelled meanwhile, the sink is aborted. */

@@ -1,5 +1,6 @@
-import type { ArchiveReport } from '../archive/archive.ts'
+import { ArchiveError, type ArchiveReport } from '../archive/archive.ts'
 import type { LeftOut } from '../database/restore/entry-rules.ts'
+import { EncryptionError } from '../encryption/encryption-error.ts'
 import { TransientError } from '../errors.ts'
 import type { Meter } from '../process/transfer.ts'
 import { relationKey, relationName } from '../relation.ts'
@@ -10,17 +11,17 @@ import type { TableRows } from '../storage/manifest.ts'
 /** The end of the message of a failure, which says what became of the target; empty if there is none. */
 export type Consequence = { untouched: string }
 
-/** Explains an error of the archive. An archive that ends too early usually means that the download did. */
+/** Explains an error of the archive or of its encryption. One that ends too early usually means that the download did. */
 export function explainDamage(
   error: unknown,
   { key, size }: Chosen,
   meter: Meter,
   { untouched }: Consequence,
 ): unknown {
-  if (!(error instanceof Error) || error.name !== 'ArchiveError') return error
+  if (!(error instanceof ArchiveError || error instanceof EncryptionError)) return error
   if (meter.bytes < size) {
     // An archive that is damaged before its end is damaged in storage, so another attempt would not help.
-    const CutOff = /^the archive ends/.test(error.message) ? TransientError : Error
+    const CutOff = /^the (?:archive|encrypted data) ends/.test(error.message) ? TransientError : Error
     return new CutOff(
       `${key} has ${formatQuantity(size, 'byte')}, but ${formatCount(meter.bytes)} arrived, which is not a complete archive (${error.message})${untouched}`,
       { cause: error },

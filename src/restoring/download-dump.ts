@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { type ArchiveReport, readContents, type TocEntry } from '../archive/archive.ts'
 import type { LeftOut } from '../database/restore/entry-rules.ts'
-import { Meter, type Sink } from '../process/transfer.ts'
+import { Meter, type Sink, throughStages } from '../process/transfer.ts'
 import { formatBytes } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { describeRows } from '../report/progress.ts'
@@ -28,7 +28,7 @@ export type Received = {
  */
 export async function downloadDump(
   step: Step,
-  { chosen, open }: Dump,
+  { chosen, open, unseal }: Dump,
   receiver: Receiver & Consequence,
   openSink: OpenSink,
 ): Promise<Received> {
@@ -39,7 +39,7 @@ export async function downloadDump(
   const plan = {
     openSource: open,
     openSink: (entries: () => readonly TocEntry[]) => openSink(entries).then(patient),
-    ...{ clientMajor, select, meter, total },
+    ...{ unseal, clientMajor, select, meter, total },
   }
   const { sink, report, transferMs } = await transferArchive(step, plan).catch((error) =>
     Promise.reject(explainDamage(error, chosen, meter, receiver)),
@@ -58,10 +58,10 @@ export async function downloadDump(
 }
 
 /** Reads the table of contents of a stored dump, and ends the download there. */
-export async function readEntries({ open }: Dump): Promise<TocEntry[]> {
+export async function readEntries({ open, unseal }: Dump): Promise<TocEntry[]> {
   const source = await open()
   try {
-    return await readContents(source.stream)
+    return await readContents(throughStages(source.stream, unseal))
   } finally {
     await source.abort()
   }

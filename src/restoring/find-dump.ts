@@ -1,13 +1,15 @@
+import { decryption } from '../encryption/stages.ts'
 import { onceDone } from '../once-done.ts'
-import type { Source } from '../process/transfer.ts'
+import type { Source, Stage } from '../process/transfer.ts'
 import { formatBytes, formatDuration } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { checkExpiry, selectionOf } from '../step/open-storage.ts'
 import type { Step } from '../step/step.ts'
 import { type Chosen, chooseDump } from '../storage/choose-dump.ts'
 import { EarlyDownload } from '../storage/early-download.ts'
-import { parseDumpKey } from '../storage/keys.ts'
+import { isEncryptedKey, parseDumpKey } from '../storage/keys.ts'
 import type { Storage } from '../storage/storage.ts'
+import { checkIdentity } from './check-identity.ts'
 import { ageOf, checkAge } from './dump-age.ts'
 
 /** A stored dump and its store. */
@@ -16,6 +18,8 @@ export type Dump = {
   chosen: Chosen
   /** Opens the download, which may have begun while the dump was being found. */
   open(): Promise<Source>
+  /** What turns the stored bytes into an archive. */
+  unseal: readonly Stage[]
 }
 
 /**
@@ -43,8 +47,14 @@ async function findDump(step: Step, scope: AsyncDisposableStack): Promise<Dump> 
   checkAge(inputs, key)
   checkExpiry(step, { kind: 'restore', bytes: chosen.manifest?.rawBytes ?? chosen.size })
   warnOfChoice(inputs.dumpKey, chosen)
+  const isEncrypted = isEncryptedKey(chosen.key)
+  if (isEncrypted) await checkIdentity(storage, chosen, inputs.ageIdentity)
   scope.use(unfinished.move())
-  return { storage, chosen, open: () => early.open(chosen.key) }
+  return {
+    ...{ storage, chosen },
+    open: () => early.open(chosen.key),
+    unseal: isEncrypted ? [decryption(inputs.ageIdentity)] : [],
+  }
 }
 
 function warnOfChoice(reference: string, { key, manifest, passedOver }: Chosen): void {

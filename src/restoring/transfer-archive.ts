@@ -9,7 +9,14 @@ import {
 import { clientEnvironment, onDatabase } from '../database/connection/connection.ts'
 import { startSplitRestore } from '../database/restore/parallel-restore.ts'
 import { startRestore } from '../database/restore/pg-restore.ts'
-import { type Counter, commitSink, type Sink, type Source, transfer } from '../process/transfer.ts'
+import {
+  type Counter,
+  commitSink,
+  type Sink,
+  type Source,
+  type Stage,
+  transfer,
+} from '../process/transfer.ts'
 import { type Relation, relationKey } from '../relation.ts'
 import { type Progress, showProgress, showWait, tableProgress } from '../report/progress.ts'
 import type { Step } from '../step/step.ts'
@@ -22,6 +29,8 @@ export type OpenSink = (entries: () => readonly TocEntry[]) => Promise<Sink>
 export type ArchiveTransfer = {
   openSource: () => Promise<Source>
   openSink: OpenSink
+  /** What turns the bytes of the source into an archive. */
+  unseal?: readonly Stage[]
   /** Major version of the client that reads the archive at the end. */
   clientMajor: number
   /** Chooses the entries that are restored. */
@@ -37,7 +46,7 @@ export type ArchiveTransfer = {
  */
 export async function transferArchive(
   { inputs, signal }: Step,
-  { openSource, openSink, clientMajor, select, meter, total }: ArchiveTransfer,
+  { openSource, openSink, unseal = [], clientMajor, select, meter, total }: ArchiveTransfer,
 ): Promise<{ sink: Sink; report: () => ArchiveReport; transferMs: number }> {
   let entries: readonly TocEntry[] = []
   const decoder = createDecoder({
@@ -63,7 +72,7 @@ export async function transferArchive(
   const moved = () => meter.bytes + progress.rawBytes
   const started = Date.now()
   await transfer(source, sink, {
-    stages: [meter.stage, decoder.transform],
+    stages: [meter.stage, ...unseal, decoder.transform],
     signal,
     idleTimeout: inputs.idleTimeout,
     moved,

@@ -1,6 +1,6 @@
 import { formatBytes, formatCount, formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
-import { type DumpKey, isBelow, isManifestKey, manifestKey, parseDumpKey } from './keys.ts'
+import { type DumpKey, dumpOfManifest, isBelow, manifestKey, parseDumpKey } from './keys.ts'
 import { MAX_MANIFEST_BYTES, type Manifest, parseManifest } from './manifest.ts'
 import { type Source, sourceOf } from './series.ts'
 import type { Storage, StoredObject } from './storage.ts'
@@ -43,9 +43,9 @@ export function catalogueOf(objects: readonly StoredObject[], prefix: string): C
     })
     .sort((a, b) => (a.key.createdAt < b.key.createdAt ? 1 : -1))
   const orphans = objects
-    .filter(({ key }) => isManifestKey(key) && !sizes.has(key.slice(0, -'.json'.length)))
-    .map(({ key }) => parseDumpKey(key.slice(0, -'.json'.length)))
-    .filter((key) => key !== null)
+    .map(({ key }) => dumpOfManifest(key))
+    .filter((dump) => dump !== null)
+    .filter(({ key }) => !sizes.has(key))
   const committed = entries.filter((entry) => entry.committed).length
   return { entries, orphans, foreign: objects.length - entries.length - committed - orphans.length }
 }

@@ -1,6 +1,7 @@
 /**
  * The name of a dump below its storage location: `<instance>/<database>/<config>/<YYYY-MM-DD-HH-MM-SS-ffffff>.dump`,
- * UTC with microseconds. It is django-pgclone's layout, so both read each other's dumps.
+ * UTC with microseconds. It is django-pgclone's layout, so both read each other's dumps. That of an encrypted dump ends in
+ * `.dump.age`, which django-pgclone does not take for a dump.
  */
 export type DumpKey = {
   readonly key: string
@@ -12,8 +13,10 @@ export type DumpKey = {
 }
 
 const EXTENSION = '.dump'
-const MANIFEST_EXTENSION = '.dump.json'
-const PATTERN = /^([\w-]+)\/([\w-]+)\/([\w-]+)\/(\d{4})-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d{6})\.dump$/
+const ENCRYPTED_EXTENSION = '.dump.age'
+const MANIFEST_SUFFIX = '.json'
+const PATTERN =
+  /^([\w-]+)\/([\w-]+)\/([\w-]+)\/(\d{4})-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d{6})\.dump(?:\.age)?$/
 
 /**
  * A part of a key from any text: what is not a letter, digit, `_` or `-` becomes `_`, as in django-pgclone; so does a
@@ -25,13 +28,14 @@ export function keyPart(text: string): string {
 
 /** The key of a dump made now. Node's clock counts milliseconds; the last three digits keep two runs apart. */
 export function newDumpKey(
-  parts: { instance: string; database: string; config: string },
+  parts: { instance: string; database: string; config: string; encrypted?: boolean },
   now: Date,
   microseconds: number = Math.floor(Math.random() * 1000),
 ): DumpKey {
   const time = now.toISOString().slice(0, -1) + String(microseconds).padStart(3, '0')
   const folder = [parts.instance, parts.database, parts.config].map((part) => keyPart(part) || '_').join('/')
-  return parseDumpKey(`${folder}/${time.replace(/[T:.]/g, '-')}${EXTENSION}`)!
+  const extension = parts.encrypted ? ENCRYPTED_EXTENSION : EXTENSION
+  return parseDumpKey(`${folder}/${time.replace(/[T:.]/g, '-')}${extension}`)!
 }
 
 /** @returns null when the text is no key in our layout. */
@@ -46,17 +50,22 @@ export function parseDumpKey(key: string): DumpKey | null {
 
 /** The key of the manifest of a dump. */
 export function manifestKey(key: string): string {
-  return `${key}.json`
+  return `${key}${MANIFEST_SUFFIX}`
 }
 
-/** Whether a key looks like that of a manifest; its dump may be gone. */
-export function isManifestKey(key: string): boolean {
-  return key.endsWith(MANIFEST_EXTENSION)
+/** Returns the key of the dump that a key is the manifest of, or null. The dump may be gone. */
+export function dumpOfManifest(key: string): DumpKey | null {
+  return key.endsWith(MANIFEST_SUFFIX) ? parseDumpKey(key.slice(0, -MANIFEST_SUFFIX.length)) : null
+}
+
+/** Whether the dump with this key is encrypted. */
+export function isEncryptedKey(key: string): boolean {
+  return key.endsWith(ENCRYPTED_EXTENSION)
 }
 
 /** Whether a reference names one dump and not the newest of many. */
 export function isFullKey(reference: string): boolean {
-  return reference.endsWith(EXTENSION)
+  return reference.endsWith(EXTENSION) || isEncryptedKey(reference)
 }
 
 /**

@@ -15,7 +15,7 @@ import {
   orNull,
   wrongField,
 } from '../shape.ts'
-import type { DumpKey } from './keys.ts'
+import { type DumpKey, isEncryptedKey } from './keys.ts'
 import type { Source } from './series.ts'
 
 export type TableRows = {
@@ -38,6 +38,9 @@ type MaskRecord = {
   columns: Record<string, number>
 }
 
+/** Encryption by [age](https://age-encryption.org). */
+type Encryption = { format: 'age'; recipients: string[] }
+
 /** The record of a dump, stored beside it as `<key>.json` and written last. Nothing is a dump until it exists. */
 export type Manifest = {
   version: 1
@@ -54,6 +57,8 @@ export type Manifest = {
   /** Hex digest of the stored bytes. */
   sha256: string
   compression: string
+  /** How the stored bytes are encrypted, and the public keys whose owners can read them. */
+  encryption?: Encryption
   /** Uncompressed bytes of all data. */
   rawBytes: number
   /** Rows of all tables in the dump's own snapshot; null when a table's rows could not be counted. */
@@ -96,6 +101,7 @@ const MAX_NAME_LENGTH = 1000
 const MAX_LINE_LENGTH = 2000
 const line = isLine(MAX_LINE_LENGTH)
 const name = isText(MAX_NAME_LENGTH)
+const isRecipient: Check = (value) => line(value) && /^age1[0-9a-z]+$/.test(value as string)
 
 const isDigest: Check = (value) => line(value) && /^[0-9a-f]{64}$/.test(value as string)
 
@@ -107,6 +113,7 @@ const FIELDS: Record<Exclude<keyof Manifest, 'version' | keyof DumpKey>, Check> 
   size: (value) => isCount(value) && value !== 0,
   sha256: isDigest,
   compression: line,
+  encryption: optional(hasShape({ format: isOneOf('age'), recipients: isListOf(isRecipient) })),
   rawBytes: isCount,
   rows: orNull(isCount),
   tables: isListOf(
@@ -154,6 +161,7 @@ export function parseManifest(text: string, key: DumpKey): Manifest {
   const known = ['createdAt', 'instance', 'database', 'config'] as const
   const field = known.find((part) => value[part] !== key[part]) ?? wrongField(value, FIELDS)
   if (field) throw wrong(`has no valid ${field}`)
+  if (isEncryptedKey(key.key) !== (value.encryption !== undefined)) throw wrong('has no valid encryption')
   return value as Manifest
 }
 

@@ -1,7 +1,8 @@
 /** Summaries of what is done with one dump: made, restored, verified. */
 
+import { shortRecipient } from '../encryption/recipients.ts'
 import { relationKey, relationName } from '../relation.ts'
-import { formatBytes, formatCount, formatDuration } from '../report/format.ts'
+import { formatBytes, formatCount, formatDuration, formatQuantity } from '../report/format.ts'
 import { describeRows } from '../report/progress.ts'
 import type { Manifest, TableRows } from '../storage/manifest.ts'
 import type { Place } from '../storage/storage.ts'
@@ -62,6 +63,7 @@ export function dumpSummary(
     ['Data', describeRows(manifest)],
     ['Read', pace(manifest.rawBytes, transferMs)],
     ['Stored', `${formatBytes(manifest.size)} (${manifest.compression})`],
+    ...encryptionFact(manifest),
     ['Duration', formatDuration(manifest.durationMs)],
     ...(previous ? ([['Since the last dump', change(previous, manifest)]] as Fact[]) : []),
     ['SHA-256', code(manifest.sha256)],
@@ -162,6 +164,14 @@ function address({ uri, onAws }: Place): Markdown {
   const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/.exec(uri) ?? []
   if (!onAws || !bucket || !key) return code(uri)
   return link(code(uri), `https://console.aws.amazon.com/s3/object/${bucket}?prefix=${encodeURI(key)}`)
+}
+
+/** Who can read an encrypted dump. */
+function encryptionFact({ encryption }: Manifest): Fact[] {
+  if (!encryption) return []
+  const { format, recipients } = encryption
+  const keys = recipients.map((recipient) => code(shortRecipient(recipient)))
+  return [['Encrypted', md`${format}, for ${formatQuantity(keys.length, 'recipient')}: ${join(', ', keys)}`]]
 }
 
 /** When and by which run a dump was made. */

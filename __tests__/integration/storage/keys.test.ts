@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import {
+  dumpOfManifest,
   isBelow,
+  isEncryptedKey,
   isFullKey,
-  isManifestKey,
   keyPart,
   manifestKey,
   newDumpKey,
@@ -23,13 +24,23 @@ test('a key says what and when, as in django-pgclone', () => {
     createdAt: '2026-11-01T02:03:04.056007Z',
   })
   assert.equal(manifestKey(key.key), 'Shop_eu/app__x___/none/2026-11-01-02-03-04-056007.dump.json')
+  const encrypted = newDumpKey({ ...parts, encrypted: true }, new Date('2026-11-01T02:03:04.056Z'), 7)
+  assert.deepEqual(encrypted, { ...key, key: `${key.key}.age` })
+  assert.equal(manifestKey(encrypted.key), `${key.key}.age.json`)
 })
 
 const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
 const date = fc.date({ min: new Date('1970-01-01'), max: new Date('9999-12-31'), noInvalidDate: true })
 const made = fc
-  .tuple(fc.record({ instance: name, database: name, config: name }), date, fc.integer({ min: 0, max: 999 }))
-  .map(([parts, now, microseconds]) => ({ now, key: newDumpKey(parts, now, microseconds) }))
+  .tuple(
+    fc.record({ instance: name, database: name, config: name, encrypted: fc.boolean() }),
+    date,
+    fc.integer({ min: 0, max: 999 }),
+  )
+  .map(([parts, now, microseconds]) => ({
+    ...{ now, encrypted: parts.encrypted },
+    key: newDumpKey(parts, now, microseconds),
+  }))
 
 test('every key that we make can be read, asked for and sorted', () => {
   fc.assert(
@@ -37,7 +48,9 @@ test('every key that we make can be read, asked for and sorted', () => {
       assert.deepEqual(parseDumpKey(one.key.key), one.key)
       assert.equal(referenceProblem(one.key.key), null)
       assert.ok(isFullKey(one.key.key))
-      assert.ok(isManifestKey(manifestKey(one.key.key)))
+      assert.deepEqual(dumpOfManifest(manifestKey(one.key.key)), one.key)
+      assert.equal(dumpOfManifest(one.key.key), null)
+      assert.equal(isEncryptedKey(one.key.key), one.encrypted)
       assert.equal(Date.parse(one.key.createdAt), one.now.getTime())
       if (one.now < other.now) assert.ok(one.key.createdAt < other.key.createdAt)
       const { instance, database, config } = one.key
@@ -62,6 +75,9 @@ test('what is no key is none', () => {
     'a/b/c/2026-13-01-02-03-04-056007.dump',
     'a/b/c/2026-11-01-02-03-04-056007.dump.json',
     'a/b/c/2026-11-01-02-03-04-056007.dump.tmp',
+    'a/b/c/2026-11-01-02-03-04-056007.age',
+    'a/b/c/2026-11-01-02-03-04-056007.dump.age.json',
+    'a/b/c/2026-11-01-02-03-04-056007.dump.age.age',
     'a.b/b/c/2026-11-01-02-03-04-056007.dump',
     'a/../c/2026-11-01-02-03-04-056007.dump',
     ' a/b/c/2026-11-01-02-03-04-056007.dump',

@@ -1,0 +1,13 @@
+import { parseIdentities } from '../encryption/identities.ts'
+import { parseRecipients } from '../encryption/recipients.ts'
+import type { Environment } from '../process/environment.ts'
+import type { Reader } from './reader.ts'
+
+/** Reads the inputs of encryption. A relative path in `encrypt-to` starts in the workspace. */
+export function readEncryption(reader: Reader, environment: Environment) {
+  const workspace = environment.GITHUB_WORKSPACE || '.'
+  return {
+    encryptTo: reader.read('encrypt-to', (text) => parseRecipients(text, workspace), []),
+    ageIdentity: reader.read('age-identity', parseIdentities, []),
+  }
+}
