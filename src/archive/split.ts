@@ -48,12 +48,17 @@ export class SplitArchive {
    * Reads the table of contents.
    *
    * @param folder buffers data that arrives before its turn, when memory is full
+   * @param known returns the entries from which this process has made the archive, once it has begun
    * @throws ArchiveError
    */
-  static async open(stream: AsyncIterable<Buffer>, folder: string): Promise<SplitArchive> {
+  static async open(
+    stream: AsyncIterable<Buffer>,
+    folder: string,
+    known: () => readonly TocEntry[] = () => [],
+  ): Promise<SplitArchive> {
     const input = new ByteSource(stream)
     const header = await readHeader(input)
-    const entries = await readToc(input, header)
+    const entries = await readToc(input, header, known())
     return new SplitArchive(input, header, entries, await Lanes.open(folder))
   }
 
@@ -62,12 +67,12 @@ export class SplitArchive {
    * entries of the data, several jobs would sort the whole list of work again for each of them (pop_next_work_item in
    * pg_backup_archiver.c), which takes minutes with many tables.
    */
-  get schema(): Buffer {
+  get schema(): Iterable<Buffer> {
     return this.#archiveOf(this.entries.filter((entry) => !entry.hasData && !isLast(entry)))
   }
 
   /** The archive of what pg_restore does last, for `pg_restore --section=post-data`; null if there is nothing. */
-  get last(): Buffer | null {
+  get last(): Iterable<Buffer> | null {
     const last = this.entries.filter(isLast)
     return last.length === 0 ? null : this.#archiveOf([...this.#settings, ...last])
   }
@@ -130,8 +135,9 @@ export class SplitArchive {
     if (left === 0) lane.end()
   }
 
-  #archiveOf(entries: readonly TocEntry[]): Buffer {
-    return Buffer.concat([headerBytes(this.#header), ...tocParts(this.#header, entries)])
+  *#archiveOf(entries: readonly TocEntry[]): Generator<Buffer> {
+    yield headerBytes(this.#header)
+    yield* tocParts(this.#header, entries)
   }
 
   #dataArchive(own: readonly TocEntry[]): DataArchive {
@@ -149,8 +155,8 @@ export class SplitArchive {
   }
 }
 
-async function* stream(lane: Lane, head: Buffer): AsyncGenerator<Buffer> {
-  yield head
+async function* stream(lane: Lane, head: Iterable<Buffer>): AsyncGenerator<Buffer> {
+  yield* head
   yield* lane.stretch()
 }
 

@@ -7,6 +7,7 @@ import {
   MAX_STRING_BYTES,
   stringBytes,
 } from './byte-source.ts'
+import type { Slabs, Slice } from './slabs.ts'
 
 export const DATA_OFFSET_UNKNOWN = 1 // K_OFFSET_POS_NOT_SET in pg_backup_archiver.h
 export const NO_DATA = 3 // K_OFFSET_NO_DATA
@@ -57,11 +58,15 @@ const NEWEST_LAYOUT = layoutOf(Number.POSITIVE_INFINITY)
 /** An entry of the table of contents as an archive stores it, without the offset at its end. */
 export class StoredEntry {
   readonly #layout: Layout
-  readonly #bytes: Buffer
+  readonly #slab: Buffer
+  readonly #start: number
+  readonly #end: number
 
-  constructor(layout: Layout, bytes: Buffer) {
+  constructor(layout: Layout, { slab, start, end }: Slice) {
     this.#layout = layout
-    this.#bytes = bytes
+    this.#slab = slab
+    this.#start = start
+    this.#end = end
   }
 
   static of(fields: TocFields): StoredEntry {
@@ -73,28 +78,40 @@ export class StoredEntry {
     return layout === this.#layout ? this : encode(layout, this.fields)
   }
 
+  /** Returns the entry with its bytes in the given slabs. */
+  keptIn(slabs: Slabs): StoredEntry {
+    return new StoredEntry(this.#layout, slabs.keep({ slab: this.#slab, start: this.#start, end: this.#end }))
+  }
+
+  /** Whether both are stored alike, except for their data state. */
+  resembles(other: StoredEntry): boolean {
+    const same = other.in(this.#layout)
+    const [from, to] = [same.#start, same.#end - 1]
+    return this.#slab.compare(same.#slab, from, to, this.#start, this.#end - 1) === 0
+  }
+
   /** One of the K_OFFSET constants. */
   get dataState(): number {
-    return this.#bytes.at(-1)!
+    return this.#slab[this.#end - 1]!
   }
   get withoutState(): Buffer {
-    return this.#bytes.subarray(0, -1)
+    return this.#slab.subarray(this.#start, this.#end - 1)
   }
 
   int(field: FieldOf<'int'>): number {
     const at = this.#find(field)
-    return at === null ? 0 : intAt(this.#bytes, at)
+    return at === null ? 0 : intAt(this.#slab, at)
   }
 
   string(field: FieldOf<'string'>): Bytes {
     const at = this.#find(field)
-    return at === null ? null : stringAt(this.#bytes, at)
+    return at === null ? null : stringAt(this.#slab, at)
   }
 
   get dependencies(): Buffer[] {
     const dependencies: Buffer[] = []
-    let at = this.#layout.reduce((start, field) => endOf(field, this.#bytes, start), 0)
-    for (let id = stringAt(this.#bytes, at); id !== null; id = stringAt(this.#bytes, at)) {
+    let at = this.#layout.reduce((start, field) => endOf(field, this.#slab, start), this.#start)
+    for (let id = stringAt(this.#slab, at); id !== null; id = stringAt(this.#slab, at)) {
       dependencies.push(id)
       at += INT_SIZE + id.length
     }
@@ -120,10 +137,10 @@ export class StoredEntry {
 
   /** Returns where a field begins, or null if this layout does not have it. */
   #find(name: string): number | null {
-    let at = 0
+    let at = this.#start
     for (const field of this.#layout) {
       if (field[0] === name) return at
-      at = endOf(field, this.#bytes, at)
+      at = endOf(field, this.#slab, at)
     }
     return null
   }
@@ -134,7 +151,8 @@ function encode(layout: Layout, fields: TocFields): StoredEntry {
     kind === 'int' ? [intBytes(fields[name])] : stringBytes(fields[name]),
   )
   const dependencies = [...fields.dependencies, null].flatMap(stringBytes)
-  return new StoredEntry(layout, Buffer.concat([...parts, ...dependencies, Buffer.from([fields.dataState])]))
+  const slab = Buffer.concat([...parts, ...dependencies, Buffer.from([fields.dataState])])
+  return new StoredEntry(layout, { slab, start: 0, end: slab.length })
 }
 
 function endOf([, kind]: Layout[number], bytes: Buffer, at: number): number {
@@ -151,7 +169,7 @@ function stringAt(bytes: Buffer, at: number): Bytes {
   return length < 0 ? null : bytes.subarray(at + INT_SIZE, at + INT_SIZE + length)
 }
 
-/** Reads an entry up to its data state. `what` names it in errors. */
+/** Reads an entry up to its data state. It shares the buffer of the input. `what` names it in errors. */
 export async function readStored(
   input: ByteSource,
   { layout, what }: { layout: Layout; what: string },
@@ -159,7 +177,10 @@ export async function readStored(
   for (;;) {
     const measured = measure(input.peek(Number.POSITIVE_INFINITY), { layout, what, offset: input.offset })
     await input.need(measured.bytes, what)
-    if (measured.complete) return new StoredEntry(layout, await input.take(measured.bytes, what))
+    if (!measured.complete) continue
+    const slab = input.peek(measured.bytes)
+    input.skip(measured.bytes)
+    return new StoredEntry(layout, { slab, start: 0, end: slab.length })
   }
 }
 

@@ -3,6 +3,7 @@ import { type ByteSource, intBytes } from './byte-source.ts'
 import { type Decode, decoderOf, decodeUtf8 } from './encoding.ts'
 import { Gatherer } from './gatherer.ts'
 import type { Header } from './header.ts'
+import { Slabs } from './slabs.ts'
 import {
   DATA_OFFSET_UNKNOWN,
   type FieldOf,
@@ -65,6 +66,16 @@ export class TocEntry {
     return [this.#stored.in(layout).withoutState, Buffer.from([state])]
   }
 
+  /** Whether another entry is the same one, read again after `tocParts` had written it. */
+  isSameAs(other: TocEntry): boolean {
+    return this.hasData === other.hasData && this.#stored.resembles(other.#stored)
+  }
+
+  /** Returns the entry with its bytes in the given slabs. */
+  keptIn(slabs: Slabs): TocEntry {
+    return new TocEntry(this.#stored.keptIn(slabs), this.decode)
+  }
+
   /** Returns the entry with other text for the same bytes. */
   decodedBy(decode: Decode): TocEntry {
     return new TocEntry(this.#stored, decode)
@@ -122,15 +133,21 @@ export class TocEntry {
 /**
  * Reads the table of contents, which follows the header.
  *
+ * @param known entries that this process has written, of which those that come back are used, so that they are in memory once
  * @throws ArchiveError if it is truncated or malformed
  */
-export async function readToc(input: ByteSource, header: Header): Promise<TocEntry[]> {
+export async function readToc(
+  input: ByteSource,
+  header: Header,
+  known: readonly TocEntry[] = [],
+): Promise<TocEntry[]> {
   const start = input.offset
   const count = await input.int('the table of contents')
   if (count < 0) throw new ArchiveError(`the table of contents has ${count} entries`, start)
   const layout = layoutOf(header.minor)
   const entries: TocEntry[] = []
   const seen = new Set<number>()
+  const slabs = new Slabs()
   for (let n = 1; n <= count; n++) {
     const at = input.offset
     const what = `entry ${n} of ${count} in the table of contents`
@@ -144,10 +161,13 @@ export async function readToc(input: ByteSource, header: Header): Promise<TocEnt
     const entry = new TocEntry(stored, decodeUtf8)
     if (seen.has(entry.dumpId)) throw new ArchiveError(`entry ${n} repeats the ID ${entry.dumpId}`, at)
     seen.add(entry.dumpId)
-    entries.push(entry)
+    const same = known[n - 1]
+    entries.push(same?.isSameAs(entry) ? same : entry.keptIn(slabs))
   }
   const decode = decoderOf(encodingOf(entries))
-  return decode === decodeUtf8 ? entries : entries.map((entry) => entry.decodedBy(decode))
+  return decode === decodeUtf8
+    ? entries
+    : entries.map((entry) => (entry.decode === decodeUtf8 ? entry.decodedBy(decode) : entry))
 }
 
 /** Returns the encoding of all text, e.g. `UTF8`, according to the archive's own `SET client_encoding`. */

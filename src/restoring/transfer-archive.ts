@@ -109,7 +109,7 @@ export function databaseSink(
       ? startRestore(client.pgRestore, { inputs, env, entries })
       : startSplitRestore(
           { pgRestore: client.pgRestore, inputs, env, session: () => step.session(connection) },
-          { jobs, bytesOf, folder: tempDirectory },
+          { jobs, bytesOf, folder: tempDirectory, entries },
         )
 }
 

@@ -91,8 +91,8 @@ for (const client of clients) {
     const [schema, last, ...shares] = ['schema', 'last', '0', '1', '2'].map((name) =>
       join(folder, `split-${client.major}-${name}`),
     )
-    writeFileSync(schema!, archive.schema)
-    writeFileSync(last!, archive.last!)
+    writeFileSync(schema!, Buffer.concat([...archive.schema]))
+    writeFileSync(last!, Buffer.concat([...archive.last!]))
     const read = divided.map((share, index) => pipeline(share.stream(), createWriteStream(shares[index]!)))
     await Promise.all([archive.distribute(), ...read])
     await archive.close(new Error('done'))
@@ -180,7 +180,7 @@ test('what the section of data has beside data is restored before any reader beg
   )
   const sections = new Map<string, number>()
   const again = await SplitArchive.open(
-    split(archive.schema, () => 1000),
+    split(Buffer.concat([...archive.schema]), () => 1000),
     folder,
   )
   for (const { desc, section } of again.entries) sections.set(desc, section)

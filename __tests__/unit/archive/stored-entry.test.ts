@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { queryObjects } from 'node:v8'
 import { build, split } from '../../../lab/archive/sample-archive.ts'
-import { readContents } from '../../../src/archive/archive.ts'
+import { tempFolder } from '../../../lab/temp.ts'
+import { createDecoder, readContents, SplitArchive, type TocEntry } from '../../../src/archive/archive.ts'
 import { layoutOf, StoredEntry, type TocFields } from '../../../src/archive/stored-entry.ts'
 
 const text = (value: string) => Buffer.from(value)
@@ -23,14 +24,36 @@ test('an entry is the same in every layout that has its fields, and others lose 
   assert.equal(newest.in(layoutOf(17)), newest)
 })
 
-test('a table of contents keeps one buffer for an entry, not one for a field', async () => {
-  const COUNT = 5000
-  const entries = Array.from({ length: COUNT }, (_, n) => ({ id: n + 1, desc: 'TABLE', tag: `table_${n}` }))
-  const bytes = build({ entries })
+/** Returns what `read` returns, and how many buffers it leaves in memory. */
+async function keptBuffers<Result>(read: () => Promise<Result>): Promise<{ result: Result; kept: number }> {
   const buffers = () => queryObjects(Uint8Array, { format: 'count' })
   const before = buffers()
-  const contents = await readContents(split(bytes, () => 65_536))
-  const kept = buffers() - before
-  assert.equal(contents.at(-1)!.tag, `table_${COUNT - 1}`)
-  assert.ok(kept < 1.5 * COUNT, `${kept} buffers`)
+  const result = await read()
+  return { result, kept: buffers() - before }
+}
+
+const COUNT = 5000
+const entries = Array.from({ length: COUNT }, (_, n) => ({ id: n + 1, desc: 'TABLE', tag: `table_${n}` }))
+const archive = () => split(build({ entries }), () => 65_536)
+
+test('a table of contents keeps a few buffers, not one for an entry', async () => {
+  const { result, kept } = await keptBuffers(() => readContents(archive()))
+  assert.equal(result.at(-1)!.tag, `table_${COUNT - 1}`)
+  assert.ok(kept < COUNT / 20, `${kept} buffers`)
+})
+
+test('a table of contents that this process has written is not kept twice', async () => {
+  let written: readonly TocEntry[] = []
+  const select = async (all: readonly TocEntry[]) => {
+    written = all.map((entry, n) => (n === 7 ? entry.with({ tag: Buffer.from('changed') }) : entry))
+    return written
+  }
+  const decoder = createDecoder({ jobs: 1, maxVersion: '1.14', select })
+  await using folder = tempFolder('known')
+  const { entries: read } = await SplitArchive.open(decoder.transform(archive()), folder.path, () => written)
+  assert.deepEqual([read.length, read[7]!.tag, read.at(-1)!.tag], [COUNT, 'changed', `table_${COUNT - 1}`])
+  assert.ok(read.every((entry, n) => entry === written[n]))
+  const other = await SplitArchive.open(archive(), folder.path, () => written)
+  assert.ok(other.entries.every((entry, n) => (entry === written[n]) === (n !== 7)))
+  assert.equal(other.entries[7]!.tag, 'table_7')
 })

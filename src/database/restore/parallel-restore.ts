@@ -29,7 +29,11 @@ export type Restorer = {
   session: () => Promise<Session>
 }
 
-type Options = SplitOptions & { folder: string }
+type Options = SplitOptions & {
+  folder: string
+  /** Returns the entries of the archive, once it has begun. */
+  entries: () => readonly TocEntry[]
+}
 
 /**
  * Restores a database while the archive arrives, as the sink of a transfer: one `pg_restore` restores the schema, then
@@ -90,9 +94,10 @@ class SplitRestore {
   }
 
   async #load(): Promise<void> {
-    const archive = await SplitArchive.open(this.stream, this.#options.folder)
+    const { folder, entries } = this.#options
+    const archive = await SplitArchive.open(this.stream, folder, entries)
     this.#archive = archive
-    this.#place = await keepSchema(this.#options.folder, archive)
+    this.#place = await keepSchema(folder, archive)
     await this.#restore(['--section=pre-data', this.#place.schema])
     const shares = archive.divide(await this.#share(archive))
     log.info(`Restoring the data with ${formatQuantity(shares.length, 'job')}`)
@@ -191,7 +196,7 @@ type Place = { schema: string; last: string | null; remove: () => Promise<void> 
 async function keepSchema(folder: string, { schema, last }: SplitArchive): Promise<Place> {
   const path = await mkdtemp(join(folder, 'pgclone-schema-'))
   const forget = notePending({ kind: 'file', path })
-  const write = async (name: string, archive: Buffer) => {
+  const write = async (name: string, archive: Iterable<Buffer>) => {
     const file = join(path, name)
     await writeFile(file, archive, { mode: 0o600 })
     return file
