@@ -1,4 +1,6 @@
 import { isText } from './column-type.ts'
+import { maskColumn } from './mask-column.ts'
+import { SIMPLE_MASKS } from './rules.ts'
 import type { Column } from './tables.ts'
 
 /** What names of columns usually contain, and the mask for it. The first match counts. */
@@ -29,8 +31,28 @@ const ROW_TIMES =
 const TIMES = ['timestamp', 'timestamptz']
 const NUMBERS_OF_ROWS = ['int2', 'int4', 'int8', 'uuid']
 
-/** Returns the mask that a column probably needs, or null without a guess. It never decides anything. */
-export function guessMask({ name, type }: Column): string | null {
+/**
+ * Returns the mask that a column probably needs and can have, or null without a guess. It never decides anything.
+ *
+ * @param isUnique whether different values must have different masks
+ */
+export function guessMask(column: Column, isUnique = false): string | null {
+  const guess = guessByName(column)
+  if (guess === null) return null
+  const others = [...(isUnique ? ['token'] : []), ...(guess === 'null' ? ['empty'] : [])]
+  return [guess, ...others].find((mask) => suits(mask, column, isUnique)) ?? null
+}
+
+/** Whether planning would accept a mask, as far as it can be known from its word. */
+function suits(text: string, { name, type, notNull }: Column, isUnique: boolean): boolean {
+  const word = SIMPLE_MASKS.find((mask) => mask === text)
+  if (!word) return !isUnique || text.startsWith('{sql')
+  if (word === 'null') return !notNull && !isUnique
+  const mask = maskColumn({ line: 0, mask: word, domain: '' }, type, name)
+  return !('refusal' in mask) && (!isUnique || mask.uniqueness === 'unique')
+}
+
+function guessByName({ name, type }: Column): string | null {
   if (type.base === 'json' || type.base === 'jsonb') return '{json: []}'
   const mask = NAMES.find(([pattern]) => pattern.test(wordsOf(name)))?.[1]
   if (mask === undefined) return isText(type) ? 'text' : null

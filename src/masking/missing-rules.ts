@@ -41,6 +41,11 @@ function rulesOf({ table, columns }: DraftTable, targets: ReadonlyMap<DraftColum
   const primary = new Set(
     table.parts[0]!.uniqueKeys.flatMap((key) => (key.kind === 'primary key' ? key.columns : [])),
   )
+  const unique = new Set(
+    table.parts.flatMap(({ uniqueKeys }) =>
+      uniqueKeys.flatMap(({ columns, computedFrom }) => [...columns, ...computedFrom]),
+    ),
+  )
   const isKey = (found: DraftColumn) => primary.has(found.column.name) || targets.has(found)
   const [kept, open] = divide(missing, (found) => isHarmless(found.column, isKey(found)))
   const rules = new YAMLMap()
@@ -52,8 +57,11 @@ function rulesOf({ table, columns }: DraftTable, targets: ReadonlyMap<DraftColum
   }
   if (open.length > 0) {
     const masks = new YAMLMap()
-    for (const found of open)
-      masks.set(columnText(found.column.name), commented(null, hintFor(found, targets.get(found)), 'comment'))
+    for (const found of open) {
+      const { name } = found.column
+      const hint = hintFor(found, targets.get(found), unique.has(name))
+      masks.set(columnText(name), commented(null, hint, 'comment'))
+    }
     rules.set('columns', masks)
   }
   return rules
@@ -63,10 +71,10 @@ function divide<Item>(items: readonly Item[], condition: (item: Item) => boolean
   return [items.filter(condition), items.filter((item) => !condition(item))]
 }
 
-function hintFor({ column }: DraftColumn, target: DraftColumn | undefined): string {
+function hintFor({ column }: DraftColumn, target: DraftColumn | undefined, isUnique: boolean): string {
   if (target?.treatment === 'keep') return `refers to ${fullName(target)}, which is kept`
   if (target) return `refers to ${fullName(target)}; remove this line if that is masked`
-  const guess = guessMask(column)
+  const guess = guessMask(column, isUnique)
   return guess === null ? column.declared : `looks like: ${guess}`
 }
 

@@ -86,8 +86,8 @@ const FIRST_FILE = `tables:
   public.pairs:
     keep: [a]
     columns:
-      b: # looks like: text
-      c: # looks like: text
+      b: # looks like: token
+      c: # looks like: token
   public.points:
     keep: [x]
     columns:
@@ -103,7 +103,7 @@ const FIRST_FILE = `tables:
       moods: # public.mood[]
       price: # numeric(8,2)
       born: # date
-      plain: # looks like: text`
+      plain: # looks like: token`
 
 const PLAN = [
   '  keep x',

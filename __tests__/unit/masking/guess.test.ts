@@ -30,6 +30,24 @@ test('the mask that a column probably needs', () => {
   for (const [text, mask] of Object.entries(GUESSES)) assert.equal(guessMask(column(text)), mask, text)
 })
 
+test('a guess is a mask that the column can have', () => {
+  const unique: Record<string, string | null> = {
+    'email text': 'email',
+    'username text': 'token',
+    'name short': 'token',
+    'zip id': null,
+    'password text': 'token',
+    'bio text': 'token',
+    'code tiny': null,
+    'last_ip text': 'token',
+    'birth_date time': `{sql: "date_trunc('year', …)::date"}`,
+  }
+  for (const [text, mask] of Object.entries(unique)) assert.equal(guessMask(column(text), true), mask, text)
+  // An address needs room for 20 characters, and NOT NULL a value.
+  assert.equal(guessMask(column('email tiny')), null)
+  assert.equal(guessMask(column('last_ip text!')), 'empty')
+})
+
 test('keep is proposed only for keys that are numbers or UUIDs, and for times of the row', () => {
   const harmless = (text: string, isKey = false) => isHarmless(column(text), isKey)
   for (const text of ['id id', 'id big', 'id uuid']) assert.ok(harmless(text, true), text)
