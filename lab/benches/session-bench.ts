@@ -45,8 +45,11 @@ export type SessionBench = {
 
 export type Run = { code: number; stdout: string; stderr: string }
 
-export async function startSessionBench(settings: Record<string, string> = {}): Promise<SessionBench> {
-  const postgres = await startPostgres({ settings })
+export async function startSessionBench(
+  settings: Record<string, string> = {},
+  server?: string,
+): Promise<SessionBench> {
+  const postgres = await startPostgres({ settings, ...(server ? { package: server } : {}) })
   const open: Session[] = []
   after(async () => {
     await Promise.all(open.map((session) => session.close()))

@@ -6,7 +6,6 @@ import { Columns, type DraftColumn, type DraftTable, Findings, maskOf } from './
 import { argumentProblems } from './dump-arguments.ts'
 import { checkMasks } from './key-rules.ts'
 import { missingRules } from './missing-rules.ts'
-import { checkMissingTargets } from './missing-targets.ts'
 import { tableText } from './names.ts'
 import { checkEdges, findEdges, inheritMasks } from './references.ts'
 import type { Condition, MaskFile, MaskRule, Rows } from './rules.ts'
@@ -89,7 +88,6 @@ function draftPlan(file: MaskFile, catalog: Catalog, options: PlanOptions): Draf
   agreeOnTypes(edges, findings)
   checkEdges(edges, columns, exceptionsOf(drafts), findings)
   checkMasks(drafts, columns, findings)
-  checkMissingTargets(drafts, catalog.foreignKeys, findings)
   checkSurroundings(catalog, drafts, options, findings)
   return { drafts, missing: missingRules(drafts, edges), findings }
 }

@@ -1,0 +1,176 @@
+import { literal, type Session } from '../../database/connection/session.ts'
+import type { Selection } from '../../database/selection.ts'
+import { type Relation, relationKey } from '../../relation.ts'
+import { tableText } from '../names.ts'
+import type { MaskPlan } from '../plan.ts'
+import type { Reference } from '../rules.ts'
+import { Computation, type Counts } from './compute.ts'
+import { checkConditions } from './conditions.ts'
+import {
+  buildGraph,
+  isFiltered,
+  type Link,
+  linkText,
+  type ResolvedReference,
+  type SubsetTable,
+  subsetTables,
+} from './graph.ts'
+import { KeyTables } from './key-tables.ts'
+import { planSchedule, type Schedule } from './schedule.ts'
+import {
+  type CatalogRelation,
+  readComparisons,
+  readKeys,
+  readRelations,
+  temporaryTablesProblem,
+} from './subset-catalog.ts'
+
+/** A table of which some rows may be left out. */
+export type FilteredTable = Relation &
+  Counts & {
+    bytes: number
+    /** Where a kept row may refer to, for the reason of those that are left out. */
+    targets: readonly string[]
+    /** For each part with rows in the dump, the condition of its rows that stay, in the session of the computation. */
+    parts: readonly { oid: string; condition: string }[]
+  }
+
+/** The rows that a dump contains. */
+export type Subset = {
+  filtered: readonly FilteredTable[]
+  /** Tables that stay whole, because they refer to nothing that is restricted. */
+  whole: readonly (Relation & { bytes: number })[]
+  /** References of kept rows to rows that the source does not have. */
+  dangling: readonly { link: string; rows: number }[]
+}
+
+/** What a subset is computed from. */
+export type SubsetOptions = {
+  plan: MaskPlan
+  references: readonly Reference[]
+  selection: Selection
+  /** The snapshot of the dump. */
+  snapshot: string
+}
+
+/**
+ * Computes which rows a dump contains: a row stays when its own condition holds and every row to which it refers stays; of
+ * a table with `rows: referenced`, only rows to which kept rows refer. The session is left in a read-only transaction on the
+ * snapshot, with temporary tables that the conditions of the result need.
+ *
+ * @returns null if the mask file leaves out nothing but the rows of tables to which nothing refers
+ * @throws an Error if the session cannot have temporary tables, or if the server refuses a condition
+ */
+export async function computeSubset(session: Session, options: SubsetOptions): Promise<Subset | null> {
+  const { plan, snapshot } = options
+  const graph = await readGraph(session, options)
+  if (!graph.tables.some(isFiltered)) return null
+  const schedule = planSchedule(graph)
+  await checkSource(session, plan, schedule)
+  const sql = new KeyTables(schedule.links)
+  const computation = new Computation(session, plan.file, sql, schedule)
+  await session.executeTogether(...computation.create())
+  await session.execute(
+    'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY',
+    `SET TRANSACTION SNAPSHOT ${literal(snapshot)}`,
+  )
+  const counts = await computation.run()
+  const tables = graph.tables.filter(({ rows }) => rows !== 'none')
+  return {
+    filtered: tables.filter(isFiltered).map((table) => describe(table, counts.get(table)!, schedule, sql)),
+    whole: tables
+      .filter((table) => !isFiltered(table))
+      .map(({ schema, name, parts }) => ({ schema, name, bytes: bytesOf(parts) })),
+    dangling: await findDangling(session, schedule, sql),
+  }
+}
+
+async function readGraph(session: Session, { plan, references, selection }: SubsetOptions) {
+  const relations = await readRelations(session, selection)
+  const tables = subsetTables(relations, plan)
+  const resolved = await resolveReferences(session, plan, references, tables, relations)
+  return buildGraph(tables, relations, await readKeys(session), resolved, plan)
+}
+
+/** Finds the tables of references. One that names something that is not dumped has been reported before. */
+async function resolveReferences(
+  session: Session,
+  { file }: MaskPlan,
+  references: readonly Reference[],
+  tables: readonly SubsetTable[],
+  relations: readonly CatalogRelation[],
+): Promise<ResolvedReference[]> {
+  const byName = new Map(tables.map((table) => [relationKey(table), table]))
+  const oids = new Map(relations.map((relation) => [relationKey(relation), relation.oid]))
+  const resolved: ResolvedReference[] = []
+  for (const reference of references) {
+    const { from, to, line } = reference
+    const [own, target] = [byName.get(relationKey(from.table)), byName.get(relationKey(to.table))]
+    if (!own || !target) continue
+    const pairs = from.columns.map((column, index) => ({
+      ...{ from: oids.get(relationKey(own))!, column },
+      ...{ to: oids.get(relationKey(target))!, key: to.columns[index]! },
+    }))
+    const comparisons = await readComparisons(session, pairs)
+    if (comparisons.length < pairs.length) continue
+    const strange = comparisons.find(({ types }) => types !== null)
+    if (strange)
+      throw new Error(
+        `mask ${file} line ${line}: columns of the types ${strange.types} cannot be compared; name columns of one type`,
+      )
+    resolved.push({ ...reference, tables: { from: own, to: target }, comparisons })
+  }
+  return resolved
+}
+
+/** Checks before a row is read that the rows can be computed. */
+async function checkSource(session: Session, { file }: MaskPlan, { links, kept }: Schedule): Promise<void> {
+  const problem = await temporaryTablesProblem(session)
+  if (problem)
+    throw new Error(
+      `mask ${file} leaves out rows to which others could refer, which takes temporary tables on the source: ${problem}`,
+    )
+  const unsafe = links.find(({ foreignCast }) => foreignCast !== null)
+  if (unsafe)
+    throw new Error(
+      `mask ${file} needs the rows to which ${linkText(unsafe)}, and comparing them would run the function ${unsafe.foreignCast} of a user with the rights of this role; give both columns one type`,
+    )
+  const readers = new Set([...kept.filter(isFiltered), ...links.map(({ from }) => from)])
+  await session.execute('SET default_transaction_read_only = on')
+  await checkConditions(session, file, [...readers], links)
+  await session.execute('SET default_transaction_read_only = off')
+}
+
+function describe(table: SubsetTable, counts: Counts, { links }: Schedule, sql: KeyTables): FilteredTable {
+  const own = links.filter(({ from, to }) => from === table && to.restricted)
+  return {
+    ...{ schema: table.schema, name: table.name, ...counts, bytes: bytesOf(table.parts) },
+    targets: [...new Set(own.map(({ to }) => tableText(to)))],
+    parts: table.parts
+      .filter(({ dumped }) => dumped)
+      .map(({ oid, number }) => ({
+        oid,
+        condition: `ctid IN (SELECT k.place FROM ${sql.kept(table)} AS k WHERE k.part = ${number})`,
+      })),
+  }
+}
+
+function bytesOf(parts: readonly { bytes: number; dumped: boolean }[]): number {
+  return parts.reduce((sum, { bytes, dumped }) => sum + (dumped ? bytes : 0), 0)
+}
+
+/** Counts references that the source itself violates. They do not keep a row out. */
+async function findDangling(session: Session, { links }: Schedule, sql: KeyTables) {
+  const dangling: { link: string; rows: number }[] = []
+  for (const link of links.filter(mayDangle)) {
+    const [row] = await session.query<{ rows: number }>(
+      `SELECT count(*) AS rows FROM ${sql.kept(link.from)} AS r WHERE ${sql.dangles(link, 'r')}`,
+    )
+    if (row!.rows > 0) dangling.push({ link: linkText(link), rows: row!.rows })
+  }
+  return dangling
+}
+
+function mayDangle({ trusted, from }: Link): boolean {
+  return !trusted && isFiltered(from)
+}
