@@ -22,6 +22,7 @@ export type Schedule = {
   kept: readonly SubsetTable[]
 }
 
+/** Plans in which order tables are computed, from their links. */
 export function planSchedule({ tables, links }: Graph): Schedule {
   const filtered = tables.filter(isFiltered)
   const isEmpty = ({ rows }: SubsetTable) => rows === 'none'
