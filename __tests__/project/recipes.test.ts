@@ -6,18 +6,21 @@ import assert from 'node:assert/strict'
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { type GitHubApi, startGitHub } from '../../lab/github/github.ts'
 import { type Postgres, startPostgres } from '../../lab/postgres/postgres.ts'
 import { type ActionRun, runAction } from '../../lab/runner/action.ts'
 import { evaluate, isOurs, readWorkflow, type Step } from '../../lab/runner/workflows.ts'
 import { tempFolder } from '../../lab/temp.ts'
 
 let postgres: Postgres
+let github: GitHubApi
 const scope = new AsyncDisposableStack()
 const { path: root } = scope.use(tempFolder('recipes'))
 const workspace = join(root, 'shop')
 
 before(async () => {
   postgres = scope.use(await startPostgres())
+  github = scope.use(await startGitHub())
   await postgres.createDatabase('production')
   await using session = await postgres.connect('production')
   await session.query(`
@@ -79,7 +82,7 @@ async function runJob(
   const outputs: Outputs = {}
   const runs: ActionRun[] = []
   for (const step of readWorkflow(`examples/${file}`).jobs[job]!.steps.filter(isOurs).filter(wanted)) {
-    const run = await runAction(inputsOf(step, outputs), { cwd: workspace })
+    const run = await runAction(inputsOf(step, outputs), { cwd: workspace, env: github.env })
     assert.equal(run.exitCode, 0, `${file}, ${step.name}:\n${run.log}`)
     if (step.id) outputs[step.id] = run.outputs
     runs.push(run)
@@ -117,6 +120,14 @@ test('preview: restored from the masked dump with the migrations of the branch, 
   )
   assert.equal(Number(await ask('preview_7', 'select count(*) from migrated')), 0)
   await runJob('preview.yml', 'drop')
+  assert.ok(!(await postgres.databases()).includes('preview_7'))
+  // It was closed while it conflicted, so no run has dropped it.
+  await runJob('preview.yml', 'database')
+  github.open = [7]
+  await runJob('preview.yml', 'sweep')
+  assert.ok((await postgres.databases()).includes('preview_7'))
+  github.open = [8]
+  await runJob('preview.yml', 'sweep')
   assert.ok(!(await postgres.databases()).includes('preview_7'))
 })
 

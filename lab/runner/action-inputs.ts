@@ -15,14 +15,22 @@ export function readMetadata(): Metadata {
   return parse(readFileSync(new URL('../../action.yml', import.meta.url), 'utf8')) as Metadata
 }
 
+/** What `${{ github.token }}` is in every job of the laboratory. */
+export const GITHUB_TOKEN = 'ghs_laboratory0123456789abcdef'
+
 /** The `INPUT_…` variables of a step: the given inputs, and the default (or an empty text) of all others. */
 export function inputVariables(inputs: Record<string, string>): Record<string, string> {
   const defaults = Object.entries(readMetadata().inputs).map(([name, input]) => [
     name,
-    String(input?.default ?? ''),
+    evaluated(String(input?.default ?? '')),
   ])
   const all = { ...Object.fromEntries(defaults), ...inputs } as Record<string, string>
   return Object.fromEntries(Object.entries(all).map(([name, value]) => [variableName(name), value]))
+}
+
+/** The only expression that a default of an input may have. */
+function evaluated(text: string): string {
+  return text === '${{ github.token }}' ? GITHUB_TOKEN : text
 }
 
 /** Only spaces are replaced: the runner keeps the dashes. */

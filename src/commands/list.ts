@@ -19,7 +19,7 @@ export function list(step: Step): Promise<Outcome> {
 
 async function listDatabases(step: Step): Promise<Outcome> {
   await using session = await step.maintenance({ keepsTarget: true })
-  const databases = await readDatabases(session)
+  const databases = await readDatabases(session, { sizes: true })
   for (const { name, owner, size, marker } of databases) {
     const made = marker ? `  (${marker.kind} of ${marker.of}, ${marker.at})` : ''
     log.info(`${name}  ${owner}  ${size === null ? '?' : formatBytes(size)}${made}`)

@@ -229,6 +229,12 @@ export async function dropDatabase(session: Session, server: Server, name: strin
     if (error instanceof DatabaseError && error.sqlstate === '3D000') return
     throw error
   }
-  await endSessions(session, name)
-  await session.execute(`DROP DATABASE IF EXISTS ${quoted}`)
+  try {
+    await endSessions(session, name)
+    await session.execute(`DROP DATABASE IF EXISTS ${quoted}`)
+  } catch (error) {
+    // A database that stays must not stay closed. The first error is the one that counts.
+    await session.execute(`ALTER DATABASE ${quoted} ALLOW_CONNECTIONS true`).catch(() => {})
+    throw error
+  }
 }

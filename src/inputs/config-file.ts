@@ -24,6 +24,7 @@ const NOT_IN_A_SET: Readonly<Record<string, string>> = {
   config: 'it chooses the set',
   'config-file': 'it names this file',
   command: 'a set must not change what a step does',
+  'github-token': 'a token does not belong in a file',
 }
 
 /**

@@ -21,10 +21,10 @@ import {
   parseDuration,
   parseExpressions,
   parseInteger,
-  parseLifetime,
   parseList,
   parseServerDuration,
 } from './parse.ts'
+import { type PreviewInputs, readPreviews } from './preview-inputs.ts'
 import type { Reader } from './reader.ts'
 import { parseAwsRelease, parseMirror } from './tool-inputs.ts'
 
@@ -107,8 +107,6 @@ type OtherInputs = Readonly<{
   overwriteNamed: readonly string[]
   /** Whether a new database gets the marker by which later steps may replace and drop it. */
   disposable: boolean
-  /** The lifetime of a new database in milliseconds; null if it does not expire. */
-  expiresAfter: number | null
   force: boolean
   local: boolean
   copyMethod: (typeof COPY_METHODS)[number]
@@ -130,7 +128,8 @@ type OtherInputs = Readonly<{
   /** The mirror to download from. */
   downloadBaseUrl: string | null
   summary: boolean
-}>
+}> &
+  PreviewInputs
 
 /** Reads every input. Mistakes are collected in `reader.problems`, and the value of such an input is a placeholder. */
 export function readFields(reader: Reader, environment: Environment, namedSet: NamedSet | null): Inputs {
@@ -147,6 +146,7 @@ export function readFields(reader: Reader, environment: Environment, namedSet: N
     ...readBehaviour(reader),
     jobs: reader.read('jobs', jobs, 1),
     ...readRetention(reader),
+    ...readPreviews(reader),
     command: reader.read('command', (text) => parseChoice(text, COMMANDS), 'dump' as const),
     location: location ?? { kind: 'folder', path: '' },
     instance: reader.text('instance'),
@@ -252,7 +252,6 @@ function readBehaviour(reader: Reader) {
     protectedDatabases: reader.list('protected-databases'),
     ...readOverwrite(reader),
     disposable: reader.boolean('disposable'),
-    expiresAfter: reader.read('expires-after', parseLifetime, null),
     force: reader.boolean('force'),
     local: reader.boolean('local'),
     copyMethod: reader.read('copy-method', (text) => parseChoice(text, COPY_METHODS), 'auto' as const),

@@ -26,6 +26,7 @@ export function readInputs(environment: Environment): Inputs {
     ...configSecrets(step.text('s3-config')),
     step.text('mask-key'),
     environment.PGPASSWORD ?? '',
+    step.text('github-token'),
     ...identitySecrets(step.text('age-identity')),
     // A secret key that was given for the public one is a secret nevertheless.
     ...secretKeysIn(step.text('encrypt-to')),

@@ -133,6 +133,19 @@ const RULES: readonly Rule[] = [
     needsDatabase(inputs) &&
     ![inputs.connection, inputs.sourceConnection].some((one) => one && lacksPassword(one)) &&
     'rds-iam-auth is true, but every database URL of this step already has a password; remove the password from the URL',
+  ({ command, databases, olderThan, closedPullRequests }) =>
+    command === 'drop' &&
+    databases.length === 0 &&
+    (olderThan !== null || closedPullRequests) &&
+    'databases is missing; older-than and closed-pull-requests choose among the databases that it names, such as preview_*',
+  ({ databases, closedPullRequests }) => {
+    const wrong = databases.find((pattern) => pattern.split('*').length !== 2)
+    return (
+      closedPullRequests &&
+      wrong !== undefined &&
+      `databases has the pattern ${JSON.stringify(wrong)}, which needs exactly one * with closed-pull-requests: true, because what it matches is the number of the pull request`
+    )
+  },
   ({ expiresAfter, disposable }) =>
     expiresAfter !== null &&
     !disposable &&
@@ -197,6 +210,9 @@ export function inputWarnings(inputs: Inputs): string[] {
   }
   if (!COMMANDS_THAT_CHECK_AGE.includes(command) && inputs.maxAge !== null) {
     warnings.push(`max-age has no effect with command: ${command}`)
+  }
+  if (command !== 'drop' && inputs.databases.length > 0) {
+    warnings.push(`databases has no effect with command: ${command}`)
   }
   if (!COMMANDS_THAT_MAKE_A_DATABASE.includes(command) && inputs.expiresAfter !== null) {
     warnings.push(`expires-after has no effect with command: ${command}`)

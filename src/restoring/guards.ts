@@ -36,12 +36,22 @@ function splitPattern(pattern: string): [string, string] {
   return slash < 0 ? ['*', pattern] : [pattern.slice(0, slash), pattern.slice(slash + 1)]
 }
 
+type Protection = Pick<Inputs, 'protectedDatabases'>
+
+function protectingPattern({ protectedDatabases }: Protection, connection: Connection): string | undefined {
+  return protectedDatabases.find((candidate) => isProtected(candidate, connection))
+}
+
+/** Returns why a database must not be written, or null. */
+export function protectionOf(inputs: Protection, connection: Connection): string | null {
+  const pattern = protectingPattern(inputs, connection)
+  if (pattern !== undefined) return `is protected by the pattern ${pattern} of protected-databases`
+  return SYSTEM_DATABASES.includes(connection.database) ? 'belongs to the server itself' : null
+}
+
 /** Refuses a database that must not be written. */
-export function checkProtected(
-  inputs: Pick<Inputs, 'protectedDatabases' | 'command'>,
-  connection: Connection,
-): void {
-  const pattern = inputs.protectedDatabases.find((candidate) => isProtected(candidate, connection))
+export function checkProtected(inputs: Protection & Pick<Inputs, 'command'>, connection: Connection): void {
+  const pattern = protectingPattern(inputs, connection)
   if (pattern !== undefined) {
     throw new Error(
       `"${connection.label}" is protected by the pattern ${pattern} of protected-databases; ${inputs.command} does not touch it. Name another database in database-url`,

@@ -1,7 +1,8 @@
 /** Summaries of what is done with databases, without a stored dump. */
 import type { DatabaseRow } from '../database/databases.ts'
+import type { Fate } from '../database/fate.ts'
 import type { Marker } from '../database/marker.ts'
-import { formatBytes, formatDuration } from '../report/format.ts'
+import { formatBytes, formatCount, formatDuration, formatQuantity } from '../report/format.ts'
 import { describeRows } from '../report/progress.ts'
 import type { LiveFacts } from './dump-summary.ts'
 import { attemptsFact, code, type Fact, facts, join, type Markdown, md, moment, table } from './markdown.ts'
@@ -50,14 +51,35 @@ function oldDatabase(previous: string | null): Fact[] {
   return previous ? [['Old database', md`kept as ${code(previous)}`]] : []
 }
 
-/** The databases that are gone, or with `dryRun` would be. */
-export function dropSummary(
-  names: readonly string[],
-  { label, dryRun }: { label: string; dryRun: boolean },
-): Markdown {
-  if (names.length === 0) return md`### ✅ Nothing to drop\n\nThere is no database ${code(label)}.`
-  const dropped = join(', ', names.map(code))
+type Where = { label: string; dryRun: boolean }
+
+/** The database that is gone with its restore points, or with `dryRun` would be. */
+export function dropSummary(fates: readonly Fate[], { label, dryRun }: Where): Markdown {
+  if (fates.length === 0) return md`### ✅ Nothing to drop\n\nThere is no database ${code(label)}.`
+  const names = fates.map(({ name }) => code(name))
+  const dropped = join(', ', names)
   return md`### ✅ ${dryRun ? 'Would drop' : 'Dropped'} ${dropped}\n\nAt ${code(label)}.`
+}
+
+const MAX_FATES = 1000
+
+/** What became of each database that matches the patterns of `databases`, those that are gone first. */
+export function sweepSummary(fates: readonly Fate[], { label, dryRun }: Where): Markdown {
+  const words = {
+    failed: md`**could not be dropped**`,
+    dropped: dryRun ? md`would be dropped` : md`**dropped**`,
+    kept: md`kept`,
+  }
+  const sorted = Object.keys(words).flatMap((kind) => fates.filter(({ fate }) => fate === kind))
+  const rows = sorted.slice(0, MAX_FATES).map(({ name, fate, reason }) => [code(name), words[fate], reason])
+  const count = fates.filter(({ fate }) => fate === 'dropped').length
+  const done = sorted[0]?.fate === 'failed' ? '⚠️' : '✅'
+  const verb = dryRun ? 'Dry run: would drop' : `${done} Dropped`
+  const title = md`### ${verb} ${formatCount(count)} of ${formatQuantity(fates.length, 'database')}`
+  const listing =
+    rows.length === 0 ? 'No database matches `databases`.' : table(['Database', 'Fate', 'Why'], rows)
+  const more = fates.length > MAX_FATES ? '… and more, which are in the log.' : ''
+  return join('\n\n', [title, md`On the server of ${code(label)}.`, listing, more])
 }
 
 /** The databases of a server, with what this action made. */

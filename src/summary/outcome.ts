@@ -1,3 +1,4 @@
+import type { Fate } from '../database/fate.ts'
 import type { Outputs } from '../report/outputs.ts'
 import type { Pruned } from '../storage/prune-dumps.ts'
 import type { Markdown } from './markdown.ts'
@@ -23,6 +24,17 @@ export function liveOutputs({ database, previous, serverVersion }: LiveDatabase)
     ...(previous ? { 'previous-database': previous } : {}),
     'server-version': serverVersion,
   }
+}
+
+/** Returns the databases as JSON arrays, each with its reason: what is dropped, or with `dry-run` would be, and what stays. */
+export function dropOutputs(fates: readonly Fate[]): Outputs {
+  const reasons = ({ name, fate, reason }: Fate) => ({
+    name,
+    reason: fate === 'failed' ? `could not be dropped: ${reason}` : reason,
+  })
+  const of = (dropped: boolean) =>
+    JSON.stringify(fates.filter(({ fate }) => (fate === 'dropped') === dropped).map(reasons))
+  return { dropped: of(true), kept: of(false) }
 }
 
 /** Returns the keys as JSON arrays: what is deleted, or with `dry-run` would be, and what stays. */

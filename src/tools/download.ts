@@ -1,7 +1,7 @@
 import { createWriteStream } from 'node:fs'
-import http from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { rootCause, useProxy } from '../process/proxy.ts'
 import type { ToolOptions } from './options.ts'
 
 /** How long the connection and each next byte may take; a machine without internet must fall back soon. */
@@ -9,7 +9,7 @@ const STALL_TIMEOUT_MS = 10_000
 
 /**
  * Downloads a file, from the mirror if there is one. A length that differs from Content-Length, a stall, and any status
- * but 200 are errors. A proxy named by the environment is used (`HTTPS_PROXY`, `NO_PROXY`; needs Node 24.14).
+ * but 200 are errors. A proxy that the environment names is used.
  */
 export async function download(
   original: string,
@@ -21,7 +21,7 @@ export async function download(
   const stalled = new AbortController()
   const stall = () => stalled.abort(new Error(`no data arrived for ${stallTimeout / 1000} s`))
   const timer = setTimeout(stall, stallTimeout)
-  const restoreProxy = http.setGlobalProxyFromEnv?.(environment.env as Record<string, string>)
+  using _ = useProxy(environment.env)
   try {
     const response = await fetch(url, {
       signal: signal ? AbortSignal.any([signal, stalled.signal]) : stalled.signal,
@@ -35,7 +35,6 @@ export async function download(
     throw new Error(`${url} could not be downloaded: ${rootCause(error)}`, { cause: error })
   } finally {
     clearTimeout(timer)
-    restoreProxy?.()
   }
 }
 
@@ -45,11 +44,4 @@ export async function download(
  */
 export function mirrored(url: string, mirror: string | null): string {
   return mirror === null ? url : `${mirror.replace(/\/+$/, '')}/${url.replace(/^https?:\/\//, '')}`
-}
-
-/** `fetch` only says `fetch failed`; the innermost cause has the reason. */
-function rootCause(error: unknown): string {
-  let cause = error
-  while (cause instanceof Error && cause.cause) cause = cause.cause
-  return cause instanceof Error ? cause.message : String(cause)
 }

@@ -53,6 +53,12 @@ test('what one input demands of another', () => {
     ],
     [{ reversible: true, swap: false }, /^reversible requires swap: true/],
     [{ tolerateErrors: [/x/], swap: false }, /^tolerate-errors requires swap: true/],
+    [{ command: 'drop', olderThan: 1000 }, /^databases is missing; older-than and/],
+    [{ command: 'drop', closedPullRequests: true }, /^databases is missing/],
+    ...['preview_1', '*_*', 'a\\**'].map((pattern): [Partial<Inputs>, RegExp] => [
+      { command: 'drop', closedPullRequests: true, databases: ['p*', pattern] },
+      /^databases has the pattern ".*", which needs exactly one \* with closed-pull-requests/,
+    ]),
     [{ expiresAfter: 1000, swap: false }, /^expires-after requires swap: true/],
     [{ expiresAfter: 1000, disposable: false }, /^expires-after requires disposable: true/],
     [{ mask: 'm.yml' }, /^mask has no effect with command: list.*require-masked: true/],
@@ -96,6 +102,8 @@ test('what is allowed and probably not meant', () => {
     [{ command: 'dump', dumpKey: 'latest' }, /dump-key has no effect/],
     [{ command: 'dump', connectionFrom: 'environment' }, /PG\* variables of the job determine/],
     [{ command: 'list', connectionFrom: 'environment' }, null],
+    [{ databases: ['preview_*'] }, /databases has no effect with command: list/],
+    [{ command: 'drop', databases: ['preview_*'] }, null],
     [{ expiresAfter: 1000 }, /expires-after has no effect with command: list/],
     [{ command: 'copy', expiresAfter: 1000 }, null],
   ]
