@@ -41,21 +41,31 @@ export type ArchiveReport = {
   rawBytes: number
 }
 
+/** Sees the COPY text of one table as it passes. */
+export type Watcher = { add: (piece: Buffer) => void; end: () => void }
+
+/** Returns who watches the data of an entry, or null. */
+export type Watch = (entry: TocEntry) => Watcher | null
+
 /** Counts data while it is transferred. */
 export class Tally {
   readonly progress: ArchiveProgress = { table: null, tableRows: 0, tableBytes: 0, rows: 0, rawBytes: 0 }
   readonly tables: TableCount[] = []
   private readonly countsRows: boolean
+  private readonly watch: Watch
+  private watcher: Watcher | null = null
   private counter: RowCounter | null = null
   private rowsBefore = 0
 
-  constructor(countsRows = true) {
+  constructor(countsRows = true, watch: Watch = () => null) {
     this.countsRows = countsRows
+    this.watch = watch
   }
 
   /** The data of `entry` follows; `readable` is false if it stays compressed. */
   begin(entry: TocEntry, readable: boolean): void {
     const isTable = entry.desc === 'TABLE DATA'
+    this.watcher = isTable ? this.watch(entry) : null
     this.counter = this.countsRows && isTable && entry.isCopy && readable ? new RowCounter() : null
     this.rowsBefore = this.progress.rows
     this.progress.table = isTable ? `${entry.namespace}.${entry.tag}` : null
@@ -66,6 +76,7 @@ export class Tally {
   add(piece: Buffer): void {
     this.progress.rawBytes += piece.length
     this.progress.tableBytes += piece.length
+    this.watcher?.add(piece)
     if (this.counter === null) return
     this.counter.add(piece)
     this.progress.tableRows = this.counter.rows
@@ -74,6 +85,7 @@ export class Tally {
 
   end(entry: TocEntry): void {
     if (entry.desc !== 'TABLE DATA') return
+    this.watcher?.end()
     const rows = this.counter?.rows ?? null
     this.tables.push({ schema: entry.namespace, name: entry.tag, rows, bytes: this.progress.tableBytes })
     this.progress.table = null

@@ -7,6 +7,13 @@ type Origin = { part: number; id: number }
 /** The entries of the joined archive; `order` lists those with data in the order of their blocks. */
 export type JoinedToc = { entries: TocEntry[]; order: { entry: TocEntry; origin: Origin }[] }
 
+type TocOptions = {
+  bytesOf: (oid: string) => number
+  shared: ReadonlySet<string>
+  extensions?: ReadonlyMap<string, string>
+  byName?: boolean
+}
+
 /**
  * Joins the tables of contents of several dumps of one snapshot. The first dump has everything except the data of some
  * tables; each other dump has the data of some of those tables. Their entries get new IDs and depend on the tables in the
@@ -17,14 +24,20 @@ export type JoinedToc = { entries: TocEntry[]; order: { entry: TocEntry; origin:
  *
  * @param bytesOf estimates the bytes of a table's data by the OID of the table
  * @param shared OIDs of the tables whose data is in the other dumps
+ * @param extensions the extension of each of these tables that belongs to one, and therefore has no entry of its own
+ * @param byName whether the data of the other dumps, which is in the order of names, is put among that of the first by name
  * @throws ArchiveError if the dumps do not belong together
  */
 export function joinTocs(
   tocs: readonly (readonly TocEntry[])[],
-  { bytesOf, shared }: { bytesOf: (oid: string) => number; shared: ReadonlySet<string> },
+  { bytesOf, shared, extensions = new Map(), byName = false }: TocOptions,
 ): JoinedToc {
   const [main = [], ...others] = tocs
   const tables = new Map(main.filter(({ desc }) => desc === 'TABLE').map((entry) => [entry.oid, entry]))
+  const byExtension = new Map(
+    main.filter(({ desc }) => desc === 'EXTENSION').map((entry) => [entry.tag, entry]),
+  )
+  const ownerOf = (oid: string) => tables.get(oid) ?? byExtension.get(extensions.get(oid) ?? '')
   const present = new Set(main.filter(isTableData).map(({ oid }) => oid))
   const placed: Placed[] = []
   let lastId = highestId(main)
@@ -32,26 +45,27 @@ export function joinTocs(
     if (encodingOf(toc) !== encodingOf(main)) throw new ArchiveError('two dumps differ in their encoding', 0)
     const own = placeAll(toc.filter(isTableData), index + 1, bytesOf).flatMap((place) => {
       const { oid } = place.entry
-      const table = tables.get(oid)
+      const owner = ownerOf(oid)
       // A filter leaves the table out, so its data is read and discarded.
-      if (!table) return []
+      if (!owner) return []
       if (present.has(oid)) throw new ArchiveError(`two dumps contain the data of ${place.entry.tag}`, 0)
       present.add(oid)
       lastId += 1
-      return [{ ...place, entry: dataOf(table, place.entry, lastId) }]
+      return [{ ...place, entry: dataOf(owner, place.entry, lastId) }]
     })
     placed.push(...own)
   }
-  const lost = [...shared].map((oid) => tables.get(oid)).find((table) => table && !present.has(table.oid))
-  if (lost) throw new ArchiveError(`no dump contains the data of ${lost.namespace}.${lost.tag}`, 0)
-  return arrange(main, placeAll(main, 0, bytesOf), placed)
+  const lost = [...shared].find((oid) => ownerOf(oid) && !present.has(oid))
+  if (lost) throw new ArchiveError(`no dump contains the data of ${ownerOf(lost)!.label}`, 0)
+  return arrange(main, placeAll(main, 0, bytesOf), placed, byName)
 }
 
-/** Returns the entry of a table's data, with the names of the table. */
-function dataOf(table: TocEntry, { fields }: TocEntry, dumpId: number): TocEntry {
-  const { tag, namespace, owner } = table.fields
-  const dependencies = [Buffer.from(String(table.dumpId))]
-  return TocEntry.of({ ...fields, dumpId, dependencies, tag, namespace, owner }, table.decode)
+/** Returns the entry of a table's data, with the names of the table. The table of an extension depends on the extension. */
+function dataOf(owner: TocEntry, { fields }: TocEntry, dumpId: number): TocEntry {
+  const dependencies = [Buffer.from(String(owner.dumpId))]
+  if (owner.desc !== 'TABLE') return TocEntry.of({ ...fields, dumpId, dependencies }, owner.decode)
+  const { tag, namespace, owner: role } = owner.fields
+  return TocEntry.of({ ...fields, dumpId, dependencies, tag, namespace, owner: role }, owner.decode)
 }
 
 type Placed = { entry: TocEntry; origin: Origin; complete: number }
@@ -77,8 +91,15 @@ function placeAll(entries: readonly TocEntry[], part: number, bytesOf: (oid: str
 }
 
 /** Inserts the data of the other dumps into that of the first, which keeps its order because its entries may depend on each other. */
-function arrange(main: readonly TocEntry[], ofMain: Placed[], ofOthers: Placed[]): JoinedToc {
-  const waiting = ofOthers.sort((a, b) => a.complete - b.complete)
+function arrange(
+  main: readonly TocEntry[],
+  ofMain: Placed[],
+  ofOthers: Placed[],
+  byName: boolean,
+): JoinedToc {
+  const waiting = byName ? ofOthers : ofOthers.sort((a, b) => a.complete - b.complete)
+  const precedes = (a: Placed, b: Placed) =>
+    byName ? compareNames(a.entry, b.entry) < 0 : a.complete <= b.complete
   const places = new Map(ofMain.map((place) => [place.entry, place]))
   const before = main.findIndex(({ section }) => section >= SECTION.data)
   const after = main.findIndex(({ section }) => section >= SECTION.postData)
@@ -91,10 +112,20 @@ function arrange(main: readonly TocEntry[], ofMain: Placed[], ofOthers: Placed[]
   }
   for (const entry of main.slice(data, post)) {
     const place = places.get(entry)
-    while (place && waiting.length > 0 && waiting[0]!.complete <= place.complete) add(waiting.shift()!)
+    while (place && waiting.length > 0 && precedes(waiting[0]!, place)) add(waiting.shift()!)
     if (place) add(place)
     else middle.push(entry)
   }
   for (const place of waiting) add(place)
   return { entries: [...main.slice(0, data), ...middle, ...main.slice(post)], order }
+}
+
+/** Compares entries by schema and name, in the order of pg_dump (`DOTypeNameCompare` in pg_dump_sort.c). */
+function compareNames(a: TocEntry, b: TocEntry): number {
+  const [one, other] = [a.fields, b.fields]
+  const bytes = (text: Buffer | null) => text ?? Buffer.alloc(0)
+  return (
+    Buffer.compare(bytes(one.namespace), bytes(other.namespace)) ||
+    Buffer.compare(bytes(one.tag), bytes(other.tag))
+  )
 }

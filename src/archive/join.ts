@@ -1,5 +1,5 @@
 import { ArchiveError } from './archive-error.ts'
-import { type ArchiveProgress, type ArchiveReport, reportOf, Tally } from './archive-report.ts'
+import { type ArchiveProgress, type ArchiveReport, reportOf, Tally, type Watch } from './archive-report.ts'
 import { BlockReader } from './blocks.ts'
 import { ByteSource } from './byte-source.ts'
 import type { Compression } from './encode.ts'
@@ -17,6 +17,13 @@ export type JoinOptions = {
   bytesOf: (oid: string) => number
   /** OIDs of the tables whose data is in the other archives. */
   shared: ReadonlySet<string>
+  /** The extension of each of these tables that belongs to one. */
+  extensions?: ReadonlyMap<string, string>
+  /** Whether data is stored in the order of its tables' names, as `pg_dump` does. */
+  byName?: boolean
+  /** Refuses the table of contents of the first archive, as it arrives, by an error. */
+  check?: (entries: readonly TocEntry[]) => void
+  watch?: Watch
   /** Chooses and changes the entries of the first archive, which holds everything but the data of some tables. */
   select?: Select
   /** Buffers data that arrives before its turn, when memory is full. */
@@ -76,8 +83,9 @@ export class JoinedArchive {
         // Lanes that are not being read spill to disk, so that their pg_dump never waits.
         const lane = lanes.add(({ reading }) => !reading)
         const toc = await readToc(input, header)
+        if (index === 0) options.check?.(toc)
         const entries = index === 0 && options.select ? await options.select(toc) : toc
-        return { input, header, entries, tally: new Tally(), lane }
+        return { input, header, entries, tally: new Tally(true, options.watch), lane }
       }),
     )
     return new JoinedArchive(parts, lanes, options)

@@ -13,6 +13,8 @@ export type TableData = {
   name: Buffer
   /** The statement that loads the data. */
   copyStatement: Buffer
+  /** The comment that `pg_dump` writes when the data is loaded through the root of a partition tree. */
+  definition: Buffer | null
   /** COPY text, without pg_dump's terminator. */
   rows: AsyncIterable<Buffer>
 }
@@ -51,7 +53,7 @@ function encodingEntry(encoding: string): TocEntry {
   })
 }
 
-function dataEntry(dumpId: number, { oid, schema, name, copyStatement }: TableData): TocEntry {
+function dataEntry(dumpId: number, { oid, schema, name, copyStatement, definition }: TableData): TocEntry {
   return TocEntry.of({
     ...COMMON,
     ...{ dumpId, oid: Buffer.from(oid), section: SECTION.data, hadDumper: 1 },
@@ -60,6 +62,7 @@ function dataEntry(dumpId: number, { oid, schema, name, copyStatement }: TableDa
       namespace: schema,
       desc: Buffer.from('TABLE DATA'),
     },
+    defn: definition,
     copyStmt: copyStatement,
   })
 }

@@ -4,6 +4,9 @@ import { runHooks } from '../database/hooks.ts'
 import { dumpFilters } from '../database/pg-dump.ts'
 import { commitDump } from '../dumping/commit-dump.ts'
 import { compareWithPrevious, findPrevious } from '../dumping/compare-with-previous.ts'
+import type { Masked } from '../dumping/masked-dump.ts'
+import { type Masking, readMasking } from '../dumping/masking.ts'
+import { rehearseMasks } from '../dumping/plan-masks.ts'
 import { chooseAgain, lookAtSource } from '../dumping/source-database.ts'
 import { chooseCompression, type DumpPlan, discard, type Stored, uploadDump } from '../dumping/upload-dump.ts'
 import { messageOf } from '../errors.ts'
@@ -19,14 +22,16 @@ import { hasRules } from '../storage/retention.ts'
 import { groupOf, type Source, seriesOf } from '../storage/series.ts'
 import type { Storage, StoredObject } from '../storage/storage.ts'
 import { dumpSummary } from '../summary/dump-summary.ts'
+import { maskPlanSummary, maskSummary } from '../summary/mask-summary.ts'
 import { countOutputs, type Outcome, pruneOutputs } from '../summary/outcome.ts'
 import { pruneSummary } from '../summary/storage-summary.ts'
 import { ACTION_VERSION } from '../version.ts'
 
 /** Runs hooks, streams a dump into storage, checks it there and commits it by writing its manifest. */
 export async function dump(step: Step): Promise<Outcome> {
-  if (step.inputs.mask !== '') throw new Error('Input mask cannot be used with dump yet; remove it')
-  const plan = await step.retry(() => log.group('Prepare', () => prepare(step)))
+  const masking = await readMasking(step)
+  if (masking && step.inputs.dryRun) return await step.retry(() => rehearse(step, masking))
+  const plan = { ...(await step.retry(() => log.group('Prepare', () => prepare(step)))), masking }
   // Hooks run once, because a failed dump does not undo them.
   await step.retry(() => runPreDumpHooks(step, plan))
   const dumped = await step.retry(() => dumpOnce(step, plan))
@@ -35,22 +40,35 @@ export async function dump(step: Step): Promise<Outcome> {
 }
 
 /** A committed dump, and the previous one if the two can be compared. */
-type Committed = { manifest: Manifest; previous: Manifest | null; transferMs: number }
+type Committed = {
+  manifest: Manifest
+  previous: Manifest | null
+  masked: Masked | null
+  transferMs: number
+}
+
+/** Plans the masks without a dump. */
+async function rehearse(step: Step, masking: Masking): Promise<Outcome> {
+  const source = await log.group('Prepare', () => lookAtSource(step, step.target))
+  const plan = await rehearseMasks(step, source, masking)
+  log.info(`Dry run: ${masking.file.file} decides every table and column of ${step.target.label}`)
+  return { outputs: {}, summary: [maskPlanSummary(step.target.label, plan)] }
+}
 
 /** What does not change from attempt to attempt. */
-type Prepared = Pick<DumpPlan, 'storage' | 'source'> & {
+type Prepared = Pick<DumpPlan, 'storage' | 'source' | 'masking'> & {
   /** Checks the storage, and lists the dumps before this one. It has begun; a failure is repeated. */
   check: () => Promise<StoredObject[] | null>
 }
 
 /** Makes one attempt. Each attempt has its own key. */
 async function dumpOnce(step: Step, prepared: Prepared): Promise<Committed> {
-  const { storage } = prepared
+  const { storage, masking } = prepared
   const names = namesOf(step)
   const key = newDumpKey({ ...names, encrypted: step.inputs.encryptTo.length > 0 }, new Date())
   const source = await chooseAgain(step, prepared.source)
   const ready = prepared.check()
-  const plan = { storage, source, key, ready }
+  const plan = { storage, source, masking, key, ready }
   const forget = notePending({ kind: 'data', keys: [plan.key.key] })
   try {
     const title = `Dump ${step.target.label} to ${storage.address(plan.key.key)}`
@@ -65,6 +83,7 @@ async function dumpOnce(step: Step, prepared: Prepared): Promise<Committed> {
     return {
       manifest,
       previous: await commit(step, storage, manifest, previous),
+      masked: stored.masked,
       transferMs: stored.transferMs,
     }
   } finally {
@@ -78,7 +97,7 @@ function settled<Value>(promise: Promise<Value>): Promise<PromiseSettledResult<V
 }
 
 /** Checks everything that can fail early, before the first byte is dumped. */
-async function prepare(step: Step): Promise<Prepared> {
+async function prepare(step: Step): Promise<Omit<Prepared, 'masking'>> {
   const [{ storage, check }, source] = await allOf([openAndCheck(step), lookAtSource(step, step.target)])
   const problem = storage.tooLarge(source.size)
   if (problem) throw new Error(problem)
@@ -87,7 +106,7 @@ async function prepare(step: Step): Promise<Prepared> {
 }
 
 /** Opens the storage and begins its check. It must answer before hooks change the source and before pg_dump reads it. */
-async function openAndCheck(step: Step): Promise<Omit<Prepared, 'source'>> {
+async function openAndCheck(step: Step): Promise<Omit<Prepared, 'source' | 'masking'>> {
   const storage = await step.storage()
   const check = onceDone(() => storage.check(groupOf(newDumpKey(namesOf(step), new Date()))))
   let begun: ReturnType<typeof check> | null = check()
@@ -122,6 +141,7 @@ function makeManifest(
     size,
     sha256,
     archive,
+    masked,
   }: Pick<DumpPlan, 'key' | 'source'> & Stored,
   names: Source,
 ): Manifest {
@@ -137,12 +157,13 @@ function makeManifest(
       : {}),
     rawBytes: archive.rawBytes,
     rows: archive.rows,
-    tables: [...archive.tables],
+    tables: masked ? masked.withRowsBefore(archive.tables) : [...archive.tables],
     serverVersion: server.version,
     clientVersion: client.version,
     actionVersion: ACTION_VERSION,
     locale,
     filters: dumpFilters(inputs),
+    ...(masked ? { mask: masked.record } : {}),
     durationMs: effort.durationMs,
     run,
   }
@@ -190,7 +211,7 @@ async function pruneAfter(
 function describeDump(
   step: Step,
   storage: Storage,
-  { manifest, previous, transferMs, pruned }: Committed & { pruned: Pruned | null },
+  { manifest, previous, masked, transferMs, pruned }: Committed & { pruned: Pruned | null },
 ): Outcome {
   const place = placeOf(step.inputs, storage, manifest.key)
   const { attempts } = step.effort
@@ -208,6 +229,7 @@ function describeDump(
     },
     summary: [
       dumpSummary(manifest, overview),
+      ...(masked ? [maskSummary(masked.plan)] : []),
       ...(pruned ? [pruneSummary(pruned, storage.address(groupOf(manifest)))] : []),
     ],
   }

@@ -83,6 +83,17 @@ function readDescendants(
     WHERE c.oid <> ALL (${oidArray(oids)}) ORDER BY c.oid`)
 }
 
+/** Returns patterns of `pg_dump` that match exactly the given relations. */
+export async function exactPatternsOf(session: Session, oids: readonly string[]): Promise<string[]> {
+  if (oids.length === 0) return []
+  return exactPatterns(
+    await session.query<NameCodes>(`
+      SELECT ${characterCodes('n.nspname::text')} AS schema, ${characterCodes('c.relname::text')} AS name
+      FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      WHERE c.oid = ANY (${oidArray(oids)}) ORDER BY c.oid`),
+  )
+}
+
 /** Returns an SQL array of OIDs. */
 export function oidArray(oids: readonly string[]): string {
   return `'{${oids.join(',')}}'::oid[]`

@@ -8,15 +8,24 @@ export type Snapshot = AsyncDisposable & { id: string; session: Session }
  * Exports the snapshot of a session, and closes the session at the end of the scope.
  *
  * @param tables are locked first, so that the snapshot shows all that was committed before their rows could be removed
+ * @param lockTimeout how long to wait for them, in milliseconds, 0 for as long as it takes; null not to wait
  * @throws an Error where the server cannot export one, such as a standby before PostgreSQL 10, or a table is locked
  */
-export async function exportSnapshot(opened: Session, tables: readonly Relation[]): Promise<Snapshot> {
+export async function exportSnapshot(
+  opened: Session,
+  tables: readonly Relation[],
+  lockTimeout: number | null = null,
+): Promise<Snapshot> {
   await using unfinished = new AsyncDisposableStack()
   const session = unfinished.use(opened)
   await session.execute('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
   if (tables.length > 0) {
     const names = tables.map(({ schema, name }) => `ONLY ${identifier(schema)}.${identifier(name)}`)
-    await session.execute(`LOCK TABLE ${names.join(', ')} IN ACCESS SHARE MODE NOWAIT`)
+    await session.execute(
+      ...(lockTimeout === null ? [] : [`SET LOCAL lock_timeout = ${lockTimeout}`]),
+      `LOCK TABLE ${names.join(', ')} IN ACCESS SHARE MODE${lockTimeout === null ? ' NOWAIT' : ''}`,
+      ...(lockTimeout === null ? [] : ['SET LOCAL lock_timeout = 0']),
+    )
   }
   const [row] = await session.query<{ id: string }>('SELECT pg_export_snapshot() AS id')
   unfinished.move()

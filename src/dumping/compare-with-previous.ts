@@ -95,11 +95,12 @@ export function compareWithPrevious(
 }
 
 /** The fields of a manifest by which two dumps are compared. */
-export type Contents = Pick<Manifest, 'rows' | 'rawBytes' | 'tables' | 'filters' | 'compression'>
+export type Contents = Pick<Manifest, 'rows' | 'rawBytes' | 'tables' | 'filters' | 'compression' | 'mask'>
 
 /** Returns why two dumps cannot be compared, or null. */
 export function incomparable(before: Contents, now: Contents): string | null {
   if (!isDeepStrictEqual(before.filters, now.filters)) return 'it was made with other filters'
+  if (before.mask?.sha256 !== now.mask?.sha256) return 'it was made with another mask file'
   // An archive that pg_dump compressed itself is stored uncounted.
   const isCounted = ({ compression }: Contents) => compression !== 'pg_dump'
   return isCounted(before) === isCounted(now) ? null : 'only one of the two was counted'

@@ -1,6 +1,6 @@
 import { addAbortListener } from 'node:events'
 import { Readable } from 'node:stream'
-import { type ArchiveStage, type Compression, JoinedArchive } from '../archive/archive.ts'
+import { type ArchiveStage, type Compression, JoinedArchive, type JoinOptions } from '../archive/archive.ts'
 import { clientEnvironment } from '../database/connection/connection.ts'
 import { isParallel, type LargeTable, planReading, type ReadingPlan } from '../database/large-tables.ts'
 import { type Contents, dumpArguments, startDump, untilFinished } from '../database/pg-dump.ts'
@@ -49,31 +49,46 @@ async function startInOneSnapshot(
   plan: ReadingPlan,
   compression: Compression,
 ): Promise<Reading> {
-  const { inputs, environment, signal } = step
   const { client, connection } = source
   await using snapshot = await exportSnapshot(await step.session(connection), plan.paged)
+  const sizes = new Map(source.largeTables.map(({ oid, bytes }) => [oid, bytes]))
+  const reading = await joinParts(step, {
+    compression,
+    bytesOf: (oid) => sizes.get(oid) ?? 0,
+    shared: new Set([...plan.dumps.flat(), ...plan.paged].map(({ oid }) => oid)),
+    select: withAdditions(source.additions),
+    startReaders: (signal) => startReaders(step, source, plan, { snapshot, signal }),
+    startDumps: () =>
+      argumentsOfAll(source.contents, plan, snapshot.id).map((args) =>
+        startDump(client.pgDump, args, clientEnvironment(connection, step.environment)),
+      ),
+  })
+  log.info(describe(plan))
+  return reading
+}
+
+/** What several programs read of one snapshot, and how it is joined. */
+export type Parts = Omit<JoinOptions, 'jobs' | 'folder'> & {
+  startReaders: (signal: AbortSignal) => Promise<TableReaders[]>
+  startDumps: () => Source[]
+}
+
+/** Starts readers and pg_dumps, and joins their output once all of them have the tables that they read. */
+export async function joinParts(step: Step, parts: Parts): Promise<Reading> {
+  const { inputs, signal } = step
+  const { startReaders, startDumps, ...options } = parts
   const started: { abort: () => Promise<void> }[] = []
   const abort = async () => void (await Promise.all(started.map((part) => part.abort())))
   using limit = within(signal, inputs.idleTimeout, 'pg_dump sent nothing')
   using _ = addAbortListener(limit.signal, () => void abort())
   try {
-    const readers = await startReaders(step, source, plan, { snapshot, signal: limit.signal })
+    const readers = await startReaders(limit.signal)
     started.push(...readers)
-    const dumps = argumentsOfAll(source.contents, plan, snapshot.id).map((args) =>
-      startDump(client.pgDump, args, clientEnvironment(connection, environment)),
-    )
+    const dumps = startDumps()
     started.push(...dumps)
-    const sizes = new Map(source.largeTables.map(({ oid, bytes }) => [oid, bytes]))
-    const parts = [...dumps.map(untilFinished), ...readers.map(({ archive }) => archive)]
-    const archive = await JoinedArchive.open(parts, {
-      compression,
-      jobs: inputs.jobs,
-      bytesOf: (oid) => sizes.get(oid) ?? 0,
-      shared: new Set([...plan.dumps.flat(), ...plan.paged].map(({ oid }) => oid)),
-      folder: step.tempDirectory,
-      select: withAdditions(source.additions),
-    })
-    log.info(describe(plan))
+    const streams = [...dumps.map(untilFinished), ...readers.map(({ archive }) => archive)]
+    const surroundings = { jobs: inputs.jobs, folder: step.tempDirectory }
+    const archive = await JoinedArchive.open(streams, { ...options, ...surroundings })
     const stop = async () => {
       archive.stop()
       await abort()

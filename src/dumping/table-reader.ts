@@ -1,43 +1,24 @@
-import { randomUUID } from 'node:crypto'
 import { addAbortListener } from 'node:events'
-import { PassThrough, pipeline, Readable } from 'node:stream'
 import { tableArchive } from '../archive/archive.ts'
 import { asciiIdentifier, asciiLiteral, identifier, literal } from '../database/connection/literal.ts'
-import { PSQL_SCRIPT_OPTIONS } from '../database/connection/psql-options.ts'
-import { finishDump } from '../database/pg-dump.ts'
-import { largeWrites } from '../database/stdio-buffer.ts'
-import { type Child, endChild, startChild } from '../process/child.ts'
+import type { Relation } from '../relation.ts'
+import { type Facts, type Query, type ReaderOptions, ReadingSession } from './reading-session.ts'
 
 /** A table whose rows are read by queries, and not by `pg_dump`. */
 export type TableRead = {
   table: { oid: string; schema: string; name: string }
   /** The columns that the rows have. Generated columns are not among them. */
   columns: readonly string[]
+  /** The root of the partition tree through which the rows have to be loaded, if they have to be. */
+  loadInto?: Relation
   /** Into how many queries the reading is divided. Their rows, one after the other, are the data. */
   shares: number
   /** Returns the query of a share, from 0. It is written in ASCII (see `asciiIdentifier`), because it is sent in the encoding of the dump. */
   select: (share: number) => string
 }
 
-export type ReaderOptions = {
-  psql: string
-  env: Record<string, string>
-  serverMajor: number
-  /** Its session stays open, with ACCESS SHARE locks on the tables, until the readers are ready. */
-  snapshot: string
-  connections: number
-  /** Ends sessions that are not ready yet. */
-  signal: AbortSignal
-}
-
 /** Sessions that read tables; `archive` is a part for JoinedArchive. A session that fails or ends early fails it. */
 export type TableReaders = { archive: AsyncGenerator<Buffer>; abort: () => Promise<void> }
-
-/** Bytes that each session may be ahead of its turn. */
-const READ_AHEAD_BYTES = 4 * 1024 * 1024
-
-/** Queries that are sent together, so that the server does not wait for the next one. */
-const QUERIES_IN_MESSAGE = 16
 
 /**
  * Starts sessions that read tables in one snapshot, and waits until they have locked them. The queries are dealt to the
@@ -58,7 +39,7 @@ export async function startTableReaders(
   using _ = addAbortListener(options.signal, () => void abort())
   for (const session of sessions) {
     // The others may be waiting for a server that has gone silent.
-    void finishDump(session.child).catch((reason: Error) => {
+    void session.succeeded().catch((reason: Error) => {
       for (const each of sessions) each.fail(reason)
     })
   }
@@ -81,18 +62,20 @@ async function* readTables(
     for (let share = 0; share < shares; share++) yield* sessions[turn++ % sessions.length]!.rows()
   }
   const tables = reads.map((read, index) => {
-    const [schema, name, copyStatement] = texts.slice(index * TEXTS_OF_TABLE) as [Buffer, Buffer, Buffer]
-    return { oid: read.table.oid, schema, name, copyStatement, rows: rowsOf(read) }
+    const [schema, name, copyStatement, comment] = texts.slice(index * TEXTS_OF_TABLE) as TextsOfTable
+    const definition = comment.length > 0 ? comment : null
+    return { oid: read.table.oid, schema, name, copyStatement, definition, rows: rowsOf(read) }
   })
   yield* tableArchive(encoding, tables)
   for (const session of sessions) await session.finish()
 }
 
 /** Returns the queries of one of the sessions, which take turns. */
-function* queriesOf(reads: readonly TableRead[], index: number, connections: number): Generator<string> {
+function* queriesOf(reads: readonly TableRead[], index: number, connections: number): Generator<Query> {
   let turn = 0
-  for (const { shares, select } of reads) {
-    for (let share = 0; share < shares; share++) if (turn++ % connections === index) yield select(share)
+  for (const { table, shares, select } of reads) {
+    for (let share = 0; share < shares; share++)
+      if (turn++ % connections === index) yield { sql: select(share), table }
   }
 }
 
@@ -118,11 +101,14 @@ function settings(serverMajor: number): string[] {
 }
 
 /** Statements that join the snapshot, and queries for what the archive says about the data. */
-function setUp(reads: readonly TableRead[], { serverMajor, snapshot }: ReaderOptions): string[] {
+function setUp(reads: readonly TableRead[], { serverMajor, snapshot, hidesValues }: ReaderOptions): string[] {
   const tables = reads.map(
     ({ table }) => `ONLY ${asciiIdentifier(table.schema)}.${asciiIdentifier(table.name)}`,
   )
-  const texts = reads.flatMap((read) => [read.table.schema, read.table.name, copyStatement(read)])
+  const texts = reads.flatMap((read) => [
+    ...[read.table.schema, read.table.name],
+    ...[copyStatement(read), rootComment(read)],
+  ])
   return [
     // Errors must not print rows.
     '\\set VERBOSITY terse',
@@ -136,99 +122,24 @@ function setUp(reads: readonly TableRead[], { serverMajor, snapshot }: ReaderOpt
     `SELECT encode(convert_to(text, pg_client_encoding()), 'hex')
        FROM unnest(ARRAY[${texts.map(asciiLiteral).join(', ')}]::text[]) WITH ORDINALITY AS t (text, n) ORDER BY n;`,
     '\\echo :ENCODING',
+    // From here on, an error concerns values, and its message may quote one.
+    ...(hidesValues ? ['\\set VERBOSITY sqlstate', `SET TimeZone = 'UTC';`] : []),
   ]
 }
 
-function copyStatement({ table, columns }: TableRead): string {
-  const list = columns.map(identifier).join(', ')
-  return `COPY ${identifier(table.schema)}.${identifier(table.name)} (${list}) FROM stdin;\n`
+const quoted = ({ schema, name }: Relation) => `${identifier(schema)}.${identifier(name)}`
+
+/** Returns the statement as `dumpTableData` in pg_dump.c writes it. */
+function copyStatement({ table, loadInto = table, columns }: TableRead): string {
+  const list = columns.length > 0 ? `(${columns.map(identifier).join(', ')})` : ''
+  return `COPY ${quoted(loadInto)} ${list} FROM stdin;\n`
 }
 
-/** Schema, name and COPY statement. */
-const TEXTS_OF_TABLE = 3
-
-/** The encoding of the session, and the texts of all tables in it. */
-type Facts = { encoding: string; texts: Buffer[] }
-
-/** One `psql` that prints the rows of its queries, each followed by a line that no row can contain. */
-class ReadingSession {
-  readonly child: Child
-  readonly #mark = Buffer.from(`pgclone-${randomUUID()}\n`)
-  readonly #ahead = new PassThrough({ highWaterMark: READ_AHEAD_BYTES })
-  readonly #output: AsyncIterator<Buffer>
-  #rest: Buffer = Buffer.alloc(0)
-
-  constructor(start: readonly string[], queries: Iterable<string>, { psql, env }: ReaderOptions) {
-    const args = [...PSQL_SCRIPT_OPTIONS, '--no-align', '--tuples-only', '--file=-']
-    this.child = startChild(psql, args, {
-      env: { ...env, ...largeWrites(env) },
-      stdin: 'stream',
-      stdout: 'stream',
-    })
-    pipeline(this.child.stdout, this.#ahead, () => undefined)
-    this.#ahead.on('error', () => undefined) // reported where the rows are read
-    this.#output = this.#ahead[Symbol.asyncIterator]()
-    // How psql ends says why it does not read its input.
-    pipeline(Readable.from(this.#script(start, queries)), this.child.stdin, () => undefined)
-  }
-
-  /** Waits until the session has joined the snapshot and locked the tables. */
-  async ready(): Promise<Facts> {
-    const parts: Buffer[] = []
-    for await (const part of this.rows()) parts.push(part)
-    const lines = Buffer.concat(parts).toString('latin1').trim().split(/\r?\n/)
-    const encoding = lines.pop()!
-    return { encoding, texts: lines.map((line) => Buffer.from(line, 'hex')) }
-  }
-
-  /** Returns the rows of the next query. */
-  async *rows(): AsyncGenerator<Buffer> {
-    const mark = this.#mark
-    for (;;) {
-      const rest = this.#rest
-      const at = rest.indexOf(mark)
-      this.#rest =
-        at < 0 ? rest.subarray(Math.max(0, rest.length - mark.length + 1)) : rest.subarray(at + mark.length)
-      yield rest.subarray(0, at < 0 ? rest.length - this.#rest.length : at)
-      if (at >= 0) return
-      const { done, value } = await this.#output.next()
-      if (done) throw await this.#failure()
-      this.#rest = Buffer.concat([this.#rest, value])
-    }
-  }
-
-  /** Waits for the end of the session. @throws an Error if it did not end well */
-  async finish(): Promise<void> {
-    const { done } = await this.#output.next()
-    if (!done || this.#rest.length > 0) throw new Error('psql returned more rows than were asked for')
-    await finishDump(this.child)
-  }
-
-  /** Ends the reading of rows with this reason. */
-  fail(reason: Error): void {
-    this.#ahead.destroy(reason)
-  }
-
-  async end(): Promise<void> {
-    await endChild(this.child, ['SIGTERM', 'SIGKILL'], 1500)
-  }
-
-  async #failure(): Promise<Error> {
-    await finishDump(this.child)
-    return new Error('psql ended before it had returned all rows')
-  }
-
-  *#script(start: readonly string[], queries: Iterable<string>): Generator<string> {
-    const mark = this.#mark.toString().trim()
-    for (const line of start) yield `${line}\n`
-    yield `\\echo ${mark}\n`
-    let message: string[] = []
-    for (const query of queries) {
-      message.push(`COPY (${query}) TO STDOUT`, `COPY (SELECT ${literal(mark)}) TO STDOUT`)
-      if (message.length < 2 * QUERIES_IN_MESSAGE) continue
-      yield `${message.join('\\;\n')};\n`
-      message = []
-    }
-    if (message.length > 0) yield `${message.join('\\;\n')};\n`
-  }
+/** Returns the comment by which `pg_restore` knows that rows may come to other partitions (`is_load_via_partition_root`). */
+function rootComment({ loadInto }: TableRead): string {
+  return loadInto ? `-- load via partition root ${quoted(loadInto)}` : ''
 }
+
+/** Schema, name, COPY statement and comment. */
+type TextsOfTable = [Buffer, Buffer, Buffer, Buffer]
+const TEXTS_OF_TABLE = 4

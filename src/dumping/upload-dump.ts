@@ -14,6 +14,8 @@ import type { Step } from '../step/step.ts'
 import type { DumpKey } from '../storage/keys.ts'
 import { type Storage, TakenError } from '../storage/storage.ts'
 import { withAdditions } from './complete-archive.ts'
+import { type Masked, startMaskedDump } from './masked-dump.ts'
+import type { Masking } from './masking.ts'
 import { type Reading, startParallelDump } from './parallel-dump.ts'
 import type { SourceDatabase } from './source-database.ts'
 
@@ -42,6 +44,8 @@ export type DumpPlan = {
   storage: Storage
   key: DumpKey
   source: SourceDatabase
+  /** Null if the dump is not masked. */
+  masking: Masking | null
   /** Resolves when the storage has answered, and rejects when it cannot be used. */
   ready: Promise<unknown>
 }
@@ -51,6 +55,8 @@ export type Stored = {
   size: number
   sha256: string
   archive: ArchiveReport
+  /** Null if the dump is not masked. */
+  masked: Masked | null
   /** How long the transfer took, in milliseconds, with the end of the upload. */
   transferMs: number
 }
@@ -63,7 +69,7 @@ export async function uploadDump(step: Step, plan: DumpPlan): Promise<Stored> {
   const meter = new Meter()
   const encrypt = inputs.encryptTo.length > 0 ? [encryption(await sealHeader(inputs.encryptTo))] : []
   const sink = await openUpload(step, plan)
-  const reading = await orAbort(sink, startReading(step, source))
+  const { reading, masked } = await orAbort(sink, startReading(step, plan))
   const { source: pgDump } = reading
   const moved = () => reading.progress.rawBytes + meter.bytes
   using _ = showProgress({
@@ -98,7 +104,7 @@ export async function uploadDump(step: Step, plan: DumpPlan): Promise<Stored> {
   log.info(
     `Stored ${formatBytes(meter.bytes)} of ${formatBytes(archive.rawBytes)}, ${describeRows(archive)}${encrypted}, SHA-256 ${meter.sha256}`,
   )
-  return { size: meter.bytes, sha256: meter.sha256, archive, transferMs }
+  return { size: meter.bytes, sha256: meter.sha256, archive, masked, transferMs }
 }
 
 /** Opens the upload while the storage is checked, because the AWS CLI takes most of a second to start. */
@@ -116,12 +122,29 @@ async function orAbort<Result>(sink: Sink, work: Promise<Result>): Promise<Resul
   })
 }
 
-/** Starts several pg_dumps, or one whose output is compressed here. */
-async function startReading(step: Step, source: SourceDatabase): Promise<Reading> {
+/** Starts a masked dump, several pg_dumps, or one whose output is compressed here. */
+async function startReading(
+  step: Step,
+  { source, masking }: DumpPlan,
+): Promise<{ reading: Reading; masked: Masked | null }> {
+  const { client } = source
+  const compression = chooseCompression(step.inputs.compression, client.major)
+  const known = client.major <= NEWEST_CLIENT_MAJOR
+  if (!masking) return { reading: await startPlainReading(step, source, known, compression), masked: null }
+  if (known) return await startMaskedDump(step, source, masking, compression)
+  throw new Error(
+    `mask cannot be used with pg_dump ${client.version}, whose archives this release cannot read; set postgres-version to ${NEWEST_CLIENT_MAJOR} or an earlier one`,
+  )
+}
+
+async function startPlainReading(
+  step: Step,
+  source: SourceDatabase,
+  known: boolean,
+  compression: Compression,
+): Promise<Reading> {
   const { inputs, environment } = step
   const { client, connection } = source
-  const compression = chooseCompression(inputs.compression, client.major)
-  const known = client.major <= NEWEST_CLIENT_MAJOR
   const parallel = known ? await startParallelDump(step, source, compression) : null
   if (parallel) return parallel
   const args = dumpArguments(source.contents, known ? 'action' : 'pg_dump')

@@ -224,7 +224,7 @@ export function inputWarnings(inputs: Inputs): string[] {
   if (inputs.tunnelCommand !== '' && !needsDatabase(inputs)) {
     warnings.push(`tunnel-command has no effect with command: ${command}`)
   }
-  if (command === 'dump' && inputs.dryRun) {
+  if (command === 'dump' && inputs.dryRun && inputs.mask === '') {
     warnings.push('dry-run has no effect on the dump itself, only on its keep rules')
   }
   if (command === 'dump' && inputs.dumpKey !== '') warnings.push('dump-key has no effect with command: dump')

@@ -10,6 +10,11 @@ import { ChildError } from '../process/child.ts'
  */
 const TRANSIENT_STATES = /^(?:08...|40001|40P01|53300|57P0[1235])$/
 
+/** Whether another attempt may succeed after an error of the server with this SQLSTATE. */
+export function isTransientState(sqlstate: string): boolean {
+  return TRANSIENT_STATES.test(sqlstate)
+}
+
 /** S3's codes for internal errors and too many requests, HTTP's for answers without a body, and those of `explainAws`. */
 const TRANSIENT_CODES =
   /^(?:SlowDown|ServiceUnavailable|InternalError|InternalFailure|RequestTimeout\w*|Throttl\w+|TooManyRequests\w*|RequestLimitExceeded|BandwidthLimitExceeded|IncompleteBody|BadDigest|OperationAborted|429|50[0234]|Cut|NoConnection)$/
@@ -42,7 +47,7 @@ const TRANSIENT_MESSAGES: readonly RegExp[] = [
 export function isRetryable(error: unknown): boolean {
   if (!(error instanceof Error) || error instanceof PermanentError) return false
   if (error instanceof TransientError) return true
-  if (error instanceof DatabaseError) return TRANSIENT_STATES.test(error.sqlstate)
+  if (error instanceof DatabaseError) return isTransientState(error.sqlstate)
   if (error instanceof AwsError && error.code !== '') return TRANSIENT_CODES.test(error.code)
   if (error instanceof ChildError) return isRetryableExit(error)
   return isRetryable(error.cause)

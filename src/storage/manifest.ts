@@ -29,7 +29,7 @@ export type TableRows = {
 }
 
 /** How a dump was masked. */
-type MaskRecord = {
+export type MaskRecord = {
   /** Hex digest of the mask file. */
   sha256: string
   /** Tells keys apart without showing them. */

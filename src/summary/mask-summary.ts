@@ -3,10 +3,16 @@
 import type { MaskPlan } from '../masking/plan.ts'
 import { countMasks, describePlan } from '../masking/plan-text.ts'
 import { formatQuantity } from '../report/format.ts'
-import { code, folded, join, type Markdown, table } from './markdown.ts'
+import { code, folded, join, type Markdown, md, table } from './markdown.ts'
 
 /** More rows would make the summary too long for GitHub. The log has them all. */
 const MAX_TABLES = 500
+
+/** Shows what a masked dump would contain. */
+export function maskPlanSummary(source: string, plan: MaskPlan): Markdown {
+  const title = md`### 📋 Masks of ${code(source)} (dry run)`
+  return join('\n\n', [title, md`${code(plan.file)} decides every table and column.`, maskSummary(plan)])
+}
 
 /** Shows what happens to every table, the masks first, because a reviewer reads those. */
 export function maskSummary(plan: MaskPlan): Markdown {
