@@ -12,6 +12,8 @@ const root = fileURLToPath(new URL('../', import.meta.url))
 
 const CLIENT = { programs: ['pg_dump', 'pg_restore', 'psql'], package: 'postgresql-client' }
 const AWS = { programs: ['aws'], package: 'awscli' }
+/** The tests that need it are skipped where it cannot be installed. */
+const AGE = { programs: ['age'], package: 'age', optional: true }
 const POOLER = { programs: ['pgbouncer'], package: 'pgbouncer' }
 
 /** What scripts call, with the package of Debian and Ubuntu that has it. */
@@ -19,7 +21,7 @@ const NEEDS = {
   'scripts/crash.ts': [CLIENT, AWS],
   'scripts/demo.ts': [CLIENT, AWS],
   'scripts/reliability.ts': [CLIENT, AWS, POOLER],
-  'scripts/test.ts': [CLIENT, AWS, POOLER],
+  'scripts/test.ts': [CLIENT, AWS, POOLER, AGE],
   'scripts/test.ts unit/': [],
 }
 
@@ -49,7 +51,7 @@ function providePrograms(needs) {
   const sudo = rootCommand()
   const isDebian = existsSync('/usr/bin/apt-get')
   if (isDebian && sudo) aptInstall(sudo, packages)
-  const programs = needs.flatMap(missing)
+  const programs = needs.filter(({ optional }) => !optional).flatMap(missing)
   if (programs.length === 0) return
   const verb = programs.length === 1 ? 'is' : 'are'
   const how = isDebian

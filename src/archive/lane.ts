@@ -3,6 +3,7 @@ import { type FileHandle, open, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { notePending } from '../leftovers.ts'
 import { Gatherer } from './gatherer.ts'
+import { END, Spilled } from './spilled.ts'
 
 /** Bytes that all lanes together keep in memory before they spill to disk, and the minimum of each lane. */
 const MAX_MEMORY_BYTES = 16 * 1024 * 1024
@@ -13,11 +14,6 @@ const MAX_FILE_BYTES = 64 * 1024 * 1024
 
 /** Disk space that is left to the runner. */
 const RESERVED_DISK_BYTES = 1_000_000_000
-
-const READ_BYTES = 1024 * 1024
-
-/** Marks the end of a stretch. */
-const END = Symbol('end')
 
 /** State that parallel lanes share: disk space, notifications, and the failure that ends them all. */
 export class Lanes {
@@ -208,69 +204,5 @@ export class Lane {
         yield item
       }
     }
-  }
-}
-
-/** Bytes of a lane in a file, with the positions at which stretches end. */
-class Spilled {
-  length = 0
-  /** It is being read, so nothing may be added. */
-  sealed = false
-  readonly ends: number[] = []
-  readonly #file: FileHandle
-  #written: Promise<unknown> = Promise.resolve()
-
-  constructor(file: FileHandle) {
-    this.#file = file
-  }
-
-  async append(buffers: readonly Buffer[]): Promise<void> {
-    const at = this.length
-    for (const { length } of buffers) this.length += length
-    const written = writeAll(this.#file, Buffer.concat(buffers), at)
-    this.#written = written.catch(() => undefined)
-    await written
-  }
-
-  /** Returns the content. `onRead` is called as soon as the file is no longer needed. */
-  async *drain(onRead: () => void): AsyncGenerator<Buffer | typeof END> {
-    this.sealed = true
-    await this.#written
-    try {
-      let at = 0
-      for (const end of [...this.ends.filter((position) => position < this.length), this.length]) {
-        yield* this.#read(at, end)
-        at = end
-        if (end < this.length) yield END
-      }
-      await this.close()
-      onRead()
-      for (const end of this.ends) if (end === this.length) yield END
-    } finally {
-      await this.close()
-    }
-  }
-
-  async *#read(from: number, to: number): AsyncGenerator<Buffer> {
-    for (let at = from; at < to; ) {
-      const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, to - at))
-      const { bytesRead } = await this.#file.read(buffer, 0, buffer.length, at)
-      if (bytesRead === 0) throw new Error('A temporary file in RUNNER_TEMP was truncated by another program')
-      at += bytesRead
-      yield buffer.subarray(0, bytesRead)
-    }
-  }
-
-  async close(): Promise<void> {
-    await this.#written
-    await this.#file.close().catch(() => undefined)
-  }
-}
-
-/** Writes everything, because one call of `write` may write less than it is given. */
-async function writeAll(file: FileHandle, bytes: Buffer, at: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, at + done)
-    done += bytesWritten
   }
 }

@@ -7,6 +7,7 @@ import { compareWithPrevious, findPrevious } from '../dumping/compare-with-previ
 import type { Masked } from '../dumping/masked-dump.ts'
 import { type Masking, readMasking } from '../dumping/masking.ts'
 import { rehearseMasks } from '../dumping/plan-masks.ts'
+import { warnOfPublicWorkspace } from '../dumping/public-workspace.ts'
 import { chooseAgain, lookAtSource } from '../dumping/source-database.ts'
 import { chooseCompression, type DumpPlan, discard, type Stored, uploadDump } from '../dumping/upload-dump.ts'
 import { messageOf } from '../errors.ts'
@@ -98,6 +99,7 @@ function settled<Value>(promise: Promise<Value>): Promise<PromiseSettledResult<V
 
 /** Checks everything that can fail early, before the first byte is dumped. */
 async function prepare(step: Step): Promise<Omit<Prepared, 'masking'>> {
+  await warnOfPublicWorkspace(step)
   const [{ storage, check }, source] = await allOf([openAndCheck(step), lookAtSource(step, step.target)])
   const problem = storage.tooLarge(source.size)
   if (problem) throw new Error(problem)

@@ -19,9 +19,11 @@ export function explainDamage(
   { untouched }: Consequence,
 ): unknown {
   if (!(error instanceof ArchiveError || error instanceof EncryptionError)) return error
-  if (meter.bytes < size) {
+  const isCutOff = /^the (?:archive|encrypted data) ends/.test(error.message)
+  // A chunk that is not authentic was changed, regardless of what would have arrived after it.
+  if (meter.bytes < size && (isCutOff || error instanceof ArchiveError)) {
     // An archive that is damaged before its end is damaged in storage, so another attempt would not help.
-    const CutOff = /^the (?:archive|encrypted data) ends/.test(error.message) ? TransientError : Error
+    const CutOff = isCutOff ? TransientError : Error
     return new CutOff(
       `${key} has ${formatQuantity(size, 'byte')}, but ${formatCount(meter.bytes)} arrived, which is not a complete archive (${error.message})${untouched}`,
       { cause: error },

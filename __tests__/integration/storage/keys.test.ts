@@ -27,6 +27,8 @@ test('a key says what and when, as in django-pgclone', () => {
   const encrypted = newDumpKey({ ...parts, encrypted: true }, new Date('2026-11-01T02:03:04.056Z'), 7)
   assert.deepEqual(encrypted, { ...key, key: `${key.key}.age` })
   assert.equal(manifestKey(encrypted.key), `${key.key}.age.json`)
+  // django-pgclone chooses keys by this pattern.
+  assert.doesNotMatch(encrypted.key, /^[\w-]+\/[\w-]+\/[\w-]+\/\d{4}(-\d{2}){5}-\d+\.dump$/)
 })
 
 const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 })

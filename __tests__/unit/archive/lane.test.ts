@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { buffer } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { setImmediate, setTimeout as wait } from 'node:timers/promises'
@@ -83,6 +83,31 @@ test('disk space is released when the data was read', async () => {
   assert.ok(lanes.reserve(3 * MIB), 'only the one that waited may be there still')
   await lanes.close()
 })
+
+test('what is on the disk cannot be read there', async () => {
+  await using folder = tempFolder('lanes')
+  const lanes = await Lanes.open(folder.path)
+  const lane = lanes.add(always)
+  const row = Buffer.from('alice@example.com\t1983-07-21\n')
+  const data = Buffer.alloc(24 * MIB, row)
+  for (let at = 0; at < data.length; at += MIB) await lane.put([data.subarray(at, at + MIB)])
+  lane.end()
+  const files = readdirSync('/proc/self/fd').filter((fd) => linkOf(fd).startsWith(folder.path))
+  assert.equal(files.length, 1)
+  const stored = readFileSync(`/proc/self/fd/${files[0]}`)
+  assert.equal(stored.length, 8 * MIB)
+  assert.ok(!stored.includes(row))
+  assert.ok((await buffer(lane.stretch())).equals(data))
+  await lanes.close()
+})
+
+function linkOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`)
+  } catch {
+    return ''
+  }
+}
 
 test('a failure ends writers and readers with its reason, whichever lane they use', async () => {
   await using folder = tempFolder('lanes')
