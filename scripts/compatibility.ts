@@ -1,6 +1,7 @@
 /**
  * Copies a database between every two PostgreSQL servers from 10 to 18 with the built Action, compares rows and objects,
- * writes the tables of docs/compatibility.md, and checks that every server computes the same masks.
+ * writes the tables of docs/compatibility.md, and checks that every server computes the same masks and that `pg_restore` of
+ * every client restores a masked dump.
  *
  *     npm run compatibility -- [--clients FOLDER,FOLDER] [--sources 10,18] [--targets 10,18]
  *
@@ -12,10 +13,12 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { parseArgs, stripVTControlCharacters } from 'node:util'
 import { compareFingerprints, fingerprint } from '../lab/postgres/fingerprint.ts'
-import { wrongMasks } from '../lab/postgres/mask-cases.ts'
+import { KEY, wrongMasks } from '../lab/postgres/mask-cases.ts'
+import { MASK_RULES, MASKED_SCHEMA, restoreMasked } from '../lab/postgres/masked-sample.ts'
 import { type Postgres, startPostgres } from '../lab/postgres/postgres.ts'
 import { type ActionRun, runAction } from '../lab/runner/action.ts'
 import { root } from '../lab/runner/action-inputs.ts'
+import { succeeded } from '../lab/runner/outcome.ts'
 import { tempFolder } from '../lab/temp.ts'
 import { currentEnvironment } from '../src/tools/options.ts'
 import { findPostgresClients } from '../src/tools/postgres/provide-client.ts'
@@ -115,6 +118,31 @@ async function tryTarget(
   return { restored: false, sentence: `RESTORED WRONGLY: ${differences.slice(0, 5).join('; ')}` }
 }
 
+/**
+ * Restores a masked dump of a server with the `pg_restore` of every client that can read it.
+ *
+ * @throws an Error with what is not as the rules want it
+ */
+async function restoreMaskedDump(major: number): Promise<void> {
+  const able = clients.filter((client) => client.major >= major)
+  if (able.length === 0) return
+  const server = servers.get(major)!
+  await server.createDatabase('people')
+  await server.psql('people', MASKED_SCHEMA)
+  await using folder = tempFolder('masked')
+  writeFileSync(join(folder.path, 'mask.yml'), MASK_RULES)
+  const database = { 'database-url': server.url('people'), 'install-tools': 'never' }
+  const inputs = { ...database, 'storage-location': 'dumps', mask: 'mask.yml', 'mask-key': KEY }
+  const dump = succeeded(await runAction(inputs, { env, cwd: folder.path }))
+  const file = join(folder.path, 'dumps', dump.outputs['dump-key']!)
+  const oldest = Number.parseInt(JSON.parse(readFileSync(`${file}.json`, 'utf8')).clientVersion, 10)
+  for (const { major: client, directory } of able.filter((client) => client.major >= oldest)) {
+    const wrong = await restoreMasked(server, { major: client, bin: directory }, file)
+    console.log(`masked dump of ${major}, pg_restore ${client}: ${wrong.join('; ') || 'restored'}`)
+    if (wrong.length > 0) throw new Error(`A masked dump of ${major} is restored wrongly`)
+  }
+}
+
 /** A table with a tick for each pair, or the number of the sentence that refused it. */
 function table({ clients, results }: Matrix, sentences: string[]): string {
   const cell = (source: number, target: number) => {
@@ -167,6 +195,7 @@ for (const major of [...new Set([...sources, ...targets])].sort((a, b) => a - b)
   await server.psql('common', SAMPLE)
 }
 const clients = await findPostgresClients({ ...currentEnvironment(), env: { ...process.env, ...env } })
+for (const major of sources.filter((source) => source >= FIRST_MASKING)) await restoreMaskedDump(major)
 const majors = [...new Set(clients.map(({ major }) => major))].sort((a, b) => a - b)
 const matrices: Matrix[] = []
 if (majors.length > 1) {

@@ -9,6 +9,7 @@ import { after, before, test } from 'node:test'
 import { type GitHubApi, startGitHub } from '../../lab/github/github.ts'
 import { type Postgres, startPostgres } from '../../lab/postgres/postgres.ts'
 import { type ActionRun, runAction } from '../../lab/runner/action.ts'
+import { root as project } from '../../lab/runner/action-inputs.ts'
 import { evaluate, isOurs, readWorkflow, type Step } from '../../lab/runner/workflows.ts'
 import { tempFolder } from '../../lab/temp.ts'
 
@@ -24,13 +25,21 @@ before(async () => {
   await postgres.createDatabase('production')
   await using session = await postgres.connect('production')
   await session.query(`
-    create table customers (id int primary key, email text not null);
-    insert into customers select n, 'real-' || n || '@company.com' from generate_series(1, 500) as n;
-    create table orders (id int primary key, customer_id int references customers, created_at timestamptz default now());
-    insert into orders select n, n % 500 + 1 from generate_series(1, 2000) as n;
+    create table customers (
+      id int primary key, email text not null, full_name text, phone text, settings jsonb, birth_date date, notes text,
+      created_at timestamptz default now());
+    insert into customers select n, 'real-' || n || '@company.com', 'Real Name', '030 12-34', '{"theme": "dark", "name": "real"}',
+      '1985-06-07', 'real notes' from generate_series(1, 499) as n;
+    insert into customers (id, email, full_name) values (500, 'team@shop.example', 'The Team');
+    create table orders (
+      id int primary key, customer_id int references customers, created_at timestamptz default now(), contact text);
+    insert into orders select n, n % 500 + 1, now(), email
+      from generate_series(1, 2000) as n join customers as c on c.id = n % 500 + 1;
     create table django_session (session_key text primary key);
     insert into django_session values ('secret')`)
   mkdirSync(join(workspace, 'scripts'), { recursive: true })
+  mkdirSync(join(workspace, '.github'))
+  cpSync(join(project, 'examples/pgclone-mask.yml'), join(workspace, '.github/pgclone-mask.yml'))
   writeFileSync(join(workspace, 'scripts/anonymise.sql'), "update customers set email = id || '@example.com'")
   const migrate = `psql -c "create table migrated ()"`
   writeFileSync(join(workspace, 'package.json'), JSON.stringify({ scripts: { migrate } }))
@@ -55,6 +64,7 @@ function evaluated(expression: string, outputs: Outputs): string {
   if (step) return outputs[step]![output!]!
   if (expression === 'secrets.PREVIEW_SERVER') return postgres.url('x').replace(/\/x(\?.*)?$/, '')
   if (expression === 'github.event.number') return '7'
+  if (expression === 'secrets.MASK_KEY') return 'a key for the recipes'
   const database = DATABASES[expression.replace('secrets.', '')]
   assert.ok(database, expression)
   return postgres.url(database)
@@ -129,6 +139,38 @@ test('preview: restored from the masked dump with the migrations of the branch, 
   github.open = [8]
   await runJob('preview.yml', 'sweep')
   assert.ok(!(await postgres.databases()).includes('preview_7'))
+})
+
+test('masked previews: masked before it leaves, checked in the pull request, restored, and dropped', async () => {
+  const file = 'masked-previews.yml'
+  await runJob(file, 'dump')
+  await runJob(file, 'preview')
+  const masked = await ask(
+    'preview_7',
+    `select count(*) from customers where email ~ '^[0-9a-f]{16}@example[.]com$' and settings = '{"theme": "dark"}'
+       and birth_date = '1985-01-01' and notes is null and phone ~ '^[0-9]{3} [0-9]{2}-[0-9]{2}$'`,
+  )
+  assert.equal(Number(masked), 499)
+  assert.equal(await ask('preview_7', 'select full_name from customers where id = 500'), 'The Team')
+  assert.equal(
+    Number(await ask('preview_7', "select count(*) from customers as c where c::text ~* 'real'")),
+    0,
+  )
+  const joined =
+    'select count(*) from orders as o join customers as c on c.id = customer_id and contact = email'
+  assert.equal(Number(await ask('preview_7', joined)), 2000)
+  assert.equal(Number(await ask('preview_7', 'select count(*) from django_session')), 0)
+  await runJob(file, 'drop')
+  assert.ok(!(await postgres.databases()).includes('preview_7'))
+
+  await postgres.createDatabase('app', 'TEMPLATE production')
+  await runJob(file, 'check')
+  await postgres.psql('app', 'alter table customers add column nickname text')
+  const [check] = readWorkflow(`examples/${file}`).jobs.check!.steps.filter(isOurs)
+  const refused = await runAction(inputsOf(check!, {}), { cwd: workspace })
+  assert.equal(refused.exitCode, 1)
+  assert.match(refused.log, /nickname: # looks like: name/)
+  await postgres.psql('postgres', 'drop database app')
 })
 
 test('tests with real data: dumped once, restored from the cache', async () => {

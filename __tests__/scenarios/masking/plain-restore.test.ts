@@ -30,8 +30,8 @@ test('pg_restore of every client restores a masked dump: with jobs, from a strea
     for (const client of clients) {
       assert.deepEqual(await restoreMasked(postgres, client, file), [], `jobs: ${jobs}`)
       const text = await restore(client, {}, ['-f', '-', file])
-      assert.match(text, /COPY public\.people/)
-      assert.doesNotMatch(text, RAW_VALUES)
+      assert.ok(text.includes('a7644c378eab682a@example.com'))
+      assert.equal(RAW_VALUES.exec(text), null)
     }
   }
 })
