@@ -8,10 +8,10 @@ import { restore } from './commands/restore.ts'
 import { verify } from './commands/verify.ts'
 import { messageOf } from './errors.ts'
 import type { Command, Inputs } from './inputs/inputs.ts'
-import { readInputs, wantsSummary } from './inputs/read-inputs.ts'
+import { readInputs, readPingUrl, wantsSummary } from './inputs/read-inputs.ts'
 import { inputNotices, inputWarnings } from './inputs/rules.ts'
 import { beginRecord, readPending } from './leftovers.ts'
-import { log } from './report/log.ts'
+import { allWarnings, log } from './report/log.ts'
 import { fitOutputs, setOutputs } from './report/outputs.ts'
 import { hideSecrets } from './report/secrets.ts'
 import { onCancel } from './step/cancel.ts'
@@ -19,10 +19,12 @@ import { cleanUpAfterMain, cleanUpWithoutInputs, watchAttempts } from './step/cl
 import { openDatabaseTokens } from './step/database-tokens.ts'
 import { checkFork } from './step/fork-guard.ts'
 import { readInputsOfMain, recordInputs } from './step/inputs-of-main.ts'
-import { startStep } from './step/start-step.ts'
+import { beginPings, type Pings } from './step/ping.ts'
+import { startStep, workflowRun } from './step/start-step.ts'
 import type { Step } from './step/step.ts'
 import { withTunnel } from './step/with-tunnel.ts'
 import type { Outcome } from './summary/outcome.ts'
+import { reportOf } from './summary/report.ts'
 import { failureSummary, writeSummary } from './summary/summary.ts'
 
 const COMMANDS: Readonly<Record<Command, (step: Step) => Promise<Outcome>>> = {
@@ -35,23 +37,47 @@ const COMMANDS: Readonly<Record<Command, (step: Step) => Promise<Outcome>>> = {
   prune,
 }
 
+/** What is known of the step so far. */
+type Known = { inputs: Inputs | null; step: Step | null; pings: Pings | null; signal: AbortSignal }
+
 /** Runs the step: reads the inputs, runs the command, reports. It holds the only catch, and nothing else fails the step. */
 export async function run(stage: 'main' | 'post'): Promise<void> {
   const cancel = onCancel()
-  let inputs: Inputs | null = null
+  const known: Known = { inputs: null, step: null, pings: null, signal: cancel.signal }
   try {
-    // Later steps may have changed the workspace, so the post step reads its config file only when there is work.
-    if (stage === 'post' && readPending().length === 0) return
-    inputs = stage === 'post' ? await readInputsOfMain(process.env) : readInputs(process.env)
-    if (!inputs) return await cleanUpWithoutInputs(process.env)
-    const step = startStep(inputs, process.env, { signal: cancel.signal, watchAttempts })
-    await using _ = step.role
-    await (stage === 'post' ? cleanUpAfterMain(step) : runCommand(step))
+    await (stage === 'post' ? runPost(known) : runMain(known))
   } catch (error) {
-    await fail(describeError(error), inputs)
+    const reason = describeError(error)
+    await fail(reason, known.inputs)
+    if (stage === 'main') setOutputs({ report: describe(known, reason) })
   } finally {
+    await known.pings?.end(process.exitCode ? 'fail' : 'success')
     cancel.done()
   }
+}
+
+async function runMain(known: Known): Promise<void> {
+  const { env } = process
+  try {
+    known.inputs = readInputs(env)
+  } finally {
+    const url = known.inputs ? known.inputs.pingUrl : readPingUrl(env)
+    known.pings = beginPings(url, env, known.signal)
+  }
+  known.step = startStep(known.inputs, env, { signal: known.signal, watchAttempts })
+  await using _ = known.step.role
+  const failure = await runCommand(known.step, known)
+  if (failure) await fail(failure, known.inputs)
+}
+
+async function runPost({ signal }: Known): Promise<void> {
+  // Later steps may have changed the workspace, so the post step reads its config file only when there is work.
+  if (readPending().length === 0) return
+  const inputs = await readInputsOfMain(process.env)
+  if (!inputs) return await cleanUpWithoutInputs(process.env)
+  const step = startStep(inputs, process.env, { signal, watchAttempts })
+  await using _ = step.role
+  await cleanUpAfterMain(step)
 }
 
 /** @param inputs null when they could not be read */
@@ -61,7 +87,19 @@ async function fail(reason: string, inputs: Inputs | null): Promise<void> {
   await writeSummary(step, failureSummary(reason, inputs, process.env))
 }
 
-async function runCommand(step: Step): Promise<void> {
+/** Returns the output `report`. */
+function describe({ inputs, step, signal }: Known, error: string | null, outcome?: Outcome): string {
+  const { durationMs, attempts } = step?.effort ?? { durationMs: 0, attempts: 0 }
+  const failed = signal.aborted ? ('cancelled' as const) : ('failure' as const)
+  return reportOf({
+    ...{ inputs, error, durationMs, attempts, status: error === null ? 'success' : failed },
+    ...{ outputs: outcome?.outputs ?? {}, details: outcome?.details ?? {} },
+    ...{ warnings: allWarnings(), run: workflowRun(process.env) },
+  })
+}
+
+/** @returns why the step fails although the command has done its work, or null */
+async function runCommand(step: Step, known: Known): Promise<string | null> {
   const { inputs } = step
   const { namedSet } = inputs
   beginRecord()
@@ -76,10 +114,11 @@ async function runCommand(step: Step): Promise<void> {
     return await COMMANDS[inputs.command](step)
   })
   const { durationMs } = step.effort
+  const failure = outcome.failure ?? null
   const outputs = await fitOutputs({ ...outcome.outputs, 'duration-ms': durationMs }, step.tempDirectory)
   for (const section of outcome.summary) await writeSummary(step, section)
-  setOutputs(outputs)
-  if (outcome.failure) throw new Error(outcome.failure)
+  setOutputs({ ...outputs, report: describe(known, failure, outcome) })
+  return failure
 }
 
 /** Returns one sentence for the user, and writes the stack to the debug log. */

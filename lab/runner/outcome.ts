@@ -8,12 +8,20 @@ export function succeeded(run: ActionRun): ActionRun {
   return run
 }
 
-/** The run, which must have failed with one error that says why, in the log and in the summary, and without an output. */
+/** Asserts that a step has set no output of success: its report says that it failed. */
+export function assertNoSuccess(outputs: Record<string, string>): void {
+  const { report, ...others } = outputs
+  assert.deepEqual(others, {})
+  if (report !== undefined) assert.notEqual(JSON.parse(report).status, 'success')
+}
+
+/** The run, which must have failed with one error that says why, in the log, the summary and its report. */
 export function failed(run: ActionRun, says: RegExp): ActionRun {
   assert.equal(run.exitCode, 1, run.log)
   assert.equal(run.errors.length, 1, run.log)
   assert.match(run.errors[0]!, says)
   assert.match(run.summary, /^### ❌ [\s\S]*\n> ./m)
-  assert.deepEqual(run.outputs, {})
+  assertNoSuccess(run.outputs)
+  assert.equal(JSON.parse(run.outputs.report!).status, 'failure')
   return run
 }

@@ -22,7 +22,7 @@ import { type Pruned, pruneDumps } from '../storage/prune-dumps.ts'
 import { hasRules } from '../storage/retention.ts'
 import { groupOf, type Source, seriesOf } from '../storage/series.ts'
 import type { Storage, StoredObject } from '../storage/storage.ts'
-import { dumpSummary } from '../summary/dump-summary.ts'
+import { dumpDetails, dumpSummary } from '../summary/dump-summary.ts'
 import { maskPlanSummary, maskSummary } from '../summary/mask-summary.ts'
 import { countOutputs, type Outcome, pruneOutputs } from '../summary/outcome.ts'
 import { pruneSummary } from '../summary/storage-summary.ts'
@@ -229,6 +229,7 @@ function describeDump(
       ...countOutputs(manifest),
       'server-version': manifest.serverVersion,
     },
+    details: dumpDetails(manifest, previous, transferMs),
     summary: [
       dumpSummary(manifest, overview),
       ...(masked ? [maskSummary(masked.plan)] : []),

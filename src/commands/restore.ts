@@ -27,7 +27,7 @@ import { placeOf } from '../step/open-storage.ts'
 import type { Step } from '../step/step.ts'
 import { parseDumpKey } from '../storage/keys.ts'
 import type { Manifest } from '../storage/manifest.ts'
-import { restoreSummary } from '../summary/dump-summary.ts'
+import { largestOf, restoreSummary } from '../summary/dump-summary.ts'
 import { countOutputs, type LiveDatabase, liveOutputs, type Outcome } from '../summary/outcome.ts'
 import type { PostgresClient } from '../tools/postgres/provide-client.ts'
 
@@ -197,6 +197,7 @@ function describeRestore(step: Step, { storage, chosen }: Dump, restored: Restor
       ...countOutputs(restored.counted),
       ...liveOutputs(restored),
     },
+    details: { tables: largestOf(restored.counted.tables), transferMs: restored.transferMs },
     summary: [restoreSummary({ key, size, manifest, place, target, ...restored, ...effort })],
   }
 }

@@ -8,6 +8,7 @@ import { parsePath } from '../process/user-path.ts'
 import { mask } from '../report/secrets.ts'
 import { DEFAULTS, type InputName } from './defaults.ts'
 import { didYouMean } from './nearest.ts'
+import { pingSecrets } from './ping-url.ts'
 import { configSecrets, urlSecrets } from './secrets-in-inputs.ts'
 
 /** The inputs of one set, as text. */
@@ -88,6 +89,7 @@ function secretsOf(set: InputSet): string[] {
     ...configSecrets(set['s3-config'] ?? ''),
     set['mask-key'] ?? '',
     ...identitySecrets(set['age-identity'] ?? ''),
+    ...pingSecrets(set['ping-url'] ?? ''),
   ]
 }
 

@@ -76,6 +76,7 @@ export const DEFAULTS = {
   'lock-wait-timeout': '60s',
   retries: '2',
   'tunnel-command': '',
+  'ping-url': '',
   'postgres-version': 'auto',
   'install-tools': 'auto',
   'aws-cli-version': '2.38.1',

@@ -24,6 +24,7 @@ import {
   parseList,
   parseServerDuration,
 } from './parse.ts'
+import { parsePingUrl } from './ping-url.ts'
 import { type PreviewInputs, readPreviews } from './preview-inputs.ts'
 import type { Reader } from './reader.ts'
 import { parseAwsRelease, parseMirror } from './tool-inputs.ts'
@@ -127,6 +128,8 @@ type OtherInputs = Readonly<{
   awsCli: AwsRelease
   /** The mirror to download from. */
   downloadBaseUrl: string | null
+  /** The monitor that is told how the step goes; a secret. */
+  pingUrl: string | null
   summary: boolean
 }> &
   PreviewInputs
@@ -265,6 +268,7 @@ function readBehaviour(reader: Reader) {
     installTools: reader.read('install-tools', (text) => parseChoice(text, INSTALL_MODES), 'auto' as const),
     awsCli: reader.read('aws-cli-version', parseAwsRelease, { version: '', sha256: null }),
     downloadBaseUrl: reader.read('download-base-url', parseMirror, null),
+    pingUrl: reader.read('ping-url', parsePingUrl, null),
     summary: reader.boolean('summary'),
   }
 }

@@ -4,6 +4,7 @@ import type { Environment } from '../process/environment.ts'
 import { mask } from '../report/secrets.ts'
 import { type NamedSet, readNamedSet } from './config-file.ts'
 import { type Inputs, readFields } from './inputs.ts'
+import { parsePingUrl, pingSecrets } from './ping-url.ts'
 import { Reader } from './reader.ts'
 import { crossInputProblems } from './rules.ts'
 import { configSecrets, urlSecrets } from './secrets-in-inputs.ts'
@@ -11,6 +12,11 @@ import { configSecrets, urlSecrets } from './secrets-in-inputs.ts'
 /** The value of `summary`, also if other inputs are wrong. */
 export function wantsSummary(environment: Environment): boolean {
   return new Reader(environment).boolean('summary')
+}
+
+/** The value of `ping-url`, also if other inputs are wrong. */
+export function readPingUrl(environment: Environment): string | null {
+  return new Reader(environment).read('ping-url', parsePingUrl, null)
 }
 
 /**
@@ -24,6 +30,7 @@ export function readInputs(environment: Environment): Inputs {
     ...urlSecrets(step.text('database-url')),
     ...urlSecrets(step.text('source-database-url')),
     ...configSecrets(step.text('s3-config')),
+    ...pingSecrets(step.text('ping-url')),
     step.text('mask-key'),
     environment.PGPASSWORD ?? '',
     step.text('github-token'),

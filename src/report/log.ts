@@ -11,10 +11,18 @@ function safe(text: string): string {
 const ANNOTATION_TITLE = 'pgclone'
 
 const warnings: string[] = []
+let taken = 0
 
 /** Returns the warnings since the last call, for the job summary. */
 export function takeWarnings(): string[] {
-  return warnings.splice(0)
+  const since = warnings.slice(taken)
+  taken = warnings.length
+  return since
+}
+
+/** Returns all warnings of the step so far. */
+export function allWarnings(): readonly string[] {
+  return warnings
 }
 
 /** The only way to write to the log: every line is stripped of secrets and of commands to the runner. */

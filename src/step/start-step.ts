@@ -87,7 +87,8 @@ function toolOptions(
   return { installTools, postgresVersion, downloadBaseUrl, log: info, warn, environment, signal }
 }
 
-function workflowRun(environment: Environment): WorkflowRun {
+/** Returns the run that the environment describes. */
+export function workflowRun(environment: Environment): WorkflowRun {
   const {
     GITHUB_REPOSITORY = '',
     GITHUB_REF = '',

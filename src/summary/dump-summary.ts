@@ -202,9 +202,21 @@ function percent(before: number, now: number): string {
 /** Enough to show what a database is made of. */
 const MAX_LARGEST_TABLES = 10
 
+/** Returns the largest tables, the largest first. */
+export function largestOf(tables: readonly TableRows[]): TableRows[] {
+  return [...tables].sort((a, b) => b.bytes - a.bytes).slice(0, MAX_LARGEST_TABLES)
+}
+
+/** Returns what the summary of a dump shows beside the outputs. */
+export function dumpDetails(manifest: Manifest, previous: Manifest | null, transferMs: number): object {
+  const { compression, rawBytes, tables } = manifest
+  const before = previous && { key: previous.key, rows: previous.rows, rawBytes: previous.rawBytes }
+  return { compression, rawBytes, transferMs, previous: before, tables: largestOf(tables) }
+}
+
 /** The largest tables, each with its rows, how many more they are than before, and a bar. */
 function largestTables(tables: readonly TableRows[], before?: readonly TableRows[]): Markdown {
-  const largest = [...tables].sort((a, b) => b.bytes - a.bytes).slice(0, MAX_LARGEST_TABLES)
+  const largest = largestOf(tables)
   const most = largest[0]?.bytes ?? 0
   if (most === 0) return NOTHING
   const known = before && new Map(before.map((table) => [relationKey(table), table.rows]))

@@ -4,10 +4,15 @@ import type { Pruned } from '../storage/prune-dumps.ts'
 import type { Markdown } from './markdown.ts'
 
 /**
- * What a command reports: its outputs, and the sections of the job summary. With a `failure`, the step sets and writes
- * them, and fails for that reason.
+ * What a command reports: its outputs, the sections of the job summary, and what of the summary no output has, for the
+ * output `report`. With a `failure`, the step sets and writes them, and fails for that reason.
  */
-export type Outcome = { outputs: Outputs; summary: readonly Markdown[]; failure?: string | null }
+export type Outcome = {
+  outputs: Outputs
+  summary: readonly Markdown[]
+  details?: object
+  failure?: string | null
+}
 
 /** A database that was put live; `previous` is the name of the old database, if that was kept. */
 export type LiveDatabase = { database: string; previous: string | null; serverVersion: string }

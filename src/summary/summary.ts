@@ -76,7 +76,8 @@ function journey({ command, connection, sourceConnection, location, dumpKey }: I
   }
 }
 
-function describeLocation(location: Location): string {
+/** Returns the storage as an address. */
+export function describeLocation(location: Location): string {
   return location.kind === 'folder' ? location.path : `s3://${location.bucket}/${location.prefix}`
 }
 

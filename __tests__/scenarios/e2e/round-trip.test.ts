@@ -53,7 +53,8 @@ for (const place of ['folder', 's3'] as const satisfies Place[]) {
       ),
     )
     assert.match(key, /^shop\/shop\/none\/\d{4}(-\d\d){5}-\d{6}\.dump$/)
-    const { 'duration-ms': duration, ...outputs } = dumped.outputs
+    const { 'duration-ms': duration, report, ...outputs } = dumped.outputs
+    assert.equal(JSON.parse(report!).status, 'success')
     assert.ok(Number(duration) > 0)
     assert.deepEqual(outputs, {
       'dump-key': key,
@@ -80,7 +81,7 @@ for (const place of ['folder', 's3'] as const satisfies Place[]) {
 
     const restored = succeeded(await bench.run('restore', place, `from_${place}`, { 'dump-key': 'latest' }))
     await same('shop', `from_${place}`)
-    const { 'duration-ms': _, ...restoreOutputs } = restored.outputs
+    const { 'duration-ms': _, report: _report, ...restoreOutputs } = restored.outputs
     assert.deepEqual(restoreOutputs, { ...outputs, database: `from_${place}` })
     await assertIdlePost(restored)
     for (const run of [dumped, listed, restored]) {
