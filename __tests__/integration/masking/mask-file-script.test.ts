@@ -4,11 +4,18 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { noClient, type Run, runProgram } from '../../../lab/benches/session-bench.ts'
+import { KEY, openMasked } from '../../../lab/postgres/mask-cases.ts'
 import { type Postgres, startPostgres } from '../../../lab/postgres/postgres.ts'
+import { EVERYTHING } from '../../../lab/postgres/whole-database.ts'
 import { root } from '../../../lab/runner/action-inputs.ts'
 import { tempFolder } from '../../../lab/temp.ts'
 import { findPsql } from '../../../scripts/mask-file/find-psql.ts'
+import { resolveFilters } from '../../../src/database/selection.ts'
 import { parseMaskFile } from '../../../src/masking/mask-file.ts'
+import { maskKey } from '../../../src/masking/mask-key.ts'
+import { planMasks } from '../../../src/masking/plan.ts'
+import { readTables } from '../../../src/masking/read-tables.ts'
+import { tryPlan } from '../../../src/masking/try-plan.ts'
 import { currentEnvironment } from '../../../src/tools/options.ts'
 
 const SCHEMA = `
@@ -20,7 +27,7 @@ const SCHEMA = `
     "1" int, "名前" text, "user" int REFERENCES users);
   CREATE TABLE sessions (key text);
   CREATE TABLE empty ();
-  CREATE TABLE events (at date, ip inet) PARTITION BY RANGE (at);
+  CREATE TABLE events (created_at timestamptz, ip inet) PARTITION BY RANGE (created_at);
   CREATE TABLE events_1 PARTITION OF events DEFAULT;
   CREATE EXTENSION file_fdw;
   CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;
@@ -43,8 +50,8 @@ const RULES = `tables:
       名前: # looks like: text
   public.empty: keep
   public.events:
+    keep: [created_at]
     columns:
-      at: # date
       ip: # looks like: null
   # looks like: none
   public.sessions:
@@ -101,8 +108,23 @@ describe('the first mask file', { skip: noClient }, () => {
     const { tables } = parseMaskFile('mask.yml', stdout.replaceAll(/: # .*/g, ': empty'))
     assert.deepEqual(
       tables.map((table) => (table.data === 'masked' ? table.columns.size : table.data)),
-      [10, 'keep', 2, 1, 3],
+      [10, 'keep', 1, 1, 3],
     )
+  })
+
+  test('has guesses that a plan accepts', async () => {
+    const { stdout } = await write([postgres.url('shop')])
+    const accepted = stdout
+      .replaceAll(/: # looks like: (.*)/g, ': $1')
+      .replaceAll(/: # .*/g, ': {sql: "NULL"}')
+    await using session = await openMasked(postgres, maskKey(KEY), 'shop')
+    await session.execute('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
+    const selection = await resolveFilters(session, EVERYTHING)
+    const catalog = await readTables(session, { selection, extensions: [], major: 15 })
+    const options = { pgDumpArgs: [], keepsLargeObjects: false }
+    const plan = planMasks(parseMaskFile('mask.yml', accepted), { ...catalog, viewSources: [] }, options)
+    await tryPlan(session, plan)
+    assert.deepEqual(plan.warnings, [])
   })
 
   test('goes to a new file, and replaces none', async () => {
