@@ -158,7 +158,7 @@ async function dumpArgumentsOf(
   const empty = partsOf(plan, 'none').map(({ part }) => part.oid)
   const patterns = await exactPatternsOf(session, [...empty, ...reads.map(({ table }) => table.oid)])
   const excludeTableData = [...contents.excludeTableData, ...patterns]
-  const pgDumpArgs = [...contents.pgDumpArgs, ...leaveOutArguments(plan)]
+  const pgDumpArgs = [...contents.pgDumpArgs, ...leaveOutArguments(plan, contents.schemaOnly)]
   const args = dumpArguments({ ...contents, extensions, excludeTableData, pgDumpArgs }, 'action')
   return [...args, `--snapshot=${id}`]
 }

@@ -6,12 +6,15 @@ import { log } from '../report/log.ts'
 /** A log line stays readable up to this many names. */
 const MAX_NAMES = 10
 
-type Filters = Pick<Inputs, 'tables' | 'schemas' | 'pgDumpArgs'>
+type Filters = Pick<Inputs, 'tables' | 'schemas' | 'pgDumpArgs' | 'mask'>
 
 /** Warns about what `pg_dump` leaves out without saying so, and about what not every server can restore. */
 export async function nameOmissions(session: Session, inputs: Filters): Promise<void> {
-  await nameUserMappings(session)
-  await nameLargeObjects(session, inputs)
+  // The plan of a masked dump says what becomes of large objects, and it has no user mappings.
+  if (inputs.mask === '') {
+    await nameUserMappings(session)
+    await nameLargeObjects(session, inputs)
+  }
   await nameHiddenRows(session, inputs)
   await nameLabels(session)
 }

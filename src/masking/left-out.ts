@@ -4,10 +4,15 @@ import type { MaskPlan } from './plan.ts'
 /**
  * Returns options of `pg_dump` for what a masked dump leaves out besides rows: large objects, whose content nothing can
  * mask, and subscriptions, whose connection strings have passwords. No version has an option for user mappings.
+ *
+ * @param schemaOnly whether only definitions are dumped; otherwise large objects are kept in a dump of chosen tables, too
  */
-export function leaveOutArguments({ keepsLargeObjects }: Pick<MaskPlan, 'keepsLargeObjects'>): string[] {
-  // PostgreSQL 16 calls it --no-large-objects. The short form is the same in all versions.
-  return [...(keepsLargeObjects ? [] : ['-B']), '--no-subscriptions']
+export function leaveOutArguments(
+  { keepsLargeObjects }: Pick<MaskPlan, 'keepsLargeObjects'>,
+  schemaOnly: boolean,
+): string[] {
+  // PostgreSQL 16 calls them --no-large-objects and --large-objects. The short forms are the same in all versions.
+  return [keepsLargeObjects && !schemaOnly ? '-b' : '-B', '--no-subscriptions']
 }
 
 const SECRET = /^(USER MAPPING|SUBSCRIPTION)\b/

@@ -3,8 +3,9 @@ import { test } from 'node:test'
 import { isLeftOut, leaveOutArguments } from '../../../src/masking/left-out.ts'
 
 test('large objects are left out unless they are kept, subscriptions always', () => {
-  assert.deepEqual(leaveOutArguments({ keepsLargeObjects: false }), ['-B', '--no-subscriptions'])
-  assert.deepEqual(leaveOutArguments({ keepsLargeObjects: true }), ['--no-subscriptions'])
+  assert.deepEqual(leaveOutArguments({ keepsLargeObjects: false }, false), ['-B', '--no-subscriptions'])
+  assert.deepEqual(leaveOutArguments({ keepsLargeObjects: true }, false), ['-b', '--no-subscriptions'])
+  assert.deepEqual(leaveOutArguments({ keepsLargeObjects: true }, true), ['-B', '--no-subscriptions'])
 })
 
 test('entries with passwords or values of columns, and what is attached to them', () => {
