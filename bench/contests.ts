@@ -1,6 +1,7 @@
 import type { Contender, Contest } from './contest.ts'
 import { copyContests } from './copy-rows.ts'
 import { dumpContests } from './dump-rows.ts'
+import { encryptionContests } from './encryption-rows.ts'
 import { linkContests } from './link-rows.ts'
 import { maskContests } from './mask-rows.ts'
 import { restoreContests } from './restore-rows.ts'
@@ -10,6 +11,7 @@ export function allContests(): Contest[] {
   const contests = [
     ...dumpContests,
     ...maskContests,
+    ...encryptionContests,
     ...restoreContests,
     ...copyContests,
     hugeContest,

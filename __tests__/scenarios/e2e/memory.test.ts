@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { generateX25519Identity, identityToRecipient } from 'age-encryption'
 import { type Bench, startBench } from '../../../lab/benches/action-bench.ts'
 import { makeData } from '../../../lab/postgres/sample.ts'
 import { succeeded } from '../../../lab/runner/outcome.ts'
@@ -17,20 +18,25 @@ before(async () => {
 })
 after(() => bench?.[Symbol.asyncDispose]())
 
-const ways: [string, Record<string, string>][] = [
-  ['with one job', { jobs: '1' }],
-  ['with two jobs', { jobs: '2' }],
+const identity = await generateX25519Identity()
+const recipient = await identityToRecipient(identity)
+
+const ways: [string, Record<string, string>, Record<string, string>, Record<string, string>][] = [
+  ['with one job, encrypted', { jobs: '1' }, { 'encrypt-to': recipient }, { 'age-identity': identity }],
+  ['with two jobs', { jobs: '2' }, {}, {}],
 ]
 
-for (const [what, way] of ways) {
+for (const [what, way, forDump, forRestore] of ways) {
   test(`our memory does not grow with the database, ${what}`, async (t) => {
     const peaks: Record<'dump' | 'restore', number[]> = { dump: [], restore: [] }
     for (const size of sizes) {
       const dumped = succeeded(
-        await bench.run('dump', 'folder', `app_${size}`, { ...way, compression: 'zstd' }),
+        await bench.run('dump', 'folder', `app_${size}`, { ...way, ...forDump, compression: 'zstd' }),
       )
       const key = { 'dump-key': dumped.outputs['dump-key']! }
-      const restored = succeeded(await bench.run('restore', 'folder', 'copy', { ...way, ...key }))
+      const restored = succeeded(
+        await bench.run('restore', 'folder', 'copy', { ...way, ...key, ...forRestore }),
+      )
       peaks.dump.push(dumped.peakRss / 1e6)
       peaks.restore.push(restored.peakRss / 1e6)
     }
