@@ -51,9 +51,9 @@ type Committed = {
 /** Plans the masks without a dump. */
 async function rehearse(step: Step, masking: Masking): Promise<Outcome> {
   const source = await log.group('Prepare', () => lookAtSource(step, step.target))
-  const plan = await rehearseMasks(step, source, masking)
+  const { plan, subset } = await rehearseMasks(step, source, masking)
   log.info(`Dry run: ${masking.file.file} decides every table and column of ${step.target.label}`)
-  return { outputs: {}, summary: [maskPlanSummary(step.target.label, plan)] }
+  return { outputs: {}, summary: [maskPlanSummary(step.target.label, plan, subset)] }
 }
 
 /** What does not change from attempt to attempt. */
@@ -232,7 +232,7 @@ function describeDump(
     details: dumpDetails(manifest, previous, transferMs),
     summary: [
       dumpSummary(manifest, overview),
-      ...(masked ? [maskSummary(masked.plan)] : []),
+      ...(masked ? maskSummary(masked.plan, masked.subset) : []),
       ...(pruned ? [pruneSummary(pruned, storage.address(groupOf(manifest)))] : []),
     ],
   }

@@ -15,6 +15,8 @@ import { isLeftOut, leaveOutArguments } from '../masking/left-out.ts'
 import { withMaskKey } from '../masking/mask-key.ts'
 import type { MaskPlan } from '../masking/plan.ts'
 import { maskCounts } from '../masking/plan-text.ts'
+import { conditionsOf, filteredPlan } from '../masking/subset/filtered-plan.ts'
+import type { Subset } from '../masking/subset/subset.ts'
 import type { Part } from '../masking/tables.ts'
 import type { Source } from '../process/transfer.ts'
 import { relationKey } from '../relation.ts'
@@ -35,13 +37,20 @@ import { startTableReaders, type TableRead, type TableReaders } from './table-re
 /** What a masked dump says about itself. */
 export type Masked = {
   plan: MaskPlan
+  subset: Subset | null
   record: MaskRecord
   /** Returns the counted tables, each filtered one with the rows that it had before. */
   withRowsBefore: (tables: readonly TableRows[]) => TableRows[]
 }
 
 /** The tables that are read by queries instead of a `pg_dump`, and over how many connections. */
-type Readers = { reads: readonly TableRead[]; connections: number; byName: boolean }
+type Readers = {
+  reads: readonly TableRead[]
+  connections: number
+  /** What the session reads that has computed the rows that stay. */
+  filtered: readonly TableRead[]
+  byName: boolean
+}
 
 /**
  * Starts a masked dump: a `pg_dump` for the schema and the small tables that are kept whole, and sessions that read
@@ -59,7 +68,8 @@ export async function startMaskedDump(
   await using snapshot = await openMaskedSnapshot(step, source, masking)
   const { plan, locked } = snapshot
   const readers = await planReaders(step, source, snapshot)
-  const { reads, connections, byName } = readers
+  const { connections, filtered, byName } = readers
+  const reads = [...readers.reads, ...filtered]
   const leaks = masking.scansForLeaks ? new LeakWatch(plan, masking.file) : null
   const args = await dumpArgumentsOf(source, snapshot, reads)
   const reading = await joinParts(step, {
@@ -71,7 +81,7 @@ export async function startMaskedDump(
       startDump(source.client.pgDump, args, clientEnvironment(source.connection, step.environment)),
     ],
   })
-  const sessions = formatQuantity(reads.length > 0 ? 1 + connections : 1, 'connection')
+  const sessions = formatQuantity(1 + connections + Math.min(filtered.length, 1), 'connection')
   log.info(`Dumping with masks over ${sessions} in one snapshot`)
   return { reading: leaks ? checked(reading, leaks) : reading, masked: describe(masking, snapshot) }
 }
@@ -96,11 +106,20 @@ async function planReaders(step: Step, source: SourceDatabase, snapshot: MaskedS
   const jobs = Math.min(step.inputs.jobs, MAX_CONNECTIONS, (await freeConnections(session)) - 1)
   const paged = byName || jobs <= 1 ? [] : source.largeTables
   const clientMajor = source.client.major
-  const reads = await planMaskedReads(session, { plan: snapshot.plan, locked, paged, clientMajor })
-  const shares = reads.reduce((sum, read) => sum + read.shares, 0)
+  const conditions = snapshot.subset ? conditionsOf(snapshot.subset.subset) : new Map<string, string>()
+  const need = { plan: readablePlan(snapshot), locked, paged, clientMajor, conditions }
   const bytes = ({ table }: TableRead) => locked.get(table.oid)?.bytes ?? 0
-  const sorted = byName ? reads.toSorted(compareNames) : reads.toSorted((a, b) => bytes(b) - bytes(a))
-  return { reads: sorted, connections: Math.max(1, Math.min(jobs, shares)), byName }
+  const all = await planMaskedReads(session, need)
+  const sorted = byName ? all.toSorted(compareNames) : all.toSorted((a, b) => bytes(b) - bytes(a))
+  const reads = sorted.filter(({ table }) => !conditions.has(table.oid))
+  const filtered = sorted.filter(({ table }) => conditions.has(table.oid))
+  const shares = reads.reduce((sum, read) => sum + read.shares, 0)
+  return { reads, connections: Math.min(Math.max(1, jobs), shares), filtered, byName }
+}
+
+/** Returns the plan by which tables are read: the rows that stay are known by now. */
+function readablePlan({ plan, subset }: MaskedSnapshot): MaskPlan {
+  return subset ? filteredPlan(plan, subset.subset) : plan
 }
 
 function compareNames({ table: a }: TableRead, { table: b }: TableRead): number {
@@ -111,10 +130,11 @@ function compareNames({ table: a }: TableRead, { table: b }: TableRead): number 
 /** Returns how the archives are joined and what is checked meanwhile. */
 function joinOptions(
   { additions }: SourceDatabase,
-  { plan }: MaskedSnapshot,
+  snapshot: MaskedSnapshot,
   reads: readonly TableRead[],
   leaks: LeakWatch | null,
 ): Pick<Parts, 'shared' | 'extensions' | 'select' | 'check' | 'watch'> {
+  const plan = readablePlan(snapshot)
   const kept = deliverable(plan, reads)
   return {
     shared: new Set(reads.map(({ table }) => table.oid)),
@@ -170,8 +190,7 @@ async function startReaders(
   { key }: Masking,
   { snapshot, readers, signal }: { snapshot: MaskedSnapshot; readers: Readers; signal: AbortSignal },
 ): Promise<TableReaders[]> {
-  const { reads, connections } = readers
-  if (reads.length === 0) return []
+  const { reads, connections, filtered } = readers
   const options = {
     psql: client.psql,
     env: clientEnvironment(withMaskKey(connection, key), step.environment),
@@ -179,7 +198,18 @@ async function startReaders(
     snapshot: snapshot.id,
     hidesValues: true,
   }
-  return [await startTableReaders(reads, { ...options, connections, signal }).catch(explainReaders)]
+  const started: TableReaders[] = []
+  try {
+    if (reads.length > 0) started.push(await startTableReaders(reads, { ...options, connections, signal }))
+    if (snapshot.subset && filtered.length > 0) {
+      const session = await snapshot.subset.session.handOver()
+      started.push(await startTableReaders(filtered, { ...options, session, connections: 1, signal }))
+    }
+    return started
+  } catch (error) {
+    for (const readers of started) await readers.abort()
+    return explainReaders(error)
+  }
 }
 
 /** A session that waits for an exclusive lock makes all later ones wait behind it. */
@@ -210,9 +240,12 @@ function checked(reading: Reading, leaks: LeakWatch): Reading {
   }
 }
 
-function describe({ sha256, key }: Masking, { plan, rowsBefore }: MaskedSnapshot): Masked {
+function describe({ sha256, key }: Masking, { plan, subset: open }: MaskedSnapshot): Masked {
+  const subset = open?.subset ?? null
+  const parts = subset?.filtered.flatMap((table) => table.parts) ?? []
+  const rowsBefore = new Map(parts.map((part) => [relationKey(part), part.before]))
   return {
-    plan,
+    ...{ plan, subset },
     record: { sha256, keyId: key.id, columns: maskCounts(plan) },
     withRowsBefore: (tables) =>
       tables.map((table) => {

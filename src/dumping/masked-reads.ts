@@ -5,7 +5,7 @@ import { maskedSelect } from '../masking/masked-select.ts'
 import type { MaskPlan, PlannedTable } from '../masking/plan.ts'
 import type { Part } from '../masking/tables.ts'
 import type { Relation } from '../relation.ts'
-import { type Pages, pageRead, pageShares } from './page-reads.ts'
+import { type PageShares, type Pages, pageRead, pageShares } from './page-reads.ts'
 import type { TableRead } from './table-reader.ts'
 
 /** The first version whose `pg_dump` loads some partitions through the root of their tree. */
@@ -19,11 +19,13 @@ export type ReadNeed = {
   /** Tables that can be read by ranges of pages. Those that are kept whole are then read in this way, too. */
   paged: readonly LargeTable[]
   clientMajor: number
+  /** The conditions of the rows that stay, of tables of which some are left out. */
+  conditions: ReadonlyMap<string, string>
 }
 
 /** Returns how to read the masked tables of a plan, and the large ones among those that are kept whole. */
 export async function planMaskedReads(session: Session, need: ReadNeed): Promise<TableRead[]> {
-  const { plan, locked, paged, clientMajor } = need
+  const { plan, locked, paged, clientMajor, conditions } = need
   const large = new Map(paged.filter(({ hasPages }) => hasPages).map((table) => [table.oid, table]))
   const masked = partsOf(plan, 'masked')
   const roots =
@@ -34,8 +36,10 @@ export async function planMaskedReads(session: Session, need: ReadNeed): Promise
         )
       : new Map<string, Relation>()
   const reads = masked.map(({ table, part }) => {
+    const condition = conditions.get(part.oid)
     const pages = large.has(part.oid) ? locked.get(part.oid)! : null
-    return maskedRead(table, part, pages, roots.get(part.oid))
+    const shares = condition ? oneShare(condition) : pages ? pageShares(pages) : oneShare(undefined)
+    return maskedRead(table, part, shares, roots.get(part.oid))
   })
   const kept = partsOf(plan, 'keep').flatMap(({ part }) => {
     const [table, pages] = [large.get(part.oid), locked.get(part.oid)]
@@ -54,14 +58,15 @@ export function partsOf(
     .flatMap((table) => table.parts.map((part) => ({ table, part })))
 }
 
+const oneShare = (condition: string | undefined): PageShares => ({ shares: 1, condition: () => condition })
+
 function maskedRead(
   table: PlannedTable,
   part: Part,
-  pages: Pages | null,
+  { shares, condition }: PageShares,
   loadInto: Relation | undefined,
 ): TableRead {
   const { columns, select } = maskedSelect(table, part)
-  const { shares, condition } = pages ? pageShares(pages) : { shares: 1, condition: () => undefined }
   const read = { table: part, columns, shares, select: (share: number) => select(condition(share)) }
   return loadInto ? { ...read, loadInto } : read
 }

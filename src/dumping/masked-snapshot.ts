@@ -1,14 +1,14 @@
-import { DatabaseError, identifier, type Session } from '../database/connection/session.ts'
+import { DatabaseError } from '../database/connection/session.ts'
 import { exportSnapshot, type Snapshot } from '../database/snapshot.ts'
 import { TransientError } from '../errors.ts'
 import { withMaskKey } from '../masking/mask-key.ts'
 import { tableText } from '../masking/names.ts'
 import type { MaskPlan } from '../masking/plan.ts'
 import type { Part } from '../masking/tables.ts'
-import { relationKey } from '../relation.ts'
 import type { Step } from '../step/step.ts'
 import { partsOf } from './masked-reads.ts'
 import type { Masking } from './masking.ts'
+import { type OpenSubset, openSubset } from './open-subset.ts'
 import { type Pages, readLocked } from './page-reads.ts'
 import { checkPlan, logPlan, type PlannedDump, planDump } from './plan-masks.ts'
 import type { SourceDatabase } from './source-database.ts'
@@ -16,10 +16,10 @@ import type { SourceDatabase } from './source-database.ts'
 /** Everything that was read and decided in the snapshot of a masked dump, with the tables locked. */
 export type MaskedSnapshot = Snapshot &
   PlannedDump & {
+    /** The rows that stay, if some tables have fewer of them than the source, and the session that can read them. */
+    subset: OpenSubset | null
     /** How large the tables whose rows are dumped are, by their OIDs. */
     locked: ReadonlyMap<string, Pages>
-    /** Rows of the tables of which a condition leaves some out. */
-    rowsBefore: ReadonlyMap<string, number>
   }
 
 /** How often tables that were created meanwhile are locked again. */
@@ -54,9 +54,11 @@ export async function openMaskedSnapshot(
     if (!open) {
       await checkPlan(session, planned.plan, masking, connection.label)
       await logPlan(planned.plan)
-      const rowsBefore = await countBefore(session, planned.plan)
-      scope.move()
-      return { ...snapshot, ...planned, locked, rowsBefore }
+      const subset = await openSubset(step, connection, masking, { ...planned, snapshot: snapshot.id })
+      if (subset) scope.use(subset.session)
+      const open = scope.move()
+      const dispose = () => open.disposeAsync()
+      return { ...snapshot, ...planned, subset, locked, [Symbol.asyncDispose]: dispose }
     }
     if (attempt === LOCK_ATTEMPTS)
       throw new TransientError(
@@ -79,17 +81,4 @@ function explainLock(error: unknown): never {
       { cause: error },
     )
   throw error
-}
-
-async function countBefore(session: Session, plan: MaskPlan): Promise<Map<string, number>> {
-  const filtered = partsOf(plan, 'masked').filter(({ table }) => typeof table.rows === 'object')
-  const counts = new Map<string, number>()
-  for (const { part } of filtered) {
-    const table = `${identifier(part.schema)}.${identifier(part.name)}`
-    const [row] = await session.query<{ rows: number }>(
-      `SELECT count(*) AS rows FROM ONLY ${table} ${part.condition ?? ''}`,
-    )
-    counts.set(relationKey(part), row!.rows)
-  }
-  return counts
 }

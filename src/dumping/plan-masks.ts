@@ -1,16 +1,18 @@
 import type { Session } from '../database/connection/session.ts'
 import { resolveFilters, type Selection } from '../database/selection.ts'
+import { exportSnapshot } from '../database/snapshot.ts'
 import { messageOf } from '../errors.ts'
 import type { Inputs } from '../inputs/inputs.ts'
 import { checkMaskKey, withMaskKey } from '../masking/mask-key.ts'
-import { tableText } from '../masking/names.ts'
 import { type MaskPlan, planMasks } from '../masking/plan.ts'
 import { planLines } from '../masking/plan-text.ts'
 import { readTables } from '../masking/read-tables.ts'
+import type { Subset } from '../masking/subset/subset.ts'
 import { tryPlan } from '../masking/try-plan.ts'
 import { log } from '../report/log.ts'
 import type { Step } from '../step/step.ts'
 import type { Masking } from './masking.ts'
+import { openSubset } from './open-subset.ts'
 import type { SourceDatabase } from './source-database.ts'
 
 /** The plan of a masked dump, with what the filters of the step select. */
@@ -33,17 +35,7 @@ export async function planDump(
   const { pgDumpArgs } = inputs
   const { keepsLargeObjects, file } = masking
   const plan = await inFull(() => planMasks(file, catalog, { pgDumpArgs, keepsLargeObjects }))
-  refuseReferenced(plan)
   return { plan, selection }
-}
-
-/** Only `rows: referenced` needs other tables to decide which rows stay. */
-function refuseReferenced({ file, tables }: MaskPlan): void {
-  const table = tables.find(({ rows }) => rows === 'referenced')
-  if (!table) return
-  throw new Error(
-    `mask ${file} has "rows: referenced" for ${tableText(table)}, which this release cannot read yet; use a condition, all or none`,
-  )
 }
 
 /** Checks the key and all SQL of a plan on the server. The session is in a transaction. */
@@ -65,15 +57,22 @@ export async function logPlan(plan: MaskPlan): Promise<void> {
   for (const warning of plan.warnings) log.warning(`mask ${plan.file}: ${warning}`)
 }
 
-/** Plans a masked dump without reading a row, as a check for pull requests. */
-export async function rehearseMasks(step: Step, source: SourceDatabase, masking: Masking): Promise<MaskPlan> {
+/** Plans a masked dump without moving a row, as a check for pull requests. */
+export async function rehearseMasks(
+  step: Step,
+  source: SourceDatabase,
+  masking: Masking,
+): Promise<{ plan: MaskPlan; subset: Subset | null }> {
   const connection = withMaskKey(source.connection, masking.key)
   await using session = await step.session(connection, { direct: true })
-  await session.execute('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
-  const { plan } = await planDump(session, step.inputs, source, masking)
+  await using snapshot = await exportSnapshot(session, [])
+  const planned = await planDump(session, step.inputs, source, masking)
+  const { plan } = planned
   await checkPlan(session, plan, masking, connection.label)
   await logPlan(plan)
-  return plan
+  const open = await openSubset(step, connection, masking, { ...planned, snapshot: snapshot.id })
+  await open?.session.close()
+  return { plan, subset: open?.subset ?? null }
 }
 
 /** An annotation with more characters is hard to read, and it has no line breaks. */

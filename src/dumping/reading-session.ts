@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { PassThrough, pipeline, Readable } from 'node:stream'
 import { literal } from '../database/connection/literal.ts'
 import { PSQL_SCRIPT_OPTIONS } from '../database/connection/psql-options.ts'
+import type { HandedOver } from '../database/connection/session.ts'
 import { finishDump } from '../database/pg-dump.ts'
 import { largeWrites } from '../database/stdio-buffer.ts'
 import { type Child, endChild, startChild } from '../process/child.ts'
@@ -17,6 +18,8 @@ export type ReaderOptions = {
   connections: number
   /** Ends sessions that are not ready yet. */
   signal: AbortSignal
+  /** A session that is in the snapshot already and is alone in reading the tables, instead of new ones. */
+  session?: HandedOver
   /** Whether values may show nowhere, so that errors of queries are reported without their message. */
   hidesValues?: boolean
 }
@@ -42,16 +45,13 @@ export class ReadingSession {
   #rest: Buffer = Buffer.alloc(0)
   readonly #messages: Message[] = []
   readonly #hidesValues: boolean
+  readonly #linesBefore: number
 
   constructor(start: readonly string[], queries: Iterable<Query>, options: ReaderOptions) {
-    const { psql, env, hidesValues = false } = options
+    const { hidesValues = false, session } = options
     this.#hidesValues = hidesValues
-    const args = [...PSQL_SCRIPT_OPTIONS, '--no-align', '--tuples-only', '--file=-']
-    this.child = startChild(psql, args, {
-      env: { ...env, ...largeWrites(env) },
-      stdin: 'stream',
-      stdout: 'stream',
-    })
+    this.#linesBefore = session?.lines ?? 0
+    this.child = session?.child ?? startReading(options)
     pipeline(this.child.stdout, this.#ahead, () => undefined)
     this.#ahead.on('error', () => undefined) // reported where the rows are read
     this.#output = this.#ahead[Symbol.asyncIterator]()
@@ -112,7 +112,7 @@ export class ReadingSession {
 
   *#script(start: readonly string[], queries: Iterable<Query>): Generator<string> {
     const mark = this.#mark.toString().trim()
-    let line = 1
+    let line = 1 + this.#linesBefore
     const written = (text: string) => {
       line += text.split('\n').length - 1
       return text
@@ -129,6 +129,11 @@ export class ReadingSession {
       yield text
     }
   }
+}
+
+function startReading({ psql, env }: ReaderOptions): Child {
+  const args = [...PSQL_SCRIPT_OPTIONS, '--no-align', '--tuples-only', '--file=-']
+  return startChild(psql, args, { env: { ...env, ...largeWrites(env) }, stdin: 'stream', stdout: 'stream' })
 }
 
 function* inMessages(queries: Iterable<Query>): Generator<Query[]> {

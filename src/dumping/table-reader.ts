@@ -101,7 +101,10 @@ function settings(serverMajor: number): string[] {
 }
 
 /** Statements that join the snapshot, and queries for what the archive says about the data. */
-function setUp(reads: readonly TableRead[], { serverMajor, snapshot, hidesValues }: ReaderOptions): string[] {
+function setUp(
+  reads: readonly TableRead[],
+  { serverMajor, snapshot, hidesValues, session }: ReaderOptions,
+): string[] {
   const tables = reads.map(
     ({ table }) => `ONLY ${asciiIdentifier(table.schema)}.${asciiIdentifier(table.name)}`,
   )
@@ -109,15 +112,19 @@ function setUp(reads: readonly TableRead[], { serverMajor, snapshot, hidesValues
     ...[read.table.schema, read.table.name],
     ...[copyStatement(read), rootComment(read)],
   ])
+  const join = [
+    'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;',
+    `SET TRANSACTION SNAPSHOT ${literal(snapshot)};`,
+  ]
   return [
+    ...(session ? ['\\set ON_ERROR_STOP on'] : []),
     // Errors must not print rows.
     '\\set VERBOSITY terse',
     '\\set SHOW_CONTEXT never',
     `${settings(serverMajor)
       .map((setting) => `SET ${setting}`)
       .join('\\; ')};`,
-    'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;',
-    `SET TRANSACTION SNAPSHOT ${literal(snapshot)};`,
+    ...(session ? [] : join),
     `LOCK TABLE ${tables.join(', ')} IN ACCESS SHARE MODE NOWAIT;`,
     `SELECT encode(convert_to(text, pg_client_encoding()), 'hex')
        FROM unnest(ARRAY[${texts.map(asciiLiteral).join(', ')}]::text[]) WITH ORDINALITY AS t (text, n) ORDER BY n;`,

@@ -51,5 +51,5 @@ export interface Step {
   retry<Result>(work: () => Promise<Result>): Promise<Result>
 }
 
-/** `keepsTarget` allows a session on the target itself. `direct` refuses a pooler in transaction mode, as a session must that holds a lock. */
-type SessionNeed = { direct?: boolean }
+/** `keepsTarget` allows a session on the target itself. `direct` refuses a pooler in transaction mode. `readsRows`: see Session. */
+type SessionNeed = { direct?: boolean; readsRows?: boolean }

@@ -2,20 +2,52 @@
 
 import type { MaskPlan } from '../masking/plan.ts'
 import { countMasks, describePlan } from '../masking/plan-text.ts'
-import { formatQuantity } from '../report/format.ts'
+import type { Subset } from '../masking/subset/subset.ts'
+import { describeSubset, subsetWarnings } from '../masking/subset/subset-text.ts'
+import { formatCount, formatQuantity } from '../report/format.ts'
 import { code, folded, join, type Markdown, md, table } from './markdown.ts'
 
 /** More rows would make the summary too long for GitHub. The log has them all. */
 const MAX_TABLES = 500
 
 /** Shows what a masked dump would contain. */
-export function maskPlanSummary(source: string, plan: MaskPlan): Markdown {
+export function maskPlanSummary(source: string, plan: MaskPlan, subset: Subset | null): Markdown {
   const title = md`### 📋 Masks of ${code(source)} (dry run)`
-  return join('\n\n', [title, md`${code(plan.file)} decides every table and column.`, maskSummary(plan)])
+  return join('\n\n', [
+    title,
+    md`${code(plan.file)} decides every table and column.`,
+    ...maskSummary(plan, subset),
+  ])
+}
+
+/** Shows which rows stay, and what happens to every table. */
+export function maskSummary(plan: MaskPlan, subset: Subset | null): Markdown[] {
+  return [...(subset ? [subsetSummary(subset)] : []), planSummary(plan)]
+}
+
+/** Shows the tables with fewer rows than the source has, and what a reader must not miss. */
+function subsetSummary(subset: Subset): Markdown {
+  const tables = describeSubset(subset)
+  const rows = tables
+    .slice(0, MAX_TABLES)
+    .map(({ table: name, before, after, reasons }) => [
+      code(name),
+      formatCount(before),
+      formatCount(after),
+      reasons,
+    ])
+  const total = (field: 'before' | 'after') => tables.reduce((sum, row) => sum + row[field], 0)
+  const title = `${formatCount(total('after'))} of ${formatQuantity(total('before'), 'row')} stay in ${formatQuantity(tables.length, 'filtered table')}`
+  const warnings = subsetWarnings(subset).map((warning) => md`⚠️ ${warning}`)
+  const more = tables.length > MAX_TABLES ? '… and more tables, which are in the log' : ''
+  return join('\n\n', [
+    folded(title, join('\n\n', [table(['Table', 'Rows', 'Stay', 'Left out'], rows), more])),
+    ...warnings,
+  ])
 }
 
 /** Shows what happens to every table, the masks first, because a reviewer reads those. */
-export function maskSummary(plan: MaskPlan): Markdown {
+function planSummary(plan: MaskPlan): Markdown {
   const tables = describePlan(plan)
   const rows = [...tables]
     .sort((a, b) => Math.sign(b.masked.length) - Math.sign(a.masked.length))

@@ -5,8 +5,10 @@ import type { Environment } from '../../process/environment.ts'
 import { hideSecrets } from '../../report/secrets.ts'
 import { type Connection, clientEnvironment } from './connection.ts'
 import { explainConnection } from './connection-errors.ts'
+import { linesOf } from './lines-of.ts'
 import { patternQuery } from './name-pattern.ts'
 import { sharesServerProcesses } from './pooler.ts'
+import { PROTECTION, SEARCH_PATH } from './protection.ts'
 import { PSQL_OPTIONS } from './psql-options.ts'
 
 export { identifier, literal } from './literal.ts'
@@ -33,36 +35,12 @@ export type SessionOptions = {
   signal?: AbortSignal
   /** Refuses a pooler in transaction mode, as a session must that holds a lock. */
   direct?: boolean
+  /** Whether rows will be read as `pg_dump` would read them (see `handOver`). */
+  readsRows?: boolean
 }
 
-/**
- * The search_path of every session. A user of the database may create functions and operators of any name in other
- * schemas, which would run with this role's rights (CVE-2018-1058). In `pg_temp` only relations and types are looked up.
- */
-const SEARCH_PATH = 'SET search_path = pg_catalog, pg_temp'
-
-/**
- * The first statements of a session, which override the settings of the role, the database and the server: names resolve
- * safely, values have a fixed format, and no time limit ends a session that waits while it holds a lock. The query leaves
- * out limits that the server does not know yet.
- */
-const PROTECTION = [
-  SEARCH_PATH,
-  'SET standard_conforming_strings = on',
-  'SET client_min_messages = error',
-  'SET default_transaction_read_only = off',
-  // Without this, rows that a policy hides would count as missing; with it, reading them is an error.
-  'SET row_security = off',
-  `SET TimeZone = 'UTC'`,
-  `SET DateStyle = 'ISO, YMD'`,
-  `SET IntervalStyle = 'postgres'`,
-  'SET extra_float_digits = 3',
-  // Routers drop connections that are idle for minutes.
-  'SET tcp_keepalives_idle = 60',
-  'SET tcp_keepalives_interval = 10',
-  `DO 'BEGIN PERFORM set_config(name, ''0'', false) FROM pg_settings WHERE name IN (
-     ''statement_timeout'', ''lock_timeout'', ''idle_in_transaction_session_timeout'', ''idle_session_timeout'', ''transaction_timeout''); END'`,
-]
+/** The program of a session, and how many lines it has read. */
+export type HandedOver = { child: Child; lines: number }
 
 /**
  * A lasting session on one database, run by one `psql` process, so that it can hold an advisory lock and connects only
@@ -73,6 +51,9 @@ export class Session implements AsyncDisposable {
   readonly #connection: Connection
   readonly #lines: AsyncIterator<string>
   #queue: Promise<unknown> = Promise.resolve()
+  #written = 0
+  #encoding = 'UTF8'
+  #isHandedOver = false
 
   private constructor(child: Child, connection: Connection) {
     this.#child = child
@@ -85,6 +66,7 @@ export class Session implements AsyncDisposable {
     const session = Session.#start(connection, options)
     if (options.direct) await session.#refusePooler(options)
     await session.executeTogether(...PROTECTION)
+    if (options.readsRows) await session.#noteEncoding()
     await session.#checkService()
     return session
   }
@@ -92,7 +74,8 @@ export class Session implements AsyncDisposable {
   static #start(connection: Connection, options: SessionOptions): Session {
     options.signal?.throwIfAborted()
     const args = [...PSQL_OPTIONS, '--no-align', '--tuples-only', '--file=-']
-    const env = { ...clientEnvironment(connection, options.environment), PGCLIENTENCODING: 'UTF8' }
+    const utf8 = options.readsRows ? {} : { PGCLIENTENCODING: 'UTF8' }
+    const env = { ...clientEnvironment(connection, options.environment), ...utf8 }
     // Every failure reaches the caller as an exception, so psql's own output would only repeat it.
     const child = startChild(options.psql, args, {
       env,
@@ -113,6 +96,24 @@ export class Session implements AsyncDisposable {
     throw new Error(
       `${this.#connection.label} is a connection pooler in transaction mode (PgBouncer or similar: one session is served by changing server processes); use the direct host and port of the server, or a pool in session mode`,
     )
+  }
+
+  /** The encoding of the first moment is that of a dump. */
+  async #noteEncoding(): Promise<void> {
+    const [row] = await this.query<{ encoding: string }>('SELECT pg_client_encoding() AS encoding')
+    this.#encoding = row!.encoding
+    await this.execute("SET client_encoding = 'UTF8'")
+  }
+
+  /**
+   * Gives up the program of the session, in its transaction and with its temporary tables, so that large results can be read
+   * from it. From now on its statements are in the encoding of the dump, and closing the session does nothing.
+   */
+  async handOver(): Promise<HandedOver> {
+    await this.execute(`SET client_encoding = '${this.#encoding}'`)
+    await this.#lines.return?.()
+    this.#isHandedOver = true
+    return { child: this.#child, lines: this.#written }
   }
 
   /** A service that names a database overrides `PGDATABASE`, so the session would be on that database. */
@@ -222,7 +223,9 @@ export class Session implements AsyncDisposable {
 
   async #exchange(sql: string): Promise<string[]> {
     const mark = `pgclone-${randomUUID()}`
-    this.#child.stdin.write(`${sql}\n\\echo ${mark} :SQLSTATE :LAST_ERROR_MESSAGE\n\\echo ${mark} :ERROR\n`)
+    const text = `${sql}\n\\echo ${mark} :SQLSTATE :LAST_ERROR_MESSAGE\n\\echo ${mark} :ERROR\n`
+    this.#written += text.split('\n').length - 1
+    this.#child.stdin.write(text)
     const rows = await this.#readUntil(mark)
     const [last = ''] = rows.splice(-1)
     const status = [last, ...(await this.#readUntil(mark))]
@@ -250,6 +253,7 @@ export class Session implements AsyncDisposable {
   }
 
   async close(): Promise<void> {
+    if (this.#isHandedOver) return
     this.#child.stdin.end('\\q\n')
     await endChild(this.#child, ['SIGTERM', 'SIGKILL'], 500)
   }
@@ -262,17 +266,4 @@ export class Session implements AsyncDisposable {
 /** Wraps a query so that its rows are JSON. Names are qualified, because the first query comes before the settings. */
 function asJson(select: string): string {
   return `SELECT pg_catalog.row_to_json(q)::pg_catalog.text FROM (${select}\n) AS q;`
-}
-
-/** Yields lines without their ends, which on Windows are two characters. */
-async function* linesOf(stream: AsyncIterable<Buffer | string>): AsyncGenerator<string, void> {
-  let rest = ''
-  const decoder = new TextDecoder()
-  for await (const chunk of stream) {
-    const pieces = (
-      rest + (typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true }))
-    ).split('\n')
-    rest = pieces.pop()!
-    for (const piece of pieces) yield piece.replace(/\r$/, '')
-  }
 }

@@ -9,6 +9,8 @@ import { Walk } from './walk.ts'
 export type Counts = {
   before: number
   after: number
+  /** The rows before in each part, by its number. */
+  parts: ReadonlyMap<number, number>
   /** Rows that do not meet the condition of the table. */
   condition: number
   /** Rows that refer to a row that is left out. */
@@ -67,14 +69,15 @@ export class Computation {
   async #keep(stage: Stage): Promise<void> {
     for (const table of stage.tables) {
       const outer = stage.outer.filter(({ from }) => from === table)
-      const before = await this.#count(this.#sql.count(table))
+      const total = await this.#total(table)
+      const { before } = total
       const ownCondition = typeof table.rows === 'object'
       // With a condition, the links are looked at afterwards, so that the rows of both reasons are known.
       await this.#insert(table, ownCondition ? [] : outer)
       const met = ownCondition ? await this.#kept(table) : before
       if (ownCondition) await this.#removeBroken(table, outer)
       this.#counts.set(table, {
-        ...{ before, after: 0, condition: before - met, reference: met, unreferenced: 0 },
+        ...{ ...total, after: 0, condition: before - met, reference: met, unreferenced: 0 },
       })
     }
     const walk = this.#walks.get(stage)
@@ -154,9 +157,10 @@ export class Computation {
            AND NOT EXISTS (SELECT FROM ${kept} AS k WHERE k.part = t.part AND k.place = t.place)`,
         `ANALYZE ${kept}`,
       )
-    const before = await this.#count(this.#sql.count(table!))
+    const total = await this.#total(table!)
     const after = await this.#kept(table!)
-    this.#counts.set(table!, { before, after, condition: 0, reference: 0, unreferenced: before - after })
+    const unreferenced = total.before - after
+    this.#counts.set(table!, { ...total, after, condition: 0, reference: 0, unreferenced })
   }
 
   /** Returns a condition for a row `t` to which a row refers that stays. */
@@ -170,8 +174,8 @@ export class Computation {
     for (const table of tables) {
       if (this.#counts.has(table)) continue
       await this.#insert(table, [])
-      const before = await this.#kept(table)
-      this.#counts.set(table, { before, after: before, condition: 0, reference: 0, unreferenced: 0 })
+      const total = await this.#total(table)
+      this.#counts.set(table, { ...total, after: total.before, condition: 0, reference: 0, unreferenced: 0 })
     }
     await this.#addSteps(inner, walk, { source: 'row', target: 'target' })
     for (const link of outer) {
@@ -190,12 +194,16 @@ export class Computation {
     }
   }
 
-  #kept(table: SubsetTable): Promise<number> {
-    return this.#count(`SELECT count(*) AS rows FROM ${this.#sql.kept(table)}`)
-  }
-
-  async #count(query: string): Promise<number> {
+  async #kept(table: SubsetTable): Promise<number> {
+    const query = `SELECT count(*) AS rows FROM ${this.#sql.kept(table)}`
     const [row] = await this.#session.query<{ rows: number }>(query)
     return row!.rows
+  }
+
+  /** Counts the rows that the source has. */
+  async #total(table: SubsetTable): Promise<Pick<Counts, 'before' | 'parts'>> {
+    const rows = await this.#session.query<{ part: number; rows: number }>(this.#sql.count(table))
+    const parts = new Map(rows.map(({ part, rows: count }) => [part, count]))
+    return { parts, before: [...parts.values()].reduce((sum, count) => sum + count, 0) }
   }
 }

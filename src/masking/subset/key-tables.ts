@@ -56,12 +56,15 @@ export class KeyTables {
     return `CREATE TEMPORARY TABLE pgclone_kept_${table.number} AS SELECT 0::bigint AS id, s.* FROM (${rows}) AS s WITH NO DATA`
   }
 
-  /** Returns a query for all rows of a table that the dump may have. */
+  /** Returns a query that counts the rows of each part that the dump may have. */
   count(table: SubsetTable): string {
     const counts = table.parts
       .filter(({ dumped }) => dumped)
-      .map((part) => `(SELECT count(*) FROM (${this.#select(table, part, '')}) AS s)`)
-    return `SELECT ${counts.join(' + ') || '0'} AS rows`
+      .map(
+        (part) =>
+          `SELECT ${part.number} AS part, count(*) AS rows FROM (${this.#select(table, part, '')}) AS s`,
+      )
+    return counts.join(' UNION ALL ')
   }
 
   /** Returns a query for the rows of the source that may stay, with the values of its temporary table. */

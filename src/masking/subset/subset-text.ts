@@ -3,10 +3,10 @@ import { tableText } from '../names.ts'
 import type { FilteredTable, Subset } from './subset.ts'
 
 /** One table of a subset, in words. */
-type SubsetText = { table: string; before: number; after: number; reasons: string }
+export type SubsetText = { table: string; before: number; after: number; reasons: string }
 
 /** Describes the tables of which rows are left out, for the log and the summary. */
-function describeSubset({ filtered }: Subset): SubsetText[] {
+export function describeSubset({ filtered }: Subset): SubsetText[] {
   return filtered.map((table) => ({
     table: tableText(table),
     before: table.before,

@@ -27,12 +27,12 @@ import {
 
 /** A table of which some rows may be left out. */
 export type FilteredTable = Relation &
-  Counts & {
+  Omit<Counts, 'parts'> & {
     bytes: number
     /** Where a kept row may refer to, for the reason of those that are left out. */
     targets: readonly string[]
     /** For each part with rows in the dump, the condition of its rows that stay, in the session of the computation. */
-    parts: readonly { oid: string; condition: string }[]
+    parts: readonly (Relation & { oid: string; before: number; condition: string })[]
   }
 
 /** The rows that a dump contains. */
@@ -148,8 +148,8 @@ function describe(table: SubsetTable, counts: Counts, { links }: Schedule, sql: 
     targets: [...new Set(own.map(({ to }) => tableText(to)))],
     parts: table.parts
       .filter(({ dumped }) => dumped)
-      .map(({ oid, number }) => ({
-        oid,
+      .map(({ oid, number, schema, name }) => ({
+        ...{ oid, schema, name, before: counts.parts.get(number) ?? 0 },
         condition: `ctid IN (SELECT k.place FROM ${sql.kept(table)} AS k WHERE k.part = ${number})`,
       })),
   }
