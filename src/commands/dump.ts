@@ -9,6 +9,7 @@ import { type Masking, readMasking } from '../dumping/masking.ts'
 import { rehearseMasks } from '../dumping/plan-masks.ts'
 import { warnOfPublicWorkspace } from '../dumping/public-workspace.ts'
 import { chooseAgain, lookAtSource } from '../dumping/source-database.ts'
+import { describeGlobals, readGlobalsText } from '../dumping/store-globals.ts'
 import { chooseCompression, type DumpPlan, discard, type Stored, uploadDump } from '../dumping/upload-dump.ts'
 import { messageOf } from '../errors.ts'
 import { notePending } from '../leftovers.ts'
@@ -60,6 +61,8 @@ async function rehearse(step: Step, masking: Masking): Promise<Outcome> {
 type Prepared = Pick<DumpPlan, 'storage' | 'source' | 'masking'> & {
   /** Checks the storage, and lists the dumps before this one. It has begun; a failure is repeated. */
   check: () => Promise<StoredObject[] | null>
+  /** The roles of the server, or null. */
+  globals: string | null
 }
 
 /** Makes one attempt. Each attempt has its own key. */
@@ -80,10 +83,13 @@ async function dumpOnce(step: Step, prepared: Prepared): Promise<Committed> {
       log.group(title, () => uploadDump(step, plan)),
       settled(ready.then(previousOf)),
     ])
-    const manifest = makeManifest(step, { ...plan, ...stored }, names)
+    const manifest = {
+      ...makeManifest(step, { ...plan, ...stored }, names),
+      ...describeGlobals(key.key, prepared.globals),
+    }
     return {
       manifest,
-      previous: await commit(step, storage, manifest, previous),
+      previous: await commit(step, prepared, manifest, previous),
       masked: stored.masked,
       transferMs: stored.transferMs,
     }
@@ -104,11 +110,11 @@ async function prepare(step: Step): Promise<Omit<Prepared, 'masking'>> {
   const problem = storage.tooLarge(source.size)
   if (problem) throw new Error(problem)
   checkExpiry(step, { kind: 'dump', bytes: source.size })
-  return { storage, source, check }
+  return { storage, source, check, globals: await readGlobalsText(step) }
 }
 
 /** Opens the storage and begins its check. It must answer before hooks change the source and before pg_dump reads it. */
-async function openAndCheck(step: Step): Promise<Omit<Prepared, 'source' | 'masking'>> {
+async function openAndCheck(step: Step): Promise<Pick<Prepared, 'storage' | 'check'>> {
   const storage = await step.storage()
   const check = onceDone(() => storage.check(groupOf(newDumpKey(namesOf(step), new Date()))))
   let begun: ReturnType<typeof check> | null = check()
@@ -178,7 +184,7 @@ function makeManifest(
  */
 async function commit(
   { inputs, signal }: Step,
-  storage: Storage,
+  { storage, globals }: Pick<Prepared, 'storage' | 'globals'>,
   manifest: Manifest,
   found: PromiseSettledResult<Manifest | null>,
 ): Promise<Manifest | null> {
@@ -190,7 +196,7 @@ async function commit(
     await discard(storage, manifest.key, error)
     throw error
   }
-  await commitDump(storage, manifest, signal)
+  await commitDump(storage, manifest, signal, globals)
   return previous
 }
 

@@ -2,6 +2,7 @@ import { allOf } from '../all-of.ts'
 import type { TocEntry } from '../archive/archive.ts'
 import { analyzeDatabase } from '../database/analyze.ts'
 import { clientEnvironment } from '../database/connection/connection.ts'
+import type { Session } from '../database/connection/session.ts'
 import { runHooks } from '../database/hooks.ts'
 import { readProperties } from '../database/properties.ts'
 import { startInPlace } from '../database/restore/in-place.ts'
@@ -13,6 +14,7 @@ import { messageOf, PermanentError } from '../errors.ts'
 import { formatDuration } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { chooseEntries } from '../restoring/choose-entries.ts'
+import { createRoles } from '../restoring/create-roles.ts'
 import { downloadDump, type Received, readEntries } from '../restoring/download-dump.ts'
 import { type Dump, dumpFinder } from '../restoring/find-dump.ts'
 import { foretellRestore } from '../restoring/foretell-restore.ts'
@@ -91,9 +93,11 @@ async function planReplacement(step: Step, dump: Dump): Promise<Replacement<Cont
   return {
     what: dump.chosen.key,
     check: async (target) => {
+      if (inputs.dryRun) await createRoles(inputs, dump, target)
       if (inputs.dryRun) await foretellRestore(step, target, await readEntries(dump))
     },
-    build: (target) => {
+    build: async (target) => {
+      await createRoles(inputs, dump, target)
       const restoreIt = () => restoreBeside(step, dump, target)
       return plan ? restoreByTemplate(step, plan, target, restoreIt) : restoreIt()
     },
@@ -134,8 +138,9 @@ async function restoreInPlace(step: Step, find: () => Promise<Dump>): Promise<Re
   const { inputs, target: connection } = step
   await using scope = new AsyncDisposableStack()
   const look = () => lookInPlace(step, scope)
-  const [dump, { server, client }] = await log.group('Prepare', () => allOf([find(), look()]))
+  const [dump, { session, server, client }] = await log.group('Prepare', () => allOf([find(), look()]))
   const receiver = { server, client, database: connection.database, untouched: UNTOUCHED }
+  await createRoles(inputs, dump, { session, server })
   if (inputs.dryRun) {
     await chooseEntries(step, receiver).select(await readEntries(dump))
     return dryRun('restore', `${dump.chosen.key} would be restored into "${connection.database}" in place`)
@@ -156,7 +161,7 @@ async function restoreInPlace(step: Step, find: () => Promise<Dump>): Promise<Re
 async function lookInPlace(
   step: Step,
   scope: AsyncDisposableStack,
-): Promise<{ server: Server; client: PostgresClient }> {
+): Promise<{ session: Session; server: Server; client: PostgresClient }> {
   const { inputs, target: connection } = step
   checkProtected(inputs, connection)
   const session = scope.use(await step.session(connection, { direct: true }))
@@ -164,7 +169,7 @@ async function lookInPlace(
   await lockTarget(session, connection.database)
   const client = await step.client({ serverMajor: server.major, purpose: 'restore' })
   await checkOverwrite(step, server, await readProperties(session, connection.database))
-  return { server, client }
+  return { session, server, client }
 }
 
 /** Runs hooks and ANALYZE. The data is live by now, so a failure is permanent: it must not repeat the restore. */

@@ -8,22 +8,30 @@ import { type Storage, TakenError } from '../storage/storage.ts'
 import { discard } from './upload-dump.ts'
 
 /**
- * Commits a stored dump by writing its manifest. Afterwards data and manifest are both stored, or the error is thrown and
+ * Commits a stored dump by writing the roles beside it, if it has some, and then its manifest. Afterwards data and manifest are both stored, or the error is thrown and
  * neither is. What the store holds is checked meanwhile, because each request to S3 takes most of a second: readers skip
  * data of another size than the manifest says, so a manifest that must go again misleads nobody.
  */
-export async function commitDump(storage: Storage, manifest: Manifest, signal: AbortSignal): Promise<void> {
+export async function commitDump(
+  storage: Storage,
+  manifest: Manifest,
+  signal: AbortSignal,
+  globals: string | null = null,
+): Promise<void> {
   let begun = false
   try {
     const text = formatManifest(manifest)
     signal.throwIfAborted()
+    if (manifest.globals) await storage.writeTextOnce(manifest.globals.key, globals!)
     begun = true
     const written = storage.writeTextOnce(manifestKey(manifest.key), text)
     await allOf([written, checkStored(storage, manifest)])
   } catch (error) {
     // The data goes last, so that it is never missing beside a manifest.
-    if (!begun || (await isWithdrawn(storage, manifest.key, error)))
+    if (!begun || (await isWithdrawn(storage, manifest.key, error))) {
+      if (manifest.globals) await discard(storage, manifest.globals.key, error)
       await discard(storage, manifest.key, error)
+    }
     throw error
   }
   log.info(`Committed ${storage.address(manifest.key)}`)

@@ -74,6 +74,8 @@ type OtherInputs = Readonly<{
   excludeSchemas: readonly string[]
   excludeTableData: readonly string[]
   schemaOnly: boolean
+  /** Whether the roles of the server are stored with a dump. */
+  globals: boolean
   /** Whether filters may leave out what the rest of the dump needs. */
   allowUnrestorable: boolean
   pgDumpArgs: readonly string[]
@@ -89,6 +91,7 @@ type OtherInputs = Readonly<{
   reversible: boolean
   swap: boolean
   ownerAndAcl: boolean
+  createRoles: boolean
   tolerateErrors: readonly RegExp[]
   /** The managed provider whose rules apply to the restore. */
   provider: (typeof PROVIDERS)[number]
@@ -204,6 +207,7 @@ function readContents(reader: Reader) {
     excludeSchemas: reader.list('exclude-schemas'),
     excludeTableData: reader.list('exclude-table-data'),
     schemaOnly: reader.boolean('schema-only'),
+    globals: reader.boolean('globals'),
     allowUnrestorable: reader.boolean('allow-unrestorable'),
     pgDumpArgs: reader.read('pg-dump-args', (text) => parseArguments(text, 'pg_dump'), []),
     pgRestoreArgs: reader.read('pg-restore-args', (text) => parseArguments(text, 'pg_restore'), []),
@@ -249,6 +253,7 @@ function readBehaviour(reader: Reader) {
     reversible: reader.boolean('reversible'),
     swap: reader.boolean('swap'),
     ownerAndAcl: reader.boolean('owner-and-acl'),
+    createRoles: reader.boolean('create-roles'),
     tolerateErrors: reader.read('tolerate-errors', parseExpressions, []),
     provider: reader.read('provider', (text) => parseChoice(text, PROVIDERS), 'auto' as const),
     verifySql: readSqlFiles(reader, 'verify-sql'),

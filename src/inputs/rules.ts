@@ -146,6 +146,11 @@ const RULES: readonly Rule[] = [
       `databases has the pattern ${JSON.stringify(wrong)}, which needs exactly one * with closed-pull-requests: true, because what it matches is the number of the pull request`
     )
   },
+  ({ command, createRoles, dumpKey }) =>
+    createRoles &&
+    command === 'restore' &&
+    dumpKey.startsWith(':') &&
+    'create-roles cannot be used with a database of the server as dump-key, whose roles are there; remove one of them',
   ({ expiresAfter, disposable }) =>
     expiresAfter !== null &&
     !disposable &&
@@ -210,6 +215,10 @@ export function inputWarnings(inputs: Inputs): string[] {
   }
   if (!COMMANDS_THAT_CHECK_AGE.includes(command) && inputs.maxAge !== null) {
     warnings.push(`max-age has no effect with command: ${command}`)
+  }
+  if (command !== 'dump' && inputs.globals) warnings.push(`globals has no effect with command: ${command}`)
+  if (command !== 'restore' && inputs.createRoles) {
+    warnings.push(`create-roles has no effect with command: ${command}`)
   }
   if (command !== 'drop' && inputs.databases.length > 0) {
     warnings.push(`databases has no effect with command: ${command}`)

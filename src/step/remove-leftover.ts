@@ -10,7 +10,7 @@ import { allowConnections } from '../database/swap.ts'
 import type { Pending } from '../leftovers.ts'
 import { endGroup, processIdentity } from '../process/process-group.ts'
 import { removeTree } from '../process/remove-tree.ts'
-import { manifestKey, parseDumpKey } from '../storage/keys.ts'
+import { globalsKey, manifestKey, parseDumpKey } from '../storage/keys.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Step } from './step.ts'
 
@@ -82,9 +82,10 @@ async function removeData(storage: Storage, keys: readonly string[]): Promise<bo
     data.push(...keys.filter((key) => stored.has(key) && !stored.has(manifestKey(key))))
   }
   if (data.length === 0) return false
-  await storage.removeAll(data)
+  const parts = data.flatMap((key) => [globalsKey(key), key])
+  await storage.removeAll(parts)
   await wait(RECHECK_DELAY_MS)
-  await storage.removeAll(data.flatMap((key) => [key, manifestKey(key)]))
+  await storage.removeAll([...parts, ...data.map(manifestKey)])
   return true
 }
 

@@ -1,6 +1,6 @@
 import { formatBytes, formatCount, formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
-import { type DumpKey, dumpOfManifest, isBelow, manifestKey, parseDumpKey } from './keys.ts'
+import { type DumpKey, dumpOfManifest, dumpsOfGlobals, isBelow, manifestKey, parseDumpKey } from './keys.ts'
 import { MAX_MANIFEST_BYTES, type Manifest, parseManifest } from './manifest.ts'
 import { type Source, sourceOf } from './series.ts'
 import type { Storage, StoredObject } from './storage.ts'
@@ -22,7 +22,9 @@ export type Catalogue = {
   entries: CatalogueEntry[]
   /** Manifests whose data is gone: a run died, or another program deleted the data. */
   orphans: DumpKey[]
-  /** How many objects are neither a dump nor a manifest. */
+  /** Keys of roles whose dump is gone. */
+  strayGlobals: string[]
+  /** How many objects are none of these. */
   foreign: number
 }
 
@@ -47,7 +49,12 @@ export function catalogueOf(objects: readonly StoredObject[], prefix: string): C
     .filter((dump) => dump !== null)
     .filter(({ key }) => !sizes.has(key))
   const committed = entries.filter((entry) => entry.committed).length
-  return { entries, orphans, foreign: objects.length - entries.length - committed - orphans.length }
+  const globals = objects.filter(({ key }) => dumpsOfGlobals(key).length > 0)
+  const strayGlobals = globals
+    .filter(({ key }) => !dumpsOfGlobals(key).some((dump) => sizes.has(dump.key)))
+    .map(({ key }) => key)
+  const known = entries.length + committed + orphans.length + globals.length
+  return { entries, orphans, strayGlobals, foreign: objects.length - known }
 }
 
 /** Reads the manifests of committed dumps, by key of the dump. */

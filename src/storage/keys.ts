@@ -58,6 +58,22 @@ export function dumpOfManifest(key: string): DumpKey | null {
   return key.endsWith(MANIFEST_SUFFIX) ? parseDumpKey(key.slice(0, -MANIFEST_SUFFIX.length)) : null
 }
 
+const GLOBALS_SUFFIX = '.globals.sql'
+
+/** The key of the roles of a dump, encrypted or not. */
+export function globalsKey(key: string): string {
+  return key.replace(/\.dump(?:\.age)?$/, GLOBALS_SUFFIX)
+}
+
+/** Returns the keys of the dumps that a key may be the roles of; none for another key. */
+export function dumpsOfGlobals(key: string): DumpKey[] {
+  if (!key.endsWith(GLOBALS_SUFFIX)) return []
+  const base = key.slice(0, -GLOBALS_SUFFIX.length)
+  return [EXTENSION, ENCRYPTED_EXTENSION]
+    .map((extension) => parseDumpKey(base + extension))
+    .filter((dump) => dump !== null)
+}
+
 /** Whether the dump with this key is encrypted. */
 export function isEncryptedKey(key: string): boolean {
   return key.endsWith(ENCRYPTED_EXTENSION)

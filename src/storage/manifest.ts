@@ -15,7 +15,7 @@ import {
   orNull,
   wrongField,
 } from '../shape.ts'
-import { type DumpKey, isEncryptedKey } from './keys.ts'
+import { type DumpKey, globalsKey, isEncryptedKey } from './keys.ts'
 import type { Source } from './series.ts'
 
 export type TableRows = {
@@ -72,6 +72,8 @@ export type Manifest = {
   filters: Record<string, string[] | boolean>
   /** Present in a masked dump. */
   mask?: MaskRecord
+  /** The roles of the server, stored beside the dump. */
+  globals?: { key: string; size: number; sha256: string }
   durationMs: number
   run: { repository: string; ref: string; sha: string; runId: string; url: string }
   /** Written by `verify`: the dump was restored once, and what came out was compared. */
@@ -132,6 +134,7 @@ const FIELDS: Record<Exclude<keyof Manifest, 'version' | keyof DumpKey>, Check> 
   }),
   filters: isRecordOf((value) => typeof value === 'boolean' || isListOf(isText(MAX_MANIFEST_BYTES))(value)),
   mask: optional(hasShape({ sha256: isDigest, keyId: isKeyId, columns: isRecordOf(isCount) })),
+  globals: optional(hasShape({ key: line, size: isCount, sha256: isDigest })),
   durationMs: isCount,
   run: hasShape({ repository: line, ref: line, sha: line, runId: line, url: line }),
   verified: optional(hasShape({ at: isTime, serverVersion: line })),
@@ -162,7 +165,14 @@ export function parseManifest(text: string, key: DumpKey): Manifest {
   const field = known.find((part) => value[part] !== key[part]) ?? wrongField(value, FIELDS)
   if (field) throw wrong(`has no valid ${field}`)
   if (isEncryptedKey(key.key) !== (value.encryption !== undefined)) throw wrong('has no valid encryption')
-  return value as Manifest
+  const manifest = value as Manifest
+  // A restore reads this object, and prune deletes it.
+  if (manifest.globals && !isGlobalsOf(manifest.globals, key)) throw wrong('has no valid globals')
+  return manifest
+}
+
+function isGlobalsOf({ key, size }: NonNullable<Manifest['globals']>, dump: DumpKey): boolean {
+  return key === globalsKey(dump.key) && size <= MAX_MANIFEST_BYTES
 }
 
 function shorten(value: unknown): string {

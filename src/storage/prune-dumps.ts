@@ -8,7 +8,7 @@ import {
   readCatalogue,
   tryManifests,
 } from './dump-catalog.ts'
-import { type DumpKey, manifestKey } from './keys.ts'
+import { type DumpKey, dumpsOfGlobals, manifestKey } from './keys.ts'
 import { formatManifest, type Manifest } from './manifest.ts'
 import { type Candidate, decide, type KeepRules } from './retention.ts'
 import { type Scope, sourceOf } from './series.ts'
@@ -41,7 +41,7 @@ export async function pruneDumps(
   const swept = dryRun
     ? undefined
     : storage.sweep().catch((error) => log.debug(`Leftovers: ${error.message}`))
-  const { entries, orphans, foreign } = await readCatalogue(storage, scope.folder)
+  const { entries, orphans, strayGlobals, foreign } = await readCatalogue(storage, scope.folder)
   noteOrphans(orphans)
   const wanted = entries.filter((entry) => entry.committed && scope.mayFit(entry.key))
   const { sound, unsound } = await sortOut(storage, wanted)
@@ -49,6 +49,8 @@ export async function pruneDumps(
   const doomed = verdicts.filter((verdict) => !verdict.keep).map(({ dump }) => dump)
   signal.throwIfAborted()
   const removed = dryRun ? NOTHING_REMOVED : await remove(storage, doomed)
+  const stray = strayGlobals.filter((key) => dumpsOfGlobals(key).some(scope.mayFit))
+  if (!dryRun) await removeGlobals(storage, stray)
   const judged = verdicts.map(({ dump, keep, reasons }): Fate => {
     const refusal = removed.refused.get(dump.key.key)
     if (!refusal) return { ...dump, keep, reasons }
@@ -122,8 +124,19 @@ async function remove(storage: Storage, dumps: readonly Sound[]): Promise<Remove
     log.warning(`${key.key} cannot be deleted and is kept: ${refusal.reason}`)
     refused.set(key.key, refusal)
   }
+  await removeGlobals(
+    storage,
+    open.flatMap(({ key, manifest }) => (refused.has(key.key) ? [] : (manifest.globals?.key ?? []))),
+  )
   forget()
   return { refused, versionsStay: manifests.versionsStay || data.versionsStay }
+}
+
+/** Removes the roles of dumps that are gone. What stays is removed by a later prune. */
+async function removeGlobals(storage: Storage, keys: readonly string[]): Promise<void> {
+  if (keys.length === 0) return
+  const { refused } = await storage.removeAll(keys)
+  for (const [key, { reason }] of refused) log.warning(`${key} cannot be deleted and stays: ${reason}`)
 }
 
 /** Fails if storage refused a deletion, unless a retention that the bucket's owner chose is the reason. */

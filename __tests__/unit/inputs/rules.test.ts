@@ -53,6 +53,10 @@ test('what one input demands of another', () => {
     ],
     [{ reversible: true, swap: false }, /^reversible requires swap: true/],
     [{ tolerateErrors: [/x/], swap: false }, /^tolerate-errors requires swap: true/],
+    [
+      { command: 'restore', dumpKey: ':pre', createRoles: true },
+      /^create-roles cannot be used with a database/,
+    ],
     [{ command: 'drop', olderThan: 1000 }, /^databases is missing; older-than and/],
     [{ command: 'drop', closedPullRequests: true }, /^databases is missing/],
     ...['preview_1', '*_*', 'a\\**'].map((pattern): [Partial<Inputs>, RegExp] => [
@@ -102,6 +106,8 @@ test('what is allowed and probably not meant', () => {
     [{ command: 'dump', dumpKey: 'latest' }, /dump-key has no effect/],
     [{ command: 'dump', connectionFrom: 'environment' }, /PG\* variables of the job determine/],
     [{ command: 'list', connectionFrom: 'environment' }, null],
+    [{ globals: true }, /globals has no effect with command: list/],
+    [{ createRoles: true }, /create-roles has no effect with command: list/],
     [{ databases: ['preview_*'] }, /databases has no effect with command: list/],
     [{ command: 'drop', databases: ['preview_*'] }, null],
     [{ expiresAfter: 1000 }, /expires-after has no effect with command: list/],

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { keyOf, manifestOf } from '../../../lab/sample-dumps.ts'
+import { globalsKey } from '../../../src/storage/keys.ts'
 import {
   formatManifest,
   MAX_MANIFEST_BYTES,
@@ -91,6 +92,16 @@ test('fields of a later release are kept, and those that an object inherits do n
   assert.deepEqual(parseManifest(formatManifest(later as Manifest), key), later)
   const text = formatManifest(manifest).replace('"rows": 3,', '"__proto__": {"rows": 3},')
   assert.throws(() => parseManifest(text, key), /no valid rows/)
+})
+
+test('roles are those of the dump, encrypted or not', () => {
+  const globals = { key: globalsKey(key.key), size: 5, sha256: 'a'.repeat(64) }
+  assert.equal(globals.key, `${key.key.slice(0, -'.dump'.length)}.globals.sql`)
+  assert.equal(globalsKey(`${key.key}.age`), globals.key)
+  const text = (change: object) => formatManifest({ ...manifest, globals: { ...globals, ...change } })
+  assert.deepEqual(parseManifest(text({}), key).globals, globals)
+  const others = [{ key: key.key }, { key: '../x.globals.sql' }, { size: -1 }, { size: 1e9 }, { sha256: '' }]
+  for (const change of others) assert.throws(() => parseManifest(text(change), key), /has no valid globals/)
 })
 
 test('a manifest of very many tables is stored without spaces, and one that no reader takes is not stored', () => {

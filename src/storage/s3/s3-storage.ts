@@ -50,7 +50,8 @@ type Put = (options: S3Options, key: string, args: string[], text: string) => Pr
 async function putText(options: S3Options, key: string, text: string, publish: Put): Promise<void> {
   const encryption = serverSideEncryption(options, ['--server-side-encryption', '--ssekms-key-id'])
   await withTemporaryFile(options, text, (body) => {
-    const content = ['--body', body, '--content-type', 'application/json']
+    const type = key.endsWith('.json') ? 'application/json' : 'text/plain; charset=utf-8'
+    const content = ['--body', body, '--content-type', type]
     const args = ['s3api', 'put-object', ...objectArguments(options, key), ...content, ...encryption]
     return publish(options, key, args, text)
   })
