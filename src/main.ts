@@ -1,5 +1,6 @@
 import * as core from '@actions/core'
 import { copy } from './commands/copy.ts'
+import { diff } from './commands/diff.ts'
 import { drop } from './commands/drop.ts'
 import { dump } from './commands/dump.ts'
 import { list } from './commands/list.ts'
@@ -35,6 +36,7 @@ const COMMANDS: Readonly<Record<Command, (step: Step) => Promise<Outcome>>> = {
   copy,
   drop,
   prune,
+  diff,
 }
 
 /** What is known of the step so far. */

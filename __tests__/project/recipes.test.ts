@@ -206,3 +206,8 @@ test('next to django-pgclone: gzip, without the rows of sessions', async () => {
     500,
   )
 })
+
+test('schema drift: staging has the schema of production, seen from its newest dump', async () => {
+  const [drift] = await runJob('schema-drift.yml', 'drift')
+  assert.deepEqual([drift!.outputs.changed, drift!.outputs.differences], ['false', '[]'])
+})

@@ -97,10 +97,15 @@ const NOT_AN_OBJECT =
 /** Every new database has this schema; pg_dump lists it only if its owner is not the default one of PostgreSQL 15 and later. */
 const isPublic = ({ desc, tag }: TocEntry) => desc === 'SCHEMA' && tag === 'public'
 
+/** Whether an entry creates an object of the schema. */
+export function isSchemaObject(entry: TocEntry): boolean {
+  return !NOT_AN_OBJECT.test(entry.desc) && !isPublic(entry)
+}
+
 /** Returns what an archive would create, one line per object, such as `INDEX public orders_pkey`. */
 export function schemaObjects(entries: readonly TocEntry[]): string[] {
   return entries
-    .filter((entry) => !NOT_AN_OBJECT.test(entry.desc) && !isPublic(entry))
+    .filter(isSchemaObject)
     .map(({ desc, namespace, tag }) => `${desc} ${namespace} ${tag}`.replace(/\s+/g, ' '))
     .sort()
 }
@@ -120,8 +125,10 @@ export async function dumpSchema(
   connection: Connection,
   client: Pick<PostgresClient, 'pgDump'>,
   environment: Environment,
+  { withOwners = false } = {},
 ): Promise<ArchiveReport> {
-  const args = ['--format=custom', '--no-password', '--schema-only', '--no-owner', '--no-acl', '--compress=0']
+  const owners = withOwners ? [] : ['--no-owner', '--no-acl']
+  const args = ['--format=custom', '--no-password', '--schema-only', ...owners, '--compress=0']
   const source = startDump(client.pgDump, args, clientEnvironment(connection, environment))
   const decoder = createDecoder({ jobs: 1 })
   await buffer(decoder.transform(untilFinished(source)))

@@ -74,6 +74,7 @@ export const DEFAULTS = {
   force: 'false',
   'max-shrink': '50%',
   'fail-on-shrink': 'false',
+  'fail-on-diff': 'false',
   'idle-timeout': '10m',
   'lock-wait-timeout': '60s',
   retries: '2',

@@ -23,13 +23,14 @@ import {
   parseInteger,
   parseList,
   parseServerDuration,
+  parseWord,
 } from './parse.ts'
 import { parsePingUrl } from './ping-url.ts'
 import { type PreviewInputs, readPreviews } from './preview-inputs.ts'
 import type { Reader } from './reader.ts'
 import { parseAwsRelease, parseMirror } from './tool-inputs.ts'
 
-export const COMMANDS = ['dump', 'restore', 'list', 'verify', 'copy', 'drop', 'prune'] as const
+export const COMMANDS = ['dump', 'restore', 'list', 'verify', 'copy', 'drop', 'prune', 'diff'] as const
 const COPY_METHODS = ['auto', 'stream', 'template'] as const
 const INSTALL_MODES = ['auto', 'never'] as const
 const PROVIDERS = ['auto', 'none', ...PROVIDER_NAMES] as const
@@ -105,6 +106,7 @@ type OtherInputs = Readonly<{
   /** A share from 0 to 1. */
   maxShrink: number
   failOnShrink: boolean
+  failOnDiff: boolean
   protectedDatabases: readonly string[]
   overwrite: boolean
   /** Patterns of what a restore in place may take away although the dump does not have it. */
@@ -194,11 +196,6 @@ function readAws(reader: Reader) {
   }
 }
 
-function parseWord(text: string): string {
-  if (/^[A-Za-z0-9][\w.:/-]*$/.test(text)) return text
-  throw new Error(`must be a plain name, not ${JSON.stringify(text)}`)
-}
-
 function readContents(reader: Reader) {
   return {
     tables: reader.list('tables'),
@@ -226,6 +223,7 @@ function readRetention(reader: Reader) {
     maxRestoreTime: reader.read('max-restore-time', parseDuration, null),
     maxShrink: reader.read('max-shrink', parseShare, 1),
     failOnShrink: reader.boolean('fail-on-shrink'),
+    failOnDiff: reader.boolean('fail-on-diff'),
   }
 }
 

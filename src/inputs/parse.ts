@@ -17,6 +17,12 @@ export function parseChoice<Choice extends string>(text: string, choices: readon
   throw new Error(`must be one of ${choices.join(', ')}, not ${JSON.stringify(text)}`)
 }
 
+/** Reads a name without spaces and quotes. */
+export function parseWord(text: string): string {
+  if (/^[A-Za-z0-9][\w.:/-]*$/.test(text)) return text
+  throw new Error(`must be a plain name, not ${JSON.stringify(text)}`)
+}
+
 /** Reads a whole number in a range, both ends included. */
 export function parseInteger(text: string, { min, max }: { min: number; max: number }): number {
   const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN

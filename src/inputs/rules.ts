@@ -24,8 +24,9 @@ export function lacksPassword({ variables }: Connection): boolean {
 const COMMANDS_THAT_MASK: readonly string[] = ['dump', 'copy']
 const COMMANDS_THAT_REQUIRE_MASKS: readonly string[] = ['restore', 'copy']
 const COMMANDS_THAT_PRUNE: readonly string[] = ['prune', 'dump']
-const COMMANDS_THAT_CHECK_AGE: readonly string[] = ['restore', 'verify', 'list']
+const COMMANDS_THAT_CHECK_AGE: readonly string[] = ['restore', 'verify', 'list', 'diff']
 const COMMANDS_THAT_MAKE_A_DATABASE: readonly string[] = ['restore', 'copy']
+const COMMANDS_WITH_SOURCE: readonly string[] = ['copy', 'diff']
 const COMMANDS_THAT_READ_A_DUMP: readonly string[] = ['restore', 'verify']
 
 /**
@@ -86,7 +87,8 @@ const RULES: readonly Rule[] = [
     return problem ? `database-url ${problem}` : false
   },
   ({ command, sourceConnection }) => {
-    const problem = command === 'copy' && sourceConnection && poolerProblem(sourceConnection)
+    const problem =
+      COMMANDS_WITH_SOURCE.includes(command) && sourceConnection && poolerProblem(sourceConnection)
     return problem ? `source-database-url ${problem}` : false
   },
   (inputs) =>
@@ -97,6 +99,12 @@ const RULES: readonly Rule[] = [
     'tunnel-command needs a host in database-url, such as 127.0.0.1, and the port that the tunnel opens there',
   ({ command, sourceConnection }) =>
     command === 'copy' && !sourceConnection && 'source-database-url is missing; copy reads from it',
+  ({ command, sourceConnection, dumpKey }) =>
+    command === 'diff' &&
+    (sourceConnection === null) === (dumpKey === '') &&
+    (dumpKey === ''
+      ? 'dump-key (or source-database-url) is missing; diff compares database-url with a dump or with another database'
+      : 'dump-key and source-database-url are both set; diff compares database-url with one of them'),
   ({ command, dumpKey }) =>
     COMMANDS_THAT_READ_A_DUMP.includes(command) &&
     dumpKey === '' &&
@@ -185,7 +193,9 @@ export function inputNotices(inputs: Inputs): string[] {
   if (!needsDatabase(inputs)) return []
   const urls = [
     ['database-url', inputs.connection],
-    ...(inputs.command === 'copy' ? [['source-database-url', inputs.sourceConnection] as const] : []),
+    ...(COMMANDS_WITH_SOURCE.includes(inputs.command)
+      ? [['source-database-url', inputs.sourceConnection] as const]
+      : []),
   ] as const
   const left = urls.flatMap(([name, url]) => (url?.leftOut ? [`${url.leftOut.join(', ')} (${name})`] : []))
   if (left.length === 0) return []

@@ -113,6 +113,14 @@ export function table(head: readonly Content[], rows: readonly (readonly Content
   return new Markdown([headings, rule, ...rows].map(line).join('\n'))
 }
 
+/** Lines as a block of code, in the colours of a language. No run of backticks in them ends it. */
+export function fenced(language: string, text: string): Markdown {
+  const lines = text.split('\n').map((line) => hideSecrets(line).replace(INVISIBLE, '\ufffd'))
+  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length))
+  const fence = '`'.repeat(longest + 1)
+  return new Markdown(`${fence}${language}\n${lines.join('\n')}\n${fence}`)
+}
+
 /** Something long that opens on a click. */
 export function folded(title: string, content: Markdown): Markdown {
   return md`<details><summary>${title}</summary>\n\n${content}\n\n</details>`

@@ -82,10 +82,14 @@ function brief(report: Record<string, unknown>): Record<string, unknown> {
 /** The databases and the storage that the step is about, without passwords. */
 function subjectsOf(inputs: Inputs): Record<string, string | undefined> {
   const { command, connection, sourceConnection, location } = inputs
-  const usesStorage = command !== 'copy' && command !== 'drop' && !(command === 'list' && inputs.local)
+  const usesStorage =
+    command !== 'copy' &&
+    command !== 'drop' &&
+    !(command === 'diff' && sourceConnection) &&
+    !(command === 'list' && inputs.local)
   return {
     target: needsDatabase(inputs) ? connection?.label : undefined,
-    source: command === 'copy' ? sourceConnection?.label : undefined,
+    source: command === 'copy' || command === 'diff' ? sourceConnection?.label : undefined,
     storage: usesStorage ? describeLocation(location) : undefined,
   }
 }

@@ -69,6 +69,11 @@ function journey({ command, connection, sourceConnection, location, dumpKey }: I
         ['From', code(sourceConnection?.label ?? '')],
         ['To', database],
       ]
+    case 'diff':
+      return [
+        ['Database', database],
+        ['Compared with', sourceConnection ? code(sourceConnection.label) : dump],
+      ]
     case 'drop':
       return [['Database', database]]
     default:

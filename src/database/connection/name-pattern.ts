@@ -4,7 +4,7 @@ import { literal } from './literal.ts'
  * A pattern of names as `psql` and `pg_dump` read it (`patternToSQLRegex` in string_utils.c): a regular expression for
  * each part between dots. Letters outside of double quotes are folded to lower case, `*` and `?` are wildcards.
  */
-function patternParts(pattern: string): string[] {
+export function patternParts(pattern: string): string[] {
   const parts = ['']
   let quoted = false
   for (let index = 0; index < pattern.length; index += 1) {
