@@ -12,6 +12,14 @@ const RULES = `tables:
     columns: {email: email, full_name: name, phone: digits}
 `
 
+/** One row of a hundred. */
+const SUBSET_FILE = 'pgclone-subset.yml'
+const SUBSET = `tables:
+  public.people:
+    rows: id % 100 = 0
+    keep: [id, email, full_name, phone, city, street, about, score, joined_at, active]
+`
+
 const PEER = 'pg_dump -Fc > file'
 
 const toFile: Contender = {
@@ -47,5 +55,14 @@ export const maskContests: Contest[] = [
     ],
     headline: { ours: masked.name, peer: PEER, what: 'A masked dump of 1 GB to a file' },
     prepare: async (world: World) => writeFileSync(join(world.folder, FILE), RULES),
+  },
+  {
+    id: 'dump-subset',
+    title: 'Subset of 1 % of 1 GB',
+    data: 'people',
+    rounds: 2,
+    contenders: [ours('all rows', {}), ours('1 % of the rows', { mask: SUBSET_FILE, 'leak-scan': 'off' })],
+    headline: null,
+    prepare: async (world: World) => writeFileSync(join(world.folder, SUBSET_FILE), SUBSET),
   },
 ]
