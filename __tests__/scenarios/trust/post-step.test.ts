@@ -15,7 +15,7 @@ import {
 import { freePort } from '../../../lab/port.ts'
 import { type ActionRun, runPost } from '../../../lab/runner/action.ts'
 import { root } from '../../../lab/runner/action-inputs.ts'
-import { failed, succeeded } from '../../../lab/runner/outcome.ts'
+import { failedAfterwards, succeeded } from '../../../lab/runner/outcome.ts'
 import { tempFolder } from '../../../lab/temp.ts'
 
 const CHANGED =
@@ -113,7 +113,7 @@ test('#46 the post step starts no tunnel from the checkout of a fork', async () 
   const more = { 'tunnel-command': 'exec sh tunnel.sh', 'database-url': postgres.url('live', { port }) }
   const run = await killedRestore({ cwd: workspace, env, more })
   checkout('b'.repeat(40), `touch ${touched}`)
-  failed(await runPost(run), /is for a fork, whose code must not decide/)
+  failedAfterwards(await runPost(run), /is for a fork, whose code must not decide/)
   assert.ok(!existsSync(touched))
   checkout(base, `exec '${process.execPath}' '${forwarder}' ${port} ${postgres.port}`)
   assert.match(succeeded(await runPost(run)).log, /Removed what the step left behind: the database "live__/)
@@ -171,7 +171,7 @@ test('#46 the post step removes only what a step of this run leaves', async () =
   assert.deepEqual(await catalogue(bench), before)
   for (const path of [outside, foreign, join(bench.folder, 'data')]) assert.ok(existsSync(path), path)
   const broken = { ...run, state: { ...run.state, pending: '[{"kind":"constructor"}]' } }
-  failed(await runPost(broken), /is not a list of what it left behind/)
+  failedAfterwards(await runPost(broken), /is not a list of what it left behind/)
   await bench.postgres.psql('postgres', 'alter database closed allow_connections true')
   for (const name of ['production', 'closed', other, clone])
     await bench.postgres.psql('postgres', `drop database "${name}"`)
