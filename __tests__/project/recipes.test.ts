@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { generateX25519Identity, identityToRecipient } from 'age-encryption'
 import { type GitHubApi, startGitHub } from '../../lab/github/github.ts'
 import { type Postgres, startPostgres } from '../../lab/postgres/postgres.ts'
 import { type ActionRun, runAction } from '../../lab/runner/action.ts'
@@ -15,6 +16,7 @@ import { tempFolder } from '../../lab/temp.ts'
 
 let postgres: Postgres
 let github: GitHubApi
+const identity = await generateX25519Identity()
 const scope = new AsyncDisposableStack()
 const { path: root } = scope.use(tempFolder('recipes'))
 const workspace = join(root, 'shop')
@@ -40,6 +42,7 @@ before(async () => {
   mkdirSync(join(workspace, 'scripts'), { recursive: true })
   mkdirSync(join(workspace, '.github'))
   cpSync(join(project, 'examples/pgclone-mask.yml'), join(workspace, '.github/pgclone-mask.yml'))
+  writeFileSync(join(workspace, '.github/dump-recipients.txt'), await identityToRecipient(identity))
   writeFileSync(join(workspace, 'scripts/anonymise.sql'), "update customers set email = id || '@example.com'")
   const migrate = `psql -c "create table migrated ()"`
   writeFileSync(join(workspace, 'package.json'), JSON.stringify({ scripts: { migrate } }))
@@ -64,6 +67,7 @@ function evaluated(expression: string, outputs: Outputs): string {
   if (step) return outputs[step]![output!]!
   if (expression === 'secrets.PREVIEW_SERVER') return postgres.url('x').replace(/\/x(\?.*)?$/, '')
   if (expression === 'github.event.number') return '7'
+  if (expression === 'secrets.AGE_IDENTITY') return identity
   if (expression === 'secrets.MASK_KEY') return 'a key for the recipes'
   const database = DATABASES[expression.replace('secrets.', '')]
   assert.ok(database, expression)
