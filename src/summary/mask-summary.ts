@@ -2,7 +2,7 @@
 
 import type { MaskPlan } from '../masking/plan.ts'
 import { countMasks, describePlan } from '../masking/plan-text.ts'
-import type { Subset } from '../masking/subset/subset.ts'
+import type { Subset } from '../masking/subset/result.ts'
 import { describeSubset, subsetWarnings } from '../masking/subset/subset-text.ts'
 import { formatCount, formatQuantity } from '../report/format.ts'
 import { code, folded, join, type Markdown, md, table } from './markdown.ts'

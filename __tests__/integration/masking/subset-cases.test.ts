@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { noClient, startSessionBench } from '../../../lab/benches/session-bench.ts'
-import { type SubsetSetup, withSubset } from '../../../lab/benches/subset-bench.ts'
+import { type ReadableSubset, type SubsetSetup, withSubset } from '../../../lab/benches/subset-bench.ts'
 import { subsetLines, subsetWarnings } from '../../../src/masking/subset/subset-text.ts'
 
 const bench = await startSessionBench()
@@ -164,6 +164,16 @@ test('what cannot be computed is refused in one sentence', { skip: noClient }, a
     await failureOf(rest(users('id <= 5')), { address }),
     'mask mask.yml leaves out rows to which others could refer, which takes temporary tables on the source: the role may not create them; run GRANT TEMPORARY ON DATABASE cases TO poor',
   )
+  // Nothing refers to these rows, so each is decided by itself.
+  const alone = rest('keep').replace('logs: keep', 'logs: {rows: id > 5, keep: [id, text]}')
+  const seen = async ({ subset, read }: ReadableSubset) => {
+    assert.equal((await read('logs', 'id')).length, 1995)
+    assert.match(
+      subsetLines(subset!)[0]!,
+      /^public\.logs: 1,995 of 2,000 rows stay; 5 do not meet its condition$/,
+    )
+  }
+  await withSubset(bench, 'cases', alone, seen, { address })
   await postgres.psql('cases', 'GRANT TEMPORARY ON DATABASE cases TO poor')
   await withSubset(
     bench,

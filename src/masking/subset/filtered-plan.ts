@@ -1,6 +1,6 @@
 import { relationKey } from '../../relation.ts'
 import type { MaskPlan } from '../plan.ts'
-import type { Subset } from './subset.ts'
+import type { Subset } from './result.ts'
 
 /** Returns the plan for reading: which rows of a table stay is known, also of tables that have no rule for rows. */
 export function filteredPlan(plan: MaskPlan, { filtered }: Subset): MaskPlan {

@@ -1,6 +1,6 @@
 import { formatBytes, formatCount, formatNames, formatQuantity } from '../../report/format.ts'
 import { tableText } from '../names.ts'
-import type { FilteredTable, Subset } from './subset.ts'
+import type { FilteredTable, Subset } from './result.ts'
 
 /** One table of a subset, in words. */
 export type SubsetText = { table: string; before: number; after: number; reasons: string }

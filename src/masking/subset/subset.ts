@@ -1,6 +1,6 @@
 import { literal, type Session } from '../../database/connection/session.ts'
 import type { Selection } from '../../database/selection.ts'
-import { type Relation, relationKey } from '../../relation.ts'
+import { relationKey } from '../../relation.ts'
 import { tableText } from '../names.ts'
 import type { MaskPlan } from '../plan.ts'
 import type { Reference } from '../rules.ts'
@@ -8,6 +8,7 @@ import { Computation, type Counts } from './compute.ts'
 import { checkConditions } from './conditions.ts'
 import {
   buildGraph,
+  type Graph,
   isFiltered,
   type Link,
   linkText,
@@ -15,7 +16,9 @@ import {
   type SubsetTable,
   subsetTables,
 } from './graph.ts'
+import { countAlone, isIndependent } from './independent.ts'
 import { KeyTables } from './key-tables.ts'
+import type { FilteredTable, Subset } from './result.ts'
 import { planSchedule, type Schedule } from './schedule.ts'
 import {
   type CatalogRelation,
@@ -24,25 +27,6 @@ import {
   readRelations,
   temporaryTablesProblem,
 } from './subset-catalog.ts'
-
-/** A table of which some rows may be left out. */
-export type FilteredTable = Relation &
-  Omit<Counts, 'parts'> & {
-    bytes: number
-    /** Where a kept row may refer to, for the reason of those that are left out. */
-    targets: readonly string[]
-    /** For each part with rows in the dump, the condition of its rows that stay, in the session of the computation. */
-    parts: readonly (Relation & { oid: string; before: number; condition: string })[]
-  }
-
-/** The rows that a dump contains. */
-export type Subset = {
-  filtered: readonly FilteredTable[]
-  /** Tables that stay whole, because they refer to nothing that is restricted. */
-  whole: readonly (Relation & { bytes: number })[]
-  /** References of kept rows to rows that the source does not have. */
-  dangling: readonly { link: string; rows: number }[]
-}
 
 /** What a subset is computed from. */
 export type SubsetOptions = {
@@ -66,23 +50,51 @@ export async function computeSubset(session: Session, options: SubsetOptions): P
   const graph = await readGraph(session, options)
   if (!graph.tables.some(isFiltered)) return null
   const schedule = planSchedule(graph)
+  const problem = await temporaryTablesProblem(session)
+  if (problem !== null && !isIndependent(graph)) throw new Error(explainTemporary(plan, problem))
   await checkSource(session, plan, schedule)
+  if (problem !== null) return countApart(session, options, graph)
   const sql = new KeyTables(schedule.links)
   const computation = new Computation(session, plan.file, sql, schedule)
   await session.executeTogether(...computation.create())
-  await session.execute(
-    'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY',
-    `SET TRANSACTION SNAPSHOT ${literal(snapshot)}`,
-  )
+  await joinSnapshot(session, snapshot)
   const counts = await computation.run()
   const tables = graph.tables.filter(({ rows }) => rows !== 'none')
   return {
     filtered: tables.filter(isFiltered).map((table) => describe(table, counts.get(table)!, schedule, sql)),
-    whole: tables
-      .filter((table) => !isFiltered(table))
-      .map(({ schema, name, parts }) => ({ schema, name, bytes: bytesOf(parts) })),
+    whole: wholeTables(graph),
     dangling: await findDangling(session, schedule, sql),
   }
+}
+
+function joinSnapshot(session: Session, snapshot: string): Promise<void> {
+  return session.execute(
+    'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY',
+    `SET TRANSACTION SNAPSHOT ${literal(snapshot)}`,
+  )
+}
+
+function explainTemporary({ file }: MaskPlan, problem: string): string {
+  return `mask ${file} leaves out rows to which others could refer, which takes temporary tables on the source: ${problem}`
+}
+
+/** Counts the rows of each table by itself, where there cannot be temporary tables and nothing refers to what is left out. */
+async function countApart(
+  session: Session,
+  { plan, snapshot }: SubsetOptions,
+  graph: Graph,
+): Promise<Subset> {
+  await joinSnapshot(session, snapshot)
+  const filtered: FilteredTable[] = []
+  for (const table of graph.tables.filter(isFiltered))
+    filtered.push(await countAlone(session, plan.file, table))
+  return { filtered, whole: wholeTables(graph), dangling: [] }
+}
+
+function wholeTables({ tables }: Graph): Subset['whole'] {
+  return tables
+    .filter((table) => table.rows !== 'none' && !isFiltered(table))
+    .map(({ schema, name, parts }) => ({ schema, name, bytes: bytesOf(parts) }))
 }
 
 async function readGraph(session: Session, { plan, references, selection }: SubsetOptions) {
@@ -125,11 +137,6 @@ async function resolveReferences(
 
 /** Checks before a row is read that the rows can be computed. */
 async function checkSource(session: Session, { file }: MaskPlan, { links, kept }: Schedule): Promise<void> {
-  const problem = await temporaryTablesProblem(session)
-  if (problem)
-    throw new Error(
-      `mask ${file} leaves out rows to which others could refer, which takes temporary tables on the source: ${problem}`,
-    )
   const unsafe = links.find(({ foreignCast }) => foreignCast !== null)
   if (unsafe)
     throw new Error(
