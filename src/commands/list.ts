@@ -1,4 +1,5 @@
 import { readDatabases } from '../database/databases.ts'
+import { describeCounts } from '../masking/plan-text.ts'
 import { formatBytes, formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import type { Shortenable } from '../report/outputs.ts'
@@ -35,7 +36,8 @@ async function listStoredDumps(step: Step): Promise<Outcome> {
   const dumps = await listDumps(storage, scopeOf(selectionOf(step.inputs)))
   log.info(`${formatQuantity(dumps.length, 'dump')} in ${storage.address('')}`)
   for (const dump of dumps) {
-    log.info(`${dump.key}  ${formatBytes(dump.size)}${dump.committed ? '' : '  (not committed)'}`)
+    const masked = 'mask' in dump && dump.mask ? `  (${describeCounts(dump.mask.columns)})` : ''
+    log.info(`${dump.key}  ${formatBytes(dump.size)}${dump.committed ? '' : '  (not committed)'}${masked}`)
   }
   const newest = dumps.find((dump) => dump.committed)
   checkAge(step.inputs, newest ? parseDumpKey(newest.key) : null)

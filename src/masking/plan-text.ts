@@ -80,8 +80,15 @@ function describeChecks({ columns, parts }: PlannedTable): string[] {
   return [...new Set(checks.filter(Boolean))]
 }
 
+/** How many columns have each mask. */
+type MaskCounts = Readonly<Record<string, number>>
+
 /** Returns how many columns have each mask, for the manifest and the summary. */
-export function maskCounts({ tables }: MaskPlan): Record<string, number> {
+export function maskCounts({
+  tables,
+}: {
+  tables: readonly Pick<PlannedTable, 'columns'>[]
+}): Record<string, number> {
   const counts: Record<string, number> = {}
   for (const { treatment } of tables.flatMap(({ columns }) => columns)) {
     if (typeof treatment === 'object') counts[treatment.mask] = (counts[treatment.mask] ?? 0) + 1
@@ -91,8 +98,19 @@ export function maskCounts({ tables }: MaskPlan): Record<string, number> {
 
 /** Returns how many columns are masked, and with which masks. */
 export function countMasks(plan: MaskPlan): string {
-  const counts = Object.entries(maskCounts(plan))
-  const total = counts.reduce((all, [, count]) => all + count, 0)
-  const list = counts.map(([mask, count]) => `${count} ${mask}`).join(', ')
+  return describeCounts(maskCounts(plan))
+}
+
+/** Describes how many columns have each mask, in words. */
+export function describeCounts(counts: MaskCounts): string {
+  const total = sum(Object.values(counts))
+  const list = listCounts(counts)
   return `${formatQuantity(total, 'column')} masked${list && `: ${list}`}`
+}
+
+/** Lists how many columns have each mask. */
+export function listCounts(counts: MaskCounts): string {
+  return Object.entries(counts)
+    .map(([mask, count]) => `${count} ${mask}`)
+    .join(', ')
 }

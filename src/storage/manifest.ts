@@ -26,6 +26,8 @@ export type TableRows = {
   bytes: number
   /** Those that the source had, if the mask file chose among them. */
   rowsBefore?: number
+  /** How many of its columns have each mask, if there are any. */
+  masks?: Record<string, number>
 }
 
 /** How a dump was masked. */
@@ -119,7 +121,10 @@ const FIELDS: Record<Exclude<keyof Manifest, 'version' | keyof DumpKey>, Check> 
   rawBytes: isCount,
   rows: orNull(isCount),
   tables: isListOf(
-    hasShape({ schema: name, name, rows: orNull(isCount), bytes: isCount, rowsBefore: optional(isCount) }),
+    hasShape({
+      ...{ schema: name, name, rows: orNull(isCount), bytes: isCount },
+      ...{ rowsBefore: optional(isCount), masks: optional(isRecordOf(isCount)) },
+    }),
   ),
   serverVersion: line,
   clientVersion: line,

@@ -23,6 +23,7 @@ import {
   pace,
   table,
 } from './markdown.ts'
+import { maskFact, masksByTable } from './mask-summary.ts'
 import type { LiveDatabase } from './outcome.ts'
 
 /** What the summary of every command says that puts a database live. */
@@ -64,6 +65,7 @@ export function dumpSummary(
     ['Read', pace(manifest.rawBytes, transferMs)],
     ['Stored', `${formatBytes(manifest.size)} (${manifest.compression})`],
     ...encryptionFact(manifest),
+    ...maskFact(manifest),
     ['Duration', formatDuration(manifest.durationMs)],
     ...(previous ? ([['Since the last dump', change(previous, manifest)]] as Fact[]) : []),
     ['SHA-256', code(manifest.sha256)],
@@ -81,7 +83,7 @@ export function restoreSummary(restored: RestoreFacts): Markdown {
   const { key, size, manifest, place, counted, target, previous, transferMs } = restored
   const overview = facts([
     ['From', address(place)],
-    ...(manifest ? [origin(manifest)] : []),
+    ...(manifest ? [origin(manifest), ...maskFact(manifest)] : []),
     ['To', md`${code(target)}, PostgreSQL ${restored.serverVersion}`],
     ['Key', code(key)],
     ['Data', describeRows(counted)],
@@ -94,7 +96,12 @@ export function restoreSummary(restored: RestoreFacts): Markdown {
     ...attemptsFact(restored.attempts),
     ...(previous ? ([['Old database', code(previous)]] as Fact[]) : []),
   ])
-  return blocks(md`### ✅ Restored ${code(restored.database)}`, overview, largestTables(counted.tables))
+  return blocks(
+    md`### ✅ Restored ${code(restored.database)}`,
+    overview,
+    largestTables(counted.tables),
+    manifest ? masksByTable(manifest) : NOTHING,
+  )
 }
 
 type VerifyFacts = {
@@ -111,9 +118,30 @@ export function verifySummary(
   verified: Verified,
   { place, maxRestoreTime, durationMs, attempts }: VerifyFacts,
 ): Markdown {
+  const overview = facts([
+    ['Dump', address(place)],
+    origin(manifest),
+    ...maskFact(manifest),
+    ['Verified', `${moment(verified.at)}, in ${formatDuration(durationMs)}`],
+    [
+      'Restored into',
+      `a temporary database, PostgreSQL ${verified.serverVersion}, with pg_restore ${verified.clientVersion}`,
+    ],
+    ...attemptsFact(attempts),
+  ])
+  return blocks(
+    md`### ✅ Verified ${code(manifest.database)}`,
+    overview,
+    checksTable(manifest, verified, maxRestoreTime),
+    everyTable(verified.restored.tables),
+    masksByTable(manifest),
+  )
+}
+
+function checksTable(manifest: Manifest, verified: Verified, maxRestoreTime: number | null): Markdown {
   const { restored, objects, sequences, assertions } = verified
   const leftOut = manifest.tables.length - restored.tables.length
-  const checks = table(
+  return table(
     ['Check', 'What was dumped', 'What came back'],
     [
       ['Stored bytes', `${formatCount(manifest.size)} (${formatBytes(manifest.size)})`, '✅ the same'],
@@ -137,17 +165,6 @@ export function verifySummary(
       ...restoreTime(verified.restoreMs, maxRestoreTime),
     ],
   )
-  const overview = facts([
-    ['Dump', address(place)],
-    origin(manifest),
-    ['Verified', `${moment(verified.at)}, in ${formatDuration(durationMs)}`],
-    [
-      'Restored into',
-      `a temporary database, PostgreSQL ${verified.serverVersion}, with pg_restore ${verified.clientVersion}`,
-    ],
-    ...attemptsFact(attempts),
-  ])
-  return blocks(md`### ✅ Verified ${code(manifest.database)}`, overview, checks, everyTable(restored.tables))
 }
 
 function restoreTime(restoreMs: number, limit: number | null): Content[][] {

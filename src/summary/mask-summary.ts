@@ -1,11 +1,13 @@
-/** The summary of a plan for masks. */
+/** Summaries of masks: of a plan, and of a dump that has them. */
 
 import type { MaskPlan } from '../masking/plan.ts'
-import { countMasks, describePlan } from '../masking/plan-text.ts'
+import { countMasks, describeCounts, describePlan, listCounts } from '../masking/plan-text.ts'
 import type { Subset } from '../masking/subset/result.ts'
 import { describeSubset, subsetWarnings } from '../masking/subset/subset-text.ts'
+import { relationName } from '../relation.ts'
 import { formatCount, formatQuantity } from '../report/format.ts'
-import { code, folded, join, type Markdown, md, table } from './markdown.ts'
+import type { Manifest } from '../storage/manifest.ts'
+import { code, type Fact, folded, join, Markdown, md, table } from './markdown.ts'
 
 /** More rows would make the summary too long for GitHub. The log has them all. */
 const MAX_TABLES = 500
@@ -56,6 +58,24 @@ function planSummary(plan: MaskPlan): Markdown {
   const title = `${formatQuantity(tables.length, 'table')}, ${countMasks(plan)}`
   const more = tables.length > MAX_TABLES ? '… and more tables, which are in the log' : ''
   return folded(title, join('\n\n', [table(['Table', 'Rows', 'Masked', 'Kept'], rows), more]))
+}
+
+/** Says of a masked dump how many columns have each mask, and by which key and file. */
+export function maskFact({ mask }: Pick<Manifest, 'mask'>): Fact[] {
+  if (!mask) return []
+  const { columns, keyId, sha256 } = mask
+  return [['Masked', md`${describeCounts(columns)}; key ${code(keyId)}, mask file ${code(sha256)}`]]
+}
+
+/** Shows how many columns of each table of a dump have which mask. */
+export function masksByTable({ tables }: Pick<Manifest, 'tables'>): Markdown {
+  const masked = tables.flatMap(({ masks, ...name }) =>
+    masks ? [[code(relationName(name)), listCounts(masks)]] : [],
+  )
+  if (masked.length === 0) return new Markdown('')
+  const more = masked.length > MAX_TABLES ? '… and more tables, which are in the manifest' : ''
+  const rows = table(['Table', 'Columns by mask'], masked.slice(0, MAX_TABLES))
+  return folded('Masks of every table', join('\n\n', [rows, more]))
 }
 
 function list(names: readonly string[]): Markdown {

@@ -1,4 +1,6 @@
 /** Summaries of what is done with many stored dumps: listed, pruned. */
+
+import { listCounts } from '../masking/plan-text.ts'
 import { formatBytes, formatCount, formatQuantity } from '../report/format.ts'
 import type { ListedDump } from '../storage/list-dumps.ts'
 import { describeUntouched, type Pruned, VERSIONS_STAY } from '../storage/prune-dumps.ts'
@@ -10,17 +12,18 @@ const MAX_LISTED_DUMPS = 50
 /** The stored dumps, newest first. */
 export function listSummary(dumps: readonly ListedDump[], where: string): Markdown {
   const rows = dumps.slice(0, MAX_LISTED_DUMPS).map((dump): Content[] => {
-    const { rows = null, verified = null } = 'sha256' in dump ? dump : {}
+    const { rows = null, verified = null, mask = null } = 'sha256' in dump ? dump : {}
     return [
       code(dump.key),
       formatBytes(dump.size),
       rows === null ? '' : formatCount(rows),
       dump.committed ? 'yes' : md`**no**`,
+      mask ? listCounts(mask.columns) || 'no columns' : '',
       verified ? moment(verified.at) : '',
     ]
   })
   const listing =
-    dumps.length === 0 ? 'None.' : table(['Key', '>Size', '>Rows', 'Committed', 'Verified'], rows)
+    dumps.length === 0 ? 'None.' : table(['Key', '>Size', '>Rows', 'Committed', 'Masked', 'Verified'], rows)
   const title = md`### ${formatQuantity(dumps.length, 'dump')} in ${code(where)}`
   return join('\n\n', [title, listing, older(dumps.length - MAX_LISTED_DUMPS, '')])
 }

@@ -17,7 +17,7 @@ test('a manifest survives being stored', () => {
   for (const one of [
     manifest,
     { ...manifest, rows: null, tables: [{ ...manifest.tables[0]!, rows: null }] },
-    { ...manifest, mask, tables: [{ ...manifest.tables[0]!, rowsBefore: 7 }] },
+    { ...manifest, mask, tables: [{ ...manifest.tables[0]!, rowsBefore: 7, masks: { email: 2 } }] },
   ]) {
     assert.deepEqual(parseManifest(formatManifest(one), key), one)
   }
@@ -63,6 +63,7 @@ test('an altered manifest is refused, whatever was altered', () => {
     [{ clientVersion: null }, /no valid clientVersion/],
     [{ tables: {} }, /no valid tables/],
     [{ tables: [{ ...manifest.tables[0], rowsBefore: '7' }] }, /no valid tables/],
+    [{ tables: [{ ...manifest.tables[0], masks: { email: '2' } }] }, /no valid tables/],
     [{ mask: true }, /no valid mask/],
     [{ mask: null }, /no valid mask/],
     [{ mask: { ...mask, sha256: 'cd' } }, /no valid mask/],
