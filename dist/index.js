@@ -37159,7 +37159,7 @@ exports.visitAsync = visitAsync;
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _runtime_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8441);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2204);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4914);
 
 
 /** How often to look for calls that a file system does not answer once the step has failed, in milliseconds. */
@@ -37179,7 +37179,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 2204:
+/***/ 4914:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -43057,7 +43057,7 @@ function formatDuration(milliseconds) {
     return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 /** `1 table`, `1,234 tables`, for nouns that take an s. */
-function formatQuantity(count, noun) {
+function format_formatQuantity(count, noun) {
     return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
 /** `a, b and 3 more`: at most `limit` names, so that a line of the log stays readable. */
@@ -44803,6 +44803,7 @@ const isMarker = hasShape({
     of: isText(MAX_NAME_LENGTH),
     at: isTime,
     run: isLine(MAX_URL_LENGTH),
+    expires: optional(isTime),
 });
 /** The comment that marks a database as made by this action. */
 function formatMarker(marker) {
@@ -45092,9 +45093,15 @@ async function runCopy(session, statements) {
         await session.execute('SET file_copy_method = copy', statements.at(-1));
     }
 }
-/** Returns a marker with the current time, as the comment of a database. */
-function markerText(kind, of, run) {
-    return formatMarker({ kind, of, at: new Date().toISOString(), run });
+/**
+ * Returns a marker with the current time, as the comment of a database.
+ *
+ * @param lifetime milliseconds after which the database expires; null if it does not
+ */
+function markerText(kind, of, run, lifetime = null) {
+    const now = Date.now();
+    const expires = lifetime === null ? {} : { expires: new Date(now + lifetime).toISOString() };
+    return formatMarker({ kind, of, at: new Date(now).toISOString(), run, ...expires });
 }
 /** Sets the comment of a database. */
 function commentDatabase(session, database, text) {
@@ -45115,19 +45122,23 @@ const CATALOG = { SCHEMA: '2615', EXTENSION: '3079' };
 function withAdditions(additions) {
     return async (dumped) => {
         const entries = dumped.filter((entry) => !createsPublic(entry));
-        const isPresent = ({ kind, oid }) => entries.some((entry) => entry.desc === kind && entry.oid === oid);
-        const missing = additions.filter((addition) => !isPresent(addition));
+        const missing = missingFrom(entries, additions);
         const lastId = entries.reduce((last, entry) => Math.max(last, entry.dumpId, ...entry.dependencies), 0);
-        const added = missing.map((addition, n) => entryOf(addition, lastId + 1 + n, entries));
+        const isUtf8 = encodingOf(entries) === 'UTF8';
+        const added = missing.map((addition, n) => entryOf(addition, { dumpId: lastId + 1 + n, isUtf8, decode: entries[0]?.decode }));
         const start = entries.findIndex(({ desc }) => !HEAD.includes(desc));
-        return entries.toSpliced(start < 0 ? entries.length : start, 0, ...added);
+        const head = start < 0 ? entries.length : start;
+        return [...entries.slice(0, head), ...added, ...entries.slice(head)];
     };
+}
+function missingFrom(entries, additions) {
+    const present = new Set(entries.flatMap(({ desc, oid }) => (desc in CATALOG ? `${desc} ${oid}` : [])));
+    return additions.filter(({ kind, oid }) => !present.has(`${kind} ${oid}`));
 }
 function createsPublic({ desc, tag, definition }) {
     return desc === 'SCHEMA' && tag === 'public' && /^CREATE SCHEMA public;/m.test(definition);
 }
-function entryOf(addition, dumpId, entries) {
-    const isUtf8 = encodingOf(entries) === 'UTF8';
+function entryOf(addition, { dumpId, isUtf8, decode }) {
     const bytes = (text) => isUtf8 ? Buffer.from(addition[text]) : Buffer.from(addition.raw[text], 'hex');
     return TocEntry.of({
         ...{ dumpId, hadDumper: 0, section: SECTION.preData, relkind: 0, dataState: NO_DATA },
@@ -45140,7 +45151,7 @@ function entryOf(addition, dumpId, entries) {
         withOids: Buffer.from('false'),
         ...{ dropStmt: null, copyStmt: null, namespace: null, tablespace: null, tableam: null },
         dependencies: [],
-    }, entries[0]?.decode);
+    }, decode);
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/selection.js
@@ -46119,7 +46130,7 @@ async function startReaders({ environment }, { client, connection, server }, { p
     return [readers];
 }
 function describe({ dumps, paged, sessions }) {
-    const all = `Dumping over ${formatQuantity(1 + dumps.length + sessions, 'connection')} in one snapshot`;
+    const all = `Dumping over ${format_formatQuantity(1 + dumps.length + sessions, 'connection')} in one snapshot`;
     if (paged.length === 0)
         return all;
     const names = paged.map(({ schema, name }) => `${schema}.${name}`);
@@ -46535,7 +46546,7 @@ async function nameLargeObjects(session, { tables, schemas, pgDumpArgs }) {
     const [row] = await session.query('SELECT count(*) AS count FROM pg_largeobject_metadata');
     if (row.count === 0)
         return;
-    log.warning(`${formatQuantity(row.count, 'large object')} of the database ${row.count === 1 ? 'is' : 'are'} not in the dump, because tables or schemas chooses a part of it; add -b to pg-dump-args to dump all large objects`);
+    log.warning(`${format_formatQuantity(row.count, 'large object')} of the database ${row.count === 1 ? 'is' : 'are'} not in the dump, because tables or schemas chooses a part of it; add -b to pg-dump-args to dump all large objects`);
 }
 /** With this option, pg_dump dumps only the rows that policies show to the role. */
 async function nameHiddenRows(session, { pgDumpArgs }) {
@@ -46675,7 +46686,7 @@ const OTHER_SESSIONS = 2;
 async function allowedJobs(session, jobs) {
     const allowed = Math.max(1, Math.min(jobs, 1 + (await freeConnections(session)) - OTHER_SESSIONS));
     if (allowed < jobs)
-        log.info(`Dumping over ${formatQuantity(allowed, 'connection')} instead of ${jobs}: role, database and server allow no more`);
+        log.info(`Dumping over ${format_formatQuantity(allowed, 'connection')} instead of ${jobs}: role, database and server allow no more`);
     return allowed;
 }
 /** The first client that can be told to dump an extension. */
@@ -46767,7 +46778,7 @@ function tableProgress({ table, tableRows, tableBytes }) {
 }
 /** `12 tables with 1,234 rows`. */
 function progress_describeRows({ tables, rows }) {
-    return `${formatQuantity(tables.length, 'table')} with ${rows === null ? 'an unknown number of rows' : formatQuantity(rows, 'row')}`;
+    return `${format_formatQuantity(tables.length, 'table')} with ${rows === null ? 'an unknown number of rows' : format_formatQuantity(rows, 'row')}`;
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/restore/drop-parts.js
@@ -46801,6 +46812,34 @@ function toleratingFailure(drop, desc) {
         drop,
         Buffer.from(`/* DROP ${desc} */ EXCEPTION WHEN lock_not_available OR deadlock_detected THEN RAISE; WHEN OTHERS THEN NULL; END ${tag};\n`),
     ]);
+}
+
+;// CONCATENATED MODULE: ./build/src/database/restore/dependents.js
+/** Finds the entries that depend on another one. The index is made once, because an archive may have a million entries. */
+class Dependents {
+    #entries;
+    #index = null;
+    constructor(entries) {
+        this.#entries = entries;
+    }
+    /** Returns the entries that name this ID among their dependencies, in the order of the archive. */
+    of(dumpId) {
+        this.#index ??= indexOf(this.#entries);
+        return this.#index.get(dumpId) ?? [];
+    }
+}
+function indexOf(entries) {
+    const index = new Map();
+    for (const entry of entries) {
+        for (const id of entry.dependencies) {
+            const dependents = index.get(id);
+            if (dependents)
+                dependents.push(entry);
+            else
+                index.set(id, [entry]);
+        }
+    }
+    return index;
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/restore/managed-services.js
@@ -47069,6 +47108,7 @@ const PUBLICATION_OF_ALL = 'CREATE PUBLICATION pgclone_probe FOR ALL TABLES';
 
 
 
+
 /** Objects that are left out with the object to which they are attached. Any other dependent object keeps it in the restore. */
 const ATTACHMENT = /^(COMMENT|ACL|DEFAULT ACL|SECURITY LABEL|TRIGGER|EVENT TRIGGER|PUBLICATION TABLE|PUBLICATION TABLES IN SCHEMA)$/;
 /** Kinds of objects that can contain data of a user. */
@@ -47121,12 +47161,13 @@ class ProviderObjects {
         const unneeded = leaveOut
             ? { ...HOUSEKEEPING, ...provider?.extensions }
             : {};
+        const dependents = new Dependents(entries);
         const absent = entries
             .filter(({ desc, tag }) => desc === 'EXTENSION' && isAbsent(tag, facts))
             .map((entry) => ({
             name: entry.tag,
             reason: facts.refused.get(entry.tag) ?? null,
-            neededBy: neededBy(entry.dumpId, entries, unneeded[entry.tag] ?? []),
+            neededBy: neededBy(entry.dumpId, dependents, unneeded[entry.tag] ?? []),
         }));
         const without = absent.filter(({ name, neededBy }) => name in unneeded && neededBy === null);
         this.missing = absent.filter((extension) => !without.includes(extension));
@@ -47137,14 +47178,15 @@ class ProviderObjects {
         const created = new Set(entries.flatMap(({ desc, namespace }) => (HOLDS_DATA.test(desc) ? namespace : [])));
         this.schemas = new Map([
             ...without.flatMap(({ name }) => unneeded[name].filter((schema) => !created.has(schema)).map((schema) => [schema, this.extensions.get(name)])),
-            ...ownSchemas(entries, provider),
+            ...ownSchemas(entries, dependents, provider),
         ]);
     }
-    judge({ desc, tag, namespace }) {
+    judge(entry) {
+        const { desc, tag } = entry;
         if (desc === 'EXTENSION' && this.installed.has(tag))
             return { why: 'the database already has these extensions', lossless: true };
         const why = (desc === 'EXTENSION' && this.extensions.get(tag)) ||
-            this.schemas.get(desc === 'SCHEMA' ? tag : namespace) ||
+            this.schemas.get(schemaOf(entry)) ||
             (desc === 'EVENT TRIGGER' &&
                 this.provider?.eventTriggers.includes(tag) &&
                 `they are internal to ${this.provider.title}`);
@@ -47157,24 +47199,25 @@ function isAbsent(extension, { installed, available, refused }) {
     return refused.has(extension) || (available !== null && !available.has(extension));
 }
 /** Describes the first entry outside the given schemas that cannot be restored without the entry `dumpId`; null if there is none. */
-function neededBy(dumpId, entries, schemas) {
-    const needs = entries.find(({ desc, tag, namespace, dependencies }) => dependencies.includes(dumpId) &&
-        !ATTACHMENT.test(desc) &&
-        !schemas.includes(desc === 'SCHEMA' ? tag : namespace));
+function neededBy(dumpId, dependents, schemas) {
+    const needs = dependents
+        .of(dumpId)
+        .find((entry) => !ATTACHMENT.test(entry.desc) && !schemas.includes(schemaOf(entry)));
     return needs?.label ?? null;
+}
+function schemaOf({ desc, tag, namespace }) {
+    return desc === 'SCHEMA' ? tag : namespace;
 }
 /**
  * Returns the provider's schemas that no object of a user needs, each with the reason for leaving it out. A schema of that
  * name with tables of another owner belongs to the user.
  */
-function ownSchemas(entries, provider) {
+function ownSchemas(entries, dependents, provider) {
     if (!provider)
         return [];
-    const inside = (schema) => (entry) => entry.namespace === schema || (entry.desc === 'SCHEMA' && entry.tag === schema);
+    const inside = Map.groupBy(entries, schemaOf);
     const isOwn = (schema) => {
-        const owned = entries
-            .filter(inside(schema))
-            .filter(({ desc }) => desc === 'SCHEMA' || HOLDS_DATA.test(desc));
+        const owned = (inside.get(schema) ?? []).filter(({ desc }) => desc === 'SCHEMA' || HOLDS_DATA.test(desc));
         return (owned.length > 0 &&
             (isUnmistakable(schema) ||
                 owned.every(({ owner }) => provider.roles.test(owner) || provider.otherOwners?.test(owner))));
@@ -47183,7 +47226,7 @@ function ownSchemas(entries, provider) {
     for (let before = -1; before !== schemas.length;) {
         before = schemas.length;
         const outside = schemas;
-        schemas = schemas.filter((schema) => entries.filter(inside(schema)).every(({ dumpId }) => neededBy(dumpId, entries, outside) === null));
+        schemas = schemas.filter((schema) => inside.get(schema).every(({ dumpId }) => neededBy(dumpId, dependents, outside) === null));
     }
     return schemas.map((schema) => [schema, `schema ${schema} is internal to ${provider.title}`]);
 }
@@ -47472,7 +47515,7 @@ async function refuseLosses(session, entries, inputs) {
     const more = refused.length > MAX_LISTED ? `; and ${refused.length - MAX_LISTED} more` : '';
     for (const loss of refused)
         log.info(`Not in the dump: ${loss}`);
-    throw new Error(`A restore in place would take away ${formatQuantity(refused.length, 'object')} that the dump does not have: ${refused.slice(0, MAX_LISTED).join('; ')}${more}. The target is unchanged. Set swap: true, use a newer dump, or name in overwrite, one per line, what may go (* matches any text)`);
+    throw new Error(`A restore in place would take away ${format_formatQuantity(refused.length, 'object')} that the dump does not have: ${refused.slice(0, MAX_LISTED).join('; ')}${more}. The target is unchanged. Set swap: true, use a newer dump, or name in overwrite, one per line, what may go (* matches any text)`);
 }
 function withoutRoles(line) {
     return line.replace(/ \(rights of .*\)$/, '');
@@ -48162,7 +48205,7 @@ function raw(content) {
     return content instanceof Markdown ? content.toString() : escapeText(String(content));
 }
 /** A text as code, such as a key or the name of a table. */
-function code(text) {
+function markdown_code(text) {
     const plain = visible(text);
     if (plain === '')
         return new Markdown('');
@@ -48174,7 +48217,7 @@ function markdown_link(text, url) {
     return /^https:\/\/[\w.:-]+\/[\w./?=&%+~-]*$/.test(url) ? md `[${text}](${new Markdown(url)})` : md `${text}`;
 }
 /** Contents one after the other; those that are empty are left out. */
-function join(separator, contents) {
+function markdown_join(separator, contents) {
     const texts = contents.map(raw).filter((text) => text !== '');
     return new Markdown(texts.join(separator));
 }
@@ -48184,14 +48227,14 @@ function attemptsFact(attempts) {
 }
 /** Two columns, the names in bold. The first fact is the heading of the table, because GitHub shows an empty one. */
 function facts([first, ...rest]) {
-    return table([first[0], md `${first[1]}`], rest.map(([name, value]) => [md `**${name}**`, value]));
+    return markdown_table([first[0], md `${first[1]}`], rest.map(([name, value]) => [md `**${name}**`, value]));
 }
 /**
  * A table of contents that are escaped where they are text.
  *
  * @param head headings; a text that begins with `>` aligns its column to the right, as for numbers
  */
-function table(head, rows) {
+function markdown_table(head, rows) {
     const line = (cells) => `| ${cells.map(raw).join(' | ')} |`;
     const isRight = (heading) => typeof heading === 'string' && heading.startsWith('>');
     const headings = head.map((heading) => (isRight(heading) ? String(heading).slice(1) : heading));
@@ -48200,7 +48243,7 @@ function table(head, rows) {
     return new Markdown([headings, rule, ...rows].map(line).join('\n'));
 }
 /** Something long that opens on a click. */
-function folded(title, content) {
+function markdown_folded(title, content) {
     return md `<details><summary>${title}</summary>\n\n${content}\n\n</details>`;
 }
 const BAR_LENGTH = 20;
@@ -48232,47 +48275,50 @@ const METHODS = {
 function copySummary(copied) {
     const { source, target, database, previous, method, counted, serverVersion, durationMs } = copied;
     const overview = facts([
-        ['From', code(source)],
-        ['To', md `${code(target)}, PostgreSQL ${serverVersion}`],
+        ['From', markdown_code(source)],
+        ['To', md `${markdown_code(target)}, PostgreSQL ${serverVersion}`],
         ['How', METHODS[method]],
         ...(counted ? [['Data', progress_describeRows(counted)]] : []),
         ['Duration', formatDuration(durationMs)],
         ...attemptsFact(copied.attempts),
         ...oldDatabase(previous),
     ]);
-    return md `### ✅ Copied ${code(database)}\n\n${overview}`;
+    return md `### ✅ Copied ${markdown_code(database)}\n\n${overview}`;
 }
 /** A restore point, or another database of the server, that went live. */
 function pointSummary(restored) {
     const { point, target, database, previous, serverVersion, durationMs } = restored;
     const overview = facts([
-        ['From', md `the database ${code(point)} of the same server, which stays`],
-        ['To', md `${code(target)}, PostgreSQL ${serverVersion}`],
+        ['From', md `the database ${markdown_code(point)} of the same server, which stays`],
+        ['To', md `${markdown_code(target)}, PostgreSQL ${serverVersion}`],
         ['Duration', formatDuration(durationMs)],
         ...attemptsFact(restored.attempts),
         ...oldDatabase(previous),
     ]);
-    return md `### ✅ Restored ${code(database)}\n\n${overview}`;
+    return md `### ✅ Restored ${markdown_code(database)}\n\n${overview}`;
 }
 function oldDatabase(previous) {
-    return previous ? [['Old database', md `kept as ${code(previous)}`]] : [];
+    return previous ? [['Old database', md `kept as ${markdown_code(previous)}`]] : [];
 }
 /** The databases that are gone, or with `dryRun` would be. */
 function dropSummary(names, { label, dryRun }) {
     if (names.length === 0)
-        return md `### ✅ Nothing to drop\n\nThere is no database ${code(label)}.`;
-    const dropped = join(', ', names.map(code));
-    return md `### ✅ ${dryRun ? 'Would drop' : 'Dropped'} ${dropped}\n\nAt ${code(label)}.`;
+        return md `### ✅ Nothing to drop\n\nThere is no database ${markdown_code(label)}.`;
+    const dropped = markdown_join(', ', names.map(markdown_code));
+    return md `### ✅ ${dryRun ? 'Would drop' : 'Dropped'} ${dropped}\n\nAt ${markdown_code(label)}.`;
 }
 /** The databases of a server, with what this action made. */
 function localSummary(databases, label) {
     const rows = databases.map(({ name, owner, size, marker }) => [
-        code(name),
-        code(owner),
+        markdown_code(name),
+        markdown_code(owner),
         size === null ? '?' : formatBytes(size),
-        marker ? md `${marker.kind} of ${code(marker.of)}` : '',
+        marker ? markdown_join(', ', [md `${marker.kind} of ${markdown_code(marker.of)}`, ...expiry(marker)]) : '',
     ]);
-    return md `### Databases of ${code(label)}\n\n${table(['Database', 'Owner', '>Size', 'Made by this action'], rows)}`;
+    return md `### Databases of ${markdown_code(label)}\n\n${markdown_table(['Database', 'Owner', '>Size', 'Made by this action'], rows)}`;
+}
+function expiry({ expires }) {
+    return expires === undefined ? [] : [md `expires ${moment(expires)}`];
 }
 /** What would have been done, in a sentence; all checks before the work have passed. */
 function dryRunSummary(command, plan) {
@@ -48473,7 +48519,7 @@ function whyUntrue(output) {
             return 'it returned no row';
         const untrue = rows.filter((row) => row !== 't' && row !== 'true').length;
         if (untrue > 0)
-            return `${untrue} of ${formatQuantity(rows.length, 'row')} ${untrue === 1 ? 'is' : 'are'} not true`;
+            return `${untrue} of ${format_formatQuantity(rows.length, 'row')} ${untrue === 1 ? 'is' : 'are'} not true`;
     }
     return null;
 }
@@ -48897,224 +48943,6 @@ async function swapByClient(session, swap) {
     }
 }
 
-;// CONCATENATED MODULE: ./build/src/restoring/swap-in.js
-
-
-
-
-
-
-
-
-
-/**
- * Returns the comment of the new database. It is marked if there was none before or if the old one was a clone, unless the
- * user says that it must not be replaced and dropped later. The comment of any other database stays, without a marker.
- */
-function newComment({ name, properties, maker }, disposable) {
-    const marker = parseMarker(properties?.comment ?? null);
-    if (disposable && (!properties || isClone({ name, marker })))
-        return markerText('clone', name, maker.run);
-    return marker ? null : (properties?.comment ?? null);
-}
-/**
- * Swaps a staging database in, and keeps or drops the old database. Restore points are renewed in the same transaction, so
- * none is ever older than the database beside it.
- *
- * @param options.post a copy of the staging database from before its hooks, which becomes the restore point `__post`
- * @param options.disposable whether the new database is marked as one that later steps may replace and drop
- * @returns the name of the kept old database, if one is kept
- */
-async function swapIn(target, staging, { post, keepOld, disposable }) {
-    const { session, server, name, properties } = target;
-    const kept = keepOld && properties ? relatedName(name, 'pre') : null;
-    const points = [
-        ...(kept ? await makeRoom(target, kept) : []),
-        ...(post ? await renewPost(target, post) : []),
-    ];
-    const mark = markerText(kept ? 'point' : 'old', name, target.maker.run);
-    const old = properties && { name: kept ?? temporaryName(name), comment: mark, open: kept !== null };
-    const comment = newComment(target, disposable);
-    const template = properties?.isTemplate ?? false;
-    await swapDatabases(session, server, {
-        database: name,
-        staging: staging.name,
-        ...{ old, comment, template, points },
-    });
-    staging.release();
-    post?.release();
-    log.info(`"${name}" is now the new database`);
-    const replaced = points.filter(({ open }) => !open).map(({ to }) => to);
-    for (const doomed of old && !kept ? [...replaced, old.name] : replaced)
-        await dropOld(target, doomed);
-    return kept;
-}
-/** Returns the renames that make a copy of the new database the restore point `__post`. */
-async function renewPost(target, { name: from }) {
-    const { name, maker } = target;
-    const to = relatedName(name, 'post');
-    return [
-        ...(await makeRoom(target, to)),
-        { from, to, comment: markerText('point', name, maker.run), open: true },
-    ];
-}
-/** Returns the rename of the older restore point of that name, if there is one. It is dropped after the swap. */
-async function makeRoom({ session, name, maker }, point) {
-    const older = (await readDatabases(session)).find((database) => database.name === point);
-    if (!older || !isPointOf(older, name))
-        return [];
-    return [{ from: point, to: temporaryName(name), comment: markerText('old', name, maker.run) }];
-}
-async function dropOld({ session, server }, name) {
-    try {
-        await dropDatabase(session, server, name);
-    }
-    catch (error) {
-        log.warning(`The old database stays under the name "${name}", because it could not be dropped: ${messageOf(error)}`);
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/database/analyze.js
-var analyze_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
-    if (value !== null && value !== void 0) {
-        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
-        var dispose, inner;
-        if (async) {
-            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
-            dispose = value[Symbol.asyncDispose];
-        }
-        if (dispose === void 0) {
-            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
-            dispose = value[Symbol.dispose];
-            if (async) inner = dispose;
-        }
-        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
-        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
-        env.stack.push({ value: value, dispose: dispose, async: async });
-    }
-    else if (async) {
-        env.stack.push({ async: true });
-    }
-    return value;
-};
-var analyze_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
-    return function (env) {
-        function fail(e) {
-            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
-            env.hasError = true;
-        }
-        var r, s = 0;
-        function next() {
-            while (r = env.stack.pop()) {
-                try {
-                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
-                    if (r.dispose) {
-                        var result = r.dispose.call(r.value);
-                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
-                    }
-                    else s |= 1;
-                }
-                catch (e) {
-                    fail(e);
-                }
-            }
-            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
-            if (env.hasError) throw env.error;
-        }
-        return next();
-    };
-})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
-    var e = new Error(message);
-    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
-});
-
-
-
-
-
-/** The first major version with `ANALYZE` of several tables in one statement. */
-const FIRST_MAJOR_WITH_LISTS = 11;
-/**
- * Collects the planner's statistics of a whole database. A dump does not contain them, and without them queries are slow.
- * A table that cannot be analyzed is a warning, because all of its rows are there.
- *
- * @param open opens another session in the database
- */
-async function analyzeDatabase({ open, major }, jobs) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
-    try {
-        const session = analyze_addDisposableResource(env_1, await open(), true);
-        const allowed = jobs === 1 ? 1 : Math.min(jobs, 1 + (await freeConnections(session)));
-        const shares = major < FIRST_MAJOR_WITH_LISTS || allowed === 1 ? [] : await divideForAnalyze(session, allowed);
-        if (shares.length < 2)
-            return await analyze(session, null);
-        const [own, ...others] = shares;
-        const elsewhere = others.map(async (tables) => {
-            const env_2 = { stack: [], error: void 0, hasError: false };
-            try {
-                const other = analyze_addDisposableResource(env_2, await open(), true);
-                await analyze(other, tables);
-            }
-            catch (e_2) {
-                env_2.error = e_2;
-                env_2.hasError = true;
-            }
-            finally {
-                const result_2 = analyze_disposeResources(env_2);
-                if (result_2)
-                    await result_2;
-            }
-        });
-        await Promise.all([analyze(session, own), ...elsewhere]);
-    }
-    catch (e_1) {
-        env_1.error = e_1;
-        env_1.hasError = true;
-    }
-    finally {
-        const result_1 = analyze_disposeResources(env_1);
-        if (result_1)
-            await result_1;
-    }
-}
-/**
- * Analyzes some tables, or all. It evaluates expressions of indexes and of extended statistics, which may fail for a row. One
- * failure ends the statement, so the tables are then analyzed one by one.
- */
-async function analyze(session, tables) {
-    try {
-        await session.execute(tables ? `ANALYZE ${tables.join(', ')}` : 'ANALYZE');
-    }
-    catch (error) {
-        if (!(error instanceof DatabaseError))
-            throw error;
-        for (const table of tables ?? (await divideForAnalyze(session, 1))[0])
-            await analyzeTable(session, table);
-    }
-}
-async function analyzeTable(session, table) {
-    try {
-        await session.execute(`ANALYZE ${table}`);
-    }
-    catch (error) {
-        if (!(error instanceof DatabaseError))
-            throw error;
-        log.warning(`The table ${table} is restored, but ANALYZE fails, so queries on it may be slow: ${hideValues(error.message)}; correct the expression of its statistics or indexes`);
-    }
-}
-/** By default ANALYZE reads at most this many pages of a table: a sample of 300 rows × default_statistics_target (analyze.c). */
-const MAX_SAMPLED_PAGES = 30_000;
-/** Divides the tables that `ANALYZE` visits (get_all_vacuum_rels in vacuum.c) by the pages that it reads of each. */
-async function divideForAnalyze(session, jobs) {
-    const tables = await session.query(`
-    SELECT n.nspname AS schema, c.relname AS name,
-           greatest(1, least(pg_relation_size(c.oid) / current_setting('block_size')::int, ${MAX_SAMPLED_PAGES})) AS pages
-    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't'`);
-    const shares = shareEvenly(tables, ({ pages }) => pages, Math.max(1, Math.min(jobs, tables.length)));
-    return shares.map(({ items }) => items.map(({ schema, name }) => `${identifier(schema)}.${identifier(name)}`));
-}
-
 ;// CONCATENATED MODULE: ./build/src/database/contents.js
 var contents_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
@@ -49377,6 +49205,16 @@ async function checkOwner(session, server, { name, owner }) {
         return;
     throw new Error(`The role "${server.role}" does not own "${name}", so it cannot replace it; connect as "${owner}" or grant that role to "${server.role}"`);
 }
+/** Whether the database that replaces a target gets a marker: if there was none before, or if the old one was a clone. */
+function isMarkable(name, properties) {
+    return properties === null || isClone({ name, marker: parseMarker(properties.comment) });
+}
+/** Refuses `expires-after` where it could not be written, because the target keeps its comment and gets no marker. */
+function checkExpiry({ expiresAfter }, name, properties) {
+    if (expiresAfter === null || isMarkable(name, properties))
+        return;
+    throw new Error(`expires-after cannot be kept, because "${name}" exists and was not made by this action, so the new database gets no mark and is never dropped by a sweep; remove expires-after, or drop "${name}" first`);
+}
 /** Refuses to replace a database that is not empty and was not made by this action, unless `overwrite` allows it. */
 async function checkOverwrite(step, { major }, properties) {
     const name = step.target.database;
@@ -49423,6 +49261,224 @@ async function contentOf(step, serverMajor) {
         if (result_1)
             await result_1;
     }
+}
+
+;// CONCATENATED MODULE: ./build/src/restoring/swap-in.js
+
+
+
+
+
+
+
+
+
+
+/**
+ * Returns the comment of the new database. It is marked if there was none before or if the old one was a clone, unless the
+ * user says that it must not be replaced and dropped later. The comment of any other database stays, without a marker.
+ */
+function newComment({ name, properties, maker }, { disposable, expiresAfter }) {
+    const marker = parseMarker(properties?.comment ?? null);
+    if (disposable && isMarkable(name, properties))
+        return markerText('clone', name, maker.run, expiresAfter);
+    return marker ? null : (properties?.comment ?? null);
+}
+/**
+ * Swaps a staging database in, and keeps or drops the old database. Restore points are renewed in the same transaction, so
+ * none is ever older than the database beside it.
+ *
+ * @param options.post a copy of the staging database from before its hooks, which becomes the restore point `__post`
+ * @returns the name of the kept old database, if one is kept
+ */
+async function swapIn(target, staging, { post, keepOld, ...mark }) {
+    const { session, server, name, properties } = target;
+    const kept = keepOld && properties ? relatedName(name, 'pre') : null;
+    const points = [
+        ...(kept ? await makeRoom(target, kept) : []),
+        ...(post ? await renewPost(target, post) : []),
+    ];
+    const oldMark = markerText(kept ? 'point' : 'old', name, target.maker.run);
+    const old = properties && { name: kept ?? temporaryName(name), comment: oldMark, open: kept !== null };
+    const comment = newComment(target, mark);
+    const template = properties?.isTemplate ?? false;
+    await swapDatabases(session, server, {
+        database: name,
+        staging: staging.name,
+        ...{ old, comment, template, points },
+    });
+    staging.release();
+    post?.release();
+    log.info(`"${name}" is now the new database`);
+    const replaced = points.filter(({ open }) => !open).map(({ to }) => to);
+    for (const doomed of old && !kept ? [...replaced, old.name] : replaced)
+        await dropOld(target, doomed);
+    return kept;
+}
+/** Returns the renames that make a copy of the new database the restore point `__post`. */
+async function renewPost(target, { name: from }) {
+    const { name, maker } = target;
+    const to = relatedName(name, 'post');
+    return [
+        ...(await makeRoom(target, to)),
+        { from, to, comment: markerText('point', name, maker.run), open: true },
+    ];
+}
+/** Returns the rename of the older restore point of that name, if there is one. It is dropped after the swap. */
+async function makeRoom({ session, name, maker }, point) {
+    const older = (await readDatabases(session)).find((database) => database.name === point);
+    if (!older || !isPointOf(older, name))
+        return [];
+    return [{ from: point, to: temporaryName(name), comment: markerText('old', name, maker.run) }];
+}
+async function dropOld({ session, server }, name) {
+    try {
+        await dropDatabase(session, server, name);
+    }
+    catch (error) {
+        log.warning(`The old database stays under the name "${name}", because it could not be dropped: ${messageOf(error)}`);
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/database/analyze.js
+var analyze_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var analyze_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+/** The first major version with `ANALYZE` of several tables in one statement. */
+const FIRST_MAJOR_WITH_LISTS = 11;
+/**
+ * Collects the planner's statistics of a whole database. A dump does not contain them, and without them queries are slow.
+ * A table that cannot be analyzed is a warning, because all of its rows are there.
+ *
+ * @param open opens another session in the database
+ */
+async function analyzeDatabase({ open, major }, jobs) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const session = analyze_addDisposableResource(env_1, await open(), true);
+        const allowed = jobs === 1 ? 1 : Math.min(jobs, 1 + (await freeConnections(session)));
+        const shares = major < FIRST_MAJOR_WITH_LISTS || allowed === 1 ? [] : await divideForAnalyze(session, allowed);
+        if (shares.length < 2)
+            return await analyze(session, null);
+        const [own, ...others] = shares;
+        const elsewhere = others.map(async (tables) => {
+            const env_2 = { stack: [], error: void 0, hasError: false };
+            try {
+                const other = analyze_addDisposableResource(env_2, await open(), true);
+                await analyze(other, tables);
+            }
+            catch (e_2) {
+                env_2.error = e_2;
+                env_2.hasError = true;
+            }
+            finally {
+                const result_2 = analyze_disposeResources(env_2);
+                if (result_2)
+                    await result_2;
+            }
+        });
+        await Promise.all([analyze(session, own), ...elsewhere]);
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = analyze_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+/**
+ * Analyzes some tables, or all. It evaluates expressions of indexes and of extended statistics, which may fail for a row. One
+ * failure ends the statement, so the tables are then analyzed one by one.
+ */
+async function analyze(session, tables) {
+    try {
+        await session.execute(tables ? `ANALYZE ${tables.join(', ')}` : 'ANALYZE');
+    }
+    catch (error) {
+        if (!(error instanceof DatabaseError))
+            throw error;
+        for (const table of tables ?? (await divideForAnalyze(session, 1))[0])
+            await analyzeTable(session, table);
+    }
+}
+async function analyzeTable(session, table) {
+    try {
+        await session.execute(`ANALYZE ${table}`);
+    }
+    catch (error) {
+        if (!(error instanceof DatabaseError))
+            throw error;
+        log.warning(`The table ${table} is restored, but ANALYZE fails, so queries on it may be slow: ${hideValues(error.message)}; correct the expression of its statistics or indexes`);
+    }
+}
+/** By default ANALYZE reads at most this many pages of a table: a sample of 300 rows × default_statistics_target (analyze.c). */
+const MAX_SAMPLED_PAGES = 30_000;
+/** Divides the tables that `ANALYZE` visits (get_all_vacuum_rels in vacuum.c) by the pages that it reads of each. */
+async function divideForAnalyze(session, jobs) {
+    const tables = await session.query(`
+    SELECT n.nspname AS schema, c.relname AS name,
+           greatest(1, least(pg_relation_size(c.oid) / current_setting('block_size')::int, ${MAX_SAMPLED_PAGES})) AS pages
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't'`);
+    const shares = shareEvenly(tables, ({ pages }) => pages, Math.max(1, Math.min(jobs, tables.length)));
+    return shares.map(({ items }) => items.map(({ schema, name }) => `${identifier(schema)}.${identifier(name)}`));
 }
 
 ;// CONCATENATED MODULE: ./build/src/restoring/obstacles.js
@@ -49484,6 +49540,7 @@ async function lookAtTarget(step, session) {
     const properties = found && (await keepAllowed(session, name, found));
     const client = await step.client({ serverMajor: server.major, purpose: 'restore' });
     await checkOverwrite(step, server, properties);
+    checkExpiry(inputs, name, properties);
     if (inputs.reversible)
         await checkPoints(inputs, target, session, server);
     const points = inputs.reversible ? POINTS.map((suffix) => relatedName(name, suffix)) : [];
@@ -49604,7 +49661,7 @@ async function replaceDatabase(step, prepare) {
         const { what, check, build, hooks } = replacement;
         await check?.(target);
         if (inputs.dryRun)
-            return dryRun(inputs.command, describePlan(inputs, target, what, hooks));
+            return dryRun(inputs.command, replace_database_describePlan(inputs, target, what, hooks));
         await sweepDatabases(target.session);
         const { staging: built, result } = await build(target);
         const staging = replace_database_addDisposableResource(env_1, built, true);
@@ -49624,6 +49681,7 @@ async function replaceDatabase(step, prepare) {
             post,
             keepOld: inputs.reversible,
             disposable: inputs.disposable,
+            expiresAfter: inputs.expiresAfter,
         });
         return { result, database: target.name, previous, serverVersion: target.server.version };
     }
@@ -49643,8 +49701,8 @@ function dryRun(command, plan) {
     return { outputs: {}, summary: [dryRunSummary(command, plan)] };
 }
 /** Describes in a sentence what would happen. All checks before the work have passed by now. */
-function describePlan(inputs, { name, properties }, what, hooks) {
-    const before = hooks.length === 0 ? '' : ` after ${formatQuantity(hooks.length, 'pre-swap hook')}`;
+function replace_database_describePlan(inputs, { name, properties }, what, hooks) {
+    const before = hooks.length === 0 ? '' : ` after ${format_formatQuantity(hooks.length, 'pre-swap hook')}`;
     const kept = inputs.reversible ? `be kept as "${relatedName(name, 'pre')}"` : 'be dropped';
     const template = properties?.isTemplate ? ', and the new one would be a template as well' : '';
     const old = properties ? `; the present "${name}" would ${kept}${template}` : '';
@@ -50075,7 +50133,7 @@ class SplitRestore {
         this.#place = await keepSchema(this.#options.folder, archive);
         await this.#restore(['--section=pre-data', this.#place.schema]);
         const shares = archive.divide(await this.#share(archive));
-        log.info(`Restoring the data with ${formatQuantity(shares.length, 'job')}`);
+        log.info(`Restoring the data with ${format_formatQuantity(shares.length, 'job')}`);
         await Promise.all([archive.distribute(), ...shares.map((share) => this.#feed(share))]);
     }
     /** Shares the data among jobs, unless it has to be loaded in its order. The schema, which says so, is restored by now. */
@@ -50109,7 +50167,7 @@ class SplitRestore {
     /** Restores what requires the data to be in the database. */
     async finish() {
         const jobs = this.#jobs;
-        log.info(`Restoring indexes and constraints with ${formatQuantity(jobs, 'job')}`);
+        log.info(`Restoring indexes and constraints with ${format_formatQuantity(jobs, 'job')}`);
         const { schema, last } = this.#place;
         await this.#restore(['--section=post-data', `--jobs=${jobs}`, schema]);
         if (last === null)
@@ -50163,7 +50221,7 @@ function mayDivideTables({ pgRestoreArgs, tolerateErrors }) {
 async function parallel_restore_allowedJobs(session, jobs) {
     const allowed = Math.max(1, Math.min(jobs, 1 + (await freeConnections(session))));
     if (allowed < jobs)
-        log.info(`Restoring with ${formatQuantity(allowed, 'job')} instead of ${jobs}: role, database and server allow no more connections`);
+        log.info(`Restoring with ${format_formatQuantity(allowed, 'job')} instead of ${jobs}: role, database and server allow no more connections`);
     return allowed;
 }
 /** Writes the schema into files, because several jobs seek in them. */
@@ -50187,7 +50245,7 @@ async function keepSchema(folder, { schema, last }) {
 
 ;// CONCATENATED MODULE: ./build/src/relation.js
 /** Returns a key that only this pair of names has: names may contain dots, so joined by a dot they could be another pair. */
-function relationKey({ schema, name }) {
+function relation_relationKey({ schema, name }) {
     return JSON.stringify([schema, name]);
 }
 /** Returns the name for messages, with quotes where it would be ambiguous. */
@@ -50336,8 +50394,8 @@ function databaseSink(step, client, database, bytesOf) {
 }
 /** Looks up sizes of tables by name; an unknown table has 0 bytes. */
 function sizesOf(tables) {
-    const sizes = new Map(tables.map((table) => [relationKey(table), table.bytes]));
-    return (table) => sizes.get(relationKey(table)) ?? 0;
+    const sizes = new Map(tables.map((table) => [relation_relationKey(table), table.bytes]));
+    return (table) => sizes.get(relation_relationKey(table)) ?? 0;
 }
 /** Assumed size of tables without a manifest: large enough to get their own job. */
 const UNKNOWN_TABLE_BYTES = 64 * 1024 * 1024;
@@ -50443,6 +50501,8 @@ var copy_disposeResources = (undefined && undefined.__disposeResources) || (func
 
 /** Copies the source into a staging database beside the target, runs hooks on it and swaps it in. Nothing is stored. */
 async function copy(step) {
+    if (step.inputs.mask !== '')
+        throw new Error('Input mask cannot be used with copy yet; remove it');
     const source = await step.retry(() => log.group('Look at the source', () => lookAtSource(step, step.source)));
     const prepareSource = once(() => runPreDumpHooks(step, source));
     const replaced = await step.retry(() => replaceDatabase(step, async () => ({
@@ -50518,7 +50578,7 @@ async function templateObstacle(inputs, { connection }, { session, server }) {
         return null;
     const sessions = await lastingSessions(session, connection.database);
     return sessions > 0
-        ? `the source has ${formatQuantity(sessions, 'session')} (disconnect-source: true ends them)`
+        ? `the source has ${format_formatQuantity(sessions, 'session')} (disconnect-source: true ends them)`
         : null;
 }
 /** Counts the sessions that remain, because the server takes a moment to end those that were just closed. */
@@ -50721,7 +50781,7 @@ function checkOurs(database, force) {
         throw new Error(`"${name}" was not made by this action; set force: true to drop it all the same`);
 }
 async function dropOne({ inputs }, session, server, { name, sessions }) {
-    const who = sessions > 0 ? `, with ${formatQuantity(sessions, 'session')} in it` : '';
+    const who = sessions > 0 ? `, with ${format_formatQuantity(sessions, 'session')} in it` : '';
     if (inputs.dryRun) {
         log.info(`Would drop "${name}"${who}`);
         return;
@@ -50828,15 +50888,20 @@ const manifest_MAX_NAME_LENGTH = 1000;
 const manifest_MAX_LINE_LENGTH = 2000;
 const line = isLine(manifest_MAX_LINE_LENGTH);
 const manifest_name = isText(manifest_MAX_NAME_LENGTH);
+const isDigest = (value) => line(value) && /^[0-9a-f]{64}$/.test(value);
+const isKeyId = (value) => line(value) && /^[0-9a-f]{16}$/.test(value);
 /** Everything but what must be equal to the key. */
 const manifest_FIELDS = {
     source: optional(hasShape({ instance: manifest_name, host: manifest_name, database: manifest_name, config: manifest_name })),
     size: (value) => isCount(value) && value !== 0,
-    sha256: (value) => line(value) && /^[0-9a-f]{64}$/.test(value),
+    sha256: isDigest,
     compression: line,
     rawBytes: isCount,
     rows: orNull(isCount),
-    tables: isListOf(hasShape({ schema: manifest_name, name: manifest_name, rows: orNull(isCount), bytes: isCount })),
+    tables: isListOf(hasShape({
+        ...{ schema: manifest_name, name: manifest_name, rows: orNull(isCount), bytes: isCount },
+        ...{ rowsBefore: optional(isCount), masks: optional(isRecordOf(isCount)) },
+    })),
     serverVersion: line,
     clientVersion: line,
     actionVersion: line,
@@ -50849,6 +50914,7 @@ const manifest_FIELDS = {
         locale: optional(orNull(line)),
     }),
     filters: isRecordOf((value) => typeof value === 'boolean' || isListOf(isText(MAX_MANIFEST_BYTES))(value)),
+    mask: optional(hasShape({ sha256: isDigest, keyId: isKeyId, columns: isRecordOf(isCount) })),
     durationMs: isCount,
     run: hasShape({ repository: line, ref: line, sha: line, runId: line, url: line }),
     verified: optional(hasShape({ at: isTime, serverVersion: line })),
@@ -51149,8 +51215,8 @@ async function checkStored(storage, { key, size: sent }) {
     const size = await storage.size(key, { evenWhenCancelled: true });
     if (size === sent)
         return;
-    const found = size === null ? 'does not have it' : `holds ${formatQuantity(size, 'byte')}`;
-    throw new Error(`${formatQuantity(sent, 'byte')} were sent and the store ${found}; the dump was not committed. With a provider other than AWS, try s3-checksum: when-required`);
+    const found = size === null ? 'does not have it' : `holds ${format_formatQuantity(size, 'byte')}`;
+    throw new Error(`${format_formatQuantity(sent, 'byte')} were sent and the store ${found}; the dump was not committed. With a provider other than AWS, try s3-checksum: when-required`);
 }
 /**
  * Removes a manifest, also one whose write failed, because it may have happened: its answer was lost, or the disk failed
@@ -51332,7 +51398,7 @@ async function readDumps(storage, entries) {
 }
 /** Describes a dump that contradicts its manifest. */
 function describeSizes(size, manifest) {
-    return `it has ${formatQuantity(size, 'byte')} and its manifest says ${formatCount(manifest.size)}; it was cut or replaced`;
+    return `it has ${format_formatQuantity(size, 'byte')} and its manifest says ${formatCount(manifest.size)}; it was cut or replaced`;
 }
 /** Names manifests that are skipped because their data is gone. */
 function noteOrphans(orphans) {
@@ -51458,7 +51524,7 @@ function describeShrinkage(before, now, limit) {
     const sums = shrunk.map(compare_with_previous_describe).join(' and ');
     const tables = tableLosses(before, now, shrunk[0].name);
     const others = tables.length - MAX_NAMED_TABLES;
-    const more = others > 0 ? ` and ${formatQuantity(others, 'more table')}` : '';
+    const more = others > 0 ? ` and ${format_formatQuantity(others, 'more table')}` : '';
     const named = tables.slice(0, MAX_NAMED_TABLES).join(', ');
     return named === '' ? sums : `${sums}; most of it in ${named}${more}`;
 }
@@ -51466,7 +51532,7 @@ function measures(before, now) {
     const bytes = { name: 'bytes', before: before.rawBytes, now: now.rawBytes, format: formatBytes };
     if (before.rows === null || now.rows === null)
         return [bytes];
-    const format = (count) => formatQuantity(count, 'row');
+    const format = (count) => format_formatQuantity(count, 'row');
     return [{ name: 'rows', before: before.rows, now: now.rows, format }, bytes];
 }
 /** Returns the share that is gone. Something empty cannot shrink. */
@@ -51480,12 +51546,12 @@ function compare_with_previous_describe(measure) {
 /** Lists the tables that have less than before, the greatest loss first. */
 function tableLosses(before, now, measure) {
     const format = measure === 'rows' ? formatCount : formatBytes;
-    const left = new Map(now.tables.map((table) => [relationKey(table), table[measure]]));
+    const left = new Map(now.tables.map((table) => [relation_relationKey(table), table[measure]]));
     return before.tables
         .map((table) => ({
         name: relationName(table),
         before: table[measure] ?? 0,
-        now: left.get(relationKey(table)),
+        now: left.get(relation_relationKey(table)),
     }))
         .filter((table) => (table.now ?? 0) < table.before)
         .sort((a, b) => b.before - (b.now ?? 0) - (a.before - (a.now ?? 0)))
@@ -52705,7 +52771,7 @@ function tooLarge(bytes, maxParts) {
     const most = MAX_PART_BYTES * maxParts;
     if (bytes <= most)
         return null;
-    return `The database has ${formatBytes(bytes)}, and this store takes at most ${formatBytes(most)} in one object (${formatQuantity(maxParts, 'part')} of ${formatBytes(MAX_PART_BYTES)}); raise s3-max-parts if the provider takes more, or dump less at once`;
+    return `The database has ${formatBytes(bytes)}, and this store takes at most ${formatBytes(most)} in one object (${format_formatQuantity(maxParts, 'part')} of ${formatBytes(MAX_PART_BYTES)}); raise s3-max-parts if the provider takes more, or dump less at once`;
 }
 /** Returns the memory of an uploading AWS CLI, as measured: 120 MB, and seven parts in flight or waiting. */
 function uploadMemory({ partSize }) {
@@ -54405,7 +54471,7 @@ function actsAsRole(inputs, role) {
     return role.given && inputs.s3Config.AWS_ACCESS_KEY_ID === undefined;
 }
 /** Warns of AWS credentials that may expire before the work is done. */
-function checkExpiry(step, work) {
+function open_storage_checkExpiry(step, work) {
     const { inputs, environment, role } = step;
     if (inputs.location.kind !== 's3' || actsAsRole(inputs, role))
         return;
@@ -54595,7 +54661,7 @@ async function remove(storage, dumps) {
     const open = dumps.filter(({ key }) => !manifests.refused.has(manifestKey(key.key)));
     const both = open.flatMap(({ key }) => [key.key, manifestKey(key.key)]);
     const data = await storage.removeAll(both).catch((error) => {
-        throw new Error(`The manifests of ${formatQuantity(open.length, 'dump')} are deleted, but their data may stay, uncommitted: ${error.message}. Run prune again`, { cause: error });
+        throw new Error(`The manifests of ${format_formatQuantity(open.length, 'dump')} are deleted, but their data may stay, uncommitted: ${error.message}. Run prune again`, { cause: error });
     });
     for (const { key, manifest } of dumps) {
         const refusal = manifests.refused.get(manifestKey(key.key)) ?? data.refused.get(key.key);
@@ -54614,7 +54680,7 @@ function checkRefusals({ refused }) {
     const denied = [...refused.values()].filter(({ retained }) => !retained);
     if (denied.length === 0)
         return;
-    throw new Error(`${formatQuantity(denied.length, 'dump')} could not be deleted (on S3, grant s3:DeleteObject): ${denied[0].reason}`);
+    throw new Error(`${format_formatQuantity(denied.length, 'dump')} could not be deleted (on S3, grant s3:DeleteObject): ${denied[0].reason}`);
 }
 function logFates(pruned) {
     const { fates, dryRun } = pruned;
@@ -54624,21 +54690,294 @@ function logFates(pruned) {
     }
     const kept = fates.filter(({ keep }) => keep).length;
     const deleted = fates.length - kept;
-    log.info(`${dryRun ? 'Dry run: would delete' : 'Deleted'} ${deleted} of ${formatQuantity(fates.length, 'dump')}; not touched: ${describeUntouched(pruned)}`);
+    log.info(`${dryRun ? 'Dry run: would delete' : 'Deleted'} ${deleted} of ${format_formatQuantity(fates.length, 'dump')}; not touched: ${describeUntouched(pruned)}`);
     if (pruned.versionsStay)
         log.notice(VERSIONS_STAY);
 }
 /** What a prune leaves alone, in words. */
 function describeUntouched({ uncommitted, orphans, foreign }) {
     const counts = [
-        formatQuantity(uncommitted, 'dump'),
-        formatQuantity(orphans, 'manifest'),
-        formatQuantity(foreign, 'foreign object'),
+        format_formatQuantity(uncommitted, 'dump'),
+        format_formatQuantity(orphans, 'manifest'),
+        format_formatQuantity(foreign, 'foreign object'),
     ];
     return `${counts[0]} without a manifest, ${counts[1]} without a dump and ${counts[2]}`;
 }
 /** What a prune says of a bucket with versions. */
 const VERSIONS_STAY = 'The bucket keeps versions: no space is free until a lifecycle rule for noncurrent versions (NoncurrentVersionExpiration) removes what was deleted';
+
+;// CONCATENATED MODULE: ./build/src/masking/names.js
+/**
+ * Names in a mask file are written as the database stores them. Case matters even without quotes, because YAML takes
+ * quotes away that enclose a whole value. Double quotes are needed only around names with other special characters.
+ */
+const QUOTED = '"(?:[^"]|"")+"';
+const BARE = '[^\\s"\'.,()*]+';
+const names_NAME = `(?:${QUOTED}|${BARE})`;
+const TABLE = `${names_NAME}\\.${names_NAME}`;
+const COLUMNS = `\\(\\s*${names_NAME}(?:\\s*,\\s*${names_NAME})*\\s*\\)`;
+const ONE_TABLE = new RegExp(`^(${names_NAME})\\.(${names_NAME})$`);
+const ONE_COLUMN = new RegExp(`^(${names_NAME})\\.(${names_NAME})\\.(${names_NAME})$`);
+const PATTERN_PART = `(?:${QUOTED}|[^\\s"'.,()]+)`;
+const ONE_PATTERN = new RegExp(`^(${PATTERN_PART})\\.(${PATTERN_PART})$`);
+const REFERENCE = new RegExp(`^(${TABLE})\\s*(${COLUMNS})\\s*->\\s*(${TABLE})\\s*(${COLUMNS})(?:\\s+when\\s+(.+))?$`, 's');
+function names_unquote(name) {
+    return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
+}
+function parseTable(text) {
+    const [, schema, name] = ONE_TABLE.exec(text) ?? [];
+    return schema && name ? { schema: names_unquote(schema), name: names_unquote(name) } : null;
+}
+/** Parses the name of a column, which is the whole text unless it is quoted. */
+function parseColumn(text) {
+    if (text.startsWith('"'))
+        return new RegExp(`^${QUOTED}$`).test(text) ? names_unquote(text) : null;
+    return text === '' || text.includes('\0') ? null : text;
+}
+/** Parses `schema.table.column`. */
+function parseTableColumn(text) {
+    const [, schema, name, column] = ONE_COLUMN.exec(text) ?? [];
+    if (!schema || !name || !column)
+        return null;
+    return { table: { schema: names_unquote(schema), name: names_unquote(name) }, column: names_unquote(column) };
+}
+/** Parses `schema.table` with `*` as a wildcard outside of quotes. */
+function parseTablePattern(text) {
+    const [, schema, name] = ONE_PATTERN.exec(text) ?? [];
+    const parts = (part) => (part.startsWith('"') ? [names_unquote(part)] : part.split('*'));
+    return schema && name ? { text, schema: parts(schema), name: parts(name) } : null;
+}
+/** Whether a pattern has a wildcard. */
+function isWildcard({ schema, name }) {
+    return schema.length > 1 || name.length > 1;
+}
+/** Whether a table matches a pattern. */
+function matchesPattern(pattern, { schema, name }) {
+    return matches(pattern.schema, schema) && matches(pattern.name, name);
+}
+function matches(pattern, text) {
+    const source = pattern.map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.*');
+    return new RegExp(`^${source}$`, 's').test(text);
+}
+/** Parses a foreign key that the database does not declare. */
+function parseReference(text) {
+    const [, from, fromColumns, to, toColumns, when] = REFERENCE.exec(text) ?? [];
+    if (!from || !fromColumns || !to || !toColumns)
+        return null;
+    const columns = (list) => [...list.matchAll(new RegExp(names_NAME, 'g'))].map(([name]) => names_unquote(name));
+    return {
+        from: { table: parseTable(from), columns: columns(fromColumns) },
+        to: { table: parseTable(to), columns: columns(toColumns) },
+        when: when ?? null,
+    };
+}
+/** Returns a table's name as a mask file has it. */
+function names_tableText({ schema, name }) {
+    return `${quoteName(schema)}.${quoteName(name)}`;
+}
+/** Returns a column's name as a mask file has it. */
+function names_columnText(name) {
+    return name.startsWith('"') ? quoteName(name) : name;
+}
+/** Returns a column's name with its table, as parseTableColumn reads it. */
+function tableColumnText(table, column) {
+    return `${names_tableText(table)}.${quoteName(column)}`;
+}
+function quoteName(name) {
+    return new RegExp(`^${BARE}$`).test(name) ? name : `"${name.replaceAll('"', '""')}"`;
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/draft.js
+
+
+/** What planning has found, in the order of the mask file. A refusal ends the step, a warning does not. */
+class Findings {
+    #refusals = [];
+    #warnings = [];
+    refuse(text, line) {
+        this.#refusals.push({ text, line });
+    }
+    warn(text, line) {
+        this.#warnings.push({ text, line });
+    }
+    get refusals() {
+        return inOrder(this.#refusals);
+    }
+    get warnings() {
+        return inOrder(this.#warnings);
+    }
+}
+/** Findings without a line come last. */
+function inOrder(findings) {
+    const place = ({ line }) => line ?? Number.MAX_SAFE_INTEGER;
+    const texts = findings
+        .toSorted((a, b) => place(a) - place(b))
+        .map(({ text, line }) => (line === undefined ? text : `line ${line}: ${text}`));
+    return [...new Set(texts)];
+}
+/** The columns of all tables whose rows are dumped, found by name. */
+class Columns {
+    all;
+    #byName;
+    constructor(tables) {
+        this.all = tables.flatMap(({ columns }) => columns);
+        this.#byName = new Map(this.all.map((found) => [key(found.table, found.column.name), found]));
+    }
+    find(table, name) {
+        return this.#byName.get(key(table, name));
+    }
+}
+function key(table, column) {
+    return JSON.stringify([relationKey(table), column]);
+}
+/** Returns the mask of a column, or null if it has none. */
+function maskOf({ treatment }) {
+    return treatment === null || typeof treatment === 'string' ? null : treatment;
+}
+/** Returns `public.users.email`, for messages. */
+function fullName({ table, column }) {
+    return `${tableText(table)}.${columnText(column.name)}`;
+}
+/** Returns a mask as a mask file has it, such as `email` or `{mask: token, domain: person}`. */
+function draft_maskText(rule) {
+    const domain = rule.domain === '' ? '' : `, domain: ${rule.domain}`;
+    if (rule.mask === 'value')
+        return `{value: ${JSON.stringify(rule.value)}}`;
+    if (rule.mask === 'sql')
+        return `{sql: ${JSON.stringify(rule.expression)}}`;
+    if (rule.mask === 'json')
+        return `{json: [${rule.paths.map((path) => path.join('.')).join(', ')}]}`;
+    return domain ? `{mask: ${rule.mask}${domain}}` : rule.mask;
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/plan-text.js
+
+
+
+/** Describes a plan, table by table, for the log and the summary. */
+function plan_text_describePlan({ tables }) {
+    return tables.map((table) => ({
+        table: tableText(table) + (table.extension ? ` (configuration of ${table.extension})` : ''),
+        rows: plan_text_describeRows(table),
+        ...describeColumns(table),
+        checks: describeChecks(table),
+    }));
+}
+/** Returns the lines of a plan for the log. */
+function planLines(plan) {
+    const tables = plan_text_describePlan(plan).flatMap(({ table, rows, kept, masked, checks }) => [
+        `${table}: ${rows}`,
+        ...(kept.length > 0 && masked.length > 0 ? [`  keep ${kept.join(', ')}`] : []),
+        ...masked.map((column) => `  ${column}`),
+        ...checks.map((check) => `  CHECK ${check}; a restore shows whether the masks satisfy it`),
+    ]);
+    const largeObjects = plan.keepsLargeObjects ? 'kept as they are' : 'left out';
+    return [...tables, `large objects: ${largeObjects}`, plan_text_countMasks(plan)];
+}
+function plan_text_describeRows({ data, rows, unless, parts }) {
+    if (data === 'none')
+        return 'no rows';
+    const known = parts.map((part) => part.rows);
+    const estimate = known.some((count) => count === null) ? '' : `, about ${formatQuantity(sum(known), 'row')}`;
+    if (data === 'keep')
+        return `kept as it is${estimate}`;
+    const exception = unless ? `, not masked where ${unless.condition}` : '';
+    return conditionOf(rows) + exception + estimate;
+}
+function conditionOf(rows) {
+    if (typeof rows === 'object')
+        return `rows where ${rows.condition}`;
+    return rows === 'referenced' ? 'rows that kept rows refer to' : 'all rows';
+}
+function sum(counts) {
+    return counts.reduce((total, count) => total + (count ?? 0), 0);
+}
+function describeColumns({ data, columns }) {
+    if (data !== 'masked')
+        return { kept: [], masked: [] };
+    const kept = columns.filter(({ treatment }) => treatment === 'keep');
+    const masked = columns.filter(({ treatment }) => treatment !== 'keep');
+    return { kept: kept.map(({ name }) => columnText(name)), masked: masked.map(describeColumn) };
+}
+function describeColumn({ name, treatment, because }) {
+    const mask = typeof treatment === 'string' ? 'computed again from what is restored' : maskText(treatment);
+    return `${columnText(name)}: ${mask}${because === null ? '' : ` (${because})`}`;
+}
+/** Whether masks satisfy an expression, only the server can say, and only for rows that exist. */
+function describeChecks({ columns, parts }) {
+    const masked = columns.filter(({ treatment }) => typeof treatment === 'object').map(({ name }) => name);
+    const checks = parts
+        .flatMap((part) => part.checks)
+        .map((check) => {
+        const read = check.columns.filter((name) => masked.includes(name));
+        return read.length > 0 ? `${columnText(check.name)} reads ${read.map(columnText).join(', ')}` : '';
+    });
+    return [...new Set(checks.filter(Boolean))];
+}
+/** Returns how many columns have each mask, for the manifest and the summary. */
+function maskCounts({ tables, }) {
+    const counts = {};
+    for (const { treatment } of tables.flatMap(({ columns }) => columns)) {
+        if (typeof treatment === 'object')
+            counts[treatment.mask] = (counts[treatment.mask] ?? 0) + 1;
+    }
+    return counts;
+}
+/** Returns how many columns are masked, and with which masks. */
+function plan_text_countMasks(plan) {
+    return describeCounts(maskCounts(plan));
+}
+/** Describes how many columns have each mask, in words. */
+function describeCounts(counts) {
+    const total = sum(Object.values(counts));
+    const list = listCounts(counts);
+    return `${format_formatQuantity(total, 'column')} masked${list && `: ${list}`}`;
+}
+/** Lists how many columns have each mask. */
+function listCounts(counts) {
+    return Object.entries(counts)
+        .map(([mask, count]) => `${count} ${mask}`)
+        .join(', ');
+}
+
+;// CONCATENATED MODULE: ./build/src/summary/mask-summary.js
+/** Summaries of masks: of a plan, and of a dump that has them. */
+
+
+
+
+/** More rows would make the summary too long for GitHub. The log has them all. */
+const MAX_TABLES = 500;
+/** Shows what happens to every table, the masks first, because a reviewer reads those. */
+function maskSummary(plan) {
+    const tables = describePlan(plan);
+    const rows = [...tables]
+        .sort((a, b) => Math.sign(b.masked.length) - Math.sign(a.masked.length))
+        .slice(0, MAX_TABLES)
+        .map(({ table: name, rows: what, masked, kept }) => [code(name), what, mask_summary_list(masked), mask_summary_list(kept)]);
+    const title = `${formatQuantity(tables.length, 'table')}, ${countMasks(plan)}`;
+    const more = tables.length > MAX_TABLES ? '… and more tables, which are in the log' : '';
+    return folded(title, join('\n\n', [table(['Table', 'Rows', 'Masked', 'Kept'], rows), more]));
+}
+/** Says of a masked dump how many columns have each mask, and by which key and file. */
+function maskFact({ mask }) {
+    if (!mask)
+        return [];
+    const { columns, keyId, sha256 } = mask;
+    return [['Masked', md `${describeCounts(columns)}; key ${markdown_code(keyId)}, mask file ${markdown_code(sha256)}`]];
+}
+/** Shows how many columns of each table of a dump have which mask. */
+function masksByTable({ tables }) {
+    const masked = tables.flatMap(({ masks, ...name }) => masks ? [[markdown_code(relationName(name)), listCounts(masks)]] : []);
+    if (masked.length === 0)
+        return new Markdown('');
+    const more = masked.length > MAX_TABLES ? '… and more tables, which are in the manifest' : '';
+    const rows = markdown_table(['Table', 'Columns by mask'], masked.slice(0, MAX_TABLES));
+    return markdown_folded('Masks of every table', markdown_join('\n\n', [rows, more]));
+}
+function mask_summary_list(names) {
+    return join('<br>', names.map(code));
+}
 
 ;// CONCATENATED MODULE: ./build/src/summary/dump-summary.js
 /** Summaries of what is done with one dump: made, restored, verified. */
@@ -54646,49 +54985,65 @@ const VERSIONS_STAY = 'The bucket keeps versions: no space is free until a lifec
 
 
 
+
 /** Describes a committed dump, and compares it with `previous`. */
 function dumpSummary(manifest, { source, place, previous, transferMs, attempts, }) {
     const overview = facts([
-        ['From', md `${code(source)}, PostgreSQL ${manifest.serverVersion}`],
+        ['From', md `${markdown_code(source)}, PostgreSQL ${manifest.serverVersion}`],
         ['To', address(place)],
-        ['Key', code(manifest.key)],
+        ['Key', markdown_code(manifest.key)],
         ['Data', progress_describeRows(manifest)],
         ['Read', pace(manifest.rawBytes, transferMs)],
         ['Stored', `${formatBytes(manifest.size)} (${manifest.compression})`],
+        ...maskFact(manifest),
         ['Duration', formatDuration(manifest.durationMs)],
         ...(previous ? [['Since the last dump', change(previous, manifest)]] : []),
-        ['SHA-256', code(manifest.sha256)],
+        ['SHA-256', markdown_code(manifest.sha256)],
         ...attemptsFact(attempts),
     ]);
-    return blocks(md `### ✅ Dumped ${code(manifest.database)}`, overview, largestTables(manifest.tables, previous?.tables));
+    return blocks(md `### ✅ Dumped ${markdown_code(manifest.database)}`, overview, largestTables(manifest.tables, previous?.tables));
 }
 /** Describes a dump that was restored and put live. */
 function restoreSummary(restored) {
     const { key, size, manifest, place, counted, target, previous, transferMs } = restored;
     const overview = facts([
         ['From', address(place)],
-        ...(manifest ? [origin(manifest)] : []),
-        ['To', md `${code(target)}, PostgreSQL ${restored.serverVersion}`],
-        ['Key', code(key)],
+        ...(manifest ? [origin(manifest), ...maskFact(manifest)] : []),
+        ['To', md `${markdown_code(target)}, PostgreSQL ${restored.serverVersion}`],
+        ['Key', markdown_code(key)],
         ['Data', progress_describeRows(counted)],
         ['Read', transferMs === null ? 'nothing: a template was copied' : pace(size, transferMs)],
         ['Duration', formatDuration(restored.durationMs)],
         [
             'SHA-256',
-            md `${code(restored.sha256)} ${manifest ? '(as in the manifest)' : '(there was no manifest to compare with)'}`,
+            md `${markdown_code(restored.sha256)} ${manifest ? '(as in the manifest)' : '(there was no manifest to compare with)'}`,
         ],
         ...attemptsFact(restored.attempts),
-        ...(previous ? [['Old database', code(previous)]] : []),
+        ...(previous ? [['Old database', markdown_code(previous)]] : []),
     ]);
-    return blocks(md `### ✅ Restored ${code(restored.database)}`, overview, largestTables(counted.tables));
+    return blocks(md `### ✅ Restored ${markdown_code(restored.database)}`, overview, largestTables(counted.tables), manifest ? masksByTable(manifest) : NOTHING);
 }
 /** What was compared, one row each: evidence that the dump can be restored. */
 function verifySummary(manifest, evidence, { place, durationMs, attempts }) {
-    const { restored, objects, assertions } = evidence;
+    const checks = checksTable(manifest, evidence);
+    const overview = facts([
+        ['Dump', address(place)],
+        origin(manifest),
+        ...maskFact(manifest),
+        ['Verified', `${moment(evidence.at)}, in ${formatDuration(durationMs)}`],
+        [
+            'Restored into',
+            `a temporary database, PostgreSQL ${evidence.serverVersion}, with pg_restore ${evidence.clientVersion}`,
+        ],
+        ...attemptsFact(attempts),
+    ]);
+    return blocks(md `### ✅ Verified ${markdown_code(manifest.database)}`, overview, checks, everyTable(evidence.restored.tables), masksByTable(manifest));
+}
+function checksTable(manifest, { restored, objects, assertions }) {
     const leftOut = manifest.tables.length - restored.tables.length;
-    const checks = table(['Check', 'What was dumped', 'What came back'], [
+    return markdown_table(['Check', 'What was dumped', 'What came back'], [
         ['Stored bytes', `${formatCount(manifest.size)} (${formatBytes(manifest.size)})`, '✅ the same'],
-        ['SHA-256', code(manifest.sha256), '✅ the same'],
+        ['SHA-256', markdown_code(manifest.sha256), '✅ the same'],
         ['Archive', `${formatBytes(manifest.rawBytes)} of data`, '✅ complete'],
         [
             'Tables',
@@ -54705,26 +55060,15 @@ function verifySummary(manifest, evidence, { place, durationMs, attempts }) {
             ? ['Assertions', md `none given (\`verify-sql\`)`, '—']
             : ['Assertions', formatCount(assertions), '✅ all hold'],
     ]);
-    const overview = facts([
-        ['Dump', address(place)],
-        origin(manifest),
-        ['Verified', `${moment(evidence.at)}, in ${formatDuration(durationMs)}`],
-        [
-            'Restored into',
-            `a temporary database, PostgreSQL ${evidence.serverVersion}, with pg_restore ${evidence.clientVersion}`,
-        ],
-        ...attemptsFact(attempts),
-    ]);
-    return blocks(md `### ✅ Verified ${code(manifest.database)}`, overview, checks, everyTable(restored.tables));
 }
 const NOTHING = new Markdown('');
-const blocks = (...parts) => join('\n\n', parts);
+const blocks = (...parts) => markdown_join('\n\n', parts);
 /** The address of a dump, as a link where there is something behind it that a browser shows. */
 function address({ uri, onAws }) {
     const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/.exec(uri) ?? [];
     if (!onAws || !bucket || !key)
-        return code(uri);
-    return markdown_link(code(uri), `https://console.aws.amazon.com/s3/object/${bucket}?prefix=${encodeURI(key)}`);
+        return markdown_code(uri);
+    return markdown_link(markdown_code(uri), `https://console.aws.amazon.com/s3/object/${bucket}?prefix=${encodeURI(key)}`);
 }
 /** When and by which run a dump was made. */
 function origin({ createdAt, run, serverVersion }) {
@@ -54754,15 +55098,15 @@ function largestTables(tables, before) {
     const most = largest[0]?.bytes ?? 0;
     if (most === 0)
         return NOTHING;
-    const known = before && new Map(before.map((table) => [relationKey(table), table.rows]));
+    const known = before && new Map(before.map((table) => [relation_relationKey(table), table.rows]));
     const rows = largest.map((table) => [
-        code(relationName(table)),
+        markdown_code(relationName(table)),
         countOf(table),
-        ...(known ? [growth(table, known.get(relationKey(table)))] : []),
+        ...(known ? [growth(table, known.get(relation_relationKey(table)))] : []),
         formatBytes(table.bytes),
         bar(table.bytes, most),
     ]);
-    return table(['Largest tables', '>Rows', ...(known ? ['>Change'] : []), '>Data', ''], rows);
+    return markdown_table(['Largest tables', '>Rows', ...(known ? ['>Change'] : []), '>Data', ''], rows);
 }
 function growth({ rows }, before) {
     if (before === undefined)
@@ -54776,10 +55120,10 @@ function everyTable(tables) {
         return NOTHING;
     const rows = tables
         .slice(0, MAX_TABLES_IN_EVIDENCE)
-        .map((table) => [code(relationName(table)), countOf(table), formatBytes(table.bytes)]);
+        .map((table) => [markdown_code(relationName(table)), countOf(table), formatBytes(table.bytes)]);
     const more = tables.length - MAX_TABLES_IN_EVIDENCE;
     const rest = more > 0 ? md `… and ${formatCount(more)} more, which are in the manifest.` : NOTHING;
-    return folded('Rows of every table', blocks(table(['Table', '>Rows', '>Data'], rows), rest));
+    return markdown_folded('Rows of every table', blocks(markdown_table(['Table', '>Rows', '>Data'], rows), rest));
 }
 const countOf = ({ rows }) => (rows === null ? '?' : formatCount(rows));
 
@@ -54788,23 +55132,25 @@ const countOf = ({ rows }) => (rows === null ? '?' : formatCount(rows));
 
 
 
+
 /** Longer lists are not read. */
 const MAX_LISTED_DUMPS = 50;
 /** The stored dumps, newest first. */
 function listSummary(dumps, where) {
     const rows = dumps.slice(0, MAX_LISTED_DUMPS).map((dump) => {
-        const { rows = null, verified = null } = 'sha256' in dump ? dump : {};
+        const { rows = null, verified = null, mask = null } = 'sha256' in dump ? dump : {};
         return [
-            code(dump.key),
+            markdown_code(dump.key),
             formatBytes(dump.size),
             rows === null ? '' : formatCount(rows),
             dump.committed ? 'yes' : md `**no**`,
+            mask ? listCounts(mask.columns) || 'no columns' : '',
             verified ? moment(verified.at) : '',
         ];
     });
-    const listing = dumps.length === 0 ? 'None.' : table(['Key', '>Size', '>Rows', 'Committed', 'Verified'], rows);
-    const title = md `### ${formatQuantity(dumps.length, 'dump')} in ${code(where)}`;
-    return join('\n\n', [title, listing, older(dumps.length - MAX_LISTED_DUMPS, '')]);
+    const listing = dumps.length === 0 ? 'None.' : markdown_table(['Key', '>Size', '>Rows', 'Committed', 'Masked', 'Verified'], rows);
+    const title = md `### ${format_formatQuantity(dumps.length, 'dump')} in ${markdown_code(where)}`;
+    return markdown_join('\n\n', [title, listing, older(dumps.length - MAX_LISTED_DUMPS, '')]);
 }
 /** The space that a prune frees, in words. */
 function describeRoom({ fates, dryRun, versionsStay }) {
@@ -54824,15 +55170,15 @@ function pruneSummary(pruned, where) {
     const deleted = fates.filter(({ keep }) => !keep).length;
     const rows = fates.slice(0, MAX_FATES).map(({ key, size, keep, reasons }) => {
         const fate = keep ? 'kept' : dryRun ? 'would be deleted' : md `**deleted**`;
-        const why = keep ? join(', ', reasons.map(code)) : 'no rule keeps it';
-        return [code(key.key), formatBytes(size), fate, why];
+        const why = keep ? markdown_join(', ', reasons.map(markdown_code)) : 'no rule keeps it';
+        return [markdown_code(key.key), formatBytes(size), fate, why];
     });
-    const listing = rows.length === 0 ? 'No committed dumps.' : table(['Key', '>Size', 'Fate', 'Why'], rows);
+    const listing = rows.length === 0 ? 'No committed dumps.' : markdown_table(['Key', '>Size', 'Fate', 'Why'], rows);
     const verb = dryRun ? 'Dry run: would delete' : '✅ Deleted';
-    const title = md `### ${verb} ${deleted} of ${formatQuantity(fates.length, 'dump')} in ${code(where)}`;
+    const title = md `### ${verb} ${deleted} of ${format_formatQuantity(fates.length, 'dump')} in ${markdown_code(where)}`;
     const more = older(fates.length - MAX_FATES, ', which are in the log');
     const rest = md `${describeRoom(pruned)} Left alone: ${describeUntouched(pruned)}.`;
-    return join('\n\n', [title, listing, more, rest]);
+    return markdown_join('\n\n', [title, listing, more, rest]);
 }
 function older(count, where) {
     return count > 0 ? `… and ${formatCount(count)} older ${count === 1 ? 'one' : 'ones'}${where}.` : '';
@@ -54869,6 +55215,8 @@ const ACTION_VERSION = package_namespaceObject.rE;
 
 /** Runs hooks, streams a dump into storage, checks it there and commits it by writing its manifest. */
 async function dump(step) {
+    if (step.inputs.mask !== '')
+        throw new Error('Input mask cannot be used with dump yet; remove it');
     const plan = await step.retry(() => log.group('Prepare', () => prepare(step)));
     // Hooks run once, because a failed dump does not undo them.
     await step.retry(() => dump_runPreDumpHooks(step, plan));
@@ -54914,7 +55262,7 @@ async function prepare(step) {
     const problem = storage.tooLarge(source.size);
     if (problem)
         throw new Error(problem);
-    checkExpiry(step, { kind: 'dump', bytes: source.size });
+    open_storage_checkExpiry(step, { kind: 'dump', bytes: source.size });
     return { storage, source, check };
 }
 /** Opens the storage and begins its check. It must answer before hooks change the source and before pg_dump reads it. */
@@ -55139,6 +55487,7 @@ var list_disposeResources = (undefined && undefined.__disposeResources) || (func
 
 
 
+
 /** Lists the stored dumps, newest first, or with `local` the databases of a server. */
 function list_list(step) {
     return step.inputs.local ? listDatabases(step) : listStoredDumps(step);
@@ -55170,16 +55519,22 @@ async function listDatabases(step) {
 async function listStoredDumps(step) {
     const storage = await step.storage();
     const dumps = await listDumps(storage, scopeOf(selectionOf(step.inputs)));
-    log.info(`${formatQuantity(dumps.length, 'dump')} in ${storage.address('')}`);
+    log.info(`${format_formatQuantity(dumps.length, 'dump')} in ${storage.address('')}`);
     for (const dump of dumps) {
-        log.info(`${dump.key}  ${formatBytes(dump.size)}${dump.committed ? '' : '  (not committed)'}`);
+        const masked = 'mask' in dump && dump.mask ? `  (${describeCounts(dump.mask.columns)})` : '';
+        log.info(`${dump.key}  ${formatBytes(dump.size)}${dump.committed ? '' : '  (not committed)'}${masked}`);
     }
     const newest = dumps.find((dump) => dump.committed);
     checkAge(step.inputs, newest ? parseDumpKey(newest.key) : null);
     return {
-        outputs: { dumps: JSON.stringify(dumps), 'dump-count': dumps.length },
+        outputs: { dumps: dumpsOutput(dumps), 'dump-count': dumps.length },
         summary: [listSummary(dumps, storage.address(''))],
     };
+}
+/** The manifests; without their tables if those would make the output too long for a later step. */
+function dumpsOutput(dumps) {
+    const withoutTables = dumps.map((dump) => ({ ...dump, tables: undefined }));
+    return { whole: JSON.stringify(dumps), shorter: JSON.stringify(withoutTables) };
 }
 
 ;// CONCATENATED MODULE: ./build/src/commands/prune.js
@@ -55368,7 +55723,7 @@ function explainDamage(error, { key, size }, meter, { untouched }) {
     if (meter.bytes < size) {
         // An archive that is damaged before its end is damaged in storage, so another attempt would not help.
         const CutOff = /^the archive ends/.test(error.message) ? TransientError : Error;
-        return new CutOff(`${key} has ${formatQuantity(size, 'byte')}, but ${formatCount(meter.bytes)} arrived, which is not a complete archive (${error.message})${untouched}`, { cause: error });
+        return new CutOff(`${key} has ${format_formatQuantity(size, 'byte')}, but ${formatCount(meter.bytes)} arrived, which is not a complete archive (${error.message})${untouched}`, { cause: error });
     }
     return new Error(`${key} is damaged: ${error.message}${untouched}`, { cause: error });
 }
@@ -55376,7 +55731,7 @@ function explainDamage(error, { key, size }, meter, { untouched }) {
 function checkReceived({ chosen, meter, archive, leftOut }, { untouched }) {
     const { key, size, manifest } = chosen;
     if (meter.bytes !== size) {
-        throw new TransientError(`${key} has ${formatQuantity(size, 'byte')}, but ${formatCount(meter.bytes)} arrived${untouched}`);
+        throw new TransientError(`${key} has ${format_formatQuantity(size, 'byte')}, but ${formatCount(meter.bytes)} arrived${untouched}`);
     }
     if (!manifest)
         return;
@@ -55392,26 +55747,26 @@ function checkReceived({ chosen, meter, archive, leftOut }, { untouched }) {
 function withoutLeftOut(tables, leftOut) {
     const gone = new Set(leftOut
         .filter(({ entry }) => entry.desc === 'TABLE DATA')
-        .map(({ entry }) => relationKey({ schema: entry.namespace, name: entry.tag })));
-    return tables.filter((table) => !gone.has(relationKey(table)));
+        .map(({ entry }) => relation_relationKey({ schema: entry.namespace, name: entry.tag })));
+    return tables.filter((table) => !gone.has(relation_relationKey(table)));
 }
 /** Describes the first tables whose row counts differ, or returns null. A table that could not be counted is equal. */
 function describeDifference(expected, found) {
-    const rows = new Map(found.map((table) => [relationKey(table), table.rows]));
+    const rows = new Map(found.map((table) => [relation_relationKey(table), table.rows]));
     const differences = expected.flatMap((table) => {
-        const actual = rows.get(relationKey(table));
+        const actual = rows.get(relation_relationKey(table));
         if (actual === undefined)
             return [`${relationName(table)} is missing`];
         if (actual === table.rows || actual === null || table.rows === null)
             return [];
         const more = actual - table.rows;
         return [
-            `${relationName(table)} has ${formatQuantity(actual, 'row')} instead of ${formatCount(table.rows)} (${more > 0 ? '+' : ''}${formatCount(more)})`,
+            `${relationName(table)} has ${format_formatQuantity(actual, 'row')} instead of ${formatCount(table.rows)} (${more > 0 ? '+' : ''}${formatCount(more)})`,
         ];
     });
-    const known = new Set(expected.map(relationKey));
+    const known = new Set(expected.map(relation_relationKey));
     const surplus = found
-        .filter((table) => !known.has(relationKey(table)))
+        .filter((table) => !known.has(relation_relationKey(table)))
         .map((table) => `${relationName(table)} is not in the manifest`);
     const all = [...differences, ...surplus];
     return all.length === 0 ? null : formatNames(all, 5);
@@ -55686,7 +56041,7 @@ async function findDump(step, scope) {
         const age = key ? `, ${formatDuration(Math.max(0, ageOf(key)))} old` : '';
         log.info(`Found ${storage.address(chosen.key)}, ${formatBytes(chosen.size)}${age}`);
         checkAge(inputs, key);
-        checkExpiry(step, { kind: 'restore', bytes: chosen.manifest?.rawBytes ?? chosen.size });
+        open_storage_checkExpiry(step, { kind: 'restore', bytes: chosen.manifest?.rawBytes ?? chosen.size });
         warnOfChoice(inputs.dumpKey, chosen);
         scope.use(unfinished.move());
         return { storage, chosen, open: () => early.open(chosen.key) };
@@ -55708,6 +56063,21 @@ function warnOfChoice(reference, { key, manifest, passedOver }) {
     if (passedOver.length > 0) {
         log.warning(`"${reference}" covers several databases; the newest dump was chosen over ${passedOver.join(', ')}. Set instance, config or a longer prefix`);
     }
+}
+
+;// CONCATENATED MODULE: ./build/src/restoring/require-masked.js
+/**
+ * Refuses what was not masked, if only masked dumps may be restored. Nothing but the manifest says that a dump was masked.
+ *
+ * @throws an Error before the target is touched
+ */
+function checkMasked({ requireMasked }, { key, manifest }) {
+    if (!requireMasked || manifest?.mask)
+        return;
+    const why = manifest
+        ? 'its manifest has no record of masks, so it holds the data as it was'
+        : 'it has no manifest, so nothing shows how it was made';
+    throw new Error(`require-masked: true refuses ${key}: ${why}; name a dump that was made with mask, or remove require-masked. The target is unchanged`);
 }
 
 ;// CONCATENATED MODULE: ./build/src/restoring/restore-point.js
@@ -55751,7 +56121,7 @@ async function findPoint(inputs, target) {
     if (name === target.name)
         throw new Error(`dump-key names the target itself, "${name}"; name another database`);
     if (point.sessions > 0 && !mayEndSessions(inputs, point)) {
-        throw new Error(`"${name}" has ${formatQuantity(point.sessions, 'session')}, and a copy needs it for itself; set disconnect-source: true to end them`);
+        throw new Error(`"${name}" has ${format_formatQuantity(point.sessions, 'session')}, and a copy needs it for itself; set disconnect-source: true to end them`);
     }
     return point;
 }
@@ -55973,6 +56343,8 @@ function templateName(inputs, { digests }, manifest, target) {
         target.locale ?? manifest.locale,
         target.properties?.settings ?? [],
         target.server.role,
+        // A template of a masked dump is never that of another one.
+        ...(manifest.mask ? [manifest.mask] : []),
     ];
     return template_cache_PREFIX + (0,external_node_crypto_.createHash)('sha256').update(JSON.stringify(recipe)).digest('hex').slice(0, 24);
 }
@@ -56134,6 +56506,7 @@ var restore_disposeResources = (undefined && undefined.__disposeResources) || (f
 
 
 
+
 /** The end of the message of a restore that fails before it has changed anything. */
 const UNTOUCHED = '; the target is unchanged';
 /** Restores a stored dump into a staging database, checks it, runs hooks and swaps it in. */
@@ -56143,7 +56516,7 @@ async function restore(step) {
         if (step.inputs.dumpKey.startsWith(':'))
             return restorePoint(step);
         const scope = restore_addDisposableResource(env_1, new AsyncDisposableStack(), true);
-        const find = dumpFinder(step, scope);
+        const find = maskedDumpFinder(step, scope);
         const restoreOnce = step.inputs.swap ? restoreAndSwap : restoreInPlace;
         const restored = await step.retry(() => restoreOnce(step, find));
         return 'outputs' in restored ? restored : describeRestore(step, await find(), restored);
@@ -56157,6 +56530,15 @@ async function restore(step) {
         if (result_1)
             await result_1;
     }
+}
+/** Returns what finds the dump, and refuses it if only masked dumps may be restored. */
+function maskedDumpFinder(step, scope) {
+    const find = dumpFinder(step, scope);
+    return async () => {
+        const dump = await find();
+        checkMasked(step.inputs, dump.chosen);
+        return dump;
+    };
 }
 /** @returns the outcome of the step after a dry run */
 async function restoreAndSwap(step, find) {
@@ -56315,7 +56697,7 @@ const TREES = `
          EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e') AS extension
   FROM tree JOIN pg_class AS c ON c.oid = tree.oid JOIN pg_namespace AS n ON n.oid = c.relnamespace
     JOIN pg_class AS r ON r.oid = tree.root JOIN pg_namespace AS rn ON rn.oid = r.relnamespace`;
-const rootOf = ({ rootSchema, root }) => relationKey({ schema: rootSchema, name: root });
+const rootOf = ({ rootSchema, root }) => relation_relationKey({ schema: rootSchema, name: root });
 /**
  * Counts the rows of dumped tables again. Partitions are counted together, as one tree: rows that pg_dump loads through the
  * root of a tree (`--load-via-partition-root`, and always for some hash partitions) may come to another partition.
@@ -56325,36 +56707,37 @@ const rootOf = ({ rootSchema, root }) => relationKey({ schema: rootSchema, name:
  */
 async function countAgain(session, dumped) {
     const tables = await session.query(TREES);
-    const found = new Map(tables.map((table) => [relationKey(table), table]));
+    const found = new Map(tables.map((table) => [relation_relationKey(table), table]));
     const expected = new Map();
     for (const { schema, name, rows } of dumped) {
-        const table = found.get(relationKey({ schema, name }));
-        const key = table ? rootOf(table) : relationKey({ schema, name });
+        const table = found.get(relation_relationKey({ schema, name }));
+        const key = table ? rootOf(table) : relation_relationKey({ schema, name });
         const before = expected.get(key)?.rows;
         const sum = rows === null || before === null ? null : (before ?? 0) + rows;
         expected.set(key, { schema: table?.rootSchema ?? schema, name: table?.root ?? name, rows: sum });
     }
-    const counts = [];
-    for (const [key, members] of Map.groupBy(tables, rootOf)) {
-        const whole = expected.get(key);
-        if (whole)
-            counts.push({ ...whole, rows: await countTree(session, members) });
-    }
+    const trees = [...Map.groupBy(tables, rootOf)].filter(([key]) => expected.has(key));
+    const rows = await countTrees(session, trees.map(([, members]) => members));
+    const counts = trees.map(([key], n) => ({ ...expected.get(key), rows: rows[n] }));
     return { expected: [...expected.values()], counts };
 }
-/** Counts the rows of the tables that hold the data of a tree; null if one belongs to an extension. */
-async function countTree(session, members) {
-    if (members.some(({ extension }) => extension))
-        return null;
-    let rows = 0;
-    for (const table of members)
-        if (table.relkind === 'r')
-            rows += await countTable(session, table);
-    return rows;
+/** How many tables one query counts. Each query takes a round trip, and locks its tables. */
+const TABLES_PER_QUERY = 100;
+/** Counts the rows of the tables that hold the data of each tree; null for a tree of an extension. */
+async function countTrees(session, trees) {
+    const sums = trees.map((members) => (members.some(({ extension }) => extension) ? null : 0));
+    const wanted = trees.flatMap((members, tree) => sums[tree] === null ? [] : members.flatMap((table) => (table.relkind === 'r' ? { table, tree } : [])));
+    for (let from = 0; from < wanted.length; from += TABLES_PER_QUERY) {
+        const counts = wanted
+            .slice(from, from + TABLES_PER_QUERY)
+            .map(({ table, tree }) => `SELECT ${tree} AS tree, count(*) AS rows FROM ONLY ${inspect_nameOf(table)}`);
+        for (const { tree, rows } of await session.query(counts.join('\nUNION ALL ')))
+            sums[tree] += rows;
+    }
+    return sums;
 }
-async function countTable(session, { schema, name }) {
-    const [row] = await session.query(`SELECT count(*) AS rows FROM ONLY ${identifier(schema)}.${identifier(name)}`);
-    return row.rows;
+function inspect_nameOf({ schema, name }) {
+    return `${identifier(schema)}.${identifier(name)}`;
 }
 /**
  * Entries that are not objects of the schema, or that pg_restore was told to leave out: data, session settings, owners
@@ -56388,7 +56771,7 @@ async function dumpSchema(connection, client, environment) {
     return decoder.report();
 }
 /** Returns the objects of one list that another list does not have. */
-function missingFrom(objects, others) {
+function inspect_missingFrom(objects, others) {
     const left = new Map();
     for (const object of others)
         left.set(object, (left.get(object) ?? 0) + 1);
@@ -56608,16 +56991,16 @@ async function compareRows(session, dumped) {
     const difference = describeDifference(expected, counts);
     if (difference)
         throw new Error(`The restored database differs from the dump: ${difference}`);
-    log.info(`${formatQuantity(dumped.length, 'table')} counted again, each with the dumped number of rows`);
+    log.info(`${format_formatQuantity(dumped.length, 'table')} counted again, each with the dumped number of rows`);
 }
 /** Returns the number of objects that were found again. */
 function compareSchema(dumped, restored) {
     const wanted = schemaObjects(dumped);
-    const missing = missingFrom(wanted, schemaObjects(restored));
+    const missing = inspect_missingFrom(wanted, schemaObjects(restored));
     if (missing.length > 0) {
-        throw new Error(`The restored database lacks ${formatQuantity(missing.length, 'object')} of the dump: ${missing.slice(0, 5).join(', ')}`);
+        throw new Error(`The restored database lacks ${format_formatQuantity(missing.length, 'object')} of the dump: ${missing.slice(0, 5).join(', ')}`);
     }
-    log.info(`Found all ${formatQuantity(wanted.length, 'schema object')}`);
+    log.info(`Found all ${format_formatQuantity(wanted.length, 'schema object')}`);
     return wanted.length;
 }
 /** Returns the rows of all tables; null if those of one are not known. */
@@ -56662,6 +57045,11 @@ const DEFAULTS = {
     'allow-unrestorable': 'false',
     'pg-dump-args': '',
     'pg-restore-args': '',
+    mask: '',
+    'mask-key': '',
+    'large-objects': '',
+    'leak-scan': 'on',
+    'require-masked': 'false',
     jobs: 'auto',
     compression: 'auto',
     'pre-dump-hooks': '',
@@ -56686,6 +57074,7 @@ const DEFAULTS = {
     'protected-databases': '',
     overwrite: 'false',
     disposable: 'true',
+    'expires-after': '',
     force: 'false',
     'max-shrink': '50%',
     'fail-on-shrink': 'false',
@@ -56821,12 +57210,22 @@ function lineSecrets(line) {
     // The first result of urlSecrets is the whole text, which here is a line and not a URL.
     return [
         ...configSecrets(line),
+        ...maskKeys(line),
         ...(/:\/\/|jdbc:/.test(line) ? urlSecrets(line.replace(/["']\s*$/, '')).slice(1) : []),
     ];
 }
+/** Returns the `mask-key` in a line, with and without the quotes of YAML. */
+function maskKeys(line) {
+    const written = /["']?mask-key["']?\s*:\s*(.*)/.exec(line)?.[1]?.trim() ?? '';
+    return [written, written.replace(/^["']|["'}\s]+$/g, '')];
+}
 function secretsOf(set) {
     const urls = [set['database-url'], set['source-database-url']];
-    return [...urls.flatMap((url) => urlSecrets(url ?? '')), ...configSecrets(set['s3-config'] ?? '')];
+    return [
+        ...urls.flatMap((url) => urlSecrets(url ?? '')),
+        ...configSecrets(set['s3-config'] ?? ''),
+        set['mask-key'] ?? '',
+    ];
 }
 /**
  * Parses a file: a mapping of names to mappings of inputs, each a string or a list of strings. Every scalar is a string, as
@@ -57295,6 +57694,15 @@ function parseDuration(text) {
         return total;
     throw new Error(`must be a duration such as 90s, 10m, 26h or 7d, not ${JSON.stringify(text)}`);
 }
+/** More than anybody means, and far from the last date that JavaScript can count to. */
+const MAX_LIFETIME_MS = 100 * 365 * MILLISECONDS_PER_UNIT.d;
+/** Reads a duration that is added to a time. */
+function parseLifetime(text) {
+    const milliseconds = parseDuration(text);
+    if (milliseconds <= MAX_LIFETIME_MS)
+        return milliseconds;
+    throw new Error(`must not be longer than 36500d, but is ${JSON.stringify(text)}`);
+}
 /** PostgreSQL stores timeouts as milliseconds in 32 bits, which is 24 days. */
 const MAX_SERVER_TIMEOUT_MS = 2 ** 31 - 1;
 /** Reads a duration that becomes a setting of the server. */
@@ -57543,6 +57951,36 @@ function isPlainHttp(endpoint) {
     return protocol === 'http:' && !/^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
 }
 
+;// CONCATENATED MODULE: ./build/src/inputs/mask-inputs.js
+
+
+const LARGE_OBJECTS = ['drop', 'keep'];
+/** Reads the inputs about masks. */
+function readMasking(reader) {
+    return {
+        mask: reader.read('mask', parsePath, ''),
+        maskKey: reader.text('mask-key'),
+        largeObjects: reader.read('large-objects', (text) => parseChoice(text, LARGE_OBJECTS), null),
+        leakScan: reader.read('leak-scan', (text) => parseChoice(text, ['on', 'off']), 'on') === 'on',
+        requireMasked: reader.boolean('require-masked'),
+    };
+}
+
+;// CONCATENATED MODULE: ./build/src/inputs/overwrite.js
+
+/** Matches `TABLE public.events_2025`. */
+const KIND_AND_NAME = /^[A-Z]+(?: [A-Z]+)* \S/;
+/** Reads `true`, `false`, or a list of what may be overwritten, which includes the database itself. */
+function readOverwrite(reader) {
+    const none = { overwrite: false, overwriteNamed: [] };
+    return reader.read('overwrite', (text) => {
+        const named = parseList(text).filter((line) => !/^true$/i.test(line));
+        if (named.length > 0 && named.every((line) => KIND_AND_NAME.test(line)))
+            return { overwrite: true, overwriteNamed: named };
+        return { ...none, overwrite: parseBoolean(text) };
+    }, none);
+}
+
 ;// CONCATENATED MODULE: ./build/src/inputs/tool-inputs.js
 
 /** Readers of the inputs about programs. Each returns a value or throws an Error that completes the sentence "<input> …". */
@@ -57570,6 +58008,8 @@ function parseMirror(text) {
 
 
 
+
+
 const COMMANDS = ['dump', 'restore', 'list', 'verify', 'copy', 'drop', 'prune'];
 const COPY_METHODS = ['auto', 'stream', 'template'];
 const INSTALL_MODES = ['auto', 'never'];
@@ -57585,6 +58025,7 @@ function readFields(reader, environment, namedSet) {
         ...readStorage(reader, location),
         ...readAws(reader),
         ...inputs_readContents(reader),
+        ...readMasking(reader),
         ...readBehaviour(reader),
         jobs: reader.read('jobs', jobs, 1),
         ...readRetention(reader),
@@ -57668,18 +58109,6 @@ function parseJobs(text, connections) {
 function readSqlFiles(reader, name) {
     return reader.read(name, (text) => checkSqlFiles(parseList(text)), []);
 }
-/** Matches `TABLE public.events_2025`. */
-const KIND_AND_NAME = /^[A-Z]+(?: [A-Z]+)* \S/;
-/** Reads `true`, `false`, or a list of what may be overwritten, which includes the database itself. */
-function readOverwrite(reader) {
-    const none = { overwrite: false, overwriteNamed: [] };
-    return reader.read('overwrite', (text) => {
-        const named = parseList(text).filter((line) => !/^true$/i.test(line));
-        if (named.length > 0 && named.every((line) => KIND_AND_NAME.test(line)))
-            return { overwrite: true, overwriteNamed: named };
-        return { ...none, overwrite: parseBoolean(text) };
-    }, none);
-}
 function readBehaviour(reader) {
     const version = (text) => text === 'auto' ? 'auto' : parseInteger(text, { min: 10, max: 99 });
     return {
@@ -57695,6 +58124,7 @@ function readBehaviour(reader) {
         protectedDatabases: reader.list('protected-databases'),
         ...readOverwrite(reader),
         disposable: reader.boolean('disposable'),
+        expiresAfter: reader.read('expires-after', parseLifetime, null),
         force: reader.boolean('force'),
         local: reader.boolean('local'),
         copyMethod: reader.read('copy-method', (text) => parseChoice(text, COPY_METHODS), 'auto'),
@@ -57768,11 +58198,44 @@ function needsDatabase({ command, local }) {
 function lacksPassword({ variables }) {
     return !variables.PGPASSWORD;
 }
+const COMMANDS_THAT_MASK = ['dump', 'copy'];
+const COMMANDS_THAT_REQUIRE_MASKS = ['restore', 'copy'];
 const COMMANDS_THAT_PRUNE = ['prune', 'dump'];
 const COMMANDS_THAT_CHECK_AGE = ['restore', 'verify', 'list'];
+const COMMANDS_THAT_MAKE_A_DATABASE = ['restore', 'copy'];
 const COMMANDS_THAT_READ_A_DUMP = ['restore', 'verify'];
+/**
+ * The rules about masks. An input of a set may be of use only to other steps with the same set, but one that the step
+ * itself gives and that has no effect would be taken for protection.
+ */
+const MASK_RULES = [
+    ({ command, mask, namedSet }) => mask !== '' &&
+        namedSet?.inputs.mask === undefined &&
+        !COMMANDS_THAT_MASK.includes(command) &&
+        `mask has no effect with command: ${command}, because only dump and copy mask; remove it, or set require-masked: true with command: restore to accept only masked dumps`,
+    ({ command, requireMasked, namedSet }) => requireMasked &&
+        namedSet?.inputs['require-masked'] === undefined &&
+        !COMMANDS_THAT_REQUIRE_MASKS.includes(command) &&
+        `require-masked has no effect with command: ${command}; remove it, or use it with restore and copy`,
+    ({ mask, maskKey }) => mask === '' &&
+        maskKey !== '' &&
+        'mask-key needs mask, the file that says what is masked; nothing would be masked without it',
+    ({ mask, largeObjects }) => mask === '' &&
+        largeObjects !== null &&
+        'large-objects needs mask; without it, all large objects are dumped, or none with pg-dump-args: -B',
+    ({ command, mask, requireMasked }) => command === 'copy' &&
+        requireMasked &&
+        mask === '' &&
+        'require-masked: true refuses this copy, because nothing would be masked without mask; set mask, or remove require-masked',
+    ({ command, dumpKey, requireMasked }) => command === 'restore' &&
+        requireMasked &&
+        dumpKey.startsWith(':') &&
+        `require-masked: true refuses dump-key: ${dumpKey}, a database of the server, because only the manifest of a stored dump shows that it was masked; name a stored dump, or remove require-masked`,
+    ({ mask, leakScan }) => mask === '' && !leakScan && 'leak-scan needs mask; without it, nothing is searched',
+];
 /** What inputs require of each other. Each rule returns false or a sentence that begins with the input to change. */
 const RULES = [
+    ...MASK_RULES,
     (inputs) => needsDatabase(inputs) &&
         !inputs.connection &&
         inputs.connectionFrom === 'environment' &&
@@ -57827,6 +58290,9 @@ const RULES = [
         needsDatabase(inputs) &&
         ![inputs.connection, inputs.sourceConnection].some((one) => one && lacksPassword(one)) &&
         'rds-iam-auth is true, but every database URL of this step already has a password; remove the password from the URL',
+    ({ expiresAfter, disposable }) => expiresAfter !== null &&
+        !disposable &&
+        'expires-after requires disposable: true; a database without a mark is never dropped by a sweep',
     (inputs) => {
         const { command, dumpKey, reversible, templateCache, tolerateErrors, verifySql } = inputs;
         if (inputs.swap)
@@ -57839,6 +58305,8 @@ const RULES = [
             return 'reversible requires swap: true; a restore in place does not keep the old database';
         if (!inputs.disposable)
             return 'disposable: false requires swap: true; a restore in place leaves the mark of the database as it is';
+        if (inputs.expiresAfter !== null)
+            return 'expires-after requires swap: true; a restore in place leaves the mark of the database as it is';
         if (templateCache > 0)
             return 'template-cache requires swap: true; a copy of the template is swapped in';
         if (tolerateErrors.length > 0)
@@ -57888,6 +58356,9 @@ function inputWarnings(inputs) {
     if (!COMMANDS_THAT_CHECK_AGE.includes(command) && inputs.maxAge !== null) {
         warnings.push(`max-age has no effect with command: ${command}`);
     }
+    if (!COMMANDS_THAT_MAKE_A_DATABASE.includes(command) && inputs.expiresAfter !== null) {
+        warnings.push(`expires-after has no effect with command: ${command}`);
+    }
     if (inputs.tunnelCommand !== '' && !needsDatabase(inputs)) {
         warnings.push(`tunnel-command has no effect with command: ${command}`);
     }
@@ -57925,6 +58396,7 @@ function readInputs(environment) {
         ...urlSecrets(step.text('database-url')),
         ...urlSecrets(step.text('source-database-url')),
         ...configSecrets(step.text('s3-config')),
+        step.text('mask-key'),
         environment.PGPASSWORD ?? '',
     ]);
     const namedSet = chooseNamedSet(step, environment);
@@ -57956,9 +58428,140 @@ function describeProblems(problems) {
         : `${problems.length} inputs are wrong: ${problems.join('; ')}`;
 }
 
+;// CONCATENATED MODULE: ./build/src/report/fit-output.js
+/**
+ * What a later step can take. Steps usually hand an output over as a variable of the environment, and Linux refuses to start
+ * a program with one of more than 128 KiB, its name included (execve(2), MAX_ARG_STRLEN). GitHub takes 1 MB in UTF-16 for
+ * all outputs of a job (GitHub: Workflow syntax, `jobs.<job_id>.outputs`), which several outputs of this size do not fill.
+ */
+const MAX_OUTPUT_BYTES = 100_000;
+/** Whether a later step can take the text of an output. */
+function fit_output_fits(text) {
+    return Buffer.byteLength(text) <= MAX_OUTPUT_BYTES;
+}
+/** Returns as much of an output as fits. JSON stays JSON: an array loses its last elements, an object shortens its largest fields. */
+function cutOutput(text) {
+    if (fit_output_fits(text))
+        return text;
+    const value = parse(text);
+    if (Array.isArray(value))
+        return JSON.stringify(cutArray(value, MAX_OUTPUT_BYTES));
+    if (typeof value === 'object' && value !== null)
+        return JSON.stringify(cutObject({ ...value }));
+    return cutText(text, MAX_OUTPUT_BYTES);
+}
+function parse(text) {
+    try {
+        return JSON.parse(text);
+    }
+    catch {
+        return null;
+    }
+}
+const fit_output_bytesOf = (value) => Buffer.byteLength(JSON.stringify(value));
+/** Returns the first elements of an array whose JSON has at most that many bytes. */
+function cutArray(elements, limit) {
+    let bytes = '[]'.length;
+    const end = elements.findIndex((element) => {
+        bytes += fit_output_bytesOf(element) + ','.length;
+        // The last element has no comma.
+        return bytes - ','.length > limit;
+    });
+    return end < 0 ? [...elements] : elements.slice(0, end);
+}
+/** Shortens the largest fields of an object one after the other until it fits. */
+function cutObject(object) {
+    const largestFirst = Object.keys(object).sort((a, b) => fit_output_bytesOf(object[b]) - fit_output_bytesOf(object[a]));
+    for (const name of largestFirst) {
+        const excess = fit_output_bytesOf(object) - MAX_OUTPUT_BYTES;
+        if (excess <= 0)
+            break;
+        const value = object[name];
+        const limit = Math.max(0, fit_output_bytesOf(value) - excess);
+        if (Array.isArray(value))
+            object[name] = cutArray(value, limit);
+        // Escapes make a text longer, at most sixfold.
+        else if (typeof value === 'string')
+            object[name] = cutText(value, Math.floor((limit - 2) / 6));
+        else
+            delete object[name];
+    }
+    return object;
+}
+/** Returns the beginning of a text, without half a character at its end. */
+function cutText(text, bytes) {
+    const encoded = Buffer.from(text);
+    if (encoded.length <= bytes)
+        return text;
+    let end = Math.max(0, bytes);
+    // A byte of the form 10xxxxxx continues a character.
+    while (end > 0 && (encoded[end] & 0xc0) === 0x80)
+        end -= 1;
+    return encoded.subarray(0, end).toString();
+}
+
 ;// CONCATENATED MODULE: ./build/src/report/outputs.js
 
-/** Sets outputs. Called as the very last thing: a failed step has none that a later step could take for success. */
+
+
+
+
+
+
+
+/**
+ * Cuts outputs to what a later step can take, with a warning for each. A file in `folder` then has them whole; its path is
+ * the output `outputs-file`.
+ */
+async function fitOutputs(outputs, folder) {
+    const whole = Object.entries(outputs).map(([name, value]) => [name, wholeOf(value)]);
+    const tooLong = whole.filter(([, value]) => !fit_output_fits(String(value)));
+    if (tooLong.length === 0)
+        return Object.fromEntries(whole);
+    const file = await writeWhole(Object.fromEntries(tooLong), folder);
+    const fitting = whole.map(([name, value]) => {
+        if (fit_output_fits(String(value)))
+            return [name, value];
+        const cut = cutOutput(shortestOf(outputs[name]));
+        const bytes = formatBytes(Buffer.byteLength(String(value)));
+        const where = file ? '; the file that the output outputs-file names has it whole' : '';
+        log.warning(`The output ${name} would have ${bytes}, more than a later step can take, and was cut to ${outputs_describe(cut)}${where}`);
+        return [name, cut];
+    });
+    return { ...Object.fromEntries(fitting), ...(file ? { 'outputs-file': file } : {}) };
+}
+function wholeOf(value) {
+    return typeof value === 'object' ? value.whole : value;
+}
+function shortestOf(value) {
+    return typeof value === 'object' ? value.shorter : String(value);
+}
+/** `12 elements`, or the size of what has none. */
+function outputs_describe(cut) {
+    return cut.startsWith('[') ? `${JSON.parse(cut).length} elements` : formatBytes(Buffer.byteLength(cut));
+}
+/** @returns the path of the file, or null if it cannot be written */
+async function writeWhole(outputs, folder) {
+    const file = (0,external_node_path_namespaceObject.join)(folder, `pgclone-outputs-${(0,external_node_crypto_.randomUUID)()}.json`);
+    const members = Object.entries(outputs).map(([name, value]) => [name, parsed(String(value))]);
+    try {
+        await (0,external_node_fs_promises_namespaceObject.writeFile)(file, JSON.stringify(Object.fromEntries(members)), { mode: 0o600 });
+        return file;
+    }
+    catch (error) {
+        log.warning(`The outputs that are too long could not be written to ${folder}: ${messageOf(error)}`);
+        return null;
+    }
+}
+function parsed(text) {
+    try {
+        return JSON.parse(text);
+    }
+    catch {
+        return text;
+    }
+}
+/** Sets outputs. Called as the very last thing, so that a step that fails has none that a later step takes for success. */
 function setOutputs(outputs) {
     for (const [name, value] of Object.entries(outputs))
         setOutput(name, value);
@@ -59669,7 +60272,96 @@ function workflowRun(environment) {
     return { repository: GITHUB_REPOSITORY, ref: GITHUB_REF, sha: GITHUB_SHA, runId: GITHUB_RUN_ID, url };
 }
 
+;// CONCATENATED MODULE: ./build/src/summary/fit-summary.js
+
+
+/** The runner uploads no larger summary of a step (actions/runner, FileCommandManager.cs: AttachmentSizeLimit). */
+const MAX_SUMMARY_BYTES = 1024 * 1024;
+/**
+ * Returns a summary of at most that many bytes. The largest tables lose their last rows, and a line says how many. What is
+ * too long without any row ends earlier.
+ */
+function fitSummary(markdown, limit) {
+    if (Buffer.byteLength(markdown) <= limit)
+        return markdown;
+    const parts = splitAtTables(markdown.split('\n'));
+    let excess = Buffer.byteLength(markdown) - limit;
+    const largestFirst = parts.filter(({ isRows }) => isRows).sort((a, b) => fit_summary_bytesOf(b) - fit_summary_bytesOf(a));
+    for (const part of largestFirst) {
+        if (excess <= 0)
+            break;
+        excess -= dropRows(part, excess);
+    }
+    const text = parts.flatMap(({ lines }) => lines).join('\n');
+    return Buffer.byteLength(text) <= limit ? text : cutAtLine(text, limit);
+}
+function fit_summary_bytesOf({ lines }) {
+    return lines.reduce((sum, line) => sum + Buffer.byteLength(line) + '\n'.length, 0);
+}
+/** Begins or ends a block of code, in which lines with bars are not a table. */
+const FENCE = /^(`{3,}|~{3,})/;
+/** The line between head and rows, as `table` writes it. */
+const RULE = /^\| (:---|---:) \|/;
+function splitAtTables(lines) {
+    const parts = [{ lines: [], isRows: false }];
+    let fence = null;
+    for (const [index, line] of lines.entries()) {
+        const mark = FENCE.exec(line)?.[1];
+        if (mark && fence === null)
+            fence = mark;
+        else if (fence !== null && line === fence)
+            fence = null;
+        const current = parts.at(-1);
+        const isRow = fence === null && line.startsWith('|') && (current.isRows || RULE.test(lines[index - 1] ?? ''));
+        if (isRow === current.isRows)
+            current.lines.push(line);
+        else
+            parts.push({ lines: [line], isRows: isRow });
+    }
+    return parts;
+}
+/**
+ * Takes rows from the end of a table until it is that many bytes smaller, or empty.
+ *
+ * @returns how many bytes smaller it is
+ */
+function dropRows(part, bytes) {
+    const before = fit_summary_bytesOf(part);
+    const rows = part.lines;
+    const note = (dropped) => [
+        '',
+        `… and ${format_formatQuantity(dropped, 'more row')}, for which this summary has no room.`,
+    ];
+    let kept = rows.length;
+    let saved = -fit_summary_bytesOf({ lines: note(rows.length), isRows: false });
+    while (kept > 0 && saved < bytes) {
+        kept -= 1;
+        saved += Buffer.byteLength(rows[kept]) + '\n'.length;
+    }
+    part.lines = [...rows.slice(0, kept), ...note(rows.length - kept)];
+    return before - fit_summary_bytesOf(part);
+}
+/** Ends a text at a line, says so, and closes the code and what is folded there. */
+function cutAtLine(text, limit) {
+    const note = '\n\nThe rest is left out, because this summary has no room for it.\n\n';
+    const room = limit - Buffer.byteLength(note) - CLOSING_BYTES;
+    if (room <= 0)
+        return '';
+    const beginning = cutText(text, room);
+    const end = beginning.lastIndexOf('\n');
+    const lines = (end < 0 ? beginning : beginning.slice(0, end)).split('\n');
+    const fences = lines.map((line) => FENCE.exec(line)?.[1]).filter((mark) => mark !== undefined);
+    const open = fences.length % 2 === 1 ? `\n${fences.at(-1)}` : '';
+    const count = (mark) => lines.filter((line) => line.includes(mark)).length;
+    const folded = Math.min(3, Math.max(0, count('<details>') - count('</details>')));
+    return `${lines.join('\n')}${open}${'\n\n</details>'.repeat(folded)}${note}`;
+}
+/** Room for the end of a block of code and of three foldings. */
+const CLOSING_BYTES = 200;
+
 ;// CONCATENATED MODULE: ./build/src/summary/summary.js
+
+
 
 
 
@@ -59679,12 +60371,17 @@ async function writeSummary({ inputs, environment }, markdown) {
     if (!inputs.summary || !environment.GITHUB_STEP_SUMMARY)
         return;
     const warnings = takeWarnings().map((text) => md `⚠️ ${text}`);
-    const text = `${hideSecrets(String(join('\n\n', [markdown, ...warnings])))}\n\n`;
+    const text = `${hideSecrets(String(markdown_join('\n\n', [markdown, ...warnings])))}\n\n`;
+    const fitting = fitSummary(text, MAX_SUMMARY_BYTES - (await summary_sizeOf(environment.GITHUB_STEP_SUMMARY)));
     // The work is done, or has failed for a reason of its own; a summary that cannot be written changes neither.
     await summary
-        .addRaw(text)
+        .addRaw(fitting)
         .write()
         .catch((error) => log.warning(`The job summary could not be written: ${error.message}`));
+}
+/** The bytes that hooks and earlier parts of the step have written. */
+async function summary_sizeOf(file) {
+    return (0,external_node_fs_promises_namespaceObject.stat)(file).then(({ size }) => size, () => 0);
 }
 /**
  * Why a step failed, and what it was about.
@@ -59692,15 +60389,15 @@ async function writeSummary({ inputs, environment }, markdown) {
  * @param inputs null when they could not be read, which is then the reason
  */
 function failureSummary(reason, inputs, environment) {
-    const about = inputs ? facts([['Command', code(inputs.command)], ...journey(inputs)]) : '';
+    const about = inputs ? facts([['Command', markdown_code(inputs.command)], ...journey(inputs)]) : '';
     const title = inputs ? `${inputs.command} failed` : 'The inputs cannot be used';
-    return join('\n\n', [md `### ❌ ${title}`, md `> ${reason}`, about, help(environment)]);
+    return markdown_join('\n\n', [md `### ❌ ${title}`, md `> ${reason}`, about, help(environment)]);
 }
 /** Databases and storage that the command was about, as far as the inputs tell. */
 function journey({ command, connection, sourceConnection, location, dumpKey }) {
-    const database = connection ? code(connection.label) : 'a database that was not named';
-    const storage = code(describeLocation(location));
-    const dump = dumpKey.startsWith(':') || dumpKey === '' ? code(dumpKey) : md `${code(dumpKey)} in ${storage}`;
+    const database = connection ? markdown_code(connection.label) : 'a database that was not named';
+    const storage = markdown_code(describeLocation(location));
+    const dump = dumpKey.startsWith(':') || dumpKey === '' ? markdown_code(dumpKey) : md `${markdown_code(dumpKey)} in ${storage}`;
     switch (command) {
         case 'dump':
             return [
@@ -59719,7 +60416,7 @@ function journey({ command, connection, sourceConnection, location, dumpKey }) {
             ];
         case 'copy':
             return [
-                ['From', code(sourceConnection?.label ?? '')],
+                ['From', markdown_code(sourceConnection?.label ?? '')],
                 ['To', database],
             ];
         case 'drop':
@@ -59891,9 +60588,11 @@ async function main_runCommand(step) {
             main_disposeResources(env_2);
         }
     });
+    const { durationMs } = step.effort;
+    const outputs = await fitOutputs({ ...outcome.outputs, 'duration-ms': durationMs }, step.tempDirectory);
     for (const section of outcome.summary)
         await writeSummary(step, section);
-    setOutputs({ ...outcome.outputs, 'duration-ms': step.effort.durationMs });
+    setOutputs(outputs);
 }
 /** Returns one sentence for the user, and writes the stack to the debug log. */
 function describeError(error) {
