@@ -31214,27 +31214,27 @@ var visit = __nccwpck_require__(204);
 
 
 __webpack_unused_export__ = composer.Composer;
-__webpack_unused_export__ = Document.Document;
+exports.yo = Document.Document;
 __webpack_unused_export__ = Schema.Schema;
 __webpack_unused_export__ = errors.YAMLError;
 __webpack_unused_export__ = errors.YAMLParseError;
 __webpack_unused_export__ = errors.YAMLWarning;
 __webpack_unused_export__ = Alias.Alias;
-__webpack_unused_export__ = identity.isAlias;
+exports.Vj = identity.isAlias;
 __webpack_unused_export__ = identity.isCollection;
 __webpack_unused_export__ = identity.isDocument;
-__webpack_unused_export__ = identity.isMap;
+exports.jh = identity.isMap;
 __webpack_unused_export__ = identity.isNode;
 __webpack_unused_export__ = identity.isPair;
-__webpack_unused_export__ = identity.isScalar;
-__webpack_unused_export__ = identity.isSeq;
+exports.jn = identity.isScalar;
+exports.oP = identity.isSeq;
 __webpack_unused_export__ = Pair.Pair;
-__webpack_unused_export__ = Scalar.Scalar;
-__webpack_unused_export__ = YAMLMap.YAMLMap;
-__webpack_unused_export__ = YAMLSeq.YAMLSeq;
+exports.X5 = Scalar.Scalar;
+exports.CA = YAMLMap.YAMLMap;
+exports.Rw = YAMLSeq.YAMLSeq;
 __webpack_unused_export__ = cst;
 __webpack_unused_export__ = lexer.Lexer;
-__webpack_unused_export__ = lineCounter.LineCounter;
+exports.HN = lineCounter.LineCounter;
 __webpack_unused_export__ = parser.Parser;
 __webpack_unused_export__ = publicApi.parse;
 __webpack_unused_export__ = publicApi.parseAllDocuments;
@@ -37159,7 +37159,7 @@ exports.visitAsync = visitAsync;
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _runtime_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8441);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4914);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1902);
 
 
 /** How often to look for calls that a file system does not answer once the step has failed, in milliseconds. */
@@ -37179,7 +37179,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 4914:
+/***/ 1902:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -40426,6 +40426,28 @@ class Gatherer {
     }
 }
 
+;// CONCATENATED MODULE: ./build/src/archive/slabs.js
+const SLAB_BYTES = 64 * 1024;
+/**
+ * Keeps many small pieces of bytes in a few buffers. A buffer for each piece would take more memory than most pieces, and a
+ * part of the buffer in which it arrived would keep all of that buffer.
+ */
+class Slabs {
+    #slab = Buffer.alloc(0);
+    #used = 0;
+    /** Copies bytes to where they stay. */
+    keep({ slab, start, end }) {
+        const length = end - start;
+        if (length > this.#slab.length - this.#used) {
+            this.#slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, length));
+            this.#used = 0;
+        }
+        const at = this.#used;
+        this.#used += slab.copy(this.#slab, at, start, end);
+        return { slab: this.#slab, start: at, end: this.#used };
+    }
+}
+
 ;// CONCATENATED MODULE: ./build/src/archive/stored-entry.js
 
 
@@ -40465,10 +40487,14 @@ const NEWEST_LAYOUT = layoutOf(Number.POSITIVE_INFINITY);
 /** An entry of the table of contents as an archive stores it, without the offset at its end. */
 class StoredEntry {
     #layout;
-    #bytes;
-    constructor(layout, bytes) {
+    #slab;
+    #start;
+    #end;
+    constructor(layout, { slab, start, end }) {
         this.#layout = layout;
-        this.#bytes = bytes;
+        this.#slab = slab;
+        this.#start = start;
+        this.#end = end;
     }
     static of(fields) {
         return encode(NEWEST_LAYOUT, fields);
@@ -40477,25 +40503,35 @@ class StoredEntry {
     in(layout) {
         return layout === this.#layout ? this : encode(layout, this.fields);
     }
+    /** Returns the entry with its bytes in the given slabs. */
+    keptIn(slabs) {
+        return new StoredEntry(this.#layout, slabs.keep({ slab: this.#slab, start: this.#start, end: this.#end }));
+    }
+    /** Whether both are stored alike, except for their data state. */
+    resembles(other) {
+        const same = other.in(this.#layout);
+        const [from, to] = [same.#start, same.#end - 1];
+        return this.#slab.compare(same.#slab, from, to, this.#start, this.#end - 1) === 0;
+    }
     /** One of the K_OFFSET constants. */
     get dataState() {
-        return this.#bytes.at(-1);
+        return this.#slab[this.#end - 1];
     }
     get withoutState() {
-        return this.#bytes.subarray(0, -1);
+        return this.#slab.subarray(this.#start, this.#end - 1);
     }
     int(field) {
         const at = this.#find(field);
-        return at === null ? 0 : intAt(this.#bytes, at);
+        return at === null ? 0 : intAt(this.#slab, at);
     }
     string(field) {
         const at = this.#find(field);
-        return at === null ? null : stringAt(this.#bytes, at);
+        return at === null ? null : stringAt(this.#slab, at);
     }
     get dependencies() {
         const dependencies = [];
-        let at = this.#layout.reduce((start, field) => endOf(field, this.#bytes, start), 0);
-        for (let id = stringAt(this.#bytes, at); id !== null; id = stringAt(this.#bytes, at)) {
+        let at = this.#layout.reduce((start, field) => endOf(field, this.#slab, start), this.#start);
+        for (let id = stringAt(this.#slab, at); id !== null; id = stringAt(this.#slab, at)) {
             dependencies.push(id);
             at += INT_SIZE + id.length;
         }
@@ -40521,11 +40557,11 @@ class StoredEntry {
     }
     /** Returns where a field begins, or null if this layout does not have it. */
     #find(name) {
-        let at = 0;
+        let at = this.#start;
         for (const field of this.#layout) {
             if (field[0] === name)
                 return at;
-            at = endOf(field, this.#bytes, at);
+            at = endOf(field, this.#slab, at);
         }
         return null;
     }
@@ -40533,7 +40569,8 @@ class StoredEntry {
 function encode(layout, fields) {
     const parts = layout.flatMap(([name, kind]) => kind === 'int' ? [intBytes(fields[name])] : stringBytes(fields[name]));
     const dependencies = [...fields.dependencies, null].flatMap(stringBytes);
-    return new StoredEntry(layout, Buffer.concat([...parts, ...dependencies, Buffer.from([fields.dataState])]));
+    const slab = Buffer.concat([...parts, ...dependencies, Buffer.from([fields.dataState])]);
+    return new StoredEntry(layout, { slab, start: 0, end: slab.length });
 }
 function endOf([, kind], bytes, at) {
     return at + INT_SIZE + (kind === 'int' ? 0 : Math.max(0, intAt(bytes, at)));
@@ -40546,13 +40583,16 @@ function stringAt(bytes, at) {
     const length = intAt(bytes, at);
     return length < 0 ? null : bytes.subarray(at + INT_SIZE, at + INT_SIZE + length);
 }
-/** Reads an entry up to its data state. `what` names it in errors. */
+/** Reads an entry up to its data state. It shares the buffer of the input. `what` names it in errors. */
 async function readStored(input, { layout, what }) {
     for (;;) {
         const measured = measure(input.peek(Number.POSITIVE_INFINITY), { layout, what, offset: input.offset });
         await input.need(measured.bytes, what);
-        if (measured.complete)
-            return new StoredEntry(layout, await input.take(measured.bytes, what));
+        if (!measured.complete)
+            continue;
+        const slab = input.peek(measured.bytes);
+        input.skip(measured.bytes);
+        return new StoredEntry(layout, { slab, start: 0, end: slab.length });
     }
 }
 /** Returns the length of the entry at the start of `bytes`, or at least how many bytes are needed to go on. */
@@ -40587,6 +40627,7 @@ function measure(window, { layout, what, offset }) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/archive/toc.js
+
 
 
 
@@ -40635,6 +40676,14 @@ class TocEntry {
     bytes(layout) {
         const state = this.hasData ? DATA_OFFSET_UNKNOWN : NO_DATA;
         return [this.#stored.in(layout).withoutState, Buffer.from([state])];
+    }
+    /** Whether another entry is the same one, read again after `tocParts` had written it. */
+    isSameAs(other) {
+        return this.hasData === other.hasData && this.#stored.resembles(other.#stored);
+    }
+    /** Returns the entry with its bytes in the given slabs. */
+    keptIn(slabs) {
+        return new TocEntry(this.#stored.keptIn(slabs), this.decode);
     }
     /** Returns the entry with other text for the same bytes. */
     decodedBy(decode) {
@@ -40691,9 +40740,10 @@ class TocEntry {
 /**
  * Reads the table of contents, which follows the header.
  *
+ * @param known entries that this process has written, of which those that come back are used, so that they are in memory once
  * @throws ArchiveError if it is truncated or malformed
  */
-async function readToc(input, header) {
+async function readToc(input, header, known = []) {
     const start = input.offset;
     const count = await input.int('the table of contents');
     if (count < 0)
@@ -40701,6 +40751,7 @@ async function readToc(input, header) {
     const layout = layoutOf(header.minor);
     const entries = [];
     const seen = new Set();
+    const slabs = new Slabs();
     for (let n = 1; n <= count; n++) {
         const at = input.offset;
         const what = `entry ${n} of ${count} in the table of contents`;
@@ -40716,10 +40767,13 @@ async function readToc(input, header) {
         if (seen.has(entry.dumpId))
             throw new ArchiveError(`entry ${n} repeats the ID ${entry.dumpId}`, at);
         seen.add(entry.dumpId);
-        entries.push(entry);
+        const same = known[n - 1];
+        entries.push(same?.isSameAs(entry) ? same : entry.keptIn(slabs));
     }
     const decode = decoderOf(encodingOf(entries));
-    return decode === decodeUtf8 ? entries : entries.map((entry) => entry.decodedBy(decode));
+    return decode === decodeUtf8
+        ? entries
+        : entries.map((entry) => (entry.decode === decodeUtf8 ? entry.decodedBy(decode) : entry));
 }
 /** Returns the encoding of all text, e.g. `UTF8`, according to the archive's own `SET client_encoding`. */
 function encodingOf(entries) {
@@ -40814,14 +40868,18 @@ class Tally {
     progress = { table: null, tableRows: 0, tableBytes: 0, rows: 0, rawBytes: 0 };
     tables = [];
     countsRows;
+    watch;
+    watcher = null;
     counter = null;
     rowsBefore = 0;
-    constructor(countsRows = true) {
+    constructor(countsRows = true, watch = () => null) {
         this.countsRows = countsRows;
+        this.watch = watch;
     }
     /** The data of `entry` follows; `readable` is false if it stays compressed. */
     begin(entry, readable) {
         const isTable = entry.desc === 'TABLE DATA';
+        this.watcher = isTable ? this.watch(entry) : null;
         this.counter = this.countsRows && isTable && entry.isCopy && readable ? new RowCounter() : null;
         this.rowsBefore = this.progress.rows;
         this.progress.table = isTable ? `${entry.namespace}.${entry.tag}` : null;
@@ -40831,6 +40889,7 @@ class Tally {
     add(piece) {
         this.progress.rawBytes += piece.length;
         this.progress.tableBytes += piece.length;
+        this.watcher?.add(piece);
         if (this.counter === null)
             return;
         this.counter.add(piece);
@@ -40840,6 +40899,7 @@ class Tally {
     end(entry) {
         if (entry.desc !== 'TABLE DATA')
             return;
+        this.watcher?.end();
         const rows = this.counter?.rows ?? null;
         this.tables.push({ schema: entry.namespace, name: entry.tag, rows, bytes: this.progress.tableBytes });
         this.progress.table = null;
@@ -41759,11 +41819,15 @@ function writtenHeader(read, { compression, maxMinor }) {
  *
  * @param bytesOf estimates the bytes of a table's data by the OID of the table
  * @param shared OIDs of the tables whose data is in the other dumps
+ * @param extensions the extension of each of these tables that belongs to one, and therefore has no entry of its own
+ * @param byName whether the data of the other dumps, which is in the order of names, is put among that of the first by name
  * @throws ArchiveError if the dumps do not belong together
  */
-function joinTocs(tocs, { bytesOf, shared }) {
+function joinTocs(tocs, { bytesOf, shared, extensions = new Map(), byName = false }) {
     const [main = [], ...others] = tocs;
     const tables = new Map(main.filter(({ desc }) => desc === 'TABLE').map((entry) => [entry.oid, entry]));
+    const byExtension = new Map(main.filter(({ desc }) => desc === 'EXTENSION').map((entry) => [entry.tag, entry]));
+    const ownerOf = (oid) => tables.get(oid) ?? byExtension.get(extensions.get(oid) ?? '');
     const present = new Set(main.filter(isTableData).map(({ oid }) => oid));
     const placed = [];
     let lastId = highestId(main);
@@ -41772,28 +41836,30 @@ function joinTocs(tocs, { bytesOf, shared }) {
             throw new ArchiveError('two dumps differ in their encoding', 0);
         const own = placeAll(toc.filter(isTableData), index + 1, bytesOf).flatMap((place) => {
             const { oid } = place.entry;
-            const table = tables.get(oid);
+            const owner = ownerOf(oid);
             // A filter leaves the table out, so its data is read and discarded.
-            if (!table)
+            if (!owner)
                 return [];
             if (present.has(oid))
                 throw new ArchiveError(`two dumps contain the data of ${place.entry.tag}`, 0);
             present.add(oid);
             lastId += 1;
-            return [{ ...place, entry: dataOf(table, place.entry, lastId) }];
+            return [{ ...place, entry: dataOf(owner, place.entry, lastId) }];
         });
         placed.push(...own);
     }
-    const lost = [...shared].map((oid) => tables.get(oid)).find((table) => table && !present.has(table.oid));
+    const lost = [...shared].find((oid) => ownerOf(oid) && !present.has(oid));
     if (lost)
-        throw new ArchiveError(`no dump contains the data of ${lost.namespace}.${lost.tag}`, 0);
-    return arrange(main, placeAll(main, 0, bytesOf), placed);
+        throw new ArchiveError(`no dump contains the data of ${ownerOf(lost).label}`, 0);
+    return arrange(main, placeAll(main, 0, bytesOf), placed, byName);
 }
-/** Returns the entry of a table's data, with the names of the table. */
-function dataOf(table, { fields }, dumpId) {
-    const { tag, namespace, owner } = table.fields;
-    const dependencies = [Buffer.from(String(table.dumpId))];
-    return TocEntry.of({ ...fields, dumpId, dependencies, tag, namespace, owner }, table.decode);
+/** Returns the entry of a table's data, with the names of the table. The table of an extension depends on the extension. */
+function dataOf(owner, { fields }, dumpId) {
+    const dependencies = [Buffer.from(String(owner.dumpId))];
+    if (owner.desc !== 'TABLE')
+        return TocEntry.of({ ...fields, dumpId, dependencies }, owner.decode);
+    const { tag, namespace, owner: role } = owner.fields;
+    return TocEntry.of({ ...fields, dumpId, dependencies, tag, namespace, owner: role }, owner.decode);
 }
 function isTableData({ desc, hasData }) {
     return desc === 'TABLE DATA' && hasData;
@@ -41813,8 +41879,9 @@ function placeAll(entries, part, bytesOf) {
     });
 }
 /** Inserts the data of the other dumps into that of the first, which keeps its order because its entries may depend on each other. */
-function arrange(main, ofMain, ofOthers) {
-    const waiting = ofOthers.sort((a, b) => a.complete - b.complete);
+function arrange(main, ofMain, ofOthers, byName) {
+    const waiting = byName ? ofOthers : ofOthers.sort((a, b) => a.complete - b.complete);
+    const precedes = (a, b) => byName ? compareNames(a.entry, b.entry) < 0 : a.complete <= b.complete;
     const places = new Map(ofMain.map((place) => [place.entry, place]));
     const before = main.findIndex(({ section }) => section >= SECTION.data);
     const after = main.findIndex(({ section }) => section >= SECTION.postData);
@@ -41827,7 +41894,7 @@ function arrange(main, ofMain, ofOthers) {
     };
     for (const entry of main.slice(data, post)) {
         const place = places.get(entry);
-        while (place && waiting.length > 0 && waiting[0].complete <= place.complete)
+        while (place && waiting.length > 0 && precedes(waiting[0], place))
             add(waiting.shift());
         if (place)
             add(place);
@@ -41837,6 +41904,13 @@ function arrange(main, ofMain, ofOthers) {
     for (const place of waiting)
         add(place);
     return { entries: [...main.slice(0, data), ...middle, ...main.slice(post)], order };
+}
+/** Compares entries by schema and name, in the order of pg_dump (`DOTypeNameCompare` in pg_dump_sort.c). */
+function compareNames(a, b) {
+    const [one, other] = [a.fields, b.fields];
+    const bytes = (text) => text ?? Buffer.alloc(0);
+    return (Buffer.compare(bytes(one.namespace), bytes(other.namespace)) ||
+        Buffer.compare(bytes(one.tag), bytes(other.tag)));
 }
 
 // EXTERNAL MODULE: external "node:crypto"
@@ -42341,8 +42415,10 @@ class JoinedArchive {
             // Lanes that are not being read spill to disk, so that their pg_dump never waits.
             const lane = lanes.add(({ reading }) => !reading);
             const toc = await readToc(input, header);
+            if (index === 0)
+                options.check?.(toc);
             const entries = index === 0 && options.select ? await options.select(toc) : toc;
-            return { input, header, entries, tally: new Tally(), lane };
+            return { input, header, entries, tally: new Tally(true, options.watch), lane };
         }));
         return new JoinedArchive(parts, lanes, options);
     }
@@ -42439,6 +42515,38 @@ async function readContents(source) {
     }
 }
 
+;// CONCATENATED MODULE: ./build/src/archive/second-wall.js
+
+const NAME = `(?:"(?:[^"]|"")*"|[^\\s"(),.]+)`;
+const COPY = new RegExp(`^COPY ${NAME}\\.${NAME} (?:\\((${NAME}(?:, ${NAME})*)\\))? ?FROM stdin;\\n$`);
+/**
+ * Stops a masked dump when a `pg_dump` delivers data that is not kept whole. Masked tables are left out by its options, so
+ * this is a second wall behind them, which shares nothing with the first but the plan.
+ *
+ * @throws ArchiveError
+ */
+function checkDelivered(entries, { tables, largeObjects }) {
+    for (const entry of entries) {
+        if (!entry.hasData || (entry.desc.startsWith('BLOB') && largeObjects))
+            continue;
+        const columns = entry.desc === 'TABLE DATA' ? tables.get(entry.oid) : undefined;
+        const stop = (why) => new ArchiveError(`mask stopped the dump, because pg_dump delivers the data of ${entry.label}, ${why}; nothing was stored. Please report this as a defect of the action`, 0);
+        if (!columns)
+            throw stop('which is not kept whole');
+        const delivered = columnsOf(entry.copyStatement);
+        if (!delivered || delivered.length !== columns.length || delivered.some((name, n) => name !== columns[n]))
+            throw stop('whose columns are not those of the plan');
+    }
+}
+/** Returns the columns of a COPY statement as pg_dump writes it, or null if it is another text. */
+function columnsOf(copyStatement) {
+    const match = COPY.exec(copyStatement);
+    if (!match)
+        return null;
+    const names = match[1]?.match(new RegExp(NAME, 'g')) ?? [];
+    return names.map((name) => (name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name));
+}
+
 ;// CONCATENATED MODULE: ./build/src/process/balance.js
 /**
  * Shares work evenly among jobs: items are assigned from the largest to the smallest, each to the job that has the least.
@@ -42532,12 +42640,13 @@ class SplitArchive {
      * Reads the table of contents.
      *
      * @param folder buffers data that arrives before its turn, when memory is full
+     * @param known returns the entries from which this process has made the archive, once it has begun
      * @throws ArchiveError
      */
-    static async open(stream, folder) {
+    static async open(stream, folder, known = () => []) {
         const input = new ByteSource(stream);
         const header = await readHeader(input);
-        const entries = await readToc(input, header);
+        const entries = await readToc(input, header, known());
         return new SplitArchive(input, header, entries, await Lanes.open(folder));
     }
     /**
@@ -42609,8 +42718,9 @@ class SplitArchive {
         if (left === 0)
             lane.end();
     }
-    #archiveOf(entries) {
-        return Buffer.concat([headerBytes(this.#header), ...tocParts(this.#header, entries)]);
+    *#archiveOf(entries) {
+        yield headerBytes(this.#header);
+        yield* tocParts(this.#header, entries);
     }
     #dataArchive(own) {
         // The archive waits for a slow reader, unless another reader is waiting for its own data.
@@ -42628,7 +42738,7 @@ class SplitArchive {
     }
 }
 async function* stream(lane, head) {
-    yield head;
+    yield* head;
     yield* lane.stretch();
 }
 /** Returns how the data of one entry reaches its lanes. */
@@ -42757,7 +42867,7 @@ function encodingEntry(encoding) {
         defn: Buffer.from(`SET client_encoding = '${encoding}';\n`),
     });
 }
-function dataEntry(dumpId, { oid, schema, name, copyStatement }) {
+function dataEntry(dumpId, { oid, schema, name, copyStatement, definition }) {
     return TocEntry.of({
         ...COMMON,
         ...{ dumpId, oid: Buffer.from(oid), section: SECTION.data, hadDumper: 1 },
@@ -42766,11 +42876,13 @@ function dataEntry(dumpId, { oid, schema, name, copyStatement }) {
             namespace: schema,
             desc: Buffer.from('TABLE DATA'),
         },
+        defn: definition,
         copyStmt: copyStatement,
     });
 }
 
 ;// CONCATENATED MODULE: ./build/src/archive/archive.js
+
 
 
 
@@ -43057,7 +43169,7 @@ function formatDuration(milliseconds) {
     return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 /** `1 table`, `1,234 tables`, for nouns that take an s. */
-function format_formatQuantity(count, noun) {
+function formatQuantity(count, noun) {
     return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
 /** `a, b and 3 more`: at most `limit` names, so that a line of the log stays readable. */
@@ -44600,8 +44712,15 @@ async function dropDatabase(session, server, name) {
             return;
         throw error;
     }
-    await endSessions(session, name);
-    await session.execute(`DROP DATABASE IF EXISTS ${quoted}`);
+    try {
+        await endSessions(session, name);
+        await session.execute(`DROP DATABASE IF EXISTS ${quoted}`);
+    }
+    catch (error) {
+        // A database that stays must not stay closed. The first error is the one that counts.
+        await session.execute(`ALTER DATABASE ${quoted} ALLOW_CONNECTIONS true`).catch(() => { });
+        throw error;
+    }
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/standby.js
@@ -45154,6 +45273,91 @@ function entryOf(addition, { dumpId, isUtf8, decode }) {
     }, decode);
 }
 
+;// CONCATENATED MODULE: ./build/src/database/free-connections.js
+/**
+ * Returns how many more sessions the role may open in this database now: by the limits of the role, of the database and of
+ * the server, minus the sessions that there are. Superusers have only the last limit.
+ */
+async function freeConnections(session) {
+    const [row] = await session.query(`
+    SELECT greatest(0, least(
+             max - (SELECT count(*) FROM pg_stat_activity WHERE usesysid IS NOT NULL),
+             CASE WHEN NOT rolsuper AND rolconnlimit >= 0
+               THEN rolconnlimit - (SELECT count(*) FROM pg_stat_activity WHERE usesysid = r.oid) ELSE max END,
+             CASE WHEN NOT rolsuper AND datconnlimit >= 0
+               THEN datconnlimit - (SELECT count(*) FROM pg_stat_activity WHERE datid = d.oid) ELSE max END)) AS free
+    FROM pg_roles AS r, pg_database AS d,
+      (SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+                - coalesce(current_setting('reserved_connections', true)::int, 0) AS max) AS server
+    WHERE rolname = current_user AND datname = current_database()`);
+    return row.free;
+}
+
+;// CONCATENATED MODULE: ./build/src/database/load-order.js
+/** Extensions whose functions in C run a query that they get as text. */
+const RUN_QUERIES = `('tablefunc', 'dblink', 'xml2')`;
+/**
+ * Where functions are used that may read tables, directly or as an operator. pg_dump does not know which tables these are.
+ * Functions of the server do not read tables, and those of extensions in C hardly do; functions in SQL may even if they
+ * are called IMMUTABLE, because the server does not check that.
+ */
+const USES = `
+  WITH functions AS (
+    SELECT p.oid, p.oid::regprocedure::text AS name
+    FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
+      LEFT JOIN pg_depend AS d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+      LEFT JOIN pg_extension AS e ON e.oid = d.refobjid
+    WHERE p.oid >= 16384
+      AND (l.lanname NOT IN ('internal', 'c') OR e.extname IS NULL OR e.extname IN ${RUN_QUERIES}
+           OR EXISTS (SELECT FROM pg_aggregate AS a WHERE a.aggfnoid = p.oid))),
+  uses AS (
+    SELECT d.classid, d.objid, f.name
+    FROM (SELECT 'pg_proc'::regclass AS class, oid, name FROM functions
+          UNION ALL
+          SELECT 'pg_operator'::regclass, o.oid, functions.name
+          FROM pg_operator AS o JOIN functions ON functions.oid = o.oprcode) AS f
+      JOIN pg_depend AS d ON d.refclassid = f.class AND d.refobjid = f.oid)`;
+/**
+ * Returns why the data must be loaded in the order of pg_dump, in one session: a row is checked, computed or routed by a
+ * function that may read tables, which have to be filled by then. Null if no row is. A constraint that is not valid is added
+ * after the data, tables of extensions are always loaded together, and domains of extensions hardly read the user's tables.
+ */
+function whyDataIsOrdered(session) {
+    return firstUse(session, `
+    SELECT 'constraint ' || quote_ident(k.conname) || ' of '
+             || CASE k.contypid WHEN 0 THEN k.conrelid::regclass::text ELSE k.contypid::regtype::text END AS object, name
+    FROM pg_constraint AS k JOIN uses ON classid = 'pg_constraint'::regclass AND objid = k.oid
+    WHERE k.contype = 'c' AND k.convalidated
+      AND NOT EXISTS (
+        SELECT FROM pg_depend AS d
+        WHERE (d.classid, d.objid) IN (('pg_class'::regclass, k.conrelid), ('pg_type'::regclass, k.contypid)) AND d.deptype = 'e')
+    UNION ALL
+    SELECT 'generated column ' || quote_ident(a.attname) || ' of ' || a.attrelid::regclass::text, name
+    FROM pg_attrdef AS d JOIN pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+      JOIN uses ON classid = 'pg_attrdef'::regclass AND objid = d.oid
+    -- The column exists since PostgreSQL 12.
+    WHERE to_jsonb(a) ->> 'attgenerated' = 's'
+    UNION ALL
+    SELECT 'partition key of ' || c.oid::regclass::text, name
+    FROM pg_class AS c JOIN uses ON classid = 'pg_class'::regclass AND objid = c.oid WHERE c.relkind = 'p'`);
+}
+/**
+ * Returns why materialized views must be refreshed one after the other: a query calls a function that may read another one
+ * of them. Null if none does, because pg_dump knows what a query itself reads.
+ */
+function whyRefreshesAreOrdered(session) {
+    return firstUse(session, `
+    SELECT CASE c.relkind WHEN 'i' THEN 'index ' WHEN 'm' THEN 'materialized view ' ELSE 'view ' END || c.oid::regclass::text AS object, name
+    FROM uses LEFT JOIN pg_rewrite AS r ON classid = 'pg_rewrite'::regclass AND objid = r.oid
+      JOIN pg_class AS c ON c.oid = r.ev_class OR classid = 'pg_class'::regclass AND objid = c.oid
+      LEFT JOIN pg_index AS i ON i.indexrelid = c.oid LEFT JOIN pg_class AS m ON m.oid = i.indrelid
+    WHERE (c.relkind IN ('v', 'm') OR m.relkind = 'm') AND (SELECT count(*) FROM pg_class WHERE relkind = 'm') > 1`);
+}
+async function firstUse(session, uses) {
+    const [use] = await session.query(`${USES} SELECT object, name FROM (${uses}) AS u ORDER BY object, name LIMIT 1`);
+    return use ? `${use.object} calls ${use.name}, which may read other tables` : null;
+}
+
 ;// CONCATENATED MODULE: ./build/src/database/selection.js
 
 
@@ -45220,6 +45424,15 @@ function readDescendants(session, oids) {
     FROM family JOIN pg_class AS c ON c.oid = family.oid JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.oid <> ALL (${oidArray(oids)}) ORDER BY c.oid`);
 }
+/** Returns patterns of `pg_dump` that match exactly the given relations. */
+async function exactPatternsOf(session, oids) {
+    if (oids.length === 0)
+        return [];
+    return exactPatterns(await session.query(`
+      SELECT ${characterCodes('n.nspname::text')} AS schema, ${characterCodes('c.relname::text')} AS name
+      FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      WHERE c.oid = ANY (${oidArray(oids)}) ORDER BY c.oid`));
+}
 /** Returns an SQL array of OIDs. */
 function oidArray(oids) {
     return `'{${oids.join(',')}}'::oid[]`;
@@ -45252,6 +45465,3301 @@ function chosenRelations(selection) {
       AND ${chosen} AND c.oid <> ALL (${oidArray(excludeTables)})
       AND NOT EXISTS (SELECT FROM pg_depend AS d
                       WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')`;
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/left-out.js
+/**
+ * Returns options of `pg_dump` for what a masked dump leaves out besides rows: large objects, whose content nothing can
+ * mask, and subscriptions, whose connection strings have passwords. No version has an option for user mappings.
+ */
+function leaveOutArguments({ keepsLargeObjects }) {
+    // PostgreSQL 16 calls it --no-large-objects. The short form is the same in all versions.
+    return [...(keepsLargeObjects ? [] : ['-B']), '--no-subscriptions'];
+}
+const SECRET = /^(USER MAPPING|SUBSCRIPTION)\b/;
+/**
+ * Whether a masked dump leaves out an entry of the table of contents: user mappings and subscriptions with everything
+ * attached to them, because of their passwords, and statistics, which contain values of columns.
+ */
+function isLeftOut({ desc, tag }) {
+    const attached = /^(COMMENT|ACL|SECURITY LABEL)$/.test(desc) && SECRET.test(tag);
+    return attached || SECRET.test(desc) || desc === 'STATISTICS DATA';
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/column-type.js
+/** Types that are written with keywords. These always mean the types of `pg_catalog`, and cannot be qualified. */
+const KEYWORDS = /^(bigint|bit|boolean|character|double precision|integer|interval|numeric|real|smallint|time|timestamp)\b/;
+/** Returns the type as a cast needs it, so that no search_path makes another type of it. */
+function castType({ type }) {
+    return KEYWORDS.test(type) || type.includes('.') ? type : `pg_catalog.${type}`;
+}
+/** Whether a type is one of PostgreSQL itself, whose input runs no function of a user. */
+function isBuiltIn({ type }) {
+    return KEYWORDS.test(type) || !type.includes('.');
+}
+const TEXTS = ['text', 'varchar', 'bpchar', 'name', 'citext'];
+/** Whether values are texts. */
+function column_type_isText({ base, kind, isArray }) {
+    return !isArray && kind === 'b' && TEXTS.includes(base);
+}
+/** Whether a type is one of the given types of PostgreSQL, and not an array. */
+function column_type_isOneOf(type, ...names) {
+    return !type.isArray && type.kind === 'b' && isBuiltIn(type) && names.includes(type.base);
+}
+/** Returns how many characters a text type can hold, or null if it has no limit. A name holds 63 bytes (NAMEDATALEN). */
+function lengthLimit({ type, base }) {
+    const [, length] = /^character(?: varying)?\((\d+)\)/.exec(type) ?? [];
+    return length ? Number(length) : base === 'name' ? 63 : null;
+}
+/** Returns the precision and the scale of a numeric type, or null if it has no limit. */
+function numericDigits({ type }) {
+    const [, precision, scale] = /^numeric\((\d+),(-?\d+)\)/.exec(type) ?? [];
+    return precision ? { precision: Number(precision), scale: Number(scale) } : null;
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/sql.js
+/**
+ * SQL in which every function and operator has its schema: a user of the database can create others of the same names,
+ * and what a mask calls would run with the rights of this session (CVE-2018-1058).
+ */
+/** Returns a call of a function of PostgreSQL. */
+function call(name, ...args) {
+    return `pg_catalog.${name}(${args.join(', ')})`;
+}
+/** Returns operands with an operator of PostgreSQL between them. */
+function join(operator, ...operands) {
+    return `(${operands.join(` OPERATOR(pg_catalog.${operator}) `)})`;
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/keyed-hash.js
+
+
+/** Settings in which a session has the key. They come with its start packet, so no statement contains them. */
+const INNER = 'pgclone.mask_inner';
+const OUTER = 'pgclone.mask_outer';
+/** The encoding of the bytes that are hashed. A database without an encoding cannot convert, so its bytes are taken as they are. */
+const ENCODING = `(SELECT CASE WHEN ${join('=', call('getdatabaseencoding'), "'SQL_ASCII'")} THEN 'SQL_ASCII' ELSE 'UTF8' END::pg_catalog.name)`;
+const block = (setting) => call('decode', call('current_setting', `'${setting}'`), "'hex'");
+/**
+ * Returns HMAC-SHA-256 (RFC 2104) of a domain and bytes as SQL of type bytea. The two padded keys come from the session.
+ * A subquery without a table is evaluated once per statement. The zero byte, which no domain contains, ends the domain.
+ */
+function hmac(domain, bytes) {
+    const prefix = `'\\x${Buffer.from(domain).toString('hex')}00'::pg_catalog.bytea`;
+    const inner = call('sha256', join('||', `(SELECT ${join('||', block(INNER), prefix)})`, bytes));
+    return call('sha256', join('||', `(SELECT ${block(OUTER)})`, inner));
+}
+/** Returns the keyed hash of a column's value. Values that the type takes for equal have equal hashes. */
+function hashOf(type, reference, domain) {
+    if (column_type_isOneOf(type, 'bytea'))
+        return hmac(domain, reference);
+    return hmac(domain, call('convert_to', canonicalText(type, reference), ENCODING));
+}
+/** Returns the text of a value, independent of settings, and the same for equal values of different lengths or scales. */
+function canonicalText(type, reference) {
+    const text = `${reference}::pg_catalog.text`;
+    if (type.base === 'citext')
+        return call('lower', `(${text} COLLATE pg_catalog."default")`);
+    if (!column_type_isOneOf(type, 'numeric'))
+        return text;
+    const trimmed = call('rtrim', call('rtrim', text, "'0'"), "'.'");
+    return `CASE WHEN ${join('>', call('scale', reference), 0)} THEN ${trimmed} ELSE ${text} END`;
+}
+/** Names what is hashed: columns whose values are compared alike have the same. */
+function canonicalForm(type) {
+    return type.base === 'citext' || column_type_isOneOf(type, 'bytea') ? type.base : 'text';
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/mask-key.js
+
+
+
+
+const BLOCK_BYTES = 64;
+const INNER_PAD = 0x36;
+const OUTER_PAD = 0x5c;
+/** Prepares a key, and hides what could replace it in everything that is written. */
+function maskKey(secret) {
+    const bytes = Buffer.from(secret);
+    const short = bytes.length > BLOCK_BYTES ? (0,external_node_crypto_.createHash)('sha256').update(bytes).digest() : bytes;
+    const padded = Buffer.concat([short, Buffer.alloc(BLOCK_BYTES - short.length)]);
+    const block = (pad) => Buffer.from(padded.map((byte) => byte ^ pad)).toString('hex');
+    const key = {
+        inner: block(INNER_PAD),
+        outer: block(OUTER_PAD),
+        id: (0,external_node_crypto_.createHmac)('sha256', bytes).update(`\0${ID}`).digest('hex').slice(0, 16),
+    };
+    mask([key.inner, key.outer]);
+    return key;
+}
+/** Returns a key for one run: equal values get equal masks in this dump, and other ones in the next. */
+function randomMaskKey() {
+    return maskKey((0,external_node_crypto_.randomBytes)(32).toString('hex'));
+}
+/** What is hashed for the id of a key. No text of a database contains a zero byte, so it is not the mask of one. */
+const ID = '\0pgclone-action';
+/**
+ * Returns the connection with the key in its start packet. A setting in a statement would be in the server's log and in
+ * `pg_stat_activity`; the server logs no options of a start packet, and shows them only to the session itself.
+ */
+function withMaskKey(connection, key) {
+    const { PGOPTIONS = '', ...others } = connection.variables;
+    const options = `${PGOPTIONS} -c ${INNER}=${key.inner} -c ${OUTER}=${key.outer}`.trim();
+    return { ...connection, variables: { ...others, PGOPTIONS: options } };
+}
+/**
+ * Checks that a session has the key and computes with it as this program does. The statement shows a hash of the key only.
+ *
+ * @throws an Error if it has not, which a pooler or a service file can cause
+ */
+async function checkMaskKey(session, key, label) {
+    const computed = `pg_catalog.encode(${hmac('', `'\\x${Buffer.from(ID).toString('hex')}'::pg_catalog.bytea`)}, 'hex')`;
+    const rows = await session.query(`SELECT ${computed} AS id`).catch((error) => {
+        if (error instanceof DatabaseError && error.sqlstate === UNDEFINED_OBJECT)
+            return [];
+        throw error;
+    });
+    if (rows[0]?.id.startsWith(key.id))
+        return;
+    throw new Error(`mask cannot be used with ${label}: the key did not arrive with the connection, because a connection pooler or a service file replaces its "options"; use the direct host of the database and a service without options`);
+}
+/** SQLSTATE of a setting that does not exist. */
+const UNDEFINED_OBJECT = '42704';
+
+;// CONCATENATED MODULE: ./build/src/relation.js
+/** Returns a key that only this pair of names has: names may contain dots, so joined by a dot they could be another pair. */
+function relationKey({ schema, name }) {
+    return JSON.stringify([schema, name]);
+}
+/** Returns the name for messages, with quotes where it would be ambiguous. */
+function relationName({ schema, name }) {
+    return [schema, name]
+        .map((part) => (/[."]/.test(part) ? `"${part.replaceAll('"', '""')}"` : part))
+        .join('.');
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/names.js
+/**
+ * Names in a mask file are written as the database stores them. Case matters even without quotes, because YAML takes
+ * quotes away that enclose a whole value. Double quotes are needed only around names with other special characters.
+ */
+const QUOTED = '"(?:[^"]|"")+"';
+const BARE = '[^\\s"\'.,()*]+';
+const names_NAME = `(?:${QUOTED}|${BARE})`;
+const TABLE = `${names_NAME}\\.${names_NAME}`;
+const COLUMNS = `\\(\\s*${names_NAME}(?:\\s*,\\s*${names_NAME})*\\s*\\)`;
+const ONE_TABLE = new RegExp(`^(${names_NAME})\\.(${names_NAME})$`);
+const ONE_COLUMN = new RegExp(`^(${names_NAME})\\.(${names_NAME})\\.(${names_NAME})$`);
+const PATTERN_PART = `(?:${QUOTED}|[^\\s"'.,()]+)`;
+const ONE_PATTERN = new RegExp(`^(${PATTERN_PART})\\.(${PATTERN_PART})$`);
+const REFERENCE = new RegExp(`^(${TABLE})\\s*(${COLUMNS})\\s*->\\s*(${TABLE})\\s*(${COLUMNS})(?:\\s+when\\s+(.+))?$`, 's');
+function names_unquote(name) {
+    return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
+}
+function parseTable(text) {
+    const [, schema, name] = ONE_TABLE.exec(text) ?? [];
+    return schema && name ? { schema: names_unquote(schema), name: names_unquote(name) } : null;
+}
+/** Parses the name of a column, which is the whole text unless it is quoted. */
+function parseColumn(text) {
+    if (text.startsWith('"'))
+        return new RegExp(`^${QUOTED}$`).test(text) ? names_unquote(text) : null;
+    return text === '' || text.includes('\0') ? null : text;
+}
+/** Parses `schema.table.column`. */
+function parseTableColumn(text) {
+    const [, schema, name, column] = ONE_COLUMN.exec(text) ?? [];
+    if (!schema || !name || !column)
+        return null;
+    return { table: { schema: names_unquote(schema), name: names_unquote(name) }, column: names_unquote(column) };
+}
+/** Parses `schema.table` with `*` as a wildcard outside of quotes. */
+function parseTablePattern(text) {
+    const [, schema, name] = ONE_PATTERN.exec(text) ?? [];
+    const parts = (part) => (part.startsWith('"') ? [names_unquote(part)] : part.split('*'));
+    return schema && name ? { text, schema: parts(schema), name: parts(name) } : null;
+}
+/** Whether a pattern has a wildcard. */
+function isWildcard({ schema, name }) {
+    return schema.length > 1 || name.length > 1;
+}
+/** Whether a table matches a pattern. */
+function matchesPattern(pattern, { schema, name }) {
+    return matches(pattern.schema, schema) && matches(pattern.name, name);
+}
+function matches(pattern, text) {
+    const source = pattern.map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.*');
+    return new RegExp(`^${source}$`, 's').test(text);
+}
+/** Parses a foreign key that the database does not declare. */
+function parseReference(text) {
+    const [, from, fromColumns, to, toColumns, when] = REFERENCE.exec(text) ?? [];
+    if (!from || !fromColumns || !to || !toColumns)
+        return null;
+    const columns = (list) => [...list.matchAll(new RegExp(names_NAME, 'g'))].map(([name]) => names_unquote(name));
+    return {
+        from: { table: parseTable(from), columns: columns(fromColumns) },
+        to: { table: parseTable(to), columns: columns(toColumns) },
+        when: when ?? null,
+    };
+}
+/** Returns a table's name as a mask file has it. */
+function tableText({ schema, name }) {
+    return `${quoteName(schema)}.${quoteName(name)}`;
+}
+/** Returns a column's name as a mask file has it. */
+function columnText(name) {
+    return name.startsWith('"') ? quoteName(name) : name;
+}
+/** Returns a column's name with its table, as parseTableColumn reads it. */
+function tableColumnText(table, column) {
+    return `${tableText(table)}.${quoteName(column)}`;
+}
+function quoteName(name) {
+    return new RegExp(`^${BARE}$`).test(name) ? name : `"${name.replaceAll('"', '""')}"`;
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/draft.js
+
+
+/** What planning has found, in the order of the mask file. A refusal ends the step, a warning does not. */
+class Findings {
+    #refusals = [];
+    #warnings = [];
+    refuse(text, line) {
+        this.#refusals.push({ text, line });
+    }
+    warn(text, line) {
+        this.#warnings.push({ text, line });
+    }
+    get refusals() {
+        return inOrder(this.#refusals);
+    }
+    get warnings() {
+        return inOrder(this.#warnings);
+    }
+}
+/** Findings without a line come last. */
+function inOrder(findings) {
+    const place = ({ line }) => line ?? Number.MAX_SAFE_INTEGER;
+    const texts = findings
+        .toSorted((a, b) => place(a) - place(b))
+        .map(({ text, line }) => (line === undefined ? text : `line ${line}: ${text}`));
+    return [...new Set(texts)];
+}
+/** The columns of all tables whose rows are dumped, found by name. */
+class Columns {
+    all;
+    #byName;
+    constructor(tables) {
+        this.all = tables.flatMap(({ columns }) => columns);
+        this.#byName = new Map(this.all.map((found) => [key(found.table, found.column.name), found]));
+    }
+    find(table, name) {
+        return this.#byName.get(key(table, name));
+    }
+}
+function key(table, column) {
+    return JSON.stringify([relationKey(table), column]);
+}
+/** Returns the mask of a column, or null if it has none. */
+function maskOf({ treatment }) {
+    return treatment === null || typeof treatment === 'string' ? null : treatment;
+}
+/** Returns `public.users.email`, for messages. */
+function fullName({ table, column }) {
+    return `${tableText(table)}.${columnText(column.name)}`;
+}
+/** Returns a mask as a mask file has it, such as `email` or `{mask: token, domain: person}`. */
+function maskText(rule) {
+    const domain = rule.domain === '' ? '' : `, domain: ${rule.domain}`;
+    if (rule.mask === 'value')
+        return `{value: ${JSON.stringify(rule.value)}}`;
+    if (rule.mask === 'sql')
+        return `{sql: ${JSON.stringify(rule.expression)}}`;
+    if (rule.mask === 'json')
+        return `{json: [${rule.paths.map((path) => path.join('.')).join(', ')}]}`;
+    return domain ? `{mask: ${rule.mask}${domain}}` : rule.mask;
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/plan-text.js
+
+
+
+/** Describes a plan, table by table, for the log and the summary. */
+function describePlan({ tables }) {
+    return tables.map((table) => ({
+        table: tableText(table) + (table.extension ? ` (configuration of ${table.extension})` : ''),
+        rows: describeRows(table),
+        ...describeColumns(table),
+        checks: describeChecks(table),
+    }));
+}
+/** Returns the lines of a plan for the log. */
+function planLines(plan) {
+    const tables = describePlan(plan).flatMap(({ table, rows, kept, masked, checks }) => [
+        `${table}: ${rows}`,
+        ...(kept.length > 0 && masked.length > 0 ? [`  keep ${kept.join(', ')}`] : []),
+        ...masked.map((column) => `  ${column}`),
+        ...checks.map((check) => `  CHECK ${check}; a restore shows whether the masks satisfy it`),
+    ]);
+    const largeObjects = plan.keepsLargeObjects ? 'kept as they are' : 'left out';
+    return [...tables, `large objects: ${largeObjects}`, countMasks(plan)];
+}
+function describeRows({ data, rows, unless, parts }) {
+    if (data === 'none')
+        return 'no rows';
+    const known = parts.map((part) => part.rows);
+    const estimate = known.some((count) => count === null) ? '' : `, about ${formatQuantity(sum(known), 'row')}`;
+    if (data === 'keep')
+        return `kept as it is${estimate}`;
+    const exception = unless ? `, not masked where ${unless.condition}` : '';
+    return conditionOf(rows) + exception + estimate;
+}
+function conditionOf(rows) {
+    if (typeof rows === 'object')
+        return `rows where ${rows.condition}`;
+    return rows === 'referenced' ? 'rows that kept rows refer to' : 'all rows';
+}
+function sum(counts) {
+    return counts.reduce((total, count) => total + (count ?? 0), 0);
+}
+function describeColumns({ data, columns }) {
+    if (data !== 'masked')
+        return { kept: [], masked: [] };
+    const kept = columns.filter(({ treatment }) => treatment === 'keep');
+    const masked = columns.filter(({ treatment }) => treatment !== 'keep');
+    return { kept: kept.map(({ name }) => columnText(name)), masked: masked.map(describeColumn) };
+}
+function describeColumn({ name, treatment, because }) {
+    const mask = typeof treatment === 'string' ? 'computed again from what is restored' : maskText(treatment);
+    return `${columnText(name)}: ${mask}${because === null ? '' : ` (${because})`}`;
+}
+/** Whether masks satisfy an expression, only the server can say, and only for rows that exist. */
+function describeChecks({ columns, parts }) {
+    const masked = columns.filter(({ treatment }) => typeof treatment === 'object').map(({ name }) => name);
+    const checks = parts
+        .flatMap((part) => part.checks)
+        .map((check) => {
+        const read = check.columns.filter((name) => masked.includes(name));
+        return read.length > 0 ? `${columnText(check.name)} reads ${read.map(columnText).join(', ')}` : '';
+    });
+    return [...new Set(checks.filter(Boolean))];
+}
+/** Returns how many columns have each mask, for the manifest and the summary. */
+function maskCounts({ tables, }) {
+    const counts = {};
+    for (const { treatment } of tables.flatMap(({ columns }) => columns)) {
+        if (typeof treatment === 'object')
+            counts[treatment.mask] = (counts[treatment.mask] ?? 0) + 1;
+    }
+    return counts;
+}
+/** Returns how many columns are masked, and with which masks. */
+function countMasks(plan) {
+    return describeCounts(maskCounts(plan));
+}
+/** Describes how many columns have each mask, in words. */
+function describeCounts(counts) {
+    const total = sum(Object.values(counts));
+    const list = listCounts(counts);
+    return `${formatQuantity(total, 'column')} masked${list && `: ${list}`}`;
+}
+/** Lists how many columns have each mask. */
+function listCounts(counts) {
+    return Object.entries(counts)
+        .map(([mask, count]) => `${count} ${mask}`)
+        .join(', ');
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/leak-columns.js
+/**
+ * The types whose text is not searched for leaks. Of all others, such as those of extensions, it is unknown what they hold.
+ *
+ * Numbers are among them although a card number can be one: of the keys with 16 digits that start like a card's, every tenth
+ * has a valid check digit by chance.
+ */
+const WITHOUT_TEXT = new Set([
+    ...['bool', 'bit', 'varbit', 'bytea', 'uuid'],
+    ...['int2', 'int4', 'int8', 'float4', 'float8', 'numeric', 'money', 'oid', 'xid', 'xid8', 'pg_lsn'],
+    ...['date', 'time', 'timetz', 'timestamp', 'timestamptz', 'interval'],
+    ...['inet', 'cidr', 'macaddr', 'macaddr8'],
+    ...['point', 'line', 'lseg', 'box', 'path', 'polygon', 'circle', 'geometry', 'geography'],
+    ...['vector', 'halfvec', 'sparsevec'],
+]);
+/** Returns whether values of this type, or the elements of its arrays, may be texts that the leak scan has to search. */
+function mayHoldText({ base, kind }) {
+    const hasLabels = kind === 'e';
+    const isRange = kind === 'r' || kind === 'm';
+    return !(hasLabels || isRange || WITHOUT_TEXT.has(base));
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/leak-message.js
+
+
+const DESCRIPTIONS = {
+    email: 'an e-mail address outside the example domains',
+    iban: 'an IBAN',
+    card: 'a payment card number',
+    jwt: 'a JSON web token',
+};
+/** Returns why a masked dump fails after the leak scan, with all columns and none of their values. */
+function leakMessage(tables) {
+    const lines = tables.flatMap(({ table, leaks }) => leaks.map(({ column, kind, count }) => {
+        const values = `${formatQuantity(count, 'value')} with ${DESCRIPTIONS[kind]}`;
+        return `- ${tableColumnText(table, column)}: ${values}`;
+    }));
+    return [
+        'columns that are kept unmasked hold what looks like personal data:',
+        ...lines,
+        'Mask these columns. If their values may leave the server, list the columns under `allow:` in the mask file, ' +
+            'or switch the scan off with `leak-scan: off`.',
+    ].join('\n');
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/leak-window.js
+/** A kind of personal data or secret that can be recognised by its form. */
+const LEAK_KINDS = ['email', 'iban', 'card', 'jwt'];
+const BEFORE = 96;
+const AFTER = 4096;
+/** What is left of a character outside ASCII, of which no pattern needs to know more. */
+const NOT_ASCII = 0x80;
+const SPACE = 0x20;
+const DASH = 0x2d;
+const DOT = 0x2e;
+const BACKSLASH = 0x5c;
+const leak_window_NEWLINE = 0x0a;
+const LETTER_U = 0x75;
+const PERCENT = 0x25;
+const LOWER_CASE = 0x20;
+const CONTROL_ESCAPES = Buffer.from('bfnrtv');
+/**
+ * The encodings of PG_ENCODING_IS_CLIENT_ONLY (pg_wchar.h): the second byte of a character may be a letter, `@` or a
+ * backslash.
+ */
+const CLIENT_ONLY = new Set(['SJIS', 'BIG5', 'GBK', 'UHC', 'GB18030', 'JOHAB', 'SHIFT_JIS_2004']);
+/** Returns whether characters outside ASCII have bytes of ASCII in this encoding of PostgreSQL. */
+function embedsAscii(encoding) {
+    return CLIENT_ONLY.has(encoding);
+}
+/** Returns whether the byte is an ASCII digit. */
+function isDigit(byte) {
+    return (byte - 0x30) >>> 0 <= 9;
+}
+/** Returns whether the byte is an ASCII letter. */
+function isLetter(byte) {
+    return ((byte | LOWER_CASE) - 0x61) >>> 0 <= 25;
+}
+/** Returns whether the byte is part of a word: a letter, digit or underscore. */
+function isWord(byte) {
+    return WORD[byte] === 1;
+}
+/** A table, because a branch for each class is mispredicted in hexadecimal text. */
+const WORD = Uint8Array.from({ length: 256 }, (_, byte) => Number(isLetter(byte) || isDigit(byte) || byte === 0x5f));
+/**
+ * Returns the end of the escape sequence whose first byte stands before `at`, or `at` if there is none, so that its letter is
+ * not taken for text. COPY TO writes `\b \f \n \r \t \v` and doubles other backslashes (CopyAttributeOutText in copyto.c; it
+ * never writes octal or hexadecimal digits). JSON has these, except `\v`, and `\u` with four digits; URLs have `%` with two.
+ */
+function afterEscape(bytes, at) {
+    const mark = bytes[at - 1];
+    if (mark === PERCENT && hexadecimal(bytes, at, 2) !== null)
+        return at + 2;
+    if (mark !== BACKSLASH)
+        return at;
+    if (bytes[at] === LETTER_U && hexadecimal(bytes, at + 1, 4) !== null)
+        return at + 5;
+    return isControlEscape(bytes[at]) ? at + 1 : at;
+}
+/** Returns the character before `at` with its escape sequence undone: its code in ASCII, or NOT_ASCII. */
+function characterBefore({ bytes, embedsAscii }, at) {
+    const byte = bytes[at - 1];
+    if (byte >= NOT_ASCII || (embedsAscii && bytes[at - 2] >= NOT_ASCII))
+        return NOT_ASCII;
+    if (bytes[at - 2] === BACKSLASH && isControlEscape(byte))
+        return leak_window_NEWLINE;
+    return Math.min(escapedBefore(bytes, at) ?? byte, NOT_ASCII);
+}
+function isControlEscape(letter) {
+    return CONTROL_ESCAPES.includes(letter);
+}
+function escapedBefore(bytes, at) {
+    if (bytes[at - 3] === PERCENT)
+        return hexadecimal(bytes, at - 2, 2);
+    return bytes[at - 6] === BACKSLASH && bytes[at - 5] === LETTER_U ? hexadecimal(bytes, at - 4, 4) : null;
+}
+function hexadecimal(bytes, at, length) {
+    const digits = bytes.toString('latin1', at, at + length);
+    return /^[0-9a-f]+$/i.test(digits) ? Number.parseInt(digits, 16) : null;
+}
+/** Calls `visit` for each `needle` that begins in one of the values. */
+function eachOccurrence({ bytes, from, to, values }, needle, visit) {
+    const { count, starts, ends } = values;
+    let value = 0;
+    for (let at = bytes.indexOf(needle, from); at !== -1 && at < to; at = bytes.indexOf(needle, at + 1)) {
+        while (value < count && ends[value] <= at)
+            value++;
+        if (value === count)
+            return;
+        if (starts[value] <= at)
+            visit(at, value);
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/leak-emails.js
+
+/** An at sign in text, in a URL and in JSON. */
+const AT_SIGNS = [
+    { needle: 0x40, length: 1 },
+    { needle: Buffer.from('%40'), length: 3 },
+    { needle: Buffer.from('\\u0040'), length: 6 },
+];
+/** The length of a domain in RFC 1035, and what it may take when every character is escaped. */
+const LONGEST_DOMAIN = 255;
+const LONGEST_ESCAPED_DOMAIN = 2048;
+const LONGEST_LABEL = 63;
+const MOST_BACKSLASHES = 7;
+/** Names that RFC 2606 and RFC 6761 reserve, so that they belong to nobody. */
+const EXAMPLE_TOPS = new Set(['example', 'test', 'invalid', 'localhost']);
+const EXAMPLE_DOMAINS = new Set(['example.com', 'example.net', 'example.org']);
+/** Suffixes of file names that are not top-level domains: `logo@2x.png` is not an address, `a@b.com.pdf` holds one. */
+const FILE_SUFFIX = /^(?:avif|bmp|css|csv|docx?|eml|gif|gz|heic|html?|ico|ics|jpe?g|js|json|log|pdf|php|png|pptx?|svg|tar|tiff?|ts|txt|vcf|webp|xlsx?|xml|ya?ml)$/;
+/** An ASCII top-level domain ends before a letter of another script: Chinese and Japanese sentences have no spaces. */
+const TOP = /^(?:xn--[a-z0-9-]+|[a-z]{2,}(?![a-z0-9])|[\x80-\xff]{2,})/;
+/**
+ * Finds e-mail addresses: a domain with a dot behind an at sign, and a character that a local part can end with before
+ * it. Addresses in example domains are left out, and so are quoted local parts and domains without a dot.
+ */
+function findEmails(window, found) {
+    const { bytes, embedsAscii } = window;
+    for (const { needle, length } of AT_SIGNS) {
+        eachOccurrence(window, needle, (at, value) => {
+            const before = characterBefore(window, startOfBackslashes(bytes, at));
+            if (endsLocalPart(before, embedsAscii) && isForeign(bytes, at + length))
+                found('email', value);
+        });
+    }
+}
+/**
+ * Returns where the backslashes start that an at sign in JSON has before its own: COPY doubles it, and so does JSON in
+ * JSON.
+ */
+function startOfBackslashes(bytes, at) {
+    let start = at;
+    while (at - start < MOST_BACKSLASHES && bytes[start - 1] === BACKSLASH)
+        start--;
+    return start;
+}
+/** RFC 5321 allows more before the at sign, such as `=` and `/`, which in texts stand between words. */
+function endsLocalPart(code, embedsAscii) {
+    if (code >= NOT_ASCII)
+        return !embedsAscii;
+    return isWord(code) || code === DASH || code === 0x2b || code === 0x27;
+}
+/** Returns whether a domain outside the example domains starts at `start`. */
+function isForeign(bytes, start) {
+    let end = start;
+    while (end - start < LONGEST_DOMAIN && inDomain(bytes[end]))
+        end++;
+    if (bytes[end] === BACKSLASH)
+        return isForeignDomain(unescaped(bytes, start));
+    return end - start >= 4 && isForeignDomain(bytes.toString('latin1', start, end));
+}
+function inDomain(byte) {
+    return isWord(byte) || byte === DOT || byte === DASH || byte >= NOT_ASCII;
+}
+/** Returns the domain at `start` with JSON's escape sequences undone; in COPY text their backslash is doubled. */
+function unescaped(bytes, start) {
+    const text = bytes.toString('latin1', start, start + LONGEST_ESCAPED_DOMAIN);
+    const plain = text.replace(/\\{1,8}u([0-9a-f]{4})/gi, (_, digits) => String.fromCharCode(Math.min(Number.parseInt(digits, 16), 0xff)));
+    return /^[a-z0-9._\x80-\xff-]{0,255}/i.exec(plain)[0];
+}
+/**
+ * Returns whether the text begins with a domain that is not an example. Its last label is the last one that a top-level domain
+ * can be: a sentence or a file name may continue behind it.
+ */
+function isForeignDomain(text) {
+    const labels = text.toLowerCase().split('.');
+    const empty = labels.indexOf('');
+    if (empty !== -1)
+        labels.length = empty;
+    while (labels.length > 1) {
+        const last = labels.pop();
+        const top = TOP.exec(last)?.[0];
+        if (top === undefined || FILE_SUFFIX.test(last))
+            continue;
+        return !isExample(labels.at(-1), top) && labels.every(isLabel);
+    }
+    return false;
+}
+function isExample(second, top) {
+    return EXAMPLE_TOPS.has(top) || EXAMPLE_DOMAINS.has(`${second}.${top}`);
+}
+function isLabel(label) {
+    return label.length <= LONGEST_LABEL && !label.startsWith('-') && !label.endsWith('-');
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/leak-jwts.js
+
+const LETTER_E = 0x65;
+const LETTER_Y = 0x79;
+const LETTER_J = 0x4a;
+const LONGEST_HEADER = 2000;
+const LONGEST_PAYLOAD = 2000;
+/**
+ * Finds JSON web tokens (RFC 7519): three parts in base64url, the first of them a JSON object with `alg`. The encoding of
+ * `{"` is `eyJ`, of which the J is the letter that is rare in texts. Of a payload that is longer than 2000 bytes the end is
+ * not looked for, and a header that is longer, which none but a chain of certificates makes it, is not recognised.
+ */
+function findJwts(window, found) {
+    const { bytes } = window;
+    eachOccurrence(window, LETTER_J, (at, value) => {
+        if (bytes[at - 1] === LETTER_Y && bytes[at - 2] === LETTER_E && isToken(window, at - 2))
+            found('jwt', value);
+    });
+}
+function isToken(window, start) {
+    const { bytes } = window;
+    if (inPart(characterBefore(window, start)))
+        return false;
+    const dot = endOfPart(bytes, start, LONGEST_HEADER);
+    if (bytes[dot] !== DOT)
+        return false;
+    const payload = endOfPart(bytes, dot + 1, LONGEST_PAYLOAD);
+    if (payload === dot + 1)
+        return false;
+    const goesOn = bytes[payload] === DOT || inPart(bytes[payload]);
+    return goesOn && isHeader(bytes.toString('latin1', start, dot));
+}
+function endOfPart(bytes, start, longest) {
+    let end = start;
+    while (end - start < longest && inPart(bytes[end]))
+        end++;
+    return end;
+}
+function inPart(byte) {
+    return isWord(byte) || byte === DASH;
+}
+function isHeader(part) {
+    try {
+        const header = JSON.parse(Buffer.from(part, 'base64url').toString());
+        return typeof header === 'object' && header !== null && 'alg' in header && typeof header.alg === 'string';
+    }
+    catch {
+        return false;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/leak-cards.js
+
+/** The prefixes and lengths of issuers (ISO/IEC 7812). Visa's 13 digits are of the past, but are still in old data. */
+const ISSUERS = [
+    /^4(?:\d{12}|\d{15}|\d{18})$/, // Visa
+    /^(?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}$/, // Mastercard
+    /^3[47]\d{13}$/, // American Express
+    /^3(?:0[0-5]|095|[689]\d)\d{11}$/, // Diners Club
+    /^(?:6011|64[4-9]\d|65\d\d)\d{12}(?:\d{3})?$/, // Discover
+    /^35(?:2[89]|[3-8]\d)\d{12}(?:\d{3})?$/, // JCB
+    /^62\d{14}(?:\d{3})?$/, // UnionPay
+    /^(?:5[06-8]|6[037])\d{14}(?:\d{3})?$/, // Maestro, RuPay
+    /^220[0-4]\d{12}$/, // Mir
+];
+/** What each second digit counts in a card number (ISO/IEC 7812: the digits of its double) and in a bar code. */
+const LUHN = [0, 2, 4, 6, 8, 1, 3, 5, 7, 9];
+const GTIN = [0, 3, 6, 9, 12, 15, 18, 21, 24, 27];
+/** How card numbers are printed. */
+const PRINTED = [
+    [4, 4, 4, 4, 3],
+    [4, 4, 4, 4],
+    [4, 6, 5],
+    [4, 6, 4],
+];
+/**
+ * Returns whether the word from `start` to `end` is a payment card number or the first group of one. Digits that go on behind
+ * a dot or dash are another number: a fraction, or a part of a longer number such as a UUID.
+ */
+function isCard(bytes, start, end) {
+    const length = end - start;
+    if (!isIssuersDigit(bytes[start]))
+        return false;
+    if (length < 13)
+        return length === 4 && isPrinted(bytes, start, end);
+    return length <= 19 && isCardNumber(bytes, start, end) && isAlone(bytes, start, end, DASH);
+}
+/** Returns whether the number of an issuer starts with this digit. */
+function isIssuersDigit(byte) {
+    return byte >= 0x32 && byte <= 0x36;
+}
+function isPrinted(bytes, start, end) {
+    const separator = bytes[end];
+    if ((separator !== SPACE && separator !== DASH) || !isDigit(bytes[end + 3]))
+        return false;
+    return PRINTED.some((sizes) => {
+        const last = endOfGroups(bytes, start, sizes, separator);
+        return last !== null && isCardNumber(bytes, start, last) && isAlone(bytes, start, last, separator);
+    });
+}
+/** Returns where groups of these sizes end, or null if there are others. */
+function endOfGroups(bytes, start, sizes, separator) {
+    let at = start;
+    for (const size of sizes) {
+        if (at > start && bytes[at++] !== separator)
+            return null;
+        const end = at + size;
+        while (at < end && isDigit(bytes[at]))
+            at++;
+        if (at < end || isDigit(bytes[at]))
+            return null;
+    }
+    return at;
+}
+/** Returns whether the digits are a number of their own. Next to a space, four digits more make it a list of numbers. */
+function isAlone(bytes, start, end, separator) {
+    if (isWord(bytes[end]))
+        return false;
+    if (separator === SPACE && isInList(bytes, start, end))
+        return false;
+    return !(continues(bytes[start - 1], bytes[start - 2]) || continues(bytes[end], bytes[end + 1]));
+}
+function continues(neighbour, beyond) {
+    return (neighbour === DOT || neighbour === DASH) && isDigit(beyond);
+}
+/** The group before may have letters, such as the first one of an IBAN. */
+function isInList(bytes, start, end) {
+    const before = bytes[start - 1] === SPACE && isDigit(bytes[start - 2]) && hasFour(bytes, start - 5, isWord);
+    return before || (bytes[end] === SPACE && hasFour(bytes, end + 1, isDigit));
+}
+/** Returns whether a word of four characters of this class starts at `at`. */
+function hasFour(bytes, at, isInClass) {
+    if (isWord(bytes[at - 1]) || isWord(bytes[at + 4]))
+        return false;
+    for (let character = at; character < at + 4; character++)
+        if (!isInClass(bytes[character]))
+            return false;
+    return true;
+}
+function isCardNumber(bytes, start, end) {
+    if (sumOfDigits(bytes, start, end, LUHN) % 10 !== 0)
+        return false;
+    const digits = bytes.toString('latin1', start, end).replace(/[ -]/g, '');
+    const isArticle = digits.length <= 14 && sumOfDigits(bytes, start, end, GTIN) % 10 === 0;
+    return !isArticle && ISSUERS.some((issuer) => issuer.test(digits));
+}
+/** Returns the sum of the digits from the right, of which each second one is replaced; other bytes are skipped. */
+function sumOfDigits(bytes, start, end, second) {
+    let sum = 0;
+    let isSecond = false;
+    for (let at = end - 1; at >= start; at--) {
+        const digit = bytes[at] - 0x30;
+        if (digit < 0)
+            continue;
+        sum += isSecond ? second[digit] : digit;
+        isSecond = !isSecond;
+    }
+    return sum;
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/leak-ibans.js
+
+/**
+ * Account numbers of the IBAN registry (ISO 13616) and of countries that use it without an entry: n digits, a letters, c
+ * either.
+ */
+const COUNTRIES_BY_ACCOUNT = {
+    ...{ '11n': 'NO', '12n': 'BE', '14n': 'AX DK FI FO GL SD', '15n': 'SI', '16n': 'AT BA EE LT MN XK' },
+    ...{
+        '17n': 'HR',
+        '18n': 'CR DE ME RS VA',
+        '19n': 'IL SO TL',
+        '20n': 'CZ ES SE SK TN',
+        '21n': 'AO CV LY MZ PT ST',
+    },
+    ...{ '22n': 'DZ IR IS', '23n': 'BI CF CG CM DJ GA GQ KM MG MR TD', '24n': 'HU MA PL', '25n': 'EG' },
+    ...{ '10n11c2n': 'BL FR GF GP MC MF MQ NC PF PM RE TF WF YT', '1a10n12c': 'IT SM', '4a14n': 'GB' },
+    ...{ '8n12c': 'AD', '3n16n': 'AE', '8n16c': 'AL CY', '4a20c': 'AZ', '2c22n': 'BF BJ ML', '4a6n8c': 'BG' },
+    ...{
+        '4a14c': 'BH',
+        '23n1a1c': 'BR',
+        '4a4n16c': 'BY',
+        '5n12c': 'CH LI',
+        '1a23n': 'CI',
+        '4a20n': 'DO HN NI SV',
+    },
+    ...{
+        '2a12n': 'FK',
+        '2c16n': 'GE',
+        '4a15c': 'GI',
+        '7n16c': 'GR',
+        '24c': 'GT',
+        '2a19n': 'GW',
+        '4c14n': 'IE',
+    },
+    ...{ '4a15n': 'IQ', '4a4n18c': 'JO YE', '4a22c': 'KW', '3n13c': 'KZ LU', '4n20c': 'LB', '4a24c': 'LC' },
+    ...{ '4a13c': 'LV', '2c18c': 'MD', '3n10c2n': 'MK', '4a5n18c': 'MT', '4a19n3a': 'MU', '2a22n': 'NE SN TG' },
+    ...{
+        '4a10n': 'NL',
+        '3n16c': 'OM',
+        '4c16n': 'PK VG',
+        '4c21n': 'PS',
+        '4a21c': 'QA',
+        '4a16c': 'RO',
+        '14n15c': 'RU',
+    },
+    ...{ '2n18c': 'SA', '4a20n3a': 'SC', '5n17c': 'TR', '6n19c': 'UA' },
+};
+const CLASSES = { n: '\\d', a: '[A-Z]', c: '[A-Z\\d]' };
+const ACCOUNTS = new Map(Object.entries(COUNTRIES_BY_ACCOUNT).flatMap(([account, countries]) => {
+    const parts = [...account.matchAll(/(\d+)([nac])/g)];
+    const length = parts.reduce((sum, [, size]) => sum + Number(size), 0);
+    const form = new RegExp(`^${parts.map(([, size, kind]) => `${CLASSES[kind]}{${size}}`).join('')}$`, 'i');
+    return countries.split(' ').map((country) => [country, { length, form }]);
+}));
+const MOST_GROUPS = 9;
+/** Returns whether an IBAN has its beginning in the word at `start`, or up to eight groups of four characters before it. */
+function isIban(window, start) {
+    const { bytes } = window;
+    for (let at = start, groups = 1; groups <= MOST_GROUPS; at -= 5, groups++) {
+        if (startsIban(bytes, at) && !isWord(characterBefore(window, at)) && isIbanAt(bytes, at))
+            return true;
+        if (!isGroupBefore(bytes, at))
+            return false;
+    }
+    return false;
+}
+function startsIban(bytes, at) {
+    return (isLetter(bytes[at]) && isLetter(bytes[at + 1]) && isDigit(bytes[at + 2]) && isDigit(bytes[at + 3]));
+}
+/** Returns whether a separator and four letters or digits stand before `at`; what precedes those is not looked at. */
+function isGroupBefore(bytes, at) {
+    if (bytes[at - 1] !== SPACE && bytes[at - 1] !== DASH)
+        return false;
+    for (let before = at - 5; before < at - 1; before++)
+        if (!isWord(bytes[before]))
+            return false;
+    return true;
+}
+function isIbanAt(bytes, at) {
+    const account = ACCOUNTS.get(bytes.toString('latin1', at, at + 2).toUpperCase());
+    if (account === undefined)
+        return false;
+    const length = 4 + account.length;
+    const separator = bytes[at + 4];
+    const printed = separator === SPACE || separator === DASH;
+    const end = at + length + (printed ? Math.ceil(length / 4) - 1 : 0);
+    if (isWord(bytes[end]))
+        return false;
+    const text = bytes.toString('latin1', at, end);
+    const iban = printed ? ungrouped(text, String.fromCharCode(separator)) : text;
+    return iban.length === length && account.form.test(iban.slice(4)) && hasCheckDigits(iban);
+}
+/** Returns the text without the separators behind each four characters; other separators stay. */
+function ungrouped(text, separator) {
+    const groups = text.split(separator);
+    return groups.slice(0, -1).every((group) => group.length === 4) ? groups.join('') : text;
+}
+/** ISO 7064: letters count as 10 to 35, and the number with its first four characters at its end is 1 modulo 97. */
+function hasCheckDigits(iban) {
+    let rest = 0;
+    for (const character of iban.slice(4) + iban.slice(0, 4)) {
+        const value = Number.parseInt(character, 36);
+        rest = (rest * (value < 10 ? 10 : 100) + value) % 97;
+    }
+    return rest === 1;
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/leak-numbers.js
+
+
+
+/** Every card number and IBAN, printed in groups or not, has four digits in a row, so one of each four bytes is looked at. */
+const STRIDE = 4;
+/** The length of the shortest card number; IBANs have 15 characters or more. */
+const SHORTEST = 13;
+/** Longer than a card number and an IBAN. */
+const LONGEST_WORD = 40;
+/** Finds payment card numbers and IBANs, starting from words with digits. */
+function findNumbers(window, found) {
+    const { values, from, to } = window;
+    for (let value = 0; value < values.count; value++) {
+        const start = values.starts[value];
+        const end = values.ends[value];
+        const isWhole = start > from && end < to;
+        if (!isWhole || end - start >= SHORTEST)
+            searchValue(window, value, found);
+    }
+}
+function searchValue(window, value, found) {
+    const { bytes, values } = window;
+    const end = values.ends[value];
+    for (let at = values.starts[value]; at < end; at += STRIDE) {
+        if (!isDigit(bytes[at]))
+            continue;
+        let first = at;
+        while (at - first < LONGEST_WORD && isWord(bytes[first - 1]))
+            first--;
+        let last = at + 1;
+        while (isWord(bytes[last]))
+            last++;
+        if (last - first >= STRIDE)
+            judge(window, first, last, value, found);
+        at = last;
+    }
+}
+/** Looks at a word with digits. */
+function judge(window, word, end, value, found) {
+    const { bytes, embedsAscii } = window;
+    const start = afterEscape(bytes, word);
+    // In such an encoding the first byte may belong to the character before it.
+    const last = embedsAscii && bytes[start - 1] >= NOT_ASCII ? start + 1 : start;
+    for (let first = start; first <= last; first++) {
+        if (isCard(bytes, first, end))
+            found('card', value);
+        if (isIban(window, first))
+            found('iban', value);
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/leak-values.js
+const TAB = 0x09;
+const leak_values_NEWLINE = 0x0a;
+/**
+ * Finds the values of some columns in COPY text, which has a tab between values and a newline behind each row. No encoding of
+ * PostgreSQL has these two bytes within a character, and COPY escapes them in values. Memory is reused for each window.
+ */
+class ValueReader {
+    starts;
+    ends;
+    columns;
+    count = 0;
+    /** How many values precede the first one in the table. A value that goes on in the next window is its first. */
+    first = 0;
+    scanned;
+    column = 0;
+    isOpen = false;
+    /**
+     * @param scanned says which columns are wanted
+     * @param size is the number of bytes in the largest window
+     */
+    constructor(scanned, size) {
+        this.scanned = Uint8Array.from(scanned, Number);
+        // Each value has at least its separator, and the last four bytes may go beyond the end.
+        const most = size + 4;
+        this.starts = new Int32Array(most);
+        this.ends = new Int32Array(most);
+        this.columns = new Int32Array(most);
+    }
+    /**
+     * Reads the values from `from`, a multiple of four where the last call stopped, to `to`. The first and the last may be parts of a
+     * value. Where the text ends, `to` may be any number, and newlines follow it.
+     */
+    read(bytes, from, to) {
+        this.first += this.count - (this.isOpen ? 1 : 0);
+        this.count = 0;
+        const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
+        const last = (to + 3) >> 2;
+        let start = from;
+        for (let at = from >> 2; at < last; at++) {
+            for (let marks = controlBytes(words[at]); marks !== 0; marks &= marks - 1) {
+                const end = 4 * at + ((31 - Math.clz32(marks & -marks)) >> 3);
+                const byte = bytes[end];
+                if (byte !== TAB && byte !== leak_values_NEWLINE)
+                    continue;
+                this.close(start, end);
+                this.column = byte === TAB ? this.column + 1 : 0;
+                start = end + 1;
+            }
+        }
+        const closed = this.count;
+        if (start < to)
+            this.close(start, to);
+        this.isOpen = this.count > closed;
+    }
+    close(start, end) {
+        if (this.column >= this.scanned.length) {
+            throw new Error(`a row has more than ${this.scanned.length} columns`);
+        }
+        if (this.scanned[this.column] === 0)
+            return;
+        this.starts[this.count] = start;
+        this.ends[this.count] = end;
+        this.columns[this.count++] = this.column;
+    }
+}
+/**
+ * Returns the high bits of the bytes below 32 in a little-endian word: subtraction sets them, except where they were set. A byte
+ * above one of those may be marked too, because of the borrow.
+ */
+function controlBytes(word) {
+    return (word - 0x20202020) & ~word & 0x80808080;
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/leak-scan.js
+
+
+
+
+
+const leak_scan_NEWLINE = 0x0a;
+const WINDOW = 64 * 1024;
+const leak_scan_FULL = BEFORE + WINDOW + AFTER;
+/**
+ * Counts the values in the COPY text of one table that look like personal data, by column. Every pattern is ASCII, so the text
+ * is searched as bytes, in windows of a fixed size; neither a value nor a part of one is in the result.
+ */
+class LeakScan {
+    columns;
+    values;
+    counts;
+    /** The value that was counted last, by column and kind: a value counts once for each kind. */
+    counted;
+    window;
+    filled = BEFORE;
+    /** @param encoding is the encoding of the text, by PostgreSQL's name */
+    constructor(columns, encoding) {
+        this.columns = columns;
+        this.counts = new Float64Array(columns.length * LEAK_KINDS.length);
+        this.counted = new Float64Array(columns.length * LEAK_KINDS.length).fill(-1);
+        this.values = new ValueReader(columns.map(({ scanned }) => scanned), WINDOW + AFTER);
+        // Newlines around the text end every pattern.
+        const bytes = Buffer.alloc(leak_scan_FULL + AFTER, leak_scan_NEWLINE);
+        const place = { from: BEFORE, to: BEFORE + WINDOW };
+        this.window = { bytes, ...place, values: this.values, embedsAscii: embedsAscii(encoding) };
+    }
+    /** Takes the next bytes of the text, cut anywhere. */
+    add(bytes) {
+        for (let at = 0; at < bytes.length;) {
+            const taken = bytes.copy(this.window.bytes, this.filled, at, at + leak_scan_FULL - this.filled);
+            at += taken;
+            this.filled += taken;
+            if (this.filled === leak_scan_FULL)
+                this.advance();
+        }
+    }
+    /** Returns what was found, once all bytes were added. */
+    end() {
+        this.window.bytes.fill(leak_scan_NEWLINE, this.filled, leak_scan_FULL);
+        this.window.to = this.filled;
+        this.search();
+        return this.columns.flatMap(({ name }, column) => LEAK_KINDS.flatMap((kind, index) => {
+            const count = this.counts[column * LEAK_KINDS.length + index];
+            return count > 0 ? [{ column: name, kind, count }] : [];
+        }));
+    }
+    advance() {
+        this.search();
+        this.window.bytes.copyWithin(0, WINDOW, leak_scan_FULL);
+        this.filled -= WINDOW;
+    }
+    search() {
+        const { bytes, from, to } = this.window;
+        this.values.read(bytes, from, to);
+        const found = (kind, value) => this.count(kind, value);
+        for (const find of [findEmails, findNumbers, findJwts])
+            find(this.window, found);
+    }
+    count(kind, value) {
+        const index = this.values.columns[value] * LEAK_KINDS.length + LEAK_KINDS.indexOf(kind);
+        const ordinal = this.values.first + value;
+        if (this.counted[index] === ordinal)
+            return;
+        this.counted[index] = ordinal;
+        this.counts[index] += 1;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/dumping/leak-watch.js
+
+
+
+
+/** Searches what passes of the columns that are kept. */
+class LeakWatch {
+    #columns;
+    #found = new Map();
+    /** The encoding of the data, by PostgreSQL's name. */
+    encoding = 'UTF8';
+    constructor({ tables }, { allow }) {
+        const allowed = new Set(allow.map(({ table, column }) => columnKey(table, column)));
+        this.#columns = new Map(tables
+            .flatMap((table) => table.parts.map((part) => ({ table, part })))
+            .map(({ table, part }) => [part.oid, { table, columns: scannedColumns(table, part, allowed) }]));
+    }
+    watch = ({ oid }) => {
+        const planned = this.#columns.get(oid);
+        if (!planned?.columns.some(({ scanned }) => scanned))
+            return null;
+        const scan = new LeakScan(planned.columns, this.encoding);
+        return { add: (piece) => scan.add(piece), end: () => this.#note(planned.table, scan.end()) };
+    };
+    /** @throws an Error that names the columns in which something was found */
+    check() {
+        if (this.#found.size === 0)
+            return;
+        const tables = [...this.#found.values()];
+        throw new Error(leakMessage(tables.map(({ table, leaks }) => ({ table, leaks: [...leaks.values()] }))));
+    }
+    /** Adds what was found in a part of a table. */
+    #note(table, leaks) {
+        if (leaks.length === 0)
+            return;
+        const key = relationKey(table);
+        const found = this.#found.get(key) ?? { table, leaks: new Map() };
+        for (const leak of leaks) {
+            const kind = JSON.stringify([leak.column, leak.kind]);
+            const before = found.leaks.get(kind)?.count ?? 0;
+            found.leaks.set(kind, { ...leak, count: before + leak.count });
+        }
+        this.#found.set(key, found);
+    }
+}
+function columnKey(table, column) {
+    return JSON.stringify([relationKey(table), column]);
+}
+/** Returns the columns of a part in the order of its data. */
+function scannedColumns(table, part, allowed) {
+    const kept = new Set(table.columns.filter(({ treatment }) => treatment === 'keep').map(({ name }) => name));
+    const isAllowed = (name) => [table, part].some((relation) => allowed.has(columnKey(relation, name)));
+    return part.columns
+        .filter(({ computedFrom }) => computedFrom === null)
+        .map(({ name, type }) => ({
+        name,
+        scanned: kept.has(name) && mayHoldText(type) && !isAllowed(name),
+    }));
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/one-expression.js
+/** Tokens in which punctuation means nothing: quoted texts, names, numbers and comments to the end of a line (scan.l). */
+const TOKENS = [
+    /[eE]'(?:[^'\\]|''|\\.)*'/sy,
+    /(?:[uU]&|[bBxXnN])?'(?:[^']|'')*'/y,
+    /(?:[uU]&)?"(?:[^"]|"")+"/y,
+    /\$((?:[A-Za-z_\x80-\uffff][\w\x80-\uffff]*)?)\$.*?\$\1\$/sy,
+    /(?![eE]')[A-Za-z_\x80-\uffff][\w$\x80-\uffff]*/y,
+    /[\d.]+/y,
+    /--[^\r\n]*/y,
+];
+const CLOSING = { '(': ')', '[': ']' };
+/** Characters that end an expression or leave it, and what they are. */
+const FORBIDDEN = {
+    ';': 'has a semicolon',
+    '\\': 'has a backslash outside of quotes',
+    "'": 'has a quote that is not closed',
+    '"': 'has a double quote that is not closed',
+    '\0': 'has a zero byte',
+};
+/**
+ * Checks that a text is one SQL expression, so that it stays one between parentheses: brackets, quotes and comments are
+ * closed, and nothing separates statements or list items. Whether it is valid, only the server can say.
+ *
+ * @returns the problem, such as "has a semicolon", or null
+ */
+function expressionProblem(text) {
+    const open = [];
+    let tokens = 0;
+    for (let index = 0; index < text.length;) {
+        const length = tokenLength(text, index);
+        if (length === null)
+            return 'has a comment that is not closed';
+        if (length > 0) {
+            if (!/^(--|\/\*)/.test(text.slice(index, index + 2)))
+                tokens += 1;
+            index += length;
+            continue;
+        }
+        if (/^[eE]'/.test(text.slice(index, index + 2)))
+            index += 1;
+        const character = text[index++];
+        const problem = FORBIDDEN[character] ?? bracketProblem(character, open);
+        if (problem)
+            return problem;
+        if (/\S/.test(character))
+            tokens += 1;
+    }
+    if (open.length > 0)
+        return `has a bracket that is not closed: "${open.at(-1) === ')' ? '(' : '['}"`;
+    return tokens === 0 ? 'is empty' : null;
+}
+/** Returns the length of the token or comment at a position, 0 if none begins there, or null for a comment without an end. */
+function tokenLength(text, index) {
+    return tokenAt(text, index) ?? commentAt(text, index);
+}
+/** Returns the length of the token at a position, or undefined if none begins there. */
+function tokenAt(text, index) {
+    for (const token of TOKENS) {
+        token.lastIndex = index;
+        const match = token.exec(text);
+        if (match)
+            return match[0].length;
+    }
+    return undefined;
+}
+/** Returns the length of the comment at a position, 0 if none begins there, or null if it has no end. Comments nest. */
+function commentAt(text, start) {
+    if (!text.startsWith('/*', start))
+        return 0;
+    let depth = 0;
+    for (const { index, 0: mark } of text.slice(start).matchAll(/\/\*|\*\//g)) {
+        depth += mark === '/*' ? 1 : -1;
+        if (depth === 0)
+            return index + mark.length;
+    }
+    return null;
+}
+/** Follows the brackets that are open. A comma outside of them would separate two expressions. */
+function bracketProblem(character, open) {
+    const closing = CLOSING[character];
+    if (closing)
+        open.push(closing);
+    else if (/[)\]]/.test(character)) {
+        if (open.pop() !== character)
+            return `has a bracket too many: "${character}"`;
+    }
+    else if (character === ',' && open.length === 0)
+        return 'has a comma, so it is more than one expression';
+    return null;
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/ascii-sql.js
+
+
+/**
+ * Writes SQL in ASCII, with Unicode escapes in its texts and names, because a session that reads rows receives statements in
+ * the encoding of the dump. In comments, other characters become question marks.
+ */
+function asciiSql(text) {
+    let ascii = '';
+    for (let index = 0; index < text.length;) {
+        const token = text.slice(index, index + (tokenLength(text, index) || 1));
+        ascii += /^[\x00-\x7f]*$/.test(token) ? token : escapeToken(token);
+        index += token.length;
+    }
+    return ascii;
+}
+/** Rewrites a token. The blank before it keeps the prefix `U&` apart from a word. */
+function escapeToken(token) {
+    if (/^[eE]'/.test(token))
+        return escapeNonAscii(token, 'U', 8);
+    if (/^[uU]&/.test(token))
+        return escapeNonAscii(token, '+', 6);
+    if (token.startsWith("'"))
+        return ` U&${escapeNonAscii(token.replaceAll('\\', '\\\\'), '+', 6)}`;
+    if (/^[nN]'/.test(token))
+        return escapeToken(token.slice(1));
+    if (token.startsWith('"'))
+        return ` U&${escapeNonAscii(token.replaceAll('\\', '\\\\'), '+', 6)}`;
+    const [, tag] = /^\$(.*?)\$/.exec(token) ?? [];
+    if (tag !== undefined) {
+        const content = token.slice(tag.length + 2, -tag.length - 2);
+        return escapeToken(`'${content.replaceAll("'", "''")}'`);
+    }
+    if (/^[^-/\s]/.test(token) && /^[\w$\x80-\uffff]+$/.test(token))
+        return escapeToken(`"${folded(token)}"`);
+    return token.replace(/[^\x00-\x7f]/gu, '?');
+}
+/** Returns a name without quotes as the server stores it. It folds letters of ASCII only, in encodings of several bytes. */
+function folded(name) {
+    return name.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/constant-masks.js
+
+
+/** What stands for nothing in each type. */
+const constant_masks_EMPTY = {
+    int2: '0',
+    int4: '0',
+    int8: '0',
+    numeric: '0',
+    float4: '0',
+    float8: '0',
+    money: '0',
+    interval: '0',
+    bool: 'false',
+    bytea: '',
+    json: '{}',
+    jsonb: '{}',
+    uuid: '00000000-0000-0000-0000-000000000000',
+    varbit: '',
+    tsvector: '',
+    xml: '',
+};
+/** Returns the empty value of a type as a literal, or why it has none. */
+function emptyValue(type) {
+    const text = emptyText(type);
+    if (text !== null)
+        return { expression: `${literal(text)}::${castType(type)}` };
+    return { refusal: `empty means nothing for ${type.type}; use {value: …}, {sql: …} or null` };
+}
+function emptyText(type) {
+    if (type.isArray)
+        return '{}';
+    if (column_type_isText(type))
+        return '';
+    if (isBuiltIn(type) && type.kind === 'r')
+        return 'empty';
+    if (isBuiltIn(type) && type.kind === 'm')
+        return '{}';
+    return column_type_isOneOf(type, type.base) ? (constant_masks_EMPTY[type.base] ?? null) : null;
+}
+/**
+ * Returns a constant of the mask file as a literal, or why it cannot be one. Whether the type accepts the text, only the
+ * server can say. A literal of a type that a user composed would run checks of domains in it with the rights of this session.
+ */
+function constantValue(type, value) {
+    if (type.kind !== 'b' && type.kind !== 'e' && !isBuiltIn(type))
+        return { refusal: `a value for ${type.type} cannot be checked safely; use {sql: …} or null` };
+    const limit = type.isArray ? null : lengthLimit(type);
+    const length = [...value].length;
+    if (limit !== null && length > limit)
+        return { refusal: `the value has ${length} characters, and the column is ${type.type}` };
+    return { expression: `${literal(value)}::${castType(type)}` };
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/json-mask.js
+
+
+function treeOf(paths) {
+    const root = new Map();
+    // A shorter path covers the longer ones, so it comes last and takes their place.
+    for (const path of paths.toSorted((a, b) => b.length - a.length)) {
+        let tree = root;
+        for (const key of path.slice(0, -1)) {
+            if (!tree.has(key))
+                tree.set(key, new Map());
+            tree = tree.get(key);
+        }
+        tree.set(path.at(-1), new Map());
+    }
+    return root;
+}
+/**
+ * Returns a json or jsonb value of which only the given paths stay. A path leads through arrays, whose elements are treated
+ * alike. What is neither an object nor an array of objects becomes the null of JSON.
+ */
+function jsonMask(kind, reference, paths) {
+    return keep(kind, reference, treeOf(paths), 0);
+}
+function keep(kind, value, tree, depth) {
+    const isArray = (json) => join('=', call(`${kind}_typeof`, json), "'array'");
+    const [row, entry] = [`a${depth}`, `e${depth}`];
+    // One value is treated as an array of one element, so that the objects below are written out only once.
+    const elements = `CASE WHEN ${isArray(value)} THEN ${value} ELSE ${call(`${kind}_build_array`, value)} END`;
+    const kept = `CASE WHEN ${join('=', call(`${kind}_typeof`, `${row}.value`), "'object'")} THEN ${keepEntries(kind, row, entry, tree, depth)} ELSE ${constant(kind, 'null')} END`;
+    const all = `pg_catalog.${kind}_agg(${kept} ORDER BY ${row}.place)`;
+    const result = `CASE WHEN ${isArray(value)} THEN COALESCE(${all}, ${constant(kind, '[]')}) ELSE ${join('->', all, 0)} END`;
+    return `(SELECT ${result} FROM ${call(`${kind}_array_elements`, elements)} WITH ORDINALITY AS ${row}(value, place))`;
+}
+function keepEntries(kind, row, entry, tree, depth) {
+    if (tree.size === 0)
+        return constant(kind, '{}');
+    const isKey = (key) => join('=', `${entry}.key`, literal(key));
+    const values = [...tree].map(([key, below]) => {
+        const value = below.size === 0 ? `${entry}.value` : keep(kind, `${entry}.value`, below, depth + 1);
+        return `WHEN ${isKey(key)} THEN ${value}`;
+    });
+    const entries = call(`${kind}_object_agg`, `${entry}.key`, `CASE ${values.join(' ')} END`);
+    const known = [...tree.keys()].map(isKey).join(' OR ');
+    return `COALESCE((SELECT ${entries} FROM ${call(`${kind}_each`, `${row}.value`)} AS ${entry}(key, value) WHERE ${known}), ${constant(kind, '{}')})`;
+}
+function constant(kind, text) {
+    return `'${text}'::pg_catalog.${kind}`;
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/hash-parts.js
+
+/** The largest values of the integer types. */
+const INTEGER_MAXIMA = { int2: '32767', int4: '2147483647', int8: '9223372036854775807' };
+/** Returns the first hexadecimal digits of a hash. */
+function hexDigits(hash, digits) {
+    return call('left', call('encode', hash, "'hex'"), digits);
+}
+/** Returns the first bits of a hash as a number that is not negative. */
+function hashNumber(hash, type) {
+    const digits = type === 'int4' ? 8 : 16;
+    const bits = `${join('||', "'x'", hexDigits(hash, digits))}::pg_catalog.bit(${digits * 4})`;
+    return join('&', `${bits}::pg_catalog.${type}`, INTEGER_MAXIMA[type]);
+}
+/** Makes an expression from a hash that it uses several times. OFFSET 0 keeps the planner from computing it each time. */
+function withHash(hash, expression, more = '') {
+    return `(SELECT ${expression} FROM (SELECT ${hash} AS hash${more} OFFSET 0) AS k)`;
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/digits.js
+
+
+const DIGITS = "'0123456789'";
+const PUNCTUATION = `' !"#$%&''()*+,-./:;<=>?@[\\]^_\`{|}~'`;
+const CAPITALS = "'ABCDEFGHIJKLMNOPQRSTUVWXYZ'";
+/** The byte of the hash for the place of a character. The 32 bytes are taken in turn. */
+const HASH_BYTE = call('get_byte', 'k.hash', `${join('%', join('-', 'c.place', 1), 32)}::pg_catalog.int4`);
+/**
+ * Replaces every digit of a text by one of the hash, which does not depend on the digit. Punctuation stays, so the shape
+ * stays. Letters become `x` and `X`: a text in such a column may have no digits at all.
+ */
+function digitsOfText(text, hash) {
+    return maskCharacters(text, hash, join('%', HASH_BYTE, 10));
+}
+function maskCharacters(text, hash, digit) {
+    const has = (characters) => join('>', call('strpos', characters, '(c.text COLLATE pg_catalog."C")'), 0);
+    const masked = `CASE WHEN ${has(DIGITS)} THEN (${digit})::pg_catalog.text WHEN ${has(PUNCTUATION)} THEN c.text WHEN ${has(CAPITALS)} THEN 'X' ELSE 'x' END`;
+    const characters = call('unnest', call('string_to_array', text, 'NULL'));
+    const all = `(SELECT pg_catalog.string_agg(${masked}, '' ORDER BY c.place) FROM ${characters} WITH ORDINALITY AS c(text, place))`;
+    return withHash(hash, `COALESCE(${all}, '')`);
+}
+/**
+ * Replaces the digits of a number before and after its point. The first one does not become 0, and a 0 before the point
+ * stays, so the result has as many digits. NaN and infinity have none.
+ */
+function digitsOfNumeric(reference, hash) {
+    const text = `${call('abs', reference)}::pg_catalog.text`;
+    const first = `CASE WHEN ${join('=', 'c.text', "'0'")} THEN 0 ELSE ${join('+', 1, join('%', HASH_BYTE, 9))} END`;
+    const digit = `CASE WHEN ${join('=', 'c.place', 1)} THEN ${first} ELSE ${join('%', HASH_BYTE, 10)} END`;
+    const number = `${maskCharacters(text, hash, digit)}::pg_catalog.numeric`;
+    const hasDigits = `${call('scale', reference)} IS NOT NULL`;
+    return `CASE WHEN ${hasDigits} THEN ${join('*', signOf(reference), number)} ELSE 0 END`;
+}
+function signOf(number) {
+    return `CASE WHEN ${join('<', number, 0)} THEN -1 ELSE 1 END`;
+}
+/** Returns a number with the sign and the number of digits of an integer that its type can hold. */
+function digitsOfInteger(reference, hash, type) {
+    const number = `${reference}::pg_catalog.numeric`;
+    const length = call('length', `${call('abs', number)}::pg_catalog.text`);
+    const lowest = `CASE WHEN ${join('=', 'k.length', 1)} THEN 0 ELSE ${call('rpad', "'1'", 'k.length', "'0'")}::pg_catalog.numeric END`;
+    const highest = `LEAST(${call('repeat', "'9'", 'k.length')}::pg_catalog.numeric, ${INTEGER_MAXIMA[type]})`;
+    const span = join('+', join('-', highest, lowest), 1);
+    const chosen = join('+', lowest, call('mod', `${hashNumber('k.hash', 'int8')}::pg_catalog.numeric`, span));
+    return withHash(hash, join('*', signOf(number), `(${chosen})`), `, ${length} AS length`);
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/words.js
+/** First and last names of which `name` takes one each. There are 64 of both, so that six bits of a hash choose one. */
+const FIRST_NAMES = 'Ada Alan Alma Amir Anna Aria Ayla Beth Boris Cara Carl Clara Dana Dario Dora Edith Elena Eli Emil Emma Eric Fay Felix Flora Gina Greta Gus Hana Hugo Ida Igor Ines Iris Ivan Jana Jon Judy Karl Kira Lars Lena Leo Lina Luca Mara Marta Max Mila Nils Nina Noah Nora Olga Omar Otto Paul Rosa Ruth Sami Sara Theo Uma Vera Yara'.split(' ');
+const LAST_NAMES = 'Abel Adams Alder Archer Bach Baker Banks Barton Beck Berg Bird Blake Brandt Brooks Carter Castle Clark Cole Conti Cooper Costa Cruz Dale Dean Diaz Dixon Drake Falk Fields Fisher Ford Foster Frost Garcia Graf Grant Hale Hansen Hart Hayes Hill Holt Horn Ivers Jensen Keller Kent Klein Kuhn Lamb Lang Lopez Marsh Mason Meyer Moore Nash Novak Olsen Park Reed Silva Stone Wolf'.split(' ');
+/** The longest name with its space. */
+const NAME_LENGTH = 1 + longest(FIRST_NAMES) + longest(LAST_NAMES);
+function longest(words) {
+    return Math.max(...words.map((word) => word.length));
+}
+/** Sixty-four words from which `text` takes as many as it needs, beginning with one that the hash chooses. */
+const LOREM_WORDS = 'lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore et dolore magna aliqua ut enim ad minim veniam quis nostrud exercitation ullamco laboris nisi ut aliquip ex ea commodo consequat duis aute irure dolor in reprehenderit in voluptate velit esse cillum dolore eu fugiat nulla pariatur excepteur sint occaecat cupidatat non proident sunt in culpa qui officia deserunt'.split(' ');
+const LOREM = `${LOREM_WORDS.join(' ')} `;
+/** Where each word of `LOREM` begins, counted from 1. */
+const LOREM_STARTS = LOREM_WORDS.map((_, index) => LOREM_WORDS.slice(0, index).join(' ').length + (index ? 2 : 1));
+
+;// CONCATENATED MODULE: ./build/src/masking/keyed-masks.js
+
+
+
+
+
+
+/** Returns the expression of a keyed mask for values that are not NULL. */
+function keyedMask(mask, type, reference, domain) {
+    const hash = hashOf(type, reference, domain);
+    if (mask === 'token')
+        return token(type, hash);
+    if (mask === 'uuid')
+        return uuid(type, hash);
+    if (mask === 'digits' && !column_type_isText(type))
+        return digits(type, reference, hash);
+    if (!column_type_isText(type))
+        return { refusal: `${mask} is for texts, and the column is ${type.type}` };
+    if (mask === 'email')
+        return email(type, hash);
+    if (mask === 'name')
+        return keyed_masks_name(type, hash);
+    if (mask === 'digits')
+        return digits(type, reference, hash);
+    return lorem(type, reference, hash);
+}
+/** Hexadecimal digits without which two values would too often get the same mask, and as many as make that unlikely. */
+const FEW_DIGITS = 8;
+const MANY_DIGITS = 16;
+const TOKEN_DIGITS = 32;
+function noRoom(mask, needed, { type }) {
+    return { refusal: `${mask} needs room for ${needed} characters, and the column is ${type}` };
+}
+const EMAIL_ENDING = '@example.com';
+function email(type, hash) {
+    const room = (lengthLimit(type) ?? Number.POSITIVE_INFINITY) - EMAIL_ENDING.length;
+    if (room < FEW_DIGITS)
+        return noRoom('email', FEW_DIGITS + EMAIL_ENDING.length, type);
+    const digits = Math.min(room, MANY_DIGITS);
+    const expression = join('||', hexDigits(hash, digits), `'${EMAIL_ENDING}'`);
+    return { expression, uniqueness: uniquenessOf(digits), form: `${digits}` };
+}
+function uniquenessOf(digits) {
+    return digits >= MANY_DIGITS ? 'unique' : 'may collide';
+}
+function token(type, hash) {
+    if (column_type_isOneOf(type, 'uuid'))
+        return uuid(type, hash);
+    if (column_type_isOneOf(type, 'bytea'))
+        return { expression: call('substr', hash, 1, TOKEN_DIGITS / 2), uniqueness: 'unique', form: 'bytes' };
+    if (column_type_isOneOf(type, 'int4', 'int8', 'numeric'))
+        return tokenNumber(type, hash);
+    if (!column_type_isText(type))
+        return {
+            refusal: `token is for texts, bytea, uuid, integer, bigint and numeric, and the column is ${type.type}`,
+        };
+    const digits = Math.min(lengthLimit(type) ?? TOKEN_DIGITS, TOKEN_DIGITS);
+    if (digits < FEW_DIGITS)
+        return noRoom('token', FEW_DIGITS, type);
+    return { expression: hexDigits(hash, digits), uniqueness: uniquenessOf(digits), form: `${digits}` };
+}
+/** Decimal digits of a numeric column that have as much room as eight, and as sixteen, hexadecimal digits. */
+const FEW_DECIMALS = 9;
+const MANY_DECIMALS = 18;
+const BIGINT_DECIMALS = 19;
+function tokenNumber(type, hash) {
+    if (type.base === 'int4')
+        return { expression: hashNumber(hash, 'int4'), uniqueness: 'may collide', form: 'int4' };
+    const number = hashNumber(hash, 'int8');
+    const { precision, scale } = numericDigits(type) ?? { precision: BIGINT_DECIMALS, scale: 0 };
+    const room = scale < 0 ? 0 : precision - scale;
+    if (room >= BIGINT_DECIMALS)
+        return { expression: number, uniqueness: 'unique', form: 'int8' };
+    if (room < FEW_DECIMALS) {
+        return {
+            refusal: `token needs room for ${FEW_DECIMALS} digits before the decimal point, and the column is ${type.type}`,
+        };
+    }
+    return {
+        expression: call('mod', `${number}::pg_catalog.numeric`, `1${'0'.repeat(room)}`),
+        uniqueness: room >= MANY_DECIMALS ? 'unique' : 'may collide',
+        form: `${room}`,
+    };
+}
+/** A UUID of version 4: the version is its 13th digit, and the variant its 17th. */
+function uuid(type, hash) {
+    const version = call('overlay', hexDigits(hash, 32), "'4'", 13, 1);
+    const expression = `${call('overlay', version, "'8'", 17, 1)}::pg_catalog.uuid`;
+    if (column_type_isOneOf(type, 'uuid'))
+        return { expression, uniqueness: 'unique', form: 'uuid' };
+    if (!column_type_isText(type))
+        return { refusal: `uuid is for texts and uuid, and the column is ${type.type}` };
+    if ((lengthLimit(type) ?? 36) < 36)
+        return noRoom('uuid', 36, type);
+    return { expression: `${expression}::pg_catalog.text`, uniqueness: 'unique', form: 'text' };
+}
+/** Names that are cut to fewer characters are not names any more. */
+const SHORTEST_NAME = 4;
+function keyed_masks_name(type, hash) {
+    const limit = lengthLimit(type) ?? NAME_LENGTH;
+    if (limit < SHORTEST_NAME)
+        return noRoom('name', SHORTEST_NAME, type);
+    const whole = join('||', keyed_masks_pick(FIRST_NAMES, 0), "' '", keyed_masks_pick(LAST_NAMES, 1));
+    const fitting = limit < NAME_LENGTH ? call('rtrim', call('left', whole, limit)) : whole;
+    return {
+        expression: withHash(hash, fitting),
+        uniqueness: 'may collide',
+        form: `${Math.min(limit, NAME_LENGTH)}`,
+    };
+}
+/** Picks one of 64 words by a byte of the hash. */
+function keyed_masks_pick(words, byte) {
+    const type = typeof words[0] === 'number' ? 'int4' : 'text';
+    const index = join('+', 1, join('&', call('get_byte', 'k.hash', byte), 63));
+    return `('{${words.join(',')}}'::pg_catalog.${type}[])[${index}]`;
+}
+function digits(type, reference, hash) {
+    const uniqueness = 'may collide';
+    if (column_type_isText(type))
+        return { expression: digitsOfText(`${reference}::pg_catalog.text`, hash), uniqueness, form: 'text' };
+    const { precision, scale } = numericDigits(type) ?? { precision: 0, scale: 0 };
+    if (scale < 0 || scale > precision)
+        return { refusal: `digits means nothing for ${type.type}, where some digits are always 0` };
+    if (column_type_isOneOf(type, 'numeric'))
+        return { expression: digitsOfNumeric(reference, hash), uniqueness, form: 'numeric' };
+    if (column_type_isOneOf(type, 'int2', 'int4', 'int8')) {
+        const base = type.base;
+        return { expression: digitsOfInteger(reference, hash, base), uniqueness, form: base };
+    }
+    return { refusal: `digits is for texts, integers and numeric, and the column is ${type.type}` };
+}
+/** Lengths are rounded up to a multiple of this, so that a text does not show exactly how long it was. */
+const LENGTH_STEP = 16;
+function lorem(type, reference, hash) {
+    const limit = lengthLimit(type);
+    const length = call('length', `${reference}::pg_catalog.text`);
+    const rounded = join('*', join('/', join('+', length, LENGTH_STEP - 1), LENGTH_STEP), LENGTH_STEP);
+    const fitting = limit === null ? rounded : `LEAST(${rounded}, ${limit})`;
+    const repeated = call('repeat', `'${LOREM}'`, join('+', join('/', 'k.length', LOREM.length), 2));
+    return {
+        expression: withHash(hash, call('substr', repeated, keyed_masks_pick(LOREM_STARTS, 0), 'k.length'), `, ${fitting} AS length`),
+        uniqueness: 'may collide',
+        form: `${limit ?? ''}`,
+    };
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/mask-column.js
+
+
+
+
+
+
+/**
+ * Returns the mask of a column as SQL, or why its type cannot have it. NULL stays NULL under every mask but `null`.
+ *
+ * @param reference the column as SQL, with its table, so that no name inside the expression hides it
+ * @param narrowest the narrowest type of the columns that refer to each other, which a mask of all of them must fit
+ */
+function maskColumn(rule, type, reference, narrowest = type) {
+    const mask = maskValue(rule, type, reference, narrowest);
+    if ('refusal' in mask || rule.mask === 'null')
+        return mask;
+    const expression = `CASE WHEN ${reference} IS NOT DISTINCT FROM NULL THEN NULL ELSE ${mask.expression} END`;
+    return { ...mask, expression };
+}
+function maskValue(rule, type, reference, narrowest) {
+    switch (rule.mask) {
+        case 'null':
+            return mask_column_constant({ expression: `NULL::${castType(type)}` }, 'null');
+        case 'empty':
+            return mask_column_constant(emptyValue(type), 'empty');
+        case 'value': {
+            const mask = mask_column_constant(constantValue(type, rule.value), `value ${JSON.stringify(rule.value)}`);
+            return 'refusal' in mask ? mask : { ...mask, probe: `SELECT ${mask.expression} AS value` };
+        }
+        case 'json':
+            return json(type, reference, rule.paths);
+        case 'sql':
+            return { expression: ofUser(rule.expression, type), uniqueness: 'unknown', form: null, probe: null };
+        default:
+            return keyed(keyedMask(rule.mask, narrowest, reference, rule.domain), rule, type);
+    }
+}
+function mask_column_constant(value, form) {
+    return 'refusal' in value ? value : { ...value, uniqueness: 'constant', form, probe: null };
+}
+function json(type, reference, paths) {
+    if (!column_type_isOneOf(type, 'json', 'jsonb'))
+        return { refusal: `json is for json and jsonb, and the column is ${type.type}` };
+    const expression = jsonMask(type.base, reference, paths);
+    return { expression, uniqueness: 'may collide', form: null, probe: null };
+}
+function keyed(masked, { mask, domain }, type) {
+    if ('refusal' in masked)
+        return masked;
+    return {
+        expression: `${masked.expression}::${castType(type)}`,
+        uniqueness: masked.uniqueness,
+        form: [mask, JSON.stringify(domain), canonicalForm(type), masked.form].join(' '),
+        probe: null,
+    };
+}
+/** The modifier of a text type is its length and the size of a header (VARHDRSZ). */
+const HEADER_BYTES = 4;
+/**
+ * Returns the expression of a user as a value of the column's type. A cast would cut a text that is too long, without a
+ * word; the function behind an assignment refuses it. The line break ends a comment.
+ */
+function ofUser(expression, type) {
+    const value = `(${expression}\n)`;
+    const limit = lengthLimit(type);
+    if (limit === null || !column_type_isOneOf(type, 'varchar', 'bpchar'))
+        return `${value}::${castType(type)}`;
+    return call(type.base, `${value}::pg_catalog.${type.base}`, limit + HEADER_BYTES, 'false');
+}
+/** Returns the mask for the rows that the condition does not exempt. A condition that is NULL exempts none. */
+function maskUnless(condition, reference, expression) {
+    return `CASE WHEN (${condition}\n) THEN ${reference} ELSE ${expression} END`;
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/masked-select.js
+
+
+
+
+/**
+ * Returns what to read of a part of a planned table.
+ *
+ * @throws an Error if a column is not in the plan or cannot have its mask, both of which planning has refused before
+ */
+function maskedSelect(table, part) {
+    const planned = new Map(table.columns.map((column) => [column.name, column]));
+    const columns = part.columns.filter(({ computedFrom }) => computedFrom === null);
+    const values = columns.map((column) => expressionOf(table, part, column, planned.get(column.name)));
+    const from = `FROM ONLY ${identifier(part.schema)}.${identifier(part.name)}`;
+    const conditions = conditionsOf(table, part);
+    return {
+        columns: columns.map(({ name }) => name),
+        select: (condition) => {
+            const all = [...conditions, ...(condition ? [condition] : [])].map((each) => `(${each}\n)`);
+            const where = all.length > 0 ? ` WHERE ${all.join(' AND ')}` : '';
+            return asciiSql(`SELECT ${values.join(', ')} ${from}${where}`);
+        },
+    };
+}
+function expressionOf(table, part, column, planned) {
+    const reference = [part.schema, part.name, column.name].map(identifier).join('.');
+    if (planned?.treatment === 'keep')
+        return reference;
+    if (!planned || planned.treatment === 'computed')
+        throw new Error(`${tableText(part)} has the column "${column.name}" that its plan does not have`);
+    const mask = maskColumn(planned.treatment, column.type, reference, planned.maskType);
+    if ('refusal' in mask)
+        throw new Error(`${tableText(part)}.${column.name}: ${mask.refusal}`);
+    return table.unless ? maskUnless(table.unless.condition, reference, mask.expression) : mask.expression;
+}
+/** Returns what every row meets: the condition of the mask file, and that of an extension for its configuration. */
+function conditionsOf({ rows }, part) {
+    if (rows === 'none' || rows === 'referenced')
+        throw new Error(`rows: ${rows} of ${tableText(part)} is not a condition of single rows`);
+    const own = rows === 'all' ? [] : [rows.condition];
+    return part.condition === null ? own : [...own, part.condition.replace(/^\s*where\b/i, '')];
+}
+
+;// CONCATENATED MODULE: ./build/src/dumping/page-reads.js
+
+
+/** Bytes of a table, on the server's disk, that one query reads: less than a session may be ahead. */
+const SHARE_BYTES = 4 * 1024 * 1024;
+/**
+ * Returns queries for consecutive pages of tables. The session has locked the tables, so that neither their columns nor
+ * their rows can change in a way that its snapshot does not show (TRUNCATE, ALTER TABLE).
+ *
+ * @throws an Error if one of them is another table than before, or has no columns
+ */
+async function planPageReads(session, tables) {
+    const locked = await readLocked(session, tables.map(({ oid }) => oid));
+    return tables.map((table) => {
+        const known = locked.get(table.oid);
+        if (!known?.columns)
+            throw new Error(`table ${table.schema}.${table.name} has changed`);
+        return pageRead(table, { ...known, columns: known.columns });
+    });
+}
+/** Returns those of the given tables that the session has locked. */
+async function readLocked(session, oids) {
+    const found = await session.query(`
+    SELECT c.oid::text AS oid, pg_table_size(c.oid) AS bytes,
+           pg_relation_size(c.oid) / current_setting('block_size')::int AS pages,
+           (SELECT json_agg(a.attname ORDER BY a.attnum) FROM pg_attribute AS a
+            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+              AND coalesce(to_jsonb(a) ->> 'attgenerated', '') = '') AS columns
+    FROM pg_class AS c WHERE c.oid = ANY (${oidArray(oids)})
+      AND EXISTS (SELECT FROM pg_locks AS l
+                  WHERE l.relation = c.oid AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                    AND l.pid = pg_backend_pid() AND l.mode = 'AccessShareLock' AND l.granted)`);
+    return new Map(found.map((table) => [table.oid, table]));
+}
+/**
+ * Divides a table into ranges of pages. The last one has no end: the snapshot shows no rows behind the pages that there are,
+ * but nothing has to rely on it.
+ */
+function pageShares({ pages, bytes }) {
+    const pagesInShare = Math.max(1, Math.floor((SHARE_BYTES * pages) / Math.max(bytes, 1)));
+    const shares = Math.max(1, Math.ceil(pages / pagesInShare));
+    const condition = (share) => {
+        const bounds = [
+            ...(share > 0 ? [`ctid >= '(${share * pagesInShare},0)'`] : []),
+            ...(share < shares - 1 ? [`ctid < '(${(share + 1) * pagesInShare},0)'`] : []),
+        ];
+        return bounds.length > 0 ? bounds.join(' AND ') : undefined;
+    };
+    return { shares, condition };
+}
+/** Returns how to read a table by ranges of pages. */
+function pageRead(table, { pages, bytes, columns }) {
+    const { shares, condition } = pageShares({ pages, bytes });
+    const list = columns.map(asciiIdentifier).join(', ');
+    const from = `${asciiIdentifier(table.schema)}.${asciiIdentifier(table.name)}`;
+    const select = (share) => {
+        const bounds = condition(share);
+        return `SELECT ${list} FROM ONLY ${from}${bounds ? ` WHERE ${bounds}` : ''}`;
+    };
+    return { table, columns, shares, select };
+}
+
+;// CONCATENATED MODULE: ./build/src/dumping/masked-reads.js
+
+
+
+/** The first version whose `pg_dump` loads some partitions through the root of their tree. */
+const FIRST_WITH_ROOT_LOAD = 16;
+/** Returns how to read the masked tables of a plan, and the large ones among those that are kept whole. */
+async function planMaskedReads(session, need) {
+    const { plan, locked, paged, clientMajor } = need;
+    const large = new Map(paged.filter(({ hasPages }) => hasPages).map((table) => [table.oid, table]));
+    const masked = partsOf(plan, 'masked');
+    const roots = clientMajor >= FIRST_WITH_ROOT_LOAD
+        ? await readLoadRoots(session, masked.map(({ part }) => part.oid))
+        : new Map();
+    const reads = masked.map(({ table, part }) => {
+        const pages = large.has(part.oid) ? locked.get(part.oid) : null;
+        return maskedRead(table, part, pages, roots.get(part.oid));
+    });
+    const kept = partsOf(plan, 'keep').flatMap(({ part }) => {
+        const [table, pages] = [large.get(part.oid), locked.get(part.oid)];
+        return table && pages?.columns ? pageRead(table, { ...pages, columns: pages.columns }) : [];
+    });
+    return [...reads, ...kept];
+}
+/** Returns the relations that hold the rows of the tables of a plan with this treatment, each with its table. */
+function partsOf({ tables }, data) {
+    return tables
+        .filter((table) => table.data === data)
+        .flatMap((table) => table.parts.map((part) => ({ table, part })));
+}
+function maskedRead(table, part, pages, loadInto) {
+    const { columns, select } = maskedSelect(table, part);
+    const { shares, condition } = pages ? pageShares(pages) : { shares: 1, condition: () => undefined };
+    const read = { table: part, columns, shares, select: (share) => select(condition(share)) };
+    return loadInto ? { ...read, loadInto } : read;
+}
+/**
+ * Returns the roots through which rows of partitions have to be loaded, because a partition is chosen by the hash of an
+ * enum, which another database computes from other OIDs (`getPartitioningInfo` in pg_dump.c).
+ */
+async function readLoadRoots(session, oids) {
+    const roots = await session.query(`
+    WITH RECURSIVE up AS (
+      SELECT oid AS part, oid, 0 AS level FROM unnest(${oidArray(oids)}) AS o (oid)
+      UNION ALL
+      SELECT up.part, i.inhparent, up.level + 1 FROM up JOIN pg_class AS c ON c.oid = up.oid AND c.relispartition
+        JOIN pg_inherits AS i ON i.inhrelid = up.oid
+    )
+    SELECT DISTINCT ON (up.part) up.part::text AS oid, n.nspname AS schema, c.relname AS name
+    FROM up JOIN pg_class AS c ON c.oid = up.oid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE up.part IN (
+      SELECT up.part FROM up JOIN pg_partitioned_table AS p ON p.partrelid = up.oid AND p.partstrat = 'h'
+        JOIN pg_opclass AS o ON o.oid = ANY (p.partclass) AND o.opcname = 'enum_ops' AND o.opcnamespace = 'pg_catalog'::regnamespace)
+    ORDER BY up.part, up.level DESC`);
+    return new Map(roots.map(({ oid, schema, name }) => [oid, { schema, name }]));
+}
+
+;// CONCATENATED MODULE: ./build/src/database/snapshot.js
+var snapshot_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var snapshot_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+/**
+ * Exports the snapshot of a session, and closes the session at the end of the scope.
+ *
+ * @param tables are locked first, so that the snapshot shows all that was committed before their rows could be removed
+ * @param lockTimeout how long to wait for them, in milliseconds, 0 for as long as it takes; null not to wait
+ * @throws an Error where the server cannot export one, such as a standby before PostgreSQL 10, or a table is locked
+ */
+async function exportSnapshot(opened, tables, lockTimeout = null) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const unfinished = snapshot_addDisposableResource(env_1, new AsyncDisposableStack(), true);
+        const session = unfinished.use(opened);
+        await session.execute('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+        if (tables.length > 0) {
+            const names = tables.map(({ schema, name }) => `ONLY ${identifier(schema)}.${identifier(name)}`);
+            await session.execute(...(lockTimeout === null ? [] : [`SET LOCAL lock_timeout = ${lockTimeout}`]), `LOCK TABLE ${names.join(', ')} IN ACCESS SHARE MODE${lockTimeout === null ? ' NOWAIT' : ''}`, ...(lockTimeout === null ? [] : ['SET LOCAL lock_timeout = 0']));
+        }
+        const [row] = await session.query('SELECT pg_export_snapshot() AS id');
+        unfinished.move();
+        return { id: row.id, session, [Symbol.asyncDispose]: () => session.close() };
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = snapshot_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/agreeing-types.js
+
+
+/**
+ * Decides for which type the mask of columns is made that refer to each other. A mask is cut to the length of its type, so
+ * the narrowest type of all of them gives equal values equal masks.
+ */
+function agreeOnTypes(edges, findings) {
+    for (const group of connectedGroups(edges)) {
+        const types = group.map(({ column }) => column.type);
+        if (new Set(types.map(family)).size === 1) {
+            const narrowest = types.toSorted((a, b) => width(a) - width(b))[0];
+            for (const column of group)
+                column.maskType = narrowest;
+        }
+        reportDifferences(group, findings);
+    }
+}
+function reportDifferences(group, findings) {
+    const first = group[0];
+    const other = group.find((column) => formOf(column) !== formOf(first));
+    if (other) {
+        const types = `${first.column.type.type} and ${other.column.type.type}`;
+        findings.refuse(`${fullName(first)} and ${fullName(other)} must have equal masks, which their types ${types} do not allow; keep them, or mask both with sql`, maskOf(first).line);
+    }
+    const loose = group.find(({ column }) => !column.deterministic);
+    if (loose) {
+        findings.refuse(`${fullName(loose)} has a collation that takes different values for equal, so references to it could have other masks; keep it, or mask it with sql`, maskOf(loose).line);
+    }
+}
+/** Returns the columns that are connected by references and that have a mask made from their value. */
+function connectedGroups(edges) {
+    const neighbours = new Map();
+    for (const { from, to } of edges) {
+        const mask = madeMask(from);
+        if (mask === null || mask !== madeMask(to))
+            continue;
+        neighbours.set(from, [...(neighbours.get(from) ?? []), to]);
+        neighbours.set(to, [...(neighbours.get(to) ?? []), from]);
+    }
+    const seen = new Set();
+    return [...neighbours.keys()].flatMap((start) => {
+        if (seen.has(start))
+            return [];
+        const group = new Set([start]);
+        for (const column of group)
+            for (const next of neighbours.get(column))
+                group.add(next);
+        for (const column of group)
+            seen.add(column);
+        return [[...group]];
+    });
+}
+/** Returns a mask that is made from the value of the column, as text. */
+function madeMask(column) {
+    const rule = maskOf(column);
+    return rule === null || rule.mask === 'sql' || rule.mask === 'null' ? null : maskText(rule);
+}
+/** Returns what makes two masks equal for equal values. A mask that the type refuses is reported elsewhere. */
+function formOf(column) {
+    const mask = maskColumn(maskOf(column), column.column.type, column.column.name, column.maskType);
+    return 'refusal' in mask ? null : mask.form;
+}
+const FAMILIES = {
+    varchar: 'text',
+    bpchar: 'text',
+    text: 'text',
+    int2: 'integer',
+    int4: 'integer',
+    int8: 'integer',
+};
+/** Types of one family differ only in how much they can hold. */
+function family({ type, base, kind, isArray }) {
+    return (kind === 'b' && !isArray && FAMILIES[base]) || type;
+}
+const WIDTHS = { int2: 2, int4: 4, int8: 8 };
+/** Returns how much a type can hold, to be compared with others of its family. */
+function width({ type, base }) {
+    const length = /\((\d+)\)$/.exec(type)?.[1];
+    return WIDTHS[base] ?? (length === undefined ? Number.POSITIVE_INFINITY : Number(length));
+}
+
+;// CONCATENATED MODULE: ./build/src/inputs/nearest.js
+/** Returns ` (did you mean "tables"?)` for the candidate closest to a misspelt name, or `''` if none is close. */
+function didYouMean(name, candidates) {
+    const [nearest] = candidates
+        .map((candidate) => ({ candidate, distance: distance(name.toLowerCase(), candidate.toLowerCase()) }))
+        .filter((match) => match.distance <= Math.max(1, Math.floor(name.length / 3)))
+        .sort((a, b) => a.distance - b.distance);
+    return nearest ? ` (did you mean "${nearest.candidate}"?)` : '';
+}
+/** Returns the number of letters to insert, delete or replace (Levenshtein distance). */
+function distance(from, to) {
+    let row = Array.from({ length: to.length + 1 }, (_, index) => index);
+    for (const [index, letter] of [...from].entries()) {
+        const next = [index + 1];
+        for (let column = 0; column < to.length; column++) {
+            const replaced = row[column] + (letter === to[column] ? 0 : 1);
+            next.push(Math.min(replaced, row[column + 1] + 1, next[column] + 1));
+        }
+        row = next;
+    }
+    return row[to.length];
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/assign-rules.js
+
+
+
+/** Gives every table and column the treatment that the mask file names, and reports rules that fit nothing. */
+function assignRules(file, { tables, known }, findings) {
+    const rules = new Rules(file);
+    const byName = new Map(known.map((relation) => [relationKey(relation), relation]));
+    for (const rule of file.tables) {
+        const name = exactName(rule);
+        const found = name
+            ? [byName.get(relationKey(name)) ?? []].flat()
+            : known.filter((relation) => isPattern(rule) && matchesPattern(rule.pattern, relation));
+        if (found.length === 0)
+            reportAbsent(rule, known, findings);
+        else
+            reportMisplaced(rule, found, rules, findings);
+    }
+    return tables.map((table) => {
+        const rule = rules.of(table);
+        return { table, rule, columns: draftColumns(table, rule, findings) };
+    });
+}
+function isPattern(rule) {
+    return rule.data === 'none' && isWildcard(rule.pattern);
+}
+/** Returns the table that a rule names, or null for a pattern. */
+function exactName(rule) {
+    if (rule.data !== 'none')
+        return rule.table;
+    const { schema, name } = rule.pattern;
+    return isPattern(rule) ? null : { schema: schema[0], name: name[0] };
+}
+function textOf(rule) {
+    return rule.data === 'none' ? rule.pattern.text : tableText(rule.table);
+}
+/** The rules of a mask file. One that names a table comes before a pattern. */
+class Rules {
+    #exact = new Map();
+    #patterns;
+    constructor({ tables }) {
+        for (const rule of tables) {
+            const name = exactName(rule);
+            if (name)
+                this.#exact.set(relationKey(name), rule);
+        }
+        this.#patterns = tables.filter(isPattern);
+    }
+    of(table) {
+        const matching = () => this.#patterns.find(({ pattern }) => matchesPattern(pattern, table));
+        return this.#exact.get(relationKey(table)) ?? matching() ?? null;
+    }
+}
+function reportAbsent(rule, known, findings) {
+    const text = textOf(rule);
+    if (isPattern(rule))
+        findings.warn(`${text} matches no table`, rule.line);
+    else
+        findings.warn(`${text} does not exist${didYouMean(text, known.map(tableText))}`, rule.line);
+}
+/** A rule is for tables that have rows and are not partitions, which follow the root of their tree. */
+function reportMisplaced(rule, found, rules, findings) {
+    const text = textOf(rule);
+    const covers = (root) => isPattern(rule) && matchesPattern(rule.pattern, root);
+    const agrees = (root) => rule.data === 'none' && rules.of(root)?.data === 'none';
+    const partition = found.find(({ root }) => root !== null && !covers(root) && !agrees(root));
+    if (partition) {
+        const names = `${tableText(partition)} is a partition of ${tableText(partition.root)} and follows its rule`;
+        findings.refuse(`${text} would be a rule of its own for a partition: ${names}. Remove it, or leave the partition out with exclude-table-data`, rule.line);
+    }
+    const [first] = found;
+    if (found.every(({ kind }) => kind !== 'table'))
+        findings.warn(`${text} is a ${first.kind}, and a dump contains no rows of it`, rule.line);
+}
+/** Returns the columns of a table. One that only a partition refuses to be NULL counts as NOT NULL. */
+function draftColumns(table, rule, findings) {
+    if (rule?.data === 'none')
+        return [];
+    const names = table.parts[0].columns;
+    if (rule?.data === 'masked')
+        reportUnknown(rule, names, findings);
+    const required = new Set(table.parts.flatMap(({ columns }) => columns.flatMap(({ name, notNull }) => (notNull ? name : []))));
+    return names.map((column) => ({
+        table,
+        column: { ...column, notNull: required.has(column.name) },
+        treatment: treat(column, rule, findings),
+        because: null,
+        maskType: column.type,
+    }));
+}
+function treat(column, rule, findings) {
+    const mask = rule?.data === 'masked' ? rule.columns.get(column.name) : undefined;
+    if (column.computedFrom) {
+        if (mask)
+            findings.warn(`${textOf(rule)}.${columnText(column.name)} is a generated column, which is computed again from what is restored; its rule has no effect`, mask.line);
+        return 'computed';
+    }
+    if (rule?.data === 'keep')
+        return 'keep';
+    if (rule?.keep.some(({ name }) => name === column.name))
+        return 'keep';
+    return mask ?? null;
+}
+function reportUnknown(rule, columns, findings) {
+    const names = columns.map(({ name }) => name);
+    const named = [...rule.keep, ...[...rule.columns].map(([name, { line }]) => ({ name, line }))];
+    for (const { name, line } of named) {
+        if (names.includes(name))
+            continue;
+        findings.warn(`${textOf(rule)} has no column ${columnText(name)}${didYouMean(name, names)}`, line);
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/dump-arguments.js
+/**
+ * Options of pg_dump that change neither which rows it writes nor how. All others are refused in a masked dump: they could
+ * add rows that are not masked, such as `--include-foreign-data` and `--statistics`, or want rows in another form than the
+ * masked tables have, such as `--inserts` and `--load-via-partition-root`.
+ */
+const HARMLESS = new Set([
+    '-O',
+    '--no-owner',
+    '-x',
+    '--no-acl',
+    '--no-privileges',
+    '-B',
+    '--no-blobs',
+    '--no-large-objects',
+    '--no-comments',
+    '--no-policies',
+    '--no-publications',
+    '--no-security-labels',
+    '--no-statistics',
+    '--no-subscriptions',
+    '--no-sync',
+    '--no-table-access-method',
+    '--no-tablespaces',
+    '--no-toast-compression',
+    '--quote-all-identifiers',
+    '--strict-names',
+    '-v',
+    '--verbose',
+]);
+/** Inputs that do the same as an option and that masking knows. */
+const INPUTS = [
+    [/^(-b|--blobs|--large-objects)$/, 'large-objects: keep'],
+    [/^(-s|--schema-only|--no-data)$/, 'schema-only'],
+    [/^(-t|--table)/, 'tables'],
+    [/^(-T|--exclude-table$|--exclude-table=|--exclude-table-and)/, 'exclude-tables'],
+    [/^--(exclude-table-data|no-unlogged-table-data)/, 'exclude-table-data'],
+    [/^(-n|--schema)/, 'schemas'],
+    [/^(-N|--exclude-schema)/, 'exclude-schemas'],
+    [/^(-Z|--compress)/, 'compression'],
+];
+/** Returns a sentence for each argument that a masked dump cannot have. */
+function argumentProblems(pgDumpArgs) {
+    return pgDumpArgs.flatMap((argument) => {
+        if (HARMLESS.has(argument))
+            return [];
+        const input = INPUTS.find(([options]) => options.test(argument))?.[1];
+        const [option] = argument.split('=');
+        return [
+            `pg-dump-args has ${option}, which could bring rows into the dump that are not masked, or in another form; ${input ? `use the input ${input}` : 'remove it'}`,
+        ];
+    });
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/key-rules.js
+
+
+
+/** Reports masks that the type of the column cannot have, and rows that the restored database would refuse. */
+function checkMasks(tables, columns, findings) {
+    for (const draft of tables) {
+        for (const column of draft.columns) {
+            const rule = maskOf(column);
+            if (!rule)
+                continue;
+            for (const problem of problemsOf(column, draft, columns))
+                findings.refuse(`${fullName(column)} ${problem}`, rule.line);
+        }
+    }
+}
+function* problemsOf(column, { table }, columns) {
+    const rule = maskOf(column);
+    const { name, notNull } = column.column;
+    if (table.partitionKey.includes(name))
+        yield 'decides to which partition a row belongs, so it cannot be masked; keep it';
+    if (rule.mask === 'null' && notNull)
+        yield 'is NOT NULL, so its mask cannot be null';
+    const mask = maskColumn(rule, column.column.type, name, column.maskType);
+    if ('refusal' in mask) {
+        yield `cannot have the mask ${rule.mask}: ${mask.refusal}`;
+        return;
+    }
+    if (mask.uniqueness === 'unique' || mask.uniqueness === 'unknown')
+        return;
+    const broken = new Map(table.parts
+        .flatMap(({ uniqueKeys }) => uniqueKeys)
+        .flatMap((key) => {
+        const use = useOf(name, key, (generated) => columns.find(table, generated)?.column.computedFrom ?? []);
+        const harmless = use === null || (rule.mask === 'null' && use === 'value' && key.nullsDistinct);
+        return harmless ? [] : [[key.name, key]];
+    }));
+    for (const key of broken.values()) {
+        const what = mask.uniqueness === 'constant' ? 'makes all values equal' : 'can make different values equal';
+        yield `is part of the ${key.kind} ${columnText(key.name)}, and ${rule.mask} ${what}; use email, token or uuid with enough room, keep it, or write {sql: …} that keeps values apart`;
+    }
+}
+/** Returns how a key uses a column: its value as it is, an expression or a condition with it, or not at all. */
+function useOf(name, { columns, computedFrom }, sourcesOf) {
+    const uses = (column) => column === name || sourcesOf(column).includes(name);
+    if (computedFrom.some(uses) || columns.some((column) => column !== name && uses(column)))
+        return 'expression';
+    return columns.includes(name) ? 'value' : null;
+}
+
+// EXTERNAL MODULE: ./node_modules/yaml/dist/index.js
+var dist = __nccwpck_require__(8815);
+;// CONCATENATED MODULE: ./build/src/masking/rules.js
+/** The masks that are written as one word. */
+const SIMPLE_MASKS = ['null', 'empty', 'email', 'name', 'digits', 'token', 'uuid', 'text'];
+
+;// CONCATENATED MODULE: ./build/src/masking/guess.js
+
+
+
+/** What names of columns usually contain, and the mask for it. The first match counts. */
+const NAMES = [
+    [/e_?mail/, 'email'],
+    [/pass(word|wd|_?hash|_?digest|phrase)|_digest$|encrypted_/, '{value: ""}'],
+    [/token|secret|api_?key|session_?(id|key)|otp|private_?key|salt|fingerprint/, 'token'],
+    [
+        /phone|mobile|fax|(^|_)tel(_|$)|zip|postal|postcode|iban|account_(no|number)|card_(no|number)|ssn|tax_(id|number)|vat_/,
+        'digits',
+    ],
+    [
+        /(first|last|middle|given|family|full|display|maiden|sur|nick|user|contact|company)_?name|^name$|^author$|^owner$|login/,
+        'name',
+    ],
+    [/birth|(^|_)dob(_|$)/, `{sql: "date_trunc('year', …)::date"}`],
+    [/(^|_)ip(_?addr(ess)?)?$|remote_addr|latitude|longitude|(^|_)(lat|lon|lng)$|geo|location/, 'null'],
+    [
+        /address|street|city|bio|notes?|comments?|description|message|body|text|content|subject|title|reason|feedback/,
+        'text',
+    ],
+];
+/** Names of times that are about the row and not about a person. */
+const ROW_TIMES = /^((created|inserted|updated|modified|changed|deleted|archived|published|synced)(_?(at|on|date|time))?|(date|time)_?(created|inserted|updated|modified|changed|deleted))$/;
+const TIMES = ['timestamp', 'timestamptz'];
+const NUMBERS_OF_ROWS = ['int2', 'int4', 'int8', 'uuid'];
+/**
+ * Returns the mask that a column probably needs and can have, or null without a guess. It never decides anything.
+ *
+ * @param isUnique whether different values must have different masks
+ */
+function guessMask(column, isUnique = false) {
+    const guess = guessByName(column);
+    if (guess === null)
+        return null;
+    const others = [...(isUnique ? ['token'] : []), ...(guess === 'null' ? ['empty'] : [])];
+    return [guess, ...others].find((mask) => suits(mask, column, isUnique)) ?? null;
+}
+/** Whether planning would accept a mask, as far as it can be known from its word. */
+function suits(text, { name, type, notNull }, isUnique) {
+    const word = SIMPLE_MASKS.find((mask) => mask === text);
+    if (!word)
+        return !isUnique || text.startsWith('{sql');
+    if (word === 'null')
+        return !notNull && !isUnique;
+    const mask = maskColumn({ line: 0, mask: word, domain: '' }, type, name);
+    return !('refusal' in mask) && (!isUnique || mask.uniqueness === 'unique');
+}
+function guessByName({ name, type }) {
+    if (type.base === 'json' || type.base === 'jsonb')
+        return '{json: []}';
+    const mask = NAMES.find(([pattern]) => pattern.test(wordsOf(name)))?.[1];
+    if (mask === undefined)
+        return column_type_isText(type) ? 'text' : null;
+    if (type.isArray)
+        return 'empty';
+    const needsText = ['email', 'name', 'text'].includes(mask) || mask.startsWith('{value');
+    return needsText && !column_type_isText(type) ? null : mask;
+}
+/**
+ * Whether a column says nothing about a person by itself, so that `keep` can be proposed: a number or UUID that identifies
+ * a row, a time at which the row was written.
+ *
+ * @param isKey whether it is part of the primary key or of a foreign key
+ */
+function isHarmless({ name, type }, isKey) {
+    if (type.isArray || type.kind !== 'b')
+        return false;
+    if (isKey)
+        return NUMBERS_OF_ROWS.includes(type.base);
+    return TIMES.includes(type.base) && ROW_TIMES.test(wordsOf(name));
+}
+/** Returns `created_at` for `createdAt`, `created at` and `Created-At`. */
+function wordsOf(name) {
+    return name
+        .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+        .replace(/[\s-]+/g, '_')
+        .toLowerCase();
+}
+const DISPOSABLE = /(^|_)(sessions?|audits?|audit_logs?|versions|logs?|tokens?|jobs|queue|notifications|caches?)$/;
+/** Whether a table probably holds rows that a copy can do without. */
+function looksDisposable(table) {
+    return DISPOSABLE.test(table);
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/missing-rules.js
+
+
+
+
+/**
+ * Returns the rules that a mask file lacks, in its own form, or null if it is complete. Only what identifies a row or
+ * dates it is proposed under `keep`. Every other column gets an empty rule, which is an error until the user fills it in,
+ * with a guess as a comment. For an empty mask file, this is the first version of the whole file.
+ */
+function missingRules(drafts, edges) {
+    const missing = drafts.filter(isIncomplete);
+    if (missing.length === 0)
+        return null;
+    const targets = new Map(edges.map(({ from, to }) => [from, to]));
+    const tables = new dist/* YAMLMap */.CA();
+    for (const draft of missing)
+        tables.add({ key: keyOf(draft), value: rulesOf(draft, targets) });
+    const document = new dist/* Document */.yo();
+    document.contents = new dist/* YAMLMap */.CA();
+    document.set('tables', tables);
+    return document.toString({ nullStr: '', lineWidth: 0, flowCollectionPadding: false }).trimEnd();
+}
+/** A table without columns has to be named too. */
+function isIncomplete({ rule, columns }) {
+    return rule === null || columns.some(({ treatment }) => treatment === null);
+}
+function keyOf({ table, rule }) {
+    const comments = [
+        rule ? `add to line ${rule.line}` : '',
+        table.extension ? `configuration of the extension ${table.extension}` : '',
+        !rule && looksDisposable(table.name) ? 'looks like: none' : '',
+    ];
+    return commented(tableText(table), comments.filter(Boolean).join('; '), 'commentBefore');
+}
+function rulesOf({ table, columns }, targets) {
+    const missing = columns.filter(({ treatment }) => treatment === null);
+    if (missing.length === 0)
+        return new dist/* Scalar */.X5('keep');
+    const primary = new Set(table.parts[0].uniqueKeys.flatMap((key) => (key.kind === 'primary key' ? key.columns : [])));
+    const unique = new Set(table.parts.flatMap(({ uniqueKeys }) => uniqueKeys.flatMap(({ columns, computedFrom }) => [...columns, ...computedFrom])));
+    const isKey = (found) => primary.has(found.column.name) || targets.has(found);
+    const [kept, open] = divide(missing, (found) => isHarmless(found.column, isKey(found)));
+    const rules = new dist/* YAMLMap */.CA();
+    if (kept.length > 0) {
+        const list = new dist/* YAMLSeq */.Rw();
+        list.flow = true;
+        for (const { column } of kept)
+            list.add(columnText(column.name));
+        rules.set('keep', list);
+    }
+    if (open.length > 0) {
+        const masks = new dist/* YAMLMap */.CA();
+        for (const found of open) {
+            const { name } = found.column;
+            const hint = hintFor(found, targets.get(found), unique.has(name));
+            masks.set(columnText(name), commented(null, hint, 'comment'));
+        }
+        rules.set('columns', masks);
+    }
+    return rules;
+}
+function divide(items, condition) {
+    return [items.filter(condition), items.filter((item) => !condition(item))];
+}
+function hintFor({ column }, target, isUnique) {
+    if (target?.treatment === 'keep')
+        return `refers to ${fullName(target)}, which is kept`;
+    if (target)
+        return `refers to ${fullName(target)}; remove this line if that is masked`;
+    const guess = guessMask(column, isUnique);
+    return guess === null ? column.declared : `looks like: ${guess}`;
+}
+function commented(value, comment, place) {
+    const scalar = new dist/* Scalar */.X5(value);
+    if (comment)
+        scalar[place] = ` ${comment}`;
+    return scalar;
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/references.js
+
+
+/** Returns the references between columns that are dumped. */
+function findEdges(foreignKeys, references, columns, findings) {
+    const declared = foreignKeys.flatMap(({ name, table, columns: from, references: target, keys, full }) => connect(columns, { table, columns: from }, { table: target, columns: keys }).map((ends) => ({
+        ...ends,
+        key: `foreign key ${columnText(name)}`,
+        line: undefined,
+        nullable: !full || from.length === 1,
+    })));
+    const virtual = references.flatMap(({ line, from, to }) => {
+        const ends = connect(columns, from, to);
+        if (ends.length < from.columns.length) {
+            const tables = `${tableText(from.table)} to ${tableText(to.table)}`;
+            findings.warn(`the reference from ${tables} names columns that the dump does not contain`, line);
+        }
+        return ends.map((pair) => ({ ...pair, key: `the reference in line ${line}`, line, nullable: true }));
+    });
+    return [...declared, ...virtual];
+}
+function connect(columns, from, to) {
+    return from.columns.flatMap((name, index) => {
+        const [source, target] = [columns.find(from.table, name), columns.find(to.table, to.columns[index])];
+        return source && target ? [{ from: source, to: target }] : [];
+    });
+}
+/**
+ * Gives the mask of a referenced column to the columns that refer to it and have no rule, from column to column. A mask in
+ * SQL names columns of its own table, so it cannot be given.
+ */
+function inheritMasks(edges) {
+    const incoming = Map.groupBy(edges, ({ to }) => to);
+    const masked = [...incoming.keys()].filter((column) => maskOf(column));
+    for (let column = masked.pop(); column; column = masked.pop()) {
+        const rule = maskOf(column);
+        if (rule.mask === 'sql')
+            continue;
+        for (const { from } of incoming.get(column) ?? []) {
+            if (from.treatment !== null)
+                continue;
+            from.treatment = rule;
+            from.because = `refers to ${fullName(column)}`;
+            masked.push(from);
+        }
+    }
+}
+/**
+ * Reports columns whose values would no longer be those that they refer to.
+ *
+ * @param exceptions the `unless` of the tables that have one
+ */
+function checkEdges(edges, columns, exceptions, findings) {
+    for (const edge of edges) {
+        const { from, to, key } = edge;
+        const problem = contradiction(edge, columns);
+        if (problem)
+            findings.refuse(problem, edge.line ?? maskOf(from)?.line ?? maskOf(to)?.line);
+        for (const { table } of maskOf(from) && maskOf(to) ? new Set([from, to]) : []) {
+            const unless = exceptions.get(table);
+            if (!unless)
+                continue;
+            findings.refuse(`${fullName(from)} refers to ${fullName(to)} (${key}) and both are masked, but "unless" of ${tableText(table)} leaves some rows unmasked, which would no longer match. Remove "unless", or keep both columns`, unless.line);
+        }
+    }
+}
+/** Returns why the two columns would not match in the dump, or null. A column without a rule is reported elsewhere. */
+function contradiction({ from, to, key, nullable }, columns) {
+    const [own, other] = [maskOf(from), maskOf(to)];
+    const text = `${fullName(from)} refers to ${fullName(to)} (${key})`;
+    if (own?.mask === 'null' && nullable)
+        return null;
+    if (own && other) {
+        if (own.mask === 'sql' && other.mask === 'sql')
+            return null;
+        if (maskText(own) === maskText(other))
+            return null;
+        return `${text}, but the mask of the former is ${maskText(own)} and that of the latter ${maskText(other)}. Remove the rule of the former`;
+    }
+    if (other?.mask === 'sql' && from.treatment === null)
+        return `${text}, whose mask is SQL; give it SQL with the same result`;
+    const [changed, unchanged] = isChanged(to, columns) ? [to, from] : [from, to];
+    if (unchanged.treatment === null || isChanged(unchanged, columns) === isChanged(changed, columns))
+        return null;
+    return `${text}, but ${fullName(changed)} is masked and ${fullName(unchanged)} is not. Mask both, or keep both`;
+}
+/** Whether the values of a column differ from those of the source, directly or because it is computed from others. */
+function isChanged(column, columns) {
+    const sources = column.column.computedFrom ?? [];
+    return maskOf(column) !== null || sources.some((name) => maskOf(columns.find(column.table, name)) !== null);
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/plan.js
+
+
+
+
+
+
+
+
+/**
+ * Plans a masked dump.
+ *
+ * @throws an Error with everything that the mask file does not decide or decides wrongly, and with the rules to add
+ */
+function planMasks(file, catalog, options) {
+    const { drafts, missing, findings } = draftPlan(file, catalog, options);
+    if (findings.refusals.length > 0 || missing !== null)
+        throw new Error(explain(file, findings, missing));
+    if (catalog.hasLargeObjects && !options.keepsLargeObjects)
+        findings.warn('large objects are left out; large-objects: keep would dump them as they are');
+    return {
+        file: file.file,
+        tables: drafts.map(finish),
+        keepsLargeObjects: options.keepsLargeObjects,
+        warnings: findings.warnings,
+    };
+}
+/**
+ * Writes the first mask file of a database: every table, with what is open to be filled in. `problems` are those that no
+ * rule solves, such as a materialized view over a foreign table.
+ */
+function firstMaskFile(catalog) {
+    const empty = { file: '', tables: [], references: [], allow: [] };
+    const { missing, findings } = draftPlan(empty, catalog, { pgDumpArgs: [], keepsLargeObjects: false });
+    return { text: `${missing ?? 'tables: {}'}\n`, problems: [...findings.refusals, ...findings.warnings] };
+}
+function draftPlan(file, catalog, options) {
+    const findings = new Findings();
+    const drafts = assignRules(file, catalog, findings);
+    const columns = new Columns(drafts);
+    const edges = findEdges(catalog.foreignKeys, file.references, columns, findings);
+    inheritMasks(edges);
+    agreeOnTypes(edges, findings);
+    checkEdges(edges, columns, exceptionsOf(drafts), findings);
+    checkMasks(drafts, columns, findings);
+    checkSurroundings(catalog, drafts, options, findings);
+    return { drafts, missing: missingRules(drafts, edges), findings };
+}
+function exceptionsOf(drafts) {
+    return new Map(drafts.flatMap(({ table, rule }) => rule?.data === 'masked' && rule.unless ? [[table, rule.unless]] : []));
+}
+/** Reports what would bring rows into the dump or into the restored database that no rule covers. */
+function checkSurroundings({ viewSources }, drafts, { pgDumpArgs }, findings) {
+    for (const problem of argumentProblems(pgDumpArgs))
+        findings.refuse(problem);
+    for (const { view, kind, name } of viewSources) {
+        const text = `materialized view ${tableText(view)}`;
+        if (kind === 'function') {
+            findings.warn(`${text} calls ${name}; if that reads another database, the restore puts its rows unmasked into the view`);
+        }
+        else {
+            findings.refuse(`${text} reads ${kind === 'dblink' ? `another database by ${name}` : `the foreign table ${name}`}, so the restore would fill it with rows that are not masked; leave it out with exclude-table-data: ${tableText(view)}`);
+        }
+    }
+    for (const { table, rule } of drafts) {
+        if (rule?.data === 'none' || !table.parts.some(({ hidden }) => hidden))
+            continue;
+        findings.refuse(`row security would hide rows of ${tableText(table)} from this role; use a role with BYPASSRLS, or one that owns the table`);
+    }
+}
+function explain({ file }, { refusals, warnings }, missing) {
+    const problems = [...refusals, ...warnings.map((warning) => `${warning} (only a warning)`)];
+    const parts = [];
+    if (problems.length > 0)
+        parts.push(problems.map((problem) => `  ${problem}`).join('\n'));
+    if (missing !== null) {
+        parts.push(`These tables and columns have no rule in ${file}. Add them, with a mask after each colon, or under keep:\n\n${missing}`);
+    }
+    return `mask ${file} does not fit the database, so nothing was dumped:\n${parts.join('\n')}`;
+}
+function finish({ table, rule, columns }) {
+    const [rows, unless] = rule?.data === 'masked' ? [rule.rows, rule.unless] : ['all', null];
+    const { schema, name, extension, parts } = table;
+    const changed = rows !== 'all' || columns.some(maskOf);
+    const isEmpty = rule?.data === 'none' || rows === 'none';
+    return {
+        ...{ schema, name, extension, rows, unless, parts },
+        data: isEmpty ? 'none' : changed ? 'masked' : 'keep',
+        columns: columns.map(finishColumn),
+    };
+}
+function finishColumn({ column, treatment, because, maskType }) {
+    return { name: column.name, declared: column.declared, treatment: treatment, because, maskType };
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/catalog-queries.js
+/**
+ * The questions about tables, one query for all tables each, so that thousands of tables take a few seconds. The session's
+ * search_path contains only `pg_catalog`, so every name means the server's own.
+ */
+
+/**
+ * Returns a query for the relations whose rows are dumped: those that the filters choose, and the configuration tables of
+ * extensions as `processExtensionTables` in pg_dump.c selects them. A standby has no rows of unlogged tables, and `pg_dump`
+ * dumps none there (`main` in pg_dump.c).
+ *
+ * @param extensions OIDs of the extensions that a dump with filters contains
+ */
+function dumpedRelations(selection, extensions) {
+    const { tables, excludeTables, excludeSchemas, excludeTableData } = selection.matched;
+    if (selection.contents.schemaOnly)
+        return 'SELECT 0::oid AS oid, NULL AS extension, NULL AS condition WHERE false';
+    return `
+    SELECT c.oid, NULL AS extension, NULL AS condition
+    FROM (${chosenRelations(selection)}) AS chosen JOIN pg_class AS c ON c.oid = chosen.oid
+    WHERE c.relkind = 'r' AND c.oid <> ALL (${oidArray(excludeTableData)})
+      AND NOT (c.relpersistence = 'u' AND pg_is_in_recovery())
+    UNION ALL
+    SELECT c.oid, e.extname::text, nullif(config.condition, '')
+    FROM pg_extension AS e, unnest(e.extconfig, e.extcondition) AS config (oid, condition)
+      JOIN pg_class AS c ON c.oid = config.oid AND c.relkind = 'r'
+    WHERE (${includesEverything(selection)} OR e.oid = ANY (${oidArray(extensions)}) OR c.oid = ANY (${oidArray(tables)})
+           OR (${isChosenSchema(selection, 'c.relnamespace')}))
+      AND c.oid <> ALL (${oidArray([...excludeTables, ...excludeTableData])})
+      AND c.relnamespace <> ALL (${oidArray(excludeSchemas)})`;
+}
+/** Every relation of a user with the root of its partition tree, and every other one that is dumped. */
+function relationsQuery(selection, extensions) {
+    return `
+    WITH RECURSIVE tree AS (
+      SELECT oid, oid AS root FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT relispartition
+      UNION ALL
+      SELECT c.oid, tree.root FROM tree JOIN pg_inherits AS i ON i.inhparent = tree.oid
+        JOIN pg_class AS c ON c.oid = i.inhrelid AND c.relispartition
+    ),
+    dumped AS (${dumpedRelations(selection, extensions)})
+    SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind, tree.root::text AS root,
+           d.oid IS NOT NULL AS dumped, d.extension, d.condition,
+           CASE WHEN c.reltuples >= 0 AND c.relpages > 0 THEN c.reltuples::bigint END AS rows,
+           d.oid IS NOT NULL AND c.relrowsecurity AND row_security_active(c.oid) AS hidden
+    FROM tree JOIN pg_class AS c ON c.oid = tree.oid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      LEFT JOIN dumped AS d ON d.oid = c.oid
+    WHERE d.oid IS NOT NULL OR (n.nspname !~ '^pg_' AND n.nspname <> 'information_schema')
+    ORDER BY n.nspname, c.relname`;
+}
+/** The columns of the given tables. Generated columns exist since PostgreSQL 12, as do collations that ignore differences. */
+function columnsQuery(oids, major) {
+    const [generated, deterministic] = major >= 12 ? [`a.attgenerated <> ''`, 'coalesce(l.collisdeterministic, true)'] : ['false', 'true'];
+    return `
+    SELECT a.attrelid::text AS table, json_agg(json_build_object(
+             'name', a.attname, 'type', a.atttypid::text, 'modifier', a.atttypmod,
+             'declared', format_type(a.atttypid, a.atttypmod), 'notNull', a.attnotnull,
+             'computedFrom', CASE WHEN ${generated} THEN
+               (SELECT ${columnsIn('a.attrelid', 'd.adbin::text')} FROM pg_attrdef AS d WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) END,
+             'deterministic', ${deterministic}) ORDER BY a.attnum) AS columns
+    FROM unnest(${oidArray(oids)}) AS dumped (oid)
+      JOIN pg_attribute AS a ON a.attrelid = dumped.oid AND a.attnum > 0 AND NOT a.attisdropped
+      LEFT JOIN pg_collation AS l ON l.oid = a.attcollation
+    GROUP BY a.attrelid`;
+}
+/** Every type of a column of the given tables, each with the type behind its domains. */
+function typesQuery(oids) {
+    return `
+    WITH RECURSIVE chain AS (
+      SELECT DISTINCT a.atttypid AS declared, a.atttypmod AS modifier, a.atttypid AS oid, a.atttypmod AS typmod, false AS notnull
+      FROM unnest(${oidArray(oids)}) AS dumped (oid)
+        JOIN pg_attribute AS a ON a.attrelid = dumped.oid AND a.attnum > 0 AND NOT a.attisdropped
+      UNION ALL
+      SELECT chain.declared, chain.modifier, t.typbasetype, t.typtypmod, chain.notnull OR t.typnotnull
+      FROM chain JOIN pg_type AS t ON t.oid = chain.oid AND t.typtype = 'd'
+    )
+    SELECT chain.declared::text AS declared, chain.modifier, format_type(t.oid, chain.typmod) AS type,
+           e.typname AS base, e.typtype::text AS kind, e.oid <> t.oid AS "isArray", chain.notnull AS "notNull"
+    FROM chain JOIN pg_type AS t ON t.oid = chain.oid AND t.typtype <> 'd'
+      JOIN pg_type AS e ON e.oid = CASE WHEN t.typelem <> 0 AND t.typlen = -1 THEN t.typelem ELSE t.oid END`;
+}
+/** What keeps the rows of the given tables apart. An index that is not valid is not dumped. */
+function uniqueKeysQuery(oids, major) {
+    const trees = `coalesce(i.indexprs::text, '') || coalesce(i.indpred::text, '')`;
+    return `
+    SELECT i.indrelid::text AS table, c.relname AS name, i.indisprimary AS primary, i.indisexclusion AS exclusion,
+           (SELECT coalesce(json_agg(a.attname ORDER BY n), '[]') FROM generate_series(0, i.indnkeyatts - 1) AS n
+              JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[n]) AS columns,
+           ${columnsIn('i.indrelid', trees)} AS "computedFrom",
+           ${major >= 15 ? 'NOT i.indnullsnotdistinct' : 'true'} AS "nullsDistinct"
+    FROM unnest(${oidArray(oids)}) AS dumped (oid)
+      JOIN pg_index AS i ON i.indrelid = dumped.oid AND (i.indisunique OR i.indisexclusion) AND i.indisvalid
+      JOIN pg_class AS c ON c.oid = i.indexrelid
+    ORDER BY i.indrelid, c.relname`;
+}
+/** The CHECK constraints of the given tables. */
+function checksQuery(oids) {
+    return `
+    SELECT k.conrelid::text AS table, k.conname AS name, ${namesOf('k.conrelid', 'k.conkey')} AS columns
+    FROM unnest(${oidArray(oids)}) AS dumped (oid) JOIN pg_constraint AS k ON k.conrelid = dumped.oid AND k.contype = 'c'
+    ORDER BY k.conrelid, k.conname`;
+}
+/** The keys of all partitioned tables. */
+const PARTITION_KEYS_QUERY = `
+  SELECT p.partrelid::text AS table, (SELECT json_agg(name) FROM (
+           SELECT a.attname AS name FROM unnest(p.partattrs::int2[]) AS u (number)
+             JOIN pg_attribute AS a ON a.attrelid = p.partrelid AND a.attnum = u.number
+           UNION SELECT json_array_elements_text(${columnsIn('p.partrelid', `coalesce(p.partexprs::text, '')`)})) AS k) AS columns
+  FROM pg_partitioned_table AS p`;
+/** All foreign keys. Those of partitions that come from the table above them are left out. */
+const FOREIGN_KEYS_QUERY = `
+  SELECT k.conname AS name, k.conrelid::text AS table, ${namesOf('k.conrelid', 'k.conkey')} AS columns,
+         k.confrelid::text AS references, ${namesOf('k.confrelid', 'k.confkey')} AS keys, k.confmatchtype = 'f' AS full,
+         k.convalidated AS validated
+  FROM pg_constraint AS k WHERE k.contype = 'f' AND k.conparentid = 0
+  ORDER BY k.conrelid::regclass::text, k.conname`;
+/**
+ * What the materialized views that a restore refreshes read, through other views and the children of tables: foreign
+ * tables, and functions that may read anything. The functions of extensions in C do not read tables, apart from dblink.
+ */
+function viewSourcesQuery(selection) {
+    const relation = (oid) => `(SELECT json_build_object('schema', n.nspname, 'name', c.relname)
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = ${oid})`;
+    return `
+    WITH RECURSIVE uses AS (
+      SELECT r.ev_class AS relation, d.refclassid, d.refobjid
+      FROM pg_rewrite AS r JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+    ),
+    edge AS (
+      SELECT relation, refobjid FROM uses WHERE refclassid = 'pg_class'::regclass
+      UNION SELECT inhparent, inhrelid FROM pg_inherits
+    ),
+    reads AS (
+      SELECT c.oid AS view, c.oid FROM (${chosenRelations(selection)}) AS chosen JOIN pg_class AS c ON c.oid = chosen.oid
+      WHERE c.relkind = 'm' AND c.relispopulated AND c.oid <> ALL (${oidArray(selection.matched.excludeTableData)})
+      UNION SELECT reads.view, edge.refobjid FROM reads JOIN edge ON edge.relation = reads.oid
+    ),
+    source AS (
+      SELECT reads.view, 'foreign table' AS kind, c.oid::regclass::text AS name
+      FROM reads JOIN pg_class AS c ON c.oid = reads.oid WHERE c.relkind = 'f'
+      UNION
+      SELECT reads.view, CASE e.extname WHEN 'dblink' THEN 'dblink' ELSE 'function' END, p.oid::regprocedure::text
+      FROM reads JOIN uses ON uses.relation = reads.oid AND uses.refclassid = 'pg_proc'::regclass
+        JOIN pg_proc AS p ON p.oid = uses.refobjid AND p.oid >= 16384 JOIN pg_language AS l ON l.oid = p.prolang
+        LEFT JOIN pg_depend AS d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+        LEFT JOIN pg_extension AS e ON e.oid = d.refobjid
+      WHERE e.extname IS NULL OR e.extname = 'dblink' OR l.lanname NOT IN ('internal', 'c')
+    )
+    SELECT ${relation('source.view')} AS view, kind, name FROM source ORDER BY source.view::regclass::text, kind, name`;
+}
+/** Returns an SQL expression for the names of numbered columns, in their order, as a JSON array. */
+function namesOf(table, numbers) {
+    return `(SELECT coalesce(json_agg(x.attname ORDER BY i), '[]') FROM unnest(${numbers}) WITH ORDINALITY AS u (number, i)
+     JOIN pg_attribute AS x ON x.attrelid = ${table} AND x.attnum = u.number)`;
+}
+/**
+ * Returns an SQL expression for the columns that the stored form of an expression (`pg_node_tree`) mentions, as a JSON
+ * array. The dependencies that the server records are not enough: they do not contain a reference to the whole row, whose
+ * number is 0.
+ */
+function columnsIn(table, tree) {
+    return `(SELECT coalesce(json_agg(DISTINCT x.attname), '[]')
+     FROM regexp_matches(${tree}, ':varattno (\\d+) ', 'g') AS m
+     JOIN pg_attribute AS x ON x.attrelid = ${table} AND NOT x.attisdropped
+       AND (x.attnum = m[1]::int OR (m[1] = '0' AND x.attnum > 0)))`;
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/catalog-rows.js
+
+/** Names and types. With quotes, schema and arguments they are longer than the 63 bytes of a name. */
+const catalog_rows_name = isText(10_000);
+const oid = (value) => typeof value === 'string' && /^\d{1,10}$/.test(value);
+const names = isListOf(catalog_rows_name);
+const flag = isOneOf(true, false);
+const modifier = Number.isSafeInteger;
+const CHECKS = {
+    relations: {
+        oid,
+        schema: catalog_rows_name,
+        name: catalog_rows_name,
+        kind: isOneOf('r', 'p', 'v', 'm', 'f'),
+        root: oid,
+        dumped: flag,
+        extension: orNull(catalog_rows_name),
+        condition: orNull(isText(1_000_000)),
+        rows: orNull(isCount),
+        hidden: flag,
+    },
+    columns: {
+        table: oid,
+        columns: isListOf(hasShape({
+            name: catalog_rows_name,
+            type: oid,
+            modifier,
+            declared: catalog_rows_name,
+            notNull: flag,
+            computedFrom: orNull(names),
+            deterministic: flag,
+        })),
+    },
+    types: {
+        declared: oid,
+        modifier,
+        type: catalog_rows_name,
+        base: catalog_rows_name,
+        kind: isOneOf('b', 'c', 'd', 'e', 'm', 'p', 'r'),
+        isArray: flag,
+        notNull: flag,
+    },
+    uniqueKeys: {
+        table: oid,
+        name: catalog_rows_name,
+        primary: flag,
+        exclusion: flag,
+        columns: names,
+        computedFrom: names,
+        nullsDistinct: flag,
+    },
+    checks: { table: oid, name: catalog_rows_name, columns: names },
+    partitionKeys: { table: oid, columns: names },
+    foreignKeys: {
+        name: catalog_rows_name,
+        table: oid,
+        columns: names,
+        references: oid,
+        keys: names,
+        full: flag,
+        validated: flag,
+    },
+    viewSources: {
+        view: hasShape({ schema: catalog_rows_name, name: catalog_rows_name }),
+        kind: isOneOf('foreign table', 'dblink', 'function'),
+        name: catalog_rows_name,
+    },
+    largeObjects: { exist: flag },
+};
+/**
+ * Runs a query of the catalog.
+ *
+ * @throws an Error when a row has not the fields that the question asks for
+ */
+async function ask(session, question, query) {
+    const rows = await session.query(query);
+    if (rows.every(hasShape(CHECKS[question])))
+        return rows;
+    throw new Error(`The server answered the question about ${question} in a form that is not known, so nothing can be masked and nothing was dumped`);
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/read-tables.js
+
+
+/** The first version whose core has `sha256`, from which masks with a key are made. */
+const FIRST_WITH_SHA256 = 11;
+/**
+ * Reads every table whose rows would be dumped. The session is in the transaction whose snapshot the dump uses.
+ *
+ * @throws an Error when the server is too old to compute masks
+ */
+async function readTables(session, scope) {
+    const { selection, extensions, major } = scope;
+    if (major < FIRST_WITH_SHA256) {
+        throw new Error(`mask needs PostgreSQL ${FIRST_WITH_SHA256} or later, and this server is ${major}: its core has no sha256 function, from which the masks are made`);
+    }
+    const relations = await ask(session, 'relations', relationsQuery(selection, extensions));
+    const trees = new Trees(relations);
+    const parts = await readParts(session, relations, major);
+    const partitionKeys = await ask(session, 'partitionKeys', PARTITION_KEYS_QUERY);
+    const foreignKeys = await ask(session, 'foreignKeys', FOREIGN_KEYS_QUERY);
+    const [largeObjects] = await ask(session, 'largeObjects', 'SELECT EXISTS (SELECT FROM pg_largeobject_metadata) AS exist');
+    return {
+        tables: trees.group(parts, partitionKeys),
+        known: relations.map((relation) => trees.describe(relation)),
+        foreignKeys: foreignKeys.flatMap((key) => trees.connect(key)),
+        viewSources: await ask(session, 'viewSources', viewSourcesQuery(selection)),
+        hasLargeObjects: largeObjects.exist,
+    };
+}
+const KINDS = {
+    r: 'table',
+    p: 'table',
+    v: 'view',
+    m: 'materialized view',
+    f: 'foreign table',
+};
+const read_tables_names = ({ schema, name }) => ({ schema, name });
+/** The partition trees of a database. A table that is not a partition is the root of its own tree. */
+class Trees {
+    #relations;
+    constructor(relations) {
+        this.#relations = new Map(relations.map((relation) => [relation.oid, relation]));
+    }
+    #rootOf(oid) {
+        return this.#relations.get(this.#relations.get(oid)?.root ?? '');
+    }
+    describe(relation) {
+        const root = relation.root === relation.oid ? undefined : this.#rootOf(relation.oid);
+        return { ...read_tables_names(relation), kind: KINDS[relation.kind], root: root ? read_tables_names(root) : null };
+    }
+    group(parts, partitionKeys) {
+        const keys = Map.groupBy(partitionKeys, ({ table }) => this.#rootOf(table)?.oid);
+        return [...Map.groupBy(parts, ({ oid }) => this.#rootOf(oid))].map(([root, members]) => ({
+            ...read_tables_names(root),
+            extension: root.extension,
+            partitionKey: [...new Set(keys.get(root.oid)?.flatMap(({ columns }) => columns))],
+            parts: members,
+        }));
+    }
+    /** Returns the key between the roots, or nothing if one is a table of the system, which has no row of a user. */
+    connect(key) {
+        const [table, references] = [this.#rootOf(key.table), this.#rootOf(key.references)];
+        return table && references ? [{ ...key, table: read_tables_names(table), references: read_tables_names(references) }] : [];
+    }
+}
+async function readParts(session, relations, major) {
+    const dumped = relations.filter((relation) => relation.dumped);
+    const oids = dumped.map(({ oid }) => oid);
+    const columns = await readColumns(session, oids, major);
+    const uniqueKeys = byTable(await ask(session, 'uniqueKeys', uniqueKeysQuery(oids, major)));
+    const checks = byTable(await ask(session, 'checks', checksQuery(oids)));
+    return dumped.map(({ oid, schema, name, rows, condition, hidden }) => ({
+        ...{ oid, schema, name, rows, condition, hidden },
+        columns: columns.get(oid) ?? [],
+        uniqueKeys: (uniqueKeys.get(oid) ?? []).map(toUniqueKey),
+        checks: checks.get(oid) ?? [],
+    }));
+}
+/** Returns the columns of each table in their order. */
+async function readColumns(session, oids, major) {
+    const types = await ask(session, 'types', typesQuery(oids));
+    const typeOf = new Map(types.map((type) => [`${type.declared} ${type.modifier}`, type]));
+    const tables = await ask(session, 'columns', columnsQuery(oids, major));
+    return new Map(tables.map(({ table, columns }) => [
+        table,
+        columns.map(({ type, modifier, ...column }) => {
+            const { type: written, base, kind, isArray, notNull } = typeOf.get(`${type} ${modifier}`);
+            const ofDomain = { type: { type: written, base, kind, isArray }, notNull: column.notNull || notNull };
+            return { ...column, ...ofDomain };
+        }),
+    ]));
+}
+function byTable(rows) {
+    const grouped = new Map();
+    for (const { table, ...row } of rows)
+        grouped.set(table, [...(grouped.get(table) ?? []), row]);
+    return grouped;
+}
+function toUniqueKey({ primary, exclusion, ...key }) {
+    const kind = primary ? 'primary key' : exclusion ? 'exclusion constraint' : 'unique index';
+    return { ...key, kind };
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/try-plan.js
+
+
+
+/**
+ * Has the server check all SQL of a plan before a row is read: constants, expressions and conditions of the mask file, and
+ * the right to read the columns. The session is in the transaction whose snapshot the dump uses, which stays usable.
+ *
+ * @throws an Error with everything that the server refuses
+ */
+async function tryPlan(session, { file, tables }) {
+    const refusals = new Set();
+    await session.execute('SAVEPOINT pgclone_try');
+    for (const table of tables) {
+        // Which rows are referenced is not a condition of single rows.
+        if (table.data !== 'masked' || table.rows === 'referenced')
+            continue;
+        for (const part of table.parts) {
+            const refusal = await tryPart(session, table, part);
+            if (refusal !== null)
+                refusals.add(`  ${tableText(part)}: ${refusal}`);
+        }
+    }
+    await session.execute('RELEASE SAVEPOINT pgclone_try');
+    if (refusals.size > 0)
+        throw new Error(`mask ${file} has SQL that the server refuses, so nothing was dumped:\n${[...refusals].join('\n')}`);
+}
+/** Returns why the server refuses to read a part. It analyses the query and reads no row, because the condition is false. */
+async function tryPart(session, table, part) {
+    try {
+        await session.query(maskedSelect(table, part).select('false'));
+        return null;
+    }
+    catch (error) {
+        if (!(error instanceof DatabaseError))
+            throw error;
+        await session.execute('ROLLBACK TO SAVEPOINT pgclone_try');
+        return error.message;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/dumping/plan-masks.js
+var plan_masks_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var plan_masks_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+
+/**
+ * Plans what a masked dump contains, as the session sees the database.
+ *
+ * @throws an Error with everything that is not decided or decided wrongly
+ */
+async function planDump(session, inputs, source, masking) {
+    const selection = await resolveFilters(session, inputs);
+    const extensions = source.additions.filter(({ kind }) => kind === 'EXTENSION').map(({ oid }) => oid);
+    const catalog = await readTables(session, { selection, extensions, major: source.server.major });
+    const { pgDumpArgs } = inputs;
+    const { keepsLargeObjects, file } = masking;
+    const plan = await inFull(() => planMasks(file, catalog, { pgDumpArgs, keepsLargeObjects }));
+    refuseReferenced(plan);
+    return { plan, selection };
+}
+/** Only `rows: referenced` needs other tables to decide which rows stay. */
+function refuseReferenced({ file, tables }) {
+    const table = tables.find(({ rows }) => rows === 'referenced');
+    if (!table)
+        return;
+    throw new Error(`mask ${file} has "rows: referenced" for ${tableText(table)}, which this release cannot read yet; use a condition, all or none`);
+}
+/** Checks the key and all SQL of a plan on the server. The session is in a transaction. */
+async function checkPlan(session, plan, { key }, label) {
+    await checkMaskKey(session, key, label);
+    await inFull(() => tryPlan(session, plan));
+}
+/** Writes a plan into the log, with its warnings. */
+async function logPlan(plan) {
+    await log.group(`Masks of ${plan.file}`, async () => {
+        for (const line of planLines(plan))
+            log.info(line);
+    });
+    for (const warning of plan.warnings)
+        log.warning(`mask ${plan.file}: ${warning}`);
+}
+/** Plans a masked dump without reading a row, as a check for pull requests. */
+async function rehearseMasks(step, source, masking) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const connection = withMaskKey(source.connection, masking.key);
+        const session = plan_masks_addDisposableResource(env_1, await step.session(connection, { direct: true }), true);
+        await session.execute('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+        const { plan } = await planDump(session, step.inputs, source, masking);
+        await checkPlan(session, plan, masking, connection.label);
+        await logPlan(plan);
+        return plan;
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = plan_masks_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+/** An annotation with more characters is hard to read, and it has no line breaks. */
+const MAX_ANNOTATION = 600;
+/**
+ * Does work whose error may have many lines, such as the rules to add to a mask file. They go into the log as they are, and
+ * the error has the beginning of them.
+ */
+async function inFull(work) {
+    try {
+        return await work();
+    }
+    catch (error) {
+        const text = messageOf(error);
+        const lines = text.split('\n');
+        if (lines.length === 1)
+            throw error;
+        await log.group(lines[0], async () => {
+            for (const line of lines)
+                log.info(line);
+        });
+        if (text.length <= MAX_ANNOTATION)
+            throw error;
+        const start = text.slice(0, MAX_ANNOTATION).replace(/\s+\S*$/, '');
+        throw new Error(`${start} … (the log has all of it, with its line breaks)`, { cause: error });
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/dumping/masked-snapshot.js
+var masked_snapshot_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var masked_snapshot_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+
+/** How often tables that were created meanwhile are locked again. */
+const masked_snapshot_LOCK_ATTEMPTS = 3;
+/**
+ * Plans, locks the tables, and plans again in the snapshot: everything that was committed before it is in the plan, and
+ * nothing can change the tables after it.
+ *
+ * @throws an Error when the mask file does not decide everything, or the server refuses a mask
+ */
+async function openMaskedSnapshot(step, source, masking) {
+    const connection = withMaskKey(source.connection, masking.key);
+    for (let attempt = 1;; attempt += 1) {
+        const env_1 = { stack: [], error: void 0, hasError: false };
+        try {
+            const scope = masked_snapshot_addDisposableResource(env_1, new AsyncDisposableStack(), true);
+            const session = scope.use(await step.session(connection, { direct: true }));
+            const expected = await planDump(session, step.inputs, source, masking);
+            const { lockWaitTimeout } = step.inputs;
+            const snapshot = await exportSnapshot(session, dumpedParts(expected.plan), lockWaitTimeout).catch(explainLock);
+            const planned = await planDump(session, step.inputs, source, masking);
+            const locked = await readLocked(session, dumpedParts(planned.plan).map(({ oid }) => oid));
+            const open = dumpedParts(planned.plan).find(({ oid }) => !locked.has(oid));
+            if (!open) {
+                await checkPlan(session, planned.plan, masking, connection.label);
+                await logPlan(planned.plan);
+                const rowsBefore = await countBefore(session, planned.plan);
+                scope.move();
+                return { ...snapshot, ...planned, locked, rowsBefore };
+            }
+            if (attempt === masked_snapshot_LOCK_ATTEMPTS)
+                throw new TransientError(`mask: ${tableText(open)} was created or replaced while the dump was being planned; run the dump at another time`);
+        }
+        catch (e_1) {
+            env_1.error = e_1;
+            env_1.hasError = true;
+        }
+        finally {
+            const result_1 = masked_snapshot_disposeResources(env_1);
+            if (result_1)
+                await result_1;
+        }
+    }
+}
+function dumpedParts(plan) {
+    return [...partsOf(plan, 'masked'), ...partsOf(plan, 'keep')].map(({ part }) => part);
+}
+/** SQLSTATE of a lock that was not granted in time. */
+const LOCK_NOT_AVAILABLE = '55P03';
+function explainLock(error) {
+    if (error instanceof DatabaseError && error.sqlstate === LOCK_NOT_AVAILABLE)
+        throw new Error('The dump waited too long for a table that another session has locked; nothing was dumped. End that session, or raise lock-wait-timeout', { cause: error });
+    throw error;
+}
+async function countBefore(session, plan) {
+    const filtered = partsOf(plan, 'masked').filter(({ table }) => typeof table.rows === 'object');
+    const counts = new Map();
+    for (const { part } of filtered) {
+        const table = `${identifier(part.schema)}.${identifier(part.name)}`;
+        const [row] = await session.query(`SELECT count(*) AS rows FROM ONLY ${table} ${part.condition ?? ''}`);
+        counts.set(relationKey(part), row.rows);
+    }
+    return counts;
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/large-tables.js
@@ -45352,91 +48860,6 @@ function shareAmongDumps(tables, connections) {
 /** Whether a plan takes more than one connection. */
 function isParallel({ dumps, paged }) {
     return dumps.length + paged.length > 0;
-}
-
-;// CONCATENATED MODULE: ./build/src/database/snapshot.js
-var snapshot_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
-    if (value !== null && value !== void 0) {
-        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
-        var dispose, inner;
-        if (async) {
-            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
-            dispose = value[Symbol.asyncDispose];
-        }
-        if (dispose === void 0) {
-            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
-            dispose = value[Symbol.dispose];
-            if (async) inner = dispose;
-        }
-        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
-        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
-        env.stack.push({ value: value, dispose: dispose, async: async });
-    }
-    else if (async) {
-        env.stack.push({ async: true });
-    }
-    return value;
-};
-var snapshot_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
-    return function (env) {
-        function fail(e) {
-            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
-            env.hasError = true;
-        }
-        var r, s = 0;
-        function next() {
-            while (r = env.stack.pop()) {
-                try {
-                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
-                    if (r.dispose) {
-                        var result = r.dispose.call(r.value);
-                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
-                    }
-                    else s |= 1;
-                }
-                catch (e) {
-                    fail(e);
-                }
-            }
-            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
-            if (env.hasError) throw env.error;
-        }
-        return next();
-    };
-})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
-    var e = new Error(message);
-    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
-});
-
-/**
- * Exports the snapshot of a session, and closes the session at the end of the scope.
- *
- * @param tables are locked first, so that the snapshot shows all that was committed before their rows could be removed
- * @throws an Error where the server cannot export one, such as a standby before PostgreSQL 10, or a table is locked
- */
-async function exportSnapshot(opened, tables) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
-    try {
-        const unfinished = snapshot_addDisposableResource(env_1, new AsyncDisposableStack(), true);
-        const session = unfinished.use(opened);
-        await session.execute('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-        if (tables.length > 0) {
-            const names = tables.map(({ schema, name }) => `ONLY ${identifier(schema)}.${identifier(name)}`);
-            await session.execute(`LOCK TABLE ${names.join(', ')} IN ACCESS SHARE MODE NOWAIT`);
-        }
-        const [row] = await session.query('SELECT pg_export_snapshot() AS id');
-        unfinished.move();
-        return { id: row.id, session, [Symbol.asyncDispose]: () => session.close() };
-    }
-    catch (e_1) {
-        env_1.error = e_1;
-        env_1.hasError = true;
-    }
-    finally {
-        const result_1 = snapshot_disposeResources(env_1);
-        if (result_1)
-            await result_1;
-    }
 }
 
 ;// CONCATENATED MODULE: ./build/src/process/transfer.js
@@ -45540,7 +48963,7 @@ async function transfer(source, sink, options) {
         interrupted.catch(() => source.stream.destroy());
         const _ = transfer_addDisposableResource(env_1, (0,external_node_events_.addAbortListener)(signal, () => reject(signal.reason)), false);
         try {
-            const stream = options.stages.reduce((input, stage) => stage(input), source.stream);
+            const stream = throughStages(source.stream, options.stages);
             await Promise.race([
                 pour(stream, sink.stream, signal, sink.readAhead),
                 sink.died.then((reason) => Promise.reject(reason)),
@@ -45562,6 +48985,10 @@ async function transfer(source, sink, options) {
     finally {
         transfer_disposeResources(env_1);
     }
+}
+/** Returns what comes out of a source at the end of all stages. */
+function throughStages(source, stages) {
+    return stages.reduce((input, stage) => stage(input), source);
 }
 /** Commits a sink. If that fails or the step is cancelled meanwhile, the sink is aborted. */
 async function commitSink(sink, signal) {
@@ -45678,52 +49105,695 @@ function watchIdle({ idleTimeout, moved }) {
     return { signal: controller.signal, [Symbol.dispose]: () => clearInterval(timer) };
 }
 
-;// CONCATENATED MODULE: ./build/src/dumping/page-reads.js
+;// CONCATENATED MODULE: ./build/src/process/run.js
+var run_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var run_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
 
 
-/** Bytes of a table, on the server's disk, that one query reads: less than a session may be ahead. */
-const SHARE_BYTES = 4 * 1024 * 1024;
+
+/** Runs a short command to its end and returns its output (UTF-8). Cancelling ends the command. */
+async function run(file, args, options) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        options.signal?.throwIfAborted();
+        const child = startChild(file, args, { ...options, stdin: 'stream', stdout: 'stream' });
+        const cancel = () => void endChild(child, ['SIGTERM', 'SIGKILL'], 1000);
+        const _ = run_addDisposableResource(env_1, options.signal && (0,external_node_events_.addAbortListener)(options.signal, cancel), false);
+        const ended = options.onStart?.(child);
+        child.stdin.end(options.input ?? '');
+        const [stdout, exit] = await Promise.all([readAll(child), child.exited]);
+        ended?.();
+        options.signal?.throwIfAborted();
+        return { exit, stdout, child };
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        run_disposeResources(env_1);
+    }
+}
+/** How long a pipe may be silent after the command has ended; then only a process that it left behind keeps it open. */
+const MAX_SILENCE_MS = 2000;
+/** Reads the whole output, up to its end or to the end of the command. */
+async function readAll(child) {
+    const chunks = [];
+    child.stdout.on('data', (chunk) => chunks.push(chunk));
+    const closed = (0,external_node_events_.once)(child.stdout, 'close').catch(() => undefined);
+    await Promise.race([closed, child.exited]);
+    for (let seen = -1; seen !== chunks.length && !child.stdout.closed;) {
+        seen = chunks.length;
+        await Promise.race([closed, (0,promises_namespaceObject.setTimeout)(MAX_SILENCE_MS, undefined, { ref: false })]);
+    }
+    child.stdout.destroy();
+    return Buffer.concat(chunks).toString('utf8');
+}
+/** As `run`, but throws the command's own reason unless it ended with exit code 0. */
+async function runChecked(...args) {
+    const { exit, stdout, child } = await run(...args);
+    if (!succeeded(exit))
+        throw childFailure(child, exit);
+    return stdout;
+}
+
+;// CONCATENATED MODULE: ./build/src/aws/service.js
+const STORE = { name: 'the store', check: 's3-endpoint-url and aws-region' };
+const STS = { name: 'AWS STS', check: 'aws-region, and AWS_ENDPOINT_URL_STS if it is set' };
+/** Other services that a command may need, by their host names at AWS and by their operations. */
+const OTHERS = [
+    {
+        host: /^sts[.-]/,
+        operation: /^(?:AssumeRole|GetCallerIdentity|GetSessionToken|GetFederationToken)/,
+        service: STS,
+    },
+    {
+        host: /^(?:portal\.sso|oidc)\./,
+        operation: /^(?:GetRoleCredentials|CreateToken)$/,
+        service: {
+            name: 'AWS IAM Identity Center',
+            check: 'the sso_region of the profile',
+        },
+    },
+    { host: /^kms[.-]/, operation: /^(?!)/, service: { name: 'AWS KMS', check: 'aws-region' } },
+    {
+        host: /^rds[.-]/,
+        operation: /^DescribeDB/,
+        service: { name: 'Amazon RDS', check: 'aws-region' },
+    },
+];
+/** S3 at AWS: `bucket.s3.eu-west-1.amazonaws.com`, `s3-fips.…`, and endpoints of a VPC. */
+const S3_HOST = /(?:^|\.)s3[.-].*amazonaws\.com(?:\.cn)?$/;
 /**
- * Returns queries for consecutive pages of tables. The session has locked the tables, so that neither their columns nor
- * their rows can change in a way that its snapshot does not show (TRUNCATE, ALTER TABLE).
- *
- * @throws an Error if one of them is another table than before, or has no columns
+ * The service that a message of the AWS CLI is about: that of the URL in it, else that of the operation, else the store.
  */
-async function planPageReads(session, tables) {
-    const found = await session.query(`
-    SELECT c.oid::text AS oid, pg_table_size(c.oid) AS bytes,
-           pg_relation_size(c.oid) / current_setting('block_size')::int AS pages,
-           (SELECT json_agg(a.attname ORDER BY a.attnum) FROM pg_attribute AS a
-            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '') AS columns
-    FROM pg_class AS c WHERE c.oid = ANY (${oidArray(tables.map(({ oid }) => oid))})
-      AND EXISTS (SELECT FROM pg_locks AS l
-                  WHERE l.relation = c.oid AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                    AND l.pid = pg_backend_pid() AND l.mode = 'AccessShareLock' AND l.granted)`);
-    const byOid = new Map(found.map((table) => [table.oid, table]));
-    return tables.map((table) => {
-        const known = byOid.get(table.oid);
-        if (!known?.columns)
-            throw new Error(`table ${table.schema}.${table.name} has changed`);
-        return pageRead(table, known);
-    });
+function serviceOf(stderr, endpoints) {
+    const operation = /when calling the (\w+) operation/.exec(stderr)?.[1] ?? '';
+    const url = parseUrl(/(?:endpoint URL: "|SSL validation failed for )(https?:\/\/[^\s"]+)/.exec(stderr)?.[1]);
+    const other = OTHERS.find((one) => (url ? one.host.test(url.hostname) : one.operation.test(operation)));
+    if (!url)
+        return { service: other?.service ?? STORE, host: null };
+    if (isStore(url, endpoints.store))
+        return { service: STORE, host: url.host };
+    if (endpoints.sts !== null && url.host === parseUrl(endpoints.sts)?.host)
+        return { service: STS, host: url.host };
+    return {
+        service: other?.service ?? {
+            name: 'an AWS service',
+            check: 'the variables AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_*',
+        },
+        host: url.host,
+    };
+}
+/** Requests go to the endpoint itself, or to a host below it that begins with the bucket. */
+function isStore({ host, hostname }, storeUrl) {
+    const store = storeUrl === null ? null : parseUrl(storeUrl);
+    return store ? host === store.host || host.endsWith(`.${store.host}`) : S3_HOST.test(hostname);
+}
+function parseUrl(text) {
+    return text !== undefined && URL.canParse(text) ? new URL(text) : null;
+}
+
+;// CONCATENATED MODULE: ./build/src/aws/errors.js
+
+/** What a user can do about an error code of S3 or STS (AWS: "Error responses" of both API references). */
+const CODES = {
+    NoSuchBucket: 'the bucket of storage-location does not exist (or is in another account or at another endpoint)',
+    NoSuchKey: 'the object does not exist',
+    InvalidAccessKeyId: 'the access key is unknown there; check AWS_ACCESS_KEY_ID in s3-config',
+    InvalidClientTokenId: 'the access key is unknown there; check AWS_ACCESS_KEY_ID in s3-config',
+    SignatureDoesNotMatch: 'the signature was rejected; check AWS_SECRET_ACCESS_KEY in s3-config and the region',
+    InvalidToken: 'the session token was rejected; check AWS_SESSION_TOKEN in s3-config',
+    InvalidIdentityToken: 'AWS does not know the OIDC token of this job; add the identity provider token.actions.githubusercontent.com to the account',
+    IDPCommunicationError: 'AWS could not ask GitHub about the OIDC token of this job; try again',
+    ValidationError: 'AWS rejected a value; check aws-role-to-assume, aws-role-session-name and aws-role-duration',
+    AllAccessDisabled: 'access to the bucket is disabled',
+    InvalidObjectState: 'the object is archived (Glacier); restore it in S3 first',
+    '404': 'not found',
+    '400': 'the store rejected the request without a reason; check whether the credentials have expired, and aws-region',
+    SlowDown: 'the store is overloaded (503 SlowDown) and stayed so through all retries',
+    ServiceUnavailable: 'the store is unavailable (503) and stayed so through all retries',
+    InternalError: 'the store had an internal error (500) and stayed so through all retries',
+    EntityTooLarge: 'the object is too large for this store',
+    InvalidArgument: 'the store rejected an argument; with multipart uploads check s3-max-parts',
+    RequestTimeTooSkewed: 'the clock of this machine is wrong',
+    NotImplemented: 'the store does not support this request; try s3-checksum: when-required',
+    XAmzContentSHA256Mismatch: 'the store cannot read the checksum of the AWS CLI; set s3-checksum: when-required',
+    InvalidStorageClass: 'the store does not have this storage class; check s3-storage-class',
+    PreconditionFailed: 'the object exists already; another run wrote it',
+};
+const EXPIRED = 'the credentials have expired; temporary credentials live an hour by default. aws-role-to-assume renews them';
+const OTHER_REGION = 'the bucket is in another region; set aws-region';
+const SHARED = [
+    [EXPIRED, ['ExpiredToken', 'ExpiredTokenException', 'TokenRefreshRequired', 'RequestExpired']],
+    [
+        OTHER_REGION,
+        [
+            ...['301', 'PermanentRedirect', 'TemporaryRedirect', 'AuthorizationHeaderMalformed'],
+            ...['IllegalLocationConstraintException', 'InvalidRegionName', 'InvalidLocationConstraint'],
+        ],
+    ],
+];
+/** Codes of a missing right. The response to a HEAD has no body, so its code is only the status. */
+const DENIED = ['AccessDenied', 'AccessDeniedException', 'Forbidden', '403', 'UnauthorizedAccess'];
+/** The IAM action that an operation needs (AWS: "Required permissions for Amazon S3 API operations"). */
+const ACTIONS = {
+    ListObjectsV2: 's3:ListBucket',
+    HeadBucket: 's3:ListBucket',
+    HeadObject: 's3:GetObject',
+    GetObject: 's3:GetObject',
+    PutObject: 's3:PutObject',
+    CreateMultipartUpload: 's3:PutObject',
+    UploadPart: 's3:PutObject',
+    CompleteMultipartUpload: 's3:PutObject',
+    AbortMultipartUpload: 's3:AbortMultipartUpload',
+    ListMultipartUploads: 's3:ListBucketMultipartUploads',
+    DeleteObject: 's3:DeleteObject',
+    DeleteObjects: 's3:DeleteObject',
+};
+/** Failures without an error code, by their messages (botocore's exceptions.py). */
+const MESSAGES = [
+    [
+        /Unable to locate credentials/,
+        'NoCredentials',
+        'there are no credentials; give aws-role-to-assume, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in s3-config, or configure a role before this step',
+    ],
+    [
+        /Partial credentials found/,
+        'NoCredentials',
+        'the credentials are incomplete; s3-config needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
+    ],
+    [/refreshed credentials are still expired|Token has expired and refresh failed/, 'ExpiredToken', EXPIRED],
+    [
+        /config profile \((.*)\) could not be found/,
+        'NoProfile',
+        'the profile of AWS_PROFILE does not exist on this runner',
+    ],
+    [/You must specify a region/, 'NoRegion', 'there is no region; set aws-region'],
+    [
+        /SSL validation failed|CERTIFICATE_VERIFY_FAILED/,
+        'Tls',
+        ({ address }) => `the TLS certificate of ${address} was not accepted; set AWS_CA_BUNDLE in s3-config if its CA is private`,
+    ],
+    [
+        /Content-MD5.*(?:required|must)/i,
+        'NoChecksum',
+        'the bucket requires a checksum of each upload, as buckets with Object Lock do; set s3-checksum: when-supported',
+    ],
+    [/Failed to connect to proxy/, 'NoConnection', 'cannot reach the proxy; check HTTPS_PROXY'],
+    [
+        /Could not connect to the endpoint URL|Connect timeout|Failed to connect/,
+        'NoConnection',
+        ({ address, check }) => `cannot reach ${address}; check ${check}, and whether this runner may connect there`,
+    ],
+    [
+        /Connection was closed|Connection reset|Read timeout|IncompleteRead|Connection broken|ended prematurely/,
+        'Cut',
+        ({ address }) => `the connection to ${address} was cut`,
+    ],
+];
+/**
+ * Explains an error of the AWS CLI.
+ *
+ * @param stderr its last lines; codes are matched rather than sentences, which change between versions
+ */
+function explainAws(stderr, endpoints = { store: null, sts: null }) {
+    const peer = peerOf(stderr, endpoints);
+    const code = /An error occurred \(([\w.]+)\)/.exec(stderr)?.[1] ?? '';
+    const operation = /when calling the (\w+) operation/.exec(stderr)?.[1] ?? '';
+    const known = DENIED.includes(code)
+        ? explainDenial(stderr, code, operation)
+        : (SHARED.find(([, codes]) => codes.includes(code))?.[0] ?? CODES[code]);
+    // The codes of overload and of refusals are the same at every service.
+    const meant = known?.replaceAll('the store', peer.name);
+    if (meant)
+        return { code, sentence: `${meant} [${code}${operation && ` in ${operation}`}]` };
+    for (const [pattern, name, sentence] of MESSAGES) {
+        if (!pattern.test(stderr))
+            continue;
+        return { code: code || name, sentence: typeof sentence === 'string' ? sentence : sentence(peer) };
+    }
+    const last = stderr.split('\n').findLast((line) => line.trim() !== '');
+    return { code, sentence: last?.trim() ?? 'it gave no reason' };
+}
+function peerOf(stderr, endpoints) {
+    const { service, host } = serviceOf(stderr, endpoints);
+    return { ...service, address: host === null ? service.name : `${service.name} at ${host}` };
+}
+/** AWS often names the missing right, such as one of a KMS key; otherwise it follows from the operation. */
+function explainDenial(stderr, code, operation) {
+    if (operation === 'AssumeRoleWithWebIdentity') {
+        return "access denied; the role's trust policy does not admit this job (sts:AssumeRoleWithWebIdentity, with this repository and branch or environment in the condition on token.actions.githubusercontent.com:sub)";
+    }
+    const action = /not authorized to perform:? ([a-z0-9-]+:\w+)/.exec(stderr)?.[1] ?? ACTIONS[operation];
+    const right = action ? `the right ${action}` : 'a right';
+    const denial = `access denied; the credentials lack ${right} (see the policy in docs/permissions.md), or a bucket policy denies it`;
+    // Without the right to list, S3 gives the same answer for an object that does not exist (API Reference, HeadObject).
+    const isAboutObject = ['HeadObject', 'GetObject'].includes(operation) || code === '403';
+    return isAboutObject ? `${denial}; or the object does not exist and s3:ListBucket is missing` : denial;
+}
+
+;// CONCATENATED MODULE: ./build/src/aws/region.js
+/** Region variables: version 1 of the AWS CLI reads the second one only. */
+const REGION_VARIABLES = ['AWS_REGION', 'AWS_DEFAULT_REGION'];
+/** The region of `aws-region`, of `s3-config`, or of the job, in this order; null when none of them names one. */
+function givenRegion({ chosen, config, environment }) {
+    return chosen || named(config) || named(environment);
 }
 /**
- * Divides a table into ranges of pages. The last one has no end: the snapshot shows no rows behind the pages that there are,
- * but nothing has to rely on it.
+ * The region of the store: what the inputs say, then what a known endpoint says, then what the job says (which may be
+ * about AWS, while the store is elsewhere).
+ *
+ * @param ofEndpoint the region of a known endpoint
+ * @param otherwise  the region to sign for when nothing names one
  */
-function pageRead(table, { pages, bytes, columns }) {
-    const pagesInShare = Math.max(1, Math.floor((SHARE_BYTES * pages) / Math.max(bytes, 1)));
-    const shares = Math.max(1, Math.ceil(pages / pagesInShare));
-    const list = columns.map(asciiIdentifier).join(', ');
-    const from = `${asciiIdentifier(table.schema)}.${asciiIdentifier(table.name)}`;
-    const select = (share) => {
-        const bounds = [
-            ...(share > 0 ? [`ctid >= '(${share * pagesInShare},0)'`] : []),
-            ...(share < shares - 1 ? [`ctid < '(${(share + 1) * pagesInShare},0)'`] : []),
-        ];
-        return `SELECT ${list} FROM ONLY ${from}${bounds.length > 0 ? ` WHERE ${bounds.join(' AND ')}` : ''}`;
-    };
-    return { table, columns, shares, select };
+function storeRegion({ chosen, config, environment }, ofEndpoint, otherwise) {
+    return chosen || named(config) || ofEndpoint || named(environment) || otherwise;
+}
+function named(variables) {
+    return REGION_VARIABLES.map((name) => variables[name]).find((value) => value) ?? null;
+}
+/** The region as environment of the AWS CLI, for all of its versions. */
+function regionVariables(region) {
+    return region === null ? {} : Object.fromEntries(REGION_VARIABLES.map((name) => [name, region]));
+}
+
+;// CONCATENATED MODULE: ./build/src/aws/cli.js
+
+
+
+
+
+
+/** A command of the AWS CLI that failed; `code` is that of the service (`NoSuchKey`, `AccessDenied`, `404`, …) or empty. */
+class AwsError extends Error {
+    code;
+    /** What the CLI itself said. */
+    detail;
+    constructor(message, code, detail, options) {
+        super(message, options);
+        this.code = code;
+        this.detail = detail;
+    }
+}
+/** Variables that the AWS CLI may see beside the ordinary ones: its own, proxies and certificates. */
+const AWS_VARIABLE = /^(AWS_[A-Z0-9_]+|(HTTPS?|NO|ALL)_PROXY|(https?|no|all)_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|SSL_CERT_(FILE|DIR))$/;
+/** For each attempt, in seconds; the CLI's own minute is too long for a store that was reached before. */
+const CONNECT_TIMEOUT = ['--cli-connect-timeout', '15'];
+/** Variables that hold or choose credentials. */
+const CREDENTIALS = /^AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|SECURITY_TOKEN|CREDENTIAL_EXPIRATION|(DEFAULT_)?PROFILE|CONFIG_FILE|SHARED_CREDENTIALS_FILE|ROLE_ARN|ROLE_SESSION_NAME|WEB_IDENTITY_TOKEN_FILE|CONTAINER_.*)$/;
+/** What the AWS CLI may see of the job's environment and of `s3-config`, which wins. */
+function awsVariables(environment, config) {
+    return { ...pick(environment, (name) => AWS_VARIABLE.test(name)), ...config };
+}
+/** The AWS CLI with the endpoint, the region and the credentials of one service, and nothing else of the job's environment. */
+class Aws {
+    #options;
+    /** The program, or the likely one until it is known. */
+    #cli;
+    #isKnown;
+    constructor(options) {
+        this.#options = options;
+        this.#isKnown = typeof options.cli === 'string';
+        this.#cli = typeof options.cli === 'string' ? options.cli : (options.likelyCli ?? null);
+    }
+    /** Waits until the program is known. */
+    async #know() {
+        this.#cli = await this.#options.cli;
+        this.#isKnown = true;
+    }
+    /**
+     * Begins work that can be ended without a trace with the likely program, and again if another one turns out to be right.
+     *
+     * @param end ends work that was begun in vain
+     */
+    async begin(start, end) {
+        if (this.#cli === null)
+            await this.#know();
+        if (this.#isKnown)
+            return start();
+        const likely = this.#cli;
+        const begun = start();
+        try {
+            await this.#know();
+        }
+        catch (error) {
+            await end(begun);
+            throw error;
+        }
+        if (this.#cli === likely)
+            return begun;
+        await end(begun);
+        return start();
+    }
+    #environment() {
+        const { environment, config, checksum, region, identity } = this.#options;
+        const given = awsVariables(environment, config);
+        return {
+            ...toolEnvironment(environment),
+            // Attempts of the CLI for one request, enough for some seconds of SlowDown.
+            AWS_MAX_ATTEMPTS: '6',
+            AWS_REQUEST_CHECKSUM_CALCULATION: checksum,
+            AWS_RESPONSE_CHECKSUM_VALIDATION: checksum,
+            ...(identity ? pick(given, (name) => !CREDENTIALS.test(name)) : given),
+            ...identity,
+            ...regionVariables(region),
+            AWS_PAGER: '',
+            AWS_CLI_AUTO_PROMPT: 'off',
+        };
+    }
+    #arguments(args) {
+        const { endpointUrl } = this.#options;
+        return [...args, ...CONNECT_TIMEOUT, ...(endpointUrl ? ['--endpoint-url', endpointUrl] : [])];
+    }
+    /** Ends what runs for the step. */
+    get signal() {
+        return this.#options.signal;
+    }
+    /**
+     * Starts a transfer with open pipes; call it in `begin`.
+     *
+     * @param options.quiet whether the log does not show what the CLI says; its error has it in any case
+     */
+    start(args, { stdin, quiet = false }) {
+        return startChild(this.#cli, this.#arguments(args), {
+            ...{ name: 'aws', env: this.#environment(), stdin, stdout: 'stream' },
+            ...(quiet && { onErrorLine: () => false }),
+            // A group, because `aws` may be a script whose child must not outlive it.
+            group: true,
+        });
+    }
+    /**
+     * Runs a short command and returns what it printed. One that a cancel does not end is recorded, so that the post step ends
+     * it when this process was killed.
+     *
+     * @throws AwsError
+     */
+    async text(args, options = {}) {
+        if (options.evenWhenCancelled)
+            await this.#know();
+        const { finished } = await this.begin(() => this.#run(args, options), (begun) => begun.stop());
+        const { exit, stdout, child } = await finished;
+        if (!succeeded(exit))
+            throw this.failure(child, exit, args.slice(0, 2).join(' '));
+        return stdout;
+    }
+    #run(args, { evenWhenCancelled }) {
+        const vain = new AbortController();
+        const signal = AbortSignal.any([this.#options.signal, vain.signal]);
+        const finished = run(this.#cli, this.#arguments(args), {
+            name: 'aws',
+            env: this.#environment(),
+            onErrorLine: () => false,
+            ...(evenWhenCancelled ? { group: true, onStart: noteGroup } : { signal }),
+        });
+        // It may fail before it is known whether its answer counts.
+        finished.catch(() => undefined);
+        const stop = () => {
+            vain.abort(new Error('another AWS CLI is used'));
+            return finished.catch(() => undefined);
+        };
+        return { finished, stop };
+    }
+    /** As `text`, for commands that answer in JSON; `{}` when they answer nothing. */
+    async json(args, options = {}) {
+        const text = await this.text([...args, '--output', 'json'], options);
+        return JSON.parse(text.trim() || '{}');
+    }
+    /** The error of a command that failed, with a sentence about the cause. */
+    failure(child, exit, what) {
+        const { environment, config, endpointUrl } = this.#options;
+        const { AWS_ENDPOINT_URL_STS } = awsVariables(environment, config);
+        const detail = child.tail.join('\n');
+        const { code, sentence } = explainAws(detail, { store: endpointUrl, sts: AWS_ENDPOINT_URL_STS || null });
+        const end = exit.error
+            ? `could not be started: ${exit.error.message}`
+            : (exit.signal ?? `exit code ${exit.code}`);
+        const cause = childFailure(child, exit);
+        return new AwsError(`aws ${what} failed (${end}): ${sentence}`, code, detail, { cause });
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/step/retryable.js
+
+
+
+
+/**
+ * SQLSTATEs of transient errors (PostgreSQL documentation, appendix A): class 08, a broken connection;
+ * serialization_failure (a standby's recovery conflict as well) and deadlock_detected; too_many_connections;
+ * admin_shutdown, crash_shutdown, cannot_connect_now and idle_session_timeout.
+ */
+const TRANSIENT_STATES = /^(?:08...|40001|40P01|53300|57P0[1235])$/;
+/** Whether another attempt may succeed after an error of the server with this SQLSTATE. */
+function isTransientState(sqlstate) {
+    return TRANSIENT_STATES.test(sqlstate);
+}
+/** S3's codes for internal errors and too many requests, HTTP's for answers without a body, and those of `explainAws`. */
+const TRANSIENT_CODES = /^(?:SlowDown|ServiceUnavailable|InternalError|InternalFailure|RequestTimeout\w*|Throttl\w+|TooManyRequests\w*|RequestLimitExceeded|BandwidthLimitExceeded|IncompleteBody|BadDigest|OperationAborted|429|50[0234]|Cut|NoConnection)$/;
+/**
+ * Messages of programs that print no code. libpq and the client programs: fe-connect.c, fe-misc.c,
+ * fe-secure-openssl.c, pg_dump.c; the server: postgres.c and postmaster.c, in English only; the AWS CLI: s3transfer's
+ * exceptions.py and, for its C runtime, aws-c-io and aws-c-http.
+ */
+const TRANSIENT_MESSAGES = [
+    /server closed the connection unexpectedly|connection to server was lost|no connection to the server/,
+    /SSL connection has been closed unexpectedly|SSL SYSCALL error|SSL error: unexpected eof/,
+    /could not (?:receive data from|send data to) server/,
+    /Connection (?:refused|timed out|reset by peer|aborted)|timeout expired|Temporary failure in name resolution/,
+    /terminating connection (?:due to (?:administrator command|conflict with recovery)|because of crash)/,
+    /canceling statement due to conflict with recovery|deadlock detected|could not serialize access/,
+    /the database system is (?:starting up|shutting down|in recovery mode|not yet accepting connections)/,
+    /too many clients already|remaining connection slots|too many connections for/,
+    // An object was dropped while pg_dump read the catalog.
+    /cache lookup failed for|could not open relation with OID/,
+    /Max Retries Exceeded|AWS_(?:ERROR_HTTP_(?:CONNECTION|SERVER)_CLOSED|IO_(?:SOCKET|DNS|TLS)_\w+)/,
+];
+/**
+ * Whether another attempt may succeed: the connection broke, the other side was overloaded or starting, a program was
+ * killed. Errors that stay (a wrong password, a missing right, damaged data) are not retryable.
+ *
+ * @param error as it was thrown; its own kind and message count before its cause
+ */
+function isRetryable(error) {
+    if (!(error instanceof Error) || error instanceof PermanentError)
+        return false;
+    if (error instanceof TransientError)
+        return true;
+    if (error instanceof DatabaseError)
+        return isTransientState(error.sqlstate);
+    if (error instanceof AwsError && error.code !== '')
+        return TRANSIENT_CODES.test(error.code);
+    if (error instanceof ChildError)
+        return isRetryableExit(error);
+    return isRetryable(error.cause);
+}
+/** The kernel sends SIGKILL when memory is short. Any other signal means a crash, or that somebody ended the program. */
+function isRetryableExit({ exit, tail }) {
+    return exit.signal === 'SIGKILL' || TRANSIENT_MESSAGES.some((message) => message.test(tail.join('\n')));
+}
+
+;// CONCATENATED MODULE: ./build/src/dumping/masked-errors.js
+
+
+
+
+
+
+
+/** SQLSTATE of a serialization failure, which a read-only session has only where recovery conflicts with it. */
+const CONFLICT = '40001';
+const MAX_NAMES = 5;
+/**
+ * Waits for the end of a `psql` that reads masked rows. The message of the server may quote a value, so the error has its
+ * SQLSTATE and the table.
+ *
+ * @throws an Error that explains why it failed
+ */
+async function finishMaskedRead(child, messages) {
+    try {
+        await finishDump(child);
+    }
+    catch (error) {
+        const [, line, sqlstate] = /^psql:<stdin>:(\d+): (?:ERROR|FATAL): {2}(\w{5})$/m.exec(child.tail.join('\n')) ?? [];
+        if (!sqlstate)
+            throw error;
+        if (sqlstate === CONFLICT)
+            throw new TransientError(RECOVERY_CONFLICT.sentence, { cause: error });
+        const message = messages.find(({ endsBefore }) => Number(line) < endsBefore);
+        const tables = new Map(message?.tables.map((table) => [relationKey(table), tableText(table)]));
+        const text = `mask could not read ${formatNames([...tables.values()], MAX_NAMES)}: the server refused a row with SQLSTATE ${sqlstate}. Its message is not shown, because it may quote a value; check the sql, rows and unless of the mask file with that table`;
+        throw isTransientState(sqlstate) ? new TransientError(text, { cause: error }) : new Error(text);
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/dumping/reading-session.js
+
+
+
+
+
+
+
+
+/** Bytes that each session may be ahead of its turn. */
+const READ_AHEAD_BYTES = 4 * 1024 * 1024;
+/** Queries that are sent together, so that the server does not wait for the next one. */
+const QUERIES_IN_MESSAGE = 16;
+/** One `psql` that prints the rows of its queries, each followed by a line that no row can contain. */
+class ReadingSession {
+    child;
+    #mark = Buffer.from(`pgclone-${(0,external_node_crypto_.randomUUID)()}\n`);
+    #ahead = new external_node_stream_.PassThrough({ highWaterMark: READ_AHEAD_BYTES });
+    #output;
+    #rest = Buffer.alloc(0);
+    #messages = [];
+    #hidesValues;
+    constructor(start, queries, options) {
+        const { psql, env, hidesValues = false } = options;
+        this.#hidesValues = hidesValues;
+        const args = [...PSQL_SCRIPT_OPTIONS, '--no-align', '--tuples-only', '--file=-'];
+        this.child = startChild(psql, args, {
+            env: { ...env, ...largeWrites(env) },
+            stdin: 'stream',
+            stdout: 'stream',
+        });
+        (0,external_node_stream_.pipeline)(this.child.stdout, this.#ahead, () => undefined);
+        this.#ahead.on('error', () => undefined); // reported where the rows are read
+        this.#output = this.#ahead[Symbol.asyncIterator]();
+        // How psql ends says why it does not read its input.
+        (0,external_node_stream_.pipeline)(external_node_stream_.Readable.from(this.#script(start, queries)), this.child.stdin, () => undefined);
+    }
+    /** Waits for the end of the session's program. @throws an Error that explains why it failed */
+    async succeeded() {
+        await (this.#hidesValues ? finishMaskedRead(this.child, this.#messages) : finishDump(this.child));
+    }
+    /** Waits until the session has joined the snapshot and locked the tables. */
+    async ready() {
+        const parts = [];
+        for await (const part of this.rows())
+            parts.push(part);
+        const lines = Buffer.concat(parts).toString('latin1').trim().split(/\r?\n/);
+        const encoding = lines.pop();
+        return { encoding, texts: lines.map((line) => Buffer.from(line, 'hex')) };
+    }
+    /** Returns the rows of the next query. */
+    async *rows() {
+        const mark = this.#mark;
+        for (;;) {
+            const rest = this.#rest;
+            const at = rest.indexOf(mark);
+            this.#rest =
+                at < 0 ? rest.subarray(Math.max(0, rest.length - mark.length + 1)) : rest.subarray(at + mark.length);
+            yield rest.subarray(0, at < 0 ? rest.length - this.#rest.length : at);
+            if (at >= 0)
+                return;
+            const { done, value } = await this.#output.next();
+            if (done)
+                throw await this.#failure();
+            this.#rest = Buffer.concat([this.#rest, value]);
+        }
+    }
+    /** Waits for the end of the session. @throws an Error if it did not end well */
+    async finish() {
+        const { done } = await this.#output.next();
+        if (!done || this.#rest.length > 0)
+            throw new Error('psql returned more rows than were asked for');
+        await this.succeeded();
+    }
+    /** Ends the reading of rows with this reason. */
+    fail(reason) {
+        this.#ahead.destroy(reason);
+    }
+    async end() {
+        await endChild(this.child, ['SIGTERM', 'SIGKILL'], 1500);
+    }
+    async #failure() {
+        await this.succeeded();
+        return new Error('psql ended before it had returned all rows');
+    }
+    *#script(start, queries) {
+        const mark = this.#mark.toString().trim();
+        let line = 1;
+        const written = (text) => {
+            line += text.split('\n').length - 1;
+            return text;
+        };
+        for (const statement of start)
+            yield written(`${statement}\n`);
+        yield written(`\\echo ${mark}\n`);
+        for (const message of inMessages(queries)) {
+            const statements = message.flatMap(({ sql }) => [
+                `COPY (${sql}) TO STDOUT`,
+                `COPY (SELECT ${literal(mark)}) TO STDOUT`,
+            ]);
+            const text = written(`${statements.join('\\;\n')};\n`);
+            this.#messages.push({ endsBefore: line, tables: message.map(({ table }) => table) });
+            yield text;
+        }
+    }
+}
+function* inMessages(queries) {
+    let message = [];
+    for (const query of queries) {
+        message.push(query);
+        if (message.length < QUERIES_IN_MESSAGE)
+            continue;
+        yield message;
+        message = [];
+    }
+    if (message.length > 0)
+        yield message;
 }
 
 ;// CONCATENATED MODULE: ./build/src/dumping/table-reader.js
@@ -45783,15 +49853,6 @@ var table_reader_disposeResources = (undefined && undefined.__disposeResources) 
 
 
 
-
-
-
-
-
-/** Bytes that each session may be ahead of its turn. */
-const READ_AHEAD_BYTES = 4 * 1024 * 1024;
-/** Queries that are sent together, so that the server does not wait for the next one. */
-const QUERIES_IN_MESSAGE = 16;
 /**
  * Starts sessions that read tables in one snapshot, and waits until they have locked them. The queries are dealt to the
  * sessions in turn and their rows are put in order again, so that the data is what one session would read.
@@ -45806,14 +49867,14 @@ async function startTableReaders(reads, options) {
         const _ = table_reader_addDisposableResource(env_1, (0,external_node_events_.addAbortListener)(options.signal, () => void abort()), false);
         for (const session of sessions) {
             // The others may be waiting for a server that has gone silent.
-            void finishDump(session.child).catch((reason) => {
+            void session.succeeded().catch((reason) => {
                 for (const each of sessions)
                     each.fail(reason);
             });
         }
         try {
             const [facts] = await Promise.all(sessions.map((session) => session.ready()));
-            return { archive: readTables(reads, sessions, facts), abort };
+            return { archive: table_reader_readTables(reads, sessions, facts), abort };
         }
         catch (error) {
             await abort();
@@ -45828,15 +49889,16 @@ async function startTableReaders(reads, options) {
         table_reader_disposeResources(env_1);
     }
 }
-async function* readTables(reads, sessions, { encoding, texts }) {
+async function* table_reader_readTables(reads, sessions, { encoding, texts }) {
     let turn = 0;
     const rowsOf = async function* ({ shares }) {
         for (let share = 0; share < shares; share++)
             yield* sessions[turn++ % sessions.length].rows();
     };
     const tables = reads.map((read, index) => {
-        const [schema, name, copyStatement] = texts.slice(index * TEXTS_OF_TABLE);
-        return { oid: read.table.oid, schema, name, copyStatement, rows: rowsOf(read) };
+        const [schema, name, copyStatement, comment] = texts.slice(index * TEXTS_OF_TABLE);
+        const definition = comment.length > 0 ? comment : null;
+        return { oid: read.table.oid, schema, name, copyStatement, definition, rows: rowsOf(read) };
     });
     yield* tableArchive(encoding, tables);
     for (const session of sessions)
@@ -45845,10 +49907,10 @@ async function* readTables(reads, sessions, { encoding, texts }) {
 /** Returns the queries of one of the sessions, which take turns. */
 function* queriesOf(reads, index, connections) {
     let turn = 0;
-    for (const { shares, select } of reads) {
+    for (const { table, shares, select } of reads) {
         for (let share = 0; share < shares; share++)
             if (turn++ % connections === index)
-                yield select(share);
+                yield { sql: select(share), table };
     }
 }
 /** The settings of `setup_connection` in pg_dump.c, on which the text of values depends, and those that keep other code out. */
@@ -45872,9 +49934,12 @@ function settings(serverMajor) {
     ];
 }
 /** Statements that join the snapshot, and queries for what the archive says about the data. */
-function setUp(reads, { serverMajor, snapshot }) {
+function setUp(reads, { serverMajor, snapshot, hidesValues }) {
     const tables = reads.map(({ table }) => `ONLY ${asciiIdentifier(table.schema)}.${asciiIdentifier(table.name)}`);
-    const texts = reads.flatMap((read) => [read.table.schema, read.table.name, copyStatement(read)]);
+    const texts = reads.flatMap((read) => [
+        ...[read.table.schema, read.table.name],
+        ...[copyStatement(read), rootComment(read)],
+    ]);
     return [
         // Errors must not print rows.
         '\\set VERBOSITY terse',
@@ -45888,95 +49953,21 @@ function setUp(reads, { serverMajor, snapshot }) {
         `SELECT encode(convert_to(text, pg_client_encoding()), 'hex')
        FROM unnest(ARRAY[${texts.map(asciiLiteral).join(', ')}]::text[]) WITH ORDINALITY AS t (text, n) ORDER BY n;`,
         '\\echo :ENCODING',
+        // From here on, an error concerns values, and its message may quote one.
+        ...(hidesValues ? ['\\set VERBOSITY sqlstate', `SET TimeZone = 'UTC';`] : []),
     ];
 }
-function copyStatement({ table, columns }) {
-    const list = columns.map(identifier).join(', ');
-    return `COPY ${identifier(table.schema)}.${identifier(table.name)} (${list}) FROM stdin;\n`;
+const quoted = ({ schema, name }) => `${identifier(schema)}.${identifier(name)}`;
+/** Returns the statement as `dumpTableData` in pg_dump.c writes it. */
+function copyStatement({ table, loadInto = table, columns }) {
+    const list = columns.length > 0 ? `(${columns.map(identifier).join(', ')})` : '';
+    return `COPY ${quoted(loadInto)} ${list} FROM stdin;\n`;
 }
-/** Schema, name and COPY statement. */
-const TEXTS_OF_TABLE = 3;
-/** One `psql` that prints the rows of its queries, each followed by a line that no row can contain. */
-class ReadingSession {
-    child;
-    #mark = Buffer.from(`pgclone-${(0,external_node_crypto_.randomUUID)()}\n`);
-    #ahead = new external_node_stream_.PassThrough({ highWaterMark: READ_AHEAD_BYTES });
-    #output;
-    #rest = Buffer.alloc(0);
-    constructor(start, queries, { psql, env }) {
-        const args = [...PSQL_SCRIPT_OPTIONS, '--no-align', '--tuples-only', '--file=-'];
-        this.child = startChild(psql, args, {
-            env: { ...env, ...largeWrites(env) },
-            stdin: 'stream',
-            stdout: 'stream',
-        });
-        (0,external_node_stream_.pipeline)(this.child.stdout, this.#ahead, () => undefined);
-        this.#ahead.on('error', () => undefined); // reported where the rows are read
-        this.#output = this.#ahead[Symbol.asyncIterator]();
-        // How psql ends says why it does not read its input.
-        (0,external_node_stream_.pipeline)(external_node_stream_.Readable.from(this.#script(start, queries)), this.child.stdin, () => undefined);
-    }
-    /** Waits until the session has joined the snapshot and locked the tables. */
-    async ready() {
-        const parts = [];
-        for await (const part of this.rows())
-            parts.push(part);
-        const lines = Buffer.concat(parts).toString('latin1').trim().split(/\r?\n/);
-        const encoding = lines.pop();
-        return { encoding, texts: lines.map((line) => Buffer.from(line, 'hex')) };
-    }
-    /** Returns the rows of the next query. */
-    async *rows() {
-        const mark = this.#mark;
-        for (;;) {
-            const rest = this.#rest;
-            const at = rest.indexOf(mark);
-            this.#rest =
-                at < 0 ? rest.subarray(Math.max(0, rest.length - mark.length + 1)) : rest.subarray(at + mark.length);
-            yield rest.subarray(0, at < 0 ? rest.length - this.#rest.length : at);
-            if (at >= 0)
-                return;
-            const { done, value } = await this.#output.next();
-            if (done)
-                throw await this.#failure();
-            this.#rest = Buffer.concat([this.#rest, value]);
-        }
-    }
-    /** Waits for the end of the session. @throws an Error if it did not end well */
-    async finish() {
-        const { done } = await this.#output.next();
-        if (!done || this.#rest.length > 0)
-            throw new Error('psql returned more rows than were asked for');
-        await finishDump(this.child);
-    }
-    /** Ends the reading of rows with this reason. */
-    fail(reason) {
-        this.#ahead.destroy(reason);
-    }
-    async end() {
-        await endChild(this.child, ['SIGTERM', 'SIGKILL'], 1500);
-    }
-    async #failure() {
-        await finishDump(this.child);
-        return new Error('psql ended before it had returned all rows');
-    }
-    *#script(start, queries) {
-        const mark = this.#mark.toString().trim();
-        for (const line of start)
-            yield `${line}\n`;
-        yield `\\echo ${mark}\n`;
-        let message = [];
-        for (const query of queries) {
-            message.push(`COPY (${query}) TO STDOUT`, `COPY (SELECT ${literal(mark)}) TO STDOUT`);
-            if (message.length < 2 * QUERIES_IN_MESSAGE)
-                continue;
-            yield `${message.join('\\;\n')};\n`;
-            message = [];
-        }
-        if (message.length > 0)
-            yield `${message.join('\\;\n')};\n`;
-    }
+/** Returns the comment by which `pg_restore` knows that rows may come to other partitions (`is_load_via_partition_root`). */
+function rootComment({ loadInto }) {
+    return loadInto ? `-- load via partition root ${quoted(loadInto)}` : '';
 }
+const TEXTS_OF_TABLE = 4;
 
 ;// CONCATENATED MODULE: ./build/src/dumping/parallel-dump.js
 var parallel_dump_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
@@ -46071,29 +50062,48 @@ async function startParallelDump(step, source, compression) {
 async function startInOneSnapshot(step, source, plan, compression) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const { inputs, environment, signal } = step;
         const { client, connection } = source;
         const snapshot = parallel_dump_addDisposableResource(env_1, await exportSnapshot(await step.session(connection), plan.paged), true);
+        const sizes = new Map(source.largeTables.map(({ oid, bytes }) => [oid, bytes]));
+        const reading = await joinParts(step, {
+            compression,
+            bytesOf: (oid) => sizes.get(oid) ?? 0,
+            shared: new Set([...plan.dumps.flat(), ...plan.paged].map(({ oid }) => oid)),
+            select: withAdditions(source.additions),
+            startReaders: (signal) => startReaders(step, source, plan, { snapshot, signal }),
+            startDumps: () => argumentsOfAll(source.contents, plan, snapshot.id).map((args) => startDump(client.pgDump, args, clientEnvironment(connection, step.environment))),
+        });
+        log.info(describe(plan));
+        return reading;
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = parallel_dump_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+/** Starts readers and pg_dumps, and joins their output once all of them have the tables that they read. */
+async function joinParts(step, parts) {
+    const env_2 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { inputs, signal } = step;
+        const { startReaders, startDumps, ...options } = parts;
         const started = [];
         const abort = async () => void (await Promise.all(started.map((part) => part.abort())));
-        const limit = parallel_dump_addDisposableResource(env_1, within(signal, inputs.idleTimeout, 'pg_dump sent nothing'), false);
-        const _ = parallel_dump_addDisposableResource(env_1, (0,external_node_events_.addAbortListener)(limit.signal, () => void abort()), false);
+        const limit = parallel_dump_addDisposableResource(env_2, within(signal, inputs.idleTimeout, 'pg_dump sent nothing'), false);
+        const _ = parallel_dump_addDisposableResource(env_2, (0,external_node_events_.addAbortListener)(limit.signal, () => void abort()), false);
         try {
-            const readers = await startReaders(step, source, plan, { snapshot, signal: limit.signal });
+            const readers = await startReaders(limit.signal);
             started.push(...readers);
-            const dumps = argumentsOfAll(source.contents, plan, snapshot.id).map((args) => startDump(client.pgDump, args, clientEnvironment(connection, environment)));
+            const dumps = startDumps();
             started.push(...dumps);
-            const sizes = new Map(source.largeTables.map(({ oid, bytes }) => [oid, bytes]));
-            const parts = [...dumps.map(untilFinished), ...readers.map(({ archive }) => archive)];
-            const archive = await JoinedArchive.open(parts, {
-                compression,
-                jobs: inputs.jobs,
-                bytesOf: (oid) => sizes.get(oid) ?? 0,
-                shared: new Set([...plan.dumps.flat(), ...plan.paged].map(({ oid }) => oid)),
-                folder: step.tempDirectory,
-                select: withAdditions(source.additions),
-            });
-            log.info(describe(plan));
+            const streams = [...dumps.map(untilFinished), ...readers.map(({ archive }) => archive)];
+            const surroundings = { jobs: inputs.jobs, folder: step.tempDirectory };
+            const archive = await JoinedArchive.open(streams, { ...options, ...surroundings });
             const stop = async () => {
                 archive.stop();
                 await abort();
@@ -46105,14 +50115,12 @@ async function startInOneSnapshot(step, source, plan, compression) {
             throw limit.signal.aborted ? limit.signal.reason : error;
         }
     }
-    catch (e_1) {
-        env_1.error = e_1;
-        env_1.hasError = true;
+    catch (e_2) {
+        env_2.error = e_2;
+        env_2.hasError = true;
     }
     finally {
-        const result_1 = parallel_dump_disposeResources(env_1);
-        if (result_1)
-            await result_1;
+        parallel_dump_disposeResources(env_2);
     }
 }
 /** Starts the sessions that read tables by ranges of pages, if there are such tables. */
@@ -46130,7 +50138,7 @@ async function startReaders({ environment }, { client, connection, server }, { p
     return [readers];
 }
 function describe({ dumps, paged, sessions }) {
-    const all = `Dumping over ${format_formatQuantity(1 + dumps.length + sessions, 'connection')} in one snapshot`;
+    const all = `Dumping over ${formatQuantity(1 + dumps.length + sessions, 'connection')} in one snapshot`;
     if (paged.length === 0)
         return all;
     const names = paged.map(({ schema, name }) => `${schema}.${name}`);
@@ -46168,89 +50176,678 @@ function joinedReading(archive, dumps, abort) {
     };
 }
 
-;// CONCATENATED MODULE: ./build/src/database/free-connections.js
+;// CONCATENATED MODULE: ./build/src/dumping/masked-dump.js
+var masked_dump_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var masked_dump_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
 /**
- * Returns how many more sessions the role may open in this database now: by the limits of the role, of the database and of
- * the server, minus the sessions that there are. Superusers have only the last limit.
+ * Starts a masked dump: a `pg_dump` for the schema and the small tables that are kept whole, and sessions that read
+ * everything else, all in one snapshot. The server computes the masks, so no value of a masked column leaves it.
+ *
+ * @throws an Error before a row is read, when the mask file does not decide everything or the server refuses a mask
  */
-async function freeConnections(session) {
-    const [row] = await session.query(`
-    SELECT greatest(0, least(
-             max - (SELECT count(*) FROM pg_stat_activity WHERE usesysid IS NOT NULL),
-             CASE WHEN NOT rolsuper AND rolconnlimit >= 0
-               THEN rolconnlimit - (SELECT count(*) FROM pg_stat_activity WHERE usesysid = r.oid) ELSE max END,
-             CASE WHEN NOT rolsuper AND datconnlimit >= 0
-               THEN datconnlimit - (SELECT count(*) FROM pg_stat_activity WHERE datid = d.oid) ELSE max END)) AS free
-    FROM pg_roles AS r, pg_database AS d,
-      (SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
-                - coalesce(current_setting('reserved_connections', true)::int, 0) AS max) AS server
-    WHERE rolname = current_user AND datname = current_database()`);
-    return row.free;
+async function startMaskedDump(step, source, masking, compression) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        checkClient(source);
+        const snapshot = masked_dump_addDisposableResource(env_1, await openMaskedSnapshot(step, source, masking), true);
+        const { plan, locked } = snapshot;
+        const readers = await planReaders(step, source, snapshot);
+        const { reads, connections, byName } = readers;
+        const leaks = masking.scansForLeaks ? new LeakWatch(plan, masking.file) : null;
+        const args = await dumpArgumentsOf(source, snapshot, reads);
+        const reading = await joinParts(step, {
+            ...{ compression, byName },
+            ...joinOptions(source, snapshot, reads, leaks),
+            bytesOf: (oid) => locked.get(oid)?.bytes ?? 0,
+            startReaders: (signal) => masked_dump_startReaders(step, source, masking, { snapshot, readers, signal }),
+            startDumps: () => [
+                startDump(source.client.pgDump, args, clientEnvironment(source.connection, step.environment)),
+            ],
+        });
+        const sessions = formatQuantity(reads.length > 0 ? 1 + connections : 1, 'connection');
+        log.info(`Dumping with masks over ${sessions} in one snapshot`);
+        return { reading: leaks ? checked(reading, leaks) : reading, masked: masked_dump_describe(masking, snapshot) };
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = masked_dump_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+/** The first client that can report an error without its message. */
+const FIRST_CLIENT = 12;
+function checkClient({ client, server }) {
+    if (client.major < FIRST_CLIENT)
+        throw new Error(`mask needs pg_dump and psql ${FIRST_CLIENT} or later, and those for PostgreSQL ${server.major} on this runner are ${client.version}; set postgres-version to ${FIRST_CLIENT} or later`);
+}
+/** Each connection costs the server a process. */
+const masked_dump_MAX_CONNECTIONS = 8;
+/** Decides what is read by queries, the largest tables first, or in the order of pg_dump where loading depends on it. */
+async function planReaders(step, source, snapshot) {
+    const { session, locked } = snapshot;
+    const byName = (await whyDataIsOrdered(session)) !== null;
+    const jobs = Math.min(step.inputs.jobs, masked_dump_MAX_CONNECTIONS, (await freeConnections(session)) - 1);
+    const paged = byName || jobs <= 1 ? [] : source.largeTables;
+    const clientMajor = source.client.major;
+    const reads = await planMaskedReads(session, { plan: snapshot.plan, locked, paged, clientMajor });
+    const shares = reads.reduce((sum, read) => sum + read.shares, 0);
+    const bytes = ({ table }) => locked.get(table.oid)?.bytes ?? 0;
+    const sorted = byName ? reads.toSorted(masked_dump_compareNames) : reads.toSorted((a, b) => bytes(b) - bytes(a));
+    return { reads: sorted, connections: Math.max(1, Math.min(jobs, shares)), byName };
+}
+function masked_dump_compareNames({ table: a }, { table: b }) {
+    const compare = (one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other));
+    return compare(a.schema, b.schema) || compare(a.name, b.name);
+}
+/** Returns how the archives are joined and what is checked meanwhile. */
+function joinOptions({ additions }, { plan }, reads, leaks) {
+    const kept = deliverable(plan, reads);
+    return {
+        shared: new Set(reads.map(({ table }) => table.oid)),
+        extensions: extensionsOf(plan),
+        select: async (entries) => withAdditions(additions)(entries.filter((entry) => !isLeftOut(entry))),
+        check: (entries) => {
+            checkDelivered(entries, kept);
+            if (leaks)
+                leaks.encoding = encodingOf(entries) ?? leaks.encoding;
+        },
+        ...(leaks ? { watch: leaks.watch } : {}),
+    };
+}
+/** Returns what the pg_dump may deliver: the tables that are kept whole and that no reader reads. */
+function deliverable(plan, reads) {
+    const elsewhere = new Set(reads.map(({ table }) => table.oid));
+    const columns = (part) => part.columns.filter(({ computedFrom }) => computedFrom === null).map(({ name }) => name);
+    const kept = partsOf(plan, 'keep').filter(({ part }) => !elsewhere.has(part.oid));
+    return {
+        tables: new Map(kept.map(({ part }) => [part.oid, columns(part)])),
+        largeObjects: plan.keepsLargeObjects,
+    };
+}
+/** Returns the extension of each table that belongs to one. */
+function extensionsOf({ tables }) {
+    return new Map(tables.flatMap(({ extension, parts }) => extension === null ? [] : parts.map(({ oid }) => [oid, extension])));
+}
+/** Returns the arguments of the pg_dump, which writes no data of what the readers read and what is left out. */
+async function dumpArgumentsOf({ contents: { extensions = [] } }, { id, session, plan, selection: { contents } }, reads) {
+    const empty = partsOf(plan, 'none').map(({ part }) => part.oid);
+    const patterns = await exactPatternsOf(session, [...empty, ...reads.map(({ table }) => table.oid)]);
+    const excludeTableData = [...contents.excludeTableData, ...patterns];
+    const pgDumpArgs = [...contents.pgDumpArgs, ...leaveOutArguments(plan)];
+    const args = dumpArguments({ ...contents, extensions, excludeTableData, pgDumpArgs }, 'action');
+    return [...args, `--snapshot=${id}`];
+}
+/** Starts the sessions that read tables, if there are such tables. */
+async function masked_dump_startReaders(step, { client, connection, server }, { key }, { snapshot, readers, signal }) {
+    const { reads, connections } = readers;
+    if (reads.length === 0)
+        return [];
+    const options = {
+        psql: client.psql,
+        env: clientEnvironment(withMaskKey(connection, key), step.environment),
+        serverMajor: server.major,
+        snapshot: snapshot.id,
+        hidesValues: true,
+    };
+    return [await startTableReaders(reads, { ...options, connections, signal }).catch(explainReaders)];
+}
+/** A session that waits for an exclusive lock makes all later ones wait behind it. */
+function explainReaders(error) {
+    if (/could not obtain lock/.test(messageOf(error)))
+        throw new TransientError('Another session waits for an exclusive lock on a table of the dump, so its rows cannot be read; nothing was dumped. Run the dump when no migration runs', { cause: error });
+    throw error;
+}
+/** Fails a reading at its end if the leak scan has found something, so that nothing is stored. */
+function checked(reading, leaks) {
+    let checking = null;
+    const finish = async () => {
+        await reading.source.finish();
+        checking ??= inFull(() => leaks.check());
+        await checking;
+    };
+    return {
+        source: { ...reading.source, finish },
+        stages: reading.stages,
+        get progress() {
+            return reading.progress;
+        },
+        report: reading.report,
+    };
+}
+function masked_dump_describe({ sha256, key }, { plan, rowsBefore }) {
+    const masks = new Map(partsOf(plan, 'masked').map(({ table, part }) => [relationKey(part), maskCounts({ tables: [table] })]));
+    const describeTable = (table) => {
+        const [before, counts = {}] = [rowsBefore.get(relationKey(table)), masks.get(relationKey(table))];
+        return {
+            ...table,
+            ...(before === undefined ? {} : { rowsBefore: before }),
+            ...(Object.keys(counts).length === 0 ? {} : { masks: counts }),
+        };
+    };
+    return {
+        plan,
+        record: { sha256, keyId: key.id, columns: maskCounts(plan) },
+        describeTables: (tables) => tables.map(describeTable),
+    };
 }
 
-;// CONCATENATED MODULE: ./build/src/database/load-order.js
-/** Extensions whose functions in C run a query that they get as text. */
-const RUN_QUERIES = `('tablefunc', 'dblink', 'xml2')`;
-/**
- * Where functions are used that may read tables, directly or as an operator. pg_dump does not know which tables these are.
- * Functions of the server do not read tables, and those of extensions in C hardly do; functions in SQL may even if they
- * are called IMMUTABLE, because the server does not check that.
- */
-const USES = `
-  WITH functions AS (
-    SELECT p.oid, p.oid::regprocedure::text AS name
-    FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
-      LEFT JOIN pg_depend AS d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
-      LEFT JOIN pg_extension AS e ON e.oid = d.refobjid
-    WHERE p.oid >= 16384
-      AND (l.lanname NOT IN ('internal', 'c') OR e.extname IS NULL OR e.extname IN ${RUN_QUERIES}
-           OR EXISTS (SELECT FROM pg_aggregate AS a WHERE a.aggfnoid = p.oid))),
-  uses AS (
-    SELECT d.classid, d.objid, f.name
-    FROM (SELECT 'pg_proc'::regclass AS class, oid, name FROM functions
-          UNION ALL
-          SELECT 'pg_operator'::regclass, o.oid, functions.name
-          FROM pg_operator AS o JOIN functions ON functions.oid = o.oprcode) AS f
-      JOIN pg_depend AS d ON d.refclassid = f.class AND d.refobjid = f.oid)`;
-/**
- * Returns why the data must be loaded in the order of pg_dump, in one session: a row is checked, computed or routed by a
- * function that may read tables, which have to be filled by then. Null if no row is. A constraint that is not valid is added
- * after the data, tables of extensions are always loaded together, and domains of extensions hardly read the user's tables.
- */
-function whyDataIsOrdered(session) {
-    return firstUse(session, `
-    SELECT 'constraint ' || quote_ident(k.conname) || ' of '
-             || CASE k.contypid WHEN 0 THEN k.conrelid::regclass::text ELSE k.contypid::regtype::text END AS object, name
-    FROM pg_constraint AS k JOIN uses ON classid = 'pg_constraint'::regclass AND objid = k.oid
-    WHERE k.contype = 'c' AND k.convalidated
-      AND NOT EXISTS (
-        SELECT FROM pg_depend AS d
-        WHERE (d.classid, d.objid) IN (('pg_class'::regclass, k.conrelid), ('pg_type'::regclass, k.contypid)) AND d.deptype = 'e')
-    UNION ALL
-    SELECT 'generated column ' || quote_ident(a.attname) || ' of ' || a.attrelid::regclass::text, name
-    FROM pg_attrdef AS d JOIN pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
-      JOIN uses ON classid = 'pg_attrdef'::regclass AND objid = d.oid
-    -- The column exists since PostgreSQL 12.
-    WHERE to_jsonb(a) ->> 'attgenerated' = 's'
-    UNION ALL
-    SELECT 'partition key of ' || c.oid::regclass::text, name
-    FROM pg_class AS c JOIN uses ON classid = 'pg_class'::regclass AND objid = c.oid WHERE c.relkind = 'p'`);
+;// CONCATENATED MODULE: ./build/src/masking/column-rule.js
+
+
+
+/** Masks that are keyed, and so have a domain. */
+const KEYED = new Set(['email', 'name', 'digits', 'token', 'uuid', 'text']);
+/** Keys of which a rule written as a mapping has exactly one. */
+const FORMS = ['mask', 'value', 'json', 'sql'];
+/** Reads the rule of one column, such as `email`, `null` or `{mask: token, domain: person}`. */
+function readColumnRule(reader, { line, key, value }) {
+    const shared = { line, domain: '' };
+    if (value.type === 'mapping')
+        return readMapping(reader, line, key, value);
+    const mask = readMask(reader, value, key);
+    return mask && { ...shared, mask };
 }
-/**
- * Returns why materialized views must be refreshed one after the other: a query calls a function that may read another one
- * of them. Null if none does, because pg_dump knows what a query itself reads.
- */
-function whyRefreshesAreOrdered(session) {
-    return firstUse(session, `
-    SELECT CASE c.relkind WHEN 'i' THEN 'index ' WHEN 'm' THEN 'materialized view ' ELSE 'view ' END || c.oid::regclass::text AS object, name
-    FROM uses LEFT JOIN pg_rewrite AS r ON classid = 'pg_rewrite'::regclass AND objid = r.oid
-      JOIN pg_class AS c ON c.oid = r.ev_class OR classid = 'pg_class'::regclass AND objid = c.oid
-      LEFT JOIN pg_index AS i ON i.indexrelid = c.oid LEFT JOIN pg_class AS m ON m.oid = i.indrelid
-    WHERE (c.relkind IN ('v', 'm') OR m.relkind = 'm') AND (SELECT count(*) FROM pg_class WHERE relkind = 'm') > 1`);
+function readMapping(reader, line, column, value) {
+    const parts = reader.known(value, `the rule of "${column}"`, [...FORMS, 'domain']);
+    const forms = FORMS.filter((form) => parts.has(form));
+    const [form] = forms;
+    if (!form || forms.length > 1) {
+        reader.report(line, `the rule of "${column}" must have exactly one of ${FORMS.join(', ')}`);
+        return null;
+    }
+    const given = parts.get(form).value;
+    const rule = readForm(reader, form, given, column);
+    const domain = parts.get('domain');
+    const name = domain && reader.text(domain.value, `"domain" of "${column}"`);
+    if (name?.text === '')
+        reader.report(name.line, `"domain" of "${column}" is empty`);
+    if (domain && rule && !isKeyed(rule.mask))
+        reader.report(domain.line, `"domain" means nothing to ${rule.mask}, which does not depend on the value`);
+    return rule && { line, domain: name?.text ?? '', ...rule };
 }
-async function firstUse(session, uses) {
-    const [use] = await session.query(`${USES} SELECT object, name FROM (${uses}) AS u ORDER BY object, name LIMIT 1`);
-    return use ? `${use.object} calls ${use.name}, which may read other tables` : null;
+/** Whether a mask is made from the value and the key. */
+function isKeyed(mask) {
+    return KEYED.has(mask);
+}
+function readForm(reader, form, value, column) {
+    if (form === 'mask') {
+        const mask = readMask(reader, value, column);
+        return mask && { mask };
+    }
+    if (form === 'json') {
+        const paths = reader.texts(value, `"json" of "${column}"`);
+        return {
+            mask: 'json',
+            paths: paths.flatMap(({ line, text }) => {
+                const path = readPath(reader, line, text);
+                return path ? [path] : [];
+            }),
+        };
+    }
+    const text = reader.text(value, `"${form}" of "${column}"`);
+    if (!text)
+        return null;
+    if (form === 'value')
+        return { mask: 'value', value: text.text };
+    const problem = expressionProblem(text.text);
+    if (problem)
+        reader.report(text.line, `"sql" of "${column}" ${problem}; it must be one SQL expression`);
+    return { mask: 'sql', expression: text.text };
+}
+/** What people write for a mask that needs more than a word, or that is not one. */
+const HINTS = {
+    keep: 'list the column under keep',
+    value: 'write {value: …}',
+    json: 'write {json: [paths that stay]}',
+    sql: 'write {sql: …}',
+};
+function readMask(reader, value, column) {
+    if (value.type === 'invalid')
+        return null;
+    const word = value.type === 'null' ? 'null' : value.type === 'text' ? value.text : null;
+    const mask = SIMPLE_MASKS.find((candidate) => candidate === word);
+    if (mask)
+        return mask;
+    const known = `known are ${SIMPLE_MASKS.join(', ')}, value, json and sql`;
+    const hint = Object.hasOwn(HINTS, word ?? '') ? HINTS[word] : known;
+    if (word === null)
+        reader.report(value.line, `the mask of "${column}" must be a word or a mapping; ${known}`);
+    else
+        reader.report(value.line, `"${word}" is not a mask for "${column}"${didYouMean(word, SIMPLE_MASKS)}; ${hint}`);
+    return null;
+}
+/** Reads a path such as `notifications.email`. A key with a dot is quoted: `"a.b".c`. */
+function readPath(reader, line, text) {
+    const keys = [...text.matchAll(/(?:^|\.)(?:"((?:[^"]|"")*)"|([^".]+))/gy)];
+    const length = keys.reduce((sum, [whole]) => sum + whole.length, 0);
+    if (text === '' || length !== text.length) {
+        reader.report(line, `${JSON.stringify(text)} is not a path such as theme or notifications.email`);
+        return null;
+    }
+    return keys.map(([, quoted, bare]) => bare ?? quoted.replaceAll('""', '"'));
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/yaml-reader.js
+
+
+/**
+ * Reads YAML with the line of every value, and collects problems. Every scalar is a text (YAML's failsafe schema). What
+ * could make the file mean something else than it shows is refused: aliases, anchors, tags, merge keys.
+ */
+class YamlReader {
+    root;
+    #lines = new dist/* LineCounter */.HN();
+    #problems = [];
+    constructor(text) {
+        const document = (0,dist/* parseDocument */.Tp)(text, {
+            schema: 'failsafe',
+            merge: false,
+            uniqueKeys: false,
+            prettyErrors: false,
+            lineCounter: this.#lines,
+        });
+        for (const { code, message, pos } of document.errors) {
+            const line = this.#lineAt(pos[0]);
+            const star = /^\s*(- *)?\*/.test(text.split('\n')[line - 1] ?? '');
+            if (star)
+                this.report(line, 'put a name that begins with * in quotes');
+            else
+                this.report(line, code === 'MULTIPLE_DOCS' ? 'a second document begins here' : `invalid YAML: ${message}`);
+        }
+        const broken = document.errors.length > 0;
+        this.root = broken ? { line: 1, type: 'invalid' } : this.#value(document.contents, 1);
+    }
+    report(line, text) {
+        this.#problems.push({ line, text });
+    }
+    /** @throws an Error with every problem, in the order of lines */
+    throwProblems(label) {
+        const problems = this.#problems.toSorted((a, b) => a.line - b.line);
+        if (problems.length === 0)
+            return;
+        throw new Error([`${label}:`, ...problems.map(({ line, text }) => `  line ${line}: ${text}`)].join('\n'));
+    }
+    /** Returns the entries of a mapping whose keys are all known, by key. */
+    known(value, what, keys) {
+        const found = new Map();
+        for (const entry of this.entries(value, what)) {
+            const key = keys.find((candidate) => candidate === entry.key);
+            if (key)
+                found.set(key, entry);
+            else
+                this.report(entry.line, `unknown key "${entry.key}" in ${what}${didYouMean(entry.key, keys)}`);
+        }
+        return found;
+    }
+    /** Returns the entries of a mapping. A key that comes twice is a problem. */
+    entries(value, what) {
+        if (value.type === 'invalid')
+            return [];
+        if (value.type !== 'mapping') {
+            this.report(value.line, `${what} must be a mapping`);
+            return [];
+        }
+        const lines = new Map();
+        return value.entries.filter(({ key, line }) => {
+            const earlier = lines.get(key);
+            if (earlier === undefined)
+                lines.set(key, line);
+            else
+                this.report(line, `"${key}" is in line ${earlier} already`);
+            return earlier === undefined;
+        });
+    }
+    /** Returns the texts of a list. */
+    texts(value, what) {
+        if (value.type === 'list')
+            return value.items.flatMap((item) => this.text(item, `an item of ${what}`) ?? []);
+        if (value.type !== 'invalid')
+            this.report(value.line, `${what} must be a list, such as [a, b]`);
+        return [];
+    }
+    /** Returns a text with its line, or null after a report. */
+    text(value, what) {
+        if (value.type === 'text' && !value.text.includes('\0'))
+            return value;
+        if (value.type === 'text')
+            this.report(value.line, `${what} has a zero byte`);
+        else if (value.type === 'null')
+            this.report(value.line, `${what} has no value (a text such as null needs quotes)`);
+        else if (value.type !== 'invalid')
+            this.report(value.line, `${what} must be a text`);
+        return null;
+    }
+    #lineAt(offset) {
+        return this.#lines.linePos(offset).line;
+    }
+    #value(node, parentLine) {
+        const line = node ? this.#lineAt(node.range[0]) : parentLine;
+        const trick = node && trickOf(node);
+        if (trick) {
+            this.report(line, trick);
+            return { line, type: 'invalid' };
+        }
+        if ((0,dist/* isMap */.jh)(node))
+            return { line, type: 'mapping', entries: node.items.flatMap((pair) => this.#entry(pair)) };
+        if ((0,dist/* isSeq */.oP)(node))
+            return { line, type: 'list', items: node.items.map((item) => this.#value(item, line)) };
+        if (!(0,dist/* isScalar */.jn)(node) || (node.type === 'PLAIN' && !node.source)) {
+            this.report(line, 'a value is missing');
+            return { line, type: 'invalid' };
+        }
+        if (node.type === 'PLAIN' && /^(null|Null|NULL|~)$/.test(node.source ?? ''))
+            return { line, type: 'null' };
+        return { line, type: 'text', text: String(node.value) };
+    }
+    #entry({ key, value }) {
+        const name = this.#value(key, 1);
+        const read = this.#value(value, name.line);
+        if (name.type === 'text' && name.text !== '<<')
+            return [{ line: name.line, key: name.text, value: read }];
+        // A column may be called "null", which as a key cannot mean anything else.
+        if (name.type === 'null' && (0,dist/* isScalar */.jn)(key) && key.source)
+            return [{ line: name.line, key: key.source, value: read }];
+        if (name.type !== 'invalid')
+            this.report(name.line, name.type === 'text' ? 'merge keys (<<) are not supported' : 'a key must be a text');
+        return [];
+    }
+}
+/** Returns why a node is refused regardless of its value, or null. */
+function trickOf(node) {
+    if ((0,dist/* isAlias */.Vj)(node))
+        return 'aliases (*name) are not supported; put a name that begins with * in quotes';
+    if ('anchor' in node && node.anchor)
+        return 'anchors (&name) are not supported';
+    return node.tag && !/^tag:yaml\.org,2002:(map|seq|str)$/.test(node.tag)
+        ? `tags (${node.tag}) are not supported`
+        : null;
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/mask-file.js
+
+
+
+
+
+const ROWS = ['all', 'none', 'referenced'];
+/**
+ * Parses a mask file. Names, masks and the form of conditions are checked; whether tables and columns exist and whether a
+ * mask suits a column, only the database can say.
+ *
+ * @throws an Error with every problem and its line
+ */
+function parseMaskFile(file, text) {
+    const reader = new YamlReader(text);
+    const parts = reader.known(reader.root, 'the mask file', ['tables', 'references', 'allow']);
+    const tables = parts.get('tables');
+    if (!tables && reader.root.type === 'mapping')
+        reader.report(1, 'the key "tables" is missing');
+    const parsed = {
+        file,
+        tables: tables ? mask_file_readTables(reader, tables.value) : [],
+        references: readList(reader, parts.get('references'), readReference),
+        allow: readList(reader, parts.get('allow'), readAllowed),
+    };
+    reader.throwProblems(`mask ${file} cannot be used`);
+    return parsed;
+}
+function readList(reader, entry, read) {
+    if (!entry)
+        return [];
+    return reader.texts(entry.value, entry.key).flatMap(({ line, text }) => read(reader, line, text) ?? []);
+}
+function mask_file_readTables(reader, value) {
+    const lines = new Map();
+    return reader.entries(value, 'tables').flatMap((entry) => {
+        const pattern = parseTablePattern(entry.key);
+        if (!pattern) {
+            reader.report(entry.line, `"${entry.key}" is not a table with its schema, such as public.users or public."my.table"`);
+            return [];
+        }
+        const key = JSON.stringify([pattern.schema, pattern.name]);
+        const earlier = lines.get(key);
+        if (earlier !== undefined)
+            reader.report(entry.line, `${entry.key} is in line ${earlier} already`);
+        lines.set(key, entry.line);
+        return readTable(reader, entry, pattern) ?? [];
+    });
+}
+function readTable(reader, { line, key, value }, pattern) {
+    const word = value.type === 'text' ? value.text : null;
+    if (word === 'none')
+        return { line, data: 'none', pattern };
+    if (isWildcard(pattern)) {
+        reader.report(line, `${key} is a pattern, and a pattern can only be "none"`);
+        return null;
+    }
+    const table = { schema: pattern.schema[0], name: pattern.name[0] };
+    if (word === 'keep')
+        return { line, data: 'keep', table };
+    if (value.type === 'mapping')
+        return readMaskedTable(reader, line, key, value, table);
+    const hint = word === null ? '' : didYouMean(word, ['keep', 'none']);
+    if (value.type !== 'invalid')
+        reader.report(line, `${key} must be keep, none, or a mapping with "keep" and "columns"${hint}`);
+    return null;
+}
+function readMaskedTable(reader, line, key, value, table) {
+    const parts = reader.known(value, key, ['rows', 'keep', 'unless', 'columns']);
+    const [rows, keep, unless, columns] = [
+        parts.get('rows'),
+        parts.get('keep'),
+        parts.get('unless'),
+        parts.get('columns'),
+    ];
+    const kept = keep ? readKept(reader, keep.value, key) : [];
+    const rule = {
+        line,
+        data: 'masked',
+        table,
+        rows: rows ? readRows(reader, rows.value, key) : 'all',
+        keep: kept,
+        unless: unless ? readCondition(reader, unless.value, `"unless" of ${key}`) : null,
+        columns: columns ? mask_file_readColumns(reader, columns.value, key, kept) : new Map(),
+    };
+    if (parts.size === 0 && value.type === 'mapping' && value.entries.length === 0)
+        reader.report(line, `${key} has no rule`);
+    return rule;
+}
+function readKept(reader, value, table) {
+    const lines = new Map();
+    return reader.texts(value, `"keep" of ${table}`).flatMap(({ line, text }) => {
+        const name = readColumnName(reader, line, text);
+        if (name === null)
+            return [];
+        if (lines.has(name))
+            reader.report(line, `"${name}" is under keep twice`);
+        lines.set(name, line);
+        return { line, name };
+    });
+}
+function mask_file_readColumns(reader, value, table, kept) {
+    const rules = new Map();
+    for (const entry of reader.entries(value, `"columns" of ${table}`)) {
+        const name = readColumnName(reader, entry.line, entry.key);
+        const rule = readColumnRule(reader, entry);
+        if (name === null)
+            continue;
+        const keep = kept.find((column) => column.name === name);
+        if (keep)
+            reader.report(entry.line, `"${name}" is under keep already (line ${keep.line})`);
+        const earlier = rules.get(name);
+        if (earlier)
+            reader.report(entry.line, `"${name}" is in line ${earlier.line} already`);
+        if (rule)
+            rules.set(name, rule);
+    }
+    return rules;
+}
+function readColumnName(reader, line, text) {
+    const name = parseColumn(text);
+    if (name === null)
+        reader.report(line, `${JSON.stringify(text)} is not the name of a column`);
+    return name;
+}
+function readRows(reader, value, table) {
+    const word = ROWS.find((candidate) => value.type === 'text' && candidate === value.text);
+    if (word)
+        return word;
+    const text = value.type === 'text' ? value.text : '';
+    const hint = /^\w+$/.test(text) && didYouMean(text, ROWS);
+    if (hint)
+        reader.report(value.line, `"rows" of ${table} is "${text}"${hint}; a column needs parentheses: (${text})`);
+    return (hint ? null : readCondition(reader, value, `"rows" of ${table}`)) ?? 'none';
+}
+function readCondition(reader, value, what) {
+    const text = reader.text(value, what);
+    const problem = text && expressionProblem(text.text);
+    if (problem)
+        reader.report(value.line, `${what} ${problem}; it must be one SQL condition`);
+    return text && { line: text.line, condition: text.text };
+}
+function readReference(reader, line, text) {
+    const reference = parseReference(text);
+    const problem = referenceProblem(reference);
+    if (problem)
+        reader.report(line, `${JSON.stringify(text)} ${problem}`);
+    return reference && { line, ...reference };
+}
+function referenceProblem(reference) {
+    if (!reference) {
+        return 'is not a reference such as public.comments(post_id) -> public.posts(id), with "when" and a condition if need be';
+    }
+    const { from, to, when } = reference;
+    if (from.columns.length !== to.columns.length)
+        return `has ${from.columns.length} columns on the left and ${to.columns.length} on the right`;
+    const problem = when === null ? null : expressionProblem(when);
+    return problem && `has a condition that ${problem}`;
+}
+function readAllowed(reader, line, text) {
+    const parsed = parseTableColumn(text);
+    if (!parsed) {
+        reader.report(line, `${JSON.stringify(text)} is not a column with its table, such as public.users.bio`);
+    }
+    return parsed && { line, ...parsed };
+}
+
+;// CONCATENATED MODULE: ./build/src/dumping/masking.js
+
+
+
+
+
+
+/** A shorter key can be found by trying all of them, and with it the values behind the masks. */
+const MIN_KEY_BYTES = 16;
+/**
+ * Reads the mask file and the key, once for all attempts of a step.
+ *
+ * @returns null if the step does not mask
+ * @throws an Error when the file cannot be read, or with every mistake in it
+ */
+async function readMasking({ inputs, workspace }) {
+    const { mask, maskKey: secret, largeObjects, leakScan } = inputs;
+    if (mask === '')
+        return null;
+    if (process.platform === 'win32')
+        throw new Error('mask cannot be used on a Windows runner, where psql changes the ends of lines; use Linux');
+    const text = await readText(mask, workspace);
+    const file = parseMaskFile(mask, text.toString());
+    if (secret === '')
+        log.notice('mask-key is not set, so this run has a key of its own: equal values get equal masks in this dump, and other ones in the next');
+    else if (Buffer.byteLength(secret) < MIN_KEY_BYTES)
+        log.warning(`mask-key is shorter than ${MIN_KEY_BYTES} bytes, so it can be guessed, and with it the values behind the masks; use a random text such as that of "openssl rand -hex 32"`);
+    return {
+        file,
+        sha256: (0,external_node_crypto_.createHash)('sha256').update(text).digest('hex'),
+        key: secret === '' ? randomMaskKey() : maskKey(secret),
+        keepsLargeObjects: largeObjects === 'keep',
+        scansForLeaks: leakScan,
+    };
+}
+async function readText(file, workspace) {
+    try {
+        return await (0,external_node_fs_promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.resolve)(workspace, file));
+    }
+    catch (error) {
+        const { code } = error;
+        const reason = code === 'ENOENT' ? 'does not exist; did a step check the repository out?' : `is ${code}`;
+        throw new Error(`mask ${JSON.stringify(file)} cannot be read: it ${reason}`, { cause: error });
+    }
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/needs.js
@@ -46436,7 +51033,7 @@ async function completeSelection(session, selection, { allow, report }) {
         ...[
             ...Map.groupBy(needs.filter(({ catalog }) => !ADDED.has(catalog)), ({ object }) => object).values(),
         ].map((group) => describeNeed(selection, group)),
-        ...(await readMissingRows(session, selection)).map(describeRows),
+        ...(await readMissingRows(session, selection)).map(restorable_describeRows),
     ];
     if (missing.length > 0) {
         const text = `The filters leave out what the rest of the dump needs, so it could not be restored: ${missing.join('; ')}`;
@@ -46505,7 +51102,7 @@ function describeNeed({ matched }, needs) {
     const line = include() ?? (dependents.length === some.length ? `add ${leaveOut}` : `do not exclude ${keep}`);
     return `${object}, needed by ${formatNames(needs.map(({ dependent }) => dependent), MAX_NAMED_DEPENDENTS)} (${line})`;
 }
-function describeRows({ constraint, table, needs }) {
+function restorable_describeRows({ constraint, table, needs }) {
     return `rows of table ${needs}, to which ${constraint} of table ${table} refers (add exclude-table-data: ${table})`;
 }
 
@@ -46513,7 +51110,7 @@ function describeRows({ constraint, table, needs }) {
 
 
 /** A log line stays readable up to this many names. */
-const MAX_NAMES = 10;
+const name_omissions_MAX_NAMES = 10;
 /** Warns about what `pg_dump` leaves out without saying so, and about what not every server can restore. */
 async function nameOmissions(session, inputs) {
     await nameUserMappings(session);
@@ -46536,7 +51133,7 @@ async function nameUserMappings(session) {
     if (mappings.length === 0)
         return;
     const names = mappings.map(({ role, server }) => `"${role}" on server "${server}"`);
-    log.warning(`The options of the user mappings of ${formatNames(names, MAX_NAMES)} are not in the dump, because this role may not read them; dump as a superuser, or set them again after a restore`);
+    log.warning(`The options of the user mappings of ${formatNames(names, name_omissions_MAX_NAMES)} are not in the dump, because this role may not read them; dump as a superuser, or set them again after a restore`);
 }
 /** A dump of chosen tables or schemas has no large objects, though rows of its tables may refer to them. */
 async function nameLargeObjects(session, { tables, schemas, pgDumpArgs }) {
@@ -46546,7 +51143,7 @@ async function nameLargeObjects(session, { tables, schemas, pgDumpArgs }) {
     const [row] = await session.query('SELECT count(*) AS count FROM pg_largeobject_metadata');
     if (row.count === 0)
         return;
-    log.warning(`${format_formatQuantity(row.count, 'large object')} of the database ${row.count === 1 ? 'is' : 'are'} not in the dump, because tables or schemas chooses a part of it; add -b to pg-dump-args to dump all large objects`);
+    log.warning(`${formatQuantity(row.count, 'large object')} of the database ${row.count === 1 ? 'is' : 'are'} not in the dump, because tables or schemas chooses a part of it; add -b to pg-dump-args to dump all large objects`);
 }
 /** With this option, pg_dump dumps only the rows that policies show to the role. */
 async function nameHiddenRows(session, { pgDumpArgs }) {
@@ -46557,14 +51154,14 @@ async function nameHiddenRows(session, { pgDumpArgs }) {
     WHERE c.relrowsecurity AND row_security_active(c.oid) ORDER BY 1`);
     if (tables.length === 0)
         return;
-    log.warning(`Policies may hide rows of ${formatNames(tables.map(({ label }) => label), MAX_NAMES)} from this role, and --enable-row-security dumps only those that they show`);
+    log.warning(`Policies may hide rows of ${formatNames(tables.map(({ label }) => label), name_omissions_MAX_NAMES)} from this role, and --enable-row-security dumps only those that they show`);
 }
 /** A label can be restored only where its provider is loaded. */
 async function nameLabels(session) {
     const providers = await session.query('SELECT DISTINCT provider FROM pg_seclabel ORDER BY provider');
     if (providers.length === 0)
         return;
-    log.warning(`The dump has security labels of ${formatNames(providers.map(({ provider }) => provider), MAX_NAMES)}, which restore only on a server that has loaded that provider`);
+    log.warning(`The dump has security labels of ${formatNames(providers.map(({ provider }) => provider), name_omissions_MAX_NAMES)}, which restore only on a server that has loaded that provider`);
 }
 
 ;// CONCATENATED MODULE: ./build/src/dumping/source-database.js
@@ -46686,7 +51283,7 @@ const OTHER_SESSIONS = 2;
 async function allowedJobs(session, jobs) {
     const allowed = Math.max(1, Math.min(jobs, 1 + (await freeConnections(session)) - OTHER_SESSIONS));
     if (allowed < jobs)
-        log.info(`Dumping over ${format_formatQuantity(allowed, 'connection')} instead of ${jobs}: role, database and server allow no more`);
+        log.info(`Dumping over ${formatQuantity(allowed, 'connection')} instead of ${jobs}: role, database and server allow no more`);
     return allowed;
 }
 /** The first client that can be told to dump an extension. */
@@ -46778,7 +51375,7 @@ function tableProgress({ table, tableRows, tableBytes }) {
 }
 /** `12 tables with 1,234 rows`. */
 function progress_describeRows({ tables, rows }) {
-    return `${format_formatQuantity(tables.length, 'table')} with ${rows === null ? 'an unknown number of rows' : format_formatQuantity(rows, 'row')}`;
+    return `${formatQuantity(tables.length, 'table')} with ${rows === null ? 'an unknown number of rows' : formatQuantity(rows, 'row')}`;
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/restore/drop-parts.js
@@ -46992,22 +51589,22 @@ function isUnmistakable(schema) {
 const VENDOR = /^(rds_|aws_|apg_|aurora_|supabase_|neon|azure|pgaadauth|google_|crunchy_)/;
 
 ;// CONCATENATED MODULE: ./build/src/database/restore/policies.js
-const NAME = '(?:"(?:[^"]|"")*"|[^\\s",;.()]+)';
+const policies_NAME = '(?:"(?:[^"]|"")*"|[^\\s",;.()]+)';
 /** `CREATE POLICY` as pg_dump writes it (dumpPolicy in pg_dump.c), up to its roles, and the roles. */
-const POLICY = new RegExp(`^(CREATE POLICY ${NAME} ON ${NAME}(?:\\.${NAME})?(?: AS \\w+)?(?: FOR \\w+)? TO )(${NAME}(?:, ${NAME})*)`);
+const POLICY = new RegExp(`^(CREATE POLICY ${policies_NAME} ON ${policies_NAME}(?:\\.${policies_NAME})?(?: AS \\w+)?(?: FOR \\w+)? TO )(${policies_NAME}(?:, ${policies_NAME})*)`);
 /** Returns the roles to which a policy applies; none if it applies to all. */
 function policyRoles(definition) {
-    return namesOf(POLICY.exec(definition)?.[2] ?? '').map(plainName);
+    return policies_namesOf(POLICY.exec(definition)?.[2] ?? '').map(plainName);
 }
 /** Restricts a policy to those of its roles that `wanted` accepts. */
 function restrictRoles(definition, wanted) {
     return definition.replace(POLICY, (_, head, roles) => {
-        const kept = namesOf(roles).filter((role) => wanted(plainName(role)));
+        const kept = policies_namesOf(roles).filter((role) => wanted(plainName(role)));
         return head + kept.join(', ');
     });
 }
-function namesOf(list) {
-    return list.match(new RegExp(NAME, 'g'))?.map((name) => name.replace(/,$/, '')) ?? [];
+function policies_namesOf(list) {
+    return list.match(new RegExp(policies_NAME, 'g'))?.map((name) => name.replace(/,$/, '')) ?? [];
 }
 /** Returns the name that an identifier stands for, without quotes. */
 function plainName(name) {
@@ -47123,7 +51720,7 @@ function selectEntries(entries, facts, rules) {
         return { entries, leftOut: [], missing: provided.missing };
     const verdicts = new Map();
     for (const entry of entries) {
-        const verdict = provided.judge(entry) ?? judge(entry, facts, rules);
+        const verdict = provided.judge(entry) ?? entry_rules_judge(entry, facts, rules);
         if (verdict)
             verdicts.set(entry.dumpId, verdict);
     }
@@ -47231,7 +51828,7 @@ function ownSchemas(entries, dependents, provider) {
     return schemas.map((schema) => [schema, `schema ${schema} is internal to ${provider.title}`]);
 }
 /** Returns why an entry is left out, by the rules for dumps of any origin; null if it is restored. */
-function judge(entry, facts, { ownerAndAcl }) {
+function entry_rules_judge(entry, facts, { ownerAndAcl }) {
     const { server, mayCreate, schemas, roles } = facts;
     const { desc, tag } = entry;
     const may = (right) => ({ why: `"${server.role}" may not create ${right}`, lossless: false });
@@ -47352,18 +51949,18 @@ const RELATION = /^(?:TABLE|FOREIGN TABLE|VIEW|MATERIALIZED VIEW|SEQUENCE)$/;
 async function findLosses(session, entries, { ownerAndAcl }) {
     const parts = await session.query(partsQuery(entries, ownerAndAcl));
     const wanted = ownerAndAcl ? entries : entries.filter(({ desc }) => desc !== 'ACL');
-    const dumped = new Set(wanted.map(({ desc, namespace, tag }) => keyOf(desc, namespace, tag)));
+    const dumped = new Set(wanted.map(({ desc, namespace, tag }) => losses_keyOf(desc, namespace, tag)));
     const tables = new Map(entries
         .filter(({ desc }) => RELATION.test(desc))
-        .map((entry) => [keyOf('', entry.namespace, entry.tag), entry]));
+        .map((entry) => [losses_keyOf('', entry.namespace, entry.tag), entry]));
     return parts
-        .filter((part) => !dumped.has(keyOf(part.desc, part.schema, part.tag)))
-        .filter((part) => !isInside(part, tables.get(keyOf('', part.schema, part.inside ?? ''))))
+        .filter((part) => !dumped.has(losses_keyOf(part.desc, part.schema, part.tag)))
+        .filter((part) => !isInside(part, tables.get(losses_keyOf('', part.schema, part.inside ?? ''))))
         .map(losses_describe)
         .sort();
 }
 /** Tags contain names as they are or as identifiers, depending on the kind. */
-function keyOf(desc, schema, tag) {
+function losses_keyOf(desc, schema, tag) {
     return JSON.stringify([desc, schema, tag.replaceAll('"', '')]);
 }
 function losses_describe({ desc, schema, tag, roles }) {
@@ -47515,7 +52112,7 @@ async function refuseLosses(session, entries, inputs) {
     const more = refused.length > MAX_LISTED ? `; and ${refused.length - MAX_LISTED} more` : '';
     for (const loss of refused)
         log.info(`Not in the dump: ${loss}`);
-    throw new Error(`A restore in place would take away ${format_formatQuantity(refused.length, 'object')} that the dump does not have: ${refused.slice(0, MAX_LISTED).join('; ')}${more}. The target is unchanged. Set swap: true, use a newer dump, or name in overwrite, one per line, what may go (* matches any text)`);
+    throw new Error(`A restore in place would take away ${formatQuantity(refused.length, 'object')} that the dump does not have: ${refused.slice(0, MAX_LISTED).join('; ')}${more}. The target is unchanged. Set swap: true, use a newer dump, or name in overwrite, one per line, what may go (* matches any text)`);
 }
 function withoutRoles(line) {
     return line.replace(/ \(rights of .*\)$/, '');
@@ -48028,11 +52625,15 @@ async function allOf(work) {
 
 ;// CONCATENATED MODULE: ./build/src/database/databases.js
 
-/** Returns every database of the server except template0, by name. */
-async function readDatabases(session) {
+/**
+ * Returns every database of the server except template0, by name.
+ *
+ * @param options.sizes whether to measure them, for which the server looks at each of their files
+ */
+async function readDatabases(session, { sizes = false } = {}) {
+    const size = `CASE WHEN has_database_privilege(d.oid, 'CONNECT') THEN pg_database_size(d.oid) END`;
     const rows = await session.query(`
-    SELECT d.datname AS name, pg_get_userbyid(d.datdba) AS owner,
-           CASE WHEN has_database_privilege(d.oid, 'CONNECT') THEN pg_database_size(d.oid) END AS size,
+    SELECT d.datname AS name, d.oid::text AS oid, pg_get_userbyid(d.datdba) AS owner, ${sizes ? size : 'NULL::bigint'} AS size,
            shobj_description(d.oid, 'pg_database') AS comment, d.datallowconn AS "allowsConnections",
            d.datistemplate AS "isTemplate",
            (SELECT count(*) FROM pg_stat_activity AS a WHERE a.datid = d.oid AND a.usesysid IS NOT NULL AND a.pid <> pg_backend_pid()) AS sessions
@@ -48205,7 +52806,7 @@ function raw(content) {
     return content instanceof Markdown ? content.toString() : escapeText(String(content));
 }
 /** A text as code, such as a key or the name of a table. */
-function markdown_code(text) {
+function code(text) {
     const plain = visible(text);
     if (plain === '')
         return new Markdown('');
@@ -48227,14 +52828,14 @@ function attemptsFact(attempts) {
 }
 /** Two columns, the names in bold. The first fact is the heading of the table, because GitHub shows an empty one. */
 function facts([first, ...rest]) {
-    return markdown_table([first[0], md `${first[1]}`], rest.map(([name, value]) => [md `**${name}**`, value]));
+    return table([first[0], md `${first[1]}`], rest.map(([name, value]) => [md `**${name}**`, value]));
 }
 /**
  * A table of contents that are escaped where they are text.
  *
  * @param head headings; a text that begins with `>` aligns its column to the right, as for numbers
  */
-function markdown_table(head, rows) {
+function table(head, rows) {
     const line = (cells) => `| ${cells.map(raw).join(' | ')} |`;
     const isRight = (heading) => typeof heading === 'string' && heading.startsWith('>');
     const headings = head.map((heading) => (isRight(heading) ? String(heading).slice(1) : heading));
@@ -48275,47 +52876,66 @@ const METHODS = {
 function copySummary(copied) {
     const { source, target, database, previous, method, counted, serverVersion, durationMs } = copied;
     const overview = facts([
-        ['From', markdown_code(source)],
-        ['To', md `${markdown_code(target)}, PostgreSQL ${serverVersion}`],
+        ['From', code(source)],
+        ['To', md `${code(target)}, PostgreSQL ${serverVersion}`],
         ['How', METHODS[method]],
         ...(counted ? [['Data', progress_describeRows(counted)]] : []),
         ['Duration', formatDuration(durationMs)],
         ...attemptsFact(copied.attempts),
         ...oldDatabase(previous),
     ]);
-    return md `### ✅ Copied ${markdown_code(database)}\n\n${overview}`;
+    return md `### ✅ Copied ${code(database)}\n\n${overview}`;
 }
 /** A restore point, or another database of the server, that went live. */
 function pointSummary(restored) {
     const { point, target, database, previous, serverVersion, durationMs } = restored;
     const overview = facts([
-        ['From', md `the database ${markdown_code(point)} of the same server, which stays`],
-        ['To', md `${markdown_code(target)}, PostgreSQL ${serverVersion}`],
+        ['From', md `the database ${code(point)} of the same server, which stays`],
+        ['To', md `${code(target)}, PostgreSQL ${serverVersion}`],
         ['Duration', formatDuration(durationMs)],
         ...attemptsFact(restored.attempts),
         ...oldDatabase(previous),
     ]);
-    return md `### ✅ Restored ${markdown_code(database)}\n\n${overview}`;
+    return md `### ✅ Restored ${code(database)}\n\n${overview}`;
 }
 function oldDatabase(previous) {
-    return previous ? [['Old database', md `kept as ${markdown_code(previous)}`]] : [];
+    return previous ? [['Old database', md `kept as ${code(previous)}`]] : [];
 }
-/** The databases that are gone, or with `dryRun` would be. */
-function dropSummary(names, { label, dryRun }) {
-    if (names.length === 0)
-        return md `### ✅ Nothing to drop\n\nThere is no database ${markdown_code(label)}.`;
-    const dropped = markdown_join(', ', names.map(markdown_code));
-    return md `### ✅ ${dryRun ? 'Would drop' : 'Dropped'} ${dropped}\n\nAt ${markdown_code(label)}.`;
+/** The database that is gone with its restore points, or with `dryRun` would be. */
+function dropSummary(fates, { label, dryRun }) {
+    if (fates.length === 0)
+        return md `### ✅ Nothing to drop\n\nThere is no database ${code(label)}.`;
+    const names = fates.map(({ name }) => code(name));
+    const dropped = markdown_join(', ', names);
+    return md `### ✅ ${dryRun ? 'Would drop' : 'Dropped'} ${dropped}\n\nAt ${code(label)}.`;
+}
+const MAX_FATES = 1000;
+/** What became of each database that matches the patterns of `databases`, those that are gone first. */
+function sweepSummary(fates, { label, dryRun }) {
+    const words = {
+        failed: md `**could not be dropped**`,
+        dropped: dryRun ? md `would be dropped` : md `**dropped**`,
+        kept: md `kept`,
+    };
+    const sorted = Object.keys(words).flatMap((kind) => fates.filter(({ fate }) => fate === kind));
+    const rows = sorted.slice(0, MAX_FATES).map(({ name, fate, reason }) => [code(name), words[fate], reason]);
+    const count = fates.filter(({ fate }) => fate === 'dropped').length;
+    const done = sorted[0]?.fate === 'failed' ? '⚠️' : '✅';
+    const verb = dryRun ? 'Dry run: would drop' : `${done} Dropped`;
+    const title = md `### ${verb} ${formatCount(count)} of ${formatQuantity(fates.length, 'database')}`;
+    const listing = rows.length === 0 ? 'No database matches `databases`.' : table(['Database', 'Fate', 'Why'], rows);
+    const more = fates.length > MAX_FATES ? '… and more, which are in the log.' : '';
+    return markdown_join('\n\n', [title, md `On the server of ${code(label)}.`, listing, more]);
 }
 /** The databases of a server, with what this action made. */
 function localSummary(databases, label) {
     const rows = databases.map(({ name, owner, size, marker }) => [
-        markdown_code(name),
-        markdown_code(owner),
+        code(name),
+        code(owner),
         size === null ? '?' : formatBytes(size),
-        marker ? markdown_join(', ', [md `${marker.kind} of ${markdown_code(marker.of)}`, ...expiry(marker)]) : '',
+        marker ? markdown_join(', ', [md `${marker.kind} of ${code(marker.of)}`, ...expiry(marker)]) : '',
     ]);
-    return md `### Databases of ${markdown_code(label)}\n\n${markdown_table(['Database', 'Owner', '>Size', 'Made by this action'], rows)}`;
+    return md `### Databases of ${code(label)}\n\n${table(['Database', 'Owner', '>Size', 'Made by this action'], rows)}`;
 }
 function expiry({ expires }) {
     return expires === undefined ? [] : [md `expires ${moment(expires)}`];
@@ -48362,108 +52982,6 @@ async function holdsLocks(session, names) {
     catch {
         return false;
     }
-}
-
-;// CONCATENATED MODULE: ./build/src/process/run.js
-var run_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
-    if (value !== null && value !== void 0) {
-        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
-        var dispose, inner;
-        if (async) {
-            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
-            dispose = value[Symbol.asyncDispose];
-        }
-        if (dispose === void 0) {
-            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
-            dispose = value[Symbol.dispose];
-            if (async) inner = dispose;
-        }
-        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
-        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
-        env.stack.push({ value: value, dispose: dispose, async: async });
-    }
-    else if (async) {
-        env.stack.push({ async: true });
-    }
-    return value;
-};
-var run_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
-    return function (env) {
-        function fail(e) {
-            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
-            env.hasError = true;
-        }
-        var r, s = 0;
-        function next() {
-            while (r = env.stack.pop()) {
-                try {
-                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
-                    if (r.dispose) {
-                        var result = r.dispose.call(r.value);
-                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
-                    }
-                    else s |= 1;
-                }
-                catch (e) {
-                    fail(e);
-                }
-            }
-            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
-            if (env.hasError) throw env.error;
-        }
-        return next();
-    };
-})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
-    var e = new Error(message);
-    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
-});
-
-
-
-/** Runs a short command to its end and returns its output (UTF-8). Cancelling ends the command. */
-async function run(file, args, options) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
-    try {
-        options.signal?.throwIfAborted();
-        const child = startChild(file, args, { ...options, stdin: 'stream', stdout: 'stream' });
-        const cancel = () => void endChild(child, ['SIGTERM', 'SIGKILL'], 1000);
-        const _ = run_addDisposableResource(env_1, options.signal && (0,external_node_events_.addAbortListener)(options.signal, cancel), false);
-        const ended = options.onStart?.(child);
-        child.stdin.end(options.input ?? '');
-        const [stdout, exit] = await Promise.all([readAll(child), child.exited]);
-        ended?.();
-        options.signal?.throwIfAborted();
-        return { exit, stdout, child };
-    }
-    catch (e_1) {
-        env_1.error = e_1;
-        env_1.hasError = true;
-    }
-    finally {
-        run_disposeResources(env_1);
-    }
-}
-/** How long a pipe may be silent after the command has ended; then only a process that it left behind keeps it open. */
-const MAX_SILENCE_MS = 2000;
-/** Reads the whole output, up to its end or to the end of the command. */
-async function readAll(child) {
-    const chunks = [];
-    child.stdout.on('data', (chunk) => chunks.push(chunk));
-    const closed = (0,external_node_events_.once)(child.stdout, 'close').catch(() => undefined);
-    await Promise.race([closed, child.exited]);
-    for (let seen = -1; seen !== chunks.length && !child.stdout.closed;) {
-        seen = chunks.length;
-        await Promise.race([closed, (0,promises_namespaceObject.setTimeout)(MAX_SILENCE_MS, undefined, { ref: false })]);
-    }
-    child.stdout.destroy();
-    return Buffer.concat(chunks).toString('utf8');
-}
-/** As `run`, but throws the command's own reason unless it ended with exit code 0. */
-async function runChecked(...args) {
-    const { exit, stdout, child } = await run(...args);
-    if (!succeeded(exit))
-        throw childFailure(child, exit);
-    return stdout;
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/assertions.js
@@ -48519,7 +53037,7 @@ function whyUntrue(output) {
             return 'it returned no row';
         const untrue = rows.filter((row) => row !== 't' && row !== 'true').length;
         if (untrue > 0)
-            return `${untrue} of ${format_formatQuantity(rows.length, 'row')} ${untrue === 1 ? 'is' : 'are'} not true`;
+            return `${untrue} of ${formatQuantity(rows.length, 'row')} ${untrue === 1 ? 'is' : 'are'} not true`;
     }
     return null;
 }
@@ -49155,9 +53673,19 @@ function splitPattern(pattern) {
     const slash = pattern.lastIndexOf('/');
     return slash < 0 ? ['*', pattern] : [pattern.slice(0, slash), pattern.slice(slash + 1)];
 }
+function protectingPattern({ protectedDatabases }, connection) {
+    return protectedDatabases.find((candidate) => isProtected(candidate, connection));
+}
+/** Returns why a database must not be written, or null. */
+function protectionOf(inputs, connection) {
+    const pattern = protectingPattern(inputs, connection);
+    if (pattern !== undefined)
+        return `is protected by the pattern ${pattern} of protected-databases`;
+    return SYSTEM_DATABASES.includes(connection.database) ? 'belongs to the server itself' : null;
+}
 /** Refuses a database that must not be written. */
 function checkProtected(inputs, connection) {
-    const pattern = inputs.protectedDatabases.find((candidate) => isProtected(candidate, connection));
+    const pattern = protectingPattern(inputs, connection);
     if (pattern !== undefined) {
         throw new Error(`"${connection.label}" is protected by the pattern ${pattern} of protected-databases; ${inputs.command} does not touch it. Name another database in database-url`);
     }
@@ -49499,14 +54027,14 @@ async function checkObstacles(session, names) {
     FROM pg_database AS d WHERE d.datname IN (${names.map(literal).join(', ')})`);
     for (const { name, subscriptions, prepared, slots } of rows) {
         if (subscriptions.length > 0)
-            throw new Error(`"${name}" has the subscription ${quoted(subscriptions)}, so the server would not drop it when it is replaced, and the new database would not have it; drop the subscription first (with SET (slot_name = NONE) its slot stays on the publisher)`);
+            throw new Error(`"${name}" has the subscription ${obstacles_quoted(subscriptions)}, so the server would not drop it when it is replaced, and the new database would not have it; drop the subscription first (with SET (slot_name = NONE) its slot stays on the publisher)`);
         if (prepared.length > 0)
-            throw new Error(`"${name}" has the prepared transaction ${quoted(prepared)}, so it can be neither renamed nor dropped; commit or roll it back first`);
+            throw new Error(`"${name}" has the prepared transaction ${obstacles_quoted(prepared)}, so it can be neither renamed nor dropped; commit or roll it back first`);
         if (slots.length > 0)
-            log.warning(`"${name}" has the logical replication slot ${quoted(slots)}, which belongs to the old database: its consumers do not see the new one, and the slot is dropped with the old one`);
+            log.warning(`"${name}" has the logical replication slot ${obstacles_quoted(slots)}, which belongs to the old database: its consumers do not see the new one, and the slot is dropped with the old one`);
     }
 }
-function quoted(names) {
+function obstacles_quoted(names) {
     return names.map((name) => `"${name}"`).join(', ');
 }
 
@@ -49671,7 +54199,7 @@ async function replaceDatabase(step, prepare) {
             : null, true);
         if (staging.copied)
             await beginWork(target.maker, staging.name, target.properties?.settings ?? []);
-        await finish(step, target, staging, hooks);
+        await replace_database_finish(step, target, staging, hooks);
         await warnOfLostRights(step, target, staging.name);
         await keepClaim(step, target, post ? [staging.name, post.name] : [staging.name], scope);
         await endWork(target.maker, staging.name);
@@ -49702,14 +54230,14 @@ function dryRun(command, plan) {
 }
 /** Describes in a sentence what would happen. All checks before the work have passed by now. */
 function replace_database_describePlan(inputs, { name, properties }, what, hooks) {
-    const before = hooks.length === 0 ? '' : ` after ${format_formatQuantity(hooks.length, 'pre-swap hook')}`;
+    const before = hooks.length === 0 ? '' : ` after ${formatQuantity(hooks.length, 'pre-swap hook')}`;
     const kept = inputs.reversible ? `be kept as "${relatedName(name, 'pre')}"` : 'be dropped';
     const template = properties?.isTemplate ? ', and the new one would be a template as well' : '';
     const old = properties ? `; the present "${name}" would ${kept}${template}` : '';
     return `${what} would become "${name}"${before}${old}`;
 }
 /** Runs hooks and assertions and collects statistics. Meanwhile the server writes what the drop of the old database would wait for. */
-async function finish(step, target, { name, copied }, hooks) {
+async function replace_database_finish(step, target, { name, copied }, hooks) {
     await runOnStaging(step, target.client, name, { hooks, assertions: step.inputs.verifySql });
     if (copied && hooks.length === 0)
         return;
@@ -49749,7 +54277,7 @@ const ATTACHED_STATEMENT = /^(ALTER|COMMENT|GRANT|REVOKE|SET|SECURITY LABEL) /;
  */
 function describeFailure(failed, entries, fewerLocks) {
     const error = hideValues(failed.error);
-    const hint = hintFor(error) + lockTableHint(error, fewerLocks);
+    const hint = failed_entry_hintFor(error) + lockTableHint(error, fewerLocks);
     const found = findEntries(failed, entries);
     const [entry] = found;
     if (!entry)
@@ -49791,7 +54319,7 @@ const oneLine = (text) => text.replace(/\s+/g, ' ').trim();
 /** An error about a name without a schema: `relation "t"`, `function f(integer)`. */
 const UNQUALIFIED = /ERROR: {2}(?:(?:relation|type) "[^".]+"|function [^".(\s]+\(.*\)) does not exist/;
 /** Returns the fix for an error that does not name it. pg_dump itself qualifies every name. */
-function hintFor(error) {
+function failed_entry_hintFor(error) {
     if (!UNQUALIFIED.test(error))
         return '';
     return '. A function that the restore calls for a materialized view, an index, a constraint or a generated column uses this name without its schema, but pg_restore works with an empty search_path. In the source, add the schema to the name, or use ALTER FUNCTION … SET search_path';
@@ -50128,12 +54656,13 @@ class SplitRestore {
         }
     }
     async #load() {
-        const archive = await SplitArchive.open(this.stream, this.#options.folder);
+        const { folder, entries } = this.#options;
+        const archive = await SplitArchive.open(this.stream, folder, entries);
         this.#archive = archive;
-        this.#place = await keepSchema(this.#options.folder, archive);
+        this.#place = await keepSchema(folder, archive);
         await this.#restore(['--section=pre-data', this.#place.schema]);
         const shares = archive.divide(await this.#share(archive));
-        log.info(`Restoring the data with ${format_formatQuantity(shares.length, 'job')}`);
+        log.info(`Restoring the data with ${formatQuantity(shares.length, 'job')}`);
         await Promise.all([archive.distribute(), ...shares.map((share) => this.#feed(share))]);
     }
     /** Shares the data among jobs, unless it has to be loaded in its order. The schema, which says so, is restored by now. */
@@ -50167,7 +54696,7 @@ class SplitRestore {
     /** Restores what requires the data to be in the database. */
     async finish() {
         const jobs = this.#jobs;
-        log.info(`Restoring indexes and constraints with ${format_formatQuantity(jobs, 'job')}`);
+        log.info(`Restoring indexes and constraints with ${formatQuantity(jobs, 'job')}`);
         const { schema, last } = this.#place;
         await this.#restore(['--section=post-data', `--jobs=${jobs}`, schema]);
         if (last === null)
@@ -50221,7 +54750,7 @@ function mayDivideTables({ pgRestoreArgs, tolerateErrors }) {
 async function parallel_restore_allowedJobs(session, jobs) {
     const allowed = Math.max(1, Math.min(jobs, 1 + (await freeConnections(session))));
     if (allowed < jobs)
-        log.info(`Restoring with ${format_formatQuantity(allowed, 'job')} instead of ${jobs}: role, database and server allow no more connections`);
+        log.info(`Restoring with ${formatQuantity(allowed, 'job')} instead of ${jobs}: role, database and server allow no more connections`);
     return allowed;
 }
 /** Writes the schema into files, because several jobs seek in them. */
@@ -50241,18 +54770,6 @@ async function keepSchema(folder, { schema, last }) {
             forget();
         },
     };
-}
-
-;// CONCATENATED MODULE: ./build/src/relation.js
-/** Returns a key that only this pair of names has: names may contain dots, so joined by a dot they could be another pair. */
-function relation_relationKey({ schema, name }) {
-    return JSON.stringify([schema, name]);
-}
-/** Returns the name for messages, with quotes where it would be ambiguous. */
-function relationName({ schema, name }) {
-    return [schema, name]
-        .map((part) => (/[."]/.test(part) ? `"${part.replaceAll('"', '""')}"` : part))
-        .join('.');
 }
 
 ;// CONCATENATED MODULE: ./build/src/restoring/transfer-archive.js
@@ -50319,7 +54836,7 @@ var transfer_archive_disposeResources = (undefined && undefined.__disposeResourc
  * Transfers an archive from a source to a sink: decompresses it, counts its rows, checks that it is complete, and lowers
  * its version to one that the client reads. The caller commits the sink after its own checks.
  */
-async function transferArchive({ inputs, signal }, { openSource, openSink, clientMajor, select, meter, total }) {
+async function transferArchive({ inputs, signal }, { openSource, openSink, unseal = [], clientMajor, select, meter, total }) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         let entries = [];
@@ -50346,7 +54863,7 @@ async function transferArchive({ inputs, signal }, { openSource, openSink, clien
         const moved = () => meter.bytes + progress.rawBytes;
         const started = Date.now();
         await transfer(source, sink, {
-            stages: [meter.stage, decoder.transform],
+            stages: [meter.stage, ...unseal, decoder.transform],
             signal,
             idleTimeout: inputs.idleTimeout,
             moved,
@@ -50390,18 +54907,62 @@ function databaseSink(step, client, database, bytesOf) {
     const { jobs, pgRestoreArgs } = inputs;
     return async (entries) => jobs === 1 || pgRestoreArgs.some((argument) => SELECTS_BY_ITSELF.test(argument))
         ? startRestore(client.pgRestore, { inputs, env, entries })
-        : startSplitRestore({ pgRestore: client.pgRestore, inputs, env, session: () => step.session(connection) }, { jobs, bytesOf, folder: tempDirectory });
+        : startSplitRestore({ pgRestore: client.pgRestore, inputs, env, session: () => step.session(connection) }, { jobs, bytesOf, folder: tempDirectory, entries });
 }
 /** Looks up sizes of tables by name; an unknown table has 0 bytes. */
 function sizesOf(tables) {
-    const sizes = new Map(tables.map((table) => [relation_relationKey(table), table.bytes]));
-    return (table) => sizes.get(relation_relationKey(table)) ?? 0;
+    const sizes = new Map(tables.map((table) => [relationKey(table), table.bytes]));
+    return (table) => sizes.get(relationKey(table)) ?? 0;
 }
 /** Assumed size of tables without a manifest: large enough to get their own job. */
 const UNKNOWN_TABLE_BYTES = 64 * 1024 * 1024;
 /** Looks up sizes of the tables in a dump, according to its manifest if it has one. */
 function sizesIn(manifest) {
     return manifest ? sizesOf(manifest.tables) : () => UNKNOWN_TABLE_BYTES;
+}
+
+;// CONCATENATED MODULE: ./build/src/summary/mask-summary.js
+/** Summaries of masks: of a plan, and of a dump that has them. */
+
+
+
+
+/** More rows would make the summary too long for GitHub. The log has them all. */
+const MAX_TABLES = 500;
+/** Shows what a masked dump would contain. */
+function maskPlanSummary(source, plan) {
+    const title = md `### 📋 Masks of ${code(source)} (dry run)`;
+    return markdown_join('\n\n', [title, md `${code(plan.file)} decides every table and column.`, maskSummary(plan)]);
+}
+/** Shows what happens to every table, the masks first, because a reviewer reads those. */
+function maskSummary(plan) {
+    const tables = describePlan(plan);
+    const rows = [...tables]
+        .sort((a, b) => Math.sign(b.masked.length) - Math.sign(a.masked.length))
+        .slice(0, MAX_TABLES)
+        .map(({ table: name, rows: what, masked, kept }) => [code(name), what, mask_summary_list(masked), mask_summary_list(kept)]);
+    const title = `${formatQuantity(tables.length, 'table')}, ${countMasks(plan)}`;
+    const more = tables.length > MAX_TABLES ? '… and more tables, which are in the log' : '';
+    return markdown_folded(title, markdown_join('\n\n', [table(['Table', 'Rows', 'Masked', 'Kept'], rows), more]));
+}
+/** Says of a masked dump how many columns have each mask, and by which key and file. */
+function maskFact({ mask }) {
+    if (!mask)
+        return [];
+    const { columns, keyId, sha256 } = mask;
+    return [['Masked', md `${describeCounts(columns)}; key ${code(keyId)}, mask file ${code(sha256)}`]];
+}
+/** Shows how many columns of each table of a dump have which mask. */
+function masksByTable({ tables }) {
+    const masked = tables.flatMap(({ masks, ...name }) => masks ? [[code(relationName(name)), listCounts(masks)]] : []);
+    if (masked.length === 0)
+        return new Markdown('');
+    const more = masked.length > MAX_TABLES ? '… and more tables, which are in the manifest' : '';
+    const rows = table(['Table', 'Columns by mask'], masked.slice(0, MAX_TABLES));
+    return markdown_folded('Masks of every table', markdown_join('\n\n', [rows, more]));
+}
+function mask_summary_list(names) {
+    return markdown_join('<br>', names.map(code));
 }
 
 ;// CONCATENATED MODULE: ./build/src/summary/outcome.js
@@ -50416,6 +54977,15 @@ function liveOutputs({ database, previous, serverVersion }) {
         ...(previous ? { 'previous-database': previous } : {}),
         'server-version': serverVersion,
     };
+}
+/** Returns the databases as JSON arrays, each with its reason: what is dropped, or with `dry-run` would be, and what stays. */
+function dropOutputs(fates) {
+    const reasons = ({ name, fate, reason }) => ({
+        name,
+        reason: fate === 'failed' ? `could not be dropped: ${reason}` : reason,
+    });
+    const of = (dropped) => JSON.stringify(fates.filter(({ fate }) => (fate === 'dropped') === dropped).map(reasons));
+    return { dropped: of(true), kept: of(false) };
 }
 /** Returns the keys as JSON arrays: what is deleted, or with `dry-run` would be, and what stays. */
 function pruneOutputs({ fates }) {
@@ -50499,18 +55069,22 @@ var copy_disposeResources = (undefined && undefined.__disposeResources) || (func
 
 
 
+
+
+
 /** Copies the source into a staging database beside the target, runs hooks on it and swaps it in. Nothing is stored. */
 async function copy(step) {
-    if (step.inputs.mask !== '')
-        throw new Error('Input mask cannot be used with copy yet; remove it');
-    const source = await step.retry(() => log.group('Look at the source', () => lookAtSource(step, step.source)));
+    const masking = await readMasking(step);
+    const looked = await step.retry(() => log.group('Look at the source', () => lookAtSource(step, step.source)));
+    const source = { ...looked, masking };
     const prepareSource = once(() => runPreDumpHooks(step, source));
+    let foretold = null;
     const replaced = await step.retry(() => replaceDatabase(step, async () => ({
         what: source.connection.label,
         check: async (target) => {
             const method = await chooseMethod(step.inputs, source, target);
             if (step.inputs.dryRun && method === 'stream')
-                await foretellStream(step, source, target);
+                foretold = await foretellStream(step, source, target);
         },
         build: async (target) => {
             await prepareSource();
@@ -50519,7 +55093,7 @@ async function copy(step) {
         hooks: step.inputs.preSwapHooks,
     })));
     if ('outputs' in replaced)
-        return replaced;
+        return { ...replaced, summary: [...replaced.summary, ...planOf(foretold)] };
     return describeCopy(step, source, replaced);
 }
 /**
@@ -50540,15 +55114,15 @@ async function chooseMethod(inputs, source, target) {
         throw new Error(`copy-method: template is not possible, because ${obstacle}; remove the obstacle, or set copy-method: auto`);
     return obstacle ? 'stream' : 'template';
 }
-/** Says in a dry run what a copy by stream itself would say. */
+/** Says in a dry run what a copy by stream itself would say, and returns how it would mask. */
 async function foretellStream(step, source, target) {
-    const { contents, client, connection } = source;
-    const pgDump = startDump(client.pgDump, dumpArguments(contents, 'action'), clientEnvironment(connection, step.environment));
+    const { source: archive, masked } = await openSource(step, source);
     try {
-        await foretellRestore(step, target, await readContents(untilFinished(pgDump)));
+        await foretellRestore(step, target, await readContents(untilFinished(archive)));
+        return masked;
     }
     finally {
-        await pgDump.abort();
+        await archive.abort();
     }
 }
 /** Runs the hooks on the source, after the checks of the target, so that a refused copy does not change the source. */
@@ -50568,7 +55142,9 @@ async function build(step, source, target) {
     return (method === 'stream' ? streamCopy : templateCopy)(step, source, target);
 }
 /** Returns why the source's files cannot be copied, or null. */
-async function templateObstacle(inputs, { connection }, { session, server }) {
+async function templateObstacle(inputs, { connection, masking }, { session, server }) {
+    if (masking)
+        return 'mask is given, and a file copy takes everything as it is';
     if (Object.keys(dumpFilters(inputs)).length > 0)
         return 'a filter is given, and a file copy takes everything';
     const [row] = await session.query(`SELECT datistemplate OR pg_has_role(current_user, datdba, 'USAGE') AS allowed FROM pg_database WHERE datname = ${literal(connection.database)}`);
@@ -50578,7 +55154,7 @@ async function templateObstacle(inputs, { connection }, { session, server }) {
         return null;
     const sessions = await lastingSessions(session, connection.database);
     return sessions > 0
-        ? `the source has ${format_formatQuantity(sessions, 'session')} (disconnect-source: true ends them)`
+        ? `the source has ${formatQuantity(sessions, 'session')} (disconnect-source: true ends them)`
         : null;
 }
 /** Counts the sessions that remain, because the server takes a moment to end those that were just closed. */
@@ -50600,7 +55176,7 @@ async function templateCopy(step, source, target) {
         const staging = inputs.disconnectSource
             ? await copyExclusively(step, target, database)
             : await copyDatabase(target.maker, database, target.name, tablespace);
-        return { staging, result: { method: 'template', counted: null } };
+        return { staging, result: { method: 'template', counted: null, masked: null } };
     }
     catch (error) {
         if (!(error instanceof DatabaseError) || error.sqlstate !== OBJECT_IN_USE)
@@ -50615,13 +55191,18 @@ async function templateCopy(step, source, target) {
 async function streamCopy(step, seen, target) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const source = await chooseAgain(step, seen);
+        const source = { ...seen, ...(await chooseAgain(step, seen)) };
+        let masked = null;
         const unfinished = copy_addDisposableResource(env_1, new AsyncDisposableStack(), true);
         const staging = unfinished.use(await createStagingFor(target, source.locale));
         const { select } = chooseEntries(step, { ...target, database: staging.name });
         const complete = withAdditions(source.additions);
         const { sink, report } = await log.group(`Copy into ${staging.name}`, async () => transferArchive(step, {
-            openSource: () => openSource(step, source),
+            openSource: async () => {
+                const opened = await openSource(step, source);
+                masked = opened.masked;
+                return opened.source;
+            },
             openSink: databaseSink(step, target.client, staging.name, sizesOf(source.largeTables)),
             clientMajor: target.client.major,
             select: async (entries) => select(await complete(entries)),
@@ -50632,7 +55213,7 @@ async function streamCopy(step, seen, target) {
         const archive = report();
         log.info(`Copied ${formatBytes(archive.rawBytes)}, ${progress_describeRows(archive)}`);
         unfinished.move();
-        return { staging, result: { method: 'stream', counted: archive } };
+        return { staging, result: { method: 'stream', counted: archive, masked } };
     }
     catch (e_1) {
         env_1.error = e_1;
@@ -50644,13 +55225,18 @@ async function streamCopy(step, seen, target) {
             await result_1;
     }
 }
+/** Starts what reads the source: masked, over several connections, or over one. */
 async function openSource(step, source) {
-    const { client, connection } = source;
+    const { client, connection, masking } = source;
+    if (masking) {
+        const { reading, masked } = await startMaskedDump(step, source, masking, { method: 'none' });
+        return { source: reading.source, masked };
+    }
     const parallel = await startParallelDump(step, source, { method: 'none' });
     if (parallel)
-        return parallel.source;
+        return { source: parallel.source, masked: null };
     const env = clientEnvironment(connection, step.environment);
-    return startDump(client.pgDump, dumpArguments(source.contents, 'action'), env);
+    return { source: startDump(client.pgDump, dumpArguments(source.contents, 'action'), env), masked: null };
 }
 function describeCopy(step, { connection }, replaced) {
     const { result, ...live } = replaced;
@@ -50659,8 +55245,520 @@ function describeCopy(step, { connection }, replaced) {
     log.info(`Copied ${ends.source} to ${ends.target} in ${formatDuration(effort.durationMs)}`);
     return {
         outputs: { ...(result.counted ? countOutputs(result.counted) : {}), ...liveOutputs(live) },
-        summary: [copySummary({ ...ends, ...result, ...live, ...effort })],
+        summary: [copySummary({ ...ends, ...result, ...live, ...effort }), ...planOf(result.masked)],
     };
+}
+/** Shows the plan of the masks, if there are any. */
+function planOf(masked) {
+    return masked ? [maskSummary(masked.plan)] : [];
+}
+
+;// CONCATENATED MODULE: ./build/src/dropping/drop-database.js
+
+
+
+
+/** Returns a database and its restore points. The database is last, so that a killed run can be repeated. */
+function withPoints(databases, name) {
+    const points = databases.filter((candidate) => isPointOf(candidate, name));
+    return [...points, ...databases.filter((candidate) => candidate.name === name)];
+}
+/** Drops a database with its sessions. A dry run only says so. */
+async function dropOne({ dryRun }, { session, server }, { name, sessions }, reason) {
+    const who = sessions > 0 ? `, with ${formatQuantity(sessions, 'session')} in it` : '';
+    if (!dryRun)
+        await dropDatabase(session, server, name);
+    log.info(`${dryRun ? 'Would drop' : 'Dropped'} "${name}"${who}: ${reason}`);
+    return { name, fate: 'dropped', reason };
+}
+
+// EXTERNAL MODULE: external "node:http"
+var external_node_http_ = __nccwpck_require__(7067);
+;// CONCATENATED MODULE: ./build/src/process/proxy.js
+
+/**
+ * Makes `fetch` use the proxy that the environment names (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`) until the end of the
+ * scope. Needs Node 24.14; an older one connects directly.
+ */
+function useProxy(environment) {
+    const restore = external_node_http_.setGlobalProxyFromEnv?.(environment);
+    return { [Symbol.dispose]: () => restore?.() };
+}
+/** `fetch` only says `fetch failed`; the innermost cause has the reason. */
+function rootCause(error) {
+    let cause = error;
+    while (cause instanceof Error && cause.cause)
+        cause = cause.cause;
+    return cause instanceof Error ? cause.message : String(cause);
+}
+
+;// CONCATENATED MODULE: ./build/src/github/api.js
+
+
+
+/** A request that takes longer is stuck. */
+const TIMEOUT_MS = 30_000;
+/**
+ * Asks for one page of a list. Redirects are not followed, and the token goes to no other host.
+ *
+ * @param known the last answer of this address; if it still holds, GitHub does not count the request
+ * @throws a TransientError when GitHub could not answer, and an Error when it refused or the answer is not a list
+ */
+async function askGitHub(github, address, known) {
+    if (new URL(address).origin !== new URL(github.url).origin)
+        throw new Error(`The GitHub API links to a page on another host, ${new URL(address).origin}; the token is not sent there`);
+    const response = await request(github, address, known);
+    if (response.status === 304 && known)
+        return known;
+    const text = await response.text().catch((error) => Promise.reject(unreachable(error, github)));
+    if (response.status !== 200)
+        throw refusal(response, text, github.repository);
+    const links = response.headers.get('link') ?? '';
+    return {
+        items: parseList(text),
+        next: linkTo('next', links, address),
+        last: linkTo('last', links, address),
+        etag: response.headers.get('etag'),
+    };
+}
+async function request({ token, signal, ...github }, address, known) {
+    try {
+        return await fetch(address, {
+            headers: {
+                accept: 'application/vnd.github+json',
+                'user-agent': 'pgclone-action',
+                'x-github-api-version': '2022-11-28',
+                ...(token !== '' && { authorization: `Bearer ${token}` }),
+                ...(known?.etag && { 'if-none-match': known.etag }),
+            },
+            redirect: 'manual',
+            signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
+        });
+    }
+    catch (error) {
+        signal.throwIfAborted();
+        throw unreachable(error, github);
+    }
+}
+function unreachable(error, { url }) {
+    return new TransientError(`The GitHub API at ${url} could not be read: ${rootCause(error)}; no database is dropped without the list of open pull requests`, { cause: error });
+}
+function parseList(text) {
+    let value;
+    try {
+        value = JSON.parse(text);
+    }
+    catch (error) {
+        throw new Error(`The answer of the GitHub API is not JSON (${messageOf(error)}), so no database is dropped; GITHUB_API_URL must lead to the API of GitHub`, { cause: error });
+    }
+    if (Array.isArray(value))
+        return value;
+    throw new Error('The answer of the GitHub API is not a list, so no database is dropped; GITHUB_API_URL must lead to the API of GitHub');
+}
+/** Returns the address of a page in the header `Link` (RFC 8288), or null. */
+function linkTo(relation, header, base) {
+    for (const [, address, parameters] of header.matchAll(/<([^<>]*)>([^<]*)/g)) {
+        const relations = /;\s*rel="?([^";,]*)"?/i.exec(parameters)?.[1]?.split(/\s+/);
+        if (relations?.includes(relation))
+            return new URL(address, base).href;
+    }
+    return null;
+}
+/** Returns the number of the page that an address names, or null. */
+function pageNumber(address) {
+    const page = new URL(address).searchParams.get('page');
+    return page !== null && /^\d{1,9}$/.test(page) ? Number(page) : null;
+}
+/** Returns what a status means and how to go on. GitHub explains most refusals in `message`. */
+function refusal({ status, headers }, text, repository) {
+    const said = messageIn(text);
+    const error = (advice) => new Error(`The GitHub API answered ${status}${said}, so no database is dropped; ${advice}`);
+    if (status >= 500)
+        return new TransientError(error('run the step again').message);
+    if (status === 429 || headers.get('x-ratelimit-remaining') === '0' || headers.has('retry-after'))
+        return error('its rate limit is reached, so run the step again in an hour');
+    if (status === 401)
+        return error('check github-token');
+    if (status === 403)
+        return error('the job needs `permissions: pull-requests: read`');
+    if (status === 404)
+        return error(`the job needs \`permissions: pull-requests: read\`, and github-token must be of ${repository}`);
+    return error('GITHUB_API_URL must lead to the API of GitHub');
+}
+function messageIn(text) {
+    try {
+        const value = JSON.parse(text);
+        return isObject(value) && isText(300)(value.message) ? ` (${value.message})` : '';
+    }
+    catch {
+        return '';
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/github/open-pull-requests.js
+var open_pull_requests_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var open_pull_requests_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+/** The largest page that GitHub gives. */
+const PAGE_SIZE = 100;
+/** 20,000 pull requests. A list without an end must not keep the step busy. */
+const MAX_PAGES = 200;
+const ADVICE = 'no database is dropped by a list that may be incomplete; run the step again';
+/**
+ * Reads the open pull requests of a repository. A number that is missing in the answer would drop a database that is
+ * used, so an answer counts only if it is complete.
+ */
+class OpenPullRequests {
+    #github;
+    #environment;
+    /** The last answers by their addresses, with which GitHub says that nothing has changed. */
+    #known = new Map();
+    constructor(github, environment) {
+        this.#github = github;
+        this.#environment = environment;
+    }
+    /**
+     * Returns the numbers of all open pull requests, as they are written.
+     *
+     * @throws an Error when GitHub refuses, or when the answer is not the whole list of this repository
+     */
+    async read() {
+        const env_1 = { stack: [], error: void 0, hasError: false };
+        try {
+            const _ = open_pull_requests_addDisposableResource(env_1, useProxy(this.#environment), false);
+            const { url, repository } = this.#github;
+            // New pull requests come last, so that they do not move others from one page to the next.
+            const query = `state=open&sort=created&direction=asc&per_page=${PAGE_SIZE}`;
+            const first = `${url}/repos/${repository}/pulls?${query}`;
+            const pages = [await this.#page(first)];
+            for (let next = pages[0].next; next !== null; next = pages.at(-1).next) {
+                if (pages.length === MAX_PAGES)
+                    throw incomplete(`it has more than ${MAX_PAGES} pages`);
+                if ((pageNumber(next) ?? pages.length + 1) !== pages.length + 1)
+                    throw incomplete(`page ${pages.length} does not link to the next one`);
+                pages.push(await this.#page(next));
+            }
+            // A full page without a link to the next one is the last only if the next one is empty.
+            if (pages.at(-1).items.length === PAGE_SIZE) {
+                const beyond = await this.#page(`${first}&page=${pages.length + 1}`);
+                if (beyond.items.length > 0)
+                    throw incomplete('a page is not linked');
+            }
+            checkPages(pages);
+            return checkNumbers(pages.flatMap(({ items }) => items.map((item) => numberOf(item, repository))));
+        }
+        catch (e_1) {
+            env_1.error = e_1;
+            env_1.hasError = true;
+        }
+        finally {
+            open_pull_requests_disposeResources(env_1);
+        }
+    }
+    async #page(address) {
+        const answer = await askGitHub(this.#github, address, this.#known.get(address) ?? null);
+        this.#known.set(address, answer);
+        return answer;
+    }
+}
+/** Pages before the last one are equally long, and there are as many as the first one says. */
+function checkPages(pages) {
+    const lengths = pages.map(({ items }) => items.length);
+    const [size, ...full] = lengths.slice(0, -1);
+    if (size !== undefined && (size === 0 || lengths.at(-1) > size || full.some((length) => length !== size)))
+        throw incomplete('a page is too short');
+    const promised = pages[0].last === null ? 1 : pageNumber(pages[0].last);
+    if (promised !== null && pages.length < promised)
+        throw incomplete(`it has ${pages.length} pages instead of ${promised}`);
+}
+function checkNumbers(numbers) {
+    const distinct = new Set(numbers);
+    if (distinct.size < numbers.length)
+        throw incomplete('a pull request is in it twice');
+    return distinct;
+}
+/** Another attempt may get the whole list, because pull requests may have been closed while it was read. */
+function incomplete(reason) {
+    return new TransientError(`The list of open pull requests of the GitHub API is not complete: ${reason}; ${ADVICE}`);
+}
+/** What GitHub says of a pull request, as far as it shows that this list is the wrong one. */
+const isOpenPullRequest = hasShape({
+    number: (value) => Number.isSafeInteger(value) && value > 0,
+    state: optional(isOneOf('open')),
+});
+function numberOf(item, repository) {
+    if (!isOpenPullRequest(item))
+        throw new Error('The answer of the GitHub API is not a list of open pull requests, so no database is dropped; GITHUB_API_URL must lead to the API of GitHub');
+    const { number, base } = item;
+    const of = base?.repo?.full_name;
+    if (of !== undefined && String(of).toLowerCase() !== repository.toLowerCase())
+        throw new Error(`The GitHub API listed pull requests of ${JSON.stringify(of)} instead of ${repository}, so no database is dropped; GITHUB_API_URL must lead to the API of GitHub`);
+    return String(number);
+}
+
+;// CONCATENATED MODULE: ./build/src/dropping/patterns.js
+/** Returns what each `*` of a pattern matches in a name, or null if the pattern does not match. Case matters, as in PostgreSQL. */
+function matchPattern(name, pattern) {
+    const source = pattern
+        .split('*')
+        .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+        .join('(.*)');
+    return new RegExp(`^${source}$`, 'su').exec(name)?.slice(1) ?? null;
+}
+/** Whether one of the patterns matches a name. All characters but `*` stand for themselves. */
+function matchesAny(name, patterns) {
+    return patterns.some((pattern) => matchPattern(name, pattern) !== null);
+}
+/** Matches a number as GitHub writes it: `007` is a name that somebody chose. */
+const PULL_REQUEST = /^[1-9][0-9]*$/;
+/**
+ * Returns the numbers that the only `*` of a pattern matches in a name. There are several if several patterns match, such
+ * as `preview_*` and `preview_1*`.
+ */
+function pullRequestNumbers(name, patterns) {
+    const matched = patterns.flatMap((pattern) => matchPattern(name, pattern) ?? []);
+    return [...new Set(matched.filter((text) => PULL_REQUEST.test(text)))];
+}
+
+;// CONCATENATED MODULE: ./build/src/dropping/judge.js
+
+
+/** Returns why a sweep never drops a database, or null for a live database that this action made under its present name. */
+function obstacleOf(database) {
+    const { name, marker, isTemplate } = database;
+    if (!marker)
+        return 'was not made by this action';
+    if (marker.kind === 'template')
+        return 'is a template of instant previews';
+    if (marker.kind === 'point')
+        return `is a restore point of "${marker.of}"`;
+    if (marker.kind !== 'clone')
+        return 'is the temporary database of a run';
+    if (!isClone({ name, marker }))
+        return `was made by this action as "${marker.of}", and renamed`;
+    return isTemplate ? 'is a template database of the server' : null;
+}
+/** Decides about a database of this action. One condition that holds is enough. */
+function judge_judge(name, marker, conditions) {
+    const verdicts = [
+        judgeExpiry(marker, conditions),
+        judgeAge(marker, conditions),
+        judgePullRequest(name, marker, conditions),
+    ].filter((verdict) => verdict !== null);
+    const due = verdicts.find(({ drop }) => drop);
+    return due ?? { drop: false, reason: verdicts.map(({ reason }) => reason).join(', ') };
+}
+function judgeExpiry({ expires }, { now }) {
+    if (expires === undefined)
+        return { drop: false, reason: 'does not expire' };
+    const drop = Date.parse(expires) <= now;
+    return { drop, reason: `${drop ? 'expired' : 'expires'} at ${expires}` };
+}
+function judgeAge({ at }, { now, olderThan }) {
+    if (olderThan === null)
+        return null;
+    const drop = now - Date.parse(at) > olderThan;
+    return { drop, reason: drop ? `is older than older-than: made at ${at}` : `was made at ${at}` };
+}
+function judgePullRequest(name, { run }, conditions) {
+    const { open, patterns, runsOf } = conditions;
+    if (open === null)
+        return null;
+    const stays = (reason) => ({ drop: false, reason });
+    const numbers = pullRequestNumbers(name, patterns);
+    if (numbers.length === 0)
+        return stays('has no number of a pull request where the * is');
+    // The numbers of another repository are other pull requests. A run outside GitHub names none.
+    if (run !== '' && !run.toLowerCase().startsWith(runsOf.toLowerCase()))
+        return stays(`was made for another repository, by ${run}`);
+    const used = numbers.find((number) => open.has(number));
+    if (used !== undefined)
+        return stays(`pull request ${used} is open`);
+    const which = numbers.length === 1 ? `pull request ${numbers[0]} is` : `pull requests ${numbers.join(' and ')} are`;
+    return { drop: true, reason: `${which} not open` };
+}
+
+;// CONCATENATED MODULE: ./build/src/dropping/drop-due.js
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Drops the databases of this action that match `databases` and that are due, with their restore points. Each is looked at
+ * again under its lock before it is dropped, and one that cannot be dropped does not stop the others.
+ *
+ * @returns what became of every database that matches
+ */
+async function dropDue(step, place) {
+    const { databases: patterns } = step.inputs;
+    const look = drop_due_conditionsOf(step);
+    const conditions = await step.retry(look);
+    const rows = await readDatabases(place.session);
+    const candidates = candidatesOf(rows, patterns);
+    const fates = [];
+    for (const candidate of candidates) {
+        step.signal.throwIfAborted();
+        const verdict = verdictOf(step, candidate, conditions);
+        fates.push(...(verdict.drop ? await dropAgain(step, place, candidate, look) : drop_due_keep(candidate, verdict.reason)));
+    }
+    const decided = new Set(fates.map(({ name }) => name));
+    const others = rows.filter(({ name }) => !decided.has(name) && matchesAny(name, patterns));
+    fates.push(...others.map((row) => ({ name: row.name, fate: 'kept', reason: obstacleOf(row) })));
+    for (const { name, fate, reason } of fates)
+        if (fate === 'kept')
+            log.info(`Kept "${name}": ${reason}`);
+    return fates.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+/** Returns a function that reads the time and the open pull requests, if they matter. */
+function drop_due_conditionsOf({ inputs, environment, run, signal }) {
+    const { GITHUB_API_URL = 'https://api.github.com', GITHUB_SERVER_URL = 'https://github.com' } = environment;
+    const { databases: patterns, olderThan, closedPullRequests, githubToken: token } = inputs;
+    const { repository } = run;
+    if (closedPullRequests && !/^[\w.-]+\/[\w.-]+$/.test(repository))
+        throw new Error('closed-pull-requests needs the repository whose pull requests it reads, and GITHUB_REPOSITORY does not name one; run the step in a workflow of GitHub');
+    const github = { url: GITHUB_API_URL.replace(/\/+$/, ''), repository, token, signal };
+    const pullRequests = closedPullRequests ? new OpenPullRequests(github, environment) : null;
+    const runsOf = `${GITHUB_SERVER_URL}/${repository}/actions/runs/`;
+    return async () => {
+        const open = pullRequests ? await pullRequests.read() : null;
+        return { patterns, olderThan, open, runsOf, now: Date.now() };
+    };
+}
+/** Returns the live databases of this action that match, and those of whom only restore points are left. */
+function candidatesOf(rows, patterns) {
+    const ours = rows.filter((row) => obstacleOf(row) === null).map(({ name }) => name);
+    const gone = rows.filter(isPoint).map(({ marker }) => marker.of);
+    const names = [...ours, ...gone.filter((name) => !rows.some((row) => row.name === name))];
+    const matching = [...new Set(names)].filter((name) => matchesAny(name, patterns));
+    return matching.map((name) => candidateOf(rows, name));
+}
+/** The database itself decides, and without it the newest restore point. */
+function candidateOf(all, name) {
+    const rows = withPoints(all, name);
+    const database = rows.find((row) => row.name === name);
+    if (database && obstacleOf(database) !== null)
+        return null;
+    const [newest] = rows.map(({ marker }) => marker).toSorted((a, b) => (a.at < b.at ? 1 : -1));
+    const marker = database?.marker ?? newest;
+    return marker ? { name, marker, rows } : null;
+}
+function verdictOf({ inputs, target }, { name, marker, rows }, conditions) {
+    const names = [name, ...rows.map((row) => row.name)];
+    const protection = names.map((one) => protectionOf(inputs, onDatabase(target, one))).find(Boolean);
+    return protection ? { drop: false, reason: protection } : judge_judge(name, marker, conditions);
+}
+function drop_due_keep({ rows }, reason) {
+    return rows.map(({ name }) => ({ name, fate: 'kept', reason }));
+}
+/** Drops a database if nothing that decides about it has changed. An error is the fate of what is left of it. */
+async function dropAgain(step, place, seen, look) {
+    const dropped = [];
+    try {
+        const conditions = await step.retry(look);
+        const kept = await withLock(place.session, seen.name, async () => {
+            const found = await lookAgain(place.session, seen);
+            if (!found)
+                return 'was changed while this step ran';
+            const { drop, reason } = verdictOf(step, found, conditions);
+            if (!drop)
+                return reason;
+            const names = found.rows.map(({ name }) => name);
+            await checkObstacles(place.session, names);
+            for (const row of found.rows)
+                dropped.push(await dropOne(step.inputs, place, row, reason));
+            return null;
+        });
+        return kept === null ? dropped : drop_due_keep(seen, kept);
+    }
+    catch (error) {
+        step.signal.throwIfAborted();
+        const reason = messageOf(error);
+        log.warning(`Could not drop "${seen.name}": ${reason}`);
+        const rest = seen.rows.filter(({ name }) => !dropped.some((fate) => fate.name === name));
+        return [...dropped, ...rest.map(({ name }) => ({ name, fate: 'failed', reason }))];
+    }
+}
+/** Does work under the lock of a database, and returns why it stays, or null when it is gone. */
+async function withLock(session, name, work) {
+    if (!(await tryLock(session, name)))
+        return 'another run of this action is working on it';
+    try {
+        return await work();
+    }
+    finally {
+        // A session that has ended holds nothing, and its error is known.
+        await unlock(session, name).catch(() => { });
+    }
+}
+/** Returns a database as it is now; null when it or one of its restore points is another one, or has another mark. */
+async function lookAgain(session, seen) {
+    const found = candidateOf(await readDatabases(session), seen.name);
+    const identity = ({ rows }) => JSON.stringify(rows.map(({ oid, comment }) => [oid, comment]));
+    if (!found || identity(found) !== identity(seen))
+        return null;
+    // A lock is held on one server, so these are the databases of the server that was looked at.
+    return (await holdsLock(session, seen.name)) ? found : null;
 }
 
 ;// CONCATENATED MODULE: ./build/src/commands/drop.js
@@ -50727,26 +55825,28 @@ var drop_disposeResources = (undefined && undefined.__disposeResources) || (func
 
 
 
-/** Drops a database that this action made, with its restore points. A database that does not exist is not an error. */
+
+
+
+/** Drops the database of `database-url` if this action made it, or with `databases` all of this action that are due. */
 async function drop(step) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         const { inputs, target } = step;
-        checkProtected(inputs, target);
-        const session = drop_addDisposableResource(env_1, await step.maintenance({ direct: true }), true);
+        const sweeps = inputs.databases.length > 0;
+        if (!sweeps)
+            checkProtected(inputs, target);
+        const session = drop_addDisposableResource(env_1, await step.maintenance({ direct: true, keepsTarget: sweeps }), true);
         const server = await lookAtPrimary(session, inputs.command);
-        await lockTarget(session, target.database);
-        const doomed = await chooseDatabases(step, session, target.database);
-        if (doomed.length === 0)
-            log.info(`There is no database "${target.database}" at ${target.label}; nothing to drop`);
-        if (doomed.length > 0)
-            await checkObstacles(session, doomed.map(({ name }) => name));
-        for (const database of doomed)
-            await dropOne(step, session, server, database);
+        const fates = await (sweeps ? dropDue : dropNamed)(step, { session, server });
         if (!inputs.dryRun)
             await sweep(step, session);
-        const names = doomed.map(({ name }) => name);
-        return { outputs: {}, summary: [dropSummary(names, { label: target.label, dryRun: inputs.dryRun })] };
+        const view = { label: target.label, dryRun: inputs.dryRun };
+        return {
+            outputs: dropOutputs(fates),
+            summary: [sweeps ? sweepSummary(fates, view) : dropSummary(fates, view)],
+            ...failureOf(fates),
+        };
     }
     catch (e_1) {
         env_1.error = e_1;
@@ -50758,17 +55858,30 @@ async function drop(step) {
             await result_1;
     }
 }
-/** Returns the database and its restore points. The database is last, so that a killed run can be repeated. */
-async function chooseDatabases(step, session, name) {
-    const { inputs } = step;
-    const databases = await readDatabases(session);
-    const database = databases.find((candidate) => candidate.name === name);
-    if (database)
+/** Drops one database with its restore points. A database that does not exist is not an error. */
+async function dropNamed(step, place) {
+    const { inputs, target } = step;
+    const { session } = place;
+    await lockTarget(session, target.database);
+    const doomed = withPoints(await readDatabases(session), target.database);
+    for (const database of doomed)
+        checkDoomed(step, database);
+    if (doomed.length === 0) {
+        log.info(`There is no database "${target.database}" at ${target.label}; nothing to drop`);
+        return [];
+    }
+    const names = doomed.map(({ name }) => name);
+    await checkObstacles(session, names);
+    const fates = [];
+    for (const database of doomed)
+        fates.push(await dropOne(inputs, place, database, `database-url names "${target.database}"`));
+    return fates;
+}
+function checkDoomed({ inputs, target }, database) {
+    if (database.name === target.database)
         checkOurs(database, inputs.force);
-    const points = databases.filter((candidate) => isPointOf(candidate, name));
-    for (const point of points)
-        checkProtected(inputs, onDatabase(step.target, point.name));
-    return database ? [...points, database] : points;
+    else
+        checkProtected(inputs, onDatabase(target, database.name));
 }
 function checkOurs(database, force) {
     const { name, marker, isTemplate } = database;
@@ -50780,14 +55893,16 @@ function checkOurs(database, force) {
     if (!ours && !force)
         throw new Error(`"${name}" was not made by this action; set force: true to drop it all the same`);
 }
-async function dropOne({ inputs }, session, server, { name, sessions }) {
-    const who = sessions > 0 ? `, with ${format_formatQuantity(sessions, 'session')} in it` : '';
-    if (inputs.dryRun) {
-        log.info(`Would drop "${name}"${who}`);
-        return;
-    }
-    await dropDatabase(session, server, name);
-    log.info(`Dropped "${name}"${who}`);
+/** How many databases that could not be dropped the error names; the summary has all of them. */
+const MAX_FAILURES = 3;
+function failureOf(fates) {
+    const failed = fates.filter(({ fate }) => fate === 'failed');
+    if (failed.length === 0)
+        return {};
+    const each = failed.map(({ name, reason }) => `"${name}" (${reason})`);
+    return {
+        failure: `${formatQuantity(failed.length, 'database')} could not be dropped: ${formatNames(each, MAX_FAILURES)}`,
+    };
 }
 /** Removes what killed runs left on the server and in storage. A failure here never fails the step. */
 async function sweep(step, session) {
@@ -50802,8 +55917,9 @@ async function sweep(step, session) {
 
 ;// CONCATENATED MODULE: ./build/src/storage/keys.js
 const EXTENSION = '.dump';
-const MANIFEST_EXTENSION = '.dump.json';
-const PATTERN = /^([\w-]+)\/([\w-]+)\/([\w-]+)\/(\d{4})-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d{6})\.dump$/;
+const ENCRYPTED_EXTENSION = '.dump.age';
+const MANIFEST_SUFFIX = '.json';
+const PATTERN = /^([\w-]+)\/([\w-]+)\/([\w-]+)\/(\d{4})-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d{6})\.dump(?:\.age)?$/;
 /**
  * A part of a key from any text: what is not a letter, digit, `_` or `-` becomes `_`, as in django-pgclone; so does a
  * `-` at the beginning, which a program could take for an option.
@@ -50815,7 +55931,8 @@ function keyPart(text) {
 function newDumpKey(parts, now, microseconds = Math.floor(Math.random() * 1000)) {
     const time = now.toISOString().slice(0, -1) + String(microseconds).padStart(3, '0');
     const folder = [parts.instance, parts.database, parts.config].map((part) => keyPart(part) || '_').join('/');
-    return parseDumpKey(`${folder}/${time.replace(/[T:.]/g, '-')}${EXTENSION}`);
+    const extension = parts.encrypted ? ENCRYPTED_EXTENSION : EXTENSION;
+    return parseDumpKey(`${folder}/${time.replace(/[T:.]/g, '-')}${extension}`);
 }
 /** @returns null when the text is no key in our layout. */
 function parseDumpKey(key) {
@@ -50830,21 +55947,25 @@ function parseDumpKey(key) {
 }
 /** The key of the manifest of a dump. */
 function manifestKey(key) {
-    return `${key}.json`;
+    return `${key}${MANIFEST_SUFFIX}`;
 }
-/** Whether a key looks like that of a manifest; its dump may be gone. */
-function isManifestKey(key) {
-    return key.endsWith(MANIFEST_EXTENSION);
+/** Returns the key of the dump that a key is the manifest of, or null. The dump may be gone. */
+function dumpOfManifest(key) {
+    return key.endsWith(MANIFEST_SUFFIX) ? parseDumpKey(key.slice(0, -MANIFEST_SUFFIX.length)) : null;
+}
+/** Whether the dump with this key is encrypted. */
+function isEncryptedKey(key) {
+    return key.endsWith(ENCRYPTED_EXTENSION);
 }
 /** Whether a reference names one dump and not the newest of many. */
 function isFullKey(reference) {
-    return reference.endsWith(EXTENSION);
+    return reference.endsWith(EXTENSION) || isEncryptedKey(reference);
 }
 /**
  * What is wrong with a reference to a dump, or null. A key never leaves the storage location: no `..`, no absolute
  * path, nothing that a shell, a file system or the AWS CLI could read as something else.
  */
-function referenceProblem(reference) {
+function keys_referenceProblem(reference) {
     if (/[\u0000-\u001f\u007f]/.test(reference))
         return 'contains a control character';
     if (reference.includes('\\'))
@@ -50869,6 +55990,7 @@ function isBelow(key, prefix) {
 ;// CONCATENATED MODULE: ./build/src/storage/manifest.js
 
 
+
 /** Bytes. A manifest lists tables, so it grows with the schema: this is enough for a hundred thousand of them. */
 const MAX_MANIFEST_BYTES = 16 * 1024 * 1024;
 /**
@@ -50888,6 +56010,7 @@ const manifest_MAX_NAME_LENGTH = 1000;
 const manifest_MAX_LINE_LENGTH = 2000;
 const line = isLine(manifest_MAX_LINE_LENGTH);
 const manifest_name = isText(manifest_MAX_NAME_LENGTH);
+const isRecipient = (value) => line(value) && /^age1[0-9a-z]+$/.test(value);
 const isDigest = (value) => line(value) && /^[0-9a-f]{64}$/.test(value);
 const isKeyId = (value) => line(value) && /^[0-9a-f]{16}$/.test(value);
 /** Everything but what must be equal to the key. */
@@ -50896,6 +56019,7 @@ const manifest_FIELDS = {
     size: (value) => isCount(value) && value !== 0,
     sha256: isDigest,
     compression: line,
+    encryption: optional(hasShape({ format: isOneOf('age'), recipients: isListOf(isRecipient) })),
     rawBytes: isCount,
     rows: orNull(isCount),
     tables: isListOf(hasShape({
@@ -50944,6 +56068,8 @@ function parseManifest(text, key) {
     const field = known.find((part) => value[part] !== key[part]) ?? wrongField(value, manifest_FIELDS);
     if (field)
         throw wrong(`has no valid ${field}`);
+    if (isEncryptedKey(key.key) !== (value.encryption !== undefined))
+        throw wrong('has no valid encryption');
     return value;
 }
 function shorten(value) {
@@ -50958,6 +56084,11984 @@ class TakenError extends Error {
     constructor(key, options) {
         super(`${key} exists already; another run wrote it`, options);
     }
+}
+
+;// CONCATENATED MODULE: ./node_modules/@noble/hashes/utils.js
+/**
+ * Utilities for hex, bytes, CSPRNG.
+ * @module
+ */
+/*! noble-hashes - MIT License (c) 2022 Paul Miller (paulmillr.com) */
+/** Checks if something is Uint8Array. Be careful: nodejs Buffer will return true. */
+function utils_isBytes(a) {
+    return a instanceof Uint8Array || (ArrayBuffer.isView(a) && a.constructor.name === 'Uint8Array');
+}
+/** Asserts something is positive integer. */
+function utils_anumber(n, title = '') {
+    if (!Number.isSafeInteger(n) || n < 0) {
+        const prefix = title && `"${title}" `;
+        throw new Error(`${prefix}expected integer >= 0, got ${n}`);
+    }
+}
+/** Asserts something is Uint8Array. */
+function utils_abytes(value, length, title = '') {
+    const bytes = utils_isBytes(value);
+    const len = value?.length;
+    const needsLen = length !== undefined;
+    if (!bytes || (needsLen && len !== length)) {
+        const prefix = title && `"${title}" `;
+        const ofLen = needsLen ? ` of length ${length}` : '';
+        const got = bytes ? `length=${len}` : `type=${typeof value}`;
+        throw new Error(prefix + 'expected Uint8Array' + ofLen + ', got ' + got);
+    }
+    return value;
+}
+/** Asserts something is hash */
+function ahash(h) {
+    if (typeof h !== 'function' || typeof h.create !== 'function')
+        throw new Error('Hash must wrapped by utils.createHasher');
+    utils_anumber(h.outputLen);
+    utils_anumber(h.blockLen);
+}
+/** Asserts a hash instance has not been destroyed / finished */
+function aexists(instance, checkFinished = true) {
+    if (instance.destroyed)
+        throw new Error('Hash instance has been destroyed');
+    if (checkFinished && instance.finished)
+        throw new Error('Hash#digest() has already been called');
+}
+/** Asserts output is properly-sized byte array */
+function aoutput(out, instance) {
+    utils_abytes(out, undefined, 'digestInto() output');
+    const min = instance.outputLen;
+    if (out.length < min) {
+        throw new Error('"digestInto() output" expected to be of length >=' + min);
+    }
+}
+/** Cast u8 / u16 / u32 to u8. */
+function u8(arr) {
+    return new Uint8Array(arr.buffer, arr.byteOffset, arr.byteLength);
+}
+/** Cast u8 / u16 / u32 to u32. */
+function u32(arr) {
+    return new Uint32Array(arr.buffer, arr.byteOffset, Math.floor(arr.byteLength / 4));
+}
+/** Zeroize a byte array. Warning: JS provides no guarantees. */
+function clean(...arrays) {
+    for (let i = 0; i < arrays.length; i++) {
+        arrays[i].fill(0);
+    }
+}
+/** Create DataView of an array for easy byte-level manipulation. */
+function utils_createView(arr) {
+    return new DataView(arr.buffer, arr.byteOffset, arr.byteLength);
+}
+/** The rotate right (circular right shift) operation for uint32 */
+function rotr(word, shift) {
+    return (word << (32 - shift)) | (word >>> shift);
+}
+/** The rotate left (circular left shift) operation for uint32 */
+function rotl(word, shift) {
+    return (word << shift) | ((word >>> (32 - shift)) >>> 0);
+}
+/** Is current platform little-endian? Most are. Big-Endian platform: IBM */
+const isLE = /* @__PURE__ */ (() => new Uint8Array(new Uint32Array([0x11223344]).buffer)[0] === 0x44)();
+/** The byte swap operation for uint32 */
+function byteSwap(word) {
+    return (((word << 24) & 0xff000000) |
+        ((word << 8) & 0xff0000) |
+        ((word >>> 8) & 0xff00) |
+        ((word >>> 24) & 0xff));
+}
+/** Conditionally byte swap if on a big-endian platform */
+const swap8IfBE = (/* unused pure expression or super */ null && (isLE
+    ? (n) => n
+    : (n) => byteSwap(n)));
+/** In place byte swap for Uint32Array */
+function byteSwap32(arr) {
+    for (let i = 0; i < arr.length; i++) {
+        arr[i] = byteSwap(arr[i]);
+    }
+    return arr;
+}
+const utils_swap32IfBE = isLE
+    ? (u) => u
+    : byteSwap32;
+// Built-in hex conversion https://caniuse.com/mdn-javascript_builtins_uint8array_fromhex
+const hasHexBuiltin = /* @__PURE__ */ (() => 
+// @ts-ignore
+typeof Uint8Array.from([]).toHex === 'function' && typeof Uint8Array.fromHex === 'function')();
+// Array where index 0xf0 (240) is mapped to string 'f0'
+const hexes = /* @__PURE__ */ Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
+/**
+ * Convert byte array to hex string. Uses built-in function, when available.
+ * @example bytesToHex(Uint8Array.from([0xca, 0xfe, 0x01, 0x23])) // 'cafe0123'
+ */
+function bytesToHex(bytes) {
+    utils_abytes(bytes);
+    // @ts-ignore
+    if (hasHexBuiltin)
+        return bytes.toHex();
+    // pre-caching improves the speed 6x
+    let hex = '';
+    for (let i = 0; i < bytes.length; i++) {
+        hex += hexes[bytes[i]];
+    }
+    return hex;
+}
+// We use optimized technique to convert hex string to byte array
+const asciis = { _0: 48, _9: 57, A: 65, F: 70, a: 97, f: 102 };
+function asciiToBase16(ch) {
+    if (ch >= asciis._0 && ch <= asciis._9)
+        return ch - asciis._0; // '2' => 50-48
+    if (ch >= asciis.A && ch <= asciis.F)
+        return ch - (asciis.A - 10); // 'B' => 66-(65-10)
+    if (ch >= asciis.a && ch <= asciis.f)
+        return ch - (asciis.a - 10); // 'b' => 98-(97-10)
+    return;
+}
+/**
+ * Convert hex string to byte array. Uses built-in function, when available.
+ * @example hexToBytes('cafe0123') // Uint8Array.from([0xca, 0xfe, 0x01, 0x23])
+ */
+function hexToBytes(hex) {
+    if (typeof hex !== 'string')
+        throw new Error('hex string expected, got ' + typeof hex);
+    // @ts-ignore
+    if (hasHexBuiltin)
+        return Uint8Array.fromHex(hex);
+    const hl = hex.length;
+    const al = hl / 2;
+    if (hl % 2)
+        throw new Error('hex string expected, got unpadded hex of length ' + hl);
+    const array = new Uint8Array(al);
+    for (let ai = 0, hi = 0; ai < al; ai++, hi += 2) {
+        const n1 = asciiToBase16(hex.charCodeAt(hi));
+        const n2 = asciiToBase16(hex.charCodeAt(hi + 1));
+        if (n1 === undefined || n2 === undefined) {
+            const char = hex[hi] + hex[hi + 1];
+            throw new Error('hex string expected, got non-hex character "' + char + '" at index ' + hi);
+        }
+        array[ai] = n1 * 16 + n2; // multiply first octet, e.g. 'a3' => 10*16+3 => 160 + 3 => 163
+    }
+    return array;
+}
+/**
+ * There is no setImmediate in browser and setTimeout is slow.
+ * Call of async fn will return Promise, which will be fullfiled only on
+ * next scheduler queue processing step and this is exactly what we need.
+ */
+const nextTick = async () => { };
+/** Returns control to thread each 'tick' ms to avoid blocking. */
+async function utils_asyncLoop(iters, tick, cb) {
+    let ts = Date.now();
+    for (let i = 0; i < iters; i++) {
+        cb(i);
+        // Date.now() is not monotonic, so in case if clock goes backwards we return return control too
+        const diff = Date.now() - ts;
+        if (diff >= 0 && diff < tick)
+            continue;
+        await nextTick();
+        ts += diff;
+    }
+}
+/**
+ * Converts string to bytes using UTF8 encoding.
+ * Built-in doesn't validate input to be string: we do the check.
+ * @example utf8ToBytes('abc') // Uint8Array.from([97, 98, 99])
+ */
+function utf8ToBytes(str) {
+    if (typeof str !== 'string')
+        throw new Error('string expected');
+    return new Uint8Array(new TextEncoder().encode(str)); // https://bugzil.la/1681809
+}
+/**
+ * Helper for KDFs: consumes uint8array or string.
+ * When string is passed, does utf8 decoding, using TextDecoder.
+ */
+function kdfInputToBytes(data, errorTitle = '') {
+    if (typeof data === 'string')
+        return utf8ToBytes(data);
+    return utils_abytes(data, undefined, errorTitle);
+}
+/** Copies several Uint8Arrays into one. */
+function utils_concatBytes(...arrays) {
+    let sum = 0;
+    for (let i = 0; i < arrays.length; i++) {
+        const a = arrays[i];
+        utils_abytes(a);
+        sum += a.length;
+    }
+    const res = new Uint8Array(sum);
+    for (let i = 0, pad = 0; i < arrays.length; i++) {
+        const a = arrays[i];
+        res.set(a, pad);
+        pad += a.length;
+    }
+    return res;
+}
+/** Merges default options and passed options. */
+function checkOpts(defaults, opts) {
+    if (opts !== undefined && {}.toString.call(opts) !== '[object Object]')
+        throw new Error('options must be object or undefined');
+    const merged = Object.assign(defaults, opts);
+    return merged;
+}
+/** Creates function with outputLen, blockLen, create properties from a class constructor. */
+function utils_createHasher(hashCons, info = {}) {
+    const hashC = (msg, opts) => hashCons(opts).update(msg).digest();
+    const tmp = hashCons(undefined);
+    hashC.outputLen = tmp.outputLen;
+    hashC.blockLen = tmp.blockLen;
+    hashC.create = (opts) => hashCons(opts);
+    Object.assign(hashC, info);
+    return Object.freeze(hashC);
+}
+/** Cryptographically secure PRNG. Uses internal OS-level `crypto.getRandomValues`. */
+function utils_randomBytes(bytesLength = 32) {
+    const cr = typeof globalThis === 'object' ? globalThis.crypto : null;
+    if (typeof cr?.getRandomValues !== 'function')
+        throw new Error('crypto.getRandomValues must be defined');
+    return cr.getRandomValues(new Uint8Array(bytesLength));
+}
+/** Creates OID opts for NIST hashes, with prefix 06 09 60 86 48 01 65 03 04 02. */
+const utils_oidNist = (suffix) => ({
+    oid: Uint8Array.from([0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, suffix]),
+});
+//# sourceMappingURL=utils.js.map
+;// CONCATENATED MODULE: ./node_modules/@noble/hashes/hmac.js
+/**
+ * HMAC: RFC2104 message authentication code.
+ * @module
+ */
+
+/** Internal class for HMAC. */
+class _HMAC {
+    oHash;
+    iHash;
+    blockLen;
+    outputLen;
+    finished = false;
+    destroyed = false;
+    constructor(hash, key) {
+        ahash(hash);
+        utils_abytes(key, undefined, 'key');
+        this.iHash = hash.create();
+        if (typeof this.iHash.update !== 'function')
+            throw new Error('Expected instance of class which extends utils.Hash');
+        this.blockLen = this.iHash.blockLen;
+        this.outputLen = this.iHash.outputLen;
+        const blockLen = this.blockLen;
+        const pad = new Uint8Array(blockLen);
+        // blockLen can be bigger than outputLen
+        pad.set(key.length > blockLen ? hash.create().update(key).digest() : key);
+        for (let i = 0; i < pad.length; i++)
+            pad[i] ^= 0x36;
+        this.iHash.update(pad);
+        // By doing update (processing of first block) of outer hash here we can re-use it between multiple calls via clone
+        this.oHash = hash.create();
+        // Undo internal XOR && apply outer XOR
+        for (let i = 0; i < pad.length; i++)
+            pad[i] ^= 0x36 ^ 0x5c;
+        this.oHash.update(pad);
+        clean(pad);
+    }
+    update(buf) {
+        aexists(this);
+        this.iHash.update(buf);
+        return this;
+    }
+    digestInto(out) {
+        aexists(this);
+        utils_abytes(out, this.outputLen, 'output');
+        this.finished = true;
+        this.iHash.digestInto(out);
+        this.oHash.update(out);
+        this.oHash.digestInto(out);
+        this.destroy();
+    }
+    digest() {
+        const out = new Uint8Array(this.oHash.outputLen);
+        this.digestInto(out);
+        return out;
+    }
+    _cloneInto(to) {
+        // Create new instance without calling constructor since key already in state and we don't know it.
+        to ||= Object.create(Object.getPrototypeOf(this), {});
+        const { oHash, iHash, finished, destroyed, blockLen, outputLen } = this;
+        to = to;
+        to.finished = finished;
+        to.destroyed = destroyed;
+        to.blockLen = blockLen;
+        to.outputLen = outputLen;
+        to.oHash = oHash._cloneInto(to.oHash);
+        to.iHash = iHash._cloneInto(to.iHash);
+        return to;
+    }
+    clone() {
+        return this._cloneInto();
+    }
+    destroy() {
+        this.destroyed = true;
+        this.oHash.destroy();
+        this.iHash.destroy();
+    }
+}
+/**
+ * HMAC: RFC2104 message authentication code.
+ * @param hash - function that would be used e.g. sha256
+ * @param key - message key
+ * @param message - message data
+ * @example
+ * import { hmac } from '@noble/hashes/hmac';
+ * import { sha256 } from '@noble/hashes/sha2';
+ * const mac1 = hmac(sha256, 'key', 'message');
+ */
+const hmac_hmac = (hash, key, message) => new _HMAC(hash, key).update(message).digest();
+hmac_hmac.create = (hash, key) => new _HMAC(hash, key);
+//# sourceMappingURL=hmac.js.map
+;// CONCATENATED MODULE: ./node_modules/@noble/hashes/hkdf.js
+/**
+ * HKDF (RFC 5869): extract + expand in one step.
+ * See https://soatok.blog/2021/11/17/understanding-hkdf/.
+ * @module
+ */
+
+
+/**
+ * HKDF-extract from spec. Less important part. `HKDF-Extract(IKM, salt) -> PRK`
+ * Arguments position differs from spec (IKM is first one, since it is not optional)
+ * @param hash - hash function that would be used (e.g. sha256)
+ * @param ikm - input keying material, the initial key
+ * @param salt - optional salt value (a non-secret random value)
+ */
+function hkdf_extract(hash, ikm, salt) {
+    ahash(hash);
+    // NOTE: some libraries treat zero-length array as 'not provided';
+    // we don't, since we have undefined as 'not provided'
+    // https://github.com/RustCrypto/KDFs/issues/15
+    if (salt === undefined)
+        salt = new Uint8Array(hash.outputLen);
+    return hmac_hmac(hash, salt, ikm);
+}
+const HKDF_COUNTER = /* @__PURE__ */ Uint8Array.of(0);
+const EMPTY_BUFFER = /* @__PURE__ */ Uint8Array.of();
+/**
+ * HKDF-expand from the spec. The most important part. `HKDF-Expand(PRK, info, L) -> OKM`
+ * @param hash - hash function that would be used (e.g. sha256)
+ * @param prk - a pseudorandom key of at least HashLen octets (usually, the output from the extract step)
+ * @param info - optional context and application specific information (can be a zero-length string)
+ * @param length - length of output keying material in bytes
+ */
+function expand(hash, prk, info, length = 32) {
+    ahash(hash);
+    utils_anumber(length, 'length');
+    const olen = hash.outputLen;
+    if (length > 255 * olen)
+        throw new Error('Length must be <= 255*HashLen');
+    const blocks = Math.ceil(length / olen);
+    if (info === undefined)
+        info = EMPTY_BUFFER;
+    else
+        utils_abytes(info, undefined, 'info');
+    // first L(ength) octets of T
+    const okm = new Uint8Array(blocks * olen);
+    // Re-use HMAC instance between blocks
+    const HMAC = hmac_hmac.create(hash, prk);
+    const HMACTmp = HMAC._cloneInto();
+    const T = new Uint8Array(HMAC.outputLen);
+    for (let counter = 0; counter < blocks; counter++) {
+        HKDF_COUNTER[0] = counter + 1;
+        // T(0) = empty string (zero length)
+        // T(N) = HMAC-Hash(PRK, T(N-1) | info | N)
+        HMACTmp.update(counter === 0 ? EMPTY_BUFFER : T)
+            .update(info)
+            .update(HKDF_COUNTER)
+            .digestInto(T);
+        okm.set(T, olen * counter);
+        HMAC._cloneInto(HMACTmp);
+    }
+    HMAC.destroy();
+    HMACTmp.destroy();
+    clean(T, HKDF_COUNTER);
+    return okm.slice(0, length);
+}
+/**
+ * HKDF (RFC 5869): derive keys from an initial input.
+ * Combines hkdf_extract + hkdf_expand in one step
+ * @param hash - hash function that would be used (e.g. sha256)
+ * @param ikm - input keying material, the initial key
+ * @param salt - optional salt value (a non-secret random value)
+ * @param info - optional context and application specific information (can be a zero-length string)
+ * @param length - length of output keying material in bytes
+ * @example
+ * import { hkdf } from '@noble/hashes/hkdf';
+ * import { sha256 } from '@noble/hashes/sha2';
+ * import { randomBytes } from '@noble/hashes/utils';
+ * const inputKey = randomBytes(32);
+ * const salt = randomBytes(32);
+ * const info = 'application-key';
+ * const hk1 = hkdf(sha256, inputKey, salt, info, 32);
+ */
+const hkdf = (hash, ikm, salt, info, length) => expand(hash, hkdf_extract(hash, ikm, salt), info, length);
+//# sourceMappingURL=hkdf.js.map
+;// CONCATENATED MODULE: ./node_modules/@noble/hashes/_md.js
+/**
+ * Internal Merkle-Damgard hash utils.
+ * @module
+ */
+
+/** Choice: a ? b : c */
+function Chi(a, b, c) {
+    return (a & b) ^ (~a & c);
+}
+/** Majority function, true if any two inputs is true. */
+function Maj(a, b, c) {
+    return (a & b) ^ (a & c) ^ (b & c);
+}
+/**
+ * Merkle-Damgard hash construction base class.
+ * Could be used to create MD5, RIPEMD, SHA1, SHA2.
+ */
+class HashMD {
+    blockLen;
+    outputLen;
+    padOffset;
+    isLE;
+    // For partial updates less than block size
+    buffer;
+    view;
+    finished = false;
+    length = 0;
+    pos = 0;
+    destroyed = false;
+    constructor(blockLen, outputLen, padOffset, isLE) {
+        this.blockLen = blockLen;
+        this.outputLen = outputLen;
+        this.padOffset = padOffset;
+        this.isLE = isLE;
+        this.buffer = new Uint8Array(blockLen);
+        this.view = utils_createView(this.buffer);
+    }
+    update(data) {
+        aexists(this);
+        utils_abytes(data);
+        const { view, buffer, blockLen } = this;
+        const len = data.length;
+        for (let pos = 0; pos < len;) {
+            const take = Math.min(blockLen - this.pos, len - pos);
+            // Fast path: we have at least one block in input, cast it to view and process
+            if (take === blockLen) {
+                const dataView = utils_createView(data);
+                for (; blockLen <= len - pos; pos += blockLen)
+                    this.process(dataView, pos);
+                continue;
+            }
+            buffer.set(data.subarray(pos, pos + take), this.pos);
+            this.pos += take;
+            pos += take;
+            if (this.pos === blockLen) {
+                this.process(view, 0);
+                this.pos = 0;
+            }
+        }
+        this.length += data.length;
+        this.roundClean();
+        return this;
+    }
+    digestInto(out) {
+        aexists(this);
+        aoutput(out, this);
+        this.finished = true;
+        // Padding
+        // We can avoid allocation of buffer for padding completely if it
+        // was previously not allocated here. But it won't change performance.
+        const { buffer, view, blockLen, isLE } = this;
+        let { pos } = this;
+        // append the bit '1' to the message
+        buffer[pos++] = 0b10000000;
+        clean(this.buffer.subarray(pos));
+        // we have less than padOffset left in buffer, so we cannot put length in
+        // current block, need process it and pad again
+        if (this.padOffset > blockLen - pos) {
+            this.process(view, 0);
+            pos = 0;
+        }
+        // Pad until full block byte with zeros
+        for (let i = pos; i < blockLen; i++)
+            buffer[i] = 0;
+        // Note: sha512 requires length to be 128bit integer, but length in JS will overflow before that
+        // You need to write around 2 exabytes (u64_max / 8 / (1024**6)) for this to happen.
+        // So we just write lowest 64 bits of that value.
+        view.setBigUint64(blockLen - 8, BigInt(this.length * 8), isLE);
+        this.process(view, 0);
+        const oview = utils_createView(out);
+        const len = this.outputLen;
+        // NOTE: we do division by 4 later, which must be fused in single op with modulo by JIT
+        if (len % 4)
+            throw new Error('_sha2: outputLen must be aligned to 32bit');
+        const outLen = len / 4;
+        const state = this.get();
+        if (outLen > state.length)
+            throw new Error('_sha2: outputLen bigger than state');
+        for (let i = 0; i < outLen; i++)
+            oview.setUint32(4 * i, state[i], isLE);
+    }
+    digest() {
+        const { buffer, outputLen } = this;
+        this.digestInto(buffer);
+        const res = buffer.slice(0, outputLen);
+        this.destroy();
+        return res;
+    }
+    _cloneInto(to) {
+        to ||= new this.constructor();
+        to.set(...this.get());
+        const { blockLen, buffer, length, finished, destroyed, pos } = this;
+        to.destroyed = destroyed;
+        to.finished = finished;
+        to.length = length;
+        to.pos = pos;
+        if (length % blockLen)
+            to.buffer.set(buffer);
+        return to;
+    }
+    clone() {
+        return this._cloneInto();
+    }
+}
+/**
+ * Initial SHA-2 state: fractional parts of square roots of first 16 primes 2..53.
+ * Check out `test/misc/sha2-gen-iv.js` for recomputation guide.
+ */
+/** Initial SHA256 state. Bits 0..32 of frac part of sqrt of primes 2..19 */
+const SHA256_IV = /* @__PURE__ */ Uint32Array.from([
+    0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
+]);
+/** Initial SHA224 state. Bits 32..64 of frac part of sqrt of primes 23..53 */
+const SHA224_IV = /* @__PURE__ */ Uint32Array.from([
+    0xc1059ed8, 0x367cd507, 0x3070dd17, 0xf70e5939, 0xffc00b31, 0x68581511, 0x64f98fa7, 0xbefa4fa4,
+]);
+/** Initial SHA384 state. Bits 0..64 of frac part of sqrt of primes 23..53 */
+const SHA384_IV = /* @__PURE__ */ Uint32Array.from([
+    0xcbbb9d5d, 0xc1059ed8, 0x629a292a, 0x367cd507, 0x9159015a, 0x3070dd17, 0x152fecd8, 0xf70e5939,
+    0x67332667, 0xffc00b31, 0x8eb44a87, 0x68581511, 0xdb0c2e0d, 0x64f98fa7, 0x47b5481d, 0xbefa4fa4,
+]);
+/** Initial SHA512 state. Bits 0..64 of frac part of sqrt of primes 2..19 */
+const SHA512_IV = /* @__PURE__ */ Uint32Array.from([
+    0x6a09e667, 0xf3bcc908, 0xbb67ae85, 0x84caa73b, 0x3c6ef372, 0xfe94f82b, 0xa54ff53a, 0x5f1d36f1,
+    0x510e527f, 0xade682d1, 0x9b05688c, 0x2b3e6c1f, 0x1f83d9ab, 0xfb41bd6b, 0x5be0cd19, 0x137e2179,
+]);
+//# sourceMappingURL=_md.js.map
+;// CONCATENATED MODULE: ./node_modules/@noble/hashes/_u64.js
+/**
+ * Internal helpers for u64. BigUint64Array is too slow as per 2025, so we implement it using Uint32Array.
+ * @todo re-check https://issues.chromium.org/issues/42212588
+ * @module
+ */
+const U32_MASK64 = /* @__PURE__ */ BigInt(2 ** 32 - 1);
+const _32n = /* @__PURE__ */ BigInt(32);
+function fromBig(n, le = false) {
+    if (le)
+        return { h: Number(n & U32_MASK64), l: Number((n >> _32n) & U32_MASK64) };
+    return { h: Number((n >> _32n) & U32_MASK64) | 0, l: Number(n & U32_MASK64) | 0 };
+}
+function split(lst, le = false) {
+    const len = lst.length;
+    let Ah = new Uint32Array(len);
+    let Al = new Uint32Array(len);
+    for (let i = 0; i < len; i++) {
+        const { h, l } = fromBig(lst[i], le);
+        [Ah[i], Al[i]] = [h, l];
+    }
+    return [Ah, Al];
+}
+const toBig = (h, l) => (BigInt(h >>> 0) << _32n) | BigInt(l >>> 0);
+// for Shift in [0, 32)
+const shrSH = (h, _l, s) => h >>> s;
+const shrSL = (h, l, s) => (h << (32 - s)) | (l >>> s);
+// Right rotate for Shift in [1, 32)
+const rotrSH = (h, l, s) => (h >>> s) | (l << (32 - s));
+const rotrSL = (h, l, s) => (h << (32 - s)) | (l >>> s);
+// Right rotate for Shift in (32, 64), NOTE: 32 is special case.
+const rotrBH = (h, l, s) => (h << (64 - s)) | (l >>> (s - 32));
+const rotrBL = (h, l, s) => (h >>> (s - 32)) | (l << (64 - s));
+// Right rotate for shift===32 (just swaps l&h)
+const rotr32H = (_h, l) => l;
+const rotr32L = (h, _l) => h;
+// Left rotate for Shift in [1, 32)
+const rotlSH = (h, l, s) => (h << s) | (l >>> (32 - s));
+const rotlSL = (h, l, s) => (l << s) | (h >>> (32 - s));
+// Left rotate for Shift in (32, 64), NOTE: 32 is special case.
+const rotlBH = (h, l, s) => (l << (s - 32)) | (h >>> (64 - s));
+const rotlBL = (h, l, s) => (h << (s - 32)) | (l >>> (64 - s));
+// JS uses 32-bit signed integers for bitwise operations which means we cannot
+// simple take carry out of low bit sum by shift, we need to use division.
+function add(Ah, Al, Bh, Bl) {
+    const l = (Al >>> 0) + (Bl >>> 0);
+    return { h: (Ah + Bh + ((l / 2 ** 32) | 0)) | 0, l: l | 0 };
+}
+// Addition with more than 2 elements
+const add3L = (Al, Bl, Cl) => (Al >>> 0) + (Bl >>> 0) + (Cl >>> 0);
+const add3H = (low, Ah, Bh, Ch) => (Ah + Bh + Ch + ((low / 2 ** 32) | 0)) | 0;
+const add4L = (Al, Bl, Cl, Dl) => (Al >>> 0) + (Bl >>> 0) + (Cl >>> 0) + (Dl >>> 0);
+const add4H = (low, Ah, Bh, Ch, Dh) => (Ah + Bh + Ch + Dh + ((low / 2 ** 32) | 0)) | 0;
+const add5L = (Al, Bl, Cl, Dl, El) => (Al >>> 0) + (Bl >>> 0) + (Cl >>> 0) + (Dl >>> 0) + (El >>> 0);
+const add5H = (low, Ah, Bh, Ch, Dh, Eh) => (Ah + Bh + Ch + Dh + Eh + ((low / 2 ** 32) | 0)) | 0;
+// prettier-ignore
+
+// prettier-ignore
+const u64 = {
+    fromBig, split, toBig,
+    shrSH, shrSL,
+    rotrSH, rotrSL, rotrBH, rotrBL,
+    rotr32H, rotr32L,
+    rotlSH, rotlSL, rotlBH, rotlBL,
+    add, add3L, add3H, add4L, add4H, add5H, add5L,
+};
+/* harmony default export */ const _u64 = ((/* unused pure expression or super */ null && (u64)));
+//# sourceMappingURL=_u64.js.map
+;// CONCATENATED MODULE: ./node_modules/@noble/hashes/sha2.js
+/**
+ * SHA2 hash function. A.k.a. sha256, sha384, sha512, sha512_224, sha512_256.
+ * SHA256 is the fastest hash implementable in JS, even faster than Blake3.
+ * Check out [RFC 4634](https://www.rfc-editor.org/rfc/rfc4634) and
+ * [FIPS 180-4](https://nvlpubs.nist.gov/nistpubs/FIPS/NIST.FIPS.180-4.pdf).
+ * @module
+ */
+
+
+
+/**
+ * Round constants:
+ * First 32 bits of fractional parts of the cube roots of the first 64 primes 2..311)
+ */
+// prettier-ignore
+const SHA256_K = /* @__PURE__ */ Uint32Array.from([
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2
+]);
+/** Reusable temporary buffer. "W" comes straight from spec. */
+const SHA256_W = /* @__PURE__ */ new Uint32Array(64);
+/** Internal 32-byte base SHA2 hash class. */
+class SHA2_32B extends HashMD {
+    constructor(outputLen) {
+        super(64, outputLen, 8, false);
+    }
+    get() {
+        const { A, B, C, D, E, F, G, H } = this;
+        return [A, B, C, D, E, F, G, H];
+    }
+    // prettier-ignore
+    set(A, B, C, D, E, F, G, H) {
+        this.A = A | 0;
+        this.B = B | 0;
+        this.C = C | 0;
+        this.D = D | 0;
+        this.E = E | 0;
+        this.F = F | 0;
+        this.G = G | 0;
+        this.H = H | 0;
+    }
+    process(view, offset) {
+        // Extend the first 16 words into the remaining 48 words w[16..63] of the message schedule array
+        for (let i = 0; i < 16; i++, offset += 4)
+            SHA256_W[i] = view.getUint32(offset, false);
+        for (let i = 16; i < 64; i++) {
+            const W15 = SHA256_W[i - 15];
+            const W2 = SHA256_W[i - 2];
+            const s0 = rotr(W15, 7) ^ rotr(W15, 18) ^ (W15 >>> 3);
+            const s1 = rotr(W2, 17) ^ rotr(W2, 19) ^ (W2 >>> 10);
+            SHA256_W[i] = (s1 + SHA256_W[i - 7] + s0 + SHA256_W[i - 16]) | 0;
+        }
+        // Compression function main loop, 64 rounds
+        let { A, B, C, D, E, F, G, H } = this;
+        for (let i = 0; i < 64; i++) {
+            const sigma1 = rotr(E, 6) ^ rotr(E, 11) ^ rotr(E, 25);
+            const T1 = (H + sigma1 + Chi(E, F, G) + SHA256_K[i] + SHA256_W[i]) | 0;
+            const sigma0 = rotr(A, 2) ^ rotr(A, 13) ^ rotr(A, 22);
+            const T2 = (sigma0 + Maj(A, B, C)) | 0;
+            H = G;
+            G = F;
+            F = E;
+            E = (D + T1) | 0;
+            D = C;
+            C = B;
+            B = A;
+            A = (T1 + T2) | 0;
+        }
+        // Add the compressed chunk to the current hash value
+        A = (A + this.A) | 0;
+        B = (B + this.B) | 0;
+        C = (C + this.C) | 0;
+        D = (D + this.D) | 0;
+        E = (E + this.E) | 0;
+        F = (F + this.F) | 0;
+        G = (G + this.G) | 0;
+        H = (H + this.H) | 0;
+        this.set(A, B, C, D, E, F, G, H);
+    }
+    roundClean() {
+        clean(SHA256_W);
+    }
+    destroy() {
+        this.set(0, 0, 0, 0, 0, 0, 0, 0);
+        clean(this.buffer);
+    }
+}
+/** Internal SHA2-256 hash class. */
+class _SHA256 extends SHA2_32B {
+    // We cannot use array here since array allows indexing by variable
+    // which means optimizer/compiler cannot use registers.
+    A = SHA256_IV[0] | 0;
+    B = SHA256_IV[1] | 0;
+    C = SHA256_IV[2] | 0;
+    D = SHA256_IV[3] | 0;
+    E = SHA256_IV[4] | 0;
+    F = SHA256_IV[5] | 0;
+    G = SHA256_IV[6] | 0;
+    H = SHA256_IV[7] | 0;
+    constructor() {
+        super(32);
+    }
+}
+/** Internal SHA2-224 hash class. */
+class _SHA224 extends SHA2_32B {
+    A = SHA224_IV[0] | 0;
+    B = SHA224_IV[1] | 0;
+    C = SHA224_IV[2] | 0;
+    D = SHA224_IV[3] | 0;
+    E = SHA224_IV[4] | 0;
+    F = SHA224_IV[5] | 0;
+    G = SHA224_IV[6] | 0;
+    H = SHA224_IV[7] | 0;
+    constructor() {
+        super(28);
+    }
+}
+// SHA2-512 is slower than sha256 in js because u64 operations are slow.
+// Round contants
+// First 32 bits of the fractional parts of the cube roots of the first 80 primes 2..409
+// prettier-ignore
+const K512 = /* @__PURE__ */ (() => split([
+    '0x428a2f98d728ae22', '0x7137449123ef65cd', '0xb5c0fbcfec4d3b2f', '0xe9b5dba58189dbbc',
+    '0x3956c25bf348b538', '0x59f111f1b605d019', '0x923f82a4af194f9b', '0xab1c5ed5da6d8118',
+    '0xd807aa98a3030242', '0x12835b0145706fbe', '0x243185be4ee4b28c', '0x550c7dc3d5ffb4e2',
+    '0x72be5d74f27b896f', '0x80deb1fe3b1696b1', '0x9bdc06a725c71235', '0xc19bf174cf692694',
+    '0xe49b69c19ef14ad2', '0xefbe4786384f25e3', '0x0fc19dc68b8cd5b5', '0x240ca1cc77ac9c65',
+    '0x2de92c6f592b0275', '0x4a7484aa6ea6e483', '0x5cb0a9dcbd41fbd4', '0x76f988da831153b5',
+    '0x983e5152ee66dfab', '0xa831c66d2db43210', '0xb00327c898fb213f', '0xbf597fc7beef0ee4',
+    '0xc6e00bf33da88fc2', '0xd5a79147930aa725', '0x06ca6351e003826f', '0x142929670a0e6e70',
+    '0x27b70a8546d22ffc', '0x2e1b21385c26c926', '0x4d2c6dfc5ac42aed', '0x53380d139d95b3df',
+    '0x650a73548baf63de', '0x766a0abb3c77b2a8', '0x81c2c92e47edaee6', '0x92722c851482353b',
+    '0xa2bfe8a14cf10364', '0xa81a664bbc423001', '0xc24b8b70d0f89791', '0xc76c51a30654be30',
+    '0xd192e819d6ef5218', '0xd69906245565a910', '0xf40e35855771202a', '0x106aa07032bbd1b8',
+    '0x19a4c116b8d2d0c8', '0x1e376c085141ab53', '0x2748774cdf8eeb99', '0x34b0bcb5e19b48a8',
+    '0x391c0cb3c5c95a63', '0x4ed8aa4ae3418acb', '0x5b9cca4f7763e373', '0x682e6ff3d6b2b8a3',
+    '0x748f82ee5defb2fc', '0x78a5636f43172f60', '0x84c87814a1f0ab72', '0x8cc702081a6439ec',
+    '0x90befffa23631e28', '0xa4506cebde82bde9', '0xbef9a3f7b2c67915', '0xc67178f2e372532b',
+    '0xca273eceea26619c', '0xd186b8c721c0c207', '0xeada7dd6cde0eb1e', '0xf57d4f7fee6ed178',
+    '0x06f067aa72176fba', '0x0a637dc5a2c898a6', '0x113f9804bef90dae', '0x1b710b35131c471b',
+    '0x28db77f523047d84', '0x32caab7b40c72493', '0x3c9ebe0a15c9bebc', '0x431d67c49c100d4c',
+    '0x4cc5d4becb3e42b6', '0x597f299cfc657e2a', '0x5fcb6fab3ad6faec', '0x6c44198c4a475817'
+].map(n => BigInt(n))))();
+const SHA512_Kh = /* @__PURE__ */ (() => K512[0])();
+const SHA512_Kl = /* @__PURE__ */ (() => K512[1])();
+// Reusable temporary buffers
+const SHA512_W_H = /* @__PURE__ */ new Uint32Array(80);
+const SHA512_W_L = /* @__PURE__ */ new Uint32Array(80);
+/** Internal 64-byte base SHA2 hash class. */
+class SHA2_64B extends HashMD {
+    constructor(outputLen) {
+        super(128, outputLen, 16, false);
+    }
+    // prettier-ignore
+    get() {
+        const { Ah, Al, Bh, Bl, Ch, Cl, Dh, Dl, Eh, El, Fh, Fl, Gh, Gl, Hh, Hl } = this;
+        return [Ah, Al, Bh, Bl, Ch, Cl, Dh, Dl, Eh, El, Fh, Fl, Gh, Gl, Hh, Hl];
+    }
+    // prettier-ignore
+    set(Ah, Al, Bh, Bl, Ch, Cl, Dh, Dl, Eh, El, Fh, Fl, Gh, Gl, Hh, Hl) {
+        this.Ah = Ah | 0;
+        this.Al = Al | 0;
+        this.Bh = Bh | 0;
+        this.Bl = Bl | 0;
+        this.Ch = Ch | 0;
+        this.Cl = Cl | 0;
+        this.Dh = Dh | 0;
+        this.Dl = Dl | 0;
+        this.Eh = Eh | 0;
+        this.El = El | 0;
+        this.Fh = Fh | 0;
+        this.Fl = Fl | 0;
+        this.Gh = Gh | 0;
+        this.Gl = Gl | 0;
+        this.Hh = Hh | 0;
+        this.Hl = Hl | 0;
+    }
+    process(view, offset) {
+        // Extend the first 16 words into the remaining 64 words w[16..79] of the message schedule array
+        for (let i = 0; i < 16; i++, offset += 4) {
+            SHA512_W_H[i] = view.getUint32(offset);
+            SHA512_W_L[i] = view.getUint32((offset += 4));
+        }
+        for (let i = 16; i < 80; i++) {
+            // s0 := (w[i-15] rightrotate 1) xor (w[i-15] rightrotate 8) xor (w[i-15] rightshift 7)
+            const W15h = SHA512_W_H[i - 15] | 0;
+            const W15l = SHA512_W_L[i - 15] | 0;
+            const s0h = rotrSH(W15h, W15l, 1) ^ rotrSH(W15h, W15l, 8) ^ shrSH(W15h, W15l, 7);
+            const s0l = rotrSL(W15h, W15l, 1) ^ rotrSL(W15h, W15l, 8) ^ shrSL(W15h, W15l, 7);
+            // s1 := (w[i-2] rightrotate 19) xor (w[i-2] rightrotate 61) xor (w[i-2] rightshift 6)
+            const W2h = SHA512_W_H[i - 2] | 0;
+            const W2l = SHA512_W_L[i - 2] | 0;
+            const s1h = rotrSH(W2h, W2l, 19) ^ rotrBH(W2h, W2l, 61) ^ shrSH(W2h, W2l, 6);
+            const s1l = rotrSL(W2h, W2l, 19) ^ rotrBL(W2h, W2l, 61) ^ shrSL(W2h, W2l, 6);
+            // SHA256_W[i] = s0 + s1 + SHA256_W[i - 7] + SHA256_W[i - 16];
+            const SUMl = add4L(s0l, s1l, SHA512_W_L[i - 7], SHA512_W_L[i - 16]);
+            const SUMh = add4H(SUMl, s0h, s1h, SHA512_W_H[i - 7], SHA512_W_H[i - 16]);
+            SHA512_W_H[i] = SUMh | 0;
+            SHA512_W_L[i] = SUMl | 0;
+        }
+        let { Ah, Al, Bh, Bl, Ch, Cl, Dh, Dl, Eh, El, Fh, Fl, Gh, Gl, Hh, Hl } = this;
+        // Compression function main loop, 80 rounds
+        for (let i = 0; i < 80; i++) {
+            // S1 := (e rightrotate 14) xor (e rightrotate 18) xor (e rightrotate 41)
+            const sigma1h = rotrSH(Eh, El, 14) ^ rotrSH(Eh, El, 18) ^ rotrBH(Eh, El, 41);
+            const sigma1l = rotrSL(Eh, El, 14) ^ rotrSL(Eh, El, 18) ^ rotrBL(Eh, El, 41);
+            //const T1 = (H + sigma1 + Chi(E, F, G) + SHA256_K[i] + SHA256_W[i]) | 0;
+            const CHIh = (Eh & Fh) ^ (~Eh & Gh);
+            const CHIl = (El & Fl) ^ (~El & Gl);
+            // T1 = H + sigma1 + Chi(E, F, G) + SHA512_K[i] + SHA512_W[i]
+            // prettier-ignore
+            const T1ll = add5L(Hl, sigma1l, CHIl, SHA512_Kl[i], SHA512_W_L[i]);
+            const T1h = add5H(T1ll, Hh, sigma1h, CHIh, SHA512_Kh[i], SHA512_W_H[i]);
+            const T1l = T1ll | 0;
+            // S0 := (a rightrotate 28) xor (a rightrotate 34) xor (a rightrotate 39)
+            const sigma0h = rotrSH(Ah, Al, 28) ^ rotrBH(Ah, Al, 34) ^ rotrBH(Ah, Al, 39);
+            const sigma0l = rotrSL(Ah, Al, 28) ^ rotrBL(Ah, Al, 34) ^ rotrBL(Ah, Al, 39);
+            const MAJh = (Ah & Bh) ^ (Ah & Ch) ^ (Bh & Ch);
+            const MAJl = (Al & Bl) ^ (Al & Cl) ^ (Bl & Cl);
+            Hh = Gh | 0;
+            Hl = Gl | 0;
+            Gh = Fh | 0;
+            Gl = Fl | 0;
+            Fh = Eh | 0;
+            Fl = El | 0;
+            ({ h: Eh, l: El } = add(Dh | 0, Dl | 0, T1h | 0, T1l | 0));
+            Dh = Ch | 0;
+            Dl = Cl | 0;
+            Ch = Bh | 0;
+            Cl = Bl | 0;
+            Bh = Ah | 0;
+            Bl = Al | 0;
+            const All = add3L(T1l, sigma0l, MAJl);
+            Ah = add3H(All, T1h, sigma0h, MAJh);
+            Al = All | 0;
+        }
+        // Add the compressed chunk to the current hash value
+        ({ h: Ah, l: Al } = add(this.Ah | 0, this.Al | 0, Ah | 0, Al | 0));
+        ({ h: Bh, l: Bl } = add(this.Bh | 0, this.Bl | 0, Bh | 0, Bl | 0));
+        ({ h: Ch, l: Cl } = add(this.Ch | 0, this.Cl | 0, Ch | 0, Cl | 0));
+        ({ h: Dh, l: Dl } = add(this.Dh | 0, this.Dl | 0, Dh | 0, Dl | 0));
+        ({ h: Eh, l: El } = add(this.Eh | 0, this.El | 0, Eh | 0, El | 0));
+        ({ h: Fh, l: Fl } = add(this.Fh | 0, this.Fl | 0, Fh | 0, Fl | 0));
+        ({ h: Gh, l: Gl } = add(this.Gh | 0, this.Gl | 0, Gh | 0, Gl | 0));
+        ({ h: Hh, l: Hl } = add(this.Hh | 0, this.Hl | 0, Hh | 0, Hl | 0));
+        this.set(Ah, Al, Bh, Bl, Ch, Cl, Dh, Dl, Eh, El, Fh, Fl, Gh, Gl, Hh, Hl);
+    }
+    roundClean() {
+        clean(SHA512_W_H, SHA512_W_L);
+    }
+    destroy() {
+        clean(this.buffer);
+        this.set(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+    }
+}
+/** Internal SHA2-512 hash class. */
+class _SHA512 extends SHA2_64B {
+    Ah = SHA512_IV[0] | 0;
+    Al = SHA512_IV[1] | 0;
+    Bh = SHA512_IV[2] | 0;
+    Bl = SHA512_IV[3] | 0;
+    Ch = SHA512_IV[4] | 0;
+    Cl = SHA512_IV[5] | 0;
+    Dh = SHA512_IV[6] | 0;
+    Dl = SHA512_IV[7] | 0;
+    Eh = SHA512_IV[8] | 0;
+    El = SHA512_IV[9] | 0;
+    Fh = SHA512_IV[10] | 0;
+    Fl = SHA512_IV[11] | 0;
+    Gh = SHA512_IV[12] | 0;
+    Gl = SHA512_IV[13] | 0;
+    Hh = SHA512_IV[14] | 0;
+    Hl = SHA512_IV[15] | 0;
+    constructor() {
+        super(64);
+    }
+}
+/** Internal SHA2-384 hash class. */
+class _SHA384 extends SHA2_64B {
+    Ah = SHA384_IV[0] | 0;
+    Al = SHA384_IV[1] | 0;
+    Bh = SHA384_IV[2] | 0;
+    Bl = SHA384_IV[3] | 0;
+    Ch = SHA384_IV[4] | 0;
+    Cl = SHA384_IV[5] | 0;
+    Dh = SHA384_IV[6] | 0;
+    Dl = SHA384_IV[7] | 0;
+    Eh = SHA384_IV[8] | 0;
+    El = SHA384_IV[9] | 0;
+    Fh = SHA384_IV[10] | 0;
+    Fl = SHA384_IV[11] | 0;
+    Gh = SHA384_IV[12] | 0;
+    Gl = SHA384_IV[13] | 0;
+    Hh = SHA384_IV[14] | 0;
+    Hl = SHA384_IV[15] | 0;
+    constructor() {
+        super(48);
+    }
+}
+/**
+ * Truncated SHA512/256 and SHA512/224.
+ * SHA512_IV is XORed with 0xa5a5a5a5a5a5a5a5, then used as "intermediary" IV of SHA512/t.
+ * Then t hashes string to produce result IV.
+ * See `test/misc/sha2-gen-iv.js`.
+ */
+/** SHA512/224 IV */
+const T224_IV = /* @__PURE__ */ Uint32Array.from([
+    0x8c3d37c8, 0x19544da2, 0x73e19966, 0x89dcd4d6, 0x1dfab7ae, 0x32ff9c82, 0x679dd514, 0x582f9fcf,
+    0x0f6d2b69, 0x7bd44da8, 0x77e36f73, 0x04c48942, 0x3f9d85a8, 0x6a1d36c8, 0x1112e6ad, 0x91d692a1,
+]);
+/** SHA512/256 IV */
+const T256_IV = /* @__PURE__ */ Uint32Array.from([
+    0x22312194, 0xfc2bf72c, 0x9f555fa3, 0xc84c64c2, 0x2393b86b, 0x6f53b151, 0x96387719, 0x5940eabd,
+    0x96283ee2, 0xa88effe3, 0xbe5e1e25, 0x53863992, 0x2b0199fc, 0x2c85b8aa, 0x0eb72ddc, 0x81c52ca2,
+]);
+/** Internal SHA2-512/224 hash class. */
+class _SHA512_224 extends SHA2_64B {
+    Ah = T224_IV[0] | 0;
+    Al = T224_IV[1] | 0;
+    Bh = T224_IV[2] | 0;
+    Bl = T224_IV[3] | 0;
+    Ch = T224_IV[4] | 0;
+    Cl = T224_IV[5] | 0;
+    Dh = T224_IV[6] | 0;
+    Dl = T224_IV[7] | 0;
+    Eh = T224_IV[8] | 0;
+    El = T224_IV[9] | 0;
+    Fh = T224_IV[10] | 0;
+    Fl = T224_IV[11] | 0;
+    Gh = T224_IV[12] | 0;
+    Gl = T224_IV[13] | 0;
+    Hh = T224_IV[14] | 0;
+    Hl = T224_IV[15] | 0;
+    constructor() {
+        super(28);
+    }
+}
+/** Internal SHA2-512/256 hash class. */
+class _SHA512_256 extends SHA2_64B {
+    Ah = T256_IV[0] | 0;
+    Al = T256_IV[1] | 0;
+    Bh = T256_IV[2] | 0;
+    Bl = T256_IV[3] | 0;
+    Ch = T256_IV[4] | 0;
+    Cl = T256_IV[5] | 0;
+    Dh = T256_IV[6] | 0;
+    Dl = T256_IV[7] | 0;
+    Eh = T256_IV[8] | 0;
+    El = T256_IV[9] | 0;
+    Fh = T256_IV[10] | 0;
+    Fl = T256_IV[11] | 0;
+    Gh = T256_IV[12] | 0;
+    Gl = T256_IV[13] | 0;
+    Hh = T256_IV[14] | 0;
+    Hl = T256_IV[15] | 0;
+    constructor() {
+        super(32);
+    }
+}
+/**
+ * SHA2-256 hash function from RFC 4634. In JS it's the fastest: even faster than Blake3. Some info:
+ *
+ * - Trying 2^128 hashes would get 50% chance of collision, using birthday attack.
+ * - BTC network is doing 2^70 hashes/sec (2^95 hashes/year) as per 2025.
+ * - Each sha256 hash is executing 2^18 bit operations.
+ * - Good 2024 ASICs can do 200Th/sec with 3500 watts of power, corresponding to 2^36 hashes/joule.
+ */
+const sha2_sha256 = /* @__PURE__ */ utils_createHasher(() => new _SHA256(), 
+/* @__PURE__ */ utils_oidNist(0x01));
+/** SHA2-224 hash function from RFC 4634 */
+const sha224 = /* @__PURE__ */ (/* unused pure expression or super */ null && (createHasher(() => new _SHA224(), 
+/* @__PURE__ */ oidNist(0x04))));
+/** SHA2-512 hash function from RFC 4634. */
+const sha2_sha512 = /* @__PURE__ */ utils_createHasher(() => new _SHA512(), 
+/* @__PURE__ */ utils_oidNist(0x03));
+/** SHA2-384 hash function from RFC 4634. */
+const sha2_sha384 = /* @__PURE__ */ utils_createHasher(() => new _SHA384(), 
+/* @__PURE__ */ utils_oidNist(0x02));
+/**
+ * SHA2-512/256 "truncated" hash function, with improved resistance to length extension attacks.
+ * See the paper on [truncated SHA512](https://eprint.iacr.org/2010/548.pdf).
+ */
+const sha512_256 = /* @__PURE__ */ (/* unused pure expression or super */ null && (createHasher(() => new _SHA512_256(), 
+/* @__PURE__ */ oidNist(0x06))));
+/**
+ * SHA2-512/224 "truncated" hash function, with improved resistance to length extension attacks.
+ * See the paper on [truncated SHA512](https://eprint.iacr.org/2010/548.pdf).
+ */
+const sha512_224 = /* @__PURE__ */ (/* unused pure expression or super */ null && (createHasher(() => new _SHA512_224(), 
+/* @__PURE__ */ oidNist(0x05))));
+//# sourceMappingURL=sha2.js.map
+;// CONCATENATED MODULE: ./node_modules/@scure/base/index.js
+/*! scure-base - MIT License (c) 2022 Paul Miller (paulmillr.com) */
+// Freeze the result of a thunk. `/* @__PURE__ */ freeze(() => expr)` keeps the whole
+// initializer tree-shakable: the annotated call's only argument is a function literal,
+// so bundlers drop everything (inner chain()/alphabet() calls included) when unused.
+const freeze = (fn) => Object.freeze(fn());
+function base_isBytes(a) {
+    // Plain `instanceof Uint8Array` is too strict for some Buffer / proxy / cross-realm cases. The
+    // fallback still requires a real ArrayBuffer view, so plain JSON-deserialized
+    // `{ constructor: ... }` spoofing is rejected. `BYTES_PER_ELEMENT === 1` keeps the
+    // fallback on byte-oriented views.
+    return (a instanceof Uint8Array ||
+        (ArrayBuffer.isView(a) &&
+            a.constructor.name === 'Uint8Array' &&
+            'BYTES_PER_ELEMENT' in a &&
+            a.BYTES_PER_ELEMENT === 1));
+}
+/** Asserts something is Uint8Array. */
+function base_abytes(b) {
+    if (!base_isBytes(b))
+        throw new TypeError('Uint8Array expected');
+}
+function isArrayOf(isString, arr) {
+    if (!Array.isArray(arr))
+        return false;
+    if (arr.length === 0)
+        return true;
+    if (isString) {
+        return arr.every((item) => typeof item === 'string');
+    }
+    else {
+        return arr.every((item) => Number.isSafeInteger(item));
+    }
+}
+function afn(input) {
+    if (typeof input !== 'function')
+        throw new TypeError('function expected');
+    return true;
+}
+function astr(label, input) {
+    if (typeof input !== 'string')
+        throw new TypeError(`${label}: string expected`);
+    return true;
+}
+function base_anumber(n, title = 'number') {
+    if (typeof n !== 'number')
+        throw new TypeError(`${title}: expected number, got ${typeof n}`);
+    if (!Number.isSafeInteger(n))
+        throw new RangeError(`${title}: expected safe integer, got ${n}`);
+}
+function anumArr(label, input) {
+    if (!isArrayOf(false, input))
+        throw new TypeError(`${label}: array of numbers expected`);
+}
+function chain(...args) {
+    const id = (a) => a;
+    // Wrap call in closure so JIT can inline calls
+    const wrap = (a, b) => (c) => a(b(c));
+    // Construct chain of args[-1].encode(args[-2].encode([...]))
+    const encode = args.map((x) => x.encode).reduceRight(wrap, id);
+    // Construct chain of args[0].decode(args[1].decode(...))
+    const decode = args.map((x) => x.decode).reduce(wrap, id);
+    return { encode, decode };
+}
+function normalize(fn) {
+    afn(fn);
+    return { encode: (from) => from, decode: (to) => fn(to) };
+}
+const powers = /* @__PURE__ */ (() => {
+    let res = [];
+    for (let i = 0; i < 40; i++)
+        res.push(2 ** i);
+    return res;
+})();
+// Indexed copy loops instead of Array.from / Uint8Array.from: those go through the
+// iterator protocol on typed arrays, which is ~10x slower and would swamp the fast
+// links' gains on the conversion boundaries.
+function u8ToNumArr(u8, len = u8.length) {
+    const res = new Array(len);
+    for (let i = 0; i < len; i++)
+        res[i] = u8[i];
+    return res;
+}
+// UTF-8 TextDecoder builds a string from ASCII codes 2x faster than `TextDecoder('latin1')`
+// (4x on freshly allocated, our exact case).
+// All codes here are < 128 (range is validated elsewhere): UTF-8 agrees with ASCII byte-for-byte.
+// UTF-8 needs no ICU, so the probe only guards runtimes without TextDecoder at all (Hermes).
+const asciiDecoder = /* @__PURE__ */ (() => {
+    try {
+        const decoder = new TextDecoder();
+        // Self-check on the domain we use (codes < 128): reject broken polyfills at
+        // probe time instead of producing corrupted codec output later.
+        return decoder.decode(Uint8Array.of(0x41, 0x30, 0x2b, 0x7f)) === 'A0+\x7f'
+            ? decoder
+            : undefined;
+    }
+    catch (e) {
+        return undefined;
+    }
+})();
+const B2S_CHUNK = 8192; // char codes per String.fromCharCode call, avoids arg-count limits
+function charcodesToString(codes) {
+    const len = codes.length;
+    // Measured crossover: the TextDecoder's per-call setup dominates below ~12 chars,
+    // where String.fromCharCode wins (bech32 checksums, base58xmr blocks).
+    if (asciiDecoder !== undefined && len >= 12)
+        return asciiDecoder.decode(codes);
+    if (len <= B2S_CHUNK)
+        return String.fromCharCode.apply(null, codes);
+    let res = '';
+    for (let i = 0; i < len; i += B2S_CHUNK)
+        res += String.fromCharCode.apply(null, codes.subarray(i, i + B2S_CHUNK));
+    return res;
+}
+/**
+ * Linear 8 <-> bits regrouping (radix2Slow semantics), with Uint8Array digits and
+ * preallocated output.
+ */
+function radix2(bits) {
+    base_anumber(bits);
+    if (bits <= 0 || bits > 8)
+        throw new RangeError('radix2: bits should be in (0..8]');
+    const mask = powers[bits] - 1;
+    return {
+        encode: (bytes) => {
+            base_abytes(bytes);
+            const len = bytes.length;
+            // 8->bits with zero-bit padding of the last digit, like convertRadix2(padding=true)
+            const res = new Uint8Array(Math.ceil((len * 8) / bits));
+            let carry = 0;
+            let pos = 0;
+            let j = 0;
+            for (let i = 0; i < len;) {
+                // At most 7 residual bits plus 24 new bits fit in the signed 32-bit carry.
+                if (i + 2 < len) {
+                    carry = (carry << 24) | (bytes[i] << 16) | (bytes[i + 1] << 8) | bytes[i + 2];
+                    pos += 24;
+                    i += 3;
+                }
+                else {
+                    // Constant mask instead of convertRadix2's exact powers[pos]-1 cleanup: with
+                    // bits <= 8 the residual is pos <= 7 bits, so carry needs at most pos + 8 <= 15
+                    // meaningful bits. Stale bits in [pos, 16) shift to >= bits on extraction and
+                    // are removed by `& mask` there and in the tail below.
+                    carry = ((carry << 8) | bytes[i]) & 0xffff;
+                    pos += 8;
+                    i++;
+                }
+                // Each input adds at least `bits`, so the first extraction is unconditional.
+                for (;;) {
+                    pos -= bits;
+                    res[j++] = (carry >> pos) & mask;
+                    if (pos < bits)
+                        break;
+                }
+            }
+            if (pos > 0)
+                res[j] = (carry << (bits - pos)) & mask;
+            return res;
+        },
+        decode: (digits) => {
+            // bits->8, strict canonical form, like convertRadix2(padding=false):
+            // rejects leftover whole input words and non-zero pad bits.
+            const len = digits.length;
+            const res = new Uint8Array(Math.floor((len * bits) / 8));
+            let carry = 0;
+            let pos = 0;
+            let j = 0;
+            for (let i = 0; i < len; i++) {
+                // Same constant-mask carry bound as encode: pos <= 7 residual plus bits <= 8
+                // incoming keeps meaningful carry within 15 bits; stale bits above pos are
+                // masked out on extraction and in the tail check below.
+                carry = ((carry << bits) | digits[i]) & 0xffff;
+                pos += bits;
+                for (; pos >= 8; pos -= 8)
+                    res[j++] = (carry >> (pos - 8)) & 0xff;
+            }
+            carry = (carry << (8 - pos)) & 0xff;
+            if (pos >= bits)
+                throw new Error('Excess padding');
+            if (carry > 0)
+                throw new Error(`Non-zero padding: ${carry}`);
+            return res;
+        },
+    };
+}
+/**
+ * Digit <-> letter mapping fused with string join (chain(alphabetSlow(letters), join(''))
+ * semantics), via char-code lookup tables.
+ */
+function alphabet(letters, aliases) {
+    const len = letters.length;
+    // Larger indexes would wrap in the Int8Array reverse table and decode to wrong digits.
+    if (len > 128)
+        throw new Error('alphabet: max 128 letters');
+    const encTable = new Uint8Array(len);
+    const decTable = new Int8Array(128).fill(-1);
+    for (let i = 0; i < len; i++) {
+        const code = letters.charCodeAt(i);
+        if (letters.codePointAt(i) !== code || code > 127)
+            throw new Error('alphabet: single-char ASCII letters only');
+        encTable[i] = code;
+        decTable[code] = i;
+    }
+    // Aliases decode like their canonical letter (e.g. hex case-folding), without a
+    // separate normalization pass over the input string.
+    if (aliases !== undefined) {
+        for (const alias of Object.keys(aliases)) {
+            const code = alias.charCodeAt(0);
+            const target = decTable[aliases[alias].charCodeAt(0)];
+            if (alias.length !== 1 || code > 127 || target === undefined || target === -1)
+                throw new Error(`alphabet: invalid alias ${alias}`);
+            decTable[code] = target;
+        }
+    }
+    return {
+        encode: (digits) => {
+            const codes = new Uint8Array(digits.length);
+            for (let i = 0; i < digits.length; i++) {
+                const d = digits[i];
+                const code = encTable[d];
+                // Reuse the table lookup's bounds result for the required per-digit range check.
+                // Chained radix2 always emits digits < 2**bits === len; check anyway so a
+                // mismatched chain throws (like alphabetSlow) instead of silently emitting letter 0.
+                if (code === undefined)
+                    throw new Error(`alphabet.encode: invalid digit ${d}`);
+                codes[i] = code;
+            }
+            return charcodesToString(codes);
+        },
+        decode: (input) => {
+            // Uniform label: this is the decode entry link for nopad codecs, padding for padded
+            // ones. Keeps "decode: string expected" identical across all built-in codecs
+            // (released 2.x said "join.decode: string expected").
+            astr('decode', input);
+            const slen = input.length;
+            const digits = new Uint8Array(slen);
+            for (let i = 0; i < slen; i++) {
+                const code = input.charCodeAt(i);
+                const digit = code < 128 ? decTable[code] : -1;
+                if (digit === -1)
+                    throw new Error(`Unknown letter "${input[i]}". Allowed: ${letters}`);
+                digits[i] = digit;
+            }
+            return digits;
+        },
+    };
+}
+/**
+ * Pad / unpad (paddingSlow semantics), on the joined string.
+ */
+function padding(bits, chr = '=') {
+    base_anumber(bits);
+    astr('padding', chr);
+    return {
+        encode(data) {
+            while ((data.length * bits) % 8)
+                data += chr;
+            return data;
+        },
+        decode(input) {
+            // Uniform label, see alphabet.decode above.
+            astr('decode', input);
+            let end = input.length;
+            if ((end * bits) % 8)
+                throw new Error('padding: invalid length');
+            for (; end > 0 && input[end - 1] === chr; end--) {
+                const byte = (end - 1) * bits;
+                if (byte % 8 === 0)
+                    throw new Error('padding: excess padding');
+            }
+            return input.slice(0, end);
+        },
+    };
+}
+function unsafeWrapper(fn) {
+    afn(fn);
+    return function (...args) {
+        // Only for *Unsafe APIs that intentionally collapse validation failures to `undefined`.
+        // Do not wrap code that needs to preserve exception details.
+        try {
+            return fn.apply(null, args);
+        }
+        catch (e) { }
+    };
+}
+function checksum(len, fn) {
+    base_anumber(len);
+    // Reject degenerate zero-byte checksums up front so callers don't accidentally
+    // build a no-op checksum stage.
+    if (len <= 0)
+        throw new RangeError(`checksum length must be positive: ${len}`);
+    afn(fn);
+    const _fn = fn;
+    // Uses the first `len` bytes of fn(data) in both directions.
+    // Current call sites rely on `len > 0` and checksum functions that return at least that many bytes.
+    return {
+        encode(data) {
+            base_abytes(data);
+            const sum = _fn(data).slice(0, len);
+            const res = new Uint8Array(data.length + len);
+            res.set(data);
+            res.set(sum, data.length);
+            return res;
+        },
+        decode(data) {
+            base_abytes(data);
+            const payload = data.slice(0, -len);
+            const oldChecksum = data.slice(-len);
+            const newChecksum = _fn(payload).slice(0, len);
+            for (let i = 0; i < len; i++)
+                if (newChecksum[i] !== oldChecksum[i])
+                    throw new Error('Invalid checksum');
+            return payload;
+        },
+    };
+}
+// RFC 4648 aka RFC 3548
+// ---------------------
+/**
+ * base16 encoding from RFC 4648.
+ * This codec uses RFC 4648 Table 5's uppercase alphabet directly.
+ * RFC 4648 §8 calls base16 "case-insensitive hex encoding", but we intentionally do not case-fold decode input here.
+ * Use `hex` for case-insensitive hex decoding.
+ * @example
+ * ```js
+ * base16.encode(Uint8Array.from([0x12, 0xab]));
+ * // => '12AB'
+ * ```
+ */
+const base16 = /* @__PURE__ */ (/* unused pure expression or super */ null && (freeze(() => chain(radix2(4), alphabet('0123456789ABCDEF')))));
+/**
+ * base32 encoding from RFC 4648. Has padding.
+ * RFC 4648 §6 Table 3 uses uppercase letters, and RFC 4648 §3.4 allows applications to choose
+ * upper- or lowercase alphabets. We keep the published uppercase table and do not case-fold decode input.
+ * Use `base32nopad` for unpadded version.
+ * Also check out `base32hex`, `base32hexnopad`, `base32crockford`.
+ * @example
+ * ```js
+ * base32.encode(Uint8Array.from([0x12, 0xab]));
+ * // => 'CKVQ===='
+ * base32.decode('CKVQ====');
+ * // => Uint8Array.from([0x12, 0xab])
+ * ```
+ */
+const base32 = /* @__PURE__ */ (/* unused pure expression or super */ null && (freeze(() => chain(radix2(5), alphabet('ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'), padding(5)))));
+/**
+ * base32 encoding from RFC 4648. No padding.
+ * This variant inherits RFC 4648 base32's uppercase table and intentionally does not case-fold decode input.
+ * Use `base32` for padded version.
+ * Also check out `base32hex`, `base32hexnopad`, `base32crockford`.
+ * @example
+ * ```js
+ * base32nopad.encode(Uint8Array.from([0x12, 0xab]));
+ * // => 'CKVQ'
+ * base32nopad.decode('CKVQ');
+ * // => Uint8Array.from([0x12, 0xab])
+ * ```
+ */
+const base32nopad = /* @__PURE__ */ (/* unused pure expression or super */ null && (freeze(() => chain(radix2(5), alphabet('ABCDEFGHIJKLMNOPQRSTUVWXYZ234567')))));
+/**
+ * base32 encoding from RFC 4648. Padded. Compared to ordinary `base32`, slightly different alphabet.
+ * RFC 4648 §7 Table 4 uses uppercase letters, and we intentionally keep that table without case-folding decode input.
+ * Use `base32hexnopad` for unpadded version.
+ * @example
+ * ```js
+ * base32hex.encode(Uint8Array.from([0x12, 0xab]));
+ * // => '2ALG===='
+ * base32hex.decode('2ALG====');
+ * // => Uint8Array.from([0x12, 0xab])
+ * ```
+ */
+const base32hex = /* @__PURE__ */ (/* unused pure expression or super */ null && (freeze(() => chain(radix2(5), alphabet('0123456789ABCDEFGHIJKLMNOPQRSTUV'), padding(5)))));
+/**
+ * base32 encoding from RFC 4648. No padding. Compared to ordinary `base32`, slightly different alphabet.
+ * This variant inherits RFC 4648 base32hex's uppercase table and intentionally does not case-fold decode input.
+ * Use `base32hex` for padded version.
+ * @example
+ * ```js
+ * base32hexnopad.encode(Uint8Array.from([0x12, 0xab]));
+ * // => '2ALG'
+ * base32hexnopad.decode('2ALG');
+ * // => Uint8Array.from([0x12, 0xab])
+ * ```
+ */
+const base32hexnopad = /* @__PURE__ */ (/* unused pure expression or super */ null && (freeze(() => chain(radix2(5), alphabet('0123456789ABCDEFGHIJKLMNOPQRSTUV')))));
+const BASE32_CROCKFORD_ASCII = /^[\x00-\x7f]*$/;
+/**
+ * base32 encoding from RFC 4648. Doug Crockford's version.
+ * See {@link https://www.crockford.com/base32.html | Douglas Crockford's Base32}.
+ * @example
+ * ```js
+ * base32crockford.encode(Uint8Array.from([0x12, 0xab]));
+ * // => '2ANG'
+ * base32crockford.decode('2ANG');
+ * // => Uint8Array.from([0x12, 0xab])
+ * ```
+ */
+const base32crockford = /* @__PURE__ */ (/* unused pure expression or super */ null && (freeze(() => chain(radix2(5), alphabet('0123456789ABCDEFGHJKMNPQRSTVWXYZ'), normalize((s) => {
+    astr('base32crockford.decode', s);
+    const upper = s.toUpperCase();
+    if (s !== upper && !BASE32_CROCKFORD_ASCII.test(s))
+        throw new Error('base32crockford.decode: ASCII expected');
+    return upper.replace(/O/g, '0').replace(/[IL]/g, '1');
+})))));
+// Built-in base64 conversion https://caniuse.com/mdn-javascript_builtins_uint8array_frombase64
+// Require both directions before taking the native fast path, so base64/base64url don't mix native and JS behavior.
+// prettier-ignore
+const hasBase64Builtin = /* @__PURE__ */ (/* unused pure expression or super */ null && ((() => typeof Uint8Array.from([]).toBase64 === 'function' &&
+    typeof Uint8Array.fromBase64 === 'function')()));
+// Native `Uint8Array.fromBase64()` accepts these ASCII whitespace chars.
+// Reject them first so the native base64 path still follows RFC 4648 §3.3.
+// ASCII whitespace is U+0009 TAB, U+000A LF, U+000C FF, U+000D CR, or U+0020 SPACE
+const ASCII_WHITESPACE = /[\t\n\f\r ]/;
+const decodeBase64Builtin = (s, isUrl) => {
+    astr('base64', s);
+    const alphabet = isUrl ? 'base64url' : 'base64';
+    // Per spec, .fromBase64 already throws on any other non-alphabet symbols except ASCII whitespace
+    // And checking just for whitespace makes decoding about 3x faster than a full range check.
+    // lastChunkHandling: 'strict' rejects loose tails and non-zero pad bits so native decoding stays canonical.
+    if (s.length > 0 && ASCII_WHITESPACE.test(s))
+        throw new Error('invalid base64');
+    return Uint8Array.fromBase64(s, { alphabet, lastChunkHandling: 'strict' });
+};
+/** base64 from RFC 4648. Padded. Pure JS version */
+const base64Fallback = /* @__PURE__ */ (/* unused pure expression or super */ null && (freeze(() => chain(radix2(6), alphabet('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'), padding(6)))));
+/** base64url from RFC 4648. Padded. Pure JS version */
+const base64urlFallback = /* @__PURE__ */ (/* unused pure expression or super */ null && (freeze(() => chain(radix2(6), alphabet('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'), padding(6)))));
+/**
+ * base64 from RFC 4648. Padded.
+ * Alternative variants: `base64nopad`, `base64url`, `base64urlnopad`.
+ * Utilizes native `Uint8Array.fromBase64` builtin, otherwise falls back to `base64fallback` when it's unavailable.
+ * @example
+ * ```js
+ * base64.encode(Uint8Array.from([0x12, 0xab]));
+ * // => 'Eqs='
+ * base64.decode('Eqs=');
+ * // => Uint8Array.from([0x12, 0xab])
+ * ```
+ */
+// prettier-ignore
+const base_base64 = /* @__PURE__ */ (/* unused pure expression or super */ null && (freeze(() => hasBase64Builtin ? {
+    encode(b) { base_abytes(b); return b.toBase64(); },
+    decode(s) { return decodeBase64Builtin(s, false); },
+} : base64Fallback)));
+/**
+ * base64 from RFC 4648. No padding.
+ * Use `base64` for padded version.
+ * @example
+ * ```js
+ * base64nopad.encode(Uint8Array.from([0x12, 0xab]));
+ * // => 'Eqs'
+ * base64nopad.decode('Eqs');
+ * // => Uint8Array.from([0x12, 0xab])
+ * ```
+ */
+const base_base64nopad = /* @__PURE__ */ freeze(() => chain(radix2(6), alphabet('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/')));
+/**
+ * base64 from RFC 4648, using URL-safe alphabet. Padded.
+ * Use `base64urlnopad` for unpadded version.
+ * Falls back to built-in function, when available.
+ * @example
+ * ```js
+ * base64url.encode(Uint8Array.from([0x12, 0xab]));
+ * // => 'Eqs='
+ * base64url.decode('Eqs=');
+ * // => Uint8Array.from([0x12, 0xab])
+ * ```
+ */
+// prettier-ignore
+const base64url = /* @__PURE__ */ (/* unused pure expression or super */ null && (freeze(() => hasBase64Builtin ? {
+    encode(b) { base_abytes(b); return b.toBase64({ alphabet: 'base64url' }); },
+    decode(s) { return decodeBase64Builtin(s, true); },
+} : base64urlFallback)));
+/**
+ * base64 from RFC 4648, using URL-safe alphabet. No padding.
+ * Use `base64url` for padded version.
+ * @example
+ * ```js
+ * base64urlnopad.encode(Uint8Array.from([0x12, 0xab]));
+ * // => 'Eqs'
+ * base64urlnopad.decode('Eqs');
+ * // => Uint8Array.from([0x12, 0xab])
+ * ```
+ */
+const base64urlnopad = /* @__PURE__ */ (/* unused pure expression or super */ null && (freeze(() => chain(radix2(6), alphabet('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_')))));
+// baseN radix code (base58, base36)
+// ---------------------------------
+// Base conversion 256 <-> BASE done on 16-bit limbs, five baseN digits (one divmod by
+// BASE**5) per pass, ~10x fewer inner-loop iterations than digit-at-a-time conversion.
+// Exactness: every intermediate is a non-negative integer below 2**53, so float64
+// arithmetic (including Math.floor of the quotients) is exact for any GROUP = BASE**5 < 2**30:
+// - encode: carry * 2**16 + limb < BASE**5 * 2**16 < 2**46
+// - decode: limb * BASE**5 + carry < 2**16 * BASE**5 + 2**30 < 2**46
+// Still O(n^2) overall like any positional-base conversion — see the base58 DoS note.
+// GROUP literals (not `BASE ** 5`) so bundlers can drop unused coders as dead code.
+const B58_GROUP = 656356768; // 58**5 < 2**30
+const B36_GROUP = 60466176; // 36**5 < 2**26
+const RADIX_BASE_N_MAX_LENGTH = 65536;
+const BASE_N_MAX_BYTES = 2048;
+const BASE_N_MAX_CHARS = 4096;
+const radixBaseN = (BASE, GROUP) => ({
+    encode: (bytes) => {
+        base_abytes(bytes);
+        const blen = bytes.length;
+        if (blen === 0)
+            return new Uint8Array(0);
+        if (blen >= RADIX_BASE_N_MAX_LENGTH)
+            throw new Error('invalid length');
+        // Leading zero bytes map 1:1 to leading zero digits (at most blen-1 explicit zeros;
+        // an all-zero value still contributes one digit below).
+        let zeros = 0;
+        while (zeros < blen - 1 && bytes[zeros] === 0)
+            zeros++;
+        // Pack big-endian 16-bit limbs; odd length makes the top limb a single byte.
+        const nlimbs = Math.ceil(blen / 2);
+        const limbs = new Uint16Array(nlimbs);
+        const odd = blen & 1;
+        if (odd)
+            limbs[0] = bytes[0];
+        for (let i = odd, j = odd; i < blen; i += 2, j++)
+            limbs[j] = (bytes[i] << 8) | bytes[i + 1];
+        // Repeated divmod by BASE**5; each pass emits one 5-digit group, least significant
+        // first. No carry-overflow guard like convertRadix had: that one faced arbitrary
+        // caller-chosen bases, while these bounds are static and proven exact above.
+        const groups = [];
+        let pos = 0; // limbs before pos are known zero
+        while (pos < nlimbs) {
+            let carry = 0;
+            for (let i = pos; i < nlimbs; i++) {
+                const cur = carry * 0x10000 + limbs[i];
+                const q = Math.floor(cur / GROUP);
+                carry = cur - q * GROUP;
+                limbs[i] = q;
+                if (q === 0 && i === pos)
+                    pos++;
+            }
+            groups.push(carry);
+        }
+        // The top group is nonzero unless the whole value is zero, so total significant
+        // digit count is 5 per full group plus the top group's own width. (Writing 5 digits
+        // per group and trimming via subarray is smaller code, but the offset view slows
+        // encode ~25% and base58xmr 2x — measured.)
+        const top = groups.length - 1;
+        let sig = top * 5;
+        for (let v = groups[top];; v = Math.floor(v / BASE)) {
+            sig++;
+            if (v < BASE)
+                break;
+        }
+        const res = new Uint8Array(zeros + sig); // leading zero digits are already 0
+        let j = res.length - 1;
+        for (let g = 0; g < top; g++) {
+            let v = groups[g];
+            for (let k = 0; k < 5; k++) {
+                res[j--] = v % BASE;
+                v = Math.floor(v / BASE);
+            }
+        }
+        for (let v = groups[top]; j >= zeros; v = Math.floor(v / BASE))
+            res[j--] = v % BASE;
+        return res;
+    },
+    decode: (digits) => {
+        base_abytes(digits);
+        const dlen = digits.length;
+        if (dlen === 0)
+            return new Uint8Array(0);
+        if (dlen >= RADIX_BASE_N_MAX_LENGTH)
+            throw new Error('invalid length');
+        let zeros = 0;
+        while (zeros < dlen - 1 && digits[zeros] === 0)
+            zeros++;
+        // Multiply-accumulate 16-bit limbs (little-endian, `used` live) group by group,
+        // most significant group first; the first group may be shorter than 5 digits, and
+        // its BASE**group factor falls out of the digit fold.
+        const limbs = new Uint16Array(Math.ceil((dlen * 6) / 16) + 1);
+        let used = 0;
+        let i = 0;
+        let group = dlen % 5 || 5;
+        while (i < dlen) {
+            let gval = 0;
+            let factor = 1;
+            for (const end = i + group; i < end; i++) {
+                const d = digits[i];
+                // Unreachable through the public chain (alphabet emits digits < BASE); guards
+                // internal misuse from silently corrupting output.
+                if (d >= BASE)
+                    throw new Error(`invalid integer: ${d}`);
+                gval = gval * BASE + d;
+                factor *= BASE;
+            }
+            group = 5;
+            let carry = gval;
+            for (let k = 0; k < used; k++) {
+                const cur = limbs[k] * factor + carry;
+                carry = Math.floor(cur / 0x10000);
+                limbs[k] = cur - carry * 0x10000;
+            }
+            for (; carry > 0; carry = Math.floor(carry / 0x10000))
+                limbs[used++] = carry % 0x10000;
+        }
+        // used === 0 means the value is zero: it still contributes one byte, like a lone
+        // zero digit does.
+        const valueBytes = used === 0 ? 1 : used * 2 - (limbs[used - 1] < 256 ? 1 : 0);
+        const res = new Uint8Array(zeros + valueBytes); // leading zero bytes are already 0
+        let j = res.length - 1;
+        for (let k = 0; k < used; k++) {
+            const limb = limbs[k];
+            res[j--] = limb & 0xff;
+            if (j >= zeros)
+                res[j--] = limb >> 8;
+        }
+        return res;
+    },
+});
+const genBaseN = (radix, abc) => {
+    const letters = alphabet(abc);
+    return {
+        encode(bytes) {
+            base_abytes(bytes);
+            if (bytes.length > BASE_N_MAX_BYTES)
+                throw new Error('invalid length');
+            return letters.encode(radix.encode(bytes));
+        },
+        decode(str) {
+            astr('baseN.decode', str);
+            if (str.length > BASE_N_MAX_CHARS)
+                throw new Error('invalid length');
+            return radix.decode(letters.decode(str));
+        },
+    };
+};
+const radix58 = /* @__PURE__ */ (/* unused pure expression or super */ null && (radixBaseN(58, B58_GROUP)));
+/**
+ * base36: lowercase alphanumeric, big-endian positional (multibase `k` payload,
+ * used by e.g. IPNS/CID addresses). Leading zero bytes map to leading `0` digits.
+ * Quadratic (O(n^2)) - so, can't be used on large inputs.
+ * @example
+ * ```js
+ * const text = base36.encode(Uint8Array.from([0, 1, 2]));
+ * base36.decode(text);
+ * // => Uint8Array.from([0, 1, 2])
+ * ```
+ */
+const base36 = /* @__PURE__ */ (/* unused pure expression or super */ null && (freeze(() => genBaseN(radixBaseN(36, B36_GROUP), '0123456789abcdefghijklmnopqrstuvwxyz'))));
+const genBase58 = (abc) => genBaseN(radix58, abc);
+/**
+ * base58: base64 without ambigous characters +, /, 0, O, I, l.
+ * Quadratic (O(n^2)) - so, can't be used on large inputs.
+ * @example
+ * ```js
+ * const text = base58.encode(Uint8Array.from([0, 1, 2]));
+ * base58.decode(text);
+ * // => Uint8Array.from([0, 1, 2])
+ * ```
+ */
+const base58 = /* @__PURE__ */ (/* unused pure expression or super */ null && (freeze(() => genBase58('123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz'))));
+/**
+ * base58: flickr version. Check out `base58`.
+ * @example
+ * Round-trip bytes with the Flickr alphabet.
+ * ```ts
+ * const text = base58flickr.encode(Uint8Array.from([0, 1, 2]));
+ * base58flickr.decode(text);
+ * ```
+ */
+const base58flickr = /* @__PURE__ */ (/* unused pure expression or super */ null && (freeze(() => genBase58('123456789abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ'))));
+/**
+ * base58: XRP version. Check out `base58`.
+ * @example
+ * Round-trip bytes with the XRP alphabet.
+ * ```ts
+ * const text = base58xrp.encode(Uint8Array.from([0, 1, 2]));
+ * base58xrp.decode(text);
+ * ```
+ */
+const base58xrp = /* @__PURE__ */ (/* unused pure expression or super */ null && (freeze(() => genBase58('rpshnaf39wBUDNEGHJKLM4PQRST7VWXYZ2bcdeCg65jkm8oFqi1tuvAxyz'))));
+// Data len (index) -> encoded block len.
+// Monero pads each 1..8-byte block to this fixed base58 width so decode can recover the tail length.
+const XMR_BLOCK_LEN = (/* unused pure expression or super */ null && ([0, 2, 3, 5, 6, 7, 9, 10, 11]));
+/**
+ * base58: XMR version. Check out `base58`.
+ * Done in 8-byte blocks (which equals 11 chars in decoding). Last (non-full) block padded with '1' to size in XMR_BLOCK_LEN.
+ * Block encoding significantly reduces quadratic complexity of base58.
+ * @example
+ * Round-trip bytes with the Monero block codec.
+ * ```ts
+ * const text = base58xmr.encode(Uint8Array.from([0, 1, 2]));
+ * base58xmr.decode(text);
+ * ```
+ */
+const base58xmr = /* @__PURE__ */ (/* unused pure expression or super */ null && (freeze(() => ({
+    encode(data) {
+        base_abytes(data);
+        let res = '';
+        for (let i = 0; i < data.length; i += 8) {
+            const block = data.subarray(i, i + 8);
+            res += base58.encode(block).padStart(XMR_BLOCK_LEN[block.length], '1');
+        }
+        return res;
+    },
+    decode(str) {
+        astr('base58xmr.decode', str);
+        const strLen = str.length;
+        // Only the last block may be short, and only to one of the XMR_BLOCK_LEN widths —
+        // so the output length is known up front and blocks write into place. Growing a
+        // number[] via concat per block was quadratic; this keeps decode linear like the
+        // block encoding always intended.
+        const tailChars = strLen % 11;
+        const tailBytes = tailChars === 0 ? 0 : XMR_BLOCK_LEN.indexOf(tailChars);
+        if (tailBytes === -1)
+            throw new Error(`base58xmr: invalid block length ${tailChars}`);
+        const res = new Uint8Array(Math.floor(strLen / 11) * 8 + tailBytes);
+        let w = 0;
+        for (let i = 0; i < strLen; i += 11) {
+            const slice = str.slice(i, i + 11);
+            const blockLen = slice.length === 11 ? 8 : tailBytes;
+            const block = base58.decode(slice);
+            for (let j = 0; j < block.length - blockLen; j++) {
+                if (block[j] !== 0)
+                    throw new Error('base58xmr: wrong padding');
+            }
+            for (let j = block.length - blockLen; j < block.length; j++)
+                res[w++] = block[j];
+        }
+        return res;
+    },
+}))));
+/**
+ * Method, which creates base58check encoder.
+ * Requires function, calculating sha256.
+ * Callers must include any version bytes in `data`; this helper only applies the
+ * 4-byte double-SHA256 checksum used by Bitcoin Base58Check.
+ * @param sha256 - Function used to calculate the checksum hash.
+ * @returns base58check codec using 4 checksum bytes.
+ * @throws On wrong argument types. {@link TypeError}
+ * @example
+ * Create a base58check codec from a SHA-256 implementation.
+ * ```ts
+ * import { createBase58check } from '@scure/base';
+ * import { sha256 } from '@noble/hashes/sha2.js';
+ * const coder = createBase58check(sha256);
+ * coder.encode(Uint8Array.from([1, 2, 3]));
+ * ```
+ */
+const createBase58check = (sha256) => {
+    // Validate the hash function at construction time so wrong inputs fail before returning a coder.
+    afn(sha256);
+    const _sha256 = sha256;
+    return chain(checksum(4, (data) => _sha256(_sha256(data))), base58);
+};
+/**
+ * Use `createBase58check` instead.
+ * @deprecated Use {@link createBase58check} instead.
+ * Callers must include any version bytes in `data`; this alias keeps the same
+ * 4-byte double-SHA256 checksum behavior as `createBase58check`.
+ * @param sha256 - Function used to calculate the checksum hash.
+ * @returns base58check codec using 4 checksum bytes.
+ * @example
+ * Create a base58check codec with the deprecated alias.
+ * ```ts
+ * import { base58check } from '@scure/base';
+ * import { sha256 } from '@noble/hashes/sha2.js';
+ * const coder = base58check(sha256);
+ * coder.encode(Uint8Array.from([1, 2, 3]));
+ * ```
+ */
+const base58check = (/* unused pure expression or super */ null && (createBase58check));
+// BIP 173 character table.
+// Callers adapt the public number[] words API to Uint8Array at the edges (wordsToU8 below):
+// feeding number[] into alphabet.encode would work at runtime, but it turns the shared
+// hot loop polymorphic and measurably slows the RFC 4648 codecs using the same literal.
+const BECH_ALPHABET = /* @__PURE__ */ alphabet('qpzry9x8gf2tvdw0s3jn54khce6mua7l');
+const BECH_UPPERCASE_PRINTABLE = /^[\x21-\x60\x7b-\x7e]+$/;
+function assertBech32Printable(label, value) {
+    for (let i = 0; i < value.length; i++) {
+        const c = value.charCodeAt(i);
+        if (c < 33 || c > 126)
+            throw new Error(`${label}: printable ASCII expected`);
+    }
+}
+// Range-checks while packing: a plain copy would silently wrap out-of-range words
+// (256 -> 0 would encode to a valid letter). Same message the old slow alphabet threw.
+function wordsToU8(words) {
+    const len = words.length;
+    const res = new Uint8Array(len);
+    for (let i = 0; i < len; i++) {
+        const w = words[i];
+        if (w < 0 || w >= 32)
+            throw new Error(`alphabet.encode: invalid digit ${w}`);
+        res[i] = w;
+    }
+    return res;
+}
+// BIP 173 `bech32_polymod` GEN coefficients.
+const POLYMOD_GENERATORS = [0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3];
+// BIP 173 step split: this applies the polymod state transition before callers xor in the next 5-bit value.
+function bech32Polymod(pre) {
+    const b = pre >> 25;
+    let chk = (pre & 0x1ffffff) << 5;
+    for (let i = 0; i < POLYMOD_GENERATORS.length; i++) {
+        if (((b >> i) & 1) === 1)
+            chk ^= POLYMOD_GENERATORS[i];
+    }
+    return chk;
+}
+function bechChecksum(prefix, words, encodingConst = 1) {
+    const len = prefix.length;
+    let chk = 1;
+    for (let i = 0; i < len; i++) {
+        const c = prefix.charCodeAt(i);
+        if (c < 33 || c > 126)
+            throw new Error(`Invalid prefix (${prefix})`);
+        chk = bech32Polymod(chk) ^ (c >> 5);
+    }
+    chk = bech32Polymod(chk);
+    for (let i = 0; i < len; i++)
+        chk = bech32Polymod(chk) ^ (prefix.charCodeAt(i) & 0x1f);
+    for (let v of words)
+        chk = bech32Polymod(chk) ^ v;
+    for (let i = 0; i < 6; i++)
+        chk = bech32Polymod(chk);
+    // BIP 173/BIP 350: xor the final checksum constant, then emit the 30-bit state as six 5-bit symbols.
+    chk ^= encodingConst;
+    const sum = new Uint8Array(6);
+    for (let i = 0; i < 6; i++)
+        sum[i] = (chk >>> (5 * (5 - i))) & 31;
+    return BECH_ALPHABET.encode(sum);
+}
+function genBech32(encoding) {
+    // BIP 173 uses final xor constant 1; BIP 350 swaps in 0x2bc830a3 for Bech32m.
+    const ENCODING_CONST = encoding === 'bech32' ? 1 : 0x2bc830a3;
+    // Public API words are number[], so adapt the fast radix2's Uint8Array protocol at the edge.
+    const _words = radix2(5);
+    const toWords = (from) => {
+        base_abytes(from);
+        // Dedicated 8->5 regrouping (radix2(5).encode semantics) writing the public number[]
+        // directly; encode-into-Uint8Array plus a copy loop measurably regressed this hot path.
+        const len = from.length;
+        const res = new Array(Math.ceil((len * 8) / 5));
+        let carry = 0;
+        let pos = 0;
+        let j = 0;
+        for (let i = 0; i < len; i++) {
+            // No carry cleanup needed: stale bits sit above pos and every extraction (including
+            // the tail below) masks with `& 31`, so they never reach the output. Masking carry
+            // here measurably slowed the loop.
+            carry = (carry << 8) | from[i];
+            pos += 8;
+            for (; pos >= 5; pos -= 5)
+                res[j++] = (carry >> (pos - 5)) & 31;
+        }
+        if (pos > 0)
+            res[j] = (carry << (5 - pos)) & 31;
+        return res;
+    };
+    const fromWords = (to) => {
+        anumArr('radix2.decode', to);
+        // Range-check while packing into the byte buffer: a plain copy would silently
+        // truncate out-of-range words. Rejecting negatives is a deliberate fix — the old
+        // convertRadix2 path silently corrupted output for them.
+        const len = to.length;
+        const digits = new Uint8Array(len);
+        for (let i = 0; i < len; i++) {
+            const w = to[i];
+            if (w < 0 || w >= 32)
+                throw new Error(`convertRadix2: invalid word=${w}`);
+            digits[i] = w;
+        }
+        return _words.decode(digits);
+    };
+    const fromWordsUnsafe = unsafeWrapper(fromWords);
+    function encode(prefix, words, limit = 90) {
+        astr('bech32.encode prefix', prefix);
+        if (limit !== false)
+            base_anumber(limit, 'limit');
+        if (base_isBytes(words))
+            words = u8ToNumArr(words);
+        anumArr('bech32.encode', words);
+        const plen = prefix.length;
+        if (plen === 0)
+            throw new TypeError(`Invalid prefix length ${plen}`);
+        // Total output is hrp + `1` separator + payload words + 6 checksum chars.
+        const actualLength = plen + 7 + words.length;
+        if (limit !== false && actualLength > limit)
+            throw new TypeError(`Length ${actualLength} exceeds limit ${limit}`);
+        assertBech32Printable('bech32.encode prefix', prefix);
+        const lowered = prefix.toLowerCase();
+        const sum = bechChecksum(lowered, words, ENCODING_CONST);
+        return `${lowered}1${BECH_ALPHABET.encode(wordsToU8(words))}${sum}`;
+    }
+    function decode(str, limit = 90) {
+        astr('bech32.decode input', str);
+        if (limit !== false)
+            base_anumber(limit, 'limit');
+        const slen = str.length;
+        // Minimum length is 1-char hrp + `1` separator + 6-char checksum.
+        if (slen < 8 || (limit !== false && slen > limit))
+            throw new TypeError(`invalid string length ${slen}, expected (8..${limit})`);
+        // don't allow mixed case
+        const lowered = str.toLowerCase();
+        if (str !== lowered) {
+            // Case folding is the only way a non-ASCII input can become valid: unchanged
+            // characters are rejected by the prefix and alphabet checks below.
+            if (!BECH_UPPERCASE_PRINTABLE.test(str)) {
+                assertBech32Printable('bech32.decode input', str);
+                throw new Error(`mixed-case string not allowed`);
+            }
+        }
+        const sepIndex = lowered.lastIndexOf('1');
+        if (sepIndex === 0 || sepIndex === -1)
+            throw new Error(`invalid separator "1"`);
+        const prefix = lowered.slice(0, sepIndex);
+        const data = lowered.slice(sepIndex + 1);
+        if (data.length < 6)
+            throw new Error('invalid data length');
+        const digits = BECH_ALPHABET.decode(data);
+        const words = u8ToNumArr(digits, digits.length - 6);
+        const sum = bechChecksum(prefix, words, ENCODING_CONST);
+        if (!data.endsWith(sum))
+            throw new Error(`Invalid checksum in ${str}`);
+        return { prefix, words };
+    }
+    const decodeUnsafe = unsafeWrapper(decode);
+    function decodeToBytes(str, limit = 90) {
+        const { prefix, words } = decode(str, limit);
+        return {
+            prefix,
+            words,
+            bytes: fromWords(words),
+        };
+    }
+    function encodeFromBytes(prefix, bytes) {
+        // Keep the convenience wrapper on encode()'s default 90-char cap; custom limits should call encode(prefix, toWords(bytes), limit).
+        return encode(prefix, toWords(bytes));
+    }
+    return {
+        encode,
+        decode,
+        encodeFromBytes,
+        decodeToBytes,
+        decodeUnsafe,
+        fromWords,
+        fromWordsUnsafe,
+        toWords,
+    };
+}
+/**
+ * bech32 from BIP 173. Operates on words.
+ * For high-level helpers, check out {@link https://github.com/paulmillr/scure-btc-signer | scure-btc-signer}.
+ * @example
+ * Convert bytes to words, encode them, then decode back.
+ * ```ts
+ * const words = bech32.toWords(Uint8Array.from([1, 2, 3]));
+ * const text = bech32.encode('bc', words);
+ * bech32.decode(text);
+ * ```
+ */
+const base_bech32 = /* @__PURE__ */ freeze(() => genBech32('bech32'));
+/**
+ * bech32m from BIP 350. Operates on words.
+ * It was to mitigate `bech32` weaknesses.
+ * For high-level helpers, check out {@link https://github.com/paulmillr/scure-btc-signer | scure-btc-signer}.
+ * @example
+ * Convert bytes to words, encode them with bech32m, then decode back.
+ * ```ts
+ * const words = bech32m.toWords(Uint8Array.from([1, 2, 3]));
+ * const text = bech32m.encode('bc', words);
+ * bech32m.decode(text);
+ * ```
+ */
+const bech32m = /* @__PURE__ */ (/* unused pure expression or super */ null && (freeze(() => genBech32('bech32m'))));
+/**
+ * ASCII-to-byte decoder. Rejects non-ASCII text and bytes instead of doing UTF-8 replacement.
+ * Method names follow `BytesCoder`, so `encode(bytes)` returns a string and `decode(string)` returns bytes.
+ * @example
+ * ```js
+ * const b = ascii.decode("ABC"); // => new Uint8Array([ 65, 66, 67 ])
+ * const str = ascii.encode(b); // "ABC"
+ * ```
+ */
+const ascii = /* @__PURE__ */ (/* unused pure expression or super */ null && (freeze(() => ({
+    encode(data) {
+        base_abytes(data);
+        for (let i = 0; i < data.length; i++) {
+            const byte = data[i];
+            // ASCII is 7-bit; reject bytes outside 0x00..0x7f instead of silently widening to
+            // Latin-1/UTF-8. Validating up front keeps the error position exact while the
+            // string itself is built in bulk (~3x faster at 1KB than per-char concat).
+            if (byte > 127)
+                throw new RangeError(`non-ASCII byte ${byte} at ${i}`);
+        }
+        return charcodesToString(data);
+    },
+    decode(str) {
+        if (typeof str !== 'string')
+            throw new TypeError('ascii string expected, got ' + typeof str);
+        const res = new Uint8Array(str.length);
+        for (let i = 0; i < str.length; i++) {
+            // Indexed access is much faster than Uint8Array.from(str, mapFn) here and keeps
+            // exact error positions.
+            const charCode = str.charCodeAt(i);
+            if (charCode > 127)
+                throw new RangeError(`non-ASCII char "${str[i]}" (${charCode}) at ${i}`);
+            res[i] = charCode;
+        }
+        return res;
+    },
+}))));
+const _isWellFormedShim = (str) => {
+    // encodeURI rejects malformed UTF-16, giving a compact fallback that matches native
+    // isWellFormed on our tests/fuzz corpus.
+    try {
+        return encodeURI(str) !== null;
+    }
+    catch {
+        return false;
+    }
+};
+const _isWellFormed = /* @__PURE__ */ (/* unused pure expression or super */ null && ((() => 
+// Pick the native check once so utf8.decode doesn't re-probe String.prototype on every call.
+typeof ''.isWellFormed === 'function'
+    ? (str) => str.isWellFormed()
+    : _isWellFormedShim)()));
+// This fallback stays small because strict UTF-8 only needs fatal decoding plus well-formed
+// UTF-16 checks, not the replacement, streaming, or legacy-encoding behavior of full platform
+// text codecs.
+const utf8err = (i) => new TypeError(`invalid utf8 at byte ${i}`);
+const utf8Fallback = /* @__PURE__ */ (/* unused pure expression or super */ null && (freeze(() => ({
+    encode(data) {
+        base_abytes(data);
+        let res = '';
+        for (let i = 0; i < data.length;) {
+            const a = data[i++];
+            if (a < 0b1000_0000) {
+                res += String.fromCharCode(a);
+                continue;
+            }
+            if (a < 0b1100_0010 || i >= data.length)
+                throw utf8err(i - 1);
+            const b = data[i++];
+            if ((b & 0b1100_0000) !== 0b1000_0000)
+                throw utf8err(i - 1);
+            let cp = ((a & 0b0001_1111) << 6) | (b & 0b0011_1111);
+            if (a >= 0b1110_0000) {
+                if (i >= data.length)
+                    throw utf8err(i - 1);
+                const c = data[i++];
+                if ((c & 0b1100_0000) !== 0b1000_0000 ||
+                    (a === 0b1110_0000 && b < 0b1010_0000) ||
+                    (a === 0xed && b >= 0b1010_0000))
+                    throw utf8err(i - 1);
+                cp = ((a & 0b0000_1111) << 12) | ((b & 0b0011_1111) << 6) | (c & 0b0011_1111);
+                if (a >= 0b1111_0000) {
+                    if (i >= data.length)
+                        throw utf8err(i - 1);
+                    const d = data[i++];
+                    if (a > 0b1111_0100 ||
+                        (d & 0b1100_0000) !== 0b1000_0000 ||
+                        (a === 0b1111_0000 && b < 0b1001_0000) ||
+                        (a === 0b1111_0100 && b >= 0b1001_0000))
+                        throw utf8err(i - 1);
+                    cp =
+                        ((a & 7) << 18) |
+                            ((b & 0b0011_1111) << 12) |
+                            ((c & 0b0011_1111) << 6) |
+                            (d & 0b0011_1111);
+                }
+            }
+            if (cp < 0x10000)
+                res += String.fromCharCode(cp);
+            else {
+                cp -= 0x10000;
+                res += String.fromCharCode((cp >> 10) + 0xd800, (cp & 0x3ff) + 0xdc00);
+            }
+        }
+        return res;
+    },
+    decode(str) {
+        astr('utf8', str);
+        if (!_isWellFormed(str))
+            throw new TypeError('utf8 expected well-formed string');
+        // Direct Uint8Array writes are much faster than number[] + Uint8Array.from on Hermes and
+        // large Node inputs.
+        const res = new Uint8Array(str.length * 3);
+        let pos = 0;
+        for (let i = 0; i < str.length; i++) {
+            let c = str.charCodeAt(i);
+            if (c < 0b1000_0000) {
+                res[pos++] = c;
+                continue;
+            }
+            if (c >= 0xd800 && c <= 0xdfff) {
+                const d = str.charCodeAt(++i);
+                c = 0x10000 + ((c - 0xd800) << 10) + d - 0xdc00;
+            }
+            if (c >= 0x10000) {
+                res[pos++] = (c >> 18) | 0b1111_0000;
+                res[pos++] = ((c >> 12) & 0b0011_1111) | 0b1000_0000;
+            }
+            else if (c >= 0x800)
+                res[pos++] = (c >> 12) | 0b1110_0000;
+            else
+                res[pos++] = (c >> 6) | 0b1100_0000;
+            if (c >= 0x800)
+                res[pos++] = ((c >> 6) & 0b0011_1111) | 0b1000_0000;
+            res[pos++] = (c & 0b0011_1111) | 0b1000_0000;
+        }
+        return res.subarray(0, pos);
+    },
+}))));
+/**
+ * Strict UTF-8-to-byte decoder. Uses built-in TextDecoder / TextEncoder when available.
+ * Method names follow `BytesCoder`, so `encode(bytes)` returns a string and
+ * `decode(string)` returns bytes.
+ * `encode(bytes)` requires Uint8Array input, preserves an explicit leading BOM, and
+ *   throws on invalid UTF-8 bytes.
+ * `decode(string)` requires a primitive string and throws on malformed UTF-16 strings with
+ *   lone surrogates.
+ * @example
+ * ```js
+ * const b = utf8.decode("hey"); // => new Uint8Array([ 104, 101, 121 ])
+ * const str = utf8.encode(b); // "hey"
+ * ```
+ */
+const utf8 = /* @__PURE__ */ (/* unused pure expression or super */ null && (freeze(() => {
+    let _utf8Encoder;
+    let _utf8Decoder;
+    const utf8Builtin = {
+        // ignoreBOM preserves an explicit leading U+FEFF;
+        // fatal rejects invalid UTF-8 bytes instead of replacing them.
+        encode(data) {
+            base_abytes(data);
+            return (_utf8Decoder || (_utf8Decoder = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true }))).decode(data);
+        },
+        decode(str) {
+            astr('utf8', str);
+            if (!_isWellFormed(str))
+                throw new TypeError('utf8 expected well-formed string');
+            return (_utf8Encoder || (_utf8Encoder = new TextEncoder())).encode(str);
+        },
+    };
+    return {
+        // Select each direction once at module init, since
+        // TextEncoder and TextDecoder can exist independently.
+        encode: typeof TextDecoder === 'function' ? utf8Builtin.encode : utf8Fallback.encode,
+        decode: typeof TextEncoder === 'function' ? utf8Builtin.decode : utf8Fallback.decode,
+    };
+})));
+/** Lowercase hex with case-insensitive decoding. Pure JS version. */
+const hexFallback = /* @__PURE__ */ (/* unused pure expression or super */ null && (freeze(() => chain(radix2(4), 
+// Case-insensitive decode via table aliases instead of a toLowerCase pass.
+alphabet('0123456789abcdef', { A: 'a', B: 'b', C: 'c', D: 'd', E: 'e', F: 'f' }), normalize((s) => {
+    // astr first: same non-string message as the native path, and no `s.length`
+    // access on null / undefined while building the error.
+    astr('hex', s);
+    if (s.length % 2 !== 0)
+        throw new TypeError(`hex.decode: odd-length string (${s.length})`);
+    return s;
+})))));
+// Keep internal parity probes behind a test-only export.
+const __TESTS = /* @__PURE__ */ (/* unused pure expression or super */ null && (freeze(() => ({
+    alphabet: alphabet,
+    base64Fallback: base64Fallback,
+    base64urlFallback: base64urlFallback,
+    hexFallback: hexFallback,
+    radix2: radix2,
+    radix58: radix58,
+    checksum: checksum,
+    utf8Fallback: utf8Fallback,
+    _isWellFormedShim: _isWellFormedShim,
+}))));
+// Built-in hex conversion https://caniuse.com/mdn-javascript_builtins_uint8array_fromhex
+// prettier-ignore
+const base_hasHexBuiltin = /* @__PURE__ */ (/* unused pure expression or super */ null && ((() => 
+// Require both directions before enabling the native hex path so encode/decode stay symmetric.
+typeof Uint8Array.from([]).toHex === 'function' &&
+    typeof Uint8Array.fromHex === 'function')()));
+// prettier-ignore
+const hexBuiltin = {
+    // Keep local type guards so the native path preserves library-level input errors.
+    // Native toHex emits lowercase hex, matching the fallback alphabet and Node's hex strings.
+    encode(data) { base_abytes(data); return data.toHex(); },
+    // Native fromHex accepts either hex case and rejects odd-length / non-hex syntax.
+    decode(s) { astr('hex', s); return Uint8Array.fromHex(s); },
+};
+/**
+ * hex string decoder. Uses built-in function, when available.
+ * Lowercase codec; unlike `base16`, this variant accepts either hex case and emits lowercase.
+ * @example
+ * ```js
+ * const b = hex.decode("0102ff"); // => new Uint8Array([ 1, 2, 255 ])
+ * const str = hex.encode(b); // "0102ff"
+ * ```
+ */
+const hex = /* @__PURE__ */ (/* unused pure expression or super */ null && (freeze(() => base_hasHexBuiltin ? hexBuiltin : hexFallback)));
+
+;// CONCATENATED MODULE: ./node_modules/@noble/hashes/pbkdf2.js
+/**
+ * PBKDF (RFC 2898). Can be used to create a key from password and salt.
+ * @module
+ */
+
+// prettier-ignore
+
+// Common start and end for sync/async functions
+function pbkdf2Init(hash, _password, _salt, _opts) {
+    ahash(hash);
+    const opts = checkOpts({ dkLen: 32, asyncTick: 10 }, _opts);
+    const { c, dkLen, asyncTick } = opts;
+    utils_anumber(c, 'c');
+    utils_anumber(dkLen, 'dkLen');
+    utils_anumber(asyncTick, 'asyncTick');
+    if (c < 1)
+        throw new Error('iterations (c) must be >= 1');
+    const password = kdfInputToBytes(_password, 'password');
+    const salt = kdfInputToBytes(_salt, 'salt');
+    // DK = PBKDF2(PRF, Password, Salt, c, dkLen);
+    const DK = new Uint8Array(dkLen);
+    // U1 = PRF(Password, Salt + INT_32_BE(i))
+    const PRF = hmac_hmac.create(hash, password);
+    const PRFSalt = PRF._cloneInto().update(salt);
+    return { c, dkLen, asyncTick, DK, PRF, PRFSalt };
+}
+function pbkdf2Output(PRF, PRFSalt, DK, prfW, u) {
+    PRF.destroy();
+    PRFSalt.destroy();
+    if (prfW)
+        prfW.destroy();
+    clean(u);
+    return DK;
+}
+/**
+ * PBKDF2-HMAC: RFC 2898 key derivation function
+ * @param hash - hash function that would be used e.g. sha256
+ * @param password - password from which a derived key is generated
+ * @param salt - cryptographic salt
+ * @param opts - {c, dkLen} where c is work factor and dkLen is output message size
+ * @example
+ * const key = pbkdf2(sha256, 'password', 'salt', { dkLen: 32, c: Math.pow(2, 18) });
+ */
+function pbkdf2(hash, password, salt, opts) {
+    const { c, dkLen, DK, PRF, PRFSalt } = pbkdf2Init(hash, password, salt, opts);
+    let prfW; // Working copy
+    const arr = new Uint8Array(4);
+    const view = utils_createView(arr);
+    const u = new Uint8Array(PRF.outputLen);
+    // DK = T1 + T2 + ⋯ + Tdklen/hlen
+    for (let ti = 1, pos = 0; pos < dkLen; ti++, pos += PRF.outputLen) {
+        // Ti = F(Password, Salt, c, i)
+        const Ti = DK.subarray(pos, pos + PRF.outputLen);
+        view.setInt32(0, ti, false);
+        // F(Password, Salt, c, i) = U1 ^ U2 ^ ⋯ ^ Uc
+        // U1 = PRF(Password, Salt + INT_32_BE(i))
+        (prfW = PRFSalt._cloneInto(prfW)).update(arr).digestInto(u);
+        Ti.set(u.subarray(0, Ti.length));
+        for (let ui = 1; ui < c; ui++) {
+            // Uc = PRF(Password, Uc−1)
+            PRF._cloneInto(prfW).update(u).digestInto(u);
+            for (let i = 0; i < Ti.length; i++)
+                Ti[i] ^= u[i];
+        }
+    }
+    return pbkdf2Output(PRF, PRFSalt, DK, prfW, u);
+}
+/**
+ * PBKDF2-HMAC: RFC 2898 key derivation function. Async version.
+ * @example
+ * await pbkdf2Async(sha256, 'password', 'salt', { dkLen: 32, c: 500_000 });
+ */
+async function pbkdf2Async(hash, password, salt, opts) {
+    const { c, dkLen, asyncTick, DK, PRF, PRFSalt } = pbkdf2Init(hash, password, salt, opts);
+    let prfW; // Working copy
+    const arr = new Uint8Array(4);
+    const view = createView(arr);
+    const u = new Uint8Array(PRF.outputLen);
+    // DK = T1 + T2 + ⋯ + Tdklen/hlen
+    for (let ti = 1, pos = 0; pos < dkLen; ti++, pos += PRF.outputLen) {
+        // Ti = F(Password, Salt, c, i)
+        const Ti = DK.subarray(pos, pos + PRF.outputLen);
+        view.setInt32(0, ti, false);
+        // F(Password, Salt, c, i) = U1 ^ U2 ^ ⋯ ^ Uc
+        // U1 = PRF(Password, Salt + INT_32_BE(i))
+        (prfW = PRFSalt._cloneInto(prfW)).update(arr).digestInto(u);
+        Ti.set(u.subarray(0, Ti.length));
+        await asyncLoop(c - 1, asyncTick, () => {
+            // Uc = PRF(Password, Uc−1)
+            PRF._cloneInto(prfW).update(u).digestInto(u);
+            for (let i = 0; i < Ti.length; i++)
+                Ti[i] ^= u[i];
+        });
+    }
+    return pbkdf2Output(PRF, PRFSalt, DK, prfW, u);
+}
+//# sourceMappingURL=pbkdf2.js.map
+;// CONCATENATED MODULE: ./node_modules/@noble/hashes/scrypt.js
+/**
+ * RFC 7914 Scrypt KDF. Can be used to create a key from password and salt.
+ * @module
+ */
+
+
+// prettier-ignore
+
+// The main Scrypt loop: uses Salsa extensively.
+// Six versions of the function were tried, this is the fastest one.
+// prettier-ignore
+function XorAndSalsa(prev, pi, input, ii, out, oi) {
+    // Based on https://cr.yp.to/salsa20.html
+    // Xor blocks
+    let y00 = prev[pi++] ^ input[ii++], y01 = prev[pi++] ^ input[ii++];
+    let y02 = prev[pi++] ^ input[ii++], y03 = prev[pi++] ^ input[ii++];
+    let y04 = prev[pi++] ^ input[ii++], y05 = prev[pi++] ^ input[ii++];
+    let y06 = prev[pi++] ^ input[ii++], y07 = prev[pi++] ^ input[ii++];
+    let y08 = prev[pi++] ^ input[ii++], y09 = prev[pi++] ^ input[ii++];
+    let y10 = prev[pi++] ^ input[ii++], y11 = prev[pi++] ^ input[ii++];
+    let y12 = prev[pi++] ^ input[ii++], y13 = prev[pi++] ^ input[ii++];
+    let y14 = prev[pi++] ^ input[ii++], y15 = prev[pi++] ^ input[ii++];
+    // Save state to temporary variables (salsa)
+    let x00 = y00, x01 = y01, x02 = y02, x03 = y03, x04 = y04, x05 = y05, x06 = y06, x07 = y07, x08 = y08, x09 = y09, x10 = y10, x11 = y11, x12 = y12, x13 = y13, x14 = y14, x15 = y15;
+    // Main loop (salsa)
+    for (let i = 0; i < 8; i += 2) {
+        x04 ^= rotl(x00 + x12 | 0, 7);
+        x08 ^= rotl(x04 + x00 | 0, 9);
+        x12 ^= rotl(x08 + x04 | 0, 13);
+        x00 ^= rotl(x12 + x08 | 0, 18);
+        x09 ^= rotl(x05 + x01 | 0, 7);
+        x13 ^= rotl(x09 + x05 | 0, 9);
+        x01 ^= rotl(x13 + x09 | 0, 13);
+        x05 ^= rotl(x01 + x13 | 0, 18);
+        x14 ^= rotl(x10 + x06 | 0, 7);
+        x02 ^= rotl(x14 + x10 | 0, 9);
+        x06 ^= rotl(x02 + x14 | 0, 13);
+        x10 ^= rotl(x06 + x02 | 0, 18);
+        x03 ^= rotl(x15 + x11 | 0, 7);
+        x07 ^= rotl(x03 + x15 | 0, 9);
+        x11 ^= rotl(x07 + x03 | 0, 13);
+        x15 ^= rotl(x11 + x07 | 0, 18);
+        x01 ^= rotl(x00 + x03 | 0, 7);
+        x02 ^= rotl(x01 + x00 | 0, 9);
+        x03 ^= rotl(x02 + x01 | 0, 13);
+        x00 ^= rotl(x03 + x02 | 0, 18);
+        x06 ^= rotl(x05 + x04 | 0, 7);
+        x07 ^= rotl(x06 + x05 | 0, 9);
+        x04 ^= rotl(x07 + x06 | 0, 13);
+        x05 ^= rotl(x04 + x07 | 0, 18);
+        x11 ^= rotl(x10 + x09 | 0, 7);
+        x08 ^= rotl(x11 + x10 | 0, 9);
+        x09 ^= rotl(x08 + x11 | 0, 13);
+        x10 ^= rotl(x09 + x08 | 0, 18);
+        x12 ^= rotl(x15 + x14 | 0, 7);
+        x13 ^= rotl(x12 + x15 | 0, 9);
+        x14 ^= rotl(x13 + x12 | 0, 13);
+        x15 ^= rotl(x14 + x13 | 0, 18);
+    }
+    // Write output (salsa)
+    out[oi++] = (y00 + x00) | 0;
+    out[oi++] = (y01 + x01) | 0;
+    out[oi++] = (y02 + x02) | 0;
+    out[oi++] = (y03 + x03) | 0;
+    out[oi++] = (y04 + x04) | 0;
+    out[oi++] = (y05 + x05) | 0;
+    out[oi++] = (y06 + x06) | 0;
+    out[oi++] = (y07 + x07) | 0;
+    out[oi++] = (y08 + x08) | 0;
+    out[oi++] = (y09 + x09) | 0;
+    out[oi++] = (y10 + x10) | 0;
+    out[oi++] = (y11 + x11) | 0;
+    out[oi++] = (y12 + x12) | 0;
+    out[oi++] = (y13 + x13) | 0;
+    out[oi++] = (y14 + x14) | 0;
+    out[oi++] = (y15 + x15) | 0;
+}
+function BlockMix(input, ii, out, oi, r) {
+    // The block B is r 128-byte chunks (which is equivalent of 2r 64-byte chunks)
+    let head = oi + 0;
+    let tail = oi + 16 * r;
+    for (let i = 0; i < 16; i++)
+        out[tail + i] = input[ii + (2 * r - 1) * 16 + i]; // X ← B[2r−1]
+    for (let i = 0; i < r; i++, head += 16, ii += 16) {
+        // We write odd & even Yi at same time. Even: 0bXXXXX0 Odd:  0bXXXXX1
+        XorAndSalsa(out, tail, input, ii, out, head); // head[i] = Salsa(blockIn[2*i] ^ tail[i-1])
+        if (i > 0)
+            tail += 16; // First iteration overwrites tmp value in tail
+        XorAndSalsa(out, head, input, (ii += 16), out, tail); // tail[i] = Salsa(blockIn[2*i+1] ^ head[i])
+    }
+}
+// Common prologue and epilogue for sync/async functions
+function scryptInit(password, salt, _opts) {
+    // Maxmem - 1GB+1KB by default
+    const opts = checkOpts({
+        dkLen: 32,
+        asyncTick: 10,
+        maxmem: 1024 ** 3 + 1024,
+    }, _opts);
+    const { N, r, p, dkLen, asyncTick, maxmem, onProgress } = opts;
+    utils_anumber(N, 'N');
+    utils_anumber(r, 'r');
+    utils_anumber(p, 'p');
+    utils_anumber(dkLen, 'dkLen');
+    utils_anumber(asyncTick, 'asyncTick');
+    utils_anumber(maxmem, 'maxmem');
+    if (onProgress !== undefined && typeof onProgress !== 'function')
+        throw new Error('progressCb must be a function');
+    const blockSize = 128 * r;
+    const blockSize32 = blockSize / 4;
+    // Max N is 2^32 (Integrify is 32-bit).
+    // Real limit can be 2^22: some JS engines limit Uint8Array to 4GB.
+    // Spec check `N >= 2^(blockSize / 8)` is not done for compat with popular libs,
+    // which used incorrect r: 1, p: 8. Also, the check seems to be a spec error:
+    // https://www.rfc-editor.org/errata_search.php?rfc=7914
+    const pow32 = Math.pow(2, 32);
+    if (N <= 1 || (N & (N - 1)) !== 0 || N > pow32)
+        throw new Error('"N" expected a power of 2, and 2^1 <= N <= 2^32');
+    if (p < 1 || p > ((pow32 - 1) * 32) / blockSize)
+        throw new Error('"p" expected integer 1..((2^32 - 1) * 32) / (128 * r)');
+    if (dkLen < 1 || dkLen > (pow32 - 1) * 32)
+        throw new Error('"dkLen" expected integer 1..(2^32 - 1) * 32');
+    const memUsed = blockSize * (N + p);
+    if (memUsed > maxmem)
+        throw new Error('"maxmem" limit was hit, expected 128*r*(N+p) <= "maxmem"=' + maxmem);
+    // [B0...Bp−1] ← PBKDF2HMAC-SHA256(Passphrase, Salt, 1, blockSize*ParallelizationFactor)
+    // Since it has only one iteration there is no reason to use async variant
+    const B = pbkdf2(sha2_sha256, password, salt, { c: 1, dkLen: blockSize * p });
+    const B32 = u32(B);
+    // Re-used between parallel iterations. Array(iterations) of B
+    const V = u32(new Uint8Array(blockSize * N));
+    const tmp = u32(new Uint8Array(blockSize));
+    let blockMixCb = () => { };
+    if (onProgress) {
+        const totalBlockMix = 2 * N * p;
+        // Invoke callback if progress changes from 10.01 to 10.02
+        // Allows to draw smooth progress bar on up to 8K screen
+        const callbackPer = Math.max(Math.floor(totalBlockMix / 10000), 1);
+        let blockMixCnt = 0;
+        blockMixCb = () => {
+            blockMixCnt++;
+            if (onProgress && (!(blockMixCnt % callbackPer) || blockMixCnt === totalBlockMix))
+                onProgress(blockMixCnt / totalBlockMix);
+        };
+    }
+    return { N, r, p, dkLen, blockSize32, V, B32, B, tmp, blockMixCb, asyncTick };
+}
+function scryptOutput(password, dkLen, B, V, tmp) {
+    const res = pbkdf2(sha2_sha256, password, B, { c: 1, dkLen });
+    clean(B, V, tmp);
+    return res;
+}
+/**
+ * Scrypt KDF from RFC 7914. See {@link ScryptOpts}.
+ * @example
+ * scrypt('password', 'salt', { N: 2**18, r: 8, p: 1, dkLen: 32 });
+ */
+function scrypt(password, salt, opts) {
+    const { N, r, p, dkLen, blockSize32, V, B32, B, tmp, blockMixCb } = scryptInit(password, salt, opts);
+    utils_swap32IfBE(B32);
+    for (let pi = 0; pi < p; pi++) {
+        const Pi = blockSize32 * pi;
+        for (let i = 0; i < blockSize32; i++)
+            V[i] = B32[Pi + i]; // V[0] = B[i]
+        for (let i = 0, pos = 0; i < N - 1; i++) {
+            BlockMix(V, pos, V, (pos += blockSize32), r); // V[i] = BlockMix(V[i-1]);
+            blockMixCb();
+        }
+        BlockMix(V, (N - 1) * blockSize32, B32, Pi, r); // Process last element
+        blockMixCb();
+        for (let i = 0; i < N; i++) {
+            // First u32 of the last 64-byte block (u32 is LE)
+            // & (N - 1) is % N as N is a power of 2, N & (N - 1) = 0 is checked above; >>> 0 for unsigned, input fits in u32
+            const j = (B32[Pi + blockSize32 - 16] & (N - 1)) >>> 0; // j = Integrify(X) % iterations
+            for (let k = 0; k < blockSize32; k++)
+                tmp[k] = B32[Pi + k] ^ V[j * blockSize32 + k]; // tmp = B ^ V[j]
+            BlockMix(tmp, 0, B32, Pi, r); // B = BlockMix(B ^ V[j])
+            blockMixCb();
+        }
+    }
+    utils_swap32IfBE(B32);
+    return scryptOutput(password, dkLen, B, V, tmp);
+}
+/**
+ * Scrypt KDF from RFC 7914. Async version. See {@link ScryptOpts}.
+ * @example
+ * await scryptAsync('password', 'salt', { N: 2**18, r: 8, p: 1, dkLen: 32 });
+ */
+async function scryptAsync(password, salt, opts) {
+    const { N, r, p, dkLen, blockSize32, V, B32, B, tmp, blockMixCb, asyncTick } = scryptInit(password, salt, opts);
+    swap32IfBE(B32);
+    for (let pi = 0; pi < p; pi++) {
+        const Pi = blockSize32 * pi;
+        for (let i = 0; i < blockSize32; i++)
+            V[i] = B32[Pi + i]; // V[0] = B[i]
+        let pos = 0;
+        await asyncLoop(N - 1, asyncTick, () => {
+            BlockMix(V, pos, V, (pos += blockSize32), r); // V[i] = BlockMix(V[i-1]);
+            blockMixCb();
+        });
+        BlockMix(V, (N - 1) * blockSize32, B32, Pi, r); // Process last element
+        blockMixCb();
+        await asyncLoop(N, asyncTick, () => {
+            // First u32 of the last 64-byte block (u32 is LE)
+            // & (N - 1) is % N as N is a power of 2, N & (N - 1) = 0 is checked above; >>> 0 for unsigned, input fits in u32
+            const j = (B32[Pi + blockSize32 - 16] & (N - 1)) >>> 0; // j = Integrify(X) % iterations
+            for (let k = 0; k < blockSize32; k++)
+                tmp[k] = B32[Pi + k] ^ V[j * blockSize32 + k]; // tmp = B ^ V[j]
+            BlockMix(tmp, 0, B32, Pi, r); // B = BlockMix(B ^ V[j])
+            blockMixCb();
+        });
+    }
+    swap32IfBE(B32);
+    return scryptOutput(password, dkLen, B, V, tmp);
+}
+//# sourceMappingURL=scrypt.js.map
+;// CONCATENATED MODULE: ./node_modules/@noble/ciphers/utils.js
+/**
+ * Utilities for hex, bytes, CSPRNG.
+ * @module
+ */
+/*! noble-ciphers - MIT License (c) 2023 Paul Miller (paulmillr.com) */
+function aarray(item, title, inner = () => { }) {
+    if (!Array.isArray(item))
+        throw new TypeError(`"${title}" expected array, got type=${typeof item}`);
+    for (let i = 0; i < item.length; i++)
+        inner(item[i], `${title}[${i}]`);
+    return item;
+}
+/**
+ * Checks if something is Uint8Array. Be careful: nodejs Buffer will return true.
+ * @param a - Value to inspect.
+ * @returns `true` when the value is a Uint8Array view, including Node's `Buffer`.
+ * @example
+ * Guards a value before treating it as raw key material.
+ *
+ * ```ts
+ * isBytes(new Uint8Array());
+ * ```
+ */
+function ciphers_utils_isBytes(a) {
+    // Plain `instanceof Uint8Array` is too strict for some Buffer / proxy /
+    // cross-realm cases. The fallback still requires a real ArrayBuffer view
+    // so plain JSON-deserialized `{ constructor: ... }`
+    // spoofing is rejected, and `BYTES_PER_ELEMENT === 1` keeps the fallback on byte-oriented views.
+    return (a instanceof Uint8Array ||
+        (ArrayBuffer.isView(a) &&
+            a.constructor.name === 'Uint8Array' &&
+            'BYTES_PER_ELEMENT' in a &&
+            a.BYTES_PER_ELEMENT === 1));
+}
+// Shared error-message prefix builder. Only called on throw paths, so assert
+// success paths never pay for the string concatenation.
+const atitle = (title) => (title ? `"${title}" ` : '');
+/**
+ * Asserts something is boolean.
+ * @param value - Value to validate.
+ * @returns The validated boolean.
+ * @throws On wrong argument types. {@link TypeError}
+ * @example
+ * Validates a boolean option before branching on it.
+ *
+ * ```ts
+ * abool(true);
+ * ```
+ */
+function abool(value, title = '') {
+    if (typeof value !== 'boolean')
+        throw new TypeError(atitle(title) + 'expected boolean, got type=' + typeof value);
+    return value;
+}
+/**
+ * Asserts something is a non-negative safe integer.
+ * @param n - Value to validate.
+ * @returns The validated number.
+ * @throws On wrong argument types. {@link TypeError}
+ * @throws On wrong argument ranges or values. {@link RangeError}
+ * @example
+ * Validates a non-negative length or counter.
+ *
+ * ```ts
+ * anumber(1);
+ * ```
+ */
+function ciphers_utils_anumber(n, title = '') {
+    if (typeof n !== 'number')
+        throw new TypeError(atitle(title) + 'expected number, got ' + typeof n);
+    if (!Number.isSafeInteger(n) || n < 0)
+        throw new RangeError(atitle(title) + 'expected integer >= 0, got ' + n);
+    return n;
+}
+/**
+ * Asserts something is Uint8Array.
+ * @param value - Value to validate.
+ * @param length - Expected byte length.
+ * @param title - Optional label used in error messages.
+ * @returns The validated byte array.
+ * On Node, `Buffer` is accepted too because it is a Uint8Array view.
+ * @throws On wrong argument types. {@link TypeError}
+ * @throws On wrong argument lengths. {@link RangeError}
+ * @example
+ * Validates a fixed-length nonce or key buffer.
+ *
+ * ```ts
+ * abytes(new Uint8Array([1, 2]), 2);
+ * ```
+ */
+function ciphers_utils_abytes(value, length, title = '') {
+    // Success path first: this runs at the start of every update() / digestInto(), and the
+    // common `abytes(data)` form must not pay for length handling it does not use.
+    if (ciphers_utils_isBytes(value) && (length === undefined || value.length === length))
+        return value;
+    // Error path: recompute freely to build the exact message.
+    if (length !== undefined)
+        ciphers_utils_anumber(length, 'length');
+    const bytes = ciphers_utils_isBytes(value);
+    const ofLen = length !== undefined ? ` of length ${length}` : '';
+    const got = bytes ? `length=${value.length}` : `type=${typeof value}`;
+    const message = atitle(title) + 'expected Uint8Array' + ofLen + ', got ' + got;
+    if (!bytes)
+        throw new TypeError(message);
+    throw new RangeError(message);
+}
+const aobject = (value, label) => {
+    if (value === null || typeof value !== 'object' || Array.isArray(value))
+        throw new TypeError(label === 'object'
+            ? 'expected valid options object'
+            : `"${label}" expected object, got type=${typeof value}`);
+};
+/**
+ * Asserts a hash- or MAC-like instance has not been destroyed or finished.
+ * @param instance - Stateful instance to validate.
+ * @param checkFinished - Whether to reject finished instances.
+ * When `false`, only `destroyed` is checked.
+ * @throws If the hash instance has already been destroyed or finalized. {@link Error}
+ * @example
+ * Guards against calling `update()` or `digest()` on a finished hash.
+ *
+ * ```ts
+ * aexists({ destroyed: false, finished: false });
+ * ```
+ */
+function utils_aexists(instance, checkFinished = true) {
+    // Runs on every update()/digestInto(); the flags are library-owned booleans, so only their
+    // truthiness is checked - re-validating their type per call was pure hot-path overhead.
+    if (instance.destroyed)
+        throw new Error('hash was destroyed');
+    if (checkFinished && instance.finished)
+        throw new Error('digest() was already called');
+}
+/**
+ * Asserts output is a sufficiently-sized byte array.
+ * @param out - Output buffer to validate.
+ * @param instance - Hash-like instance providing `outputLen`.
+ * This is the relaxed `digestInto()`-style contract: output must be at least `outputLen`,
+ * unlike one-shot cipher helpers elsewhere in the repo that often require exact lengths.
+ * @throws On wrong argument types. {@link TypeError}
+ * @throws On wrong output buffer lengths. {@link RangeError}
+ * @example
+ * Verifies that a caller-provided output buffer is large enough.
+ *
+ * ```ts
+ * aoutput(new Uint8Array(16), { outputLen: 16 });
+ * ```
+ */
+function utils_aoutput(out, instance) {
+    ciphers_utils_abytes(out, undefined, 'output');
+    // `outputLen` is a library-owned readonly number; the negated comparison keeps failing fast
+    // when it is missing/NaN (comparisons with undefined/NaN are false) without an anumber() call.
+    const min = instance.outputLen;
+    if (!(out.length >= min)) {
+        throw new RangeError('"output" expected length >= ' + min);
+    }
+}
+/**
+ * Asserts output is a sufficiently-sized, 4-byte-aligned byte array.
+ * {@link aoutput} plus an {@link isAligned32} check, for `digestInto()` paths
+ * that write through zero-allocation `u32` word views.
+ * @param out - Output buffer to validate.
+ * @param instance - Hash-like instance providing `outputLen`.
+ * @throws On wrong argument types. {@link TypeError}
+ * @throws On wrong output buffer lengths. {@link RangeError}
+ * @throws On wrong output buffer alignment. {@link Error}
+ * @example
+ * Verifies that a caller-provided output buffer is large enough and aligned.
+ *
+ * ```ts
+ * aoutput32(new Uint8Array(16), { outputLen: 16 });
+ * ```
+ */
+function aoutput32(out, instance) {
+    utils_aoutput(out, instance);
+    if (!isAligned32(out))
+        throw new Error('invalid output, must be aligned');
+}
+/**
+ * Casts a typed-array view to Uint8Array.
+ * @param arr - Typed-array view to reinterpret.
+ * @returns Uint8Array view over the same bytes.
+ * @example
+ * Views 32-bit words as raw bytes without copying.
+ *
+ * ```ts
+ * u8(new Uint32Array([1]));
+ * ```
+ */
+function utils_u8(arr) {
+    return new Uint8Array(arr.buffer, arr.byteOffset, arr.byteLength);
+}
+/**
+ * Casts a typed-array view to Uint32Array.
+ * @param arr - Typed-array view to reinterpret.
+ * @returns Uint32Array view over the same bytes. Callers are expected to provide a
+ * 4-byte-aligned offset; trailing `1..3` bytes are silently dropped.
+ * @example
+ * Views a byte buffer as 32-bit words for block processing.
+ *
+ * ```ts
+ * u32(new Uint8Array(4));
+ * ```
+ */
+function utils_u32(arr) {
+    return new Uint32Array(arr.buffer, arr.byteOffset, Math.floor(arr.byteLength / 4));
+}
+/**
+ * Zeroizes typed arrays in place.
+ * Warning: JS provides no guarantees.
+ * @param arrays - Arrays to wipe.
+ * @example
+ * Wipes a temporary key buffer after use.
+ *
+ * ```ts
+ * const bytes = new Uint8Array([1]);
+ * clean(bytes);
+ * ```
+ */
+function utils_clean(...arrays) {
+    for (let i = 0; i < arrays.length; i++) {
+        arrays[i].fill(0);
+    }
+}
+/**
+ * Creates a DataView for byte-level manipulation.
+ * @param arr - Typed-array view to wrap.
+ * @returns DataView over the same bytes.
+ * @example
+ * Creates an endian-aware view for length encoding.
+ *
+ * ```ts
+ * createView(new Uint8Array(4));
+ * ```
+ */
+function ciphers_utils_createView(arr) {
+    return new DataView(arr.buffer, arr.byteOffset, arr.byteLength);
+}
+/**
+ * Whether the current platform is little-endian.
+ * Most are; some IBM systems are not.
+ */
+const utils_isLE = /* @__PURE__ */ (() => new Uint8Array(new Uint32Array([0x11223344]).buffer)[0] === 0x44)();
+/**
+ * Reverses byte order of one 32-bit word.
+ * @param word - Unsigned 32-bit word to swap.
+ * @returns The same word with bytes reversed.
+ * @example
+ * Swaps a big-endian word into little-endian byte order.
+ *
+ * ```ts
+ * byteSwap(0x11223344);
+ * ```
+ */
+function utils_byteSwap(word) {
+    return (((word << 24) & 0xff000000) |
+        ((word << 8) & 0xff0000) |
+        ((word >>> 8) & 0xff00) |
+        ((word >>> 24) & 0xff));
+}
+/**
+ * Normalizes one 32-bit word to the little-endian representation expected by cipher cores.
+ * @param n - Unsigned 32-bit word to normalize.
+ * @returns Little-endian normalized word on big-endian hosts, else the input word unchanged.
+ * @example
+ * Normalizes a host-endian word before passing it into an ARX/AES core.
+ *
+ * ```ts
+ * swap8IfBE(0x11223344);
+ * ```
+ */
+const utils_swap8IfBE = (/* unused pure expression or super */ null && (utils_isLE
+    ? (n) => n
+    : (n) => utils_byteSwap(n) >>> 0));
+/**
+ * Byte-swaps every word of a Uint32Array in place.
+ * @param arr - Uint32Array whose words should be swapped.
+ * @returns The same array after in-place byte swapping.
+ * @example
+ * Swaps every 32-bit word in a word-view buffer.
+ *
+ * ```ts
+ * byteSwap32(new Uint32Array([0x11223344]));
+ * ```
+ */
+function utils_byteSwap32(arr) {
+    for (let i = 0; i < arr.length; i++) {
+        arr[i] = utils_byteSwap(arr[i]);
+    }
+    return arr;
+}
+/**
+ * Normalizes a Uint32Array view to the little-endian representation expected by cipher cores.
+ * @param u - Word view to normalize in place.
+ * @returns Little-endian normalized word view.
+ * @example
+ * Normalizes a word-view buffer before block processing.
+ *
+ * ```ts
+ * swap32IfBE(new Uint32Array([0x11223344]));
+ * ```
+ */
+const ciphers_utils_swap32IfBE = utils_isLE
+    ? (u) => u
+    : utils_byteSwap32;
+// Built-in hex conversion:
+// {@link https://caniuse.com/mdn-javascript_builtins_uint8array_fromhex | caniuse entry}
+const utils_hasHexBuiltin = /* @__PURE__ */ (/* unused pure expression or super */ null && ((() => 
+// @ts-ignore
+typeof Uint8Array.from([]).toHex === 'function' && typeof Uint8Array.fromHex === 'function')()));
+// Array where index 0xf0 (240) is mapped to string 'f0'
+const utils_hexes = /* @__PURE__ */ Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
+/**
+ * Convert byte array to hex string. Uses built-in function, when available.
+ * @param bytes - Bytes to encode.
+ * @returns Lowercase hexadecimal string.
+ * @throws On wrong argument types. {@link TypeError}
+ * @example
+ * Formats ciphertext bytes for logs or test vectors.
+ *
+ * ```ts
+ * bytesToHex(Uint8Array.from([0xca, 0xfe, 0x01, 0x23])); // 'cafe0123'
+ * ```
+ */
+function utils_bytesToHex(bytes) {
+    ciphers_utils_abytes(bytes);
+    // @ts-ignore
+    if (utils_hasHexBuiltin)
+        return bytes.toHex();
+    // pre-caching improves the speed 6x
+    let hex = '';
+    for (let i = 0; i < bytes.length; i++) {
+        hex += utils_hexes[bytes[i]];
+    }
+    return hex;
+}
+// Strict ASCII nibble parser: non-ASCII hex lookalikes are rejected as undefined.
+// ASCII codes: '0'..'9' = 48..57, 'A'..'F' = 65..70, 'a'..'f' = 97..102.
+// prettier-ignore
+function utils_asciiToBase16(ch) {
+    return ch >= 48 && ch <= 57 ? ch - 48 // '2' => 50-48
+        : ch >= 65 && ch <= 70 ? ch - (65 - 10) // 'B' => 66-(65-10)
+            : ch >= 97 && ch <= 102 ? ch - (97 - 10) // 'b' => 98-(97-10)
+                : undefined;
+}
+/**
+ * Convert hex string to byte array. Uses built-in function, when available.
+ * @param hex - hexadecimal string to decode
+ * @returns Decoded bytes.
+ * @throws On wrong argument types. {@link TypeError}
+ * @throws On wrong argument ranges or values. {@link RangeError}
+ * @example
+ * Decode lowercase hexadecimal into bytes.
+ * ```ts
+ * hexToBytes('cafe0123'); // Uint8Array.from([0xca, 0xfe, 0x01, 0x23])
+ * ```
+ */
+function utils_hexToBytes(hex) {
+    if (typeof hex !== 'string')
+        throw new TypeError('hex string expected, got ' + typeof hex);
+    if (utils_hasHexBuiltin) {
+        try {
+            return Uint8Array.fromHex(hex);
+        }
+        catch (error) {
+            if (error instanceof SyntaxError)
+                throw new RangeError(error.message);
+            throw error;
+        }
+    }
+    const hl = hex.length;
+    const al = hl / 2;
+    if (hl % 2)
+        throw new RangeError('hex string expected, got unpadded hex of length ' + hl);
+    const array = new Uint8Array(al);
+    for (let ai = 0, hi = 0; ai < al; ai++, hi += 2) {
+        const n1 = utils_asciiToBase16(hex.charCodeAt(hi)); // parse first char, multiply it by 16
+        const n2 = utils_asciiToBase16(hex.charCodeAt(hi + 1)); // parse second char
+        if (n1 === undefined || n2 === undefined) {
+            const char = hex[hi] + hex[hi + 1];
+            throw new RangeError('hex string expected, got non-hex character "' + char + '" at index ' + hi);
+        }
+        array[ai] = n1 * 16 + n2; // example: 'A9' => 10*16 + 9
+    }
+    return array;
+}
+const _0n = /* @__PURE__ */ (/* unused pure expression or super */ null && (BigInt(0)));
+// Used in ff1, via bytesToNumberBE
+/**
+ * Converts a big-endian hex string into bigint.
+ * @param hex - Hexadecimal string without `0x`.
+ * @returns Parsed bigint value. The empty string is treated as `0n`.
+ * @throws On wrong argument types. {@link TypeError}
+ * @example
+ * Parses a big-endian field element or counter from hex.
+ *
+ * ```ts
+ * hexToNumber('ff');
+ * ```
+ */
+function hexToNumber(hex) {
+    if (typeof hex !== 'string')
+        throw new TypeError('hex string expected, got ' + typeof hex);
+    // Numeric parser, not byte-hex decoder: odd-length forms like 'f' are valid,
+    // and malformed syntax follows BigInt's native error behavior.
+    return hex === '' ? _0n : BigInt('0x' + hex); // Big Endian
+}
+// Used in ff1
+// BE: Big Endian, LE: Little Endian
+/**
+ * Converts big-endian bytes into bigint.
+ * @param bytes - Big-endian bytes.
+ * @returns Parsed bigint value. Empty input is treated as `0n`.
+ * @throws On invalid byte input passed to the internal hex conversion. {@link TypeError}
+ * @example
+ * Reads a big-endian integer from serialized bytes.
+ *
+ * ```ts
+ * bytesToNumberBE(new Uint8Array([1, 0]));
+ * ```
+ */
+function utils_bytesToNumberBE(bytes) {
+    return hexToNumber(utils_bytesToHex(bytes));
+}
+/**
+ * Validates that a value is a non-negative bigint or safe integer.
+ * @param n - Value to validate.
+ * @returns The same validated value.
+ * @throws On wrong argument ranges or values. {@link RangeError}
+ */
+function abignumber(n) {
+    if (typeof n === 'bigint') {
+        if (!(_0n <= n))
+            throw new RangeError('positive bigint expected, got ' + n);
+    }
+    else
+        ciphers_utils_anumber(n);
+    return n;
+}
+// Used in ff1
+/**
+ * Converts a number into big-endian bytes of fixed length.
+ * @param n - Number to encode.
+ * @param len - Output length in bytes. Must be greater than zero.
+ * @returns Big-endian bytes padded to `len`.
+ * Negative values, `len = 0`, and values that do not fit are rejected before
+ * downstream hex parsing.
+ * @throws On wrong argument ranges or values. {@link RangeError}
+ * @throws If a documented runtime validation or state check fails. {@link Error}
+ * @example
+ * Encodes a counter as fixed-width big-endian bytes.
+ *
+ * ```ts
+ * numberToBytesBE(1, 2);
+ * ```
+ */
+function numberToBytesBE(n, len) {
+    ciphers_utils_anumber(len);
+    if (len === 0)
+        throw new Error('zero output length is invalid');
+    n = abignumber(n);
+    const expectedLen = len * 2;
+    const hex = n.toString(16);
+    // Detect overflow before hex parsing so oversized values don't leak the shared odd-hex error.
+    if (hex.length > expectedLen)
+        throw new RangeError('number is too large');
+    return utils_hexToBytes(hex.padStart(expectedLen, '0'));
+}
+/**
+ * Converts string to bytes using UTF8 encoding.
+ * @param str - String to encode.
+ * @returns UTF-8 bytes in a detached fresh Uint8Array copy.
+ * @throws On wrong argument types. {@link TypeError}
+ * @example
+ * Encodes application text before encryption or MACing.
+ *
+ * ```ts
+ * utf8ToBytes('abc'); // new Uint8Array([97, 98, 99])
+ * ```
+ */
+function utils_utf8ToBytes(str) {
+    if (typeof str !== 'string')
+        throw new TypeError('string expected');
+    return new Uint8Array(new TextEncoder().encode(str)); // {@link https://bugzil.la/1681809 | Firefox bug 1681809}
+}
+/**
+ * Converts bytes to string using UTF8 encoding.
+ * @param bytes - UTF-8 bytes.
+ * @returns Decoded string. Input validation is delegated to `TextDecoder`, and malformed
+ * UTF-8 is replacement-decoded instead of rejected.
+ * @example
+ * Decodes UTF-8 plaintext back into a string.
+ *
+ * ```ts
+ * bytesToUtf8(new Uint8Array([97, 98, 99])); // 'abc'
+ * ```
+ */
+function bytesToUtf8(bytes) {
+    return new TextDecoder().decode(bytes);
+}
+/**
+ * Checks if two U8A use same underlying buffer and overlaps.
+ * This is invalid and can corrupt data.
+ * @param a - First byte view.
+ * @param b - Second byte view.
+ * @returns `true` when the views overlap in memory.
+ * @example
+ * Detects whether two slices alias the same backing buffer.
+ *
+ * ```ts
+ * overlapBytes(new Uint8Array(4), new Uint8Array(4));
+ * ```
+ */
+function overlapBytes(a, b) {
+    // Zero-length views cannot overwrite anything, even if their offset sits inside another range.
+    if (!a.byteLength || !b.byteLength)
+        return false;
+    return (a.buffer === b.buffer && // best we can do, may fail with an obscure Proxy
+        a.byteOffset < b.byteOffset + b.byteLength && // a starts before b end
+        b.byteOffset < a.byteOffset + a.byteLength // b starts before a end
+    );
+}
+/**
+ * If input and output overlap and input starts before output, we will overwrite end of input before
+ * we start processing it, so this is not supported by forward-processing ciphers.
+ * @param input - Input bytes.
+ * @param output - Output bytes.
+ * @throws If the output view would overwrite unread input bytes. {@link Error}
+ * @example
+ * Rejects an in-place layout that would overwrite unread input bytes.
+ *
+ * ```ts
+ * const buffer = new Uint8Array(8);
+ * complexOverlapBytes(buffer.subarray(0, 4), buffer.subarray(2, 6));
+ * ```
+ */
+function complexOverlapBytes(input, output) {
+    // This is very cursed. It works somehow, but I'm completely unsure,
+    // reasoning about overlapping aligned windows is very hard.
+    if (overlapBytes(input, output) && input.byteOffset < output.byteOffset)
+        throw new Error('complex overlap of input and output is not supported');
+}
+/**
+ * Copies several Uint8Arrays into one.
+ * @param arrays - Byte arrays to concatenate.
+ * @returns Combined byte array.
+ * @throws On wrong argument types inside the byte-array list. {@link TypeError}
+ * @example
+ * Builds a `nonce || ciphertext` style buffer.
+ *
+ * ```ts
+ * concatBytes(new Uint8Array([1]), new Uint8Array([2]));
+ * ```
+ */
+function ciphers_utils_concatBytes(...arrays) {
+    let sum = 0;
+    for (let i = 0; i < arrays.length; i++) {
+        const a = arrays[i];
+        ciphers_utils_abytes(a);
+        sum += a.length;
+    }
+    const res = new Uint8Array(sum);
+    for (let i = 0, pad = 0; i < arrays.length; i++) {
+        const a = arrays[i];
+        res.set(a, pad);
+        pad += a.length;
+    }
+    return res;
+}
+/**
+ * Merges user options into defaults.
+ * @param defaults - Default option values.
+ * @param opts - User-provided overrides.
+ * @returns Combined options object.
+ * `defaults` is a library-owned mutable object; user-provided `opts` only need to be
+ * object-shaped, since "plain object" checks reject valid proxy/cross-realm containers.
+ * The merge mutates `defaults` in place and returns the same object, so direct callers
+ * should pass a fresh defaults object unless they intentionally want shared state updated.
+ * @throws If options are missing or not an object. {@link Error}
+ * @example
+ * Applies user overrides to the default cipher options.
+ *
+ * ```ts
+ * checkOpts({ rounds: 20 }, { rounds: 8 });
+ * ```
+ */
+function utils_checkOpts(defaults, opts) {
+    aobject(defaults, 'defaults');
+    aobject(opts, 'opts');
+    // Mutates defaults by design. __proto__ follows Object.assign semantics here and can only
+    // affect this local option object; callers already control this low-level options surface.
+    const merged = Object.assign(defaults, opts);
+    return merged;
+}
+/**
+ * Compares two byte arrays in kinda constant time once lengths already match.
+ * @param a - First byte array.
+ * @param b - Second byte array.
+ * @returns `true` when the arrays contain the same bytes. Different lengths still return early.
+ * @example
+ * Compares an expected authentication tag with the received one.
+ *
+ * ```ts
+ * equalBytes(new Uint8Array([1]), new Uint8Array([1]));
+ * ```
+ */
+function equalBytes(a, b) {
+    a = ciphers_utils_abytes(a);
+    b = ciphers_utils_abytes(b);
+    if (a.length !== b.length)
+        return false;
+    let diff = 0;
+    for (let i = 0; i < a.length; i++)
+        diff |= a[i] ^ b[i];
+    return diff === 0;
+}
+/**
+ * Wraps a keyed MAC constructor into a one-shot helper with `.create()`.
+ * @param keyLen - Valid probe-key length used to read static metadata once.
+ * The probe key is only used for `outputLen` / `blockLen`, so callers with several valid key sizes
+ * can pass any representative size as long as those values stay fixed.
+ * @param macCons - Keyed MAC constructor or factory.
+ * @param fromMsg - Optional adapter that derives extra constructor args from the one-shot message.
+ * @returns Callable MAC helper with `.create()`.
+ */
+function wrapMacConstructor(keyLen, macCons, fromMsg) {
+    const mac = macCons;
+    const getArgs = (fromMsg || (() => []));
+    const macC = (msg, key) => mac(key, ...getArgs(msg))
+        .update(msg)
+        .digest();
+    const tmp = mac(new Uint8Array(keyLen), ...getArgs(new Uint8Array(0)));
+    macC.outputLen = tmp.outputLen;
+    macC.blockLen = tmp.blockLen;
+    macC.create = (key, ...args) => mac(key, ...args);
+    return macC;
+}
+/**
+ * Wraps a cipher: validates args, ensures encrypt() can only be called once.
+ * Used internally by the exported cipher constructors.
+ * Output-buffer support is inferred from the wrapped `encrypt` / `decrypt`
+ * arity (`fn.length === 2`), so wrapped output-capable methods must use a normal
+ * second parameter, not a default/rest parameter. AAD support is explicit in
+ * `params.withAAD`; optional AAD starts after the nonce slot when one is present.
+ * @__NO_SIDE_EFFECTS__
+ * @param params - Static cipher metadata. See {@link CipherParams}.
+ * @param constructor - Cipher constructor.
+ * @returns Wrapped constructor with validation.
+ */
+const wrapCipher = (params, constructor) => {
+    function wrappedCipher(key, ...args) {
+        // Validate key
+        ciphers_utils_abytes(key, undefined, 'key');
+        // Validate nonce if nonceLength is present
+        if (params.nonceLength !== undefined) {
+            const nonce = args[0];
+            ciphers_utils_abytes(nonce, params.varSizeNonce ? undefined : params.nonceLength, 'nonce');
+        }
+        // Keep tag length available for decrypt-size checks after constructor validation.
+        const tagl = params.tagLength;
+        const aadStart = params.nonceLength !== undefined ? 1 : 0;
+        // No-AAD constructors otherwise silently ignore byte args meant as AAD.
+        if (!params.withAAD) {
+            for (let i = aadStart; i < args.length; i++)
+                if (ciphers_utils_isBytes(args[i]))
+                    throw new Error('AAD not supported');
+        }
+        // Validate the first AAD slot early; rest-arg AAD constructors validate the tail themselves.
+        if (params.withAAD && args[aadStart] !== undefined)
+            ciphers_utils_abytes(args[aadStart], undefined, 'AAD');
+        const cipher = constructor(key, ...args);
+        const checkOutput = (fnLength, output) => {
+            if (output !== undefined) {
+                if (fnLength !== 2)
+                    throw new Error('cipher output not supported');
+                ciphers_utils_abytes(output, undefined, 'output');
+            }
+        };
+        // Create wrapped cipher with validation and single-use encryption
+        let called = false;
+        const wrCipher = {
+            encrypt(data, output) {
+                if (called)
+                    throw new Error('cannot encrypt() twice with same key + nonce');
+                // Any encrypt attempt consumes the instance, even if validation rejects below.
+                called = true;
+                ciphers_utils_abytes(data, undefined, 'data');
+                checkOutput(cipher.encrypt.length, output);
+                return cipher.encrypt(data, output);
+            },
+            decrypt(data, output) {
+                ciphers_utils_abytes(data, undefined, 'data');
+                if (tagl && data.length < tagl)
+                    throw new Error('"ciphertext" expected length >= tagLength=' + tagl);
+                checkOutput(cipher.decrypt.length, output);
+                return cipher.decrypt(data, output);
+            },
+        };
+        return wrCipher;
+    }
+    Object.assign(wrappedCipher, params);
+    return wrappedCipher;
+};
+/**
+ * By default, returns u8a of length.
+ * When out is available, it checks it for validity and uses it.
+ * @param expectedLength - Required output length.
+ * @param out - Optional destination buffer.
+ * @param onlyAligned - Whether `out` must be 4-byte aligned.
+ * @returns Output buffer ready for writing.
+ * @throws On wrong argument types. {@link TypeError}
+ * @throws If the provided output buffer has the wrong size. {@link RangeError}
+ * @throws If the provided output buffer has the wrong alignment. {@link Error}
+ * @example
+ * Reuses a caller-provided output buffer when lengths match.
+ *
+ * ```ts
+ * getOutput(16, new Uint8Array(16));
+ * ```
+ */
+function getOutput(expectedLength, out, onlyAligned = true) {
+    if (out === undefined)
+        return new Uint8Array(expectedLength);
+    // Keep Buffer/cross-realm Uint8Array support here instead of trusting a shape-compatible object.
+    ciphers_utils_abytes(out, expectedLength, 'output');
+    if (onlyAligned && !isAligned32(out))
+        throw new Error('invalid output, must be aligned');
+    return out;
+}
+/**
+ * Encodes data and AAD lengths into a 16-byte buffer.
+ * @param dataLength - Data length. Units are caller-defined: GCM passes bit
+ * lengths, ChaCha20-Poly1305 passes byte lengths — the helper writes the raw values.
+ * @param aadLength - AAD length, same unit convention as `dataLength`.
+ * The serialized block is still `aadLength || dataLength`, matching GCM/Poly1305
+ * conventions even though the helper parameter order is `(dataLength, aadLength)`.
+ * @param isLE - Whether to encode lengths as little-endian.
+ * @returns 16-byte length block.
+ * @throws On wrong argument types passed to the endian validator. {@link TypeError}
+ * @throws On wrong argument ranges or values. {@link RangeError}
+ * @example
+ * Builds the length block appended by GCM and Poly1305.
+ *
+ * ```ts
+ * u64Lengths(16, 8, true);
+ * ```
+ */
+function u64Lengths(dataLength, aadLength, isLE) {
+    // Reject coercible non-number lengths like '10' and true before BigInt(...) accepts them.
+    ciphers_utils_anumber(dataLength);
+    ciphers_utils_anumber(aadLength);
+    abool(isLE);
+    const num = new Uint8Array(16);
+    const view = ciphers_utils_createView(num);
+    view.setBigUint64(0, BigInt(aadLength), isLE);
+    view.setBigUint64(8, BigInt(dataLength), isLE);
+    return num;
+}
+/**
+ * Checks whether a byte array is aligned to a 4-byte offset.
+ * @param bytes - Byte array to inspect.
+ * @returns `true` when the view is 4-byte aligned.
+ * @example
+ * Checks whether a buffer can be safely viewed as Uint32Array.
+ *
+ * ```ts
+ * isAligned32(new Uint8Array(4));
+ * ```
+ */
+function isAligned32(bytes) {
+    return bytes.byteOffset % 4 === 0;
+}
+/**
+ * Copies bytes into a new Uint8Array.
+ * @param bytes - Bytes to copy.
+ * @returns Copied byte array.
+ * @throws On wrong argument types. {@link TypeError}
+ * @example
+ * Copies input into an aligned Uint8Array before block processing.
+ *
+ * ```ts
+ * copyBytes(new Uint8Array([1, 2]));
+ * ```
+ */
+function copyBytes(bytes) {
+    // `Uint8Array.from(...)` would also accept arrays / other typed arrays. Keep this helper strict
+    // because callers use it at byte-validation boundaries before mutating the detached copy.
+    return Uint8Array.from(ciphers_utils_abytes(bytes));
+}
+/**
+ * Cryptographically secure PRNG backed by `crypto.getRandomValues`.
+ * @param bytesLength - number of random bytes to generate
+ * @returns Random bytes.
+ * The platform `getRandomValues()` implementation still defines any
+ * single-call length cap, and this helper rejects oversize requests
+ * with a stable library `RangeError` instead of host-specific errors.
+ * @throws On wrong argument types. {@link TypeError}
+ * @throws On wrong argument ranges or values. {@link RangeError}
+ * @throws If the current runtime does not provide `crypto.getRandomValues`. {@link Error}
+ * @example
+ * Generate a fresh random key or nonce.
+ * ```ts
+ * const key = randomBytes(16);
+ * ```
+ */
+function ciphers_utils_randomBytes(bytesLength = 32) {
+    // Match the repo's other length-taking helpers instead of relying on Uint8Array coercion.
+    ciphers_utils_anumber(bytesLength, 'bytesLength');
+    const cr = typeof globalThis === 'object' ? globalThis.crypto : null;
+    if (typeof cr?.getRandomValues !== 'function')
+        throw new Error('crypto.getRandomValues must be defined');
+    // Web Cryptography API Level 2 §10.1.1:
+    // if `byteLength > 65536`, throw `QuotaExceededError`.
+    // Keep the guard explicit so callers can see the quota in code
+    // instead of discovering it by reading the spec or host errors.
+    // This wrapper surfaces the same quota as a stable library RangeError.
+    if (bytesLength > 65536)
+        throw new RangeError(`"bytesLength" expected <= 65536, got ${bytesLength}`);
+    return cr.getRandomValues(new Uint8Array(bytesLength));
+}
+/**
+ * Uses CSPRNG for nonce, nonce injected in ciphertext.
+ * For `encrypt`, a `nonceBytes`-length buffer is fetched from CSPRNG and
+ * prepended to encrypted ciphertext. For `decrypt`, first `nonceBytes` of ciphertext
+ * are treated as nonce. The wrapper always allocates a fresh `nonce || ciphertext`
+ * buffer on encrypt and intentionally does not support caller-provided destination buffers.
+ * Too-short decrypt inputs are split into short/empty nonce views and then delegated
+ * to the wrapped cipher instead of being rejected here first.
+ *
+ * NOTE: Under the same key, using random nonces (e.g. `managedNonce`) with AES-GCM and ChaCha
+ * should be limited to `2**23` (8M) messages to get a collision chance of
+ * `2**-50`. Stretching to `2**32` (4B) messages would raise that chance to
+ * `2**-33`, still negligible but creeping up.
+ * @param fn - Cipher constructor that expects a nonce.
+ * @param randomBytes_ - Random-byte source used for nonce generation.
+ * @returns Cipher constructor that prepends the nonce to ciphertext.
+ * @throws On wrong argument types. {@link TypeError}
+ * @throws On invalid nonce lengths observed at wrapper construction or use. {@link RangeError}
+ * @example
+ * Prepends a fresh random nonce to every ciphertext.
+ *
+ * ```ts
+ * import { gcm } from '@noble/ciphers/aes.js';
+ * import { managedNonce, randomBytes } from '@noble/ciphers/utils.js';
+ * const wrapped = managedNonce(gcm);
+ * const key = randomBytes(16);
+ * const ciphertext = wrapped(key).encrypt(new Uint8Array([1, 2, 3]));
+ * wrapped(key).decrypt(ciphertext);
+ * ```
+ */
+function managedNonce(fn, randomBytes_ = ciphers_utils_randomBytes) {
+    if (typeof fn !== 'function')
+        throw new TypeError('"fn" expected cipher constructor, got type=' + typeof fn);
+    if (typeof randomBytes_ !== 'function')
+        throw new TypeError('"randomBytes_" expected function, got type=' + typeof randomBytes_);
+    const { nonceLength } = fn;
+    ciphers_utils_anumber(nonceLength, 'fn.nonceLength');
+    const addNonce = (nonce, ciphertext, plaintext) => {
+        const out = ciphers_utils_concatBytes(nonce, ciphertext);
+        // Wrapped ciphers may alias caller plaintext on encrypt(); never zero
+        // caller-owned buffers here.
+        if (!overlapBytes(plaintext, ciphertext))
+            ciphertext.fill(0);
+        return out;
+    };
+    // NOTE: we cannot support DST here, it would be mistake:
+    // - we don't know how much dst length cipher requires
+    // - nonce may unalign dst and break everything
+    // - we create new u8a anyway (concatBytes)
+    // - previously we passed all args to cipher, but that was mistake!
+    const res = ((key, ...args) => ({
+        encrypt(plaintext) {
+            ciphers_utils_abytes(plaintext, undefined, 'data');
+            const nonce = randomBytes_(nonceLength);
+            const encrypted = fn(key, nonce, ...args).encrypt(plaintext);
+            // @ts-ignore
+            if (encrypted instanceof Promise)
+                return encrypted.then((ct) => addNonce(nonce, ct, plaintext));
+            return addNonce(nonce, encrypted, plaintext);
+        },
+        decrypt(ciphertext) {
+            ciphers_utils_abytes(ciphertext, undefined, 'data');
+            const nonce = ciphertext.subarray(0, nonceLength);
+            const decrypted = ciphertext.subarray(nonceLength);
+            return fn(key, nonce, ...args).decrypt(decrypted);
+        },
+    }));
+    // Auto-nonce wrappers still preserve the wrapped payload geometry.
+    if ('blockSize' in fn)
+        res.blockSize = fn.blockSize;
+    if ('tagLength' in fn)
+        res.tagLength = fn.tagLength;
+    if ('withAAD' in fn)
+        res.withAAD = fn.withAAD;
+    return res;
+}
+
+;// CONCATENATED MODULE: ./node_modules/@noble/ciphers/_arx.js
+/**
+ * Basic utils for ARX (add-rotate-xor) salsa and chacha ciphers.
+
+RFC8439 requires multi-step cipher stream, where
+authKey starts with counter: 0, actual msg with counter: 1.
+
+For this, we need a way to re-use nonce / counter:
+
+    const counter = new Uint8Array(4);
+    chacha(..., counter, ...); // counter is now 1
+    chacha(..., counter, ...); // counter is now 2
+
+This is complicated:
+
+- 32-bit counters are enough, no need for 64-bit: max ArrayBuffer size in JS is 4GB
+- Original papers don't allow mutating counters
+- Counter overflow is undefined [^1]
+- Idea A: allow providing (nonce | counter) instead of just nonce, re-use it
+- Caveat: Cannot be re-used through all cases:
+- * chacha has (counter | nonce)
+- * xchacha has (nonce16 | counter | nonce16)
+- Idea B: separate nonce / counter and provide separate API for counter re-use
+- Caveat: there are different counter sizes depending on an algorithm.
+- salsa & chacha also differ in structures of key & sigma:
+  salsa20:      s[0] | k(4) | s[1] | nonce(2) | cnt(2) | s[2] | k(4) | s[3]
+  chacha:       s(4) | k(8) | cnt(1) | nonce(3)
+  chacha20orig: s(4) | k(8) | cnt(2) | nonce(2)
+- Idea C: helper method such as `setSalsaState(key, nonce, sigma, data)`
+- Caveat: we can't re-use counter array
+
+xchacha uses the subkey and remaining 8 byte nonce with ChaCha20 as normal
+(prefixed by 4 NUL bytes, since RFC8439 specifies a 12-byte nonce).
+Counter overflow is undefined; see {@link https://mailarchive.ietf.org/arch/msg/cfrg/gsOnTJzcbgG6OqD8Sc0GO5aR_tU/ | the CFRG thread}.
+Current noble policy is strict non-wrap for the shared 32-bit counter path:
+exported ARX ciphers reject initial `0xffffffff` and stop before any implicit
+wrap back to zero.
+See {@link https://datatracker.ietf.org/doc/html/draft-irtf-cfrg-xchacha#appendix-A.2 | the XChaCha appendix} for the extended-nonce construction.
+
+ * @module
+ */
+
+// Replaces `TextEncoder` for ASCII literals, which is enough for sigma constants.
+// Non-ASCII input would not match UTF-8 `TextEncoder` output.
+const encodeStr = (str) => Uint8Array.from(str.split(''), (c) => c.charCodeAt(0));
+// Raw `createCipher(...)` exports consume these native-endian `u32(...)` views directly.
+// Public `wrapCipher(...)` APIs reject non-little-endian platforms before reaching this path.
+// RFC 8439 §2.3 / RFC 7539 §2.3 only define the 256-bit-key constants; this 16-byte sigma is
+// kept for legacy allowShortKeys Salsa/ChaCha variants.
+const sigma16_32 = /* @__PURE__ */ (() => ciphers_utils_swap32IfBE(utils_u32(encodeStr('expand 16-byte k'))))();
+// RFC 8439 §2.3 / RFC 7539 §2.3 define words 0-3 as
+// `0x61707865 0x3320646e 0x79622d32 0x6b206574`, i.e. `expand 32-byte k`.
+const sigma32_32 = /* @__PURE__ */ (() => ciphers_utils_swap32IfBE(utils_u32(encodeStr('expand 32-byte k'))))();
+/**
+ * Rotates a 32-bit word left.
+ * @param a - Input word.
+ * @param b - Rotation count in bits.
+ * @returns Rotated 32-bit word.
+ * @example
+ * Moves the top byte of `0x12345678` into the low byte position.
+ * ```ts
+ * rotl(0x12345678, 8);
+ * ```
+ */
+function _arx_rotl(a, b) {
+    return (a << b) | (a >>> (32 - b));
+}
+// Salsa and Chacha block length is always 512-bit
+const BLOCK_LEN = 64;
+// RFC 8439 §2.2 / RFC 7539 §2.2: the ChaCha state has 16 32-bit words.
+const BLOCK_LEN32 = 16;
+// Counter policy for the shared public `counter` argument:
+// - RFC/IETF ChaCha20 uses a 32-bit counter.
+// - OpenSSL/Node `chacha20` instead treat the full 16-byte IV as a 128-bit
+//   counter state and carry into the next word.
+// - Raw `chacha20orig`, `salsa20`, `xsalsa20`, and `xchacha20` use 64-bit counters in libsodium
+//   and libtomcrypt, while some libs (for example libtomcrypt's RFC/IETF path) reject the max
+//   boundary instead of carrying.
+// - AEAD wrappers diverge too: libsodium `xchacha20poly1305` uses the IETF payload counter from
+//   block 1, while `secretstream_xchacha20poly1305` is a different protocol with rekey/reset.
+// Noble intentionally throws instead of silently picking one wrap model for users. In the default
+// path, even a 32-bit boundary would take 2^32 blocks * 64 bytes = 256 GiB, which is practically
+// unreachable for normal JS callers; advanced users who pass `counter` explicitly can implement
+// whatever wider carry / wrap policy they need on top.
+const MAX_COUNTER = /* @__PURE__ */ (() => 2 ** 32 - 1)();
+const U32_EMPTY = /* @__PURE__ */ Uint32Array.of();
+function runCipher(core, sigma, key, nonce, data, output, counter, rounds) {
+    const len = data.length;
+    const block = new Uint8Array(BLOCK_LEN);
+    const b32 = utils_u32(block);
+    // Make sure that buffers aligned to 4 bytes
+    const isAligned = utils_isLE && isAligned32(data) && isAligned32(output);
+    const d32 = isAligned ? utils_u32(data) : U32_EMPTY;
+    const o32 = isAligned ? utils_u32(output) : U32_EMPTY;
+    // RFC 8439 §2.4.1 / RFC 7539 §2.4.1 allow XORing one keystream block at a time and
+    // truncating the final partial block instead of materializing the whole keystream.
+    if (!utils_isLE) {
+        for (let pos = 0; pos < len; counter++) {
+            core(sigma, key, nonce, b32, counter, rounds);
+            // RFC 8439 §2.4 / RFC 7539 §2.4 serialize keystream words in little-endian order.
+            ciphers_utils_swap32IfBE(b32);
+            if (counter >= MAX_COUNTER)
+                throw new Error('arx: counter overflow');
+            const take = Math.min(BLOCK_LEN, len - pos);
+            for (let j = 0, posj; j < take; j++) {
+                posj = pos + j;
+                output[posj] = data[posj] ^ block[j];
+            }
+            pos += take;
+        }
+        return;
+    }
+    for (let pos = 0; pos < len; counter++) {
+        core(sigma, key, nonce, b32, counter, rounds);
+        // See MAX_COUNTER policy note above: never silently wrap the shared public counter.
+        if (counter >= MAX_COUNTER)
+            throw new Error('arx: counter overflow');
+        const take = Math.min(BLOCK_LEN, len - pos);
+        // aligned to 4 bytes
+        if (isAligned && take === BLOCK_LEN) {
+            const pos32 = pos / 4;
+            if (pos % 4 !== 0)
+                throw new Error('arx: invalid block position');
+            for (let j = 0, posj; j < BLOCK_LEN32; j++) {
+                posj = pos32 + j;
+                o32[posj] = d32[posj] ^ b32[j];
+            }
+            pos += BLOCK_LEN;
+            continue;
+        }
+        for (let j = 0, posj; j < take; j++) {
+            posj = pos + j;
+            output[posj] = data[posj] ^ block[j];
+        }
+        pos += take;
+    }
+}
+/**
+ * Creates an ARX stream cipher from a 32-bit core permutation.
+ * Used internally to build the exported Salsa and ChaCha stream ciphers.
+ * @param core - Core function that fills one keystream block.
+ * @param opts - Cipher layout and nonce-extension options. See {@link CipherOpts}.
+ * @returns Stream cipher function over byte arrays.
+ * @throws If the core callback, key size, counter, or output sizing is invalid. {@link Error}
+ */
+function createCipher(core, opts) {
+    const { allowShortKeys, extendNonceFn, counterLength, counterRight, rounds } = utils_checkOpts({ allowShortKeys: false, counterLength: 8, counterRight: false, rounds: 20 }, opts);
+    if (typeof core !== 'function')
+        throw new Error('core must be a function');
+    ciphers_utils_anumber(counterLength);
+    ciphers_utils_anumber(rounds);
+    abool(counterRight);
+    abool(allowShortKeys);
+    return (key, nonce, data, output, counter = 0) => {
+        ciphers_utils_abytes(key, undefined, 'key');
+        ciphers_utils_abytes(nonce, undefined, 'nonce');
+        ciphers_utils_abytes(data, undefined, 'data');
+        const len = data.length;
+        // Raw XorStream APIs return ciphertext/plaintext bytes directly, so caller-provided outputs
+        // must match the logical result length exactly instead of returning an oversized workspace.
+        const hasOutput = output !== undefined;
+        output = getOutput(len, output, false);
+        if (hasOutput)
+            complexOverlapBytes(data, output);
+        ciphers_utils_anumber(counter);
+        // See MAX_COUNTER policy note above: reject advanced explicit-counter requests before any wrap.
+        if (counter < 0 || counter >= MAX_COUNTER)
+            throw new Error('arx: counter overflow');
+        const toClean = [];
+        // Key & sigma
+        // key=16 -> sigma16, k=key|key
+        // key=32 -> sigma32, k=key
+        let l = key.length;
+        let k;
+        let sigma;
+        if (l === 32) {
+            // Copy caller keys too: big-endian normalization, extended-nonce subkey derivation, and
+            // final clean(...) all mutate or wipe the temporary buffer in place.
+            toClean.push((k = copyBytes(key)));
+            sigma = sigma32_32;
+        }
+        else if (l === 16 && allowShortKeys) {
+            k = new Uint8Array(32);
+            k.set(key);
+            k.set(key, 16);
+            sigma = sigma16_32;
+            toClean.push(k);
+        }
+        else {
+            ciphers_utils_abytes(key, 32, 'arx key');
+            throw new Error('invalid key size');
+            // throw new Error(`"arx key" expected Uint8Array of length 32, got length=${l}`);
+        }
+        // Nonce
+        // salsa20:      8   (8-byte counter)
+        // chacha20orig: 8   (8-byte counter)
+        // chacha20:     12  (4-byte counter)
+        // xsalsa20:     24  (16 -> hsalsa,  8 -> old nonce)
+        // xchacha20:    24  (16 -> hchacha, 8 -> old nonce)
+        // Copy before taking u32(...) views on misaligned inputs, and on big-endian so later
+        // swap32IfBE(...) never mutates caller nonce bytes in place.
+        if (!utils_isLE || !isAligned32(nonce))
+            toClean.push((nonce = copyBytes(nonce)));
+        let k32 = utils_u32(k);
+        // hsalsa & hchacha: handle extended nonce
+        if (extendNonceFn) {
+            if (nonce.length !== 24)
+                throw new Error('arx: extended nonce must be 24 bytes');
+            const n16 = nonce.subarray(0, 16);
+            if (utils_isLE)
+                extendNonceFn(sigma, k32, utils_u32(n16), k32);
+            else {
+                const sigmaRaw = ciphers_utils_swap32IfBE(Uint32Array.from(sigma));
+                extendNonceFn(sigmaRaw, k32, utils_u32(n16), k32);
+                utils_clean(sigmaRaw);
+                ciphers_utils_swap32IfBE(k32);
+            }
+            nonce = nonce.subarray(16);
+        }
+        else if (!utils_isLE)
+            ciphers_utils_swap32IfBE(k32);
+        // Handle nonce counter
+        const nonceNcLen = 16 - counterLength;
+        if (nonceNcLen !== nonce.length)
+            throw new Error(`arx: nonce must be ${nonceNcLen} or 16 bytes`);
+        // Normalize 64-bit-nonce layouts to the 12-byte core input: ChaCha/XChaCha prefix 4 zero
+        // counter bytes, while Salsa/XSalsa append them after the nonce words.
+        if (nonceNcLen !== 12) {
+            const nc = new Uint8Array(12);
+            nc.set(nonce, counterRight ? 0 : 12 - nonce.length);
+            nonce = nc;
+            toClean.push(nonce);
+        }
+        const n32 = ciphers_utils_swap32IfBE(utils_u32(nonce));
+        // Ensure temporary key/nonce copies are wiped even if the remaining
+        // runtime guard in runCipher(...) throws on counter overflow.
+        try {
+            runCipher(core, sigma, k32, n32, data, output, counter, rounds);
+            return output;
+        }
+        finally {
+            utils_clean(...toClean);
+        }
+    };
+}
+/** Internal class which wraps chacha20 or chacha8 to create CSPRNG. */
+class _XorStreamPRG {
+    blockLen;
+    keyLen;
+    nonceLen;
+    state;
+    buf;
+    key;
+    nonce;
+    pos;
+    ctr;
+    cipher;
+    destroyed = false;
+    constructor(cipher, blockLen, keyLen, nonceLen, seed) {
+        this.cipher = cipher;
+        this.blockLen = blockLen;
+        this.keyLen = keyLen;
+        this.nonceLen = nonceLen;
+        this.state = new Uint8Array(this.keyLen + this.nonceLen);
+        this.reseed(seed);
+        this.ctr = 0;
+        this.pos = this.blockLen;
+        this.buf = new Uint8Array(this.blockLen);
+        // Keep a single key||nonce backing buffer so reseed/addEntropy/clean update the live cipher
+        // inputs in place through these subarray views.
+        this.key = this.state.subarray(0, this.keyLen);
+        this.nonce = this.state.subarray(this.keyLen);
+    }
+    reseed(seed) {
+        abytes(seed, undefined, 'seed');
+        if (!seed || seed.length === 0)
+            throw new Error('entropy required');
+        // Mix variable-length entropy cyclically across the whole key||nonce state, then restart the
+        // keystream so buffered leftovers from the previous state are never reused.
+        for (let i = 0; i < seed.length; i++)
+            this.state[i % this.state.length] ^= seed[i];
+        this.ctr = 0;
+        this.pos = this.blockLen;
+    }
+    addEntropy(seed) {
+        if (this.destroyed)
+            throw new Error('cannot use destroyed PRG');
+        // Reject empty entropy before re-keying, otherwise a throwing call would still advance state.
+        abytes(seed, undefined, 'seed');
+        if (seed.length === 0)
+            throw new Error('entropy required');
+        // Re-key from the current stream first, then mix external entropy into the fresh key||nonce
+        // state through reseed() so stale buffered bytes are discarded.
+        this.state.set(this.randomBytes(this.state.length));
+        this.reseed(seed);
+    }
+    randomBytes(len) {
+        if (this.destroyed)
+            throw new Error('cannot use destroyed PRG');
+        anumber(len);
+        if (len === 0)
+            return new Uint8Array(0);
+        const avail = this.pos < this.blockLen ? this.blockLen - this.pos : 0;
+        const blocks = Math.ceil(Math.max(0, len - avail) / this.blockLen);
+        // Preflight overflow so failed reads don't partially consume keystream
+        // and leave the PRG repeating blocks.
+        if (blocks > 0 && this.ctr > MAX_COUNTER - blocks)
+            throw new Error('arx: counter overflow');
+        const out = new Uint8Array(len);
+        let outPos = 0;
+        // `out` starts zero-filled, and `buf.fill(0)` below does the same for leftovers: XOR-stream
+        // ciphers then emit raw keystream bytes directly into those buffers.
+        // Serve buffered leftovers first so split reads stay identical to one larger read.
+        if (this.pos < this.blockLen) {
+            const take = Math.min(len, this.blockLen - this.pos);
+            out.set(this.buf.subarray(this.pos, this.pos + take), 0);
+            this.pos += take;
+            outPos += take;
+            if (outPos === len)
+                return out; // fast path
+        }
+        // Full blocks directly to out
+        const full = Math.floor((len - outPos) / this.blockLen);
+        if (full > 0) {
+            const blockBytes = full * this.blockLen;
+            const b = out.subarray(outPos, outPos + blockBytes);
+            this.cipher(this.key, this.nonce, b, b, this.ctr);
+            this.ctr += full;
+            outPos += blockBytes;
+        }
+        // Save leftovers
+        const left = len - outPos;
+        if (left > 0) {
+            this.buf.fill(0);
+            // NOTE: cipher will handle overflow
+            this.cipher(this.key, this.nonce, this.buf, this.buf, this.ctr++);
+            out.set(this.buf.subarray(0, left), outPos);
+            this.pos = left;
+        }
+        return out;
+    }
+    // Clone seeds the new instance from this stream, so the source PRG advances too.
+    clone() {
+        if (this.destroyed)
+            throw new Error('cannot use destroyed PRG');
+        return new _XorStreamPRG(this.cipher, this.blockLen, this.keyLen, this.nonceLen, this.randomBytes(this.state.length));
+    }
+    // Zeroes the current state, leftover buffer, and marks the instance destroyed.
+    // The instance fails closed: any later randomBytes()/addEntropy()/clone() throws instead
+    // of silently continuing from zero key||nonce state (which would yield predictable output).
+    clean() {
+        this.pos = 0;
+        this.ctr = 0;
+        this.buf.fill(0);
+        this.state.fill(0);
+        this.destroyed = true;
+    }
+}
+/**
+ * Creates a PRG constructor from a stream cipher.
+ * @param cipher - Stream cipher used to fill output blocks.
+ * @param blockLen - Keystream block length in bytes.
+ * @param keyLen - Internal key length in bytes.
+ * @param nonceLen - Internal nonce length in bytes.
+ * @returns PRG factory for seeded concrete `_XorStreamPRG` instances.
+ * @example
+ * Builds a PRG from XChaCha20 and reads bytes from a randomly seeded instance.
+ * ```ts
+ * import { xchacha20 } from '@noble/ciphers/chacha.js';
+ * import { createPRG } from '@noble/ciphers/_arx.js';
+ * import { randomBytes } from '@noble/ciphers/utils.js';
+ * const seed = randomBytes(32);
+ * const init = createPRG(xchacha20, 64, 32, 24);
+ * const prg = init(seed);
+ * prg.randomBytes(8);
+ * ```
+ */
+const _arx_createPRG = (cipher, blockLen, keyLen, nonceLen) => {
+    return ((seed = randomBytes(32)) => new _XorStreamPRG(cipher, blockLen, keyLen, nonceLen, seed));
+};
+
+;// CONCATENATED MODULE: ./node_modules/@noble/ciphers/_poly1305.js
+/**
+ * Poly1305 ({@link https://cr.yp.to/mac/poly1305-20050329.pdf | PDF},
+ * {@link https://en.wikipedia.org/wiki/Poly1305 | wiki})
+ * is a fast and parallel secret-key message-authentication code suitable for
+ * a wide variety of applications. It was standardized in
+ * {@link https://www.rfc-editor.org/rfc/rfc8439 | RFC 8439} and is now used in TLS 1.3.
+ *
+ * Polynomial MACs are not perfect for every situation:
+ * they lack Random Key Robustness: the MAC can be forged, and can't be used in PAKE schemes.
+ * See {@link https://keymaterial.net/2020/09/07/invisible-salamanders-in-aes-gcm-siv/ | the invisible salamanders attack writeup}.
+ * To combat invisible salamanders, `hash(key)` can be included in ciphertext,
+ * however, this would violate ciphertext indistinguishability:
+ * an attacker would know which key was used - so `HKDF(key, i)`
+ * could be used instead.
+ *
+ * Check out the {@link https://cr.yp.to/mac.html | original website}.
+ * Based on public-domain {@link https://github.com/floodyberry/poly1305-donna | poly1305-donna}.
+ * @module
+ */
+// prettier-ignore
+
+// A simple-loop reference version (`poly1305_small`) lives in
+// `test/misc/micro-ciphers.ts`, provided for auditability.
+// Little-endian 2-byte load used by the Poly1305 limb decomposition.
+function u8to16(a, i) {
+    return (a[i++] & 0xff) | ((a[i++] & 0xff) << 8);
+}
+/**
+ * Incremental Poly1305 MAC state.
+ * Prefer `poly1305()` for one-shot use.
+ * @param key - 32-byte Poly1305 one-time key.
+ * @example
+ * Feeds one chunk into an incremental Poly1305 state with a fresh one-time key.
+ *
+ * ```ts
+ * import { Poly1305 } from '@noble/ciphers/_poly1305.js';
+ * import { randomBytes } from '@noble/ciphers/utils.js';
+ * const key = randomBytes(32);
+ * const mac = new Poly1305(key);
+ * mac.update(new Uint8Array([1, 2, 3]));
+ * mac.digest();
+ * ```
+ */
+class Poly1305 {
+    blockLen = 16;
+    outputLen = 16;
+    buffer = new Uint8Array(16);
+    r = new Uint16Array(10); // Allocating 1 array with .subarray() here is slower than 3
+    h = new Uint16Array(10);
+    pad = new Uint16Array(8);
+    pos = 0;
+    finished = false;
+    destroyed = false;
+    // Can be speed-up using BigUint64Array, at the cost of complexity
+    constructor(key) {
+        key = copyBytes(ciphers_utils_abytes(key, 32, 'key'));
+        const t0 = u8to16(key, 0);
+        const t1 = u8to16(key, 2);
+        const t2 = u8to16(key, 4);
+        const t3 = u8to16(key, 6);
+        const t4 = u8to16(key, 8);
+        const t5 = u8to16(key, 10);
+        const t6 = u8to16(key, 12);
+        const t7 = u8to16(key, 14);
+        // RFC 8439 §2.5.1 / RFC 7539 §2.5.1 clamp r before multiplication.
+        // These masks unpack that clamped value into 13-bit limbs, while pad
+        // keeps the raw s half for finalize().
+        // {@link https://github.com/floodyberry/poly1305-donna/blob/e6ad6e091d30d7f4ec2d4f978be1fcfcbce72781/poly1305-donna-16.h#L47 | poly1305-donna reference}
+        this.r[0] = t0 & 0x1fff;
+        this.r[1] = ((t0 >>> 13) | (t1 << 3)) & 0x1fff;
+        this.r[2] = ((t1 >>> 10) | (t2 << 6)) & 0x1f03;
+        this.r[3] = ((t2 >>> 7) | (t3 << 9)) & 0x1fff;
+        this.r[4] = ((t3 >>> 4) | (t4 << 12)) & 0x00ff;
+        this.r[5] = (t4 >>> 1) & 0x1ffe;
+        this.r[6] = ((t4 >>> 14) | (t5 << 2)) & 0x1fff;
+        this.r[7] = ((t5 >>> 11) | (t6 << 5)) & 0x1f81;
+        this.r[8] = ((t6 >>> 8) | (t7 << 8)) & 0x1fff;
+        this.r[9] = (t7 >>> 5) & 0x007f;
+        for (let i = 0; i < 8; i++)
+            this.pad[i] = u8to16(key, 16 + 2 * i);
+    }
+    process(data, offset, isLast = false) {
+        // RFC 8439 §2.5 / §2.5.1 and RFC 7539 §2.5 / §2.5.1 add an extra high
+        // bit to every full 16-byte block. The final partial block gets its
+        // explicit `1` byte during digestInto(), so `hibit` stays zero there.
+        const hibit = isLast ? 0 : 1 << 11;
+        const { h, r } = this;
+        const r0 = r[0];
+        const r1 = r[1];
+        const r2 = r[2];
+        const r3 = r[3];
+        const r4 = r[4];
+        const r5 = r[5];
+        const r6 = r[6];
+        const r7 = r[7];
+        const r8 = r[8];
+        const r9 = r[9];
+        const t0 = u8to16(data, offset + 0);
+        const t1 = u8to16(data, offset + 2);
+        const t2 = u8to16(data, offset + 4);
+        const t3 = u8to16(data, offset + 6);
+        const t4 = u8to16(data, offset + 8);
+        const t5 = u8to16(data, offset + 10);
+        const t6 = u8to16(data, offset + 12);
+        const t7 = u8to16(data, offset + 14);
+        let h0 = h[0] + (t0 & 0x1fff);
+        let h1 = h[1] + (((t0 >>> 13) | (t1 << 3)) & 0x1fff);
+        let h2 = h[2] + (((t1 >>> 10) | (t2 << 6)) & 0x1fff);
+        let h3 = h[3] + (((t2 >>> 7) | (t3 << 9)) & 0x1fff);
+        let h4 = h[4] + (((t3 >>> 4) | (t4 << 12)) & 0x1fff);
+        let h5 = h[5] + ((t4 >>> 1) & 0x1fff);
+        let h6 = h[6] + (((t4 >>> 14) | (t5 << 2)) & 0x1fff);
+        let h7 = h[7] + (((t5 >>> 11) | (t6 << 5)) & 0x1fff);
+        let h8 = h[8] + (((t6 >>> 8) | (t7 << 8)) & 0x1fff);
+        let h9 = h[9] + ((t7 >>> 5) | hibit);
+        let c = 0;
+        let d0 = c + h0 * r0 + h1 * (5 * r9) + h2 * (5 * r8) + h3 * (5 * r7) + h4 * (5 * r6);
+        c = d0 >>> 13;
+        d0 &= 0x1fff;
+        d0 += h5 * (5 * r5) + h6 * (5 * r4) + h7 * (5 * r3) + h8 * (5 * r2) + h9 * (5 * r1);
+        c += d0 >>> 13;
+        d0 &= 0x1fff;
+        let d1 = c + h0 * r1 + h1 * r0 + h2 * (5 * r9) + h3 * (5 * r8) + h4 * (5 * r7);
+        c = d1 >>> 13;
+        d1 &= 0x1fff;
+        d1 += h5 * (5 * r6) + h6 * (5 * r5) + h7 * (5 * r4) + h8 * (5 * r3) + h9 * (5 * r2);
+        c += d1 >>> 13;
+        d1 &= 0x1fff;
+        let d2 = c + h0 * r2 + h1 * r1 + h2 * r0 + h3 * (5 * r9) + h4 * (5 * r8);
+        c = d2 >>> 13;
+        d2 &= 0x1fff;
+        d2 += h5 * (5 * r7) + h6 * (5 * r6) + h7 * (5 * r5) + h8 * (5 * r4) + h9 * (5 * r3);
+        c += d2 >>> 13;
+        d2 &= 0x1fff;
+        let d3 = c + h0 * r3 + h1 * r2 + h2 * r1 + h3 * r0 + h4 * (5 * r9);
+        c = d3 >>> 13;
+        d3 &= 0x1fff;
+        d3 += h5 * (5 * r8) + h6 * (5 * r7) + h7 * (5 * r6) + h8 * (5 * r5) + h9 * (5 * r4);
+        c += d3 >>> 13;
+        d3 &= 0x1fff;
+        let d4 = c + h0 * r4 + h1 * r3 + h2 * r2 + h3 * r1 + h4 * r0;
+        c = d4 >>> 13;
+        d4 &= 0x1fff;
+        d4 += h5 * (5 * r9) + h6 * (5 * r8) + h7 * (5 * r7) + h8 * (5 * r6) + h9 * (5 * r5);
+        c += d4 >>> 13;
+        d4 &= 0x1fff;
+        let d5 = c + h0 * r5 + h1 * r4 + h2 * r3 + h3 * r2 + h4 * r1;
+        c = d5 >>> 13;
+        d5 &= 0x1fff;
+        d5 += h5 * r0 + h6 * (5 * r9) + h7 * (5 * r8) + h8 * (5 * r7) + h9 * (5 * r6);
+        c += d5 >>> 13;
+        d5 &= 0x1fff;
+        let d6 = c + h0 * r6 + h1 * r5 + h2 * r4 + h3 * r3 + h4 * r2;
+        c = d6 >>> 13;
+        d6 &= 0x1fff;
+        d6 += h5 * r1 + h6 * r0 + h7 * (5 * r9) + h8 * (5 * r8) + h9 * (5 * r7);
+        c += d6 >>> 13;
+        d6 &= 0x1fff;
+        let d7 = c + h0 * r7 + h1 * r6 + h2 * r5 + h3 * r4 + h4 * r3;
+        c = d7 >>> 13;
+        d7 &= 0x1fff;
+        d7 += h5 * r2 + h6 * r1 + h7 * r0 + h8 * (5 * r9) + h9 * (5 * r8);
+        c += d7 >>> 13;
+        d7 &= 0x1fff;
+        let d8 = c + h0 * r8 + h1 * r7 + h2 * r6 + h3 * r5 + h4 * r4;
+        c = d8 >>> 13;
+        d8 &= 0x1fff;
+        d8 += h5 * r3 + h6 * r2 + h7 * r1 + h8 * r0 + h9 * (5 * r9);
+        c += d8 >>> 13;
+        d8 &= 0x1fff;
+        let d9 = c + h0 * r9 + h1 * r8 + h2 * r7 + h3 * r6 + h4 * r5;
+        c = d9 >>> 13;
+        d9 &= 0x1fff;
+        d9 += h5 * r4 + h6 * r3 + h7 * r2 + h8 * r1 + h9 * r0;
+        c += d9 >>> 13;
+        d9 &= 0x1fff;
+        c = ((c << 2) + c) | 0;
+        c = (c + d0) | 0;
+        d0 = c & 0x1fff;
+        c = c >>> 13;
+        d1 += c;
+        h[0] = d0;
+        h[1] = d1;
+        h[2] = d2;
+        h[3] = d3;
+        h[4] = d4;
+        h[5] = d5;
+        h[6] = d6;
+        h[7] = d7;
+        h[8] = d8;
+        h[9] = d9;
+    }
+    finalize() {
+        const { h, pad } = this;
+        const g = new Uint16Array(10);
+        let c = h[1] >>> 13;
+        h[1] &= 0x1fff;
+        for (let i = 2; i < 10; i++) {
+            h[i] += c;
+            c = h[i] >>> 13;
+            h[i] &= 0x1fff;
+        }
+        h[0] += c * 5;
+        c = h[0] >>> 13;
+        h[0] &= 0x1fff;
+        h[1] += c;
+        c = h[1] >>> 13;
+        h[1] &= 0x1fff;
+        h[2] += c;
+        // RFC 8439 §2.5 / RFC 7539 §2.5 reduce modulo 2^130-5 before repacking
+        // to 16-bit words and adding the raw s half.
+        g[0] = h[0] + 5;
+        c = g[0] >>> 13;
+        g[0] &= 0x1fff;
+        for (let i = 1; i < 10; i++) {
+            g[i] = h[i] + c;
+            c = g[i] >>> 13;
+            g[i] &= 0x1fff;
+        }
+        g[9] -= 1 << 13;
+        let mask = (c ^ 1) - 1;
+        for (let i = 0; i < 10; i++)
+            g[i] &= mask;
+        mask = ~mask;
+        for (let i = 0; i < 10; i++)
+            h[i] = (h[i] & mask) | g[i];
+        h[0] = (h[0] | (h[1] << 13)) & 0xffff;
+        h[1] = ((h[1] >>> 3) | (h[2] << 10)) & 0xffff;
+        h[2] = ((h[2] >>> 6) | (h[3] << 7)) & 0xffff;
+        h[3] = ((h[3] >>> 9) | (h[4] << 4)) & 0xffff;
+        h[4] = ((h[4] >>> 12) | (h[5] << 1) | (h[6] << 14)) & 0xffff;
+        h[5] = ((h[6] >>> 2) | (h[7] << 11)) & 0xffff;
+        h[6] = ((h[7] >>> 5) | (h[8] << 8)) & 0xffff;
+        h[7] = ((h[8] >>> 8) | (h[9] << 5)) & 0xffff;
+        let f = h[0] + pad[0];
+        h[0] = f & 0xffff;
+        for (let i = 1; i < 8; i++) {
+            f = (((h[i] + pad[i]) | 0) + (f >>> 16)) | 0;
+            h[i] = f & 0xffff;
+        }
+        utils_clean(g);
+    }
+    update(data) {
+        utils_aexists(this);
+        ciphers_utils_abytes(data);
+        data = copyBytes(data);
+        const { buffer, blockLen } = this;
+        const len = data.length;
+        for (let pos = 0; pos < len;) {
+            const take = Math.min(blockLen - this.pos, len - pos);
+            // Fast path: we have at least one block in input
+            if (take === blockLen) {
+                for (; blockLen <= len - pos; pos += blockLen)
+                    this.process(data, pos);
+                continue;
+            }
+            buffer.set(data.subarray(pos, pos + take), this.pos);
+            this.pos += take;
+            pos += take;
+            if (this.pos === blockLen) {
+                this.process(buffer, 0, false);
+                this.pos = 0;
+            }
+        }
+        return this;
+    }
+    destroy() {
+        // `aexists(this)` guards update/digest paths, so destroy must mark the instance unusable too.
+        this.destroyed = true;
+        utils_clean(this.h, this.r, this.buffer, this.pad);
+    }
+    digestInto(out) {
+        utils_aexists(this);
+        utils_aoutput(out, this);
+        this.finished = true;
+        const { buffer, h } = this;
+        let { pos } = this;
+        if (pos) {
+            // RFC 8439 §2.5 / RFC 7539 §2.5: the final short block appends a
+            // single `0x01` byte and zero-fills the remaining bytes before the
+            // last multiplication step.
+            buffer[pos++] = 1;
+            for (; pos < 16; pos++)
+                buffer[pos] = 0;
+            this.process(buffer, 0, true);
+        }
+        this.finalize();
+        let opos = 0;
+        for (let i = 0; i < 8; i++) {
+            out[opos++] = h[i] >>> 0;
+            out[opos++] = h[i] >>> 8;
+        }
+    }
+    digest() {
+        const { buffer, outputLen } = this;
+        this.digestInto(buffer);
+        // Copy out before destroy() zeroes the internal buffer.
+        const res = buffer.slice(0, outputLen);
+        this.destroy();
+        return res;
+    }
+}
+/**
+ * Poly1305 MAC from RFC 8439.
+ * @param msg - Message bytes to authenticate.
+ * @param key - 32-byte Poly1305 one-time key.
+ * @returns 16-byte authentication tag.
+ * @example
+ * Authenticates one message with a one-shot Poly1305 call and a fresh key.
+ *
+ * ```ts
+ * import { poly1305 } from '@noble/ciphers/_poly1305.js';
+ * import { randomBytes } from '@noble/ciphers/utils.js';
+ * const key = randomBytes(32);
+ * poly1305(new Uint8Array(), key);
+ * ```
+ */
+const poly1305 = /* @__PURE__ */ wrapMacConstructor(32, (key) => new Poly1305(key));
+
+;// CONCATENATED MODULE: ./node_modules/@noble/ciphers/chacha.js
+/**
+ * ChaCha stream cipher, released
+ * in 2008. Developed after Salsa20, ChaCha aims to increase diffusion per round.
+ * It was standardized in
+ * {@link https://www.rfc-editor.org/rfc/rfc8439 | RFC 8439} and
+ * is now used in TLS 1.3.
+ *
+ * {@link https://datatracker.ietf.org/doc/html/draft-irtf-cfrg-xchacha | XChaCha20}
+ * extended-nonce variant is also provided. Similar to XSalsa, it's safe to use with
+ * randomly-generated nonces.
+ *
+ * Check out
+ * {@link http://cr.yp.to/chacha/chacha-20080128.pdf | PDF},
+ * {@link https://en.wikipedia.org/wiki/Salsa20 | wiki}, and
+ * {@link https://cr.yp.to/chacha.html | website}.
+ *
+ * @module
+ */
+
+
+
+/**
+ * ChaCha core function. Uses an unrolled loop (chachaCore, hchacha) - 4x
+ * faster than a simple loop, but larger & harder to read. A simple-loop
+ * reference version lives in `test/misc/micro-ciphers.ts`;
+ * `test/arx.test.ts` keeps the two aligned.
+ * The specific implementation is selected in `createCipher` below.
+ */
+/** RFC 8439 §2.3 block core for `state = constants | key | counter | nonce`. */
+// prettier-ignore
+function chachaCore(s, k, n, out, cnt, rounds = 20) {
+    let y00 = s[0], y01 = s[1], y02 = s[2], y03 = s[3], // "expa"   "nd 3"  "2-by"  "te k"
+    y04 = k[0], y05 = k[1], y06 = k[2], y07 = k[3], // Key      Key     Key     Key
+    y08 = k[4], y09 = k[5], y10 = k[6], y11 = k[7], // Key      Key     Key     Key
+    y12 = cnt, y13 = n[0], y14 = n[1], y15 = n[2]; // Counter  Nonce   Nonce   Nonce
+    // Save state to temporary variables
+    let x00 = y00, x01 = y01, x02 = y02, x03 = y03, x04 = y04, x05 = y05, x06 = y06, x07 = y07, x08 = y08, x09 = y09, x10 = y10, x11 = y11, x12 = y12, x13 = y13, x14 = y14, x15 = y15;
+    for (let r = 0; r < rounds; r += 2) {
+        x00 = (x00 + x04) | 0;
+        x12 = _arx_rotl(x12 ^ x00, 16);
+        x08 = (x08 + x12) | 0;
+        x04 = _arx_rotl(x04 ^ x08, 12);
+        x00 = (x00 + x04) | 0;
+        x12 = _arx_rotl(x12 ^ x00, 8);
+        x08 = (x08 + x12) | 0;
+        x04 = _arx_rotl(x04 ^ x08, 7);
+        x01 = (x01 + x05) | 0;
+        x13 = _arx_rotl(x13 ^ x01, 16);
+        x09 = (x09 + x13) | 0;
+        x05 = _arx_rotl(x05 ^ x09, 12);
+        x01 = (x01 + x05) | 0;
+        x13 = _arx_rotl(x13 ^ x01, 8);
+        x09 = (x09 + x13) | 0;
+        x05 = _arx_rotl(x05 ^ x09, 7);
+        x02 = (x02 + x06) | 0;
+        x14 = _arx_rotl(x14 ^ x02, 16);
+        x10 = (x10 + x14) | 0;
+        x06 = _arx_rotl(x06 ^ x10, 12);
+        x02 = (x02 + x06) | 0;
+        x14 = _arx_rotl(x14 ^ x02, 8);
+        x10 = (x10 + x14) | 0;
+        x06 = _arx_rotl(x06 ^ x10, 7);
+        x03 = (x03 + x07) | 0;
+        x15 = _arx_rotl(x15 ^ x03, 16);
+        x11 = (x11 + x15) | 0;
+        x07 = _arx_rotl(x07 ^ x11, 12);
+        x03 = (x03 + x07) | 0;
+        x15 = _arx_rotl(x15 ^ x03, 8);
+        x11 = (x11 + x15) | 0;
+        x07 = _arx_rotl(x07 ^ x11, 7);
+        x00 = (x00 + x05) | 0;
+        x15 = _arx_rotl(x15 ^ x00, 16);
+        x10 = (x10 + x15) | 0;
+        x05 = _arx_rotl(x05 ^ x10, 12);
+        x00 = (x00 + x05) | 0;
+        x15 = _arx_rotl(x15 ^ x00, 8);
+        x10 = (x10 + x15) | 0;
+        x05 = _arx_rotl(x05 ^ x10, 7);
+        x01 = (x01 + x06) | 0;
+        x12 = _arx_rotl(x12 ^ x01, 16);
+        x11 = (x11 + x12) | 0;
+        x06 = _arx_rotl(x06 ^ x11, 12);
+        x01 = (x01 + x06) | 0;
+        x12 = _arx_rotl(x12 ^ x01, 8);
+        x11 = (x11 + x12) | 0;
+        x06 = _arx_rotl(x06 ^ x11, 7);
+        x02 = (x02 + x07) | 0;
+        x13 = _arx_rotl(x13 ^ x02, 16);
+        x08 = (x08 + x13) | 0;
+        x07 = _arx_rotl(x07 ^ x08, 12);
+        x02 = (x02 + x07) | 0;
+        x13 = _arx_rotl(x13 ^ x02, 8);
+        x08 = (x08 + x13) | 0;
+        x07 = _arx_rotl(x07 ^ x08, 7);
+        x03 = (x03 + x04) | 0;
+        x14 = _arx_rotl(x14 ^ x03, 16);
+        x09 = (x09 + x14) | 0;
+        x04 = _arx_rotl(x04 ^ x09, 12);
+        x03 = (x03 + x04) | 0;
+        x14 = _arx_rotl(x14 ^ x03, 8);
+        x09 = (x09 + x14) | 0;
+        x04 = _arx_rotl(x04 ^ x09, 7);
+    }
+    // RFC 8439 §2.3 / §2.3.1: add the original state words back in state order.
+    let oi = 0;
+    out[oi++] = (y00 + x00) | 0;
+    out[oi++] = (y01 + x01) | 0;
+    out[oi++] = (y02 + x02) | 0;
+    out[oi++] = (y03 + x03) | 0;
+    out[oi++] = (y04 + x04) | 0;
+    out[oi++] = (y05 + x05) | 0;
+    out[oi++] = (y06 + x06) | 0;
+    out[oi++] = (y07 + x07) | 0;
+    out[oi++] = (y08 + x08) | 0;
+    out[oi++] = (y09 + x09) | 0;
+    out[oi++] = (y10 + x10) | 0;
+    out[oi++] = (y11 + x11) | 0;
+    out[oi++] = (y12 + x12) | 0;
+    out[oi++] = (y13 + x13) | 0;
+    out[oi++] = (y14 + x14) | 0;
+    out[oi++] = (y15 + x15) | 0;
+}
+/**
+ * hchacha hashes key and nonce into key' and nonce' for xchacha20.
+ * Algorithmically identical to `hchacha_small` from `test/misc/micro-ciphers.ts`,
+ * but this exported path normalizes word order on big-endian hosts.
+ * Reuses `chachaCore` and subtracts its feed-forward, keeping the hot per-block
+ * path untouched.
+ * @param s - Sigma constants as 32-bit words.
+ * @param k - Key words.
+ * @param i - Nonce-prefix words.
+ * @param out - Output buffer for the derived subkey.
+ * @example
+ * Derives the XChaCha subkey from sigma, key, and nonce-prefix words.
+ *
+ * ```ts
+ * const sigma = new Uint32Array(4);
+ * const key = new Uint32Array(8);
+ * const nonce = new Uint32Array(4);
+ * const out = new Uint32Array(8);
+ * hchacha(sigma, key, nonce, out);
+ * ```
+ */
+// prettier-ignore
+function hchacha(s, k, i, out) {
+    // Runs the shared chachaCore permutation, then subtracts the RFC 8439 feed-forward
+    // it applies, recovering the raw permutation words hchacha needs.
+    // LE hosts read the caller arrays in place (no copies); BE hosts get
+    // byte-swapped scratch copies, wiped before returning.
+    const s2 = utils_isLE ? s : ciphers_utils_swap32IfBE(s.slice(0, 4));
+    const k2 = utils_isLE ? k : ciphers_utils_swap32IfBE(k.slice(0, 8));
+    const i2 = utils_isLE ? i : ciphers_utils_swap32IfBE(i.slice(0, 4));
+    const t = new Uint32Array(16);
+    chachaCore(s2, k2, i2.subarray(1), t, i2[0]);
+    let oi = 0;
+    out[oi++] = (t[0] - s2[0]) | 0;
+    out[oi++] = (t[1] - s2[1]) | 0;
+    out[oi++] = (t[2] - s2[2]) | 0;
+    out[oi++] = (t[3] - s2[3]) | 0;
+    out[oi++] = (t[12] - i2[0]) | 0;
+    out[oi++] = (t[13] - i2[1]) | 0;
+    out[oi++] = (t[14] - i2[2]) | 0;
+    out[oi++] = (t[15] - i2[3]) | 0;
+    ciphers_utils_swap32IfBE(out);
+    if (!utils_isLE)
+        utils_clean(s2, k2, i2);
+    utils_clean(t);
+}
+/**
+ * Original, non-RFC chacha20 from DJB. 8-byte nonce, 8-byte counter.
+ * The nonce/counter layout still reserves 8 counter bytes internally, but the shared public
+ * `counter` argument follows noble's strict non-wrapping 32-bit policy. See `src/_arx.ts`
+ * near `MAX_COUNTER` for the full counter-policy rationale.
+ * @param key - 16-byte or 32-byte key.
+ * @param nonce - 8-byte nonce.
+ * @param data - Input bytes to xor with the keystream.
+ * @param output - Optional destination buffer.
+ * @param counter - Initial block counter.
+ * @returns Encrypted or decrypted bytes.
+ * @example
+ * Encrypts bytes with the original 8-byte-nonce ChaCha variant and a fresh key/nonce.
+ *
+ * ```ts
+ * import { chacha20orig } from '@noble/ciphers/chacha.js';
+ * import { randomBytes } from '@noble/ciphers/utils.js';
+ * const key = randomBytes(32);
+ * const nonce = randomBytes(8);
+ * chacha20orig(key, nonce, new Uint8Array(4));
+ * ```
+ */
+const chacha20orig = /* @__PURE__ */ createCipher(chachaCore, {
+    counterRight: false,
+    counterLength: 8,
+    allowShortKeys: true,
+});
+/**
+ * ChaCha stream cipher. Conforms to RFC 8439 (IETF, TLS). 12-byte nonce, 4-byte counter.
+ * With smaller nonce, it's not safe to make it random (CSPRNG), due to collision chance.
+ * @param key - 32-byte key.
+ * @param nonce - 12-byte nonce.
+ * @param data - Input bytes to xor with the keystream.
+ * @param output - Optional destination buffer.
+ * @param counter - Initial block counter.
+ * @returns Encrypted or decrypted bytes.
+ * @example
+ * Encrypts bytes with the RFC 8439 ChaCha20 stream cipher and a fresh key/nonce.
+ *
+ * ```ts
+ * import { chacha20 } from '@noble/ciphers/chacha.js';
+ * import { randomBytes } from '@noble/ciphers/utils.js';
+ * const key = randomBytes(32);
+ * const nonce = randomBytes(12);
+ * chacha20(key, nonce, new Uint8Array(4));
+ * ```
+ */
+const chacha20 = /* @__PURE__ */ createCipher(chachaCore, {
+    counterRight: false,
+    counterLength: 4,
+    allowShortKeys: false,
+});
+/**
+ * XChaCha eXtended-nonce ChaCha. With 24-byte nonce, it's safe to make it random (CSPRNG).
+ * See {@link https://datatracker.ietf.org/doc/html/draft-irtf-cfrg-xchacha | the IRTF draft}.
+ * The nonce/counter layout still reserves 8 counter bytes internally, but the shared public
+ * `counter` argument follows noble's strict non-wrapping 32-bit policy. See `src/_arx.ts`
+ * near `MAX_COUNTER` for the full counter-policy rationale.
+ * @param key - 32-byte key.
+ * @param nonce - 24-byte extended nonce.
+ * @param data - Input bytes to xor with the keystream.
+ * @param output - Optional destination buffer.
+ * @param counter - Initial block counter.
+ * @returns Encrypted or decrypted bytes.
+ * @example
+ * Encrypts bytes with XChaCha20 using a fresh key and random 24-byte nonce.
+ *
+ * ```ts
+ * import { xchacha20 } from '@noble/ciphers/chacha.js';
+ * import { randomBytes } from '@noble/ciphers/utils.js';
+ * const key = randomBytes(32);
+ * const nonce = randomBytes(24);
+ * xchacha20(key, nonce, new Uint8Array(4));
+ * ```
+ */
+const xchacha20 = /* @__PURE__ */ createCipher(chachaCore, {
+    counterRight: false,
+    counterLength: 8,
+    extendNonceFn: hchacha,
+    allowShortKeys: false,
+});
+/**
+ * Reduced 8-round chacha, described in original paper.
+ * @param key - 32-byte key.
+ * @param nonce - 12-byte nonce.
+ * @param data - Input bytes to xor with the keystream.
+ * @param output - Optional destination buffer.
+ * @param counter - Initial block counter.
+ * @returns Encrypted or decrypted bytes.
+ * @example
+ * Uses the reduced 8-round variant for non-critical workloads with a fresh key/nonce.
+ *
+ * ```ts
+ * import { chacha8 } from '@noble/ciphers/chacha.js';
+ * import { randomBytes } from '@noble/ciphers/utils.js';
+ * const key = randomBytes(32);
+ * const nonce = randomBytes(12);
+ * chacha8(key, nonce, new Uint8Array(4));
+ * ```
+ */
+const chacha8 = /* @__PURE__ */ createCipher(chachaCore, {
+    counterRight: false,
+    counterLength: 4,
+    rounds: 8,
+});
+/**
+ * Reduced 12-round chacha, described in original paper.
+ * @param key - 32-byte key.
+ * @param nonce - 12-byte nonce.
+ * @param data - Input bytes to xor with the keystream.
+ * @param output - Optional destination buffer.
+ * @param counter - Initial block counter.
+ * @returns Encrypted or decrypted bytes.
+ * @example
+ * Uses the reduced 12-round variant for non-critical workloads with a fresh key/nonce.
+ *
+ * ```ts
+ * import { chacha12 } from '@noble/ciphers/chacha.js';
+ * import { randomBytes } from '@noble/ciphers/utils.js';
+ * const key = randomBytes(32);
+ * const nonce = randomBytes(12);
+ * chacha12(key, nonce, new Uint8Array(4));
+ * ```
+ */
+const chacha12 = /* @__PURE__ */ createCipher(chachaCore, {
+    counterRight: false,
+    counterLength: 4,
+    rounds: 12,
+});
+// Test-only hook: exposes the unrolled production core so tests can compare it
+// with the simple/reference core from `test/misc/micro-ciphers.ts`.
+const chacha_TESTS = /* @__PURE__ */ Object.freeze({ chachaCore });
+// RFC 8439 §2.8.1 pad16(x): shared zero block for AAD/ciphertext padding.
+const ZEROS16 = /* @__PURE__ */ new Uint8Array(16);
+// RFC 8439 §2.8 / §2.8.1: aligned inputs add nothing, otherwise append 16-(len%16) zero bytes.
+const updatePadded = (h, msg) => {
+    h.update(msg);
+    const leftover = msg.length % 16;
+    if (leftover)
+        h.update(ZEROS16.subarray(leftover));
+};
+// RFC 8439 §2.6.1 poly1305_key_gen returns `block[0..31]`, so AEAD key
+// generation only needs 32 zero bytes.
+const ZEROS32 = /* @__PURE__ */ new Uint8Array(32);
+function computeTag(fn, key, nonce, ciphertext, AAD) {
+    if (AAD !== undefined)
+        ciphers_utils_abytes(AAD, undefined, 'AAD');
+    // RFC 8439 §2.6 / §2.8: derive the Poly1305 one-time key from counter 0,
+    // then MAC AAD || pad16(AAD) || ciphertext || pad16(ciphertext) || len(AAD) || len(ciphertext).
+    const authKey = fn(key, nonce, ZEROS32);
+    const lengths = u64Lengths(ciphertext.length, AAD ? AAD.length : 0, true);
+    // Methods below can be replaced with
+    // `return poly1305_computeTag_small(authKey, lengths, ciphertext, AAD)`
+    // from `test/misc/micro-ciphers.ts`.
+    const h = poly1305.create(authKey);
+    if (AAD)
+        updatePadded(h, AAD);
+    updatePadded(h, ciphertext);
+    h.update(lengths);
+    const res = h.digest();
+    utils_clean(authKey, lengths);
+    return res;
+}
+/**
+ * AEAD algorithm from RFC 8439.
+ * Salsa20 and chacha (RFC 8439) use poly1305 differently.
+ * We could have composed them, but it's hard because of authKey:
+ * In salsa20, authKey changes position in salsa stream.
+ * In chacha, authKey can't be computed inside computeTag, it modifies the counter.
+ */
+const _poly1305_aead = (xorStream) => (key, nonce, AAD) => {
+    // This borrows caller key/nonce/AAD buffers by reference; mutating them after construction
+    // changes future encrypt/decrypt results.
+    const tagLength = 16;
+    return {
+        encrypt(plaintext, output) {
+            const plength = plaintext.length;
+            output = getOutput(plength + tagLength, output, false);
+            output.set(plaintext);
+            const oPlain = output.subarray(0, -tagLength);
+            // RFC 8439 §2.8: payload encryption starts at counter 1 because counter 0 produced the OTK.
+            xorStream(key, nonce, oPlain, oPlain, 1);
+            const tag = computeTag(xorStream, key, nonce, oPlain, AAD);
+            output.set(tag, plength); // append tag
+            utils_clean(tag);
+            return output;
+        },
+        decrypt(ciphertext, output) {
+            output = getOutput(ciphertext.length - tagLength, output, false);
+            const data = ciphertext.subarray(0, -tagLength);
+            const passedTag = ciphertext.subarray(-tagLength);
+            const tag = computeTag(xorStream, key, nonce, data, AAD);
+            // RFC 8439 §2.8 / §4: authenticate ciphertext before decrypting it, and compare tags with
+            // the constant-time equalBytes() helper rather than decrypting speculative plaintext first.
+            if (!equalBytes(passedTag, tag)) {
+                utils_clean(tag);
+                throw new Error('invalid tag');
+            }
+            output.set(ciphertext.subarray(0, -tagLength));
+            // Actual decryption
+            xorStream(key, nonce, output, output, 1); // start stream with i=1
+            utils_clean(tag);
+            return output;
+        },
+    };
+};
+/**
+ * ChaCha20-Poly1305 from RFC 8439.
+ *
+ * Unsafe to use random nonces under the same key, due to collision chance.
+ * Prefer XChaCha instead.
+ * @param key - 32-byte key.
+ * @param nonce - 12-byte nonce.
+ * @param AAD - Additional authenticated data.
+ * @returns AEAD cipher instance.
+ * @example
+ * Encrypts and authenticates plaintext with a fresh key and nonce.
+ *
+ * ```ts
+ * import { chacha20poly1305 } from '@noble/ciphers/chacha.js';
+ * import { randomBytes } from '@noble/ciphers/utils.js';
+ * const key = randomBytes(32);
+ * const nonce = randomBytes(12);
+ * const aad = new TextEncoder().encode('session metadata');
+ * const cipher = chacha20poly1305(key, nonce, aad);
+ * cipher.encrypt(new Uint8Array([1, 2, 3]));
+ * ```
+ */
+const chacha20poly1305 = /* @__PURE__ */ wrapCipher({ blockSize: 64, nonceLength: 12, tagLength: 16, withAAD: true }, 
+/* @__PURE__ */ _poly1305_aead(chacha20));
+/**
+ * XChaCha20-Poly1305 extended-nonce chacha.
+ *
+ * Can be safely used with random nonces (CSPRNG).
+ * See {@link https://datatracker.ietf.org/doc/html/draft-irtf-cfrg-xchacha | the IRTF draft}.
+ * @param key - 32-byte key.
+ * @param nonce - 24-byte nonce.
+ * @param AAD - Additional authenticated data.
+ * @returns AEAD cipher instance.
+ * @example
+ * Encrypts and authenticates plaintext with a fresh key and random 24-byte nonce.
+ *
+ * ```ts
+ * import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
+ * import { randomBytes } from '@noble/ciphers/utils.js';
+ * const key = randomBytes(32);
+ * const nonce = randomBytes(24);
+ * const aad = new TextEncoder().encode('session metadata');
+ * const cipher = xchacha20poly1305(key, nonce, aad);
+ * cipher.encrypt(new Uint8Array([1, 2, 3]));
+ * ```
+ */
+const xchacha20poly1305 = /* @__PURE__ */ wrapCipher({ blockSize: 64, nonceLength: 24, tagLength: 16, withAAD: true }, 
+/* @__PURE__ */ _poly1305_aead(xchacha20));
+/**
+ * Chacha20 CSPRNG (cryptographically secure pseudorandom number generator).
+ * It's best to limit usage to non-production, non-critical cases: for example, test-only.
+ * Compatible with libtomcrypt. It does not have a specification, so unclear how secure it is.
+ * @param seed - Optional seed bytes mixed into the internal `key || nonce` state. When omitted,
+ * only 32 random bytes are mixed into the 40-byte state.
+ * @returns Seeded concrete `_XorStreamPRG` instance, including `clone()`.
+ * @example
+ * Seeds the test-only ChaCha20 DRBG from fresh entropy.
+ *
+ * ```ts
+ * import { rngChacha20 } from '@noble/ciphers/chacha.js';
+ * import { randomBytes } from '@noble/ciphers/utils.js';
+ * const seed = randomBytes(32);
+ * const prg = rngChacha20(seed);
+ * prg.randomBytes(8);
+ * ```
+ */
+const rngChacha20 = /* @__PURE__ */ (/* unused pure expression or super */ null && (createPRG(chacha20orig, 64, 32, 8)));
+/**
+ * Chacha20/8 CSPRNG (cryptographically secure pseudorandom number generator).
+ * It's best to limit usage to non-production, non-critical cases: for example, test-only.
+ * Faster than `rngChacha20`.
+ * @param seed - Optional seed bytes mixed into the internal `key || nonce` state. When omitted,
+ * only 32 random bytes are mixed into the 44-byte state.
+ * @returns Seeded concrete `_XorStreamPRG` instance, including `clone()`.
+ * @example
+ * Seeds the faster test-only ChaCha8 DRBG from fresh entropy.
+ *
+ * ```ts
+ * import { rngChacha8 } from '@noble/ciphers/chacha.js';
+ * import { randomBytes } from '@noble/ciphers/utils.js';
+ * const seed = randomBytes(32);
+ * const prg = rngChacha8(seed);
+ * prg.randomBytes(8);
+ * ```
+ */
+const rngChacha8 = /* @__PURE__ */ (/* unused pure expression or super */ null && (createPRG(chacha8, 64, 32, 12)));
+
+;// CONCATENATED MODULE: ./node_modules/@noble/curves/utils.js
+/**
+ * Hex, bytes and number utilities.
+ * @module
+ */
+/*! noble-curves - MIT License (c) 2022 Paul Miller (paulmillr.com) */
+
+
+const utils_0n = /* @__PURE__ */ BigInt(0);
+const _1n = /* @__PURE__ */ BigInt(1);
+function utils_abool(value, title = '') {
+    if (typeof value !== 'boolean') {
+        const prefix = title && `"${title}" `;
+        throw new Error(prefix + 'expected boolean, got type=' + typeof value);
+    }
+    return value;
+}
+// Used in weierstrass, der
+function utils_abignumber(n) {
+    if (typeof n === 'bigint') {
+        if (!isPosBig(n))
+            throw new Error('positive bigint expected, got ' + n);
+    }
+    else
+        utils_anumber(n);
+    return n;
+}
+function utils_asafenumber(value, title = '') {
+    if (!Number.isSafeInteger(value)) {
+        const prefix = title && `"${title}" `;
+        throw new Error(prefix + 'expected safe integer, got type=' + typeof value);
+    }
+}
+function numberToHexUnpadded(num) {
+    const hex = utils_abignumber(num).toString(16);
+    return hex.length & 1 ? '0' + hex : hex;
+}
+function utils_hexToNumber(hex) {
+    if (typeof hex !== 'string')
+        throw new Error('hex string expected, got ' + typeof hex);
+    return hex === '' ? utils_0n : BigInt('0x' + hex); // Big Endian
+}
+// BE: Big Endian, LE: Little Endian
+function curves_utils_bytesToNumberBE(bytes) {
+    return utils_hexToNumber(bytesToHex(bytes));
+}
+function bytesToNumberLE(bytes) {
+    return utils_hexToNumber(bytesToHex(utils_copyBytes(utils_abytes(bytes)).reverse()));
+}
+function utils_numberToBytesBE(n, len) {
+    utils_anumber(len);
+    n = utils_abignumber(n);
+    const res = hexToBytes(n.toString(16).padStart(len * 2, '0'));
+    if (res.length !== len)
+        throw new Error('number too large');
+    return res;
+}
+function numberToBytesLE(n, len) {
+    return utils_numberToBytesBE(n, len).reverse();
+}
+// Unpadded, rarely used
+function numberToVarBytesBE(n) {
+    return hexToBytes_(numberToHexUnpadded(utils_abignumber(n)));
+}
+// Compares 2 u8a-s in kinda constant time
+function utils_equalBytes(a, b) {
+    if (a.length !== b.length)
+        return false;
+    let diff = 0;
+    for (let i = 0; i < a.length; i++)
+        diff |= a[i] ^ b[i];
+    return diff === 0;
+}
+/**
+ * Copies Uint8Array. We can't use u8a.slice(), because u8a can be Buffer,
+ * and Buffer#slice creates mutable copy. Never use Buffers!
+ */
+function utils_copyBytes(bytes) {
+    return Uint8Array.from(bytes);
+}
+/**
+ * Decodes 7-bit ASCII string to Uint8Array, throws on non-ascii symbols
+ * Should be safe to use for things expected to be ASCII.
+ * Returns exact same result as `TextEncoder` for ASCII or throws.
+ */
+function utils_asciiToBytes(ascii) {
+    return Uint8Array.from(ascii, (c, i) => {
+        const charCode = c.charCodeAt(0);
+        if (c.length !== 1 || charCode > 127) {
+            throw new Error(`string contains non-ASCII character "${ascii[i]}" with code ${charCode} at position ${i}`);
+        }
+        return charCode;
+    });
+}
+// Is positive bigint
+const isPosBig = (n) => typeof n === 'bigint' && utils_0n <= n;
+function inRange(n, min, max) {
+    return isPosBig(n) && isPosBig(min) && isPosBig(max) && min <= n && n < max;
+}
+/**
+ * Asserts min <= n < max. NOTE: It's < max and not <= max.
+ * @example
+ * aInRange('x', x, 1n, 256n); // would assume x is in (1n..255n)
+ */
+function aInRange(title, n, min, max) {
+    // Why min <= n < max and not a (min < n < max) OR b (min <= n <= max)?
+    // consider P=256n, min=0n, max=P
+    // - a for min=0 would require -1:          `inRange('x', x, -1n, P)`
+    // - b would commonly require subtraction:  `inRange('x', x, 0n, P - 1n)`
+    // - our way is the cleanest:               `inRange('x', x, 0n, P)
+    if (!inRange(n, min, max))
+        throw new Error('expected valid ' + title + ': ' + min + ' <= n < ' + max + ', got ' + n);
+}
+// Bit operations
+/**
+ * Calculates amount of bits in a bigint.
+ * Same as `n.toString(2).length`
+ * TODO: merge with nLength in modular
+ */
+function utils_bitLen(n) {
+    let len;
+    for (len = 0; n > utils_0n; n >>= _1n, len += 1)
+        ;
+    return len;
+}
+/**
+ * Gets single bit at position.
+ * NOTE: first bit position is 0 (same as arrays)
+ * Same as `!!+Array.from(n.toString(2)).reverse()[pos]`
+ */
+function bitGet(n, pos) {
+    return (n >> BigInt(pos)) & _1n;
+}
+/**
+ * Sets single bit at position.
+ */
+function bitSet(n, pos, value) {
+    return n | ((value ? _1n : utils_0n) << BigInt(pos));
+}
+/**
+ * Calculate mask for N bits. Not using ** operator with bigints because of old engines.
+ * Same as BigInt(`0b${Array(i).fill('1').join('')}`)
+ */
+const utils_bitMask = (n) => (_1n << BigInt(n)) - _1n;
+/**
+ * Minimal HMAC-DRBG from NIST 800-90 for RFC6979 sigs.
+ * @returns function that will call DRBG until 2nd arg returns something meaningful
+ * @example
+ *   const drbg = createHmacDRBG<Key>(32, 32, hmac);
+ *   drbg(seed, bytesToKey); // bytesToKey must return Key or undefined
+ */
+function createHmacDrbg(hashLen, qByteLen, hmacFn) {
+    utils_anumber(hashLen, 'hashLen');
+    utils_anumber(qByteLen, 'qByteLen');
+    if (typeof hmacFn !== 'function')
+        throw new Error('hmacFn must be a function');
+    const u8n = (len) => new Uint8Array(len); // creates Uint8Array
+    const NULL = Uint8Array.of();
+    const byte0 = Uint8Array.of(0x00);
+    const byte1 = Uint8Array.of(0x01);
+    const _maxDrbgIters = 1000;
+    // Step B, Step C: set hashLen to 8*ceil(hlen/8)
+    let v = u8n(hashLen); // Minimal non-full-spec HMAC-DRBG from NIST 800-90 for RFC6979 sigs.
+    let k = u8n(hashLen); // Steps B and C of RFC6979 3.2: set hashLen, in our case always same
+    let i = 0; // Iterations counter, will throw when over 1000
+    const reset = () => {
+        v.fill(1);
+        k.fill(0);
+        i = 0;
+    };
+    const h = (...msgs) => hmacFn(k, utils_concatBytes(v, ...msgs)); // hmac(k)(v, ...values)
+    const reseed = (seed = NULL) => {
+        // HMAC-DRBG reseed() function. Steps D-G
+        k = h(byte0, seed); // k = hmac(k || v || 0x00 || seed)
+        v = h(); // v = hmac(k || v)
+        if (seed.length === 0)
+            return;
+        k = h(byte1, seed); // k = hmac(k || v || 0x01 || seed)
+        v = h(); // v = hmac(k || v)
+    };
+    const gen = () => {
+        // HMAC-DRBG generate() function
+        if (i++ >= _maxDrbgIters)
+            throw new Error('drbg: tried max amount of iterations');
+        let len = 0;
+        const out = [];
+        while (len < qByteLen) {
+            v = h();
+            const sl = v.slice();
+            out.push(sl);
+            len += v.length;
+        }
+        return utils_concatBytes(...out);
+    };
+    const genUntil = (seed, pred) => {
+        reset();
+        reseed(seed); // Steps D-G
+        let res = undefined; // Step H: grind until k is in [1..n-1]
+        while (!(res = pred(gen())))
+            reseed();
+        reset();
+        return res;
+    };
+    return genUntil;
+}
+function utils_validateObject(object, fields = {}, optFields = {}) {
+    if (!object || typeof object !== 'object')
+        throw new Error('expected valid options object');
+    function checkField(fieldName, expectedType, isOpt) {
+        const val = object[fieldName];
+        if (isOpt && val === undefined)
+            return;
+        const current = typeof val;
+        if (current !== expectedType || val === null)
+            throw new Error(`param "${fieldName}" is invalid: expected ${expectedType}, got ${current}`);
+    }
+    const iter = (f, isOpt) => Object.entries(f).forEach(([k, v]) => checkField(k, v, isOpt));
+    iter(fields, false);
+    iter(optFields, true);
+}
+/**
+ * throws not implemented error
+ */
+const notImplemented = () => {
+    throw new Error('not implemented');
+};
+/**
+ * Memoizes (caches) computation result.
+ * Uses WeakMap: the value is going auto-cleaned by GC after last reference is removed.
+ */
+function memoized(fn) {
+    const map = new WeakMap();
+    return (arg, ...args) => {
+        const val = map.get(arg);
+        if (val !== undefined)
+            return val;
+        const computed = fn(arg, ...args);
+        map.set(arg, computed);
+        return computed;
+    };
+}
+//# sourceMappingURL=utils.js.map
+;// CONCATENATED MODULE: ./node_modules/@noble/curves/abstract/modular.js
+/**
+ * Utils for modular division and fields.
+ * Field over 11 is a finite (Galois) field is integer number operations `mod 11`.
+ * There is no division: it is replaced by modular multiplicative inverse.
+ * @module
+ */
+/*! noble-curves - MIT License (c) 2022 Paul Miller (paulmillr.com) */
+
+// Numbers aren't used in x25519 / x448 builds
+// prettier-ignore
+const modular_0n = /* @__PURE__ */ BigInt(0), modular_1n = /* @__PURE__ */ BigInt(1), _2n = /* @__PURE__ */ BigInt(2);
+// prettier-ignore
+const _3n = /* @__PURE__ */ BigInt(3), _4n = /* @__PURE__ */ BigInt(4), _5n = /* @__PURE__ */ BigInt(5);
+// prettier-ignore
+const _7n = /* @__PURE__ */ BigInt(7), _8n = /* @__PURE__ */ BigInt(8), _9n = /* @__PURE__ */ BigInt(9);
+const _16n = /* @__PURE__ */ BigInt(16);
+// Calculates a modulo b
+function modular_mod(a, b) {
+    const result = a % b;
+    return result >= modular_0n ? result : b + result;
+}
+/**
+ * Efficiently raise num to power and do modular division.
+ * Unsafe in some contexts: uses ladder, so can expose bigint bits.
+ * @example
+ * pow(2n, 6n, 11n) // 64n % 11n == 9n
+ */
+function pow(num, power, modulo) {
+    return FpPow(Field(modulo), num, power);
+}
+/** Does `x^(2^power)` mod p. `pow2(30, 4)` == `30^(2^4)` */
+function pow2(x, power, modulo) {
+    let res = x;
+    while (power-- > modular_0n) {
+        res *= res;
+        res %= modulo;
+    }
+    return res;
+}
+/**
+ * Inverses number over modulo.
+ * Implemented using [Euclidean GCD](https://brilliant.org/wiki/extended-euclidean-algorithm/).
+ */
+function invert(number, modulo) {
+    if (number === modular_0n)
+        throw new Error('invert: expected non-zero number');
+    if (modulo <= modular_0n)
+        throw new Error('invert: expected positive modulus, got ' + modulo);
+    // Fermat's little theorem "CT-like" version inv(n) = n^(m-2) mod m is 30x slower.
+    let a = modular_mod(number, modulo);
+    let b = modulo;
+    // prettier-ignore
+    let x = modular_0n, y = modular_1n, u = modular_1n, v = modular_0n;
+    while (a !== modular_0n) {
+        // JIT applies optimization if those two lines follow each other
+        const q = b / a;
+        const r = b % a;
+        const m = x - u * q;
+        const n = y - v * q;
+        // prettier-ignore
+        b = a, a = r, x = u, y = v, u = m, v = n;
+    }
+    const gcd = b;
+    if (gcd !== modular_1n)
+        throw new Error('invert: does not exist');
+    return modular_mod(x, modulo);
+}
+function assertIsSquare(Fp, root, n) {
+    if (!Fp.eql(Fp.sqr(root), n))
+        throw new Error('Cannot find square root');
+}
+// Not all roots are possible! Example which will throw:
+// const NUM =
+// n = 72057594037927816n;
+// Fp = Field(BigInt('0x1a0111ea397fe69a4b1ba7b6434bacd764774b84f38512bf6730d2a0f6b0f6241eabfffeb153ffffb9feffffffffaaab'));
+function sqrt3mod4(Fp, n) {
+    const p1div4 = (Fp.ORDER + modular_1n) / _4n;
+    const root = Fp.pow(n, p1div4);
+    assertIsSquare(Fp, root, n);
+    return root;
+}
+function sqrt5mod8(Fp, n) {
+    const p5div8 = (Fp.ORDER - _5n) / _8n;
+    const n2 = Fp.mul(n, _2n);
+    const v = Fp.pow(n2, p5div8);
+    const nv = Fp.mul(n, v);
+    const i = Fp.mul(Fp.mul(nv, _2n), v);
+    const root = Fp.mul(nv, Fp.sub(i, Fp.ONE));
+    assertIsSquare(Fp, root, n);
+    return root;
+}
+// Based on RFC9380, Kong algorithm
+// prettier-ignore
+function sqrt9mod16(P) {
+    const Fp_ = Field(P);
+    const tn = tonelliShanks(P);
+    const c1 = tn(Fp_, Fp_.neg(Fp_.ONE)); //  1. c1 = sqrt(-1) in F, i.e., (c1^2) == -1 in F
+    const c2 = tn(Fp_, c1); //  2. c2 = sqrt(c1) in F, i.e., (c2^2) == c1 in F
+    const c3 = tn(Fp_, Fp_.neg(c1)); //  3. c3 = sqrt(-c1) in F, i.e., (c3^2) == -c1 in F
+    const c4 = (P + _7n) / _16n; //  4. c4 = (q + 7) / 16        # Integer arithmetic
+    return (Fp, n) => {
+        let tv1 = Fp.pow(n, c4); //  1. tv1 = x^c4
+        let tv2 = Fp.mul(tv1, c1); //  2. tv2 = c1 * tv1
+        const tv3 = Fp.mul(tv1, c2); //  3. tv3 = c2 * tv1
+        const tv4 = Fp.mul(tv1, c3); //  4. tv4 = c3 * tv1
+        const e1 = Fp.eql(Fp.sqr(tv2), n); //  5.  e1 = (tv2^2) == x
+        const e2 = Fp.eql(Fp.sqr(tv3), n); //  6.  e2 = (tv3^2) == x
+        tv1 = Fp.cmov(tv1, tv2, e1); //  7. tv1 = CMOV(tv1, tv2, e1)  # Select tv2 if (tv2^2) == x
+        tv2 = Fp.cmov(tv4, tv3, e2); //  8. tv2 = CMOV(tv4, tv3, e2)  # Select tv3 if (tv3^2) == x
+        const e3 = Fp.eql(Fp.sqr(tv2), n); //  9.  e3 = (tv2^2) == x
+        const root = Fp.cmov(tv1, tv2, e3); // 10.  z = CMOV(tv1, tv2, e3)   # Select sqrt from tv1 & tv2
+        assertIsSquare(Fp, root, n);
+        return root;
+    };
+}
+/**
+ * Tonelli-Shanks square root search algorithm.
+ * 1. https://eprint.iacr.org/2012/685.pdf (page 12)
+ * 2. Square Roots from 1; 24, 51, 10 to Dan Shanks
+ * @param P field order
+ * @returns function that takes field Fp (created from P) and number n
+ */
+function tonelliShanks(P) {
+    // Initialization (precomputation).
+    // Caching initialization could boost perf by 7%.
+    if (P < _3n)
+        throw new Error('sqrt is not defined for small field');
+    // Factor P - 1 = Q * 2^S, where Q is odd
+    let Q = P - modular_1n;
+    let S = 0;
+    while (Q % _2n === modular_0n) {
+        Q /= _2n;
+        S++;
+    }
+    // Find the first quadratic non-residue Z >= 2
+    let Z = _2n;
+    const _Fp = Field(P);
+    while (FpLegendre(_Fp, Z) === 1) {
+        // Basic primality test for P. After x iterations, chance of
+        // not finding quadratic non-residue is 2^x, so 2^1000.
+        if (Z++ > 1000)
+            throw new Error('Cannot find square root: probably non-prime P');
+    }
+    // Fast-path; usually done before Z, but we do "primality test".
+    if (S === 1)
+        return sqrt3mod4;
+    // Slow-path
+    // TODO: test on Fp2 and others
+    let cc = _Fp.pow(Z, Q); // c = z^Q
+    const Q1div2 = (Q + modular_1n) / _2n;
+    return function tonelliSlow(Fp, n) {
+        if (Fp.is0(n))
+            return n;
+        // Check if n is a quadratic residue using Legendre symbol
+        if (FpLegendre(Fp, n) !== 1)
+            throw new Error('Cannot find square root');
+        // Initialize variables for the main loop
+        let M = S;
+        let c = Fp.mul(Fp.ONE, cc); // c = z^Q, move cc from field _Fp into field Fp
+        let t = Fp.pow(n, Q); // t = n^Q, first guess at the fudge factor
+        let R = Fp.pow(n, Q1div2); // R = n^((Q+1)/2), first guess at the square root
+        // Main loop
+        // while t != 1
+        while (!Fp.eql(t, Fp.ONE)) {
+            if (Fp.is0(t))
+                return Fp.ZERO; // if t=0 return R=0
+            let i = 1;
+            // Find the smallest i >= 1 such that t^(2^i) ≡ 1 (mod P)
+            let t_tmp = Fp.sqr(t); // t^(2^1)
+            while (!Fp.eql(t_tmp, Fp.ONE)) {
+                i++;
+                t_tmp = Fp.sqr(t_tmp); // t^(2^2)...
+                if (i === M)
+                    throw new Error('Cannot find square root');
+            }
+            // Calculate the exponent for b: 2^(M - i - 1)
+            const exponent = modular_1n << BigInt(M - i - 1); // bigint is important
+            const b = Fp.pow(c, exponent); // b = 2^(M - i - 1)
+            // Update variables
+            M = i;
+            c = Fp.sqr(b); // c = b^2
+            t = Fp.mul(t, c); // t = (t * b^2)
+            R = Fp.mul(R, b); // R = R*b
+        }
+        return R;
+    };
+}
+/**
+ * Square root for a finite field. Will try optimized versions first:
+ *
+ * 1. P ≡ 3 (mod 4)
+ * 2. P ≡ 5 (mod 8)
+ * 3. P ≡ 9 (mod 16)
+ * 4. Tonelli-Shanks algorithm
+ *
+ * Different algorithms can give different roots, it is up to user to decide which one they want.
+ * For example there is FpSqrtOdd/FpSqrtEven to choice root based on oddness (used for hash-to-curve).
+ */
+function FpSqrt(P) {
+    // P ≡ 3 (mod 4) => √n = n^((P+1)/4)
+    if (P % _4n === _3n)
+        return sqrt3mod4;
+    // P ≡ 5 (mod 8) => Atkin algorithm, page 10 of https://eprint.iacr.org/2012/685.pdf
+    if (P % _8n === _5n)
+        return sqrt5mod8;
+    // P ≡ 9 (mod 16) => Kong algorithm, page 11 of https://eprint.iacr.org/2012/685.pdf (algorithm 4)
+    if (P % _16n === _9n)
+        return sqrt9mod16(P);
+    // Tonelli-Shanks algorithm
+    return tonelliShanks(P);
+}
+// Little-endian check for first LE bit (last BE bit);
+const isNegativeLE = (num, modulo) => (modular_mod(num, modulo) & modular_1n) === modular_1n;
+// prettier-ignore
+const FIELD_FIELDS = [
+    'create', 'isValid', 'is0', 'neg', 'inv', 'sqrt', 'sqr',
+    'eql', 'add', 'sub', 'mul', 'pow', 'div',
+    'addN', 'subN', 'mulN', 'sqrN'
+];
+function modular_validateField(field) {
+    const initial = {
+        ORDER: 'bigint',
+        BYTES: 'number',
+        BITS: 'number',
+    };
+    const opts = FIELD_FIELDS.reduce((map, val) => {
+        map[val] = 'function';
+        return map;
+    }, initial);
+    utils_validateObject(field, opts);
+    // const max = 16384;
+    // if (field.BYTES < 1 || field.BYTES > max) throw new Error('invalid field');
+    // if (field.BITS < 1 || field.BITS > 8 * max) throw new Error('invalid field');
+    return field;
+}
+// Generic field functions
+/**
+ * Same as `pow` but for Fp: non-constant-time.
+ * Unsafe in some contexts: uses ladder, so can expose bigint bits.
+ */
+function FpPow(Fp, num, power) {
+    if (power < modular_0n)
+        throw new Error('invalid exponent, negatives unsupported');
+    if (power === modular_0n)
+        return Fp.ONE;
+    if (power === modular_1n)
+        return num;
+    let p = Fp.ONE;
+    let d = num;
+    while (power > modular_0n) {
+        if (power & modular_1n)
+            p = Fp.mul(p, d);
+        d = Fp.sqr(d);
+        power >>= modular_1n;
+    }
+    return p;
+}
+/**
+ * Efficiently invert an array of Field elements.
+ * Exception-free. Will return `undefined` for 0 elements.
+ * @param passZero map 0 to 0 (instead of undefined)
+ */
+function modular_FpInvertBatch(Fp, nums, passZero = false) {
+    const inverted = new Array(nums.length).fill(passZero ? Fp.ZERO : undefined);
+    // Walk from first to last, multiply them by each other MOD p
+    const multipliedAcc = nums.reduce((acc, num, i) => {
+        if (Fp.is0(num))
+            return acc;
+        inverted[i] = acc;
+        return Fp.mul(acc, num);
+    }, Fp.ONE);
+    // Invert last element
+    const invertedAcc = Fp.inv(multipliedAcc);
+    // Walk from last to first, multiply them by inverted each other MOD p
+    nums.reduceRight((acc, num, i) => {
+        if (Fp.is0(num))
+            return acc;
+        inverted[i] = Fp.mul(acc, inverted[i]);
+        return Fp.mul(acc, num);
+    }, invertedAcc);
+    return inverted;
+}
+// TODO: remove
+function FpDiv(Fp, lhs, rhs) {
+    return Fp.mul(lhs, typeof rhs === 'bigint' ? invert(rhs, Fp.ORDER) : Fp.inv(rhs));
+}
+/**
+ * Legendre symbol.
+ * Legendre constant is used to calculate Legendre symbol (a | p)
+ * which denotes the value of a^((p-1)/2) (mod p).
+ *
+ * * (a | p) ≡ 1    if a is a square (mod p), quadratic residue
+ * * (a | p) ≡ -1   if a is not a square (mod p), quadratic non residue
+ * * (a | p) ≡ 0    if a ≡ 0 (mod p)
+ */
+function FpLegendre(Fp, n) {
+    // We can use 3rd argument as optional cache of this value
+    // but seems unneeded for now. The operation is very fast.
+    const p1mod2 = (Fp.ORDER - modular_1n) / _2n;
+    const powered = Fp.pow(n, p1mod2);
+    const yes = Fp.eql(powered, Fp.ONE);
+    const zero = Fp.eql(powered, Fp.ZERO);
+    const no = Fp.eql(powered, Fp.neg(Fp.ONE));
+    if (!yes && !zero && !no)
+        throw new Error('invalid Legendre symbol result');
+    return yes ? 1 : zero ? 0 : -1;
+}
+// This function returns True whenever the value x is a square in the field F.
+function FpIsSquare(Fp, n) {
+    const l = FpLegendre(Fp, n);
+    return l === 1;
+}
+// CURVE.n lengths
+function nLength(n, nBitLength) {
+    // Bit size, byte size of CURVE.n
+    if (nBitLength !== undefined)
+        utils_anumber(nBitLength);
+    const _nBitLength = nBitLength !== undefined ? nBitLength : n.toString(2).length;
+    const nByteLength = Math.ceil(_nBitLength / 8);
+    return { nBitLength: _nBitLength, nByteLength };
+}
+class _Field {
+    ORDER;
+    BITS;
+    BYTES;
+    isLE;
+    ZERO = modular_0n;
+    ONE = modular_1n;
+    _lengths;
+    _sqrt; // cached sqrt
+    _mod;
+    constructor(ORDER, opts = {}) {
+        if (ORDER <= modular_0n)
+            throw new Error('invalid field: expected ORDER > 0, got ' + ORDER);
+        let _nbitLength = undefined;
+        this.isLE = false;
+        if (opts != null && typeof opts === 'object') {
+            if (typeof opts.BITS === 'number')
+                _nbitLength = opts.BITS;
+            if (typeof opts.sqrt === 'function')
+                this.sqrt = opts.sqrt;
+            if (typeof opts.isLE === 'boolean')
+                this.isLE = opts.isLE;
+            if (opts.allowedLengths)
+                this._lengths = opts.allowedLengths?.slice();
+            if (typeof opts.modFromBytes === 'boolean')
+                this._mod = opts.modFromBytes;
+        }
+        const { nBitLength, nByteLength } = nLength(ORDER, _nbitLength);
+        if (nByteLength > 2048)
+            throw new Error('invalid field: expected ORDER of <= 2048 bytes');
+        this.ORDER = ORDER;
+        this.BITS = nBitLength;
+        this.BYTES = nByteLength;
+        this._sqrt = undefined;
+        Object.preventExtensions(this);
+    }
+    create(num) {
+        return modular_mod(num, this.ORDER);
+    }
+    isValid(num) {
+        if (typeof num !== 'bigint')
+            throw new Error('invalid field element: expected bigint, got ' + typeof num);
+        return modular_0n <= num && num < this.ORDER; // 0 is valid element, but it's not invertible
+    }
+    is0(num) {
+        return num === modular_0n;
+    }
+    // is valid and invertible
+    isValidNot0(num) {
+        return !this.is0(num) && this.isValid(num);
+    }
+    isOdd(num) {
+        return (num & modular_1n) === modular_1n;
+    }
+    neg(num) {
+        return modular_mod(-num, this.ORDER);
+    }
+    eql(lhs, rhs) {
+        return lhs === rhs;
+    }
+    sqr(num) {
+        return modular_mod(num * num, this.ORDER);
+    }
+    add(lhs, rhs) {
+        return modular_mod(lhs + rhs, this.ORDER);
+    }
+    sub(lhs, rhs) {
+        return modular_mod(lhs - rhs, this.ORDER);
+    }
+    mul(lhs, rhs) {
+        return modular_mod(lhs * rhs, this.ORDER);
+    }
+    pow(num, power) {
+        return FpPow(this, num, power);
+    }
+    div(lhs, rhs) {
+        return modular_mod(lhs * invert(rhs, this.ORDER), this.ORDER);
+    }
+    // Same as above, but doesn't normalize
+    sqrN(num) {
+        return num * num;
+    }
+    addN(lhs, rhs) {
+        return lhs + rhs;
+    }
+    subN(lhs, rhs) {
+        return lhs - rhs;
+    }
+    mulN(lhs, rhs) {
+        return lhs * rhs;
+    }
+    inv(num) {
+        return invert(num, this.ORDER);
+    }
+    sqrt(num) {
+        // Caching _sqrt speeds up sqrt9mod16 by 5x and tonneli-shanks by 10%
+        if (!this._sqrt)
+            this._sqrt = FpSqrt(this.ORDER);
+        return this._sqrt(this, num);
+    }
+    toBytes(num) {
+        return this.isLE ? numberToBytesLE(num, this.BYTES) : utils_numberToBytesBE(num, this.BYTES);
+    }
+    fromBytes(bytes, skipValidation = false) {
+        utils_abytes(bytes);
+        const { _lengths: allowedLengths, BYTES, isLE, ORDER, _mod: modFromBytes } = this;
+        if (allowedLengths) {
+            if (!allowedLengths.includes(bytes.length) || bytes.length > BYTES) {
+                throw new Error('Field.fromBytes: expected ' + allowedLengths + ' bytes, got ' + bytes.length);
+            }
+            const padded = new Uint8Array(BYTES);
+            // isLE add 0 to right, !isLE to the left.
+            padded.set(bytes, isLE ? 0 : padded.length - bytes.length);
+            bytes = padded;
+        }
+        if (bytes.length !== BYTES)
+            throw new Error('Field.fromBytes: expected ' + BYTES + ' bytes, got ' + bytes.length);
+        let scalar = isLE ? bytesToNumberLE(bytes) : curves_utils_bytesToNumberBE(bytes);
+        if (modFromBytes)
+            scalar = modular_mod(scalar, ORDER);
+        if (!skipValidation)
+            if (!this.isValid(scalar))
+                throw new Error('invalid field element: outside of range 0..ORDER');
+        // NOTE: we don't validate scalar here, please use isValid. This done such way because some
+        // protocol may allow non-reduced scalar that reduced later or changed some other way.
+        return scalar;
+    }
+    // TODO: we don't need it here, move out to separate fn
+    invertBatch(lst) {
+        return modular_FpInvertBatch(this, lst);
+    }
+    // We can't move this out because Fp6, Fp12 implement it
+    // and it's unclear what to return in there.
+    cmov(a, b, condition) {
+        return condition ? b : a;
+    }
+}
+/**
+ * Creates a finite field. Major performance optimizations:
+ * * 1. Denormalized operations like mulN instead of mul.
+ * * 2. Identical object shape: never add or remove keys.
+ * * 3. `Object.freeze`.
+ * Fragile: always run a benchmark on a change.
+ * Security note: operations don't check 'isValid' for all elements for performance reasons,
+ * it is caller responsibility to check this.
+ * This is low-level code, please make sure you know what you're doing.
+ *
+ * Note about field properties:
+ * * CHARACTERISTIC p = prime number, number of elements in main subgroup.
+ * * ORDER q = similar to cofactor in curves, may be composite `q = p^m`.
+ *
+ * @param ORDER field order, probably prime, or could be composite
+ * @param bitLen how many bits the field consumes
+ * @param isLE (default: false) if encoding / decoding should be in little-endian
+ * @param redef optional faster redefinitions of sqrt and other methods
+ */
+function Field(ORDER, opts = {}) {
+    return new _Field(ORDER, opts);
+}
+// Generic random scalar, we can do same for other fields if via Fp2.mul(Fp2.ONE, Fp2.random)?
+// This allows unsafe methods like ignore bias or zero. These unsafe, but often used in different protocols (if deterministic RNG).
+// which mean we cannot force this via opts.
+// Not sure what to do with randomBytes, we can accept it inside opts if wanted.
+// Probably need to export getMinHashLength somewhere?
+// random(bytes?: Uint8Array, unsafeAllowZero = false, unsafeAllowBias = false) {
+//   const LEN = !unsafeAllowBias ? getMinHashLength(ORDER) : BYTES;
+//   if (bytes === undefined) bytes = randomBytes(LEN); // _opts.randomBytes?
+//   const num = isLE ? bytesToNumberLE(bytes) : bytesToNumberBE(bytes);
+//   // `mod(x, 11)` can sometimes produce 0. `mod(x, 10) + 1` is the same, but no 0
+//   const reduced = unsafeAllowZero ? mod(num, ORDER) : mod(num, ORDER - _1n) + _1n;
+//   return reduced;
+// },
+function FpSqrtOdd(Fp, elm) {
+    if (!Fp.isOdd)
+        throw new Error("Field doesn't have isOdd");
+    const root = Fp.sqrt(elm);
+    return Fp.isOdd(root) ? root : Fp.neg(root);
+}
+function modular_FpSqrtEven(Fp, elm) {
+    if (!Fp.isOdd)
+        throw new Error("Field doesn't have isOdd");
+    const root = Fp.sqrt(elm);
+    return Fp.isOdd(root) ? Fp.neg(root) : root;
+}
+/**
+ * Returns total number of bytes consumed by the field element.
+ * For example, 32 bytes for usual 256-bit weierstrass curve.
+ * @param fieldOrder number of field elements, usually CURVE.n
+ * @returns byte length of field
+ */
+function getFieldBytesLength(fieldOrder) {
+    if (typeof fieldOrder !== 'bigint')
+        throw new Error('field order must be bigint');
+    const bitLength = fieldOrder.toString(2).length;
+    return Math.ceil(bitLength / 8);
+}
+/**
+ * Returns minimal amount of bytes that can be safely reduced
+ * by field order.
+ * Should be 2^-128 for 128-bit curve such as P256.
+ * @param fieldOrder number of field elements, usually CURVE.n
+ * @returns byte length of target hash
+ */
+function getMinHashLength(fieldOrder) {
+    const length = getFieldBytesLength(fieldOrder);
+    return length + Math.ceil(length / 2);
+}
+/**
+ * "Constant-time" private key generation utility.
+ * Can take (n + n/2) or more bytes of uniform input e.g. from CSPRNG or KDF
+ * and convert them into private scalar, with the modulo bias being negligible.
+ * Needs at least 48 bytes of input for 32-byte private key.
+ * https://research.kudelskisecurity.com/2020/07/28/the-definitive-guide-to-modulo-bias-and-how-to-avoid-it/
+ * FIPS 186-5, A.2 https://csrc.nist.gov/publications/detail/fips/186/5/final
+ * RFC 9380, https://www.rfc-editor.org/rfc/rfc9380#section-5
+ * @param hash hash output from SHA3 or a similar function
+ * @param groupOrder size of subgroup - (e.g. secp256k1.Point.Fn.ORDER)
+ * @param isLE interpret hash bytes as LE num
+ * @returns valid private scalar
+ */
+function mapHashToField(key, fieldOrder, isLE = false) {
+    utils_abytes(key);
+    const len = key.length;
+    const fieldLen = getFieldBytesLength(fieldOrder);
+    const minLen = getMinHashLength(fieldOrder);
+    // No small numbers: need to understand bias story. No huge numbers: easier to detect JS timings.
+    if (len < 16 || len < minLen || len > 1024)
+        throw new Error('expected ' + minLen + '-1024 bytes of input, got ' + len);
+    const num = isLE ? bytesToNumberLE(key) : curves_utils_bytesToNumberBE(key);
+    // `mod(x, 11)` can sometimes produce 0. `mod(x, 10) + 1` is the same, but no 0
+    const reduced = modular_mod(num, fieldOrder - modular_1n) + modular_1n;
+    return isLE ? numberToBytesLE(reduced, fieldLen) : utils_numberToBytesBE(reduced, fieldLen);
+}
+//# sourceMappingURL=modular.js.map
+;// CONCATENATED MODULE: ./node_modules/@noble/curves/abstract/curve.js
+/**
+ * Methods for elliptic curve multiplication by scalars.
+ * Contains wNAF, pippenger.
+ * @module
+ */
+/*! noble-curves - MIT License (c) 2022 Paul Miller (paulmillr.com) */
+
+
+const curve_0n = /* @__PURE__ */ BigInt(0);
+const curve_1n = /* @__PURE__ */ BigInt(1);
+function negateCt(condition, item) {
+    const neg = item.negate();
+    return condition ? neg : item;
+}
+/**
+ * Takes a bunch of Projective Points but executes only one
+ * inversion on all of them. Inversion is very slow operation,
+ * so this improves performance massively.
+ * Optimization: converts a list of projective points to a list of identical points with Z=1.
+ */
+function normalizeZ(c, points) {
+    const invertedZs = modular_FpInvertBatch(c.Fp, points.map((p) => p.Z));
+    return points.map((p, i) => c.fromAffine(p.toAffine(invertedZs[i])));
+}
+function validateW(W, bits) {
+    if (!Number.isSafeInteger(W) || W <= 0 || W > bits)
+        throw new Error('invalid window size, expected [1..' + bits + '], got W=' + W);
+}
+function calcWOpts(W, scalarBits) {
+    validateW(W, scalarBits);
+    const windows = Math.ceil(scalarBits / W) + 1; // W=8 33. Not 32, because we skip zero
+    const windowSize = 2 ** (W - 1); // W=8 128. Not 256, because we skip zero
+    const maxNumber = 2 ** W; // W=8 256
+    const mask = utils_bitMask(W); // W=8 255 == mask 0b11111111
+    const shiftBy = BigInt(W); // W=8 8
+    return { windows, windowSize, mask, maxNumber, shiftBy };
+}
+function calcOffsets(n, window, wOpts) {
+    const { windowSize, mask, maxNumber, shiftBy } = wOpts;
+    let wbits = Number(n & mask); // extract W bits.
+    let nextN = n >> shiftBy; // shift number by W bits.
+    // What actually happens here:
+    // const highestBit = Number(mask ^ (mask >> 1n));
+    // let wbits2 = wbits - 1; // skip zero
+    // if (wbits2 & highestBit) { wbits2 ^= Number(mask); // (~);
+    // split if bits > max: +224 => 256-32
+    if (wbits > windowSize) {
+        // we skip zero, which means instead of `>= size-1`, we do `> size`
+        wbits -= maxNumber; // -32, can be maxNumber - wbits, but then we need to set isNeg here.
+        nextN += curve_1n; // +256 (carry)
+    }
+    const offsetStart = window * windowSize;
+    const offset = offsetStart + Math.abs(wbits) - 1; // -1 because we skip zero
+    const isZero = wbits === 0; // is current window slice a 0?
+    const isNeg = wbits < 0; // is current window slice negative?
+    const isNegF = window % 2 !== 0; // fake random statement for noise
+    const offsetF = offsetStart; // fake offset for noise
+    return { nextN, offset, isZero, isNeg, isNegF, offsetF };
+}
+function validateMSMPoints(points, c) {
+    if (!Array.isArray(points))
+        throw new Error('array expected');
+    points.forEach((p, i) => {
+        if (!(p instanceof c))
+            throw new Error('invalid point at index ' + i);
+    });
+}
+function validateMSMScalars(scalars, field) {
+    if (!Array.isArray(scalars))
+        throw new Error('array of scalars expected');
+    scalars.forEach((s, i) => {
+        if (!field.isValid(s))
+            throw new Error('invalid scalar at index ' + i);
+    });
+}
+// Since points in different groups cannot be equal (different object constructor),
+// we can have single place to store precomputes.
+// Allows to make points frozen / immutable.
+const pointPrecomputes = new WeakMap();
+const pointWindowSizes = new WeakMap();
+function getW(P) {
+    // To disable precomputes:
+    // return 1;
+    return pointWindowSizes.get(P) || 1;
+}
+function assert0(n) {
+    if (n !== curve_0n)
+        throw new Error('invalid wNAF');
+}
+/**
+ * Elliptic curve multiplication of Point by scalar. Fragile.
+ * Table generation takes **30MB of ram and 10ms on high-end CPU**,
+ * but may take much longer on slow devices. Actual generation will happen on
+ * first call of `multiply()`. By default, `BASE` point is precomputed.
+ *
+ * Scalars should always be less than curve order: this should be checked inside of a curve itself.
+ * Creates precomputation tables for fast multiplication:
+ * - private scalar is split by fixed size windows of W bits
+ * - every window point is collected from window's table & added to accumulator
+ * - since windows are different, same point inside tables won't be accessed more than once per calc
+ * - each multiplication is 'Math.ceil(CURVE_ORDER / 𝑊) + 1' point additions (fixed for any scalar)
+ * - +1 window is neccessary for wNAF
+ * - wNAF reduces table size: 2x less memory + 2x faster generation, but 10% slower multiplication
+ *
+ * @todo Research returning 2d JS array of windows, instead of a single window.
+ * This would allow windows to be in different memory locations
+ */
+class wNAF {
+    BASE;
+    ZERO;
+    Fn;
+    bits;
+    // Parametrized with a given Point class (not individual point)
+    constructor(Point, bits) {
+        this.BASE = Point.BASE;
+        this.ZERO = Point.ZERO;
+        this.Fn = Point.Fn;
+        this.bits = bits;
+    }
+    // non-const time multiplication ladder
+    _unsafeLadder(elm, n, p = this.ZERO) {
+        let d = elm;
+        while (n > curve_0n) {
+            if (n & curve_1n)
+                p = p.add(d);
+            d = d.double();
+            n >>= curve_1n;
+        }
+        return p;
+    }
+    /**
+     * Creates a wNAF precomputation window. Used for caching.
+     * Default window size is set by `utils.precompute()` and is equal to 8.
+     * Number of precomputed points depends on the curve size:
+     * 2^(𝑊−1) * (Math.ceil(𝑛 / 𝑊) + 1), where:
+     * - 𝑊 is the window size
+     * - 𝑛 is the bitlength of the curve order.
+     * For a 256-bit curve and window size 8, the number of precomputed points is 128 * 33 = 4224.
+     * @param point Point instance
+     * @param W window size
+     * @returns precomputed point tables flattened to a single array
+     */
+    precomputeWindow(point, W) {
+        const { windows, windowSize } = calcWOpts(W, this.bits);
+        const points = [];
+        let p = point;
+        let base = p;
+        for (let window = 0; window < windows; window++) {
+            base = p;
+            points.push(base);
+            // i=1, bc we skip 0
+            for (let i = 1; i < windowSize; i++) {
+                base = base.add(p);
+                points.push(base);
+            }
+            p = base.double();
+        }
+        return points;
+    }
+    /**
+     * Implements ec multiplication using precomputed tables and w-ary non-adjacent form.
+     * More compact implementation:
+     * https://github.com/paulmillr/noble-secp256k1/blob/47cb1669b6e506ad66b35fe7d76132ae97465da2/index.ts#L502-L541
+     * @returns real and fake (for const-time) points
+     */
+    wNAF(W, precomputes, n) {
+        // Scalar should be smaller than field order
+        if (!this.Fn.isValid(n))
+            throw new Error('invalid scalar');
+        // Accumulators
+        let p = this.ZERO;
+        let f = this.BASE;
+        // This code was first written with assumption that 'f' and 'p' will never be infinity point:
+        // since each addition is multiplied by 2 ** W, it cannot cancel each other. However,
+        // there is negate now: it is possible that negated element from low value
+        // would be the same as high element, which will create carry into next window.
+        // It's not obvious how this can fail, but still worth investigating later.
+        const wo = calcWOpts(W, this.bits);
+        for (let window = 0; window < wo.windows; window++) {
+            // (n === _0n) is handled and not early-exited. isEven and offsetF are used for noise
+            const { nextN, offset, isZero, isNeg, isNegF, offsetF } = calcOffsets(n, window, wo);
+            n = nextN;
+            if (isZero) {
+                // bits are 0: add garbage to fake point
+                // Important part for const-time getPublicKey: add random "noise" point to f.
+                f = f.add(negateCt(isNegF, precomputes[offsetF]));
+            }
+            else {
+                // bits are 1: add to result point
+                p = p.add(negateCt(isNeg, precomputes[offset]));
+            }
+        }
+        assert0(n);
+        // Return both real and fake points: JIT won't eliminate f.
+        // At this point there is a way to F be infinity-point even if p is not,
+        // which makes it less const-time: around 1 bigint multiply.
+        return { p, f };
+    }
+    /**
+     * Implements ec unsafe (non const-time) multiplication using precomputed tables and w-ary non-adjacent form.
+     * @param acc accumulator point to add result of multiplication
+     * @returns point
+     */
+    wNAFUnsafe(W, precomputes, n, acc = this.ZERO) {
+        const wo = calcWOpts(W, this.bits);
+        for (let window = 0; window < wo.windows; window++) {
+            if (n === curve_0n)
+                break; // Early-exit, skip 0 value
+            const { nextN, offset, isZero, isNeg } = calcOffsets(n, window, wo);
+            n = nextN;
+            if (isZero) {
+                // Window bits are 0: skip processing.
+                // Move to next window.
+                continue;
+            }
+            else {
+                const item = precomputes[offset];
+                acc = acc.add(isNeg ? item.negate() : item); // Re-using acc allows to save adds in MSM
+            }
+        }
+        assert0(n);
+        return acc;
+    }
+    getPrecomputes(W, point, transform) {
+        // Calculate precomputes on a first run, reuse them after
+        let comp = pointPrecomputes.get(point);
+        if (!comp) {
+            comp = this.precomputeWindow(point, W);
+            if (W !== 1) {
+                // Doing transform outside of if brings 15% perf hit
+                if (typeof transform === 'function')
+                    comp = transform(comp);
+                pointPrecomputes.set(point, comp);
+            }
+        }
+        return comp;
+    }
+    cached(point, scalar, transform) {
+        const W = getW(point);
+        return this.wNAF(W, this.getPrecomputes(W, point, transform), scalar);
+    }
+    unsafe(point, scalar, transform, prev) {
+        const W = getW(point);
+        if (W === 1)
+            return this._unsafeLadder(point, scalar, prev); // For W=1 ladder is ~x2 faster
+        return this.wNAFUnsafe(W, this.getPrecomputes(W, point, transform), scalar, prev);
+    }
+    // We calculate precomputes for elliptic curve point multiplication
+    // using windowed method. This specifies window size and
+    // stores precomputed values. Usually only base point would be precomputed.
+    createCache(P, W) {
+        validateW(W, this.bits);
+        pointWindowSizes.set(P, W);
+        pointPrecomputes.delete(P);
+    }
+    hasCache(elm) {
+        return getW(elm) !== 1;
+    }
+}
+/**
+ * Endomorphism-specific multiplication for Koblitz curves.
+ * Cost: 128 dbl, 0-256 adds.
+ */
+function mulEndoUnsafe(Point, point, k1, k2) {
+    let acc = point;
+    let p1 = Point.ZERO;
+    let p2 = Point.ZERO;
+    while (k1 > curve_0n || k2 > curve_0n) {
+        if (k1 & curve_1n)
+            p1 = p1.add(acc);
+        if (k2 & curve_1n)
+            p2 = p2.add(acc);
+        acc = acc.double();
+        k1 >>= curve_1n;
+        k2 >>= curve_1n;
+    }
+    return { p1, p2 };
+}
+/**
+ * Pippenger algorithm for multi-scalar multiplication (MSM, Pa + Qb + Rc + ...).
+ * 30x faster vs naive addition on L=4096, 10x faster than precomputes.
+ * For N=254bit, L=1, it does: 1024 ADD + 254 DBL. For L=5: 1536 ADD + 254 DBL.
+ * Algorithmically constant-time (for same L), even when 1 point + scalar, or when scalar = 0.
+ * @param c Curve Point constructor
+ * @param fieldN field over CURVE.N - important that it's not over CURVE.P
+ * @param points array of L curve points
+ * @param scalars array of L scalars (aka secret keys / bigints)
+ */
+function pippenger(c, points, scalars) {
+    // If we split scalars by some window (let's say 8 bits), every chunk will only
+    // take 256 buckets even if there are 4096 scalars, also re-uses double.
+    // TODO:
+    // - https://eprint.iacr.org/2024/750.pdf
+    // - https://tches.iacr.org/index.php/TCHES/article/view/10287
+    // 0 is accepted in scalars
+    const fieldN = c.Fn;
+    validateMSMPoints(points, c);
+    validateMSMScalars(scalars, fieldN);
+    const plength = points.length;
+    const slength = scalars.length;
+    if (plength !== slength)
+        throw new Error('arrays of points and scalars must have equal length');
+    // if (plength === 0) throw new Error('array must be of length >= 2');
+    const zero = c.ZERO;
+    const wbits = bitLen(BigInt(plength));
+    let windowSize = 1; // bits
+    if (wbits > 12)
+        windowSize = wbits - 3;
+    else if (wbits > 4)
+        windowSize = wbits - 2;
+    else if (wbits > 0)
+        windowSize = 2;
+    const MASK = bitMask(windowSize);
+    const buckets = new Array(Number(MASK) + 1).fill(zero); // +1 for zero array
+    const lastBits = Math.floor((fieldN.BITS - 1) / windowSize) * windowSize;
+    let sum = zero;
+    for (let i = lastBits; i >= 0; i -= windowSize) {
+        buckets.fill(zero);
+        for (let j = 0; j < slength; j++) {
+            const scalar = scalars[j];
+            const wbits = Number((scalar >> BigInt(i)) & MASK);
+            buckets[wbits] = buckets[wbits].add(points[j]);
+        }
+        let resI = zero; // not using this will do small speed-up, but will lose ct
+        // Skip first bucket, because it is zero
+        for (let j = buckets.length - 1, sumI = zero; j > 0; j--) {
+            sumI = sumI.add(buckets[j]);
+            resI = resI.add(sumI);
+        }
+        sum = sum.add(resI);
+        if (i !== 0)
+            for (let j = 0; j < windowSize; j++)
+                sum = sum.double();
+    }
+    return sum;
+}
+/**
+ * Precomputed multi-scalar multiplication (MSM, Pa + Qb + Rc + ...).
+ * @param c Curve Point constructor
+ * @param fieldN field over CURVE.N - important that it's not over CURVE.P
+ * @param points array of L curve points
+ * @returns function which multiplies points with scaars
+ */
+function precomputeMSMUnsafe(c, points, windowSize) {
+    /**
+     * Performance Analysis of Window-based Precomputation
+     *
+     * Base Case (256-bit scalar, 8-bit window):
+     * - Standard precomputation requires:
+     *   - 31 additions per scalar × 256 scalars = 7,936 ops
+     *   - Plus 255 summary additions = 8,191 total ops
+     *   Note: Summary additions can be optimized via accumulator
+     *
+     * Chunked Precomputation Analysis:
+     * - Using 32 chunks requires:
+     *   - 255 additions per chunk
+     *   - 256 doublings
+     *   - Total: (255 × 32) + 256 = 8,416 ops
+     *
+     * Memory Usage Comparison:
+     * Window Size | Standard Points | Chunked Points
+     * ------------|-----------------|---------------
+     *     4-bit   |     520         |      15
+     *     8-bit   |    4,224        |     255
+     *    10-bit   |   13,824        |   1,023
+     *    16-bit   |  557,056        |  65,535
+     *
+     * Key Advantages:
+     * 1. Enables larger window sizes due to reduced memory overhead
+     * 2. More efficient for smaller scalar counts:
+     *    - 16 chunks: (16 × 255) + 256 = 4,336 ops
+     *    - ~2x faster than standard 8,191 ops
+     *
+     * Limitations:
+     * - Not suitable for plain precomputes (requires 256 constant doublings)
+     * - Performance degrades with larger scalar counts:
+     *   - Optimal for ~256 scalars
+     *   - Less efficient for 4096+ scalars (Pippenger preferred)
+     */
+    const fieldN = c.Fn;
+    validateW(windowSize, fieldN.BITS);
+    validateMSMPoints(points, c);
+    const zero = c.ZERO;
+    const tableSize = 2 ** windowSize - 1; // table size (without zero)
+    const chunks = Math.ceil(fieldN.BITS / windowSize); // chunks of item
+    const MASK = bitMask(windowSize);
+    const tables = points.map((p) => {
+        const res = [];
+        for (let i = 0, acc = p; i < tableSize; i++) {
+            res.push(acc);
+            acc = acc.add(p);
+        }
+        return res;
+    });
+    return (scalars) => {
+        validateMSMScalars(scalars, fieldN);
+        if (scalars.length > points.length)
+            throw new Error('array of scalars must be smaller than array of points');
+        let res = zero;
+        for (let i = 0; i < chunks; i++) {
+            // No need to double if accumulator is still zero.
+            if (res !== zero)
+                for (let j = 0; j < windowSize; j++)
+                    res = res.double();
+            const shiftBy = BigInt(chunks * windowSize - (i + 1) * windowSize);
+            for (let j = 0; j < scalars.length; j++) {
+                const n = scalars[j];
+                const curr = Number((n >> shiftBy) & MASK);
+                if (!curr)
+                    continue; // skip zero scalars chunks
+                res = res.add(tables[j][curr - 1]);
+            }
+        }
+        return res;
+    };
+}
+function createField(order, field, isLE) {
+    if (field) {
+        if (field.ORDER !== order)
+            throw new Error('Field.ORDER must match order: Fp == p, Fn == n');
+        modular_validateField(field);
+        return field;
+    }
+    else {
+        return Field(order, { isLE });
+    }
+}
+/** Validates CURVE opts and creates fields */
+function createCurveFields(type, CURVE, curveOpts = {}, FpFnLE) {
+    if (FpFnLE === undefined)
+        FpFnLE = type === 'edwards';
+    if (!CURVE || typeof CURVE !== 'object')
+        throw new Error(`expected valid ${type} CURVE object`);
+    for (const p of ['p', 'n', 'h']) {
+        const val = CURVE[p];
+        if (!(typeof val === 'bigint' && val > curve_0n))
+            throw new Error(`CURVE.${p} must be positive bigint`);
+    }
+    const Fp = createField(CURVE.p, curveOpts.Fp, FpFnLE);
+    const Fn = createField(CURVE.n, curveOpts.Fn, FpFnLE);
+    const _b = type === 'weierstrass' ? 'b' : 'd';
+    const params = ['Gx', 'Gy', 'a', _b];
+    for (const p of params) {
+        // @ts-ignore
+        if (!Fp.isValid(CURVE[p]))
+            throw new Error(`CURVE.${p} must be valid field element of CURVE.Fp`);
+    }
+    CURVE = Object.freeze(Object.assign({}, CURVE));
+    return { CURVE, Fp, Fn };
+}
+function createKeygen(randomSecretKey, getPublicKey) {
+    return function keygen(seed) {
+        const secretKey = randomSecretKey(seed);
+        return { secretKey, publicKey: getPublicKey(secretKey) };
+    };
+}
+//# sourceMappingURL=curve.js.map
+;// CONCATENATED MODULE: ./node_modules/@noble/curves/abstract/edwards.js
+/**
+ * Twisted Edwards curve. The formula is: ax² + y² = 1 + dx²y².
+ * For design rationale of types / exports, see weierstrass module documentation.
+ * Untwisted Edwards curves exist, but they aren't used in real-world protocols.
+ * @module
+ */
+/*! noble-curves - MIT License (c) 2022 Paul Miller (paulmillr.com) */
+
+
+
+// Be friendly to bad ECMAScript parsers by not using bigint literals
+// prettier-ignore
+const edwards_0n = BigInt(0), edwards_1n = BigInt(1), edwards_2n = BigInt(2), edwards_8n = BigInt(8);
+function isEdValidXY(Fp, CURVE, x, y) {
+    const x2 = Fp.sqr(x);
+    const y2 = Fp.sqr(y);
+    const left = Fp.add(Fp.mul(CURVE.a, x2), y2);
+    const right = Fp.add(Fp.ONE, Fp.mul(CURVE.d, Fp.mul(x2, y2)));
+    return Fp.eql(left, right);
+}
+function edwards(params, extraOpts = {}) {
+    const validated = createCurveFields('edwards', params, extraOpts, extraOpts.FpFnLE);
+    const { Fp, Fn } = validated;
+    let CURVE = validated.CURVE;
+    const { h: cofactor } = CURVE;
+    utils_validateObject(extraOpts, {}, { uvRatio: 'function' });
+    // Important:
+    // There are some places where Fp.BYTES is used instead of nByteLength.
+    // So far, everything has been tested with curves of Fp.BYTES == nByteLength.
+    // TODO: test and find curves which behave otherwise.
+    const MASK = edwards_2n << (BigInt(Fn.BYTES * 8) - edwards_1n);
+    const modP = (n) => Fp.create(n); // Function overrides
+    // sqrt(u/v)
+    const uvRatio = extraOpts.uvRatio ||
+        ((u, v) => {
+            try {
+                return { isValid: true, value: Fp.sqrt(Fp.div(u, v)) };
+            }
+            catch (e) {
+                return { isValid: false, value: edwards_0n };
+            }
+        });
+    // Validate whether the passed curve params are valid.
+    // equation ax² + y² = 1 + dx²y² should work for generator point.
+    if (!isEdValidXY(Fp, CURVE, CURVE.Gx, CURVE.Gy))
+        throw new Error('bad curve params: generator point');
+    /**
+     * Asserts coordinate is valid: 0 <= n < MASK.
+     * Coordinates >= Fp.ORDER are allowed for zip215.
+     */
+    function acoord(title, n, banZero = false) {
+        const min = banZero ? edwards_1n : edwards_0n;
+        aInRange('coordinate ' + title, n, min, MASK);
+        return n;
+    }
+    function aedpoint(other) {
+        if (!(other instanceof Point))
+            throw new Error('EdwardsPoint expected');
+    }
+    // Converts Extended point to default (x, y) coordinates.
+    // Can accept precomputed Z^-1 - for example, from invertBatch.
+    const toAffineMemo = memoized((p, iz) => {
+        const { X, Y, Z } = p;
+        const is0 = p.is0();
+        if (iz == null)
+            iz = is0 ? edwards_8n : Fp.inv(Z); // 8 was chosen arbitrarily
+        const x = modP(X * iz);
+        const y = modP(Y * iz);
+        const zz = Fp.mul(Z, iz);
+        if (is0)
+            return { x: edwards_0n, y: edwards_1n };
+        if (zz !== edwards_1n)
+            throw new Error('invZ was invalid');
+        return { x, y };
+    });
+    const assertValidMemo = memoized((p) => {
+        const { a, d } = CURVE;
+        if (p.is0())
+            throw new Error('bad point: ZERO'); // TODO: optimize, with vars below?
+        // Equation in affine coordinates: ax² + y² = 1 + dx²y²
+        // Equation in projective coordinates (X/Z, Y/Z, Z):  (aX² + Y²)Z² = Z⁴ + dX²Y²
+        const { X, Y, Z, T } = p;
+        const X2 = modP(X * X); // X²
+        const Y2 = modP(Y * Y); // Y²
+        const Z2 = modP(Z * Z); // Z²
+        const Z4 = modP(Z2 * Z2); // Z⁴
+        const aX2 = modP(X2 * a); // aX²
+        const left = modP(Z2 * modP(aX2 + Y2)); // (aX² + Y²)Z²
+        const right = modP(Z4 + modP(d * modP(X2 * Y2))); // Z⁴ + dX²Y²
+        if (left !== right)
+            throw new Error('bad point: equation left != right (1)');
+        // In Extended coordinates we also have T, which is x*y=T/Z: check X*Y == Z*T
+        const XY = modP(X * Y);
+        const ZT = modP(Z * T);
+        if (XY !== ZT)
+            throw new Error('bad point: equation left != right (2)');
+        return true;
+    });
+    // Extended Point works in extended coordinates: (X, Y, Z, T) ∋ (x=X/Z, y=Y/Z, T=xy).
+    // https://en.wikipedia.org/wiki/Twisted_Edwards_curve#Extended_coordinates
+    class Point {
+        // base / generator point
+        static BASE = new Point(CURVE.Gx, CURVE.Gy, edwards_1n, modP(CURVE.Gx * CURVE.Gy));
+        // zero / infinity / identity point
+        static ZERO = new Point(edwards_0n, edwards_1n, edwards_1n, edwards_0n); // 0, 1, 1, 0
+        // math field
+        static Fp = Fp;
+        // scalar field
+        static Fn = Fn;
+        X;
+        Y;
+        Z;
+        T;
+        constructor(X, Y, Z, T) {
+            this.X = acoord('x', X);
+            this.Y = acoord('y', Y);
+            this.Z = acoord('z', Z, true);
+            this.T = acoord('t', T);
+            Object.freeze(this);
+        }
+        static CURVE() {
+            return CURVE;
+        }
+        static fromAffine(p) {
+            if (p instanceof Point)
+                throw new Error('extended point not allowed');
+            const { x, y } = p || {};
+            acoord('x', x);
+            acoord('y', y);
+            return new Point(x, y, edwards_1n, modP(x * y));
+        }
+        // Uses algo from RFC8032 5.1.3.
+        static fromBytes(bytes, zip215 = false) {
+            const len = Fp.BYTES;
+            const { a, d } = CURVE;
+            bytes = utils_copyBytes(utils_abytes(bytes, len, 'point'));
+            utils_abool(zip215, 'zip215');
+            const normed = utils_copyBytes(bytes); // copy again, we'll manipulate it
+            const lastByte = bytes[len - 1]; // select last byte
+            normed[len - 1] = lastByte & ~0x80; // clear last bit
+            const y = bytesToNumberLE(normed);
+            // zip215=true is good for consensus-critical apps. =false follows RFC8032 / NIST186-5.
+            // RFC8032 prohibits >= p, but ZIP215 doesn't
+            // zip215=true:  0 <= y < MASK (2^256 for ed25519)
+            // zip215=false: 0 <= y < P (2^255-19 for ed25519)
+            const max = zip215 ? MASK : Fp.ORDER;
+            aInRange('point.y', y, edwards_0n, max);
+            // Ed25519: x² = (y²-1)/(dy²+1) mod p. Ed448: x² = (y²-1)/(dy²-1) mod p. Generic case:
+            // ax²+y²=1+dx²y² => y²-1=dx²y²-ax² => y²-1=x²(dy²-a) => x²=(y²-1)/(dy²-a)
+            const y2 = modP(y * y); // denominator is always non-0 mod p.
+            const u = modP(y2 - edwards_1n); // u = y² - 1
+            const v = modP(d * y2 - a); // v = d y² + 1.
+            let { isValid, value: x } = uvRatio(u, v); // √(u/v)
+            if (!isValid)
+                throw new Error('bad point: invalid y coordinate');
+            const isXOdd = (x & edwards_1n) === edwards_1n; // There are 2 square roots. Use x_0 bit to select proper
+            const isLastByteOdd = (lastByte & 0x80) !== 0; // x_0, last bit
+            if (!zip215 && x === edwards_0n && isLastByteOdd)
+                // if x=0 and x_0 = 1, fail
+                throw new Error('bad point: x=0 and x_0=1');
+            if (isLastByteOdd !== isXOdd)
+                x = modP(-x); // if x_0 != x mod 2, set x = p-x
+            return Point.fromAffine({ x, y });
+        }
+        static fromHex(hex, zip215 = false) {
+            return Point.fromBytes(hexToBytes(hex), zip215);
+        }
+        get x() {
+            return this.toAffine().x;
+        }
+        get y() {
+            return this.toAffine().y;
+        }
+        precompute(windowSize = 8, isLazy = true) {
+            wnaf.createCache(this, windowSize);
+            if (!isLazy)
+                this.multiply(edwards_2n); // random number
+            return this;
+        }
+        // Useful in fromAffine() - not for fromBytes(), which always created valid points.
+        assertValidity() {
+            assertValidMemo(this);
+        }
+        // Compare one point to another.
+        equals(other) {
+            aedpoint(other);
+            const { X: X1, Y: Y1, Z: Z1 } = this;
+            const { X: X2, Y: Y2, Z: Z2 } = other;
+            const X1Z2 = modP(X1 * Z2);
+            const X2Z1 = modP(X2 * Z1);
+            const Y1Z2 = modP(Y1 * Z2);
+            const Y2Z1 = modP(Y2 * Z1);
+            return X1Z2 === X2Z1 && Y1Z2 === Y2Z1;
+        }
+        is0() {
+            return this.equals(Point.ZERO);
+        }
+        negate() {
+            // Flips point sign to a negative one (-x, y in affine coords)
+            return new Point(modP(-this.X), this.Y, this.Z, modP(-this.T));
+        }
+        // Fast algo for doubling Extended Point.
+        // https://hyperelliptic.org/EFD/g1p/auto-twisted-extended.html#doubling-dbl-2008-hwcd
+        // Cost: 4M + 4S + 1*a + 6add + 1*2.
+        double() {
+            const { a } = CURVE;
+            const { X: X1, Y: Y1, Z: Z1 } = this;
+            const A = modP(X1 * X1); // A = X12
+            const B = modP(Y1 * Y1); // B = Y12
+            const C = modP(edwards_2n * modP(Z1 * Z1)); // C = 2*Z12
+            const D = modP(a * A); // D = a*A
+            const x1y1 = X1 + Y1;
+            const E = modP(modP(x1y1 * x1y1) - A - B); // E = (X1+Y1)2-A-B
+            const G = D + B; // G = D+B
+            const F = G - C; // F = G-C
+            const H = D - B; // H = D-B
+            const X3 = modP(E * F); // X3 = E*F
+            const Y3 = modP(G * H); // Y3 = G*H
+            const T3 = modP(E * H); // T3 = E*H
+            const Z3 = modP(F * G); // Z3 = F*G
+            return new Point(X3, Y3, Z3, T3);
+        }
+        // Fast algo for adding 2 Extended Points.
+        // https://hyperelliptic.org/EFD/g1p/auto-twisted-extended.html#addition-add-2008-hwcd
+        // Cost: 9M + 1*a + 1*d + 7add.
+        add(other) {
+            aedpoint(other);
+            const { a, d } = CURVE;
+            const { X: X1, Y: Y1, Z: Z1, T: T1 } = this;
+            const { X: X2, Y: Y2, Z: Z2, T: T2 } = other;
+            const A = modP(X1 * X2); // A = X1*X2
+            const B = modP(Y1 * Y2); // B = Y1*Y2
+            const C = modP(T1 * d * T2); // C = T1*d*T2
+            const D = modP(Z1 * Z2); // D = Z1*Z2
+            const E = modP((X1 + Y1) * (X2 + Y2) - A - B); // E = (X1+Y1)*(X2+Y2)-A-B
+            const F = D - C; // F = D-C
+            const G = D + C; // G = D+C
+            const H = modP(B - a * A); // H = B-a*A
+            const X3 = modP(E * F); // X3 = E*F
+            const Y3 = modP(G * H); // Y3 = G*H
+            const T3 = modP(E * H); // T3 = E*H
+            const Z3 = modP(F * G); // Z3 = F*G
+            return new Point(X3, Y3, Z3, T3);
+        }
+        subtract(other) {
+            return this.add(other.negate());
+        }
+        // Constant-time multiplication.
+        multiply(scalar) {
+            // 1 <= scalar < L
+            if (!Fn.isValidNot0(scalar))
+                throw new Error('invalid scalar: expected 1 <= sc < curve.n');
+            const { p, f } = wnaf.cached(this, scalar, (p) => normalizeZ(Point, p));
+            return normalizeZ(Point, [p, f])[0];
+        }
+        // Non-constant-time multiplication. Uses double-and-add algorithm.
+        // It's faster, but should only be used when you don't care about
+        // an exposed private key e.g. sig verification.
+        // Does NOT allow scalars higher than CURVE.n.
+        // Accepts optional accumulator to merge with multiply (important for sparse scalars)
+        multiplyUnsafe(scalar, acc = Point.ZERO) {
+            // 0 <= scalar < L
+            if (!Fn.isValid(scalar))
+                throw new Error('invalid scalar: expected 0 <= sc < curve.n');
+            if (scalar === edwards_0n)
+                return Point.ZERO;
+            if (this.is0() || scalar === edwards_1n)
+                return this;
+            return wnaf.unsafe(this, scalar, (p) => normalizeZ(Point, p), acc);
+        }
+        // Checks if point is of small order.
+        // If you add something to small order point, you will have "dirty"
+        // point with torsion component.
+        // Multiplies point by cofactor and checks if the result is 0.
+        isSmallOrder() {
+            return this.multiplyUnsafe(cofactor).is0();
+        }
+        // Multiplies point by curve order and checks if the result is 0.
+        // Returns `false` is the point is dirty.
+        isTorsionFree() {
+            return wnaf.unsafe(this, CURVE.n).is0();
+        }
+        // Converts Extended point to default (x, y) coordinates.
+        // Can accept precomputed Z^-1 - for example, from invertBatch.
+        toAffine(invertedZ) {
+            return toAffineMemo(this, invertedZ);
+        }
+        clearCofactor() {
+            if (cofactor === edwards_1n)
+                return this;
+            return this.multiplyUnsafe(cofactor);
+        }
+        toBytes() {
+            const { x, y } = this.toAffine();
+            // Fp.toBytes() allows non-canonical encoding of y (>= p).
+            const bytes = Fp.toBytes(y);
+            // Each y has 2 valid points: (x, y), (x,-y).
+            // When compressing, it's enough to store y and use the last byte to encode sign of x
+            bytes[bytes.length - 1] |= x & edwards_1n ? 0x80 : 0;
+            return bytes;
+        }
+        toHex() {
+            return bytesToHex(this.toBytes());
+        }
+        toString() {
+            return `<Point ${this.is0() ? 'ZERO' : this.toHex()}>`;
+        }
+    }
+    const wnaf = new wNAF(Point, Fn.BITS);
+    Point.BASE.precompute(8); // Enable precomputes. Slows down first publicKey computation by 20ms.
+    return Point;
+}
+/**
+ * Base class for prime-order points like Ristretto255 and Decaf448.
+ * These points eliminate cofactor issues by representing equivalence classes
+ * of Edwards curve points.
+ */
+class PrimeEdwardsPoint {
+    static BASE;
+    static ZERO;
+    static Fp;
+    static Fn;
+    ep;
+    constructor(ep) {
+        this.ep = ep;
+    }
+    // Static methods that must be implemented by subclasses
+    static fromBytes(_bytes) {
+        notImplemented();
+    }
+    static fromHex(_hex) {
+        notImplemented();
+    }
+    get x() {
+        return this.toAffine().x;
+    }
+    get y() {
+        return this.toAffine().y;
+    }
+    // Common implementations
+    clearCofactor() {
+        // no-op for prime-order groups
+        return this;
+    }
+    assertValidity() {
+        this.ep.assertValidity();
+    }
+    toAffine(invertedZ) {
+        return this.ep.toAffine(invertedZ);
+    }
+    toHex() {
+        return bytesToHex(this.toBytes());
+    }
+    toString() {
+        return this.toHex();
+    }
+    isTorsionFree() {
+        return true;
+    }
+    isSmallOrder() {
+        return false;
+    }
+    add(other) {
+        this.assertSame(other);
+        return this.init(this.ep.add(other.ep));
+    }
+    subtract(other) {
+        this.assertSame(other);
+        return this.init(this.ep.subtract(other.ep));
+    }
+    multiply(scalar) {
+        return this.init(this.ep.multiply(scalar));
+    }
+    multiplyUnsafe(scalar) {
+        return this.init(this.ep.multiplyUnsafe(scalar));
+    }
+    double() {
+        return this.init(this.ep.double());
+    }
+    negate() {
+        return this.init(this.ep.negate());
+    }
+    precompute(windowSize, isLazy) {
+        return this.init(this.ep.precompute(windowSize, isLazy));
+    }
+}
+/**
+ * Initializes EdDSA signatures over given Edwards curve.
+ */
+function eddsa(Point, cHash, eddsaOpts = {}) {
+    if (typeof cHash !== 'function')
+        throw new Error('"hash" function param is required');
+    utils_validateObject(eddsaOpts, {}, {
+        adjustScalarBytes: 'function',
+        randomBytes: 'function',
+        domain: 'function',
+        prehash: 'function',
+        mapToCurve: 'function',
+    });
+    const { prehash } = eddsaOpts;
+    const { BASE, Fp, Fn } = Point;
+    const randomBytes = eddsaOpts.randomBytes || utils_randomBytes;
+    const adjustScalarBytes = eddsaOpts.adjustScalarBytes || ((bytes) => bytes);
+    const domain = eddsaOpts.domain ||
+        ((data, ctx, phflag) => {
+            utils_abool(phflag, 'phflag');
+            if (ctx.length || phflag)
+                throw new Error('Contexts/pre-hash are not supported');
+            return data;
+        }); // NOOP
+    // Little-endian SHA512 with modulo n
+    function modN_LE(hash) {
+        return Fn.create(bytesToNumberLE(hash)); // Not Fn.fromBytes: it has length limit
+    }
+    // Get the hashed private scalar per RFC8032 5.1.5
+    function getPrivateScalar(key) {
+        const len = lengths.secretKey;
+        utils_abytes(key, lengths.secretKey, 'secretKey');
+        // Hash private key with curve's hash function to produce uniformingly random input
+        // Check byte lengths: ensure(64, h(ensure(32, key)))
+        const hashed = utils_abytes(cHash(key), 2 * len, 'hashedSecretKey');
+        const head = adjustScalarBytes(hashed.slice(0, len)); // clear first half bits, produce FE
+        const prefix = hashed.slice(len, 2 * len); // second half is called key prefix (5.1.6)
+        const scalar = modN_LE(head); // The actual private scalar
+        return { head, prefix, scalar };
+    }
+    /** Convenience method that creates public key from scalar. RFC8032 5.1.5 */
+    function getExtendedPublicKey(secretKey) {
+        const { head, prefix, scalar } = getPrivateScalar(secretKey);
+        const point = BASE.multiply(scalar); // Point on Edwards curve aka public key
+        const pointBytes = point.toBytes();
+        return { head, prefix, scalar, point, pointBytes };
+    }
+    /** Calculates EdDSA pub key. RFC8032 5.1.5. */
+    function getPublicKey(secretKey) {
+        return getExtendedPublicKey(secretKey).pointBytes;
+    }
+    // int('LE', SHA512(dom2(F, C) || msgs)) mod N
+    function hashDomainToScalar(context = Uint8Array.of(), ...msgs) {
+        const msg = utils_concatBytes(...msgs);
+        return modN_LE(cHash(domain(msg, utils_abytes(context, undefined, 'context'), !!prehash)));
+    }
+    /** Signs message with secret key. RFC8032 5.1.6 */
+    function sign(msg, secretKey, options = {}) {
+        msg = utils_abytes(msg, undefined, 'message');
+        if (prehash)
+            msg = prehash(msg); // for ed25519ph etc.
+        const { prefix, scalar, pointBytes } = getExtendedPublicKey(secretKey);
+        const r = hashDomainToScalar(options.context, prefix, msg); // r = dom2(F, C) || prefix || PH(M)
+        const R = BASE.multiply(r).toBytes(); // R = rG
+        const k = hashDomainToScalar(options.context, R, pointBytes, msg); // R || A || PH(M)
+        const s = Fn.create(r + k * scalar); // S = (r + k * s) mod L
+        if (!Fn.isValid(s))
+            throw new Error('sign failed: invalid s'); // 0 <= s < L
+        const rs = utils_concatBytes(R, Fn.toBytes(s));
+        return utils_abytes(rs, lengths.signature, 'result');
+    }
+    // verification rule is either zip215 or rfc8032 / nist186-5. Consult fromHex:
+    const verifyOpts = { zip215: true };
+    /**
+     * Verifies EdDSA signature against message and public key. RFC8032 5.1.7.
+     * An extended group equation is checked.
+     */
+    function verify(sig, msg, publicKey, options = verifyOpts) {
+        const { context, zip215 } = options;
+        const len = lengths.signature;
+        sig = utils_abytes(sig, len, 'signature');
+        msg = utils_abytes(msg, undefined, 'message');
+        publicKey = utils_abytes(publicKey, lengths.publicKey, 'publicKey');
+        if (zip215 !== undefined)
+            utils_abool(zip215, 'zip215');
+        if (prehash)
+            msg = prehash(msg); // for ed25519ph, etc
+        const mid = len / 2;
+        const r = sig.subarray(0, mid);
+        const s = bytesToNumberLE(sig.subarray(mid, len));
+        let A, R, SB;
+        try {
+            // zip215=true is good for consensus-critical apps. =false follows RFC8032 / NIST186-5.
+            // zip215=true:  0 <= y < MASK (2^256 for ed25519)
+            // zip215=false: 0 <= y < P (2^255-19 for ed25519)
+            A = Point.fromBytes(publicKey, zip215);
+            R = Point.fromBytes(r, zip215);
+            SB = BASE.multiplyUnsafe(s); // 0 <= s < l is done inside
+        }
+        catch (error) {
+            return false;
+        }
+        if (!zip215 && A.isSmallOrder())
+            return false; // zip215 allows public keys of small order
+        const k = hashDomainToScalar(context, R.toBytes(), A.toBytes(), msg);
+        const RkA = R.add(A.multiplyUnsafe(k));
+        // Extended group equation
+        // [8][S]B = [8]R + [8][k]A'
+        return RkA.subtract(SB).clearCofactor().is0();
+    }
+    const _size = Fp.BYTES; // 32 for ed25519, 57 for ed448
+    const lengths = {
+        secretKey: _size,
+        publicKey: _size,
+        signature: 2 * _size,
+        seed: _size,
+    };
+    function randomSecretKey(seed = randomBytes(lengths.seed)) {
+        return utils_abytes(seed, lengths.seed, 'seed');
+    }
+    function isValidSecretKey(key) {
+        return utils_isBytes(key) && key.length === Fn.BYTES;
+    }
+    function isValidPublicKey(key, zip215) {
+        try {
+            return !!Point.fromBytes(key, zip215);
+        }
+        catch (error) {
+            return false;
+        }
+    }
+    const utils = {
+        getExtendedPublicKey,
+        randomSecretKey,
+        isValidSecretKey,
+        isValidPublicKey,
+        /**
+         * Converts ed public key to x public key. Uses formula:
+         * - ed25519:
+         *   - `(u, v) = ((1+y)/(1-y), sqrt(-486664)*u/x)`
+         *   - `(x, y) = (sqrt(-486664)*u/v, (u-1)/(u+1))`
+         * - ed448:
+         *   - `(u, v) = ((y-1)/(y+1), sqrt(156324)*u/x)`
+         *   - `(x, y) = (sqrt(156324)*u/v, (1+u)/(1-u))`
+         */
+        toMontgomery(publicKey) {
+            const { y } = Point.fromBytes(publicKey);
+            const size = lengths.publicKey;
+            const is25519 = size === 32;
+            if (!is25519 && size !== 57)
+                throw new Error('only defined for 25519 and 448');
+            const u = is25519 ? Fp.div(edwards_1n + y, edwards_1n - y) : Fp.div(y - edwards_1n, y + edwards_1n);
+            return Fp.toBytes(u);
+        },
+        toMontgomerySecret(secretKey) {
+            const size = lengths.secretKey;
+            utils_abytes(secretKey, size);
+            const hashed = cHash(secretKey.subarray(0, size));
+            return adjustScalarBytes(hashed).subarray(0, size);
+        },
+    };
+    return Object.freeze({
+        keygen: createKeygen(randomSecretKey, getPublicKey),
+        getPublicKey,
+        sign,
+        verify,
+        utils,
+        Point,
+        lengths,
+    });
+}
+//# sourceMappingURL=edwards.js.map
+;// CONCATENATED MODULE: ./node_modules/@noble/curves/abstract/hash-to-curve.js
+
+
+// Octet Stream to Integer. "spec" implementation of os2ip is 2.5x slower vs bytesToNumberBE.
+const os2ip = (/* unused pure expression or super */ null && (bytesToNumberBE));
+// Integer to Octet Stream (numberToBytesBE)
+function i2osp(value, length) {
+    utils_asafenumber(value);
+    utils_asafenumber(length);
+    if (value < 0 || value >= 1 << (8 * length))
+        throw new Error('invalid I2OSP input: ' + value);
+    const res = Array.from({ length }).fill(0);
+    for (let i = length - 1; i >= 0; i--) {
+        res[i] = value & 0xff;
+        value >>>= 8;
+    }
+    return new Uint8Array(res);
+}
+function strxor(a, b) {
+    const arr = new Uint8Array(a.length);
+    for (let i = 0; i < a.length; i++) {
+        arr[i] = a[i] ^ b[i];
+    }
+    return arr;
+}
+// User can always use utf8 if they want, by passing Uint8Array.
+// If string is passed, we treat it as ASCII: other formats are likely a mistake.
+function normDST(DST) {
+    if (!utils_isBytes(DST) && typeof DST !== 'string')
+        throw new Error('DST must be Uint8Array or ascii string');
+    return typeof DST === 'string' ? utils_asciiToBytes(DST) : DST;
+}
+/**
+ * Produces a uniformly random byte string using a cryptographic hash function H that outputs b bits.
+ * [RFC 9380 5.3.1](https://www.rfc-editor.org/rfc/rfc9380#section-5.3.1).
+ */
+function expand_message_xmd(msg, DST, lenInBytes, H) {
+    utils_abytes(msg);
+    utils_asafenumber(lenInBytes);
+    DST = normDST(DST);
+    // https://www.rfc-editor.org/rfc/rfc9380#section-5.3.3
+    if (DST.length > 255)
+        DST = H(utils_concatBytes(utils_asciiToBytes('H2C-OVERSIZE-DST-'), DST));
+    const { outputLen: b_in_bytes, blockLen: r_in_bytes } = H;
+    const ell = Math.ceil(lenInBytes / b_in_bytes);
+    if (lenInBytes > 65535 || ell > 255)
+        throw new Error('expand_message_xmd: invalid lenInBytes');
+    const DST_prime = utils_concatBytes(DST, i2osp(DST.length, 1));
+    const Z_pad = i2osp(0, r_in_bytes);
+    const l_i_b_str = i2osp(lenInBytes, 2); // len_in_bytes_str
+    const b = new Array(ell);
+    const b_0 = H(utils_concatBytes(Z_pad, msg, l_i_b_str, i2osp(0, 1), DST_prime));
+    b[0] = H(utils_concatBytes(b_0, i2osp(1, 1), DST_prime));
+    for (let i = 1; i <= ell; i++) {
+        const args = [strxor(b_0, b[i - 1]), i2osp(i + 1, 1), DST_prime];
+        b[i] = H(utils_concatBytes(...args));
+    }
+    const pseudo_random_bytes = utils_concatBytes(...b);
+    return pseudo_random_bytes.slice(0, lenInBytes);
+}
+/**
+ * Produces a uniformly random byte string using an extendable-output function (XOF) H.
+ * 1. The collision resistance of H MUST be at least k bits.
+ * 2. H MUST be an XOF that has been proved indifferentiable from
+ *    a random oracle under a reasonable cryptographic assumption.
+ * [RFC 9380 5.3.2](https://www.rfc-editor.org/rfc/rfc9380#section-5.3.2).
+ */
+function expand_message_xof(msg, DST, lenInBytes, k, H) {
+    abytes(msg);
+    asafenumber(lenInBytes);
+    DST = normDST(DST);
+    // https://www.rfc-editor.org/rfc/rfc9380#section-5.3.3
+    // DST = H('H2C-OVERSIZE-DST-' || a_very_long_DST, Math.ceil((lenInBytes * k) / 8));
+    if (DST.length > 255) {
+        const dkLen = Math.ceil((2 * k) / 8);
+        DST = H.create({ dkLen }).update(asciiToBytes('H2C-OVERSIZE-DST-')).update(DST).digest();
+    }
+    if (lenInBytes > 65535 || DST.length > 255)
+        throw new Error('expand_message_xof: invalid lenInBytes');
+    return (H.create({ dkLen: lenInBytes })
+        .update(msg)
+        .update(i2osp(lenInBytes, 2))
+        // 2. DST_prime = DST || I2OSP(len(DST), 1)
+        .update(DST)
+        .update(i2osp(DST.length, 1))
+        .digest());
+}
+/**
+ * Hashes arbitrary-length byte strings to a list of one or more elements of a finite field F.
+ * [RFC 9380 5.2](https://www.rfc-editor.org/rfc/rfc9380#section-5.2).
+ * @param msg a byte string containing the message to hash
+ * @param count the number of elements of F to output
+ * @param options `{DST: string, p: bigint, m: number, k: number, expand: 'xmd' | 'xof', hash: H}`, see above
+ * @returns [u_0, ..., u_(count - 1)], a list of field elements.
+ */
+function hash_to_field(msg, count, options) {
+    validateObject(options, {
+        p: 'bigint',
+        m: 'number',
+        k: 'number',
+        hash: 'function',
+    });
+    const { p, k, m, hash, expand, DST } = options;
+    asafenumber(hash.outputLen, 'valid hash');
+    abytes(msg);
+    asafenumber(count);
+    const log2p = p.toString(2).length;
+    const L = Math.ceil((log2p + k) / 8); // section 5.1 of ietf draft link above
+    const len_in_bytes = count * m * L;
+    let prb; // pseudo_random_bytes
+    if (expand === 'xmd') {
+        prb = expand_message_xmd(msg, DST, len_in_bytes, hash);
+    }
+    else if (expand === 'xof') {
+        prb = expand_message_xof(msg, DST, len_in_bytes, k, hash);
+    }
+    else if (expand === '_internal_pass') {
+        // for internal tests only
+        prb = msg;
+    }
+    else {
+        throw new Error('expand must be "xmd" or "xof"');
+    }
+    const u = new Array(count);
+    for (let i = 0; i < count; i++) {
+        const e = new Array(m);
+        for (let j = 0; j < m; j++) {
+            const elm_offset = L * (j + i * m);
+            const tv = prb.subarray(elm_offset, elm_offset + L);
+            e[j] = mod(os2ip(tv), p);
+        }
+        u[i] = e;
+    }
+    return u;
+}
+function isogenyMap(field, map) {
+    // Make same order as in spec
+    const coeff = map.map((i) => Array.from(i).reverse());
+    return (x, y) => {
+        const [xn, xd, yn, yd] = coeff.map((val) => val.reduce((acc, i) => field.add(field.mul(acc, x), i)));
+        // 6.6.3
+        // Exceptional cases of iso_map are inputs that cause the denominator of
+        // either rational function to evaluate to zero; such cases MUST return
+        // the identity point on E.
+        const [xd_inv, yd_inv] = FpInvertBatch(field, [xd, yd], true);
+        x = field.mul(xn, xd_inv); // xNum / xDen
+        y = field.mul(y, field.mul(yn, yd_inv)); // y * (yNum / yDev)
+        return { x, y };
+    };
+}
+const _DST_scalar = utils_asciiToBytes('HashToScalar-');
+/** Creates hash-to-curve methods from EC Point and mapToCurve function. See {@link H2CHasher}. */
+function hash_to_curve_createHasher(Point, mapToCurve, defaults) {
+    if (typeof mapToCurve !== 'function')
+        throw new Error('mapToCurve() must be defined');
+    function map(num) {
+        return Point.fromAffine(mapToCurve(num));
+    }
+    function clear(initial) {
+        const P = initial.clearCofactor();
+        if (P.equals(Point.ZERO))
+            return Point.ZERO; // zero will throw in assert
+        P.assertValidity();
+        return P;
+    }
+    return {
+        defaults: Object.freeze(defaults),
+        Point,
+        hashToCurve(msg, options) {
+            const opts = Object.assign({}, defaults, options);
+            const u = hash_to_field(msg, 2, opts);
+            const u0 = map(u[0]);
+            const u1 = map(u[1]);
+            return clear(u0.add(u1));
+        },
+        encodeToCurve(msg, options) {
+            const optsDst = defaults.encodeDST ? { DST: defaults.encodeDST } : {};
+            const opts = Object.assign({}, defaults, optsDst, options);
+            const u = hash_to_field(msg, 1, opts);
+            const u0 = map(u[0]);
+            return clear(u0);
+        },
+        /** See {@link H2CHasher} */
+        mapToCurve(scalars) {
+            // Curves with m=1 accept only single scalar
+            if (defaults.m === 1) {
+                if (typeof scalars !== 'bigint')
+                    throw new Error('expected bigint (m=1)');
+                return clear(map([scalars]));
+            }
+            if (!Array.isArray(scalars))
+                throw new Error('expected array of bigints');
+            for (const i of scalars)
+                if (typeof i !== 'bigint')
+                    throw new Error('expected array of bigints');
+            return clear(map(scalars));
+        },
+        // hash_to_scalar can produce 0: https://www.rfc-editor.org/errata/eid8393
+        // RFC 9380, draft-irtf-cfrg-bbs-signatures-08
+        hashToScalar(msg, options) {
+            // @ts-ignore
+            const N = Point.Fn.ORDER;
+            const opts = Object.assign({}, defaults, { p: N, m: 1, DST: _DST_scalar }, options);
+            return hash_to_field(msg, 1, opts)[0][0];
+        },
+    };
+}
+//# sourceMappingURL=hash-to-curve.js.map
+;// CONCATENATED MODULE: ./node_modules/@noble/curves/abstract/montgomery.js
+/**
+ * Montgomery curve methods. It's not really whole montgomery curve,
+ * just bunch of very specific methods for X25519 / X448 from
+ * [RFC 7748](https://www.rfc-editor.org/rfc/rfc7748)
+ * @module
+ */
+/*! noble-curves - MIT License (c) 2022 Paul Miller (paulmillr.com) */
+
+
+
+const montgomery_0n = BigInt(0);
+const montgomery_1n = BigInt(1);
+const montgomery_2n = BigInt(2);
+function validateOpts(curve) {
+    utils_validateObject(curve, {
+        adjustScalarBytes: 'function',
+        powPminus2: 'function',
+    });
+    return Object.freeze({ ...curve });
+}
+function montgomery(curveDef) {
+    const CURVE = validateOpts(curveDef);
+    const { P, type, adjustScalarBytes, powPminus2, randomBytes: rand } = CURVE;
+    const is25519 = type === 'x25519';
+    if (!is25519 && type !== 'x448')
+        throw new Error('invalid type');
+    const randomBytes_ = rand || utils_randomBytes;
+    const montgomeryBits = is25519 ? 255 : 448;
+    const fieldLen = is25519 ? 32 : 56;
+    const Gu = is25519 ? BigInt(9) : BigInt(5);
+    // RFC 7748 #5:
+    // The constant a24 is (486662 - 2) / 4 = 121665 for curve25519/X25519 and
+    // (156326 - 2) / 4 = 39081 for curve448/X448
+    // const a = is25519 ? 156326n : 486662n;
+    const a24 = is25519 ? BigInt(121665) : BigInt(39081);
+    // RFC: x25519 "the resulting integer is of the form 2^254 plus
+    // eight times a value between 0 and 2^251 - 1 (inclusive)"
+    // x448: "2^447 plus four times a value between 0 and 2^445 - 1 (inclusive)"
+    const minScalar = is25519 ? montgomery_2n ** BigInt(254) : montgomery_2n ** BigInt(447);
+    const maxAdded = is25519
+        ? BigInt(8) * montgomery_2n ** BigInt(251) - montgomery_1n
+        : BigInt(4) * montgomery_2n ** BigInt(445) - montgomery_1n;
+    const maxScalar = minScalar + maxAdded + montgomery_1n; // (inclusive)
+    const modP = (n) => modular_mod(n, P);
+    const GuBytes = encodeU(Gu);
+    function encodeU(u) {
+        return numberToBytesLE(modP(u), fieldLen);
+    }
+    function decodeU(u) {
+        const _u = utils_copyBytes(utils_abytes(u, fieldLen, 'uCoordinate'));
+        // RFC: When receiving such an array, implementations of X25519
+        // (but not X448) MUST mask the most significant bit in the final byte.
+        if (is25519)
+            _u[31] &= 127; // 0b0111_1111
+        // RFC: Implementations MUST accept non-canonical values and process them as
+        // if they had been reduced modulo the field prime.  The non-canonical
+        // values are 2^255 - 19 through 2^255 - 1 for X25519 and 2^448 - 2^224
+        // - 1 through 2^448 - 1 for X448.
+        return modP(bytesToNumberLE(_u));
+    }
+    function decodeScalar(scalar) {
+        return bytesToNumberLE(adjustScalarBytes(utils_copyBytes(utils_abytes(scalar, fieldLen, 'scalar'))));
+    }
+    function scalarMult(scalar, u) {
+        const pu = montgomeryLadder(decodeU(u), decodeScalar(scalar));
+        // Some public keys are useless, of low-order. Curve author doesn't think
+        // it needs to be validated, but we do it nonetheless.
+        // https://cr.yp.to/ecdh.html#validate
+        if (pu === montgomery_0n)
+            throw new Error('invalid private or public key received');
+        return encodeU(pu);
+    }
+    // Computes public key from private. By doing scalar multiplication of base point.
+    function scalarMultBase(scalar) {
+        return scalarMult(scalar, GuBytes);
+    }
+    const getPublicKey = scalarMultBase;
+    const getSharedSecret = scalarMult;
+    // cswap from RFC7748 "example code"
+    function cswap(swap, x_2, x_3) {
+        // dummy = mask(swap) AND (x_2 XOR x_3)
+        // Where mask(swap) is the all-1 or all-0 word of the same length as x_2
+        // and x_3, computed, e.g., as mask(swap) = 0 - swap.
+        const dummy = modP(swap * (x_2 - x_3));
+        x_2 = modP(x_2 - dummy); // x_2 = x_2 XOR dummy
+        x_3 = modP(x_3 + dummy); // x_3 = x_3 XOR dummy
+        return { x_2, x_3 };
+    }
+    /**
+     * Montgomery x-only multiplication ladder.
+     * @param pointU u coordinate (x) on Montgomery Curve 25519
+     * @param scalar by which the point would be multiplied
+     * @returns new Point on Montgomery curve
+     */
+    function montgomeryLadder(u, scalar) {
+        aInRange('u', u, montgomery_0n, P);
+        aInRange('scalar', scalar, minScalar, maxScalar);
+        const k = scalar;
+        const x_1 = u;
+        let x_2 = montgomery_1n;
+        let z_2 = montgomery_0n;
+        let x_3 = u;
+        let z_3 = montgomery_1n;
+        let swap = montgomery_0n;
+        for (let t = BigInt(montgomeryBits - 1); t >= montgomery_0n; t--) {
+            const k_t = (k >> t) & montgomery_1n;
+            swap ^= k_t;
+            ({ x_2, x_3 } = cswap(swap, x_2, x_3));
+            ({ x_2: z_2, x_3: z_3 } = cswap(swap, z_2, z_3));
+            swap = k_t;
+            const A = x_2 + z_2;
+            const AA = modP(A * A);
+            const B = x_2 - z_2;
+            const BB = modP(B * B);
+            const E = AA - BB;
+            const C = x_3 + z_3;
+            const D = x_3 - z_3;
+            const DA = modP(D * A);
+            const CB = modP(C * B);
+            const dacb = DA + CB;
+            const da_cb = DA - CB;
+            x_3 = modP(dacb * dacb);
+            z_3 = modP(x_1 * modP(da_cb * da_cb));
+            x_2 = modP(AA * BB);
+            z_2 = modP(E * (AA + modP(a24 * E)));
+        }
+        ({ x_2, x_3 } = cswap(swap, x_2, x_3));
+        ({ x_2: z_2, x_3: z_3 } = cswap(swap, z_2, z_3));
+        const z2 = powPminus2(z_2); // `Fp.pow(x, P - _2n)` is much slower equivalent
+        return modP(x_2 * z2); // Return x_2 * (z_2^(p - 2))
+    }
+    const lengths = {
+        secretKey: fieldLen,
+        publicKey: fieldLen,
+        seed: fieldLen,
+    };
+    const randomSecretKey = (seed = randomBytes_(fieldLen)) => {
+        utils_abytes(seed, lengths.seed, 'seed');
+        return seed;
+    };
+    const utils = { randomSecretKey };
+    return Object.freeze({
+        keygen: createKeygen(randomSecretKey, getPublicKey),
+        getSharedSecret,
+        getPublicKey,
+        scalarMult,
+        scalarMultBase,
+        utils,
+        GuBytes: GuBytes.slice(),
+        lengths,
+    });
+}
+//# sourceMappingURL=montgomery.js.map
+;// CONCATENATED MODULE: ./node_modules/@noble/curves/ed25519.js
+/**
+ * ed25519 Twisted Edwards curve with following addons:
+ * - X25519 ECDH
+ * - Ristretto cofactor elimination
+ * - Elligator hash-to-group / point indistinguishability
+ * @module
+ */
+/*! noble-curves - MIT License (c) 2022 Paul Miller (paulmillr.com) */
+
+
+
+
+
+
+
+
+
+// prettier-ignore
+const ed25519_0n = /* @__PURE__ */ BigInt(0), ed25519_1n = BigInt(1), ed25519_2n = BigInt(2), ed25519_3n = /* @__PURE__ */ BigInt(3);
+// prettier-ignore
+const ed25519_5n = BigInt(5), ed25519_8n = BigInt(8);
+// P = 2n**255n - 19n
+const ed25519_CURVE_p = BigInt('0x7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffed');
+// N = 2n**252n + 27742317777372353535851937790883648493n
+// a = Fp.create(BigInt(-1))
+// d = -121665/121666 a.k.a. Fp.neg(121665 * Fp.inv(121666))
+const ed25519_CURVE = /* @__PURE__ */ (() => ({
+    p: ed25519_CURVE_p,
+    n: BigInt('0x1000000000000000000000000000000014def9dea2f79cd65812631a5cf5d3ed'),
+    h: ed25519_8n,
+    a: BigInt('0x7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffec'),
+    d: BigInt('0x52036cee2b6ffe738cc740797779e89800700a4d4141d8ab75eb4dca135978a3'),
+    Gx: BigInt('0x216936d3cd6e53fec0a4e231fdd6dc5c692cc7609525a7b2c9562d608f25d51a'),
+    Gy: BigInt('0x6666666666666666666666666666666666666666666666666666666666666658'),
+}))();
+function ed25519_pow_2_252_3(x) {
+    // prettier-ignore
+    const _10n = BigInt(10), _20n = BigInt(20), _40n = BigInt(40), _80n = BigInt(80);
+    const P = ed25519_CURVE_p;
+    const x2 = (x * x) % P;
+    const b2 = (x2 * x) % P; // x^3, 11
+    const b4 = (pow2(b2, ed25519_2n, P) * b2) % P; // x^15, 1111
+    const b5 = (pow2(b4, ed25519_1n, P) * x) % P; // x^31
+    const b10 = (pow2(b5, ed25519_5n, P) * b5) % P;
+    const b20 = (pow2(b10, _10n, P) * b10) % P;
+    const b40 = (pow2(b20, _20n, P) * b20) % P;
+    const b80 = (pow2(b40, _40n, P) * b40) % P;
+    const b160 = (pow2(b80, _80n, P) * b80) % P;
+    const b240 = (pow2(b160, _80n, P) * b80) % P;
+    const b250 = (pow2(b240, _10n, P) * b10) % P;
+    const pow_p_5_8 = (pow2(b250, ed25519_2n, P) * x) % P;
+    // ^ To pow to (p+3)/8, multiply it by x.
+    return { pow_p_5_8, b2 };
+}
+function adjustScalarBytes(bytes) {
+    // Section 5: For X25519, in order to decode 32 random bytes as an integer scalar,
+    // set the three least significant bits of the first byte
+    bytes[0] &= 248; // 0b1111_1000
+    // and the most significant bit of the last to zero,
+    bytes[31] &= 127; // 0b0111_1111
+    // set the second most significant bit of the last byte to 1
+    bytes[31] |= 64; // 0b0100_0000
+    return bytes;
+}
+// √(-1) aka √(a) aka 2^((p-1)/4)
+// Fp.sqrt(Fp.neg(1))
+const ED25519_SQRT_M1 = /* @__PURE__ */ BigInt('19681161376707505956807079304988542015446066515923890162744021073123829784752');
+// sqrt(u/v)
+function uvRatio(u, v) {
+    const P = ed25519_CURVE_p;
+    const v3 = modular_mod(v * v * v, P); // v³
+    const v7 = modular_mod(v3 * v3 * v, P); // v⁷
+    // (p+3)/8 and (p-5)/8
+    const pow = ed25519_pow_2_252_3(u * v7).pow_p_5_8;
+    let x = modular_mod(u * v3 * pow, P); // (uv³)(uv⁷)^(p-5)/8
+    const vx2 = modular_mod(v * x * x, P); // vx²
+    const root1 = x; // First root candidate
+    const root2 = modular_mod(x * ED25519_SQRT_M1, P); // Second root candidate
+    const useRoot1 = vx2 === u; // If vx² = u (mod p), x is a square root
+    const useRoot2 = vx2 === modular_mod(-u, P); // If vx² = -u, set x <-- x * 2^((p-1)/4)
+    const noRoot = vx2 === modular_mod(-u * ED25519_SQRT_M1, P); // There is no valid root, vx² = -u√(-1)
+    if (useRoot1)
+        x = root1;
+    if (useRoot2 || noRoot)
+        x = root2; // We return root2 anyway, for const-time
+    if (isNegativeLE(x, P))
+        x = modular_mod(-x, P);
+    return { isValid: useRoot1 || useRoot2, value: x };
+}
+const ed25519_Point = /* @__PURE__ */ edwards(ed25519_CURVE, { uvRatio });
+const Fp = /* @__PURE__ */ (() => ed25519_Point.Fp)();
+const Fn = /* @__PURE__ */ (() => ed25519_Point.Fn)();
+function ed25519_domain(data, ctx, phflag) {
+    if (ctx.length > 255)
+        throw new Error('Context is too big');
+    return utils_concatBytes(utils_asciiToBytes('SigEd25519 no Ed25519 collisions'), new Uint8Array([phflag ? 1 : 0, ctx.length]), ctx, data);
+}
+function ed(opts) {
+    return eddsa(ed25519_Point, sha2_sha512, Object.assign({ adjustScalarBytes }, opts));
+}
+/**
+ * ed25519 curve with EdDSA signatures.
+ * @example
+ * ```js
+ * import { ed25519 } from '@noble/curves/ed25519.js';
+ * const { secretKey, publicKey } = ed25519.keygen();
+ * // const publicKey = ed25519.getPublicKey(secretKey);
+ * const msg = new TextEncoder().encode('hello noble');
+ * const sig = ed25519.sign(msg, secretKey);
+ * const isValid = ed25519.verify(sig, msg, pub); // ZIP215
+ * // RFC8032 / FIPS 186-5
+ * const isValid2 = ed25519.verify(sig, msg, pub, { zip215: false });
+ * ```
+ */
+const ed25519 = /* @__PURE__ */ ed({});
+/** Context version of ed25519 (ctx for domain separation). See {@link ed25519} */
+const ed25519ctx = /* @__PURE__ */ ed({ domain: ed25519_domain });
+/** Prehashed version of ed25519. See {@link ed25519} */
+const ed25519ph = /* @__PURE__ */ ed({ domain: ed25519_domain, prehash: sha2_sha512 });
+/**
+ * ECDH using curve25519 aka x25519.
+ * @example
+ * ```js
+ * import { x25519 } from '@noble/curves/ed25519.js';
+ * const alice = x25519.keygen();
+ * const bob = x25519.keygen();
+ * const shared = x25519.getSharedSecret(alice.secretKey, bob.publicKey);
+ * ```
+ */
+const x25519 = /* @__PURE__ */ (() => {
+    const P = ed25519_CURVE_p;
+    return montgomery({
+        P,
+        type: 'x25519',
+        powPminus2: (x) => {
+            // x^(p-2) aka x^(2^255-21)
+            const { pow_p_5_8, b2 } = ed25519_pow_2_252_3(x);
+            return modular_mod(pow2(pow_p_5_8, ed25519_3n, P) * b2, P);
+        },
+        adjustScalarBytes,
+    });
+})();
+// Hash To Curve Elligator2 Map (NOTE: different from ristretto255 elligator)
+// NOTE: very important part is usage of FpSqrtEven for ELL2_C1_EDWARDS, since
+// SageMath returns different root first and everything falls apart
+const ELL2_C1 = /* @__PURE__ */ (/* unused pure expression or super */ null && ((() => (ed25519_CURVE_p + ed25519_3n) / ed25519_8n)())); // 1. c1 = (q + 3) / 8       # Integer arithmetic
+const ELL2_C2 = /* @__PURE__ */ (/* unused pure expression or super */ null && ((() => Fp.pow(ed25519_2n, ELL2_C1))())); // 2. c2 = 2^c1
+const ELL2_C3 = /* @__PURE__ */ (/* unused pure expression or super */ null && ((() => Fp.sqrt(Fp.neg(Fp.ONE)))())); // 3. c3 = sqrt(-1)
+/**
+ * RFC 9380 method `map_to_curve_elligator2_curve25519`. Experimental name: may be renamed later.
+ * @private
+ */
+// prettier-ignore
+function _map_to_curve_elligator2_curve25519(u) {
+    const ELL2_C4 = (ed25519_CURVE_p - ed25519_5n) / ed25519_8n; // 4. c4 = (q - 5) / 8       # Integer arithmetic
+    const ELL2_J = BigInt(486662);
+    let tv1 = Fp.sqr(u); //  1.  tv1 = u^2
+    tv1 = Fp.mul(tv1, ed25519_2n); //  2.  tv1 = 2 * tv1
+    let xd = Fp.add(tv1, Fp.ONE); //  3.   xd = tv1 + 1         # Nonzero: -1 is square (mod p), tv1 is not
+    let x1n = Fp.neg(ELL2_J); //  4.  x1n = -J              # x1 = x1n / xd = -J / (1 + 2 * u^2)
+    let tv2 = Fp.sqr(xd); //  5.  tv2 = xd^2
+    let gxd = Fp.mul(tv2, xd); //  6.  gxd = tv2 * xd        # gxd = xd^3
+    let gx1 = Fp.mul(tv1, ELL2_J); //  7.  gx1 = J * tv1         # x1n + J * xd
+    gx1 = Fp.mul(gx1, x1n); //  8.  gx1 = gx1 * x1n       # x1n^2 + J * x1n * xd
+    gx1 = Fp.add(gx1, tv2); //  9.  gx1 = gx1 + tv2       # x1n^2 + J * x1n * xd + xd^2
+    gx1 = Fp.mul(gx1, x1n); //  10. gx1 = gx1 * x1n       # x1n^3 + J * x1n^2 * xd + x1n * xd^2
+    let tv3 = Fp.sqr(gxd); //  11. tv3 = gxd^2
+    tv2 = Fp.sqr(tv3); //  12. tv2 = tv3^2           # gxd^4
+    tv3 = Fp.mul(tv3, gxd); //  13. tv3 = tv3 * gxd       # gxd^3
+    tv3 = Fp.mul(tv3, gx1); //  14. tv3 = tv3 * gx1       # gx1 * gxd^3
+    tv2 = Fp.mul(tv2, tv3); //  15. tv2 = tv2 * tv3       # gx1 * gxd^7
+    let y11 = Fp.pow(tv2, ELL2_C4); //  16. y11 = tv2^c4        # (gx1 * gxd^7)^((p - 5) / 8)
+    y11 = Fp.mul(y11, tv3); //  17. y11 = y11 * tv3       # gx1*gxd^3*(gx1*gxd^7)^((p-5)/8)
+    let y12 = Fp.mul(y11, ELL2_C3); //  18. y12 = y11 * c3
+    tv2 = Fp.sqr(y11); //  19. tv2 = y11^2
+    tv2 = Fp.mul(tv2, gxd); //  20. tv2 = tv2 * gxd
+    let e1 = Fp.eql(tv2, gx1); //  21.  e1 = tv2 == gx1
+    let y1 = Fp.cmov(y12, y11, e1); //  22.  y1 = CMOV(y12, y11, e1)  # If g(x1) is square, this is its sqrt
+    let x2n = Fp.mul(x1n, tv1); //  23. x2n = x1n * tv1       # x2 = x2n / xd = 2 * u^2 * x1n / xd
+    let y21 = Fp.mul(y11, u); //  24. y21 = y11 * u
+    y21 = Fp.mul(y21, ELL2_C2); //  25. y21 = y21 * c2
+    let y22 = Fp.mul(y21, ELL2_C3); //  26. y22 = y21 * c3
+    let gx2 = Fp.mul(gx1, tv1); //  27. gx2 = gx1 * tv1       # g(x2) = gx2 / gxd = 2 * u^2 * g(x1)
+    tv2 = Fp.sqr(y21); //  28. tv2 = y21^2
+    tv2 = Fp.mul(tv2, gxd); //  29. tv2 = tv2 * gxd
+    let e2 = Fp.eql(tv2, gx2); //  30.  e2 = tv2 == gx2
+    let y2 = Fp.cmov(y22, y21, e2); //  31.  y2 = CMOV(y22, y21, e2)  # If g(x2) is square, this is its sqrt
+    tv2 = Fp.sqr(y1); //  32. tv2 = y1^2
+    tv2 = Fp.mul(tv2, gxd); //  33. tv2 = tv2 * gxd
+    let e3 = Fp.eql(tv2, gx1); //  34.  e3 = tv2 == gx1
+    let xn = Fp.cmov(x2n, x1n, e3); //  35.  xn = CMOV(x2n, x1n, e3)  # If e3, x = x1, else x = x2
+    let y = Fp.cmov(y2, y1, e3); //  36.   y = CMOV(y2, y1, e3)    # If e3, y = y1, else y = y2
+    let e4 = Fp.isOdd(y); //  37.  e4 = sgn0(y) == 1        # Fix sign of y
+    y = Fp.cmov(y, Fp.neg(y), e3 !== e4); //  38.   y = CMOV(y, -y, e3 XOR e4)
+    return { xMn: xn, xMd: xd, yMn: y, yMd: ed25519_1n }; //  39. return (xn, xd, y, 1)
+}
+const ELL2_C1_EDWARDS = /* @__PURE__ */ (/* unused pure expression or super */ null && ((() => FpSqrtEven(Fp, Fp.neg(BigInt(486664))))())); // sgn0(c1) MUST equal 0
+function map_to_curve_elligator2_edwards25519(u) {
+    const { xMn, xMd, yMn, yMd } = _map_to_curve_elligator2_curve25519(u); //  1.  (xMn, xMd, yMn, yMd) =
+    // map_to_curve_elligator2_curve25519(u)
+    let xn = Fp.mul(xMn, yMd); //  2.  xn = xMn * yMd
+    xn = Fp.mul(xn, ELL2_C1_EDWARDS); //  3.  xn = xn * c1
+    let xd = Fp.mul(xMd, yMn); //  4.  xd = xMd * yMn    # xn / xd = c1 * xM / yM
+    let yn = Fp.sub(xMn, xMd); //  5.  yn = xMn - xMd
+    let yd = Fp.add(xMn, xMd); //  6.  yd = xMn + xMd    # (n / d - 1) / (n / d + 1) = (n - d) / (n + d)
+    let tv1 = Fp.mul(xd, yd); //  7. tv1 = xd * yd
+    let e = Fp.eql(tv1, Fp.ZERO); //  8.   e = tv1 == 0
+    xn = Fp.cmov(xn, Fp.ZERO, e); //  9.  xn = CMOV(xn, 0, e)
+    xd = Fp.cmov(xd, Fp.ONE, e); //  10. xd = CMOV(xd, 1, e)
+    yn = Fp.cmov(yn, Fp.ONE, e); //  11. yn = CMOV(yn, 1, e)
+    yd = Fp.cmov(yd, Fp.ONE, e); //  12. yd = CMOV(yd, 1, e)
+    const [xd_inv, yd_inv] = FpInvertBatch(Fp, [xd, yd], true); // batch division
+    return { x: Fp.mul(xn, xd_inv), y: Fp.mul(yn, yd_inv) }; //  13. return (xn, xd, yn, yd)
+}
+/** Hashing to ed25519 points / field. RFC 9380 methods. */
+const ed25519_hasher = /* @__PURE__ */ (/* unused pure expression or super */ null && ((() => createHasher(ed25519_Point, (scalars) => map_to_curve_elligator2_edwards25519(scalars[0]), {
+    DST: 'edwards25519_XMD:SHA-512_ELL2_RO_',
+    encodeDST: 'edwards25519_XMD:SHA-512_ELL2_NU_',
+    p: ed25519_CURVE_p,
+    m: 1,
+    k: 128,
+    expand: 'xmd',
+    hash: sha512,
+}))()));
+// √(-1) aka √(a) aka 2^((p-1)/4)
+const SQRT_M1 = ED25519_SQRT_M1;
+// √(ad - 1)
+const SQRT_AD_MINUS_ONE = /* @__PURE__ */ BigInt('25063068953384623474111414158702152701244531502492656460079210482610430750235');
+// 1 / √(a-d)
+const INVSQRT_A_MINUS_D = /* @__PURE__ */ BigInt('54469307008909316920995813868745141605393597292927456921205312896311721017578');
+// 1-d²
+const ONE_MINUS_D_SQ = /* @__PURE__ */ BigInt('1159843021668779879193775521855586647937357759715417654439879720876111806838');
+// (d-1)²
+const D_MINUS_ONE_SQ = /* @__PURE__ */ BigInt('40440834346308536858101042469323190826248399146238708352240133220865137265952');
+// Calculates 1/√(number)
+const invertSqrt = (number) => uvRatio(ed25519_1n, number);
+const MAX_255B = /* @__PURE__ */ BigInt('0x7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff');
+const bytes255ToNumberLE = (bytes) => Fp.create(bytesToNumberLE(bytes) & MAX_255B);
+/**
+ * Computes Elligator map for Ristretto255.
+ * Described in [RFC9380](https://www.rfc-editor.org/rfc/rfc9380#appendix-B) and on
+ * the [website](https://ristretto.group/formulas/elligator.html).
+ */
+function calcElligatorRistrettoMap(r0) {
+    const { d } = ed25519_CURVE;
+    const P = ed25519_CURVE_p;
+    const mod = (n) => Fp.create(n);
+    const r = mod(SQRT_M1 * r0 * r0); // 1
+    const Ns = mod((r + ed25519_1n) * ONE_MINUS_D_SQ); // 2
+    let c = BigInt(-1); // 3
+    const D = mod((c - d * r) * mod(r + d)); // 4
+    let { isValid: Ns_D_is_sq, value: s } = uvRatio(Ns, D); // 5
+    let s_ = mod(s * r0); // 6
+    if (!isNegativeLE(s_, P))
+        s_ = mod(-s_);
+    if (!Ns_D_is_sq)
+        s = s_; // 7
+    if (!Ns_D_is_sq)
+        c = r; // 8
+    const Nt = mod(c * (r - ed25519_1n) * D_MINUS_ONE_SQ - D); // 9
+    const s2 = s * s;
+    const W0 = mod((s + s) * D); // 10
+    const W1 = mod(Nt * SQRT_AD_MINUS_ONE); // 11
+    const W2 = mod(ed25519_1n - s2); // 12
+    const W3 = mod(ed25519_1n + s2); // 13
+    return new ed25519_Point(mod(W0 * W3), mod(W2 * W1), mod(W1 * W3), mod(W0 * W2));
+}
+/**
+ * Wrapper over Edwards Point for ristretto255.
+ *
+ * Each ed25519/EdwardsPoint has 8 different equivalent points. This can be
+ * a source of bugs for protocols like ring signatures. Ristretto was created to solve this.
+ * Ristretto point operates in X:Y:Z:T extended coordinates like EdwardsPoint,
+ * but it should work in its own namespace: do not combine those two.
+ * See [RFC9496](https://www.rfc-editor.org/rfc/rfc9496).
+ */
+class _RistrettoPoint extends PrimeEdwardsPoint {
+    // Do NOT change syntax: the following gymnastics is done,
+    // because typescript strips comments, which makes bundlers disable tree-shaking.
+    // prettier-ignore
+    static BASE = 
+    /* @__PURE__ */ (() => new _RistrettoPoint(ed25519_Point.BASE))();
+    // prettier-ignore
+    static ZERO = 
+    /* @__PURE__ */ (() => new _RistrettoPoint(ed25519_Point.ZERO))();
+    // prettier-ignore
+    static Fp = 
+    /* @__PURE__ */ (() => Fp)();
+    // prettier-ignore
+    static Fn = 
+    /* @__PURE__ */ (() => Fn)();
+    constructor(ep) {
+        super(ep);
+    }
+    static fromAffine(ap) {
+        return new _RistrettoPoint(ed25519_Point.fromAffine(ap));
+    }
+    assertSame(other) {
+        if (!(other instanceof _RistrettoPoint))
+            throw new Error('RistrettoPoint expected');
+    }
+    init(ep) {
+        return new _RistrettoPoint(ep);
+    }
+    static fromBytes(bytes) {
+        utils_abytes(bytes, 32);
+        const { a, d } = ed25519_CURVE;
+        const P = ed25519_CURVE_p;
+        const mod = (n) => Fp.create(n);
+        const s = bytes255ToNumberLE(bytes);
+        // 1. Check that s_bytes is the canonical encoding of a field element, or else abort.
+        // 3. Check that s is non-negative, or else abort
+        if (!utils_equalBytes(Fp.toBytes(s), bytes) || isNegativeLE(s, P))
+            throw new Error('invalid ristretto255 encoding 1');
+        const s2 = mod(s * s);
+        const u1 = mod(ed25519_1n + a * s2); // 4 (a is -1)
+        const u2 = mod(ed25519_1n - a * s2); // 5
+        const u1_2 = mod(u1 * u1);
+        const u2_2 = mod(u2 * u2);
+        const v = mod(a * d * u1_2 - u2_2); // 6
+        const { isValid, value: I } = invertSqrt(mod(v * u2_2)); // 7
+        const Dx = mod(I * u2); // 8
+        const Dy = mod(I * Dx * v); // 9
+        let x = mod((s + s) * Dx); // 10
+        if (isNegativeLE(x, P))
+            x = mod(-x); // 10
+        const y = mod(u1 * Dy); // 11
+        const t = mod(x * y); // 12
+        if (!isValid || isNegativeLE(t, P) || y === ed25519_0n)
+            throw new Error('invalid ristretto255 encoding 2');
+        return new _RistrettoPoint(new ed25519_Point(x, y, ed25519_1n, t));
+    }
+    /**
+     * Converts ristretto-encoded string to ristretto point.
+     * Described in [RFC9496](https://www.rfc-editor.org/rfc/rfc9496#name-decode).
+     * @param hex Ristretto-encoded 32 bytes. Not every 32-byte string is valid ristretto encoding
+     */
+    static fromHex(hex) {
+        return _RistrettoPoint.fromBytes(hexToBytes(hex));
+    }
+    /**
+     * Encodes ristretto point to Uint8Array.
+     * Described in [RFC9496](https://www.rfc-editor.org/rfc/rfc9496#name-encode).
+     */
+    toBytes() {
+        let { X, Y, Z, T } = this.ep;
+        const P = ed25519_CURVE_p;
+        const mod = (n) => Fp.create(n);
+        const u1 = mod(mod(Z + Y) * mod(Z - Y)); // 1
+        const u2 = mod(X * Y); // 2
+        // Square root always exists
+        const u2sq = mod(u2 * u2);
+        const { value: invsqrt } = invertSqrt(mod(u1 * u2sq)); // 3
+        const D1 = mod(invsqrt * u1); // 4
+        const D2 = mod(invsqrt * u2); // 5
+        const zInv = mod(D1 * D2 * T); // 6
+        let D; // 7
+        if (isNegativeLE(T * zInv, P)) {
+            let _x = mod(Y * SQRT_M1);
+            let _y = mod(X * SQRT_M1);
+            X = _x;
+            Y = _y;
+            D = mod(D1 * INVSQRT_A_MINUS_D);
+        }
+        else {
+            D = D2; // 8
+        }
+        if (isNegativeLE(X * zInv, P))
+            Y = mod(-Y); // 9
+        let s = mod((Z - Y) * D); // 10 (check footer's note, no sqrt(-a))
+        if (isNegativeLE(s, P))
+            s = mod(-s);
+        return Fp.toBytes(s); // 11
+    }
+    /**
+     * Compares two Ristretto points.
+     * Described in [RFC9496](https://www.rfc-editor.org/rfc/rfc9496#name-equals).
+     */
+    equals(other) {
+        this.assertSame(other);
+        const { X: X1, Y: Y1 } = this.ep;
+        const { X: X2, Y: Y2 } = other.ep;
+        const mod = (n) => Fp.create(n);
+        // (x1 * y2 == y1 * x2) | (y1 * y2 == x1 * x2)
+        const one = mod(X1 * Y2) === mod(Y1 * X2);
+        const two = mod(Y1 * Y2) === mod(X1 * X2);
+        return one || two;
+    }
+    is0() {
+        return this.equals(_RistrettoPoint.ZERO);
+    }
+}
+const ristretto255 = { Point: _RistrettoPoint };
+/** Hashing to ristretto255 points / field. RFC 9380 methods. */
+const ristretto255_hasher = {
+    Point: _RistrettoPoint,
+    /**
+    * Spec: https://www.rfc-editor.org/rfc/rfc9380.html#name-hashing-to-ristretto255. Caveats:
+    * * There are no test vectors
+    * * encodeToCurve / mapToCurve is undefined
+    * * mapToCurve would be `calcElligatorRistrettoMap(scalars[0])`, not ristretto255_map!
+    * * hashToScalar is undefined too, so we just use OPRF implementation
+    * * We cannot re-use 'createHasher', because ristretto255_map is different algorithm/RFC
+      (os2ip -> bytes255ToNumberLE)
+    * * mapToCurve == calcElligatorRistrettoMap, hashToCurve == ristretto255_map
+    * * hashToScalar is undefined in RFC9380 for ristretto, we are using version from OPRF here, using bytes255ToNumblerLE will create different result if we use bytes255ToNumberLE as os2ip
+    * * current version is closest to spec.
+    */
+    hashToCurve(msg, options) {
+        // == 'hash_to_ristretto255'
+        const DST = options?.DST || 'ristretto255_XMD:SHA-512_R255MAP_RO_';
+        const xmd = expand_message_xmd(msg, DST, 64, sha2_sha512);
+        // NOTE: RFC 9380 incorrectly calls this function 'ristretto255_map', in RFC 9496 map was function inside (per point)
+        // That also lead to confustion that ristretto255_map is mapToCurve (it is not! it is old hashToCurve)
+        return ristretto255_hasher.deriveToCurve(xmd);
+    },
+    hashToScalar(msg, options = { DST: _DST_scalar }) {
+        const xmd = expand_message_xmd(msg, options.DST, 64, sha2_sha512);
+        return Fn.create(bytesToNumberLE(xmd));
+    },
+    /**
+     * HashToCurve-like construction based on RFC 9496 (Element Derivation).
+     * Converts 64 uniform random bytes into a curve point.
+     *
+     * WARNING: This represents an older hash-to-curve construction, preceding the finalization of RFC 9380.
+     * It was later reused as a component in the newer `hash_to_ristretto255` function defined in RFC 9380.
+     */
+    deriveToCurve(bytes) {
+        // https://www.rfc-editor.org/rfc/rfc9496.html#name-element-derivation
+        utils_abytes(bytes, 64);
+        const r1 = bytes255ToNumberLE(bytes.subarray(0, 32));
+        const R1 = calcElligatorRistrettoMap(r1);
+        const r2 = bytes255ToNumberLE(bytes.subarray(32, 64));
+        const R2 = calcElligatorRistrettoMap(r2);
+        return new _RistrettoPoint(R1.add(R2));
+    },
+};
+/** ristretto255 OPRF, defined in RFC 9497. */
+const ristretto255_oprf = /* @__PURE__ */ (/* unused pure expression or super */ null && ((() => createORPF({
+    name: 'ristretto255-SHA512',
+    Point: _RistrettoPoint,
+    hash: sha512,
+    hashToGroup: ristretto255_hasher.hashToCurve,
+    hashToScalar: ristretto255_hasher.hashToScalar,
+}))()));
+/**
+ * Weird / bogus points, useful for debugging.
+ * All 8 ed25519 points of 8-torsion subgroup can be generated from the point
+ * T = `26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05`.
+ * ⟨T⟩ = { O, T, 2T, 3T, 4T, 5T, 6T, 7T }
+ */
+const ED25519_TORSION_SUBGROUP = (/* unused pure expression or super */ null && ([
+    '0100000000000000000000000000000000000000000000000000000000000000',
+    'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+    '0000000000000000000000000000000000000000000000000000000000000080',
+    '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+    'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+    '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85',
+    '0000000000000000000000000000000000000000000000000000000000000000',
+    'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa',
+]));
+//# sourceMappingURL=ed25519.js.map
+;// CONCATENATED MODULE: ./node_modules/@noble/curves/abstract/weierstrass.js
+/**
+ * Short Weierstrass curve methods. The formula is: y² = x³ + ax + b.
+ *
+ * ### Design rationale for types
+ *
+ * * Interaction between classes from different curves should fail:
+ *   `k256.Point.BASE.add(p256.Point.BASE)`
+ * * For this purpose we want to use `instanceof` operator, which is fast and works during runtime
+ * * Different calls of `curve()` would return different classes -
+ *   `curve(params) !== curve(params)`: if somebody decided to monkey-patch their curve,
+ *   it won't affect others
+ *
+ * TypeScript can't infer types for classes created inside a function. Classes is one instance
+ * of nominative types in TypeScript and interfaces only check for shape, so it's hard to create
+ * unique type for every function call.
+ *
+ * We can use generic types via some param, like curve opts, but that would:
+ *     1. Enable interaction between `curve(params)` and `curve(params)` (curves of same params)
+ *     which is hard to debug.
+ *     2. Params can be generic and we can't enforce them to be constant value:
+ *     if somebody creates curve from non-constant params,
+ *     it would be allowed to interact with other curves with non-constant params
+ *
+ * @todo https://www.typescriptlang.org/docs/handbook/release-notes/typescript-2-7.html#unique-symbol
+ * @module
+ */
+/*! noble-curves - MIT License (c) 2022 Paul Miller (paulmillr.com) */
+
+
+
+
+
+// We construct basis in such way that den is always positive and equals n, but num sign depends on basis (not on secret value)
+const divNearest = (num, den) => (num + (num >= 0 ? den : -den) / weierstrass_2n) / den;
+/**
+ * Splits scalar for GLV endomorphism.
+ */
+function _splitEndoScalar(k, basis, n) {
+    // Split scalar into two such that part is ~half bits: `abs(part) < sqrt(N)`
+    // Since part can be negative, we need to do this on point.
+    // TODO: verifyScalar function which consumes lambda
+    const [[a1, b1], [a2, b2]] = basis;
+    const c1 = divNearest(b2 * k, n);
+    const c2 = divNearest(-b1 * k, n);
+    // |k1|/|k2| is < sqrt(N), but can be negative.
+    // If we do `k1 mod N`, we'll get big scalar (`> sqrt(N)`): so, we do cheaper negation instead.
+    let k1 = k - c1 * a1 - c2 * a2;
+    let k2 = -c1 * b1 - c2 * b2;
+    const k1neg = k1 < weierstrass_0n;
+    const k2neg = k2 < weierstrass_0n;
+    if (k1neg)
+        k1 = -k1;
+    if (k2neg)
+        k2 = -k2;
+    // Double check that resulting scalar less than half bits of N: otherwise wNAF will fail.
+    // This should only happen on wrong basises. Also, math inside is too complex and I don't trust it.
+    const MAX_NUM = utils_bitMask(Math.ceil(utils_bitLen(n) / 2)) + weierstrass_1n; // Half bits of N
+    if (k1 < weierstrass_0n || k1 >= MAX_NUM || k2 < weierstrass_0n || k2 >= MAX_NUM) {
+        throw new Error('splitScalar (endomorphism): failed, k=' + k);
+    }
+    return { k1neg, k1, k2neg, k2 };
+}
+function validateSigFormat(format) {
+    if (!['compact', 'recovered', 'der'].includes(format))
+        throw new Error('Signature format must be "compact", "recovered", or "der"');
+    return format;
+}
+function validateSigOpts(opts, def) {
+    const optsn = {};
+    for (let optName of Object.keys(def)) {
+        // @ts-ignore
+        optsn[optName] = opts[optName] === undefined ? def[optName] : opts[optName];
+    }
+    utils_abool(optsn.lowS, 'lowS');
+    utils_abool(optsn.prehash, 'prehash');
+    if (optsn.format !== undefined)
+        validateSigFormat(optsn.format);
+    return optsn;
+}
+class DERErr extends Error {
+    constructor(m = '') {
+        super(m);
+    }
+}
+/**
+ * ASN.1 DER encoding utilities. ASN is very complex & fragile. Format:
+ *
+ *     [0x30 (SEQUENCE), bytelength, 0x02 (INTEGER), intLength, R, 0x02 (INTEGER), intLength, S]
+ *
+ * Docs: https://letsencrypt.org/docs/a-warm-welcome-to-asn1-and-der/, https://luca.ntop.org/Teaching/Appunti/asn1.html
+ */
+const DER = {
+    // asn.1 DER encoding utils
+    Err: DERErr,
+    // Basic building block is TLV (Tag-Length-Value)
+    _tlv: {
+        encode: (tag, data) => {
+            const { Err: E } = DER;
+            if (tag < 0 || tag > 256)
+                throw new E('tlv.encode: wrong tag');
+            if (data.length & 1)
+                throw new E('tlv.encode: unpadded data');
+            const dataLen = data.length / 2;
+            const len = numberToHexUnpadded(dataLen);
+            if ((len.length / 2) & 0b1000_0000)
+                throw new E('tlv.encode: long form length too big');
+            // length of length with long form flag
+            const lenLen = dataLen > 127 ? numberToHexUnpadded((len.length / 2) | 0b1000_0000) : '';
+            const t = numberToHexUnpadded(tag);
+            return t + lenLen + len + data;
+        },
+        // v - value, l - left bytes (unparsed)
+        decode(tag, data) {
+            const { Err: E } = DER;
+            let pos = 0;
+            if (tag < 0 || tag > 256)
+                throw new E('tlv.encode: wrong tag');
+            if (data.length < 2 || data[pos++] !== tag)
+                throw new E('tlv.decode: wrong tlv');
+            const first = data[pos++];
+            const isLong = !!(first & 0b1000_0000); // First bit of first length byte is flag for short/long form
+            let length = 0;
+            if (!isLong)
+                length = first;
+            else {
+                // Long form: [longFlag(1bit), lengthLength(7bit), length (BE)]
+                const lenLen = first & 0b0111_1111;
+                if (!lenLen)
+                    throw new E('tlv.decode(long): indefinite length not supported');
+                if (lenLen > 4)
+                    throw new E('tlv.decode(long): byte length is too big'); // this will overflow u32 in js
+                const lengthBytes = data.subarray(pos, pos + lenLen);
+                if (lengthBytes.length !== lenLen)
+                    throw new E('tlv.decode: length bytes not complete');
+                if (lengthBytes[0] === 0)
+                    throw new E('tlv.decode(long): zero leftmost byte');
+                for (const b of lengthBytes)
+                    length = (length << 8) | b;
+                pos += lenLen;
+                if (length < 128)
+                    throw new E('tlv.decode(long): not minimal encoding');
+            }
+            const v = data.subarray(pos, pos + length);
+            if (v.length !== length)
+                throw new E('tlv.decode: wrong value length');
+            return { v, l: data.subarray(pos + length) };
+        },
+    },
+    // https://crypto.stackexchange.com/a/57734 Leftmost bit of first byte is 'negative' flag,
+    // since we always use positive integers here. It must always be empty:
+    // - add zero byte if exists
+    // - if next byte doesn't have a flag, leading zero is not allowed (minimal encoding)
+    _int: {
+        encode(num) {
+            const { Err: E } = DER;
+            if (num < weierstrass_0n)
+                throw new E('integer: negative integers are not allowed');
+            let hex = numberToHexUnpadded(num);
+            // Pad with zero byte if negative flag is present
+            if (Number.parseInt(hex[0], 16) & 0b1000)
+                hex = '00' + hex;
+            if (hex.length & 1)
+                throw new E('unexpected DER parsing assertion: unpadded hex');
+            return hex;
+        },
+        decode(data) {
+            const { Err: E } = DER;
+            if (data[0] & 0b1000_0000)
+                throw new E('invalid signature integer: negative');
+            if (data[0] === 0x00 && !(data[1] & 0b1000_0000))
+                throw new E('invalid signature integer: unnecessary leading zero');
+            return curves_utils_bytesToNumberBE(data);
+        },
+    },
+    toSig(bytes) {
+        // parse DER signature
+        const { Err: E, _int: int, _tlv: tlv } = DER;
+        const data = utils_abytes(bytes, undefined, 'signature');
+        const { v: seqBytes, l: seqLeftBytes } = tlv.decode(0x30, data);
+        if (seqLeftBytes.length)
+            throw new E('invalid signature: left bytes after parsing');
+        const { v: rBytes, l: rLeftBytes } = tlv.decode(0x02, seqBytes);
+        const { v: sBytes, l: sLeftBytes } = tlv.decode(0x02, rLeftBytes);
+        if (sLeftBytes.length)
+            throw new E('invalid signature: left bytes after parsing');
+        return { r: int.decode(rBytes), s: int.decode(sBytes) };
+    },
+    hexFromSig(sig) {
+        const { _tlv: tlv, _int: int } = DER;
+        const rs = tlv.encode(0x02, int.encode(sig.r));
+        const ss = tlv.encode(0x02, int.encode(sig.s));
+        const seq = rs + ss;
+        return tlv.encode(0x30, seq);
+    },
+};
+// Be friendly to bad ECMAScript parsers by not using bigint literals
+// prettier-ignore
+const weierstrass_0n = BigInt(0), weierstrass_1n = BigInt(1), weierstrass_2n = BigInt(2), weierstrass_3n = BigInt(3), weierstrass_4n = BigInt(4);
+/**
+ * Creates weierstrass Point constructor, based on specified curve options.
+ *
+ * See {@link WeierstrassOpts}.
+ *
+ * @example
+```js
+const opts = {
+  p: 0xfffffffffffffffffffffffffffffffeffffac73n,
+  n: 0x100000000000000000001b8fa16dfab9aca16b6b3n,
+  h: 1n,
+  a: 0n,
+  b: 7n,
+  Gx: 0x3b4c382ce37aa192a4019e763036f4f5dd4d7ebbn,
+  Gy: 0x938cf935318fdced6bc28286531733c3f03c4feen,
+};
+const secp160k1_Point = weierstrass(opts);
+```
+ */
+function weierstrass(params, extraOpts = {}) {
+    const validated = createCurveFields('weierstrass', params, extraOpts);
+    const { Fp, Fn } = validated;
+    let CURVE = validated.CURVE;
+    const { h: cofactor, n: CURVE_ORDER } = CURVE;
+    utils_validateObject(extraOpts, {}, {
+        allowInfinityPoint: 'boolean',
+        clearCofactor: 'function',
+        isTorsionFree: 'function',
+        fromBytes: 'function',
+        toBytes: 'function',
+        endo: 'object',
+    });
+    const { endo } = extraOpts;
+    if (endo) {
+        // validateObject(endo, { beta: 'bigint', splitScalar: 'function' });
+        if (!Fp.is0(CURVE.a) || typeof endo.beta !== 'bigint' || !Array.isArray(endo.basises)) {
+            throw new Error('invalid endo: expected "beta": bigint and "basises": array');
+        }
+    }
+    const lengths = getWLengths(Fp, Fn);
+    function assertCompressionIsSupported() {
+        if (!Fp.isOdd)
+            throw new Error('compression is not supported: Field does not have .isOdd()');
+    }
+    // Implements IEEE P1363 point encoding
+    function pointToBytes(_c, point, isCompressed) {
+        const { x, y } = point.toAffine();
+        const bx = Fp.toBytes(x);
+        utils_abool(isCompressed, 'isCompressed');
+        if (isCompressed) {
+            assertCompressionIsSupported();
+            const hasEvenY = !Fp.isOdd(y);
+            return utils_concatBytes(pprefix(hasEvenY), bx);
+        }
+        else {
+            return utils_concatBytes(Uint8Array.of(0x04), bx, Fp.toBytes(y));
+        }
+    }
+    function pointFromBytes(bytes) {
+        utils_abytes(bytes, undefined, 'Point');
+        const { publicKey: comp, publicKeyUncompressed: uncomp } = lengths; // e.g. for 32-byte: 33, 65
+        const length = bytes.length;
+        const head = bytes[0];
+        const tail = bytes.subarray(1);
+        // No actual validation is done here: use .assertValidity()
+        if (length === comp && (head === 0x02 || head === 0x03)) {
+            const x = Fp.fromBytes(tail);
+            if (!Fp.isValid(x))
+                throw new Error('bad point: is not on curve, wrong x');
+            const y2 = weierstrassEquation(x); // y² = x³ + ax + b
+            let y;
+            try {
+                y = Fp.sqrt(y2); // y = y² ^ (p+1)/4
+            }
+            catch (sqrtError) {
+                const err = sqrtError instanceof Error ? ': ' + sqrtError.message : '';
+                throw new Error('bad point: is not on curve, sqrt error' + err);
+            }
+            assertCompressionIsSupported();
+            const evenY = Fp.isOdd(y);
+            const evenH = (head & 1) === 1; // ECDSA-specific
+            if (evenH !== evenY)
+                y = Fp.neg(y);
+            return { x, y };
+        }
+        else if (length === uncomp && head === 0x04) {
+            // TODO: more checks
+            const L = Fp.BYTES;
+            const x = Fp.fromBytes(tail.subarray(0, L));
+            const y = Fp.fromBytes(tail.subarray(L, L * 2));
+            if (!isValidXY(x, y))
+                throw new Error('bad point: is not on curve');
+            return { x, y };
+        }
+        else {
+            throw new Error(`bad point: got length ${length}, expected compressed=${comp} or uncompressed=${uncomp}`);
+        }
+    }
+    const encodePoint = extraOpts.toBytes || pointToBytes;
+    const decodePoint = extraOpts.fromBytes || pointFromBytes;
+    function weierstrassEquation(x) {
+        const x2 = Fp.sqr(x); // x * x
+        const x3 = Fp.mul(x2, x); // x² * x
+        return Fp.add(Fp.add(x3, Fp.mul(x, CURVE.a)), CURVE.b); // x³ + a * x + b
+    }
+    // TODO: move top-level
+    /** Checks whether equation holds for given x, y: y² == x³ + ax + b */
+    function isValidXY(x, y) {
+        const left = Fp.sqr(y); // y²
+        const right = weierstrassEquation(x); // x³ + ax + b
+        return Fp.eql(left, right);
+    }
+    // Validate whether the passed curve params are valid.
+    // Test 1: equation y² = x³ + ax + b should work for generator point.
+    if (!isValidXY(CURVE.Gx, CURVE.Gy))
+        throw new Error('bad curve params: generator point');
+    // Test 2: discriminant Δ part should be non-zero: 4a³ + 27b² != 0.
+    // Guarantees curve is genus-1, smooth (non-singular).
+    const _4a3 = Fp.mul(Fp.pow(CURVE.a, weierstrass_3n), weierstrass_4n);
+    const _27b2 = Fp.mul(Fp.sqr(CURVE.b), BigInt(27));
+    if (Fp.is0(Fp.add(_4a3, _27b2)))
+        throw new Error('bad curve params: a or b');
+    /** Asserts coordinate is valid: 0 <= n < Fp.ORDER. */
+    function acoord(title, n, banZero = false) {
+        if (!Fp.isValid(n) || (banZero && Fp.is0(n)))
+            throw new Error(`bad point coordinate ${title}`);
+        return n;
+    }
+    function aprjpoint(other) {
+        if (!(other instanceof Point))
+            throw new Error('Weierstrass Point expected');
+    }
+    function splitEndoScalarN(k) {
+        if (!endo || !endo.basises)
+            throw new Error('no endo');
+        return _splitEndoScalar(k, endo.basises, Fn.ORDER);
+    }
+    // Memoized toAffine / validity check. They are heavy. Points are immutable.
+    // Converts Projective point to affine (x, y) coordinates.
+    // Can accept precomputed Z^-1 - for example, from invertBatch.
+    // (X, Y, Z) ∋ (x=X/Z, y=Y/Z)
+    const toAffineMemo = memoized((p, iz) => {
+        const { X, Y, Z } = p;
+        // Fast-path for normalized points
+        if (Fp.eql(Z, Fp.ONE))
+            return { x: X, y: Y };
+        const is0 = p.is0();
+        // If invZ was 0, we return zero point. However we still want to execute
+        // all operations, so we replace invZ with a random number, 1.
+        if (iz == null)
+            iz = is0 ? Fp.ONE : Fp.inv(Z);
+        const x = Fp.mul(X, iz);
+        const y = Fp.mul(Y, iz);
+        const zz = Fp.mul(Z, iz);
+        if (is0)
+            return { x: Fp.ZERO, y: Fp.ZERO };
+        if (!Fp.eql(zz, Fp.ONE))
+            throw new Error('invZ was invalid');
+        return { x, y };
+    });
+    // NOTE: on exception this will crash 'cached' and no value will be set.
+    // Otherwise true will be return
+    const assertValidMemo = memoized((p) => {
+        if (p.is0()) {
+            // (0, 1, 0) aka ZERO is invalid in most contexts.
+            // In BLS, ZERO can be serialized, so we allow it.
+            // (0, 0, 0) is invalid representation of ZERO.
+            if (extraOpts.allowInfinityPoint && !Fp.is0(p.Y))
+                return;
+            throw new Error('bad point: ZERO');
+        }
+        // Some 3rd-party test vectors require different wording between here & `fromCompressedHex`
+        const { x, y } = p.toAffine();
+        if (!Fp.isValid(x) || !Fp.isValid(y))
+            throw new Error('bad point: x or y not field elements');
+        if (!isValidXY(x, y))
+            throw new Error('bad point: equation left != right');
+        if (!p.isTorsionFree())
+            throw new Error('bad point: not in prime-order subgroup');
+        return true;
+    });
+    function finishEndo(endoBeta, k1p, k2p, k1neg, k2neg) {
+        k2p = new Point(Fp.mul(k2p.X, endoBeta), k2p.Y, k2p.Z);
+        k1p = negateCt(k1neg, k1p);
+        k2p = negateCt(k2neg, k2p);
+        return k1p.add(k2p);
+    }
+    /**
+     * Projective Point works in 3d / projective (homogeneous) coordinates:(X, Y, Z) ∋ (x=X/Z, y=Y/Z).
+     * Default Point works in 2d / affine coordinates: (x, y).
+     * We're doing calculations in projective, because its operations don't require costly inversion.
+     */
+    class Point {
+        // base / generator point
+        static BASE = new Point(CURVE.Gx, CURVE.Gy, Fp.ONE);
+        // zero / infinity / identity point
+        static ZERO = new Point(Fp.ZERO, Fp.ONE, Fp.ZERO); // 0, 1, 0
+        // math field
+        static Fp = Fp;
+        // scalar field
+        static Fn = Fn;
+        X;
+        Y;
+        Z;
+        /** Does NOT validate if the point is valid. Use `.assertValidity()`. */
+        constructor(X, Y, Z) {
+            this.X = acoord('x', X);
+            this.Y = acoord('y', Y, true);
+            this.Z = acoord('z', Z);
+            Object.freeze(this);
+        }
+        static CURVE() {
+            return CURVE;
+        }
+        /** Does NOT validate if the point is valid. Use `.assertValidity()`. */
+        static fromAffine(p) {
+            const { x, y } = p || {};
+            if (!p || !Fp.isValid(x) || !Fp.isValid(y))
+                throw new Error('invalid affine point');
+            if (p instanceof Point)
+                throw new Error('projective point not allowed');
+            // (0, 0) would've produced (0, 0, 1) - instead, we need (0, 1, 0)
+            if (Fp.is0(x) && Fp.is0(y))
+                return Point.ZERO;
+            return new Point(x, y, Fp.ONE);
+        }
+        static fromBytes(bytes) {
+            const P = Point.fromAffine(decodePoint(utils_abytes(bytes, undefined, 'point')));
+            P.assertValidity();
+            return P;
+        }
+        static fromHex(hex) {
+            return Point.fromBytes(hexToBytes(hex));
+        }
+        get x() {
+            return this.toAffine().x;
+        }
+        get y() {
+            return this.toAffine().y;
+        }
+        /**
+         *
+         * @param windowSize
+         * @param isLazy true will defer table computation until the first multiplication
+         * @returns
+         */
+        precompute(windowSize = 8, isLazy = true) {
+            wnaf.createCache(this, windowSize);
+            if (!isLazy)
+                this.multiply(weierstrass_3n); // random number
+            return this;
+        }
+        // TODO: return `this`
+        /** A point on curve is valid if it conforms to equation. */
+        assertValidity() {
+            assertValidMemo(this);
+        }
+        hasEvenY() {
+            const { y } = this.toAffine();
+            if (!Fp.isOdd)
+                throw new Error("Field doesn't support isOdd");
+            return !Fp.isOdd(y);
+        }
+        /** Compare one point to another. */
+        equals(other) {
+            aprjpoint(other);
+            const { X: X1, Y: Y1, Z: Z1 } = this;
+            const { X: X2, Y: Y2, Z: Z2 } = other;
+            const U1 = Fp.eql(Fp.mul(X1, Z2), Fp.mul(X2, Z1));
+            const U2 = Fp.eql(Fp.mul(Y1, Z2), Fp.mul(Y2, Z1));
+            return U1 && U2;
+        }
+        /** Flips point to one corresponding to (x, -y) in Affine coordinates. */
+        negate() {
+            return new Point(this.X, Fp.neg(this.Y), this.Z);
+        }
+        // Renes-Costello-Batina exception-free doubling formula.
+        // There is 30% faster Jacobian formula, but it is not complete.
+        // https://eprint.iacr.org/2015/1060, algorithm 3
+        // Cost: 8M + 3S + 3*a + 2*b3 + 15add.
+        double() {
+            const { a, b } = CURVE;
+            const b3 = Fp.mul(b, weierstrass_3n);
+            const { X: X1, Y: Y1, Z: Z1 } = this;
+            let X3 = Fp.ZERO, Y3 = Fp.ZERO, Z3 = Fp.ZERO; // prettier-ignore
+            let t0 = Fp.mul(X1, X1); // step 1
+            let t1 = Fp.mul(Y1, Y1);
+            let t2 = Fp.mul(Z1, Z1);
+            let t3 = Fp.mul(X1, Y1);
+            t3 = Fp.add(t3, t3); // step 5
+            Z3 = Fp.mul(X1, Z1);
+            Z3 = Fp.add(Z3, Z3);
+            X3 = Fp.mul(a, Z3);
+            Y3 = Fp.mul(b3, t2);
+            Y3 = Fp.add(X3, Y3); // step 10
+            X3 = Fp.sub(t1, Y3);
+            Y3 = Fp.add(t1, Y3);
+            Y3 = Fp.mul(X3, Y3);
+            X3 = Fp.mul(t3, X3);
+            Z3 = Fp.mul(b3, Z3); // step 15
+            t2 = Fp.mul(a, t2);
+            t3 = Fp.sub(t0, t2);
+            t3 = Fp.mul(a, t3);
+            t3 = Fp.add(t3, Z3);
+            Z3 = Fp.add(t0, t0); // step 20
+            t0 = Fp.add(Z3, t0);
+            t0 = Fp.add(t0, t2);
+            t0 = Fp.mul(t0, t3);
+            Y3 = Fp.add(Y3, t0);
+            t2 = Fp.mul(Y1, Z1); // step 25
+            t2 = Fp.add(t2, t2);
+            t0 = Fp.mul(t2, t3);
+            X3 = Fp.sub(X3, t0);
+            Z3 = Fp.mul(t2, t1);
+            Z3 = Fp.add(Z3, Z3); // step 30
+            Z3 = Fp.add(Z3, Z3);
+            return new Point(X3, Y3, Z3);
+        }
+        // Renes-Costello-Batina exception-free addition formula.
+        // There is 30% faster Jacobian formula, but it is not complete.
+        // https://eprint.iacr.org/2015/1060, algorithm 1
+        // Cost: 12M + 0S + 3*a + 3*b3 + 23add.
+        add(other) {
+            aprjpoint(other);
+            const { X: X1, Y: Y1, Z: Z1 } = this;
+            const { X: X2, Y: Y2, Z: Z2 } = other;
+            let X3 = Fp.ZERO, Y3 = Fp.ZERO, Z3 = Fp.ZERO; // prettier-ignore
+            const a = CURVE.a;
+            const b3 = Fp.mul(CURVE.b, weierstrass_3n);
+            let t0 = Fp.mul(X1, X2); // step 1
+            let t1 = Fp.mul(Y1, Y2);
+            let t2 = Fp.mul(Z1, Z2);
+            let t3 = Fp.add(X1, Y1);
+            let t4 = Fp.add(X2, Y2); // step 5
+            t3 = Fp.mul(t3, t4);
+            t4 = Fp.add(t0, t1);
+            t3 = Fp.sub(t3, t4);
+            t4 = Fp.add(X1, Z1);
+            let t5 = Fp.add(X2, Z2); // step 10
+            t4 = Fp.mul(t4, t5);
+            t5 = Fp.add(t0, t2);
+            t4 = Fp.sub(t4, t5);
+            t5 = Fp.add(Y1, Z1);
+            X3 = Fp.add(Y2, Z2); // step 15
+            t5 = Fp.mul(t5, X3);
+            X3 = Fp.add(t1, t2);
+            t5 = Fp.sub(t5, X3);
+            Z3 = Fp.mul(a, t4);
+            X3 = Fp.mul(b3, t2); // step 20
+            Z3 = Fp.add(X3, Z3);
+            X3 = Fp.sub(t1, Z3);
+            Z3 = Fp.add(t1, Z3);
+            Y3 = Fp.mul(X3, Z3);
+            t1 = Fp.add(t0, t0); // step 25
+            t1 = Fp.add(t1, t0);
+            t2 = Fp.mul(a, t2);
+            t4 = Fp.mul(b3, t4);
+            t1 = Fp.add(t1, t2);
+            t2 = Fp.sub(t0, t2); // step 30
+            t2 = Fp.mul(a, t2);
+            t4 = Fp.add(t4, t2);
+            t0 = Fp.mul(t1, t4);
+            Y3 = Fp.add(Y3, t0);
+            t0 = Fp.mul(t5, t4); // step 35
+            X3 = Fp.mul(t3, X3);
+            X3 = Fp.sub(X3, t0);
+            t0 = Fp.mul(t3, t1);
+            Z3 = Fp.mul(t5, Z3);
+            Z3 = Fp.add(Z3, t0); // step 40
+            return new Point(X3, Y3, Z3);
+        }
+        subtract(other) {
+            return this.add(other.negate());
+        }
+        is0() {
+            return this.equals(Point.ZERO);
+        }
+        /**
+         * Constant time multiplication.
+         * Uses wNAF method. Windowed method may be 10% faster,
+         * but takes 2x longer to generate and consumes 2x memory.
+         * Uses precomputes when available.
+         * Uses endomorphism for Koblitz curves.
+         * @param scalar by which the point would be multiplied
+         * @returns New point
+         */
+        multiply(scalar) {
+            const { endo } = extraOpts;
+            if (!Fn.isValidNot0(scalar))
+                throw new Error('invalid scalar: out of range'); // 0 is invalid
+            let point, fake; // Fake point is used to const-time mult
+            const mul = (n) => wnaf.cached(this, n, (p) => normalizeZ(Point, p));
+            /** See docs for {@link EndomorphismOpts} */
+            if (endo) {
+                const { k1neg, k1, k2neg, k2 } = splitEndoScalarN(scalar);
+                const { p: k1p, f: k1f } = mul(k1);
+                const { p: k2p, f: k2f } = mul(k2);
+                fake = k1f.add(k2f);
+                point = finishEndo(endo.beta, k1p, k2p, k1neg, k2neg);
+            }
+            else {
+                const { p, f } = mul(scalar);
+                point = p;
+                fake = f;
+            }
+            // Normalize `z` for both points, but return only real one
+            return normalizeZ(Point, [point, fake])[0];
+        }
+        /**
+         * Non-constant-time multiplication. Uses double-and-add algorithm.
+         * It's faster, but should only be used when you don't care about
+         * an exposed secret key e.g. sig verification, which works over *public* keys.
+         */
+        multiplyUnsafe(sc) {
+            const { endo } = extraOpts;
+            const p = this;
+            if (!Fn.isValid(sc))
+                throw new Error('invalid scalar: out of range'); // 0 is valid
+            if (sc === weierstrass_0n || p.is0())
+                return Point.ZERO; // 0
+            if (sc === weierstrass_1n)
+                return p; // 1
+            if (wnaf.hasCache(this))
+                return this.multiply(sc); // precomputes
+            // We don't have method for double scalar multiplication (aP + bQ):
+            // Even with using Strauss-Shamir trick, it's 35% slower than naïve mul+add.
+            if (endo) {
+                const { k1neg, k1, k2neg, k2 } = splitEndoScalarN(sc);
+                const { p1, p2 } = mulEndoUnsafe(Point, p, k1, k2); // 30% faster vs wnaf.unsafe
+                return finishEndo(endo.beta, p1, p2, k1neg, k2neg);
+            }
+            else {
+                return wnaf.unsafe(p, sc);
+            }
+        }
+        /**
+         * Converts Projective point to affine (x, y) coordinates.
+         * @param invertedZ Z^-1 (inverted zero) - optional, precomputation is useful for invertBatch
+         */
+        toAffine(invertedZ) {
+            return toAffineMemo(this, invertedZ);
+        }
+        /**
+         * Checks whether Point is free of torsion elements (is in prime subgroup).
+         * Always torsion-free for cofactor=1 curves.
+         */
+        isTorsionFree() {
+            const { isTorsionFree } = extraOpts;
+            if (cofactor === weierstrass_1n)
+                return true;
+            if (isTorsionFree)
+                return isTorsionFree(Point, this);
+            return wnaf.unsafe(this, CURVE_ORDER).is0();
+        }
+        clearCofactor() {
+            const { clearCofactor } = extraOpts;
+            if (cofactor === weierstrass_1n)
+                return this; // Fast-path
+            if (clearCofactor)
+                return clearCofactor(Point, this);
+            return this.multiplyUnsafe(cofactor);
+        }
+        isSmallOrder() {
+            // can we use this.clearCofactor()?
+            return this.multiplyUnsafe(cofactor).is0();
+        }
+        toBytes(isCompressed = true) {
+            utils_abool(isCompressed, 'isCompressed');
+            this.assertValidity();
+            return encodePoint(Point, this, isCompressed);
+        }
+        toHex(isCompressed = true) {
+            return bytesToHex(this.toBytes(isCompressed));
+        }
+        toString() {
+            return `<Point ${this.is0() ? 'ZERO' : this.toHex()}>`;
+        }
+    }
+    const bits = Fn.BITS;
+    const wnaf = new wNAF(Point, extraOpts.endo ? Math.ceil(bits / 2) : bits);
+    Point.BASE.precompute(8); // Enable precomputes. Slows down first publicKey computation by 20ms.
+    return Point;
+}
+// Points start with byte 0x02 when y is even; otherwise 0x03
+function pprefix(hasEvenY) {
+    return Uint8Array.of(hasEvenY ? 0x02 : 0x03);
+}
+/**
+ * Implementation of the Shallue and van de Woestijne method for any weierstrass curve.
+ * TODO: check if there is a way to merge this with uvRatio in Edwards; move to modular.
+ * b = True and y = sqrt(u / v) if (u / v) is square in F, and
+ * b = False and y = sqrt(Z * (u / v)) otherwise.
+ * @param Fp
+ * @param Z
+ * @returns
+ */
+function SWUFpSqrtRatio(Fp, Z) {
+    // Generic implementation
+    const q = Fp.ORDER;
+    let l = weierstrass_0n;
+    for (let o = q - weierstrass_1n; o % weierstrass_2n === weierstrass_0n; o /= weierstrass_2n)
+        l += weierstrass_1n;
+    const c1 = l; // 1. c1, the largest integer such that 2^c1 divides q - 1.
+    // We need 2n ** c1 and 2n ** (c1-1). We can't use **; but we can use <<.
+    // 2n ** c1 == 2n << (c1-1)
+    const _2n_pow_c1_1 = weierstrass_2n << (c1 - weierstrass_1n - weierstrass_1n);
+    const _2n_pow_c1 = _2n_pow_c1_1 * weierstrass_2n;
+    const c2 = (q - weierstrass_1n) / _2n_pow_c1; // 2. c2 = (q - 1) / (2^c1)  # Integer arithmetic
+    const c3 = (c2 - weierstrass_1n) / weierstrass_2n; // 3. c3 = (c2 - 1) / 2            # Integer arithmetic
+    const c4 = _2n_pow_c1 - weierstrass_1n; // 4. c4 = 2^c1 - 1                # Integer arithmetic
+    const c5 = _2n_pow_c1_1; // 5. c5 = 2^(c1 - 1)                  # Integer arithmetic
+    const c6 = Fp.pow(Z, c2); // 6. c6 = Z^c2
+    const c7 = Fp.pow(Z, (c2 + weierstrass_1n) / weierstrass_2n); // 7. c7 = Z^((c2 + 1) / 2)
+    let sqrtRatio = (u, v) => {
+        let tv1 = c6; // 1. tv1 = c6
+        let tv2 = Fp.pow(v, c4); // 2. tv2 = v^c4
+        let tv3 = Fp.sqr(tv2); // 3. tv3 = tv2^2
+        tv3 = Fp.mul(tv3, v); // 4. tv3 = tv3 * v
+        let tv5 = Fp.mul(u, tv3); // 5. tv5 = u * tv3
+        tv5 = Fp.pow(tv5, c3); // 6. tv5 = tv5^c3
+        tv5 = Fp.mul(tv5, tv2); // 7. tv5 = tv5 * tv2
+        tv2 = Fp.mul(tv5, v); // 8. tv2 = tv5 * v
+        tv3 = Fp.mul(tv5, u); // 9. tv3 = tv5 * u
+        let tv4 = Fp.mul(tv3, tv2); // 10. tv4 = tv3 * tv2
+        tv5 = Fp.pow(tv4, c5); // 11. tv5 = tv4^c5
+        let isQR = Fp.eql(tv5, Fp.ONE); // 12. isQR = tv5 == 1
+        tv2 = Fp.mul(tv3, c7); // 13. tv2 = tv3 * c7
+        tv5 = Fp.mul(tv4, tv1); // 14. tv5 = tv4 * tv1
+        tv3 = Fp.cmov(tv2, tv3, isQR); // 15. tv3 = CMOV(tv2, tv3, isQR)
+        tv4 = Fp.cmov(tv5, tv4, isQR); // 16. tv4 = CMOV(tv5, tv4, isQR)
+        // 17. for i in (c1, c1 - 1, ..., 2):
+        for (let i = c1; i > weierstrass_1n; i--) {
+            let tv5 = i - weierstrass_2n; // 18.    tv5 = i - 2
+            tv5 = weierstrass_2n << (tv5 - weierstrass_1n); // 19.    tv5 = 2^tv5
+            let tvv5 = Fp.pow(tv4, tv5); // 20.    tv5 = tv4^tv5
+            const e1 = Fp.eql(tvv5, Fp.ONE); // 21.    e1 = tv5 == 1
+            tv2 = Fp.mul(tv3, tv1); // 22.    tv2 = tv3 * tv1
+            tv1 = Fp.mul(tv1, tv1); // 23.    tv1 = tv1 * tv1
+            tvv5 = Fp.mul(tv4, tv1); // 24.    tv5 = tv4 * tv1
+            tv3 = Fp.cmov(tv2, tv3, e1); // 25.    tv3 = CMOV(tv2, tv3, e1)
+            tv4 = Fp.cmov(tvv5, tv4, e1); // 26.    tv4 = CMOV(tv5, tv4, e1)
+        }
+        return { isValid: isQR, value: tv3 };
+    };
+    if (Fp.ORDER % weierstrass_4n === weierstrass_3n) {
+        // sqrt_ratio_3mod4(u, v)
+        const c1 = (Fp.ORDER - weierstrass_3n) / weierstrass_4n; // 1. c1 = (q - 3) / 4     # Integer arithmetic
+        const c2 = Fp.sqrt(Fp.neg(Z)); // 2. c2 = sqrt(-Z)
+        sqrtRatio = (u, v) => {
+            let tv1 = Fp.sqr(v); // 1. tv1 = v^2
+            const tv2 = Fp.mul(u, v); // 2. tv2 = u * v
+            tv1 = Fp.mul(tv1, tv2); // 3. tv1 = tv1 * tv2
+            let y1 = Fp.pow(tv1, c1); // 4. y1 = tv1^c1
+            y1 = Fp.mul(y1, tv2); // 5. y1 = y1 * tv2
+            const y2 = Fp.mul(y1, c2); // 6. y2 = y1 * c2
+            const tv3 = Fp.mul(Fp.sqr(y1), v); // 7. tv3 = y1^2; 8. tv3 = tv3 * v
+            const isQR = Fp.eql(tv3, u); // 9. isQR = tv3 == u
+            let y = Fp.cmov(y2, y1, isQR); // 10. y = CMOV(y2, y1, isQR)
+            return { isValid: isQR, value: y }; // 11. return (isQR, y) isQR ? y : y*c2
+        };
+    }
+    // No curves uses that
+    // if (Fp.ORDER % _8n === _5n) // sqrt_ratio_5mod8
+    return sqrtRatio;
+}
+/**
+ * Simplified Shallue-van de Woestijne-Ulas Method
+ * https://www.rfc-editor.org/rfc/rfc9380#section-6.6.2
+ */
+function weierstrass_mapToCurveSimpleSWU(Fp, opts) {
+    validateField(Fp);
+    const { A, B, Z } = opts;
+    if (!Fp.isValid(A) || !Fp.isValid(B) || !Fp.isValid(Z))
+        throw new Error('mapToCurveSimpleSWU: invalid opts');
+    const sqrtRatio = SWUFpSqrtRatio(Fp, Z);
+    if (!Fp.isOdd)
+        throw new Error('Field does not have .isOdd()');
+    // Input: u, an element of F.
+    // Output: (x, y), a point on E.
+    return (u) => {
+        // prettier-ignore
+        let tv1, tv2, tv3, tv4, tv5, tv6, x, y;
+        tv1 = Fp.sqr(u); // 1.  tv1 = u^2
+        tv1 = Fp.mul(tv1, Z); // 2.  tv1 = Z * tv1
+        tv2 = Fp.sqr(tv1); // 3.  tv2 = tv1^2
+        tv2 = Fp.add(tv2, tv1); // 4.  tv2 = tv2 + tv1
+        tv3 = Fp.add(tv2, Fp.ONE); // 5.  tv3 = tv2 + 1
+        tv3 = Fp.mul(tv3, B); // 6.  tv3 = B * tv3
+        tv4 = Fp.cmov(Z, Fp.neg(tv2), !Fp.eql(tv2, Fp.ZERO)); // 7.  tv4 = CMOV(Z, -tv2, tv2 != 0)
+        tv4 = Fp.mul(tv4, A); // 8.  tv4 = A * tv4
+        tv2 = Fp.sqr(tv3); // 9.  tv2 = tv3^2
+        tv6 = Fp.sqr(tv4); // 10. tv6 = tv4^2
+        tv5 = Fp.mul(tv6, A); // 11. tv5 = A * tv6
+        tv2 = Fp.add(tv2, tv5); // 12. tv2 = tv2 + tv5
+        tv2 = Fp.mul(tv2, tv3); // 13. tv2 = tv2 * tv3
+        tv6 = Fp.mul(tv6, tv4); // 14. tv6 = tv6 * tv4
+        tv5 = Fp.mul(tv6, B); // 15. tv5 = B * tv6
+        tv2 = Fp.add(tv2, tv5); // 16. tv2 = tv2 + tv5
+        x = Fp.mul(tv1, tv3); // 17.   x = tv1 * tv3
+        const { isValid, value } = sqrtRatio(tv2, tv6); // 18. (is_gx1_square, y1) = sqrt_ratio(tv2, tv6)
+        y = Fp.mul(tv1, u); // 19.   y = tv1 * u  -> Z * u^3 * y1
+        y = Fp.mul(y, value); // 20.   y = y * y1
+        x = Fp.cmov(x, tv3, isValid); // 21.   x = CMOV(x, tv3, is_gx1_square)
+        y = Fp.cmov(y, value, isValid); // 22.   y = CMOV(y, y1, is_gx1_square)
+        const e1 = Fp.isOdd(u) === Fp.isOdd(y); // 23.  e1 = sgn0(u) == sgn0(y)
+        y = Fp.cmov(Fp.neg(y), y, e1); // 24.   y = CMOV(-y, y, e1)
+        const tv4_inv = FpInvertBatch(Fp, [tv4], true)[0];
+        x = Fp.mul(x, tv4_inv); // 25.   x = x / tv4
+        return { x, y };
+    };
+}
+function getWLengths(Fp, Fn) {
+    return {
+        secretKey: Fn.BYTES,
+        publicKey: 1 + Fp.BYTES,
+        publicKeyUncompressed: 1 + 2 * Fp.BYTES,
+        publicKeyHasPrefix: true,
+        signature: 2 * Fn.BYTES,
+    };
+}
+/**
+ * Sometimes users only need getPublicKey, getSharedSecret, and secret key handling.
+ * This helper ensures no signature functionality is present. Less code, smaller bundle size.
+ */
+function ecdh(Point, ecdhOpts = {}) {
+    const { Fn } = Point;
+    const randomBytes_ = ecdhOpts.randomBytes || utils_randomBytes;
+    const lengths = Object.assign(getWLengths(Point.Fp, Fn), { seed: getMinHashLength(Fn.ORDER) });
+    function isValidSecretKey(secretKey) {
+        try {
+            const num = Fn.fromBytes(secretKey);
+            return Fn.isValidNot0(num);
+        }
+        catch (error) {
+            return false;
+        }
+    }
+    function isValidPublicKey(publicKey, isCompressed) {
+        const { publicKey: comp, publicKeyUncompressed } = lengths;
+        try {
+            const l = publicKey.length;
+            if (isCompressed === true && l !== comp)
+                return false;
+            if (isCompressed === false && l !== publicKeyUncompressed)
+                return false;
+            return !!Point.fromBytes(publicKey);
+        }
+        catch (error) {
+            return false;
+        }
+    }
+    /**
+     * Produces cryptographically secure secret key from random of size
+     * (groupLen + ceil(groupLen / 2)) with modulo bias being negligible.
+     */
+    function randomSecretKey(seed = randomBytes_(lengths.seed)) {
+        return mapHashToField(utils_abytes(seed, lengths.seed, 'seed'), Fn.ORDER);
+    }
+    /**
+     * Computes public key for a secret key. Checks for validity of the secret key.
+     * @param isCompressed whether to return compact (default), or full key
+     * @returns Public key, full when isCompressed=false; short when isCompressed=true
+     */
+    function getPublicKey(secretKey, isCompressed = true) {
+        return Point.BASE.multiply(Fn.fromBytes(secretKey)).toBytes(isCompressed);
+    }
+    /**
+     * Quick and dirty check for item being public key. Does not validate hex, or being on-curve.
+     */
+    function isProbPub(item) {
+        const { secretKey, publicKey, publicKeyUncompressed } = lengths;
+        if (!utils_isBytes(item))
+            return undefined;
+        if (('_lengths' in Fn && Fn._lengths) || secretKey === publicKey)
+            return undefined;
+        const l = utils_abytes(item, undefined, 'key').length;
+        return l === publicKey || l === publicKeyUncompressed;
+    }
+    /**
+     * ECDH (Elliptic Curve Diffie Hellman).
+     * Computes shared public key from secret key A and public key B.
+     * Checks: 1) secret key validity 2) shared key is on-curve.
+     * Does NOT hash the result.
+     * @param isCompressed whether to return compact (default), or full key
+     * @returns shared public key
+     */
+    function getSharedSecret(secretKeyA, publicKeyB, isCompressed = true) {
+        if (isProbPub(secretKeyA) === true)
+            throw new Error('first arg must be private key');
+        if (isProbPub(publicKeyB) === false)
+            throw new Error('second arg must be public key');
+        const s = Fn.fromBytes(secretKeyA);
+        const b = Point.fromBytes(publicKeyB); // checks for being on-curve
+        return b.multiply(s).toBytes(isCompressed);
+    }
+    const utils = {
+        isValidSecretKey,
+        isValidPublicKey,
+        randomSecretKey,
+    };
+    const keygen = createKeygen(randomSecretKey, getPublicKey);
+    return Object.freeze({ getPublicKey, getSharedSecret, keygen, Point, utils, lengths });
+}
+/**
+ * Creates ECDSA signing interface for given elliptic curve `Point` and `hash` function.
+ *
+ * @param Point created using {@link weierstrass} function
+ * @param hash used for 1) message prehash-ing 2) k generation in `sign`, using hmac_drbg(hash)
+ * @param ecdsaOpts rarely needed, see {@link ECDSAOpts}
+ *
+ * @example
+ * ```js
+ * const p256_Point = weierstrass(...);
+ * const p256_sha256 = ecdsa(p256_Point, sha256);
+ * const p256_sha224 = ecdsa(p256_Point, sha224);
+ * const p256_sha224_r = ecdsa(p256_Point, sha224, { randomBytes: (length) => { ... } });
+ * ```
+ */
+function weierstrass_ecdsa(Point, hash, ecdsaOpts = {}) {
+    ahash(hash);
+    utils_validateObject(ecdsaOpts, {}, {
+        hmac: 'function',
+        lowS: 'boolean',
+        randomBytes: 'function',
+        bits2int: 'function',
+        bits2int_modN: 'function',
+    });
+    ecdsaOpts = Object.assign({}, ecdsaOpts);
+    const randomBytes = ecdsaOpts.randomBytes || utils_randomBytes;
+    const hmac = ecdsaOpts.hmac || ((key, msg) => hmac_hmac(hash, key, msg));
+    const { Fp, Fn } = Point;
+    const { ORDER: CURVE_ORDER, BITS: fnBits } = Fn;
+    const { keygen, getPublicKey, getSharedSecret, utils, lengths } = ecdh(Point, ecdsaOpts);
+    const defaultSigOpts = {
+        prehash: true,
+        lowS: typeof ecdsaOpts.lowS === 'boolean' ? ecdsaOpts.lowS : true,
+        format: 'compact',
+        extraEntropy: false,
+    };
+    const hasLargeCofactor = CURVE_ORDER * weierstrass_2n < Fp.ORDER; // Won't CURVE().h > 2n be more effective?
+    function isBiggerThanHalfOrder(number) {
+        const HALF = CURVE_ORDER >> weierstrass_1n;
+        return number > HALF;
+    }
+    function validateRS(title, num) {
+        if (!Fn.isValidNot0(num))
+            throw new Error(`invalid signature ${title}: out of range 1..Point.Fn.ORDER`);
+        return num;
+    }
+    function assertSmallCofactor() {
+        // ECDSA recovery is hard for cofactor > 1 curves.
+        // In sign, `r = q.x mod n`, and here we recover q.x from r.
+        // While recovering q.x >= n, we need to add r+n for cofactor=1 curves.
+        // However, for cofactor>1, r+n may not get q.x:
+        // r+n*i would need to be done instead where i is unknown.
+        // To easily get i, we either need to:
+        // a. increase amount of valid recid values (4, 5...); OR
+        // b. prohibit non-prime-order signatures (recid > 1).
+        if (hasLargeCofactor)
+            throw new Error('"recovered" sig type is not supported for cofactor >2 curves');
+    }
+    function validateSigLength(bytes, format) {
+        validateSigFormat(format);
+        const size = lengths.signature;
+        const sizer = format === 'compact' ? size : format === 'recovered' ? size + 1 : undefined;
+        return utils_abytes(bytes, sizer);
+    }
+    /**
+     * ECDSA signature with its (r, s) properties. Supports compact, recovered & DER representations.
+     */
+    class Signature {
+        r;
+        s;
+        recovery;
+        constructor(r, s, recovery) {
+            this.r = validateRS('r', r); // r in [1..N-1];
+            this.s = validateRS('s', s); // s in [1..N-1];
+            if (recovery != null) {
+                assertSmallCofactor();
+                if (![0, 1, 2, 3].includes(recovery))
+                    throw new Error('invalid recovery id');
+                this.recovery = recovery;
+            }
+            Object.freeze(this);
+        }
+        static fromBytes(bytes, format = defaultSigOpts.format) {
+            validateSigLength(bytes, format);
+            let recid;
+            if (format === 'der') {
+                const { r, s } = DER.toSig(utils_abytes(bytes));
+                return new Signature(r, s);
+            }
+            if (format === 'recovered') {
+                recid = bytes[0];
+                format = 'compact';
+                bytes = bytes.subarray(1);
+            }
+            const L = lengths.signature / 2;
+            const r = bytes.subarray(0, L);
+            const s = bytes.subarray(L, L * 2);
+            return new Signature(Fn.fromBytes(r), Fn.fromBytes(s), recid);
+        }
+        static fromHex(hex, format) {
+            return this.fromBytes(hexToBytes(hex), format);
+        }
+        assertRecovery() {
+            const { recovery } = this;
+            if (recovery == null)
+                throw new Error('invalid recovery id: must be present');
+            return recovery;
+        }
+        addRecoveryBit(recovery) {
+            return new Signature(this.r, this.s, recovery);
+        }
+        recoverPublicKey(messageHash) {
+            const { r, s } = this;
+            const recovery = this.assertRecovery();
+            const radj = recovery === 2 || recovery === 3 ? r + CURVE_ORDER : r;
+            if (!Fp.isValid(radj))
+                throw new Error('invalid recovery id: sig.r+curve.n != R.x');
+            const x = Fp.toBytes(radj);
+            const R = Point.fromBytes(utils_concatBytes(pprefix((recovery & 1) === 0), x));
+            const ir = Fn.inv(radj); // r^-1
+            const h = bits2int_modN(utils_abytes(messageHash, undefined, 'msgHash')); // Truncate hash
+            const u1 = Fn.create(-h * ir); // -hr^-1
+            const u2 = Fn.create(s * ir); // sr^-1
+            // (sr^-1)R-(hr^-1)G = -(hr^-1)G + (sr^-1). unsafe is fine: there is no private data.
+            const Q = Point.BASE.multiplyUnsafe(u1).add(R.multiplyUnsafe(u2));
+            if (Q.is0())
+                throw new Error('invalid recovery: point at infinify');
+            Q.assertValidity();
+            return Q;
+        }
+        // Signatures should be low-s, to prevent malleability.
+        hasHighS() {
+            return isBiggerThanHalfOrder(this.s);
+        }
+        toBytes(format = defaultSigOpts.format) {
+            validateSigFormat(format);
+            if (format === 'der')
+                return hexToBytes(DER.hexFromSig(this));
+            const { r, s } = this;
+            const rb = Fn.toBytes(r);
+            const sb = Fn.toBytes(s);
+            if (format === 'recovered') {
+                assertSmallCofactor();
+                return utils_concatBytes(Uint8Array.of(this.assertRecovery()), rb, sb);
+            }
+            return utils_concatBytes(rb, sb);
+        }
+        toHex(format) {
+            return bytesToHex(this.toBytes(format));
+        }
+    }
+    // RFC6979: ensure ECDSA msg is X bytes and < N. RFC suggests optional truncating via bits2octets.
+    // FIPS 186-4 4.6 suggests the leftmost min(nBitLen, outLen) bits, which matches bits2int.
+    // bits2int can produce res>N, we can do mod(res, N) since the bitLen is the same.
+    // int2octets can't be used; pads small msgs with 0: unacceptatble for trunc as per RFC vectors
+    const bits2int = ecdsaOpts.bits2int ||
+        function bits2int_def(bytes) {
+            // Our custom check "just in case", for protection against DoS
+            if (bytes.length > 8192)
+                throw new Error('input is too large');
+            // For curves with nBitLength % 8 !== 0: bits2octets(bits2octets(m)) !== bits2octets(m)
+            // for some cases, since bytes.length * 8 is not actual bitLength.
+            const num = curves_utils_bytesToNumberBE(bytes); // check for == u8 done here
+            const delta = bytes.length * 8 - fnBits; // truncate to nBitLength leftmost bits
+            return delta > 0 ? num >> BigInt(delta) : num;
+        };
+    const bits2int_modN = ecdsaOpts.bits2int_modN ||
+        function bits2int_modN_def(bytes) {
+            return Fn.create(bits2int(bytes)); // can't use bytesToNumberBE here
+        };
+    // Pads output with zero as per spec
+    const ORDER_MASK = utils_bitMask(fnBits);
+    /** Converts to bytes. Checks if num in `[0..ORDER_MASK-1]` e.g.: `[0..2^256-1]`. */
+    function int2octets(num) {
+        // IMPORTANT: the check ensures working for case `Fn.BYTES != Fn.BITS * 8`
+        aInRange('num < 2^' + fnBits, num, weierstrass_0n, ORDER_MASK);
+        return Fn.toBytes(num);
+    }
+    function validateMsgAndHash(message, prehash) {
+        utils_abytes(message, undefined, 'message');
+        return prehash ? utils_abytes(hash(message), undefined, 'prehashed message') : message;
+    }
+    /**
+     * Steps A, D of RFC6979 3.2.
+     * Creates RFC6979 seed; converts msg/privKey to numbers.
+     * Used only in sign, not in verify.
+     *
+     * Warning: we cannot assume here that message has same amount of bytes as curve order,
+     * this will be invalid at least for P521. Also it can be bigger for P224 + SHA256.
+     */
+    function prepSig(message, secretKey, opts) {
+        const { lowS, prehash, extraEntropy } = validateSigOpts(opts, defaultSigOpts);
+        message = validateMsgAndHash(message, prehash); // RFC6979 3.2 A: h1 = H(m)
+        // We can't later call bits2octets, since nested bits2int is broken for curves
+        // with fnBits % 8 !== 0. Because of that, we unwrap it here as int2octets call.
+        // const bits2octets = (bits) => int2octets(bits2int_modN(bits))
+        const h1int = bits2int_modN(message);
+        const d = Fn.fromBytes(secretKey); // validate secret key, convert to bigint
+        if (!Fn.isValidNot0(d))
+            throw new Error('invalid private key');
+        const seedArgs = [int2octets(d), int2octets(h1int)];
+        // extraEntropy. RFC6979 3.6: additional k' (optional).
+        if (extraEntropy != null && extraEntropy !== false) {
+            // K = HMAC_K(V || 0x00 || int2octets(x) || bits2octets(h1) || k')
+            // gen random bytes OR pass as-is
+            const e = extraEntropy === true ? randomBytes(lengths.secretKey) : extraEntropy;
+            seedArgs.push(utils_abytes(e, undefined, 'extraEntropy')); // check for being bytes
+        }
+        const seed = utils_concatBytes(...seedArgs); // Step D of RFC6979 3.2
+        const m = h1int; // no need to call bits2int second time here, it is inside truncateHash!
+        // Converts signature params into point w r/s, checks result for validity.
+        // To transform k => Signature:
+        // q = k⋅G
+        // r = q.x mod n
+        // s = k^-1(m + rd) mod n
+        // Can use scalar blinding b^-1(bm + bdr) where b ∈ [1,q−1] according to
+        // https://tches.iacr.org/index.php/TCHES/article/view/7337/6509. We've decided against it:
+        // a) dependency on CSPRNG b) 15% slowdown c) doesn't really help since bigints are not CT
+        function k2sig(kBytes) {
+            // RFC 6979 Section 3.2, step 3: k = bits2int(T)
+            // Important: all mod() calls here must be done over N
+            const k = bits2int(kBytes); // Cannot use fields methods, since it is group element
+            if (!Fn.isValidNot0(k))
+                return; // Valid scalars (including k) must be in 1..N-1
+            const ik = Fn.inv(k); // k^-1 mod n
+            const q = Point.BASE.multiply(k).toAffine(); // q = k⋅G
+            const r = Fn.create(q.x); // r = q.x mod n
+            if (r === weierstrass_0n)
+                return;
+            const s = Fn.create(ik * Fn.create(m + r * d)); // s = k^-1(m + rd) mod n
+            if (s === weierstrass_0n)
+                return;
+            let recovery = (q.x === r ? 0 : 2) | Number(q.y & weierstrass_1n); // recovery bit (2 or 3 when q.x>n)
+            let normS = s;
+            if (lowS && isBiggerThanHalfOrder(s)) {
+                normS = Fn.neg(s); // if lowS was passed, ensure s is always in the bottom half of N
+                recovery ^= 1;
+            }
+            return new Signature(r, normS, hasLargeCofactor ? undefined : recovery);
+        }
+        return { seed, k2sig };
+    }
+    /**
+     * Signs message hash with a secret key.
+     *
+     * ```
+     * sign(m, d) where
+     *   k = rfc6979_hmac_drbg(m, d)
+     *   (x, y) = G × k
+     *   r = x mod n
+     *   s = (m + dr) / k mod n
+     * ```
+     */
+    function sign(message, secretKey, opts = {}) {
+        const { seed, k2sig } = prepSig(message, secretKey, opts); // Steps A, D of RFC6979 3.2.
+        const drbg = createHmacDrbg(hash.outputLen, Fn.BYTES, hmac);
+        const sig = drbg(seed, k2sig); // Steps B, C, D, E, F, G
+        return sig.toBytes(opts.format);
+    }
+    /**
+     * Verifies a signature against message and public key.
+     * Rejects lowS signatures by default: see {@link ECDSAVerifyOpts}.
+     * Implements section 4.1.4 from https://www.secg.org/sec1-v2.pdf:
+     *
+     * ```
+     * verify(r, s, h, P) where
+     *   u1 = hs^-1 mod n
+     *   u2 = rs^-1 mod n
+     *   R = u1⋅G + u2⋅P
+     *   mod(R.x, n) == r
+     * ```
+     */
+    function verify(signature, message, publicKey, opts = {}) {
+        const { lowS, prehash, format } = validateSigOpts(opts, defaultSigOpts);
+        publicKey = utils_abytes(publicKey, undefined, 'publicKey');
+        message = validateMsgAndHash(message, prehash);
+        if (!utils_isBytes(signature)) {
+            const end = signature instanceof Signature ? ', use sig.toBytes()' : '';
+            throw new Error('verify expects Uint8Array signature' + end);
+        }
+        validateSigLength(signature, format); // execute this twice because we want loud error
+        try {
+            const sig = Signature.fromBytes(signature, format);
+            const P = Point.fromBytes(publicKey);
+            if (lowS && sig.hasHighS())
+                return false;
+            const { r, s } = sig;
+            const h = bits2int_modN(message); // mod n, not mod p
+            const is = Fn.inv(s); // s^-1 mod n
+            const u1 = Fn.create(h * is); // u1 = hs^-1 mod n
+            const u2 = Fn.create(r * is); // u2 = rs^-1 mod n
+            const R = Point.BASE.multiplyUnsafe(u1).add(P.multiplyUnsafe(u2)); // u1⋅G + u2⋅P
+            if (R.is0())
+                return false;
+            const v = Fn.create(R.x); // v = r.x mod n
+            return v === r;
+        }
+        catch (e) {
+            return false;
+        }
+    }
+    function recoverPublicKey(signature, message, opts = {}) {
+        const { prehash } = validateSigOpts(opts, defaultSigOpts);
+        message = validateMsgAndHash(message, prehash);
+        return Signature.fromBytes(signature, 'recovered').recoverPublicKey(message).toBytes();
+    }
+    return Object.freeze({
+        keygen,
+        getPublicKey,
+        getSharedSecret,
+        utils,
+        lengths,
+        Point,
+        sign,
+        verify,
+        recoverPublicKey,
+        Signature,
+        hash,
+    });
+}
+//# sourceMappingURL=weierstrass.js.map
+;// CONCATENATED MODULE: ./node_modules/@noble/curves/nist.js
+/**
+ * Internal module for NIST P256, P384, P521 curves.
+ * Do not use for now.
+ * @module
+ */
+/*! noble-curves - MIT License (c) 2022 Paul Miller (paulmillr.com) */
+
+
+
+
+
+// p = 2n**224n * (2n**32n-1n) + 2n**192n + 2n**96n - 1n
+// a = Fp256.create(BigInt('-3'));
+const p256_CURVE = /* @__PURE__ */ (() => ({
+    p: BigInt('0xffffffff00000001000000000000000000000000ffffffffffffffffffffffff'),
+    n: BigInt('0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551'),
+    h: BigInt(1),
+    a: BigInt('0xffffffff00000001000000000000000000000000fffffffffffffffffffffffc'),
+    b: BigInt('0x5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b'),
+    Gx: BigInt('0x6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296'),
+    Gy: BigInt('0x4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5'),
+}))();
+// p = 2n**384n - 2n**128n - 2n**96n + 2n**32n - 1n
+const p384_CURVE = /* @__PURE__ */ (() => ({
+    p: BigInt('0xfffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffeffffffff0000000000000000ffffffff'),
+    n: BigInt('0xffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973'),
+    h: BigInt(1),
+    a: BigInt('0xfffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffeffffffff0000000000000000fffffffc'),
+    b: BigInt('0xb3312fa7e23ee7e4988e056be3f82d19181d9c6efe8141120314088f5013875ac656398d8a2ed19d2a85c8edd3ec2aef'),
+    Gx: BigInt('0xaa87ca22be8b05378eb1c71ef320ad746e1d3b628ba79b9859f741e082542a385502f25dbf55296c3a545e3872760ab7'),
+    Gy: BigInt('0x3617de4a96262c6f5d9e98bf9292dc29f8f41dbd289a147ce9da3113b5f0b8c00a60b1ce1d7e819d7a431d7c90ea0e5f'),
+}))();
+// p = 2n**521n - 1n
+const p521_CURVE = /* @__PURE__ */ (() => ({
+    p: BigInt('0x1ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff'),
+    n: BigInt('0x01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409'),
+    h: BigInt(1),
+    a: BigInt('0x1fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffc'),
+    b: BigInt('0x0051953eb9618e1c9a1f929a21a0b68540eea2da725b99b315f3b8b489918ef109e156193951ec7e937b1652c0bd3bb1bf073573df883d2c34f1ef451fd46b503f00'),
+    Gx: BigInt('0x00c6858e06b70404e9cd9e3ecb662395b4429c648139053fb521f828af606b4d3dbaa14b5e77efe75928fe1dc127a2ffa8de3348b3c1856a429bf97e7e31c2e5bd66'),
+    Gy: BigInt('0x011839296a789a3bc0045c8a5fb42c7d1bd998f54449579b446817afbd17273e662c97ee72995ef42640c550b9013fad0761353c7086a272c24088be94769fd16650'),
+}))();
+function createSWU(Point, opts) {
+    const map = mapToCurveSimpleSWU(Point.Fp, opts);
+    return (scalars) => map(scalars[0]);
+}
+// NIST P256
+const p256_Point = /* @__PURE__ */ weierstrass(p256_CURVE);
+/**
+ * NIST P256 (aka secp256r1, prime256v1) curve, ECDSA and ECDH methods.
+ * Hashes inputs with sha256 by default.
+ *
+ * @example
+ * ```js
+ * import { p256 } from '@noble/curves/nist.js';
+ * const { secretKey, publicKey } = p256.keygen();
+ * // const publicKey = p256.getPublicKey(secretKey);
+ * const msg = new TextEncoder().encode('hello noble');
+ * const sig = p256.sign(msg, secretKey);
+ * const isValid = p256.verify(sig, msg, publicKey);
+ * // const sigKeccak = p256.sign(keccak256(msg), secretKey, { prehash: false });
+ * ```
+ */
+const p256 = /* @__PURE__ */ weierstrass_ecdsa(p256_Point, sha2_sha256);
+/** Hashing / encoding to p256 points / field. RFC 9380 methods. */
+const p256_hasher = /* @__PURE__ */ (/* unused pure expression or super */ null && ((() => {
+    return createHasher(p256_Point, createSWU(p256_Point, {
+        A: p256_CURVE.a,
+        B: p256_CURVE.b,
+        Z: p256_Point.Fp.create(BigInt('-10')),
+    }), {
+        DST: 'P256_XMD:SHA-256_SSWU_RO_',
+        encodeDST: 'P256_XMD:SHA-256_SSWU_NU_',
+        p: p256_CURVE.p,
+        m: 1,
+        k: 128,
+        expand: 'xmd',
+        hash: sha256,
+    });
+})()));
+/** p256 OPRF, defined in RFC 9497. */
+const p256_oprf = /* @__PURE__ */ (/* unused pure expression or super */ null && ((() => createORPF({
+    name: 'P256-SHA256',
+    Point: p256_Point,
+    hash: sha256,
+    hashToGroup: p256_hasher.hashToCurve,
+    hashToScalar: p256_hasher.hashToScalar,
+}))()));
+// NIST P384
+const p384_Point = /* @__PURE__ */ weierstrass(p384_CURVE);
+/** NIST P384 (aka secp384r1) curve, ECDSA and ECDH methods. Hashes inputs with sha384 by default. */
+const nist_p384 = /* @__PURE__ */ weierstrass_ecdsa(p384_Point, sha2_sha384);
+/** Hashing / encoding to p384 points / field. RFC 9380 methods. */
+const p384_hasher = /* @__PURE__ */ (/* unused pure expression or super */ null && ((() => {
+    return createHasher(p384_Point, createSWU(p384_Point, {
+        A: p384_CURVE.a,
+        B: p384_CURVE.b,
+        Z: p384_Point.Fp.create(BigInt('-12')),
+    }), {
+        DST: 'P384_XMD:SHA-384_SSWU_RO_',
+        encodeDST: 'P384_XMD:SHA-384_SSWU_NU_',
+        p: p384_CURVE.p,
+        m: 1,
+        k: 192,
+        expand: 'xmd',
+        hash: sha384,
+    });
+})()));
+/** p384 OPRF, defined in RFC 9497. */
+const p384_oprf = /* @__PURE__ */ (/* unused pure expression or super */ null && ((() => createORPF({
+    name: 'P384-SHA384',
+    Point: p384_Point,
+    hash: sha384,
+    hashToGroup: p384_hasher.hashToCurve,
+    hashToScalar: p384_hasher.hashToScalar,
+}))()));
+// NIST P521
+const Fn521 = /* @__PURE__ */ (() => Field(p521_CURVE.n, { allowedLengths: [65, 66] }))();
+const p521_Point = /* @__PURE__ */ weierstrass(p521_CURVE, { Fn: Fn521 });
+/** NIST P521 (aka secp521r1) curve, ECDSA and ECDH methods. Hashes inputs with sha512 by default. */
+const p521 = /* @__PURE__ */ (/* unused pure expression or super */ null && (ecdsa(p521_Point, sha512)));
+/** Hashing / encoding to p521 points / field. RFC 9380 methods. */
+const p521_hasher = /* @__PURE__ */ (/* unused pure expression or super */ null && ((() => {
+    return createHasher(p521_Point, createSWU(p521_Point, {
+        A: p521_CURVE.a,
+        B: p521_CURVE.b,
+        Z: p521_Point.Fp.create(BigInt('-4')),
+    }), {
+        DST: 'P521_XMD:SHA-512_SSWU_RO_',
+        encodeDST: 'P521_XMD:SHA-512_SSWU_NU_',
+        p: p521_CURVE.p,
+        m: 1,
+        k: 256,
+        expand: 'xmd',
+        hash: sha512,
+    });
+})()));
+/** p521 OPRF, defined in RFC 9497. */
+const p521_oprf = /* @__PURE__ */ (/* unused pure expression or super */ null && ((() => createORPF({
+    name: 'P521-SHA512',
+    Point: p521_Point,
+    hash: sha512,
+    hashToGroup: p521_hasher.hashToCurve,
+    hashToScalar: p521_hasher.hashToScalar, // produces L=98 just like in RFC
+}))()));
+//# sourceMappingURL=nist.js.map
+;// CONCATENATED MODULE: ./node_modules/@noble/hashes/sha3.js
+/**
+ * SHA3 (keccak) hash function, based on a new "Sponge function" design.
+ * Different from older hashes, the internal state is bigger than output size.
+ *
+ * Check out [FIPS-202](https://nvlpubs.nist.gov/nistpubs/FIPS/NIST.FIPS.202.pdf),
+ * [Website](https://keccak.team/keccak.html),
+ * [the differences between SHA-3 and Keccak](https://crypto.stackexchange.com/questions/15727/what-are-the-key-differences-between-the-draft-sha-3-standard-and-the-keccak-sub).
+ *
+ * Check out `sha3-addons` module for cSHAKE, k12, and others.
+ * @module
+ */
+
+// prettier-ignore
+
+// No __PURE__ annotations in sha3 header:
+// EVERYTHING is in fact used on every export.
+// Various per round constants calculations
+const sha3_0n = BigInt(0);
+const sha3_1n = BigInt(1);
+const sha3_2n = BigInt(2);
+const sha3_7n = BigInt(7);
+const _256n = BigInt(256);
+const _0x71n = BigInt(0x71);
+const SHA3_PI = [];
+const SHA3_ROTL = [];
+const _SHA3_IOTA = []; // no pure annotation: var is always used
+for (let round = 0, R = sha3_1n, x = 1, y = 0; round < 24; round++) {
+    // Pi
+    [x, y] = [y, (2 * x + 3 * y) % 5];
+    SHA3_PI.push(2 * (5 * y + x));
+    // Rotational
+    SHA3_ROTL.push((((round + 1) * (round + 2)) / 2) % 64);
+    // Iota
+    let t = sha3_0n;
+    for (let j = 0; j < 7; j++) {
+        R = ((R << sha3_1n) ^ ((R >> sha3_7n) * _0x71n)) % _256n;
+        if (R & sha3_2n)
+            t ^= sha3_1n << ((sha3_1n << BigInt(j)) - sha3_1n);
+    }
+    _SHA3_IOTA.push(t);
+}
+const IOTAS = split(_SHA3_IOTA, true);
+const SHA3_IOTA_H = IOTAS[0];
+const SHA3_IOTA_L = IOTAS[1];
+// Left rotation (without 0, 32, 64)
+const rotlH = (h, l, s) => (s > 32 ? rotlBH(h, l, s) : rotlSH(h, l, s));
+const rotlL = (h, l, s) => (s > 32 ? rotlBL(h, l, s) : rotlSL(h, l, s));
+/** `keccakf1600` internal function, additionally allows to adjust round count. */
+function keccakP(s, rounds = 24) {
+    const B = new Uint32Array(5 * 2);
+    // NOTE: all indices are x2 since we store state as u32 instead of u64 (bigints to slow in js)
+    for (let round = 24 - rounds; round < 24; round++) {
+        // Theta θ
+        for (let x = 0; x < 10; x++)
+            B[x] = s[x] ^ s[x + 10] ^ s[x + 20] ^ s[x + 30] ^ s[x + 40];
+        for (let x = 0; x < 10; x += 2) {
+            const idx1 = (x + 8) % 10;
+            const idx0 = (x + 2) % 10;
+            const B0 = B[idx0];
+            const B1 = B[idx0 + 1];
+            const Th = rotlH(B0, B1, 1) ^ B[idx1];
+            const Tl = rotlL(B0, B1, 1) ^ B[idx1 + 1];
+            for (let y = 0; y < 50; y += 10) {
+                s[x + y] ^= Th;
+                s[x + y + 1] ^= Tl;
+            }
+        }
+        // Rho (ρ) and Pi (π)
+        let curH = s[2];
+        let curL = s[3];
+        for (let t = 0; t < 24; t++) {
+            const shift = SHA3_ROTL[t];
+            const Th = rotlH(curH, curL, shift);
+            const Tl = rotlL(curH, curL, shift);
+            const PI = SHA3_PI[t];
+            curH = s[PI];
+            curL = s[PI + 1];
+            s[PI] = Th;
+            s[PI + 1] = Tl;
+        }
+        // Chi (χ)
+        for (let y = 0; y < 50; y += 10) {
+            for (let x = 0; x < 10; x++)
+                B[x] = s[y + x];
+            for (let x = 0; x < 10; x++)
+                s[y + x] ^= ~B[(x + 2) % 10] & B[(x + 4) % 10];
+        }
+        // Iota (ι)
+        s[0] ^= SHA3_IOTA_H[round];
+        s[1] ^= SHA3_IOTA_L[round];
+    }
+    clean(B);
+}
+/** Keccak sponge function. */
+class Keccak {
+    state;
+    pos = 0;
+    posOut = 0;
+    finished = false;
+    state32;
+    destroyed = false;
+    blockLen;
+    suffix;
+    outputLen;
+    enableXOF = false;
+    rounds;
+    // NOTE: we accept arguments in bytes instead of bits here.
+    constructor(blockLen, suffix, outputLen, enableXOF = false, rounds = 24) {
+        this.blockLen = blockLen;
+        this.suffix = suffix;
+        this.outputLen = outputLen;
+        this.enableXOF = enableXOF;
+        this.rounds = rounds;
+        // Can be passed from user as dkLen
+        utils_anumber(outputLen, 'outputLen');
+        // 1600 = 5x5 matrix of 64bit.  1600 bits === 200 bytes
+        // 0 < blockLen < 200
+        if (!(0 < blockLen && blockLen < 200))
+            throw new Error('only keccak-f1600 function is supported');
+        this.state = new Uint8Array(200);
+        this.state32 = u32(this.state);
+    }
+    clone() {
+        return this._cloneInto();
+    }
+    keccak() {
+        utils_swap32IfBE(this.state32);
+        keccakP(this.state32, this.rounds);
+        utils_swap32IfBE(this.state32);
+        this.posOut = 0;
+        this.pos = 0;
+    }
+    update(data) {
+        aexists(this);
+        utils_abytes(data);
+        const { blockLen, state } = this;
+        const len = data.length;
+        for (let pos = 0; pos < len;) {
+            const take = Math.min(blockLen - this.pos, len - pos);
+            for (let i = 0; i < take; i++)
+                state[this.pos++] ^= data[pos++];
+            if (this.pos === blockLen)
+                this.keccak();
+        }
+        return this;
+    }
+    finish() {
+        if (this.finished)
+            return;
+        this.finished = true;
+        const { state, suffix, pos, blockLen } = this;
+        // Do the padding
+        state[pos] ^= suffix;
+        if ((suffix & 0x80) !== 0 && pos === blockLen - 1)
+            this.keccak();
+        state[blockLen - 1] ^= 0x80;
+        this.keccak();
+    }
+    writeInto(out) {
+        aexists(this, false);
+        utils_abytes(out);
+        this.finish();
+        const bufferOut = this.state;
+        const { blockLen } = this;
+        for (let pos = 0, len = out.length; pos < len;) {
+            if (this.posOut >= blockLen)
+                this.keccak();
+            const take = Math.min(blockLen - this.posOut, len - pos);
+            out.set(bufferOut.subarray(this.posOut, this.posOut + take), pos);
+            this.posOut += take;
+            pos += take;
+        }
+        return out;
+    }
+    xofInto(out) {
+        // Sha3/Keccak usage with XOF is probably mistake, only SHAKE instances can do XOF
+        if (!this.enableXOF)
+            throw new Error('XOF is not possible for this instance');
+        return this.writeInto(out);
+    }
+    xof(bytes) {
+        utils_anumber(bytes);
+        return this.xofInto(new Uint8Array(bytes));
+    }
+    digestInto(out) {
+        aoutput(out, this);
+        if (this.finished)
+            throw new Error('digest() was already called');
+        this.writeInto(out);
+        this.destroy();
+        return out;
+    }
+    digest() {
+        return this.digestInto(new Uint8Array(this.outputLen));
+    }
+    destroy() {
+        this.destroyed = true;
+        clean(this.state);
+    }
+    _cloneInto(to) {
+        const { blockLen, suffix, outputLen, rounds, enableXOF } = this;
+        to ||= new Keccak(blockLen, suffix, outputLen, enableXOF, rounds);
+        to.state32.set(this.state32);
+        to.pos = this.pos;
+        to.posOut = this.posOut;
+        to.finished = this.finished;
+        to.rounds = rounds;
+        // Suffix can change in cSHAKE
+        to.suffix = suffix;
+        to.outputLen = outputLen;
+        to.enableXOF = enableXOF;
+        to.destroyed = this.destroyed;
+        return to;
+    }
+}
+const genKeccak = (suffix, blockLen, outputLen, info = {}) => utils_createHasher(() => new Keccak(blockLen, suffix, outputLen), info);
+/** SHA3-224 hash function. */
+const sha3_224 = /* @__PURE__ */ (/* unused pure expression or super */ null && (genKeccak(0x06, 144, 28, 
+/* @__PURE__ */ oidNist(0x07))));
+/** SHA3-256 hash function. Different from keccak-256. */
+const sha3_256 = /* @__PURE__ */ genKeccak(0x06, 136, 32, 
+/* @__PURE__ */ utils_oidNist(0x08));
+/** SHA3-384 hash function. */
+const sha3_384 = /* @__PURE__ */ (/* unused pure expression or super */ null && (genKeccak(0x06, 104, 48, 
+/* @__PURE__ */ oidNist(0x09))));
+/** SHA3-512 hash function. */
+const sha3_512 = /* @__PURE__ */ genKeccak(0x06, 72, 64, 
+/* @__PURE__ */ utils_oidNist(0x0a));
+/** keccak-224 hash function. */
+const keccak_224 = /* @__PURE__ */ (/* unused pure expression or super */ null && (genKeccak(0x01, 144, 28)));
+/** keccak-256 hash function. Different from SHA3-256. */
+const keccak_256 = /* @__PURE__ */ (/* unused pure expression or super */ null && (genKeccak(0x01, 136, 32)));
+/** keccak-384 hash function. */
+const keccak_384 = /* @__PURE__ */ (/* unused pure expression or super */ null && (genKeccak(0x01, 104, 48)));
+/** keccak-512 hash function. */
+const keccak_512 = /* @__PURE__ */ (/* unused pure expression or super */ null && (genKeccak(0x01, 72, 64)));
+const genShake = (suffix, blockLen, outputLen, info = {}) => utils_createHasher((opts = {}) => new Keccak(blockLen, suffix, opts.dkLen === undefined ? outputLen : opts.dkLen, true), info);
+/** SHAKE128 XOF with 128-bit security. */
+const shake128 = 
+/* @__PURE__ */
+genShake(0x1f, 168, 16, /* @__PURE__ */ utils_oidNist(0x0b));
+/** SHAKE256 XOF with 256-bit security. */
+const sha3_shake256 = 
+/* @__PURE__ */
+genShake(0x1f, 136, 32, /* @__PURE__ */ utils_oidNist(0x0c));
+/** SHAKE128 XOF with 256-bit output (NIST version). */
+const shake128_32 = 
+/* @__PURE__ */
+(/* unused pure expression or super */ null && (genShake(0x1f, 168, 32, /* @__PURE__ */ oidNist(0x0b))));
+/** SHAKE256 XOF with 512-bit output (NIST version). */
+const shake256_64 = 
+/* @__PURE__ */
+(/* unused pure expression or super */ null && (genShake(0x1f, 136, 64, /* @__PURE__ */ oidNist(0x0c))));
+//# sourceMappingURL=sha3.js.map
+;// CONCATENATED MODULE: ./node_modules/@noble/curves/abstract/fft.js
+function checkU32(n) {
+    // 0xff_ff_ff_ff
+    if (!Number.isSafeInteger(n) || n < 0 || n > 0xffffffff)
+        throw new Error('wrong u32 integer:' + n);
+    return n;
+}
+/** Checks if integer is in form of `1 << X` */
+function isPowerOfTwo(x) {
+    checkU32(x);
+    return (x & (x - 1)) === 0 && x !== 0;
+}
+function nextPowerOfTwo(n) {
+    checkU32(n);
+    if (n <= 1)
+        return 1;
+    return (1 << (log2(n - 1) + 1)) >>> 0;
+}
+function reverseBits(n, bits) {
+    checkU32(n);
+    let reversed = 0;
+    for (let i = 0; i < bits; i++, n >>>= 1)
+        reversed = (reversed << 1) | (n & 1);
+    return reversed;
+}
+/** Similar to `bitLen(x)-1` but much faster for small integers, like indices */
+function log2(n) {
+    checkU32(n);
+    return 31 - Math.clz32(n);
+}
+/**
+ * Moves lowest bit to highest position, which at first step splits
+ * array on even and odd indices, then it applied again to each part,
+ * which is core of fft
+ */
+function bitReversalInplace(values) {
+    const n = values.length;
+    if (n < 2 || !isPowerOfTwo(n))
+        throw new Error('n must be a power of 2 and greater than 1. Got ' + n);
+    const bits = log2(n);
+    for (let i = 0; i < n; i++) {
+        const j = reverseBits(i, bits);
+        if (i < j) {
+            const tmp = values[i];
+            values[i] = values[j];
+            values[j] = tmp;
+        }
+    }
+    return values;
+}
+function bitReversalPermutation(values) {
+    return bitReversalInplace(values.slice());
+}
+const fft_1n = /** @__PURE__ */ BigInt(1);
+function findGenerator(field) {
+    let G = BigInt(2);
+    for (; field.eql(field.pow(G, field.ORDER >> fft_1n), field.ONE); G++)
+        ;
+    return G;
+}
+/** We limit roots up to 2**31, which is a lot: 2-billion polynomimal should be rare. */
+function rootsOfUnity(field, generator) {
+    // Factor field.ORDER-1 as oddFactor * 2^powerOfTwo
+    let oddFactor = field.ORDER - fft_1n;
+    let powerOfTwo = 0;
+    for (; (oddFactor & fft_1n) !== fft_1n; powerOfTwo++, oddFactor >>= fft_1n)
+        ;
+    // Find non quadratic residue
+    let G = generator !== undefined ? BigInt(generator) : findGenerator(field);
+    // Powers of generator
+    const omegas = new Array(powerOfTwo + 1);
+    omegas[powerOfTwo] = field.pow(G, oddFactor);
+    for (let i = powerOfTwo; i > 0; i--)
+        omegas[i - 1] = field.sqr(omegas[i]);
+    // Compute all roots of unity for powers up to maxPower
+    const rootsCache = [];
+    const checkBits = (bits) => {
+        checkU32(bits);
+        if (bits > 31 || bits > powerOfTwo)
+            throw new Error('rootsOfUnity: wrong bits ' + bits + ' powerOfTwo=' + powerOfTwo);
+        return bits;
+    };
+    const precomputeRoots = (maxPower) => {
+        checkBits(maxPower);
+        for (let power = maxPower; power >= 0; power--) {
+            if (rootsCache[power])
+                continue; // Skip if we've already computed roots for this power
+            const rootsAtPower = [];
+            for (let j = 0, cur = field.ONE; j < 2 ** power; j++, cur = field.mul(cur, omegas[power]))
+                rootsAtPower.push(cur);
+            rootsCache[power] = rootsAtPower;
+        }
+        return rootsCache[maxPower];
+    };
+    const brpCache = new Map();
+    const inverseCache = new Map();
+    // NOTE: we use bits instead of power, because power = 2**bits,
+    // but power is not neccesary isPowerOfTwo(power)!
+    return {
+        info: { G, powerOfTwo, oddFactor },
+        roots: (bits) => {
+            const b = checkBits(bits);
+            return precomputeRoots(b);
+        },
+        brp(bits) {
+            const b = checkBits(bits);
+            if (brpCache.has(b))
+                return brpCache.get(b);
+            else {
+                const res = bitReversalPermutation(this.roots(b));
+                brpCache.set(b, res);
+                return res;
+            }
+        },
+        inverse(bits) {
+            const b = checkBits(bits);
+            if (inverseCache.has(b))
+                return inverseCache.get(b);
+            else {
+                const res = field.invertBatch(this.roots(b));
+                inverseCache.set(b, res);
+                return res;
+            }
+        },
+        omega: (bits) => omegas[checkBits(bits)],
+        clear: () => {
+            rootsCache.splice(0, rootsCache.length);
+            brpCache.clear();
+        },
+    };
+}
+/**
+ * Constructs different flavors of FFT. radix2 implementation of low level mutating API. Flavors:
+ *
+ * - DIT (Decimation-in-Time): Bottom-Up (leaves -> root), Cool-Turkey
+ * - DIF (Decimation-in-Frequency): Top-Down (root -> leaves), Gentleman–Sande
+ *
+ * DIT takes brp input, returns natural output.
+ * DIF takes natural input, returns brp output.
+ *
+ * The output is actually identical. Time / frequence distinction is not meaningful
+ * for Polynomial multiplication in fields.
+ * Which means if protocol supports/needs brp output/inputs, then we can skip this step.
+ *
+ * Cyclic NTT: Rq = Zq[x]/(x^n-1). butterfly_DIT+loop_DIT OR butterfly_DIF+loop_DIT, roots are omega
+ * Negacyclic NTT: Rq = Zq[x]/(x^n+1). butterfly_DIT+loop_DIF, at least for mlkem / mldsa
+ */
+const FFTCore = (F, coreOpts) => {
+    const { N, roots, dit, invertButterflies = false, skipStages = 0, brp = true } = coreOpts;
+    const bits = log2(N);
+    if (!isPowerOfTwo(N))
+        throw new Error('FFT: Polynomial size should be power of two');
+    const isDit = dit !== invertButterflies;
+    isDit;
+    return (values) => {
+        if (values.length !== N)
+            throw new Error('FFT: wrong Polynomial length');
+        if (dit && brp)
+            bitReversalInplace(values);
+        for (let i = 0, g = 1; i < bits - skipStages; i++) {
+            // For each stage s (sub-FFT length m = 2^s)
+            const s = dit ? i + 1 + skipStages : bits - i;
+            const m = 1 << s;
+            const m2 = m >> 1;
+            const stride = N >> s;
+            // Loop over each subarray of length m
+            for (let k = 0; k < N; k += m) {
+                // Loop over each butterfly within the subarray
+                for (let j = 0, grp = g++; j < m2; j++) {
+                    const rootPos = invertButterflies ? (dit ? N - grp : grp) : j * stride;
+                    const i0 = k + j;
+                    const i1 = k + j + m2;
+                    const omega = roots[rootPos];
+                    const b = values[i1];
+                    const a = values[i0];
+                    // Inlining gives us 10% perf in kyber vs functions
+                    if (isDit) {
+                        const t = F.mul(b, omega); // Standard DIT butterfly
+                        values[i0] = F.add(a, t);
+                        values[i1] = F.sub(a, t);
+                    }
+                    else if (invertButterflies) {
+                        values[i0] = F.add(b, a); // DIT loop + inverted butterflies (Kyber decode)
+                        values[i1] = F.mul(F.sub(b, a), omega);
+                    }
+                    else {
+                        values[i0] = F.add(a, b); // Standard DIF butterfly
+                        values[i1] = F.mul(F.sub(a, b), omega);
+                    }
+                }
+            }
+        }
+        if (!dit && brp)
+            bitReversalInplace(values);
+        return values;
+    };
+};
+/**
+ * NTT aka FFT over finite field (NOT over complex numbers).
+ * Naming mirrors other libraries.
+ */
+function FFT(roots, opts) {
+    const getLoop = (N, roots, brpInput = false, brpOutput = false) => {
+        if (brpInput && brpOutput) {
+            // we cannot optimize this case, but lets support it anyway
+            return (values) => FFTCore(opts, { N, roots, dit: false, brp: false })(bitReversalInplace(values));
+        }
+        if (brpInput)
+            return FFTCore(opts, { N, roots, dit: true, brp: false });
+        if (brpOutput)
+            return FFTCore(opts, { N, roots, dit: false, brp: false });
+        return FFTCore(opts, { N, roots, dit: true, brp: true }); // all natural
+    };
+    return {
+        direct(values, brpInput = false, brpOutput = false) {
+            const N = values.length;
+            if (!isPowerOfTwo(N))
+                throw new Error('FFT: Polynomial size should be power of two');
+            const bits = log2(N);
+            return getLoop(N, roots.roots(bits), brpInput, brpOutput)(values.slice());
+        },
+        inverse(values, brpInput = false, brpOutput = false) {
+            const N = values.length;
+            const bits = log2(N);
+            const res = getLoop(N, roots.inverse(bits), brpInput, brpOutput)(values.slice());
+            const ivm = opts.inv(BigInt(values.length)); // scale
+            // we can get brp output if we use dif instead of dit!
+            for (let i = 0; i < res.length; i++)
+                res[i] = opts.mul(res[i], ivm);
+            // Allows to re-use non-inverted roots, but is VERY fragile
+            // return [res[0]].concat(res.slice(1).reverse());
+            // inverse calculated as pow(-1), which transforms into ω^{-kn} (-> reverses indices)
+            return res;
+        },
+    };
+}
+function poly(field, roots, create, fft, length) {
+    const F = field;
+    const _create = create ||
+        ((len, elm) => new Array(len).fill(elm ?? F.ZERO));
+    const isPoly = (x) => Array.isArray(x) || ArrayBuffer.isView(x);
+    const checkLength = (...lst) => {
+        if (!lst.length)
+            return 0;
+        for (const i of lst)
+            if (!isPoly(i))
+                throw new Error('poly: not polynomial: ' + i);
+        const L = lst[0].length;
+        for (let i = 1; i < lst.length; i++)
+            if (lst[i].length !== L)
+                throw new Error(`poly: mismatched lengths ${L} vs ${lst[i].length}`);
+        if (length !== undefined && L !== length)
+            throw new Error(`poly: expected fixed length ${length}, got ${L}`);
+        return L;
+    };
+    function findOmegaIndex(x, n, brp = false) {
+        const bits = log2(n);
+        const omega = brp ? roots.brp(bits) : roots.roots(bits);
+        for (let i = 0; i < n; i++)
+            if (F.eql(x, omega[i]))
+                return i;
+        return -1;
+    }
+    // TODO: mutating versions for mlkem/mldsa
+    return {
+        roots,
+        create: _create,
+        length,
+        extend: (a, len) => {
+            checkLength(a);
+            const out = _create(len, F.ZERO);
+            for (let i = 0; i < a.length; i++)
+                out[i] = a[i];
+            return out;
+        },
+        degree: (a) => {
+            checkLength(a);
+            for (let i = a.length - 1; i >= 0; i--)
+                if (!F.is0(a[i]))
+                    return i;
+            return -1;
+        },
+        add: (a, b) => {
+            const len = checkLength(a, b);
+            const out = _create(len);
+            for (let i = 0; i < len; i++)
+                out[i] = F.add(a[i], b[i]);
+            return out;
+        },
+        sub: (a, b) => {
+            const len = checkLength(a, b);
+            const out = _create(len);
+            for (let i = 0; i < len; i++)
+                out[i] = F.sub(a[i], b[i]);
+            return out;
+        },
+        dot: (a, b) => {
+            const len = checkLength(a, b);
+            const out = _create(len);
+            for (let i = 0; i < len; i++)
+                out[i] = F.mul(a[i], b[i]);
+            return out;
+        },
+        mul: (a, b) => {
+            if (isPoly(b)) {
+                const len = checkLength(a, b);
+                if (fft) {
+                    const A = fft.direct(a, false, true);
+                    const B = fft.direct(b, false, true);
+                    for (let i = 0; i < A.length; i++)
+                        A[i] = F.mul(A[i], B[i]);
+                    return fft.inverse(A, true, false);
+                }
+                else {
+                    // NOTE: this is quadratic and mostly for compat tests with FFT
+                    const res = _create(len);
+                    for (let i = 0; i < len; i++) {
+                        for (let j = 0; j < len; j++) {
+                            const k = (i + j) % len; // wrap mod length
+                            res[k] = F.add(res[k], F.mul(a[i], b[j]));
+                        }
+                    }
+                    return res;
+                }
+            }
+            else {
+                const out = _create(checkLength(a));
+                for (let i = 0; i < out.length; i++)
+                    out[i] = F.mul(a[i], b);
+                return out;
+            }
+        },
+        convolve(a, b) {
+            const len = nextPowerOfTwo(a.length + b.length - 1);
+            return this.mul(this.extend(a, len), this.extend(b, len));
+        },
+        shift(p, factor) {
+            const out = _create(checkLength(p));
+            out[0] = p[0];
+            for (let i = 1, power = F.ONE; i < p.length; i++) {
+                power = F.mul(power, factor);
+                out[i] = F.mul(p[i], power);
+            }
+            return out;
+        },
+        clone: (a) => {
+            checkLength(a);
+            const out = _create(a.length);
+            for (let i = 0; i < a.length; i++)
+                out[i] = a[i];
+            return out;
+        },
+        eval: (a, basis) => {
+            checkLength(a);
+            let acc = F.ZERO;
+            for (let i = 0; i < a.length; i++)
+                acc = F.add(acc, F.mul(a[i], basis[i]));
+            return acc;
+        },
+        monomial: {
+            basis: (x, n) => {
+                const out = _create(n);
+                let pow = F.ONE;
+                for (let i = 0; i < n; i++) {
+                    out[i] = pow;
+                    pow = F.mul(pow, x);
+                }
+                return out;
+            },
+            eval: (a, x) => {
+                checkLength(a);
+                // Same as eval(a, monomialBasis(x, a.length)), but it is faster this way
+                let acc = F.ZERO;
+                for (let i = a.length - 1; i >= 0; i--)
+                    acc = F.add(F.mul(acc, x), a[i]);
+                return acc;
+            },
+        },
+        lagrange: {
+            basis: (x, n, brp = false, weights) => {
+                const bits = log2(n);
+                const cache = weights || brp ? roots.brp(bits) : roots.roots(bits); // [ω⁰, ω¹, ..., ωⁿ⁻¹]
+                const out = _create(n);
+                // Fast Kronecker-δ shortcut
+                const idx = findOmegaIndex(x, n, brp);
+                if (idx !== -1) {
+                    out[idx] = F.ONE;
+                    return out;
+                }
+                const tm = F.pow(x, BigInt(n));
+                const c = F.mul(F.sub(tm, F.ONE), F.inv(BigInt(n))); // c = (xⁿ - 1)/n
+                const denom = _create(n);
+                for (let i = 0; i < n; i++)
+                    denom[i] = F.sub(x, cache[i]);
+                const inv = F.invertBatch(denom);
+                for (let i = 0; i < n; i++)
+                    out[i] = F.mul(c, F.mul(cache[i], inv[i]));
+                return out;
+            },
+            eval(a, x, brp = false) {
+                checkLength(a);
+                const idx = findOmegaIndex(x, a.length, brp);
+                if (idx !== -1)
+                    return a[idx]; // fast path
+                const L = this.basis(x, a.length, brp); // Lᵢ(x)
+                let acc = F.ZERO;
+                for (let i = 0; i < a.length; i++)
+                    if (!F.is0(a[i]))
+                        acc = F.add(acc, F.mul(a[i], L[i]));
+                return acc;
+            },
+        },
+        vanishing(roots) {
+            checkLength(roots);
+            const out = _create(roots.length + 1, F.ZERO);
+            out[0] = F.ONE;
+            for (const r of roots) {
+                const neg = F.neg(r);
+                for (let j = out.length - 1; j > 0; j--)
+                    out[j] = F.add(F.mul(out[j], neg), out[j - 1]);
+                out[0] = F.mul(out[0], neg);
+            }
+            return out;
+        },
+    };
+}
+//# sourceMappingURL=fft.js.map
+;// CONCATENATED MODULE: ./node_modules/@noble/post-quantum/utils.js
+/**
+ * Utilities for hex, bytearray and number handling.
+ * @module
+ */
+/*! noble-post-quantum - MIT License (c) 2024 Paul Miller (paulmillr.com) */
+
+
+
+const post_quantum_utils_randomBytes = utils_randomBytes;
+// Compares 2 u8a-s in kinda constant time
+function post_quantum_utils_equalBytes(a, b) {
+    if (a.length !== b.length)
+        return false;
+    let diff = 0;
+    for (let i = 0; i < a.length; i++)
+        diff |= a[i] ^ b[i];
+    return diff === 0;
+}
+// copy bytes to new u8a (aligned). Because Buffer.slice is broken.
+function post_quantum_utils_copyBytes(bytes) {
+    return Uint8Array.from(bytes);
+}
+function utils_validateOpts(opts) {
+    // We try to catch u8a, since it was previously valid argument at this position
+    if (typeof opts !== 'object' || opts === null || isBytes(opts))
+        throw new Error('expected opts to be an object');
+}
+function validateVerOpts(opts) {
+    utils_validateOpts(opts);
+    if (opts.context !== undefined)
+        abytes(opts.context, undefined, 'opts.context');
+}
+function utils_validateSigOpts(opts) {
+    validateVerOpts(opts);
+    if (opts.extraEntropy !== false && opts.extraEntropy !== undefined)
+        abytes(opts.extraEntropy, undefined, 'opts.extraEntropy');
+}
+function splitCoder(label, ...lengths) {
+    const getLength = (c) => (typeof c === 'number' ? c : c.bytesLen);
+    const bytesLen = lengths.reduce((sum, a) => sum + getLength(a), 0);
+    return {
+        bytesLen,
+        encode: (bufs) => {
+            const res = new Uint8Array(bytesLen);
+            for (let i = 0, pos = 0; i < lengths.length; i++) {
+                const c = lengths[i];
+                const l = getLength(c);
+                const b = typeof c === 'number' ? bufs[i] : c.encode(bufs[i]);
+                utils_abytes(b, l, label);
+                res.set(b, pos);
+                if (typeof c !== 'number')
+                    b.fill(0); // clean
+                pos += l;
+            }
+            return res;
+        },
+        decode: (buf) => {
+            utils_abytes(buf, bytesLen, label);
+            const res = [];
+            for (const c of lengths) {
+                const l = getLength(c);
+                const b = buf.subarray(0, l);
+                res.push(typeof c === 'number' ? b : c.decode(b));
+                buf = buf.subarray(l);
+            }
+            return res;
+        },
+    };
+}
+// nano-packed.array (fixed size)
+function vecCoder(c, vecLen) {
+    const bytesLen = vecLen * c.bytesLen;
+    return {
+        bytesLen,
+        encode: (u) => {
+            if (u.length !== vecLen)
+                throw new Error(`vecCoder.encode: wrong length=${u.length}. Expected: ${vecLen}`);
+            const res = new Uint8Array(bytesLen);
+            for (let i = 0, pos = 0; i < u.length; i++) {
+                const b = c.encode(u[i]);
+                res.set(b, pos);
+                b.fill(0); // clean
+                pos += b.length;
+            }
+            return res;
+        },
+        decode: (a) => {
+            utils_abytes(a, bytesLen);
+            const r = [];
+            for (let i = 0; i < a.length; i += c.bytesLen)
+                r.push(c.decode(a.subarray(i, i + c.bytesLen)));
+            return r;
+        },
+    };
+}
+// cleanBytes(Uint8Array.of(), [Uint16Array.of(), Uint32Array.of()])
+function cleanBytes(...list) {
+    for (const t of list) {
+        if (Array.isArray(t))
+            for (const b of t)
+                b.fill(0);
+        else
+            t.fill(0);
+    }
+}
+function getMask(bits) {
+    return (1 << bits) - 1; // 4 -> 0b1111
+}
+const utils_EMPTY = Uint8Array.of();
+function getMessage(msg, ctx = utils_EMPTY) {
+    abytes_(msg);
+    abytes_(ctx);
+    if (ctx.length > 255)
+        throw new Error('context should be less than 255 bytes');
+    return concatBytes(new Uint8Array([0, ctx.length]), ctx, msg);
+}
+// 06 09 60 86 48 01 65 03 04 02
+const oidNistP = /* @__PURE__ */ (/* unused pure expression or super */ null && (Uint8Array.from([6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2])));
+function checkHash(hash, requiredStrength = 0) {
+    if (!hash.oid || !post_quantum_utils_equalBytes(hash.oid.subarray(0, 10), oidNistP))
+        throw new Error('hash.oid is invalid: expected NIST hash');
+    const collisionResistance = (hash.outputLen * 8) / 2;
+    if (requiredStrength > collisionResistance) {
+        throw new Error('Pre-hash security strength too low: ' +
+            collisionResistance +
+            ', required: ' +
+            requiredStrength);
+    }
+}
+function getMessagePrehash(hash, msg, ctx = utils_EMPTY) {
+    abytes_(msg);
+    abytes_(ctx);
+    if (ctx.length > 255)
+        throw new Error('context should be less than 255 bytes');
+    const hashed = hash(msg);
+    return concatBytes(new Uint8Array([1, ctx.length]), ctx, hash.oid, hashed);
+}
+//# sourceMappingURL=utils.js.map
+;// CONCATENATED MODULE: ./node_modules/@noble/post-quantum/_crystals.js
+/**
+ * Internal methods for lattice-based ML-KEM and ML-DSA.
+ * @module
+ */
+/*! noble-post-quantum - MIT License (c) 2024 Paul Miller (paulmillr.com) */
+
+
+
+const genCrystals = (opts) => {
+    // isKyber: true means Kyber, false means Dilithium
+    const { newPoly, N, Q, F, ROOT_OF_UNITY, brvBits, isKyber } = opts;
+    const mod = (a, modulo = Q) => {
+        const result = a % modulo | 0;
+        return (result >= 0 ? result | 0 : (modulo + result) | 0) | 0;
+    };
+    // -(Q-1)/2 < a <= (Q-1)/2
+    const smod = (a, modulo = Q) => {
+        const r = mod(a, modulo) | 0;
+        return (r > modulo >> 1 ? (r - modulo) | 0 : r) | 0;
+    };
+    // Generate zettas (different from roots of unity, negacyclic uses phi, where acyclic uses omega)
+    function getZettas() {
+        const out = newPoly(N);
+        for (let i = 0; i < N; i++) {
+            const b = reverseBits(i, brvBits);
+            const p = BigInt(ROOT_OF_UNITY) ** BigInt(b) % BigInt(Q);
+            out[i] = Number(p) | 0;
+        }
+        return out;
+    }
+    const nttZetas = getZettas();
+    // Number-Theoretic Transform
+    // Explained: https://electricdusk.com/ntt.html
+    // Kyber has slightly different params, since there is no 512th primitive root of unity mod q,
+    // only 256th primitive root of unity mod. Which also complicates MultiplyNTT.
+    const field = {
+        add: (a, b) => mod((a | 0) + (b | 0)) | 0,
+        sub: (a, b) => mod((a | 0) - (b | 0)) | 0,
+        mul: (a, b) => mod((a | 0) * (b | 0)) | 0,
+        inv: (_a) => {
+            throw new Error('not implemented');
+        },
+    };
+    const nttOpts = {
+        N,
+        roots: nttZetas,
+        invertButterflies: true,
+        skipStages: isKyber ? 1 : 0,
+        brp: false,
+    };
+    const dif = FFTCore(field, { dit: false, ...nttOpts });
+    const dit = FFTCore(field, { dit: true, ...nttOpts });
+    const NTT = {
+        encode: (r) => {
+            return dif(r);
+        },
+        decode: (r) => {
+            dit(r);
+            // kyber uses 128 here, because brv && stuff
+            for (let i = 0; i < r.length; i++)
+                r[i] = mod(F * r[i]);
+            return r;
+        },
+    };
+    // Encode polynominal as bits
+    const bitsCoder = (d, c) => {
+        const mask = getMask(d);
+        const bytesLen = d * (N / 8);
+        return {
+            bytesLen,
+            encode: (poly) => {
+                const r = new Uint8Array(bytesLen);
+                for (let i = 0, buf = 0, bufLen = 0, pos = 0; i < poly.length; i++) {
+                    buf |= (c.encode(poly[i]) & mask) << bufLen;
+                    bufLen += d;
+                    for (; bufLen >= 8; bufLen -= 8, buf >>= 8)
+                        r[pos++] = buf & getMask(bufLen);
+                }
+                return r;
+            },
+            decode: (bytes) => {
+                const r = newPoly(N);
+                for (let i = 0, buf = 0, bufLen = 0, pos = 0; i < bytes.length; i++) {
+                    buf |= bytes[i] << bufLen;
+                    bufLen += 8;
+                    for (; bufLen >= d; bufLen -= d, buf >>= d)
+                        r[pos++] = c.decode(buf & mask);
+                }
+                return r;
+            },
+        };
+    };
+    return { mod, smod, nttZetas, NTT, bitsCoder };
+};
+const createXofShake = (shake) => (seed, blockLen) => {
+    if (!blockLen)
+        blockLen = shake.blockLen;
+    // Optimizations that won't mater:
+    // - cached seed update (two .update(), on start and on the end)
+    // - another cache which cloned into working copy
+    // Faster than multiple updates, since seed less than blockLen
+    const _seed = new Uint8Array(seed.length + 2);
+    _seed.set(seed);
+    const seedLen = seed.length;
+    const buf = new Uint8Array(blockLen); // == shake128.blockLen
+    let h = shake.create({});
+    let calls = 0;
+    let xofs = 0;
+    return {
+        stats: () => ({ calls, xofs }),
+        get: (x, y) => {
+            _seed[seedLen + 0] = x;
+            _seed[seedLen + 1] = y;
+            h.destroy();
+            h = shake.create({}).update(_seed);
+            calls++;
+            return () => {
+                xofs++;
+                return h.xofInto(buf);
+            };
+        },
+        clean: () => {
+            h.destroy();
+            cleanBytes(buf, _seed);
+        },
+    };
+};
+const XOF128 = /* @__PURE__ */ createXofShake(shake128);
+const XOF256 = /* @__PURE__ */ (/* unused pure expression or super */ null && (createXofShake(shake256)));
+//# sourceMappingURL=_crystals.js.map
+;// CONCATENATED MODULE: ./node_modules/@noble/post-quantum/ml-kem.js
+/**
+ * ML-KEM: Module Lattice-based Key Encapsulation Mechanism from
+ * [FIPS-203](https://csrc.nist.gov/pubs/fips/203/ipd). A.k.a. CRYSTALS-Kyber.
+ *
+ * Key encapsulation is similar to DH / ECDH (think X25519), with important differences:
+ * * Unlike in ECDH, we can't verify if it was "Bob" who've sent the shared secret
+ * * Unlike ECDH, it is probabalistic and relies on quality of randomness (CSPRNG).
+ * * Decapsulation never throws an error, even when shared secret was
+ *   encrypted by a different public key. It will just return a different shared secret.
+ *
+ * There are some concerns with regards to security: see
+ * [djb blog](https://blog.cr.yp.to/20231003-countcorrectly.html) and
+ * [mailing list](https://groups.google.com/a/list.nist.gov/g/pqc-forum/c/W2VOzy0wz_E).
+ *
+ * Has similar internals to ML-DSA, but their keys and params are different.
+ *
+ * Check out [official site](https://www.pq-crystals.org/kyber/resources.shtml),
+ * [repo](https://github.com/pq-crystals/kyber),
+ * [spec](https://datatracker.ietf.org/doc/draft-cfrg-schwabe-kyber/).
+ * @module
+ */
+/*! noble-post-quantum - MIT License (c) 2024 Paul Miller (paulmillr.com) */
+
+
+
+
+/** Key encapsulation mechanism interface */
+const N = 256; // Kyber (not FIPS-203) supports different lengths, but all std modes were using 256
+const Q = 3329; // 13*(2**8)+1, modulo prime
+const F = 3303; // 3303 ≡ 128**(−1) mod q (FIPS-203)
+const ROOT_OF_UNITY = 17; // ζ = 17 ∈ Zq is a primitive 256-th root of unity modulo Q. ζ**128 ≡−1
+const { mod: ml_kem_mod, nttZetas, NTT, bitsCoder } = genCrystals({
+    N,
+    Q,
+    F,
+    ROOT_OF_UNITY,
+    newPoly: (n) => new Uint16Array(n),
+    brvBits: 7,
+    isKyber: true,
+});
+/** Internal params of ML-KEM versions */
+// prettier-ignore
+const PARAMS = {
+    512: { N, Q, K: 2, ETA1: 3, ETA2: 2, du: 10, dv: 4, RBGstrength: 128 },
+    768: { N, Q, K: 3, ETA1: 2, ETA2: 2, du: 10, dv: 4, RBGstrength: 192 },
+    1024: { N, Q, K: 4, ETA1: 2, ETA2: 2, du: 11, dv: 5, RBGstrength: 256 },
+};
+// FIPS-203: compress/decompress
+const compress = (d) => {
+    // Special case, no need to compress, pass as is, but strip high bytes on compression
+    if (d >= 12)
+        return { encode: (i) => i, decode: (i) => i };
+    // NOTE: we don't use float arithmetic (forbidden by FIPS-203 and high chance of bugs).
+    // Comments map to python implementation in RFC (draft-cfrg-schwabe-kyber)
+    // const round = (i: number) => Math.floor(i + 0.5) | 0;
+    const a = 2 ** (d - 1);
+    return {
+        // const compress = (i: number) => round((2 ** d / Q) * i) % 2 ** d;
+        encode: (i) => ((i << d) + Q / 2) / Q,
+        // const decompress = (i: number) => round((Q / 2 ** d) * i);
+        decode: (i) => (i * Q + a) >>> d,
+    };
+};
+// NOTE: we merge encoding and compress because it is faster, also both require same d param
+// Converts between bytes and d-bits compressed representation. Kinda like convertRadix2 from @scure/base
+// decode(encode(t)) == t, but there is loss of information on encode(decode(t))
+const polyCoder = (d) => bitsCoder(d, compress(d));
+function polyAdd(a, b) {
+    for (let i = 0; i < N; i++)
+        a[i] = ml_kem_mod(a[i] + b[i]); // a += b
+}
+function polySub(a, b) {
+    for (let i = 0; i < N; i++)
+        a[i] = ml_kem_mod(a[i] - b[i]); // a -= b
+}
+// FIPS-203: Computes the product of two degree-one polynomials with respect to a quadratic modulus
+function BaseCaseMultiply(a0, a1, b0, b1, zeta) {
+    const c0 = ml_kem_mod(a1 * b1 * zeta + a0 * b0);
+    const c1 = ml_kem_mod(a0 * b1 + a1 * b0);
+    return { c0, c1 };
+}
+// FIPS-203: Computes the product (in the ring Tq) of two NTT representations. NOTE: works inplace for f
+// NOTE: since multiply defined only for NTT representation, we need to convert to NTT, multiply and convert back
+function MultiplyNTTs(f, g) {
+    for (let i = 0; i < N / 2; i++) {
+        let z = nttZetas[64 + (i >> 1)];
+        if (i & 1)
+            z = -z;
+        const { c0, c1 } = BaseCaseMultiply(f[2 * i + 0], f[2 * i + 1], g[2 * i + 0], g[2 * i + 1], z);
+        f[2 * i + 0] = c0;
+        f[2 * i + 1] = c1;
+    }
+    return f;
+}
+// Return poly in NTT representation
+function SampleNTT(xof) {
+    const r = new Uint16Array(N);
+    for (let j = 0; j < N;) {
+        const b = xof();
+        if (b.length % 3)
+            throw new Error('SampleNTT: unaligned block');
+        for (let i = 0; j < N && i + 3 <= b.length; i += 3) {
+            const d1 = ((b[i + 0] >> 0) | (b[i + 1] << 8)) & 0xfff;
+            const d2 = ((b[i + 1] >> 4) | (b[i + 2] << 4)) & 0xfff;
+            if (d1 < Q)
+                r[j++] = d1;
+            if (j < N && d2 < Q)
+                r[j++] = d2;
+        }
+    }
+    return r;
+}
+// Sampling from the centered binomial distribution
+// Returns poly with small coefficients (noise/errors)
+function sampleCBD(PRF, seed, nonce, eta) {
+    const buf = PRF((eta * N) / 4, seed, nonce);
+    const r = new Uint16Array(N);
+    const b32 = u32(buf);
+    let len = 0;
+    for (let i = 0, p = 0, bb = 0, t0 = 0; i < b32.length; i++) {
+        let b = b32[i];
+        for (let j = 0; j < 32; j++) {
+            bb += b & 1;
+            b >>= 1;
+            len += 1;
+            if (len === eta) {
+                t0 = bb;
+                bb = 0;
+            }
+            else if (len === 2 * eta) {
+                r[p++] = ml_kem_mod(t0 - bb);
+                bb = 0;
+                len = 0;
+            }
+        }
+    }
+    if (len)
+        throw new Error(`sampleCBD: leftover bits: ${len}`);
+    return r;
+}
+// K-PKE
+// As per FIPS-203, it doesn't perform any input validation and can't be used in standalone fashion.
+const genKPKE = (opts) => {
+    const { K, PRF, XOF, HASH512, ETA1, ETA2, du, dv } = opts;
+    const poly1 = polyCoder(1);
+    const polyV = polyCoder(dv);
+    const polyU = polyCoder(du);
+    const publicCoder = splitCoder('publicKey', vecCoder(polyCoder(12), K), 32);
+    const secretCoder = vecCoder(polyCoder(12), K);
+    const cipherCoder = splitCoder('ciphertext', vecCoder(polyU, K), polyV);
+    const seedCoder = splitCoder('seed', 32, 32);
+    return {
+        secretCoder,
+        lengths: {
+            secretKey: secretCoder.bytesLen,
+            publicKey: publicCoder.bytesLen,
+            cipherText: cipherCoder.bytesLen,
+        },
+        keygen: (seed) => {
+            utils_abytes(seed, 32, 'seed');
+            const seedDst = new Uint8Array(33);
+            seedDst.set(seed);
+            seedDst[32] = K;
+            const seedHash = HASH512(seedDst);
+            const [rho, sigma] = seedCoder.decode(seedHash);
+            const sHat = [];
+            const tHat = [];
+            for (let i = 0; i < K; i++)
+                sHat.push(NTT.encode(sampleCBD(PRF, sigma, i, ETA1)));
+            const x = XOF(rho);
+            for (let i = 0; i < K; i++) {
+                const e = NTT.encode(sampleCBD(PRF, sigma, K + i, ETA1));
+                for (let j = 0; j < K; j++) {
+                    const aji = SampleNTT(x.get(j, i)); // A[j][i], inplace
+                    polyAdd(e, MultiplyNTTs(aji, sHat[j]));
+                }
+                tHat.push(e); // t ← A ◦ s + e
+            }
+            x.clean();
+            const res = {
+                publicKey: publicCoder.encode([tHat, rho]),
+                secretKey: secretCoder.encode(sHat),
+            };
+            cleanBytes(rho, sigma, sHat, tHat, seedDst, seedHash);
+            return res;
+        },
+        encrypt: (publicKey, msg, seed) => {
+            const [tHat, rho] = publicCoder.decode(publicKey);
+            const rHat = [];
+            for (let i = 0; i < K; i++)
+                rHat.push(NTT.encode(sampleCBD(PRF, seed, i, ETA1)));
+            const x = XOF(rho);
+            const tmp2 = new Uint16Array(N);
+            const u = [];
+            for (let i = 0; i < K; i++) {
+                const e1 = sampleCBD(PRF, seed, K + i, ETA2);
+                const tmp = new Uint16Array(N);
+                for (let j = 0; j < K; j++) {
+                    const aij = SampleNTT(x.get(i, j)); // A[i][j], inplace
+                    polyAdd(tmp, MultiplyNTTs(aij, rHat[j])); // t += aij * rHat[j]
+                }
+                polyAdd(e1, NTT.decode(tmp)); // e1 += tmp
+                u.push(e1);
+                polyAdd(tmp2, MultiplyNTTs(tHat[i], rHat[i])); // t2 += tHat[i] * rHat[i]
+                cleanBytes(tmp);
+            }
+            x.clean();
+            const e2 = sampleCBD(PRF, seed, 2 * K, ETA2);
+            polyAdd(e2, NTT.decode(tmp2)); // e2 += tmp2
+            const v = poly1.decode(msg); // encode plaintext m into polynomial v
+            polyAdd(v, e2); // v += e2
+            cleanBytes(tHat, rHat, tmp2, e2);
+            return cipherCoder.encode([u, v]);
+        },
+        decrypt: (cipherText, privateKey) => {
+            const [u, v] = cipherCoder.decode(cipherText);
+            const sk = secretCoder.decode(privateKey); // s  ← ByteDecode_12(dkPKE)
+            const tmp = new Uint16Array(N);
+            for (let i = 0; i < K; i++)
+                polyAdd(tmp, MultiplyNTTs(sk[i], NTT.encode(u[i]))); // tmp += sk[i] * u[i]
+            polySub(v, NTT.decode(tmp)); // v += tmp
+            cleanBytes(tmp, sk, u);
+            return poly1.encode(v);
+        },
+    };
+};
+function createKyber(opts) {
+    const KPKE = genKPKE(opts);
+    const { HASH256, HASH512, KDF } = opts;
+    const { secretCoder: KPKESecretCoder, lengths } = KPKE;
+    const secretCoder = splitCoder('secretKey', lengths.secretKey, lengths.publicKey, 32, 32);
+    const msgLen = 32;
+    const seedLen = 64;
+    return {
+        info: { type: 'ml-kem' },
+        lengths: {
+            ...lengths,
+            seed: 64,
+            msg: msgLen,
+            msgRand: msgLen,
+            secretKey: secretCoder.bytesLen,
+        },
+        keygen: (seed = post_quantum_utils_randomBytes(seedLen)) => {
+            utils_abytes(seed, seedLen, 'seed');
+            const { publicKey, secretKey: sk } = KPKE.keygen(seed.subarray(0, 32));
+            const publicKeyHash = HASH256(publicKey);
+            // (dkPKE||ek||H(ek)||z)
+            const secretKey = secretCoder.encode([sk, publicKey, publicKeyHash, seed.subarray(32)]);
+            cleanBytes(sk, publicKeyHash);
+            return { publicKey, secretKey };
+        },
+        getPublicKey: (secretKey) => {
+            const [_sk, publicKey, _publicKeyHash, _z] = secretCoder.decode(secretKey);
+            return Uint8Array.from(publicKey);
+        },
+        encapsulate: (publicKey, msg = post_quantum_utils_randomBytes(msgLen)) => {
+            utils_abytes(publicKey, lengths.publicKey, 'publicKey');
+            utils_abytes(msg, msgLen, 'message');
+            // FIPS-203 includes additional verification check for modulus
+            const eke = publicKey.subarray(0, 384 * opts.K);
+            const ek = KPKESecretCoder.encode(KPKESecretCoder.decode(post_quantum_utils_copyBytes(eke))); // Copy because of inplace encoding
+            // (Modulus check.) Perform the computation ek ← ByteEncode12(ByteDecode12(eke)).
+            // If ek = ̸ eke, the input is invalid. (See Section 4.2.1.)
+            if (!post_quantum_utils_equalBytes(ek, eke)) {
+                cleanBytes(ek);
+                throw new Error('ML-KEM.encapsulate: wrong publicKey modulus');
+            }
+            cleanBytes(ek);
+            const kr = HASH512.create().update(msg).update(HASH256(publicKey)).digest(); // derive randomness
+            const cipherText = KPKE.encrypt(publicKey, msg, kr.subarray(32, 64));
+            cleanBytes(kr.subarray(32));
+            return { cipherText, sharedSecret: kr.subarray(0, 32) };
+        },
+        decapsulate: (cipherText, secretKey) => {
+            utils_abytes(secretKey, secretCoder.bytesLen, 'secretKey'); // 768*k + 96
+            utils_abytes(cipherText, lengths.cipherText, 'cipherText'); // 32(du*k + dv)
+            // test ← H(dk[384𝑘 ∶ 768𝑘 + 32])) .
+            const k768 = secretCoder.bytesLen - 96;
+            const start = k768 + 32;
+            const test = HASH256(secretKey.subarray(k768 / 2, start));
+            // If test ≠ dk[768𝑘 + 32 ∶ 768𝑘 + 64], then input checking has failed.
+            if (!post_quantum_utils_equalBytes(test, secretKey.subarray(start, start + 32)))
+                throw new Error('invalid secretKey: hash check failed');
+            const [sk, publicKey, publicKeyHash, z] = secretCoder.decode(secretKey);
+            const msg = KPKE.decrypt(cipherText, sk);
+            const kr = HASH512.create().update(msg).update(publicKeyHash).digest(); // derive randomness, Khat, rHat = G(mHat || h)
+            const Khat = kr.subarray(0, 32);
+            const cipherText2 = KPKE.encrypt(publicKey, msg, kr.subarray(32, 64)); // re-encrypt using the derived randomness
+            const isValid = post_quantum_utils_equalBytes(cipherText, cipherText2); // if ciphertexts do not match, “implicitly reject”
+            const Kbar = KDF.create({ dkLen: 32 }).update(z).update(cipherText).digest();
+            cleanBytes(msg, cipherText2, !isValid ? Khat : Kbar);
+            return isValid ? Khat : Kbar;
+        },
+    };
+}
+function shakePRF(dkLen, key, nonce) {
+    return sha3_shake256
+        .create({ dkLen })
+        .update(key)
+        .update(new Uint8Array([nonce]))
+        .digest();
+}
+const opts = {
+    HASH256: sha3_256,
+    HASH512: sha3_512,
+    KDF: sha3_shake256,
+    XOF: XOF128,
+    PRF: shakePRF,
+};
+/** ML-KEM-512 for 128-bit security level. Not recommended after 2030, as per ASD. */
+const ml_kem512 = /* @__PURE__ */ createKyber({
+    ...opts,
+    ...PARAMS[512],
+});
+/** ML-KEM-768, for 192-bit security level. Not recommended after 2030, as per ASD. */
+const ml_kem768 = /* @__PURE__ */ createKyber({
+    ...opts,
+    ...PARAMS[768],
+});
+/** ML-KEM-1024 for 256-bit security level. OK after 2030, as per ASD. */
+const ml_kem_ml_kem1024 = /* @__PURE__ */ createKyber({
+    ...opts,
+    ...PARAMS[1024],
+});
+//# sourceMappingURL=ml-kem.js.map
+;// CONCATENATED MODULE: ./node_modules/@noble/post-quantum/hybrid.js
+/**
+ * Post-Quantum Hybrid Cryptography
+ *
+ * The current implementation is flawed and likely redundant. We should offer
+ * a small, generic API to compose hybrid schemes instead of reimplementing
+ * protocol-specific logic (SSH, GPG, etc.) with ad hoc encodings.
+ *
+ * 1. Core Issues
+ *    - sign/verify: implemented as two separate operations with different keys.
+ *    - EC getSharedSecret: could be refactored into a proper KEM.
+ *    - Multiple calls: keys, signatures, and shared secrets could be
+ *      concatenated to reduce the number of API invocations.
+ *    - Reinvention: most libraries add strange domain separations and
+ *      encodings instead of simple byte concatenation.
+ *
+ * 2. API Goals
+ *    - Provide primitives to build hybrids generically.
+ *    - Avoid embedding SSH- or GPG-specific formats in the core API.
+ *
+ * 3. Edge Cases
+ *    • Variable-length signatures:
+ *      - DER-encoded (Weierstrass curves).
+ *      - Falcon (unpadded).
+ *      - Concatenation works only if length is fixed; otherwise a length
+ *        prefix is required (but that breaks compatibility).
+ *
+ *    • getSharedSecret:
+ *      - Default: non-KEM (authenticated ECDH).
+ *      - KEM conversion: generate a random SK to remove implicit auth.
+ *
+ * 4. Common Pitfalls
+ *    - Seed expansion:
+ *      • Expanding a small seed into multiple keys reduces entropy.
+ *      • API should allow identity mapping (no expansion).
+ *
+ *    - Skipping full point encoding:
+ *      • Some omit the compression byte (parity) for WebCrypto compatibility.
+ *      • Better: hash the raw secret; coordinate output is already non-uniform.
+ *      • Some curves (e.g., X448) produce secrets that must be re-hashed to match
+ *        symmetric-key lengths.
+ *
+ *    - Combiner inconsistencies:
+ *      • Different domain separations and encodings across libraries.
+ *      • Should live at the application layer, since key lengths vary.
+ *
+ * 5. Protocol Examples
+ *    - SSH:
+ *      • Concatenate keys.
+ *      • Combiner: SHA-512.
+ *
+ *    - GPG:
+ *      • Concatenate keys.
+ *      • Combiner: SHA3-256(kemShare || ecdhShare || ciphertext || pubKey || algId || domSep || len(domSep))
+ *
+ *    - TLS:
+ *      • Transcript-based derivation (HKDF).
+ *
+ * 6. Relevant Specs & Implementations
+ *    - IETF Hybrid KEM drafts:
+ *      • draft-irtf-cfrg-hybrid-kems
+ *      • draft-connolly-cfrg-xwing-kem
+ *      • draft-westerbaan-tls-xyber768d00
+ *
+ *    - PQC Libraries:
+ *      • superdilithium (cyph/pqcrypto.js) – low adoption.
+ *      • hybrid-pqc (DogeProtocol, quantumcoinproject) – complex encodings.
+ *
+ * 7. Signatures
+ *    - Ed25519: fixed-size, easy to support.
+ *    - Variable-size: introduces custom format requirements; best left to
+ *      higher-level code.
+ *
+ * @module
+ */
+/*! noble-post-quantum - MIT License (c) 2024 Paul Miller (paulmillr.com) */
+
+
+
+
+
+
+
+
+
+
+
+
+// Can re-use if decide to signatures support, on other hand getSecretKey is specific and ugly
+function ecKeygen(curve, allowZeroKey = false) {
+    const lengths = curve.lengths;
+    let keygen = curve.keygen;
+    if (allowZeroKey) {
+        // This is ugly, but we need to return exact results here.
+        const wCurve = curve;
+        const Fn = wCurve.Point.Fn;
+        if (!Fn)
+            throw new Error('No Point.Fn');
+        keygen = (seed = post_quantum_utils_randomBytes(lengths.seed)) => {
+            utils_abytes(seed, lengths.seed, 'seed');
+            const seedScalar = Fn.isLE ? bytesToNumberLE(seed) : curves_utils_bytesToNumberBE(seed);
+            const secretKey = Fn.toBytes(Fn.create(seedScalar)); // Fixes modulo bias, but not zero
+            return { secretKey, publicKey: curve.getPublicKey(secretKey) };
+        };
+    }
+    return {
+        lengths: { secretKey: lengths.secretKey, publicKey: lengths.publicKey, seed: lengths.seed },
+        keygen,
+        getPublicKey: (secretKey) => curve.getPublicKey(secretKey),
+    };
+}
+function ecdhKem(curve, allowZeroKey = false) {
+    const kg = ecKeygen(curve, allowZeroKey);
+    if (!curve.getSharedSecret)
+        throw new Error('wrong curve'); // ed25519 doesn't have one!
+    return {
+        lengths: { ...kg.lengths, msg: kg.lengths.seed, cipherText: kg.lengths.publicKey },
+        keygen: kg.keygen,
+        getPublicKey: kg.getPublicKey,
+        encapsulate(publicKey, rand = post_quantum_utils_randomBytes(curve.lengths.seed)) {
+            const ek = this.keygen(rand).secretKey;
+            const sharedSecret = this.decapsulate(publicKey, ek);
+            const cipherText = curve.getPublicKey(ek);
+            cleanBytes(ek);
+            return { sharedSecret, cipherText };
+        },
+        decapsulate(cipherText, secretKey) {
+            const res = curve.getSharedSecret(secretKey, cipherText);
+            return curve.lengths.publicKeyHasPrefix ? res.subarray(1) : res;
+        },
+    };
+}
+function ecSigner(curve, allowZeroKey = false) {
+    const kg = ecKeygen(curve, allowZeroKey);
+    if (!curve.sign || !curve.verify)
+        throw new Error('wrong curve'); // ed25519 doesn't have one!
+    return {
+        lengths: { ...kg.lengths, signature: curve.lengths.signature, signRand: 0 },
+        keygen: kg.keygen,
+        getPublicKey: kg.getPublicKey,
+        sign: (message, secretKey) => curve.sign(message, secretKey),
+        verify: (signature, message, publicKey) => curve.verify(signature, message, publicKey),
+    };
+}
+function splitLengths(lst, name) {
+    return splitCoder(name, ...lst.map((i) => {
+        if (typeof i.lengths[name] !== 'number')
+            throw new Error('wrong length: ' + name);
+        return i.lengths[name];
+    }));
+}
+// It is XOF for most cases, but can be more complex!
+function expandSeedXof(xof) {
+    return (seed, seedLen) => xof(seed, { dkLen: seedLen });
+}
+function combineKeys(realSeedLen, // how much bytes expandSeed expects
+expandSeed, ...ck) {
+    const seedCoder = splitLengths(ck, 'seed');
+    const pkCoder = splitLengths(ck, 'publicKey');
+    // Allows to use identity functions for combiner/expandSeed
+    if (realSeedLen === undefined)
+        realSeedLen = seedCoder.bytesLen;
+    utils_anumber(realSeedLen);
+    function expandDecapsulationKey(seed) {
+        utils_abytes(seed, realSeedLen);
+        const expanded = seedCoder.decode(expandSeed(seed, seedCoder.bytesLen));
+        const keys = ck.map((i, j) => i.keygen(expanded[j]));
+        const secretKey = keys.map((i) => i.secretKey);
+        const publicKey = keys.map((i) => i.publicKey);
+        return { secretKey, publicKey };
+    }
+    return {
+        info: { lengths: { seed: realSeedLen, publicKey: pkCoder.bytesLen, secretKey: realSeedLen } },
+        getPublicKey(secretKey) {
+            return this.keygen(secretKey).publicKey;
+        },
+        keygen(seed = post_quantum_utils_randomBytes(realSeedLen)) {
+            const { publicKey: pk, secretKey } = expandDecapsulationKey(seed);
+            const publicKey = pkCoder.encode(pk);
+            cleanBytes(pk);
+            cleanBytes(secretKey);
+            return { secretKey: seed, publicKey };
+        },
+        expandDecapsulationKey,
+        realSeedLen,
+    };
+}
+// This generic function that combines multiple KEMs into single one
+function combineKEMS(realSeedLen, // how much bytes expandSeed expects
+realMsgLen, // how much bytes combiner returns
+expandSeed, combiner, ...kems) {
+    const keys = combineKeys(realSeedLen, expandSeed, ...kems);
+    const ctCoder = splitLengths(kems, 'cipherText');
+    const pkCoder = splitLengths(kems, 'publicKey');
+    const msgCoder = splitLengths(kems, 'msg');
+    if (realMsgLen === undefined)
+        realMsgLen = msgCoder.bytesLen;
+    utils_anumber(realMsgLen);
+    return {
+        lengths: {
+            ...keys.info.lengths,
+            msg: realMsgLen,
+            msgRand: msgCoder.bytesLen,
+            cipherText: ctCoder.bytesLen,
+        },
+        getPublicKey: keys.getPublicKey,
+        keygen: keys.keygen,
+        encapsulate(pk, randomness = post_quantum_utils_randomBytes(msgCoder.bytesLen)) {
+            const pks = pkCoder.decode(pk);
+            const rand = msgCoder.decode(randomness);
+            const enc = kems.map((i, j) => i.encapsulate(pks[j], rand[j]));
+            const sharedSecret = enc.map((i) => i.sharedSecret);
+            const cipherText = enc.map((i) => i.cipherText);
+            const res = {
+                sharedSecret: combiner(pks, cipherText, sharedSecret),
+                cipherText: ctCoder.encode(cipherText),
+            };
+            cleanBytes(sharedSecret, cipherText);
+            return res;
+        },
+        decapsulate(ct, seed) {
+            const cts = ctCoder.decode(ct);
+            const { publicKey, secretKey } = keys.expandDecapsulationKey(seed);
+            const sharedSecret = kems.map((i, j) => i.decapsulate(cts[j], secretKey[j]));
+            return combiner(publicKey, cts, sharedSecret);
+        },
+    };
+}
+// There is no specs for this, but can be useful
+// realSeedLen: how much bytes expandSeed expects.
+function combineSigners(realSeedLen, expandSeed, ...signers) {
+    const keys = combineKeys(realSeedLen, expandSeed, ...signers);
+    const sigCoder = splitLengths(signers, 'signature');
+    const pkCoder = splitLengths(signers, 'publicKey');
+    return {
+        lengths: { ...keys.info.lengths, signature: sigCoder.bytesLen, signRand: 0 },
+        getPublicKey: keys.getPublicKey,
+        keygen: keys.keygen,
+        sign(message, seed) {
+            const { secretKey } = keys.expandDecapsulationKey(seed);
+            // NOTE: we probably can make different hashes for different algorithms
+            // same way as we do for kem, but not sure if this a good idea.
+            const sigs = signers.map((i, j) => i.sign(message, secretKey[j]));
+            return sigCoder.encode(sigs);
+        },
+        verify: (signature, message, publicKey) => {
+            const pks = pkCoder.decode(publicKey);
+            const sigs = sigCoder.decode(signature);
+            for (let i = 0; i < signers.length; i++) {
+                if (!signers[i].verify(sigs[i], message, pks[i]))
+                    return false;
+            }
+            return true;
+        },
+    };
+}
+function QSF(label, pqc, curveKEM, xof, kdf) {
+    ahash(xof);
+    ahash(kdf);
+    return combineKEMS(32, 32, expandSeedXof(xof), (pk, ct, ss) => kdf(utils_concatBytes(ss[0], ss[1], ct[1], pk[1], utils_asciiToBytes(label))), pqc, curveKEM);
+}
+const QSF_ml_kem768_p256 = QSF('QSF-KEM(ML-KEM-768,P-256)-XOF(SHAKE256)-KDF(SHA3-256)', ml_kem768, ecdhKem(p256, true), sha3_shake256, sha3_256);
+const QSF_ml_kem1024_p384 = QSF('QSF-KEM(ML-KEM-1024,P-384)-XOF(SHAKE256)-KDF(SHA3-256)', ml_kem_ml_kem1024, ecdhKem(nist_p384, true), sha3_shake256, sha3_256);
+function createKitchenSink(label, pqc, curveKEM, xof, hash) {
+    ahash(xof);
+    ahash(hash);
+    return combineKEMS(32, 32, expandSeedXof(xof), (pk, ct, ss) => {
+        const preimage = utils_concatBytes(ss[0], ss[1], ct[0], pk[0], ct[1], pk[1], utils_asciiToBytes(label));
+        const len = 32;
+        const ikm = utils_concatBytes(utils_asciiToBytes('hybrid_prk'), preimage);
+        const prk = hkdf_extract(hash, ikm);
+        const info = utils_concatBytes(utils_numberToBytesBE(len, 2), utils_asciiToBytes('shared_secret'), utils_asciiToBytes(''));
+        const res = expand(hash, prk, info, len);
+        cleanBytes(prk, info, ikm, preimage);
+        return res;
+    }, pqc, curveKEM);
+}
+const x25519kem = ecdhKem(x25519);
+const KitchenSink_ml_kem768_x25519 = createKitchenSink('KitchenSink-KEM(ML-KEM-768,X25519)-XOF(SHAKE256)-KDF(HKDF-SHA-256)', ml_kem768, x25519kem, sha3_shake256, sha2_sha256);
+// Always X25519 and ML-KEM - 768, no point to export
+const ml_kem768_x25519 = /* @__PURE__ */ (() => combineKEMS(32, 32, expandSeedXof(sha3_shake256), 
+// Awesome label, so much escaping hell in a single line.
+(pk, ct, ss) => sha3_256(utils_concatBytes(ss[0], ss[1], ct[1], pk[1], utils_asciiToBytes('\\.//^\\'))), ml_kem768, x25519kem))();
+function nistCurveKem(curve, scalarLen, elemLen, nseed) {
+    const Fn = curve.Point.Fn;
+    if (!Fn)
+        throw new Error('no Point.Fn');
+    function rejectionSampling(seed) {
+        let sk;
+        for (let start = 0, end = scalarLen;; start = end, end += scalarLen) {
+            if (end > seed.length)
+                throw new Error('rejection sampling failed');
+            sk = Fn.fromBytes(seed.subarray(start, end), true);
+            if (Fn.isValidNot0(sk))
+                break;
+        }
+        const secretKey = Fn.toBytes(Fn.create(sk));
+        const publicKey = curve.getPublicKey(secretKey, false);
+        return { secretKey, publicKey };
+    }
+    return {
+        lengths: {
+            secretKey: scalarLen,
+            publicKey: elemLen,
+            seed: nseed,
+            msg: nseed,
+            cipherText: elemLen,
+        },
+        keygen(seed = post_quantum_utils_randomBytes(nseed)) {
+            utils_abytes(seed, nseed, 'seed');
+            return rejectionSampling(seed);
+        },
+        getPublicKey(secretKey) {
+            return curve.getPublicKey(secretKey, false);
+        },
+        encapsulate(publicKey, rand = post_quantum_utils_randomBytes(nseed)) {
+            utils_abytes(rand, nseed, 'rand');
+            const { secretKey: ek } = rejectionSampling(rand);
+            const sharedSecret = this.decapsulate(publicKey, ek);
+            const cipherText = curve.getPublicKey(ek, false);
+            cleanBytes(ek);
+            return { sharedSecret, cipherText };
+        },
+        decapsulate(cipherText, secretKey) {
+            const full = curve.getSharedSecret(secretKey, cipherText);
+            return full.subarray(1);
+        },
+    };
+}
+function concreteHybridKem(label, mlkem, curve, nseed) {
+    const { secretKey: scalarLen, publicKeyUncompressed: elemLen } = curve.lengths;
+    if (!scalarLen || !elemLen)
+        throw new Error('wrong curve');
+    const curveKem = nistCurveKem(curve, scalarLen, elemLen, nseed);
+    const mlkemSeedLen = 64;
+    const totalSeedLen = mlkemSeedLen + nseed;
+    return combineKEMS(32, 32, (seed) => {
+        utils_abytes(seed, 32);
+        const expanded = sha3_shake256(seed, { dkLen: totalSeedLen });
+        const mlkemSeed = expanded.subarray(0, mlkemSeedLen);
+        const curveSeed = expanded.subarray(mlkemSeedLen, totalSeedLen);
+        return utils_concatBytes(mlkemSeed, curveSeed);
+    }, (pk, ct, ss) => sha3_256(utils_concatBytes(ss[0], ss[1], ct[1], pk[1], utils_asciiToBytes(label))), mlkem, curveKem);
+}
+const ml_kem768_p256 = /* @__PURE__ */ (() => concreteHybridKem('MLKEM768-P256', ml_kem768, p256, 128))();
+const ml_kem1024_p384 = /* @__PURE__ */ (/* unused pure expression or super */ null && ((() => concreteHybridKem('MLKEM1024-P384', ml_kem1024, p384, 48))()));
+// Legacy aliases
+const XWing = (/* unused pure expression or super */ null && (ml_kem768_x25519));
+const MLKEM768X25519 = ml_kem768_x25519;
+const MLKEM768P256 = ml_kem768_p256;
+const MLKEM1024P384 = (/* unused pure expression or super */ null && (ml_kem1024_p384));
+const QSFMLKEM768P256 = (/* unused pure expression or super */ null && (QSF_ml_kem768_p256));
+const QSFMLKEM1024P384 = (/* unused pure expression or super */ null && (QSF_ml_kem1024_p384));
+const KitchenSinkMLKEM768X25519 = (/* unused pure expression or super */ null && (KitchenSink_ml_kem768_x25519));
+//# sourceMappingURL=hybrid.js.map
+;// CONCATENATED MODULE: ./node_modules/age-encryption/dist/x25519.js
+
+const exportable = false;
+let webCryptoOff = false;
+function forceWebCryptoOff(off) {
+    webCryptoOff = off;
+}
+async function webCryptoFallback(func, fallback) {
+    if (webCryptoOff) {
+        return await fallback();
+    }
+    // We can't reliably detect X25519 support in WebCrypto in a performant way
+    // because Bun implemented importKey, but not deriveBits.
+    // https://github.com/oven-sh/bun/issues/20148
+    try {
+        return await func();
+    }
+    catch (error) {
+        if (error instanceof ReferenceError ||
+            error instanceof DOMException && error.name === "NotSupportedError") {
+            return await fallback();
+        }
+        else {
+            throw error;
+        }
+    }
+}
+async function scalarMult(scalar, u) {
+    return await webCryptoFallback(async () => {
+        const key = isCryptoKey(scalar) ? scalar : await importX25519Key(scalar);
+        const peer = await crypto.subtle.importKey("raw", domBuffer(u), { name: "X25519" }, exportable, []);
+        // 256 bits is the fixed size of a X25519 shared secret. It's kind of
+        // worrying that the WebCrypto API encourages truncating it.
+        return new Uint8Array(await crypto.subtle.deriveBits({ name: "X25519", public: peer }, key, 256));
+    }, () => {
+        if (isCryptoKey(scalar)) {
+            throw new Error("CryptoKey provided but X25519 WebCrypto is not supported");
+        }
+        return x25519.scalarMult(scalar, u);
+    });
+}
+async function scalarMultBase(scalar) {
+    return await webCryptoFallback(async () => {
+        // The WebCrypto API simply doesn't support deriving public keys from
+        // private keys. importKey returns only a CryptoKey (unlike generateKey
+        // which returns a CryptoKeyPair) despite deriving the public key internally
+        // (judging from the banchmarks, at least on Node.js). Our options are
+        // exporting as JWK, deleting jwk.d, and re-importing (which only works for
+        // exportable keys), or (re-)doing a scalar multiplication by the basepoint
+        // manually. Here we do the latter.
+        return scalarMult(scalar, x25519.GuBytes);
+    }, () => {
+        if (isCryptoKey(scalar)) {
+            throw new Error("CryptoKey provided but X25519 WebCrypto is not supported");
+        }
+        return x25519.scalarMultBase(scalar);
+    });
+}
+const pkcs8Prefix = /* @__PURE__ */ new Uint8Array([
+    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06,
+    0x03, 0x2b, 0x65, 0x6e, 0x04, 0x22, 0x04, 0x20
+]);
+async function importX25519Key(key) {
+    // For some reason, the WebCrypto API only supports importing X25519 private
+    // keys as PKCS #8 or JWK (even if it supports importing public keys as raw).
+    // Thankfully since they are always the same length, we can just prepend a
+    // fixed ASN.1 prefix for PKCS #8.
+    if (key.length !== 32) {
+        throw new Error("X25519 private key must be 32 bytes");
+    }
+    const pkcs8 = new Uint8Array([...pkcs8Prefix, ...key]);
+    // Annoyingly, importKey (at least on Node.js) computes the public key, which
+    // is a waste if we're only going to run deriveBits.
+    return crypto.subtle.importKey("pkcs8", pkcs8, { name: "X25519" }, exportable, ["deriveBits"]);
+}
+function isCryptoKey(key) {
+    return typeof CryptoKey !== "undefined" && key instanceof CryptoKey;
+}
+// TypeScript 5.9+ made Uint8Array generic, defaulting to Uint8Array<ArrayBufferLike>.
+// DOM APIs like crypto.subtle require Uint8Array<ArrayBuffer> (no SharedArrayBuffer).
+// This helper narrows the type while still catching non-Uint8Array arguments.
+function domBuffer(arr) {
+    return arr;
+}
+
+;// CONCATENATED MODULE: ./node_modules/age-encryption/dist/io.js
+
+class LineReader {
+    s;
+    transcript = [];
+    buf = new Uint8Array(0);
+    constructor(stream) {
+        this.s = stream.getReader();
+    }
+    async readLine() {
+        const line = [];
+        while (true) {
+            const i = this.buf.indexOf("\n".charCodeAt(0));
+            if (i >= 0) {
+                line.push(this.buf.subarray(0, i));
+                this.transcript.push(this.buf.subarray(0, i + 1));
+                this.buf = this.buf.subarray(i + 1);
+                return asciiString(flatten(line));
+            }
+            if (this.buf.length > 0) {
+                line.push(this.buf);
+                this.transcript.push(this.buf);
+            }
+            const next = await this.s.read();
+            if (next.done) {
+                this.buf = flatten(line);
+                return null;
+            }
+            this.buf = next.value;
+        }
+    }
+    close() {
+        this.s.releaseLock();
+        return { rest: this.buf, transcript: flatten(this.transcript) };
+    }
+}
+function asciiString(bytes) {
+    bytes.forEach((b) => {
+        if (b < 32 || b > 126) {
+            throw Error("invalid non-ASCII byte in header");
+        }
+    });
+    return new TextDecoder().decode(bytes);
+}
+function flatten(arr) {
+    const len = arr.reduce(((sum, line) => sum + line.length), 0);
+    const out = new Uint8Array(len);
+    let n = 0;
+    for (const a of arr) {
+        out.set(a, n);
+        n += a.length;
+    }
+    return out;
+}
+function prepend(s, ...prefixes) {
+    return s.pipeThrough(new TransformStream({
+        start(controller) {
+            for (const p of prefixes) {
+                controller.enqueue(p);
+            }
+        }
+    }));
+}
+function io_stream(a) {
+    // https://developer.mozilla.org/en-US/docs/Web/API/ReadableStream/from_static
+    return new ReadableStream({
+        start(controller) {
+            controller.enqueue(a);
+            controller.close();
+        }
+    });
+}
+async function io_readAll(stream) {
+    if (!(stream instanceof ReadableStream)) {
+        throw new Error("readAll expects a ReadableStream<Uint8Array>");
+    }
+    return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+async function readAllString(stream) {
+    if (!(stream instanceof ReadableStream)) {
+        throw new Error("readAllString expects a ReadableStream<Uint8Array>");
+    }
+    return await new Response(stream).text();
+}
+async function io_read(stream, n) {
+    const reader = stream.getReader();
+    const chunks = [];
+    let readBytes = 0;
+    while (readBytes < n) {
+        const { done, value } = await reader.read();
+        if (done) {
+            throw Error("stream ended before reading " + n.toString() + " bytes");
+        }
+        chunks.push(value);
+        readBytes += value.length;
+    }
+    reader.releaseLock();
+    const buf = flatten(chunks);
+    const data = buf.subarray(0, n);
+    const rest = prepend(stream, buf.subarray(n));
+    return { data, rest };
+}
+function randomBytesStream(n, chunk) {
+    return new ReadableStream({
+        start(controller) {
+            for (let i = 0; i < n; i += chunk) {
+                controller.enqueue(randomBytes(Math.min(chunk, n - i)));
+            }
+            controller.close();
+        }
+    });
+}
+
+;// CONCATENATED MODULE: ./node_modules/age-encryption/dist/format.js
+
+
+/**
+ * A stanza is a section of an age header. This is part of the low-level
+ * {@link Recipient} and {@link Identity} APIs.
+ */
+class format_Stanza {
+    /**
+     * All space-separated arguments on the first line of the stanza.
+     * Each argument is a string that does not contain spaces.
+     * The first argument is often a recipient type, which should look like
+     * `example.com/...` to avoid collisions.
+     */
+    args;
+    /**
+     * The raw body of the stanza. This is automatically base64-encoded and
+     * split into lines of 48 characters each.
+     */
+    body;
+    constructor(args, body) {
+        this.args = args;
+        this.body = body;
+    }
+}
+async function parseNextStanza(hdr) {
+    const argsLine = await hdr.readLine();
+    if (argsLine === null) {
+        throw Error("invalid stanza");
+    }
+    const args = argsLine.split(" ");
+    if (args.length < 2 || args.shift() !== "->") {
+        return { next: argsLine };
+    }
+    for (const arg of args) {
+        if (arg.length === 0) {
+            throw Error("invalid stanza");
+        }
+    }
+    const bodyLines = [];
+    for (;;) {
+        const nextLine = await hdr.readLine();
+        if (nextLine === null) {
+            throw Error("invalid stanza");
+        }
+        const line = base_base64nopad.decode(nextLine);
+        if (line.length > 48) {
+            throw Error("invalid stanza");
+        }
+        bodyLines.push(line);
+        if (line.length < 48) {
+            break;
+        }
+    }
+    const body = flatten(bodyLines);
+    return { s: new format_Stanza(args, body) };
+}
+async function parseHeader(header) {
+    const hdr = new LineReader(header);
+    const versionLine = await hdr.readLine();
+    if (versionLine !== "age-encryption.org/v1") {
+        throw Error("invalid version " + (versionLine ?? "line"));
+    }
+    const stanzas = [];
+    for (;;) {
+        const { s, next: macLine } = await parseNextStanza(hdr);
+        if (s !== undefined) {
+            stanzas.push(s);
+            continue;
+        }
+        if (!macLine.startsWith("--- ")) {
+            throw Error("invalid header");
+        }
+        const MAC = base_base64nopad.decode(macLine.slice(4));
+        const { rest, transcript } = hdr.close();
+        const headerNoMAC = transcript.slice(0, transcript.length - 1 - macLine.length + 3);
+        return { stanzas, headerNoMAC, MAC, headerSize: transcript.length, rest: prepend(header, rest) };
+    }
+}
+function encodeHeaderNoMAC(recipients) {
+    const lines = [];
+    lines.push("age-encryption.org/v1\n");
+    for (const s of recipients) {
+        lines.push("-> " + s.args.join(" ") + "\n");
+        for (let i = 0; i < s.body.length; i += 48) {
+            let end = i + 48;
+            if (end > s.body.length)
+                end = s.body.length;
+            lines.push(base_base64nopad.encode(s.body.subarray(i, end)) + "\n");
+        }
+        if (s.body.length % 48 === 0)
+            lines.push("\n");
+    }
+    lines.push("---");
+    return new TextEncoder().encode(lines.join(""));
+}
+function encodeHeader(recipients, MAC) {
+    return flatten([
+        encodeHeaderNoMAC(recipients),
+        new TextEncoder().encode(" " + base_base64nopad.encode(MAC) + "\n")
+    ]);
+}
+
+;// CONCATENATED MODULE: ./node_modules/age-encryption/dist/recipients.js
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Generate a new native age identity.
+ *
+ * Currently, this returns an X25519 identity. In the future, this may return a
+ * post-quantum hybrid identity like {@link generateHybridIdentity}. To
+ * explicitly generate an X25519 identity, use {@link generateX25519Identity}.
+ *
+ * @returns A promise that resolves to the new identity, a string starting with
+ * `AGE-SECRET-KEY-1...`. Use {@link identityToRecipient} to produce the
+ * corresponding recipient.
+ */
+function generateIdentity() {
+    return generateX25519Identity();
+}
+/**
+ * Generate a new X25519 native age identity.
+ *
+ * @returns A promise that resolves to the new identity, a string starting with
+ * `AGE-SECRET-KEY-1...`. Use {@link identityToRecipient} to produce the
+ * corresponding recipient.
+ */
+function generateX25519Identity() {
+    const scalar = randomBytes(32);
+    const identity = bech32.encodeFromBytes("AGE-SECRET-KEY-", scalar).toUpperCase();
+    return Promise.resolve(identity);
+}
+/**
+ * Generate a new post-quantum hybrid native age identity.
+ *
+ * @returns A promise that resolves to the new identity, a string starting with
+ * `AGE-SECRET-KEY-PQ-1...`. Use {@link identityToRecipient} to produce the
+ * corresponding recipient.
+ */
+function generateHybridIdentity() {
+    const scalar = randomBytes(32);
+    const identity = bech32.encodeFromBytes("AGE-SECRET-KEY-PQ-", scalar).toUpperCase();
+    return Promise.resolve(identity);
+}
+/**
+ * Convert an age identity to a recipient.
+ *
+ * @param identity - An age identity, a string starting with
+ * `AGE-SECRET-KEY-PQ-1...` or `AGE-SECRET-KEY-1...` or an X25519 private
+ * {@link https://developer.mozilla.org/en-US/docs/Web/API/CryptoKey | CryptoKey}
+ * object.
+ *
+ * @returns A promise that resolves to the corresponding recipient, a string
+ * starting with `age1...`.
+ *
+ * @see {@link generateIdentity}
+ * @see {@link Decrypter.addIdentity}
+ */
+async function identityToRecipient(identity) {
+    let scalar;
+    if (recipients_isCryptoKey(identity)) {
+        scalar = identity;
+    }
+    else if (identity.startsWith("AGE-SECRET-KEY-PQ-1")) {
+        const res = base_bech32.decodeToBytes(identity);
+        if (res.prefix.toUpperCase() !== "AGE-SECRET-KEY-PQ-" ||
+            res.bytes.length !== 32) {
+            throw Error("invalid identity");
+        }
+        const recipient = MLKEM768X25519.getPublicKey(res.bytes);
+        // Use encode directly to disable the 90 character bech32 limit.
+        return base_bech32.encode("age1pq", base_bech32.toWords(recipient), false);
+    }
+    else {
+        const res = base_bech32.decodeToBytes(identity);
+        if (!identity.startsWith("AGE-SECRET-KEY-1") ||
+            res.prefix.toUpperCase() !== "AGE-SECRET-KEY-" ||
+            res.bytes.length !== 32) {
+            throw Error("invalid identity");
+        }
+        scalar = res.bytes;
+    }
+    const recipient = await scalarMultBase(scalar);
+    return base_bech32.encodeFromBytes("age", recipient);
+}
+class HybridRecipient {
+    recipient;
+    constructor(s) {
+        const { prefix, words } = base_bech32.decode(s, false);
+        const bytes = base_bech32.fromWords(words);
+        if (!s.startsWith("age1pq1") ||
+            prefix.toLowerCase() !== "age1pq" ||
+            bytes.length !== 1216) {
+            throw Error("invalid recipient");
+        }
+        this.recipient = bytes;
+    }
+    wrapFileKey(fileKey) {
+        const { cipherText: encapsulatedKey, sharedSecret } = MLKEM768X25519.encapsulate(this.recipient);
+        const label = new TextEncoder().encode("age-encryption.org/mlkem768x25519");
+        const { key, nonce } = hpkeContext(hpkeMLKEM768X25519, sharedSecret, label);
+        const ciphertext = chacha20poly1305(key, nonce).encrypt(fileKey);
+        return [new format_Stanza(["mlkem768x25519", base_base64nopad.encode(encapsulatedKey)], ciphertext)];
+    }
+}
+class HybridIdentity {
+    identity;
+    constructor(s) {
+        const res = base_bech32.decodeToBytes(s);
+        if (!s.startsWith("AGE-SECRET-KEY-PQ-1") ||
+            res.prefix.toUpperCase() !== "AGE-SECRET-KEY-PQ-" ||
+            res.bytes.length !== 32) {
+            throw Error("invalid identity");
+        }
+        this.identity = res.bytes;
+    }
+    unwrapFileKey(stanzas) {
+        for (const s of stanzas) {
+            if (s.args.length < 1 || s.args[0] !== "mlkem768x25519") {
+                continue;
+            }
+            if (s.args.length !== 2) {
+                throw Error("invalid mlkem768x25519 stanza");
+            }
+            const share = base_base64nopad.decode(s.args[1]);
+            if (share.length !== 1120) {
+                throw Error("invalid mlkem768x25519 stanza");
+            }
+            if (s.body.length !== 32) {
+                throw Error("invalid mlkem768x25519 stanza");
+            }
+            const sharedSecret = MLKEM768X25519.decapsulate(share, this.identity);
+            const label = new TextEncoder().encode("age-encryption.org/mlkem768x25519");
+            const { key, nonce } = hpkeContext(hpkeMLKEM768X25519, sharedSecret, label);
+            try {
+                return chacha20poly1305(key, nonce).decrypt(s.body);
+            }
+            catch {
+                continue;
+            }
+        }
+        return null;
+    }
+}
+const hpkeMLKEM768X25519 = 0x647a;
+const hpkeMLKEM768P256 = 0x0050;
+const hpkeDHKEMP256 = 0x0010;
+function hpkeContext(kemID, sharedSecret, info) {
+    const suiteID = hpkeSuiteID(kemID);
+    const pskIDHash = hpkeLabeledExtract(suiteID, undefined, "psk_id_hash", new Uint8Array(0));
+    const infoHash = hpkeLabeledExtract(suiteID, undefined, "info_hash", info);
+    const ksContext = new Uint8Array(1 + pskIDHash.length + infoHash.length);
+    ksContext[0] = 0x00; // mode_base
+    ksContext.set(pskIDHash, 1);
+    ksContext.set(infoHash, 1 + pskIDHash.length);
+    const secret = hpkeLabeledExtract(suiteID, sharedSecret, "secret", new Uint8Array(0));
+    const key = hpkeLabeledExpand(suiteID, secret, "key", ksContext, 32);
+    const nonce = hpkeLabeledExpand(suiteID, secret, "base_nonce", ksContext, 12);
+    return { key, nonce };
+}
+function hpkeSuiteID(kemID) {
+    const suiteID = new Uint8Array(10);
+    suiteID.set(new TextEncoder().encode("HPKE"), 0);
+    suiteID[4] = (kemID >> 8) & 0xff;
+    suiteID[5] = kemID & 0xff;
+    // KDF ID for HKDF-SHA256 is 0x0001
+    suiteID[6] = 0x00;
+    suiteID[7] = 0x01;
+    // AEAD ID for ChaCha20Poly1305 is 0x0003
+    suiteID[8] = 0x00;
+    suiteID[9] = 0x03;
+    return suiteID;
+}
+function hpkeLabeledExtract(suiteID, salt, label, ikm) {
+    const labeledIKM = new Uint8Array(7 + suiteID.length + label.length + ikm.length);
+    let offset = 0;
+    labeledIKM.set(new TextEncoder().encode("HPKE-v1"), offset);
+    offset += "HPKE-v1".length;
+    labeledIKM.set(suiteID, offset);
+    offset += suiteID.length;
+    labeledIKM.set(new TextEncoder().encode(label), offset);
+    offset += label.length;
+    labeledIKM.set(ikm, offset);
+    return hkdf_extract(sha2_sha256, labeledIKM, salt);
+}
+function hpkeLabeledExpand(suiteID, prk, label, info, length) {
+    const labeledInfo = new Uint8Array(2 + 7 + suiteID.length + label.length + info.length);
+    let offset = 0;
+    labeledInfo[offset] = (length >> 8) & 0xff;
+    labeledInfo[offset + 1] = length & 0xff;
+    offset += 2;
+    labeledInfo.set(new TextEncoder().encode("HPKE-v1"), offset);
+    offset += "HPKE-v1".length;
+    labeledInfo.set(suiteID, offset);
+    offset += suiteID.length;
+    labeledInfo.set(new TextEncoder().encode(label), offset);
+    offset += label.length;
+    labeledInfo.set(info, offset);
+    return expand(sha2_sha256, prk, labeledInfo, length);
+}
+function hpkeDHKEMP256Encapsulate(recipient) {
+    if (recipient.length !== p256.lengths.publicKeyUncompressed) {
+        recipient = p256.Point.fromBytes(recipient).toBytes(false);
+    }
+    const ephemeral = p256.utils.randomSecretKey();
+    const encapsulatedKey = p256.getPublicKey(ephemeral, false);
+    const ss = p256.getSharedSecret(ephemeral, recipient, true).subarray(1);
+    const kemContext = new Uint8Array(encapsulatedKey.length + recipient.length);
+    kemContext.set(encapsulatedKey, 0);
+    kemContext.set(recipient, encapsulatedKey.length);
+    const suiteID = new Uint8Array(5);
+    suiteID.set(new TextEncoder().encode("KEM"), 0);
+    suiteID[3] = hpkeDHKEMP256 >> 8;
+    suiteID[4] = hpkeDHKEMP256 & 0xff;
+    const eaePRK = hpkeLabeledExtract(suiteID, undefined, "eae_prk", ss);
+    const sharedSecret = hpkeLabeledExpand(suiteID, eaePRK, "shared_secret", kemContext, 32);
+    return { encapsulatedKey, sharedSecret };
+}
+class TagRecipient {
+    recipient;
+    constructor(s) {
+        const res = base_bech32.decodeToBytes(s);
+        if (!s.startsWith("age1tag1") ||
+            res.prefix.toLowerCase() !== "age1tag" ||
+            res.bytes.length !== 33) {
+            throw Error("invalid recipient");
+        }
+        this.recipient = res.bytes;
+    }
+    wrapFileKey(fileKey) {
+        const { encapsulatedKey, sharedSecret } = hpkeDHKEMP256Encapsulate(this.recipient);
+        const label = new TextEncoder().encode("age-encryption.org/p256tag");
+        const tag = (() => {
+            const recipientHash = sha2_sha256(this.recipient).subarray(0, 4);
+            const ikm = new Uint8Array(encapsulatedKey.length + recipientHash.length);
+            ikm.set(encapsulatedKey, 0);
+            ikm.set(recipientHash, encapsulatedKey.length);
+            return hkdf_extract(sha2_sha256, ikm, label).subarray(0, 4);
+        })();
+        const { key, nonce } = hpkeContext(hpkeDHKEMP256, sharedSecret, label);
+        const ciphertext = chacha20poly1305(key, nonce).encrypt(fileKey);
+        return [new format_Stanza(["p256tag", base_base64nopad.encode(tag), base_base64nopad.encode(encapsulatedKey)], ciphertext)];
+    }
+}
+class HybridTagRecipient {
+    recipient;
+    constructor(s) {
+        const { prefix, words } = base_bech32.decode(s, false);
+        const bytes = base_bech32.fromWords(words);
+        if (!s.startsWith("age1tagpq1") ||
+            prefix.toLowerCase() !== "age1tagpq" ||
+            bytes.length !== 1249) {
+            throw Error("invalid recipient");
+        }
+        this.recipient = bytes;
+    }
+    wrapFileKey(fileKey) {
+        const { cipherText: encapsulatedKey, sharedSecret } = MLKEM768P256.encapsulate(this.recipient);
+        const label = new TextEncoder().encode("age-encryption.org/mlkem768p256tag");
+        const tag = (() => {
+            const recipientHash = sha2_sha256(this.recipient.subarray(1184)).subarray(0, 4);
+            const ikm = new Uint8Array(encapsulatedKey.length + recipientHash.length);
+            ikm.set(encapsulatedKey, 0);
+            ikm.set(recipientHash, encapsulatedKey.length);
+            return hkdf_extract(sha2_sha256, ikm, label).subarray(0, 4);
+        })();
+        const { key, nonce } = hpkeContext(hpkeMLKEM768P256, sharedSecret, label);
+        const ciphertext = chacha20poly1305(key, nonce).encrypt(fileKey);
+        return [new format_Stanza(["mlkem768p256tag", base_base64nopad.encode(tag), base_base64nopad.encode(encapsulatedKey)], ciphertext)];
+    }
+}
+class X25519Recipient {
+    recipient;
+    constructor(s) {
+        const res = base_bech32.decodeToBytes(s);
+        if (!s.startsWith("age1") ||
+            res.prefix.toLowerCase() !== "age" ||
+            res.bytes.length !== 32) {
+            throw Error("invalid recipient");
+        }
+        this.recipient = res.bytes;
+    }
+    async wrapFileKey(fileKey) {
+        const ephemeral = utils_randomBytes(32);
+        const share = await scalarMultBase(ephemeral);
+        const secret = await scalarMult(ephemeral, this.recipient);
+        const salt = new Uint8Array(share.length + this.recipient.length);
+        salt.set(share);
+        salt.set(this.recipient, share.length);
+        const label = new TextEncoder().encode("age-encryption.org/v1/X25519");
+        const key = hkdf(sha2_sha256, secret, salt, label, 32);
+        return [new format_Stanza(["X25519", base_base64nopad.encode(share)], recipients_encryptFileKey(fileKey, key))];
+    }
+}
+class X25519Identity {
+    identity;
+    recipient;
+    constructor(s) {
+        if (recipients_isCryptoKey(s)) {
+            this.identity = s;
+            this.recipient = scalarMultBase(s);
+            return;
+        }
+        const res = base_bech32.decodeToBytes(s);
+        if (!s.startsWith("AGE-SECRET-KEY-1") ||
+            res.prefix.toUpperCase() !== "AGE-SECRET-KEY-" ||
+            res.bytes.length !== 32) {
+            throw Error("invalid identity");
+        }
+        this.identity = res.bytes;
+        this.recipient = scalarMultBase(res.bytes);
+    }
+    async unwrapFileKey(stanzas) {
+        for (const s of stanzas) {
+            if (s.args.length < 1 || s.args[0] !== "X25519") {
+                continue;
+            }
+            if (s.args.length !== 2) {
+                throw Error("invalid X25519 stanza");
+            }
+            const share = base_base64nopad.decode(s.args[1]);
+            if (share.length !== 32) {
+                throw Error("invalid X25519 stanza");
+            }
+            const secret = await scalarMult(this.identity, share);
+            const recipient = await this.recipient;
+            const salt = new Uint8Array(share.length + recipient.length);
+            salt.set(share);
+            salt.set(recipient, share.length);
+            const label = new TextEncoder().encode("age-encryption.org/v1/X25519");
+            const key = hkdf(sha2_sha256, secret, salt, label, 32);
+            const fileKey = recipients_decryptFileKey(s.body, key);
+            if (fileKey !== null)
+                return fileKey;
+        }
+        return null;
+    }
+}
+class ScryptRecipient {
+    passphrase;
+    logN;
+    constructor(passphrase, logN) {
+        this.passphrase = passphrase;
+        this.logN = logN;
+    }
+    wrapFileKey(fileKey) {
+        const salt = utils_randomBytes(16);
+        const label = "age-encryption.org/v1/scrypt";
+        const labelAndSalt = new Uint8Array(label.length + 16);
+        labelAndSalt.set(new TextEncoder().encode(label));
+        labelAndSalt.set(salt, label.length);
+        const key = scrypt(this.passphrase, labelAndSalt, { N: 2 ** this.logN, r: 8, p: 1, dkLen: 32 });
+        return [new format_Stanza(["scrypt", base_base64nopad.encode(salt), this.logN.toString()], recipients_encryptFileKey(fileKey, key))];
+    }
+}
+class ScryptIdentity {
+    passphrase;
+    constructor(passphrase) {
+        this.passphrase = passphrase;
+    }
+    unwrapFileKey(stanzas) {
+        for (const s of stanzas) {
+            if (s.args.length < 1 || s.args[0] !== "scrypt") {
+                continue;
+            }
+            if (stanzas.length !== 1) {
+                throw Error("scrypt recipient is not the only one in the header");
+            }
+            if (s.args.length !== 3) {
+                throw Error("invalid scrypt stanza");
+            }
+            if (!/^[1-9][0-9]*$/.test(s.args[2])) {
+                throw Error("invalid scrypt stanza");
+            }
+            const salt = base_base64nopad.decode(s.args[1]);
+            if (salt.length !== 16) {
+                throw Error("invalid scrypt stanza");
+            }
+            const logN = Number(s.args[2]);
+            if (logN > 20) {
+                throw Error("scrypt work factor is too high");
+            }
+            const label = "age-encryption.org/v1/scrypt";
+            const labelAndSalt = new Uint8Array(label.length + 16);
+            labelAndSalt.set(new TextEncoder().encode(label));
+            labelAndSalt.set(salt, label.length);
+            const key = scrypt(this.passphrase, labelAndSalt, { N: 2 ** logN, r: 8, p: 1, dkLen: 32 });
+            const fileKey = recipients_decryptFileKey(s.body, key);
+            if (fileKey !== null)
+                return fileKey;
+        }
+        return null;
+    }
+}
+function recipients_encryptFileKey(fileKey, key) {
+    const nonce = new Uint8Array(12);
+    return chacha20poly1305(key, nonce).encrypt(fileKey);
+}
+function recipients_decryptFileKey(body, key) {
+    if (body.length !== 32) {
+        throw Error("invalid stanza");
+    }
+    const nonce = new Uint8Array(12);
+    try {
+        return chacha20poly1305(key, nonce).decrypt(body);
+    }
+    catch {
+        return null;
+    }
+}
+function recipients_isCryptoKey(key) {
+    return typeof CryptoKey !== "undefined" && key instanceof CryptoKey;
+}
+
+;// CONCATENATED MODULE: ./node_modules/age-encryption/dist/stream.js
+
+const chacha20poly1305Overhead = 16;
+const chunkSize = /* @__PURE__ */ (() => 64 * 1024)();
+const chunkSizeWithOverhead = /* @__PURE__ */ (() => chunkSize + chacha20poly1305Overhead)();
+function decryptSTREAM(key) {
+    const streamNonce = new Uint8Array(12);
+    const incNonce = () => {
+        for (let i = streamNonce.length - 2; i >= 0; i--) {
+            streamNonce[i]++;
+            if (streamNonce[i] !== 0)
+                break;
+        }
+    };
+    let firstChunk = true;
+    const ciphertextBuffer = new Uint8Array(chunkSizeWithOverhead);
+    let ciphertextBufferUsed = 0;
+    return new TransformStream({
+        transform(chunk, controller) {
+            while (chunk.length > 0) {
+                if (ciphertextBufferUsed === ciphertextBuffer.length) {
+                    const decryptedChunk = chacha20poly1305(key, streamNonce)
+                        .decrypt(ciphertextBuffer);
+                    controller.enqueue(decryptedChunk);
+                    incNonce();
+                    ciphertextBufferUsed = 0;
+                    firstChunk = false;
+                }
+                const n = Math.min(ciphertextBuffer.length - ciphertextBufferUsed, chunk.length);
+                ciphertextBuffer.set(chunk.subarray(0, n), ciphertextBufferUsed);
+                ciphertextBufferUsed += n;
+                chunk = chunk.subarray(n);
+            }
+        },
+        flush(controller) {
+            streamNonce[11] = 1; // Last chunk flag.
+            const decryptedChunk = chacha20poly1305(key, streamNonce)
+                .decrypt(ciphertextBuffer.subarray(0, ciphertextBufferUsed));
+            if (!firstChunk && decryptedChunk.length === 0) {
+                // The final chunk can only be empty if it's the first one.
+                throw new Error("final chunk is empty");
+            }
+            controller.enqueue(decryptedChunk);
+        },
+    });
+}
+function plaintextSize(ciphertextSize) {
+    if (ciphertextSize < chacha20poly1305Overhead) {
+        throw Error("ciphertext is too small");
+    }
+    if (ciphertextSize === chacha20poly1305Overhead) {
+        return 0; // Empty plaintext.
+    }
+    const fullChunks = Math.floor(ciphertextSize / chunkSizeWithOverhead);
+    const lastChunk = ciphertextSize % chunkSizeWithOverhead;
+    if (0 < lastChunk && lastChunk <= chacha20poly1305Overhead) {
+        throw Error("ciphertext size is invalid");
+    }
+    let size = ciphertextSize;
+    size -= fullChunks * chacha20poly1305Overhead;
+    size -= lastChunk > 0 ? chacha20poly1305Overhead : 0;
+    return size;
+}
+function encryptSTREAM(key) {
+    const streamNonce = new Uint8Array(12);
+    const incNonce = () => {
+        for (let i = streamNonce.length - 2; i >= 0; i--) {
+            streamNonce[i]++;
+            if (streamNonce[i] !== 0)
+                break;
+        }
+    };
+    const plaintextBuffer = new Uint8Array(chunkSize);
+    let plaintextBufferUsed = 0;
+    return new TransformStream({
+        transform(chunk, controller) {
+            while (chunk.length > 0) {
+                if (plaintextBufferUsed === plaintextBuffer.length) {
+                    const encryptedChunk = chacha20poly1305(key, streamNonce)
+                        .encrypt(plaintextBuffer);
+                    controller.enqueue(encryptedChunk);
+                    incNonce();
+                    plaintextBufferUsed = 0;
+                }
+                const n = Math.min(plaintextBuffer.length - plaintextBufferUsed, chunk.length);
+                plaintextBuffer.set(chunk.subarray(0, n), plaintextBufferUsed);
+                plaintextBufferUsed += n;
+                chunk = chunk.subarray(n);
+            }
+        },
+        flush(controller) {
+            streamNonce[11] = 1; // Last chunk flag.
+            const encryptedChunk = chacha20poly1305(key, streamNonce)
+                .encrypt(plaintextBuffer.subarray(0, plaintextBufferUsed));
+            controller.enqueue(encryptedChunk);
+        },
+    });
+}
+function ciphertextSize(plaintextSize) {
+    const chunks = Math.max(1, Math.ceil(plaintextSize / chunkSize));
+    return plaintextSize + chacha20poly1305Overhead * chunks;
+}
+
+;// CONCATENATED MODULE: ./node_modules/age-encryption/dist/armor.js
+
+// eslint-disable-next-line @typescript-eslint/no-unused-vars
+
+/**
+ * Encode an age encrypted file using the ASCII armor format, a strict subset of
+ * PEM that starts with `-----BEGIN AGE ENCRYPTED FILE-----`.
+ *
+ * @param file - The raw encrypted file (returned by {@link Encrypter.encrypt}).
+ *
+ * @returns The ASCII armored file, with a final newline.
+ */
+function armor_encode(file) {
+    const lines = [];
+    lines.push("-----BEGIN AGE ENCRYPTED FILE-----\n");
+    for (let i = 0; i < file.length; i += 48) {
+        let end = i + 48;
+        if (end > file.length)
+            end = file.length;
+        lines.push(base64.encode(file.subarray(i, end)) + "\n");
+    }
+    lines.push("-----END AGE ENCRYPTED FILE-----\n");
+    return lines.join("");
+}
+/**
+ * Decode an age encrypted file from the ASCII armor format, a strict subset of
+ * PEM that starts with `-----BEGIN AGE ENCRYPTED FILE-----`.
+ *
+ * Extra whitespace before and after the file is ignored, and newlines can be
+ * CRLF or LF, but otherwise the format is parsed strictly.
+ *
+ * @param file - The ASCII armored file.
+ *
+ * @returns The raw encrypted file (to be passed to {@link Decrypter.decrypt}).
+ */
+function decode(file) {
+    const lines = file.trim().replaceAll("\r\n", "\n").split("\n");
+    if (lines.shift() !== "-----BEGIN AGE ENCRYPTED FILE-----") {
+        throw Error("invalid header");
+    }
+    if (lines.pop() !== "-----END AGE ENCRYPTED FILE-----") {
+        throw Error("invalid footer");
+    }
+    function isLineLengthValid(i, l) {
+        if (i === lines.length - 1) {
+            return l.length > 0 && l.length <= 64 && l.length % 4 === 0;
+        }
+        return l.length === 64;
+    }
+    if (!lines.every((l, i) => isLineLengthValid(i, l))) {
+        throw Error("invalid line length");
+    }
+    if (!lines.every((l) => /^[A-Za-z0-9+/=]+$/.test(l))) {
+        throw Error("invalid base64");
+    }
+    return base64.decode(lines.join(""));
+}
+
+;// CONCATENATED MODULE: ./node_modules/age-encryption/dist/webauthn.js
+
+
+
+
+
+
+
+
+// We don't actually use the public key, so declare support for all default
+// algorithms that might be supported by authenticators.
+const defaultAlgorithms = [
+    { type: "public-key", alg: -8 }, // Ed25519
+    { type: "public-key", alg: -7 }, // ECDSA with P-256 and SHA-256
+    { type: "public-key", alg: -257 }, // RSA PKCS#1 v1.5 with SHA-256
+];
+/**
+ * Creates a new WebAuthn credential which can be used for encryption and
+ * decryption.
+ *
+ * @returns The identity string to use for encryption or decryption.
+ *
+ * This string begins with `AGE-PLUGIN-FIDO2PRF-1...` and encodes the credential ID,
+ * the relying party ID, and the transport hint.
+ *
+ * If the credential was created with {@link CreationOptions."type"} set to the
+ * default `passkey`, this string is mostly a hint to make selecting the
+ * credential easier. If the credential was created with `security-key`, this
+ * string is required to encrypt and decrypt files, and can't be regenerated if
+ * lost.
+ *
+ * @see {@link Options.identity}
+ * @experimental
+ */
+async function createCredential(options) {
+    const cred = await navigator.credentials.create({
+        publicKey: {
+            rp: { name: "", id: options.rpId },
+            user: {
+                name: options.keyName,
+                id: webauthn_domBuffer(randomBytes(8)), // avoid overwriting existing keys
+                displayName: "",
+            },
+            pubKeyCredParams: defaultAlgorithms,
+            authenticatorSelection: {
+                requireResidentKey: options.type !== "security-key",
+                residentKey: options.type !== "security-key" ? "required" : "discouraged",
+                userVerification: "required", // prf requires UV
+            },
+            hints: options.type === "security-key" ? ["security-key"] : [],
+            extensions: { prf: {} },
+            challenge: new Uint8Array([0]).buffer, // unused without attestation
+        },
+    });
+    if (!cred.getClientExtensionResults().prf?.enabled) {
+        throw Error("PRF extension not available (need macOS 15+, Chrome 132+)");
+    }
+    // Annoyingly, it doesn't seem possible to get the RP ID from the
+    // credential, so we have to hope we get the default right.
+    const rpId = options.rpId ?? new URL(window.origin).hostname;
+    return encodeIdentity(cred, rpId);
+}
+const prefix = "AGE-PLUGIN-FIDO2PRF-";
+function encodeIdentity(credential, rpId) {
+    const res = credential.response;
+    const version = cbor.encodeUint(1);
+    const credId = cbor.encodeByteString(new Uint8Array(credential.rawId));
+    const rp = cbor.encodeTextString(rpId);
+    const transports = cbor.encodeArray(res.getTransports());
+    const identityData = new Uint8Array([...version, ...credId, ...rp, ...transports]);
+    return bech32.encode(prefix, bech32.toWords(identityData), false).toUpperCase();
+}
+function decodeIdentity(identity) {
+    const { words } = bech32.decode(identity, false);
+    const bytes = bech32.fromWords(words);
+    if (!identity.startsWith(prefix + "1")) {
+        throw Error("invalid identity");
+    }
+    const [version, rest1] = cbor.readUint(bytes);
+    if (version !== 1) {
+        throw Error("unsupported identity version");
+    }
+    const [credId, rest2] = cbor.readByteString(rest1);
+    const [rpId, rest3] = cbor.readTextString(rest2);
+    const [transports,] = cbor.readArray(rest3);
+    return [credId, rpId, transports];
+}
+const label = "age-encryption.org/fido2prf";
+class WebAuthnInternal {
+    credId;
+    transports;
+    rpId;
+    constructor(options) {
+        if (options?.identity) {
+            const [credId, rpId, transports] = decodeIdentity(options.identity);
+            this.credId = credId;
+            this.transports = transports;
+            this.rpId = rpId;
+        }
+        else {
+            this.rpId = options?.rpId;
+        }
+    }
+    async getCredential(nonce) {
+        const assertion = await navigator.credentials.get({
+            publicKey: {
+                allowCredentials: this.credId ? [{
+                        id: webauthn_domBuffer(this.credId),
+                        transports: this.transports,
+                        type: "public-key"
+                    }] : [],
+                challenge: webauthn_domBuffer(randomBytes(16)),
+                extensions: { prf: { eval: prfInputs(nonce) } },
+                userVerification: "required", // prf requires UV
+                rpId: this.rpId,
+            },
+        });
+        const results = assertion.getClientExtensionResults().prf?.results;
+        if (results === undefined) {
+            throw Error("PRF extension not available (need macOS 15+, Chrome 132+)");
+        }
+        return results;
+    }
+}
+// For the WebAuthnRecipient and WebAuthnIdentity TSDoc links.
+// eslint-disable-next-line @typescript-eslint/no-unused-vars
+
+/**
+ * A {@link Recipient} that symmetrically encrypts file keys using a WebAuthn
+ * credential, such as a passkey or a security key.
+ *
+ * The credential needs to already exist, and support the PRF extension.
+ * Usually, it would have been created with {@link createCredential}.
+ *
+ * @see {@link Encrypter.addRecipient}
+ * @experimental
+ */
+class WebAuthnRecipient extends (/* unused pure expression or super */ null && (WebAuthnInternal)) {
+    /**
+     * Implements {@link Recipient.wrapFileKey}.
+     */
+    async wrapFileKey(fileKey) {
+        const nonce = randomBytes(16);
+        const results = await this.getCredential(nonce);
+        const key = deriveKey(results);
+        return [new Stanza([label, base64nopad.encode(nonce)], encryptFileKey(fileKey, key))];
+    }
+}
+/**
+ * An {@link Identity} that symmetrically decrypts file keys using a WebAuthn
+ * credential, such as a passkey or a security key.
+ *
+ * The credential needs to already exist, and support the PRF extension.
+ * Usually, it would have been created with {@link createCredential}.
+ *
+ * @see {@link Decrypter.addIdentity}
+ * @experimental
+ */
+class WebAuthnIdentity extends (/* unused pure expression or super */ null && (WebAuthnInternal)) {
+    /**
+     * Implements {@link Identity.unwrapFileKey}.
+     */
+    async unwrapFileKey(stanzas) {
+        for (const s of stanzas) {
+            if (s.args.length < 1 || s.args[0] !== label) {
+                continue;
+            }
+            if (s.args.length !== 2) {
+                throw Error("invalid prf stanza");
+            }
+            const nonce = base64nopad.decode(s.args[1]);
+            if (nonce.length !== 16) {
+                throw Error("invalid prf stanza");
+            }
+            const results = await this.getCredential(nonce);
+            const key = deriveKey(results);
+            const fileKey = decryptFileKey(s.body, key);
+            if (fileKey !== null)
+                return fileKey;
+        }
+        return null;
+    }
+}
+// We use both first and second to prevent an attacker from decrypting two files
+// at once with a single user presence check.
+function prfInputs(nonce) {
+    const prefix = new TextEncoder().encode(label);
+    const first = new Uint8Array(prefix.length + nonce.length + 1);
+    first.set(prefix, 0);
+    first[prefix.length] = 0x01;
+    first.set(nonce, prefix.length + 1);
+    const second = new Uint8Array(prefix.length + nonce.length + 1);
+    second.set(prefix, 0);
+    second[prefix.length] = 0x02;
+    second.set(nonce, prefix.length + 1);
+    return { first, second };
+}
+function deriveKey(results) {
+    if (results.second === undefined) {
+        throw Error("Missing second PRF result");
+    }
+    const first = prfResultToBytes(results.first);
+    const second = prfResultToBytes(results.second);
+    const prf = new Uint8Array(first.byteLength + second.byteLength);
+    prf.set(first, 0);
+    prf.set(second, first.byteLength);
+    return extract(sha256, prf, new TextEncoder().encode(label));
+}
+function prfResultToBytes(result) {
+    if (result instanceof ArrayBuffer) {
+        return new Uint8Array(result);
+    }
+    if (ArrayBuffer.isView(result)) {
+        return new Uint8Array(result.buffer, result.byteOffset, result.byteLength);
+    }
+    // This is for the noncompliant 1Password browser extension that returns a number
+    // array instead of a BufferSource. See https://github.com/FiloSottile/typage/pull/50.
+    if (Array.isArray(result)) {
+        return Uint8Array.from(result);
+    }
+    throw Error("PRF result is not a BufferSource");
+}
+// TypeScript 5.9+ made Uint8Array generic, defaulting to Uint8Array<ArrayBufferLike>.
+// DOM APIs like WebAuthn require Uint8Array<ArrayBuffer> (no SharedArrayBuffer).
+// This helper narrows the type while still catching non-Uint8Array arguments.
+function webauthn_domBuffer(arr) {
+    return arr;
+}
+
+;// CONCATENATED MODULE: ./node_modules/age-encryption/dist/index.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Encrypts a file using the given passphrase or recipients.
+ *
+ * First, call {@link Encrypter.setPassphrase} to set a passphrase for symmetric
+ * encryption, or {@link Encrypter.addRecipient} to specify one or more
+ * recipients. Then, call {@link Encrypter.encrypt} one or more times to encrypt
+ * files using the configured passphrase or recipients.
+ */
+class Encrypter {
+    passphrase = null;
+    scryptWorkFactor = 18;
+    recipients = [];
+    /**
+     * Set the passphrase to encrypt the file(s) with. This method can only be
+     * called once, and can't be called if {@link Encrypter.addRecipient} has
+     * been called.
+     *
+     * The passphrase is passed through the scrypt key derivation function, but
+     * it needs to have enough entropy to resist offline brute-force attacks.
+     * You should use at least 8-10 random alphanumeric characters, or 4-5
+     * random words from a list of at least 2000 words.
+     *
+     * @param s - The passphrase to encrypt the file with.
+     */
+    setPassphrase(s) {
+        if (this.passphrase !== null) {
+            throw new Error("can encrypt to at most one passphrase");
+        }
+        if (this.recipients.length !== 0) {
+            throw new Error("can't encrypt to both recipients and passphrases");
+        }
+        this.passphrase = s;
+    }
+    /**
+     * Set the scrypt work factor to use when encrypting the file(s) with a
+     * passphrase. The default is 18. Using a lower value will require stronger
+     * passphrases to resist offline brute-force attacks.
+     *
+     * @param logN - The base-2 logarithm of the scrypt work factor.
+     */
+    setScryptWorkFactor(logN) {
+        this.scryptWorkFactor = logN;
+    }
+    /**
+     * Add a recipient to encrypt the file(s) for. This method can be called
+     * multiple times to encrypt the file(s) for multiple recipients.
+     *
+     * This version supports native X25519 recipients (`age1...`), hybrid
+     * post-quantum recipients (`age1pq1...`), tag recipients (`age1tag1...`),
+     * and hybrid tag recipients (`age1tagpq1...`).
+     *
+     * @param s - The recipient to encrypt the file for. Either a string
+     * beginning with `age1...` or an object implementing the {@link Recipient}
+     * interface.
+     */
+    addRecipient(s) {
+        if (this.passphrase !== null) {
+            throw new Error("can't encrypt to both recipients and passphrases");
+        }
+        if (typeof s === "string") {
+            if (s.startsWith("age1pq1")) {
+                this.recipients.push(new HybridRecipient(s));
+            }
+            else if (s.startsWith("age1tag1")) {
+                this.recipients.push(new TagRecipient(s));
+            }
+            else if (s.startsWith("age1tagpq1")) {
+                this.recipients.push(new HybridTagRecipient(s));
+            }
+            else if (s.startsWith("age1")) {
+                this.recipients.push(new X25519Recipient(s));
+            }
+            else {
+                throw new Error("unrecognized recipient type");
+            }
+        }
+        else {
+            this.recipients.push(s);
+        }
+    }
+    async encrypt(file) {
+        const fileKey = utils_randomBytes(16);
+        const stanzas = [];
+        let recipients = this.recipients;
+        if (this.passphrase !== null) {
+            recipients = [new ScryptRecipient(this.passphrase, this.scryptWorkFactor)];
+        }
+        for (const recipient of recipients) {
+            stanzas.push(...await recipient.wrapFileKey(fileKey));
+        }
+        const labelHeader = new TextEncoder().encode("header");
+        const hmacKey = hkdf(sha2_sha256, fileKey, undefined, labelHeader, 32);
+        const mac = hmac_hmac(sha2_sha256, hmacKey, encodeHeaderNoMAC(stanzas));
+        const header = encodeHeader(stanzas, mac);
+        const nonce = utils_randomBytes(16);
+        const labelPayload = new TextEncoder().encode("payload");
+        const streamKey = hkdf(sha2_sha256, fileKey, nonce, labelPayload, 32);
+        const encrypter = encryptSTREAM(streamKey);
+        if (!(file instanceof ReadableStream)) {
+            if (typeof file === "string")
+                file = new TextEncoder().encode(file);
+            return await io_readAll(prepend(io_stream(file).pipeThrough(encrypter), header, nonce));
+        }
+        return Object.assign(prepend(file.pipeThrough(encrypter), header, nonce), {
+            size: (size) => ciphertextSize(size) + header.length + nonce.length
+        });
+    }
+}
+/**
+ * Decrypts a file using the given identities.
+ *
+ * First, call {@link Decrypter.addPassphrase} to set a passphrase for symmetric
+ * decryption, and/or {@link Decrypter.addIdentity} to specify one or more
+ * identities. All passphrases and/or identities are tried in parallel for each
+ * file. Then, call {@link Decrypter.decrypt} one or more times to decrypt files
+ * using the configured passphrase and/or identities.
+ */
+class Decrypter {
+    identities = [];
+    /**
+     * Add a passphrase to decrypt password-encrypted file(s) with. This method
+     * can be called multiple times to try multiple passphrases.
+     *
+     * @param s - The passphrase to decrypt the file with.
+     */
+    addPassphrase(s) {
+        this.identities.push(new ScryptIdentity(s));
+    }
+    /**
+     * Add an identity to decrypt file(s) with. This method can be called
+     * multiple times to try multiple identities.
+     *
+     * @param s - The identity to decrypt the file with. Either a string
+     * beginning with `AGE-SECRET-KEY-PQ-1...` or `AGE-SECRET-KEY-1...`, an
+     * X25519 private
+     * {@link https://developer.mozilla.org/en-US/docs/Web/API/CryptoKey | CryptoKey}
+     * object, or an object implementing the {@link Identity} interface.
+     *
+     * A CryptoKey object must have
+     * {@link https://developer.mozilla.org/en-US/docs/Web/API/CryptoKey/type | type}
+     * `private`,
+     * {@link https://developer.mozilla.org/en-US/docs/Web/API/CryptoKey/algorithm | algorithm}
+     * `{name: 'X25519'}`, and
+     * {@link https://developer.mozilla.org/en-US/docs/Web/API/CryptoKey/usages | usages}
+     * `["deriveBits"]`. For example:
+     * ```js
+     * const keyPair = await crypto.subtle.generateKey({ name: "X25519" }, false, ["deriveBits"])
+     * decrypter.addIdentity(key.privateKey)
+     * ```
+     */
+    addIdentity(s) {
+        if (dist_isCryptoKey(s)) {
+            this.identities.push(new X25519Identity(s));
+        }
+        else if (typeof s === "string") {
+            if (s.startsWith("AGE-SECRET-KEY-1")) {
+                this.identities.push(new X25519Identity(s));
+            }
+            else if (s.startsWith("AGE-SECRET-KEY-PQ-1")) {
+                this.identities.push(new HybridIdentity(s));
+            }
+            else {
+                throw new Error("unrecognized identity type");
+            }
+        }
+        else {
+            this.identities.push(s);
+        }
+    }
+    async decrypt(file, outputFormat) {
+        const s = file instanceof ReadableStream ? file : io_stream(file);
+        const { fileKey, headerSize, rest } = await this.decryptHeaderInternal(s);
+        const { data: nonce, rest: payload } = await io_read(rest, 16);
+        const label = new TextEncoder().encode("payload");
+        const streamKey = hkdf(sha2_sha256, fileKey, nonce, label, 32);
+        const decrypter = decryptSTREAM(streamKey);
+        const out = payload.pipeThrough(decrypter);
+        const outWithSize = Object.assign(out, {
+            size: (size) => plaintextSize(size - headerSize - nonce.length)
+        });
+        if (file instanceof ReadableStream)
+            return outWithSize;
+        if (outputFormat === "text")
+            return await readAllString(out);
+        return await io_readAll(out);
+    }
+    /**
+     * Decrypt the file key from a detached header. This is a low-level
+     * function that can be used to implement delegated decryption logic.
+     * Most users won't need this.
+     *
+     * It is the caller's responsibility to keep track of what file the
+     * returned file key decrypts, and to ensure the file key is not used
+     * for any other purpose.
+     *
+     * @param header - The file's textual header, including the MAC.
+     *
+     * @returns The file key used to encrypt the file.
+     */
+    async decryptHeader(header) {
+        return (await this.decryptHeaderInternal(io_stream(header))).fileKey;
+    }
+    async decryptHeaderInternal(file) {
+        const h = await parseHeader(file);
+        const fileKey = await this.unwrapFileKey(h.stanzas);
+        if (fileKey === null)
+            throw Error("no identity matched any of the file's recipients");
+        const label = new TextEncoder().encode("header");
+        const hmacKey = hkdf(sha2_sha256, fileKey, undefined, label, 32);
+        const mac = hmac_hmac(sha2_sha256, hmacKey, h.headerNoMAC);
+        if (!compareBytes(h.MAC, mac))
+            throw Error("invalid header HMAC");
+        return { fileKey, headerSize: h.headerSize, rest: h.rest };
+    }
+    async unwrapFileKey(stanzas) {
+        for (const identity of this.identities) {
+            const fileKey = await identity.unwrapFileKey(stanzas);
+            if (fileKey !== null)
+                return fileKey;
+        }
+        return null;
+    }
+}
+function compareBytes(a, b) {
+    if (a.length !== b.length) {
+        return false;
+    }
+    let acc = 0;
+    for (let i = 0; i < a.length; i++) {
+        acc |= a[i] ^ b[i];
+    }
+    return acc === 0;
+}
+function dist_isCryptoKey(key) {
+    return typeof CryptoKey !== "undefined" && key instanceof CryptoKey;
+}
+
+;// CONCATENATED MODULE: ./build/src/encryption/encryption-error.js
+/** Encrypted data that is damaged, or that the given identities do not open. The message completes "<key> is damaged: …". */
+class EncryptionError extends Error {
+    name = 'EncryptionError';
+}
+/** None of the identities belongs to a recipient of the file. */
+class NoMatchError extends EncryptionError {
+}
+
+;// CONCATENATED MODULE: ./build/src/encryption/recipients.js
+
+
+
+
+const MAKE_A_KEY = 'make a key with age-keygen and give its public key (age1…)';
+/** Recipients that age reads by a plugin: the name stands between two ones, as in age1yubikey1…; age1pq1… is a kind of age itself. */
+const PLUGIN = /^age1([a-z0-9.+_-]+)1[ac-hj-np-z02-9]{6,}$/;
+/**
+ * Reads recipients, one a line, with comments (#). A line that is not one is the path of a file of recipients.
+ *
+ * @throws an Error that completes the sentence "encrypt-to …"
+ */
+function parseRecipients(text, workspace) {
+    const recipients = meaningfulLines(text).flatMap(({ line }) => isPath(line) ? readRecipientsFile(line, workspace) : [checkRecipient(line, `has ${shown(line)}, which`)]);
+    if (recipients.length === 0)
+        throw new Error('has comments and no recipient (age1…)');
+    return [...new Set(recipients)];
+}
+/** Returns the beginning and the end of a recipient; a post-quantum one has 1959 characters. */
+function shortRecipient(recipient) {
+    return recipient.length > 20 ? `${recipient.slice(0, 12)}…${recipient.slice(-4)}` : recipient;
+}
+/** Whether a recipient resists a quantum computer. */
+function isPostQuantum(recipient) {
+    return recipient.startsWith('age1pq1');
+}
+/** Whether a file for these recipients is only as strong as the weaker kind. The program age refuses to make such a file. */
+function mixesKinds(recipients) {
+    return recipients.some(isPostQuantum) && !recipients.every(isPostQuantum);
+}
+/** Returns lines without spaces around them, and without comments and blank lines. */
+function meaningfulLines(text) {
+    return text
+        .split(/\r\n|\n|\r/)
+        .map((line, index) => ({ line: line.replace(/(^|\s)#.*$/, '').trim(), number: index + 1 }))
+        .filter(({ line }) => line !== '');
+}
+/** What begins like a key is meant as one. */
+function isPath(line) {
+    return !/^(?:age1|age-secret-key|age-plugin|ssh-|ecdsa-|sk-|-----)/i.test(line);
+}
+/** A secret key is not shown. */
+function shown(line) {
+    return /^age1/i.test(line) ? JSON.stringify(shortRecipient(line)) : 'a line';
+}
+function readRecipientsFile(name, workspace) {
+    const file = `names the file ${JSON.stringify(name)}, which`;
+    const recipients = meaningfulLines(recipients_readText(name, (0,external_node_path_namespaceObject.resolve)(workspace, parsePath(name)))).map(({ line, number }) => checkRecipient(line, `${file} has in line ${number} something that`));
+    if (recipients.length === 0)
+        throw new Error(`${file} has no recipient (age1…)`);
+    return recipients;
+}
+function recipients_readText(name, path) {
+    try {
+        const bytes = (0,external_node_fs_namespaceObject.readFileSync)(path);
+        // PowerShell redirects into UTF-16. Both decoders drop a byte order mark.
+        const isUtf16 = bytes[0] === 0xff && bytes[1] === 0xfe;
+        return new TextDecoder(isUtf16 ? 'utf-16le' : 'utf-8').decode(bytes);
+    }
+    catch (error) {
+        const { code } = error;
+        const reason = code === 'ENOENT' ? 'there is no such file; did a step check the repository out?' : `it is ${code}`;
+        throw new Error(`has the line ${JSON.stringify(name)}, which is neither a recipient (age1…) nor a file that can be read: ${reason}`, { cause: error });
+    }
+}
+/** @param subject the beginning of the sentence, such as "has "age1…", which" */
+function checkRecipient(line, subject) {
+    if (/^age-(?:secret-key|plugin)/i.test(line))
+        throw new Error(`${subject} is a secret key; give the public key that belongs to it (age1…), and replace the secret key, because it may have been seen`);
+    if (!/^age1/i.test(line))
+        throw new Error(`${subject} is not a recipient of age; ${MAKE_A_KEY}`);
+    const plugin = line.startsWith('age1pq1') ? undefined : PLUGIN.exec(line)?.[1];
+    if (plugin !== undefined)
+        throw new Error(`${subject} is a recipient of the plugin "${plugin}", which this action cannot open again; ${MAKE_A_KEY}`);
+    try {
+        new Encrypter().addRecipient(line);
+        return line;
+    }
+    catch (error) {
+        throw new Error(`${subject} is not a whole recipient (its checksum is wrong); copy the public key again, one a line`, { cause: error });
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/encryption/header.js
+
+
+
+
+/** A header of the action is never longer. It holds 400 X25519 recipients, or 30 post-quantum ones. */
+const MAX_HEADER_BYTES = 64 * 1024;
+/** What a file of no bytes has after its header: the nonce of the payload, and one chunk that is only its tag. */
+const EMPTY_PAYLOAD_BYTES = 16 + 16;
+const FIRST_LINE = 'age-encryption.org/v1\n';
+const ARMOR = '-----BEGIN AGE ENCRYPTED FILE-----';
+/**
+ * Makes a new file key and the header that wraps it for each recipient. The library makes both for a file of no bytes, and
+ * passes the key to each recipient, so one that wraps nothing learns it.
+ *
+ * @throws an Error that names the input
+ */
+async function sealHeader(recipients) {
+    let fileKey = new Uint8Array();
+    const encrypter = new Encrypter();
+    encrypter.addRecipient({
+        wrapFileKey: (key) => {
+            fileKey = Uint8Array.from(key);
+            return [];
+        },
+    });
+    for (const recipient of recipients)
+        encrypter.addRecipient(recipient);
+    const file = await encrypter.encrypt(new Uint8Array()).catch((error) => {
+        throw new Error(`Input encrypt-to has a recipient that nothing can be encrypted to (${recipients.map(shortRecipient).join(', ')}): ${messageOf(error)}; make a new key with age-keygen`, { cause: error });
+    });
+    const header = Buffer.from(file.subarray(0, file.length - EMPTY_PAYLOAD_BYTES));
+    if (header.length > MAX_HEADER_BYTES)
+        throw new Error(`Input encrypt-to has ${recipients.length} recipients, more than fit into the header of a dump; give fewer`);
+    return { header, fileKey };
+}
+/** Returns the header at the beginning of a file, or null when more bytes are needed to see its end. */
+function headerOf(beginning) {
+    const possible = beginning.subarray(0, MAX_HEADER_BYTES);
+    const line = possible.indexOf('\n--- ');
+    const end = line < 0 ? -1 : possible.indexOf('\n', line + 1);
+    return end < 0 ? null : possible.subarray(0, end + 1);
+}
+/** Takes the header from the beginning of a stream. @throws an EncryptionError when there is none */
+async function takeHeader(input) {
+    for (;;) {
+        const beginning = input.peek();
+        const header = headerOf(beginning);
+        if (header)
+            return Buffer.concat(input.take(header.length));
+        if (beginning.length >= MAX_HEADER_BYTES || !(await input.fill(beginning.length + 1)))
+            throw noHeader(beginning);
+    }
+}
+/** Explains why a file has no header that can be read. */
+function noHeader(beginning) {
+    const starts = (text) => beginning.subarray(0, text.length).toString('latin1') === text;
+    if (starts(ARMOR))
+        return new EncryptionError('it is armored, and this action reads the binary form; encrypt it again without --armor');
+    if (starts('PGDMP'))
+        return new EncryptionError('it is an archive that is not encrypted, although its name ends in .age');
+    if (!starts(FIRST_LINE) && beginning.length >= FIRST_LINE.length)
+        return new EncryptionError('it does not begin as a file of age');
+    return new EncryptionError('the encrypted data ends inside its header, or the header was changed');
+}
+/**
+ * Returns the file key of a header.
+ *
+ * @throws a NoMatchError when no identity opens it, and another EncryptionError when it is damaged
+ */
+async function openHeader(header, identities) {
+    const decrypter = new Decrypter();
+    for (const identity of identities)
+        decrypter.addIdentity(identity);
+    try {
+        return await decrypter.decryptHeader(header);
+    }
+    catch (error) {
+        const reason = messageOf(error);
+        if (/no identity matched/.test(reason))
+            throw new NoMatchError(otherKeys(header), { cause: error });
+        throw new EncryptionError(`its header was changed (${reason})`, { cause: error });
+    }
+}
+/** Describes what opens a header that identities do not open. */
+function otherKeys(header) {
+    const kinds = [...header.toString('latin1').matchAll(/^-> (\S+)/gm)].map(([, kind]) => kind);
+    if (kinds.includes('scrypt'))
+        return 'it is encrypted with a passphrase, which this action does not take';
+    const other = kinds.find((kind) => !['X25519', 'mlkem768x25519'].includes(kind) && !kind.endsWith('-grease'));
+    return other
+        ? `no identity opens it; it is also encrypted to a key of the kind ${JSON.stringify(other.slice(0, 40))}, which this action does not take`
+        : 'no identity opens it';
+}
+
+;// CONCATENATED MODULE: ./build/src/encryption/payload.js
+
+
+
+/** The payload of age: STREAM with ChaCha20-Poly1305 (C2SP: age.md, "Payload"), on the cipher of OpenSSL. */
+const CIPHER = 'chacha20-poly1305';
+const CHUNK_BYTES = 64 * 1024;
+const TAG_BYTES = 16;
+const SALT_BYTES = 16;
+const NONCE_BYTES = 12;
+const COUNTER_BYTES = 11;
+/** Encrypts a stream, chunk by chunk. The flag of the last one is how a reader notices that a file was cut. */
+async function* encryptPayload(input, fileKey) {
+    const salt = (0,external_node_crypto_.randomBytes)(SALT_BYTES);
+    const key = payloadKey(fileKey, salt);
+    yield salt;
+    for (let index = 0, isLast = false; !isLast; index += 1) {
+        // One more byte shows whether there is another chunk.
+        isLast = !(await input.fill(CHUNK_BYTES + 1));
+        yield seal(key, nonceOf(index, isLast), input.take(CHUNK_BYTES));
+    }
+}
+/**
+ * Decrypts a stream, and yields nothing that was not authenticated.
+ *
+ * @throws an EncryptionError when chunks were cut off, changed or moved
+ */
+async function* decryptPayload(input, fileKey) {
+    if (!(await input.fill(SALT_BYTES)))
+        throw new EncryptionError('the encrypted data ends before its content');
+    const key = payloadKey(fileKey, Buffer.concat(input.take(SALT_BYTES)));
+    for (let index = 0, isLast = false; !isLast; index += 1) {
+        isLast = !(await input.fill(CHUNK_BYTES + TAG_BYTES + 1));
+        const bytes = Math.min(CHUNK_BYTES, Math.max(0, input.bytes - TAG_BYTES));
+        const sealed = { pieces: input.take(bytes), tag: Buffer.concat(input.take(TAG_BYTES)) };
+        const chunk = payload_open(key, nonceOf(index, isLast), sealed);
+        // Only a whole file that is empty has an empty chunk.
+        if (chunk && (bytes > 0 || index === 0)) {
+            yield* chunk;
+            continue;
+        }
+        const other = payload_open(key, nonceOf(index, !isLast), sealed);
+        // A file that was cut or continued between two chunks is authentic up to there.
+        if (other && bytes === CHUNK_BYTES)
+            yield* other;
+        throw damageOf(index + 1, { isLast, fitsElsewhere: other !== null });
+    }
+}
+function payloadKey(fileKey, salt) {
+    return Buffer.from((0,external_node_crypto_.hkdfSync)('sha256', fileKey, salt, 'payload', 32));
+}
+/** A counter, most significant byte first, and the flag of the last chunk. Six of its eleven bytes count 16 EiB. */
+function nonceOf(index, isLast) {
+    const nonce = Buffer.alloc(NONCE_BYTES);
+    nonce.writeUIntBE(index, COUNTER_BYTES - 6, 6);
+    nonce[COUNTER_BYTES] = isLast ? 1 : 0;
+    return nonce;
+}
+function seal(key, nonce, chunk) {
+    const cipher = (0,external_node_crypto_.createCipheriv)(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
+    const sealed = chunk.map((piece) => cipher.update(piece));
+    cipher.final();
+    return Buffer.concat([...sealed, cipher.getAuthTag()]);
+}
+/** @returns null when the chunk is not what was sealed with this key and nonce */
+function payload_open(key, nonce, { pieces, tag }) {
+    if (tag.length < TAG_BYTES)
+        return null;
+    const decipher = (0,external_node_crypto_.createDecipheriv)(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
+    decipher.setAuthTag(tag);
+    const chunk = pieces.map((piece) => decipher.update(piece));
+    try {
+        decipher.final();
+        return chunk;
+    }
+    catch {
+        return null;
+    }
+}
+function damageOf(chunk, { isLast, fitsElsewhere }) {
+    const number = formatCount(chunk);
+    if (isLast)
+        return new EncryptionError(fitsElsewhere
+            ? `the encrypted data ends after chunk ${number}, which is not its last one`
+            : `the encrypted data ends inside chunk ${number}, or that chunk was changed`);
+    return new EncryptionError(fitsElsewhere
+        ? `the encrypted data continues after its last chunk, ${number}`
+        : `chunk ${number} of the encrypted data was changed, or belongs elsewhere`);
+}
+
+;// CONCATENATED MODULE: ./build/src/encryption/pieces.js
+/**
+ * Reads a stream in chunks of a given size. Unlike `ByteSource`, it returns a chunk in the pieces in which it arrived, because
+ * a cipher takes them one by one and joining them would take as long as encrypting them.
+ */
+class Pieces {
+    #source;
+    #held = [];
+    #bytes = 0;
+    constructor(source) {
+        this.#source = source[Symbol.asyncIterator]();
+    }
+    /** How many bytes are in memory. */
+    get bytes() {
+        return this.#bytes;
+    }
+    /** Waits until this many bytes are in memory; false if the stream ends before. */
+    async fill(count) {
+        while (this.#bytes < count) {
+            const { done, value } = await this.#source.next();
+            if (done)
+                return false;
+            this.#held.push(value);
+            this.#bytes += value.length;
+        }
+        return true;
+    }
+    /** Returns what is in memory, without taking it. */
+    peek() {
+        this.#held = [Buffer.concat(this.#held)];
+        return this.#held[0];
+    }
+    /** Takes bytes that are in memory, and fewer if there are fewer. */
+    take(count) {
+        const taken = [];
+        let missing = Math.min(count, this.#bytes);
+        this.#bytes -= missing;
+        while (missing > 0) {
+            const [first] = this.#held;
+            taken.push(first.subarray(0, missing));
+            if (first.length <= missing)
+                this.#held.shift();
+            else
+                this.#held[0] = first.subarray(missing);
+            missing -= taken.at(-1).length;
+        }
+        return taken;
+    }
+    /** Closes the stream, even before its end. */
+    async close() {
+        await this.#source.return?.();
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/encryption/stages.js
+
+
+
+/** Returns a stage that encrypts what passes into one file of age. Memory is bounded by a chunk and a buffer of the source. */
+function encryption({ header, fileKey }) {
+    return async function* (source) {
+        const input = new Pieces(source);
+        try {
+            yield header;
+            yield* encryptPayload(input, fileKey);
+        }
+        finally {
+            await input.close();
+        }
+    };
+}
+/** Returns a stage that decrypts a file of age. It throws an EncryptionError when the file is not whole or not for the identities. */
+function decryption(identities) {
+    return async function* (source) {
+        const input = new Pieces(source);
+        try {
+            const header = await takeHeader(input);
+            yield* decryptPayload(input, await openHeader(header, identities));
+        }
+        finally {
+            await input.close();
+        }
+    };
 }
 
 ;// CONCATENATED MODULE: ./build/src/dumping/upload-dump.js
@@ -51024,6 +68128,10 @@ var upload_dump_disposeResources = (undefined && undefined.__disposeResources) |
 
 
 
+
+
+
+
 /** The newest pg_dump whose archives this release can read. A newer one compresses its archive itself. */
 const NEWEST_CLIENT_MAJOR = 18;
 /** Chooses zstd where the `pg_restore` of the same release can read it, so that a dump can be restored without this action. */
@@ -51047,8 +68155,9 @@ async function uploadDump(step, plan) {
         const { storage, key, source } = plan;
         const { client, size } = source;
         const meter = new Meter();
+        const encrypt = inputs.encryptTo.length > 0 ? [encryption(await sealHeader(inputs.encryptTo))] : [];
         const sink = await openUpload(step, plan);
-        const reading = await orAbort(sink, startReading(step, source));
+        const { reading, masked } = await orAbort(sink, startReading(step, plan));
         const { source: pgDump } = reading;
         const moved = () => reading.progress.rawBytes + meter.bytes;
         const _ = upload_dump_addDisposableResource(env_1, showProgress({
@@ -51060,7 +68169,7 @@ async function uploadDump(step, plan) {
         await orAbort(sink, untilFirstByte(pgDump, signal, inputs.idleTimeout));
         const started = Date.now();
         await transfer(pgDump, sink, {
-            stages: [...reading.stages, meter.stage],
+            stages: [...reading.stages, ...encrypt, meter.stage],
             signal,
             idleTimeout: inputs.idleTimeout,
             moved,
@@ -51087,8 +68196,9 @@ async function uploadDump(step, plan) {
         const archive = reading.report();
         if (archive.opaque)
             log.notice(`pg_dump ${client.version} writes archives of version ${archive.version}, which this release cannot read: no rows were counted`);
-        log.info(`Stored ${formatBytes(meter.bytes)} of ${formatBytes(archive.rawBytes)}, ${progress_describeRows(archive)}, SHA-256 ${meter.sha256}`);
-        return { size: meter.bytes, sha256: meter.sha256, archive, transferMs };
+        const encrypted = encrypt.length > 0 ? `, encrypted to ${inputs.encryptTo.map(shortRecipient).join(', ')}` : '';
+        log.info(`Stored ${formatBytes(meter.bytes)} of ${formatBytes(archive.rawBytes)}, ${progress_describeRows(archive)}${encrypted}, SHA-256 ${meter.sha256}`);
+        return { size: meter.bytes, sha256: meter.sha256, archive, masked, transferMs };
     }
     catch (e_2) {
         env_1.error = e_2;
@@ -51111,12 +68221,20 @@ async function orAbort(sink, work) {
         throw error;
     });
 }
-/** Starts several pg_dumps, or one whose output is compressed here. */
-async function startReading(step, source) {
+/** Starts a masked dump, several pg_dumps, or one whose output is compressed here. */
+async function startReading(step, { source, masking }) {
+    const { client } = source;
+    const compression = chooseCompression(step.inputs.compression, client.major);
+    const known = client.major <= NEWEST_CLIENT_MAJOR;
+    if (!masking)
+        return { reading: await startPlainReading(step, source, known, compression), masked: null };
+    if (known)
+        return await startMaskedDump(step, source, masking, compression);
+    throw new Error(`mask cannot be used with pg_dump ${client.version}, whose archives this release cannot read; set postgres-version to ${NEWEST_CLIENT_MAJOR} or an earlier one`);
+}
+async function startPlainReading(step, source, known, compression) {
     const { inputs, environment } = step;
     const { client, connection } = source;
-    const compression = chooseCompression(inputs.compression, client.major);
-    const known = client.major <= NEWEST_CLIENT_MAJOR;
     const parallel = known ? await startParallelDump(step, source, compression) : null;
     if (parallel)
         return parallel;
@@ -51215,8 +68333,8 @@ async function checkStored(storage, { key, size: sent }) {
     const size = await storage.size(key, { evenWhenCancelled: true });
     if (size === sent)
         return;
-    const found = size === null ? 'does not have it' : `holds ${format_formatQuantity(size, 'byte')}`;
-    throw new Error(`${format_formatQuantity(sent, 'byte')} were sent and the store ${found}; the dump was not committed. With a provider other than AWS, try s3-checksum: when-required`);
+    const found = size === null ? 'does not have it' : `holds ${formatQuantity(size, 'byte')}`;
+    throw new Error(`${formatQuantity(sent, 'byte')} were sent and the store ${found}; the dump was not committed. With a provider other than AWS, try s3-checksum: when-required`);
 }
 /**
  * Removes a manifest, also one whose write failed, because it may have happened: its answer was lost, or the disk failed
@@ -51269,7 +68387,7 @@ function seriesOf(dump) {
 }
 /** Returns the deepest folder that holds everything that a reference covers. */
 function folderOf(reference) {
-    const parts = partsOf(reference);
+    const parts = series_partsOf(reference);
     // A part with an @ may be a name or a name with its host, and the two lead to different folders.
     const unclear = parts.findIndex((part) => part.includes('@'));
     return parts
@@ -51277,11 +68395,11 @@ function folderOf(reference) {
         .map(keyPart)
         .join('/');
 }
-function partsOf(reference) {
+function series_partsOf(reference) {
     return reference === 'latest' ? [] : reference.split('/').filter(Boolean);
 }
 function fits({ key, source }, { reference, instance, config }) {
-    const [first, database, third] = partsOf(reference);
+    const [first, database, third] = series_partsOf(reference);
     const hasName = (part, wanted = '') => wanted === '' || (source ? wanted === source[part] : keyPart(wanted) === key[part]);
     const databases = source ? [source.database, `${source.database}@${source.host}`] : [key.database];
     return ((database === undefined || databases.includes(database)) &&
@@ -51337,9 +68455,9 @@ function catalogueOf(objects, prefix) {
     })
         .sort((a, b) => (a.key.createdAt < b.key.createdAt ? 1 : -1));
     const orphans = objects
-        .filter(({ key }) => isManifestKey(key) && !sizes.has(key.slice(0, -'.json'.length)))
-        .map(({ key }) => parseDumpKey(key.slice(0, -'.json'.length)))
-        .filter((key) => key !== null);
+        .map(({ key }) => dumpOfManifest(key))
+        .filter((dump) => dump !== null)
+        .filter(({ key }) => !sizes.has(key));
     const committed = entries.filter((entry) => entry.committed).length;
     return { entries, orphans, foreign: objects.length - entries.length - committed - orphans.length };
 }
@@ -51398,7 +68516,7 @@ async function readDumps(storage, entries) {
 }
 /** Describes a dump that contradicts its manifest. */
 function describeSizes(size, manifest) {
-    return `it has ${format_formatQuantity(size, 'byte')} and its manifest says ${formatCount(manifest.size)}; it was cut or replaced`;
+    return `it has ${formatQuantity(size, 'byte')} and its manifest says ${formatCount(manifest.size)}; it was cut or replaced`;
 }
 /** Names manifests that are skipped because their data is gone. */
 function noteOrphans(orphans) {
@@ -51506,6 +68624,8 @@ function compareWithPrevious({ maxShrink, failOnShrink }, previous, manifest) {
 function incomparable(before, now) {
     if (!(0,external_node_util_.isDeepStrictEqual)(before.filters, now.filters))
         return 'it was made with other filters';
+    if (before.mask?.sha256 !== now.mask?.sha256)
+        return 'it was made with another mask file';
     // An archive that pg_dump compressed itself is stored uncounted.
     const isCounted = ({ compression }) => compression !== 'pg_dump';
     return isCounted(before) === isCounted(now) ? null : 'only one of the two was counted';
@@ -51524,7 +68644,7 @@ function describeShrinkage(before, now, limit) {
     const sums = shrunk.map(compare_with_previous_describe).join(' and ');
     const tables = tableLosses(before, now, shrunk[0].name);
     const others = tables.length - MAX_NAMED_TABLES;
-    const more = others > 0 ? ` and ${format_formatQuantity(others, 'more table')}` : '';
+    const more = others > 0 ? ` and ${formatQuantity(others, 'more table')}` : '';
     const named = tables.slice(0, MAX_NAMED_TABLES).join(', ');
     return named === '' ? sums : `${sums}; most of it in ${named}${more}`;
 }
@@ -51532,7 +68652,7 @@ function measures(before, now) {
     const bytes = { name: 'bytes', before: before.rawBytes, now: now.rawBytes, format: formatBytes };
     if (before.rows === null || now.rows === null)
         return [bytes];
-    const format = (count) => format_formatQuantity(count, 'row');
+    const format = (count) => formatQuantity(count, 'row');
     return [{ name: 'rows', before: before.rows, now: now.rows, format }, bytes];
 }
 /** Returns the share that is gone. Something empty cannot shrink. */
@@ -51546,12 +68666,12 @@ function compare_with_previous_describe(measure) {
 /** Lists the tables that have less than before, the greatest loss first. */
 function tableLosses(before, now, measure) {
     const format = measure === 'rows' ? formatCount : formatBytes;
-    const left = new Map(now.tables.map((table) => [relation_relationKey(table), table[measure]]));
+    const left = new Map(now.tables.map((table) => [relationKey(table), table[measure]]));
     return before.tables
         .map((table) => ({
         name: relationName(table),
         before: table[measure] ?? 0,
-        now: left.get(relation_relationKey(table)),
+        now: left.get(relationKey(table)),
     }))
         .filter((table) => (table.now ?? 0) < table.before)
         .sort((a, b) => b.before - (b.now ?? 0) - (a.before - (a.now ?? 0)))
@@ -51630,383 +68750,6 @@ function check_endpoint_describe(failure, host) {
     if (failure.code === 'ETIMEDOUT')
         return 'no answer in time';
     return failure.message || failure.code || 'no reason given';
-}
-
-;// CONCATENATED MODULE: ./build/src/aws/service.js
-const STORE = { name: 'the store', check: 's3-endpoint-url and aws-region' };
-const STS = { name: 'AWS STS', check: 'aws-region, and AWS_ENDPOINT_URL_STS if it is set' };
-/** Other services that a command may need, by their host names at AWS and by their operations. */
-const OTHERS = [
-    {
-        host: /^sts[.-]/,
-        operation: /^(?:AssumeRole|GetCallerIdentity|GetSessionToken|GetFederationToken)/,
-        service: STS,
-    },
-    {
-        host: /^(?:portal\.sso|oidc)\./,
-        operation: /^(?:GetRoleCredentials|CreateToken)$/,
-        service: {
-            name: 'AWS IAM Identity Center',
-            check: 'the sso_region of the profile',
-        },
-    },
-    { host: /^kms[.-]/, operation: /^(?!)/, service: { name: 'AWS KMS', check: 'aws-region' } },
-    {
-        host: /^rds[.-]/,
-        operation: /^DescribeDB/,
-        service: { name: 'Amazon RDS', check: 'aws-region' },
-    },
-];
-/** S3 at AWS: `bucket.s3.eu-west-1.amazonaws.com`, `s3-fips.…`, and endpoints of a VPC. */
-const S3_HOST = /(?:^|\.)s3[.-].*amazonaws\.com(?:\.cn)?$/;
-/**
- * The service that a message of the AWS CLI is about: that of the URL in it, else that of the operation, else the store.
- */
-function serviceOf(stderr, endpoints) {
-    const operation = /when calling the (\w+) operation/.exec(stderr)?.[1] ?? '';
-    const url = parseUrl(/(?:endpoint URL: "|SSL validation failed for )(https?:\/\/[^\s"]+)/.exec(stderr)?.[1]);
-    const other = OTHERS.find((one) => (url ? one.host.test(url.hostname) : one.operation.test(operation)));
-    if (!url)
-        return { service: other?.service ?? STORE, host: null };
-    if (isStore(url, endpoints.store))
-        return { service: STORE, host: url.host };
-    if (endpoints.sts !== null && url.host === parseUrl(endpoints.sts)?.host)
-        return { service: STS, host: url.host };
-    return {
-        service: other?.service ?? {
-            name: 'an AWS service',
-            check: 'the variables AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_*',
-        },
-        host: url.host,
-    };
-}
-/** Requests go to the endpoint itself, or to a host below it that begins with the bucket. */
-function isStore({ host, hostname }, storeUrl) {
-    const store = storeUrl === null ? null : parseUrl(storeUrl);
-    return store ? host === store.host || host.endsWith(`.${store.host}`) : S3_HOST.test(hostname);
-}
-function parseUrl(text) {
-    return text !== undefined && URL.canParse(text) ? new URL(text) : null;
-}
-
-;// CONCATENATED MODULE: ./build/src/aws/errors.js
-
-/** What a user can do about an error code of S3 or STS (AWS: "Error responses" of both API references). */
-const CODES = {
-    NoSuchBucket: 'the bucket of storage-location does not exist (or is in another account or at another endpoint)',
-    NoSuchKey: 'the object does not exist',
-    InvalidAccessKeyId: 'the access key is unknown there; check AWS_ACCESS_KEY_ID in s3-config',
-    InvalidClientTokenId: 'the access key is unknown there; check AWS_ACCESS_KEY_ID in s3-config',
-    SignatureDoesNotMatch: 'the signature was rejected; check AWS_SECRET_ACCESS_KEY in s3-config and the region',
-    InvalidToken: 'the session token was rejected; check AWS_SESSION_TOKEN in s3-config',
-    InvalidIdentityToken: 'AWS does not know the OIDC token of this job; add the identity provider token.actions.githubusercontent.com to the account',
-    IDPCommunicationError: 'AWS could not ask GitHub about the OIDC token of this job; try again',
-    ValidationError: 'AWS rejected a value; check aws-role-to-assume, aws-role-session-name and aws-role-duration',
-    AllAccessDisabled: 'access to the bucket is disabled',
-    InvalidObjectState: 'the object is archived (Glacier); restore it in S3 first',
-    '404': 'not found',
-    '400': 'the store rejected the request without a reason; check whether the credentials have expired, and aws-region',
-    SlowDown: 'the store is overloaded (503 SlowDown) and stayed so through all retries',
-    ServiceUnavailable: 'the store is unavailable (503) and stayed so through all retries',
-    InternalError: 'the store had an internal error (500) and stayed so through all retries',
-    EntityTooLarge: 'the object is too large for this store',
-    InvalidArgument: 'the store rejected an argument; with multipart uploads check s3-max-parts',
-    RequestTimeTooSkewed: 'the clock of this machine is wrong',
-    NotImplemented: 'the store does not support this request; try s3-checksum: when-required',
-    XAmzContentSHA256Mismatch: 'the store cannot read the checksum of the AWS CLI; set s3-checksum: when-required',
-    InvalidStorageClass: 'the store does not have this storage class; check s3-storage-class',
-    PreconditionFailed: 'the object exists already; another run wrote it',
-};
-const EXPIRED = 'the credentials have expired; temporary credentials live an hour by default. aws-role-to-assume renews them';
-const OTHER_REGION = 'the bucket is in another region; set aws-region';
-const SHARED = [
-    [EXPIRED, ['ExpiredToken', 'ExpiredTokenException', 'TokenRefreshRequired', 'RequestExpired']],
-    [
-        OTHER_REGION,
-        [
-            ...['301', 'PermanentRedirect', 'TemporaryRedirect', 'AuthorizationHeaderMalformed'],
-            ...['IllegalLocationConstraintException', 'InvalidRegionName', 'InvalidLocationConstraint'],
-        ],
-    ],
-];
-/** Codes of a missing right. The response to a HEAD has no body, so its code is only the status. */
-const DENIED = ['AccessDenied', 'AccessDeniedException', 'Forbidden', '403', 'UnauthorizedAccess'];
-/** The IAM action that an operation needs (AWS: "Required permissions for Amazon S3 API operations"). */
-const ACTIONS = {
-    ListObjectsV2: 's3:ListBucket',
-    HeadBucket: 's3:ListBucket',
-    HeadObject: 's3:GetObject',
-    GetObject: 's3:GetObject',
-    PutObject: 's3:PutObject',
-    CreateMultipartUpload: 's3:PutObject',
-    UploadPart: 's3:PutObject',
-    CompleteMultipartUpload: 's3:PutObject',
-    AbortMultipartUpload: 's3:AbortMultipartUpload',
-    ListMultipartUploads: 's3:ListBucketMultipartUploads',
-    DeleteObject: 's3:DeleteObject',
-    DeleteObjects: 's3:DeleteObject',
-};
-/** Failures without an error code, by their messages (botocore's exceptions.py). */
-const MESSAGES = [
-    [
-        /Unable to locate credentials/,
-        'NoCredentials',
-        'there are no credentials; give aws-role-to-assume, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in s3-config, or configure a role before this step',
-    ],
-    [
-        /Partial credentials found/,
-        'NoCredentials',
-        'the credentials are incomplete; s3-config needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
-    ],
-    [/refreshed credentials are still expired|Token has expired and refresh failed/, 'ExpiredToken', EXPIRED],
-    [
-        /config profile \((.*)\) could not be found/,
-        'NoProfile',
-        'the profile of AWS_PROFILE does not exist on this runner',
-    ],
-    [/You must specify a region/, 'NoRegion', 'there is no region; set aws-region'],
-    [
-        /SSL validation failed|CERTIFICATE_VERIFY_FAILED/,
-        'Tls',
-        ({ address }) => `the TLS certificate of ${address} was not accepted; set AWS_CA_BUNDLE in s3-config if its CA is private`,
-    ],
-    [
-        /Content-MD5.*(?:required|must)/i,
-        'NoChecksum',
-        'the bucket requires a checksum of each upload, as buckets with Object Lock do; set s3-checksum: when-supported',
-    ],
-    [/Failed to connect to proxy/, 'NoConnection', 'cannot reach the proxy; check HTTPS_PROXY'],
-    [
-        /Could not connect to the endpoint URL|Connect timeout|Failed to connect/,
-        'NoConnection',
-        ({ address, check }) => `cannot reach ${address}; check ${check}, and whether this runner may connect there`,
-    ],
-    [
-        /Connection was closed|Connection reset|Read timeout|IncompleteRead|Connection broken|ended prematurely/,
-        'Cut',
-        ({ address }) => `the connection to ${address} was cut`,
-    ],
-];
-/**
- * Explains an error of the AWS CLI.
- *
- * @param stderr its last lines; codes are matched rather than sentences, which change between versions
- */
-function explainAws(stderr, endpoints = { store: null, sts: null }) {
-    const peer = peerOf(stderr, endpoints);
-    const code = /An error occurred \(([\w.]+)\)/.exec(stderr)?.[1] ?? '';
-    const operation = /when calling the (\w+) operation/.exec(stderr)?.[1] ?? '';
-    const known = DENIED.includes(code)
-        ? explainDenial(stderr, code, operation)
-        : (SHARED.find(([, codes]) => codes.includes(code))?.[0] ?? CODES[code]);
-    // The codes of overload and of refusals are the same at every service.
-    const meant = known?.replaceAll('the store', peer.name);
-    if (meant)
-        return { code, sentence: `${meant} [${code}${operation && ` in ${operation}`}]` };
-    for (const [pattern, name, sentence] of MESSAGES) {
-        if (!pattern.test(stderr))
-            continue;
-        return { code: code || name, sentence: typeof sentence === 'string' ? sentence : sentence(peer) };
-    }
-    const last = stderr.split('\n').findLast((line) => line.trim() !== '');
-    return { code, sentence: last?.trim() ?? 'it gave no reason' };
-}
-function peerOf(stderr, endpoints) {
-    const { service, host } = serviceOf(stderr, endpoints);
-    return { ...service, address: host === null ? service.name : `${service.name} at ${host}` };
-}
-/** AWS often names the missing right, such as one of a KMS key; otherwise it follows from the operation. */
-function explainDenial(stderr, code, operation) {
-    if (operation === 'AssumeRoleWithWebIdentity') {
-        return "access denied; the role's trust policy does not admit this job (sts:AssumeRoleWithWebIdentity, with this repository and branch or environment in the condition on token.actions.githubusercontent.com:sub)";
-    }
-    const action = /not authorized to perform:? ([a-z0-9-]+:\w+)/.exec(stderr)?.[1] ?? ACTIONS[operation];
-    const right = action ? `the right ${action}` : 'a right';
-    const denial = `access denied; the credentials lack ${right} (see the policy in docs/permissions.md), or a bucket policy denies it`;
-    // Without the right to list, S3 gives the same answer for an object that does not exist (API Reference, HeadObject).
-    const isAboutObject = ['HeadObject', 'GetObject'].includes(operation) || code === '403';
-    return isAboutObject ? `${denial}; or the object does not exist and s3:ListBucket is missing` : denial;
-}
-
-;// CONCATENATED MODULE: ./build/src/aws/region.js
-/** Region variables: version 1 of the AWS CLI reads the second one only. */
-const REGION_VARIABLES = ['AWS_REGION', 'AWS_DEFAULT_REGION'];
-/** The region of `aws-region`, of `s3-config`, or of the job, in this order; null when none of them names one. */
-function givenRegion({ chosen, config, environment }) {
-    return chosen || named(config) || named(environment);
-}
-/**
- * The region of the store: what the inputs say, then what a known endpoint says, then what the job says (which may be
- * about AWS, while the store is elsewhere).
- *
- * @param ofEndpoint the region of a known endpoint
- * @param otherwise  the region to sign for when nothing names one
- */
-function storeRegion({ chosen, config, environment }, ofEndpoint, otherwise) {
-    return chosen || named(config) || ofEndpoint || named(environment) || otherwise;
-}
-function named(variables) {
-    return REGION_VARIABLES.map((name) => variables[name]).find((value) => value) ?? null;
-}
-/** The region as environment of the AWS CLI, for all of its versions. */
-function regionVariables(region) {
-    return region === null ? {} : Object.fromEntries(REGION_VARIABLES.map((name) => [name, region]));
-}
-
-;// CONCATENATED MODULE: ./build/src/aws/cli.js
-
-
-
-
-
-
-/** A command of the AWS CLI that failed; `code` is that of the service (`NoSuchKey`, `AccessDenied`, `404`, …) or empty. */
-class AwsError extends Error {
-    code;
-    /** What the CLI itself said. */
-    detail;
-    constructor(message, code, detail, options) {
-        super(message, options);
-        this.code = code;
-        this.detail = detail;
-    }
-}
-/** Variables that the AWS CLI may see beside the ordinary ones: its own, proxies and certificates. */
-const AWS_VARIABLE = /^(AWS_[A-Z0-9_]+|(HTTPS?|NO|ALL)_PROXY|(https?|no|all)_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|SSL_CERT_(FILE|DIR))$/;
-/** For each attempt, in seconds; the CLI's own minute is too long for a store that was reached before. */
-const CONNECT_TIMEOUT = ['--cli-connect-timeout', '15'];
-/** Variables that hold or choose credentials. */
-const CREDENTIALS = /^AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|SECURITY_TOKEN|CREDENTIAL_EXPIRATION|(DEFAULT_)?PROFILE|CONFIG_FILE|SHARED_CREDENTIALS_FILE|ROLE_ARN|ROLE_SESSION_NAME|WEB_IDENTITY_TOKEN_FILE|CONTAINER_.*)$/;
-/** What the AWS CLI may see of the job's environment and of `s3-config`, which wins. */
-function awsVariables(environment, config) {
-    return { ...pick(environment, (name) => AWS_VARIABLE.test(name)), ...config };
-}
-/** The AWS CLI with the endpoint, the region and the credentials of one service, and nothing else of the job's environment. */
-class Aws {
-    #options;
-    /** The program, or the likely one until it is known. */
-    #cli;
-    #isKnown;
-    constructor(options) {
-        this.#options = options;
-        this.#isKnown = typeof options.cli === 'string';
-        this.#cli = typeof options.cli === 'string' ? options.cli : (options.likelyCli ?? null);
-    }
-    /** Waits until the program is known. */
-    async #know() {
-        this.#cli = await this.#options.cli;
-        this.#isKnown = true;
-    }
-    /**
-     * Begins work that can be ended without a trace with the likely program, and again if another one turns out to be right.
-     *
-     * @param end ends work that was begun in vain
-     */
-    async begin(start, end) {
-        if (this.#cli === null)
-            await this.#know();
-        if (this.#isKnown)
-            return start();
-        const likely = this.#cli;
-        const begun = start();
-        try {
-            await this.#know();
-        }
-        catch (error) {
-            await end(begun);
-            throw error;
-        }
-        if (this.#cli === likely)
-            return begun;
-        await end(begun);
-        return start();
-    }
-    #environment() {
-        const { environment, config, checksum, region, identity } = this.#options;
-        const given = awsVariables(environment, config);
-        return {
-            ...toolEnvironment(environment),
-            // Attempts of the CLI for one request, enough for some seconds of SlowDown.
-            AWS_MAX_ATTEMPTS: '6',
-            AWS_REQUEST_CHECKSUM_CALCULATION: checksum,
-            AWS_RESPONSE_CHECKSUM_VALIDATION: checksum,
-            ...(identity ? pick(given, (name) => !CREDENTIALS.test(name)) : given),
-            ...identity,
-            ...regionVariables(region),
-            AWS_PAGER: '',
-            AWS_CLI_AUTO_PROMPT: 'off',
-        };
-    }
-    #arguments(args) {
-        const { endpointUrl } = this.#options;
-        return [...args, ...CONNECT_TIMEOUT, ...(endpointUrl ? ['--endpoint-url', endpointUrl] : [])];
-    }
-    /** Ends what runs for the step. */
-    get signal() {
-        return this.#options.signal;
-    }
-    /**
-     * Starts a transfer with open pipes; call it in `begin`.
-     *
-     * @param options.quiet whether the log does not show what the CLI says; its error has it in any case
-     */
-    start(args, { stdin, quiet = false }) {
-        return startChild(this.#cli, this.#arguments(args), {
-            ...{ name: 'aws', env: this.#environment(), stdin, stdout: 'stream' },
-            ...(quiet && { onErrorLine: () => false }),
-            // A group, because `aws` may be a script whose child must not outlive it.
-            group: true,
-        });
-    }
-    /**
-     * Runs a short command and returns what it printed. One that a cancel does not end is recorded, so that the post step ends
-     * it when this process was killed.
-     *
-     * @throws AwsError
-     */
-    async text(args, options = {}) {
-        if (options.evenWhenCancelled)
-            await this.#know();
-        const { finished } = await this.begin(() => this.#run(args, options), (begun) => begun.stop());
-        const { exit, stdout, child } = await finished;
-        if (!succeeded(exit))
-            throw this.failure(child, exit, args.slice(0, 2).join(' '));
-        return stdout;
-    }
-    #run(args, { evenWhenCancelled }) {
-        const vain = new AbortController();
-        const signal = AbortSignal.any([this.#options.signal, vain.signal]);
-        const finished = run(this.#cli, this.#arguments(args), {
-            name: 'aws',
-            env: this.#environment(),
-            onErrorLine: () => false,
-            ...(evenWhenCancelled ? { group: true, onStart: noteGroup } : { signal }),
-        });
-        // It may fail before it is known whether its answer counts.
-        finished.catch(() => undefined);
-        const stop = () => {
-            vain.abort(new Error('another AWS CLI is used'));
-            return finished.catch(() => undefined);
-        };
-        return { finished, stop };
-    }
-    /** As `text`, for commands that answer in JSON; `{}` when they answer nothing. */
-    async json(args, options = {}) {
-        const text = await this.text([...args, '--output', 'json'], options);
-        return JSON.parse(text.trim() || '{}');
-    }
-    /** The error of a command that failed, with a sentence about the cause. */
-    failure(child, exit, what) {
-        const { environment, config, endpointUrl } = this.#options;
-        const { AWS_ENDPOINT_URL_STS } = awsVariables(environment, config);
-        const detail = child.tail.join('\n');
-        const { code, sentence } = explainAws(detail, { store: endpointUrl, sts: AWS_ENDPOINT_URL_STS || null });
-        const end = exit.error
-            ? `could not be started: ${exit.error.message}`
-            : (exit.signal ?? `exit code ${exit.code}`);
-        const cause = childFailure(child, exit);
-        return new AwsError(`aws ${what} failed (${end}): ${sentence}`, code, detail, { cause });
-    }
 }
 
 ;// CONCATENATED MODULE: ./build/src/aws/endpoint.js
@@ -52380,13 +69123,13 @@ async function writeText(path, text, publish) {
         await syncFolder((0,external_node_path_namespaceObject.dirname)(path));
     }
     catch (error) {
-        throw refusal(error, path);
+        throw local_storage_refusal(error, path);
     }
     finally {
         await (0,external_node_fs_promises_namespaceObject.rm)(temporary, { force: true });
     }
 }
-function refusal(error, key) {
+function local_storage_refusal(error, key) {
     return error.code === 'EEXIST' ? new TakenError(key, { cause: error }) : error;
 }
 function local_storage_temporaryName(path) {
@@ -52431,7 +69174,7 @@ async function upload(root, key) {
         commit: async () => {
             stream.end();
             await Promise.race([(0,external_node_stream_promises_namespaceObject.finished)(stream), died.then((reason) => Promise.reject(reason))]);
-            await publishOnce(temporary, path).catch((error) => Promise.reject(refusal(error, key)));
+            await publishOnce(temporary, path).catch((error) => Promise.reject(local_storage_refusal(error, key)));
             await (0,external_node_fs_promises_namespaceObject.rm)(temporary, { force: true });
             forget();
             await syncFolder((0,external_node_path_namespaceObject.dirname)(path));
@@ -52771,7 +69514,7 @@ function tooLarge(bytes, maxParts) {
     const most = MAX_PART_BYTES * maxParts;
     if (bytes <= most)
         return null;
-    return `The database has ${formatBytes(bytes)}, and this store takes at most ${formatBytes(most)} in one object (${format_formatQuantity(maxParts, 'part')} of ${formatBytes(MAX_PART_BYTES)}); raise s3-max-parts if the provider takes more, or dump less at once`;
+    return `The database has ${formatBytes(bytes)}, and this store takes at most ${formatBytes(most)} in one object (${formatQuantity(maxParts, 'part')} of ${formatBytes(MAX_PART_BYTES)}); raise s3-max-parts if the provider takes more, or dump less at once`;
 }
 /** Returns the memory of an uploading AWS CLI, as measured: 120 MB, and seven parts in flight or waiting. */
 function uploadMemory({ partSize }) {
@@ -53064,7 +69807,7 @@ async function putIfAbsent(options, key, args, text) {
  * @param env the whole environment of the program, which is found on the PATH in it
  * @throws an Error if the program is not on PATH
  */
-async function ask(file, args, env) {
+async function ask_ask(file, args, env) {
     const program = await findOnPath(file, env);
     if (program === null)
         throw new Error(`${file} is not on PATH`);
@@ -53114,7 +69857,7 @@ async function runCommand(command, { environment, signal }) {
 /** As `runCommand`, for a question that is answered at once: it is not cancelled, and nothing limits its time. */
 async function askCommand(command, environment) {
     try {
-        const { exitCode, stdout, stderr } = await ask(command.file, command.args, environmentOf(command, environment));
+        const { exitCode, stdout, stderr } = await ask_ask(command.file, command.args, environmentOf(command, environment));
         if (exitCode === 0)
             return { ok: true, stdout };
         return { ok: false, reason: `${command.file} ended with exit code ${exitCode}: ${stderr.trim()}` };
@@ -53197,7 +69940,7 @@ async function runAttempt(attempt, options) {
 ;// CONCATENATED MODULE: ./build/src/tools/system.js
 
 
-const FAMILIES = [
+const system_FAMILIES = [
     ['apt', /\b(?:debian|ubuntu)\b/],
     ['apk', /\balpine\b/],
     ['dnf', /\b(?:fedora|rhel|centos|amzn|rocky|almalinux)\b/],
@@ -53211,7 +69954,7 @@ function describeSystem(platform, osRelease) {
     const value = (key) => new RegExp(`^${key}=["']?([^"'\\n]*)`, 'm').exec(osRelease)?.[1] ?? '';
     const family = `${value('ID')} ${value('ID_LIKE')}`;
     return {
-        packageManager: FAMILIES.find(([, names]) => names.test(family))?.[0] ?? 'none',
+        packageManager: system_FAMILIES.find(([, names]) => names.test(family))?.[0] ?? 'none',
         // Derivatives such as Mint carry their own codename beside Ubuntu's, whose repositories they share.
         codename: value('UBUNTU_CODENAME') || value('VERSION_CODENAME'),
         name: value('PRETTY_NAME') || platform,
@@ -53223,9 +69966,59 @@ async function readSystem({ platform, root }) {
     return describeSystem(platform, (await read('etc/os-release')) || (await read('usr/lib/os-release')));
 }
 
-// EXTERNAL MODULE: external "node:http"
-var external_node_http_ = __nccwpck_require__(7067);
 ;// CONCATENATED MODULE: ./build/src/tools/download.js
+var tools_download_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var tools_download_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
 
 
 
@@ -53234,31 +70027,40 @@ var external_node_http_ = __nccwpck_require__(7067);
 const STALL_TIMEOUT_MS = 10_000;
 /**
  * Downloads a file, from the mirror if there is one. A length that differs from Content-Length, a stall, and any status
- * but 200 are errors. A proxy named by the environment is used (`HTTPS_PROXY`, `NO_PROXY`; needs Node 24.14).
+ * but 200 are errors. A proxy that the environment names is used.
  */
 async function tools_download_download(original, file, { environment, signal, downloadBaseUrl }, stallTimeout = STALL_TIMEOUT_MS) {
-    const url = mirrored(original, downloadBaseUrl);
-    const stalled = new AbortController();
-    const stall = () => stalled.abort(new Error(`no data arrived for ${stallTimeout / 1000} s`));
-    const timer = setTimeout(stall, stallTimeout);
-    const restoreProxy = external_node_http_.setGlobalProxyFromEnv?.(environment.env);
+    const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const response = await fetch(url, {
-            signal: signal ? AbortSignal.any([signal, stalled.signal]) : stalled.signal,
-        });
-        if (response.status !== 200 || !response.body)
-            throw new Error(`the server answered ${response.status}`);
-        const body = external_node_stream_.Readable.fromWeb(response.body);
-        body.on('data', () => timer.refresh());
-        await (0,external_node_stream_promises_namespaceObject.pipeline)(body, (0,external_node_fs_namespaceObject.createWriteStream)(file, { mode: 0o600 }));
+        const url = mirrored(original, downloadBaseUrl);
+        const stalled = new AbortController();
+        const stall = () => stalled.abort(new Error(`no data arrived for ${stallTimeout / 1000} s`));
+        const timer = setTimeout(stall, stallTimeout);
+        const _ = tools_download_addDisposableResource(env_1, useProxy(environment.env), false);
+        try {
+            const response = await fetch(url, {
+                signal: signal ? AbortSignal.any([signal, stalled.signal]) : stalled.signal,
+            });
+            if (response.status !== 200 || !response.body)
+                throw new Error(`the server answered ${response.status}`);
+            const body = external_node_stream_.Readable.fromWeb(response.body);
+            body.on('data', () => timer.refresh());
+            await (0,external_node_stream_promises_namespaceObject.pipeline)(body, (0,external_node_fs_namespaceObject.createWriteStream)(file, { mode: 0o600 }));
+        }
+        catch (error) {
+            signal?.throwIfAborted();
+            throw new Error(`${url} could not be downloaded: ${rootCause(error)}`, { cause: error });
+        }
+        finally {
+            clearTimeout(timer);
+        }
     }
-    catch (error) {
-        signal?.throwIfAborted();
-        throw new Error(`${url} could not be downloaded: ${rootCause(error)}`, { cause: error });
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
     }
     finally {
-        clearTimeout(timer);
-        restoreProxy?.();
+        tools_download_disposeResources(env_1);
     }
 }
 /**
@@ -53267,13 +70069,6 @@ async function tools_download_download(original, file, { environment, signal, do
  */
 function mirrored(url, mirror) {
     return mirror === null ? url : `${mirror.replace(/\/+$/, '')}/${url.replace(/^https?:\/\//, '')}`;
-}
-/** `fetch` only says `fetch failed`; the innermost cause has the reason. */
-function rootCause(error) {
-    let cause = error;
-    while (cause instanceof Error && cause.cause)
-        cause = cause.cause;
-    return cause instanceof Error ? cause.message : String(cause);
 }
 
 ;// CONCATENATED MODULE: ./build/src/tools/matching.js
@@ -54661,7 +71456,7 @@ async function remove(storage, dumps) {
     const open = dumps.filter(({ key }) => !manifests.refused.has(manifestKey(key.key)));
     const both = open.flatMap(({ key }) => [key.key, manifestKey(key.key)]);
     const data = await storage.removeAll(both).catch((error) => {
-        throw new Error(`The manifests of ${format_formatQuantity(open.length, 'dump')} are deleted, but their data may stay, uncommitted: ${error.message}. Run prune again`, { cause: error });
+        throw new Error(`The manifests of ${formatQuantity(open.length, 'dump')} are deleted, but their data may stay, uncommitted: ${error.message}. Run prune again`, { cause: error });
     });
     for (const { key, manifest } of dumps) {
         const refusal = manifests.refused.get(manifestKey(key.key)) ?? data.refused.get(key.key);
@@ -54680,7 +71475,7 @@ function checkRefusals({ refused }) {
     const denied = [...refused.values()].filter(({ retained }) => !retained);
     if (denied.length === 0)
         return;
-    throw new Error(`${format_formatQuantity(denied.length, 'dump')} could not be deleted (on S3, grant s3:DeleteObject): ${denied[0].reason}`);
+    throw new Error(`${formatQuantity(denied.length, 'dump')} could not be deleted (on S3, grant s3:DeleteObject): ${denied[0].reason}`);
 }
 function logFates(pruned) {
     const { fates, dryRun } = pruned;
@@ -54690,294 +71485,21 @@ function logFates(pruned) {
     }
     const kept = fates.filter(({ keep }) => keep).length;
     const deleted = fates.length - kept;
-    log.info(`${dryRun ? 'Dry run: would delete' : 'Deleted'} ${deleted} of ${format_formatQuantity(fates.length, 'dump')}; not touched: ${describeUntouched(pruned)}`);
+    log.info(`${dryRun ? 'Dry run: would delete' : 'Deleted'} ${deleted} of ${formatQuantity(fates.length, 'dump')}; not touched: ${describeUntouched(pruned)}`);
     if (pruned.versionsStay)
         log.notice(VERSIONS_STAY);
 }
 /** What a prune leaves alone, in words. */
 function describeUntouched({ uncommitted, orphans, foreign }) {
     const counts = [
-        format_formatQuantity(uncommitted, 'dump'),
-        format_formatQuantity(orphans, 'manifest'),
-        format_formatQuantity(foreign, 'foreign object'),
+        formatQuantity(uncommitted, 'dump'),
+        formatQuantity(orphans, 'manifest'),
+        formatQuantity(foreign, 'foreign object'),
     ];
     return `${counts[0]} without a manifest, ${counts[1]} without a dump and ${counts[2]}`;
 }
 /** What a prune says of a bucket with versions. */
 const VERSIONS_STAY = 'The bucket keeps versions: no space is free until a lifecycle rule for noncurrent versions (NoncurrentVersionExpiration) removes what was deleted';
-
-;// CONCATENATED MODULE: ./build/src/masking/names.js
-/**
- * Names in a mask file are written as the database stores them. Case matters even without quotes, because YAML takes
- * quotes away that enclose a whole value. Double quotes are needed only around names with other special characters.
- */
-const QUOTED = '"(?:[^"]|"")+"';
-const BARE = '[^\\s"\'.,()*]+';
-const names_NAME = `(?:${QUOTED}|${BARE})`;
-const TABLE = `${names_NAME}\\.${names_NAME}`;
-const COLUMNS = `\\(\\s*${names_NAME}(?:\\s*,\\s*${names_NAME})*\\s*\\)`;
-const ONE_TABLE = new RegExp(`^(${names_NAME})\\.(${names_NAME})$`);
-const ONE_COLUMN = new RegExp(`^(${names_NAME})\\.(${names_NAME})\\.(${names_NAME})$`);
-const PATTERN_PART = `(?:${QUOTED}|[^\\s"'.,()]+)`;
-const ONE_PATTERN = new RegExp(`^(${PATTERN_PART})\\.(${PATTERN_PART})$`);
-const REFERENCE = new RegExp(`^(${TABLE})\\s*(${COLUMNS})\\s*->\\s*(${TABLE})\\s*(${COLUMNS})(?:\\s+when\\s+(.+))?$`, 's');
-function names_unquote(name) {
-    return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
-}
-function parseTable(text) {
-    const [, schema, name] = ONE_TABLE.exec(text) ?? [];
-    return schema && name ? { schema: names_unquote(schema), name: names_unquote(name) } : null;
-}
-/** Parses the name of a column, which is the whole text unless it is quoted. */
-function parseColumn(text) {
-    if (text.startsWith('"'))
-        return new RegExp(`^${QUOTED}$`).test(text) ? names_unquote(text) : null;
-    return text === '' || text.includes('\0') ? null : text;
-}
-/** Parses `schema.table.column`. */
-function parseTableColumn(text) {
-    const [, schema, name, column] = ONE_COLUMN.exec(text) ?? [];
-    if (!schema || !name || !column)
-        return null;
-    return { table: { schema: names_unquote(schema), name: names_unquote(name) }, column: names_unquote(column) };
-}
-/** Parses `schema.table` with `*` as a wildcard outside of quotes. */
-function parseTablePattern(text) {
-    const [, schema, name] = ONE_PATTERN.exec(text) ?? [];
-    const parts = (part) => (part.startsWith('"') ? [names_unquote(part)] : part.split('*'));
-    return schema && name ? { text, schema: parts(schema), name: parts(name) } : null;
-}
-/** Whether a pattern has a wildcard. */
-function isWildcard({ schema, name }) {
-    return schema.length > 1 || name.length > 1;
-}
-/** Whether a table matches a pattern. */
-function matchesPattern(pattern, { schema, name }) {
-    return matches(pattern.schema, schema) && matches(pattern.name, name);
-}
-function matches(pattern, text) {
-    const source = pattern.map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.*');
-    return new RegExp(`^${source}$`, 's').test(text);
-}
-/** Parses a foreign key that the database does not declare. */
-function parseReference(text) {
-    const [, from, fromColumns, to, toColumns, when] = REFERENCE.exec(text) ?? [];
-    if (!from || !fromColumns || !to || !toColumns)
-        return null;
-    const columns = (list) => [...list.matchAll(new RegExp(names_NAME, 'g'))].map(([name]) => names_unquote(name));
-    return {
-        from: { table: parseTable(from), columns: columns(fromColumns) },
-        to: { table: parseTable(to), columns: columns(toColumns) },
-        when: when ?? null,
-    };
-}
-/** Returns a table's name as a mask file has it. */
-function names_tableText({ schema, name }) {
-    return `${quoteName(schema)}.${quoteName(name)}`;
-}
-/** Returns a column's name as a mask file has it. */
-function names_columnText(name) {
-    return name.startsWith('"') ? quoteName(name) : name;
-}
-/** Returns a column's name with its table, as parseTableColumn reads it. */
-function tableColumnText(table, column) {
-    return `${names_tableText(table)}.${quoteName(column)}`;
-}
-function quoteName(name) {
-    return new RegExp(`^${BARE}$`).test(name) ? name : `"${name.replaceAll('"', '""')}"`;
-}
-
-;// CONCATENATED MODULE: ./build/src/masking/draft.js
-
-
-/** What planning has found, in the order of the mask file. A refusal ends the step, a warning does not. */
-class Findings {
-    #refusals = [];
-    #warnings = [];
-    refuse(text, line) {
-        this.#refusals.push({ text, line });
-    }
-    warn(text, line) {
-        this.#warnings.push({ text, line });
-    }
-    get refusals() {
-        return inOrder(this.#refusals);
-    }
-    get warnings() {
-        return inOrder(this.#warnings);
-    }
-}
-/** Findings without a line come last. */
-function inOrder(findings) {
-    const place = ({ line }) => line ?? Number.MAX_SAFE_INTEGER;
-    const texts = findings
-        .toSorted((a, b) => place(a) - place(b))
-        .map(({ text, line }) => (line === undefined ? text : `line ${line}: ${text}`));
-    return [...new Set(texts)];
-}
-/** The columns of all tables whose rows are dumped, found by name. */
-class Columns {
-    all;
-    #byName;
-    constructor(tables) {
-        this.all = tables.flatMap(({ columns }) => columns);
-        this.#byName = new Map(this.all.map((found) => [key(found.table, found.column.name), found]));
-    }
-    find(table, name) {
-        return this.#byName.get(key(table, name));
-    }
-}
-function key(table, column) {
-    return JSON.stringify([relationKey(table), column]);
-}
-/** Returns the mask of a column, or null if it has none. */
-function maskOf({ treatment }) {
-    return treatment === null || typeof treatment === 'string' ? null : treatment;
-}
-/** Returns `public.users.email`, for messages. */
-function fullName({ table, column }) {
-    return `${tableText(table)}.${columnText(column.name)}`;
-}
-/** Returns a mask as a mask file has it, such as `email` or `{mask: token, domain: person}`. */
-function draft_maskText(rule) {
-    const domain = rule.domain === '' ? '' : `, domain: ${rule.domain}`;
-    if (rule.mask === 'value')
-        return `{value: ${JSON.stringify(rule.value)}}`;
-    if (rule.mask === 'sql')
-        return `{sql: ${JSON.stringify(rule.expression)}}`;
-    if (rule.mask === 'json')
-        return `{json: [${rule.paths.map((path) => path.join('.')).join(', ')}]}`;
-    return domain ? `{mask: ${rule.mask}${domain}}` : rule.mask;
-}
-
-;// CONCATENATED MODULE: ./build/src/masking/plan-text.js
-
-
-
-/** Describes a plan, table by table, for the log and the summary. */
-function plan_text_describePlan({ tables }) {
-    return tables.map((table) => ({
-        table: tableText(table) + (table.extension ? ` (configuration of ${table.extension})` : ''),
-        rows: plan_text_describeRows(table),
-        ...describeColumns(table),
-        checks: describeChecks(table),
-    }));
-}
-/** Returns the lines of a plan for the log. */
-function planLines(plan) {
-    const tables = plan_text_describePlan(plan).flatMap(({ table, rows, kept, masked, checks }) => [
-        `${table}: ${rows}`,
-        ...(kept.length > 0 && masked.length > 0 ? [`  keep ${kept.join(', ')}`] : []),
-        ...masked.map((column) => `  ${column}`),
-        ...checks.map((check) => `  CHECK ${check}; a restore shows whether the masks satisfy it`),
-    ]);
-    const largeObjects = plan.keepsLargeObjects ? 'kept as they are' : 'left out';
-    return [...tables, `large objects: ${largeObjects}`, plan_text_countMasks(plan)];
-}
-function plan_text_describeRows({ data, rows, unless, parts }) {
-    if (data === 'none')
-        return 'no rows';
-    const known = parts.map((part) => part.rows);
-    const estimate = known.some((count) => count === null) ? '' : `, about ${formatQuantity(sum(known), 'row')}`;
-    if (data === 'keep')
-        return `kept as it is${estimate}`;
-    const exception = unless ? `, not masked where ${unless.condition}` : '';
-    return conditionOf(rows) + exception + estimate;
-}
-function conditionOf(rows) {
-    if (typeof rows === 'object')
-        return `rows where ${rows.condition}`;
-    return rows === 'referenced' ? 'rows that kept rows refer to' : 'all rows';
-}
-function sum(counts) {
-    return counts.reduce((total, count) => total + (count ?? 0), 0);
-}
-function describeColumns({ data, columns }) {
-    if (data !== 'masked')
-        return { kept: [], masked: [] };
-    const kept = columns.filter(({ treatment }) => treatment === 'keep');
-    const masked = columns.filter(({ treatment }) => treatment !== 'keep');
-    return { kept: kept.map(({ name }) => columnText(name)), masked: masked.map(describeColumn) };
-}
-function describeColumn({ name, treatment, because }) {
-    const mask = typeof treatment === 'string' ? 'computed again from what is restored' : maskText(treatment);
-    return `${columnText(name)}: ${mask}${because === null ? '' : ` (${because})`}`;
-}
-/** Whether masks satisfy an expression, only the server can say, and only for rows that exist. */
-function describeChecks({ columns, parts }) {
-    const masked = columns.filter(({ treatment }) => typeof treatment === 'object').map(({ name }) => name);
-    const checks = parts
-        .flatMap((part) => part.checks)
-        .map((check) => {
-        const read = check.columns.filter((name) => masked.includes(name));
-        return read.length > 0 ? `${columnText(check.name)} reads ${read.map(columnText).join(', ')}` : '';
-    });
-    return [...new Set(checks.filter(Boolean))];
-}
-/** Returns how many columns have each mask, for the manifest and the summary. */
-function maskCounts({ tables, }) {
-    const counts = {};
-    for (const { treatment } of tables.flatMap(({ columns }) => columns)) {
-        if (typeof treatment === 'object')
-            counts[treatment.mask] = (counts[treatment.mask] ?? 0) + 1;
-    }
-    return counts;
-}
-/** Returns how many columns are masked, and with which masks. */
-function plan_text_countMasks(plan) {
-    return describeCounts(maskCounts(plan));
-}
-/** Describes how many columns have each mask, in words. */
-function describeCounts(counts) {
-    const total = sum(Object.values(counts));
-    const list = listCounts(counts);
-    return `${format_formatQuantity(total, 'column')} masked${list && `: ${list}`}`;
-}
-/** Lists how many columns have each mask. */
-function listCounts(counts) {
-    return Object.entries(counts)
-        .map(([mask, count]) => `${count} ${mask}`)
-        .join(', ');
-}
-
-;// CONCATENATED MODULE: ./build/src/summary/mask-summary.js
-/** Summaries of masks: of a plan, and of a dump that has them. */
-
-
-
-
-/** More rows would make the summary too long for GitHub. The log has them all. */
-const MAX_TABLES = 500;
-/** Shows what happens to every table, the masks first, because a reviewer reads those. */
-function maskSummary(plan) {
-    const tables = describePlan(plan);
-    const rows = [...tables]
-        .sort((a, b) => Math.sign(b.masked.length) - Math.sign(a.masked.length))
-        .slice(0, MAX_TABLES)
-        .map(({ table: name, rows: what, masked, kept }) => [code(name), what, mask_summary_list(masked), mask_summary_list(kept)]);
-    const title = `${formatQuantity(tables.length, 'table')}, ${countMasks(plan)}`;
-    const more = tables.length > MAX_TABLES ? '… and more tables, which are in the log' : '';
-    return folded(title, join('\n\n', [table(['Table', 'Rows', 'Masked', 'Kept'], rows), more]));
-}
-/** Says of a masked dump how many columns have each mask, and by which key and file. */
-function maskFact({ mask }) {
-    if (!mask)
-        return [];
-    const { columns, keyId, sha256 } = mask;
-    return [['Masked', md `${describeCounts(columns)}; key ${markdown_code(keyId)}, mask file ${markdown_code(sha256)}`]];
-}
-/** Shows how many columns of each table of a dump have which mask. */
-function masksByTable({ tables }) {
-    const masked = tables.flatMap(({ masks, ...name }) => masks ? [[markdown_code(relationName(name)), listCounts(masks)]] : []);
-    if (masked.length === 0)
-        return new Markdown('');
-    const more = masked.length > MAX_TABLES ? '… and more tables, which are in the manifest' : '';
-    const rows = markdown_table(['Table', 'Columns by mask'], masked.slice(0, MAX_TABLES));
-    return markdown_folded('Masks of every table', markdown_join('\n\n', [rows, more]));
-}
-function mask_summary_list(names) {
-    return join('<br>', names.map(code));
-}
 
 ;// CONCATENATED MODULE: ./build/src/summary/dump-summary.js
 /** Summaries of what is done with one dump: made, restored, verified. */
@@ -54986,22 +71508,24 @@ function mask_summary_list(names) {
 
 
 
+
 /** Describes a committed dump, and compares it with `previous`. */
 function dumpSummary(manifest, { source, place, previous, transferMs, attempts, }) {
     const overview = facts([
-        ['From', md `${markdown_code(source)}, PostgreSQL ${manifest.serverVersion}`],
+        ['From', md `${code(source)}, PostgreSQL ${manifest.serverVersion}`],
         ['To', address(place)],
-        ['Key', markdown_code(manifest.key)],
+        ['Key', code(manifest.key)],
         ['Data', progress_describeRows(manifest)],
         ['Read', pace(manifest.rawBytes, transferMs)],
         ['Stored', `${formatBytes(manifest.size)} (${manifest.compression})`],
+        ...encryptionFact(manifest),
         ...maskFact(manifest),
         ['Duration', formatDuration(manifest.durationMs)],
         ...(previous ? [['Since the last dump', change(previous, manifest)]] : []),
-        ['SHA-256', markdown_code(manifest.sha256)],
+        ['SHA-256', code(manifest.sha256)],
         ...attemptsFact(attempts),
     ]);
-    return blocks(md `### ✅ Dumped ${markdown_code(manifest.database)}`, overview, largestTables(manifest.tables, previous?.tables));
+    return blocks(md `### ✅ Dumped ${code(manifest.database)}`, overview, largestTables(manifest.tables, previous?.tables));
 }
 /** Describes a dump that was restored and put live. */
 function restoreSummary(restored) {
@@ -55009,41 +71533,41 @@ function restoreSummary(restored) {
     const overview = facts([
         ['From', address(place)],
         ...(manifest ? [origin(manifest), ...maskFact(manifest)] : []),
-        ['To', md `${markdown_code(target)}, PostgreSQL ${restored.serverVersion}`],
-        ['Key', markdown_code(key)],
+        ['To', md `${code(target)}, PostgreSQL ${restored.serverVersion}`],
+        ['Key', code(key)],
         ['Data', progress_describeRows(counted)],
         ['Read', transferMs === null ? 'nothing: a template was copied' : pace(size, transferMs)],
         ['Duration', formatDuration(restored.durationMs)],
         [
             'SHA-256',
-            md `${markdown_code(restored.sha256)} ${manifest ? '(as in the manifest)' : '(there was no manifest to compare with)'}`,
+            md `${code(restored.sha256)} ${manifest ? '(as in the manifest)' : '(there was no manifest to compare with)'}`,
         ],
         ...attemptsFact(restored.attempts),
-        ...(previous ? [['Old database', markdown_code(previous)]] : []),
+        ...(previous ? [['Old database', code(previous)]] : []),
     ]);
-    return blocks(md `### ✅ Restored ${markdown_code(restored.database)}`, overview, largestTables(counted.tables), manifest ? masksByTable(manifest) : NOTHING);
+    return blocks(md `### ✅ Restored ${code(restored.database)}`, overview, largestTables(counted.tables), manifest ? masksByTable(manifest) : NOTHING);
 }
 /** What was compared, one row each: evidence that the dump can be restored. */
-function verifySummary(manifest, evidence, { place, durationMs, attempts }) {
-    const checks = checksTable(manifest, evidence);
+function verifySummary(manifest, verified, { place, maxRestoreTime, durationMs, attempts }) {
     const overview = facts([
         ['Dump', address(place)],
         origin(manifest),
         ...maskFact(manifest),
-        ['Verified', `${moment(evidence.at)}, in ${formatDuration(durationMs)}`],
+        ['Verified', `${moment(verified.at)}, in ${formatDuration(durationMs)}`],
         [
             'Restored into',
-            `a temporary database, PostgreSQL ${evidence.serverVersion}, with pg_restore ${evidence.clientVersion}`,
+            `a temporary database, PostgreSQL ${verified.serverVersion}, with pg_restore ${verified.clientVersion}`,
         ],
         ...attemptsFact(attempts),
     ]);
-    return blocks(md `### ✅ Verified ${markdown_code(manifest.database)}`, overview, checks, everyTable(evidence.restored.tables), masksByTable(manifest));
+    return blocks(md `### ✅ Verified ${code(manifest.database)}`, overview, checksTable(manifest, verified, maxRestoreTime), everyTable(verified.restored.tables), masksByTable(manifest));
 }
-function checksTable(manifest, { restored, objects, assertions }) {
+function checksTable(manifest, verified, maxRestoreTime) {
+    const { restored, objects, sequences, assertions } = verified;
     const leftOut = manifest.tables.length - restored.tables.length;
-    return markdown_table(['Check', 'What was dumped', 'What came back'], [
+    return table(['Check', 'What was dumped', 'What came back'], [
         ['Stored bytes', `${formatCount(manifest.size)} (${formatBytes(manifest.size)})`, '✅ the same'],
-        ['SHA-256', markdown_code(manifest.sha256), '✅ the same'],
+        ['SHA-256', code(manifest.sha256), '✅ the same'],
         ['Archive', `${formatBytes(manifest.rawBytes)} of data`, '✅ complete'],
         [
             'Tables',
@@ -55056,10 +71580,18 @@ function checksTable(manifest, { restored, objects, assertions }) {
             restored.rows === null ? '—' : `✅ ${formatCount(restored.rows)}, the same in each table`,
         ],
         ['Schema objects', formatCount(objects), '✅ all of them'],
+        ['Sequences', formatCount(sequences), sequences === 0 ? '—' : '✅ none is behind its columns'],
         assertions === 0
             ? ['Assertions', md `none given (\`verify-sql\`)`, '—']
             : ['Assertions', formatCount(assertions), '✅ all hold'],
+        ...restoreTime(verified.restoreMs, maxRestoreTime),
     ]);
+}
+function restoreTime(restoreMs, limit) {
+    if (limit === null)
+        return [['Restore time', 'no limit', formatDuration(restoreMs)]];
+    const sign = restoreMs <= limit ? '✅' : '❌';
+    return [['Restore time', md `at most ${formatDuration(limit)}`, `${sign} ${formatDuration(restoreMs)}`]];
 }
 const NOTHING = new Markdown('');
 const blocks = (...parts) => markdown_join('\n\n', parts);
@@ -55067,8 +71599,16 @@ const blocks = (...parts) => markdown_join('\n\n', parts);
 function address({ uri, onAws }) {
     const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/.exec(uri) ?? [];
     if (!onAws || !bucket || !key)
-        return markdown_code(uri);
-    return markdown_link(markdown_code(uri), `https://console.aws.amazon.com/s3/object/${bucket}?prefix=${encodeURI(key)}`);
+        return code(uri);
+    return markdown_link(code(uri), `https://console.aws.amazon.com/s3/object/${bucket}?prefix=${encodeURI(key)}`);
+}
+/** Who can read an encrypted dump. */
+function encryptionFact({ encryption }) {
+    if (!encryption)
+        return [];
+    const { format, recipients } = encryption;
+    const keys = recipients.map((recipient) => code(shortRecipient(recipient)));
+    return [['Encrypted', md `${format}, for ${formatQuantity(keys.length, 'recipient')}: ${markdown_join(', ', keys)}`]];
 }
 /** When and by which run a dump was made. */
 function origin({ createdAt, run, serverVersion }) {
@@ -55098,15 +71638,15 @@ function largestTables(tables, before) {
     const most = largest[0]?.bytes ?? 0;
     if (most === 0)
         return NOTHING;
-    const known = before && new Map(before.map((table) => [relation_relationKey(table), table.rows]));
+    const known = before && new Map(before.map((table) => [relationKey(table), table.rows]));
     const rows = largest.map((table) => [
-        markdown_code(relationName(table)),
+        code(relationName(table)),
         countOf(table),
-        ...(known ? [growth(table, known.get(relation_relationKey(table)))] : []),
+        ...(known ? [growth(table, known.get(relationKey(table)))] : []),
         formatBytes(table.bytes),
         bar(table.bytes, most),
     ]);
-    return markdown_table(['Largest tables', '>Rows', ...(known ? ['>Change'] : []), '>Data', ''], rows);
+    return table(['Largest tables', '>Rows', ...(known ? ['>Change'] : []), '>Data', ''], rows);
 }
 function growth({ rows }, before) {
     if (before === undefined)
@@ -55120,10 +71660,10 @@ function everyTable(tables) {
         return NOTHING;
     const rows = tables
         .slice(0, MAX_TABLES_IN_EVIDENCE)
-        .map((table) => [markdown_code(relationName(table)), countOf(table), formatBytes(table.bytes)]);
+        .map((table) => [code(relationName(table)), countOf(table), formatBytes(table.bytes)]);
     const more = tables.length - MAX_TABLES_IN_EVIDENCE;
     const rest = more > 0 ? md `… and ${formatCount(more)} more, which are in the manifest.` : NOTHING;
-    return markdown_folded('Rows of every table', blocks(markdown_table(['Table', '>Rows', '>Data'], rows), rest));
+    return markdown_folded('Rows of every table', blocks(table(['Table', '>Rows', '>Data'], rows), rest));
 }
 const countOf = ({ rows }) => (rows === null ? '?' : formatCount(rows));
 
@@ -55140,7 +71680,7 @@ function listSummary(dumps, where) {
     const rows = dumps.slice(0, MAX_LISTED_DUMPS).map((dump) => {
         const { rows = null, verified = null, mask = null } = 'sha256' in dump ? dump : {};
         return [
-            markdown_code(dump.key),
+            code(dump.key),
             formatBytes(dump.size),
             rows === null ? '' : formatCount(rows),
             dump.committed ? 'yes' : md `**no**`,
@@ -55148,8 +71688,8 @@ function listSummary(dumps, where) {
             verified ? moment(verified.at) : '',
         ];
     });
-    const listing = dumps.length === 0 ? 'None.' : markdown_table(['Key', '>Size', '>Rows', 'Committed', 'Masked', 'Verified'], rows);
-    const title = md `### ${format_formatQuantity(dumps.length, 'dump')} in ${markdown_code(where)}`;
+    const listing = dumps.length === 0 ? 'None.' : table(['Key', '>Size', '>Rows', 'Committed', 'Masked', 'Verified'], rows);
+    const title = md `### ${formatQuantity(dumps.length, 'dump')} in ${code(where)}`;
     return markdown_join('\n\n', [title, listing, older(dumps.length - MAX_LISTED_DUMPS, '')]);
 }
 /** The space that a prune frees, in words. */
@@ -55163,20 +71703,20 @@ function describeRoom({ fates, dryRun, versionsStay }) {
     return `${dryRun ? 'That would free' : 'That freed'} ${bytes}. `;
 }
 /** A quarter of the megabyte that GitHub takes. */
-const MAX_FATES = 1000;
+const storage_summary_MAX_FATES = 1000;
 /** Every dump with its fate and the rules that decided it. */
 function pruneSummary(pruned, where) {
     const { fates, dryRun } = pruned;
     const deleted = fates.filter(({ keep }) => !keep).length;
-    const rows = fates.slice(0, MAX_FATES).map(({ key, size, keep, reasons }) => {
+    const rows = fates.slice(0, storage_summary_MAX_FATES).map(({ key, size, keep, reasons }) => {
         const fate = keep ? 'kept' : dryRun ? 'would be deleted' : md `**deleted**`;
-        const why = keep ? markdown_join(', ', reasons.map(markdown_code)) : 'no rule keeps it';
-        return [markdown_code(key.key), formatBytes(size), fate, why];
+        const why = keep ? markdown_join(', ', reasons.map(code)) : 'no rule keeps it';
+        return [code(key.key), formatBytes(size), fate, why];
     });
-    const listing = rows.length === 0 ? 'No committed dumps.' : markdown_table(['Key', '>Size', 'Fate', 'Why'], rows);
+    const listing = rows.length === 0 ? 'No committed dumps.' : table(['Key', '>Size', 'Fate', 'Why'], rows);
     const verb = dryRun ? 'Dry run: would delete' : '✅ Deleted';
-    const title = md `### ${verb} ${deleted} of ${format_formatQuantity(fates.length, 'dump')} in ${markdown_code(where)}`;
-    const more = older(fates.length - MAX_FATES, ', which are in the log');
+    const title = md `### ${verb} ${deleted} of ${formatQuantity(fates.length, 'dump')} in ${code(where)}`;
+    const more = older(fates.length - storage_summary_MAX_FATES, ', which are in the log');
     const rest = md `${describeRoom(pruned)} Left alone: ${describeUntouched(pruned)}.`;
     return markdown_join('\n\n', [title, listing, more, rest]);
 }
@@ -55213,25 +71753,36 @@ const ACTION_VERSION = package_namespaceObject.rE;
 
 
 
+
+
+
 /** Runs hooks, streams a dump into storage, checks it there and commits it by writing its manifest. */
 async function dump(step) {
-    if (step.inputs.mask !== '')
-        throw new Error('Input mask cannot be used with dump yet; remove it');
-    const plan = await step.retry(() => log.group('Prepare', () => prepare(step)));
+    const masking = await readMasking(step);
+    if (masking && step.inputs.dryRun)
+        return await step.retry(() => rehearse(step, masking));
+    const plan = { ...(await step.retry(() => log.group('Prepare', () => prepare(step)))), masking };
     // Hooks run once, because a failed dump does not undo them.
     await step.retry(() => dump_runPreDumpHooks(step, plan));
     const dumped = await step.retry(() => dumpOnce(step, plan));
     const pruned = await pruneAfter(step, plan.storage, dumped.manifest);
     return describeDump(step, plan.storage, { ...dumped, pruned });
 }
+/** Plans the masks without a dump. */
+async function rehearse(step, masking) {
+    const source = await log.group('Prepare', () => lookAtSource(step, step.target));
+    const plan = await rehearseMasks(step, source, masking);
+    log.info(`Dry run: ${masking.file.file} decides every table and column of ${step.target.label}`);
+    return { outputs: {}, summary: [maskPlanSummary(step.target.label, plan)] };
+}
 /** Makes one attempt. Each attempt has its own key. */
 async function dumpOnce(step, prepared) {
-    const { storage } = prepared;
+    const { storage, masking } = prepared;
     const names = dump_namesOf(step);
-    const key = newDumpKey(names, new Date());
+    const key = newDumpKey({ ...names, encrypted: step.inputs.encryptTo.length > 0 }, new Date());
     const source = await chooseAgain(step, prepared.source);
     const ready = prepared.check();
-    const plan = { storage, source, key, ready };
+    const plan = { storage, source, masking, key, ready };
     const forget = notePending({ kind: 'data', keys: [plan.key.key] });
     try {
         const title = `Dump ${step.target.label} to ${storage.address(plan.key.key)}`;
@@ -55245,6 +71796,7 @@ async function dumpOnce(step, prepared) {
         return {
             manifest,
             previous: await commit(step, storage, manifest, previous),
+            masked: stored.masked,
             transferMs: stored.transferMs,
         };
     }
@@ -55293,7 +71845,7 @@ function dump_namesOf({ inputs, run, target }) {
     const instance = inputs.instance || run.repository.split('/').at(-1) || hostName(target);
     return { instance, host: serverName(target), database: target.database, config: inputs.config };
 }
-function makeManifest({ inputs, run, effort }, { key, source: { server, locale, client }, size, sha256, archive, }, names) {
+function makeManifest({ inputs, run, effort }, { key, source: { server, locale, client }, size, sha256, archive, masked, }, names) {
     return {
         version: 1,
         ...key,
@@ -55301,14 +71853,18 @@ function makeManifest({ inputs, run, effort }, { key, source: { server, locale, 
         size,
         sha256,
         compression: archive.opaque ? 'pg_dump' : chooseCompression(inputs.compression, client.major).method,
+        ...(inputs.encryptTo.length > 0
+            ? { encryption: { format: 'age', recipients: [...inputs.encryptTo] } }
+            : {}),
         rawBytes: archive.rawBytes,
         rows: archive.rows,
-        tables: [...archive.tables],
+        tables: masked ? masked.describeTables(archive.tables) : [...archive.tables],
         serverVersion: server.version,
         clientVersion: client.version,
         actionVersion: ACTION_VERSION,
         locale,
         filters: dumpFilters(inputs),
+        ...(masked ? { mask: masked.record } : {}),
         durationMs: effort.durationMs,
         run,
     };
@@ -55345,7 +71901,7 @@ async function pruneAfter({ inputs, signal }, storage, manifest) {
         return null;
     }
 }
-function describeDump(step, storage, { manifest, previous, transferMs, pruned }) {
+function describeDump(step, storage, { manifest, previous, masked, transferMs, pruned }) {
     const place = placeOf(step.inputs, storage, manifest.key);
     const { attempts } = step.effort;
     const overview = { source: step.target.label, place, previous, transferMs, attempts };
@@ -55362,6 +71918,7 @@ function describeDump(step, storage, { manifest, previous, transferMs, pruned })
         },
         summary: [
             dumpSummary(manifest, overview),
+            ...(masked ? [maskSummary(masked.plan)] : []),
             ...(pruned ? [pruneSummary(pruned, storage.address(groupOf(manifest)))] : []),
         ],
     };
@@ -55496,7 +72053,7 @@ async function listDatabases(step) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         const session = list_addDisposableResource(env_1, await step.maintenance({ keepsTarget: true }), true);
-        const databases = await readDatabases(session);
+        const databases = await readDatabases(session, { sizes: true });
         for (const { name, owner, size, marker } of databases) {
             const made = marker ? `  (${marker.kind} of ${marker.of}, ${marker.at})` : '';
             log.info(`${name}  ${owner}  ${size === null ? '?' : formatBytes(size)}${made}`);
@@ -55519,7 +72076,7 @@ async function listDatabases(step) {
 async function listStoredDumps(step) {
     const storage = await step.storage();
     const dumps = await listDumps(storage, scopeOf(selectionOf(step.inputs)));
-    log.info(`${format_formatQuantity(dumps.length, 'dump')} in ${storage.address('')}`);
+    log.info(`${formatQuantity(dumps.length, 'dump')} in ${storage.address('')}`);
     for (const dump of dumps) {
         const masked = 'mask' in dump && dump.mask ? `  (${describeCounts(dump.mask.columns)})` : '';
         log.info(`${dump.key}  ${formatBytes(dump.size)}${dump.committed ? '' : '  (not committed)'}${masked}`);
@@ -55658,8 +72215,8 @@ function startInPlace(client, server, options) {
  */
 function prepareCommit(runner, failure) {
     const lines = (0,external_node_readline_namespaceObject.createInterface)({ input: runner.stdout });
-    const ready = isPrinted(lines, READY);
-    const committed = isPrinted(lines, COMMITTED);
+    const ready = in_place_isPrinted(lines, READY);
+    const committed = in_place_isPrinted(lines, COMMITTED);
     return async (statements) => {
         runner.stdin.write(`${statements.join('\n')}\n\\echo ${READY}\n`);
         if (!(await ready))
@@ -55702,7 +72259,7 @@ async function* withoutNewSettings(script, serverMajor) {
         yield cleaned(head);
 }
 /** Tells whether psql prints the line, as soon as it has or has closed its output. It prints results of SELECTs as well. */
-function isPrinted(lines, wanted) {
+function in_place_isPrinted(lines, wanted) {
     return new Promise((resolve) => {
         lines.on('line', (line) => {
             if (line === wanted)
@@ -55716,14 +72273,16 @@ function isPrinted(lines, wanted) {
 
 
 
-/** Explains an error of the archive. An archive that ends too early usually means that the download did. */
+
+
+/** Explains an error of the archive or of its encryption. One that ends too early usually means that the download did. */
 function explainDamage(error, { key, size }, meter, { untouched }) {
-    if (!(error instanceof Error) || error.name !== 'ArchiveError')
+    if (!(error instanceof ArchiveError || error instanceof EncryptionError))
         return error;
     if (meter.bytes < size) {
         // An archive that is damaged before its end is damaged in storage, so another attempt would not help.
-        const CutOff = /^the archive ends/.test(error.message) ? TransientError : Error;
-        return new CutOff(`${key} has ${format_formatQuantity(size, 'byte')}, but ${formatCount(meter.bytes)} arrived, which is not a complete archive (${error.message})${untouched}`, { cause: error });
+        const CutOff = /^the (?:archive|encrypted data) ends/.test(error.message) ? TransientError : Error;
+        return new CutOff(`${key} has ${formatQuantity(size, 'byte')}, but ${formatCount(meter.bytes)} arrived, which is not a complete archive (${error.message})${untouched}`, { cause: error });
     }
     return new Error(`${key} is damaged: ${error.message}${untouched}`, { cause: error });
 }
@@ -55731,7 +72290,7 @@ function explainDamage(error, { key, size }, meter, { untouched }) {
 function checkReceived({ chosen, meter, archive, leftOut }, { untouched }) {
     const { key, size, manifest } = chosen;
     if (meter.bytes !== size) {
-        throw new TransientError(`${key} has ${format_formatQuantity(size, 'byte')}, but ${formatCount(meter.bytes)} arrived${untouched}`);
+        throw new TransientError(`${key} has ${formatQuantity(size, 'byte')}, but ${formatCount(meter.bytes)} arrived${untouched}`);
     }
     if (!manifest)
         return;
@@ -55747,26 +72306,26 @@ function checkReceived({ chosen, meter, archive, leftOut }, { untouched }) {
 function withoutLeftOut(tables, leftOut) {
     const gone = new Set(leftOut
         .filter(({ entry }) => entry.desc === 'TABLE DATA')
-        .map(({ entry }) => relation_relationKey({ schema: entry.namespace, name: entry.tag })));
-    return tables.filter((table) => !gone.has(relation_relationKey(table)));
+        .map(({ entry }) => relationKey({ schema: entry.namespace, name: entry.tag })));
+    return tables.filter((table) => !gone.has(relationKey(table)));
 }
 /** Describes the first tables whose row counts differ, or returns null. A table that could not be counted is equal. */
 function describeDifference(expected, found) {
-    const rows = new Map(found.map((table) => [relation_relationKey(table), table.rows]));
+    const rows = new Map(found.map((table) => [relationKey(table), table.rows]));
     const differences = expected.flatMap((table) => {
-        const actual = rows.get(relation_relationKey(table));
+        const actual = rows.get(relationKey(table));
         if (actual === undefined)
             return [`${relationName(table)} is missing`];
         if (actual === table.rows || actual === null || table.rows === null)
             return [];
         const more = actual - table.rows;
         return [
-            `${relationName(table)} has ${format_formatQuantity(actual, 'row')} instead of ${formatCount(table.rows)} (${more > 0 ? '+' : ''}${formatCount(more)})`,
+            `${relationName(table)} has ${formatQuantity(actual, 'row')} instead of ${formatCount(table.rows)} (${more > 0 ? '+' : ''}${formatCount(more)})`,
         ];
     });
-    const known = new Set(expected.map(relation_relationKey));
+    const known = new Set(expected.map(relationKey));
     const surplus = found
-        .filter((table) => !known.has(relation_relationKey(table)))
+        .filter((table) => !known.has(relationKey(table)))
         .map((table) => `${relationName(table)} is not in the manifest`);
     const all = [...differences, ...surplus];
     return all.length === 0 ? null : formatNames(all, 5);
@@ -55786,7 +72345,7 @@ function describeDifference(expected, found) {
  * Streams a dump from storage into a sink, and commits the sink only if size, digest, structure and row counts are as in
  * the manifest.
  */
-async function downloadDump(step, { chosen, open }, receiver, openSink) {
+async function downloadDump(step, { chosen, open, unseal }, receiver, openSink) {
     const meter = new Meter();
     const { select, leftOut } = chooseEntries(step, receiver);
     const clientMajor = receiver.client.major;
@@ -55794,7 +72353,7 @@ async function downloadDump(step, { chosen, open }, receiver, openSink) {
     const plan = {
         openSource: open,
         openSink: (entries) => openSink(entries).then(patient),
-        ...{ clientMajor, select, meter, total },
+        ...{ unseal, clientMajor, select, meter, total },
     };
     const { sink, report, transferMs } = await transferArchive(step, plan).catch((error) => Promise.reject(explainDamage(error, chosen, meter, receiver)));
     try {
@@ -55809,10 +72368,10 @@ async function downloadDump(step, { chosen, open }, receiver, openSink) {
     return { sha256: meter.sha256, counted: report(), archive: report(), leftOut: leftOut(), transferMs };
 }
 /** Reads the table of contents of a stored dump, and ends the download there. */
-async function readEntries({ open }) {
+async function readEntries({ open, unseal }) {
     const source = await open();
     try {
-        return await readContents(source.stream);
+        return await readContents(throughStages(source.stream, unseal));
     }
     finally {
         await source.abort();
@@ -55956,6 +72515,100 @@ class EarlyDownload {
     }
 }
 
+;// CONCATENATED MODULE: ./build/src/encryption/identities.js
+
+const SECRET_KEY = /AGE-(?:SECRET-KEY|PLUGIN)-[A-Z0-9-]+/gi;
+/** Texts that are not identities, and what to do about it. No sentence shows the text. */
+const MISTAKES = [
+    [/^age1/i, 'has a public key (age1…); it needs the secret key that belongs to it (AGE-SECRET-KEY-1…)'],
+    [/^AGE-PLUGIN-/i, 'has the identity of a plugin, which this action does not run; use a key of age-keygen'],
+    [
+        /^(?:-----BEGIN AGE ENCRYPTED FILE|age-encryption\.org\/)/,
+        'is encrypted with a passphrase; decrypt the key file (age -d) and store what comes out as the secret',
+    ],
+    [/^-----BEGIN/, 'is a key of another program, such as SSH; use a key of age-keygen'],
+    [
+        /^AGE-SECRET-KEY-/i,
+        'has a line that is not a whole identity (its checksum is wrong); copy the key file again',
+    ],
+];
+/**
+ * Reads identities, one a line, with comments (#): the content of a key file.
+ *
+ * @throws an Error that completes the sentence "age-identity …" and shows nothing of the text
+ */
+function parseIdentities(text) {
+    const lines = secretLines(text);
+    if (lines.length === 0)
+        throw new Error('has comments and no identity (AGE-SECRET-KEY-1…)');
+    return lines.map((line) => {
+        try {
+            new Decrypter().addIdentity(line);
+            return line;
+        }
+        catch {
+            const mistake = MISTAKES.find(([form]) => form.test(line))?.[1];
+            throw new Error(mistake ??
+                'has a line that is not an identity (AGE-SECRET-KEY-1…); set it to the content of the key file, not to its path');
+        }
+    });
+}
+/** Returns the secrets in a text of identities. It works without parsing, so that they are masked even if the text is wrong. */
+function identitySecrets(text) {
+    return [...secretLines(text), ...secretKeysIn(text)];
+}
+/** Returns the secret keys in any text. */
+function secretKeysIn(text) {
+    return [...text.matchAll(SECRET_KEY)].map(([key]) => key);
+}
+/** Returns the public key of each identity. */
+function recipientsOf(identities) {
+    return Promise.all(identities.map((identity) => identityToRecipient(identity)));
+}
+function secretLines(text) {
+    return text
+        .split(/\r\n|\n|\r/)
+        .map((line) => line.trim())
+        .filter((line) => line !== '' && !line.startsWith('#'));
+}
+
+;// CONCATENATED MODULE: ./build/src/restoring/check-identity.js
+
+
+
+
+/**
+ * Checks that the identities open the header of an encrypted dump, so that a restore without the right key ends before it
+ * has begun.
+ *
+ * @throws an Error that says which key is missing, or that the header is damaged
+ */
+async function checkIdentity(storage, { key, manifest }, identities) {
+    const recipients = manifest?.encryption?.recipients ?? [];
+    if (identities.length === 0)
+        throw new Error(`${key} is encrypted${toWhom(recipients)}, and age-identity is missing; set it to the secret key (AGE-SECRET-KEY-1…) of a recipient`);
+    const beginning = (await storage.readBeginning(key, MAX_HEADER_BYTES)) ?? Buffer.alloc(0);
+    try {
+        const header = headerOf(beginning);
+        if (!header)
+            throw noHeader(beginning);
+        await openHeader(header, identities);
+    }
+    catch (error) {
+        throw error instanceof EncryptionError ? await check_identity_explain(error, key, { recipients, identities }) : error;
+    }
+}
+/** A header that does not match although its recipient has the key is a changed one. */
+async function check_identity_explain(error, key, { recipients, identities }) {
+    const own = await recipientsOf(identities);
+    if (!(error instanceof NoMatchError) || own.some((recipient) => recipients.includes(recipient)))
+        return new Error(`${key} is damaged: ${error.message}; use another dump`, { cause: error });
+    return new Error(`age-identity belongs to ${own.map(shortRecipient).join(', ')} and does not open ${key}, which is encrypted${toWhom(recipients)} (${error.message}); set it to the secret key of a recipient`, { cause: error });
+}
+function toWhom(recipients) {
+    return recipients.length === 0 ? '' : ` to ${recipients.map(shortRecipient).join(', ')}`;
+}
+
 ;// CONCATENATED MODULE: ./build/src/restoring/find-dump.js
 var find_dump_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
@@ -56017,6 +72670,8 @@ var find_dump_disposeResources = (undefined && undefined.__disposeResources) || 
 
 
 
+
+
 /**
  * Returns what finds the dump that `dump-key` names. It is found once for all attempts of a step, so that a newer dump does
  * not change what is restored.
@@ -56043,8 +72698,15 @@ async function findDump(step, scope) {
         checkAge(inputs, key);
         open_storage_checkExpiry(step, { kind: 'restore', bytes: chosen.manifest?.rawBytes ?? chosen.size });
         warnOfChoice(inputs.dumpKey, chosen);
+        const isEncrypted = isEncryptedKey(chosen.key);
+        if (isEncrypted)
+            await checkIdentity(storage, chosen, inputs.ageIdentity);
         scope.use(unfinished.move());
-        return { storage, chosen, open: () => early.open(chosen.key) };
+        return {
+            ...{ storage, chosen },
+            open: () => early.open(chosen.key),
+            unseal: isEncrypted ? [decryption(inputs.ageIdentity)] : [],
+        };
     }
     catch (e_1) {
         env_1.error = e_1;
@@ -56121,7 +72783,7 @@ async function findPoint(inputs, target) {
     if (name === target.name)
         throw new Error(`dump-key names the target itself, "${name}"; name another database`);
     if (point.sessions > 0 && !mayEndSessions(inputs, point)) {
-        throw new Error(`"${name}" has ${format_formatQuantity(point.sessions, 'session')}, and a copy needs it for itself; set disconnect-source: true to end them`);
+        throw new Error(`"${name}" has ${formatQuantity(point.sessions, 'session')}, and a copy needs it for itself; set disconnect-source: true to end them`);
     }
     return point;
 }
@@ -56697,7 +73359,7 @@ const TREES = `
          EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e') AS extension
   FROM tree JOIN pg_class AS c ON c.oid = tree.oid JOIN pg_namespace AS n ON n.oid = c.relnamespace
     JOIN pg_class AS r ON r.oid = tree.root JOIN pg_namespace AS rn ON rn.oid = r.relnamespace`;
-const rootOf = ({ rootSchema, root }) => relation_relationKey({ schema: rootSchema, name: root });
+const rootOf = ({ rootSchema, root }) => relationKey({ schema: rootSchema, name: root });
 /**
  * Counts the rows of dumped tables again. Partitions are counted together, as one tree: rows that pg_dump loads through the
  * root of a tree (`--load-via-partition-root`, and always for some hash partitions) may come to another partition.
@@ -56707,11 +73369,11 @@ const rootOf = ({ rootSchema, root }) => relation_relationKey({ schema: rootSche
  */
 async function countAgain(session, dumped) {
     const tables = await session.query(TREES);
-    const found = new Map(tables.map((table) => [relation_relationKey(table), table]));
+    const found = new Map(tables.map((table) => [relationKey(table), table]));
     const expected = new Map();
     for (const { schema, name, rows } of dumped) {
-        const table = found.get(relation_relationKey({ schema, name }));
-        const key = table ? rootOf(table) : relation_relationKey({ schema, name });
+        const table = found.get(relationKey({ schema, name }));
+        const key = table ? rootOf(table) : relationKey({ schema, name });
         const before = expected.get(key)?.rows;
         const sum = rows === null || before === null ? null : (before ?? 0) + rows;
         expected.set(key, { schema: table?.rootSchema ?? schema, name: table?.root ?? name, rows: sum });
@@ -56753,12 +73415,12 @@ function schemaObjects(entries) {
         .map(({ desc, namespace, tag }) => `${desc} ${namespace} ${tag}`.replace(/\s+/g, ' '))
         .sort();
 }
-/** Lets the role read the tables that it owns, because owners may have revoked their own rights. */
+/** Lets the role read the tables and sequences that it owns, because owners may have revoked their own rights. */
 async function grantOwnTables(session) {
     const tables = await session.query(`
     SELECT n.nspname AS schema, c.relname AS name
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p') AND pg_has_role(c.relowner, 'USAGE') AND NOT has_table_privilege(c.oid, 'SELECT')`);
+    WHERE c.relkind IN ('r', 'p', 'S') AND pg_has_role(c.relowner, 'USAGE') AND NOT has_table_privilege(c.oid, 'SELECT')`);
     for (const { schema, name } of tables)
         await session.execute(`GRANT SELECT ON TABLE ${identifier(schema)}.${identifier(name)} TO CURRENT_USER`);
 }
@@ -56799,6 +73461,169 @@ async function omittedEntries(pgRestore, inputs, { entries, env, signal, }) {
     });
     const ids = new Set([...list.matchAll(/^(\d+); /gm)].map(([, id]) => Number(id)));
     return new Set(entries.filter(({ dumpId }) => !ids.has(dumpId)));
+}
+
+;// CONCATENATED MODULE: ./build/src/database/sequences.js
+
+
+/**
+ * Columns with the sequence that they own (`serial` without its default, identity) or that their default calls, also by a
+ * name that is looked up at run time. The rows are in partitions and inheriting tables too. A default that makes something
+ * else of the value, such as a text, is left out: its values are not those of the sequence.
+ */
+const DRAWS = `
+  WITH RECURSIVE whole AS (
+    SELECT oid FROM pg_type WHERE oid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype)
+    UNION ALL SELECT t.oid FROM pg_type AS t JOIN whole ON t.typbasetype = whole.oid WHERE t.typtype = 'd'),
+  defaults AS (
+    SELECT d.oid, d.adrelid, d.adnum, pg_get_expr(d.adbin, d.adrelid) AS expression FROM pg_attrdef AS d),
+  late AS (
+    SELECT d.adrelid, d.adnum, n.nspname,
+           substring(expression FROM '^nextval\\(\\(''((?:[a-z_][a-z0-9_$]*|"[^"'']+")(?:\\.(?:[a-z_][a-z0-9_$]*|"[^"'']+"))?)''::text\\)::regclass\\)') AS name
+    FROM defaults AS d JOIN pg_class AS c ON c.oid = d.adrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace),
+  draws AS (
+    SELECT d.objid AS sequence, d.refobjid AS relation, a.attname
+    FROM pg_depend AS d JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+    WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+      AND (d.deptype = 'i' OR d.deptype = 'a' AND NOT a.atthasdef)
+    UNION SELECT d.refobjid, f.adrelid, a.attname
+    FROM defaults AS f JOIN pg_depend AS d ON d.objid = f.oid AND d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass
+      JOIN pg_attribute AS a ON a.attrelid = f.adrelid AND a.attnum = f.adnum
+    WHERE f.expression ~ '^\\(?nextval\\(''(?:[^'']|'''')*''::regclass\\)\\)?(?:::[a-z]+)?$'
+    UNION SELECT coalesce(to_regclass(l.name), to_regclass(quote_ident(l.nspname) || '.' || l.name))::oid, l.adrelid, a.attname
+    FROM late AS l JOIN pg_attribute AS a ON a.attrelid = l.adrelid AND a.attnum = l.adnum WHERE l.name IS NOT NULL
+    UNION SELECT draws.sequence, i.inhrelid, draws.attname
+    FROM draws JOIN pg_inherits AS i ON i.inhparent = draws.relation)
+  SELECT sn.nspname AS schema, s.relname AS sequence, tn.nspname AS "tableSchema", t.relname AS "table", a.attname AS "column",
+         q.seqincrement::text AS increment, q.seqmin::text AS min, q.seqmax::text AS max, q.seqcycle AS cycle
+  FROM draws JOIN pg_sequence AS q ON q.seqrelid = draws.sequence
+    JOIN pg_class AS s ON s.oid = draws.sequence JOIN pg_namespace AS sn ON sn.oid = s.relnamespace
+    JOIN pg_class AS t ON t.oid = draws.relation AND t.relkind = 'r' JOIN pg_namespace AS tn ON tn.oid = t.relnamespace
+    JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attname = draws.attname AND NOT a.attisdropped
+  WHERE a.atttypid IN (SELECT oid FROM whole)
+  ORDER BY 1, 2, 3, 4, 5`;
+/**
+ * Looks for sequences that will return a value that one of their columns already has, so that inserts fail or numbers occur
+ * twice. A sequence that cycles returns old values on purpose, and one that has reached its end returns none.
+ *
+ * @param stored the sequences whose positions were restored; the position of another one was left out on purpose
+ * @returns how many sequences were looked at, and which of them are behind
+ */
+async function findSequencesBehind(session, stored) {
+    const known = new Set(stored.map(relationKey));
+    const draws = (await session.query(DRAWS)).filter((draw) => known.has(relationKey(sequenceOf(draw))));
+    const sequences = [...new Map(draws.map((draw) => [relationKey(sequenceOf(draw)), draw])).values()];
+    const positions = await queryEach(session, sequences, (draw) => {
+        const { schema, name } = sequenceOf(draw);
+        return `SELECT last_value::text AS last, is_called AS called FROM ${identifier(schema)}.${identifier(name)}`;
+    });
+    const nexts = new Map(sequences.map((draw, n) => [relationKey(sequenceOf(draw)), nextValue(draw, positions[n])]));
+    const open = draws.flatMap((draw) => {
+        const next = nexts.get(relationKey(sequenceOf(draw))) ?? null;
+        return next === null ? [] : [{ draw, next }];
+    });
+    const taken = await queryEach(session, open, takenQuery);
+    const behind = open.flatMap(({ draw, next }, n) => {
+        const { value } = taken[n];
+        return value === null ? [] : [describeBehind(draw, { next, taken: value })];
+    });
+    return { checked: sequences.length, behind };
+}
+function sequenceOf({ schema, sequence }) {
+    return { schema, name: sequence };
+}
+/** Returns the value that a sequence returns next, or null if it returns no new one. */
+function nextValue(counting, { last, called }) {
+    const next = called ? BigInt(last) + BigInt(counting.increment) : BigInt(last);
+    const ended = next < BigInt(counting.min) || next > BigInt(counting.max);
+    return counting.cycle || ended ? null : String(next);
+}
+/** Returns a query for the value of a column that is farthest on the way of a sequence; null if none is on it. */
+function takenQuery({ draw, next }) {
+    const { increment, min, max, tableSchema, table } = draw;
+    const column = identifier(draw.column);
+    const [farthest, from, to] = increment.startsWith('-') ? ['min', min, next] : ['max', next, max];
+    return `SELECT ${farthest}(${column})::text AS value FROM ONLY ${identifier(tableSchema)}.${identifier(table)}
+    WHERE ${column} BETWEEN '${from}'::int8 AND '${to}'::int8
+      AND (${column}::numeric - '${next}'::numeric) % '${increment}'::numeric = 0`;
+}
+function describeBehind(draw, values) {
+    const table = relationName({ schema: draw.tableSchema, name: draw.table });
+    return { sequence: relationName(sequenceOf(draw)), column: `${table}.${draw.column}`, ...values };
+}
+/** How many of them one query asks for. */
+const PARTS_PER_QUERY = 100;
+/** Asks for one row for each item, many at once, because each query takes a round trip. */
+async function queryEach(session, items, select) {
+    const rows = [];
+    for (let from = 0; from < items.length; from += PARTS_PER_QUERY) {
+        const parts = items
+            .slice(from, from + PARTS_PER_QUERY)
+            .map((item, n) => `SELECT ${n} AS n, part.* FROM (${select(item)}) AS part`);
+        rows.push(...(await session.query(`${parts.join('\nUNION ALL ')}\nORDER BY n`)));
+    }
+    return rows;
+}
+
+;// CONCATENATED MODULE: ./build/src/summary/evidence.js
+
+const seconds = (milliseconds) => Math.round(milliseconds) / 1000;
+const secondsOrNull = (milliseconds) => (milliseconds === null ? null : seconds(milliseconds));
+/** Returns the evidence of a verification. Durations are in seconds. */
+function evidenceOf(manifest, verified, { uri, limits, run }) {
+    const { tables: _, locale: _locale, verified: _verified, version: _version, ...dump } = manifest;
+    const age = Date.parse(verified.at) - Date.parse(manifest.createdAt);
+    const checks = [...comparisons(manifest, verified), ...timeChecks(age, verified.restoreMs, limits)];
+    return {
+        version: 1,
+        result: checks.every(({ ok }) => ok) ? 'passed' : 'failed',
+        at: verified.at,
+        dump: { ...dump, uri },
+        age: seconds(age),
+        restoreSeconds: seconds(verified.restoreMs),
+        checks,
+        counts: {
+            tables: verified.restored.tables.length,
+            rows: verified.restored.rows,
+            objects: verified.objects,
+            sequences: verified.sequences,
+            assertions: verified.assertions,
+        },
+        serverVersion: verified.serverVersion,
+        clientVersion: verified.clientVersion,
+        actionVersion: ACTION_VERSION,
+        run,
+    };
+}
+function comparisons(manifest, { restored, objects, sequences, assertions }) {
+    const same = (name, value) => ({
+        name,
+        expected: value,
+        found: value,
+        ok: true,
+    });
+    return [
+        same('size', manifest.size),
+        same('sha256', manifest.sha256),
+        // What was left out on purpose is not compared.
+        { name: 'tables', expected: manifest.tables.length, found: restored.tables.length, ok: true },
+        { name: 'rows', expected: manifest.rows, found: restored.rows, ok: true },
+        same('objects', objects),
+        same('sequences', sequences),
+        same('assertions', assertions),
+    ];
+}
+/** The checks for which a limit is given. */
+function timeChecks(age, restoreMs, { maxAge, maxRestoreTime }) {
+    const checks = [
+        { name: 'max-age', limit: maxAge, found: age },
+        { name: 'max-restore-time', limit: maxRestoreTime, found: restoreMs },
+    ];
+    return checks
+        .filter(({ limit }) => limit !== null)
+        .map(({ name, limit, found }) => ({
+        ...{ name, expected: secondsOrNull(limit), found: seconds(found), ok: found <= limit },
+    }));
 }
 
 ;// CONCATENATED MODULE: ./build/src/commands/verify.js
@@ -56872,6 +73697,8 @@ var verify_disposeResources = (undefined && undefined.__disposeResources) || (fu
 
 
 
+
+
 /** Restores a stored dump into a temporary database and compares the result with the manifest. */
 async function verify(step) {
     const env_1 = { stack: [], error: void 0, hasError: false };
@@ -56881,25 +73708,11 @@ async function verify(step) {
         const { manifest } = dump.chosen;
         if (!manifest)
             throw new Error(`${dump.chosen.key} has no manifest, so there is nothing to compare it with; name a dump that this action has committed`);
-        const evidence = await step.retry(() => restoreAndCompare(step, dump, manifest));
-        const { at, serverVersion } = evidence;
+        const verified = await step.retry(() => restoreAndCompare(step, dump, manifest));
+        const { at, serverVersion } = verified;
         await step.retry(() => record(dump.storage, { ...manifest, verified: { at, serverVersion } }));
-        const place = placeOf(step.inputs, dump.storage, manifest.key);
-        const { effort } = step;
-        log.info(`Verified ${place.uri} in ${formatDuration(effort.durationMs)}`);
-        return {
-            outputs: {
-                'dump-key': manifest.key,
-                'dump-uri': place.uri,
-                'dump-size': manifest.size,
-                'dump-sha256': manifest.sha256,
-                'created-at': manifest.createdAt,
-                ...countOutputs(evidence.restored),
-                'server-version': serverVersion,
-                verified: 'true',
-            },
-            summary: [verifySummary(manifest, evidence, { place, ...effort })],
-        };
+        log.info(`Verified ${dump.storage.address(manifest.key)} in ${formatDuration(step.effort.durationMs)}`);
+        return describeVerification(step, dump.storage, manifest, verified);
     }
     catch (e_1) {
         env_1.error = e_1;
@@ -56910,6 +73723,43 @@ async function verify(step) {
         if (result_1)
             await result_1;
     }
+}
+function describeVerification(step, storage, manifest, verified) {
+    const { inputs, effort } = step;
+    const place = placeOf(inputs, storage, manifest.key);
+    const failure = restoreTimeProblem(inputs, verified.restoreMs);
+    const evidence = evidenceOf(manifest, verified, { uri: place.uri, limits: inputs, run: runOf(step) });
+    return {
+        outputs: {
+            'dump-key': manifest.key,
+            'dump-uri': place.uri,
+            'dump-size': manifest.size,
+            'dump-sha256': manifest.sha256,
+            'created-at': manifest.createdAt,
+            ...countOutputs(verified.restored),
+            'server-version': verified.serverVersion,
+            ...(failure ? {} : { verified: 'true' }),
+            evidence: JSON.stringify(evidence),
+        },
+        summary: [verifySummary(manifest, verified, { place, maxRestoreTime: inputs.maxRestoreTime, ...effort })],
+        failure,
+    };
+}
+/** Returns why the restore took too long, or null. The dump is sound all the same. */
+function restoreTimeProblem({ maxRestoreTime }, restoreMs) {
+    if (maxRestoreTime === null || restoreMs <= maxRestoreTime)
+        return null;
+    return `The dump is sound, but its restore took ${formatDuration(restoreMs)}, and max-restore-time is ${formatDuration(maxRestoreTime)}; use a faster server or runner, raise jobs, or raise max-restore-time`;
+}
+function runOf({ run, environment }) {
+    const { GITHUB_WORKFLOW, GITHUB_EVENT_NAME, GITHUB_ACTOR, GITHUB_RUN_ATTEMPT } = environment;
+    return {
+        ...run,
+        workflow: GITHUB_WORKFLOW ?? '',
+        event: GITHUB_EVENT_NAME ?? '',
+        actor: GITHUB_ACTOR ?? '',
+        attempt: GITHUB_RUN_ATTEMPT ?? '',
+    };
 }
 /** Writes the evidence into the manifest, and removes the manifest again if another run deleted the dump meanwhile. */
 async function record(storage, manifest) {
@@ -56934,13 +73784,16 @@ async function restoreAndCompare(step, dump, manifest) {
         // The restored database is dumped again for the comparison, which a client older than the server cannot do.
         const client = await step.client({ serverMajor: server.major, purpose: 'dump' });
         const wanted = { locale: manifest.locale, tablespace: null, settings: [] };
+        const started = performance.now();
         const temporary = verify_addDisposableResource(env_2, await createStaging({ session, server, run: run.url }, manifest.database, wanted), true);
         const received = await log.group(`Restore into ${temporary.name}`, async () => downloadDump(step, dump, { server, client, database: temporary.name, untouched: '' }, databaseSink(step, client, temporary.name, sizesIn(manifest))));
+        const restoreMs = performance.now() - started;
         const open = () => step.session(onDatabase(step.target, temporary.name));
         return await log.group('Compare', async () => ({
             ...(await seeingAllRows(open, () => compare(step, manifest, received, client, temporary.name))),
             serverVersion: server.version,
             clientVersion: client.version,
+            restoreMs,
             at: new Date().toISOString(),
         }));
     }
@@ -56967,12 +73820,16 @@ async function compare(step, manifest, { archive, leftOut, counted }, client, da
         const omissions = [...omitted].map((entry) => ({ entry, why: 'pg-restore-args', lossless: false }));
         await compareRows(session, withoutLeftOut(manifest.tables, [...leftOut, ...omissions]));
         const found = (await dumpSchema(connection, client, step.environment)).entries;
-        const objects = compareSchema(entries.filter((entry) => !omitted.has(entry)), found);
+        const kept = entries.filter((entry) => !omitted.has(entry));
+        const objects = compareSchema(kept, found);
+        const out = new Set(leftOut.map(({ entry }) => entry));
+        const sequences = await compareSequences(session, kept.filter((entry) => !out.has(entry)));
         await checkAssertions(step.inputs.verifySql, connection, step.hookOptions(client));
         const tables = withoutLeftOut(counted.tables, omissions);
         return {
             restored: { tables, rows: sumOf(tables) },
             objects,
+            sequences,
             assertions: step.inputs.verifySql.length,
         };
     }
@@ -56991,25 +73848,38 @@ async function compareRows(session, dumped) {
     const difference = describeDifference(expected, counts);
     if (difference)
         throw new Error(`The restored database differs from the dump: ${difference}`);
-    log.info(`${format_formatQuantity(dumped.length, 'table')} counted again, each with the dumped number of rows`);
+    log.info(`${formatQuantity(dumped.length, 'table')} counted again, each with the dumped number of rows`);
 }
 /** Returns the number of objects that were found again. */
 function compareSchema(dumped, restored) {
     const wanted = schemaObjects(dumped);
     const missing = inspect_missingFrom(wanted, schemaObjects(restored));
     if (missing.length > 0) {
-        throw new Error(`The restored database lacks ${format_formatQuantity(missing.length, 'object')} of the dump: ${missing.slice(0, 5).join(', ')}`);
+        throw new Error(`The restored database lacks ${formatQuantity(missing.length, 'object')} of the dump: ${missing.slice(0, 5).join(', ')}`);
     }
-    log.info(`Found all ${format_formatQuantity(wanted.length, 'schema object')}`);
+    log.info(`Found all ${formatQuantity(wanted.length, 'schema object')}`);
     return wanted.length;
+}
+/** Most sequences that an error names. */
+const MAX_NAMED_SEQUENCES = 5;
+/** Returns the number of sequences whose restored positions are not behind the rows. */
+async function compareSequences(session, entries) {
+    const stored = entries
+        .filter(({ desc }) => desc === 'SEQUENCE SET')
+        .map(({ namespace, tag }) => ({ schema: namespace, name: tag }));
+    const { checked, behind } = await findSequencesBehind(session, stored);
+    if (behind.length > 0) {
+        const named = behind.map(({ sequence, column, next, taken }) => `${sequence} returns ${next} next, and ${column} has ${taken} already`);
+        throw new Error(`${formatQuantity(behind.length, 'column')} will get values that it has already, because a sequence is behind: ${formatNames(named, MAX_NAMED_SEQUENCES)}; set the sequence in the source database (setval), and dump again`);
+    }
+    log.info(`${formatQuantity(checked, 'sequence')} checked, none is behind its columns`);
+    return checked;
 }
 /** Returns the rows of all tables; null if those of one are not known. */
 function sumOf(tables) {
     return tables.some(({ rows }) => rows === null) ? null : tables.reduce((sum, { rows }) => sum + rows, 0);
 }
 
-// EXTERNAL MODULE: ./node_modules/yaml/dist/index.js
-var dist = __nccwpck_require__(8815);
 ;// CONCATENATED MODULE: ./build/src/inputs/defaults.js
 /** The inputs and their defaults. Generated from action.yml by `npm run docs`; change them there. */
 const DEFAULTS = {
@@ -57036,6 +73906,7 @@ const DEFAULTS = {
     'dump-key': '',
     local: 'false',
     'max-age': '',
+    'max-restore-time': '',
     tables: '',
     'exclude-tables': '',
     schemas: '',
@@ -57050,6 +73921,8 @@ const DEFAULTS = {
     'large-objects': '',
     'leak-scan': 'on',
     'require-masked': 'false',
+    'encrypt-to': '',
+    'age-identity': '',
     jobs: 'auto',
     compression: 'auto',
     'pre-dump-hooks': '',
@@ -57064,6 +73937,11 @@ const DEFAULTS = {
     provider: 'auto',
     'verify-sql': '',
     'dry-run': 'false',
+    databases: '',
+    'older-than': '',
+    'closed-pull-requests': 'false',
+    'expires-after': '',
+    'github-token': '${{ github.token }}',
     'keep-last': '',
     'keep-within': '',
     'keep-hourly': '',
@@ -57074,7 +73952,6 @@ const DEFAULTS = {
     'protected-databases': '',
     overwrite: 'false',
     disposable: 'true',
-    'expires-after': '',
     force: 'false',
     'max-shrink': '50%',
     'fail-on-shrink': 'false',
@@ -57088,29 +73965,6 @@ const DEFAULTS = {
     'download-base-url': '',
     summary: 'true',
 };
-
-;// CONCATENATED MODULE: ./build/src/inputs/nearest.js
-/** Returns ` (did you mean "tables"?)` for the candidate closest to a misspelt name, or `''` if none is close. */
-function didYouMean(name, candidates) {
-    const [nearest] = candidates
-        .map((candidate) => ({ candidate, distance: distance(name.toLowerCase(), candidate.toLowerCase()) }))
-        .filter((match) => match.distance <= Math.max(1, Math.floor(name.length / 3)))
-        .sort((a, b) => a.distance - b.distance);
-    return nearest ? ` (did you mean "${nearest.candidate}"?)` : '';
-}
-/** Returns the number of letters to insert, delete or replace (Levenshtein distance). */
-function distance(from, to) {
-    let row = Array.from({ length: to.length + 1 }, (_, index) => index);
-    for (const [index, letter] of [...from].entries()) {
-        const next = [index + 1];
-        for (let column = 0; column < to.length; column++) {
-            const replaced = row[column] + (letter === to[column] ? 0 : 1);
-            next.push(Math.min(replaced, row[column + 1] + 1, next[column] + 1));
-        }
-        row = next;
-    }
-    return row[to.length];
-}
 
 ;// CONCATENATED MODULE: ./build/src/inputs/secrets-in-inputs.js
 /** Names of parameters with a secret: `password`, `PGPASSWORD`, `sslpassword`, `api_key`, `scram_client_key`. Not `passfile`, a path. */
@@ -57158,6 +74012,7 @@ function configSecrets(text) {
 
 
 
+
 /**
  * Inputs that must not be in a set, and why. A step that sets an input to its default looks like one that does not set it,
  * so a set could replace an explicit `command: dump`.
@@ -57166,6 +74021,7 @@ const NOT_IN_A_SET = {
     config: 'it chooses the set',
     'config-file': 'it names this file',
     command: 'a set must not change what a step does',
+    'github-token': 'a token does not belong in a file',
 };
 /**
  * Returns the set of inputs that `config` chooses in `config-file`, or null if none is chosen. The secrets in the file are
@@ -57211,6 +74067,7 @@ function lineSecrets(line) {
     return [
         ...configSecrets(line),
         ...maskKeys(line),
+        ...secretKeysIn(line),
         ...(/:\/\/|jdbc:/.test(line) ? urlSecrets(line.replace(/["']\s*$/, '')).slice(1) : []),
     ];
 }
@@ -57225,6 +74082,7 @@ function secretsOf(set) {
         ...urls.flatMap((url) => urlSecrets(url ?? '')),
         ...configSecrets(set['s3-config'] ?? ''),
         set['mask-key'] ?? '',
+        ...identitySecrets(set['age-identity'] ?? ''),
     ];
 }
 /**
@@ -57311,7 +74169,7 @@ function chooseSet(file, sets, config) {
 
 ;// CONCATENATED MODULE: ./build/src/database/connection/url-text.js
 /** Decodes a part of a connection URL. @throws an Error that names the part and shows nothing of it */
-function decode(text, what) {
+function url_text_decode(text, what) {
     let decoded;
     try {
         decoded = decodeURIComponent(text);
@@ -57473,9 +74331,9 @@ function queryParameters(query, dialect, secretive) {
 function splitItem(item, dialect, secretive) {
     const separator = item.indexOf('=');
     const text = dialect === 'libpq' ? item : item.replaceAll('+', ' ');
-    const name = decode(separator < 0 ? text : text.slice(0, separator), 'a parameter name');
+    const name = url_text_decode(separator < 0 ? text : text.slice(0, separator), 'a parameter name');
     const what = /^[a-z][\w-]*$/i.test(name) && !secretive ? `the parameter "${name}"` : 'a parameter';
-    return { name, what, value: separator < 0 ? null : decode(text.slice(separator + 1), what) };
+    return { name, what, value: separator < 0 ? null : url_text_decode(text.slice(separator + 1), what) };
 }
 /** libpq takes the last of two values; a framework may take the first or both. */
 function store(parameters, name, value, what) {
@@ -57556,8 +74414,8 @@ function wrongPorts(list) {
  * ActiveRecord, Ecto, Doctrine, golang-migrate, pgjdbc and R2DBC. Only drivers that speak PostgreSQL's protocol are among them.
  */
 const DRIVERS = 'psycopg|psycopg2|psycopg2cffi|psycopg_async|asyncpg|aiopg|pg8000|pygresql|pypostgresql';
-const NAMES = `postgis|pgsql|psql|pdo[-_]pgsql|timescale|timescaledb|timescalegis|ecto|pgx[45]?`;
-const FRAMEWORK = new RegExp(`^(?:postgres(?:ql)?\\+(?:${DRIVERS})|${NAMES})(?=://)`);
+const database_url_NAMES = `postgis|pgsql|psql|pdo[-_]pgsql|timescale|timescaledb|timescalegis|ecto|pgx[45]?`;
+const FRAMEWORK = new RegExp(`^(?:postgres(?:ql)?\\+(?:${DRIVERS})|${database_url_NAMES})(?=://)`);
 const JDBC = /^(?:jdbc:(?:postgresql|pgsql)|r2dbc:(?:pool:)?postgresql):(?:\/\/)?/;
 /**
  * Reads a connection URI as libpq does (`conninfo_uri_parse_options` in fe-connect.c): percent-encoding in every
@@ -57582,7 +74440,7 @@ function parseDatabaseUrl(url) {
         ...(dialect === 'jdbc' && { host: 'localhost' }),
         ...credentials(userinfo),
         ...hostsAndPorts(hosts),
-        ...(database && { dbname: decode(database, 'the database name') }),
+        ...(database && { dbname: url_text_decode(database, 'the database name') }),
         ...given.parameters,
     };
     const problems = [...given.problems, ...valueProblems(parameters, secretive)];
@@ -57636,9 +74494,9 @@ function credentials(userinfo) {
     const [user = '', ...password] = userinfo.split(':');
     const found = {};
     if (user)
-        found.user = decode(user, 'the user name');
+        found.user = url_text_decode(user, 'the user name');
     if (password.length > 0)
-        found.password = decode(password.join(':'), 'the password');
+        found.password = url_text_decode(password.join(':'), 'the password');
     return found;
 }
 function hostsAndPorts(list) {
@@ -57649,7 +74507,7 @@ function hostsAndPorts(list) {
         if (!match) {
             throw new Error('names a host and port that cannot be read; percent-encode special characters in the password');
         }
-        return { host: decode(match[1].replace(/^\[|\]$/g, ''), 'the host'), port: match[2] ?? '' };
+        return { host: url_text_decode(match[1].replace(/^\[|\]$/g, ''), 'the host'), port: match[2] ?? '' };
     });
     const found = {};
     if (pairs.some((pair) => pair.host))
@@ -57713,7 +74571,7 @@ function parseServerDuration(text) {
     throw new Error(`must not be longer than 24d, the limit of PostgreSQL, but is ${JSON.stringify(text)}`);
 }
 /** Reads one item per line. Blank lines and surrounding spaces are ignored. */
-function parseList(text) {
+function parse_parseList(text) {
     return text
         .split(/\r?\n/)
         .map((line) => line.trim())
@@ -57721,7 +74579,7 @@ function parseList(text) {
 }
 /** Reads regular expressions, one per line. */
 function parseExpressions(text) {
-    return parseList(text).map((line) => {
+    return parse_parseList(text).map((line) => {
         try {
             return new RegExp(line);
         }
@@ -57763,7 +74621,7 @@ function isReserved(argument, tool) {
 }
 /** Reads extra arguments for a tool, one per line. The tool would connect to a database named by a line without a leading `-`. */
 function parseArguments(text, tool) {
-    return parseList(text).map((argument) => {
+    return parse_parseList(text).map((argument) => {
         if (!argument.startsWith('-') || argument === '--') {
             throw new Error(`has the line ${JSON.stringify(argument)}, which is not an option; write one --option=value per line`);
         }
@@ -57815,6 +74673,18 @@ function parseRoleDuration(text) {
     if (seconds < 900 || seconds > 43_200)
         throw new Error(`must be from 15m to 12h, not ${JSON.stringify(text)}`);
     return Math.round(seconds);
+}
+
+;// CONCATENATED MODULE: ./build/src/inputs/encryption-inputs.js
+
+
+/** Reads the inputs of encryption. A relative path in `encrypt-to` starts in the workspace. */
+function readEncryption(reader, environment) {
+    const workspace = environment.GITHUB_WORKSPACE || '.';
+    return {
+        encryptTo: reader.read('encrypt-to', (text) => parseRecipients(text, workspace), []),
+        ageIdentity: reader.read('age-identity', parseIdentities, []),
+    };
 }
 
 ;// CONCATENATED MODULE: ./build/src/inputs/keep-rules.js
@@ -57956,7 +74826,7 @@ function isPlainHttp(endpoint) {
 
 const LARGE_OBJECTS = ['drop', 'keep'];
 /** Reads the inputs about masks. */
-function readMasking(reader) {
+function mask_inputs_readMasking(reader) {
     return {
         mask: reader.read('mask', parsePath, ''),
         maskKey: reader.text('mask-key'),
@@ -57974,11 +74844,28 @@ const KIND_AND_NAME = /^[A-Z]+(?: [A-Z]+)* \S/;
 function readOverwrite(reader) {
     const none = { overwrite: false, overwriteNamed: [] };
     return reader.read('overwrite', (text) => {
-        const named = parseList(text).filter((line) => !/^true$/i.test(line));
+        const named = parse_parseList(text).filter((line) => !/^true$/i.test(line));
         if (named.length > 0 && named.every((line) => KIND_AND_NAME.test(line)))
             return { overwrite: true, overwriteNamed: named };
         return { ...none, overwrite: parseBoolean(text) };
     }, none);
+}
+
+;// CONCATENATED MODULE: ./build/src/inputs/preview-inputs.js
+
+/** Reads them. */
+function readPreviews(reader) {
+    return {
+        databases: reader.list('databases'),
+        olderThan: reader.read('older-than', parseDuration, null),
+        closedPullRequests: reader.boolean('closed-pull-requests'),
+        expiresAfter: reader.read('expires-after', parseLifetime, null),
+        githubToken: reader.read('github-token', parseToken, ''),
+    };
+}
+/** Reads a token. Outside GitHub, nothing has evaluated the expression that is the default. */
+function parseToken(text) {
+    return text.startsWith('${{') ? '' : text;
 }
 
 ;// CONCATENATED MODULE: ./build/src/inputs/tool-inputs.js
@@ -58010,6 +74897,8 @@ function parseMirror(text) {
 
 
 
+
+
 const COMMANDS = ['dump', 'restore', 'list', 'verify', 'copy', 'drop', 'prune'];
 const COPY_METHODS = ['auto', 'stream', 'template'];
 const INSTALL_MODES = ['auto', 'never'];
@@ -58025,10 +74914,12 @@ function readFields(reader, environment, namedSet) {
         ...readStorage(reader, location),
         ...readAws(reader),
         ...inputs_readContents(reader),
-        ...readMasking(reader),
+        ...mask_inputs_readMasking(reader),
+        ...readEncryption(reader, environment),
         ...readBehaviour(reader),
         jobs: reader.read('jobs', jobs, 1),
         ...readRetention(reader),
+        ...readPreviews(reader),
         command: reader.read('command', (text) => parseChoice(text, COMMANDS), 'dump'),
         location: location ?? { kind: 'folder', path: '' },
         instance: reader.text('instance'),
@@ -58093,6 +74984,7 @@ function readRetention(reader) {
         },
         dryRun: reader.boolean('dry-run'),
         maxAge: reader.read('max-age', parseDuration, null),
+        maxRestoreTime: reader.read('max-restore-time', parseDuration, null),
         maxShrink: reader.read('max-shrink', parseShare, 1),
         failOnShrink: reader.boolean('fail-on-shrink'),
     };
@@ -58107,7 +74999,7 @@ function parseJobs(text, connections) {
     return Math.max((0,external_node_os_.availableParallelism)(), distant ? JOBS_WITH_DISTANT_SERVER : 1);
 }
 function readSqlFiles(reader, name) {
-    return reader.read(name, (text) => checkSqlFiles(parseList(text)), []);
+    return reader.read(name, (text) => checkSqlFiles(parse_parseList(text)), []);
 }
 function readBehaviour(reader) {
     const version = (text) => text === 'auto' ? 'auto' : parseInteger(text, { min: 10, max: 99 });
@@ -58124,7 +75016,6 @@ function readBehaviour(reader) {
         protectedDatabases: reader.list('protected-databases'),
         ...readOverwrite(reader),
         disposable: reader.boolean('disposable'),
-        expiresAfter: reader.read('expires-after', parseLifetime, null),
         force: reader.boolean('force'),
         local: reader.boolean('local'),
         copyMethod: reader.read('copy-method', (text) => parseChoice(text, COPY_METHODS), 'auto'),
@@ -58179,10 +75070,11 @@ class Reader {
         }
     }
     boolean = (name) => this.read(name, parseBoolean, false);
-    list = (name) => this.read(name, parseList, []);
+    list = (name) => this.read(name, parse_parseList, []);
 }
 
 ;// CONCATENATED MODULE: ./build/src/inputs/rules.js
+
 
 
 
@@ -58266,7 +75158,7 @@ const RULES = [
         dumpKey === '' &&
         'dump-key is missing; set it to a full key, the leading parts of a key, or latest',
     ({ dumpKey }) => {
-        const problem = dumpKey === '' || dumpKey.startsWith(':') ? null : referenceProblem(dumpKey);
+        const problem = dumpKey === '' || dumpKey.startsWith(':') ? null : keys_referenceProblem(dumpKey);
         return problem !== null && `dump-key ${problem}`;
     },
     ({ dumpKey, command }) => dumpKey.startsWith(':') &&
@@ -58290,6 +75182,16 @@ const RULES = [
         needsDatabase(inputs) &&
         ![inputs.connection, inputs.sourceConnection].some((one) => one && lacksPassword(one)) &&
         'rds-iam-auth is true, but every database URL of this step already has a password; remove the password from the URL',
+    ({ command, databases, olderThan, closedPullRequests }) => command === 'drop' &&
+        databases.length === 0 &&
+        (olderThan !== null || closedPullRequests) &&
+        'databases is missing; older-than and closed-pull-requests choose among the databases that it names, such as preview_*',
+    ({ databases, closedPullRequests }) => {
+        const wrong = databases.find((pattern) => pattern.split('*').length !== 2);
+        return (closedPullRequests &&
+            wrong !== undefined &&
+            `databases has the pattern ${JSON.stringify(wrong)}, which needs exactly one * with closed-pull-requests: true, because what it matches is the number of the pull request`);
+    },
     ({ expiresAfter, disposable }) => expiresAfter !== null &&
         !disposable &&
         'expires-after requires disposable: true; a database without a mark is never dropped by a sweep',
@@ -58356,13 +75258,20 @@ function inputWarnings(inputs) {
     if (!COMMANDS_THAT_CHECK_AGE.includes(command) && inputs.maxAge !== null) {
         warnings.push(`max-age has no effect with command: ${command}`);
     }
+    if (command !== 'drop' && inputs.databases.length > 0) {
+        warnings.push(`databases has no effect with command: ${command}`);
+    }
     if (!COMMANDS_THAT_MAKE_A_DATABASE.includes(command) && inputs.expiresAfter !== null) {
         warnings.push(`expires-after has no effect with command: ${command}`);
     }
+    if (command !== 'verify' && inputs.maxRestoreTime !== null) {
+        warnings.push(`max-restore-time has no effect with command: ${command}`);
+    }
+    warnings.push(...encryptionWarnings(inputs));
     if (inputs.tunnelCommand !== '' && !needsDatabase(inputs)) {
         warnings.push(`tunnel-command has no effect with command: ${command}`);
     }
-    if (command === 'dump' && inputs.dryRun) {
+    if (command === 'dump' && inputs.dryRun && inputs.mask === '') {
         warnings.push('dry-run has no effect on the dump itself, only on its keep rules');
     }
     if (command === 'dump' && inputs.dumpKey !== '')
@@ -58372,8 +75281,22 @@ function inputWarnings(inputs) {
     }
     return warnings;
 }
+function encryptionWarnings({ command, encryptTo, ageIdentity }) {
+    const warnings = [];
+    if (encryptTo.length > 0 && command !== 'dump') {
+        warnings.push(`encrypt-to has no effect with command: ${command}`);
+    }
+    if (mixesKinds(encryptTo)) {
+        warnings.push('encrypt-to mixes post-quantum recipients (age1pq1…) and others, so the dump is only as strong as the others; use one kind');
+    }
+    if (ageIdentity.length > 0 && !COMMANDS_THAT_READ_A_DUMP.includes(command)) {
+        warnings.push(`age-identity has no effect with command: ${command}; do not give this job the secret key`);
+    }
+    return warnings;
+}
 
 ;// CONCATENATED MODULE: ./build/src/inputs/read-inputs.js
+
 
 
 
@@ -58398,6 +75321,10 @@ function readInputs(environment) {
         ...configSecrets(step.text('s3-config')),
         step.text('mask-key'),
         environment.PGPASSWORD ?? '',
+        step.text('github-token'),
+        ...identitySecrets(step.text('age-identity')),
+        // A secret key that was given for the public one is a secret nevertheless.
+        ...secretKeysIn(step.text('encrypt-to')),
     ]);
     const namedSet = chooseNamedSet(step, environment);
     const reader = new Reader(environment, namedSet?.inputs);
@@ -59492,7 +76419,7 @@ function cleanup_describe(item) {
 
 
 const inputs_of_main_STATE = 'inputs';
-const SALT_BYTES = 16;
+const inputs_of_main_SALT_BYTES = 16;
 const HASH_BYTES = 32;
 const hash = (0,external_node_util_.promisify)(external_node_crypto_.scrypt);
 /**
@@ -59500,7 +76427,7 @@ const hash = (0,external_node_util_.promisify)(external_node_crypto_.scrypt);
  * which no password can be found.
  */
 async function recordInputs(inputs) {
-    const salt = (0,external_node_crypto_.randomBytes)(SALT_BYTES);
+    const salt = (0,external_node_crypto_.randomBytes)(inputs_of_main_SALT_BYTES);
     const digest = await hash(JSON.stringify(inputs), salt, HASH_BYTES);
     saveState(inputs_of_main_STATE, Buffer.concat([salt, digest]).toString('base64'));
 }
@@ -59512,14 +76439,14 @@ async function recordInputs(inputs) {
  */
 async function readInputsOfMain(environment) {
     const recorded = Buffer.from(getState(inputs_of_main_STATE), 'base64');
-    if (recorded.length !== SALT_BYTES + HASH_BYTES)
+    if (recorded.length !== inputs_of_main_SALT_BYTES + HASH_BYTES)
         return null;
     const inputs = readable(environment);
     if (!inputs)
         return null;
-    const salt = recorded.subarray(0, SALT_BYTES);
+    const salt = recorded.subarray(0, inputs_of_main_SALT_BYTES);
     const digest = await hash(JSON.stringify(inputs), salt, HASH_BYTES);
-    return (0,external_node_crypto_.timingSafeEqual)(digest, recorded.subarray(SALT_BYTES)) ? inputs : null;
+    return (0,external_node_crypto_.timingSafeEqual)(digest, recorded.subarray(inputs_of_main_SALT_BYTES)) ? inputs : null;
 }
 function readable(environment) {
     try {
@@ -60075,61 +77002,6 @@ async function provide_client_install(wanted, reason, options, find) {
     throw new Error(`${missing} Installing it failed: ${installation.failures.join('; ')}. ${byHand}.`);
 }
 
-;// CONCATENATED MODULE: ./build/src/step/retryable.js
-
-
-
-
-/**
- * SQLSTATEs of transient errors (PostgreSQL documentation, appendix A): class 08, a broken connection;
- * serialization_failure (a standby's recovery conflict as well) and deadlock_detected; too_many_connections;
- * admin_shutdown, crash_shutdown, cannot_connect_now and idle_session_timeout.
- */
-const TRANSIENT_STATES = /^(?:08...|40001|40P01|53300|57P0[1235])$/;
-/** S3's codes for internal errors and too many requests, HTTP's for answers without a body, and those of `explainAws`. */
-const TRANSIENT_CODES = /^(?:SlowDown|ServiceUnavailable|InternalError|InternalFailure|RequestTimeout\w*|Throttl\w+|TooManyRequests\w*|RequestLimitExceeded|BandwidthLimitExceeded|IncompleteBody|BadDigest|OperationAborted|429|50[0234]|Cut|NoConnection)$/;
-/**
- * Messages of programs that print no code. libpq and the client programs: fe-connect.c, fe-misc.c,
- * fe-secure-openssl.c, pg_dump.c; the server: postgres.c and postmaster.c, in English only; the AWS CLI: s3transfer's
- * exceptions.py and, for its C runtime, aws-c-io and aws-c-http.
- */
-const TRANSIENT_MESSAGES = [
-    /server closed the connection unexpectedly|connection to server was lost|no connection to the server/,
-    /SSL connection has been closed unexpectedly|SSL SYSCALL error|SSL error: unexpected eof/,
-    /could not (?:receive data from|send data to) server/,
-    /Connection (?:refused|timed out|reset by peer|aborted)|timeout expired|Temporary failure in name resolution/,
-    /terminating connection (?:due to (?:administrator command|conflict with recovery)|because of crash)/,
-    /canceling statement due to conflict with recovery|deadlock detected|could not serialize access/,
-    /the database system is (?:starting up|shutting down|in recovery mode|not yet accepting connections)/,
-    /too many clients already|remaining connection slots|too many connections for/,
-    // An object was dropped while pg_dump read the catalog.
-    /cache lookup failed for|could not open relation with OID/,
-    /Max Retries Exceeded|AWS_(?:ERROR_HTTP_(?:CONNECTION|SERVER)_CLOSED|IO_(?:SOCKET|DNS|TLS)_\w+)/,
-];
-/**
- * Whether another attempt may succeed: the connection broke, the other side was overloaded or starting, a program was
- * killed. Errors that stay (a wrong password, a missing right, damaged data) are not retryable.
- *
- * @param error as it was thrown; its own kind and message count before its cause
- */
-function isRetryable(error) {
-    if (!(error instanceof Error) || error instanceof PermanentError)
-        return false;
-    if (error instanceof TransientError)
-        return true;
-    if (error instanceof DatabaseError)
-        return TRANSIENT_STATES.test(error.sqlstate);
-    if (error instanceof AwsError && error.code !== '')
-        return TRANSIENT_CODES.test(error.code);
-    if (error instanceof ChildError)
-        return isRetryableExit(error);
-    return isRetryable(error.cause);
-}
-/** The kernel sends SIGKILL when memory is short. Any other signal means a crash, or that somebody ended the program. */
-function isRetryableExit({ exit, tail }) {
-    return exit.signal === 'SIGKILL' || TRANSIENT_MESSAGES.some((message) => message.test(tail.join('\n')));
-}
-
 ;// CONCATENATED MODULE: ./build/src/step/retries.js
 
 
@@ -60330,7 +77202,7 @@ function dropRows(part, bytes) {
     const rows = part.lines;
     const note = (dropped) => [
         '',
-        `… and ${format_formatQuantity(dropped, 'more row')}, for which this summary has no room.`,
+        `… and ${formatQuantity(dropped, 'more row')}, for which this summary has no room.`,
     ];
     let kept = rows.length;
     let saved = -fit_summary_bytesOf({ lines: note(rows.length), isRows: false });
@@ -60389,15 +77261,15 @@ async function summary_sizeOf(file) {
  * @param inputs null when they could not be read, which is then the reason
  */
 function failureSummary(reason, inputs, environment) {
-    const about = inputs ? facts([['Command', markdown_code(inputs.command)], ...journey(inputs)]) : '';
+    const about = inputs ? facts([['Command', code(inputs.command)], ...journey(inputs)]) : '';
     const title = inputs ? `${inputs.command} failed` : 'The inputs cannot be used';
     return markdown_join('\n\n', [md `### ❌ ${title}`, md `> ${reason}`, about, help(environment)]);
 }
 /** Databases and storage that the command was about, as far as the inputs tell. */
 function journey({ command, connection, sourceConnection, location, dumpKey }) {
-    const database = connection ? markdown_code(connection.label) : 'a database that was not named';
-    const storage = markdown_code(describeLocation(location));
-    const dump = dumpKey.startsWith(':') || dumpKey === '' ? markdown_code(dumpKey) : md `${markdown_code(dumpKey)} in ${storage}`;
+    const database = connection ? code(connection.label) : 'a database that was not named';
+    const storage = code(describeLocation(location));
+    const dump = dumpKey.startsWith(':') || dumpKey === '' ? code(dumpKey) : md `${code(dumpKey)} in ${storage}`;
     switch (command) {
         case 'dump':
             return [
@@ -60416,7 +77288,7 @@ function journey({ command, connection, sourceConnection, location, dumpKey }) {
             ];
         case 'copy':
             return [
-                ['From', markdown_code(sourceConnection?.label ?? '')],
+                ['From', code(sourceConnection?.label ?? '')],
                 ['To', database],
             ];
         case 'drop':
@@ -60593,6 +77465,8 @@ async function main_runCommand(step) {
     for (const section of outcome.summary)
         await writeSummary(step, section);
     setOutputs(outputs);
+    if (outcome.failure)
+        throw new Error(outcome.failure);
 }
 /** Returns one sentence for the user, and writes the stack to the debug log. */
 function describeError(error) {

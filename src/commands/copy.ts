@@ -7,6 +7,8 @@ import { dumpArguments, dumpFilters, startDump, untilFinished } from '../databas
 import { countSessions, isSameServer, readIdentity } from '../database/server.ts'
 import { copyDatabase, type TemporaryDatabase } from '../database/staging.ts'
 import { withAdditions } from '../dumping/complete-archive.ts'
+import { type Masked, startMaskedDump } from '../dumping/masked-dump.ts'
+import { type Masking, readMasking } from '../dumping/masking.ts'
 import { startParallelDump } from '../dumping/parallel-dump.ts'
 import { chooseAgain, lookAtSource, type SourceDatabase } from '../dumping/source-database.ts'
 import type { Inputs } from '../inputs/inputs.ts'
@@ -22,21 +24,25 @@ import { createStagingFor, type Target } from '../restoring/target.ts'
 import { databaseSink, finishRestore, sizesOf, transferArchive } from '../restoring/transfer-archive.ts'
 import type { Step } from '../step/step.ts'
 import { copySummary } from '../summary/database-summary.ts'
+import type { Markdown } from '../summary/markdown.ts'
+import { maskSummary } from '../summary/mask-summary.ts'
 import { countOutputs, liveOutputs, type Outcome } from '../summary/outcome.ts'
 
 /** Copies the source into a staging database beside the target, runs hooks on it and swaps it in. Nothing is stored. */
 export async function copy(step: Step): Promise<Outcome> {
-  if (step.inputs.mask !== '') throw new Error('Input mask cannot be used with copy yet; remove it')
-  const source = await step.retry(() =>
+  const masking = await readMasking(step)
+  const looked = await step.retry(() =>
     log.group('Look at the source', () => lookAtSource(step, step.source)),
   )
+  const source = { ...looked, masking }
   const prepareSource = once(() => runPreDumpHooks(step, source))
+  let foretold: Masked | null = null
   const replaced = await step.retry(() =>
     replaceDatabase(step, async () => ({
       what: source.connection.label,
       check: async (target) => {
         const method = await chooseMethod(step.inputs, source, target)
-        if (step.inputs.dryRun && method === 'stream') await foretellStream(step, source, target)
+        if (step.inputs.dryRun && method === 'stream') foretold = await foretellStream(step, source, target)
       },
       build: async (target) => {
         await prepareSource()
@@ -45,9 +51,12 @@ export async function copy(step: Step): Promise<Outcome> {
       hooks: step.inputs.preSwapHooks,
     })),
   )
-  if ('outputs' in replaced) return replaced
+  if ('outputs' in replaced) return { ...replaced, summary: [...replaced.summary, ...planOf(foretold)] }
   return describeCopy(step, source, replaced)
 }
+
+/** The database that is copied, and how its data is masked; null if it is not. */
+type CopySource = SourceDatabase & { masking: Masking | null }
 
 type Method = 'stream' | 'template'
 
@@ -55,6 +64,8 @@ type Content = {
   method: Method
   /** What a streamed copy counted. A file copy counts nothing. */
   counted: { tables: readonly unknown[]; rows: number | null } | null
+  /** Null if the data is not masked. */
+  masked: Masked | null
 }
 
 type Built = { staging: TemporaryDatabase; result: Content }
@@ -64,7 +75,7 @@ type Built = { staging: TemporaryDatabase; result: Content }
  *
  * @throws an Error when source and target are the same database, or when the requested method is not possible
  */
-async function chooseMethod(inputs: Inputs, source: SourceDatabase, target: Target): Promise<Method> {
+async function chooseMethod(inputs: Inputs, source: CopySource, target: Target): Promise<Method> {
   const same = isSameServer(source.identity, await readIdentity(target.session))
   if (same && source.identity.database === target.name) {
     throw new Error(
@@ -81,18 +92,14 @@ async function chooseMethod(inputs: Inputs, source: SourceDatabase, target: Targ
   return obstacle ? 'stream' : 'template'
 }
 
-/** Says in a dry run what a copy by stream itself would say. */
-async function foretellStream(step: Step, source: SourceDatabase, target: Target): Promise<void> {
-  const { contents, client, connection } = source
-  const pgDump = startDump(
-    client.pgDump,
-    dumpArguments(contents, 'action'),
-    clientEnvironment(connection, step.environment),
-  )
+/** Says in a dry run what a copy by stream itself would say, and returns how it would mask. */
+async function foretellStream(step: Step, source: CopySource, target: Target): Promise<Masked | null> {
+  const { source: archive, masked } = await openSource(step, source)
   try {
-    await foretellRestore(step, target, await readContents(untilFinished(pgDump)))
+    await foretellRestore(step, target, await readContents(untilFinished(archive)))
+    return masked
   } finally {
-    await pgDump.abort()
+    await archive.abort()
   }
 }
 
@@ -110,7 +117,7 @@ function once(work: () => Promise<void>): () => Promise<void> {
   }
 }
 
-async function build(step: Step, source: SourceDatabase, target: Target): Promise<Built> {
+async function build(step: Step, source: CopySource, target: Target): Promise<Built> {
   const method = await chooseMethod(step.inputs, source, target)
   return (method === 'stream' ? streamCopy : templateCopy)(step, source, target)
 }
@@ -118,9 +125,10 @@ async function build(step: Step, source: SourceDatabase, target: Target): Promis
 /** Returns why the source's files cannot be copied, or null. */
 async function templateObstacle(
   inputs: Inputs,
-  { connection }: SourceDatabase,
+  { connection, masking }: CopySource,
   { session, server }: Target,
 ): Promise<string | null> {
+  if (masking) return 'mask is given, and a file copy takes everything as it is'
   if (Object.keys(dumpFilters(inputs)).length > 0)
     return 'a filter is given, and a file copy takes everything'
   const [row] = await session.query<{ allowed: boolean }>(
@@ -144,7 +152,7 @@ async function lastingSessions(session: Session, database: string): Promise<numb
 }
 
 /** Copies the files on the server. If a client connects to the source at the last moment, the copy is streamed instead. */
-async function templateCopy(step: Step, source: SourceDatabase, target: Target): Promise<Built> {
+async function templateCopy(step: Step, source: CopySource, target: Target): Promise<Built> {
   const { inputs } = step
   const { database } = source.connection
   const tablespace = target.properties?.tablespace ?? null
@@ -153,7 +161,7 @@ async function templateCopy(step: Step, source: SourceDatabase, target: Target):
     const staging = inputs.disconnectSource
       ? await copyExclusively(step, target, database)
       : await copyDatabase(target.maker, database, target.name, tablespace)
-    return { staging, result: { method: 'template', counted: null } }
+    return { staging, result: { method: 'template', counted: null, masked: null } }
   } catch (error) {
     if (!(error instanceof DatabaseError) || error.sqlstate !== OBJECT_IN_USE) throw error
     if (inputs.copyMethod === 'template') throw error
@@ -163,15 +171,20 @@ async function templateCopy(step: Step, source: SourceDatabase, target: Target):
 }
 
 /** Streams the output of pg_dump into pg_restore. */
-async function streamCopy(step: Step, seen: SourceDatabase, target: Target): Promise<Built> {
-  const source = await chooseAgain(step, seen)
+async function streamCopy(step: Step, seen: CopySource, target: Target): Promise<Built> {
+  const source = { ...seen, ...(await chooseAgain(step, seen)) }
+  let masked: Masked | null = null
   await using unfinished = new AsyncDisposableStack()
   const staging = unfinished.use(await createStagingFor(target, source.locale))
   const { select } = chooseEntries(step, { ...target, database: staging.name })
   const complete = withAdditions(source.additions)
   const { sink, report } = await log.group(`Copy into ${staging.name}`, async () =>
     transferArchive(step, {
-      openSource: () => openSource(step, source),
+      openSource: async () => {
+        const opened = await openSource(step, source)
+        masked = opened.masked
+        return opened.source
+      },
       openSink: databaseSink(step, target.client, staging.name, sizesOf(source.largeTables)),
       clientMajor: target.client.major,
       select: async (entries) => select(await complete(entries)),
@@ -183,15 +196,23 @@ async function streamCopy(step: Step, seen: SourceDatabase, target: Target): Pro
   const archive = report()
   log.info(`Copied ${formatBytes(archive.rawBytes)}, ${describeRows(archive)}`)
   unfinished.move()
-  return { staging, result: { method: 'stream', counted: archive } }
+  return { staging, result: { method: 'stream', counted: archive, masked } }
 }
 
-async function openSource(step: Step, source: SourceDatabase): Promise<Source> {
-  const { client, connection } = source
+/** Starts what reads the source: masked, over several connections, or over one. */
+async function openSource(
+  step: Step,
+  source: CopySource,
+): Promise<{ source: Source; masked: Masked | null }> {
+  const { client, connection, masking } = source
+  if (masking) {
+    const { reading, masked } = await startMaskedDump(step, source, masking, { method: 'none' })
+    return { source: reading.source, masked }
+  }
   const parallel = await startParallelDump(step, source, { method: 'none' })
-  if (parallel) return parallel.source
+  if (parallel) return { source: parallel.source, masked: null }
   const env = clientEnvironment(connection, step.environment)
-  return startDump(client.pgDump, dumpArguments(source.contents, 'action'), env)
+  return { source: startDump(client.pgDump, dumpArguments(source.contents, 'action'), env), masked: null }
 }
 
 function describeCopy(step: Step, { connection }: SourceDatabase, replaced: Replaced<Content>): Outcome {
@@ -201,6 +222,11 @@ function describeCopy(step: Step, { connection }: SourceDatabase, replaced: Repl
   log.info(`Copied ${ends.source} to ${ends.target} in ${formatDuration(effort.durationMs)}`)
   return {
     outputs: { ...(result.counted ? countOutputs(result.counted) : {}), ...liveOutputs(live) },
-    summary: [copySummary({ ...ends, ...result, ...live, ...effort })],
+    summary: [copySummary({ ...ends, ...result, ...live, ...effort }), ...planOf(result.masked)],
   }
+}
+
+/** Shows the plan of the masks, if there are any. */
+function planOf(masked: Masked | null): Markdown[] {
+  return masked ? [maskSummary(masked.plan)] : []
 }

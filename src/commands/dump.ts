@@ -165,7 +165,7 @@ function makeManifest(
       : {}),
     rawBytes: archive.rawBytes,
     rows: archive.rows,
-    tables: masked ? masked.withRowsBefore(archive.tables) : [...archive.tables],
+    tables: masked ? masked.describeTables(archive.tables) : [...archive.tables],
     serverVersion: server.version,
     clientVersion: client.version,
     actionVersion: ACTION_VERSION,

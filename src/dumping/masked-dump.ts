@@ -39,8 +39,8 @@ export type Masked = {
   plan: MaskPlan
   subset: Subset | null
   record: MaskRecord
-  /** Returns the counted tables, each filtered one with the rows that it had before. */
-  withRowsBefore: (tables: readonly TableRows[]) => TableRows[]
+  /** Returns the counted tables, each with its masks, and a filtered one with the rows that it had before. */
+  describeTables: (tables: readonly TableRows[]) => TableRows[]
 }
 
 /** The tables that are read by queries instead of a `pg_dump`, and over how many connections. */
@@ -244,13 +244,20 @@ function describe({ sha256, key }: Masking, { plan, subset: open }: MaskedSnapsh
   const subset = open?.subset ?? null
   const parts = subset?.filtered.flatMap((table) => table.parts) ?? []
   const rowsBefore = new Map(parts.map((part) => [relationKey(part), part.before]))
+  const masks = new Map(
+    partsOf(plan, 'masked').map(({ table, part }) => [relationKey(part), maskCounts({ tables: [table] })]),
+  )
+  const describeTable = (table: TableRows): TableRows => {
+    const [before, counts = {}] = [rowsBefore.get(relationKey(table)), masks.get(relationKey(table))]
+    return {
+      ...table,
+      ...(before === undefined ? {} : { rowsBefore: before }),
+      ...(Object.keys(counts).length === 0 ? {} : { masks: counts }),
+    }
+  }
   return {
     ...{ plan, subset },
     record: { sha256, keyId: key.id, columns: maskCounts(plan) },
-    withRowsBefore: (tables) =>
-      tables.map((table) => {
-        const rows = rowsBefore.get(relationKey(table))
-        return rows === undefined ? table : { ...table, rowsBefore: rows }
-      }),
+    describeTables: (tables) => tables.map(describeTable),
   }
 }

@@ -13,7 +13,8 @@ import {
 
 /**
  * Returns a query for the relations whose rows are dumped: those that the filters choose, and the configuration tables of
- * extensions as `processExtensionTables` in pg_dump.c selects them.
+ * extensions as `processExtensionTables` in pg_dump.c selects them. A standby has no rows of unlogged tables, and `pg_dump`
+ * dumps none there (`main` in pg_dump.c).
  *
  * @param extensions OIDs of the extensions that a dump with filters contains
  */
@@ -25,6 +26,7 @@ function dumpedRelations(selection: Selection, extensions: readonly string[]): s
     SELECT c.oid, NULL AS extension, NULL AS condition
     FROM (${chosenRelations(selection)}) AS chosen JOIN pg_class AS c ON c.oid = chosen.oid
     WHERE c.relkind = 'r' AND c.oid <> ALL (${oidArray(excludeTableData)})
+      AND NOT (c.relpersistence = 'u' AND pg_is_in_recovery())
     UNION ALL
     SELECT c.oid, e.extname::text, nullif(config.condition, '')
     FROM pg_extension AS e, unnest(e.extconfig, e.extcondition) AS config (oid, condition)
