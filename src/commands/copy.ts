@@ -51,7 +51,7 @@ export async function copy(step: Step): Promise<Outcome> {
       hooks: step.inputs.preSwapHooks,
     })),
   )
-  if ('outputs' in replaced) return { ...replaced, summary: [...replaced.summary, ...planOf(foretold)] }
+  if ('outputs' in replaced) return { ...replaced, summary: [...replaced.summary, ...maskPlan(foretold)] }
   return describeCopy(step, source, replaced)
 }
 
@@ -222,11 +222,11 @@ function describeCopy(step: Step, { connection }: SourceDatabase, replaced: Repl
   log.info(`Copied ${ends.source} to ${ends.target} in ${formatDuration(effort.durationMs)}`)
   return {
     outputs: { ...(result.counted ? countOutputs(result.counted) : {}), ...liveOutputs(live) },
-    summary: [copySummary({ ...ends, ...result, ...live, ...effort }), ...planOf(result.masked)],
+    summary: [copySummary({ ...ends, ...result, ...live, ...effort }), ...maskPlan(result.masked)],
   }
 }
 
 /** Shows the plan of the masks, if there are any. */
-function planOf(masked: Masked | null): Markdown[] {
-  return masked ? [maskSummary(masked.plan)] : []
+function maskPlan(masked: Masked | null): Markdown[] {
+  return masked ? maskSummary(masked.plan, masked.subset) : []
 }
