@@ -15,10 +15,11 @@ export function assertNoSuccess(outputs: Record<string, string>): void {
   if (report !== undefined) assert.notEqual(JSON.parse(report).status, 'success')
 }
 
-/** The run, which must have failed with one error that says why, in the log, the summary and its report. */
+/** The run, which must have failed or been cancelled with one error that says why, in the log, the summary and its report. */
 export function failed(run: ActionRun, says: RegExp): ActionRun {
   failedAfterwards(run, says)
-  assert.equal(JSON.parse(run.outputs.report!).status, 'failure')
+  const status = /was cancelled/.test(run.errors[0]!) ? 'cancelled' : 'failure'
+  assert.equal(JSON.parse(run.outputs.report!).status, status)
   return run
 }
 
