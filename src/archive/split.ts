@@ -71,6 +71,11 @@ export class SplitArchive {
     return this.#archiveOf(this.entries.filter((entry) => !entry.hasData && !isLast(entry)))
   }
 
+  /** How many entries of the schema follow the data. */
+  get afterData(): number {
+    return this.entries.filter((entry) => entry.section === SECTION.postData && !isLast(entry)).length
+  }
+
   /** The archive of what pg_restore does last, for `pg_restore --section=post-data`; null if there is nothing. */
   get last(): Iterable<Buffer> | null {
     const last = this.entries.filter(isLast)

@@ -57,6 +57,9 @@ async function analyzeTable(session: Session, table: string): Promise<void> {
 /** By default ANALYZE reads at most this many pages of a table: a sample of 300 rows × default_statistics_target (analyze.c). */
 const MAX_SAMPLED_PAGES = 30_000
 
+/** Fewer pages are read before another session has connected. */
+const MIN_PAGES_PER_SESSION = 1000
+
 /** Divides the tables that `ANALYZE` visits (get_all_vacuum_rels in vacuum.c) by the pages that it reads of each. */
 async function divideForAnalyze(session: Session, jobs: number): Promise<string[][]> {
   const tables = await session.query<{ schema: string; name: string; pages: number }>(`
@@ -64,7 +67,9 @@ async function divideForAnalyze(session: Session, jobs: number): Promise<string[
            greatest(1, least(pg_relation_size(c.oid) / current_setting('block_size')::int, ${MAX_SAMPLED_PAGES})) AS pages
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't'`)
-  const shares = shareEvenly(tables, ({ pages }) => pages, Math.max(1, Math.min(jobs, tables.length)))
+  const all = tables.reduce((sum, { pages }) => sum + pages, 0)
+  const worthwhile = Math.max(1, Math.floor(all / MIN_PAGES_PER_SESSION))
+  const shares = shareEvenly(tables, ({ pages }) => pages, Math.min(jobs, worthwhile))
   return shares.map(({ items }) =>
     items.map(({ schema, name }) => `${identifier(schema)}.${identifier(name)}`),
   )

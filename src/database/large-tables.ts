@@ -48,16 +48,18 @@ const HAS_PAGES = `(
 export async function readLargeTables(session: Session, selection: Selection): Promise<LargeTable[]> {
   const { contents, matched } = selection
   if (contents.schemaOnly || contents.pgDumpArgs.length > 0) return []
-  await session.execute(`SET lock_timeout = '${LOCK_TIMEOUT}'`)
   try {
-    const tables = await session.query<Omit<LargeTable, 'pattern'> & { codes: [number[], number[]] }>(`
+    const tables = await session.query<Omit<LargeTable, 'pattern'> & { codes: [number[], number[]] }>(
+      `
       SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name, sizes.bytes, ${HAS_PAGES} AS "hasPages",
              json_build_array(${characterCodes('n.nspname::text')}, ${characterCodes('c.relname::text')}) AS codes
       FROM (SELECT chosen.oid, pg_table_size(chosen.oid) AS bytes FROM (${chosenRelations(selection)}) AS chosen
             WHERE chosen.oid <> ALL (${oidArray(matched.excludeTableData)})) AS sizes
       JOIN pg_class AS c ON c.oid = sizes.oid JOIN pg_namespace AS n ON n.oid = c.relnamespace
       WHERE c.relkind = 'r' AND sizes.bytes >= ${MIN_LARGE_TABLE_BYTES}
-      ORDER BY sizes.bytes DESC, c.oid LIMIT ${MAX_LARGE_TABLES}`)
+      ORDER BY sizes.bytes DESC, c.oid LIMIT ${MAX_LARGE_TABLES}`,
+      [`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`],
+    )
     return tables.map(({ codes: [schema, name], ...table }) => ({
       ...table,
       pattern: exactPatterns([{ schema, name }])[0]!,
@@ -67,8 +69,6 @@ export async function readLargeTables(session: Session, selection: Selection): P
   } catch (error) {
     if (error instanceof DatabaseError) return []
     throw error
-  } finally {
-    await session.execute('SET lock_timeout = 0')
   }
 }
 

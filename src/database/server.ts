@@ -101,21 +101,22 @@ export async function tryLock(session: Session, name: string): Promise<boolean> 
 }
 
 async function isLockedElsewhere(session: Session, name: string): Promise<boolean> {
-  const rows = await session.query(locksOf(name, 'pid <> pg_backend_pid()'))
+  const rows = await session.query(locksOf([name], 'pid <> pg_backend_pid()'))
   return rows.length > 0
 }
 
-/** Returns a query for the locks of a name. The view shows both halves as unsigned numbers, and 2 for a key of two halves. */
-function locksOf(name: string, whose: string): string {
+/** Returns a query for the locks of names. The view shows both halves as unsigned numbers, and 2 for a key of two halves. */
+function locksOf(names: readonly string[], whose: string): string {
+  const numbers = names.map((name) => lockNumber(name) >>> 0)
   return `
-    SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND granted AND ${whose}
-      AND classid::bigint = ${LOCK_CLASS} AND objid::bigint = ${lockNumber(name) >>> 0}`
+    SELECT DISTINCT objid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND granted AND ${whose}
+      AND classid::bigint = ${LOCK_CLASS} AND objid::bigint IN (${numbers.join(', ')})`
 }
 
-/** Whether a session still holds a lock of `tryLock`. */
-export async function holdsLock(session: Session, name: string): Promise<boolean> {
-  const rows = await session.query(locksOf(name, 'pid = pg_backend_pid()'))
-  return rows.length > 0
+/** Whether a session still holds locks of `tryLock`, each on a different name. */
+export async function holdsLocks(session: Session, names: readonly string[]): Promise<boolean> {
+  const rows = await session.query(locksOf(names, 'pid = pg_backend_pid()'))
+  return rows.length === names.length
 }
 
 /** Releases a lock of `tryLock`; call it once for each time the lock was taken. */

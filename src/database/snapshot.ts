@@ -18,16 +18,17 @@ export async function exportSnapshot(
 ): Promise<Snapshot> {
   await using unfinished = new AsyncDisposableStack()
   const session = unfinished.use(opened)
-  await session.execute('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
-  if (tables.length > 0) {
-    const names = tables.map(({ schema, name }) => `ONLY ${identifier(schema)}.${identifier(name)}`)
-    await session.execute(
-      ...(lockTimeout === null ? [] : [`SET LOCAL lock_timeout = ${lockTimeout}`]),
-      `LOCK TABLE ${names.join(', ')} IN ACCESS SHARE MODE${lockTimeout === null ? ' NOWAIT' : ''}`,
-      ...(lockTimeout === null ? [] : ['SET LOCAL lock_timeout = 0']),
-    )
-  }
-  const [row] = await session.query<{ id: string }>('SELECT pg_export_snapshot() AS id')
+  const [row] = await session.query<{ id: string }>('SELECT pg_export_snapshot() AS id', [
+    'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY',
+    ...(tables.length === 0 ? [] : lockStatements(tables, lockTimeout)),
+  ])
   unfinished.move()
   return { id: row!.id, session, [Symbol.asyncDispose]: () => session.close() }
+}
+
+function lockStatements(tables: readonly Relation[], lockTimeout: number | null): string[] {
+  const names = tables.map(({ schema, name }) => `ONLY ${identifier(schema)}.${identifier(name)}`)
+  const lock = `LOCK TABLE ${names.join(', ')} IN ACCESS SHARE MODE`
+  if (lockTimeout === null) return [`${lock} NOWAIT`]
+  return [`SET LOCAL lock_timeout = ${lockTimeout}`, lock, 'SET LOCAL lock_timeout = 0']
 }

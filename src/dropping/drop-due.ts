@@ -4,7 +4,7 @@ import { type DatabaseRow, readDatabases } from '../database/databases.ts'
 import type { Fate } from '../database/fate.ts'
 import type { Marker } from '../database/marker.ts'
 import { isPoint } from '../database/ownership.ts'
-import { holdsLock, tryLock, unlock } from '../database/server.ts'
+import { holdsLocks, tryLock, unlock } from '../database/server.ts'
 import { messageOf } from '../errors.ts'
 import { OpenPullRequests } from '../github/open-pull-requests.ts'
 import { log } from '../report/log.ts'
@@ -145,5 +145,5 @@ async function lookAgain(session: Session, seen: Candidate): Promise<Candidate |
   const identity = ({ rows }: Candidate) => JSON.stringify(rows.map(({ oid, comment }) => [oid, comment]))
   if (!found || identity(found) !== identity(seen)) return null
   // A lock is held on one server, so these are the databases of the server that was looked at.
-  return (await holdsLock(session, seen.name)) ? found : null
+  return (await holdsLocks(session, [seen.name])) ? found : null
 }

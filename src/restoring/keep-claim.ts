@@ -1,5 +1,4 @@
-import type { Session } from '../database/connection/session.ts'
-import { holdsLock, lockTarget, readOid, tryLock } from '../database/server.ts'
+import { holdsLocks, lockTarget, readOid, tryLock } from '../database/server.ts'
 import { log } from '../report/log.ts'
 import type { Step } from '../step/step.ts'
 import type { Target } from './target.ts'
@@ -17,7 +16,8 @@ export async function keepClaim(
   temporary: readonly string[],
   scope: AsyncDisposableStack,
 ): Promise<void> {
-  if (await holdsLocks(target.session, [target.name, ...temporary])) return
+  // A session that has ended holds nothing.
+  if (await holdsLocks(target.session, [target.name, ...temporary]).catch(() => false)) return
   log.warning(`The connection that held the lock on "${target.name}" was lost; taking the lock again`)
   const session = scope.use(await step.maintenance({ direct: true }))
   await lockTarget(session, target.name)
@@ -31,14 +31,4 @@ export async function keepClaim(
   }
   target.session = session
   target.maker.session = session
-}
-
-/** A session that has ended holds nothing. */
-async function holdsLocks(session: Session, names: readonly string[]): Promise<boolean> {
-  try {
-    for (const name of names) if (!(await holdsLock(session, name))) return false
-    return true
-  } catch {
-    return false
-  }
 }

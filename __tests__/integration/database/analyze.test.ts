@@ -21,7 +21,8 @@ async function make(database: string): Promise<void> {
      create table plain as select n, n % 7 as m from generate_series(1, 1000) as n; create index on plain ((m * 2));
      create table parts (n int) partition by range (n); create table parts_1 partition of parts default;
      insert into parts select generate_series(1, 100); create materialized view seen as select * from plain;
-     create table empty (n int); create view only_seen as select 1 as one`,
+     create table empty (n int); create table wide with (fillfactor = 10) as select n from generate_series(1, 70000) as n;
+     create view only_seen as select 1 as one`,
   )
 }
 
@@ -48,4 +49,17 @@ test('a server before 11 is told in one word', { skip: noClient }, async () => {
   await analyzeDatabase({ open: () => bench.open('old'), major: 10 }, 3)
   assert.match(postgres.log().slice(start), /statement: ANALYZE\n/)
   assert.equal(await known('old'), await known('alone'))
+})
+
+test('a small database is analyzed in one session', { skip: noClient }, async () => {
+  await postgres.createDatabase('small')
+  await postgres.psql('small', 'create table t as select generate_series(1, 100) as n')
+  let opened = 0
+  const open = () => {
+    opened += 1
+    return bench.open('small')
+  }
+  await analyzeDatabase({ open, major: 15 }, 3)
+  assert.equal(opened, 1)
+  assert.equal(await known('small'), '1|1')
 })

@@ -48,17 +48,20 @@ export async function sharesServerProcesses(
   first: QuerySession,
   startSecond: () => QuerySession,
 ): Promise<boolean> {
-  const ask = async (session: QuerySession) => {
+  const ask = async (session: QuerySession): Promise<number> => {
     const [row] = await session.query<{ pid: number }>('SELECT pg_catalog.pg_backend_pid() AS pid')
     return row!.pid
   }
   const own = await ask(first)
   await using second = startSecond()
-  for (let round = 0; round < MAX_ROUNDS; round++) {
-    // A server that refuses a second session is not a pooler.
-    const other = await ask(second).catch(() => null)
-    if (other === null) return false
-    if (other === own || (await ask(first)) !== own) return true
+  // A server that refuses a second session is not a pooler.
+  const other = await ask(second).catch(() => null)
+  if (other === null) return false
+  if (other === own) return true
+  for (let round = 1; round < MAX_ROUNDS; round++) {
+    // At the same time, because a distant server answers each question after a round trip.
+    const answers: number[] = await Promise.all([ask(first), ask(second).catch(() => other)])
+    if (answers[0] !== own || answers[1] !== other) return true
   }
   return false
 }

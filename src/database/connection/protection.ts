@@ -2,7 +2,7 @@
  * The search_path of every session. A user of the database may create functions and operators of any name in other
  * schemas, which would run with this role's rights (CVE-2018-1058). In `pg_temp` only relations and types are looked up.
  */
-export const SEARCH_PATH = 'SET search_path = pg_catalog, pg_temp'
+const SEARCH_PATH = 'SET search_path = pg_catalog, pg_temp'
 
 /**
  * The first statements of a session, which override the settings of the role, the database and the server: names resolve

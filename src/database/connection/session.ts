@@ -8,7 +8,7 @@ import { explainConnection } from './connection-errors.ts'
 import { linesOf } from './lines-of.ts'
 import { patternQuery } from './name-pattern.ts'
 import { sharesServerProcesses } from './pooler.ts'
-import { PROTECTION, SEARCH_PATH } from './protection.ts'
+import { PROTECTION } from './protection.ts'
 import { PSQL_OPTIONS } from './psql-options.ts'
 
 export { identifier, literal } from './literal.ts'
@@ -41,6 +41,9 @@ export type SessionOptions = {
 
 /** The program of a session, and how many lines it has read. */
 export type HandedOver = { child: Child; lines: number }
+
+/** Between statements that psql sends in one message. */
+const TOGETHER = '\n\\;\n'
 
 /**
  * A lasting session on one database, run by one `psql` process, so that it can hold an advisory lock and connects only
@@ -146,9 +149,13 @@ export class Session implements AsyncDisposable {
     )
   }
 
-  /** Runs one SELECT and returns its rows as objects. */
-  async query<Row>(select: string): Promise<Row[]> {
-    const lines = await this.#send(asJson(select))
+  /**
+   * Runs one SELECT and returns its rows as objects.
+   *
+   * @param before statements without a result that run before it in the same message, and so in one transaction
+   */
+  async query<Row>(select: string, before: readonly string[] = []): Promise<Row[]> {
+    const lines = await this.#send([...before, asJson(select)].join(TOGETHER))
     return lines.map((line) => JSON.parse(line) as Row)
   }
 
@@ -156,19 +163,16 @@ export class Session implements AsyncDisposable {
    * Lists the OIDs of the relations or schemas that a pattern of `pg_dump` matches. As in `pg_dump`, the search_path of the
    * user decides what a pattern without a schema matches.
    */
-  list(what: 'relations' | 'schemas', pattern: string): Promise<string[]> {
-    return this.#exclusively(async () => {
-      await this.#exchange('RESET search_path;')
-      try {
-        const lines = await this.#exchange(asJson(patternQuery(what, pattern)))
-        return lines.map((line) => (JSON.parse(line) as { oid: string }).oid)
-      } catch (error) {
-        if (error instanceof DatabaseError && IMPOSSIBLE_PATTERN.includes(error.sqlstate)) return []
-        throw error
-      } finally {
-        await this.#exchange(`${SEARCH_PATH};`)
-      }
-    })
+  async list(what: 'relations' | 'schemas', pattern: string): Promise<string[]> {
+    try {
+      const found = await this.query<{ oid: string }>(patternQuery(what, pattern), [
+        'SET LOCAL search_path TO DEFAULT',
+      ])
+      return found.map(({ oid }) => oid)
+    } catch (error) {
+      if (error instanceof DatabaseError && IMPOSSIBLE_PATTERN.includes(error.sqlstate)) return []
+      throw error
+    }
   }
 
   /** Runs statements without a result one by one, until one fails. */
@@ -181,7 +185,7 @@ export class Session implements AsyncDisposable {
    * a round trip.
    */
   async executeTogether(...statements: string[]): Promise<void> {
-    await this.execute(statements.join('\n\\;\n'))
+    await this.execute(statements.join(TOGETHER))
   }
 
   /** Runs statements in one transaction: all of them or none. */
@@ -209,14 +213,9 @@ export class Session implements AsyncDisposable {
     }
   }
 
-  /** Sends one statement and collects its rows, after all earlier statements. */
+  /** Sends one message and collects its rows, after all earlier messages. */
   #send(sql: string): Promise<string[]> {
-    return this.#exclusively(() => this.#exchange(sql))
-  }
-
-  /** Runs work after everything before it has ended, without other statements in between. */
-  #exclusively<Result>(work: () => Promise<Result>): Promise<Result> {
-    const answer = this.#queue.then(work)
+    const answer = this.#queue.then(() => this.#exchange(sql))
     this.#queue = answer.catch(() => undefined)
     return answer
   }

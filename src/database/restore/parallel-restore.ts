@@ -106,31 +106,37 @@ class SplitRestore {
 
   /** Shares the data among jobs, unless it has to be loaded in its order. The schema, which says so, is restored by now. */
   async #share(archive: SplitArchive): Promise<TocEntry[][]> {
-    this.#jobs = await this.#ask((session) => allowedJobs(session, this.#options.jobs))
-    const { bytesOf } = this.#options
+    const { bytesOf, jobs } = this.#options
+    await using session = await this.#restorer.session()
+    this.#jobs = await allowedJobs(session, jobs)
     const dividesTables = mayDivideTables(this.#restorer.inputs)
     const shares = archive.share({ jobs: this.#jobs, bytesOf, dividesTables })
-    const why = shares.length > 1 ? await this.#ask(whyDataIsOrdered) : null
+    const why = shares.length > 1 ? await whyDataIsOrdered(session) : null
     if (why === null) return shares
     log.info(`Restoring the data in the order of the dump: ${why}`)
     return archive.share({ jobs: 1, bytesOf })
   }
 
-  async #ask<Answer>(question: (session: Session) => Promise<Answer>): Promise<Answer> {
-    await using session = await this.#restorer.session()
-    return await question(session)
-  }
-
   /** Restores what requires the data to be in the database. */
   async finish(): Promise<void> {
-    const jobs = this.#jobs
-    log.info(`Restoring indexes and constraints with ${formatQuantity(jobs, 'job')}`)
     const { schema, last } = this.#place!
-    await this.#restore(['--section=post-data', `--jobs=${jobs}`, schema])
-    if (last === null) return
-    const why = await this.#ask(whyRefreshesAreOrdered)
+    const jobs = Math.min(this.#jobs, this.#archive!.afterData)
+    if (jobs > 0) {
+      log.info(`Restoring indexes and constraints with ${formatQuantity(jobs, 'job')}`)
+      await this.#restore(['--section=post-data', `--jobs=${jobs}`, schema])
+    }
+    if (last !== null) await this.#refresh(last)
+  }
+
+  async #refresh(last: string): Promise<void> {
+    const why = await this.#whyRefreshesAreOrdered()
     if (why !== null) log.info(`Refreshing materialized views one after the other: ${why}`)
-    await this.#restore(['--section=post-data', ...(why === null ? [`--jobs=${jobs}`] : []), last])
+    await this.#restore(['--section=post-data', ...(why === null ? [`--jobs=${this.#jobs}`] : []), last])
+  }
+
+  async #whyRefreshesAreOrdered(): Promise<string | null> {
+    await using session = await this.#restorer.session()
+    return await whyRefreshesAreOrdered(session)
   }
 
   async stop(): Promise<void> {
