@@ -201,7 +201,7 @@ test('data that no dump has are noticed before the first byte', async () => {
   const shared = new Set(['16003', '16004'])
   await assert.rejects(
     JoinedArchive.open(streams, { ...options({ method: 'none' }), shared }),
-    /no dump contains the data of public.orders/,
+    /no dump contains the data of TABLE public.orders/,
   )
 })
 
