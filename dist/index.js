@@ -37159,7 +37159,7 @@ exports.visitAsync = visitAsync;
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _runtime_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8441);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1902);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9551);
 
 
 /** How often to look for calls that a file system does not answer once the step has failed, in milliseconds. */
@@ -37179,7 +37179,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 1902:
+/***/ 9551:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -42103,7 +42103,87 @@ function isPending(item) {
     return (isObject(item) && Object.hasOwn(SHAPES, String(item.kind)) && SHAPES[item.kind](item));
 }
 
+;// CONCATENATED MODULE: ./build/src/archive/spilled.js
+
+const READ_BYTES = 1024 * 1024;
+/** Marks the end of a stretch. */
+const END = Symbol('end');
+const CIPHER = 'aes-256-ctr';
+const KEY_BYTES = 32;
+/** Each file has a key of its own, so the counter may begin at 0 in all of them. */
+const COUNTER = Buffer.alloc(16);
+/**
+ * Bytes of a lane in a file, with the positions at which stretches end. They are rows, so they are encrypted with a key that
+ * only this object has.
+ */
+class Spilled {
+    length = 0;
+    /** It is being read, so nothing may be added. */
+    sealed = false;
+    ends = [];
+    #file;
+    #key = (0,external_node_crypto_.randomBytes)(KEY_BYTES);
+    #cipher = (0,external_node_crypto_.createCipheriv)(CIPHER, this.#key, COUNTER);
+    #written = Promise.resolve();
+    constructor(file) {
+        this.#file = file;
+    }
+    async append(buffers) {
+        const at = this.length;
+        for (const { length } of buffers)
+            this.length += length;
+        const written = writeAll(this.#file, this.#cipher.update(Buffer.concat(buffers)), at);
+        this.#written = written.catch(() => undefined);
+        await written;
+    }
+    /** Returns the content. `onRead` is called as soon as the file is no longer needed. */
+    async *drain(onRead) {
+        this.sealed = true;
+        await this.#written;
+        const decipher = (0,external_node_crypto_.createDecipheriv)(CIPHER, this.#key, COUNTER);
+        try {
+            let at = 0;
+            for (const end of [...this.ends.filter((position) => position < this.length), this.length]) {
+                yield* this.#read(at, end, decipher);
+                at = end;
+                if (end < this.length)
+                    yield END;
+            }
+            await this.close();
+            onRead();
+            for (const end of this.ends)
+                if (end === this.length)
+                    yield END;
+        }
+        finally {
+            await this.close();
+        }
+    }
+    async *#read(from, to, decipher) {
+        for (let at = from; at < to;) {
+            const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, to - at));
+            const { bytesRead } = await this.#file.read(buffer, 0, buffer.length, at);
+            if (bytesRead === 0)
+                throw new Error('A temporary file in RUNNER_TEMP was truncated by another program');
+            at += bytesRead;
+            yield decipher.update(buffer.subarray(0, bytesRead));
+        }
+    }
+    async close() {
+        await this.#written;
+        await this.#file.close().catch(() => undefined);
+    }
+}
+/** Writes everything, because one call of `write` may write less than it is given. */
+async function writeAll(file, bytes, at) {
+    for (let done = 0; done < bytes.length;) {
+        const { bytesWritten } = await file.write(bytes, done, bytes.length - done, at + done);
+        done += bytesWritten;
+    }
+}
+
 ;// CONCATENATED MODULE: ./build/src/archive/lane.js
+
 
 
 
@@ -42116,9 +42196,6 @@ const MIN_LANE_MEMORY_BYTES = 2 * 1024 * 1024;
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
 /** Disk space that is left to the runner. */
 const RESERVED_DISK_BYTES = 1_000_000_000;
-const READ_BYTES = 1024 * 1024;
-/** Marks the end of a stretch. */
-const END = Symbol('end');
 /** State that parallel lanes share: disk space, notifications, and the failure that ends them all. */
 class Lanes {
     all = [];
@@ -42298,69 +42375,6 @@ class Lane {
                 yield item;
             }
         }
-    }
-}
-/** Bytes of a lane in a file, with the positions at which stretches end. */
-class Spilled {
-    length = 0;
-    /** It is being read, so nothing may be added. */
-    sealed = false;
-    ends = [];
-    #file;
-    #written = Promise.resolve();
-    constructor(file) {
-        this.#file = file;
-    }
-    async append(buffers) {
-        const at = this.length;
-        for (const { length } of buffers)
-            this.length += length;
-        const written = writeAll(this.#file, Buffer.concat(buffers), at);
-        this.#written = written.catch(() => undefined);
-        await written;
-    }
-    /** Returns the content. `onRead` is called as soon as the file is no longer needed. */
-    async *drain(onRead) {
-        this.sealed = true;
-        await this.#written;
-        try {
-            let at = 0;
-            for (const end of [...this.ends.filter((position) => position < this.length), this.length]) {
-                yield* this.#read(at, end);
-                at = end;
-                if (end < this.length)
-                    yield END;
-            }
-            await this.close();
-            onRead();
-            for (const end of this.ends)
-                if (end === this.length)
-                    yield END;
-        }
-        finally {
-            await this.close();
-        }
-    }
-    async *#read(from, to) {
-        for (let at = from; at < to;) {
-            const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, to - at));
-            const { bytesRead } = await this.#file.read(buffer, 0, buffer.length, at);
-            if (bytesRead === 0)
-                throw new Error('A temporary file in RUNNER_TEMP was truncated by another program');
-            at += bytesRead;
-            yield buffer.subarray(0, bytesRead);
-        }
-    }
-    async close() {
-        await this.#written;
-        await this.#file.close().catch(() => undefined);
-    }
-}
-/** Writes everything, because one call of `write` may write less than it is given. */
-async function writeAll(file, bytes, at) {
-    for (let done = 0; done < bytes.length;) {
-        const { bytesWritten } = await file.write(bytes, done, bytes.length - done, at + done);
-        done += bytesWritten;
     }
 }
 
@@ -42656,6 +42670,10 @@ class SplitArchive {
      */
     get schema() {
         return this.#archiveOf(this.entries.filter((entry) => !entry.hasData && !isLast(entry)));
+    }
+    /** How many entries of the schema follow the data. */
+    get afterData() {
+        return this.entries.filter((entry) => entry.section === SECTION.postData && !isLast(entry)).length;
     }
     /** The archive of what pg_restore does last, for `pg_restore --section=post-data`; null if there is nothing. */
     get last() {
@@ -43273,9 +43291,16 @@ function safe(text) {
 /** The title of annotations, which GitHub shows apart from the log. */
 const ANNOTATION_TITLE = 'pgclone';
 const warnings = [];
+let taken = 0;
 /** Returns the warnings since the last call, for the job summary. */
 function takeWarnings() {
-    return warnings.splice(0);
+    const since = warnings.slice(taken);
+    taken = warnings.length;
+    return since;
+}
+/** Returns all warnings of the step so far. */
+function allWarnings() {
+    return warnings;
 }
 /** The only way to write to the log: every line is stripped of secrets and of commands to the runner. */
 const log = {
@@ -43597,6 +43622,20 @@ function explainConnection(stderr, label) {
     return null;
 }
 
+;// CONCATENATED MODULE: ./build/src/database/connection/lines-of.js
+/** Yields lines without their ends, which on Windows are two characters. */
+async function* linesOf(stream) {
+    let rest = '';
+    const decoder = new TextDecoder();
+    // The stream outlives this generator when the session is handed over.
+    for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
+        const pieces = (rest + (typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true }))).split('\n');
+        rest = pieces.pop();
+        for (const piece of pieces)
+            yield piece.replace(/\r$/, '');
+    }
+}
+
 ;// CONCATENATED MODULE: ./build/src/database/connection/literal.js
 /** Quotes a string as an SQL literal. It requires `standard_conforming_strings`, which every session sets. */
 function literal(text) {
@@ -43841,13 +43880,19 @@ async function sharesServerProcesses(first, startSecond) {
             return row.pid;
         };
         const own = await ask(first);
-        const second = __addDisposableResource(env_1, startSecond(), true);
-        for (let round = 0; round < MAX_ROUNDS; round++) {
-            // A server that refuses a second session is not a pooler.
-            const other = await ask(second).catch(() => null);
-            if (other === null)
-                return false;
-            if (other === own || (await ask(first)) !== own)
+        const second = __addDisposableResource(env_1, startSecond()
+        // A server that refuses a second session is not a pooler.
+        , true);
+        // A server that refuses a second session is not a pooler.
+        const other = await ask(second).catch(() => null);
+        if (other === null)
+            return false;
+        if (other === own)
+            return true;
+        for (let round = 1; round < MAX_ROUNDS; round++) {
+            // At the same time, because a distant server answers each question after a round trip.
+            const answers = await Promise.all([ask(first), ask(second).catch(() => other)]);
+            if (answers[0] !== own || answers[1] !== other)
                 return true;
         }
         return false;
@@ -43862,6 +43907,35 @@ async function sharesServerProcesses(first, startSecond) {
             await result_1;
     }
 }
+
+;// CONCATENATED MODULE: ./build/src/database/connection/protection.js
+/**
+ * The search_path of every session. A user of the database may create functions and operators of any name in other
+ * schemas, which would run with this role's rights (CVE-2018-1058). In `pg_temp` only relations and types are looked up.
+ */
+const SEARCH_PATH = 'SET search_path = pg_catalog, pg_temp';
+/**
+ * The first statements of a session, which override the settings of the role, the database and the server: names resolve
+ * safely, values have a fixed format, and no time limit ends a session that waits while it holds a lock. The query leaves
+ * out limits that the server does not know yet.
+ */
+const PROTECTION = [
+    SEARCH_PATH,
+    'SET standard_conforming_strings = on',
+    'SET client_min_messages = error',
+    'SET default_transaction_read_only = off',
+    // Without this, rows that a policy hides would count as missing; with it, reading them is an error.
+    'SET row_security = off',
+    `SET TimeZone = 'UTC'`,
+    `SET DateStyle = 'ISO, YMD'`,
+    `SET IntervalStyle = 'postgres'`,
+    'SET extra_float_digits = 3',
+    // Routers drop connections that are idle for minutes.
+    'SET tcp_keepalives_idle = 60',
+    'SET tcp_keepalives_interval = 10',
+    `DO 'BEGIN PERFORM set_config(name, ''0'', false) FROM pg_settings WHERE name IN (
+     ''statement_timeout'', ''lock_timeout'', ''idle_in_transaction_session_timeout'', ''idle_session_timeout'', ''transaction_timeout''); END'`,
+];
 
 ;// CONCATENATED MODULE: ./build/src/database/connection/psql-options.js
 /** Options of every psql that the action starts: it reads no settings of the user, and never asks for a password. */
@@ -43933,6 +44007,8 @@ var _a;
 
 
 
+
+
 /** A statement that the server refused. `sqlstate` is from PostgreSQL's appendix A and does not depend on a language. */
 class DatabaseError extends Error {
     sqlstate;
@@ -43945,33 +44021,8 @@ class DatabaseError extends Error {
 const IMPOSSIBLE_PATTERN = ['2201B', '22P05'];
 /** The error of a statement on a database that has sessions. */
 const OBJECT_IN_USE = '55006';
-/**
- * The search_path of every session. A user of the database may create functions and operators of any name in other
- * schemas, which would run with this role's rights (CVE-2018-1058). In `pg_temp` only relations and types are looked up.
- */
-const SEARCH_PATH = 'SET search_path = pg_catalog, pg_temp';
-/**
- * The first statements of a session, which override the settings of the role, the database and the server: names resolve
- * safely, values have a fixed format, and no time limit ends a session that waits while it holds a lock. The query leaves
- * out limits that the server does not know yet.
- */
-const PROTECTION = [
-    SEARCH_PATH,
-    'SET standard_conforming_strings = on',
-    'SET client_min_messages = error',
-    'SET default_transaction_read_only = off',
-    // Without this, rows that a policy hides would count as missing; with it, reading them is an error.
-    'SET row_security = off',
-    `SET TimeZone = 'UTC'`,
-    `SET DateStyle = 'ISO, YMD'`,
-    `SET IntervalStyle = 'postgres'`,
-    'SET extra_float_digits = 3',
-    // Routers drop connections that are idle for minutes.
-    'SET tcp_keepalives_idle = 60',
-    'SET tcp_keepalives_interval = 10',
-    `DO 'BEGIN PERFORM set_config(name, ''0'', false) FROM pg_settings WHERE name IN (
-     ''statement_timeout'', ''lock_timeout'', ''idle_in_transaction_session_timeout'', ''idle_session_timeout'', ''transaction_timeout''); END'`,
-];
+/** Between statements that psql sends in one message. */
+const TOGETHER = '\n\\;\n';
 /**
  * A lasting session on one database, run by one `psql` process, so that it can hold an advisory lock and connects only
  * once. Statements go in through stdin; rows come back as one JSON document per line.
@@ -43981,6 +44032,9 @@ class Session {
     #connection;
     #lines;
     #queue = Promise.resolve();
+    #written = 0;
+    #encoding = 'UTF8';
+    #isHandedOver = false;
     constructor(child, connection) {
         this.#child = child;
         this.#connection = connection;
@@ -43992,13 +44046,16 @@ class Session {
         if (options.direct)
             await session.#refusePooler(options);
         await session.executeTogether(...PROTECTION);
+        if (options.readsRows)
+            await session.#noteEncoding();
         await session.#checkService();
         return session;
     }
     static #start(connection, options) {
         options.signal?.throwIfAborted();
         const args = [...PSQL_OPTIONS, '--no-align', '--tuples-only', '--file=-'];
-        const env = { ...clientEnvironment(connection, options.environment), PGCLIENTENCODING: 'UTF8' };
+        const utf8 = options.readsRows ? {} : { PGCLIENTENCODING: 'UTF8' };
+        const env = { ...clientEnvironment(connection, options.environment), ...utf8 };
         // Every failure reaches the caller as an exception, so psql's own output would only repeat it.
         const child = startChild(options.psql, args, {
             env,
@@ -44017,6 +44074,22 @@ class Session {
             return;
         await this.close();
         throw new Error(`${this.#connection.label} is a connection pooler in transaction mode (PgBouncer or similar: one session is served by changing server processes); use the direct host and port of the server, or a pool in session mode`);
+    }
+    /** The encoding of the first moment is that of a dump. */
+    async #noteEncoding() {
+        const [row] = await this.query('SELECT pg_client_encoding() AS encoding');
+        this.#encoding = row.encoding;
+        await this.execute("SET client_encoding = 'UTF8'");
+    }
+    /**
+     * Gives up the program of the session, in its transaction and with its temporary tables, so that large results can be read
+     * from it. From now on its statements are in the encoding of the dump, and closing the session does nothing.
+     */
+    async handOver() {
+        await this.execute(`SET client_encoding = '${this.#encoding}'`);
+        await this.#lines.return?.();
+        this.#isHandedOver = true;
+        return { child: this.#child, lines: this.#written };
     }
     /** A service that names a database overrides `PGDATABASE`, so the session would be on that database. */
     async #checkService() {
@@ -44058,31 +44131,31 @@ class Session {
                 await result_1;
         }
     }
-    /** Runs one SELECT and returns its rows as objects. */
-    async query(select) {
-        const lines = await this.#send(asJson(select));
+    /**
+     * Runs one SELECT and returns its rows as objects.
+     *
+     * @param before statements without a result that run before it in the same message, and so in one transaction
+     */
+    async query(select, before = []) {
+        const lines = await this.#send([...before, asJson(select)].join(TOGETHER));
         return lines.map((line) => JSON.parse(line));
     }
     /**
      * Lists the OIDs of the relations or schemas that a pattern of `pg_dump` matches. As in `pg_dump`, the search_path of the
      * user decides what a pattern without a schema matches.
      */
-    list(what, pattern) {
-        return this.#exclusively(async () => {
-            await this.#exchange('RESET search_path;');
-            try {
-                const lines = await this.#exchange(asJson(patternQuery(what, pattern)));
-                return lines.map((line) => JSON.parse(line).oid);
-            }
-            catch (error) {
-                if (error instanceof DatabaseError && IMPOSSIBLE_PATTERN.includes(error.sqlstate))
-                    return [];
-                throw error;
-            }
-            finally {
-                await this.#exchange(`${SEARCH_PATH};`);
-            }
-        });
+    async list(what, pattern) {
+        try {
+            const found = await this.query(patternQuery(what, pattern), [
+                'SET LOCAL search_path TO DEFAULT',
+            ]);
+            return found.map(({ oid }) => oid);
+        }
+        catch (error) {
+            if (error instanceof DatabaseError && IMPOSSIBLE_PATTERN.includes(error.sqlstate))
+                return [];
+            throw error;
+        }
     }
     /** Runs statements without a result one by one, until one fails. */
     async execute(...statements) {
@@ -44094,7 +44167,7 @@ class Session {
      * a round trip.
      */
     async executeTogether(...statements) {
-        await this.execute(statements.join('\n\\;\n'));
+        await this.execute(statements.join(TOGETHER));
     }
     /** Runs statements in one transaction: all of them or none. */
     async transaction(...statements) {
@@ -44123,19 +44196,17 @@ class Session {
             await this.execute('ROLLBACK');
         }
     }
-    /** Sends one statement and collects its rows, after all earlier statements. */
+    /** Sends one message and collects its rows, after all earlier messages. */
     #send(sql) {
-        return this.#exclusively(() => this.#exchange(sql));
-    }
-    /** Runs work after everything before it has ended, without other statements in between. */
-    #exclusively(work) {
-        const answer = this.#queue.then(work);
+        const answer = this.#queue.then(() => this.#exchange(sql));
         this.#queue = answer.catch(() => undefined);
         return answer;
     }
     async #exchange(sql) {
         const mark = `pgclone-${(0,external_node_crypto_.randomUUID)()}`;
-        this.#child.stdin.write(`${sql}\n\\echo ${mark} :SQLSTATE :LAST_ERROR_MESSAGE\n\\echo ${mark} :ERROR\n`);
+        const text = `${sql}\n\\echo ${mark} :SQLSTATE :LAST_ERROR_MESSAGE\n\\echo ${mark} :ERROR\n`;
+        this.#written += text.split('\n').length - 1;
+        this.#child.stdin.write(text);
         const rows = await this.#readUntil(mark);
         const [last = ''] = rows.splice(-1);
         const status = [last, ...(await this.#readUntil(mark))];
@@ -44163,6 +44234,8 @@ class Session {
         return reason ? new Error(reason, { cause }) : cause;
     }
     async close() {
+        if (this.#isHandedOver)
+            return;
         this.#child.stdin.end('\\q\n');
         await endChild(this.#child, ['SIGTERM', 'SIGKILL'], 500);
     }
@@ -44174,17 +44247,6 @@ _a = Session;
 /** Wraps a query so that its rows are JSON. Names are qualified, because the first query comes before the settings. */
 function asJson(select) {
     return `SELECT pg_catalog.row_to_json(q)::pg_catalog.text FROM (${select}\n) AS q;`;
-}
-/** Yields lines without their ends, which on Windows are two characters. */
-async function* linesOf(stream) {
-    let rest = '';
-    const decoder = new TextDecoder();
-    for await (const chunk of stream) {
-        const pieces = (rest + (typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true }))).split('\n');
-        rest = pieces.pop();
-        for (const piece of pieces)
-            yield piece.replace(/\r$/, '');
-    }
 }
 
 ;// CONCATENATED MODULE: ./build/src/process/find-program.js
@@ -44611,19 +44673,20 @@ async function tryLock(session, name) {
     }
 }
 async function isLockedElsewhere(session, name) {
-    const rows = await session.query(locksOf(name, 'pid <> pg_backend_pid()'));
+    const rows = await session.query(locksOf([name], 'pid <> pg_backend_pid()'));
     return rows.length > 0;
 }
-/** Returns a query for the locks of a name. The view shows both halves as unsigned numbers, and 2 for a key of two halves. */
-function locksOf(name, whose) {
+/** Returns a query for the locks of names. The view shows both halves as unsigned numbers, and 2 for a key of two halves. */
+function locksOf(names, whose) {
+    const numbers = names.map((name) => lockNumber(name) >>> 0);
     return `
-    SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND granted AND ${whose}
-      AND classid::bigint = ${LOCK_CLASS} AND objid::bigint = ${lockNumber(name) >>> 0}`;
+    SELECT DISTINCT objid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND granted AND ${whose}
+      AND classid::bigint = ${LOCK_CLASS} AND objid::bigint IN (${numbers.join(', ')})`;
 }
-/** Whether a session still holds a lock of `tryLock`. */
-async function holdsLock(session, name) {
-    const rows = await session.query(locksOf(name, 'pid = pg_backend_pid()'));
-    return rows.length > 0;
+/** Whether a session still holds locks of `tryLock`, each on a different name. */
+async function holdsLocks(session, names) {
+    const rows = await session.query(locksOf(names, 'pid = pg_backend_pid()'));
+    return rows.length === names.length;
 }
 /** Releases a lock of `tryLock`; call it once for each time the lock was taken. */
 async function unlock(session, name) {
@@ -45471,10 +45534,12 @@ function chosenRelations(selection) {
 /**
  * Returns options of `pg_dump` for what a masked dump leaves out besides rows: large objects, whose content nothing can
  * mask, and subscriptions, whose connection strings have passwords. No version has an option for user mappings.
+ *
+ * @param schemaOnly whether only definitions are dumped; otherwise large objects are kept in a dump of chosen tables, too
  */
-function leaveOutArguments({ keepsLargeObjects }) {
-    // PostgreSQL 16 calls it --no-large-objects. The short form is the same in all versions.
-    return [...(keepsLargeObjects ? [] : ['-B']), '--no-subscriptions'];
+function leaveOutArguments({ keepsLargeObjects }, schemaOnly) {
+    // PostgreSQL 16 calls them --no-large-objects and --large-objects. The short forms are the same in all versions.
+    return [keepsLargeObjects && !schemaOnly ? '-b' : '-B', '--no-subscriptions'];
 }
 const SECRET = /^(USER MAPPING|SUBSCRIPTION)\b/;
 /**
@@ -45870,6 +45935,21 @@ function listCounts(counts) {
     return Object.entries(counts)
         .map(([mask, count]) => `${count} ${mask}`)
         .join(', ');
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/subset/filtered-plan.js
+
+/** Returns the plan for reading: which rows of a table stay is known, also of tables that have no rule for rows. */
+function filteredPlan(plan, { filtered }) {
+    const names = new Set(filtered.map(relationKey));
+    return {
+        ...plan,
+        tables: plan.tables.map((table) => names.has(relationKey(table)) ? { ...table, data: 'masked', rows: 'all' } : table),
+    };
+}
+/** Returns the condition of the rows that stay, by the OIDs of the relations that hold them. */
+function conditionsOf({ filtered }) {
+    return new Map(filtered.flatMap(({ parts }) => parts.map(({ oid, condition }) => [oid, condition])));
 }
 
 ;// CONCATENATED MODULE: ./build/src/masking/leak-columns.js
@@ -47183,7 +47263,7 @@ function maskedSelect(table, part) {
     const columns = part.columns.filter(({ computedFrom }) => computedFrom === null);
     const values = columns.map((column) => expressionOf(table, part, column, planned.get(column.name)));
     const from = `FROM ONLY ${identifier(part.schema)}.${identifier(part.name)}`;
-    const conditions = conditionsOf(table, part);
+    const conditions = masked_select_conditionsOf(table, part);
     return {
         columns: columns.map(({ name }) => name),
         select: (condition) => {
@@ -47205,7 +47285,7 @@ function expressionOf(table, part, column, planned) {
     return table.unless ? maskUnless(table.unless.condition, reference, mask.expression) : mask.expression;
 }
 /** Returns what every row meets: the condition of the mask file, and that of an extension for its configuration. */
-function conditionsOf({ rows }, part) {
+function masked_select_conditionsOf({ rows }, part) {
     if (rows === 'none' || rows === 'referenced')
         throw new Error(`rows: ${rows} of ${tableText(part)} is not a condition of single rows`);
     const own = rows === 'all' ? [] : [rows.condition];
@@ -47282,15 +47362,17 @@ function pageRead(table, { pages, bytes, columns }) {
 const FIRST_WITH_ROOT_LOAD = 16;
 /** Returns how to read the masked tables of a plan, and the large ones among those that are kept whole. */
 async function planMaskedReads(session, need) {
-    const { plan, locked, paged, clientMajor } = need;
+    const { plan, locked, paged, clientMajor, conditions } = need;
     const large = new Map(paged.filter(({ hasPages }) => hasPages).map((table) => [table.oid, table]));
     const masked = partsOf(plan, 'masked');
     const roots = clientMajor >= FIRST_WITH_ROOT_LOAD
         ? await readLoadRoots(session, masked.map(({ part }) => part.oid))
         : new Map();
     const reads = masked.map(({ table, part }) => {
+        const condition = conditions.get(part.oid);
         const pages = large.has(part.oid) ? locked.get(part.oid) : null;
-        return maskedRead(table, part, pages, roots.get(part.oid));
+        const shares = condition ? oneShare(condition) : pages ? pageShares(pages) : oneShare(undefined);
+        return maskedRead(table, part, shares, roots.get(part.oid));
     });
     const kept = partsOf(plan, 'keep').flatMap(({ part }) => {
         const [table, pages] = [large.get(part.oid), locked.get(part.oid)];
@@ -47304,9 +47386,9 @@ function partsOf({ tables }, data) {
         .filter((table) => table.data === data)
         .flatMap((table) => table.parts.map((part) => ({ table, part })));
 }
-function maskedRead(table, part, pages, loadInto) {
+const oneShare = (condition) => ({ shares: 1, condition: () => condition });
+function maskedRead(table, part, { shares, condition }, loadInto) {
     const { columns, select } = maskedSelect(table, part);
-    const { shares, condition } = pages ? pageShares(pages) : { shares: 1, condition: () => undefined };
     const read = { table: part, columns, shares, select: (share) => select(condition(share)) };
     return loadInto ? { ...read, loadInto } : read;
 }
@@ -47397,12 +47479,10 @@ async function exportSnapshot(opened, tables, lockTimeout = null) {
     try {
         const unfinished = snapshot_addDisposableResource(env_1, new AsyncDisposableStack(), true);
         const session = unfinished.use(opened);
-        await session.execute('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-        if (tables.length > 0) {
-            const names = tables.map(({ schema, name }) => `ONLY ${identifier(schema)}.${identifier(name)}`);
-            await session.execute(...(lockTimeout === null ? [] : [`SET LOCAL lock_timeout = ${lockTimeout}`]), `LOCK TABLE ${names.join(', ')} IN ACCESS SHARE MODE${lockTimeout === null ? ' NOWAIT' : ''}`, ...(lockTimeout === null ? [] : ['SET LOCAL lock_timeout = 0']));
-        }
-        const [row] = await session.query('SELECT pg_export_snapshot() AS id');
+        const [row] = await session.query('SELECT pg_export_snapshot() AS id', [
+            'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY',
+            ...(tables.length === 0 ? [] : lockStatements(tables, lockTimeout)),
+        ]);
         unfinished.move();
         return { id: row.id, session, [Symbol.asyncDispose]: () => session.close() };
     }
@@ -47412,6 +47492,1031 @@ async function exportSnapshot(opened, tables, lockTimeout = null) {
     }
     finally {
         const result_1 = snapshot_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+function lockStatements(tables, lockTimeout) {
+    const names = tables.map(({ schema, name }) => `ONLY ${identifier(schema)}.${identifier(name)}`);
+    const lock = `LOCK TABLE ${names.join(', ')} IN ACCESS SHARE MODE`;
+    if (lockTimeout === null)
+        return [`${lock} NOWAIT`];
+    return [`SET LOCAL lock_timeout = ${lockTimeout}`, lock, 'SET LOCAL lock_timeout = 0'];
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/subset/key-tables.js
+
+/**
+ * The SQL of a computation. The rows that stay are in one temporary table for each filtered table: the part and place
+ * (`ctid`) of each row, and the values that links compare. A place names a row as long as the snapshot is in use, also where a
+ * table has no primary key.
+ */
+class KeyTables {
+    #values = new Map();
+    #byLink = new Map();
+    constructor(links) {
+        for (const link of links) {
+            const columns = link.columns.map((pair) => this.#register(link, pair));
+            this.#byLink.set(link, columns);
+        }
+    }
+    #register(link, { column, columnSuffix, key, keySuffix, operator }) {
+        const partial = link.when.length > 0 || link.fromParts.size < link.from.parts.length;
+        return {
+            value: this.#valueOf(link.from, column, columnSuffix, partial ? link : null),
+            key: this.#valueOf(link.to, key, keySuffix, null),
+            operator,
+        };
+    }
+    #valueOf(table, column, suffix, only) {
+        const values = this.#values.get(table) ?? new Map();
+        this.#values.set(table, values);
+        const key = JSON.stringify([column, suffix, only?.number]);
+        const known = values.get(key) ?? { alias: `v${values.size + 1}`, column, suffix, only };
+        values.set(key, known);
+        return known.alias;
+    }
+    /** Returns the name of the temporary table. */
+    kept({ number }) {
+        return `pg_temp.pgclone_kept_${number}`;
+    }
+    /** Returns a statement that creates the temporary table. Nothing is read. */
+    create(table) {
+        const rows = this.#union(table, table.parts, '');
+        return `CREATE TEMPORARY TABLE pgclone_kept_${table.number} AS SELECT 0::bigint AS id, s.* FROM (${rows}) AS s WITH NO DATA`;
+    }
+    /** Returns a query that counts the rows of each part that the dump may have. */
+    count(table) {
+        const counts = table.parts
+            .filter(({ dumped }) => dumped)
+            .map((part) => `SELECT ${part.number} AS part, count(*) AS rows FROM (${this.#select(table, part, '')}) AS s`);
+        return counts.join(' UNION ALL ');
+    }
+    /** Returns a query for the rows of the source that may stay, with the values of its temporary table. */
+    source(table) {
+        const dumped = table.parts.filter((part) => part.dumped);
+        return dumped.length > 0
+            ? this.#union(table, dumped, key_tables_conditionOf(table))
+            : this.#union(table, table.parts, 'false');
+    }
+    #union(table, parts, condition) {
+        return parts.map((part) => this.#select(table, part, condition)).join(' UNION ALL ');
+    }
+    #select(table, part, condition) {
+        const name = identifier(table.name);
+        const values = [...(this.#values.get(table)?.values() ?? [])].map((value) => `${key_tables_expressionOf(value, name, part)} AS ${value.alias}`);
+        const list = [`${part.number} AS part`, `${name}.ctid AS place`, ...values].join(', ');
+        const conditions = [condition, part.condition?.replace(/^\s*where\b/i, '') ?? ''].filter(Boolean);
+        const where = conditions.map((each) => `(${each}\n)`).join(' AND ');
+        return `SELECT ${list} FROM ${tableSource(table, part)}${where && ` WHERE ${where}`}`;
+    }
+    /** Returns a condition that compares a row with one that it refers to, by the names of two relations. */
+    matches(link, row, target) {
+        const equal = this.#byLink
+            .get(link)
+            .map(({ value, key, operator }) => `${target}.${key} ${operator} ${row}.${value}`);
+        return [...equal, this.#inParts(link, target)].filter(Boolean).join(' AND ');
+    }
+    #inParts({ to, toParts }, target) {
+        if (toParts.size === to.parts.length)
+            return '';
+        return `${target}.part IN (${[...toParts].map(({ number }) => number).join(', ')})`;
+    }
+    /**
+     * Returns a join and a condition for rows that break a link: they refer to a row that is left out. Every row of a trusted
+     * link refers to a row that exists, so it is enough to look for it among those that stay.
+     */
+    broken(link, row) {
+        if (!link.trusted)
+            return { join: '', condition: `EXISTS (${this.#leftOut(link, row)})` };
+        const name = `target_${link.number}`;
+        const columns = this.#byLink.get(link);
+        const keys = [...new Set(columns.map(({ key }) => key))].join(', ');
+        const where = this.#inParts(link, 'k');
+        const targets = `SELECT DISTINCT ${keys}, true AS found FROM ${this.kept(link.to)} AS k${where && ` WHERE ${where}`}`;
+        const equal = columns.map(({ value, key, operator }) => `${name}.${key} ${operator} ${row}.${value}`);
+        const refers = columns.map(({ value }) => `${row}.${value} IS NOT NULL`);
+        return {
+            join: `LEFT JOIN (${targets}) AS ${name} ON ${equal.join(' AND ')}`,
+            condition: `${refers.join(' AND ')} AND ${name}.found IS NULL`,
+        };
+    }
+    /** Returns a query for the rows that are left out and to which a row refers. */
+    #leftOut(link, row) {
+        const all = this.#union(link.to, [...link.toParts], '');
+        return `SELECT FROM (${all}) AS t WHERE ${this.matches(link, row, 't')} AND NOT EXISTS (
+      SELECT FROM ${this.kept(link.to)} AS k WHERE k.part = t.part AND k.place = t.place)`;
+    }
+    /** Returns a condition for rows that refer to a row that does not exist. */
+    dangles(link, row) {
+        const all = this.#union(link.to, [...link.toParts], '');
+        const refers = this.#byLink.get(link).map(({ value }) => `${row}.${value} IS NOT NULL`);
+        return `${refers.join(' AND ')} AND NOT EXISTS (SELECT FROM (${all}) AS t WHERE ${this.matches(link, row, 't')})`;
+    }
+}
+/** Returns the own condition of a table. */
+function key_tables_conditionOf({ rows }) {
+    return typeof rows === 'object' ? rows.condition : '';
+}
+/** The conditions of the mask file may name the table, so a partition gets the name of its root. */
+function tableSource(table, part) {
+    const alias = part.name === table.name ? '' : ` AS ${identifier(table.name)}`;
+    return `ONLY ${identifier(part.schema)}.${identifier(part.name)}${alias}`;
+}
+/** Returns the value of a column, or NULL where the row does not refer to anything by the link. */
+function key_tables_expressionOf({ column, suffix, only }, name, part) {
+    const value = `${name}.${identifier(column)}${suffix}`;
+    if (!only)
+        return value;
+    const conditions = only.fromParts.has(part)
+        ? only.when.map(({ condition }) => `(${condition}\n)`)
+        : ['false'];
+    return conditions.length > 0 ? `CASE WHEN ${conditions.join(' AND ')} THEN ${value} END` : value;
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/subset/conditions.js
+
+
+
+/** Returns the conditions that are evaluated for rows of a table. */
+function conditions_conditionsOf(table, links) {
+    const { rows } = table;
+    const own = typeof rows === 'object' ? [{ table, what: '"rows"', ...rows }] : [];
+    const when = links
+        .filter(({ from }) => from === table)
+        .flatMap((link) => link.when.map((condition) => ({ table, what: 'the condition', ...condition })));
+    return [...own, ...new Map(when.map((each) => [each.line, each])).values()];
+}
+/**
+ * Has the server check the conditions before a row is read.
+ *
+ * @throws an Error with everything that it refuses
+ */
+async function checkConditions(session, file, tables, links) {
+    const refusals = [];
+    for (const located of tables.flatMap((table) => conditions_conditionsOf(table, links))) {
+        const { table, condition, line, what } = located;
+        try {
+            // The server analyses the query, and reads no row.
+            await session.query(`SELECT 1 AS n FROM ${tableSource(table, table.parts[0])} WHERE (${condition}\n) LIMIT 0`);
+        }
+        catch (error) {
+            if (!(error instanceof DatabaseError))
+                throw error;
+            refusals.push(`  line ${line}: ${what} of ${tableText(table)}: ${error.message}`);
+        }
+    }
+    if (refusals.length > 0)
+        throw new Error(`mask ${file} has conditions that the server refuses, so nothing was dumped:\n${refusals.join('\n')}`);
+}
+/** Classes of errors whose messages contain no values of rows (PostgreSQL's appendix A). */
+const WITHOUT_VALUES = /^(0A|21|25|40|42|53|54|55|57|58)/;
+/** What the other errors mean that a condition can have. */
+const MEANINGS = {
+    '22P02': 'a text is not a value of the type that it is cast to',
+    '22003': 'a number is out of range',
+    '22007': 'a text is not a date or time',
+    '22008': 'a date or time is out of range',
+    '22012': 'division by zero',
+};
+/** Returns why a statement with conditions of the mask file failed. The message of the server may contain values of a row. */
+function explainFailure(error, file, tables, links) {
+    if (!(error instanceof DatabaseError))
+        return error;
+    const { sqlstate, message } = error;
+    const reason = WITHOUT_VALUES.test(sqlstate)
+        ? message
+        : `${MEANINGS[sqlstate] ?? 'an error of PostgreSQL, whose text could contain values of the row'} (SQLSTATE ${sqlstate})`;
+    const suspects = tables
+        .flatMap((table) => conditions_conditionsOf(table, links))
+        .map(({ table, what, line }) => `${what} of ${tableText(table)} in line ${line}`);
+    const where = suspects.length > 0 ? suspects.join(' or ') : `the keys of ${tables.map(tableText).join(', ')}`;
+    return new Error(`mask ${file}: the rows that stay cannot be computed, and nothing was dumped; ${where} failed: ${reason}`);
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/subset/graph.js
+
+
+/** Returns the tables of the restored database that have rows in the source. */
+function subsetTables(relations, plan) {
+    const planned = new Map(plan.tables.flatMap((table) => table.parts.map((part) => [part.oid, { table, part }])));
+    const family = new Family(relations);
+    const leaves = relations.filter(({ oid, holdsRows, chosen }) => holdsRows && (chosen || planned.has(oid)));
+    const groups = Map.groupBy(leaves, ({ oid }) => family.rootOf(oid));
+    let parts = 0;
+    return [...groups].map(([root, members], number) => {
+        const rule = members.map(({ oid }) => planned.get(oid)?.table).find(Boolean);
+        const rows = !rule || rule.data === 'none' ? 'none' : rule.rows;
+        return {
+            ...{ schema: root.schema, name: root.name, number, rows },
+            restricted: false,
+            parts: members.map(({ oid, schema, name, bytes }) => ({
+                ...{ oid, schema, name, bytes, number: parts++ },
+                dumped: rows !== 'none' && planned.has(oid),
+                condition: planned.get(oid)?.part.condition ?? null,
+            })),
+        };
+    });
+}
+/** The ancestors of partitions. */
+class Family {
+    #byOid;
+    constructor(relations) {
+        this.#byOid = new Map(relations.map((relation) => [relation.oid, relation]));
+    }
+    /** Returns a relation and everything above it. */
+    lineOf(oid) {
+        const relation = this.#byOid.get(oid);
+        if (!relation)
+            return [];
+        return [relation, ...(relation.parent === null ? [] : this.lineOf(relation.parent))];
+    }
+    rootOf(oid) {
+        return this.lineOf(oid).at(-1);
+    }
+}
+/** Returns all links of the restored database, and marks the tables that they restrict. */
+function buildGraph(tables, relations, keys, references, plan) {
+    const planned = new Map(plan.tables.map((table) => [relationKey(table), table]));
+    const all = [...declaredLinks(tables, relations, keys), ...references.map(virtualLink)];
+    const links = all.flatMap((link, number) => {
+        const when = whenOf(link, planned.get(relationKey(link.from)));
+        return when ? [{ ...link, number, when: [...link.when, ...when] }] : [];
+    });
+    markRestricted(tables, links);
+    return { tables, links };
+}
+/** A table that is not restored has no key, and nothing can refer to it. */
+function declaredLinks(tables, relations, keys) {
+    const family = new Family(relations);
+    const leaves = tables.flatMap((table) => table.parts.flatMap((part) => family.lineOf(part.oid).map(({ oid }) => ({ oid, table, part }))));
+    const under = Map.groupBy(leaves, ({ oid }) => oid);
+    return keys.flatMap(({ name, columns, full, validated, period, foreignCast, ...ends }) => {
+        const [from, to] = [under.get(ends.from), under.get(ends.to)];
+        if (!from || !to)
+            return [];
+        return {
+            ...{ from: from[0].table, to: to[0].table, columns, full, foreignCast, when: [] },
+            fromParts: new Set(from.map(({ part }) => part)),
+            toParts: new Set(to.map(({ part }) => part)),
+            trusted: validated && !period,
+            key: `foreign key ${columnText(name)}`,
+        };
+    });
+}
+function virtualLink({ line, when, tables, comparisons }) {
+    return {
+        ...{ ...tables, columns: comparisons, full: false, foreignCast: null },
+        when: when === null ? [] : [{ line, condition: when }],
+        fromParts: new Set(tables.from.parts),
+        toParts: new Set(tables.to.parts),
+        trusted: false,
+        key: `the reference in line ${line}`,
+    };
+}
+/**
+ * Returns conditions under which a reference survives its masks, or null if it never does: a key whose column becomes NULL
+ * refers to nothing.
+ */
+function whenOf({ columns, full }, table) {
+    const isNull = ({ column }) => {
+        const treatment = table?.columns.find(({ name }) => name === column)?.treatment;
+        return typeof treatment === 'object' && treatment.mask === 'null';
+    };
+    if (!(full ? columns.every(isNull) : columns.some(isNull)))
+        return [];
+    return table?.unless ? [table.unless] : null;
+}
+/** A table is restricted if its rows are, or if it refers to one that is. */
+function markRestricted(tables, links) {
+    const restricted = tables.filter(({ rows, parts }) => rows === 'none' || typeof rows === 'object' || parts.some(({ dumped }) => !dumped));
+    for (const table of restricted)
+        table.restricted = true;
+    const incoming = Map.groupBy(links, ({ to }) => to);
+    for (let table = restricted.pop(); table; table = restricted.pop()) {
+        for (const { from } of incoming.get(table) ?? []) {
+            if (from.restricted)
+                continue;
+            from.restricted = true;
+            restricted.push(from);
+        }
+    }
+}
+/** Whether a dump has some rows of a table and may have to leave out others. */
+function isFiltered({ rows, restricted }) {
+    return rows !== 'none' && (restricted || rows === 'referenced');
+}
+/** Returns a link for messages. */
+function linkText({ from, to, key }) {
+    return `${tableText(from)} refers to ${tableText(to)} (${key})`;
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/subset/components.js
+/**
+ * Returns the strongly connected components of a graph, each after those that it leads to (Tarjan's algorithm). Several
+ * nodes share a component if each leads to the other.
+ */
+function components(nodes, targetsOf) {
+    const found = [];
+    const numbers = new Map();
+    const lowest = new Map();
+    const open = [];
+    const finished = new Set();
+    const close = (node) => {
+        const component = open.splice(open.lastIndexOf(node));
+        for (const member of component)
+            finished.add(member);
+        found.push(component);
+    };
+    for (const start of nodes) {
+        // A list of steps instead of recursion, because tables may refer to each other in a chain of thousands.
+        const path = [];
+        const enter = (node) => {
+            numbers.set(node, numbers.size);
+            lowest.set(node, numbers.get(node));
+            open.push(node);
+            path.push({ node, rest: [...targetsOf(node)] });
+        };
+        if (!numbers.has(start))
+            enter(start);
+        for (let step = path.at(-1); step; step = path.at(-1)) {
+            const { node, rest } = step;
+            const target = rest.pop();
+            if (target !== undefined) {
+                if (!numbers.has(target))
+                    enter(target);
+                else if (!finished.has(target))
+                    lowest.set(node, Math.min(lowest.get(node), numbers.get(target)));
+                continue;
+            }
+            path.pop();
+            if (lowest.get(node) === numbers.get(node))
+                close(node);
+            const parent = path.at(-1)?.node;
+            if (parent !== undefined && !finished.has(node))
+                lowest.set(parent, Math.min(lowest.get(parent), lowest.get(node)));
+        }
+    }
+    return found;
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/subset/schedule.js
+
+
+/** Plans in which order tables are computed, from their links. */
+function planSchedule({ tables, links }) {
+    const filtered = tables.filter(isFiltered);
+    const isEmpty = ({ rows }) => rows === 'none';
+    const restricting = links.filter(({ from, to }) => isFiltered(from) && to.restricted);
+    const referring = links.filter(({ from, to }) => !isEmpty(from) && to.rows === 'referenced');
+    const reported = links.filter(({ from, trusted }) => isFiltered(from) && !trusted);
+    const keep = components(tables.filter((table) => table.restricted && !isEmpty(table)), (table) => restricting.flatMap(({ from, to }) => (from === table && !isEmpty(to) ? to : [])));
+    const refer = components(tables.filter(({ rows }) => rows === 'referenced'), (table) => referring.flatMap(({ from, to }) => (to === table && from.rows === 'referenced' ? from : [])));
+    const stage = (members, number, all, end) => {
+        const isInner = ({ from, to }) => members.includes(from) && members.includes(to);
+        const own = all.filter((link) => members.includes(link[end]));
+        return {
+            number,
+            tables: members,
+            inner: own.filter(isInner),
+            outer: own.filter((link) => !isInner(link)),
+        };
+    };
+    return {
+        keep: keep.map((members, number) => stage(members, number, restricting, 'from')),
+        refer: refer.map((members, index) => stage(members, keep.length + index, referring, 'to')),
+        links: [...new Set([...restricting, ...referring, ...reported])],
+        kept: [...new Set([...filtered, ...restricting.map(({ to }) => to)])],
+    };
+}
+/** Whether rows can be followed from table to table and back, so that temporary tables for the walk are needed. */
+function needsWalk({ inner, tables }, isReferStage) {
+    return inner.length > 0 || (isReferStage && tables.some(({ restricted }) => restricted));
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/subset/walk.js
+/** The most rounds that are sent together. */
+const walk_MAX_ROUNDS = 64;
+/**
+ * Follows steps from row to row in the database: `reached` gets everything to which steps lead from the rows that it has.
+ * The temporary tables stay on the server, so that millions of rows need no memory here.
+ */
+class Walk {
+    steps;
+    reached;
+    #number;
+    constructor(number) {
+        this.#number = number;
+        this.steps = `pg_temp.pgclone_steps_${number}`;
+        this.reached = `pg_temp.pgclone_reached_${number}`;
+    }
+    create() {
+        const n = this.#number;
+        return [
+            `CREATE TEMPORARY TABLE pgclone_steps_${n} (source bigint NOT NULL, target bigint NOT NULL)`,
+            `CREATE INDEX ON ${this.steps} (source)`,
+            `CREATE TEMPORARY TABLE pgclone_reached_${n} (id bigint PRIMARY KEY, round int NOT NULL)`,
+            `CREATE INDEX ON ${this.reached} (round)`,
+        ];
+    }
+    /** Returns a statement that adds where the walk begins. */
+    begin(query) {
+        return `INSERT INTO ${this.reached} SELECT s.id, 0 FROM (${query}) AS s ON CONFLICT DO NOTHING`;
+    }
+    /** Follows the steps until they lead nowhere new. Each message has more rounds than the one before, for long chains. */
+    async run(session) {
+        await session.execute(`ANALYZE ${this.steps}`);
+        let last = 0;
+        for (let count = 1;; count = Math.min(2 * count, walk_MAX_ROUNDS)) {
+            const rounds = Array.from({ length: count }, (_, i) => this.#round(last + i + 1));
+            await session.execute(`ANALYZE ${this.reached}`);
+            await session.executeTogether(...rounds);
+            last += count;
+            const [row] = await session.query(`SELECT EXISTS (SELECT FROM ${this.reached} WHERE round = ${last}) AS more`);
+            if (!row.more)
+                return;
+        }
+    }
+    #round(round) {
+        return `INSERT INTO ${this.reached} SELECT s.target, ${round} FROM ${this.reached} AS r JOIN ${this.steps} AS s ON s.source = r.id
+      WHERE r.round = ${round - 1} ON CONFLICT DO NOTHING`;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/subset/compute.js
+
+
+
+
+/** Computes the rows that stay, in temporary tables of one session. */
+class Computation {
+    #session;
+    #file;
+    #sql;
+    #schedule;
+    #walks = new Map();
+    #counts = new Map();
+    constructor(session, file, sql, schedule) {
+        this.#session = session;
+        this.#file = file;
+        this.#sql = sql;
+        this.#schedule = schedule;
+        for (const stage of [...schedule.keep, ...schedule.refer]) {
+            if (needsWalk(stage, schedule.refer.includes(stage)))
+                this.#walks.set(stage, new Walk(stage.number));
+        }
+    }
+    /** Returns statements that create the temporary tables. They come before the transaction that reads, which is read-only. */
+    create() {
+        return [
+            'CREATE TEMPORARY SEQUENCE pgclone_ids',
+            ...this.#schedule.kept.map((table) => this.#sql.create(table)),
+            ...[...this.#walks.values()].flatMap((walk) => walk.create()),
+        ];
+    }
+    /** Fills the temporary tables, in the transaction whose snapshot the dump uses. */
+    async run() {
+        const { keep, refer } = this.#schedule;
+        for (const stage of keep)
+            await this.#explained(stage, () => this.#keep(stage));
+        for (const stage of refer)
+            await this.#explained(stage, () => this.#refer(stage));
+        return this.#counts;
+    }
+    async #explained(stage, work) {
+        try {
+            await work();
+        }
+        catch (error) {
+            // A table that stays whole is read here for the first time, to see to what it refers.
+            const readers = new Set([...stage.tables, ...stage.outer.map(({ from }) => from)]);
+            throw explainFailure(error, this.#file, [...readers], this.#schedule.links);
+        }
+    }
+    /** Keeps rows that meet their condition and refer only to rows that stay. */
+    async #keep(stage) {
+        for (const table of stage.tables) {
+            const outer = stage.outer.filter(({ from }) => from === table);
+            const total = await this.#total(table);
+            const { before } = total;
+            const ownCondition = typeof table.rows === 'object';
+            // With a condition, the links are looked at afterwards, so that the rows of both reasons are known.
+            await this.#insert(table, ownCondition ? [] : outer);
+            const met = ownCondition ? await this.#kept(table) : before;
+            if (ownCondition)
+                await this.#removeBroken(table, outer);
+            this.#counts.set(table, {
+                ...{ ...total, after: 0, condition: before - met, reference: met, unreferenced: 0 },
+            });
+        }
+        const walk = this.#walks.get(stage);
+        if (walk)
+            await this.#removeBrokenTogether(stage, walk);
+        for (const table of stage.tables) {
+            const counts = this.#counts.get(table);
+            counts.after = await this.#kept(table);
+            counts.reference -= counts.after;
+        }
+    }
+    async #insert(table, links) {
+        const broken = links.map((link) => this.#sql.broken(link, 'r'));
+        const joins = broken.map(({ join }) => join).join(' ');
+        const where = broken.map(({ condition }) => `NOT (${condition})`).join(' AND ');
+        await this.#session.execute(`INSERT INTO ${this.#sql.kept(table)} SELECT nextval('pg_temp.pgclone_ids'), r.*
+       FROM (${this.#sql.source(table)}) AS r ${joins}${where && ` WHERE ${where}`}`, `ANALYZE ${this.#sql.kept(table)}`);
+    }
+    /** Returns a query for the kept rows of a table that break a link. */
+    #brokenRows(link) {
+        const { join, condition } = this.#sql.broken(link, 'r');
+        return `SELECT r.id FROM ${this.#sql.kept(link.from)} AS r ${join} WHERE ${condition}`;
+    }
+    async #removeBroken(table, links) {
+        const kept = this.#sql.kept(table);
+        for (const link of links)
+            await this.#session.execute(`DELETE FROM ${kept} AS k WHERE k.id IN (${this.#brokenRows(link)})`);
+        if (links.length > 0)
+            await this.#session.execute(`ANALYZE ${kept}`);
+    }
+    /** Removes the rows of tables that refer to each other: those that break a link, and what refers to them, and so on. */
+    async #removeBrokenTogether({ tables, inner }, walk) {
+        await this.#addSteps(inner, walk, { source: 'target', target: 'row' });
+        for (const link of inner)
+            await this.#session.execute(walk.begin(this.#brokenRows(link)));
+        await walk.run(this.#session);
+        for (const table of tables) {
+            const kept = this.#sql.kept(table);
+            await this.#session.execute(`DELETE FROM ${kept} AS k USING ${walk.reached} AS o WHERE o.id = k.id`, `ANALYZE ${kept}`);
+        }
+    }
+    /** Records which row refers to which, for a walk in one of the directions. */
+    async #addSteps(links, walk, { source, target }) {
+        for (const link of links)
+            await this.#session.execute(`INSERT INTO ${walk.steps} SELECT "${source}".id, "${target}".id FROM ${this.#sql.kept(link.from)} AS "row"
+         JOIN ${this.#sql.kept(link.to)} AS "target" ON ${this.#sql.matches(link, '"row"', '"target"')}`);
+    }
+    /** Keeps of `referenced` tables what kept rows refer to. All of that has been kept before, because its rows refer to it. */
+    async #refer(stage) {
+        const walk = this.#walks.get(stage);
+        if (walk)
+            await this.#keepReached(stage, walk);
+        else
+            await this.#insertReferenced(stage);
+    }
+    /** Adds the referenced rows of a table to its temporary table, which is empty. */
+    async #insertReferenced({ tables: [table], outer }) {
+        const kept = this.#sql.kept(table);
+        for (const link of outer)
+            await this.#session.execute(`INSERT INTO ${kept} SELECT nextval('pg_temp.pgclone_ids'), t.* FROM (${this.#sql.source(table)}) AS t
+         WHERE ${this.#isReferenced(link)}
+           AND NOT EXISTS (SELECT FROM ${kept} AS k WHERE k.part = t.part AND k.place = t.place)`, `ANALYZE ${kept}`);
+        const total = await this.#total(table);
+        const after = await this.#kept(table);
+        const unreferenced = total.before - after;
+        this.#counts.set(table, { ...total, after, condition: 0, reference: 0, unreferenced });
+    }
+    /** Returns a condition for a row `t` to which a row refers that stays. */
+    #isReferenced(link) {
+        const rows = isFiltered(link.from) ? this.#sql.kept(link.from) : `(${this.#sql.source(link.from)})`;
+        return `EXISTS (SELECT FROM ${rows} AS r WHERE ${this.#sql.matches(link, 'r', 't')})`;
+    }
+    /** Follows references between the rows of several tables, and removes the rows that are not reached. */
+    async #keepReached({ tables, inner, outer }, walk) {
+        for (const table of tables) {
+            if (this.#counts.has(table))
+                continue;
+            await this.#insert(table, []);
+            const total = await this.#total(table);
+            this.#counts.set(table, { ...total, after: total.before, condition: 0, reference: 0, unreferenced: 0 });
+        }
+        await this.#addSteps(inner, walk, { source: 'row', target: 'target' });
+        for (const link of outer) {
+            const rows = `SELECT t.id FROM ${this.#sql.kept(link.to)} AS t WHERE ${this.#isReferenced(link)}`;
+            await this.#session.execute(walk.begin(rows));
+        }
+        await walk.run(this.#session);
+        for (const table of tables) {
+            const kept = this.#sql.kept(table);
+            const reached = `SELECT FROM ${walk.reached} AS o WHERE o.id = k.id`;
+            await this.#session.execute(`DELETE FROM ${kept} AS k WHERE NOT EXISTS (${reached})`, `ANALYZE ${kept}`);
+            const counts = this.#counts.get(table);
+            const after = await this.#kept(table);
+            counts.unreferenced = counts.after - after;
+            counts.after = after;
+        }
+    }
+    async #kept(table) {
+        const query = `SELECT count(*) AS rows FROM ${this.#sql.kept(table)}`;
+        const [row] = await this.#session.query(query);
+        return row.rows;
+    }
+    /** Counts the rows that the source has. */
+    async #total(table) {
+        const rows = await this.#session.query(this.#sql.count(table));
+        const parts = new Map(rows.map(({ part, rows: count }) => [part, count]));
+        return { parts, before: [...parts.values()].reduce((sum, count) => sum + count, 0) };
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/subset/independent.js
+
+
+
+/** Whether each table decides about its rows alone, so that no temporary tables are needed. */
+function isIndependent({ tables, links }) {
+    const isLinked = links.some(({ from, to }) => isFiltered(from) && to.restricted);
+    return !isLinked && tables.every(({ rows }) => rows !== 'referenced');
+}
+/** Counts the rows that stay. The condition of the table is evaluated again where they are read. */
+async function countAlone(session, file, table) {
+    const own = typeof table.rows === 'object' ? table.rows.condition : 'true';
+    const counts = { before: 0, after: 0, bytes: 0 };
+    const parts = [];
+    for (const part of table.parts.filter(({ dumped }) => dumped)) {
+        const { oid, schema, name } = part;
+        const where = part.condition ?? '';
+        try {
+            const [row] = await session.query(`SELECT count(*) AS before, count(*) FILTER (WHERE (${own}\n)) AS after FROM ${tableSource(table, part)} ${where}`);
+            counts.before += row.before;
+            counts.after += row.after;
+            parts.push({ oid, schema, name, before: row.before, condition: own });
+        }
+        catch (error) {
+            throw explainFailure(error, file, [table], []);
+        }
+        counts.bytes += part.bytes;
+    }
+    const condition = counts.before - counts.after;
+    const reasons = { condition, reference: 0, unreferenced: 0, targets: [] };
+    return { schema: table.schema, name: table.name, ...counts, ...reasons, parts };
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/subset/subset-catalog.js
+
+/** Reads all tables of users, and partitions with the table above them. */
+function readRelations(session, selection) {
+    return session.query(`
+    SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name, i.inhparent::text AS parent,
+           c.relkind = 'r' AS "holdsRows", chosen.oid IS NOT NULL AS chosen,
+           CASE WHEN chosen.oid IS NOT NULL THEN coalesce(pg_table_size(c.oid), 0) ELSE 0 END AS bytes
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      LEFT JOIN pg_inherits AS i ON i.inhrelid = c.oid AND c.relispartition
+      LEFT JOIN (${chosenRelations(selection)}) AS chosen ON chosen.oid = c.oid
+    WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+    ORDER BY n.nspname, c.relname`);
+}
+/** A type with its schema, which no search_path changes. */
+const typeName = (type) => `(SELECT format('%I.%I', n.nspname, t.typname)
+  FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = t.typnamespace WHERE t.oid = ${type})`;
+/**
+ * Returns an SQL expression for a cast to the operand of an operator, as in ri_GenerateQual (ri_triggers.c). With exact types,
+ * no operator that a user created for similar types can be chosen.
+ */
+const castTo = (operand, type) => `(SELECT CASE WHEN e.typtype = 'p' OR e.oid = ${type} THEN ''
+  ELSE '::' || ${typeName('e.oid')} END FROM pg_type AS e WHERE e.oid = ${operand})`;
+/** Reads the foreign keys. Those of partitions that come from the table above them are left out. */
+function readKeys(session) {
+    return session.query(`
+    SELECT k.conname AS name, k.conrelid::text AS from, k.confrelid::text AS to, k.confmatchtype = 'f' AS full,
+           k.convalidated AS validated, coalesce((to_jsonb(k) ->> 'conperiod')::boolean, false) AS period,
+           (SELECT min(f.oid::regprocedure::text) FROM unnest(k.conkey, k.conpfeqop) AS u (number, operator)
+              JOIN pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = u.number
+              JOIN pg_operator AS o ON o.oid = u.operator
+              JOIN pg_cast AS c ON c.castsource = a.atttypid AND c.casttarget = o.oprright
+              JOIN pg_proc AS f ON f.oid = c.castfunc JOIN pg_language AS l ON l.oid = f.prolang
+            WHERE l.lanname NOT IN ('internal', 'c')) AS "foreignCast",
+           (SELECT json_agg(json_build_object('column', a.attname, 'key', x.attname,
+                     'operator', CASE WHEN l.period AND u.i = cardinality(k.conkey) THEN 'OPERATOR(pg_catalog.&&)'
+                                 ELSE format('OPERATOR(%I.%s)', n.nspname, o.oprname) END,
+                     'columnSuffix', ${castTo('o.oprright', 'a.atttypid')} || l.collation,
+                     'keySuffix', ${castTo('o.oprleft', 'x.atttypid')} || l.collation) ORDER BY u.i)
+            FROM unnest(k.conkey, k.confkey, k.conpfeqop) WITH ORDINALITY AS u (number, key, operator, i)
+              JOIN pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = u.number
+              JOIN pg_attribute AS x ON x.attrelid = k.confrelid AND x.attnum = u.key
+              JOIN pg_operator AS o ON o.oid = u.operator JOIN pg_namespace AS n ON n.oid = o.oprnamespace,
+              LATERAL (SELECT coalesce((to_jsonb(k) ->> 'conperiod')::boolean, false) AS period,
+                         ${collationOf('a', 'x')} AS collation) AS l) AS columns
+    FROM pg_constraint AS k WHERE k.contype = 'f' AND coalesce(to_jsonb(k) ->> 'conparentid', '0') = '0'
+    ORDER BY k.conrelid::regclass::text, k.conname`);
+}
+/** Two columns with different collations are compared with that of the key, as a foreign key does. */
+function collationOf(column, key) {
+    return `CASE WHEN ${column}.attcollation = ${key}.attcollation OR ${key}.attcollation = 0 THEN '' ELSE
+    (SELECT format(' COLLATE %I.%I', n.nspname, c.collname) FROM pg_collation AS c
+       JOIN pg_namespace AS n ON n.oid = c.collnamespace WHERE c.oid = ${key}.attcollation) END`;
+}
+/**
+ * Reads how the columns of references are compared: values of one type with the operator of its index, numbers with numbers,
+ * and all others as text, which is how some frameworks store keys of several tables in one column.
+ *
+ * @returns for each pair how, or the names of its types if they cannot be compared
+ */
+function readComparisons(session, pairs) {
+    const rows = pairs.map(({ from, column, to, key }, i) => `(${i}, ${from}::oid, ${subset_catalog_text(column)}, ${to}::oid, ${subset_catalog_text(key)})`);
+    const base = (type) => `(WITH RECURSIVE chain AS (
+      SELECT oid, typbasetype, typtype FROM pg_type WHERE oid = ${type}
+      UNION ALL SELECT t.oid, t.typbasetype, t.typtype FROM chain JOIN pg_type AS t ON t.oid = chain.typbasetype AND chain.typtype = 'd')
+    SELECT oid FROM chain WHERE typtype <> 'd')`;
+    return session.query(`
+    SELECT p.column, p.key, coalesce(own.operator, 'OPERATOR(pg_catalog.=)') AS operator,
+           how.suffix || coalesce(own.collation, '') AS "columnSuffix", how.suffix || coalesce(own.collation, '') AS "keySuffix",
+           CASE WHEN how.suffix <> '' AND (a.type >= 16384 OR x.type >= 16384)
+                THEN format_type(a.type, NULL) || ' and ' || format_type(x.type, NULL) END AS types
+    FROM (VALUES ${rows.join(', ')}) AS p (i, "from", "column", "to", key)
+      JOIN LATERAL (SELECT f.attcollation, ${base('f.atttypid')} AS type FROM pg_attribute AS f
+                    WHERE f.attrelid = p."from" AND f.attname = p."column") AS a ON true
+      JOIN LATERAL (SELECT f.attcollation, ${base('f.atttypid')} AS type FROM pg_attribute AS f
+                    WHERE f.attrelid = p."to" AND f.attname = p.key) AS x ON true
+      JOIN pg_type AS at ON at.oid = a.type JOIN pg_type AS xt ON xt.oid = x.type,
+      LATERAL (SELECT CASE WHEN a.type = x.type OR (at.typcategory = 'N' AND xt.typcategory = 'N' AND a.type < 16384 AND x.type < 16384)
+                      THEN '' ELSE '::pg_catalog.text COLLATE pg_catalog."C"' END AS suffix) AS how
+      LEFT JOIN LATERAL (
+        SELECT (SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname) FROM pg_opclass AS c
+                  JOIN pg_amop AS m ON m.amopfamily = c.opcfamily AND m.amopstrategy = 3
+                    AND m.amoplefttype = c.opcintype AND m.amoprighttype = c.opcintype
+                  JOIN pg_operator AS o ON o.oid = m.amopopr JOIN pg_namespace AS n ON n.oid = o.oprnamespace
+                WHERE c.opcmethod = (SELECT oid FROM pg_am WHERE amname = 'btree') AND c.opcdefault AND c.opcintype = a.type) AS operator,
+               ${collationOf('a', 'x')} AS collation) AS own ON how.suffix = ''
+    ORDER BY p.i`);
+}
+function subset_catalog_text(value) {
+    return `'${value.replaceAll("'", "''")}'::text`;
+}
+/** Why temporary tables cannot be created, or null. */
+async function temporaryTablesProblem(session) {
+    const [row] = await session.query(`
+    SELECT pg_is_in_recovery() AS standby, has_database_privilege(current_database(), 'TEMPORARY') AS allowed,
+           quote_ident(current_user) AS role, quote_ident(current_database()) AS database`);
+    const { standby, allowed, role, database } = row;
+    if (standby)
+        return 'the server is a standby, which cannot have them; use the URL of its primary';
+    return allowed
+        ? null
+        : `the role may not create them; run GRANT TEMPORARY ON DATABASE ${database} TO ${role}`;
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/subset/subset.js
+
+
+
+
+
+
+
+
+
+
+/**
+ * Computes which rows a dump contains: a row stays when its own condition holds and every row to which it refers stays; of
+ * a table with `rows: referenced`, only rows to which kept rows refer. The session is left in a read-only transaction on the
+ * snapshot, with temporary tables that the conditions of the result need.
+ *
+ * @returns null if the mask file leaves out nothing but the rows of tables to which nothing refers
+ * @throws an Error if the session cannot have temporary tables, or if the server refuses a condition
+ */
+async function computeSubset(session, options) {
+    const { plan, snapshot } = options;
+    const graph = await readGraph(session, options);
+    if (!graph.tables.some(isFiltered))
+        return null;
+    const schedule = planSchedule(graph);
+    const problem = await temporaryTablesProblem(session);
+    if (problem !== null && !isIndependent(graph))
+        throw new Error(explainTemporary(plan, problem));
+    await checkSource(session, plan, schedule);
+    if (problem !== null)
+        return countApart(session, options, graph);
+    const sql = new KeyTables(schedule.links);
+    const computation = new Computation(session, plan.file, sql, schedule);
+    await session.executeTogether(...computation.create());
+    await joinSnapshot(session, snapshot);
+    const counts = await computation.run();
+    const tables = graph.tables.filter(({ rows }) => rows !== 'none');
+    return {
+        filtered: tables.filter(isFiltered).map((table) => describe(table, counts.get(table), schedule, sql)),
+        whole: wholeTables(graph),
+        dangling: await findDangling(session, schedule, sql),
+    };
+}
+function joinSnapshot(session, snapshot) {
+    return session.execute('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', `SET TRANSACTION SNAPSHOT ${literal(snapshot)}`);
+}
+function explainTemporary({ file }, problem) {
+    return `mask ${file} leaves out rows to which others could refer, which takes temporary tables on the source: ${problem}`;
+}
+/** Counts the rows of each table by itself, where there cannot be temporary tables and nothing refers to what is left out. */
+async function countApart(session, { plan, snapshot }, graph) {
+    await joinSnapshot(session, snapshot);
+    const filtered = [];
+    for (const table of graph.tables.filter(isFiltered))
+        filtered.push(await countAlone(session, plan.file, table));
+    return { filtered, whole: wholeTables(graph), dangling: [] };
+}
+function wholeTables({ tables }) {
+    return tables
+        .filter((table) => table.rows !== 'none' && !isFiltered(table))
+        .map(({ schema, name, parts }) => ({ schema, name, bytes: bytesOf(parts) }));
+}
+async function readGraph(session, { plan, references, selection }) {
+    const relations = await readRelations(session, selection);
+    const tables = subsetTables(relations, plan);
+    const resolved = await resolveReferences(session, plan, references, tables, relations);
+    return buildGraph(tables, relations, await readKeys(session), resolved, plan);
+}
+/** Finds the tables of references. One that names something that is not dumped has been reported before. */
+async function resolveReferences(session, { file }, references, tables, relations) {
+    const byName = new Map(tables.map((table) => [relationKey(table), table]));
+    const oids = new Map(relations.map((relation) => [relationKey(relation), relation.oid]));
+    const resolved = [];
+    for (const reference of references) {
+        const { from, to, line } = reference;
+        const [own, target] = [byName.get(relationKey(from.table)), byName.get(relationKey(to.table))];
+        if (!own || !target)
+            continue;
+        const pairs = from.columns.map((column, index) => ({
+            ...{ from: oids.get(relationKey(own)), column },
+            ...{ to: oids.get(relationKey(target)), key: to.columns[index] },
+        }));
+        const comparisons = await readComparisons(session, pairs);
+        if (comparisons.length < pairs.length)
+            continue;
+        const strange = comparisons.find(({ types }) => types !== null);
+        if (strange)
+            throw new Error(`mask ${file} line ${line}: columns of the types ${strange.types} cannot be compared; name columns of one type`);
+        resolved.push({ ...reference, tables: { from: own, to: target }, comparisons });
+    }
+    return resolved;
+}
+/** Checks before a row is read that the rows can be computed. */
+async function checkSource(session, { file }, { links, kept }) {
+    const unsafe = links.find(({ foreignCast }) => foreignCast !== null);
+    if (unsafe)
+        throw new Error(`mask ${file} needs the rows to which ${linkText(unsafe)}, and comparing them would run the function ${unsafe.foreignCast} of a user with the rights of this role; give both columns one type`);
+    const readers = new Set([...kept.filter(isFiltered), ...links.map(({ from }) => from)]);
+    await session.execute('SET default_transaction_read_only = on');
+    await checkConditions(session, file, [...readers], links);
+    await session.execute('SET default_transaction_read_only = off');
+}
+function describe(table, counts, { links }, sql) {
+    const own = links.filter(({ from, to }) => from === table && to.restricted);
+    return {
+        ...{ schema: table.schema, name: table.name, ...counts, bytes: bytesOf(table.parts) },
+        targets: [...new Set(own.map(({ to }) => tableText(to)))],
+        parts: table.parts
+            .filter(({ dumped }) => dumped)
+            .map(({ oid, number, schema, name }) => ({
+            ...{ oid, schema, name, before: counts.parts.get(number) ?? 0 },
+            condition: `ctid IN (SELECT k.place FROM ${sql.kept(table)} AS k WHERE k.part = ${number})`,
+        })),
+    };
+}
+function bytesOf(parts) {
+    return parts.reduce((sum, { bytes, dumped }) => sum + (dumped ? bytes : 0), 0);
+}
+/** Counts references that the source itself violates. They do not keep a row out. */
+async function findDangling(session, { links }, sql) {
+    const dangling = [];
+    for (const link of links.filter(mayDangle)) {
+        const [row] = await session.query(`SELECT count(*) AS rows FROM ${sql.kept(link.from)} AS r WHERE ${sql.dangles(link, 'r')}`);
+        if (row.rows > 0)
+            dangling.push({ link: linkText(link), rows: row.rows });
+    }
+    return dangling;
+}
+function mayDangle({ trusted, from }) {
+    return !trusted && isFiltered(from);
+}
+
+;// CONCATENATED MODULE: ./build/src/masking/subset/subset-text.js
+
+
+/** Describes the tables of which rows are left out, for the log and the summary. */
+function describeSubset({ filtered }) {
+    return filtered.map((table) => ({
+        table: tableText(table),
+        before: table.before,
+        after: table.after,
+        reasons: reasonsOf(table).join(', '),
+    }));
+}
+function reasonsOf({ condition, reference, unreferenced, targets }) {
+    const reasons = [
+        [condition, 'do not meet its condition'],
+        [reference, `refer to rows of ${formatNames(targets, 5)} that are left out`],
+        [unreferenced, 'have no reference from a row that stays'],
+    ];
+    return reasons.flatMap(([count, text]) => (count > 0 ? `${formatCount(count)} ${text}` : []));
+}
+/** Returns the lines of a subset for the log. */
+function subsetLines(subset) {
+    const tables = describeSubset(subset).map(({ table, before, after, reasons }) => {
+        const stays = `${table}: ${formatCount(after)} of ${formatQuantity(before, 'row')} stay`;
+        return reasons === '' ? stays : `${stays}; ${reasons}`;
+    });
+    const whole = subset.whole.map((table) => `${tableText(table)}: stays whole (${formatBytes(table.bytes)}), because it refers to nothing that is restricted`);
+    return [...tables, ...whole];
+}
+/** Returns what a reader of the plan must not miss. */
+function subsetWarnings(subset) {
+    const { filtered, whole, dangling } = subset;
+    const kept = filtered.map((table) => (table.bytes * table.after) / Math.max(table.before, 1));
+    const total = [...kept, ...whole.map(({ bytes }) => bytes)].reduce((sum, bytes) => sum + bytes, 0);
+    const largest = whole.find(({ bytes }) => bytes > total - bytes);
+    const emptied = filtered.filter(({ before, after }) => before > 0 && after === 0);
+    return [
+        ...(largest
+            ? [
+                `${tableText(largest)} stays whole and is larger (${formatBytes(largest.bytes)}) than everything else in the dump together, because it refers to nothing that is restricted; give it "rows"`,
+            ]
+            : []),
+        ...emptied.map((table) => `no row of ${tableText(table)} stays: ${reasonsOf(table).join(', ')}`),
+        ...dangling.map(({ link, rows }) => `${link}, but in ${formatQuantity(rows, 'row')} that ${rows === 1 ? 'stays' : 'stay'}, to a row that the source does not have`),
+    ];
+}
+
+;// CONCATENATED MODULE: ./build/src/dumping/open-subset.js
+var open_subset_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var open_subset_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+/**
+ * Computes the rows that a dump contains, and writes them into the log.
+ *
+ * @returns null if every table has all of its rows or none, and no row refers to one that is left out
+ */
+async function openSubset(step, connection, { file }, planned) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const scope = open_subset_addDisposableResource(env_1, new AsyncDisposableStack(), true);
+        const session = scope.use(await step.session(connection, { direct: true, readsRows: true }));
+        const subset = await computeSubset(session, { ...planned, references: file.references });
+        if (!subset)
+            return null;
+        await log.group(`Rows of ${file.file}`, async () => {
+            for (const line of subsetLines(subset))
+                log.info(line);
+        });
+        for (const warning of subsetWarnings(subset))
+            log.warning(`mask ${file.file}: ${warning}`);
+        scope.move();
+        return { subset, session };
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = open_subset_disposeResources(env_1);
         if (result_1)
             await result_1;
     }
@@ -48553,6 +49658,7 @@ var plan_masks_disposeResources = (undefined && undefined.__disposeResources) ||
 
 
 
+
 /**
  * Plans what a masked dump contains, as the session sees the database.
  *
@@ -48565,15 +49671,7 @@ async function planDump(session, inputs, source, masking) {
     const { pgDumpArgs } = inputs;
     const { keepsLargeObjects, file } = masking;
     const plan = await inFull(() => planMasks(file, catalog, { pgDumpArgs, keepsLargeObjects }));
-    refuseReferenced(plan);
     return { plan, selection };
-}
-/** Only `rows: referenced` needs other tables to decide which rows stay. */
-function refuseReferenced({ file, tables }) {
-    const table = tables.find(({ rows }) => rows === 'referenced');
-    if (!table)
-        return;
-    throw new Error(`mask ${file} has "rows: referenced" for ${tableText(table)}, which this release cannot read yet; use a condition, all or none`);
 }
 /** Checks the key and all SQL of a plan on the server. The session is in a transaction. */
 async function checkPlan(session, plan, { key }, label) {
@@ -48589,17 +49687,20 @@ async function logPlan(plan) {
     for (const warning of plan.warnings)
         log.warning(`mask ${plan.file}: ${warning}`);
 }
-/** Plans a masked dump without reading a row, as a check for pull requests. */
+/** Plans a masked dump without moving a row, as a check for pull requests. */
 async function rehearseMasks(step, source, masking) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
         const connection = withMaskKey(source.connection, masking.key);
         const session = plan_masks_addDisposableResource(env_1, await step.session(connection, { direct: true }), true);
-        await session.execute('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-        const { plan } = await planDump(session, step.inputs, source, masking);
+        const snapshot = plan_masks_addDisposableResource(env_1, await exportSnapshot(session, []), true);
+        const planned = await planDump(session, step.inputs, source, masking);
+        const { plan } = planned;
         await checkPlan(session, plan, masking, connection.label);
         await logPlan(plan);
-        return plan;
+        const open = await openSubset(step, connection, masking, { ...planned, snapshot: snapshot.id });
+        await open?.session.close();
+        return { plan, subset: open?.subset ?? null };
     }
     catch (e_1) {
         env_1.error = e_1;
@@ -48723,9 +49824,12 @@ async function openMaskedSnapshot(step, source, masking) {
             if (!open) {
                 await checkPlan(session, planned.plan, masking, connection.label);
                 await logPlan(planned.plan);
-                const rowsBefore = await countBefore(session, planned.plan);
-                scope.move();
-                return { ...snapshot, ...planned, locked, rowsBefore };
+                const subset = await openSubset(step, connection, masking, { ...planned, snapshot: snapshot.id });
+                if (subset)
+                    scope.use(subset.session);
+                const open = scope.move();
+                const dispose = () => open.disposeAsync();
+                return { ...snapshot, ...planned, subset, locked, [Symbol.asyncDispose]: dispose };
             }
             if (attempt === masked_snapshot_LOCK_ATTEMPTS)
                 throw new TransientError(`mask: ${tableText(open)} was created or replaced while the dump was being planned; run the dump at another time`);
@@ -48750,16 +49854,6 @@ function explainLock(error) {
     if (error instanceof DatabaseError && error.sqlstate === LOCK_NOT_AVAILABLE)
         throw new Error('The dump waited too long for a table that another session has locked; nothing was dumped. End that session, or raise lock-wait-timeout', { cause: error });
     throw error;
-}
-async function countBefore(session, plan) {
-    const filtered = partsOf(plan, 'masked').filter(({ table }) => typeof table.rows === 'object');
-    const counts = new Map();
-    for (const { part } of filtered) {
-        const table = `${identifier(part.schema)}.${identifier(part.name)}`;
-        const [row] = await session.query(`SELECT count(*) AS rows FROM ONLY ${table} ${part.condition ?? ''}`);
-        counts.set(relationKey(part), row.rows);
-    }
-    return counts;
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/large-tables.js
@@ -48797,7 +49891,6 @@ async function readLargeTables(session, selection) {
     const { contents, matched } = selection;
     if (contents.schemaOnly || contents.pgDumpArgs.length > 0)
         return [];
-    await session.execute(`SET lock_timeout = '${LOCK_TIMEOUT}'`);
     try {
         const tables = await session.query(`
       SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name, sizes.bytes, ${HAS_PAGES} AS "hasPages",
@@ -48806,7 +49899,7 @@ async function readLargeTables(session, selection) {
             WHERE chosen.oid <> ALL (${oidArray(matched.excludeTableData)})) AS sizes
       JOIN pg_class AS c ON c.oid = sizes.oid JOIN pg_namespace AS n ON n.oid = c.relnamespace
       WHERE c.relkind = 'r' AND sizes.bytes >= ${MIN_LARGE_TABLE_BYTES}
-      ORDER BY sizes.bytes DESC, c.oid LIMIT ${MAX_LARGE_TABLES}`);
+      ORDER BY sizes.bytes DESC, c.oid LIMIT ${MAX_LARGE_TABLES}`, [`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`]);
         return tables.map(({ codes: [schema, name], ...table }) => ({
             ...table,
             pattern: exactPatterns([{ schema, name }])[0],
@@ -48818,9 +49911,6 @@ async function readLargeTables(session, selection) {
         if (error instanceof DatabaseError)
             return [];
         throw error;
-    }
-    finally {
-        await session.execute('SET lock_timeout = 0');
     }
 }
 /** Each connection costs the server a process. */
@@ -48836,19 +49926,19 @@ const UNEVEN = 1.2;
  */
 function planReading(tables, jobs) {
     const connections = Math.min(jobs, MAX_CONNECTIONS);
-    const even = bytesOf(tables) / connections;
+    const even = large_tables_bytesOf(tables) / connections;
     const [paged = [], rest = []] = [true, false].map((wanted) => tables.filter((table) => isUneven(table, even, connections) === wanted));
     if (paged.length === 0)
         return { dumps: shareAmongDumps(rest, connections), paged, sessions: 0 };
-    const enough = Math.floor(bytesOf(paged) / large_tables_MIN_SHARE_BYTES);
-    const left = connections - Math.round(bytesOf(rest) / even);
+    const enough = Math.floor(large_tables_bytesOf(paged) / large_tables_MIN_SHARE_BYTES);
+    const left = connections - Math.round(large_tables_bytesOf(rest) / even);
     const sessions = Math.max(2, Math.min(left, enough));
     return { dumps: shareAmongDumps(rest, Math.max(1, connections - sessions)), paged, sessions };
 }
 function isUneven({ hasPages, bytes }, even, connections) {
     return connections > 1 && hasPages && bytes >= 2 * large_tables_MIN_SHARE_BYTES && bytes > UNEVEN * even;
 }
-function bytesOf(tables) {
+function large_tables_bytesOf(tables) {
     return tables.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 function shareAmongDumps(tables, connections) {
@@ -49699,15 +50789,12 @@ class ReadingSession {
     #rest = Buffer.alloc(0);
     #messages = [];
     #hidesValues;
+    #linesBefore;
     constructor(start, queries, options) {
-        const { psql, env, hidesValues = false } = options;
+        const { hidesValues = false, session } = options;
         this.#hidesValues = hidesValues;
-        const args = [...PSQL_SCRIPT_OPTIONS, '--no-align', '--tuples-only', '--file=-'];
-        this.child = startChild(psql, args, {
-            env: { ...env, ...largeWrites(env) },
-            stdin: 'stream',
-            stdout: 'stream',
-        });
+        this.#linesBefore = session?.lines ?? 0;
+        this.child = session?.child ?? startReading(options);
         (0,external_node_stream_.pipeline)(this.child.stdout, this.#ahead, () => undefined);
         this.#ahead.on('error', () => undefined); // reported where the rows are read
         this.#output = this.#ahead[Symbol.asyncIterator]();
@@ -49764,7 +50851,7 @@ class ReadingSession {
     }
     *#script(start, queries) {
         const mark = this.#mark.toString().trim();
-        let line = 1;
+        let line = 1 + this.#linesBefore;
         const written = (text) => {
             line += text.split('\n').length - 1;
             return text;
@@ -49782,6 +50869,10 @@ class ReadingSession {
             yield text;
         }
     }
+}
+function startReading({ psql, env }) {
+    const args = [...PSQL_SCRIPT_OPTIONS, '--no-align', '--tuples-only', '--file=-'];
+    return startChild(psql, args, { env: { ...env, ...largeWrites(env) }, stdin: 'stream', stdout: 'stream' });
 }
 function* inMessages(queries) {
     let message = [];
@@ -49934,21 +51025,25 @@ function settings(serverMajor) {
     ];
 }
 /** Statements that join the snapshot, and queries for what the archive says about the data. */
-function setUp(reads, { serverMajor, snapshot, hidesValues }) {
+function setUp(reads, { serverMajor, snapshot, hidesValues, session }) {
     const tables = reads.map(({ table }) => `ONLY ${asciiIdentifier(table.schema)}.${asciiIdentifier(table.name)}`);
     const texts = reads.flatMap((read) => [
         ...[read.table.schema, read.table.name],
         ...[copyStatement(read), rootComment(read)],
     ]);
+    const join = [
+        'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;',
+        `SET TRANSACTION SNAPSHOT ${literal(snapshot)};`,
+    ];
     return [
+        ...(session ? ['\\set ON_ERROR_STOP on'] : []),
         // Errors must not print rows.
         '\\set VERBOSITY terse',
         '\\set SHOW_CONTEXT never',
         `${settings(serverMajor)
             .map((setting) => `SET ${setting}`)
             .join('\\; ')};`,
-        'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;',
-        `SET TRANSACTION SNAPSHOT ${literal(snapshot)};`,
+        ...(session ? [] : join),
         `LOCK TABLE ${tables.join(', ')} IN ACCESS SHARE MODE NOWAIT;`,
         `SELECT encode(convert_to(text, pg_client_encoding()), 'hex')
        FROM unnest(ARRAY[${texts.map(asciiLiteral).join(', ')}]::text[]) WITH ORDINALITY AS t (text, n) ORDER BY n;`,
@@ -50073,7 +51168,7 @@ async function startInOneSnapshot(step, source, plan, compression) {
             startReaders: (signal) => startReaders(step, source, plan, { snapshot, signal }),
             startDumps: () => argumentsOfAll(source.contents, plan, snapshot.id).map((args) => startDump(client.pgDump, args, clientEnvironment(connection, step.environment))),
         });
-        log.info(describe(plan));
+        log.info(parallel_dump_describe(plan));
         return reading;
     }
     catch (e_1) {
@@ -50137,7 +51232,7 @@ async function startReaders({ environment }, { client, connection, server }, { p
     });
     return [readers];
 }
-function describe({ dumps, paged, sessions }) {
+function parallel_dump_describe({ dumps, paged, sessions }) {
     const all = `Dumping over ${formatQuantity(1 + dumps.length + sessions, 'connection')} in one snapshot`;
     if (paged.length === 0)
         return all;
@@ -50249,6 +51344,7 @@ var masked_dump_disposeResources = (undefined && undefined.__disposeResources) |
 
 
 
+
 /**
  * Starts a masked dump: a `pg_dump` for the schema and the small tables that are kept whole, and sessions that read
  * everything else, all in one snapshot. The server computes the masks, so no value of a masked column leaves it.
@@ -50262,7 +51358,8 @@ async function startMaskedDump(step, source, masking, compression) {
         const snapshot = masked_dump_addDisposableResource(env_1, await openMaskedSnapshot(step, source, masking), true);
         const { plan, locked } = snapshot;
         const readers = await planReaders(step, source, snapshot);
-        const { reads, connections, byName } = readers;
+        const { connections, filtered, byName } = readers;
+        const reads = [...readers.reads, ...filtered];
         const leaks = masking.scansForLeaks ? new LeakWatch(plan, masking.file) : null;
         const args = await dumpArgumentsOf(source, snapshot, reads);
         const reading = await joinParts(step, {
@@ -50274,7 +51371,7 @@ async function startMaskedDump(step, source, masking, compression) {
                 startDump(source.client.pgDump, args, clientEnvironment(source.connection, step.environment)),
             ],
         });
-        const sessions = formatQuantity(reads.length > 0 ? 1 + connections : 1, 'connection');
+        const sessions = formatQuantity(1 + connections + Math.min(filtered.length, 1), 'connection');
         log.info(`Dumping with masks over ${sessions} in one snapshot`);
         return { reading: leaks ? checked(reading, leaks) : reading, masked: masked_dump_describe(masking, snapshot) };
     }
@@ -50303,18 +51400,27 @@ async function planReaders(step, source, snapshot) {
     const jobs = Math.min(step.inputs.jobs, masked_dump_MAX_CONNECTIONS, (await freeConnections(session)) - 1);
     const paged = byName || jobs <= 1 ? [] : source.largeTables;
     const clientMajor = source.client.major;
-    const reads = await planMaskedReads(session, { plan: snapshot.plan, locked, paged, clientMajor });
-    const shares = reads.reduce((sum, read) => sum + read.shares, 0);
+    const conditions = snapshot.subset ? conditionsOf(snapshot.subset.subset) : new Map();
+    const need = { plan: readablePlan(snapshot), locked, paged, clientMajor, conditions };
     const bytes = ({ table }) => locked.get(table.oid)?.bytes ?? 0;
-    const sorted = byName ? reads.toSorted(masked_dump_compareNames) : reads.toSorted((a, b) => bytes(b) - bytes(a));
-    return { reads: sorted, connections: Math.max(1, Math.min(jobs, shares)), byName };
+    const all = await planMaskedReads(session, need);
+    const sorted = byName ? all.toSorted(masked_dump_compareNames) : all.toSorted((a, b) => bytes(b) - bytes(a));
+    const reads = sorted.filter(({ table }) => !conditions.has(table.oid));
+    const filtered = sorted.filter(({ table }) => conditions.has(table.oid));
+    const shares = reads.reduce((sum, read) => sum + read.shares, 0);
+    return { reads, connections: Math.min(Math.max(1, jobs), shares), filtered, byName };
+}
+/** Returns the plan by which tables are read: the rows that stay are known by now. */
+function readablePlan({ plan, subset }) {
+    return subset ? filteredPlan(plan, subset.subset) : plan;
 }
 function masked_dump_compareNames({ table: a }, { table: b }) {
     const compare = (one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other));
     return compare(a.schema, b.schema) || compare(a.name, b.name);
 }
 /** Returns how the archives are joined and what is checked meanwhile. */
-function joinOptions({ additions }, { plan }, reads, leaks) {
+function joinOptions({ additions }, snapshot, reads, leaks) {
+    const plan = readablePlan(snapshot);
     const kept = deliverable(plan, reads);
     return {
         shared: new Set(reads.map(({ table }) => table.oid)),
@@ -50347,15 +51453,13 @@ async function dumpArgumentsOf({ contents: { extensions = [] } }, { id, session,
     const empty = partsOf(plan, 'none').map(({ part }) => part.oid);
     const patterns = await exactPatternsOf(session, [...empty, ...reads.map(({ table }) => table.oid)]);
     const excludeTableData = [...contents.excludeTableData, ...patterns];
-    const pgDumpArgs = [...contents.pgDumpArgs, ...leaveOutArguments(plan)];
+    const pgDumpArgs = [...contents.pgDumpArgs, ...leaveOutArguments(plan, contents.schemaOnly)];
     const args = dumpArguments({ ...contents, extensions, excludeTableData, pgDumpArgs }, 'action');
     return [...args, `--snapshot=${id}`];
 }
 /** Starts the sessions that read tables, if there are such tables. */
 async function masked_dump_startReaders(step, { client, connection, server }, { key }, { snapshot, readers, signal }) {
-    const { reads, connections } = readers;
-    if (reads.length === 0)
-        return [];
+    const { reads, connections, filtered } = readers;
     const options = {
         psql: client.psql,
         env: clientEnvironment(withMaskKey(connection, key), step.environment),
@@ -50363,7 +51467,21 @@ async function masked_dump_startReaders(step, { client, connection, server }, { 
         snapshot: snapshot.id,
         hidesValues: true,
     };
-    return [await startTableReaders(reads, { ...options, connections, signal }).catch(explainReaders)];
+    const started = [];
+    try {
+        if (reads.length > 0)
+            started.push(await startTableReaders(reads, { ...options, connections, signal }));
+        if (snapshot.subset && filtered.length > 0) {
+            const session = await snapshot.subset.session.handOver();
+            started.push(await startTableReaders(filtered, { ...options, session, connections: 1, signal }));
+        }
+        return started;
+    }
+    catch (error) {
+        for (const readers of started)
+            await readers.abort();
+        return explainReaders(error);
+    }
 }
 /** A session that waits for an exclusive lock makes all later ones wait behind it. */
 function explainReaders(error) {
@@ -50388,7 +51506,10 @@ function checked(reading, leaks) {
         report: reading.report,
     };
 }
-function masked_dump_describe({ sha256, key }, { plan, rowsBefore }) {
+function masked_dump_describe({ sha256, key }, { plan, subset: open }) {
+    const subset = open?.subset ?? null;
+    const parts = subset?.filtered.flatMap((table) => table.parts) ?? [];
+    const rowsBefore = new Map(parts.map((part) => [relationKey(part), part.before]));
     const masks = new Map(partsOf(plan, 'masked').map(({ table, part }) => [relationKey(part), maskCounts({ tables: [table] })]));
     const describeTable = (table) => {
         const [before, counts = {}] = [rowsBefore.get(relationKey(table)), masks.get(relationKey(table))];
@@ -50399,7 +51520,7 @@ function masked_dump_describe({ sha256, key }, { plan, rowsBefore }) {
         };
     };
     return {
-        plan,
+        ...{ plan, subset },
         record: { sha256, keyId: key.id, columns: maskCounts(plan) },
         describeTables: (tables) => tables.map(describeTable),
     };
@@ -51113,8 +52234,11 @@ function restorable_describeRows({ constraint, table, needs }) {
 const name_omissions_MAX_NAMES = 10;
 /** Warns about what `pg_dump` leaves out without saying so, and about what not every server can restore. */
 async function nameOmissions(session, inputs) {
-    await nameUserMappings(session);
-    await nameLargeObjects(session, inputs);
+    // The plan of a masked dump says what becomes of large objects, and it has no user mappings.
+    if (inputs.mask === '') {
+        await nameUserMappings(session);
+        await nameLargeObjects(session, inputs);
+    }
     await nameHiddenRows(session, inputs);
     await nameLabels(session);
 }
@@ -52843,6 +53967,13 @@ function table(head, rows) {
     const rule = head.map((heading) => new Markdown(isRight(heading) ? '---:' : ':---'));
     return new Markdown([headings, rule, ...rows].map(line).join('\n'));
 }
+/** Lines as a block of code, in the colours of a language. No run of backticks in them ends it. */
+function fenced(language, text) {
+    const lines = text.split('\n').map((line) => hideSecrets(line).replace(INVISIBLE, '\ufffd'));
+    const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
+    const fence = '`'.repeat(longest + 1);
+    return new Markdown(`${fence}${language}\n${lines.join('\n')}\n${fence}`);
+}
 /** Something long that opens on a click. */
 function markdown_folded(title, content) {
     return md `<details><summary>${title}</summary>\n\n${content}\n\n</details>`;
@@ -52956,7 +54087,8 @@ function dryRunSummary(command, plan) {
  * @throws an Error when another run has taken one of them or has replaced the target meanwhile
  */
 async function keepClaim(step, target, temporary, scope) {
-    if (await holdsLocks(target.session, [target.name, ...temporary]))
+    // A session that has ended holds nothing.
+    if (await holdsLocks(target.session, [target.name, ...temporary]).catch(() => false))
         return;
     log.warning(`The connection that held the lock on "${target.name}" was lost; taking the lock again`);
     const session = scope.use(await step.maintenance({ direct: true }));
@@ -52970,18 +54102,6 @@ async function keepClaim(step, target, temporary, scope) {
     }
     target.session = session;
     target.maker.session = session;
-}
-/** A session that has ended holds nothing. */
-async function holdsLocks(session, names) {
-    try {
-        for (const name of names)
-            if (!(await holdsLock(session, name)))
-                return false;
-        return true;
-    }
-    catch {
-        return false;
-    }
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/assertions.js
@@ -53998,6 +55118,8 @@ async function analyzeTable(session, table) {
 }
 /** By default ANALYZE reads at most this many pages of a table: a sample of 300 rows × default_statistics_target (analyze.c). */
 const MAX_SAMPLED_PAGES = 30_000;
+/** Fewer pages are read before another session has connected. */
+const MIN_PAGES_PER_SESSION = 1000;
 /** Divides the tables that `ANALYZE` visits (get_all_vacuum_rels in vacuum.c) by the pages that it reads of each. */
 async function divideForAnalyze(session, jobs) {
     const tables = await session.query(`
@@ -54005,7 +55127,9 @@ async function divideForAnalyze(session, jobs) {
            greatest(1, least(pg_relation_size(c.oid) / current_setting('block_size')::int, ${MAX_SAMPLED_PAGES})) AS pages
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't'`);
-    const shares = shareEvenly(tables, ({ pages }) => pages, Math.max(1, Math.min(jobs, tables.length)));
+    const all = tables.reduce((sum, { pages }) => sum + pages, 0);
+    const worthwhile = Math.max(1, Math.floor(all / MIN_PAGES_PER_SESSION));
+    const shares = shareEvenly(tables, ({ pages }) => pages, Math.min(jobs, worthwhile));
     return shares.map(({ items }) => items.map(({ schema, name }) => `${identifier(schema)}.${identifier(name)}`));
 }
 
@@ -54667,21 +55791,18 @@ class SplitRestore {
     }
     /** Shares the data among jobs, unless it has to be loaded in its order. The schema, which says so, is restored by now. */
     async #share(archive) {
-        this.#jobs = await this.#ask((session) => parallel_restore_allowedJobs(session, this.#options.jobs));
-        const { bytesOf } = this.#options;
-        const dividesTables = mayDivideTables(this.#restorer.inputs);
-        const shares = archive.share({ jobs: this.#jobs, bytesOf, dividesTables });
-        const why = shares.length > 1 ? await this.#ask(whyDataIsOrdered) : null;
-        if (why === null)
-            return shares;
-        log.info(`Restoring the data in the order of the dump: ${why}`);
-        return archive.share({ jobs: 1, bytesOf });
-    }
-    async #ask(question) {
         const env_1 = { stack: [], error: void 0, hasError: false };
         try {
+            const { bytesOf, jobs } = this.#options;
             const session = parallel_restore_addDisposableResource(env_1, await this.#restorer.session(), true);
-            return await question(session);
+            this.#jobs = await parallel_restore_allowedJobs(session, jobs);
+            const dividesTables = mayDivideTables(this.#restorer.inputs);
+            const shares = archive.share({ jobs: this.#jobs, bytesOf, dividesTables });
+            const why = shares.length > 1 ? await whyDataIsOrdered(session) : null;
+            if (why === null)
+                return shares;
+            log.info(`Restoring the data in the order of the dump: ${why}`);
+            return archive.share({ jobs: 1, bytesOf });
         }
         catch (e_1) {
             env_1.error = e_1;
@@ -54695,16 +55816,36 @@ class SplitRestore {
     }
     /** Restores what requires the data to be in the database. */
     async finish() {
-        const jobs = this.#jobs;
-        log.info(`Restoring indexes and constraints with ${formatQuantity(jobs, 'job')}`);
         const { schema, last } = this.#place;
-        await this.#restore(['--section=post-data', `--jobs=${jobs}`, schema]);
-        if (last === null)
-            return;
-        const why = await this.#ask(whyRefreshesAreOrdered);
+        const jobs = Math.min(this.#jobs, this.#archive.afterData);
+        if (jobs > 0) {
+            log.info(`Restoring indexes and constraints with ${formatQuantity(jobs, 'job')}`);
+            await this.#restore(['--section=post-data', `--jobs=${jobs}`, schema]);
+        }
+        if (last !== null)
+            await this.#refresh(last);
+    }
+    async #refresh(last) {
+        const why = await this.#whyRefreshesAreOrdered();
         if (why !== null)
             log.info(`Refreshing materialized views one after the other: ${why}`);
-        await this.#restore(['--section=post-data', ...(why === null ? [`--jobs=${jobs}`] : []), last]);
+        await this.#restore(['--section=post-data', ...(why === null ? [`--jobs=${this.#jobs}`] : []), last]);
+    }
+    async #whyRefreshesAreOrdered() {
+        const env_2 = { stack: [], error: void 0, hasError: false };
+        try {
+            const session = parallel_restore_addDisposableResource(env_2, await this.#restorer.session(), true);
+            return await whyRefreshesAreOrdered(session);
+        }
+        catch (e_2) {
+            env_2.error = e_2;
+            env_2.hasError = true;
+        }
+        finally {
+            const result_2 = parallel_restore_disposeResources(env_2);
+            if (result_2)
+                await result_2;
+        }
     }
     async stop() {
         this.#stopped.abort(new Error('the restore was stopped'));
@@ -54927,15 +56068,44 @@ function sizesIn(manifest) {
 
 
 
+
 /** More rows would make the summary too long for GitHub. The log has them all. */
 const MAX_TABLES = 500;
 /** Shows what a masked dump would contain. */
-function maskPlanSummary(source, plan) {
+function maskPlanSummary(source, plan, subset) {
     const title = md `### 📋 Masks of ${code(source)} (dry run)`;
-    return markdown_join('\n\n', [title, md `${code(plan.file)} decides every table and column.`, maskSummary(plan)]);
+    return markdown_join('\n\n', [
+        title,
+        md `${code(plan.file)} decides every table and column.`,
+        ...maskSummary(plan, subset),
+    ]);
+}
+/** Shows which rows stay, and what happens to every table. */
+function maskSummary(plan, subset) {
+    return [...(subset ? [subsetSummary(subset)] : []), planSummary(plan)];
+}
+/** Shows the tables with fewer rows than the source has, and what a reader must not miss. */
+function subsetSummary(subset) {
+    const tables = describeSubset(subset);
+    const rows = tables
+        .slice(0, MAX_TABLES)
+        .map(({ table: name, before, after, reasons }) => [
+        code(name),
+        formatCount(before),
+        formatCount(after),
+        reasons,
+    ]);
+    const total = (field) => tables.reduce((sum, row) => sum + row[field], 0);
+    const title = `${formatCount(total('after'))} of ${formatQuantity(total('before'), 'row')} stay in ${formatQuantity(tables.length, 'filtered table')}`;
+    const warnings = subsetWarnings(subset).map((warning) => md `⚠️ ${warning}`);
+    const more = tables.length > MAX_TABLES ? '… and more tables, which are in the log' : '';
+    return markdown_join('\n\n', [
+        markdown_folded(title, markdown_join('\n\n', [table(['Table', 'Rows', 'Stay', 'Left out'], rows), more])),
+        ...warnings,
+    ]);
 }
 /** Shows what happens to every table, the masks first, because a reviewer reads those. */
-function maskSummary(plan) {
+function planSummary(plan) {
     const tables = describePlan(plan);
     const rows = [...tables]
         .sort((a, b) => Math.sign(b.masked.length) - Math.sign(a.masked.length))
@@ -55093,7 +56263,7 @@ async function copy(step) {
         hooks: step.inputs.preSwapHooks,
     })));
     if ('outputs' in replaced)
-        return { ...replaced, summary: [...replaced.summary, ...planOf(foretold)] };
+        return { ...replaced, summary: [...replaced.summary, ...maskPlan(foretold)] };
     return describeCopy(step, source, replaced);
 }
 /**
@@ -55245,845 +56415,577 @@ function describeCopy(step, { connection }, replaced) {
     log.info(`Copied ${ends.source} to ${ends.target} in ${formatDuration(effort.durationMs)}`);
     return {
         outputs: { ...(result.counted ? countOutputs(result.counted) : {}), ...liveOutputs(live) },
-        summary: [copySummary({ ...ends, ...result, ...live, ...effort }), ...planOf(result.masked)],
+        summary: [copySummary({ ...ends, ...result, ...live, ...effort }), ...maskPlan(result.masked)],
     };
 }
 /** Shows the plan of the masks, if there are any. */
-function planOf(masked) {
-    return masked ? [maskSummary(masked.plan)] : [];
+function maskPlan(masked) {
+    return masked ? maskSummary(masked.plan, masked.subset) : [];
 }
 
-;// CONCATENATED MODULE: ./build/src/dropping/drop-database.js
-
-
-
-
-/** Returns a database and its restore points. The database is last, so that a killed run can be repeated. */
-function withPoints(databases, name) {
-    const points = databases.filter((candidate) => isPointOf(candidate, name));
-    return [...points, ...databases.filter((candidate) => candidate.name === name)];
+;// CONCATENATED MODULE: ./build/src/comparing/line-diff.js
+/** How many pairs of lines are compared at most; beyond that, everything between the first and the last change is replaced. */
+const MAX_PAIRS = 1_000_000;
+/** Unchanged lines around a change. */
+const CONTEXT = 3;
+/** Returns the unified diff of two texts, without the lines that name files; empty if they are the same. */
+function unifiedDiff(before, after) {
+    const lines = compareLines(line_diff_linesOf(before), line_diff_linesOf(after));
+    return hunksOf(lines)
+        .map(({ start, end }) => `${positionOf(lines, start, end)}\n${lines.slice(start, end).map(write).join('\n')}`)
+        .join('\n');
 }
-/** Drops a database with its sessions. A dry run only says so. */
-async function dropOne({ dryRun }, { session, server }, { name, sessions }, reason) {
-    const who = sessions > 0 ? `, with ${formatQuantity(sessions, 'session')} in it` : '';
-    if (!dryRun)
-        await dropDatabase(session, server, name);
-    log.info(`${dryRun ? 'Would drop' : 'Dropped'} "${name}"${who}: ${reason}`);
-    return { name, fate: 'dropped', reason };
-}
-
-// EXTERNAL MODULE: external "node:http"
-var external_node_http_ = __nccwpck_require__(7067);
-;// CONCATENATED MODULE: ./build/src/process/proxy.js
-
-/**
- * Makes `fetch` use the proxy that the environment names (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`) until the end of the
- * scope. Needs Node 24.14; an older one connects directly.
- */
-function useProxy(environment) {
-    const restore = external_node_http_.setGlobalProxyFromEnv?.(environment);
-    return { [Symbol.dispose]: () => restore?.() };
-}
-/** `fetch` only says `fetch failed`; the innermost cause has the reason. */
-function rootCause(error) {
-    let cause = error;
-    while (cause instanceof Error && cause.cause)
-        cause = cause.cause;
-    return cause instanceof Error ? cause.message : String(cause);
-}
-
-;// CONCATENATED MODULE: ./build/src/github/api.js
-
-
-
-/** A request that takes longer is stuck. */
-const TIMEOUT_MS = 30_000;
-/**
- * Asks for one page of a list. Redirects are not followed, and the token goes to no other host.
- *
- * @param known the last answer of this address; if it still holds, GitHub does not count the request
- * @throws a TransientError when GitHub could not answer, and an Error when it refused or the answer is not a list
- */
-async function askGitHub(github, address, known) {
-    if (new URL(address).origin !== new URL(github.url).origin)
-        throw new Error(`The GitHub API links to a page on another host, ${new URL(address).origin}; the token is not sent there`);
-    const response = await request(github, address, known);
-    if (response.status === 304 && known)
-        return known;
-    const text = await response.text().catch((error) => Promise.reject(unreachable(error, github)));
-    if (response.status !== 200)
-        throw refusal(response, text, github.repository);
-    const links = response.headers.get('link') ?? '';
-    return {
-        items: parseList(text),
-        next: linkTo('next', links, address),
-        last: linkTo('last', links, address),
-        etag: response.headers.get('etag'),
+const line_diff_linesOf = (text) => (text === '' ? [] : text.split('\n'));
+const write = ({ sign, text }) => sign + text;
+/** Where a hunk is in both texts, such as `@@ -1,4 +1,5 @@`. */
+function positionOf(lines, start, end) {
+    const count = (part, without) => part.filter(({ sign }) => sign !== without).length;
+    const [earlier, own] = [lines.slice(0, start), lines.slice(start, end)];
+    const range = (without) => {
+        const length = count(own, without);
+        return `${count(earlier, without) + (length === 0 ? 0 : 1)},${length}`;
     };
+    return `@@ -${range('+')} +${range('-')} @@`;
 }
-async function request({ token, signal, ...github }, address, known) {
-    try {
-        return await fetch(address, {
-            headers: {
-                accept: 'application/vnd.github+json',
-                'user-agent': 'pgclone-action',
-                'x-github-api-version': '2022-11-28',
-                ...(token !== '' && { authorization: `Bearer ${token}` }),
-                ...(known?.etag && { 'if-none-match': known.etag }),
-            },
-            redirect: 'manual',
-            signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
-        });
+/** Returns the ranges of changed lines with their context; ranges that meet are one. */
+function hunksOf(lines) {
+    const hunks = [];
+    for (const [index, { sign }] of lines.entries()) {
+        if (sign === ' ')
+            continue;
+        const start = Math.max(0, index - CONTEXT);
+        const end = Math.min(lines.length, index + 1 + CONTEXT);
+        const last = hunks.at(-1);
+        if (last && start <= last.end)
+            last.end = end;
+        else
+            hunks.push({ start, end });
     }
-    catch (error) {
-        signal.throwIfAborted();
-        throw unreachable(error, github);
-    }
+    return hunks;
 }
-function unreachable(error, { url }) {
-    return new TransientError(`The GitHub API at ${url} could not be read: ${rootCause(error)}; no database is dropped without the list of open pull requests`, { cause: error });
+function compareLines(before, after) {
+    let start = 0;
+    while (start < before.length && start < after.length && before[start] === after[start])
+        start += 1;
+    let end = 0;
+    const most = Math.min(before.length, after.length) - start;
+    while (end < most && before.at(-1 - end) === after.at(-1 - end))
+        end += 1;
+    const kept = (lines) => lines.map((text) => ({ sign: ' ', text }));
+    const changed = compareMiddle(before.slice(start, before.length - end), after.slice(start, after.length - end));
+    return [...kept(before.slice(0, start)), ...changed, ...kept(before.slice(before.length - end))];
 }
-function parseList(text) {
-    let value;
-    try {
-        value = JSON.parse(text);
-    }
-    catch (error) {
-        throw new Error(`The answer of the GitHub API is not JSON (${messageOf(error)}), so no database is dropped; GITHUB_API_URL must lead to the API of GitHub`, { cause: error });
-    }
-    if (Array.isArray(value))
-        return value;
-    throw new Error('The answer of the GitHub API is not a list, so no database is dropped; GITHUB_API_URL must lead to the API of GitHub');
-}
-/** Returns the address of a page in the header `Link` (RFC 8288), or null. */
-function linkTo(relation, header, base) {
-    for (const [, address, parameters] of header.matchAll(/<([^<>]*)>([^<]*)/g)) {
-        const relations = /;\s*rel="?([^";,]*)"?/i.exec(parameters)?.[1]?.split(/\s+/);
-        if (relations?.includes(relation))
-            return new URL(address, base).href;
-    }
-    return null;
-}
-/** Returns the number of the page that an address names, or null. */
-function pageNumber(address) {
-    const page = new URL(address).searchParams.get('page');
-    return page !== null && /^\d{1,9}$/.test(page) ? Number(page) : null;
-}
-/** Returns what a status means and how to go on. GitHub explains most refusals in `message`. */
-function refusal({ status, headers }, text, repository) {
-    const said = messageIn(text);
-    const error = (advice) => new Error(`The GitHub API answered ${status}${said}, so no database is dropped; ${advice}`);
-    if (status >= 500)
-        return new TransientError(error('run the step again').message);
-    if (status === 429 || headers.get('x-ratelimit-remaining') === '0' || headers.has('retry-after'))
-        return error('its rate limit is reached, so run the step again in an hour');
-    if (status === 401)
-        return error('check github-token');
-    if (status === 403)
-        return error('the job needs `permissions: pull-requests: read`');
-    if (status === 404)
-        return error(`the job needs \`permissions: pull-requests: read\`, and github-token must be of ${repository}`);
-    return error('GITHUB_API_URL must lead to the API of GitHub');
-}
-function messageIn(text) {
-    try {
-        const value = JSON.parse(text);
-        return isObject(value) && isText(300)(value.message) ? ` (${value.message})` : '';
-    }
-    catch {
-        return '';
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/github/open-pull-requests.js
-var open_pull_requests_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
-    if (value !== null && value !== void 0) {
-        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
-        var dispose, inner;
-        if (async) {
-            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
-            dispose = value[Symbol.asyncDispose];
+/** Compares by the longest common subsequence. */
+function compareMiddle(before, after) {
+    const replaced = (sign, lines) => lines.map((text) => ({ sign, text }));
+    if (before.length * after.length > MAX_PAIRS)
+        return [...replaced('-', before), ...replaced('+', after)];
+    const common = commonLengths(before, after);
+    const lines = [];
+    let [i, j] = [0, 0];
+    while (i < before.length && j < after.length) {
+        if (before[i] === after[j]) {
+            lines.push({ sign: ' ', text: before[i] });
+            i += 1;
+            j += 1;
         }
-        if (dispose === void 0) {
-            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
-            dispose = value[Symbol.dispose];
-            if (async) inner = dispose;
-        }
-        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
-        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
-        env.stack.push({ value: value, dispose: dispose, async: async });
+        else if (common[i + 1][j] >= common[i][j + 1])
+            lines.push({ sign: '-', text: before[i++] });
+        else
+            lines.push({ sign: '+', text: after[j++] });
     }
-    else if (async) {
-        env.stack.push({ async: true });
-    }
-    return value;
-};
-var open_pull_requests_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
-    return function (env) {
-        function fail(e) {
-            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
-            env.hasError = true;
-        }
-        var r, s = 0;
-        function next() {
-            while (r = env.stack.pop()) {
-                try {
-                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
-                    if (r.dispose) {
-                        var result = r.dispose.call(r.value);
-                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
-                    }
-                    else s |= 1;
-                }
-                catch (e) {
-                    fail(e);
-                }
-            }
-            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
-            if (env.hasError) throw env.error;
-        }
-        return next();
-    };
-})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
-    var e = new Error(message);
-    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
-});
+    return [...lines, ...replaced('-', before.slice(i)), ...replaced('+', after.slice(j))];
+}
+/** Returns how many lines the rests from each pair of positions have in common. */
+function commonLengths(before, after) {
+    const lengths = Array.from({ length: before.length + 1 }, () => new Uint32Array(after.length + 1));
+    for (let i = before.length - 1; i >= 0; i -= 1)
+        for (let j = after.length - 1; j >= 0; j -= 1)
+            lengths[i][j] =
+                before[i] === after[j]
+                    ? lengths[i + 1][j + 1] + 1
+                    : Math.max(lengths[i + 1][j], lengths[i][j + 1]);
+    return lengths;
+}
 
-
-
-
-/** The largest page that GitHub gives. */
-const PAGE_SIZE = 100;
-/** 20,000 pull requests. A list without an end must not keep the step busy. */
-const MAX_PAGES = 200;
-const ADVICE = 'no database is dropped by a list that may be incomplete; run the step again';
+;// CONCATENATED MODULE: ./build/src/comparing/table-definition.js
 /**
- * Reads the open pull requests of a repository. A number that is missing in the answer would drop a database that is
- * used, so an answer counts only if it is complete.
+ * Returns the definition of a table with its columns and constraints in the order of another one; those that the other
+ * does not have come last. Migrations that ran in another order leave the same table with another order of columns.
  */
-class OpenPullRequests {
-    #github;
-    #environment;
-    /** The last answers by their addresses, with which GitHub says that nothing has changed. */
-    #known = new Map();
-    constructor(github, environment) {
-        this.#github = github;
-        this.#environment = environment;
-    }
-    /**
-     * Returns the numbers of all open pull requests, as they are written.
-     *
-     * @throws an Error when GitHub refuses, or when the answer is not the whole list of this repository
-     */
-    async read() {
-        const env_1 = { stack: [], error: void 0, hasError: false };
-        try {
-            const _ = open_pull_requests_addDisposableResource(env_1, useProxy(this.#environment), false);
-            const { url, repository } = this.#github;
-            // New pull requests come last, so that they do not move others from one page to the next.
-            const query = `state=open&sort=created&direction=asc&per_page=${PAGE_SIZE}`;
-            const first = `${url}/repos/${repository}/pulls?${query}`;
-            const pages = [await this.#page(first)];
-            for (let next = pages[0].next; next !== null; next = pages.at(-1).next) {
-                if (pages.length === MAX_PAGES)
-                    throw incomplete(`it has more than ${MAX_PAGES} pages`);
-                if ((pageNumber(next) ?? pages.length + 1) !== pages.length + 1)
-                    throw incomplete(`page ${pages.length} does not link to the next one`);
-                pages.push(await this.#page(next));
-            }
-            // A full page without a link to the next one is the last only if the next one is empty.
-            if (pages.at(-1).items.length === PAGE_SIZE) {
-                const beyond = await this.#page(`${first}&page=${pages.length + 1}`);
-                if (beyond.items.length > 0)
-                    throw incomplete('a page is not linked');
-            }
-            checkPages(pages);
-            return checkNumbers(pages.flatMap(({ items }) => items.map((item) => numberOf(item, repository))));
-        }
-        catch (e_1) {
-            env_1.error = e_1;
-            env_1.hasError = true;
-        }
-        finally {
-            open_pull_requests_disposeResources(env_1);
-        }
-    }
-    async #page(address) {
-        const answer = await askGitHub(this.#github, address, this.#known.get(address) ?? null);
-        this.#known.set(address, answer);
-        return answer;
-    }
+function inOrderOf(definition, other) {
+    const table = splitTable(definition);
+    const model = splitTable(other);
+    if (!table || !model)
+        return definition;
+    const places = new Map(model.items.map((item, place) => [table_definition_nameOf(item), place]));
+    const placeOf = (item) => places.get(table_definition_nameOf(item)) ?? places.size;
+    const items = table.items
+        .map((item, index) => ({ item, index, place: placeOf(item) }))
+        .sort((a, b) => a.place - b.place || a.index - b.index);
+    return `${table.head}${items.map(({ item }) => item).join(',')}${table.tail}`;
 }
-/** Pages before the last one are equally long, and there are as many as the first one says. */
-function checkPages(pages) {
-    const lengths = pages.map(({ items }) => items.length);
-    const [size, ...full] = lengths.slice(0, -1);
-    if (size !== undefined && (size === 0 || lengths.at(-1) > size || full.some((length) => length !== size)))
-        throw incomplete('a page is too short');
-    const promised = pages[0].last === null ? 1 : pageNumber(pages[0].last);
-    if (promised !== null && pages.length < promised)
-        throw incomplete(`it has ${pages.length} pages instead of ${promised}`);
+/** Returns what is common to a column and to its changed form: its name, or `CONSTRAINT` with the name. */
+function table_definition_nameOf(item) {
+    const [name = ''] = /^\s*(?:CONSTRAINT\s+)?(?:"(?:[^"]|"")+"|\S+)/.exec(item) ?? [];
+    return name.trim();
 }
-function checkNumbers(numbers) {
-    const distinct = new Set(numbers);
-    if (distinct.size < numbers.length)
-        throw incomplete('a pull request is in it twice');
-    return distinct;
-}
-/** Another attempt may get the whole list, because pull requests may have been closed while it was read. */
-function incomplete(reason) {
-    return new TransientError(`The list of open pull requests of the GitHub API is not complete: ${reason}; ${ADVICE}`);
-}
-/** What GitHub says of a pull request, as far as it shows that this list is the wrong one. */
-const isOpenPullRequest = hasShape({
-    number: (value) => Number.isSafeInteger(value) && value > 0,
-    state: optional(isOneOf('open')),
-});
-function numberOf(item, repository) {
-    if (!isOpenPullRequest(item))
-        throw new Error('The answer of the GitHub API is not a list of open pull requests, so no database is dropped; GITHUB_API_URL must lead to the API of GitHub');
-    const { number, base } = item;
-    const of = base?.repo?.full_name;
-    if (of !== undefined && String(of).toLowerCase() !== repository.toLowerCase())
-        throw new Error(`The GitHub API listed pull requests of ${JSON.stringify(of)} instead of ${repository}, so no database is dropped; GITHUB_API_URL must lead to the API of GitHub`);
-    return String(number);
-}
-
-;// CONCATENATED MODULE: ./build/src/dropping/patterns.js
-/** Returns what each `*` of a pattern matches in a name, or null if the pattern does not match. Case matters, as in PostgreSQL. */
-function matchPattern(name, pattern) {
-    const source = pattern
-        .split('*')
-        .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-        .join('(.*)');
-    return new RegExp(`^${source}$`, 'su').exec(name)?.slice(1) ?? null;
-}
-/** Whether one of the patterns matches a name. All characters but `*` stand for themselves. */
-function matchesAny(name, patterns) {
-    return patterns.some((pattern) => matchPattern(name, pattern) !== null);
-}
-/** Matches a number as GitHub writes it: `007` is a name that somebody chose. */
-const PULL_REQUEST = /^[1-9][0-9]*$/;
-/**
- * Returns the numbers that the only `*` of a pattern matches in a name. There are several if several patterns match, such
- * as `preview_*` and `preview_1*`.
- */
-function pullRequestNumbers(name, patterns) {
-    const matched = patterns.flatMap((pattern) => matchPattern(name, pattern) ?? []);
-    return [...new Set(matched.filter((text) => PULL_REQUEST.test(text)))];
-}
-
-;// CONCATENATED MODULE: ./build/src/dropping/judge.js
-
-
-/** Returns why a sweep never drops a database, or null for a live database that this action made under its present name. */
-function obstacleOf(database) {
-    const { name, marker, isTemplate } = database;
-    if (!marker)
-        return 'was not made by this action';
-    if (marker.kind === 'template')
-        return 'is a template of instant previews';
-    if (marker.kind === 'point')
-        return `is a restore point of "${marker.of}"`;
-    if (marker.kind !== 'clone')
-        return 'is the temporary database of a run';
-    if (!isClone({ name, marker }))
-        return `was made by this action as "${marker.of}", and renamed`;
-    return isTemplate ? 'is a template database of the server' : null;
-}
-/** Decides about a database of this action. One condition that holds is enough. */
-function judge_judge(name, marker, conditions) {
-    const verdicts = [
-        judgeExpiry(marker, conditions),
-        judgeAge(marker, conditions),
-        judgePullRequest(name, marker, conditions),
-    ].filter((verdict) => verdict !== null);
-    const due = verdicts.find(({ drop }) => drop);
-    return due ?? { drop: false, reason: verdicts.map(({ reason }) => reason).join(', ') };
-}
-function judgeExpiry({ expires }, { now }) {
-    if (expires === undefined)
-        return { drop: false, reason: 'does not expire' };
-    const drop = Date.parse(expires) <= now;
-    return { drop, reason: `${drop ? 'expired' : 'expires'} at ${expires}` };
-}
-function judgeAge({ at }, { now, olderThan }) {
-    if (olderThan === null)
-        return null;
-    const drop = now - Date.parse(at) > olderThan;
-    return { drop, reason: drop ? `is older than older-than: made at ${at}` : `was made at ${at}` };
-}
-function judgePullRequest(name, { run }, conditions) {
-    const { open, patterns, runsOf } = conditions;
+/** Splits at the commas between columns. @returns null if the statement has no list of columns */
+function splitTable(definition) {
+    const open = openingOf(definition);
     if (open === null)
         return null;
-    const stays = (reason) => ({ drop: false, reason });
-    const numbers = pullRequestNumbers(name, patterns);
-    if (numbers.length === 0)
-        return stays('has no number of a pull request where the * is');
-    // The numbers of another repository are other pull requests. A run outside GitHub names none.
-    if (run !== '' && !run.toLowerCase().startsWith(runsOf.toLowerCase()))
-        return stays(`was made for another repository, by ${run}`);
-    const used = numbers.find((number) => open.has(number));
-    if (used !== undefined)
-        return stays(`pull request ${used} is open`);
-    const which = numbers.length === 1 ? `pull request ${numbers[0]} is` : `pull requests ${numbers.join(' and ')} are`;
-    return { drop: true, reason: `${which} not open` };
-}
-
-;// CONCATENATED MODULE: ./build/src/dropping/drop-due.js
-
-
-
-
-
-
-
-
-
-
-
-
-/**
- * Drops the databases of this action that match `databases` and that are due, with their restore points. Each is looked at
- * again under its lock before it is dropped, and one that cannot be dropped does not stop the others.
- *
- * @returns what became of every database that matches
- */
-async function dropDue(step, place) {
-    const { databases: patterns } = step.inputs;
-    const look = drop_due_conditionsOf(step);
-    const conditions = await step.retry(look);
-    const rows = await readDatabases(place.session);
-    const candidates = candidatesOf(rows, patterns);
-    const fates = [];
-    for (const candidate of candidates) {
-        step.signal.throwIfAborted();
-        const verdict = verdictOf(step, candidate, conditions);
-        fates.push(...(verdict.drop ? await dropAgain(step, place, candidate, look) : drop_due_keep(candidate, verdict.reason)));
-    }
-    const decided = new Set(fates.map(({ name }) => name));
-    const others = rows.filter(({ name }) => !decided.has(name) && matchesAny(name, patterns));
-    fates.push(...others.map((row) => ({ name: row.name, fate: 'kept', reason: obstacleOf(row) })));
-    for (const { name, fate, reason } of fates)
-        if (fate === 'kept')
-            log.info(`Kept "${name}": ${reason}`);
-    return fates.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-}
-/** Returns a function that reads the time and the open pull requests, if they matter. */
-function drop_due_conditionsOf({ inputs, environment, run, signal }) {
-    const { GITHUB_API_URL = 'https://api.github.com', GITHUB_SERVER_URL = 'https://github.com' } = environment;
-    const { databases: patterns, olderThan, closedPullRequests, githubToken: token } = inputs;
-    const { repository } = run;
-    if (closedPullRequests && !/^[\w.-]+\/[\w.-]+$/.test(repository))
-        throw new Error('closed-pull-requests needs the repository whose pull requests it reads, and GITHUB_REPOSITORY does not name one; run the step in a workflow of GitHub');
-    const github = { url: GITHUB_API_URL.replace(/\/+$/, ''), repository, token, signal };
-    const pullRequests = closedPullRequests ? new OpenPullRequests(github, environment) : null;
-    const runsOf = `${GITHUB_SERVER_URL}/${repository}/actions/runs/`;
-    return async () => {
-        const open = pullRequests ? await pullRequests.read() : null;
-        return { patterns, olderThan, open, runsOf, now: Date.now() };
-    };
-}
-/** Returns the live databases of this action that match, and those of whom only restore points are left. */
-function candidatesOf(rows, patterns) {
-    const ours = rows.filter((row) => obstacleOf(row) === null).map(({ name }) => name);
-    const gone = rows.filter(isPoint).map(({ marker }) => marker.of);
-    const names = [...ours, ...gone.filter((name) => !rows.some((row) => row.name === name))];
-    const matching = [...new Set(names)].filter((name) => matchesAny(name, patterns));
-    return matching.map((name) => candidateOf(rows, name));
-}
-/** The database itself decides, and without it the newest restore point. */
-function candidateOf(all, name) {
-    const rows = withPoints(all, name);
-    const database = rows.find((row) => row.name === name);
-    if (database && obstacleOf(database) !== null)
-        return null;
-    const [newest] = rows.map(({ marker }) => marker).toSorted((a, b) => (a.at < b.at ? 1 : -1));
-    const marker = database?.marker ?? newest;
-    return marker ? { name, marker, rows } : null;
-}
-function verdictOf({ inputs, target }, { name, marker, rows }, conditions) {
-    const names = [name, ...rows.map((row) => row.name)];
-    const protection = names.map((one) => protectionOf(inputs, onDatabase(target, one))).find(Boolean);
-    return protection ? { drop: false, reason: protection } : judge_judge(name, marker, conditions);
-}
-function drop_due_keep({ rows }, reason) {
-    return rows.map(({ name }) => ({ name, fate: 'kept', reason }));
-}
-/** Drops a database if nothing that decides about it has changed. An error is the fate of what is left of it. */
-async function dropAgain(step, place, seen, look) {
-    const dropped = [];
-    try {
-        const conditions = await step.retry(look);
-        const kept = await withLock(place.session, seen.name, async () => {
-            const found = await lookAgain(place.session, seen);
-            if (!found)
-                return 'was changed while this step ran';
-            const { drop, reason } = verdictOf(step, found, conditions);
-            if (!drop)
-                return reason;
-            const names = found.rows.map(({ name }) => name);
-            await checkObstacles(place.session, names);
-            for (const row of found.rows)
-                dropped.push(await dropOne(step.inputs, place, row, reason));
-            return null;
-        });
-        return kept === null ? dropped : drop_due_keep(seen, kept);
-    }
-    catch (error) {
-        step.signal.throwIfAborted();
-        const reason = messageOf(error);
-        log.warning(`Could not drop "${seen.name}": ${reason}`);
-        const rest = seen.rows.filter(({ name }) => !dropped.some((fate) => fate.name === name));
-        return [...dropped, ...rest.map(({ name }) => ({ name, fate: 'failed', reason }))];
-    }
-}
-/** Does work under the lock of a database, and returns why it stays, or null when it is gone. */
-async function withLock(session, name, work) {
-    if (!(await tryLock(session, name)))
-        return 'another run of this action is working on it';
-    try {
-        return await work();
-    }
-    finally {
-        // A session that has ended holds nothing, and its error is known.
-        await unlock(session, name).catch(() => { });
-    }
-}
-/** Returns a database as it is now; null when it or one of its restore points is another one, or has another mark. */
-async function lookAgain(session, seen) {
-    const found = candidateOf(await readDatabases(session), seen.name);
-    const identity = ({ rows }) => JSON.stringify(rows.map(({ oid, comment }) => [oid, comment]));
-    if (!found || identity(found) !== identity(seen))
-        return null;
-    // A lock is held on one server, so these are the databases of the server that was looked at.
-    return (await holdsLock(session, seen.name)) ? found : null;
-}
-
-;// CONCATENATED MODULE: ./build/src/commands/drop.js
-var drop_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
-    if (value !== null && value !== void 0) {
-        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
-        var dispose, inner;
-        if (async) {
-            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
-            dispose = value[Symbol.asyncDispose];
+    const items = [];
+    let depth = 1;
+    let start = open + 1;
+    for (const { index, character } of outsideOfQuotes(definition, start)) {
+        if (character === '(')
+            depth += 1;
+        if (character === ')')
+            depth -= 1;
+        if (depth > 1 || (character === ',') === (character === ')'))
+            continue;
+        if (character === ',' || depth === 0) {
+            items.push(definition.slice(start, index));
+            start = index + 1;
         }
-        if (dispose === void 0) {
-            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
-            dispose = value[Symbol.dispose];
-            if (async) inner = dispose;
-        }
-        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
-        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
-        env.stack.push({ value: value, dispose: dispose, async: async });
+        if (depth === 0)
+            return withoutLastBreak({ head: definition.slice(0, open + 1), items, tail: definition.slice(index) });
     }
-    else if (async) {
-        env.stack.push({ async: true });
-    }
-    return value;
-};
-var drop_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
-    return function (env) {
-        function fail(e) {
-            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
-            env.hasError = true;
-        }
-        var r, s = 0;
-        function next() {
-            while (r = env.stack.pop()) {
-                try {
-                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
-                    if (r.dispose) {
-                        var result = r.dispose.call(r.value);
-                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
-                    }
-                    else s |= 1;
-                }
-                catch (e) {
-                    fail(e);
-                }
-            }
-            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
-            if (env.hasError) throw env.error;
-        }
-        return next();
-    };
-})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
-    var e = new Error(message);
-    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
-});
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-/** Drops the database of `database-url` if this action made it, or with `databases` all of this action that are due. */
-async function drop(step) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
-    try {
-        const { inputs, target } = step;
-        const sweeps = inputs.databases.length > 0;
-        if (!sweeps)
-            checkProtected(inputs, target);
-        const session = drop_addDisposableResource(env_1, await step.maintenance({ direct: true, keepsTarget: sweeps }), true);
-        const server = await lookAtPrimary(session, inputs.command);
-        const fates = await (sweeps ? dropDue : dropNamed)(step, { session, server });
-        if (!inputs.dryRun)
-            await sweep(step, session);
-        const view = { label: target.label, dryRun: inputs.dryRun };
-        return {
-            outputs: dropOutputs(fates),
-            summary: [sweeps ? sweepSummary(fates, view) : dropSummary(fates, view)],
-            ...failureOf(fates),
-        };
-    }
-    catch (e_1) {
-        env_1.error = e_1;
-        env_1.hasError = true;
-    }
-    finally {
-        const result_1 = drop_disposeResources(env_1);
-        if (result_1)
-            await result_1;
-    }
-}
-/** Drops one database with its restore points. A database that does not exist is not an error. */
-async function dropNamed(step, place) {
-    const { inputs, target } = step;
-    const { session } = place;
-    await lockTarget(session, target.database);
-    const doomed = withPoints(await readDatabases(session), target.database);
-    for (const database of doomed)
-        checkDoomed(step, database);
-    if (doomed.length === 0) {
-        log.info(`There is no database "${target.database}" at ${target.label}; nothing to drop`);
-        return [];
-    }
-    const names = doomed.map(({ name }) => name);
-    await checkObstacles(session, names);
-    const fates = [];
-    for (const database of doomed)
-        fates.push(await dropOne(inputs, place, database, `database-url names "${target.database}"`));
-    return fates;
-}
-function checkDoomed({ inputs, target }, database) {
-    if (database.name === target.database)
-        checkOurs(database, inputs.force);
-    else
-        checkProtected(inputs, onDatabase(target, database.name));
-}
-function checkOurs(database, force) {
-    const { name, marker, isTemplate } = database;
-    if (marker?.kind === 'template' && !force)
-        throw new Error(`"${name}" is a template of instant previews, and template-cache decides when it goes; set force: true to drop it all the same`);
-    if (isTemplate)
-        throw new Error(`"${name}" is a template database of the server; drop does not touch it`);
-    const ours = isClone(database) || isPoint(database) || isTemporary(database);
-    if (!ours && !force)
-        throw new Error(`"${name}" was not made by this action; set force: true to drop it all the same`);
-}
-/** How many databases that could not be dropped the error names; the summary has all of them. */
-const MAX_FAILURES = 3;
-function failureOf(fates) {
-    const failed = fates.filter(({ fate }) => fate === 'failed');
-    if (failed.length === 0)
-        return {};
-    const each = failed.map(({ name, reason }) => `"${name}" (${reason})`);
-    return {
-        failure: `${formatQuantity(failed.length, 'database')} could not be dropped: ${formatNames(each, MAX_FAILURES)}`,
-    };
-}
-/** Removes what killed runs left on the server and in storage. A failure here never fails the step. */
-async function sweep(step, session) {
-    await sweepDatabases(session).catch((error) => log.warning(`Could not look for leftovers: ${error.message}`));
-    if (step.inputs.location.kind !== 's3')
-        return;
-    await step
-        .storage()
-        .then((storage) => storage.sweep())
-        .catch((error) => log.warning(`Could not look for unfinished uploads: ${error.message}`));
-}
-
-;// CONCATENATED MODULE: ./build/src/storage/keys.js
-const EXTENSION = '.dump';
-const ENCRYPTED_EXTENSION = '.dump.age';
-const MANIFEST_SUFFIX = '.json';
-const PATTERN = /^([\w-]+)\/([\w-]+)\/([\w-]+)\/(\d{4})-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d{6})\.dump(?:\.age)?$/;
-/**
- * A part of a key from any text: what is not a letter, digit, `_` or `-` becomes `_`, as in django-pgclone; so does a
- * `-` at the beginning, which a program could take for an option.
- */
-function keyPart(text) {
-    return text.replace(/^-|[^A-Za-z0-9_-]/g, '_');
-}
-/** The key of a dump made now. Node's clock counts milliseconds; the last three digits keep two runs apart. */
-function newDumpKey(parts, now, microseconds = Math.floor(Math.random() * 1000)) {
-    const time = now.toISOString().slice(0, -1) + String(microseconds).padStart(3, '0');
-    const folder = [parts.instance, parts.database, parts.config].map((part) => keyPart(part) || '_').join('/');
-    const extension = parts.encrypted ? ENCRYPTED_EXTENSION : EXTENSION;
-    return parseDumpKey(`${folder}/${time.replace(/[T:.]/g, '-')}${extension}`);
-}
-/** @returns null when the text is no key in our layout. */
-function parseDumpKey(key) {
-    const match = PATTERN.exec(key);
-    if (!match)
-        return null;
-    const [, instance, database, config, year, month, day, hour, minute, second, fraction] = match;
-    const createdAt = `${year}-${month}-${day}T${hour}:${minute}:${second}.${fraction}Z`;
-    if (Number.isNaN(Date.parse(createdAt)))
-        return null;
-    return { key, instance: instance, database: database, config: config, createdAt };
-}
-/** The key of the manifest of a dump. */
-function manifestKey(key) {
-    return `${key}${MANIFEST_SUFFIX}`;
-}
-/** Returns the key of the dump that a key is the manifest of, or null. The dump may be gone. */
-function dumpOfManifest(key) {
-    return key.endsWith(MANIFEST_SUFFIX) ? parseDumpKey(key.slice(0, -MANIFEST_SUFFIX.length)) : null;
-}
-/** Whether the dump with this key is encrypted. */
-function isEncryptedKey(key) {
-    return key.endsWith(ENCRYPTED_EXTENSION);
-}
-/** Whether a reference names one dump and not the newest of many. */
-function isFullKey(reference) {
-    return reference.endsWith(EXTENSION) || isEncryptedKey(reference);
-}
-/**
- * What is wrong with a reference to a dump, or null. A key never leaves the storage location: no `..`, no absolute
- * path, nothing that a shell, a file system or the AWS CLI could read as something else.
- */
-function keys_referenceProblem(reference) {
-    if (/[\u0000-\u001f\u007f]/.test(reference))
-        return 'contains a control character';
-    if (reference.includes('\\'))
-        return 'contains a backslash; the parts of a key are separated by /';
-    if (reference.startsWith('/'))
-        return 'starts with /; it is relative to storage-location';
-    const parts = reference.replace(/\/$/, '').split('/');
-    if (parts.some((part) => part === '' || part === '.' || part === '..'))
-        return 'has an empty part, "." or ".."';
-    if (parts.some((part) => part.startsWith('-')))
-        return 'has a part that starts with -';
-    if (/^[A-Za-z]:/.test(reference))
-        return 'starts with a drive letter';
     return null;
 }
-/** Whether a key lies below a prefix of whole parts: `prod` covers `prod/…` and not `prod-eu/…`. */
-function isBelow(key, prefix) {
-    const folder = prefix.replace(/\/$/, '');
-    return folder === '' || key.startsWith(`${folder}/`);
+/** The line break before the closing parenthesis belongs to the tail, so that any column can be the last one. */
+function withoutLastBreak({ head, items, tail }) {
+    const last = items.at(-1);
+    const bare = last.trimEnd();
+    return { head, items: [...items.slice(0, -1), bare], tail: last.slice(bare.length) + tail };
 }
-
-;// CONCATENATED MODULE: ./build/src/storage/manifest.js
-
-
-
-/** Bytes. A manifest lists tables, so it grows with the schema: this is enough for a hundred thousand of them. */
-const MAX_MANIFEST_BYTES = 16 * 1024 * 1024;
-/**
- * The manifest as it is stored: JSON that people can read, on one line when it would be too large otherwise.
- *
- * @throws an Error when it would be so large that no reader takes it
- */
-function formatManifest(manifest) {
-    const texts = [JSON.stringify(manifest, null, 2), JSON.stringify(manifest)];
-    const fitting = texts.find((text) => Buffer.byteLength(text) < MAX_MANIFEST_BYTES);
-    if (fitting === undefined) {
-        throw new Error(`The manifest of ${manifest.key} would be larger than ${formatBytes(MAX_MANIFEST_BYTES)}, because the dump has ${formatCount(manifest.tables.length)} tables; dump fewer of them at once (schemas, tables)`);
+/** Returns the position of the parenthesis that opens the list of columns. */
+function openingOf(definition) {
+    for (const { index, character } of outsideOfQuotes(definition, 0)) {
+        if (character === '(')
+            return index;
+        if (character === ';')
+            return null;
     }
-    return `${fitting}\n`;
+    return null;
 }
-const manifest_MAX_NAME_LENGTH = 1000;
-const manifest_MAX_LINE_LENGTH = 2000;
-const line = isLine(manifest_MAX_LINE_LENGTH);
-const manifest_name = isText(manifest_MAX_NAME_LENGTH);
-const isRecipient = (value) => line(value) && /^age1[0-9a-z]+$/.test(value);
-const isDigest = (value) => line(value) && /^[0-9a-f]{64}$/.test(value);
-const isKeyId = (value) => line(value) && /^[0-9a-f]{16}$/.test(value);
-/** Everything but what must be equal to the key. */
-const manifest_FIELDS = {
-    source: optional(hasShape({ instance: manifest_name, host: manifest_name, database: manifest_name, config: manifest_name })),
-    size: (value) => isCount(value) && value !== 0,
-    sha256: isDigest,
-    compression: line,
-    encryption: optional(hasShape({ format: isOneOf('age'), recipients: isListOf(isRecipient) })),
-    rawBytes: isCount,
-    rows: orNull(isCount),
-    tables: isListOf(hasShape({
-        ...{ schema: manifest_name, name: manifest_name, rows: orNull(isCount), bytes: isCount },
-        ...{ rowsBefore: optional(isCount), masks: optional(isRecordOf(isCount)) },
-    })),
-    serverVersion: line,
-    clientVersion: line,
-    actionVersion: line,
-    // A restore makes a statement of it.
-    locale: hasShape({
-        encoding: line,
-        collate: line,
-        ctype: line,
-        provider: isOneOf('libc', 'icu', 'builtin'),
-        locale: optional(orNull(line)),
-    }),
-    filters: isRecordOf((value) => typeof value === 'boolean' || isListOf(isText(MAX_MANIFEST_BYTES))(value)),
-    mask: optional(hasShape({ sha256: isDigest, keyId: isKeyId, columns: isRecordOf(isCount) })),
-    durationMs: isCount,
-    run: hasShape({ repository: line, ref: line, sha: line, runId: line, url: line }),
-    verified: optional(hasShape({ at: isTime, serverVersion: line })),
-};
+/** Yields the characters that are not part of a quoted name or string. A doubled quote ends and begins one, which is the same. */
+function* outsideOfQuotes(text, start) {
+    for (let index = start; index < text.length; index += 1) {
+        const character = text[index];
+        if (character !== '"' && character !== "'") {
+            yield { index, character };
+            continue;
+        }
+        const escapes = character === "'" && text[index - 1] === 'E';
+        index += 1;
+        while (index < text.length && text[index] !== character)
+            index += escapes && text[index] === '\\' ? 2 : 1;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/comparing/compare-schemas.js
+
+
+/** Options of these objects may hold passwords, such as the connection string of a subscription. */
+const MAY_HOLD_PASSWORD = /^(SUBSCRIPTION|USER MAPPING|SERVER|FOREIGN DATA WRAPPER)$/;
+/** Tables, whose columns count in any order. */
+const HAS_COLUMNS = /^(TABLE|FOREIGN TABLE)$/;
+/** Compares two schemas. What only `after` has is added, and what only `before` has is gone. */
+function compareSchemas(before, after) {
+    const [old, now] = [Map.groupBy(before, identityOf), Map.groupBy(after, identityOf)];
+    const identities = [...new Set([...old.keys(), ...now.keys()])].sort();
+    return identities.flatMap((identity) => compareNamesakes(old.get(identity) ?? [], now.get(identity) ?? []));
+}
+function identityOf({ type, schema, name }) {
+    return JSON.stringify([schema, type, name]);
+}
+/** Compares objects of one name: operators and casts, for example, have no types in their names. */
+function compareNamesakes(before, after) {
+    const left = [...before];
+    const added = [];
+    for (const object of after) {
+        const same = left.findIndex((other) => isSame(other, object));
+        if (same < 0)
+            added.push(object);
+        else
+            left.splice(same, 1);
+    }
+    const pairs = Math.max(left.length, added.length);
+    return Array.from({ length: pairs }, (_, index) => compare_schemas_describe(left[index], added[index]));
+}
+function isSame(before, after) {
+    return before.definition === after.definition || before.definition === comparable(before, after);
+}
+/** Returns the later definition in the form in which it can be compared with the earlier one. */
+function comparable(before, after) {
+    return HAS_COLUMNS.test(after.type) ? inOrderOf(after.definition, before.definition) : after.definition;
+}
+function compare_schemas_describe(before, after) {
+    const { type, schema, name } = (after ?? before);
+    const change = !before ? 'added' : !after ? 'gone' : 'changed';
+    const now = before && after ? comparable(before, after) : (after?.definition ?? '');
+    const diff = MAY_HOLD_PASSWORD.test(type) ? null : unifiedDiff(before?.definition ?? '', now);
+    return { change, type, schema, name, diff };
+}
+
+;// CONCATENATED MODULE: ./build/src/comparing/filter-entries.js
+
+const filter_entries_RELATION = /^(TABLE|VIEW|MATERIALIZED VIEW|SEQUENCE|FOREIGN TABLE)$/;
+/** Parts of a table whose tag begins with its name; they may depend on other tables too, as a foreign key does. */
+const NAMED_AFTER_TABLE = /^(CONSTRAINT|CHECK CONSTRAINT|FK CONSTRAINT|DEFAULT|TRIGGER|RULE|POLICY)$/;
+/** Parts of a table that depend on it and on no other table. */
+const filter_entries_PART = /^(INDEX|STATISTICS|ROW SECURITY|SEQUENCE|SEQUENCE OWNED BY|TABLE ATTACH|INDEX ATTACH|PUBLICATION TABLE|ACL)$/;
 /**
- * Reads a manifest and checks every field that this release knows: anybody who may write to the place may have written it.
- *
- * @throws an Error that says which field is wrong; a manifest is never half believed.
+ * Chooses the entries that the filters choose. `pg_dump` asks the server for that; here both sides are chosen by their
+ * tables of contents, so that they are chosen in the same way. A pattern without a schema matches in every schema, and
+ * partitions and inheriting tables belong to their table.
  */
-function parseManifest(text, key) {
-    const wrong = (what) => new Error(`The manifest of ${key.key} ${what}; it was altered, or another program wrote it`);
-    let value;
+function filterEntries(entries, filters) {
+    const { tables = [], excludeTables = [], schemas = [], excludeSchemas = [] } = filters;
+    const inSchema = schemaTest(schemas);
+    const outsideOf = schemaTest(excludeSchemas);
+    const included = tablesOf(entries, tables);
+    const excluded = tablesOf(entries, excludeTables);
+    const chooses = tables.length + schemas.length > 0;
+    return entries.filter((entry) => !outsideOf(entry) && !excluded.has(entry) && (!chooses || inSchema(entry) || included.has(entry)));
+}
+/** Returns whether an entry is one of the schemas, or in one. */
+function schemaTest(patterns) {
+    const tests = patterns.map((pattern) => testOf(patternParts(pattern).at(-1), pattern));
+    return ({ desc, namespace, tag }) => {
+        const schema = desc === 'SCHEMA' ? tag : namespace;
+        return schema !== '' && tests.some((test) => test(schema));
+    };
+}
+/** Returns the entries of the relations that the patterns match, with all their parts. */
+function tablesOf(entries, patterns) {
+    const chosen = new Set();
+    if (patterns.length === 0)
+        return chosen;
+    const tests = patterns.map(relationTest);
+    const ids = new Map();
+    const add = (entry) => {
+        chosen.add(entry);
+        ids.set(entry.dumpId, entry);
+    };
+    for (const entry of entries)
+        if (filter_entries_RELATION.test(entry.desc) && tests.some((test) => test(entry)))
+            add(entry);
+    // Parts have parts, such as an index of a partition.
+    for (let size = -1; size < chosen.size;) {
+        size = chosen.size;
+        for (const entry of entries)
+            if (!chosen.has(entry) && isPart(entry, ids))
+                add(entry);
+        const named = namedByLinks(chosen);
+        for (const entry of entries)
+            if (filter_entries_RELATION.test(entry.desc) && named.get(entry.dumpId) === entry.tag)
+                add(entry);
+    }
+    return chosen;
+}
+/** Entries that make one relation a part of another depend on both, and have the name of the part. */
+const LINK = /^(SEQUENCE OWNED BY|TABLE ATTACH)$/;
+/** Returns what the links among the entries depend on, with the name of the part. */
+function namedByLinks(entries) {
+    const links = [...entries].filter(({ desc }) => LINK.test(desc));
+    return new Map(links.flatMap(({ dependencies, tag }) => dependencies.map((id) => [id, tag])));
+}
+function isPart(entry, ids) {
+    const owners = entry.dependencies.flatMap((id) => ids.get(id) ?? []);
+    if (NAMED_AFTER_TABLE.test(entry.desc))
+        return owners.some(({ tag, namespace }) => namespace === entry.namespace && entry.tag.startsWith(`${tag} `));
+    if (filter_entries_PART.test(entry.desc))
+        return owners.length > 0;
+    // A table depends on another one because it inherits from it.
+    return entry.desc === 'TABLE' && owners.some(({ desc }) => desc === 'TABLE');
+}
+function relationTest(pattern) {
+    const parts = patternParts(pattern);
+    const name = testOf(parts.pop(), pattern);
+    const schemaPart = parts.pop();
+    const schema = schemaPart === undefined ? () => true : testOf(schemaPart, pattern);
+    return ({ namespace, tag }) => name(tag) && schema(namespace);
+}
+function testOf(part, pattern) {
     try {
-        value = JSON.parse(text);
+        const expression = new RegExp(part, 'u');
+        return (name) => expression.test(name);
     }
-    catch {
-        throw wrong('is not JSON');
+    catch (error) {
+        throw new Error(`The pattern ${pattern} is not valid; see "Patterns" in the documentation of psql`, {
+            cause: error,
+        });
     }
-    if (!isObject(value))
-        throw wrong('is not an object');
-    if (value.version !== 1) {
-        throw new Error(`The manifest of ${key.key} has version ${shorten(value.version)}, and this release reads version 1; use the release of the action that wrote it, or a newer one`);
-    }
-    if (value.key !== key.key)
-        throw wrong('names another key');
-    const known = ['createdAt', 'instance', 'database', 'config'];
-    const field = known.find((part) => value[part] !== key[part]) ?? wrongField(value, manifest_FIELDS);
-    if (field)
-        throw wrong(`has no valid ${field}`);
-    if (isEncryptedKey(key.key) !== (value.encryption !== undefined))
-        throw wrong('has no valid encryption');
-    return value;
-}
-function shorten(value) {
-    return (JSON.stringify(value) ?? 'undefined').slice(0, 20);
 }
 
-;// CONCATENATED MODULE: ./build/src/storage/storage.js
-/** A transfer that began earlier cannot be running: a job on a self-hosted runner lasts five days at most (GitHub: Actions limits). */
-const LONGEST_TRANSFER_MS = 6 * 24 * 60 * 60 * 1000;
-/** The key of a text exists already, because another run wrote it first. */
-class TakenError extends Error {
-    constructor(key, options) {
-        super(`${key} exists already; another run wrote it`, options);
+;// CONCATENATED MODULE: external "node:stream/consumers"
+const consumers_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/consumers");
+;// CONCATENATED MODULE: ./build/src/database/inspect.js
+
+
+
+
+
+
+/** Every table with the root of its partition tree, which is the table itself if it is not a partition. */
+const TREES = `
+  WITH RECURSIVE tree AS (
+    SELECT oid, oid AS root FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition
+    UNION ALL
+    SELECT c.oid, tree.root FROM tree JOIN pg_inherits AS i ON i.inhparent = tree.oid
+      JOIN pg_class AS c ON c.oid = i.inhrelid AND c.relispartition)
+  SELECT n.nspname AS schema, c.relname AS name, rn.nspname AS "rootSchema", r.relname AS root, c.relkind::text AS relkind,
+         EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e') AS extension
+  FROM tree JOIN pg_class AS c ON c.oid = tree.oid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    JOIN pg_class AS r ON r.oid = tree.root JOIN pg_namespace AS rn ON rn.oid = r.relnamespace`;
+const rootOf = ({ rootSchema, root }) => relationKey({ schema: rootSchema, name: root });
+/**
+ * Counts the rows of dumped tables again. Partitions are counted together, as one tree: rows that pg_dump loads through the
+ * root of a tree (`--load-via-partition-root`, and always for some hash partitions) may come to another partition.
+ *
+ * @returns what was dumped, with a sum for each tree, and the counts of those tables that the database has. `rows` is null
+ *   for a table of an extension, because its dump holds only the rows that were added to those of `CREATE EXTENSION`.
+ */
+async function countAgain(session, dumped) {
+    const tables = await session.query(TREES);
+    const found = new Map(tables.map((table) => [relationKey(table), table]));
+    const expected = new Map();
+    for (const { schema, name, rows } of dumped) {
+        const table = found.get(relationKey({ schema, name }));
+        const key = table ? rootOf(table) : relationKey({ schema, name });
+        const before = expected.get(key)?.rows;
+        const sum = rows === null || before === null ? null : (before ?? 0) + rows;
+        expected.set(key, { schema: table?.rootSchema ?? schema, name: table?.root ?? name, rows: sum });
     }
+    const trees = [...Map.groupBy(tables, rootOf)].filter(([key]) => expected.has(key));
+    const rows = await countTrees(session, trees.map(([, members]) => members));
+    const counts = trees.map(([key], n) => ({ ...expected.get(key), rows: rows[n] }));
+    return { expected: [...expected.values()], counts };
+}
+/** How many tables one query counts. Each query takes a round trip, and locks its tables. */
+const TABLES_PER_QUERY = 100;
+/** Counts the rows of the tables that hold the data of each tree; null for a tree of an extension. */
+async function countTrees(session, trees) {
+    const sums = trees.map((members) => (members.some(({ extension }) => extension) ? null : 0));
+    const wanted = trees.flatMap((members, tree) => sums[tree] === null ? [] : members.flatMap((table) => (table.relkind === 'r' ? { table, tree } : [])));
+    for (let from = 0; from < wanted.length; from += TABLES_PER_QUERY) {
+        const counts = wanted
+            .slice(from, from + TABLES_PER_QUERY)
+            .map(({ table, tree }) => `SELECT ${tree} AS tree, count(*) AS rows FROM ONLY ${inspect_nameOf(table)}`);
+        for (const { tree, rows } of await session.query(counts.join('\nUNION ALL ')))
+            sums[tree] += rows;
+    }
+    return sums;
+}
+function inspect_nameOf({ schema, name }) {
+    return `${identifier(schema)}.${identifier(name)}`;
+}
+/**
+ * Entries that are not objects of the schema, or that pg_restore was told to leave out: data, session settings, owners
+ * and grants. The names are those of the `ArchiveEntry` calls in pg_dump.c.
+ */
+const NOT_AN_OBJECT = /DATA$|^(ENCODING|STDSTRINGS|SEARCHPATH|DATABASE|DATABASE PROPERTIES|SEQUENCE SET|BLOB|BLOBS|BLOB METADATA|ACL|DEFAULT ACL|COMMENT|SECURITY LABEL)$/;
+/** Every new database has this schema; pg_dump lists it only if its owner is not the default one of PostgreSQL 15 and later. */
+const isPublic = ({ desc, tag }) => desc === 'SCHEMA' && tag === 'public';
+/** Whether an entry creates an object of the schema. */
+function isSchemaObject(entry) {
+    return !NOT_AN_OBJECT.test(entry.desc) && !isPublic(entry);
+}
+/** Returns what an archive would create, one line per object, such as `INDEX public orders_pkey`. */
+function schemaObjects(entries) {
+    return entries
+        .filter(isSchemaObject)
+        .map(({ desc, namespace, tag }) => `${desc} ${namespace} ${tag}`.replace(/\s+/g, ' '))
+        .sort();
+}
+/** Lets the role read the tables and sequences that it owns, because owners may have revoked their own rights. */
+async function grantOwnTables(session) {
+    const tables = await session.query(`
+    SELECT n.nspname AS schema, c.relname AS name
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'S') AND pg_has_role(c.relowner, 'USAGE') AND NOT has_table_privilege(c.oid, 'SELECT')`);
+    for (const { schema, name } of tables)
+        await session.execute(`GRANT SELECT ON TABLE ${identifier(schema)}.${identifier(name)} TO CURRENT_USER`);
+}
+/** Dumps the schema of a database and returns the table of contents. */
+async function dumpSchema(connection, client, environment, { withOwners = false } = {}) {
+    const owners = withOwners ? [] : ['--no-owner', '--no-acl'];
+    const args = ['--format=custom', '--no-password', '--schema-only', ...owners, '--compress=0'];
+    const source = startDump(client.pgDump, args, clientEnvironment(connection, environment));
+    const decoder = createDecoder({ jobs: 1 });
+    await (0,consumers_namespaceObject.buffer)(decoder.transform(untilFinished(source)));
+    return decoder.report();
+}
+/** Returns the objects of one list that another list does not have. */
+function inspect_missingFrom(objects, others) {
+    const left = new Map();
+    for (const object of others)
+        left.set(object, (left.get(object) ?? 0) + 1);
+    return objects.filter((object) => {
+        const count = left.get(object) ?? 0;
+        left.set(object, count - 1);
+        return count <= 0;
+    });
+}
+
+;// CONCATENATED MODULE: ./build/src/comparing/schema-objects.js
+
+/** Owners and grants, which count only with `owner-and-acl`. */
+const schema_objects_GRANTS = /^(ACL|DEFAULT ACL)$/;
+/** Returns the objects of a table of contents, in its order. Comments do not count, nor does what belongs to data. */
+function objectsOf(entries, { ownerAndAcl }) {
+    const isGrant = ({ desc, tag }) => ownerAndAcl && schema_objects_GRANTS.test(desc) && !tag.startsWith('LARGE OBJECT');
+    return entries
+        .filter((entry) => isSchemaObject(entry) || isGrant(entry))
+        .map((entry) => ({
+        type: entry.desc,
+        schema: entry.namespace,
+        name: entry.tag,
+        definition: normalised(entry.definition) + (ownerAndAcl && entry.owner ? `\n-- Owner: ${entry.owner}` : ''),
+    }));
+}
+/** Removes spaces at the ends of lines, and spells the character set of a locale in one way: `UTF-8` and `utf8` are the same. */
+function normalised(definition) {
+    return definition
+        .replace(/[ \t]+$/gm, '')
+        .replace(/(COLLATE (?:[\w$]+\.)?"[^".]+)\.utf-?8(?=")/gi, '$1.utf8')
+        .replace(/((?:locale|lc_collate|lc_ctype) = '[^'.]+)\.utf-?8(?=')/gi, '$1.utf8')
+        .trim();
+}
+
+;// CONCATENATED MODULE: ./build/src/encryption/encryption-error.js
+/** Encrypted data that is damaged, or that the given identities do not open. The message completes "<key> is damaged: …". */
+class EncryptionError extends Error {
+    name = 'EncryptionError';
+}
+/** None of the identities belongs to a recipient of the file. */
+class NoMatchError extends EncryptionError {
+}
+
+;// CONCATENATED MODULE: ./build/src/restoring/check-download.js
+
+
+
+
+
+/** Explains an error of the archive or of its encryption. One that ends too early usually means that the download did. */
+function explainDamage(error, { key, size }, meter, { untouched }) {
+    if (!(error instanceof ArchiveError || error instanceof EncryptionError))
+        return error;
+    const isCutOff = /^the (?:archive|encrypted data) ends/.test(error.message);
+    // A chunk that is not authentic was changed, regardless of what would have arrived after it.
+    if (meter.bytes < size && (isCutOff || error instanceof ArchiveError)) {
+        // An archive that is damaged before its end is damaged in storage, so another attempt would not help.
+        const CutOff = isCutOff ? TransientError : Error;
+        return new CutOff(`${key} has ${formatQuantity(size, 'byte')}, but ${formatCount(meter.bytes)} arrived, which is not a complete archive (${error.message})${untouched}`, { cause: error });
+    }
+    return new Error(`${key} is damaged: ${error.message}${untouched}`, { cause: error });
+}
+/** Refuses a download whose size, digest or row counts differ from the manifest. */
+function checkReceived({ chosen, meter, archive, leftOut }, { untouched }) {
+    const { key, size, manifest } = chosen;
+    if (meter.bytes !== size) {
+        throw new TransientError(`${key} has ${formatQuantity(size, 'byte')}, but ${formatCount(meter.bytes)} arrived${untouched}`);
+    }
+    if (!manifest)
+        return;
+    if (manifest.sha256 !== meter.sha256) {
+        throw new Error(`${key} is not what was dumped (SHA-256 ${meter.sha256}, its manifest says ${manifest.sha256}); it was changed or damaged in storage, so use another dump${untouched}`);
+    }
+    const expected = withoutLeftOut(manifest.tables, leftOut);
+    const difference = archive.opaque ? null : describeDifference(expected, archive.tables);
+    if (difference)
+        throw new Error(`${key} differs from its manifest: ${difference}${untouched}`);
+}
+/** Returns the tables of a manifest whose data is restored. */
+function withoutLeftOut(tables, leftOut) {
+    const gone = new Set(leftOut
+        .filter(({ entry }) => entry.desc === 'TABLE DATA')
+        .map(({ entry }) => relationKey({ schema: entry.namespace, name: entry.tag })));
+    return tables.filter((table) => !gone.has(relationKey(table)));
+}
+/** Describes the first tables whose row counts differ, or returns null. A table that could not be counted is equal. */
+function describeDifference(expected, found) {
+    const rows = new Map(found.map((table) => [relationKey(table), table.rows]));
+    const differences = expected.flatMap((table) => {
+        const actual = rows.get(relationKey(table));
+        if (actual === undefined)
+            return [`${relationName(table)} is missing`];
+        if (actual === table.rows || actual === null || table.rows === null)
+            return [];
+        const more = actual - table.rows;
+        return [
+            `${relationName(table)} has ${formatQuantity(actual, 'row')} instead of ${formatCount(table.rows)} (${more > 0 ? '+' : ''}${formatCount(more)})`,
+        ];
+    });
+    const known = new Set(expected.map(relationKey));
+    const surplus = found
+        .filter((table) => !known.has(relationKey(table)))
+        .map((table) => `${relationName(table)} is not in the manifest`);
+    const all = [...differences, ...surplus];
+    return all.length === 0 ? null : formatNames(all, 5);
+}
+
+;// CONCATENATED MODULE: ./build/src/restoring/download-dump.js
+
+
+
+
+
+
+
+
+
+/**
+ * Streams a dump from storage into a sink, and commits the sink only if size, digest, structure and row counts are as in
+ * the manifest.
+ */
+async function downloadDump(step, { chosen, open, unseal }, receiver, openSink) {
+    const meter = new Meter();
+    const { select, leftOut } = chooseEntries(step, receiver);
+    const clientMajor = receiver.client.major;
+    const total = chosen.manifest && { bytes: chosen.manifest.rawBytes, of: 'the data' };
+    const plan = {
+        openSource: open,
+        openSink: (entries) => openSink(entries).then(patient),
+        ...{ unseal, clientMajor, select, meter, total },
+    };
+    const { sink, report, transferMs } = await transferArchive(step, plan).catch((error) => Promise.reject(explainDamage(error, chosen, meter, receiver)));
+    try {
+        checkReceived({ chosen, meter, archive: report(), leftOut: leftOut() }, receiver);
+    }
+    catch (error) {
+        await sink.abort();
+        throw error;
+    }
+    await finishRestore(sink, step.signal);
+    log.info(`Received all ${formatBytes(meter.bytes)}, ${progress_describeRows(report())}${chosen.manifest ? ', as in the manifest' : ''}`);
+    return { sha256: meter.sha256, counted: report(), archive: report(), leftOut: leftOut(), transferMs };
+}
+/** Reads the table of contents of a stored dump, and ends the download there. */
+async function readEntries({ open, unseal }) {
+    const source = await open();
+    try {
+        return await readContents(throughStages(source.stream, unseal));
+    }
+    finally {
+        await source.abort();
+    }
+}
+/** How long a download may continue after its restore has failed, in milliseconds. */
+const DOWNLOAD_AFTER_FAILURE_MS = 30_000;
+/**
+ * Delays the failure of a sink, so that the rest of the download shows whether the data is damaged. pg_restore's own error
+ * is misleading when the data was corrupted in transit.
+ */
+function patient(sink) {
+    return {
+        ...sink,
+        died: sink.died.then((reason) => (0,promises_namespaceObject.setTimeout)(DOWNLOAD_AFTER_FAILURE_MS, reason, { ref: false })),
+    };
 }
 
 ;// CONCATENATED MODULE: ./node_modules/@noble/hashes/utils.js
@@ -67701,15 +68603,6 @@ function dist_isCryptoKey(key) {
     return typeof CryptoKey !== "undefined" && key instanceof CryptoKey;
 }
 
-;// CONCATENATED MODULE: ./build/src/encryption/encryption-error.js
-/** Encrypted data that is damaged, or that the given identities do not open. The message completes "<key> is damaged: …". */
-class EncryptionError extends Error {
-    name = 'EncryptionError';
-}
-/** None of the identities belongs to a recipient of the file. */
-class NoMatchError extends EncryptionError {
-}
-
 ;// CONCATENATED MODULE: ./build/src/encryption/recipients.js
 
 
@@ -67894,7 +68787,7 @@ function otherKeys(header) {
 
 
 /** The payload of age: STREAM with ChaCha20-Poly1305 (C2SP: age.md, "Payload"), on the cipher of OpenSSL. */
-const CIPHER = 'chacha20-poly1305';
+const payload_CIPHER = 'chacha20-poly1305';
 const CHUNK_BYTES = 64 * 1024;
 const TAG_BYTES = 16;
 const SALT_BYTES = 16;
@@ -67948,7 +68841,7 @@ function nonceOf(index, isLast) {
     return nonce;
 }
 function seal(key, nonce, chunk) {
-    const cipher = (0,external_node_crypto_.createCipheriv)(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
+    const cipher = (0,external_node_crypto_.createCipheriv)(payload_CIPHER, key, nonce, { authTagLength: TAG_BYTES });
     const sealed = chunk.map((piece) => cipher.update(piece));
     cipher.final();
     return Buffer.concat([...sealed, cipher.getAuthTag()]);
@@ -67957,7 +68850,7 @@ function seal(key, nonce, chunk) {
 function payload_open(key, nonce, { pieces, tag }) {
     if (tag.length < TAG_BYTES)
         return null;
-    const decipher = (0,external_node_crypto_.createDecipheriv)(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
+    const decipher = (0,external_node_crypto_.createDecipheriv)(payload_CIPHER, key, nonce, { authTagLength: TAG_BYTES });
     decipher.setAuthTag(tag);
     const chunk = pieces.map((piece) => decipher.update(piece));
     try {
@@ -68062,623 +68955,6 @@ function decryption(identities) {
             await input.close();
         }
     };
-}
-
-;// CONCATENATED MODULE: ./build/src/dumping/upload-dump.js
-var upload_dump_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
-    if (value !== null && value !== void 0) {
-        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
-        var dispose, inner;
-        if (async) {
-            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
-            dispose = value[Symbol.asyncDispose];
-        }
-        if (dispose === void 0) {
-            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
-            dispose = value[Symbol.dispose];
-            if (async) inner = dispose;
-        }
-        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
-        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
-        env.stack.push({ value: value, dispose: dispose, async: async });
-    }
-    else if (async) {
-        env.stack.push({ async: true });
-    }
-    return value;
-};
-var upload_dump_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
-    return function (env) {
-        function fail(e) {
-            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
-            env.hasError = true;
-        }
-        var r, s = 0;
-        function next() {
-            while (r = env.stack.pop()) {
-                try {
-                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
-                    if (r.dispose) {
-                        var result = r.dispose.call(r.value);
-                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
-                    }
-                    else s |= 1;
-                }
-                catch (e) {
-                    fail(e);
-                }
-            }
-            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
-            if (env.hasError) throw env.error;
-        }
-        return next();
-    };
-})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
-    var e = new Error(message);
-    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
-});
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-/** The newest pg_dump whose archives this release can read. A newer one compresses its archive itself. */
-const NEWEST_CLIENT_MAJOR = 18;
-/** Chooses zstd where the `pg_restore` of the same release can read it, so that a dump can be restored without this action. */
-function chooseCompression({ method, level }, clientMajor) {
-    if (method !== 'auto')
-        return { method, level: level ?? undefined };
-    return { method: clientMajor >= 16 ? 'zstd' : 'gzip' };
-}
-/**
- * Returns an upper estimate of the stored size. Rows are longer as text than in their pages (a timestamp has 8 bytes and
- * 26 characters, `bytea` doubles), and the database grows meanwhile; only compression makes up for it.
- */
-function expectedBytes(databaseBytes, { method }) {
-    return databaseBytes * (method === 'none' ? 4 : 2);
-}
-/** Streams a dump into storage. */
-async function uploadDump(step, plan) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
-    try {
-        const { inputs, signal } = step;
-        const { storage, key, source } = plan;
-        const { client, size } = source;
-        const meter = new Meter();
-        const encrypt = inputs.encryptTo.length > 0 ? [encryption(await sealHeader(inputs.encryptTo))] : [];
-        const sink = await openUpload(step, plan);
-        const { reading, masked } = await orAbort(sink, startReading(step, plan));
-        const { source: pgDump } = reading;
-        const moved = () => reading.progress.rawBytes + meter.bytes;
-        const _ = upload_dump_addDisposableResource(env_1, showProgress({
-            verb: 'Dumped',
-            bytes: () => reading.progress.rawBytes,
-            total: { bytes: size, of: "the database's size" },
-            detail: () => tableProgress(reading.progress),
-        }), false);
-        await orAbort(sink, untilFirstByte(pgDump, signal, inputs.idleTimeout));
-        const started = Date.now();
-        await transfer(pgDump, sink, {
-            stages: [...reading.stages, ...encrypt, meter.stage],
-            signal,
-            idleTimeout: inputs.idleTimeout,
-            moved,
-        });
-        try {
-            const env_2 = { stack: [], error: void 0, hasError: false };
-            try {
-                const limit = upload_dump_addDisposableResource(env_2, within(signal, inputs.idleTimeout, 'The store did not finish the upload'), false);
-                await commitSink(sink, limit.signal);
-            }
-            catch (e_1) {
-                env_2.error = e_1;
-                env_2.hasError = true;
-            }
-            finally {
-                upload_dump_disposeResources(env_2);
-            }
-        }
-        catch (error) {
-            await discard(storage, key.key, error);
-            throw error;
-        }
-        const transferMs = Date.now() - started;
-        const archive = reading.report();
-        if (archive.opaque)
-            log.notice(`pg_dump ${client.version} writes archives of version ${archive.version}, which this release cannot read: no rows were counted`);
-        const encrypted = encrypt.length > 0 ? `, encrypted to ${inputs.encryptTo.map(shortRecipient).join(', ')}` : '';
-        log.info(`Stored ${formatBytes(meter.bytes)} of ${formatBytes(archive.rawBytes)}, ${progress_describeRows(archive)}${encrypted}, SHA-256 ${meter.sha256}`);
-        return { size: meter.bytes, sha256: meter.sha256, archive, masked, transferMs };
-    }
-    catch (e_2) {
-        env_1.error = e_2;
-        env_1.hasError = true;
-    }
-    finally {
-        upload_dump_disposeResources(env_1);
-    }
-}
-/** Opens the upload while the storage is checked, because the AWS CLI takes most of a second to start. */
-async function openUpload({ inputs }, { storage, key, source, ready }) {
-    const sink = await storage.upload(key.key, expectedBytes(source.size, inputs.compression));
-    await orAbort(sink, ready);
-    return sink;
-}
-/** Waits for work, and ends the upload if it fails. */
-async function orAbort(sink, work) {
-    return work.catch(async (error) => {
-        await sink.abort();
-        throw error;
-    });
-}
-/** Starts a masked dump, several pg_dumps, or one whose output is compressed here. */
-async function startReading(step, { source, masking }) {
-    const { client } = source;
-    const compression = chooseCompression(step.inputs.compression, client.major);
-    const known = client.major <= NEWEST_CLIENT_MAJOR;
-    if (!masking)
-        return { reading: await startPlainReading(step, source, known, compression), masked: null };
-    if (known)
-        return await startMaskedDump(step, source, masking, compression);
-    throw new Error(`mask cannot be used with pg_dump ${client.version}, whose archives this release cannot read; set postgres-version to ${NEWEST_CLIENT_MAJOR} or an earlier one`);
-}
-async function startPlainReading(step, source, known, compression) {
-    const { inputs, environment } = step;
-    const { client, connection } = source;
-    const parallel = known ? await startParallelDump(step, source, compression) : null;
-    if (parallel)
-        return parallel;
-    const args = dumpArguments(source.contents, known ? 'action' : 'pg_dump');
-    const pgDump = startDump(client.pgDump, args, clientEnvironment(connection, environment));
-    const { transform, progress, report } = createEncoder({
-        ...{ compression, jobs: inputs.jobs },
-        select: withAdditions(source.additions),
-    });
-    return { source: pgDump, stages: [transform], progress, report };
-}
-/** Waits for output, so that a dump that fails at once says why. */
-async function untilFirstByte(source, cancelled, idleTimeout) {
-    const env_3 = { stack: [], error: void 0, hasError: false };
-    try {
-        const { stream } = source;
-        const limit = upload_dump_addDisposableResource(env_3, within(cancelled, idleTimeout, 'pg_dump sent nothing'), false);
-        const { signal } = limit;
-        try {
-            const env_4 = { stack: [], error: void 0, hasError: false };
-            try {
-                const { promise: ready, resolve, reject } = Promise.withResolvers();
-                // This listener stays: when a child exits, Node discards output that has no listener.
-                stream.on('readable', resolve);
-                stream.once('end', resolve);
-                stream.once('error', () => resolve());
-                const _ = upload_dump_addDisposableResource(env_4, (0,external_node_events_.addAbortListener)(signal, () => reject(signal.reason)), false);
-                await ready;
-                if (stream.readableLength === 0)
-                    await source.finish();
-            }
-            catch (e_3) {
-                env_4.error = e_3;
-                env_4.hasError = true;
-            }
-            finally {
-                upload_dump_disposeResources(env_4);
-            }
-        }
-        catch (error) {
-            await source.abort();
-            throw error;
-        }
-    }
-    catch (e_4) {
-        env_3.error = e_4;
-        env_3.hasError = true;
-    }
-    finally {
-        upload_dump_disposeResources(env_3);
-    }
-}
-/** Removes a stored object that did not become a dump. Without the right to delete, it stays, uncommitted. */
-async function discard(storage, key, reason) {
-    // Another run with the same key was faster, so the object is its dump.
-    if (reason instanceof TakenError)
-        return;
-    await storage
-        .remove(key)
-        .catch((error) => log.warning(`${key} may stay in storage, uncommitted: ${error.message}`));
-}
-
-;// CONCATENATED MODULE: ./build/src/dumping/commit-dump.js
-
-
-
-
-
-
-
-
-/**
- * Commits a stored dump by writing its manifest. Afterwards data and manifest are both stored, or the error is thrown and
- * neither is. What the store holds is checked meanwhile, because each request to S3 takes most of a second: readers skip
- * data of another size than the manifest says, so a manifest that must go again misleads nobody.
- */
-async function commitDump(storage, manifest, signal) {
-    let begun = false;
-    try {
-        const text = formatManifest(manifest);
-        signal.throwIfAborted();
-        begun = true;
-        const written = storage.writeTextOnce(manifestKey(manifest.key), text);
-        await allOf([written, checkStored(storage, manifest)]);
-    }
-    catch (error) {
-        // The data goes last, so that it is never missing beside a manifest.
-        if (!begun || (await isWithdrawn(storage, manifest.key, error)))
-            await discard(storage, manifest.key, error);
-        throw error;
-    }
-    log.info(`Committed ${storage.address(manifest.key)}`);
-}
-/** Fails unless the store holds as many bytes as it was sent. */
-async function checkStored(storage, { key, size: sent }) {
-    const size = await storage.size(key, { evenWhenCancelled: true });
-    if (size === sent)
-        return;
-    const found = size === null ? 'does not have it' : `holds ${formatQuantity(size, 'byte')}`;
-    throw new Error(`${formatQuantity(sent, 'byte')} were sent and the store ${found}; the dump was not committed. With a provider other than AWS, try s3-checksum: when-required`);
-}
-/**
- * Removes a manifest, also one whose write failed, because it may have happened: its answer was lost, or the disk failed
- * after it.
- */
-async function isWithdrawn(storage, key, reason) {
-    if (reason instanceof TakenError)
-        return true;
-    return storage.remove(manifestKey(key)).then(() => true, (error) => {
-        log.warning(`${key} stays in storage and may be committed, because its manifest could not be removed: ${messageOf(error)}`);
-        return false;
-    });
-}
-
-;// CONCATENATED MODULE: ./build/src/storage/series.js
-
-/** Returns the true names in a manifest. After a copy to other keys by hand, the parts of the key are the names. */
-function sourceOf({ source, ...key }) {
-    if (!source)
-        return undefined;
-    const nameOf = (part) => (keyPart(source[part]) || '_') === key[part] ? source[part] : key[part];
-    return {
-        instance: nameOf('instance'),
-        host: source.host,
-        database: nameOf('database'),
-        config: nameOf('config'),
-    };
-}
-/** Returns the folder of a dump. Its dumps are of one database unless several databases share their keys. */
-function groupOf({ instance, database, config }) {
-    return `${instance}/${database}/${config}`;
-}
-/** Returns the scope that inputs describe. */
-function scopeOf(selection) {
-    const { reference, instance, config } = selection;
-    const isWanted = (wanted, part) => wanted === '' || keyPart(wanted) === part;
-    return {
-        folder: folderOf(reference),
-        mayFit: (key) => isWanted(instance, key.instance) && isWanted(config, key.config),
-        select: (dumps) => groupBySeries(dumps).filter((series) => series.some((dump) => fits(dump, selection))),
-    };
-}
-/** Returns the scope of one stored dump's own series. */
-function seriesOf(dump) {
-    return {
-        folder: groupOf(dump),
-        mayFit: () => true,
-        select: (dumps) => groupBySeries(dumps).filter((series) => series.some(({ key }) => key.key === dump.key)),
-    };
-}
-/** Returns the deepest folder that holds everything that a reference covers. */
-function folderOf(reference) {
-    const parts = series_partsOf(reference);
-    // A part with an @ may be a name or a name with its host, and the two lead to different folders.
-    const unclear = parts.findIndex((part) => part.includes('@'));
-    return parts
-        .slice(0, unclear < 0 ? parts.length : unclear)
-        .map(keyPart)
-        .join('/');
-}
-function series_partsOf(reference) {
-    return reference === 'latest' ? [] : reference.split('/').filter(Boolean);
-}
-function fits({ key, source }, { reference, instance, config }) {
-    const [first, database, third] = series_partsOf(reference);
-    const hasName = (part, wanted = '') => wanted === '' || (source ? wanted === source[part] : keyPart(wanted) === key[part]);
-    const databases = source ? [source.database, `${source.database}@${source.host}`] : [key.database];
-    return ((database === undefined || databases.includes(database)) &&
-        [first, instance].every((wanted) => hasName('instance', wanted)) &&
-        [third, config].every((wanted) => hasName('config', wanted)));
-}
-/**
- * Groups dumps by the database and config that they are of. A dump without true names joins the only series of its folder
- * whose database and config have the very names of its key.
- */
-function groupBySeries(dumps) {
-    return [...Map.groupBy(dumps, ({ key }) => groupOf(key)).values()].flatMap(groupInFolder);
-}
-function groupInFolder(dumps) {
-    const homes = new Set(dumps.flatMap(({ key, source }) => source?.database === key.database && source.config === key.config ? [identify(source)] : []));
-    const [home = ''] = homes.size === 1 ? homes : [];
-    return [...Map.groupBy(dumps, ({ source }) => (source ? identify(source) : home)).values()];
-}
-function identify({ instance, host, database, config }) {
-    return JSON.stringify([instance, host, database, config]);
-}
-/** Names each series as `dump-key` takes it, with the host where the other names do not tell them apart. */
-function nameSeries(series) {
-    const short = series.map(([dump]) => groupOf(dump.source ?? dump.key));
-    const isUnique = (name) => short.filter((other) => other === name).length === 1;
-    return series.map(([dump], index) => {
-        const { key, source } = dump;
-        if (!source || isUnique(short[index]))
-            return short[index];
-        return groupOf({ ...key, ...source, database: `${source.database}@${source.host}` });
-    });
-}
-
-;// CONCATENATED MODULE: ./build/src/storage/dump-catalog.js
-
-
-
-
-
-/** Reads the catalogue of what is below a prefix of whole key parts. */
-async function readCatalogue(storage, prefix) {
-    return catalogueOf(await storage.list(prefix), prefix);
-}
-/** Returns the catalogue of objects that were listed below a prefix. */
-function catalogueOf(objects, prefix) {
-    const sizes = new Map(objects.map(({ key, size }) => [key, size]));
-    const keys = objects.map(({ key }) => parseDumpKey(key)).filter((key) => key !== null);
-    const entries = keys
-        .filter(({ key }) => isBelow(key, prefix))
-        .map((key) => {
-        const manifestSize = sizes.get(manifestKey(key.key)) ?? 0;
-        return { key, size: sizes.get(key.key), committed: manifestSize > 0, manifestSize };
-    })
-        .sort((a, b) => (a.key.createdAt < b.key.createdAt ? 1 : -1));
-    const orphans = objects
-        .map(({ key }) => dumpOfManifest(key))
-        .filter((dump) => dump !== null)
-        .filter(({ key }) => !sizes.has(key));
-    const committed = entries.filter((entry) => entry.committed).length;
-    return { entries, orphans, foreign: objects.length - entries.length - committed - orphans.length };
-}
-/** Reads the manifests of committed dumps, by key of the dump. */
-async function readManifests(storage, entries) {
-    const committed = entries.filter((entry) => entry.committed);
-    for (const { key, manifestSize } of committed)
-        checkManifestSize(key.key, manifestSize);
-    const texts = await storage.readTexts(committed.map(({ key }) => manifestKey(key.key)));
-    return new Map(committed.map(({ key }) => [key.key, readManifest(texts.get(manifestKey(key.key)), key)]));
-}
-/** As `readManifests`, with the error in the place of each manifest that cannot be read. */
-async function tryManifests(storage, entries) {
-    const committed = entries.filter((entry) => entry.committed);
-    const keys = committed
-        .filter(({ manifestSize }) => manifestSize <= MAX_MANIFEST_BYTES)
-        .map(({ key }) => manifestKey(key.key));
-    // One object that nobody may read fails the reading of all.
-    const texts = await storage.readTexts(keys).catch(() => readOneByOne(storage, keys));
-    const read = ({ key, manifestSize }) => {
-        const text = texts.get(manifestKey(key.key));
-        try {
-            checkManifestSize(key.key, manifestSize);
-            if (text instanceof Error)
-                throw text;
-            return readManifest(text, key);
-        }
-        catch (error) {
-            return error;
-        }
-    };
-    return new Map(committed.map((entry) => [entry.key.key, read(entry)]));
-}
-/**
- * Reads the committed dumps of a folder. Those whose data has another size than the manifest says are skipped.
- *
- * @throws an Error when the newest of the others has a manifest that cannot be read
- */
-async function readDumps(storage, entries) {
-    const manifests = await tryManifests(storage, entries);
-    const dumps = [];
-    for (const { key, size } of entries.filter(({ committed }) => committed)) {
-        const manifest = manifests.get(key.key);
-        if (manifest instanceof Error) {
-            if (dumps.length === 0)
-                throw manifest;
-        }
-        else if (manifest.size === size) {
-            dumps.push({ key, size, manifest, source: sourceOf(manifest) });
-        }
-        else {
-            log.warning(`Skipped ${key.key}: ${describeSizes(size, manifest)}`);
-        }
-    }
-    return dumps;
-}
-/** Describes a dump that contradicts its manifest. */
-function describeSizes(size, manifest) {
-    return `it has ${formatQuantity(size, 'byte')} and its manifest says ${formatCount(manifest.size)}; it was cut or replaced`;
-}
-/** Names manifests that are skipped because their data is gone. */
-function noteOrphans(orphans) {
-    for (const { key } of orphans)
-        log.notice(`Skipped ${manifestKey(key)}: its data is gone. A run was killed while it committed or deleted the dump, or another program deleted the data; delete the manifest`);
-}
-/** Refuses a manifest by its size, before it is read. */
-function checkManifestSize(key, size) {
-    if (size > MAX_MANIFEST_BYTES)
-        throw new Error(`The manifest of ${key} has ${formatBytes(size)}; this action writes none of more than ${formatBytes(MAX_MANIFEST_BYTES)}, so another program wrote it`);
-}
-/** @throws when nothing at all can be read: then it is the place that does not answer */
-async function readOneByOne(storage, keys) {
-    const texts = new Map();
-    for (const key of keys) {
-        const text = await storage.readTexts([key]).then((found) => found.get(key), (error) => error);
-        texts.set(key, text);
-    }
-    const failures = [...texts.values()].filter((text) => text instanceof Error);
-    if (failures.length === keys.length)
-        throw failures[0];
-    return texts;
-}
-/** Reads a manifest that was listed. */
-function readManifest(text, key) {
-    if (text === undefined)
-        throw new Error(`The manifest of ${key.key} was listed and could not be read`);
-    return parseManifest(text, key);
-}
-
-;// CONCATENATED MODULE: ./build/src/dumping/compare-with-previous.js
-
-
-
-
-
-
-
-/**
- * Returns the newest committed dump of a series, with which the next one is compared; null when there is none.
- *
- * @param listed what was in the folder of the series some time ago; null to list it now
- */
-async function findPrevious({ maxShrink, failOnShrink }, storage, dump, listed) {
-    // No dump shrinks by more than 100 %.
-    if (maxShrink >= 1)
-        return null;
-    const listAndRead = async () => newestOfSeries(storage, dump, await storage.list(groupOf(dump.key)));
-    try {
-        // What was listed may be gone by now.
-        return await (listed ? newestOfSeries(storage, dump, listed).catch(listAndRead) : listAndRead());
-    }
-    catch (error) {
-        const reason = messageOf(error);
-        if (failOnShrink) {
-            throw new Error(`fail-on-shrink compares with the previous dump, which cannot be read: ${reason}. Make it readable or delete it, or set fail-on-shrink: false`, { cause: error });
-        }
-        log.warning(`The dump is not compared with the previous one (max-shrink): ${reason}`);
-        return null;
-    }
-}
-async function newestOfSeries(storage, next, objects) {
-    const scope = seriesOf(next.key);
-    const { entries } = catalogueOf(objects, scope.folder);
-    const newestIn = (dumps) => scope.select([{ ...next, manifest: null }, ...dumps])[0]?.find(({ manifest }) => manifest !== null)
-        ?.manifest ?? null;
-    // Mostly the newest dump of the folder is the one, and the manifests of many need not be read.
-    return newestIn(await readNewest(storage, entries)) ?? newestIn(await readDumps(storage, entries));
-}
-/** Returns the newest committed dump, if it is sound and says which database it is of. */
-async function readNewest(storage, entries) {
-    const newest = entries.find(({ committed }) => committed);
-    if (!newest)
-        return [];
-    const manifest = (await tryManifests(storage, [newest])).get(newest.key.key);
-    if (manifest instanceof Error || manifest.size !== newest.size)
-        return [];
-    const source = sourceOf(manifest);
-    return source ? [{ key: newest.key, source, manifest }] : [];
-}
-/**
- * Compares a dump with the previous one, and warns or fails when it is much smaller.
- *
- * @returns the previous dump if the two can be compared, otherwise null
- */
-function compareWithPrevious({ maxShrink, failOnShrink }, previous, manifest) {
-    if (!previous)
-        return null;
-    const obstacle = incomparable(previous, manifest);
-    if (obstacle) {
-        log.notice(`The dump is not compared with ${previous.key} (max-shrink): ${obstacle}`);
-        return null;
-    }
-    const shrinkage = describeShrinkage(previous, manifest, maxShrink);
-    if (!shrinkage)
-        return previous;
-    const percent = Number((maxShrink * 100).toFixed(3));
-    const text = `The dump is much smaller than ${previous.key}: ${shrinkage} (max-shrink is ${percent}%)`;
-    if (failOnShrink)
-        throw new Error(`${text}; it was not committed. If this is expected, raise max-shrink for one run`);
-    log.warning(text);
-    return previous;
-}
-/** Returns why two dumps cannot be compared, or null. */
-function incomparable(before, now) {
-    if (!(0,external_node_util_.isDeepStrictEqual)(before.filters, now.filters))
-        return 'it was made with other filters';
-    if (before.mask?.sha256 !== now.mask?.sha256)
-        return 'it was made with another mask file';
-    // An archive that pg_dump compressed itself is stored uncounted.
-    const isCounted = ({ compression }) => compression !== 'pg_dump';
-    return isCounted(before) === isCounted(now) ? null : 'only one of the two was counted';
-}
-const MAX_NAMED_TABLES = 5;
-/**
- * Describes by how much a dump is smaller than the previous one, with the tables that shrank most.
- *
- * @param limit the share that it may shrink by, from 0 to 1
- * @returns null when neither rows nor bytes shrank by more
- */
-function describeShrinkage(before, now, limit) {
-    const shrunk = measures(before, now).filter((measure) => lossOf(measure) > limit);
-    if (shrunk.length === 0)
-        return null;
-    const sums = shrunk.map(compare_with_previous_describe).join(' and ');
-    const tables = tableLosses(before, now, shrunk[0].name);
-    const others = tables.length - MAX_NAMED_TABLES;
-    const more = others > 0 ? ` and ${formatQuantity(others, 'more table')}` : '';
-    const named = tables.slice(0, MAX_NAMED_TABLES).join(', ');
-    return named === '' ? sums : `${sums}; most of it in ${named}${more}`;
-}
-function measures(before, now) {
-    const bytes = { name: 'bytes', before: before.rawBytes, now: now.rawBytes, format: formatBytes };
-    if (before.rows === null || now.rows === null)
-        return [bytes];
-    const format = (count) => formatQuantity(count, 'row');
-    return [{ name: 'rows', before: before.rows, now: now.rows, format }, bytes];
-}
-/** Returns the share that is gone. Something empty cannot shrink. */
-function lossOf({ before, now }) {
-    return before > 0 ? 1 - now / before : 0;
-}
-function compare_with_previous_describe(measure) {
-    const { before, now, format } = measure;
-    return `${format(now)} instead of ${format(before)} (-${Math.floor(lossOf(measure) * 100)} %)`;
-}
-/** Lists the tables that have less than before, the greatest loss first. */
-function tableLosses(before, now, measure) {
-    const format = measure === 'rows' ? formatCount : formatBytes;
-    const left = new Map(now.tables.map((table) => [relationKey(table), table[measure]]));
-    return before.tables
-        .map((table) => ({
-        name: relationName(table),
-        before: table[measure] ?? 0,
-        now: left.get(relationKey(table)),
-    }))
-        .filter((table) => (table.now ?? 0) < table.before)
-        .sort((a, b) => b.before - (b.now ?? 0) - (a.before - (a.now ?? 0)))
-        .map((table) => {
-        const rest = table.now === undefined ? 'gone' : format(table.now ?? 0);
-        return `${table.name} (${format(table.before)} → ${rest})`;
-    });
 }
 
 ;// CONCATENATED MODULE: ./build/src/once-done.js
@@ -68883,10 +69159,18 @@ function s3_providers_providerOf(endpointUrl) {
     return { ...OTHER, name: host };
 }
 
-;// CONCATENATED MODULE: external "node:stream/consumers"
-const consumers_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/consumers");
 ;// CONCATENATED MODULE: external "node:stream/promises"
 const external_node_stream_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
+;// CONCATENATED MODULE: ./build/src/storage/storage.js
+/** A transfer that began earlier cannot be running: a job on a self-hosted runner lasts five days at most (GitHub: Actions limits). */
+const LONGEST_TRANSFER_MS = 6 * 24 * 60 * 60 * 1000;
+/** The key of a text exists already, because another run wrote it first. */
+class TakenError extends Error {
+    constructor(key, options) {
+        super(`${key} exists already; another run wrote it`, options);
+    }
+}
+
 ;// CONCATENATED MODULE: ./build/src/storage/local/make-folder.js
 
 
@@ -69123,13 +69407,13 @@ async function writeText(path, text, publish) {
         await syncFolder((0,external_node_path_namespaceObject.dirname)(path));
     }
     catch (error) {
-        throw local_storage_refusal(error, path);
+        throw refusal(error, path);
     }
     finally {
         await (0,external_node_fs_promises_namespaceObject.rm)(temporary, { force: true });
     }
 }
-function local_storage_refusal(error, key) {
+function refusal(error, key) {
     return error.code === 'EEXIST' ? new TakenError(key, { cause: error }) : error;
 }
 function local_storage_temporaryName(path) {
@@ -69174,7 +69458,7 @@ async function upload(root, key) {
         commit: async () => {
             stream.end();
             await Promise.race([(0,external_node_stream_promises_namespaceObject.finished)(stream), died.then((reason) => Promise.reject(reason))]);
-            await publishOnce(temporary, path).catch((error) => Promise.reject(local_storage_refusal(error, key)));
+            await publishOnce(temporary, path).catch((error) => Promise.reject(refusal(error, key)));
             await (0,external_node_fs_promises_namespaceObject.rm)(temporary, { force: true });
             forget();
             await syncFolder((0,external_node_path_namespaceObject.dirname)(path));
@@ -69530,7 +69814,7 @@ function uploadMemory({ partSize }) {
 /** The AWS CLI caches the patterns of its filters up to a number that depends on its Python (`fnmatch.py`: 256 and more). */
 const MAX_FILTERS = 200;
 /** `--include` would read these in the prefix of the location as a pattern, and then exclude nothing. */
-const read_texts_PATTERN = /[*?[]/;
+const PATTERN = /[*?[]/;
 /**
  * Reads exactly these objects, several with one recursive copy, because each start of the AWS CLI takes most of a second.
  *
@@ -69539,7 +69823,7 @@ const read_texts_PATTERN = /[*?[]/;
  */
 async function read_texts_readTexts(options, keys) {
     const texts = new Map();
-    if (keys.length <= 1 || read_texts_PATTERN.test(options.prefix)) {
+    if (keys.length <= 1 || PATTERN.test(options.prefix)) {
         const address = (key) => `s3://${options.bucket}/${options.prefix}${key}`;
         await Promise.all(keys.map(async (key) => texts.set(key, await options.aws.text(['s3', 'cp', address(key), '-']))));
         return texts;
@@ -69594,6 +69878,92 @@ function commonFolder(keys) {
 /** Returns arguments for the encryption of an upload, under the names that `s3 cp` or `s3api` have for them. */
 function serverSideEncryption({ sse, sseKmsKeyId }, [method, keyId]) {
     return [...(sse ? [method, sse] : []), ...(sseKmsKeyId ? [keyId, sseKmsKeyId] : [])];
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/keys.js
+const EXTENSION = '.dump';
+const ENCRYPTED_EXTENSION = '.dump.age';
+const MANIFEST_SUFFIX = '.json';
+const keys_PATTERN = /^([\w-]+)\/([\w-]+)\/([\w-]+)\/(\d{4})-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d{6})\.dump(?:\.age)?$/;
+/**
+ * A part of a key from any text: what is not a letter, digit, `_` or `-` becomes `_`, as in django-pgclone; so does a
+ * `-` at the beginning, which a program could take for an option.
+ */
+function keyPart(text) {
+    return text.replace(/^-|[^A-Za-z0-9_-]/g, '_');
+}
+/** The key of a dump made now. Node's clock counts milliseconds; the last three digits keep two runs apart. */
+function newDumpKey(parts, now, microseconds = Math.floor(Math.random() * 1000)) {
+    const time = now.toISOString().slice(0, -1) + String(microseconds).padStart(3, '0');
+    const folder = [parts.instance, parts.database, parts.config].map((part) => keyPart(part) || '_').join('/');
+    const extension = parts.encrypted ? ENCRYPTED_EXTENSION : EXTENSION;
+    return parseDumpKey(`${folder}/${time.replace(/[T:.]/g, '-')}${extension}`);
+}
+/** @returns null when the text is no key in our layout. */
+function parseDumpKey(key) {
+    const match = keys_PATTERN.exec(key);
+    if (!match)
+        return null;
+    const [, instance, database, config, year, month, day, hour, minute, second, fraction] = match;
+    const createdAt = `${year}-${month}-${day}T${hour}:${minute}:${second}.${fraction}Z`;
+    if (Number.isNaN(Date.parse(createdAt)))
+        return null;
+    return { key, instance: instance, database: database, config: config, createdAt };
+}
+/** The key of the manifest of a dump. */
+function manifestKey(key) {
+    return `${key}${MANIFEST_SUFFIX}`;
+}
+/** Returns the key of the dump that a key is the manifest of, or null. The dump may be gone. */
+function dumpOfManifest(key) {
+    return key.endsWith(MANIFEST_SUFFIX) ? parseDumpKey(key.slice(0, -MANIFEST_SUFFIX.length)) : null;
+}
+const GLOBALS_SUFFIX = '.globals.sql';
+/** The key of the roles of a dump, encrypted or not. */
+function globalsKey(key) {
+    return key.replace(/\.dump(?:\.age)?$/, GLOBALS_SUFFIX);
+}
+/** Returns the keys of the dumps that a key may be the roles of; none for another key. */
+function dumpsOfGlobals(key) {
+    if (!key.endsWith(GLOBALS_SUFFIX))
+        return [];
+    const base = key.slice(0, -GLOBALS_SUFFIX.length);
+    return [EXTENSION, ENCRYPTED_EXTENSION]
+        .map((extension) => parseDumpKey(base + extension))
+        .filter((dump) => dump !== null);
+}
+/** Whether the dump with this key is encrypted. */
+function isEncryptedKey(key) {
+    return key.endsWith(ENCRYPTED_EXTENSION);
+}
+/** Whether a reference names one dump and not the newest of many. */
+function isFullKey(reference) {
+    return reference.endsWith(EXTENSION) || isEncryptedKey(reference);
+}
+/**
+ * What is wrong with a reference to a dump, or null. A key never leaves the storage location: no `..`, no absolute
+ * path, nothing that a shell, a file system or the AWS CLI could read as something else.
+ */
+function keys_referenceProblem(reference) {
+    if (/[\u0000-\u001f\u007f]/.test(reference))
+        return 'contains a control character';
+    if (reference.includes('\\'))
+        return 'contains a backslash; the parts of a key are separated by /';
+    if (reference.startsWith('/'))
+        return 'starts with /; it is relative to storage-location';
+    const parts = reference.replace(/\/$/, '').split('/');
+    if (parts.some((part) => part === '' || part === '.' || part === '..'))
+        return 'has an empty part, "." or ".."';
+    if (parts.some((part) => part.startsWith('-')))
+        return 'has a part that starts with -';
+    if (/^[A-Za-z]:/.test(reference))
+        return 'starts with a drive letter';
+    return null;
+}
+/** Whether a key lies below a prefix of whole parts: `prod` covers `prod/…` and not `prod-eu/…`. */
+function isBelow(key, prefix) {
+    const folder = prefix.replace(/\/$/, '');
+    return folder === '' || key.startsWith(`${folder}/`);
 }
 
 ;// CONCATENATED MODULE: ./build/src/storage/s3/unfinished-uploads.js
@@ -69758,7 +70128,8 @@ function objectArguments({ bucket, prefix }, key) {
 async function putText(options, key, text, publish) {
     const encryption = serverSideEncryption(options, ['--server-side-encryption', '--ssekms-key-id']);
     await withTemporaryFile(options, text, (body) => {
-        const content = ['--body', body, '--content-type', 'application/json'];
+        const type = key.endsWith('.json') ? 'application/json' : 'text/plain; charset=utf-8';
+        const content = ['--body', body, '--content-type', type];
         const args = ['s3api', 'put-object', ...objectArguments(options, key), ...content, ...encryption];
         return publish(options, key, args, text);
     });
@@ -69964,6 +70335,26 @@ function describeSystem(platform, osRelease) {
 async function readSystem({ platform, root }) {
     const read = (path) => (0,external_node_fs_promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(root, path), 'utf8').catch(() => '');
     return describeSystem(platform, (await read('etc/os-release')) || (await read('usr/lib/os-release')));
+}
+
+// EXTERNAL MODULE: external "node:http"
+var external_node_http_ = __nccwpck_require__(7067);
+;// CONCATENATED MODULE: ./build/src/process/proxy.js
+
+/**
+ * Makes `fetch` use the proxy that the environment names (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`) until the end of the
+ * scope. Needs Node 24.14; an older one connects directly.
+ */
+function useProxy(environment) {
+    const restore = external_node_http_.setGlobalProxyFromEnv?.(environment);
+    return { [Symbol.dispose]: () => restore?.() };
+}
+/** `fetch` only says `fetch failed`; the innermost cause has the reason. */
+function rootCause(error) {
+    let cause = error;
+    while (cause instanceof Error && cause.cause)
+        cause = cause.cause;
+    return cause instanceof Error ? cause.message : String(cause);
 }
 
 ;// CONCATENATED MODULE: ./build/src/tools/download.js
@@ -71279,6 +71670,2259 @@ function selectionOf({ dumpKey, instance, config }) {
     return { reference: dumpKey, instance, config: config === 'none' ? '' : config };
 }
 
+;// CONCATENATED MODULE: ./build/src/storage/manifest.js
+
+
+
+/** Bytes. A manifest lists tables, so it grows with the schema: this is enough for a hundred thousand of them. */
+const MAX_MANIFEST_BYTES = 16 * 1024 * 1024;
+/**
+ * The manifest as it is stored: JSON that people can read, on one line when it would be too large otherwise.
+ *
+ * @throws an Error when it would be so large that no reader takes it
+ */
+function formatManifest(manifest) {
+    const texts = [JSON.stringify(manifest, null, 2), JSON.stringify(manifest)];
+    const fitting = texts.find((text) => Buffer.byteLength(text) < MAX_MANIFEST_BYTES);
+    if (fitting === undefined) {
+        throw new Error(`The manifest of ${manifest.key} would be larger than ${formatBytes(MAX_MANIFEST_BYTES)}, because the dump has ${formatCount(manifest.tables.length)} tables; dump fewer of them at once (schemas, tables)`);
+    }
+    return `${fitting}\n`;
+}
+const manifest_MAX_NAME_LENGTH = 1000;
+const manifest_MAX_LINE_LENGTH = 2000;
+const line = isLine(manifest_MAX_LINE_LENGTH);
+const manifest_name = isText(manifest_MAX_NAME_LENGTH);
+const isRecipient = (value) => line(value) && /^age1[0-9a-z]+$/.test(value);
+const isDigest = (value) => line(value) && /^[0-9a-f]{64}$/.test(value);
+const isKeyId = (value) => line(value) && /^[0-9a-f]{16}$/.test(value);
+/** Everything but what must be equal to the key. */
+const manifest_FIELDS = {
+    source: optional(hasShape({ instance: manifest_name, host: manifest_name, database: manifest_name, config: manifest_name })),
+    size: (value) => isCount(value) && value !== 0,
+    sha256: isDigest,
+    compression: line,
+    encryption: optional(hasShape({ format: isOneOf('age'), recipients: isListOf(isRecipient) })),
+    rawBytes: isCount,
+    rows: orNull(isCount),
+    tables: isListOf(hasShape({
+        ...{ schema: manifest_name, name: manifest_name, rows: orNull(isCount), bytes: isCount },
+        ...{ rowsBefore: optional(isCount), masks: optional(isRecordOf(isCount)) },
+    })),
+    serverVersion: line,
+    clientVersion: line,
+    actionVersion: line,
+    // A restore makes a statement of it.
+    locale: hasShape({
+        encoding: line,
+        collate: line,
+        ctype: line,
+        provider: isOneOf('libc', 'icu', 'builtin'),
+        locale: optional(orNull(line)),
+    }),
+    filters: isRecordOf((value) => typeof value === 'boolean' || isListOf(isText(MAX_MANIFEST_BYTES))(value)),
+    mask: optional(hasShape({ sha256: isDigest, keyId: isKeyId, columns: isRecordOf(isCount) })),
+    globals: optional(hasShape({ key: line, size: isCount, sha256: isDigest })),
+    durationMs: isCount,
+    run: hasShape({ repository: line, ref: line, sha: line, runId: line, url: line }),
+    verified: optional(hasShape({ at: isTime, serverVersion: line })),
+};
+/**
+ * Reads a manifest and checks every field that this release knows: anybody who may write to the place may have written it.
+ *
+ * @throws an Error that says which field is wrong; a manifest is never half believed.
+ */
+function parseManifest(text, key) {
+    const wrong = (what) => new Error(`The manifest of ${key.key} ${what}; it was altered, or another program wrote it`);
+    let value;
+    try {
+        value = JSON.parse(text);
+    }
+    catch {
+        throw wrong('is not JSON');
+    }
+    if (!isObject(value))
+        throw wrong('is not an object');
+    if (value.version !== 1) {
+        throw new Error(`The manifest of ${key.key} has version ${shorten(value.version)}, and this release reads version 1; use the release of the action that wrote it, or a newer one`);
+    }
+    if (value.key !== key.key)
+        throw wrong('names another key');
+    const known = ['createdAt', 'instance', 'database', 'config'];
+    const field = known.find((part) => value[part] !== key[part]) ?? wrongField(value, manifest_FIELDS);
+    if (field)
+        throw wrong(`has no valid ${field}`);
+    if (isEncryptedKey(key.key) !== (value.encryption !== undefined))
+        throw wrong('has no valid encryption');
+    const manifest = value;
+    // A restore reads this object, and prune deletes it.
+    if (manifest.globals && !isGlobalsOf(manifest.globals, key))
+        throw wrong('has no valid globals');
+    return manifest;
+}
+function isGlobalsOf({ key, size }, dump) {
+    return key === globalsKey(dump.key) && size <= MAX_MANIFEST_BYTES;
+}
+function shorten(value) {
+    return (JSON.stringify(value) ?? 'undefined').slice(0, 20);
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/series.js
+
+/** Returns the true names in a manifest. After a copy to other keys by hand, the parts of the key are the names. */
+function sourceOf({ source, ...key }) {
+    if (!source)
+        return undefined;
+    const nameOf = (part) => (keyPart(source[part]) || '_') === key[part] ? source[part] : key[part];
+    return {
+        instance: nameOf('instance'),
+        host: source.host,
+        database: nameOf('database'),
+        config: nameOf('config'),
+    };
+}
+/** Returns the folder of a dump. Its dumps are of one database unless several databases share their keys. */
+function groupOf({ instance, database, config }) {
+    return `${instance}/${database}/${config}`;
+}
+/** Returns the scope that inputs describe. */
+function scopeOf(selection) {
+    const { reference, instance, config } = selection;
+    const isWanted = (wanted, part) => wanted === '' || keyPart(wanted) === part;
+    return {
+        folder: folderOf(reference),
+        mayFit: (key) => isWanted(instance, key.instance) && isWanted(config, key.config),
+        select: (dumps) => groupBySeries(dumps).filter((series) => series.some((dump) => fits(dump, selection))),
+    };
+}
+/** Returns the scope of one stored dump's own series. */
+function seriesOf(dump) {
+    return {
+        folder: groupOf(dump),
+        mayFit: () => true,
+        select: (dumps) => groupBySeries(dumps).filter((series) => series.some(({ key }) => key.key === dump.key)),
+    };
+}
+/** Returns the deepest folder that holds everything that a reference covers. */
+function folderOf(reference) {
+    const parts = series_partsOf(reference);
+    // A part with an @ may be a name or a name with its host, and the two lead to different folders.
+    const unclear = parts.findIndex((part) => part.includes('@'));
+    return parts
+        .slice(0, unclear < 0 ? parts.length : unclear)
+        .map(keyPart)
+        .join('/');
+}
+function series_partsOf(reference) {
+    return reference === 'latest' ? [] : reference.split('/').filter(Boolean);
+}
+function fits({ key, source }, { reference, instance, config }) {
+    const [first, database, third] = series_partsOf(reference);
+    const hasName = (part, wanted = '') => wanted === '' || (source ? wanted === source[part] : keyPart(wanted) === key[part]);
+    const databases = source ? [source.database, `${source.database}@${source.host}`] : [key.database];
+    return ((database === undefined || databases.includes(database)) &&
+        [first, instance].every((wanted) => hasName('instance', wanted)) &&
+        [third, config].every((wanted) => hasName('config', wanted)));
+}
+/**
+ * Groups dumps by the database and config that they are of. A dump without true names joins the only series of its folder
+ * whose database and config have the very names of its key.
+ */
+function groupBySeries(dumps) {
+    return [...Map.groupBy(dumps, ({ key }) => groupOf(key)).values()].flatMap(groupInFolder);
+}
+function groupInFolder(dumps) {
+    const homes = new Set(dumps.flatMap(({ key, source }) => source?.database === key.database && source.config === key.config ? [identify(source)] : []));
+    const [home = ''] = homes.size === 1 ? homes : [];
+    return [...Map.groupBy(dumps, ({ source }) => (source ? identify(source) : home)).values()];
+}
+function identify({ instance, host, database, config }) {
+    return JSON.stringify([instance, host, database, config]);
+}
+/** Names each series as `dump-key` takes it, with the host where the other names do not tell them apart. */
+function nameSeries(series) {
+    const short = series.map(([dump]) => groupOf(dump.source ?? dump.key));
+    const isUnique = (name) => short.filter((other) => other === name).length === 1;
+    return series.map(([dump], index) => {
+        const { key, source } = dump;
+        if (!source || isUnique(short[index]))
+            return short[index];
+        return groupOf({ ...key, ...source, database: `${source.database}@${source.host}` });
+    });
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/dump-catalog.js
+
+
+
+
+
+/** Reads the catalogue of what is below a prefix of whole key parts. */
+async function readCatalogue(storage, prefix) {
+    return catalogueOf(await storage.list(prefix), prefix);
+}
+/** Returns the catalogue of objects that were listed below a prefix. */
+function catalogueOf(objects, prefix) {
+    const sizes = new Map(objects.map(({ key, size }) => [key, size]));
+    const keys = objects.map(({ key }) => parseDumpKey(key)).filter((key) => key !== null);
+    const entries = keys
+        .filter(({ key }) => isBelow(key, prefix))
+        .map((key) => {
+        const manifestSize = sizes.get(manifestKey(key.key)) ?? 0;
+        return { key, size: sizes.get(key.key), committed: manifestSize > 0, manifestSize };
+    })
+        .sort((a, b) => (a.key.createdAt < b.key.createdAt ? 1 : -1));
+    const orphans = objects
+        .map(({ key }) => dumpOfManifest(key))
+        .filter((dump) => dump !== null)
+        .filter(({ key }) => !sizes.has(key));
+    const committed = entries.filter((entry) => entry.committed).length;
+    const globals = objects.filter(({ key }) => dumpsOfGlobals(key).length > 0);
+    const strayGlobals = globals
+        .filter(({ key }) => !dumpsOfGlobals(key).some((dump) => sizes.has(dump.key)))
+        .map(({ key }) => key);
+    const known = entries.length + committed + orphans.length + globals.length;
+    return { entries, orphans, strayGlobals, foreign: objects.length - known };
+}
+/** Reads the manifests of committed dumps, by key of the dump. */
+async function readManifests(storage, entries) {
+    const committed = entries.filter((entry) => entry.committed);
+    for (const { key, manifestSize } of committed)
+        checkManifestSize(key.key, manifestSize);
+    const texts = await storage.readTexts(committed.map(({ key }) => manifestKey(key.key)));
+    return new Map(committed.map(({ key }) => [key.key, readManifest(texts.get(manifestKey(key.key)), key)]));
+}
+/** As `readManifests`, with the error in the place of each manifest that cannot be read. */
+async function tryManifests(storage, entries) {
+    const committed = entries.filter((entry) => entry.committed);
+    const keys = committed
+        .filter(({ manifestSize }) => manifestSize <= MAX_MANIFEST_BYTES)
+        .map(({ key }) => manifestKey(key.key));
+    // One object that nobody may read fails the reading of all.
+    const texts = await storage.readTexts(keys).catch(() => readOneByOne(storage, keys));
+    const read = ({ key, manifestSize }) => {
+        const text = texts.get(manifestKey(key.key));
+        try {
+            checkManifestSize(key.key, manifestSize);
+            if (text instanceof Error)
+                throw text;
+            return readManifest(text, key);
+        }
+        catch (error) {
+            return error;
+        }
+    };
+    return new Map(committed.map((entry) => [entry.key.key, read(entry)]));
+}
+/**
+ * Reads the committed dumps of a folder. Those whose data has another size than the manifest says are skipped.
+ *
+ * @throws an Error when the newest of the others has a manifest that cannot be read
+ */
+async function readDumps(storage, entries) {
+    const manifests = await tryManifests(storage, entries);
+    const dumps = [];
+    for (const { key, size } of entries.filter(({ committed }) => committed)) {
+        const manifest = manifests.get(key.key);
+        if (manifest instanceof Error) {
+            if (dumps.length === 0)
+                throw manifest;
+        }
+        else if (manifest.size === size) {
+            dumps.push({ key, size, manifest, source: sourceOf(manifest) });
+        }
+        else {
+            log.warning(`Skipped ${key.key}: ${describeSizes(size, manifest)}`);
+        }
+    }
+    return dumps;
+}
+/** Describes a dump that contradicts its manifest. */
+function describeSizes(size, manifest) {
+    return `it has ${formatQuantity(size, 'byte')} and its manifest says ${formatCount(manifest.size)}; it was cut or replaced`;
+}
+/** Names manifests that are skipped because their data is gone. */
+function noteOrphans(orphans) {
+    for (const { key } of orphans)
+        log.notice(`Skipped ${manifestKey(key)}: its data is gone. A run was killed while it committed or deleted the dump, or another program deleted the data; delete the manifest`);
+}
+/** Refuses a manifest by its size, before it is read. */
+function checkManifestSize(key, size) {
+    if (size > MAX_MANIFEST_BYTES)
+        throw new Error(`The manifest of ${key} has ${formatBytes(size)}; this action writes none of more than ${formatBytes(MAX_MANIFEST_BYTES)}, so another program wrote it`);
+}
+/** @throws when nothing at all can be read: then it is the place that does not answer */
+async function readOneByOne(storage, keys) {
+    const texts = new Map();
+    for (const key of keys) {
+        const text = await storage.readTexts([key]).then((found) => found.get(key), (error) => error);
+        texts.set(key, text);
+    }
+    const failures = [...texts.values()].filter((text) => text instanceof Error);
+    if (failures.length === keys.length)
+        throw failures[0];
+    return texts;
+}
+/** Reads a manifest that was listed. */
+function readManifest(text, key) {
+    if (text === undefined)
+        throw new Error(`The manifest of ${key.key} was listed and could not be read`);
+    return parseManifest(text, key);
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/choose-dump.js
+
+
+
+
+
+/**
+ * Finds the dump that a reference names: a full key, leading names, or `latest`. Only a full key reaches a dump that is
+ * not committed.
+ *
+ * @param guess gets the key of the dump that will be chosen if nothing is wrong with it, as soon as it is known
+ * @throws an Error when there is none, when databases that share keys cannot be told apart, or when what is stored
+ * contradicts its manifest
+ */
+async function chooseDump(storage, selection, guess = () => undefined) {
+    const { reference } = selection;
+    if (isFullKey(reference))
+        guess(reference);
+    const chosen = await (isFullKey(reference) ? byKey(storage, reference) : newest(storage, selection, guess));
+    if (chosen.size === 0)
+        throw new Error(`${storage.address(chosen.key)} is empty; it is not a dump`);
+    if (chosen.manifest && chosen.manifest.size !== chosen.size) {
+        throw new Error(`${storage.address(chosen.key)} is not sound: ${describeSizes(chosen.size, chosen.manifest)}`);
+    }
+    return chosen;
+}
+/** Asks for the size and the manifest at once, because each request to a bucket takes most of a second. */
+async function byKey(storage, key) {
+    const [size, text] = await allOf([storage.size(key), readUnlisted(storage, key)]);
+    if (size === null)
+        throw new Error(`There is no dump ${storage.address(key)}`);
+    if (!text)
+        return { key, size, manifest: null, passedOver: [] };
+    const parsed = parseDumpKey(key);
+    if (!parsed)
+        throw new Error(`${key} has a manifest, but its name is not that of a dump of this action`);
+    return { key, size, manifest: readManifest(text, parsed), passedOver: [] };
+}
+/** Reads a manifest whose size is not known, but not one that no dump of this action has. */
+async function readUnlisted(storage, key) {
+    const bytes = await storage.readBeginning(manifestKey(key), MAX_MANIFEST_BYTES + 1);
+    if (bytes && bytes.length > MAX_MANIFEST_BYTES)
+        checkManifestSize(key, (await storage.size(manifestKey(key))) ?? bytes.length);
+    return bytes?.toString('utf8');
+}
+/** Chooses folder by folder, because only the manifests of one folder must be read to tell its databases apart. */
+async function newest(storage, selection, guess) {
+    const { folder: top, mayFit, select } = scopeOf(selection);
+    const { entries, orphans } = await readCatalogue(storage, top);
+    const possible = entries.filter(({ key, committed }) => committed && mayFit(key));
+    if (possible[0])
+        guess(possible[0].key.key);
+    const folders = Map.groupBy(possible, ({ key }) => groupOf(key));
+    const others = new Set();
+    for (const [folder, inFolder] of folders) {
+        const dumps = await readDumps(storage, inFolder);
+        const series = select(dumps);
+        if (series.length > 1)
+            throw new Error(ambiguous(selection, folder, series));
+        const found = series[0]?.[0];
+        if (!found) {
+            for (const name of nameSeries(groupBySeries(dumps)))
+                others.add(name);
+            continue;
+        }
+        noteOrphans(orphans.filter((key) => mayFit(key) && key.createdAt > found.key.createdAt));
+        const passedOver = [...folders.keys()].filter((name) => name !== folder);
+        return { key: found.key.key, size: found.size, manifest: found.manifest, passedOver };
+    }
+    noteOrphans(orphans.filter(mayFit));
+    throw new Error(nothingFound(selection, storage.address(top), [...others], entries.length));
+}
+function ambiguous({ reference }, folder, series) {
+    const names = nameSeries(series);
+    const each = series.map(([dump], index) => `${names[index]} (newest ${dump.key.key})`);
+    return `"${reference}" covers several databases whose dumps share the keys ${folder}: ${each.join(', ')}. Set dump-key to one of these names or to a full key`;
+}
+function nothingFound({ reference }, where, others, count) {
+    if (others.length > 0)
+        return `There is no committed dump of "${reference}": the keys below ${where} belong to ${others.slice(0, 5).join(', ')}. Set dump-key to one of these names, check instance and config, or name a dump by its full key`;
+    const reason = count > 0 ? ` (${count} dumps there are not committed, or of another instance or config)` : '';
+    return `There is no committed dump below ${where}${reason}`;
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/early-download.js
+/**
+ * A download that begins before it is known whether its dump is the right one, because the AWS CLI takes most of a second to
+ * start. The end of the scope ends one that was begun in vain.
+ */
+class EarlyDownload {
+    #storage;
+    #begun = null;
+    constructor(storage) {
+        this.#storage = storage;
+    }
+    /** Begins the download of the dump that is probably the right one. */
+    begin(key) {
+        const source = this.#storage.download(key).then((opened) => {
+            // The reader of the stream gets the error too.
+            opened.stream.on('error', () => undefined);
+            return opened;
+        });
+        // An error shows again when the dump is opened.
+        source.catch(() => undefined);
+        this.#begun = { key, source };
+    }
+    /** Ends the download unless it is of this dump. */
+    async keep(key) {
+        if (this.#begun?.key !== key)
+            await this[Symbol.asyncDispose]();
+    }
+    /** Returns the download of a dump: the first time the one that was begun, if it is of this dump, and otherwise a new one. */
+    async open(key) {
+        await this.keep(key);
+        const begun = this.#begun;
+        this.#begun = null;
+        return begun ? begun.source : this.#storage.download(key);
+    }
+    async [Symbol.asyncDispose]() {
+        const begun = this.#begun;
+        this.#begun = null;
+        await begun?.source.then((source) => source.abort(), () => undefined);
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/encryption/identities.js
+
+const SECRET_KEY = /AGE-(?:SECRET-KEY|PLUGIN)-[A-Z0-9-]+/gi;
+/** Texts that are not identities, and what to do about it. No sentence shows the text. */
+const MISTAKES = [
+    [/^age1/i, 'has a public key (age1…); it needs the secret key that belongs to it (AGE-SECRET-KEY-1…)'],
+    [/^AGE-PLUGIN-/i, 'has the identity of a plugin, which this action does not run; use a key of age-keygen'],
+    [
+        /^(?:-----BEGIN AGE ENCRYPTED FILE|age-encryption\.org\/)/,
+        'is encrypted with a passphrase; decrypt the key file (age -d) and store what comes out as the secret',
+    ],
+    [/^-----BEGIN/, 'is a key of another program, such as SSH; use a key of age-keygen'],
+    [
+        /^AGE-SECRET-KEY-/i,
+        'has a line that is not a whole identity (its checksum is wrong); copy the key file again',
+    ],
+];
+/**
+ * Reads identities, one a line, with comments (#): the content of a key file.
+ *
+ * @throws an Error that completes the sentence "age-identity …" and shows nothing of the text
+ */
+function parseIdentities(text) {
+    const lines = secretLines(text);
+    if (lines.length === 0)
+        throw new Error('has comments and no identity (AGE-SECRET-KEY-1…)');
+    return lines.map((line) => {
+        try {
+            new Decrypter().addIdentity(line);
+            return line;
+        }
+        catch {
+            const mistake = MISTAKES.find(([form]) => form.test(line))?.[1];
+            throw new Error(mistake ??
+                'has a line that is not an identity (AGE-SECRET-KEY-1…); set it to the content of the key file, not to its path');
+        }
+    });
+}
+/** Returns the secrets in a text of identities. It works without parsing, so that they are masked even if the text is wrong. */
+function identitySecrets(text) {
+    return [...secretLines(text), ...secretKeysIn(text)];
+}
+/** Returns the secret keys in any text. */
+function secretKeysIn(text) {
+    return [...text.matchAll(SECRET_KEY)].map(([key]) => key);
+}
+/** Returns the public key of each identity. */
+function recipientsOf(identities) {
+    return Promise.all(identities.map((identity) => identityToRecipient(identity)));
+}
+function secretLines(text) {
+    return text
+        .split(/\r\n|\n|\r/)
+        .map((line) => line.trim())
+        .filter((line) => line !== '' && !line.startsWith('#'));
+}
+
+;// CONCATENATED MODULE: ./build/src/restoring/check-identity.js
+
+
+
+
+/**
+ * Checks that the identities open the header of an encrypted dump, so that a restore without the right key ends before it
+ * has begun.
+ *
+ * @throws an Error that says which key is missing, or that the header is damaged
+ */
+async function checkIdentity(storage, { key, manifest }, identities) {
+    const recipients = manifest?.encryption?.recipients ?? [];
+    if (identities.length === 0)
+        throw new Error(`${key} is encrypted${toWhom(recipients)}, and age-identity is missing; set it to the secret key (AGE-SECRET-KEY-1…) of a recipient`);
+    const beginning = (await storage.readBeginning(key, MAX_HEADER_BYTES)) ?? Buffer.alloc(0);
+    try {
+        const header = headerOf(beginning);
+        if (!header)
+            throw noHeader(beginning);
+        await openHeader(header, identities);
+    }
+    catch (error) {
+        throw error instanceof EncryptionError ? await check_identity_explain(error, key, { recipients, identities }) : error;
+    }
+}
+/** A header that does not match although its recipient has the key is a changed one. */
+async function check_identity_explain(error, key, { recipients, identities }) {
+    const own = await recipientsOf(identities);
+    if (!(error instanceof NoMatchError) || own.some((recipient) => recipients.includes(recipient)))
+        return new Error(`${key} is damaged: ${error.message}; use another dump`, { cause: error });
+    return new Error(`age-identity belongs to ${own.map(shortRecipient).join(', ')} and does not open ${key}, which is encrypted${toWhom(recipients)} (${error.message}); set it to the secret key of a recipient`, { cause: error });
+}
+function toWhom(recipients) {
+    return recipients.length === 0 ? '' : ` to ${recipients.map(shortRecipient).join(', ')}`;
+}
+
+;// CONCATENATED MODULE: ./build/src/restoring/dump-age.js
+
+/** Runners' clocks differ by seconds. A dump dated further ahead than this would count as fresh for too long. */
+const MAX_CLOCK_SKEW_MS = 60 * 60_000;
+/** Returns how many milliseconds ago a dump was made, according to its key. */
+function ageOf({ createdAt }, now = Date.now()) {
+    return now - Date.parse(createdAt);
+}
+/**
+ * Refuses a dump that is older than `max-age`.
+ *
+ * @param newest the newest matching dump; null when there is none, or when its key holds no time
+ */
+function checkAge({ maxAge }, newest) {
+    if (maxAge === null)
+        return;
+    const limit = `max-age is ${formatDuration(maxAge)}`;
+    if (!newest) {
+        throw new Error(`There is no committed dump with a time in its key, and ${limit}; make a dump, or change dump-key or max-age`);
+    }
+    const age = ageOf(newest);
+    if (age < -MAX_CLOCK_SKEW_MS) {
+        throw new Error(`The newest matching dump, ${newest.key}, is from the future (${newest.createdAt}), so its age is unknown, and ${limit}; correct the clock of the machine that made it, or delete the dump`);
+    }
+    if (age > maxAge) {
+        throw new Error(`The newest matching dump, ${newest.key}, is ${formatDuration(age)} old, and ${limit}; check why there is no newer one, or raise max-age`);
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/restoring/find-dump.js
+var find_dump_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var find_dump_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+
+
+/**
+ * Returns what finds the dump that `dump-key` names. It is found once for all attempts of a step, so that a newer dump does
+ * not change what is restored.
+ *
+ * @param scope its end ends a download that nothing has used
+ */
+function dumpFinder(step, scope) {
+    return onceDone(() => findDump(step, scope));
+}
+async function findDump(step, scope) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { inputs } = step;
+        const storage = await step.storage();
+        const unfinished = find_dump_addDisposableResource(env_1, new AsyncDisposableStack(), true);
+        const early = unfinished.use(new EarlyDownload(storage));
+        // A template of the dump may exist already.
+        const guess = (key) => (inputs.templateCache > 0 ? undefined : early.begin(key));
+        const chosen = await chooseDump(storage, selectionOf(inputs), guess);
+        await early.keep(chosen.key);
+        const key = parseDumpKey(chosen.key);
+        const age = key ? `, ${formatDuration(Math.max(0, ageOf(key)))} old` : '';
+        log.info(`Found ${storage.address(chosen.key)}, ${formatBytes(chosen.size)}${age}`);
+        checkAge(inputs, key);
+        open_storage_checkExpiry(step, { kind: 'restore', bytes: chosen.manifest?.rawBytes ?? chosen.size });
+        warnOfChoice(inputs.dumpKey, chosen);
+        const isEncrypted = isEncryptedKey(chosen.key);
+        if (isEncrypted)
+            await checkIdentity(storage, chosen, inputs.ageIdentity);
+        scope.use(unfinished.move());
+        return {
+            ...{ storage, chosen },
+            open: () => early.open(chosen.key),
+            unseal: isEncrypted ? [decryption(inputs.ageIdentity)] : [],
+        };
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = find_dump_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+function warnOfChoice(reference, { key, manifest, passedOver }) {
+    if (!manifest) {
+        log.warning(`${key} has no manifest, because this action did not commit it; its content cannot be checked`);
+    }
+    if (passedOver.length > 0) {
+        log.warning(`"${reference}" covers several databases; the newest dump was chosen over ${passedOver.join(', ')}. Set instance, config or a longer prefix`);
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/restoring/read-schema.js
+var read_schema_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var read_schema_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+/** Reads the schema of `database-url`, and the one to compare it with. The same `pg_dump` reads both databases. */
+async function readSchemas(step, scope) {
+    const { sourceConnection } = step.inputs;
+    const servers = [await readServer(step, step.target)];
+    if (sourceConnection)
+        servers.push(await readServer(step, step.source));
+    const serverMajor = Math.max(...servers.map(({ major }) => major));
+    const client = await step.client({ serverMajor, purpose: 'dump' });
+    const before = sourceConnection
+        ? await readDatabase(step, step.source, client, servers[1])
+        : await read_schema_readStored(step, scope);
+    return { before, after: await readDatabase(step, step.target, client, servers[0]) };
+}
+async function readServer(step, connection) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const session = read_schema_addDisposableResource(env_1, await step.session(connection), true);
+        const server = await lookAtServer(session);
+        log.info(`${connection.label}: PostgreSQL ${server.version}, as "${server.role}"`);
+        return server;
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = read_schema_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+async function readDatabase(step, connection, client, { version }) {
+    const { entries } = await dumpSchema(connection, client, step.environment, { withOwners: true });
+    return {
+        label: connection.label,
+        entries,
+        versions: { server: version, client: client.version },
+        dump: null,
+    };
+}
+/** Reads the beginning of a stored dump, where its table of contents is. */
+async function read_schema_readStored(step, scope) {
+    const dump = await dumpFinder(step, scope)();
+    const { manifest, key } = dump.chosen;
+    const versions = manifest && { server: manifest.serverVersion, client: manifest.clientVersion };
+    return { label: key, entries: await readEntries(dump), versions, dump };
+}
+/** Returns the filters of the dump itself. They apply to the other side too, which would have more otherwise. */
+function filtersOf({ dump }) {
+    return dump?.chosen.manifest?.filters ?? {};
+}
+const majorOf = (version) => Number.parseInt(version, 10);
+/** Warns when definitions may be written in two ways, because other releases of PostgreSQL wrote them. */
+function warnOfVersions(before, after) {
+    const [old, now] = [before.versions, after.versions];
+    if (!old || !now) {
+        log.warning(`Nothing says which release of pg_dump made ${before.label}; another one may write a definition otherwise`);
+        return;
+    }
+    const differing = ['server', 'client'].filter((one) => majorOf(old[one]) !== majorOf(now[one]));
+    if (differing.length === 0)
+        return;
+    const named = differing.map((one) => one === 'server'
+        ? `PostgreSQL ${old.server} and ${now.server}`
+        : `pg_dump ${old.client} and ${now.client}`);
+    log.warning(`The schemas come from ${named.join(', and from ')}, which may write the same definition in different ways: of the differences, some may be only that`);
+}
+
+;// CONCATENATED MODULE: ./build/src/summary/diff-summary.js
+
+
+
+const SIGNS = { added: 'added', gone: md `**gone**`, changed: 'changed' };
+/** Shows each difference in a row, and the text of as many as there is room for. */
+function diffSummary(found) {
+    const { before, after, differences, objects, durationMs, attempts } = found;
+    const title = differences.length === 0
+        ? md `### ✅ The schemas are the same`
+        : md `### ⚠️ ${formatQuantity(differences.length, 'object')} ${differences.length === 1 ? 'differs' : 'differ'}`;
+    const overview = facts([
+        ['Database', code(after)],
+        ['Compared with', code(before)],
+        ['Objects', formatCount(objects)],
+        ['Duration', formatDuration(durationMs)],
+        ...attemptsFact(attempts),
+    ]);
+    if (differences.length === 0)
+        return markdown_join('\n\n', [title, overview]);
+    const rows = differences.map((difference) => [
+        SIGNS[difference.change],
+        code(difference.type),
+        code(diff_summary_nameOf(difference)),
+    ]);
+    return markdown_join('\n\n', [title, overview, table(['Change', 'Kind', 'Name'], rows), ...texts(differences)]);
+}
+function diff_summary_nameOf({ schema, name }) {
+    return schema === '' ? name : relationName({ schema, name });
+}
+/** Half of what GitHub takes: the rest is for the rows, and for what other parts of the step write. */
+const MAX_TEXT_BYTES = 512 * 1024;
+/** Returns the unified diff of each object, until there is no room. */
+function texts(differences) {
+    const parts = [];
+    let room = MAX_TEXT_BYTES;
+    let leftOut = 0;
+    for (const difference of differences) {
+        const { change, type, diff } = difference;
+        const text = diff === null ? md `Its definition is not shown, because it may hold a password.` : fenced('diff', diff);
+        const part = markdown_folded(`${change}: ${type} ${diff_summary_nameOf(difference)}`, text);
+        const bytes = Buffer.byteLength(String(part));
+        if (bytes > room)
+            leftOut += 1;
+        else {
+            parts.push(part);
+            room -= bytes;
+        }
+    }
+    const note = md `The texts of ${formatQuantity(leftOut, 'more object')} have no room here; the output ${code('differences')} or its file has them.`;
+    return leftOut === 0 ? parts : [...parts, note];
+}
+
+;// CONCATENATED MODULE: ./build/src/commands/diff.js
+var diff_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var diff_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+
+/** Compares the schema of a database with that of a stored dump or of another database, object by object. */
+async function diff(step) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const scope = diff_addDisposableResource(env_1, new AsyncDisposableStack(), true);
+        const { before, after } = await step.retry(() => log.group('Read the schemas', () => readSchemas(step, scope)));
+        warnOfVersions(before, after);
+        const read = (schema) => chooseObjects(step, schema, filtersOf(before));
+        const [old, now] = [read(before), read(after)];
+        const differences = compareSchemas(old, now);
+        for (const { change, ...object } of differences)
+            log.info(`${change}: ${diff_labelOf(object)}`);
+        log.info(`${formatQuantity(differences.length, 'difference')} in ${formatQuantity(now.length, 'object')}`);
+        return describeDiff(step, { before, after, differences, objects: now.length });
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = diff_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+/** Returns the objects that the filters of the dump and those of the step choose. */
+function chooseObjects(step, { entries }, ofDump) {
+    const chosen = filterEntries(filterEntries(entries, ofDump), step.inputs);
+    return objectsOf(chosen, step.inputs);
+}
+/** Most objects that the error names. */
+const diff_MAX_NAMED = 5;
+function describeDiff(step, found) {
+    const { before, after, differences } = found;
+    const changed = differences.length > 0;
+    const dump = before.dump?.chosen;
+    const names = differences.map(({ change, ...object }) => `${change} ${diff_labelOf(object)}`);
+    const withoutText = differences.map(({ diff: _, ...difference }) => difference);
+    return {
+        outputs: {
+            changed: String(changed),
+            differences: { whole: JSON.stringify(differences), shorter: JSON.stringify(withoutText) },
+            ...(dump ? { 'dump-key': dump.key, 'created-at': parseDumpKey(dump.key)?.createdAt ?? '' } : {}),
+            'server-version': after.versions?.server ?? '',
+        },
+        summary: [diffSummary({ ...found, before: before.label, after: after.label, ...step.effort })],
+        failure: changed && step.inputs.failOnDiff
+            ? `The schema of ${after.label} differs from that of ${before.label} in ${formatQuantity(differences.length, 'object')}: ${formatNames(names, diff_MAX_NAMED)}; make them alike, or set fail-on-diff: false`
+            : null,
+    };
+}
+function diff_labelOf({ type, schema, name }) {
+    return `${type} ${schema === '' ? name : relationName({ schema, name })}`;
+}
+
+;// CONCATENATED MODULE: ./build/src/dropping/drop-database.js
+
+
+
+
+/** Returns a database and its restore points. The database is last, so that a killed run can be repeated. */
+function withPoints(databases, name) {
+    const points = databases.filter((candidate) => isPointOf(candidate, name));
+    return [...points, ...databases.filter((candidate) => candidate.name === name)];
+}
+/** Drops a database with its sessions. A dry run only says so. */
+async function dropOne({ dryRun }, { session, server }, { name, sessions }, reason) {
+    const who = sessions > 0 ? `, with ${formatQuantity(sessions, 'session')} in it` : '';
+    if (!dryRun)
+        await dropDatabase(session, server, name);
+    log.info(`${dryRun ? 'Would drop' : 'Dropped'} "${name}"${who}: ${reason}`);
+    return { name, fate: 'dropped', reason };
+}
+
+;// CONCATENATED MODULE: ./build/src/github/api.js
+
+
+
+/** A request that takes longer is stuck. */
+const TIMEOUT_MS = 30_000;
+/**
+ * Asks for one page of a list. Redirects are not followed, and the token goes to no other host.
+ *
+ * @param known the last answer of this address; if it still holds, GitHub does not count the request
+ * @throws a TransientError when GitHub could not answer, and an Error when it refused or the answer is not a list
+ */
+async function askGitHub(github, address, known) {
+    if (new URL(address).origin !== new URL(github.url).origin)
+        throw new Error(`The GitHub API links to a page on another host, ${new URL(address).origin}; the token is not sent there`);
+    const response = await request(github, address, known);
+    if (response.status === 304 && known)
+        return known;
+    const text = await response.text().catch((error) => Promise.reject(unreachable(error, github)));
+    if (response.status !== 200)
+        throw api_refusal(response, text, github.repository);
+    const links = response.headers.get('link') ?? '';
+    return {
+        items: parseList(text),
+        next: linkTo('next', links, address),
+        last: linkTo('last', links, address),
+        etag: response.headers.get('etag'),
+    };
+}
+async function request({ token, signal, ...github }, address, known) {
+    try {
+        return await fetch(address, {
+            headers: {
+                accept: 'application/vnd.github+json',
+                'user-agent': 'pgclone-action',
+                'x-github-api-version': '2022-11-28',
+                ...(token !== '' && { authorization: `Bearer ${token}` }),
+                ...(known?.etag && { 'if-none-match': known.etag }),
+            },
+            redirect: 'manual',
+            signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
+        });
+    }
+    catch (error) {
+        signal.throwIfAborted();
+        throw unreachable(error, github);
+    }
+}
+function unreachable(error, { url }) {
+    return new TransientError(`The GitHub API at ${url} could not be read: ${rootCause(error)}; no database is dropped without the list of open pull requests`, { cause: error });
+}
+function parseList(text) {
+    let value;
+    try {
+        value = JSON.parse(text);
+    }
+    catch (error) {
+        throw new Error(`The answer of the GitHub API is not JSON (${messageOf(error)}), so no database is dropped; GITHUB_API_URL must lead to the API of GitHub`, { cause: error });
+    }
+    if (Array.isArray(value))
+        return value;
+    throw new Error('The answer of the GitHub API is not a list, so no database is dropped; GITHUB_API_URL must lead to the API of GitHub');
+}
+/** Returns the address of a page in the header `Link` (RFC 8288), or null. */
+function linkTo(relation, header, base) {
+    for (const [, address, parameters] of header.matchAll(/<([^<>]*)>([^<]*)/g)) {
+        const relations = /;\s*rel="?([^";,]*)"?/i.exec(parameters)?.[1]?.split(/\s+/);
+        if (relations?.includes(relation))
+            return new URL(address, base).href;
+    }
+    return null;
+}
+/** Returns the number of the page that an address names, or null. */
+function pageNumber(address) {
+    const page = new URL(address).searchParams.get('page');
+    return page !== null && /^\d{1,9}$/.test(page) ? Number(page) : null;
+}
+/** Returns what a status means and how to go on. GitHub explains most refusals in `message`. */
+function api_refusal({ status, headers }, text, repository) {
+    const said = messageIn(text);
+    const error = (advice) => new Error(`The GitHub API answered ${status}${said}, so no database is dropped; ${advice}`);
+    if (status >= 500)
+        return new TransientError(error('run the step again').message);
+    if (status === 429 || headers.get('x-ratelimit-remaining') === '0' || headers.has('retry-after'))
+        return error('its rate limit is reached, so run the step again in an hour');
+    if (status === 401)
+        return error('check github-token');
+    if (status === 403)
+        return error('the job needs `permissions: pull-requests: read`');
+    if (status === 404)
+        return error(`the job needs \`permissions: pull-requests: read\`, and github-token must be of ${repository}`);
+    return error('GITHUB_API_URL must lead to the API of GitHub');
+}
+function messageIn(text) {
+    try {
+        const value = JSON.parse(text);
+        return isObject(value) && isText(300)(value.message) ? ` (${value.message})` : '';
+    }
+    catch {
+        return '';
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/github/open-pull-requests.js
+var open_pull_requests_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var open_pull_requests_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+/** The largest page that GitHub gives. */
+const PAGE_SIZE = 100;
+/** 20,000 pull requests. A list without an end must not keep the step busy. */
+const MAX_PAGES = 200;
+const ADVICE = 'no database is dropped by a list that may be incomplete; run the step again';
+/**
+ * Reads the open pull requests of a repository. A number that is missing in the answer would drop a database that is
+ * used, so an answer counts only if it is complete.
+ */
+class OpenPullRequests {
+    #github;
+    #environment;
+    /** The last answers by their addresses, with which GitHub says that nothing has changed. */
+    #known = new Map();
+    constructor(github, environment) {
+        this.#github = github;
+        this.#environment = environment;
+    }
+    /**
+     * Returns the numbers of all open pull requests, as they are written.
+     *
+     * @throws an Error when GitHub refuses, or when the answer is not the whole list of this repository
+     */
+    async read() {
+        const env_1 = { stack: [], error: void 0, hasError: false };
+        try {
+            const _ = open_pull_requests_addDisposableResource(env_1, useProxy(this.#environment), false);
+            const { url, repository } = this.#github;
+            // New pull requests come last, so that they do not move others from one page to the next.
+            const query = `state=open&sort=created&direction=asc&per_page=${PAGE_SIZE}`;
+            const first = `${url}/repos/${repository}/pulls?${query}`;
+            const pages = [await this.#page(first)];
+            for (let next = pages[0].next; next !== null; next = pages.at(-1).next) {
+                if (pages.length === MAX_PAGES)
+                    throw incomplete(`it has more than ${MAX_PAGES} pages`);
+                if ((pageNumber(next) ?? pages.length + 1) !== pages.length + 1)
+                    throw incomplete(`page ${pages.length} does not link to the next one`);
+                pages.push(await this.#page(next));
+            }
+            // A full page without a link to the next one is the last only if the next one is empty.
+            if (pages.at(-1).items.length === PAGE_SIZE) {
+                const beyond = await this.#page(`${first}&page=${pages.length + 1}`);
+                if (beyond.items.length > 0)
+                    throw incomplete('a page is not linked');
+            }
+            checkPages(pages);
+            return checkNumbers(pages.flatMap(({ items }) => items.map((item) => numberOf(item, repository))));
+        }
+        catch (e_1) {
+            env_1.error = e_1;
+            env_1.hasError = true;
+        }
+        finally {
+            open_pull_requests_disposeResources(env_1);
+        }
+    }
+    async #page(address) {
+        const answer = await askGitHub(this.#github, address, this.#known.get(address) ?? null);
+        this.#known.set(address, answer);
+        return answer;
+    }
+}
+/** Pages before the last one are equally long, and there are as many as the first one says. */
+function checkPages(pages) {
+    const lengths = pages.map(({ items }) => items.length);
+    const [size, ...full] = lengths.slice(0, -1);
+    if (size !== undefined && (size === 0 || lengths.at(-1) > size || full.some((length) => length !== size)))
+        throw incomplete('a page is too short');
+    const promised = pages[0].last === null ? 1 : pageNumber(pages[0].last);
+    if (promised !== null && pages.length < promised)
+        throw incomplete(`it has ${pages.length} pages instead of ${promised}`);
+}
+function checkNumbers(numbers) {
+    const distinct = new Set(numbers);
+    if (distinct.size < numbers.length)
+        throw incomplete('a pull request is in it twice');
+    return distinct;
+}
+/** Another attempt may get the whole list, because pull requests may have been closed while it was read. */
+function incomplete(reason) {
+    return new TransientError(`The list of open pull requests of the GitHub API is not complete: ${reason}; ${ADVICE}`);
+}
+/** What GitHub says of a pull request, as far as it shows that this list is the wrong one. */
+const isOpenPullRequest = hasShape({
+    number: (value) => Number.isSafeInteger(value) && value > 0,
+    state: optional(isOneOf('open')),
+});
+function numberOf(item, repository) {
+    if (!isOpenPullRequest(item))
+        throw new Error('The answer of the GitHub API is not a list of open pull requests, so no database is dropped; GITHUB_API_URL must lead to the API of GitHub');
+    const { number, base } = item;
+    const of = base?.repo?.full_name;
+    if (of !== undefined && String(of).toLowerCase() !== repository.toLowerCase())
+        throw new Error(`The GitHub API listed pull requests of ${JSON.stringify(of)} instead of ${repository}, so no database is dropped; GITHUB_API_URL must lead to the API of GitHub`);
+    return String(number);
+}
+
+;// CONCATENATED MODULE: ./build/src/dropping/patterns.js
+/** Returns what each `*` of a pattern matches in a name, or null if the pattern does not match. Case matters, as in PostgreSQL. */
+function matchPattern(name, pattern) {
+    const source = pattern
+        .split('*')
+        .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+        .join('(.*)');
+    return new RegExp(`^${source}$`, 'su').exec(name)?.slice(1) ?? null;
+}
+/** Whether one of the patterns matches a name. All characters but `*` stand for themselves. */
+function matchesAny(name, patterns) {
+    return patterns.some((pattern) => matchPattern(name, pattern) !== null);
+}
+/** Matches a number as GitHub writes it: `007` is a name that somebody chose. */
+const PULL_REQUEST = /^[1-9][0-9]*$/;
+/**
+ * Returns the numbers that the only `*` of a pattern matches in a name. There are several if several patterns match, such
+ * as `preview_*` and `preview_1*`.
+ */
+function pullRequestNumbers(name, patterns) {
+    const matched = patterns.flatMap((pattern) => matchPattern(name, pattern) ?? []);
+    return [...new Set(matched.filter((text) => PULL_REQUEST.test(text)))];
+}
+
+;// CONCATENATED MODULE: ./build/src/dropping/judge.js
+
+
+/** Returns why a sweep never drops a database, or null for a live database that this action made under its present name. */
+function obstacleOf(database) {
+    const { name, marker, isTemplate } = database;
+    if (!marker)
+        return 'was not made by this action';
+    if (marker.kind === 'template')
+        return 'is a template of instant previews';
+    if (marker.kind === 'point')
+        return `is a restore point of "${marker.of}"`;
+    if (marker.kind !== 'clone')
+        return 'is the temporary database of a run';
+    if (!isClone({ name, marker }))
+        return `was made by this action as "${marker.of}", and renamed`;
+    return isTemplate ? 'is a template database of the server' : null;
+}
+/** Decides about a database of this action. One condition that holds is enough. */
+function judge_judge(name, marker, conditions) {
+    const verdicts = [
+        judgeExpiry(marker, conditions),
+        judgeAge(marker, conditions),
+        judgePullRequest(name, marker, conditions),
+    ].filter((verdict) => verdict !== null);
+    const due = verdicts.find(({ drop }) => drop);
+    return due ?? { drop: false, reason: verdicts.map(({ reason }) => reason).join(', ') };
+}
+function judgeExpiry({ expires }, { now }) {
+    if (expires === undefined)
+        return { drop: false, reason: 'does not expire' };
+    const drop = Date.parse(expires) <= now;
+    return { drop, reason: `${drop ? 'expired' : 'expires'} at ${expires}` };
+}
+function judgeAge({ at }, { now, olderThan }) {
+    if (olderThan === null)
+        return null;
+    const drop = now - Date.parse(at) > olderThan;
+    return { drop, reason: drop ? `is older than older-than: made at ${at}` : `was made at ${at}` };
+}
+function judgePullRequest(name, { run }, conditions) {
+    const { open, patterns, runsOf } = conditions;
+    if (open === null)
+        return null;
+    const stays = (reason) => ({ drop: false, reason });
+    const numbers = pullRequestNumbers(name, patterns);
+    if (numbers.length === 0)
+        return stays('has no number of a pull request where the * is');
+    // The numbers of another repository are other pull requests. A run outside GitHub names none.
+    if (run !== '' && !run.toLowerCase().startsWith(runsOf.toLowerCase()))
+        return stays(`was made for another repository, by ${run}`);
+    const used = numbers.find((number) => open.has(number));
+    if (used !== undefined)
+        return stays(`pull request ${used} is open`);
+    const which = numbers.length === 1 ? `pull request ${numbers[0]} is` : `pull requests ${numbers.join(' and ')} are`;
+    return { drop: true, reason: `${which} not open` };
+}
+
+;// CONCATENATED MODULE: ./build/src/dropping/drop-due.js
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Drops the databases of this action that match `databases` and that are due, with their restore points. Each is looked at
+ * again under its lock before it is dropped, and one that cannot be dropped does not stop the others.
+ *
+ * @returns what became of every database that matches
+ */
+async function dropDue(step, place) {
+    const { databases: patterns } = step.inputs;
+    const look = drop_due_conditionsOf(step);
+    const conditions = await step.retry(look);
+    const rows = await readDatabases(place.session);
+    const candidates = candidatesOf(rows, patterns);
+    const fates = [];
+    for (const candidate of candidates) {
+        step.signal.throwIfAborted();
+        const verdict = verdictOf(step, candidate, conditions);
+        fates.push(...(verdict.drop ? await dropAgain(step, place, candidate, look) : drop_due_keep(candidate, verdict.reason)));
+    }
+    const decided = new Set(fates.map(({ name }) => name));
+    const others = rows.filter(({ name }) => !decided.has(name) && matchesAny(name, patterns));
+    fates.push(...others.map((row) => ({ name: row.name, fate: 'kept', reason: obstacleOf(row) })));
+    for (const { name, fate, reason } of fates)
+        if (fate === 'kept')
+            log.info(`Kept "${name}": ${reason}`);
+    return fates.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+/** Returns a function that reads the time and the open pull requests, if they matter. */
+function drop_due_conditionsOf({ inputs, environment, run, signal }) {
+    const { GITHUB_API_URL = 'https://api.github.com', GITHUB_SERVER_URL = 'https://github.com' } = environment;
+    const { databases: patterns, olderThan, closedPullRequests, githubToken: token } = inputs;
+    const { repository } = run;
+    if (closedPullRequests && !/^[\w.-]+\/[\w.-]+$/.test(repository))
+        throw new Error('closed-pull-requests needs the repository whose pull requests it reads, and GITHUB_REPOSITORY does not name one; run the step in a workflow of GitHub');
+    const github = { url: GITHUB_API_URL.replace(/\/+$/, ''), repository, token, signal };
+    const pullRequests = closedPullRequests ? new OpenPullRequests(github, environment) : null;
+    const runsOf = `${GITHUB_SERVER_URL}/${repository}/actions/runs/`;
+    return async () => {
+        const open = pullRequests ? await pullRequests.read() : null;
+        return { patterns, olderThan, open, runsOf, now: Date.now() };
+    };
+}
+/** Returns the live databases of this action that match, and those of whom only restore points are left. */
+function candidatesOf(rows, patterns) {
+    const ours = rows.filter((row) => obstacleOf(row) === null).map(({ name }) => name);
+    const gone = rows.filter(isPoint).map(({ marker }) => marker.of);
+    const names = [...ours, ...gone.filter((name) => !rows.some((row) => row.name === name))];
+    const matching = [...new Set(names)].filter((name) => matchesAny(name, patterns));
+    return matching.map((name) => candidateOf(rows, name));
+}
+/** The database itself decides, and without it the newest restore point. */
+function candidateOf(all, name) {
+    const rows = withPoints(all, name);
+    const database = rows.find((row) => row.name === name);
+    if (database && obstacleOf(database) !== null)
+        return null;
+    const [newest] = rows.map(({ marker }) => marker).toSorted((a, b) => (a.at < b.at ? 1 : -1));
+    const marker = database?.marker ?? newest;
+    return marker ? { name, marker, rows } : null;
+}
+function verdictOf({ inputs, target }, { name, marker, rows }, conditions) {
+    const names = [name, ...rows.map((row) => row.name)];
+    const protection = names.map((one) => protectionOf(inputs, onDatabase(target, one))).find(Boolean);
+    return protection ? { drop: false, reason: protection } : judge_judge(name, marker, conditions);
+}
+function drop_due_keep({ rows }, reason) {
+    return rows.map(({ name }) => ({ name, fate: 'kept', reason }));
+}
+/** Drops a database if nothing that decides about it has changed. An error is the fate of what is left of it. */
+async function dropAgain(step, place, seen, look) {
+    const dropped = [];
+    try {
+        const conditions = await step.retry(look);
+        const kept = await withLock(place.session, seen.name, async () => {
+            const found = await lookAgain(place.session, seen);
+            if (!found)
+                return 'was changed while this step ran';
+            const { drop, reason } = verdictOf(step, found, conditions);
+            if (!drop)
+                return reason;
+            const names = found.rows.map(({ name }) => name);
+            await checkObstacles(place.session, names);
+            for (const row of found.rows)
+                dropped.push(await dropOne(step.inputs, place, row, reason));
+            return null;
+        });
+        return kept === null ? dropped : drop_due_keep(seen, kept);
+    }
+    catch (error) {
+        step.signal.throwIfAborted();
+        const reason = messageOf(error);
+        log.warning(`Could not drop "${seen.name}": ${reason}`);
+        const rest = seen.rows.filter(({ name }) => !dropped.some((fate) => fate.name === name));
+        return [...dropped, ...rest.map(({ name }) => ({ name, fate: 'failed', reason }))];
+    }
+}
+/** Does work under the lock of a database, and returns why it stays, or null when it is gone. */
+async function withLock(session, name, work) {
+    if (!(await tryLock(session, name)))
+        return 'another run of this action is working on it';
+    try {
+        return await work();
+    }
+    finally {
+        // A session that has ended holds nothing, and its error is known.
+        await unlock(session, name).catch(() => { });
+    }
+}
+/** Returns a database as it is now; null when it or one of its restore points is another one, or has another mark. */
+async function lookAgain(session, seen) {
+    const found = candidateOf(await readDatabases(session), seen.name);
+    const identity = ({ rows }) => JSON.stringify(rows.map(({ oid, comment }) => [oid, comment]));
+    if (!found || identity(found) !== identity(seen))
+        return null;
+    // A lock is held on one server, so these are the databases of the server that was looked at.
+    return (await holdsLocks(session, [seen.name])) ? found : null;
+}
+
+;// CONCATENATED MODULE: ./build/src/commands/drop.js
+var drop_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var drop_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** Drops the database of `database-url` if this action made it, or with `databases` all of this action that are due. */
+async function drop(step) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { inputs, target } = step;
+        const sweeps = inputs.databases.length > 0;
+        if (!sweeps)
+            checkProtected(inputs, target);
+        const session = drop_addDisposableResource(env_1, await step.maintenance({ direct: true, keepsTarget: sweeps }), true);
+        const server = await lookAtPrimary(session, inputs.command);
+        const fates = await (sweeps ? dropDue : dropNamed)(step, { session, server });
+        if (!inputs.dryRun)
+            await sweep(step, session);
+        const view = { label: target.label, dryRun: inputs.dryRun };
+        return {
+            outputs: dropOutputs(fates),
+            summary: [sweeps ? sweepSummary(fates, view) : dropSummary(fates, view)],
+            ...failureOf(fates),
+        };
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = drop_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+/** Drops one database with its restore points. A database that does not exist is not an error. */
+async function dropNamed(step, place) {
+    const { inputs, target } = step;
+    const { session } = place;
+    await lockTarget(session, target.database);
+    const doomed = withPoints(await readDatabases(session), target.database);
+    for (const database of doomed)
+        checkDoomed(step, database);
+    if (doomed.length === 0) {
+        log.info(`There is no database "${target.database}" at ${target.label}; nothing to drop`);
+        return [];
+    }
+    const names = doomed.map(({ name }) => name);
+    await checkObstacles(session, names);
+    const fates = [];
+    for (const database of doomed)
+        fates.push(await dropOne(inputs, place, database, `database-url names "${target.database}"`));
+    return fates;
+}
+function checkDoomed({ inputs, target }, database) {
+    if (database.name === target.database)
+        checkOurs(database, inputs.force);
+    else
+        checkProtected(inputs, onDatabase(target, database.name));
+}
+function checkOurs(database, force) {
+    const { name, marker, isTemplate } = database;
+    if (marker?.kind === 'template' && !force)
+        throw new Error(`"${name}" is a template of instant previews, and template-cache decides when it goes; set force: true to drop it all the same`);
+    if (isTemplate)
+        throw new Error(`"${name}" is a template database of the server; drop does not touch it`);
+    const ours = isClone(database) || isPoint(database) || isTemporary(database);
+    if (!ours && !force)
+        throw new Error(`"${name}" was not made by this action; set force: true to drop it all the same`);
+}
+/** How many databases that could not be dropped the error names; the summary has all of them. */
+const MAX_FAILURES = 3;
+function failureOf(fates) {
+    const failed = fates.filter(({ fate }) => fate === 'failed');
+    if (failed.length === 0)
+        return {};
+    const each = failed.map(({ name, reason }) => `"${name}" (${reason})`);
+    return {
+        failure: `${formatQuantity(failed.length, 'database')} could not be dropped: ${formatNames(each, MAX_FAILURES)}`,
+    };
+}
+/** Removes what killed runs left on the server and in storage. A failure here never fails the step. */
+async function sweep(step, session) {
+    await sweepDatabases(session).catch((error) => log.warning(`Could not look for leftovers: ${error.message}`));
+    if (step.inputs.location.kind !== 's3')
+        return;
+    await step
+        .storage()
+        .then((storage) => storage.sweep())
+        .catch((error) => log.warning(`Could not look for unfinished uploads: ${error.message}`));
+}
+
+;// CONCATENATED MODULE: ./build/src/dumping/upload-dump.js
+var upload_dump_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var upload_dump_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** The newest pg_dump whose archives this release can read. A newer one compresses its archive itself. */
+const NEWEST_CLIENT_MAJOR = 18;
+/** Chooses zstd where the `pg_restore` of the same release can read it, so that a dump can be restored without this action. */
+function chooseCompression({ method, level }, clientMajor) {
+    if (method !== 'auto')
+        return { method, level: level ?? undefined };
+    return { method: clientMajor >= 16 ? 'zstd' : 'gzip' };
+}
+/**
+ * Returns an upper estimate of the stored size. Rows are longer as text than in their pages (a timestamp has 8 bytes and
+ * 26 characters, `bytea` doubles), and the database grows meanwhile; only compression makes up for it.
+ */
+function expectedBytes(databaseBytes, { method }) {
+    return databaseBytes * (method === 'none' ? 4 : 2);
+}
+/** Streams a dump into storage. */
+async function uploadDump(step, plan) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { inputs, signal } = step;
+        const { storage, key, source } = plan;
+        const { client, size } = source;
+        const meter = new Meter();
+        const encrypt = inputs.encryptTo.length > 0 ? [encryption(await sealHeader(inputs.encryptTo))] : [];
+        const sink = await openUpload(step, plan);
+        const { reading, masked } = await orAbort(sink, upload_dump_startReading(step, plan));
+        const { source: pgDump } = reading;
+        const moved = () => reading.progress.rawBytes + meter.bytes;
+        const _ = upload_dump_addDisposableResource(env_1, showProgress({
+            verb: 'Dumped',
+            bytes: () => reading.progress.rawBytes,
+            total: { bytes: size, of: "the database's size" },
+            detail: () => tableProgress(reading.progress),
+        }), false);
+        await orAbort(sink, untilFirstByte(pgDump, signal, inputs.idleTimeout));
+        const started = Date.now();
+        await transfer(pgDump, sink, {
+            stages: [...reading.stages, ...encrypt, meter.stage],
+            signal,
+            idleTimeout: inputs.idleTimeout,
+            moved,
+        });
+        try {
+            const env_2 = { stack: [], error: void 0, hasError: false };
+            try {
+                const limit = upload_dump_addDisposableResource(env_2, within(signal, inputs.idleTimeout, 'The store did not finish the upload'), false);
+                await commitSink(sink, limit.signal);
+            }
+            catch (e_1) {
+                env_2.error = e_1;
+                env_2.hasError = true;
+            }
+            finally {
+                upload_dump_disposeResources(env_2);
+            }
+        }
+        catch (error) {
+            await discard(storage, key.key, error);
+            throw error;
+        }
+        const transferMs = Date.now() - started;
+        const archive = reading.report();
+        if (archive.opaque)
+            log.notice(`pg_dump ${client.version} writes archives of version ${archive.version}, which this release cannot read: no rows were counted`);
+        const encrypted = encrypt.length > 0 ? `, encrypted to ${inputs.encryptTo.map(shortRecipient).join(', ')}` : '';
+        log.info(`Stored ${formatBytes(meter.bytes)} of ${formatBytes(archive.rawBytes)}, ${progress_describeRows(archive)}${encrypted}, SHA-256 ${meter.sha256}`);
+        return { size: meter.bytes, sha256: meter.sha256, archive, masked, transferMs };
+    }
+    catch (e_2) {
+        env_1.error = e_2;
+        env_1.hasError = true;
+    }
+    finally {
+        upload_dump_disposeResources(env_1);
+    }
+}
+/** Opens the upload while the storage is checked, because the AWS CLI takes most of a second to start. */
+async function openUpload({ inputs }, { storage, key, source, ready }) {
+    const sink = await storage.upload(key.key, expectedBytes(source.size, inputs.compression));
+    await orAbort(sink, ready);
+    return sink;
+}
+/** Waits for work, and ends the upload if it fails. */
+async function orAbort(sink, work) {
+    return work.catch(async (error) => {
+        await sink.abort();
+        throw error;
+    });
+}
+/** Starts a masked dump, several pg_dumps, or one whose output is compressed here. */
+async function upload_dump_startReading(step, { source, masking }) {
+    const { client } = source;
+    const compression = chooseCompression(step.inputs.compression, client.major);
+    const known = client.major <= NEWEST_CLIENT_MAJOR;
+    if (!masking)
+        return { reading: await startPlainReading(step, source, known, compression), masked: null };
+    if (known)
+        return await startMaskedDump(step, source, masking, compression);
+    throw new Error(`mask cannot be used with pg_dump ${client.version}, whose archives this release cannot read; set postgres-version to ${NEWEST_CLIENT_MAJOR} or an earlier one`);
+}
+async function startPlainReading(step, source, known, compression) {
+    const { inputs, environment } = step;
+    const { client, connection } = source;
+    const parallel = known ? await startParallelDump(step, source, compression) : null;
+    if (parallel)
+        return parallel;
+    const args = dumpArguments(source.contents, known ? 'action' : 'pg_dump');
+    const pgDump = startDump(client.pgDump, args, clientEnvironment(connection, environment));
+    const { transform, progress, report } = createEncoder({
+        ...{ compression, jobs: inputs.jobs },
+        select: withAdditions(source.additions),
+    });
+    return { source: pgDump, stages: [transform], progress, report };
+}
+/** Waits for output, so that a dump that fails at once says why. */
+async function untilFirstByte(source, cancelled, idleTimeout) {
+    const env_3 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { stream } = source;
+        const limit = upload_dump_addDisposableResource(env_3, within(cancelled, idleTimeout, 'pg_dump sent nothing'), false);
+        const { signal } = limit;
+        try {
+            const env_4 = { stack: [], error: void 0, hasError: false };
+            try {
+                const { promise: ready, resolve, reject } = Promise.withResolvers();
+                // This listener stays: when a child exits, Node discards output that has no listener.
+                stream.on('readable', resolve);
+                stream.once('end', resolve);
+                stream.once('error', () => resolve());
+                const _ = upload_dump_addDisposableResource(env_4, (0,external_node_events_.addAbortListener)(signal, () => reject(signal.reason)), false);
+                await ready;
+                if (stream.readableLength === 0)
+                    await source.finish();
+            }
+            catch (e_3) {
+                env_4.error = e_3;
+                env_4.hasError = true;
+            }
+            finally {
+                upload_dump_disposeResources(env_4);
+            }
+        }
+        catch (error) {
+            await source.abort();
+            throw error;
+        }
+    }
+    catch (e_4) {
+        env_3.error = e_4;
+        env_3.hasError = true;
+    }
+    finally {
+        upload_dump_disposeResources(env_3);
+    }
+}
+/** Removes a stored object that did not become a dump. Without the right to delete, it stays, uncommitted. */
+async function discard(storage, key, reason) {
+    // Another run with the same key was faster, so the object is its dump.
+    if (reason instanceof TakenError)
+        return;
+    await storage
+        .remove(key)
+        .catch((error) => log.warning(`${key} may stay in storage, uncommitted: ${error.message}`));
+}
+
+;// CONCATENATED MODULE: ./build/src/dumping/commit-dump.js
+
+
+
+
+
+
+
+
+/**
+ * Commits a stored dump by writing the roles beside it, if it has some, and then its manifest. Afterwards data and manifest are both stored, or the error is thrown and
+ * neither is. What the store holds is checked meanwhile, because each request to S3 takes most of a second: readers skip
+ * data of another size than the manifest says, so a manifest that must go again misleads nobody.
+ */
+async function commitDump(storage, manifest, signal, globals = null) {
+    let begun = false;
+    try {
+        const text = formatManifest(manifest);
+        signal.throwIfAborted();
+        if (manifest.globals)
+            await storage.writeTextOnce(manifest.globals.key, globals);
+        begun = true;
+        const written = storage.writeTextOnce(manifestKey(manifest.key), text);
+        await allOf([written, checkStored(storage, manifest)]);
+    }
+    catch (error) {
+        // The data goes last, so that it is never missing beside a manifest.
+        if (!begun || (await isWithdrawn(storage, manifest.key, error))) {
+            if (manifest.globals)
+                await discard(storage, manifest.globals.key, error);
+            await discard(storage, manifest.key, error);
+        }
+        throw error;
+    }
+    log.info(`Committed ${storage.address(manifest.key)}`);
+}
+/** Fails unless the store holds as many bytes as it was sent. */
+async function checkStored(storage, { key, size: sent }) {
+    const size = await storage.size(key, { evenWhenCancelled: true });
+    if (size === sent)
+        return;
+    const found = size === null ? 'does not have it' : `holds ${formatQuantity(size, 'byte')}`;
+    throw new Error(`${formatQuantity(sent, 'byte')} were sent and the store ${found}; the dump was not committed. With a provider other than AWS, try s3-checksum: when-required`);
+}
+/**
+ * Removes a manifest, also one whose write failed, because it may have happened: its answer was lost, or the disk failed
+ * after it.
+ */
+async function isWithdrawn(storage, key, reason) {
+    if (reason instanceof TakenError)
+        return true;
+    return storage.remove(manifestKey(key)).then(() => true, (error) => {
+        log.warning(`${key} stays in storage and may be committed, because its manifest could not be removed: ${messageOf(error)}`);
+        return false;
+    });
+}
+
+;// CONCATENATED MODULE: ./build/src/dumping/compare-with-previous.js
+
+
+
+
+
+
+
+/**
+ * Returns the newest committed dump of a series, with which the next one is compared; null when there is none.
+ *
+ * @param listed what was in the folder of the series some time ago; null to list it now
+ */
+async function findPrevious({ maxShrink, failOnShrink }, storage, dump, listed) {
+    // No dump shrinks by more than 100 %.
+    if (maxShrink >= 1)
+        return null;
+    const listAndRead = async () => newestOfSeries(storage, dump, await storage.list(groupOf(dump.key)));
+    try {
+        // What was listed may be gone by now.
+        return await (listed ? newestOfSeries(storage, dump, listed).catch(listAndRead) : listAndRead());
+    }
+    catch (error) {
+        const reason = messageOf(error);
+        if (failOnShrink) {
+            throw new Error(`fail-on-shrink compares with the previous dump, which cannot be read: ${reason}. Make it readable or delete it, or set fail-on-shrink: false`, { cause: error });
+        }
+        log.warning(`The dump is not compared with the previous one (max-shrink): ${reason}`);
+        return null;
+    }
+}
+async function newestOfSeries(storage, next, objects) {
+    const scope = seriesOf(next.key);
+    const { entries } = catalogueOf(objects, scope.folder);
+    const newestIn = (dumps) => scope.select([{ ...next, manifest: null }, ...dumps])[0]?.find(({ manifest }) => manifest !== null)
+        ?.manifest ?? null;
+    // Mostly the newest dump of the folder is the one, and the manifests of many need not be read.
+    return newestIn(await readNewest(storage, entries)) ?? newestIn(await readDumps(storage, entries));
+}
+/** Returns the newest committed dump, if it is sound and says which database it is of. */
+async function readNewest(storage, entries) {
+    const newest = entries.find(({ committed }) => committed);
+    if (!newest)
+        return [];
+    const manifest = (await tryManifests(storage, [newest])).get(newest.key.key);
+    if (manifest instanceof Error || manifest.size !== newest.size)
+        return [];
+    const source = sourceOf(manifest);
+    return source ? [{ key: newest.key, source, manifest }] : [];
+}
+/**
+ * Compares a dump with the previous one, and warns or fails when it is much smaller.
+ *
+ * @returns the previous dump if the two can be compared, otherwise null
+ */
+function compareWithPrevious({ maxShrink, failOnShrink }, previous, manifest) {
+    if (!previous)
+        return null;
+    const obstacle = incomparable(previous, manifest);
+    if (obstacle) {
+        log.notice(`The dump is not compared with ${previous.key} (max-shrink): ${obstacle}`);
+        return null;
+    }
+    const shrinkage = describeShrinkage(previous, manifest, maxShrink);
+    if (!shrinkage)
+        return previous;
+    const percent = Number((maxShrink * 100).toFixed(3));
+    const text = `The dump is much smaller than ${previous.key}: ${shrinkage} (max-shrink is ${percent}%)`;
+    if (failOnShrink)
+        throw new Error(`${text}; it was not committed. If this is expected, raise max-shrink for one run`);
+    log.warning(text);
+    return previous;
+}
+/** Returns why two dumps cannot be compared, or null. */
+function incomparable(before, now) {
+    if (!(0,external_node_util_.isDeepStrictEqual)(before.filters, now.filters))
+        return 'it was made with other filters';
+    if (before.mask?.sha256 !== now.mask?.sha256)
+        return 'it was made with another mask file';
+    // An archive that pg_dump compressed itself is stored uncounted.
+    const isCounted = ({ compression }) => compression !== 'pg_dump';
+    return isCounted(before) === isCounted(now) ? null : 'only one of the two was counted';
+}
+const MAX_NAMED_TABLES = 5;
+/**
+ * Describes by how much a dump is smaller than the previous one, with the tables that shrank most.
+ *
+ * @param limit the share that it may shrink by, from 0 to 1
+ * @returns null when neither rows nor bytes shrank by more
+ */
+function describeShrinkage(before, now, limit) {
+    const shrunk = measures(before, now).filter((measure) => lossOf(measure) > limit);
+    if (shrunk.length === 0)
+        return null;
+    const sums = shrunk.map(compare_with_previous_describe).join(' and ');
+    const tables = tableLosses(before, now, shrunk[0].name);
+    const others = tables.length - MAX_NAMED_TABLES;
+    const more = others > 0 ? ` and ${formatQuantity(others, 'more table')}` : '';
+    const named = tables.slice(0, MAX_NAMED_TABLES).join(', ');
+    return named === '' ? sums : `${sums}; most of it in ${named}${more}`;
+}
+function measures(before, now) {
+    const bytes = { name: 'bytes', before: before.rawBytes, now: now.rawBytes, format: formatBytes };
+    if (before.rows === null || now.rows === null)
+        return [bytes];
+    const format = (count) => formatQuantity(count, 'row');
+    return [{ name: 'rows', before: before.rows, now: now.rows, format }, bytes];
+}
+/** Returns the share that is gone. Something empty cannot shrink. */
+function lossOf({ before, now }) {
+    return before > 0 ? 1 - now / before : 0;
+}
+function compare_with_previous_describe(measure) {
+    const { before, now, format } = measure;
+    return `${format(now)} instead of ${format(before)} (-${Math.floor(lossOf(measure) * 100)} %)`;
+}
+/** Lists the tables that have less than before, the greatest loss first. */
+function tableLosses(before, now, measure) {
+    const format = measure === 'rows' ? formatCount : formatBytes;
+    const left = new Map(now.tables.map((table) => [relationKey(table), table[measure]]));
+    return before.tables
+        .map((table) => ({
+        name: relationName(table),
+        before: table[measure] ?? 0,
+        now: left.get(relationKey(table)),
+    }))
+        .filter((table) => (table.now ?? 0) < table.before)
+        .sort((a, b) => b.before - (b.now ?? 0) - (a.before - (a.now ?? 0)))
+        .map((table) => {
+        const rest = table.now === undefined ? 'gone' : format(table.now ?? 0);
+        return `${table.name} (${format(table.before)} → ${rest})`;
+    });
+}
+
+;// CONCATENATED MODULE: ./build/src/dumping/public-workspace.js
+
+
+
+/**
+ * Warns of a dump that strangers can read if a later step uploads it: real data in the workspace of a public repository,
+ * whose artifacts and caches are public too.
+ */
+async function warnOfPublicWorkspace(step) {
+    const { encryptTo, mask, schemaOnly, location } = step.inputs;
+    if (encryptTo.length > 0 || mask !== '' || schemaOnly || location.kind !== 'folder')
+        return;
+    if (!(await public_workspace_isInside((0,external_node_path_namespaceObject.resolve)(step.workspace, location.path), step.workspace)))
+        return;
+    if (!public_workspace_isPublic(await readEvent(step.environment.GITHUB_EVENT_PATH)))
+        return;
+    log.warning(`storage-location is in the workspace of a public repository, and the dump is neither encrypted nor masked: everybody can download what a later step uploads as an artifact. Set encrypt-to or mask`);
+}
+/** Compares paths as they are written and where symbolic links lead. */
+async function public_workspace_isInside(folder, top) {
+    const both = async (path) => [path, await (0,external_node_fs_promises_namespaceObject.realpath)(path).catch(() => path)];
+    const [folders, tops] = await Promise.all([both(folder), both(top)]);
+    return folders.some((path) => tops.some((parent) => `${path}${external_node_path_namespaceObject.sep}`.startsWith(`${parent}${external_node_path_namespaceObject.sep}`)));
+}
+/** An event that cannot be read says nothing about the repository. */
+async function readEvent(path) {
+    try {
+        return (JSON.parse(await (0,external_node_fs_promises_namespaceObject.readFile)(path ?? '', 'utf8')) ?? {});
+    }
+    catch {
+        return {};
+    }
+}
+function public_workspace_isPublic({ repository }) {
+    return repository?.private === false || repository?.visibility === 'public';
+}
+
+;// CONCATENATED MODULE: ./build/src/database/roles.js
+
+/** Whether PostgreSQL itself makes the role. */
+function isPredefined(role) {
+    return role.startsWith('pg_');
+}
+/** Since PostgreSQL 16, whoever creates a role may administer it without having its rights. */
+const FIRST_WITH_OPTIONS = 16;
+/**
+ * Reads the roles of a server and their memberships from views that every role may read, so it works where
+ * `pg_dumpall` may not read `pg_authid`.
+ *
+ * @throws an Error when the server does not show them
+ */
+async function readGlobals(session, { major }) {
+    const effective = major >= FIRST_WITH_OPTIONS ? 'AND (m.inherit_option OR m.set_option)' : '';
+    try {
+        const roles = await session.query(`
+      SELECT rolname AS name, rolsuper AS superuser, rolinherit AS inherit, rolcreaterole AS createrole,
+             rolcreatedb AS createdb, rolcanlogin AS login, rolreplication AS replication, rolbypassrls AS bypassrls
+      FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY rolname`);
+        const memberships = await session.query(`
+      SELECT r.rolname AS role, u.rolname AS member, bool_or(m.admin_option) AS admin
+      FROM pg_auth_members AS m JOIN pg_roles AS r ON r.oid = m.roleid JOIN pg_roles AS u ON u.oid = m.member
+      WHERE u.rolname !~ '^pg_' ${effective} GROUP BY r.rolname, u.rolname ORDER BY r.rolname, u.rolname`);
+        return { roles, memberships };
+    }
+    catch (error) {
+        throw new Error(`The roles of the server cannot be read: ${messageOf(error)}. Grant SELECT on pg_roles and pg_auth_members, or set globals: false (with dump) or create-roles: false (with restore)`, { cause: error });
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/database/globals-file.js
+
+
+const HEADER = '-- Roles of a PostgreSQL server without passwords, written by pgclone-action. Format 1.\n';
+/** The attributes in the order in which they are written. */
+const ATTRIBUTES = [
+    'superuser',
+    'inherit',
+    'createrole',
+    'createdb',
+    'login',
+    'replication',
+    'bypassrls',
+];
+const globals_file_NAME = '"((?:[^"\\0]|"")+)"';
+const STATEMENT = new RegExp(`CREATE ROLE ${globals_file_NAME} ${ATTRIBUTES.map((name) => `(NO)?${name.toUpperCase()}`).join(' ')};\\n|GRANT ${globals_file_NAME} TO ${globals_file_NAME}( WITH ADMIN OPTION)?;\\n`, 'y');
+/** PostgreSQL cuts longer names (NAMEDATALEN - 1). */
+const globals_file_MAX_NAME_BYTES = 63;
+/** Writes roles and memberships as SQL that an administrator can run on an empty server. */
+function formatGlobals({ roles, memberships }) {
+    const created = roles.map((role) => {
+        const attributes = ATTRIBUTES.map((name) => `${role[name] ? '' : 'NO'}${name.toUpperCase()}`);
+        return `CREATE ROLE ${identifier(role.name)} ${attributes.join(' ')};\n`;
+    });
+    const granted = memberships.map(({ role, member, admin }) => `GRANT ${identifier(role)} TO ${identifier(member)}${admin ? ' WITH ADMIN OPTION' : ''};\n`);
+    return [HEADER, ...created, ...granted].join('');
+}
+/**
+ * Reads what `formatGlobals` wrote. Anybody who may write to the storage may have changed it, so it is data and is never
+ * run: every byte must be of a statement that this action writes.
+ *
+ * @returns null for any other text
+ */
+function parseGlobals(text) {
+    if (!text.startsWith(HEADER))
+        return null;
+    const globals = { roles: [], memberships: [] };
+    let end = HEADER.length;
+    while (end < text.length) {
+        STATEMENT.lastIndex = end;
+        const match = STATEMENT.exec(text);
+        if (!match)
+            return null;
+        end = STATEMENT.lastIndex;
+        const [, created] = match;
+        const [role, member, admin] = match.slice(2 + ATTRIBUTES.length);
+        if (created === undefined)
+            globals.memberships.push({ role: bare(role), member: bare(member), admin: admin !== undefined });
+        else
+            globals.roles.push(roleOf(bare(created), match.slice(2)));
+    }
+    const names = [
+        ...globals.roles.map(({ name }) => name),
+        ...globals.memberships.flatMap(({ role, member }) => [role, member]),
+    ];
+    const wrong = names.some((name) => Buffer.byteLength(name) > globals_file_MAX_NAME_BYTES);
+    return wrong || globals.roles.some(({ name }) => isPredefined(name)) ? null : globals;
+}
+function bare(quoted) {
+    return quoted.replaceAll('""', '"');
+}
+function roleOf(name, negations) {
+    const attributes = ATTRIBUTES.map((attribute, index) => [attribute, negations[index] === undefined]);
+    return { name, ...Object.fromEntries(attributes) };
+}
+
+;// CONCATENATED MODULE: ./build/src/dumping/store-globals.js
+var store_globals_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var store_globals_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+
+
+/** Returns the roles of the server as the text that is stored beside the dump; null unless `globals` asks for them. */
+async function readGlobalsText(step) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        if (!step.inputs.globals)
+            return null;
+        const session = store_globals_addDisposableResource(env_1, await step.session(step.target, { direct: true }), true);
+        const globals = await readGlobals(session, await lookAtServer(session));
+        const { roles, memberships } = globals;
+        log.info(`Roles of the server: ${formatQuantity(roles.length, 'role')}, ${formatQuantity(memberships.length, 'membership')}, without passwords`);
+        return formatGlobals(globals);
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = store_globals_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+/** Returns what the manifest of a dump says of its roles. */
+function describeGlobals(key, text) {
+    if (text === null)
+        return {};
+    const sha256 = (0,external_node_crypto_.createHash)('sha256').update(text).digest('hex');
+    return { globals: { key: globalsKey(key), size: Buffer.byteLength(text), sha256 } };
+}
+
 ;// CONCATENATED MODULE: ./build/src/storage/retention.js
 
 const PERIODS = ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'];
@@ -71396,7 +74040,7 @@ async function pruneDumps(storage, scope, { keep, dryRun, signal }) {
     const swept = dryRun
         ? undefined
         : storage.sweep().catch((error) => log.debug(`Leftovers: ${error.message}`));
-    const { entries, orphans, foreign } = await readCatalogue(storage, scope.folder);
+    const { entries, orphans, strayGlobals, foreign } = await readCatalogue(storage, scope.folder);
     noteOrphans(orphans);
     const wanted = entries.filter((entry) => entry.committed && scope.mayFit(entry.key));
     const { sound, unsound } = await sortOut(storage, wanted);
@@ -71404,6 +74048,9 @@ async function pruneDumps(storage, scope, { keep, dryRun, signal }) {
     const doomed = verdicts.filter((verdict) => !verdict.keep).map(({ dump }) => dump);
     signal.throwIfAborted();
     const removed = dryRun ? NOTHING_REMOVED : await remove(storage, doomed);
+    const stray = strayGlobals.filter((key) => dumpsOfGlobals(key).some(scope.mayFit));
+    if (!dryRun)
+        await removeGlobals(storage, stray);
     const judged = verdicts.map(({ dump, keep, reasons }) => {
         const refusal = removed.refused.get(dump.key.key);
         if (!refusal)
@@ -71467,8 +74114,17 @@ async function remove(storage, dumps) {
         log.warning(`${key.key} cannot be deleted and is kept: ${refusal.reason}`);
         refused.set(key.key, refusal);
     }
+    await removeGlobals(storage, open.flatMap(({ key, manifest }) => (refused.has(key.key) ? [] : (manifest.globals?.key ?? []))));
     forget();
     return { refused, versionsStay: manifests.versionsStay || data.versionsStay };
+}
+/** Removes the roles of dumps that are gone. What stays is removed by a later prune. */
+async function removeGlobals(storage, keys) {
+    if (keys.length === 0)
+        return;
+    const { refused } = await storage.removeAll(keys);
+    for (const [key, { reason }] of refused)
+        log.warning(`${key} cannot be deleted and stays: ${reason}`);
 }
 /** Fails if storage refused a deletion, unless a retention that the bucket's owner chose is the reason. */
 function checkRefusals({ refused }) {
@@ -71632,9 +74288,19 @@ function percent(before, now) {
 }
 /** Enough to show what a database is made of. */
 const MAX_LARGEST_TABLES = 10;
+/** Returns the largest tables, the largest first. */
+function largestOf(tables) {
+    return [...tables].sort((a, b) => b.bytes - a.bytes).slice(0, MAX_LARGEST_TABLES);
+}
+/** Returns what the summary of a dump shows beside the outputs. */
+function dumpDetails(manifest, previous, transferMs) {
+    const { compression, rawBytes, tables } = manifest;
+    const before = previous && { key: previous.key, rows: previous.rows, rawBytes: previous.rawBytes };
+    return { compression, rawBytes, transferMs, previous: before, tables: largestOf(tables) };
+}
 /** The largest tables, each with its rows, how many more they are than before, and a bar. */
 function largestTables(tables, before) {
-    const largest = [...tables].sort((a, b) => b.bytes - a.bytes).slice(0, MAX_LARGEST_TABLES);
+    const largest = largestOf(tables);
     const most = largest[0]?.bytes ?? 0;
     if (most === 0)
         return NOTHING;
@@ -71756,6 +74422,8 @@ const ACTION_VERSION = package_namespaceObject.rE;
 
 
 
+
+
 /** Runs hooks, streams a dump into storage, checks it there and commits it by writing its manifest. */
 async function dump(step) {
     const masking = await readMasking(step);
@@ -71771,9 +74439,9 @@ async function dump(step) {
 /** Plans the masks without a dump. */
 async function rehearse(step, masking) {
     const source = await log.group('Prepare', () => lookAtSource(step, step.target));
-    const plan = await rehearseMasks(step, source, masking);
+    const { plan, subset } = await rehearseMasks(step, source, masking);
     log.info(`Dry run: ${masking.file.file} decides every table and column of ${step.target.label}`);
-    return { outputs: {}, summary: [maskPlanSummary(step.target.label, plan)] };
+    return { outputs: {}, summary: [maskPlanSummary(step.target.label, plan, subset)] };
 }
 /** Makes one attempt. Each attempt has its own key. */
 async function dumpOnce(step, prepared) {
@@ -71792,10 +74460,13 @@ async function dumpOnce(step, prepared) {
             log.group(title, () => uploadDump(step, plan)),
             settled(ready.then(previousOf)),
         ]);
-        const manifest = makeManifest(step, { ...plan, ...stored }, names);
+        const manifest = {
+            ...makeManifest(step, { ...plan, ...stored }, names),
+            ...describeGlobals(key.key, prepared.globals),
+        };
         return {
             manifest,
-            previous: await commit(step, storage, manifest, previous),
+            previous: await commit(step, prepared, manifest, previous),
             masked: stored.masked,
             transferMs: stored.transferMs,
         };
@@ -71810,12 +74481,13 @@ function settled(promise) {
 }
 /** Checks everything that can fail early, before the first byte is dumped. */
 async function prepare(step) {
+    await warnOfPublicWorkspace(step);
     const [{ storage, check }, source] = await allOf([openAndCheck(step), lookAtSource(step, step.target)]);
     const problem = storage.tooLarge(source.size);
     if (problem)
         throw new Error(problem);
     open_storage_checkExpiry(step, { kind: 'dump', bytes: source.size });
-    return { storage, source, check };
+    return { storage, source, check, globals: await readGlobalsText(step) };
 }
 /** Opens the storage and begins its check. It must answer before hooks change the source and before pg_dump reads it. */
 async function openAndCheck(step) {
@@ -71874,7 +74546,7 @@ function makeManifest({ inputs, run, effort }, { key, source: { server, locale, 
  *
  * @returns the previous dump if the two can be compared, otherwise null
  */
-async function commit({ inputs, signal }, storage, manifest, found) {
+async function commit({ inputs, signal }, { storage, globals }, manifest, found) {
     let previous;
     try {
         if (found.status === 'rejected')
@@ -71885,7 +74557,7 @@ async function commit({ inputs, signal }, storage, manifest, found) {
         await discard(storage, manifest.key, error);
         throw error;
     }
-    await commitDump(storage, manifest, signal);
+    await commitDump(storage, manifest, signal, globals);
     return previous;
 }
 /** Prunes older dumps. The new one is committed by now, so a failure is only a warning. */
@@ -71916,41 +74588,13 @@ function describeDump(step, storage, { manifest, previous, masked, transferMs, p
             ...countOutputs(manifest),
             'server-version': manifest.serverVersion,
         },
+        details: dumpDetails(manifest, previous, transferMs),
         summary: [
             dumpSummary(manifest, overview),
-            ...(masked ? [maskSummary(masked.plan)] : []),
+            ...(masked ? maskSummary(masked.plan, masked.subset) : []),
             ...(pruned ? [pruneSummary(pruned, storage.address(groupOf(manifest)))] : []),
         ],
     };
-}
-
-;// CONCATENATED MODULE: ./build/src/restoring/dump-age.js
-
-/** Runners' clocks differ by seconds. A dump dated further ahead than this would count as fresh for too long. */
-const MAX_CLOCK_SKEW_MS = 60 * 60_000;
-/** Returns how many milliseconds ago a dump was made, according to its key. */
-function ageOf({ createdAt }, now = Date.now()) {
-    return now - Date.parse(createdAt);
-}
-/**
- * Refuses a dump that is older than `max-age`.
- *
- * @param newest the newest matching dump; null when there is none, or when its key holds no time
- */
-function checkAge({ maxAge }, newest) {
-    if (maxAge === null)
-        return;
-    const limit = `max-age is ${formatDuration(maxAge)}`;
-    if (!newest) {
-        throw new Error(`There is no committed dump with a time in its key, and ${limit}; make a dump, or change dump-key or max-age`);
-    }
-    const age = ageOf(newest);
-    if (age < -MAX_CLOCK_SKEW_MS) {
-        throw new Error(`The newest matching dump, ${newest.key}, is from the future (${newest.createdAt}), so its age is unknown, and ${limit}; correct the clock of the machine that made it, or delete the dump`);
-    }
-    if (age > maxAge) {
-        throw new Error(`The newest matching dump, ${newest.key}, is ${formatDuration(age)} old, and ${limit}; check why there is no newer one, or raise max-age`);
-    }
 }
 
 ;// CONCATENATED MODULE: ./build/src/storage/list-dumps.js
@@ -72269,462 +74913,116 @@ function in_place_isPrinted(lines, wanted) {
     });
 }
 
-;// CONCATENATED MODULE: ./build/src/restoring/check-download.js
+;// CONCATENATED MODULE: ./build/src/restoring/create-roles.js
 
 
 
 
 
-/** Explains an error of the archive or of its encryption. One that ends too early usually means that the download did. */
-function explainDamage(error, { key, size }, meter, { untouched }) {
-    if (!(error instanceof ArchiveError || error instanceof EncryptionError))
-        return error;
-    if (meter.bytes < size) {
-        // An archive that is damaged before its end is damaged in storage, so another attempt would not help.
-        const CutOff = /^the (?:archive|encrypted data) ends/.test(error.message) ? TransientError : Error;
-        return new CutOff(`${key} has ${formatQuantity(size, 'byte')}, but ${formatCount(meter.bytes)} arrived, which is not a complete archive (${error.message})${untouched}`, { cause: error });
-    }
-    return new Error(`${key} is damaged: ${error.message}${untouched}`, { cause: error });
-}
-/** Refuses a download whose size, digest or row counts differ from the manifest. */
-function checkReceived({ chosen, meter, archive, leftOut }, { untouched }) {
-    const { key, size, manifest } = chosen;
-    if (meter.bytes !== size) {
-        throw new TransientError(`${key} has ${formatQuantity(size, 'byte')}, but ${formatCount(meter.bytes)} arrived${untouched}`);
-    }
-    if (!manifest)
+
+/** The error of CREATE ROLE when another run was faster (duplicate_object, unique_violation). */
+const TAKEN = /^(?:42710|23505)$/;
+const create_roles_MAX_ATTEMPTS = 3;
+/** Names in one line of the log; a server may have thousands of roles. */
+const create_roles_MAX_NAMES = 50;
+/**
+ * Creates the roles of a dump that the target's server lacks, without login and without any right on the server.
+ *
+ * @throws an Error when the dump has no roles, when they were altered in storage, or when this role may not create roles
+ */
+async function createRoles(inputs, dump, { session, server }) {
+    if (!inputs.createRoles)
         return;
-    if (manifest.sha256 !== meter.sha256) {
-        throw new Error(`${key} is not what was dumped (SHA-256 ${meter.sha256}, its manifest says ${manifest.sha256}); it was changed or damaged in storage, so use another dump${untouched}`);
-    }
-    const expected = withoutLeftOut(manifest.tables, leftOut);
-    const difference = archive.opaque ? null : describeDifference(expected, archive.tables);
-    if (difference)
-        throw new Error(`${key} differs from its manifest: ${difference}${untouched}`);
-}
-/** Returns the tables of a manifest whose data is restored. */
-function withoutLeftOut(tables, leftOut) {
-    const gone = new Set(leftOut
-        .filter(({ entry }) => entry.desc === 'TABLE DATA')
-        .map(({ entry }) => relationKey({ schema: entry.namespace, name: entry.tag })));
-    return tables.filter((table) => !gone.has(relationKey(table)));
-}
-/** Describes the first tables whose row counts differ, or returns null. A table that could not be counted is equal. */
-function describeDifference(expected, found) {
-    const rows = new Map(found.map((table) => [relationKey(table), table.rows]));
-    const differences = expected.flatMap((table) => {
-        const actual = rows.get(relationKey(table));
-        if (actual === undefined)
-            return [`${relationName(table)} is missing`];
-        if (actual === table.rows || actual === null || table.rows === null)
-            return [];
-        const more = actual - table.rows;
-        return [
-            `${relationName(table)} has ${formatQuantity(actual, 'row')} instead of ${formatCount(table.rows)} (${more > 0 ? '+' : ''}${formatCount(more)})`,
-        ];
-    });
-    const known = new Set(expected.map(relationKey));
-    const surplus = found
-        .filter((table) => !known.has(relationKey(table)))
-        .map((table) => `${relationName(table)} is not in the manifest`);
-    const all = [...differences, ...surplus];
-    return all.length === 0 ? null : formatNames(all, 5);
-}
-
-;// CONCATENATED MODULE: ./build/src/restoring/download-dump.js
-
-
-
-
-
-
-
-
-
-/**
- * Streams a dump from storage into a sink, and commits the sink only if size, digest, structure and row counts are as in
- * the manifest.
- */
-async function downloadDump(step, { chosen, open, unseal }, receiver, openSink) {
-    const meter = new Meter();
-    const { select, leftOut } = chooseEntries(step, receiver);
-    const clientMajor = receiver.client.major;
-    const total = chosen.manifest && { bytes: chosen.manifest.rawBytes, of: 'the data' };
-    const plan = {
-        openSource: open,
-        openSink: (entries) => openSink(entries).then(patient),
-        ...{ unseal, clientMajor, select, meter, total },
-    };
-    const { sink, report, transferMs } = await transferArchive(step, plan).catch((error) => Promise.reject(explainDamage(error, chosen, meter, receiver)));
-    try {
-        checkReceived({ chosen, meter, archive: report(), leftOut: leftOut() }, receiver);
-    }
-    catch (error) {
-        await sink.abort();
-        throw error;
-    }
-    await finishRestore(sink, step.signal);
-    log.info(`Received all ${formatBytes(meter.bytes)}, ${progress_describeRows(report())}${chosen.manifest ? ', as in the manifest' : ''}`);
-    return { sha256: meter.sha256, counted: report(), archive: report(), leftOut: leftOut(), transferMs };
-}
-/** Reads the table of contents of a stored dump, and ends the download there. */
-async function readEntries({ open, unseal }) {
-    const source = await open();
-    try {
-        return await readContents(throughStages(source.stream, unseal));
-    }
-    finally {
-        await source.abort();
-    }
-}
-/** How long a download may continue after its restore has failed, in milliseconds. */
-const DOWNLOAD_AFTER_FAILURE_MS = 30_000;
-/**
- * Delays the failure of a sink, so that the rest of the download shows whether the data is damaged. pg_restore's own error
- * is misleading when the data was corrupted in transit.
- */
-function patient(sink) {
-    return {
-        ...sink,
-        died: sink.died.then((reason) => (0,promises_namespaceObject.setTimeout)(DOWNLOAD_AFTER_FAILURE_MS, reason, { ref: false })),
-    };
-}
-
-;// CONCATENATED MODULE: ./build/src/storage/choose-dump.js
-
-
-
-
-
-/**
- * Finds the dump that a reference names: a full key, leading names, or `latest`. Only a full key reaches a dump that is
- * not committed.
- *
- * @param guess gets the key of the dump that will be chosen if nothing is wrong with it, as soon as it is known
- * @throws an Error when there is none, when databases that share keys cannot be told apart, or when what is stored
- * contradicts its manifest
- */
-async function chooseDump(storage, selection, guess = () => undefined) {
-    const { reference } = selection;
-    if (isFullKey(reference))
-        guess(reference);
-    const chosen = await (isFullKey(reference) ? byKey(storage, reference) : newest(storage, selection, guess));
-    if (chosen.size === 0)
-        throw new Error(`${storage.address(chosen.key)} is empty; it is not a dump`);
-    if (chosen.manifest && chosen.manifest.size !== chosen.size) {
-        throw new Error(`${storage.address(chosen.key)} is not sound: ${describeSizes(chosen.size, chosen.manifest)}`);
-    }
-    return chosen;
-}
-/** Asks for the size and the manifest at once, because each request to a bucket takes most of a second. */
-async function byKey(storage, key) {
-    const [size, text] = await allOf([storage.size(key), readUnlisted(storage, key)]);
-    if (size === null)
-        throw new Error(`There is no dump ${storage.address(key)}`);
-    if (!text)
-        return { key, size, manifest: null, passedOver: [] };
-    const parsed = parseDumpKey(key);
-    if (!parsed)
-        throw new Error(`${key} has a manifest, but its name is not that of a dump of this action`);
-    return { key, size, manifest: readManifest(text, parsed), passedOver: [] };
-}
-/** Reads a manifest whose size is not known, but not one that no dump of this action has. */
-async function readUnlisted(storage, key) {
-    const bytes = await storage.readBeginning(manifestKey(key), MAX_MANIFEST_BYTES + 1);
-    if (bytes && bytes.length > MAX_MANIFEST_BYTES)
-        checkManifestSize(key, (await storage.size(manifestKey(key))) ?? bytes.length);
-    return bytes?.toString('utf8');
-}
-/** Chooses folder by folder, because only the manifests of one folder must be read to tell its databases apart. */
-async function newest(storage, selection, guess) {
-    const { folder: top, mayFit, select } = scopeOf(selection);
-    const { entries, orphans } = await readCatalogue(storage, top);
-    const possible = entries.filter(({ key, committed }) => committed && mayFit(key));
-    if (possible[0])
-        guess(possible[0].key.key);
-    const folders = Map.groupBy(possible, ({ key }) => groupOf(key));
-    const others = new Set();
-    for (const [folder, inFolder] of folders) {
-        const dumps = await readDumps(storage, inFolder);
-        const series = select(dumps);
-        if (series.length > 1)
-            throw new Error(ambiguous(selection, folder, series));
-        const found = series[0]?.[0];
-        if (!found) {
-            for (const name of nameSeries(groupBySeries(dumps)))
-                others.add(name);
-            continue;
-        }
-        noteOrphans(orphans.filter((key) => mayFit(key) && key.createdAt > found.key.createdAt));
-        const passedOver = [...folders.keys()].filter((name) => name !== folder);
-        return { key: found.key.key, size: found.size, manifest: found.manifest, passedOver };
-    }
-    noteOrphans(orphans.filter(mayFit));
-    throw new Error(nothingFound(selection, storage.address(top), [...others], entries.length));
-}
-function ambiguous({ reference }, folder, series) {
-    const names = nameSeries(series);
-    const each = series.map(([dump], index) => `${names[index]} (newest ${dump.key.key})`);
-    return `"${reference}" covers several databases whose dumps share the keys ${folder}: ${each.join(', ')}. Set dump-key to one of these names or to a full key`;
-}
-function nothingFound({ reference }, where, others, count) {
-    if (others.length > 0)
-        return `There is no committed dump of "${reference}": the keys below ${where} belong to ${others.slice(0, 5).join(', ')}. Set dump-key to one of these names, check instance and config, or name a dump by its full key`;
-    const reason = count > 0 ? ` (${count} dumps there are not committed, or of another instance or config)` : '';
-    return `There is no committed dump below ${where}${reason}`;
-}
-
-;// CONCATENATED MODULE: ./build/src/storage/early-download.js
-/**
- * A download that begins before it is known whether its dump is the right one, because the AWS CLI takes most of a second to
- * start. The end of the scope ends one that was begun in vain.
- */
-class EarlyDownload {
-    #storage;
-    #begun = null;
-    constructor(storage) {
-        this.#storage = storage;
-    }
-    /** Begins the download of the dump that is probably the right one. */
-    begin(key) {
-        const source = this.#storage.download(key).then((opened) => {
-            // The reader of the stream gets the error too.
-            opened.stream.on('error', () => undefined);
-            return opened;
-        });
-        // An error shows again when the dump is opened.
-        source.catch(() => undefined);
-        this.#begun = { key, source };
-    }
-    /** Ends the download unless it is of this dump. */
-    async keep(key) {
-        if (this.#begun?.key !== key)
-            await this[Symbol.asyncDispose]();
-    }
-    /** Returns the download of a dump: the first time the one that was begun, if it is of this dump, and otherwise a new one. */
-    async open(key) {
-        await this.keep(key);
-        const begun = this.#begun;
-        this.#begun = null;
-        return begun ? begun.source : this.#storage.download(key);
-    }
-    async [Symbol.asyncDispose]() {
-        const begun = this.#begun;
-        this.#begun = null;
-        await begun?.source.then((source) => source.abort(), () => undefined);
-    }
-}
-
-;// CONCATENATED MODULE: ./build/src/encryption/identities.js
-
-const SECRET_KEY = /AGE-(?:SECRET-KEY|PLUGIN)-[A-Z0-9-]+/gi;
-/** Texts that are not identities, and what to do about it. No sentence shows the text. */
-const MISTAKES = [
-    [/^age1/i, 'has a public key (age1…); it needs the secret key that belongs to it (AGE-SECRET-KEY-1…)'],
-    [/^AGE-PLUGIN-/i, 'has the identity of a plugin, which this action does not run; use a key of age-keygen'],
-    [
-        /^(?:-----BEGIN AGE ENCRYPTED FILE|age-encryption\.org\/)/,
-        'is encrypted with a passphrase; decrypt the key file (age -d) and store what comes out as the secret',
-    ],
-    [/^-----BEGIN/, 'is a key of another program, such as SSH; use a key of age-keygen'],
-    [
-        /^AGE-SECRET-KEY-/i,
-        'has a line that is not a whole identity (its checksum is wrong); copy the key file again',
-    ],
-];
-/**
- * Reads identities, one a line, with comments (#): the content of a key file.
- *
- * @throws an Error that completes the sentence "age-identity …" and shows nothing of the text
- */
-function parseIdentities(text) {
-    const lines = secretLines(text);
-    if (lines.length === 0)
-        throw new Error('has comments and no identity (AGE-SECRET-KEY-1…)');
-    return lines.map((line) => {
+    const globals = await downloadGlobals(dump);
+    for (let attempt = 1;; attempt += 1) {
+        const plan = planRoles(globals, await readGlobals(session, server));
+        if (plan.created.length > 0)
+            await checkMayCreate(session, server);
         try {
-            new Decrypter().addIdentity(line);
-            return line;
+            if (!inputs.dryRun && plan.statements.length > 0)
+                await session.transaction(...plan.statements);
+            return create_roles_report(plan, inputs.dryRun);
         }
-        catch {
-            const mistake = MISTAKES.find(([form]) => form.test(line))?.[1];
-            throw new Error(mistake ??
-                'has a line that is not an identity (AGE-SECRET-KEY-1…); set it to the content of the key file, not to its path');
+        catch (error) {
+            if (attempt === create_roles_MAX_ATTEMPTS || !(error instanceof DatabaseError && TAKEN.test(error.sqlstate)))
+                throw error;
         }
+    }
+}
+/** Reads the roles that were stored with a dump, and compares them with its manifest. */
+async function downloadGlobals({ storage, chosen }) {
+    const stored = chosen.manifest?.globals;
+    if (!stored)
+        throw new Error(`create-roles: true needs a dump that was made with globals: true, and ${chosen.key} has no roles; make a new dump, or set create-roles: false`);
+    const altered = (what) => new Error(`${stored.key} ${what}; it was altered or cut, so no role is created from it`);
+    const size = await storage.size(stored.key);
+    if (size !== stored.size)
+        throw altered(size === null ? 'is missing' : 'has another size than its manifest says');
+    const text = (await storage.readTexts([stored.key])).get(stored.key) ?? '';
+    if ((0,external_node_crypto_.createHash)('sha256').update(text).digest('hex') !== stored.sha256)
+        throw altered('has another SHA-256 than its manifest says');
+    const globals = parseGlobals(text);
+    if (!globals)
+        throw altered('has something other than the roles that this action writes');
+    return globals;
+}
+/**
+ * Decides what is created. Only roles that are created now are granted: the rights of a role that the target already has
+ * were given there for its own reasons.
+ */
+function planRoles(source, target) {
+    const present = new Set(target.roles.map(({ name }) => name));
+    const missing = source.roles.filter(({ name }) => !present.has(name));
+    const created = new Set(missing.map(({ name }) => name));
+    const has = new Set(target.memberships.map(pair));
+    const wanted = source.memberships.filter((membership) => !has.has(pair(membership)));
+    const granted = wanted.filter(({ role, member }) => created.has(role) && (created.has(member) || present.has(member)));
+    const refused = wanted.filter((membership) => !granted.includes(membership));
+    return {
+        created: [...created],
+        statements: [
+            ...missing.map(({ name, inherit }) => `CREATE ROLE ${identifier(name)} NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE ${inherit ? '' : 'NO'}INHERIT`),
+            ...granted.map(({ role, member }) => `GRANT ${identifier(role)} TO ${identifier(member)}`),
+        ],
+        leftOut: [
+            ...attributesLeftOut(missing),
+            ...listed('the ADMIN OPTION of', granted.filter(({ admin }) => admin).map(words)),
+            ...listed('memberships in roles of PostgreSQL itself:', refused.filter(({ role }) => isPredefined(role)).map(words)),
+            ...listed('memberships in roles that exist:', refused.filter(({ role }) => !isPredefined(role)).map(words)),
+        ],
+    };
+}
+function attributesLeftOut(missing) {
+    const rights = ['login', 'superuser', 'createrole', 'createdb', 'replication', 'bypassrls'];
+    return rights.flatMap((right) => {
+        const names = missing.filter((role) => role[right]).map(({ name }) => `"${name}"`);
+        return listed(`${right.toUpperCase()}${right === 'login' ? ' and passwords' : ''} of`, names);
     });
 }
-/** Returns the secrets in a text of identities. It works without parsing, so that they are masked even if the text is wrong. */
-function identitySecrets(text) {
-    return [...secretLines(text), ...secretKeysIn(text)];
+function listed(what, names) {
+    return names.length === 0 ? [] : [`${what} ${formatNames(names, create_roles_MAX_NAMES)}`];
 }
-/** Returns the secret keys in any text. */
-function secretKeysIn(text) {
-    return [...text.matchAll(SECRET_KEY)].map(([key]) => key);
+function pair({ role, member }) {
+    return JSON.stringify([role, member]);
 }
-/** Returns the public key of each identity. */
-function recipientsOf(identities) {
-    return Promise.all(identities.map((identity) => identityToRecipient(identity)));
+function words({ role, member }) {
+    return `"${member}" in "${role}"`;
 }
-function secretLines(text) {
-    return text
-        .split(/\r\n|\n|\r/)
-        .map((line) => line.trim())
-        .filter((line) => line !== '' && !line.startsWith('#'));
+async function checkMayCreate(session, { role }) {
+    const [row] = await session.query('SELECT rolsuper OR rolcreaterole AS may FROM pg_roles WHERE rolname = current_user');
+    if (row?.may)
+        return;
+    throw new Error(`The role "${role}" may not create roles (CREATEROLE); grant it, create the roles of the dump by hand, or set create-roles: false`);
 }
-
-;// CONCATENATED MODULE: ./build/src/restoring/check-identity.js
-
-
-
-
-/**
- * Checks that the identities open the header of an encrypted dump, so that a restore without the right key ends before it
- * has begun.
- *
- * @throws an Error that says which key is missing, or that the header is damaged
- */
-async function checkIdentity(storage, { key, manifest }, identities) {
-    const recipients = manifest?.encryption?.recipients ?? [];
-    if (identities.length === 0)
-        throw new Error(`${key} is encrypted${toWhom(recipients)}, and age-identity is missing; set it to the secret key (AGE-SECRET-KEY-1…) of a recipient`);
-    const beginning = (await storage.readBeginning(key, MAX_HEADER_BYTES)) ?? Buffer.alloc(0);
-    try {
-        const header = headerOf(beginning);
-        if (!header)
-            throw noHeader(beginning);
-        await openHeader(header, identities);
-    }
-    catch (error) {
-        throw error instanceof EncryptionError ? await check_identity_explain(error, key, { recipients, identities }) : error;
-    }
-}
-/** A header that does not match although its recipient has the key is a changed one. */
-async function check_identity_explain(error, key, { recipients, identities }) {
-    const own = await recipientsOf(identities);
-    if (!(error instanceof NoMatchError) || own.some((recipient) => recipients.includes(recipient)))
-        return new Error(`${key} is damaged: ${error.message}; use another dump`, { cause: error });
-    return new Error(`age-identity belongs to ${own.map(shortRecipient).join(', ')} and does not open ${key}, which is encrypted${toWhom(recipients)} (${error.message}); set it to the secret key of a recipient`, { cause: error });
-}
-function toWhom(recipients) {
-    return recipients.length === 0 ? '' : ` to ${recipients.map(shortRecipient).join(', ')}`;
-}
-
-;// CONCATENATED MODULE: ./build/src/restoring/find-dump.js
-var find_dump_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
-    if (value !== null && value !== void 0) {
-        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
-        var dispose, inner;
-        if (async) {
-            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
-            dispose = value[Symbol.asyncDispose];
-        }
-        if (dispose === void 0) {
-            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
-            dispose = value[Symbol.dispose];
-            if (async) inner = dispose;
-        }
-        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
-        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
-        env.stack.push({ value: value, dispose: dispose, async: async });
-    }
-    else if (async) {
-        env.stack.push({ async: true });
-    }
-    return value;
-};
-var find_dump_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
-    return function (env) {
-        function fail(e) {
-            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
-            env.hasError = true;
-        }
-        var r, s = 0;
-        function next() {
-            while (r = env.stack.pop()) {
-                try {
-                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
-                    if (r.dispose) {
-                        var result = r.dispose.call(r.value);
-                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
-                    }
-                    else s |= 1;
-                }
-                catch (e) {
-                    fail(e);
-                }
-            }
-            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
-            if (env.hasError) throw env.error;
-        }
-        return next();
-    };
-})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
-    var e = new Error(message);
-    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
-});
-
-
-
-
-
-
-
-
-
-
-/**
- * Returns what finds the dump that `dump-key` names. It is found once for all attempts of a step, so that a newer dump does
- * not change what is restored.
- *
- * @param scope its end ends a download that nothing has used
- */
-function dumpFinder(step, scope) {
-    return onceDone(() => findDump(step, scope));
-}
-async function findDump(step, scope) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
-    try {
-        const { inputs } = step;
-        const storage = await step.storage();
-        const unfinished = find_dump_addDisposableResource(env_1, new AsyncDisposableStack(), true);
-        const early = unfinished.use(new EarlyDownload(storage));
-        // A template of the dump may exist already.
-        const guess = (key) => (inputs.templateCache > 0 ? undefined : early.begin(key));
-        const chosen = await chooseDump(storage, selectionOf(inputs), guess);
-        await early.keep(chosen.key);
-        const key = parseDumpKey(chosen.key);
-        const age = key ? `, ${formatDuration(Math.max(0, ageOf(key)))} old` : '';
-        log.info(`Found ${storage.address(chosen.key)}, ${formatBytes(chosen.size)}${age}`);
-        checkAge(inputs, key);
-        open_storage_checkExpiry(step, { kind: 'restore', bytes: chosen.manifest?.rawBytes ?? chosen.size });
-        warnOfChoice(inputs.dumpKey, chosen);
-        const isEncrypted = isEncryptedKey(chosen.key);
-        if (isEncrypted)
-            await checkIdentity(storage, chosen, inputs.ageIdentity);
-        scope.use(unfinished.move());
-        return {
-            ...{ storage, chosen },
-            open: () => early.open(chosen.key),
-            unseal: isEncrypted ? [decryption(inputs.ageIdentity)] : [],
-        };
-    }
-    catch (e_1) {
-        env_1.error = e_1;
-        env_1.hasError = true;
-    }
-    finally {
-        const result_1 = find_dump_disposeResources(env_1);
-        if (result_1)
-            await result_1;
-    }
-}
-function warnOfChoice(reference, { key, manifest, passedOver }) {
-    if (!manifest) {
-        log.warning(`${key} has no manifest, because this action did not commit it; its content cannot be checked`);
-    }
-    if (passedOver.length > 0) {
-        log.warning(`"${reference}" covers several databases; the newest dump was chosen over ${passedOver.join(', ')}. Set instance, config or a longer prefix`);
-    }
+function create_roles_report({ created, leftOut }, dryRun) {
+    const verb = dryRun ? 'Would create' : 'Created';
+    const names = created.map((name) => `"${name}"`);
+    if (created.length === 0)
+        log.info('The target has every role of the dump');
+    else
+        log.info(`${verb} ${formatQuantity(created.length, 'role')} without login and password: ${formatNames(names, create_roles_MAX_NAMES)}`);
+    if (leftOut.length > 0)
+        log.notice(`create-roles left out: ${leftOut.join('; ')}`);
 }
 
 ;// CONCATENATED MODULE: ./build/src/restoring/require-masked.js
@@ -73169,6 +75467,7 @@ var restore_disposeResources = (undefined && undefined.__disposeResources) || (f
 
 
 
+
 /** The end of the message of a restore that fails before it has changed anything. */
 const UNTOUCHED = '; the target is unchanged';
 /** Restores a stored dump into a staging database, checks it, runs hooks and swaps it in. */
@@ -73233,9 +75532,12 @@ async function planReplacement(step, dump) {
         what: dump.chosen.key,
         check: async (target) => {
             if (inputs.dryRun)
+                await createRoles(inputs, dump, target);
+            if (inputs.dryRun)
                 await foretellRestore(step, target, await readEntries(dump));
         },
-        build: (target) => {
+        build: async (target) => {
+            await createRoles(inputs, dump, target);
             const restoreIt = () => restoreBeside(step, dump, target);
             return plan ? restoreByTemplate(step, plan, target, restoreIt) : restoreIt();
         },
@@ -73275,8 +75577,9 @@ async function restoreInPlace(step, find) {
         const { inputs, target: connection } = step;
         const scope = restore_addDisposableResource(env_3, new AsyncDisposableStack(), true);
         const look = () => lookInPlace(step, scope);
-        const [dump, { server, client }] = await log.group('Prepare', () => allOf([find(), look()]));
+        const [dump, { session, server, client }] = await log.group('Prepare', () => allOf([find(), look()]));
         const receiver = { server, client, database: connection.database, untouched: UNTOUCHED };
+        await createRoles(inputs, dump, { session, server });
         if (inputs.dryRun) {
             await chooseEntries(step, receiver).select(await readEntries(dump));
             return dryRun('restore', `${dump.chosen.key} would be restored into "${connection.database}" in place`);
@@ -73308,7 +75611,7 @@ async function lookInPlace(step, scope) {
     await lockTarget(session, connection.database);
     const client = await step.client({ serverMajor: server.major, purpose: 'restore' });
     await checkOverwrite(step, server, await readProperties(session, connection.database));
-    return { server, client };
+    return { session, server, client };
 }
 /** Runs hooks and ANALYZE. The data is live by now, so a failure is permanent: it must not repeat the restore. */
 async function finishInPlace(step, client, { major }) {
@@ -73337,111 +75640,9 @@ function describeRestore(step, { storage, chosen }, restored) {
             ...countOutputs(restored.counted),
             ...liveOutputs(restored),
         },
+        details: { tables: largestOf(restored.counted.tables), transferMs: restored.transferMs },
         summary: [restoreSummary({ key, size, manifest, place, target, ...restored, ...effort })],
     };
-}
-
-;// CONCATENATED MODULE: ./build/src/database/inspect.js
-
-
-
-
-
-
-/** Every table with the root of its partition tree, which is the table itself if it is not a partition. */
-const TREES = `
-  WITH RECURSIVE tree AS (
-    SELECT oid, oid AS root FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition
-    UNION ALL
-    SELECT c.oid, tree.root FROM tree JOIN pg_inherits AS i ON i.inhparent = tree.oid
-      JOIN pg_class AS c ON c.oid = i.inhrelid AND c.relispartition)
-  SELECT n.nspname AS schema, c.relname AS name, rn.nspname AS "rootSchema", r.relname AS root, c.relkind::text AS relkind,
-         EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e') AS extension
-  FROM tree JOIN pg_class AS c ON c.oid = tree.oid JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    JOIN pg_class AS r ON r.oid = tree.root JOIN pg_namespace AS rn ON rn.oid = r.relnamespace`;
-const rootOf = ({ rootSchema, root }) => relationKey({ schema: rootSchema, name: root });
-/**
- * Counts the rows of dumped tables again. Partitions are counted together, as one tree: rows that pg_dump loads through the
- * root of a tree (`--load-via-partition-root`, and always for some hash partitions) may come to another partition.
- *
- * @returns what was dumped, with a sum for each tree, and the counts of those tables that the database has. `rows` is null
- *   for a table of an extension, because its dump holds only the rows that were added to those of `CREATE EXTENSION`.
- */
-async function countAgain(session, dumped) {
-    const tables = await session.query(TREES);
-    const found = new Map(tables.map((table) => [relationKey(table), table]));
-    const expected = new Map();
-    for (const { schema, name, rows } of dumped) {
-        const table = found.get(relationKey({ schema, name }));
-        const key = table ? rootOf(table) : relationKey({ schema, name });
-        const before = expected.get(key)?.rows;
-        const sum = rows === null || before === null ? null : (before ?? 0) + rows;
-        expected.set(key, { schema: table?.rootSchema ?? schema, name: table?.root ?? name, rows: sum });
-    }
-    const trees = [...Map.groupBy(tables, rootOf)].filter(([key]) => expected.has(key));
-    const rows = await countTrees(session, trees.map(([, members]) => members));
-    const counts = trees.map(([key], n) => ({ ...expected.get(key), rows: rows[n] }));
-    return { expected: [...expected.values()], counts };
-}
-/** How many tables one query counts. Each query takes a round trip, and locks its tables. */
-const TABLES_PER_QUERY = 100;
-/** Counts the rows of the tables that hold the data of each tree; null for a tree of an extension. */
-async function countTrees(session, trees) {
-    const sums = trees.map((members) => (members.some(({ extension }) => extension) ? null : 0));
-    const wanted = trees.flatMap((members, tree) => sums[tree] === null ? [] : members.flatMap((table) => (table.relkind === 'r' ? { table, tree } : [])));
-    for (let from = 0; from < wanted.length; from += TABLES_PER_QUERY) {
-        const counts = wanted
-            .slice(from, from + TABLES_PER_QUERY)
-            .map(({ table, tree }) => `SELECT ${tree} AS tree, count(*) AS rows FROM ONLY ${inspect_nameOf(table)}`);
-        for (const { tree, rows } of await session.query(counts.join('\nUNION ALL ')))
-            sums[tree] += rows;
-    }
-    return sums;
-}
-function inspect_nameOf({ schema, name }) {
-    return `${identifier(schema)}.${identifier(name)}`;
-}
-/**
- * Entries that are not objects of the schema, or that pg_restore was told to leave out: data, session settings, owners
- * and grants. The names are those of the `ArchiveEntry` calls in pg_dump.c.
- */
-const NOT_AN_OBJECT = /DATA$|^(ENCODING|STDSTRINGS|SEARCHPATH|DATABASE|DATABASE PROPERTIES|SEQUENCE SET|BLOB|BLOBS|BLOB METADATA|ACL|DEFAULT ACL|COMMENT|SECURITY LABEL)$/;
-/** Every new database has this schema; pg_dump lists it only if its owner is not the default one of PostgreSQL 15 and later. */
-const isPublic = ({ desc, tag }) => desc === 'SCHEMA' && tag === 'public';
-/** Returns what an archive would create, one line per object, such as `INDEX public orders_pkey`. */
-function schemaObjects(entries) {
-    return entries
-        .filter((entry) => !NOT_AN_OBJECT.test(entry.desc) && !isPublic(entry))
-        .map(({ desc, namespace, tag }) => `${desc} ${namespace} ${tag}`.replace(/\s+/g, ' '))
-        .sort();
-}
-/** Lets the role read the tables and sequences that it owns, because owners may have revoked their own rights. */
-async function grantOwnTables(session) {
-    const tables = await session.query(`
-    SELECT n.nspname AS schema, c.relname AS name
-    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p', 'S') AND pg_has_role(c.relowner, 'USAGE') AND NOT has_table_privilege(c.oid, 'SELECT')`);
-    for (const { schema, name } of tables)
-        await session.execute(`GRANT SELECT ON TABLE ${identifier(schema)}.${identifier(name)} TO CURRENT_USER`);
-}
-/** Dumps the schema of a database and returns the table of contents. */
-async function dumpSchema(connection, client, environment) {
-    const args = ['--format=custom', '--no-password', '--schema-only', '--no-owner', '--no-acl', '--compress=0'];
-    const source = startDump(client.pgDump, args, clientEnvironment(connection, environment));
-    const decoder = createDecoder({ jobs: 1 });
-    await (0,consumers_namespaceObject.buffer)(decoder.transform(untilFinished(source)));
-    return decoder.report();
-}
-/** Returns the objects of one list that another list does not have. */
-function inspect_missingFrom(objects, others) {
-    const left = new Map();
-    for (const object of others)
-        left.set(object, (left.get(object) ?? 0) + 1);
-    return objects.filter((object) => {
-        const count = left.get(object) ?? 0;
-        left.set(object, count - 1);
-        return count <= 0;
-    });
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/restore/omitted-entries.js
@@ -73913,6 +76114,7 @@ const DEFAULTS = {
     'exclude-schemas': '',
     'exclude-table-data': '',
     'schema-only': 'false',
+    globals: 'false',
     'allow-unrestorable': 'false',
     'pg-dump-args': '',
     'pg-restore-args': '',
@@ -73933,6 +76135,7 @@ const DEFAULTS = {
     'copy-method': 'auto',
     'disconnect-source': 'false',
     'owner-and-acl': 'false',
+    'create-roles': 'false',
     'tolerate-errors': '',
     provider: 'auto',
     'verify-sql': '',
@@ -73955,16 +76158,43 @@ const DEFAULTS = {
     force: 'false',
     'max-shrink': '50%',
     'fail-on-shrink': 'false',
+    'fail-on-diff': 'false',
     'idle-timeout': '10m',
     'lock-wait-timeout': '60s',
     retries: '2',
     'tunnel-command': '',
+    'ping-url': '',
     'postgres-version': 'auto',
     'install-tools': 'auto',
     'aws-cli-version': '2.38.1',
     'download-base-url': '',
     summary: 'true',
 };
+
+;// CONCATENATED MODULE: ./build/src/inputs/ping-url.js
+/**
+ * Reads the address of a monitor, which may have a query. The message never quotes it, because it is a secret.
+ *
+ * @throws an Error that completes the sentence "ping-url …"
+ */
+function parsePingUrl(text) {
+    const url = URL.parse(text);
+    if (!url || !['http:', 'https:'].includes(url.protocol))
+        throw new Error('must be an http:// or https:// URL, such as https://hc-ping.com/UUID');
+    if (url.username || url.password)
+        throw new Error('contains a user name or a password, which cannot be sent; remove them');
+    if (url.hash)
+        throw new Error('has a fragment, which is never sent; remove everything from the # on');
+    return text;
+}
+/** Shorter parts of a path are ordinary words. */
+const MIN_SECRET_PART = 8;
+/** Returns what of the address lets others send messages in its name. */
+function pingSecrets(text) {
+    const [path = '', query = ''] = text.replace(/^\w+:\/\/[^/?#]*/, '').split('?');
+    const parts = [...path.split('/'), ...query.split('&').map((pair) => pair.replace(/^[^=]*=/, ''))];
+    return text === '' ? [] : [text, ...parts.filter((part) => part.length >= MIN_SECRET_PART)];
+}
 
 ;// CONCATENATED MODULE: ./build/src/inputs/secrets-in-inputs.js
 /** Names of parameters with a secret: `password`, `PGPASSWORD`, `sslpassword`, `api_key`, `scram_client_key`. Not `passfile`, a path. */
@@ -74003,6 +76233,7 @@ function configSecrets(text) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/inputs/config-file.js
+
 
 
 
@@ -74083,6 +76314,7 @@ function secretsOf(set) {
         ...configSecrets(set['s3-config'] ?? ''),
         set['mask-key'] ?? '',
         ...identitySecrets(set['age-identity'] ?? ''),
+        ...pingSecrets(set['ping-url'] ?? ''),
     ];
 }
 /**
@@ -74536,6 +76768,12 @@ function parseChoice(text, choices) {
         return choice;
     throw new Error(`must be one of ${choices.join(', ')}, not ${JSON.stringify(text)}`);
 }
+/** Reads a name without spaces and quotes. */
+function parseWord(text) {
+    if (/^[A-Za-z0-9][\w.:/-]*$/.test(text))
+        return text;
+    throw new Error(`must be a plain name, not ${JSON.stringify(text)}`);
+}
 /** Reads a whole number in a range, both ends included. */
 function parseInteger(text, { min, max }) {
     const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
@@ -74899,7 +77137,8 @@ function parseMirror(text) {
 
 
 
-const COMMANDS = ['dump', 'restore', 'list', 'verify', 'copy', 'drop', 'prune'];
+
+const COMMANDS = ['dump', 'restore', 'list', 'verify', 'copy', 'drop', 'prune', 'diff'];
 const COPY_METHODS = ['auto', 'stream', 'template'];
 const INSTALL_MODES = ['auto', 'never'];
 const inputs_PROVIDERS = ['auto', 'none', ...PROVIDER_NAMES];
@@ -74907,7 +77146,7 @@ const CHECKSUM_MODES = ['auto', 'when-supported', 'when-required'];
 /** Reads every input. Mistakes are collected in `reader.problems`, and the value of such an input is a placeholder. */
 function readFields(reader, environment, namedSet) {
     const location = reader.read('storage-location', parseLocation, null);
-    const database = readDatabase(reader, environment);
+    const database = inputs_readDatabase(reader, environment);
     const jobs = (text) => parseJobs(text, [database.connection, database.sourceConnection]);
     return {
         ...database,
@@ -74928,7 +77167,7 @@ function readFields(reader, environment, namedSet) {
         dumpKey: reader.text('dump-key'),
     };
 }
-function readDatabase(reader, environment) {
+function inputs_readDatabase(reader, environment) {
     const given = reader.text('database-url') !== '';
     return {
         connection: given ? reader.read('database-url', parseDatabaseUrl, null) : ambientConnection(environment),
@@ -74957,11 +77196,6 @@ function readAws(reader) {
         rdsIamAuth: reader.boolean('rds-iam-auth'),
     };
 }
-function parseWord(text) {
-    if (/^[A-Za-z0-9][\w.:/-]*$/.test(text))
-        return text;
-    throw new Error(`must be a plain name, not ${JSON.stringify(text)}`);
-}
 function inputs_readContents(reader) {
     return {
         tables: reader.list('tables'),
@@ -74970,6 +77204,7 @@ function inputs_readContents(reader) {
         excludeSchemas: reader.list('exclude-schemas'),
         excludeTableData: reader.list('exclude-table-data'),
         schemaOnly: reader.boolean('schema-only'),
+        globals: reader.boolean('globals'),
         allowUnrestorable: reader.boolean('allow-unrestorable'),
         pgDumpArgs: reader.read('pg-dump-args', (text) => parseArguments(text, 'pg_dump'), []),
         pgRestoreArgs: reader.read('pg-restore-args', (text) => parseArguments(text, 'pg_restore'), []),
@@ -74987,6 +77222,7 @@ function readRetention(reader) {
         maxRestoreTime: reader.read('max-restore-time', parseDuration, null),
         maxShrink: reader.read('max-shrink', parseShare, 1),
         failOnShrink: reader.boolean('fail-on-shrink'),
+        failOnDiff: reader.boolean('fail-on-diff'),
     };
 }
 /** Jobs that wait for a network and for another machine, more than they use this one. */
@@ -75010,6 +77246,7 @@ function readBehaviour(reader) {
         reversible: reader.boolean('reversible'),
         swap: reader.boolean('swap'),
         ownerAndAcl: reader.boolean('owner-and-acl'),
+        createRoles: reader.boolean('create-roles'),
         tolerateErrors: reader.read('tolerate-errors', parseExpressions, []),
         provider: reader.read('provider', (text) => parseChoice(text, inputs_PROVIDERS), 'auto'),
         verifySql: readSqlFiles(reader, 'verify-sql'),
@@ -75029,6 +77266,7 @@ function readBehaviour(reader) {
         installTools: reader.read('install-tools', (text) => parseChoice(text, INSTALL_MODES), 'auto'),
         awsCli: reader.read('aws-cli-version', parseAwsRelease, { version: '', sha256: null }),
         downloadBaseUrl: reader.read('download-base-url', parseMirror, null),
+        pingUrl: reader.read('ping-url', parsePingUrl, null),
         summary: reader.boolean('summary'),
     };
 }
@@ -75093,8 +77331,9 @@ function lacksPassword({ variables }) {
 const COMMANDS_THAT_MASK = ['dump', 'copy'];
 const COMMANDS_THAT_REQUIRE_MASKS = ['restore', 'copy'];
 const COMMANDS_THAT_PRUNE = ['prune', 'dump'];
-const COMMANDS_THAT_CHECK_AGE = ['restore', 'verify', 'list'];
+const COMMANDS_THAT_CHECK_AGE = ['restore', 'verify', 'list', 'diff'];
 const COMMANDS_THAT_MAKE_A_DATABASE = ['restore', 'copy'];
+const COMMANDS_WITH_SOURCE = ['copy', 'diff'];
 const COMMANDS_THAT_READ_A_DUMP = ['restore', 'verify'];
 /**
  * The rules about masks. An input of a set may be of use only to other steps with the same set, but one that the step
@@ -75145,7 +77384,7 @@ const RULES = [
         return problem ? `database-url ${problem}` : false;
     },
     ({ command, sourceConnection }) => {
-        const problem = command === 'copy' && sourceConnection && poolerProblem(sourceConnection);
+        const problem = COMMANDS_WITH_SOURCE.includes(command) && sourceConnection && poolerProblem(sourceConnection);
         return problem ? `source-database-url ${problem}` : false;
     },
     (inputs) => inputs.tunnelCommand !== '' &&
@@ -75154,6 +77393,11 @@ const RULES = [
         addressesOf(inputs.connection).length === 0 &&
         'tunnel-command needs a host in database-url, such as 127.0.0.1, and the port that the tunnel opens there',
     ({ command, sourceConnection }) => command === 'copy' && !sourceConnection && 'source-database-url is missing; copy reads from it',
+    ({ command, sourceConnection, dumpKey }) => command === 'diff' &&
+        (sourceConnection === null) === (dumpKey === '') &&
+        (dumpKey === ''
+            ? 'dump-key (or source-database-url) is missing; diff compares database-url with a dump or with another database'
+            : 'dump-key and source-database-url are both set; diff compares database-url with one of them'),
     ({ command, dumpKey }) => COMMANDS_THAT_READ_A_DUMP.includes(command) &&
         dumpKey === '' &&
         'dump-key is missing; set it to a full key, the leading parts of a key, or latest',
@@ -75192,6 +77436,10 @@ const RULES = [
             wrong !== undefined &&
             `databases has the pattern ${JSON.stringify(wrong)}, which needs exactly one * with closed-pull-requests: true, because what it matches is the number of the pull request`);
     },
+    ({ command, createRoles, dumpKey }) => createRoles &&
+        command === 'restore' &&
+        dumpKey.startsWith(':') &&
+        'create-roles cannot be used with a database of the server as dump-key, whose roles are there; remove one of them',
     ({ expiresAfter, disposable }) => expiresAfter !== null &&
         !disposable &&
         'expires-after requires disposable: true; a database without a mark is never dropped by a sweep',
@@ -75227,7 +77475,9 @@ function inputNotices(inputs) {
         return [];
     const urls = [
         ['database-url', inputs.connection],
-        ...(inputs.command === 'copy' ? [['source-database-url', inputs.sourceConnection]] : []),
+        ...(COMMANDS_WITH_SOURCE.includes(inputs.command)
+            ? [['source-database-url', inputs.sourceConnection]]
+            : []),
     ];
     const left = urls.flatMap(([name, url]) => (url?.leftOut ? [`${url.leftOut.join(', ')} (${name})`] : []));
     if (left.length === 0)
@@ -75257,6 +77507,11 @@ function inputWarnings(inputs) {
     }
     if (!COMMANDS_THAT_CHECK_AGE.includes(command) && inputs.maxAge !== null) {
         warnings.push(`max-age has no effect with command: ${command}`);
+    }
+    if (command !== 'dump' && inputs.globals)
+        warnings.push(`globals has no effect with command: ${command}`);
+    if (command !== 'restore' && inputs.createRoles) {
+        warnings.push(`create-roles has no effect with command: ${command}`);
     }
     if (command !== 'drop' && inputs.databases.length > 0) {
         warnings.push(`databases has no effect with command: ${command}`);
@@ -75304,9 +77559,14 @@ function encryptionWarnings({ command, encryptTo, ageIdentity }) {
 
 
 
+
 /** The value of `summary`, also if other inputs are wrong. */
 function wantsSummary(environment) {
     return new Reader(environment).boolean('summary');
+}
+/** The value of `ping-url`, also if other inputs are wrong. */
+function readPingUrl(environment) {
+    return new Reader(environment).read('ping-url', parsePingUrl, null);
 }
 /**
  * Masks the secrets among the inputs, then reads all inputs and checks them against each other.
@@ -75319,6 +77579,7 @@ function readInputs(environment) {
         ...urlSecrets(step.text('database-url')),
         ...urlSecrets(step.text('source-database-url')),
         ...configSecrets(step.text('s3-config')),
+        ...pingSecrets(step.text('ping-url')),
         step.text('mask-key'),
         environment.PGPASSWORD ?? '',
         step.text('github-token'),
@@ -76059,9 +78320,10 @@ async function removeData(storage, keys) {
     }
     if (data.length === 0)
         return false;
-    await storage.removeAll(data);
+    const parts = data.flatMap((key) => [globalsKey(key), key]);
+    await storage.removeAll(parts);
     await (0,promises_namespaceObject.setTimeout)(RECHECK_DELAY_MS);
-    await storage.removeAll(data.flatMap((key) => [key, manifestKey(key)]));
+    await storage.removeAll([...parts, ...data.map(manifestKey)]);
     return true;
 }
 async function findDatabase(session, name) {
@@ -76455,6 +78717,98 @@ function readable(environment) {
     catch {
         return null;
     }
+}
+
+;// CONCATENATED MODULE: external "node:https"
+const external_node_https_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:https");
+;// CONCATENATED MODULE: ./build/src/step/ping.js
+
+
+
+
+
+/** How long the monitor may take to answer, in milliseconds. */
+const LIMIT_MS = 4_000;
+/** A second attempt, because a success that is lost on its way wakes somebody up. */
+const ATTEMPTS = 2;
+/**
+ * Tells the monitor of `ping-url` that the step starts, without waiting for it. A cancelled step has failed at once, because
+ * the runner leaves it only seconds.
+ *
+ * @param url null when there is no monitor
+ */
+function beginPings(url, environment, signal) {
+    if (url === null)
+        return { end: async () => { } };
+    const started = ping(url, 'start', environment);
+    let failed = null;
+    const fail = () => {
+        failed ??= started.then(() => ping(url, 'fail', environment));
+        return failed;
+    };
+    signal.addEventListener('abort', fail, { once: true });
+    return {
+        end: async (event) => {
+            signal.removeEventListener('abort', fail);
+            await started;
+            await failed;
+            await (event === 'fail' ? fail() : ping(url, event, environment));
+        },
+    };
+}
+/** Tells the monitor one thing. A failure is a warning without the URL, which is a secret. */
+async function ping(url, event, environment) {
+    for (let attempt = 1;; attempt += 1) {
+        const problem = await ping_request(pingAddress(url, event), environment);
+        if (problem === null)
+            return log.debug(`The monitor of ping-url was told: ${event}`);
+        if (attempt < ATTEMPTS && problem.passing)
+            continue;
+        log.warning(`ping-url did not take the message that the step ${ping_MEANINGS[event]}: ${problem.reason}; check the URL, and that the runner reaches it`);
+        return;
+    }
+}
+const ping_MEANINGS = {
+    start: 'has started',
+    success: 'has succeeded',
+    fail: 'has failed',
+};
+/** Returns the address for an event: `/start` and `/fail` end the path, and a query stays behind it. */
+function pingAddress(url, event) {
+    if (event === 'success')
+        return url;
+    const address = new URL(url);
+    address.pathname = `${address.pathname.replace(/\/+$/, '')}/${event}`;
+    return String(address);
+}
+/** @returns why the monitor did not take it, or null */
+async function ping_request(address, environment) {
+    try {
+        const status = await statusOf(new URL(address), environment);
+        if (status >= 200 && status < 300)
+            return null;
+        return { reason: `it answered ${status}`, passing: status >= 500 || status === 429 };
+    }
+    catch (error) {
+        const reason = error instanceof Error && error.name === 'TimeoutError'
+            ? 'no answer in time'
+            : messageOf(error) || String(error.code);
+        return { reason, passing: true };
+    }
+}
+/** Asks with an agent of its own, which knows the proxy of the job (`HTTPS_PROXY`, `NO_PROXY`; needs Node 24.5). */
+function statusOf(address, environment) {
+    const { Agent, get } = address.protocol === 'https:' ? external_node_https_namespaceObject : external_node_http_;
+    const agent = new Agent({ proxyEnv: environment });
+    const signal = AbortSignal.timeout(LIMIT_MS);
+    const headers = { 'User-Agent': `pgclone-action/${ACTION_VERSION}` };
+    return new Promise((resolve, reject) => {
+        const asked = get(address, { agent, signal, headers }, (response) => {
+            response.destroy();
+            resolve(response.statusCode ?? 0);
+        });
+        asked.on('error', (error) => reject(signal.aborted ? signal.reason : error));
+    });
 }
 
 ;// CONCATENATED MODULE: ./build/src/aws/identity-token.js
@@ -77091,7 +79445,7 @@ function startStep(inputs, environment, { signal, watchAttempts }) {
         ...{ inputs, environment, tempDirectory, signal },
         workspace: (0,external_node_path_namespaceObject.resolve)(environment.GITHUB_WORKSPACE || '.'),
         run: workflowRun(environment),
-        role: roleOf(inputs, environment, tempDirectory),
+        role: start_step_roleOf(inputs, environment, tempDirectory),
         connections: { target: inputs.connection, source: inputs.sourceConnection },
         get target() {
             return given(step.connections.target, 'database-url');
@@ -77123,7 +79477,7 @@ function given(connection, input) {
         throw new Error(`Input ${input} is missing`);
     return connection;
 }
-function roleOf(inputs, environment, tempDirectory) {
+function start_step_roleOf(inputs, environment, tempDirectory) {
     return new Role({
         arn: inputs.awsRole,
         sessionName: inputs.awsRoleSessionName,
@@ -77138,6 +79492,7 @@ function toolOptions({ installTools, postgresVersion, downloadBaseUrl }, signal)
     const environment = currentEnvironment();
     return { installTools, postgresVersion, downloadBaseUrl, log: info, warn, environment, signal };
 }
+/** Returns the run that the environment describes. */
 function workflowRun(environment) {
     const { GITHUB_REPOSITORY = '', GITHUB_REF = '', GITHUB_SHA = '', GITHUB_RUN_ID = '', GITHUB_SERVER_URL, } = environment;
     const url = GITHUB_RUN_ID ? `${GITHUB_SERVER_URL}/${GITHUB_REPOSITORY}/actions/runs/${GITHUB_RUN_ID}` : '';
@@ -77291,12 +79646,18 @@ function journey({ command, connection, sourceConnection, location, dumpKey }) {
                 ['From', code(sourceConnection?.label ?? '')],
                 ['To', database],
             ];
+        case 'diff':
+            return [
+                ['Database', database],
+                ['Compared with', sourceConnection ? code(sourceConnection.label) : dump],
+            ];
         case 'drop':
             return [['Database', database]];
         default:
             return [['Where', storage]];
     }
 }
+/** Returns the storage as an address. */
 function describeLocation(location) {
     return location.kind === 'folder' ? location.path : `s3://${location.bucket}/${location.prefix}`;
 }
@@ -77307,6 +79668,94 @@ function help({ GITHUB_ACTION_REPOSITORY, GITHUB_ACTION_REF }) {
         return md `${more}`;
     const page = `https://github.com/${GITHUB_ACTION_REPOSITORY}/blob/${GITHUB_ACTION_REF}/docs/troubleshooting.md`;
     return md `${markdown_link('What to do about it', page)}. ${more}`;
+}
+
+;// CONCATENATED MODULE: ./build/src/summary/report.js
+
+
+
+
+
+
+/** A report is for a message, not for data: the outputs have the whole lists. */
+const MAX_ELEMENTS = 50;
+/** Outputs whose text is JSON. */
+const JSON_OUTPUTS = [
+    ...['changed', 'deleted', 'differences', 'dropped', 'dumps', 'evidence', 'kept', 'verified'],
+];
+/** Returns the output `report`. Names are those of the outputs in camel case; what is not known is missing. */
+function report_reportOf(reported) {
+    const { inputs, status, error, details, durationMs, attempts, warnings, run } = reported;
+    const found = Object.fromEntries(Object.entries(reported.outputs).map(([name, value]) => [camelCase(name), fieldOf(name, value)]));
+    const report = {
+        command: inputs?.command,
+        status,
+        text: report_textOf(reported),
+        error: error ?? undefined,
+        ...(inputs ? subjectsOf(inputs) : {}),
+        ...found,
+        ...details,
+        ...{ durationMs, attempts, warnings, run },
+    };
+    return cutOutput(JSON.stringify(brief(report), (_, value) => (typeof value === 'string' ? report_safe(value) : value)));
+}
+/** Error messages may quote names of a database, which must not act on the runner. */
+const report_safe = (text) => neutralise(hideSecrets(text));
+function camelCase(name) {
+    return name.replace(/-(\w)/g, (_, letter) => letter.toUpperCase());
+}
+function fieldOf(name, value) {
+    const text = typeof value === 'object' ? value.shorter : value;
+    return typeof text === 'string' && JSON_OUTPUTS.includes(name) ? JSON.parse(text) : text;
+}
+/** Shortens lists, and adds the number of all elements of each: `kept` and `keptCount`. */
+function brief(report) {
+    const members = Object.entries(report).flatMap(([name, value]) => Array.isArray(value)
+        ? [
+            [name, value.slice(0, MAX_ELEMENTS)],
+            [`${name}Count`, value.length],
+        ]
+        : [[name, value]]);
+    return Object.fromEntries(members);
+}
+/** The databases and the storage that the step is about, without passwords. */
+function subjectsOf(inputs) {
+    const { command, connection, sourceConnection, location } = inputs;
+    const usesStorage = command !== 'copy' &&
+        command !== 'drop' &&
+        !(command === 'diff' && sourceConnection) &&
+        !(command === 'list' && inputs.local);
+    return {
+        target: needsDatabase(inputs) ? connection?.label : undefined,
+        source: command === 'copy' || command === 'diff' ? sourceConnection?.label : undefined,
+        storage: usesStorage ? describeLocation(location) : undefined,
+    };
+}
+/** One line for a chat: `dump of db/app succeeded in 12.3 s: 1,234 rows, 4.5 MB`. */
+function report_textOf(reported) {
+    const { inputs, status, error, durationMs } = reported;
+    if (!inputs)
+        return `pgclone failed: ${error}`;
+    const { command } = inputs;
+    const { target, source, storage } = subjectsOf(inputs);
+    const what = source ? `${source} to ${target}` : (target ?? storage);
+    if (status === 'cancelled')
+        return `${command} of ${what} was cancelled after ${formatDuration(durationMs)}`;
+    if (status === 'failure')
+        return `${command} of ${what} failed after ${formatDuration(durationMs)}: ${error}`;
+    const facts = amountsOf(reported.outputs);
+    return `${command} of ${what} succeeded in ${formatDuration(durationMs)}${facts && `: ${facts}`}`;
+}
+function amountsOf(outputs) {
+    const amounts = [
+        ['dump-count', (count) => formatQuantity(count, 'dump')],
+        ['table-count', (count) => formatQuantity(count, 'table')],
+        ['row-count', (count) => formatQuantity(count, 'row')],
+        ['dump-size', formatBytes],
+    ];
+    return amounts
+        .flatMap(([name, describe]) => (typeof outputs[name] === 'number' ? [describe(outputs[name])] : []))
+        .join(', ');
 }
 
 ;// CONCATENATED MODULE: ./build/src/main.js
@@ -77385,6 +79834,9 @@ var main_disposeResources = (undefined && undefined.__disposeResources) || (func
 
 
 
+
+
+
 const main_COMMANDS = {
     dump: dump,
     restore: restore,
@@ -77393,39 +79845,74 @@ const main_COMMANDS = {
     copy: copy,
     drop: drop,
     prune: prune,
+    diff: diff,
 };
 /** Runs the step: reads the inputs, runs the command, reports. It holds the only catch, and nothing else fails the step. */
 async function main_run(stage) {
     const cancel = onCancel();
-    let inputs = null;
+    const known = { inputs: null, step: null, pings: null, signal: cancel.signal };
     try {
-        const env_1 = { stack: [], error: void 0, hasError: false };
-        try {
-            // Later steps may have changed the workspace, so the post step reads its config file only when there is work.
-            if (stage === 'post' && readPending().length === 0)
-                return;
-            inputs = stage === 'post' ? await readInputsOfMain(process.env) : readInputs(process.env);
-            if (!inputs)
-                return await cleanUpWithoutInputs(process.env);
-            const step = startStep(inputs, process.env, { signal: cancel.signal, watchAttempts: watchAttempts });
-            const _ = main_addDisposableResource(env_1, step.role, true);
-            await (stage === 'post' ? cleanUpAfterMain(step) : main_runCommand(step));
-        }
-        catch (e_1) {
-            env_1.error = e_1;
-            env_1.hasError = true;
-        }
-        finally {
-            const result_1 = main_disposeResources(env_1);
-            if (result_1)
-                await result_1;
-        }
+        await (stage === 'post' ? runPost(known) : runMain(known));
     }
     catch (error) {
-        await main_fail(describeError(error), inputs);
+        const reason = describeError(error);
+        await main_fail(reason, known.inputs);
+        if (stage === 'main')
+            setOutputs({ report: main_describe(known, reason) });
     }
     finally {
+        await known.pings?.end(process.exitCode ? 'fail' : 'success');
         cancel.done();
+    }
+}
+async function runMain(known) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { env } = process;
+        try {
+            known.inputs = readInputs(env);
+        }
+        finally {
+            const url = known.inputs ? known.inputs.pingUrl : readPingUrl(env);
+            known.pings = beginPings(url, env, known.signal);
+        }
+        known.step = startStep(known.inputs, env, { signal: known.signal, watchAttempts: watchAttempts });
+        const _ = main_addDisposableResource(env_1, known.step.role, true);
+        const failure = await main_runCommand(known.step, known);
+        if (failure)
+            await main_fail(failure, known.inputs);
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = main_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+async function runPost({ signal }) {
+    const env_2 = { stack: [], error: void 0, hasError: false };
+    try {
+        // Later steps may have changed the workspace, so the post step reads its config file only when there is work.
+        if (readPending().length === 0)
+            return;
+        const inputs = await readInputsOfMain(process.env);
+        if (!inputs)
+            return await cleanUpWithoutInputs(process.env);
+        const step = startStep(inputs, process.env, { signal, watchAttempts: watchAttempts });
+        const _ = main_addDisposableResource(env_2, step.role, true);
+        await cleanUpAfterMain(step);
+    }
+    catch (e_2) {
+        env_2.error = e_2;
+        env_2.hasError = true;
+    }
+    finally {
+        const result_2 = main_disposeResources(env_2);
+        if (result_2)
+            await result_2;
     }
 }
 /** @param inputs null when they could not be read */
@@ -77434,7 +79921,18 @@ async function main_fail(reason, inputs) {
     const step = { inputs: inputs ?? { summary: wantsSummary(process.env) }, environment: process.env };
     await writeSummary(step, failureSummary(reason, inputs, process.env));
 }
-async function main_runCommand(step) {
+/** Returns the output `report`. */
+function main_describe({ inputs, step, signal }, error, outcome) {
+    const { durationMs, attempts } = step?.effort ?? { durationMs: 0, attempts: 0 };
+    const failed = signal.aborted ? 'cancelled' : 'failure';
+    return report_reportOf({
+        ...{ inputs, error, durationMs, attempts, status: error === null ? 'success' : failed },
+        ...{ outputs: outcome?.outputs ?? {}, details: outcome?.details ?? {} },
+        ...{ warnings: allWarnings(), run: workflowRun(process.env) },
+    });
+}
+/** @returns why the step fails although the command has done its work, or null */
+async function main_runCommand(step, known) {
     const { inputs } = step;
     const { namedSet } = inputs;
     beginRecord();
@@ -77447,26 +79945,26 @@ async function main_runCommand(step) {
         log.warning(warning);
     await checkFork(step);
     const outcome = await withTunnel(step, async () => {
-        const env_2 = { stack: [], error: void 0, hasError: false };
+        const env_3 = { stack: [], error: void 0, hasError: false };
         try {
-            const _ = main_addDisposableResource(env_2, await openDatabaseTokens(step), false);
+            const _ = main_addDisposableResource(env_3, await openDatabaseTokens(step), false);
             return await main_COMMANDS[inputs.command](step);
         }
-        catch (e_2) {
-            env_2.error = e_2;
-            env_2.hasError = true;
+        catch (e_3) {
+            env_3.error = e_3;
+            env_3.hasError = true;
         }
         finally {
-            main_disposeResources(env_2);
+            main_disposeResources(env_3);
         }
     });
     const { durationMs } = step.effort;
+    const failure = outcome.failure ?? null;
     const outputs = await fitOutputs({ ...outcome.outputs, 'duration-ms': durationMs }, step.tempDirectory);
     for (const section of outcome.summary)
         await writeSummary(step, section);
-    setOutputs(outputs);
-    if (outcome.failure)
-        throw new Error(outcome.failure);
+    setOutputs({ ...outputs, report: main_describe(known, failure, outcome) });
+    return failure;
 }
 /** Returns one sentence for the user, and writes the stack to the debug log. */
 function describeError(error) {
