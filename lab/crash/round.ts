@@ -161,7 +161,9 @@ async function judgeResult(world: World, operation: Operation, run: ActionRun): 
   if (operation.database === 'doomed' && succeeded) check(doomed === 'gone', 'success, and doomed is there')
   if (run.exitCode === 1) {
     check(run.errors.length === 1, `${run.errors.length} reasons: ${run.errors.join(' | ')}`)
-    check(Object.keys(run.outputs).length === 0, `a failed step gives ${JSON.stringify(run.outputs)}`)
+    const { report = '{}', ...outputs } = run.outputs
+    check(Object.keys(outputs).length === 0, `a failed step gives ${JSON.stringify(outputs)}`)
+    check(JSON.parse(report).status === 'failure', `a failed step reports ${report}`)
     const told = /never a mix|in place|committed/.test(run.errors[0] ?? '')
     if (operation.database === 'live') check(live === 'old' || told, `live is new, and: ${run.errors[0]}`)
   }
