@@ -147,7 +147,17 @@ test('preview: restored from the masked dump with the migrations of the branch, 
 
 test('masked previews: masked before it leaves, checked in the pull request, restored, and dropped', async () => {
   const file = 'masked-previews.yml'
-  await runJob(file, 'dump')
+  await postgres.psql(
+    'production',
+    `insert into customers (id, email) values (501, 'real-501@company.com');
+     insert into orders values (2001, 501, now() - interval '1 year', 'real-501@company.com')`,
+  )
+  const [dumped] = await runJob(file, 'dump')
+  assert.match(dumped!.log, /orders: 2,000 of 2,001 rows stay/)
+  await postgres.psql(
+    'production',
+    'delete from orders where id > 2000; delete from customers where id > 500',
+  )
   await runJob(file, 'preview')
   const masked = await ask(
     'preview_7',
@@ -163,6 +173,7 @@ test('masked previews: masked before it leaves, checked in the pull request, res
   const joined =
     'select count(*) from orders as o join customers as c on c.id = customer_id and contact = email'
   assert.equal(Number(await ask('preview_7', joined)), 2000)
+  assert.equal(Number(await ask('preview_7', 'select count(*) from customers')), 500)
   assert.equal(Number(await ask('preview_7', 'select count(*) from django_session')), 0)
   await runJob(file, 'drop')
   assert.ok(!(await postgres.databases()).includes('preview_7'))

@@ -6,6 +6,8 @@ import { generateX25519Identity, identityToRecipient } from 'age-encryption'
 import { parse } from 'yaml'
 import { inputVariables, readMetadata, root } from '../../lab/runner/action-inputs.ts'
 import {
+  type Call,
+  calledWorkflow,
   evaluate,
   isOurs,
   problemsOf,
@@ -21,12 +23,13 @@ const workflows = globSync('{.github/workflows,examples}/*.yml', { cwd: root })
   .filter((path) => path !== 'examples/pgclone-mask.yml')
   .sort()
   .map(readWorkflow)
-const jobs = workflows.flatMap(({ path, jobs }) =>
-  Object.entries(jobs).map(([name, job]) => ({ ...job, name: `${path}: ${name}` })),
+const jobs = workflows.flatMap(({ path, on, jobs }) =>
+  Object.entries(jobs).map(([name, job]) => ({ ...job, name: `${path}: ${name}`, call: on.workflow_call })),
 )
 
 const composites = globSync('.github/actions/*/action.yml', { cwd: root }).map(readComposite)
 const steps = [...jobs, ...composites].flatMap(({ steps }) => steps)
+const calls = jobs.filter((job) => calledWorkflow(job) !== null)
 
 test('the parser finds what is wrong', async () => {
   const workflow = workflows[0]!
@@ -51,7 +54,9 @@ test('every action is pinned by its commit, with its version beside it, and ever
   const uses = texts.flatMap((text) =>
     [...text.matchAll(/^ *(?:- )?uses: (.+)$/gm)].map(([, value]) => value!),
   )
-  const foreign = uses.filter((value) => !value.startsWith('./') && !isOurs({ uses: value }))
+  const foreign = uses.filter(
+    (value) => !value.startsWith('./') && !isOurs({ uses: value }) && !calledWorkflow({ uses: value }),
+  )
   const pins = new Map<string, Set<string>>()
   for (const value of foreign) {
     const [, name, pin] = /^([\w-]+\/[\w-]+)(?:\/[\w-]+)*@([0-9a-f]{40} # v\d+\.\d+\.\d+)$/.exec(value) ?? []
@@ -77,7 +82,38 @@ test('a token can do nothing that a job did not ask for', () => {
 })
 
 test('no job runs for ever', () => {
-  for (const job of jobs) assert.ok(Number(job['timeout-minutes']) > 0, job.name)
+  for (const job of jobs.filter((job) => !calls.includes(job))) {
+    const limit = evaluate(String(job['timeout-minutes']), (expression) => given(expression, job.call) ?? '')
+    assert.ok(Number(limit) > 0, job.name)
+  }
+})
+
+test('a call of a reusable workflow gives what it needs, and nothing that it does not take', () => {
+  assert.ok(calls.length > 1)
+  for (const job of calls) {
+    const { inputs, secrets } = readWorkflow(calledWorkflow(job)!).on.workflow_call!
+    for (const [taken, passed] of [
+      [inputs, job.with ?? {}],
+      [secrets, job.secrets ?? {}],
+    ] as const) {
+      for (const name of Object.keys(passed)) assert.ok(name in taken, `${job.name}: ${name}`)
+      for (const [name, { required }] of Object.entries(taken))
+        assert.ok(required !== 'true' || name in passed, `${job.name}: ${name}`)
+    }
+  }
+})
+
+test('a reusable workflow uses each of its inputs and secrets, and no other', () => {
+  for (const { path, on, text } of workflows.filter(({ on }) => on.workflow_call)) {
+    for (const kind of ['inputs', 'secrets'] as const) {
+      const used = [...text.matchAll(new RegExp(`\\b${kind}\\.([\\w-]+)`, 'g'))].map(([, name]) => name!)
+      assert.deepEqual(
+        [...new Set(used)].sort(),
+        Object.keys(on.workflow_call![kind]).sort(),
+        `${path}: ${kind}`,
+      )
+    }
+  }
 })
 
 test('a gate waits for every other job of its workflow, also for one that failed', () => {
@@ -109,8 +145,12 @@ writeFileSync(join(workspace, '.github/dump-recipients.txt'), await identityToRe
 /** What an expression may be worth, so that the inputs can be read. */
 const PLAUSIBLE: readonly [RegExp, string][] = [
   [/_URL$/, 'postgres://user:password@db.example.com:5432/app'],
-  [/AGE_IDENTITY$/, identity],
-  [/_SERVER$|\.server$/, 'postgres://user:password@db.example.com:5432'],
+  [/AGE[-_]IDENTITY$/i, identity],
+  [/database-url$/, 'postgres://user:password@db.example.com:5432/app'],
+  // Only with a mask file.
+  [/secrets\.mask-key$/, ''],
+  [/ping-url$/, 'https://monitor.example.com/ping'],
+  [/_SERVER$|\.server$|server-url$/, 'postgres://user:password@db.example.com:5432'],
   [/dump-key$/, 'shop/app/nightly/2026-11-01-02-00-00-000000.dump'],
   [/storage-location$/, 's3://dumps/e2e/'],
   [/endpoint-url$/, 'http://localhost:9000'],
@@ -121,10 +161,16 @@ function plausible(expression: string): string {
   return PLAUSIBLE.find(([pattern]) => pattern.test(expression))?.[1] ?? 'value'
 }
 
+/** The default of the input of a reusable workflow that an expression names; undefined for any other. */
+function given(expression: string, call: Call | undefined): string | undefined {
+  return call?.inputs[expression.replace(/^inputs\./, '')]?.default
+}
+
 /** @throws an Error that says what the Action would say */
-function check(step: Step): void {
+function check(step: Step, call?: Call): void {
+  const value = (expression: string) => given(expression, call) ?? plausible(expression)
   const inputs = Object.fromEntries(
-    Object.entries(step.with ?? {}).map(([name, text]) => [name, evaluate(text, plausible)]),
+    Object.entries(step.with ?? {}).map(([name, text]) => [name, evaluate(text, value)]),
   )
   const { inputs: known } = readMetadata()
   for (const name of Object.keys(inputs)) assert.ok(name in known, `${name} is no input`)
@@ -132,9 +178,9 @@ function check(step: Step): void {
 }
 
 test('every step of ours has inputs that exist, with values that are allowed', () => {
-  const ours = steps.filter(isOurs)
-  assert.ok(ours.length > 10)
-  for (const step of ours) check(step)
+  assert.ok(steps.filter(isOurs).length > 10)
+  for (const { steps, call } of jobs) for (const step of steps.filter(isOurs)) check(step, call)
+  for (const { steps } of composites) for (const step of steps.filter(isOurs)) check(step)
   assert.throws(() => check({ with: { command: 'dmup' } }), /command/)
 })
 

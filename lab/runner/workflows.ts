@@ -18,7 +18,9 @@ export type Step = {
   name?: string
   id?: string
   uses?: string
+  if?: string
   run?: string
+  env?: Record<string, string>
   with?: Record<string, string>
 }
 
@@ -30,7 +32,17 @@ type Job = {
   'timeout-minutes'?: number
   container?: unknown
   services?: Record<string, { env?: Record<string, string> }>
+  /** The reusable workflow that it calls; it then has no steps. */
+  uses?: string
+  with?: Record<string, string>
+  secrets?: Record<string, string>
   steps: Step[]
+}
+
+/** What a reusable workflow takes. */
+export type Call = {
+  inputs: Record<string, { required?: string; default?: string }>
+  secrets: Record<string, { required?: string }>
 }
 
 /** A workflow file: what it says, and its text for what YAML does not keep. */
@@ -38,13 +50,16 @@ export type Workflow = {
   path: string
   text: string
   permissions?: unknown
+  on: { workflow_call?: Call }
   jobs: Record<string, Job>
 }
 
 /** Reads a workflow; every scalar is a text, as the inputs of a step are. */
 export function readWorkflow(path: string): Workflow {
   const text = readFileSync(join(root, path), 'utf8')
-  return { ...(parse(text, { schema: 'failsafe' }) as Omit<Workflow, 'path' | 'text'>), path, text }
+  const workflow = parse(text, { schema: 'failsafe' }) as Omit<Workflow, 'path' | 'text'>
+  const jobs = Object.entries(workflow.jobs).map(([name, job]) => [name, { ...job, steps: job.steps ?? [] }])
+  return { ...workflow, jobs: Object.fromEntries(jobs), path, text }
 }
 
 /** The steps of a composite action, and its text. */
@@ -64,6 +79,13 @@ export async function problemsOf({ path, text }: Workflow): Promise<string[]> {
 /** Whether a step runs this Action: from the repository itself, or as a user does. */
 export function isOurs({ uses }: Step): boolean {
   return uses === './' || uses?.startsWith('OWNER/pgclone-action@') === true
+}
+
+/** The reusable workflow of this repository that a job calls: from the repository itself, or as a user does; or null. */
+export function calledWorkflow({ uses }: { uses?: string }): string | null {
+  return (
+    /^(?:\.|OWNER\/pgclone-action)\/(\.github\/workflows\/[\w-]+\.yml)(?:@v0)?$/.exec(uses ?? '')?.[1] ?? null
+  )
 }
 
 /** Replaces every `${{ … }}` of a text. */
