@@ -41425,7 +41425,7 @@ class FrameCompressor {
     }
 }
 function gzipEncoder(level) {
-    // pg_restore before version 16 expects a stream even where there is no data.
+    // Before version 16, pg_restore expects a stream even for an entry without data.
     const stream = (raw) => (0,external_node_zlib_.deflateSync)(raw, { level, ...memoryFor(raw) });
     return { open: () => new GzipRun(level), whole: (raw) => wholeRun(stream(raw)) };
 }
@@ -42136,7 +42136,7 @@ class Spilled {
         this.#written = written.catch(() => undefined);
         await written;
     }
-    /** Returns the content. `onRead` is called as soon as the file is no longer needed. */
+    /** Returns the content, and calls `onRead` once the file is no longer needed. */
     async *drain(onRead) {
         this.sealed = true;
         await this.#written;
@@ -42293,7 +42293,7 @@ class Lane {
     get buffered() {
         return this.#inMemory;
     }
-    /** Adds bytes of the current stretch, gathering small buffers, and waits while there is no space for them. */
+    /** Adds bytes to the current stretch. Small buffers are gathered first. Waits while there is no space. */
     async put(buffers) {
         this.#lanes.check();
         const due = this.#gatherer.add(buffers);
@@ -44315,6 +44315,11 @@ function parsePath(text) {
         throw new Error(`begins with ${JSON.stringify(replaced)}, which only a shell replaces; write a path in the workspace, an absolute path, or ~/ for the home folder`);
     return expandHome(text);
 }
+/** Returns why a file of the workspace cannot be read: the end of a sentence that begins with "it". */
+function whyUnreadable(error) {
+    const { code } = error;
+    return code === 'ENOENT' ? 'does not exist; did a step check the repository out?' : `is ${code}`;
+}
 
 ;// CONCATENATED MODULE: ./build/src/database/sql-file.js
 
@@ -45703,7 +45708,23 @@ function relationName({ schema, name }) {
         .join('.');
 }
 
+;// CONCATENATED MODULE: ./build/src/glob.js
+/**
+ * Returns the source of a regular expression for a pattern.
+ *
+ * @param parts the texts between the wildcards of the pattern; all of their characters stand for themselves
+ * @param wildcard the expression of a wildcard
+ */
+function globSource(parts, wildcard = '.*') {
+    return `^${parts.map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join(wildcard)}$`;
+}
+/** Whether a text matches a pattern in which `*` stands for any text. Case does not matter. */
+function matchesGlob(text, pattern) {
+    return new RegExp(globSource(pattern.split('*')), 'is').test(text);
+}
+
 ;// CONCATENATED MODULE: ./build/src/masking/names.js
+
 /**
  * Names in a mask file are written as the database stores them. Case matters even without quotes, because YAML takes
  * quotes away that enclose a whole value. Double quotes are needed only around names with other special characters.
@@ -45753,8 +45774,7 @@ function matchesPattern(pattern, { schema, name }) {
     return matches(pattern.schema, schema) && matches(pattern.name, name);
 }
 function matches(pattern, text) {
-    const source = pattern.map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.*');
-    return new RegExp(`^${source}$`, 's').test(text);
+    return new RegExp(globSource(pattern), 's').test(text);
 }
 /** Parses a foreign key that the database does not declare. */
 function parseReference(text) {
@@ -51932,6 +51952,7 @@ function readAllowed(reader, line, text) {
 
 
 
+
 /** A shorter key can be found by trying all of them, and with it the values behind the masks. */
 const MIN_KEY_BYTES = 16;
 /**
@@ -51965,9 +51986,9 @@ async function readText(file, workspace) {
         return await (0,external_node_fs_promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.resolve)(workspace, file));
     }
     catch (error) {
-        const { code } = error;
-        const reason = code === 'ENOENT' ? 'does not exist; did a step check the repository out?' : `is ${code}`;
-        throw new Error(`mask ${JSON.stringify(file)} cannot be read: it ${reason}`, { cause: error });
+        throw new Error(`mask ${JSON.stringify(file)} cannot be read: it ${whyUnreadable(error)}`, {
+            cause: error,
+        });
     }
 }
 
@@ -53196,16 +53217,6 @@ const grants = (ownerAndAcl) => [
      FROM replaced AS r JOIN pg_attribute AS a ON a.attrelid = r.oid
      WHERE a.attacl IS NOT NULL) AS g WHERE roles IS NOT NULL`,
 ];
-
-;// CONCATENATED MODULE: ./build/src/glob.js
-/** Whether a text matches a pattern in which `*` stands for any text. Case does not matter. */
-function matchesGlob(text, pattern) {
-    const source = pattern
-        .split('*')
-        .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-        .join('.*');
-    return new RegExp(`^${source}$`, 'is').test(text);
-}
 
 ;// CONCATENATED MODULE: ./build/src/restoring/check-losses.js
 
@@ -68664,9 +68675,7 @@ function recipients_readText(name, path) {
         return new TextDecoder(isUtf16 ? 'utf-16le' : 'utf-8').decode(bytes);
     }
     catch (error) {
-        const { code } = error;
-        const reason = code === 'ENOENT' ? 'there is no such file; did a step check the repository out?' : `it is ${code}`;
-        throw new Error(`has the line ${JSON.stringify(name)}, which is neither a recipient (age1…) nor a file that can be read: ${reason}`, { cause: error });
+        throw new Error(`has the line ${JSON.stringify(name)}, which is neither a recipient (age1…) nor a file that can be read: it ${whyUnreadable(error)}`, { cause: error });
     }
 }
 /** @param subject the beginning of the sentence, such as "has "age1…", which" */
@@ -72909,13 +72918,11 @@ function numberOf(item, repository) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/dropping/patterns.js
+
 /** Returns what each `*` of a pattern matches in a name, or null if the pattern does not match. Case matters, as in PostgreSQL. */
 function matchPattern(name, pattern) {
-    const source = pattern
-        .split('*')
-        .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-        .join('(.*)');
-    return new RegExp(`^${source}$`, 'su').exec(name)?.slice(1) ?? null;
+    const source = globSource(pattern.split('*'), '(.*)');
+    return new RegExp(source, 'su').exec(name)?.slice(1) ?? null;
 }
 /** Whether one of the patterns matches a name. All characters but `*` stand for themselves. */
 function matchesAny(name, patterns) {
@@ -73741,7 +73748,7 @@ function public_workspace_isPublic({ repository }) {
 function isPredefined(role) {
     return role.startsWith('pg_');
 }
-/** Since PostgreSQL 16, whoever creates a role may administer it without having its rights. */
+/** Since PostgreSQL 16, a role may administer the roles that it creates without having their rights. */
 const FIRST_WITH_OPTIONS = 16;
 /**
  * Reads the roles of a server and their memberships from views that every role may read, so it works where
@@ -76280,8 +76287,9 @@ function readFile(file, environment) {
         const { code } = error;
         if (code === 'ENOENT' && file === DEFAULTS['config-file'])
             return null;
-        const reason = code === 'ENOENT' ? 'does not exist; did a step check the repository out?' : `is ${code}`;
-        throw new Error(`config-file ${JSON.stringify(file)} cannot be read: it ${reason}`, { cause: error });
+        throw new Error(`config-file ${JSON.stringify(file)} cannot be read: it ${whyUnreadable(error)}`, {
+            cause: error,
+        });
     }
 }
 function pathOf(file) {
@@ -78732,8 +78740,8 @@ const LIMIT_MS = 4_000;
 /** A second attempt, because a success that is lost on its way wakes somebody up. */
 const ATTEMPTS = 2;
 /**
- * Tells the monitor of `ping-url` that the step starts, without waiting for it. A cancelled step has failed at once, because
- * the runner leaves it only seconds.
+ * Reports the start of the step to the monitor of `ping-url`, without waiting for the answer. A cancelled step is reported
+ * as failed at once, because the runner leaves it only seconds.
  *
  * @param url null when there is no monitor
  */
@@ -78756,7 +78764,7 @@ function beginPings(url, environment, signal) {
         },
     };
 }
-/** Tells the monitor one thing. A failure is a warning without the URL, which is a secret. */
+/** Reports one event. A failure is a warning without the URL, which is a secret. */
 async function ping(url, event, environment) {
     for (let attempt = 1;; attempt += 1) {
         const problem = await ping_request(pingAddress(url, event), environment);

@@ -118,7 +118,7 @@ class FrameCompressor {
 }
 
 function gzipEncoder(level: number): Encoder {
-  // pg_restore before version 16 expects a stream even where there is no data.
+  // Before version 16, pg_restore expects a stream even for an entry without data.
   const stream = (raw: Buffer) => deflateSync(raw, { level, ...memoryFor(raw) })
   return { open: () => new GzipRun(level), whole: (raw) => wholeRun(stream(raw)) }
 }

@@ -127,7 +127,7 @@ export class Lane {
     return this.#inMemory
   }
 
-  /** Adds bytes of the current stretch, gathering small buffers, and waits while there is no space for them. */
+  /** Adds bytes to the current stretch. Small buffers are gathered first. Waits while there is no space. */
   async put(buffers: readonly Buffer[]): Promise<void> {
     this.#lanes.check()
     const due = this.#gatherer.add(buffers)

@@ -24,7 +24,7 @@ export function isPredefined(role: string): boolean {
   return role.startsWith('pg_')
 }
 
-/** Since PostgreSQL 16, whoever creates a role may administer it without having its rights. */
+/** Since PostgreSQL 16, a role may administer the roles that it creates without having their rights. */
 const FIRST_WITH_OPTIONS = 16
 
 /**

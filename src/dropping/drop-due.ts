@@ -18,7 +18,7 @@ import { matchesAny } from './patterns.ts'
 /** A database of this action with its restore points, or what is left of them without it. */
 type Candidate = { name: string; marker: Marker; rows: readonly DatabaseRow[] }
 
-/** Reads anew what decides, as it is now. */
+/** Reads the conditions again, as they are now. */
 type Look = () => Promise<Conditions>
 
 /**

@@ -1,10 +1,9 @@
+import { globSource } from '../glob.ts'
+
 /** Returns what each `*` of a pattern matches in a name, or null if the pattern does not match. Case matters, as in PostgreSQL. */
 function matchPattern(name: string, pattern: string): string[] | null {
-  const source = pattern
-    .split('*')
-    .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-    .join('(.*)')
-  return new RegExp(`^${source}$`, 'su').exec(name)?.slice(1) ?? null
+  const source = globSource(pattern.split('*'), '(.*)')
+  return new RegExp(source, 'su').exec(name)?.slice(1) ?? null
 }
 
 /** Whether one of the patterns matches a name. All characters but `*` stand for themselves. */

@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { parseMaskFile } from '../masking/mask-file.ts'
 import { type MaskKey, maskKey, randomMaskKey } from '../masking/mask-key.ts'
 import type { MaskFile } from '../masking/rules.ts'
+import { whyUnreadable } from '../process/user-path.ts'
 import { log } from '../report/log.ts'
 import type { Step } from '../step/step.ts'
 
@@ -57,8 +58,8 @@ async function readText(file: string, workspace: string): Promise<Buffer> {
   try {
     return await readFile(resolve(workspace, file))
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    const reason = code === 'ENOENT' ? 'does not exist; did a step check the repository out?' : `is ${code}`
-    throw new Error(`mask ${JSON.stringify(file)} cannot be read: it ${reason}`, { cause: error })
+    throw new Error(`mask ${JSON.stringify(file)} cannot be read: it ${whyUnreadable(error)}`, {
+      cause: error,
+    })
   }
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Encrypter } from 'age-encryption'
-import { parsePath } from '../process/user-path.ts'
+import { parsePath, whyUnreadable } from '../process/user-path.ts'
 
 const MAKE_A_KEY = 'make a key with age-keygen and give its public key (age1…)'
 
@@ -70,11 +70,8 @@ function readText(name: string, path: string): string {
     const isUtf16 = bytes[0] === 0xff && bytes[1] === 0xfe
     return new TextDecoder(isUtf16 ? 'utf-16le' : 'utf-8').decode(bytes)
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    const reason =
-      code === 'ENOENT' ? 'there is no such file; did a step check the repository out?' : `it is ${code}`
     throw new Error(
-      `has the line ${JSON.stringify(name)}, which is neither a recipient (age1…) nor a file that can be read: ${reason}`,
+      `has the line ${JSON.stringify(name)}, which is neither a recipient (age1…) nor a file that can be read: it ${whyUnreadable(error)}`,
       { cause: error },
     )
   }

@@ -4,7 +4,7 @@ import { parseDocument } from 'yaml'
 import { identitySecrets, secretKeysIn } from '../encryption/identities.ts'
 import { messageOf } from '../errors.ts'
 import type { Environment } from '../process/environment.ts'
-import { parsePath } from '../process/user-path.ts'
+import { parsePath, whyUnreadable } from '../process/user-path.ts'
 import { mask } from '../report/secrets.ts'
 import { DEFAULTS, type InputName } from './defaults.ts'
 import { didYouMean } from './nearest.ts'
@@ -52,8 +52,9 @@ function readFile(file: string, environment: Environment): string | null {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT' && file === DEFAULTS['config-file']) return null
-    const reason = code === 'ENOENT' ? 'does not exist; did a step check the repository out?' : `is ${code}`
-    throw new Error(`config-file ${JSON.stringify(file)} cannot be read: it ${reason}`, { cause: error })
+    throw new Error(`config-file ${JSON.stringify(file)} cannot be read: it ${whyUnreadable(error)}`, {
+      cause: error,
+    })
   }
 }
 

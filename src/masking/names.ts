@@ -1,3 +1,4 @@
+import { globSource } from '../glob.ts'
 import type { Relation } from '../relation.ts'
 import type { NamePattern, TablePattern } from './rules.ts'
 
@@ -60,8 +61,7 @@ export function matchesPattern(pattern: TablePattern, { schema, name }: Relation
 }
 
 function matches(pattern: NamePattern, text: string): boolean {
-  const source = pattern.map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.*')
-  return new RegExp(`^${source}$`, 's').test(text)
+  return new RegExp(globSource(pattern), 's').test(text)
 }
 
 /** The parts of `schema.table(column, …) -> schema.table(column, …) when condition`. */

@@ -20,3 +20,9 @@ export function parsePath(text: string): string {
     )
   return expandHome(text)
 }
+
+/** Returns why a file of the workspace cannot be read: the end of a sentence that begins with "it". */
+export function whyUnreadable(error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'ENOENT' ? 'does not exist; did a step check the repository out?' : `is ${code}`
+}

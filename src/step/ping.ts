@@ -5,7 +5,7 @@ import type { Environment } from '../process/environment.ts'
 import { log } from '../report/log.ts'
 import { ACTION_VERSION } from '../version.ts'
 
-/** What the monitor is told. The names are what is appended to the URL, by the convention of Healthchecks. */
+/** What is reported to the monitor. The names are what is appended to the URL, by the convention of Healthchecks. */
 type Event = 'start' | 'success' | 'fail'
 
 /** How long the monitor may take to answer, in milliseconds. */
@@ -14,15 +14,15 @@ const LIMIT_MS = 4_000
 /** A second attempt, because a success that is lost on its way wakes somebody up. */
 const ATTEMPTS = 2
 
-/** Tells a monitor how the step goes. What it answers never changes what the step does. */
+/** Reports to a monitor how the step goes. Its answers never change what the step does. */
 export type Pings = {
-  /** Tells the end, after the start has been told. */
+  /** Reports the end, after the start has been reported. */
   end(event: 'success' | 'fail'): Promise<void>
 }
 
 /**
- * Tells the monitor of `ping-url` that the step starts, without waiting for it. A cancelled step has failed at once, because
- * the runner leaves it only seconds.
+ * Reports the start of the step to the monitor of `ping-url`, without waiting for the answer. A cancelled step is reported
+ * as failed at once, because the runner leaves it only seconds.
  *
  * @param url null when there is no monitor
  */
@@ -45,7 +45,7 @@ export function beginPings(url: string | null, environment: Environment, signal:
   }
 }
 
-/** Tells the monitor one thing. A failure is a warning without the URL, which is a secret. */
+/** Reports one event. A failure is a warning without the URL, which is a secret. */
 async function ping(url: string, event: Event, environment: Environment): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     const problem = await request(pingAddress(url, event), environment)

@@ -159,7 +159,7 @@ test('recipients that are none are refused before the source is read, and a secr
   const cases: [string, RegExp][] = [
     [`${aliceKey}x`, /Input encrypt-to has "age1.{8}….{4}", which is not a whole recipient/],
     ['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA', /Input encrypt-to has a line, which is not a recipient of age/],
-    ['ops/none.txt', /Input encrypt-to has the line "ops\/none\.txt", .*no such file/],
+    ['ops/none.txt', /Input encrypt-to has the line "ops\/none\.txt", .*it does not exist; did a step check/],
     [alice, /Input encrypt-to has a line, which is a secret key/],
     ['# nobody', /Input encrypt-to has comments and no recipient/],
   ]
