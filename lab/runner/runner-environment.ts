@@ -35,6 +35,8 @@ export function runnerEnvironment(
     GITHUB_ENV: files.env,
     GITHUB_PATH: files.path,
     GITHUB_STEP_SUMMARY: files.summary,
+    // A start takes a third less processor time where the bundle is compiled already.
+    ...(process.env.NODE_COMPILE_CACHE ? { NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE } : {}),
     // In a test, what keeps the step and its programs from reaching beyond loopback.
     ...JSON.parse(process.env.PGCLONE_LAB_GUARD ?? '{}'),
     RUNNER_ARCH: process.arch === 'arm64' ? 'ARM64' : 'X64',

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findProgram, pathFolders } from '../../process/find-program.ts'
@@ -6,6 +5,7 @@ import type { ToolEnvironment } from '../options.ts'
 import { askVersion } from '../program-version.ts'
 import { programsInToolDirectories } from '../tool-directory.ts'
 import { AWS_PROGRAMS } from './aws-bundle.ts'
+import { versionOfFiles } from './aws-files.ts'
 import { type AwsCli, awsOfVersion, parseAwsVersion } from './aws-version.ts'
 
 /** Where official installers put the program. Relative to the root of the file system. */
@@ -47,22 +47,13 @@ async function distinct(paths: readonly string[]): Promise<string[]> {
   return [...byFile.values()]
 }
 
-/** Where the official installer of Linux puts the program (https://github.com/aws/aws-cli/blob/v2/exe/assets/install). */
-const OFFICIAL_PROGRAM = /\/aws-cli\/v2\/(\d+\.\d+\.\d+)\/dist\/aws$/
-
 /**
- * Returns a program's version, or null when it does not work (a glibc build on musl, a script without its Python). The
- * official installation has it in its path; others are started for it, which takes most of a second.
+ * Returns a program's version, or null when it does not work (a glibc build on musl, a script without its Python). Where the
+ * files beside it do not say the version, the program is started for it, which takes most of a second.
  */
 export async function inspectAws(path: string, environment: ToolEnvironment): Promise<AwsCli | null> {
-  const official = await officialVersion(path, environment)
-  if (official) return awsOfVersion(path, official)
+  const known = await versionOfFiles(path, environment)
+  if (known) return awsOfVersion(path, known)
   const answer = await askVersion(path, VERSION_TIMEOUT_SECONDS, environment)
   return answer === null ? null : parseAwsVersion(path, answer)
-}
-
-/** Returns the version of an official installation. On Alpine it is installed and does not work, because it needs glibc. */
-async function officialVersion(path: string, { root }: ToolEnvironment): Promise<string | undefined> {
-  if (existsSync(join(root, 'etc/alpine-release'))) return undefined
-  return OFFICIAL_PROGRAM.exec(await realpath(path).catch(() => ''))?.[1]
 }

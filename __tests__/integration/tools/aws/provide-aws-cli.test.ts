@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fakeMachine, type Machine } from '../../../../lab/tools/fake-machine.ts'
@@ -68,6 +68,42 @@ test('the version of an official installation is in its path, and nothing is sta
   assert.equal(machine.read('calls'), '')
   // On Alpine it does not work, which only a start shows.
   writeFileSync(join(machine.root, 'etc/alpine-release'), '3.22.0')
+  await assert.rejects(provideAwsCli(asking(machine)), /The AWS CLI is missing/)
+})
+
+/** Puts a script of Python 3.11 and its package into a machine; it notes its starts, and says another version then. */
+function packageOfPython(machine: Machine, folder: string): void {
+  const started = [`echo started >> '${machine.root}/calls'`, 'echo aws-cli/2.38.1 Python/3.11.2']
+  machine.program('usr/bin/python3.11', ...started)
+  symlinkSync('python3.11', join(machine.root, 'usr/bin/python3'))
+  mkdirSync(join(machine.root, 'usr/local/lib', folder, 'awscli-2.9.19.dist-info'), { recursive: true })
+  const script = machine.program('usr/local/bin/aws')
+  writeFileSync(script, `#!${machine.root}/usr/bin/python3\n# A script of Python.\n`)
+}
+
+/** The folders of a Python 3.11 in which packages say their version, and whether an AWS CLI there needs no start for it. */
+const PYTHON_FOLDERS: [string, boolean][] = [
+  ['python3.11/site-packages', true],
+  ['python3.11/dist-packages', true],
+  ['python3/dist-packages', true],
+  // What an older Python left behind.
+  ['python3.10/site-packages', false],
+]
+
+for (const [folder, isKnown] of PYTHON_FOLDERS) {
+  test(`${isKnown ? 'nothing is' : 'a script is'} started for the version of an AWS CLI in ${folder}`, async () => {
+    await using machine = fakeMachine('debian', { installTools: 'never' })
+    packageOfPython(machine, folder)
+    const { version } = await provideAwsCli(asking(machine))
+    assert.equal(version, isKnown ? '2.9.19' : '2.38.1')
+    assert.equal(machine.read('calls'), isKnown ? '' : 'started\n')
+  })
+}
+
+test('an AWS CLI without its Python does not work', async () => {
+  await using machine = fakeMachine('debian', { installTools: 'never' })
+  packageOfPython(machine, 'python3/dist-packages')
+  rmSync(join(machine.root, 'usr/bin/python3.11'))
   await assert.rejects(provideAwsCli(asking(machine)), /The AWS CLI is missing/)
 })
 
