@@ -113,12 +113,12 @@ async function prepare(step: Step): Promise<Omit<Prepared, 'masking'>> {
   return { storage, source, check, globals: await readGlobalsText(step) }
 }
 
-/** Opens the storage and begins its check. It must answer before hooks change the source and before pg_dump reads it. */
+/** Opens the storage and begins its check. It must answer before hooks change the source. */
 async function openAndCheck(step: Step): Promise<Pick<Prepared, 'storage' | 'check'>> {
   const storage = await step.storage()
   const check = onceDone(() => storage.check(groupOf(newDumpKey(namesOf(step), new Date()))))
   let begun: ReturnType<typeof check> | null = check()
-  // Without hooks it is waited for when the upload is open.
+  // Without hooks it answers while pg_dump starts.
   if (step.inputs.preDumpHooks.length > 0) await begun
   else begun.catch(() => undefined)
   const takeCheck = () => {

@@ -65,19 +65,7 @@ function maskedDumpFinder(step: Step, scope: AsyncDisposableStack): () => Promis
 
 /** @returns the outcome of the step after a dry run */
 async function restoreAndSwap(step: Step, find: () => Promise<Dump>): Promise<Restored | Outcome> {
-  let swept: Promise<void> | undefined
-  const replaced = await replaceDatabase(step, async () => {
-    const dump = await find()
-    const plan = await planReplacement(step, dump)
-    const build = async (target: Target) => {
-      const built = await plan.build(target)
-      // The server works alone now, and nothing waits for the sweep.
-      swept = dump.storage.sweep().catch((error) => log.debug(`Unfinished uploads: ${messageOf(error)}`))
-      return built
-    }
-    return { ...plan, build }
-  })
-  await swept
+  const replaced = await replaceDatabase(step, async () => planReplacement(step, await find()))
   if ('outputs' in replaced) return replaced
   const { result, ...live } = replaced
   return { ...result, ...live }

@@ -68,7 +68,7 @@ export async function uploadDump(step: Step, plan: DumpPlan): Promise<Stored> {
   const { client, size } = source
   const meter = new Meter()
   const encrypt = inputs.encryptTo.length > 0 ? [encryption(await sealHeader(inputs.encryptTo))] : []
-  const sink = await openUpload(step, plan)
+  const sink = await storage.upload(key.key, expectedBytes(source.size, inputs.compression))
   const { reading, masked } = await orAbort(sink, startReading(step, plan))
   const { source: pgDump } = reading
   const moved = () => reading.progress.rawBytes + meter.bytes
@@ -79,6 +79,8 @@ export async function uploadDump(step: Step, plan: DumpPlan): Promise<Stored> {
     detail: () => tableProgress(reading.progress),
   })
   await orAbort(sink, untilFirstByte(pgDump, signal, inputs.idleTimeout))
+  // The storage answers while pg_dump starts, because a start of the AWS CLI takes most of a second.
+  await orAbort(sink, orAbort(pgDump, plan.ready))
   const started = Date.now()
   await transfer(pgDump, sink, {
     stages: [...reading.stages, ...encrypt, meter.stage],
@@ -107,17 +109,13 @@ export async function uploadDump(step: Step, plan: DumpPlan): Promise<Stored> {
   return { size: meter.bytes, sha256: meter.sha256, archive, masked, transferMs }
 }
 
-/** Opens the upload while the storage is checked, because the AWS CLI takes most of a second to start. */
-async function openUpload({ inputs }: Step, { storage, key, source, ready }: DumpPlan): Promise<Sink> {
-  const sink = await storage.upload(key.key, expectedBytes(source.size, inputs.compression))
-  await orAbort(sink, ready)
-  return sink
-}
-
-/** Waits for work, and ends the upload if it fails. */
-async function orAbort<Result>(sink: Sink, work: Promise<Result>): Promise<Result> {
+/** Waits for work, and ends a transfer if it fails. */
+async function orAbort<Result>(
+  transfer: Pick<Sink | Source, 'abort'>,
+  work: Promise<Result>,
+): Promise<Result> {
   return work.catch(async (error) => {
-    await sink.abort()
+    await transfer.abort()
     throw error
   })
 }

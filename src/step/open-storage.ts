@@ -13,7 +13,8 @@ import { type Limit, localStorage } from '../storage/local/local-storage.ts'
 import { s3Storage } from '../storage/s3/s3-storage.ts'
 import type { Selection } from '../storage/series.ts'
 import type { Place, Storage } from '../storage/storage.ts'
-import { type AwsCli, awsWarnings, likelyAws, provideAwsCli } from '../tools/aws/provide-aws-cli.ts'
+import { likelyAws } from '../tools/aws/aws-search.ts'
+import { type AwsCli, awsWarnings, provideAwsCli } from '../tools/aws/provide-aws-cli.ts'
 import type { Step } from './step.ts'
 
 /** Opens the storage of the dumps. Its first use shows whether it answers. */
@@ -46,7 +47,7 @@ async function openS3(step: Step, location: { bucket: string; prefix: string }):
   // The role's configuration names the program.
   const isRole = actsAsRole(inputs, role)
   const [likelyCli] = await Promise.all([
-    isRole ? null : likelyAws(step.tools),
+    isRole ? null : likelyAws(step.tools.environment),
     isRole ? role.open() : undefined,
     isProxied(variables, address) ? undefined : checkEndpoint(address, setting, signal),
   ])

@@ -6,7 +6,7 @@ import { askVersion } from '../program-version.ts'
 import { programsInToolDirectories } from '../tool-directory.ts'
 import { AWS_PROGRAMS } from './aws-bundle.ts'
 import { versionOfFiles } from './aws-files.ts'
-import { type AwsCli, awsOfVersion, parseAwsVersion } from './aws-version.ts'
+import { type AwsCli, awsOfVersion, chooseAws, parseAwsVersion } from './aws-version.ts'
 
 /** Where official installers put the program. Relative to the root of the file system. */
 const INSTALL_FOLDERS: Partial<Record<NodeJS.Platform, readonly string[]>> = {
@@ -25,8 +25,22 @@ export async function findAwsClis(environment: ToolEnvironment): Promise<AwsCli[
   return clis.filter((cli) => cli !== null)
 }
 
+/**
+ * Returns the program that will probably be provided, before all have said their versions: the best of those whose files say
+ * it, or the only one of this machine.
+ */
+export async function likelyAws(environment: ToolEnvironment): Promise<string | null> {
+  const programs = await findAwsPrograms(environment)
+  const versions = await Promise.all(programs.map((path) => versionOfFiles(path, environment)))
+  const known = programs.flatMap((path, index) => {
+    const version = versions[index]
+    return version ? [awsOfVersion(path, version)] : []
+  })
+  return chooseAws(known)?.path ?? (programs.length === 1 ? programs[0]! : null)
+}
+
 /** Returns every program that may be an AWS CLI, those of PATH first. */
-export async function findAwsPrograms(environment: ToolEnvironment): Promise<string[]> {
+async function findAwsPrograms(environment: ToolEnvironment): Promise<string[]> {
   const { platform, root, env, arch } = environment
   const installed = (INSTALL_FOLDERS[platform] ?? []).map((folder) => join(root, folder))
   const unpacked = (AWS_PROGRAMS[platform] ?? []).map((program) => `aws-cli/*/${arch}/${program}`)

@@ -3,7 +3,7 @@ import { type Installation, oneAtATime, tryInOrder } from '../install.ts'
 import type { ToolOptions } from '../options.ts'
 import { readSystem } from '../system.ts'
 import { type AwsRelease, awsPackageAttempts, installAwsBundle } from './aws-install.ts'
-import { findAwsClis, findAwsPrograms } from './aws-search.ts'
+import { findAwsClis } from './aws-search.ts'
 import { type AwsCli, chooseAws } from './aws-version.ts'
 
 export type { AwsRelease } from './aws-install.ts'
@@ -23,12 +23,6 @@ export async function provideAwsCli(options: AwsOptions): Promise<AwsCli> {
   const cli = (await find()) ?? (await install(options, find))
   options.log(`AWS CLI ${cli.version} (${cli.path})`)
   return cli
-}
-
-/** Returns the program that will probably be provided: the only one of this machine, before it has said its version. */
-export async function likelyAws({ environment }: ToolOptions): Promise<string | null> {
-  const [program = null, ...others] = await findAwsPrograms(environment)
-  return others.length === 0 ? program : null
 }
 
 async function install(options: AwsOptions, find: () => Promise<AwsCli | undefined>): Promise<AwsCli> {
