@@ -37159,7 +37159,7 @@ exports.visitAsync = visitAsync;
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _runtime_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8441);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9551);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7844);
 
 
 /** How often to look for calls that a file system does not answer once the step has failed, in milliseconds. */
@@ -37179,7 +37179,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 9551:
+/***/ 7844:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -70259,6 +70259,449 @@ function reasonOf(child, exit) {
     return [`${child.name} ${describeExit(exit)}`, ...said].join(': ').replace(/\.$/, '');
 }
 
+;// CONCATENATED MODULE: ./build/src/tools/program-version.js
+
+
+/** Answers by file and its last change. Failures are not cached: the program may be installed or repaired later in the step. */
+const answers = new Map();
+/**
+ * Returns what a program prints about its version, or null when it does not work. A step looks for programs several times,
+ * but starts each one only once.
+ */
+async function askVersion(program, timeoutSeconds, environment) {
+    const file = await (0,external_node_fs_promises_namespaceObject.stat)(program, { bigint: true }).catch(() => null);
+    if (!file?.isFile())
+        return null;
+    const identity = `${program} ${file.ino} ${file.ctimeNs}`;
+    const known = answers.get(identity);
+    if (known !== undefined)
+        return known;
+    const result = await runCommand({ file: program, args: ['--version'], timeoutSeconds }, { environment });
+    if (!result.ok)
+        return null;
+    answers.set(identity, result.stdout);
+    return result.stdout;
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/matching.js
+
+
+
+/**
+ * Returns what exists under `root` and matches the patterns, which are relative to it, in the order of the patterns.
+ * glob does not follow links, which Homebrew's folders are, so it resolves the wildcards only.
+ */
+async function matching(root, patterns) {
+    const found = [];
+    for (const pattern of patterns) {
+        const parts = pattern.split('/');
+        const fixed = parts.splice(parts.findLastIndex((part) => part.includes('*')) + 1);
+        const folders = parts.length > 0 ? (0,external_node_fs_promises_namespaceObject.glob)(parts.join('/'), { cwd: root }) : [''];
+        for await (const folder of folders)
+            found.push((0,external_node_path_namespaceObject.join)(root, folder, ...fixed));
+    }
+    return found.filter((path) => (0,external_node_fs_namespaceObject.existsSync)(path));
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/trusted-folder.js
+
+
+const WRITABLE_BY_OTHERS = 0o022;
+const WRITABLE_BY_ALL = 0o002;
+/** In a folder with this bit, only the owner of an entry can rename or remove it (inode(7)). */
+const STICKY = 0o1000;
+/**
+ * Whether nobody but this user and root can have put `path` below `folder`, or can change it: all folders from `folder` on
+ * and the file itself belong to one of the two, and no other user can write to them. Windows has neither owners nor modes of this
+ * kind; there the folders of the runner inherit the rights that its installation gave them.
+ */
+async function isTrusted(folder, path) {
+    if (!process.getuid)
+        return true;
+    const realFolder = await (0,external_node_fs_promises_namespaceObject.realpath)(folder).catch(() => null);
+    const realPath = await (0,external_node_fs_promises_namespaceObject.realpath)(path).catch(() => null);
+    if (realFolder === null || realPath === null)
+        return false;
+    const below = (0,external_node_path_namespaceObject.relative)(realFolder, realPath);
+    if (below === '..' || below.startsWith(`..${external_node_path_namespaceObject.sep}`))
+        return false;
+    const steps = below === '' ? [] : below.split(external_node_path_namespaceObject.sep);
+    const paths = [
+        folder,
+        realFolder,
+        ...steps.map((_, index) => (0,external_node_path_namespaceObject.join)(realFolder, ...steps.slice(0, index + 1))),
+    ];
+    return (await Promise.all(paths.map(belongsToUs))).every(Boolean);
+}
+async function belongsToUs(path) {
+    const entry = await (0,external_node_fs_promises_namespaceObject.lstat)(path);
+    const isOurs = entry.uid === 0 || entry.uid === process.getuid?.();
+    // The mode of a link means nothing: its owner and its target decide.
+    return isOurs && (entry.isSymbolicLink() || (entry.mode & WRITABLE_BY_OTHERS) === 0);
+}
+/**
+ * Whether another user could replace what this one puts into a folder. A folder of another user is
+ * possible: in a job container the runner's folders belong to the runner, and this step runs as root.
+ */
+async function letsOthersReplace(folder) {
+    if (!process.getuid)
+        return false;
+    const mode = await (0,external_node_fs_promises_namespaceObject.stat)(folder).then((entry) => entry.mode, () => 0);
+    return (mode & WRITABLE_BY_ALL) !== 0 && (mode & STICKY) === 0;
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/tool-directory.js
+
+
+
+
+
+
+
+/** Folders are made with this mode, so that a permissive umask does not let a group change programs. */
+const FOLDER_MODE = 0o755;
+/**
+ * Where this action keeps the programs that it downloaded, best first: the runner's tool cache, which outlives the job on a
+ * self-hosted runner, and the runner's temporary folder where the cache is missing or cannot be written. The system's
+ * temporary folder, in which every user may make folders, is used only where no runner names its own.
+ */
+function toolDirectories({ env }) {
+    const named = [env.RUNNER_TOOL_CACHE, env.RUNNER_TEMP].filter((place) => place !== undefined && place !== '');
+    const places = named.length > 0 ? named : [(0,external_node_os_.tmpdir)()];
+    return [...new Set(places)].map((place) => (0,external_node_path_namespaceObject.join)(place, 'pgclone-action'));
+}
+/** The programs in the tool directories that match the patterns, without those that another user may have put there. */
+async function programsInToolDirectories(environment, patterns) {
+    const programs = [];
+    for (const directory of toolDirectories(environment)) {
+        if (await letsOthersReplace((0,external_node_path_namespaceObject.dirname)(directory)))
+            continue;
+        for (const program of await matching(directory, patterns)) {
+            if (await isTrusted(directory, program))
+                programs.push(program);
+        }
+    }
+    return programs;
+}
+/**
+ * Runs `work` with an empty folder, which is removed afterwards, and with the first tool directory that can be used; both are on
+ * one file system.
+ */
+async function withStaging(environment, work) {
+    const { folder, directory } = await makeStaging(toolDirectories(environment));
+    try {
+        return await work(folder, directory);
+    }
+    finally {
+        await removeTree(folder);
+    }
+}
+async function makeStaging(directories) {
+    let reason;
+    for (const directory of directories) {
+        try {
+            await (0,external_node_fs_promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(directory), { recursive: true, mode: FOLDER_MODE });
+            await refuseForeign(directory);
+            return { folder: await (0,external_node_fs_promises_namespaceObject.mkdtemp)(`${directory}-`), directory };
+        }
+        catch (error) {
+            reason = error;
+        }
+    }
+    throw reason;
+}
+/** @throws when another user could change what is put into a tool directory */
+async function refuseForeign(directory) {
+    if (await letsOthersReplace((0,external_node_path_namespaceObject.dirname)(directory))) {
+        throw new Error(`every user can replace ${directory}; make ${(0,external_node_path_namespaceObject.dirname)(directory)} writable for its owner only`);
+    }
+    if ((0,external_node_fs_namespaceObject.existsSync)(directory) && !(await isTrusted(directory, directory))) {
+        throw new Error(`${directory} belongs to another user or can be written by one; remove it, or make it writable for its owner only`);
+    }
+}
+/** Moves a finished folder below a tool directory in one step, replacing a broken one that may be there. */
+async function moveIntoPlace(folder, home) {
+    await (0,external_node_fs_promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(home), { recursive: true, mode: FOLDER_MODE });
+    await removeTree(home);
+    await (0,external_node_fs_promises_namespaceObject.rename)(folder, home);
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/aws/aws-bundle.js
+/** Where the program is in an unpacked bundle. On Windows the name of the Program Files folder varies. */
+const AWS_PROGRAMS = {
+    linux: ['aws/dist/aws'],
+    darwin: ['aws-cli.pkg/Payload/aws-cli/aws'],
+    win32: ['Amazon/AWSCLIV2/aws.exe', '*/Amazon/AWSCLIV2/aws.exe'],
+};
+const OFFICIAL = 'https://awscli.amazonaws.com';
+const LINUX_ARCHITECTURES = { x64: 'x86_64', arm64: 'aarch64' };
+/**
+ * The official bundle of a version
+ * (https://docs.aws.amazon.com/cli/latest/userguide/getting-started-version.html).
+ *
+ * @throws when there is no bundle for the platform.
+ */
+function awsBundle(version, { platform, arch }) {
+    if (platform === 'darwin')
+        return { kind: 'pkg', url: `${OFFICIAL}/AWSCLIV2-${version}.pkg` };
+    // Windows on ARM runs programs for x64.
+    if (platform === 'win32')
+        return { kind: 'msi', url: `${OFFICIAL}/AWSCLIV2-${version}.msi` };
+    const linux = platform === 'linux' && LINUX_ARCHITECTURES[arch];
+    if (!linux)
+        throw new Error(`AWS publishes no AWS CLI bundle for ${platform} on ${arch}`);
+    return { kind: 'zip', url: `${OFFICIAL}/awscli-exe-linux-${linux}-${version}.zip` };
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/aws/aws-files.js
+var aws_files_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var aws_files_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+/** The version of an AWS CLI as its files say it, so that nothing is started for it. */
+
+
+
+/**
+ * Returns the version of a program that the official installer, pip or a package of Python's put there.
+ *
+ * @returns undefined if the files do not say it for certain
+ */
+async function versionOfFiles(path, { root }) {
+    const file = await (0,external_node_fs_promises_namespaceObject.realpath)(path).catch(() => null);
+    if (file === null)
+        return undefined;
+    // On Alpine the official build is installed and does not work, because it needs glibc.
+    const official = (0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(root, 'etc/alpine-release')) ? null : OFFICIAL_PROGRAM.exec(file);
+    return official?.[1] ?? (await versionOfPackage(file));
+}
+/** Where the official installer of Linux puts the program (https://github.com/aws/aws-cli/blob/v2/exe/assets/install). */
+const OFFICIAL_PROGRAM = /\/aws-cli\/v2\/(\d+\.\d+\.\d+)\/dist\/aws$/;
+/** The first line of a script that pip or a distribution installs; a start by `/usr/bin/env` may choose another Python. */
+const SHEBANG = /^#!(\/\S*\/python[\d.]*)\n/;
+/** The folder in which a package of Python says its version (https://packaging.python.org/en/latest/specifications/recording-installed-packages/). */
+const METADATA = /^awscli-(\d+\.\d+\.\d+)\.(?:dist|egg)-info$/;
+/** Returns the version of the only `awscli` that the Python of a script finds in the installation of the script. */
+async function versionOfPackage(script) {
+    const [, interpreter] = SHEBANG.exec(await beginningOf(script)) ?? [];
+    const python = interpreter && (await (0,external_node_fs_promises_namespaceObject.realpath)(interpreter).catch(() => null));
+    if (!python)
+        return undefined;
+    const library = (0,external_node_path_namespaceObject.join)((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.dirname)(script)), 'lib');
+    // `python3` is the folder of Debian's own packages, for all of its Pythons.
+    const folders = [(0,external_node_path_namespaceObject.basename)(python), 'python3'].flatMap((name) => ['site-packages', 'dist-packages'].map((packages) => (0,external_node_path_namespaceObject.join)(library, name, packages)));
+    const names = await Promise.all(folders.map((folder) => (0,external_node_fs_promises_namespaceObject.readdir)(folder).catch(() => [])));
+    const versions = names.flat().flatMap((name) => METADATA.exec(name)?.[1] ?? []);
+    return versions.length === 1 ? versions[0] : undefined;
+}
+/** Returns the first characters of a file: another AWS CLI is a program of megabytes. */
+async function beginningOf(path) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const file = await (0,external_node_fs_promises_namespaceObject.open)(path).catch(() => null);
+        if (file === null)
+            return '';
+        const _ = aws_files_addDisposableResource(env_1, file, true);
+        const { buffer, bytesRead } = await file.read(Buffer.alloc(256));
+        return buffer.toString('latin1', 0, bytesRead);
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = aws_files_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/compare-versions.js
+/** Negative when `a` is the older of two dotted versions, positive when it is the newer. Missing parts count as 0. */
+function compareVersions(a, b) {
+    const [left, right] = [parts(a), parts(b)];
+    for (let index = 0; index < Math.max(left.length, right.length); index += 1) {
+        const difference = (left[index] ?? 0) - (right[index] ?? 0);
+        if (difference !== 0)
+            return difference;
+    }
+    return 0;
+}
+/** Whether `version` is in a range, which includes both ends. */
+function isBetween(version, oldest, newest) {
+    return compareVersions(version, oldest) >= 0 && compareVersions(version, newest) <= 0;
+}
+function parts(version) {
+    return version.split('.').map((part) => Number.parseInt(part, 10) || 0);
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/aws/aws-version.js
+
+/** Reads what `aws --version` prints: `aws-cli/2.38.1 Python/3.13.4 Linux/…`. Returns null for anything else. */
+function parseAwsVersion(path, output) {
+    const version = /^aws-cli\/(\d+\.\d+\.\d+)/m.exec(output)?.[1];
+    return version ? awsOfVersion(path, version) : null;
+}
+/** Describes the AWS CLI of a version such as `2.38.1`. */
+function awsOfVersion(path, version) {
+    const major = Number.parseInt(version, 10);
+    const supportsConditionalPut = compareVersions(version, major >= 2 ? '2.18.0' : '1.35.0') >= 0;
+    return { path, version, major, supportsConditionalPut };
+}
+/** The oldest v1 that is used: from this version on it knows AWS_ENDPOINT_URL, as v2 does. */
+const OLDEST_V1 = '1.29.0';
+/** In these versions `s3 cp` adds checksums and ignores the setting that turns them off (aws-cli, pull request 9238). */
+const IGNORES_CHECKSUM_SETTING = ['2.23.0', '2.23.5'];
+/** These versions use urllib3 2 and lack aws-cli's pull request 10622. */
+const GIVES_UP_DOWNLOADS = ['2.32.32', '2.38.0'];
+/** What makes one CLI better than another, in this order; among equals the newest is the best. */
+const ABILITIES = [
+    (cli) => cli.supportsConditionalPut,
+    (cli) => !isBetween(cli.version, ...IGNORES_CHECKSUM_SETTING),
+    (cli) => cli.major >= 2,
+    (cli) => !isBetween(cli.version, ...GIVES_UP_DOWNLOADS),
+];
+/** Chooses the CLI with the most abilities, among those that are not too old. */
+function chooseAws(clis) {
+    return clis.filter(({ version }) => compareVersions(version, OLDEST_V1) >= 0).sort(byAbilities)[0];
+}
+function byAbilities(a, b) {
+    const able = ABILITIES.find((ability) => ability(a) !== ability(b));
+    return able ? Number(able(b)) - Number(able(a)) : compareVersions(b.version, a.version);
+}
+/** The known flaws of this version for this use, with the version that fixes them. */
+function awsWarnings({ version, major }, { downloads, checksum }) {
+    const warnings = [];
+    if (major < 2) {
+        // https://aws.amazon.com/blogs/developer/cli-v1-maintenance-mode-announcement/
+        warnings.push(`AWS CLI ${version}: version 1 is in maintenance mode and its support ends on 15 July 2027. Use version 2.`);
+    }
+    if (downloads && isBetween(version, ...GIVES_UP_DOWNLOADS)) {
+        warnings.push(`AWS CLI ${version} does not retry a download whose connection breaks. Use 2.38.1 or newer.`);
+    }
+    if (checksum === 'when_required' && isBetween(version, ...IGNORES_CHECKSUM_SETTING)) {
+        warnings.push(`AWS CLI ${version} adds checksums although s3-checksum says when-required, which some providers refuse or store in the object. Use 2.23.6 or newer.`);
+    }
+    return warnings;
+}
+
+;// CONCATENATED MODULE: ./build/src/tools/aws/aws-search.js
+
+
+
+
+
+
+
+
+/** Where official installers put the program. Relative to the root of the file system. */
+const INSTALL_FOLDERS = {
+    linux: ['usr/local/bin', 'usr/local/aws-cli/v2/current/bin'],
+    darwin: ['usr/local/bin', 'opt/homebrew/bin', 'usr/local/aws-cli'],
+    win32: ['Program Files/Amazon/AWSCLIV2'],
+};
+/** The first start of a frozen Python program from a cold disk is slow. */
+const VERSION_TIMEOUT_SECONDS = 60;
+/** Returns every AWS CLI that works, those of PATH first. */
+async function findAwsClis(environment) {
+    const programs = await findAwsPrograms(environment);
+    const clis = await Promise.all(programs.map((path) => inspectAws(path, environment)));
+    return clis.filter((cli) => cli !== null);
+}
+/**
+ * Returns the program that will probably be provided, before all have said their versions: the best of those whose files say
+ * it, or the only one of this machine.
+ */
+async function likelyAws(environment) {
+    const programs = await findAwsPrograms(environment);
+    const versions = await Promise.all(programs.map((path) => versionOfFiles(path, environment)));
+    const known = programs.flatMap((path, index) => {
+        const version = versions[index];
+        return version ? [awsOfVersion(path, version)] : [];
+    });
+    return chooseAws(known)?.path ?? (programs.length === 1 ? programs[0] : null);
+}
+/** Returns every program that may be an AWS CLI, those of PATH first. */
+async function findAwsPrograms(environment) {
+    const { platform, root, env, arch } = environment;
+    const installed = (INSTALL_FOLDERS[platform] ?? []).map((folder) => (0,external_node_path_namespaceObject.join)(root, folder));
+    const unpacked = (AWS_PROGRAMS[platform] ?? []).map((program) => `aws-cli/*/${arch}/${program}`);
+    const [found, downloaded] = await Promise.all([
+        Promise.all([...pathFolders(env), ...installed].map((folder) => findProgram(folder, 'aws'))),
+        programsInToolDirectories(environment, unpacked),
+    ]);
+    return distinct([...found.filter((path) => path !== null), ...downloaded]);
+}
+/** Keeps each file once: `/bin` is often a link to `/usr/bin`, and each start of the CLI takes most of a second. */
+async function distinct(paths) {
+    const byFile = new Map();
+    for (const path of paths) {
+        const file = await (0,external_node_fs_promises_namespaceObject.realpath)(path).catch(() => null);
+        if (file !== null && !byFile.has(file))
+            byFile.set(file, path);
+    }
+    return [...byFile.values()];
+}
+/**
+ * Returns a program's version, or null when it does not work (a glibc build on musl, a script without its Python). Where the
+ * files beside it do not say the version, the program is started for it, which takes most of a second.
+ */
+async function inspectAws(path, environment) {
+    const known = await versionOfFiles(path, environment);
+    if (known)
+        return awsOfVersion(path, known);
+    const answer = await askVersion(path, VERSION_TIMEOUT_SECONDS, environment);
+    return answer === null ? null : parseAwsVersion(path, answer);
+}
+
 ;// CONCATENATED MODULE: ./build/src/tools/install.js
 
 let last = Promise.resolve();
@@ -70471,26 +70914,6 @@ function mirrored(url, mirror) {
     return mirror === null ? url : `${mirror.replace(/\/+$/, '')}/${url.replace(/^https?:\/\//, '')}`;
 }
 
-;// CONCATENATED MODULE: ./build/src/tools/matching.js
-
-
-
-/**
- * Returns what exists under `root` and matches the patterns, which are relative to it, in the order of the patterns.
- * glob does not follow links, which Homebrew's folders are, so it resolves the wildcards only.
- */
-async function matching(root, patterns) {
-    const found = [];
-    for (const pattern of patterns) {
-        const parts = pattern.split('/');
-        const fixed = parts.splice(parts.findLastIndex((part) => part.includes('*')) + 1);
-        const folders = parts.length > 0 ? (0,external_node_fs_promises_namespaceObject.glob)(parts.join('/'), { cwd: root }) : [''];
-        for await (const folder of folders)
-            found.push((0,external_node_path_namespaceObject.join)(root, folder, ...fixed));
-    }
-    return found.filter((path) => (0,external_node_fs_namespaceObject.existsSync)(path));
-}
-
 ;// CONCATENATED MODULE: ./build/src/tools/packages.js
 /**
  * apt-get for scripts: it asks no questions, waits for another apt that holds the lock (a fresh machine updates itself),
@@ -70548,129 +70971,6 @@ function placeFile(source, target) {
 function brewInstall(formula) {
     const env = { HOMEBREW_NO_AUTO_UPDATE: '1', HOMEBREW_NO_INSTALL_CLEANUP: '1', HOMEBREW_NO_ENV_HINTS: '1' };
     return { file: 'brew', args: ['install', '--quiet', formula], env, timeoutSeconds: PACKAGE_TIMEOUT };
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/trusted-folder.js
-
-
-const WRITABLE_BY_OTHERS = 0o022;
-const WRITABLE_BY_ALL = 0o002;
-/** In a folder with this bit, only the owner of an entry can rename or remove it (inode(7)). */
-const STICKY = 0o1000;
-/**
- * Whether nobody but this user and root can have put `path` below `folder`, or can change it: all folders from `folder` on
- * and the file itself belong to one of the two, and no other user can write to them. Windows has neither owners nor modes of this
- * kind; there the folders of the runner inherit the rights that its installation gave them.
- */
-async function isTrusted(folder, path) {
-    if (!process.getuid)
-        return true;
-    const realFolder = await (0,external_node_fs_promises_namespaceObject.realpath)(folder).catch(() => null);
-    const realPath = await (0,external_node_fs_promises_namespaceObject.realpath)(path).catch(() => null);
-    if (realFolder === null || realPath === null)
-        return false;
-    const below = (0,external_node_path_namespaceObject.relative)(realFolder, realPath);
-    if (below === '..' || below.startsWith(`..${external_node_path_namespaceObject.sep}`))
-        return false;
-    const steps = below === '' ? [] : below.split(external_node_path_namespaceObject.sep);
-    const paths = [
-        folder,
-        realFolder,
-        ...steps.map((_, index) => (0,external_node_path_namespaceObject.join)(realFolder, ...steps.slice(0, index + 1))),
-    ];
-    return (await Promise.all(paths.map(belongsToUs))).every(Boolean);
-}
-async function belongsToUs(path) {
-    const entry = await (0,external_node_fs_promises_namespaceObject.lstat)(path);
-    const isOurs = entry.uid === 0 || entry.uid === process.getuid?.();
-    // The mode of a link means nothing: its owner and its target decide.
-    return isOurs && (entry.isSymbolicLink() || (entry.mode & WRITABLE_BY_OTHERS) === 0);
-}
-/**
- * Whether another user could replace what this one puts into a folder. A folder of another user is
- * possible: in a job container the runner's folders belong to the runner, and this step runs as root.
- */
-async function letsOthersReplace(folder) {
-    if (!process.getuid)
-        return false;
-    const mode = await (0,external_node_fs_promises_namespaceObject.stat)(folder).then((entry) => entry.mode, () => 0);
-    return (mode & WRITABLE_BY_ALL) !== 0 && (mode & STICKY) === 0;
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/tool-directory.js
-
-
-
-
-
-
-
-/** Folders are made with this mode, so that a permissive umask does not let a group change programs. */
-const FOLDER_MODE = 0o755;
-/**
- * Where this action keeps the programs that it downloaded, best first: the runner's tool cache, which outlives the job on a
- * self-hosted runner, and the runner's temporary folder where the cache is missing or cannot be written. The system's
- * temporary folder, in which every user may make folders, is used only where no runner names its own.
- */
-function toolDirectories({ env }) {
-    const named = [env.RUNNER_TOOL_CACHE, env.RUNNER_TEMP].filter((place) => place !== undefined && place !== '');
-    const places = named.length > 0 ? named : [(0,external_node_os_.tmpdir)()];
-    return [...new Set(places)].map((place) => (0,external_node_path_namespaceObject.join)(place, 'pgclone-action'));
-}
-/** The programs in the tool directories that match the patterns, without those that another user may have put there. */
-async function programsInToolDirectories(environment, patterns) {
-    const programs = [];
-    for (const directory of toolDirectories(environment)) {
-        if (await letsOthersReplace((0,external_node_path_namespaceObject.dirname)(directory)))
-            continue;
-        for (const program of await matching(directory, patterns)) {
-            if (await isTrusted(directory, program))
-                programs.push(program);
-        }
-    }
-    return programs;
-}
-/**
- * Runs `work` with an empty folder, which is removed afterwards, and with the first tool directory that can be used; both are on
- * one file system.
- */
-async function withStaging(environment, work) {
-    const { folder, directory } = await makeStaging(toolDirectories(environment));
-    try {
-        return await work(folder, directory);
-    }
-    finally {
-        await removeTree(folder);
-    }
-}
-async function makeStaging(directories) {
-    let reason;
-    for (const directory of directories) {
-        try {
-            await (0,external_node_fs_promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(directory), { recursive: true, mode: FOLDER_MODE });
-            await refuseForeign(directory);
-            return { folder: await (0,external_node_fs_promises_namespaceObject.mkdtemp)(`${directory}-`), directory };
-        }
-        catch (error) {
-            reason = error;
-        }
-    }
-    throw reason;
-}
-/** @throws when another user could change what is put into a tool directory */
-async function refuseForeign(directory) {
-    if (await letsOthersReplace((0,external_node_path_namespaceObject.dirname)(directory))) {
-        throw new Error(`every user can replace ${directory}; make ${(0,external_node_path_namespaceObject.dirname)(directory)} writable for its owner only`);
-    }
-    if ((0,external_node_fs_namespaceObject.existsSync)(directory) && !(await isTrusted(directory, directory))) {
-        throw new Error(`${directory} belongs to another user or can be written by one; remove it, or make it writable for its owner only`);
-    }
-}
-/** Moves a finished folder below a tool directory in one step, replacing a broken one that may be there. */
-async function moveIntoPlace(folder, home) {
-    await (0,external_node_fs_promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(home), { recursive: true, mode: FOLDER_MODE });
-    await removeTree(home);
-    await (0,external_node_fs_promises_namespaceObject.rename)(folder, home);
 }
 
 ;// CONCATENATED MODULE: ./build/src/tools/zip.js
@@ -70878,190 +71178,6 @@ async function zip_contentOf(handle, entry) {
 }
 function damaged(name) {
     return new Error(`the downloaded zip is damaged${name === undefined ? '' : ` at ${JSON.stringify(name)}`}`);
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/aws/aws-bundle.js
-/** Where the program is in an unpacked bundle. On Windows the name of the Program Files folder varies. */
-const AWS_PROGRAMS = {
-    linux: ['aws/dist/aws'],
-    darwin: ['aws-cli.pkg/Payload/aws-cli/aws'],
-    win32: ['Amazon/AWSCLIV2/aws.exe', '*/Amazon/AWSCLIV2/aws.exe'],
-};
-const OFFICIAL = 'https://awscli.amazonaws.com';
-const LINUX_ARCHITECTURES = { x64: 'x86_64', arm64: 'aarch64' };
-/**
- * The official bundle of a version
- * (https://docs.aws.amazon.com/cli/latest/userguide/getting-started-version.html).
- *
- * @throws when there is no bundle for the platform.
- */
-function awsBundle(version, { platform, arch }) {
-    if (platform === 'darwin')
-        return { kind: 'pkg', url: `${OFFICIAL}/AWSCLIV2-${version}.pkg` };
-    // Windows on ARM runs programs for x64.
-    if (platform === 'win32')
-        return { kind: 'msi', url: `${OFFICIAL}/AWSCLIV2-${version}.msi` };
-    const linux = platform === 'linux' && LINUX_ARCHITECTURES[arch];
-    if (!linux)
-        throw new Error(`AWS publishes no AWS CLI bundle for ${platform} on ${arch}`);
-    return { kind: 'zip', url: `${OFFICIAL}/awscli-exe-linux-${linux}-${version}.zip` };
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/program-version.js
-
-
-/** Answers by file and its last change. Failures are not cached: the program may be installed or repaired later in the step. */
-const answers = new Map();
-/**
- * Returns what a program prints about its version, or null when it does not work. A step looks for programs several times,
- * but starts each one only once.
- */
-async function askVersion(program, timeoutSeconds, environment) {
-    const file = await (0,external_node_fs_promises_namespaceObject.stat)(program, { bigint: true }).catch(() => null);
-    if (!file?.isFile())
-        return null;
-    const identity = `${program} ${file.ino} ${file.ctimeNs}`;
-    const known = answers.get(identity);
-    if (known !== undefined)
-        return known;
-    const result = await runCommand({ file: program, args: ['--version'], timeoutSeconds }, { environment });
-    if (!result.ok)
-        return null;
-    answers.set(identity, result.stdout);
-    return result.stdout;
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/compare-versions.js
-/** Negative when `a` is the older of two dotted versions, positive when it is the newer. Missing parts count as 0. */
-function compareVersions(a, b) {
-    const [left, right] = [parts(a), parts(b)];
-    for (let index = 0; index < Math.max(left.length, right.length); index += 1) {
-        const difference = (left[index] ?? 0) - (right[index] ?? 0);
-        if (difference !== 0)
-            return difference;
-    }
-    return 0;
-}
-/** Whether `version` is in a range, which includes both ends. */
-function isBetween(version, oldest, newest) {
-    return compareVersions(version, oldest) >= 0 && compareVersions(version, newest) <= 0;
-}
-function parts(version) {
-    return version.split('.').map((part) => Number.parseInt(part, 10) || 0);
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/aws/aws-version.js
-
-/** Reads what `aws --version` prints: `aws-cli/2.38.1 Python/3.13.4 Linux/…`. Returns null for anything else. */
-function parseAwsVersion(path, output) {
-    const version = /^aws-cli\/(\d+\.\d+\.\d+)/m.exec(output)?.[1];
-    return version ? awsOfVersion(path, version) : null;
-}
-/** Describes the AWS CLI of a version such as `2.38.1`. */
-function awsOfVersion(path, version) {
-    const major = Number.parseInt(version, 10);
-    const supportsConditionalPut = compareVersions(version, major >= 2 ? '2.18.0' : '1.35.0') >= 0;
-    return { path, version, major, supportsConditionalPut };
-}
-/** The oldest v1 that is used: from this version on it knows AWS_ENDPOINT_URL, as v2 does. */
-const OLDEST_V1 = '1.29.0';
-/** In these versions `s3 cp` adds checksums and ignores the setting that turns them off (aws-cli, pull request 9238). */
-const IGNORES_CHECKSUM_SETTING = ['2.23.0', '2.23.5'];
-/** These versions use urllib3 2 and lack aws-cli's pull request 10622. */
-const GIVES_UP_DOWNLOADS = ['2.32.32', '2.38.0'];
-/** What makes one CLI better than another, in this order; among equals the newest is the best. */
-const ABILITIES = [
-    (cli) => cli.supportsConditionalPut,
-    (cli) => !isBetween(cli.version, ...IGNORES_CHECKSUM_SETTING),
-    (cli) => cli.major >= 2,
-    (cli) => !isBetween(cli.version, ...GIVES_UP_DOWNLOADS),
-];
-/** Chooses the CLI with the most abilities, among those that are not too old. */
-function chooseAws(clis) {
-    return clis.filter(({ version }) => compareVersions(version, OLDEST_V1) >= 0).sort(byAbilities)[0];
-}
-function byAbilities(a, b) {
-    const able = ABILITIES.find((ability) => ability(a) !== ability(b));
-    return able ? Number(able(b)) - Number(able(a)) : compareVersions(b.version, a.version);
-}
-/** The known flaws of this version for this use, with the version that fixes them. */
-function awsWarnings({ version, major }, { downloads, checksum }) {
-    const warnings = [];
-    if (major < 2) {
-        // https://aws.amazon.com/blogs/developer/cli-v1-maintenance-mode-announcement/
-        warnings.push(`AWS CLI ${version}: version 1 is in maintenance mode and its support ends on 15 July 2027. Use version 2.`);
-    }
-    if (downloads && isBetween(version, ...GIVES_UP_DOWNLOADS)) {
-        warnings.push(`AWS CLI ${version} does not retry a download whose connection breaks. Use 2.38.1 or newer.`);
-    }
-    if (checksum === 'when_required' && isBetween(version, ...IGNORES_CHECKSUM_SETTING)) {
-        warnings.push(`AWS CLI ${version} adds checksums although s3-checksum says when-required, which some providers refuse or store in the object. Use 2.23.6 or newer.`);
-    }
-    return warnings;
-}
-
-;// CONCATENATED MODULE: ./build/src/tools/aws/aws-search.js
-
-
-
-
-
-
-
-
-/** Where official installers put the program. Relative to the root of the file system. */
-const INSTALL_FOLDERS = {
-    linux: ['usr/local/bin', 'usr/local/aws-cli/v2/current/bin'],
-    darwin: ['usr/local/bin', 'opt/homebrew/bin', 'usr/local/aws-cli'],
-    win32: ['Program Files/Amazon/AWSCLIV2'],
-};
-/** The first start of a frozen Python program from a cold disk is slow. */
-const VERSION_TIMEOUT_SECONDS = 60;
-/** Returns every AWS CLI that works, those of PATH first. */
-async function findAwsClis(environment) {
-    const programs = await findAwsPrograms(environment);
-    const clis = await Promise.all(programs.map((path) => inspectAws(path, environment)));
-    return clis.filter((cli) => cli !== null);
-}
-/** Returns every program that may be an AWS CLI, those of PATH first. */
-async function findAwsPrograms(environment) {
-    const { platform, root, env, arch } = environment;
-    const installed = (INSTALL_FOLDERS[platform] ?? []).map((folder) => (0,external_node_path_namespaceObject.join)(root, folder));
-    const unpacked = (AWS_PROGRAMS[platform] ?? []).map((program) => `aws-cli/*/${arch}/${program}`);
-    const [found, downloaded] = await Promise.all([
-        Promise.all([...pathFolders(env), ...installed].map((folder) => findProgram(folder, 'aws'))),
-        programsInToolDirectories(environment, unpacked),
-    ]);
-    return distinct([...found.filter((path) => path !== null), ...downloaded]);
-}
-/** Keeps each file once: `/bin` is often a link to `/usr/bin`, and each start of the CLI takes most of a second. */
-async function distinct(paths) {
-    const byFile = new Map();
-    for (const path of paths) {
-        const file = await (0,external_node_fs_promises_namespaceObject.realpath)(path).catch(() => null);
-        if (file !== null && !byFile.has(file))
-            byFile.set(file, path);
-    }
-    return [...byFile.values()];
-}
-/** Where the official installer of Linux puts the program (https://github.com/aws/aws-cli/blob/v2/exe/assets/install). */
-const OFFICIAL_PROGRAM = /\/aws-cli\/v2\/(\d+\.\d+\.\d+)\/dist\/aws$/;
-/**
- * Returns a program's version, or null when it does not work (a glibc build on musl, a script without its Python). The
- * official installation has it in its path; others are started for it, which takes most of a second.
- */
-async function inspectAws(path, environment) {
-    const official = await officialVersion(path, environment);
-    if (official)
-        return awsOfVersion(path, official);
-    const answer = await askVersion(path, VERSION_TIMEOUT_SECONDS, environment);
-    return answer === null ? null : parseAwsVersion(path, answer);
-}
-/** Returns the version of an official installation. On Alpine it is installed and does not work, because it needs glibc. */
-async function officialVersion(path, { root }) {
-    if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(root, 'etc/alpine-release')))
-        return undefined;
-    return OFFICIAL_PROGRAM.exec(await (0,external_node_fs_promises_namespaceObject.realpath)(path).catch(() => ''))?.[1];
 }
 
 ;// CONCATENATED MODULE: ./build/src/tools/proof/openpgp.js
@@ -71475,11 +71591,6 @@ async function provideAwsCli(options) {
     options.log(`AWS CLI ${cli.version} (${cli.path})`);
     return cli;
 }
-/** Returns the program that will probably be provided: the only one of this machine, before it has said its version. */
-async function likelyAws({ environment }) {
-    const [program = null, ...others] = await findAwsPrograms(environment);
-    return others.length === 0 ? program : null;
-}
 async function install(options, find) {
     const missing = 'The AWS CLI is missing: no `aws` of version 2, or 1.29 and newer, works on this machine.';
     if (options.installTools === 'never') {
@@ -71576,6 +71687,7 @@ var open_storage_disposeResources = (undefined && undefined.__disposeResources) 
 
 
 
+
 /** Opens the storage of the dumps. Its first use shows whether it answers. */
 async function openStorage(step) {
     const { inputs, workspace } = step;
@@ -71614,7 +71726,7 @@ async function openS3(step, location) {
     // The role's configuration names the program.
     const isRole = actsAsRole(inputs, role);
     const [likelyCli] = await Promise.all([
-        isRole ? null : likelyAws(step.tools),
+        isRole ? null : likelyAws(step.tools.environment),
         isRole ? role.open() : undefined,
         isProxied(variables, address) ? undefined : checkEndpoint(address, setting, signal),
     ]);
@@ -73373,7 +73485,7 @@ async function uploadDump(step, plan) {
         const { client, size } = source;
         const meter = new Meter();
         const encrypt = inputs.encryptTo.length > 0 ? [encryption(await sealHeader(inputs.encryptTo))] : [];
-        const sink = await openUpload(step, plan);
+        const sink = await storage.upload(key.key, expectedBytes(source.size, inputs.compression));
         const { reading, masked } = await orAbort(sink, upload_dump_startReading(step, plan));
         const { source: pgDump } = reading;
         const moved = () => reading.progress.rawBytes + meter.bytes;
@@ -73384,6 +73496,8 @@ async function uploadDump(step, plan) {
             detail: () => tableProgress(reading.progress),
         }), false);
         await orAbort(sink, untilFirstByte(pgDump, signal, inputs.idleTimeout));
+        // The storage answers while pg_dump starts, because a start of the AWS CLI takes most of a second.
+        await orAbort(sink, orAbort(pgDump, plan.ready));
         const started = Date.now();
         await transfer(pgDump, sink, {
             stages: [...reading.stages, ...encrypt, meter.stage],
@@ -73425,16 +73539,10 @@ async function uploadDump(step, plan) {
         upload_dump_disposeResources(env_1);
     }
 }
-/** Opens the upload while the storage is checked, because the AWS CLI takes most of a second to start. */
-async function openUpload({ inputs }, { storage, key, source, ready }) {
-    const sink = await storage.upload(key.key, expectedBytes(source.size, inputs.compression));
-    await orAbort(sink, ready);
-    return sink;
-}
-/** Waits for work, and ends the upload if it fails. */
-async function orAbort(sink, work) {
+/** Waits for work, and ends a transfer if it fails. */
+async function orAbort(transfer, work) {
     return work.catch(async (error) => {
-        await sink.abort();
+        await transfer.abort();
         throw error;
     });
 }
@@ -74496,12 +74604,12 @@ async function prepare(step) {
     open_storage_checkExpiry(step, { kind: 'dump', bytes: source.size });
     return { storage, source, check, globals: await readGlobalsText(step) };
 }
-/** Opens the storage and begins its check. It must answer before hooks change the source and before pg_dump reads it. */
+/** Opens the storage and begins its check. It must answer before hooks change the source. */
 async function openAndCheck(step) {
     const storage = await step.storage();
     const check = onceDone(() => storage.check(groupOf(newDumpKey(dump_namesOf(step), new Date()))));
     let begun = check();
-    // Without hooks it is waited for when the upload is open.
+    // Without hooks it answers while pg_dump starts.
     if (step.inputs.preDumpHooks.length > 0)
         await begun;
     else
@@ -75510,19 +75618,7 @@ function maskedDumpFinder(step, scope) {
 }
 /** @returns the outcome of the step after a dry run */
 async function restoreAndSwap(step, find) {
-    let swept;
-    const replaced = await replaceDatabase(step, async () => {
-        const dump = await find();
-        const plan = await planReplacement(step, dump);
-        const build = async (target) => {
-            const built = await plan.build(target);
-            // The server works alone now, and nothing waits for the sweep.
-            swept = dump.storage.sweep().catch((error) => log.debug(`Unfinished uploads: ${messageOf(error)}`));
-            return built;
-        };
-        return { ...plan, build };
-    });
-    await swept;
+    const replaced = await replaceDatabase(step, async () => planReplacement(step, await find()));
     if ('outputs' in replaced)
         return replaced;
     const { result, ...live } = replaced;
@@ -76407,6 +76503,198 @@ function chooseSet(file, sets, config) {
     throw new Error(`config ${JSON.stringify(config)} is not a set of ${file}${hint}`);
 }
 
+;// CONCATENATED MODULE: ./build/src/inputs/parse.js
+/** Readers of one input's text. Each returns a value or throws an Error that completes the sentence "<input> …". */
+const TRUE = ['true', 'True', 'TRUE'];
+const FALSE = ['false', 'False', 'FALSE'];
+/** Reads the YAML 1.2 booleans that `core.getBooleanInput` accepts. */
+function parseBoolean(text) {
+    if (TRUE.includes(text))
+        return true;
+    if (FALSE.includes(text))
+        return false;
+    throw new Error(`must be true or false, not ${JSON.stringify(text)}`);
+}
+/** Reads one of several choices. */
+function parseChoice(text, choices) {
+    const choice = choices.find((candidate) => candidate === text);
+    if (choice !== undefined)
+        return choice;
+    throw new Error(`must be one of ${choices.join(', ')}, not ${JSON.stringify(text)}`);
+}
+/** Reads a name without spaces and quotes. */
+function parseWord(text) {
+    if (/^[A-Za-z0-9][\w.:/-]*$/.test(text))
+        return text;
+    throw new Error(`must be a plain name, not ${JSON.stringify(text)}`);
+}
+/** Reads a whole number in a range, both ends included. */
+function parseInteger(text, { min, max }) {
+    const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    if (number >= min && number <= max)
+        return number;
+    throw new Error(`must be a whole number from ${min} to ${max}, not ${JSON.stringify(text)}`);
+}
+const MILLISECONDS_PER_UNIT = { ms: 1, s: 1e3, m: 6e4, h: 36e5, d: 864e5 };
+/** Reads `90s`, `10m`, `26h`, `7d` or `1h30m` as milliseconds. A number without a unit is refused. */
+function parseDuration(text) {
+    const parts = [...text.matchAll(/(\d{1,9})(ms|[smhd])/g)];
+    const total = parts.reduce((sum, [, count, unit]) => sum + Number(count) * MILLISECONDS_PER_UNIT[unit], 0);
+    if (parts.length > 0 && parts.map(([whole]) => whole).join('') === text && total > 0)
+        return total;
+    throw new Error(`must be a duration such as 90s, 10m, 26h or 7d, not ${JSON.stringify(text)}`);
+}
+/** More than anybody means, and far from the last date that JavaScript can count to. */
+const MAX_LIFETIME_MS = 100 * 365 * MILLISECONDS_PER_UNIT.d;
+/** Reads a duration that is added to a time. */
+function parseLifetime(text) {
+    const milliseconds = parseDuration(text);
+    if (milliseconds <= MAX_LIFETIME_MS)
+        return milliseconds;
+    throw new Error(`must not be longer than 36500d, but is ${JSON.stringify(text)}`);
+}
+/** PostgreSQL stores timeouts as milliseconds in 32 bits, which is 24 days. */
+const MAX_SERVER_TIMEOUT_MS = 2 ** 31 - 1;
+/** Reads a duration that becomes a setting of the server. */
+function parseServerDuration(text) {
+    const milliseconds = parseDuration(text);
+    if (milliseconds <= MAX_SERVER_TIMEOUT_MS)
+        return milliseconds;
+    throw new Error(`must not be longer than 24d, the limit of PostgreSQL, but is ${JSON.stringify(text)}`);
+}
+/** Reads one item per line. Blank lines and surrounding spaces are ignored. */
+function parse_parseList(text) {
+    return text
+        .split(/\r?\n/)
+        .map((line) => line.trim())
+        .filter((line) => line !== '');
+}
+/** Reads regular expressions, one per line. */
+function parseExpressions(text) {
+    return parse_parseList(text).map((line) => {
+        try {
+            return new RegExp(line);
+        }
+        catch {
+            throw new Error(`has a line that is not a valid regular expression: ${line}`);
+        }
+    });
+}
+const MAX_LEVELS = { gzip: 9, zstd: 22 };
+/** Reads a compression such as `auto`, `none`, `gzip`, `gzip:6` or `zstd:3`. */
+function parseCompression(text) {
+    const [name = '', level, ...more] = text.split(':');
+    const method = parseChoice(name, ['auto', 'gzip', 'zstd', 'none']);
+    if (more.length > 0)
+        throw new Error(`must look like zstd:3, not ${JSON.stringify(text)}`);
+    if (level === undefined)
+        return { method, level: null };
+    if (method !== 'gzip' && method !== 'zstd')
+        throw new Error(`allows a level only for gzip and zstd, not for ${method}`);
+    return { method, level: parseInteger(level, { min: 1, max: MAX_LEVELS[method] }) };
+}
+/** Options that would change the connection, the format or the destination of the data. Other short options may precede them. */
+const RESERVED = {
+    pg_dump: {
+        short: /^-[abBcCORsvx]*[fFjdhpUWwZV?]/,
+        long: 'file format jobs dbname host port username password no-password compress version help lock-wait-timeout',
+    },
+    pg_restore: {
+        short: /^-[aORsvx]*[fFjdhpUWwlCce1V?]/,
+        long: 'file format jobs dbname host port username password no-password list create clean exit-on-error single-transaction transaction-size version help',
+    },
+};
+/** Whether an option is reserved, even after other short options (`-vFp`) or abbreviated (`--form=p`), as getopt_long allows. */
+function isReserved(argument, tool) {
+    const long = /^--([^=]+)/.exec(argument)?.[1];
+    if (long === undefined)
+        return RESERVED[tool].short.test(argument);
+    return RESERVED[tool].long.split(' ').some((name) => name.startsWith(long));
+}
+/** Reads extra arguments for a tool, one per line. The tool would connect to a database named by a line without a leading `-`. */
+function parseArguments(text, tool) {
+    return parse_parseList(text).map((argument) => {
+        if (!argument.startsWith('-') || argument === '--') {
+            throw new Error(`has the line ${JSON.stringify(argument)}, which is not an option; write one --option=value per line`);
+        }
+        if (/^--[\w-]+\s/.test(argument)) {
+            throw new Error(`has a space in ${JSON.stringify(argument)}; write --option=value`);
+        }
+        if (isReserved(argument, tool)) {
+            throw new Error(`has ${JSON.stringify(argument)}, which the action sets itself; remove it, and use the input for it if there is one`);
+        }
+        return argument;
+    });
+}
+/** Reads an http(s) URL without credentials and without a query. `credentials` says what to do with credentials. */
+function parseHttpUrl(text, credentials) {
+    const url = URL.parse(text);
+    if (!url || !['http:', 'https:'].includes(url.protocol))
+        throw new Error('must be an http:// or https:// URL');
+    if (url.username || url.password)
+        throw new Error(`contains credentials; ${credentials}`);
+    if (url.search || url.hash)
+        throw new Error('has a query or a fragment; remove everything from the ? or # on');
+    return text;
+}
+
+;// CONCATENATED MODULE: ./build/src/inputs/aws-inputs.js
+
+/** Reads the inputs about the identity at AWS. */
+function readAws(reader) {
+    return {
+        awsRegion: reader.read('aws-region', parseRegion, ''),
+        awsRole: reader.read('aws-role-to-assume', parseRole, ''),
+        awsRoleSessionName: reader.read('aws-role-session-name', parseSessionName, 'pgclone-action'),
+        awsRoleDuration: reader.read('aws-role-duration', parseRoleDuration, null),
+        rdsIamAuth: reader.boolean('rds-iam-auth'),
+    };
+}
+// Each of the following returns a value or throws an Error that completes the sentence "<input> …".
+/** Reads a region of AWS or of another provider. */
+function parseRegion(text) {
+    if (/^[A-Za-z0-9-]{2,40}$/.test(text))
+        return text;
+    throw new Error(`must be a region such as eu-central-1, not ${JSON.stringify(text)}`);
+}
+/** Reads the ARN of a role, in any partition. */
+function parseRole(text) {
+    if (/^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/.test(text))
+        return text;
+    throw new Error(`must be the ARN of a role, arn:aws:iam::123456789012:role/NAME, not ${JSON.stringify(text)}`);
+}
+/** Reads a name within the limits of RoleSessionName (AWS: API Reference, AssumeRoleWithWebIdentity). */
+function parseSessionName(text) {
+    if (/^[\w+=,.@-]{2,64}$/.test(text))
+        return text;
+    throw new Error('must have 2 to 64 characters: letters, digits and _+=,.@-');
+}
+/** Reads a duration in seconds. AWS accepts 15 minutes to 12 hours, up to the maximum session duration of the role. */
+function parseRoleDuration(text) {
+    const seconds = /^\d+$/.test(text) ? Number(text) : parseDuration(text) / 1000;
+    if (seconds < 900 || seconds > 43_200)
+        throw new Error(`must be from 15m to 12h, not ${JSON.stringify(text)}`);
+    return Math.round(seconds);
+}
+
+;// CONCATENATED MODULE: ./build/src/inputs/content-inputs.js
+
+/** Reads the inputs that choose what is dumped and restored. */
+function content_inputs_readContents(reader) {
+    return {
+        tables: reader.list('tables'),
+        excludeTables: reader.list('exclude-tables'),
+        schemas: reader.list('schemas'),
+        excludeSchemas: reader.list('exclude-schemas'),
+        excludeTableData: reader.list('exclude-table-data'),
+        schemaOnly: reader.boolean('schema-only'),
+        globals: reader.boolean('globals'),
+        allowUnrestorable: reader.boolean('allow-unrestorable'),
+        pgDumpArgs: reader.read('pg-dump-args', (text) => parseArguments(text, 'pg_dump'), []),
+        pgRestoreArgs: reader.read('pg-restore-args', (text) => parseArguments(text, 'pg_restore'), []),
+    };
+}
+
 ;// CONCATENATED MODULE: ./build/src/database/connection/url-text.js
 /** Decodes a part of a connection URL. @throws an Error that names the part and shows nothing of it */
 function url_text_decode(text, what) {
@@ -76757,168 +77045,19 @@ function hostsAndPorts(list) {
     return found;
 }
 
-;// CONCATENATED MODULE: ./build/src/inputs/parse.js
-/** Readers of one input's text. Each returns a value or throws an Error that completes the sentence "<input> …". */
-const TRUE = ['true', 'True', 'TRUE'];
-const FALSE = ['false', 'False', 'FALSE'];
-/** Reads the YAML 1.2 booleans that `core.getBooleanInput` accepts. */
-function parseBoolean(text) {
-    if (TRUE.includes(text))
-        return true;
-    if (FALSE.includes(text))
-        return false;
-    throw new Error(`must be true or false, not ${JSON.stringify(text)}`);
-}
-/** Reads one of several choices. */
-function parseChoice(text, choices) {
-    const choice = choices.find((candidate) => candidate === text);
-    if (choice !== undefined)
-        return choice;
-    throw new Error(`must be one of ${choices.join(', ')}, not ${JSON.stringify(text)}`);
-}
-/** Reads a name without spaces and quotes. */
-function parseWord(text) {
-    if (/^[A-Za-z0-9][\w.:/-]*$/.test(text))
-        return text;
-    throw new Error(`must be a plain name, not ${JSON.stringify(text)}`);
-}
-/** Reads a whole number in a range, both ends included. */
-function parseInteger(text, { min, max }) {
-    const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
-    if (number >= min && number <= max)
-        return number;
-    throw new Error(`must be a whole number from ${min} to ${max}, not ${JSON.stringify(text)}`);
-}
-const MILLISECONDS_PER_UNIT = { ms: 1, s: 1e3, m: 6e4, h: 36e5, d: 864e5 };
-/** Reads `90s`, `10m`, `26h`, `7d` or `1h30m` as milliseconds. A number without a unit is refused. */
-function parseDuration(text) {
-    const parts = [...text.matchAll(/(\d{1,9})(ms|[smhd])/g)];
-    const total = parts.reduce((sum, [, count, unit]) => sum + Number(count) * MILLISECONDS_PER_UNIT[unit], 0);
-    if (parts.length > 0 && parts.map(([whole]) => whole).join('') === text && total > 0)
-        return total;
-    throw new Error(`must be a duration such as 90s, 10m, 26h or 7d, not ${JSON.stringify(text)}`);
-}
-/** More than anybody means, and far from the last date that JavaScript can count to. */
-const MAX_LIFETIME_MS = 100 * 365 * MILLISECONDS_PER_UNIT.d;
-/** Reads a duration that is added to a time. */
-function parseLifetime(text) {
-    const milliseconds = parseDuration(text);
-    if (milliseconds <= MAX_LIFETIME_MS)
-        return milliseconds;
-    throw new Error(`must not be longer than 36500d, but is ${JSON.stringify(text)}`);
-}
-/** PostgreSQL stores timeouts as milliseconds in 32 bits, which is 24 days. */
-const MAX_SERVER_TIMEOUT_MS = 2 ** 31 - 1;
-/** Reads a duration that becomes a setting of the server. */
-function parseServerDuration(text) {
-    const milliseconds = parseDuration(text);
-    if (milliseconds <= MAX_SERVER_TIMEOUT_MS)
-        return milliseconds;
-    throw new Error(`must not be longer than 24d, the limit of PostgreSQL, but is ${JSON.stringify(text)}`);
-}
-/** Reads one item per line. Blank lines and surrounding spaces are ignored. */
-function parse_parseList(text) {
-    return text
-        .split(/\r?\n/)
-        .map((line) => line.trim())
-        .filter((line) => line !== '');
-}
-/** Reads regular expressions, one per line. */
-function parseExpressions(text) {
-    return parse_parseList(text).map((line) => {
-        try {
-            return new RegExp(line);
-        }
-        catch {
-            throw new Error(`has a line that is not a valid regular expression: ${line}`);
-        }
-    });
-}
-const MAX_LEVELS = { gzip: 9, zstd: 22 };
-/** Reads a compression such as `auto`, `none`, `gzip`, `gzip:6` or `zstd:3`. */
-function parseCompression(text) {
-    const [name = '', level, ...more] = text.split(':');
-    const method = parseChoice(name, ['auto', 'gzip', 'zstd', 'none']);
-    if (more.length > 0)
-        throw new Error(`must look like zstd:3, not ${JSON.stringify(text)}`);
-    if (level === undefined)
-        return { method, level: null };
-    if (method !== 'gzip' && method !== 'zstd')
-        throw new Error(`allows a level only for gzip and zstd, not for ${method}`);
-    return { method, level: parseInteger(level, { min: 1, max: MAX_LEVELS[method] }) };
-}
-/** Options that would change the connection, the format or the destination of the data. Other short options may precede them. */
-const RESERVED = {
-    pg_dump: {
-        short: /^-[abBcCORsvx]*[fFjdhpUWwZV?]/,
-        long: 'file format jobs dbname host port username password no-password compress version help lock-wait-timeout',
-    },
-    pg_restore: {
-        short: /^-[aORsvx]*[fFjdhpUWwlCce1V?]/,
-        long: 'file format jobs dbname host port username password no-password list create clean exit-on-error single-transaction transaction-size version help',
-    },
-};
-/** Whether an option is reserved, even after other short options (`-vFp`) or abbreviated (`--form=p`), as getopt_long allows. */
-function isReserved(argument, tool) {
-    const long = /^--([^=]+)/.exec(argument)?.[1];
-    if (long === undefined)
-        return RESERVED[tool].short.test(argument);
-    return RESERVED[tool].long.split(' ').some((name) => name.startsWith(long));
-}
-/** Reads extra arguments for a tool, one per line. The tool would connect to a database named by a line without a leading `-`. */
-function parseArguments(text, tool) {
-    return parse_parseList(text).map((argument) => {
-        if (!argument.startsWith('-') || argument === '--') {
-            throw new Error(`has the line ${JSON.stringify(argument)}, which is not an option; write one --option=value per line`);
-        }
-        if (/^--[\w-]+\s/.test(argument)) {
-            throw new Error(`has a space in ${JSON.stringify(argument)}; write --option=value`);
-        }
-        if (isReserved(argument, tool)) {
-            throw new Error(`has ${JSON.stringify(argument)}, which the action sets itself; remove it, and use the input for it if there is one`);
-        }
-        return argument;
-    });
-}
-/** Reads an http(s) URL without credentials and without a query. `credentials` says what to do with credentials. */
-function parseHttpUrl(text, credentials) {
-    const url = URL.parse(text);
-    if (!url || !['http:', 'https:'].includes(url.protocol))
-        throw new Error('must be an http:// or https:// URL');
-    if (url.username || url.password)
-        throw new Error(`contains credentials; ${credentials}`);
-    if (url.search || url.hash)
-        throw new Error('has a query or a fragment; remove everything from the ? or # on');
-    return text;
-}
+;// CONCATENATED MODULE: ./build/src/inputs/database-inputs.js
 
-;// CONCATENATED MODULE: ./build/src/inputs/aws-inputs.js
 
-/** Readers of the AWS inputs. Each returns a value or throws an Error that completes the sentence "<input> …". */
-/** Reads a region of AWS or of another provider. */
-function parseRegion(text) {
-    if (/^[A-Za-z0-9-]{2,40}$/.test(text))
-        return text;
-    throw new Error(`must be a region such as eu-central-1, not ${JSON.stringify(text)}`);
-}
-/** Reads the ARN of a role, in any partition. */
-function parseRole(text) {
-    if (/^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/.test(text))
-        return text;
-    throw new Error(`must be the ARN of a role, arn:aws:iam::123456789012:role/NAME, not ${JSON.stringify(text)}`);
-}
-/** Reads a name within the limits of RoleSessionName (AWS: API Reference, AssumeRoleWithWebIdentity). */
-function parseSessionName(text) {
-    if (/^[\w+=,.@-]{2,64}$/.test(text))
-        return text;
-    throw new Error('must have 2 to 64 characters: letters, digits and _+=,.@-');
-}
-/** Reads a duration in seconds. AWS accepts 15 minutes to 12 hours, up to the maximum session duration of the role. */
-function parseRoleDuration(text) {
-    const seconds = /^\d+$/.test(text) ? Number(text) : parseDuration(text) / 1000;
-    if (seconds < 900 || seconds > 43_200)
-        throw new Error(`must be from 15m to 12h, not ${JSON.stringify(text)}`);
-    return Math.round(seconds);
+/** Reads the inputs about the databases. Without `database-url`, the variables of libpq say the database. */
+function database_inputs_readDatabases(reader, environment) {
+    const given = reader.text('database-url') !== '';
+    return {
+        connection: given ? reader.read('database-url', parseDatabaseUrl, null) : ambientConnection(environment),
+        connectionFrom: given ? 'database-url' : 'environment',
+        sourceConnection: reader.read('source-database-url', parseDatabaseUrl, null),
+        maintenanceDatabase: reader.text('maintenance-database'),
+        tunnelCommand: reader.text('tunnel-command'),
+    };
 }
 
 ;// CONCATENATED MODULE: ./build/src/inputs/encryption-inputs.js
@@ -76930,6 +77069,19 @@ function readEncryption(reader, environment) {
     return {
         encryptTo: reader.read('encrypt-to', (text) => parseRecipients(text, workspace), []),
         ageIdentity: reader.read('age-identity', parseIdentities, []),
+    };
+}
+
+;// CONCATENATED MODULE: ./build/src/inputs/hook-inputs.js
+
+
+/** Reads the inputs that name files of SQL. */
+function readHooks(reader) {
+    const files = (name) => reader.read(name, (text) => checkSqlFiles(parse_parseList(text)), []);
+    return {
+        preDumpHooks: files('pre-dump-hooks'),
+        preSwapHooks: files('pre-swap-hooks'),
+        verifySql: files('verify-sql'),
     };
 }
 
@@ -76961,6 +77113,58 @@ function parseShare(text) {
     if (percent !== undefined && Number(percent) <= 100)
         return Number(percent) / 100;
     throw new Error(`must be a percentage from 0% to 100%, not ${JSON.stringify(text)}`);
+}
+
+;// CONCATENATED MODULE: ./build/src/inputs/limit-inputs.js
+
+
+
+/** Reads the inputs about retention and limits. */
+function readLimits(reader) {
+    const counts = PERIODS.map((period) => [period, reader.read(`keep-${period}`, parseKeepCount, 0)]);
+    return {
+        keep: {
+            counts: Object.fromEntries(counts),
+            within: reader.read('keep-within', parseCalendarSpan, null),
+        },
+        maxAge: reader.read('max-age', parseDuration, null),
+        maxRestoreTime: reader.read('max-restore-time', parseDuration, null),
+        maxShrink: reader.read('max-shrink', parseShare, 1),
+        failOnShrink: reader.boolean('fail-on-shrink'),
+        failOnDiff: reader.boolean('fail-on-diff'),
+    };
+}
+
+;// CONCATENATED MODULE: ./build/src/inputs/mask-inputs.js
+
+
+const LARGE_OBJECTS = ['drop', 'keep'];
+/** Reads the inputs about masks. */
+function mask_inputs_readMasking(reader) {
+    return {
+        mask: reader.read('mask', parsePath, ''),
+        maskKey: reader.text('mask-key'),
+        largeObjects: reader.read('large-objects', (text) => parseChoice(text, LARGE_OBJECTS), null),
+        leakScan: reader.read('leak-scan', (text) => parseChoice(text, ['on', 'off']), 'on') === 'on',
+        requireMasked: reader.boolean('require-masked'),
+    };
+}
+
+;// CONCATENATED MODULE: ./build/src/inputs/preview-inputs.js
+
+/** Reads them. */
+function readPreviews(reader) {
+    return {
+        databases: reader.list('databases'),
+        olderThan: reader.read('older-than', parseDuration, null),
+        closedPullRequests: reader.boolean('closed-pull-requests'),
+        expiresAfter: reader.read('expires-after', parseLifetime, null),
+        githubToken: reader.read('github-token', parseToken, ''),
+    };
+}
+/** Reads a token. Outside GitHub, nothing has evaluated the expression that is the default. */
+function parseToken(text) {
+    return text.startsWith('${{') ? '' : text;
 }
 
 ;// CONCATENATED MODULE: ./build/src/inputs/location.js
@@ -77067,18 +77271,23 @@ function isPlainHttp(endpoint) {
     return protocol === 'http:' && !/^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
 }
 
-;// CONCATENATED MODULE: ./build/src/inputs/mask-inputs.js
+;// CONCATENATED MODULE: ./build/src/inputs/storage-inputs.js
 
 
-const LARGE_OBJECTS = ['drop', 'keep'];
-/** Reads the inputs about masks. */
-function mask_inputs_readMasking(reader) {
+const CHECKSUM_MODES = ['auto', 'when-supported', 'when-required'];
+const ENCRYPTIONS = ['AES256', 'aws:kms', 'aws:kms:dsse'];
+/** Reads the inputs about the place of the dumps. */
+function readStorage(reader) {
+    const location = reader.read('storage-location', parseLocation, null);
     return {
-        mask: reader.read('mask', parsePath, ''),
-        maskKey: reader.text('mask-key'),
-        largeObjects: reader.read('large-objects', (text) => parseChoice(text, LARGE_OBJECTS), null),
-        leakScan: reader.read('leak-scan', (text) => parseChoice(text, ['on', 'off']), 'on') === 'on',
-        requireMasked: reader.boolean('require-masked'),
+        location: location ?? { kind: 'folder', path: '' },
+        s3Config: reader.read('s3-config', parseS3Config, {}),
+        s3EndpointUrl: reader.read('s3-endpoint-url', (text) => parseEndpoint(text, location), null),
+        s3Checksum: reader.read('s3-checksum', (text) => parseChoice(text, CHECKSUM_MODES), 'auto'),
+        s3StorageClass: reader.read('s3-storage-class', (text) => parseWord(text), ''),
+        s3Sse: reader.read('s3-sse', (text) => parseChoice(text, ENCRYPTIONS), ''),
+        s3SseKmsKeyId: reader.read('s3-sse-kms-key-id', (text) => parseWord(text), ''),
+        s3MaxParts: reader.read('s3-max-parts', (text) => parseInteger(text, { min: 1, max: 10_000 }), 10_000),
     };
 }
 
@@ -77097,26 +77306,48 @@ function readOverwrite(reader) {
     }, none);
 }
 
-;// CONCATENATED MODULE: ./build/src/inputs/preview-inputs.js
+;// CONCATENATED MODULE: ./build/src/inputs/target-inputs.js
 
-/** Reads them. */
-function readPreviews(reader) {
+
+
+const COPY_METHODS = ['auto', 'stream', 'template'];
+const target_inputs_PROVIDERS = ['auto', 'none', ...PROVIDER_NAMES];
+/** Reads the inputs about the database that is made or replaced. */
+function readTarget(reader) {
     return {
-        databases: reader.list('databases'),
-        olderThan: reader.read('older-than', parseDuration, null),
-        closedPullRequests: reader.boolean('closed-pull-requests'),
-        expiresAfter: reader.read('expires-after', parseLifetime, null),
-        githubToken: reader.read('github-token', parseToken, ''),
+        reversible: reader.boolean('reversible'),
+        swap: reader.boolean('swap'),
+        ownerAndAcl: reader.boolean('owner-and-acl'),
+        createRoles: reader.boolean('create-roles'),
+        tolerateErrors: reader.read('tolerate-errors', parseExpressions, []),
+        provider: reader.read('provider', (text) => parseChoice(text, target_inputs_PROVIDERS), 'auto'),
+        protectedDatabases: reader.list('protected-databases'),
+        ...readOverwrite(reader),
+        disposable: reader.boolean('disposable'),
+        force: reader.boolean('force'),
+        copyMethod: reader.read('copy-method', (text) => parseChoice(text, COPY_METHODS), 'auto'),
+        disconnectSource: reader.boolean('disconnect-source'),
+        templateCache: reader.read('template-cache', (text) => parseInteger(text, { min: 0, max: 100 }), 0),
     };
-}
-/** Reads a token. Outside GitHub, nothing has evaluated the expression that is the default. */
-function parseToken(text) {
-    return text.startsWith('${{') ? '' : text;
 }
 
 ;// CONCATENATED MODULE: ./build/src/inputs/tool-inputs.js
 
-/** Readers of the inputs about programs. Each returns a value or throws an Error that completes the sentence "<input> …". */
+const INSTALL_MODES = ['auto', 'never'];
+/** Reads the inputs about programs. */
+function readTools(reader) {
+    return {
+        postgresVersion: reader.read('postgres-version', parseMajor, 'auto'),
+        installTools: reader.read('install-tools', (text) => parseChoice(text, INSTALL_MODES), 'auto'),
+        awsCli: reader.read('aws-cli-version', parseAwsRelease, { version: '', sha256: null }),
+        downloadBaseUrl: reader.read('download-base-url', parseMirror, null),
+    };
+}
+// Each of the following returns a value or throws an Error that completes the sentence "<input> …".
+/** Reads a major version of PostgreSQL, or `auto`. */
+function parseMajor(text) {
+    return text === 'auto' ? 'auto' : parseInteger(text, { min: 10, max: 99 });
+}
 /** Reads `2.38.1`, or `2.38.1@sha256:…` with the digest of the bundle for this platform. */
 function parseAwsRelease(text) {
     const [, version, , sha256] = /^(2\.\d+\.\d+)(@sha256:([0-9a-f]{64}))?$/i.exec(text) ?? [];
@@ -77145,92 +77376,37 @@ function parseMirror(text) {
 
 
 
-
 const COMMANDS = ['dump', 'restore', 'list', 'verify', 'copy', 'drop', 'prune', 'diff'];
-const COPY_METHODS = ['auto', 'stream', 'template'];
-const INSTALL_MODES = ['auto', 'never'];
-const inputs_PROVIDERS = ['auto', 'none', ...PROVIDER_NAMES];
-const CHECKSUM_MODES = ['auto', 'when-supported', 'when-required'];
 /** Reads every input. Mistakes are collected in `reader.problems`, and the value of such an input is a placeholder. */
 function readFields(reader, environment, namedSet) {
-    const location = reader.read('storage-location', parseLocation, null);
-    const database = inputs_readDatabase(reader, environment);
-    const jobs = (text) => parseJobs(text, [database.connection, database.sourceConnection]);
+    const databases = database_inputs_readDatabases(reader, environment);
+    const jobs = (text) => parseJobs(text, [databases.connection, databases.sourceConnection]);
     return {
-        ...database,
-        ...readStorage(reader, location),
+        ...databases,
+        ...readStorage(reader),
         ...readAws(reader),
-        ...inputs_readContents(reader),
+        ...content_inputs_readContents(reader),
         ...mask_inputs_readMasking(reader),
         ...readEncryption(reader, environment),
-        ...readBehaviour(reader),
-        jobs: reader.read('jobs', jobs, 1),
-        ...readRetention(reader),
+        ...readHooks(reader),
+        ...readTarget(reader),
+        ...readLimits(reader),
         ...readPreviews(reader),
+        ...readTools(reader),
         command: reader.read('command', (text) => parseChoice(text, COMMANDS), 'dump'),
-        location: location ?? { kind: 'folder', path: '' },
         instance: reader.text('instance'),
         config: reader.text('config'),
         namedSet,
         dumpKey: reader.text('dump-key'),
-    };
-}
-function inputs_readDatabase(reader, environment) {
-    const given = reader.text('database-url') !== '';
-    return {
-        connection: given ? reader.read('database-url', parseDatabaseUrl, null) : ambientConnection(environment),
-        connectionFrom: given ? 'database-url' : 'environment',
-        sourceConnection: reader.read('source-database-url', parseDatabaseUrl, null),
-        maintenanceDatabase: reader.text('maintenance-database'),
-    };
-}
-function readStorage(reader, location) {
-    return {
-        s3Config: reader.read('s3-config', parseS3Config, {}),
-        s3EndpointUrl: reader.read('s3-endpoint-url', (text) => parseEndpoint(text, location), null),
-        s3Checksum: reader.read('s3-checksum', (text) => parseChoice(text, CHECKSUM_MODES), 'auto'),
-        s3StorageClass: reader.read('s3-storage-class', (text) => parseWord(text), ''),
-        s3Sse: reader.read('s3-sse', (text) => parseChoice(text, ['AES256', 'aws:kms', 'aws:kms:dsse']), ''),
-        s3SseKmsKeyId: reader.read('s3-sse-kms-key-id', (text) => parseWord(text), ''),
-        s3MaxParts: reader.read('s3-max-parts', (text) => parseInteger(text, { min: 1, max: 10_000 }), 10_000),
-    };
-}
-function readAws(reader) {
-    return {
-        awsRegion: reader.read('aws-region', parseRegion, ''),
-        awsRole: reader.read('aws-role-to-assume', parseRole, ''),
-        awsRoleSessionName: reader.read('aws-role-session-name', parseSessionName, 'pgclone-action'),
-        awsRoleDuration: reader.read('aws-role-duration', parseRoleDuration, null),
-        rdsIamAuth: reader.boolean('rds-iam-auth'),
-    };
-}
-function inputs_readContents(reader) {
-    return {
-        tables: reader.list('tables'),
-        excludeTables: reader.list('exclude-tables'),
-        schemas: reader.list('schemas'),
-        excludeSchemas: reader.list('exclude-schemas'),
-        excludeTableData: reader.list('exclude-table-data'),
-        schemaOnly: reader.boolean('schema-only'),
-        globals: reader.boolean('globals'),
-        allowUnrestorable: reader.boolean('allow-unrestorable'),
-        pgDumpArgs: reader.read('pg-dump-args', (text) => parseArguments(text, 'pg_dump'), []),
-        pgRestoreArgs: reader.read('pg-restore-args', (text) => parseArguments(text, 'pg_restore'), []),
-    };
-}
-function readRetention(reader) {
-    const counts = PERIODS.map((period) => [period, reader.read(`keep-${period}`, parseKeepCount, 0)]);
-    return {
-        keep: {
-            counts: Object.fromEntries(counts),
-            within: reader.read('keep-within', parseCalendarSpan, null),
-        },
+        local: reader.boolean('local'),
         dryRun: reader.boolean('dry-run'),
-        maxAge: reader.read('max-age', parseDuration, null),
-        maxRestoreTime: reader.read('max-restore-time', parseDuration, null),
-        maxShrink: reader.read('max-shrink', parseShare, 1),
-        failOnShrink: reader.boolean('fail-on-shrink'),
-        failOnDiff: reader.boolean('fail-on-diff'),
+        jobs: reader.read('jobs', jobs, 1),
+        compression: reader.read('compression', parseCompression, { method: 'auto', level: null }),
+        idleTimeout: reader.read('idle-timeout', parseDuration, 0),
+        lockWaitTimeout: reader.read('lock-wait-timeout', parseServerDuration, 0),
+        retries: reader.read('retries', (text) => parseInteger(text, { min: 0, max: 10 }), 0),
+        pingUrl: reader.read('ping-url', parsePingUrl, null),
+        summary: reader.boolean('summary'),
     };
 }
 /** Jobs that wait for a network and for another machine, more than they use this one. */
@@ -77241,42 +77417,6 @@ function parseJobs(text, connections) {
         return parseInteger(text, { min: 1, max: 64 });
     const distant = connections.some((connection) => connection !== null && isDistant(connection));
     return Math.max((0,external_node_os_.availableParallelism)(), distant ? JOBS_WITH_DISTANT_SERVER : 1);
-}
-function readSqlFiles(reader, name) {
-    return reader.read(name, (text) => checkSqlFiles(parse_parseList(text)), []);
-}
-function readBehaviour(reader) {
-    const version = (text) => text === 'auto' ? 'auto' : parseInteger(text, { min: 10, max: 99 });
-    return {
-        compression: reader.read('compression', parseCompression, { method: 'auto', level: null }),
-        preDumpHooks: readSqlFiles(reader, 'pre-dump-hooks'),
-        preSwapHooks: readSqlFiles(reader, 'pre-swap-hooks'),
-        reversible: reader.boolean('reversible'),
-        swap: reader.boolean('swap'),
-        ownerAndAcl: reader.boolean('owner-and-acl'),
-        createRoles: reader.boolean('create-roles'),
-        tolerateErrors: reader.read('tolerate-errors', parseExpressions, []),
-        provider: reader.read('provider', (text) => parseChoice(text, inputs_PROVIDERS), 'auto'),
-        verifySql: readSqlFiles(reader, 'verify-sql'),
-        protectedDatabases: reader.list('protected-databases'),
-        ...readOverwrite(reader),
-        disposable: reader.boolean('disposable'),
-        force: reader.boolean('force'),
-        local: reader.boolean('local'),
-        copyMethod: reader.read('copy-method', (text) => parseChoice(text, COPY_METHODS), 'auto'),
-        disconnectSource: reader.boolean('disconnect-source'),
-        templateCache: reader.read('template-cache', (text) => parseInteger(text, { min: 0, max: 100 }), 0),
-        idleTimeout: reader.read('idle-timeout', parseDuration, 0),
-        lockWaitTimeout: reader.read('lock-wait-timeout', parseServerDuration, 0),
-        retries: reader.read('retries', (text) => parseInteger(text, { min: 0, max: 10 }), 0),
-        tunnelCommand: reader.text('tunnel-command'),
-        postgresVersion: reader.read('postgres-version', version, 'auto'),
-        installTools: reader.read('install-tools', (text) => parseChoice(text, INSTALL_MODES), 'auto'),
-        awsCli: reader.read('aws-cli-version', parseAwsRelease, { version: '', sha256: null }),
-        downloadBaseUrl: reader.read('download-base-url', parseMirror, null),
-        pingUrl: reader.read('ping-url', parsePingUrl, null),
-        summary: reader.boolean('summary'),
-    };
 }
 
 ;// CONCATENATED MODULE: ./build/src/inputs/reader.js

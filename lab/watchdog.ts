@@ -5,7 +5,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
  * waits for the end of our pipe does. It leads its own process group, so that Ctrl-C does not end it together with us.
  */
 export function startWatchdog(script: string, args: readonly string[]): ChildProcess {
-  const child = spawn('/bin/sh', ['-c', `cat >/dev/null; ${script}`, 'watchdog', ...args], {
+  const child = spawn('/bin/sh', ['-c', `read -r _; ${script}`, 'watchdog', ...args], {
     stdio: ['pipe', 'ignore', 'ignore'],
     cwd: '/',
     detached: true,
@@ -19,10 +19,5 @@ export function startWatchdog(script: string, args: readonly string[]): ChildPro
 
 /** Ends a watchdog without running its script, because what it guarded is gone already. */
 export function endWatchdog(watchdog: ChildProcess): void {
-  // The whole group: the waiting process is `cat`, a child of the shell.
-  try {
-    process.kill(-watchdog.pid!, 'SIGKILL')
-  } catch {
-    // Already gone.
-  }
+  watchdog.kill('SIGKILL')
 }
