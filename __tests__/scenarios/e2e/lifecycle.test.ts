@@ -95,16 +95,17 @@ test('a prune that fails after a good dump is a warning, and the outputs of the 
   const earlier = storedDump(keyAt('2020-01-01T00:00:00', 'shop/stuck/none'))
   for (const [key, text] of Object.entries(earlier)) await bench.s3.write(`stuck/${key}`, text)
   const action = { type: 'error', status: 403, code: 'AccessDenied' } as const
-  bench.s3.fault({ operation: 'DeleteObjects', times: 99, action })
+  bench.s3.fault({ operation: 'DeleteObjects', nth: 2, times: 99, action })
   const run = succeeded(await bench.run('dump', 's3', 'stuck', { ...s3, 'keep-last': '1' }))
   bench.s3.heal()
   assert.match(
     run.warnings.join('\n'),
-    /The dump is committed, and older ones were not pruned: .*AccessDenied/,
+    /The dump is committed, and older ones were not pruned: The manifests of 1 dump are deleted, but their data may stay, uncommitted: .*AccessDenied/,
   )
   assert.ok(run.outputs['dump-key'])
   assert.equal(run.outputs.deleted, undefined)
-  assert.equal([...bench.s3.objects().keys()].filter((key) => key.startsWith('stuck/')).length, 4)
+  assert.equal([...bench.s3.objects().keys()].filter((key) => key.startsWith('stuck/')).length, 3)
+  for (const key of Object.keys(earlier)) await bench.s3.remove(`stuck/${key}`)
 })
 
 test('#35 a dump that fails prunes nothing', async () => {

@@ -95,6 +95,7 @@ test('a missing folder is empty, and one that cannot be read is an error', async
   await using folder = tempFolder()
   writeFileSync(join(folder.path, 'file'), '')
   assert.deepEqual(await localStorage(join(folder.path, 'nowhere')).list(''), [])
+  assert.deepEqual(await localStorage(folder.path).list('file'), [])
   await assert.rejects(localStorage(join(folder.path, 'file')).list(''), /Cannot list/)
   const part = /Cannot write to storage-location .*: a part of the path is a file/
   await assert.rejects(localStorage(join(folder.path, 'file')).check(''), part)
