@@ -33,7 +33,7 @@ export async function makeWorld(): Promise<World> {
   await using scope = new AsyncDisposableStack()
   const bench = scope.use(await startBench())
   const { postgres, s3, folder } = bench
-  await makeData(postgres, 'app', 4)
+  await makeData(postgres, 'app', 2)
   await postgres.psql('app', 'create index on bulk (hash)')
   const key = await bench.dump('folder', 'app', { compression: 'none' })
   for (const name of [key, `${key}.json`]) await s3.write(`nightly/${name}`, readFileSync(join(folder, name)))

@@ -5,8 +5,8 @@ import { makeWorld, type World } from '../../../lab/crash/crash-bench.ts'
 import { KINDS, victimsOf } from '../../../lab/crash/operations.ts'
 
 /**
- * Without it every victim of a dump and of a restore dies once, and two of each other kind; `npm run reliability` plays
- * more, and `npm run test:crash` as many as one likes.
+ * Without it every victim of a dump and of a restore dies once but for the AWS CLI, which other tests kill, and one of
+ * each other kind; `npm run reliability` plays more, and `npm run test:crash` as many as one likes.
  */
 const ROUNDS = process.env.PGCLONE_CRASH_ROUNDS
 const SEED = 6
@@ -19,7 +19,7 @@ after(() => world?.[Symbol.asyncDispose]())
 
 for (const kind of KINDS) {
   const victims = victimsOf(kind).length
-  const rounds = Number(ROUNDS ?? (['dump', 'restore'].includes(kind) ? victims : 2))
+  const rounds = Number(ROUNDS ?? (['dump', 'restore'].includes(kind) ? victims - 1 : 1))
   test(`#11 #33 ${rounds} crashes of a ${kind} with the seed ${SEED} break none of the five properties`, async (t) => {
     const options = { rounds, seed: SEED, kinds: [kind] }
     const outcomes = await campaign(world, options, (outcome) => t.diagnostic(describeOutcome(outcome)))
