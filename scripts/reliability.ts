@@ -14,6 +14,8 @@ import { type Counts, page, type TestResult } from './reliability/page.ts'
 
 /** Crashes of each kind of operation. */
 const CRASH_ROUNDS = 20
+/** Rounds of the tests that draw their inputs. */
+const SEEDS = '1,2,3'
 
 const NUMBERED = /^#\d\d /
 
@@ -47,7 +49,7 @@ async function runTests(): Promise<{ tests: TestResult[]; counts: Counts }> {
   const files = globSync('__tests__/**/*.test.ts', { cwd: root })
     .map((file) => join(root, file))
     .filter((file) => /#\d\d /.test(readFileSync(file, 'utf8')))
-  process.env.PGCLONE_CRASH_ROUNDS = String(CRASH_ROUNDS)
+  Object.assign(process.env, { PGCLONE_CRASH_ROUNDS: String(CRASH_ROUNDS), SEEDS })
   const stream = run({ files, concurrency: 2, testNamePatterns: [/#\d\d /], timeout: 15 * 60_000 })
   const tests: TestResult[] = []
   const counts: Counts = { inputs: 0, crashes: [] }
