@@ -32,14 +32,14 @@ let start: number
 before(async () => {
   bench = await startBench()
   const { postgres } = bench
-  await makeData(postgres, 'app', 3)
+  await makeData(postgres, 'app', 1)
   await postgres.createDatabase('live')
   await postgres.psql('live', 'create table only_here (id int)')
   key = await bench.dump('folder', 'app', { compression: 'none', 'encrypt-to': `${aliceKey}\n${bobKey}` })
   bytes = readFileSync(join(bench.folder, key))
   manifest = JSON.parse(readFileSync(join(bench.folder, `${key}.json`), 'utf8'))
   start = bytes.indexOf('\n', bytes.indexOf('\n--- ') + 1) + 1 + 16
-  assert.ok(bytes.length > start + 20 * SEALED)
+  assert.ok(bytes.length > start + 6 * SEALED)
 })
 beforeEach(() => put(bytes, manifest))
 after(() => bench?.[Symbol.asyncDispose]())
@@ -62,14 +62,6 @@ function flipped(at: number): Buffer {
   return altered
 }
 
-function swapped(one: number, other: number): Buffer {
-  const altered = Buffer.from(bytes)
-  const chunk = (index: number) => bytes.subarray(start + index * SEALED, start + (index + 1) * SEALED)
-  chunk(one).copy(altered, start + other * SEALED)
-  chunk(other).copy(altered, start + one * SEALED)
-  return altered
-}
-
 const restore = (more: Inputs) => bench.run('restore', 'folder', 'live', { 'dump-key': key, ...more })
 
 test('without the right identity, a restore and a verify say whose key it takes, and touch nothing', async () => {
@@ -80,18 +72,14 @@ test('without the right identity, a restore and a verify say whose key it takes,
     [{ 'dry-run': 'true' }, 'age-identity is missing'],
     [{ swap: 'false' }, 'age-identity is missing'],
     [{ command: 'verify' }, 'age-identity is missing'],
-    [{ 'template-cache': '2' }, 'age-identity is missing'],
     [
       { 'age-identity': stranger },
       `age-identity belongs to ${short(strangerKey)} and does not open ${key}, which is encrypted ${recipients}`,
     ],
-    [{ 'age-identity': stranger, command: 'verify' }, 'does not open'],
-    [{ 'age-identity': aliceKey }, 'Input age-identity has a public key (age1…)'],
     [
       { 'age-identity': `${alice.slice(0, -3)}AAA` },
       'Input age-identity has a line that is not a whole identity',
     ],
-    [{ 'age-identity': 'keys/backup.txt' }, 'Input age-identity has a line that is not an identity'],
   ]
   for (const [more, says] of cases) {
     const harm = await witness(bench, 'live')
@@ -104,64 +92,37 @@ test('without the right identity, a restore and a verify say whose key it takes,
   }
 })
 
-test('a dump that was cut, changed, reordered or put together anew is refused in one sentence', async () => {
-  const middle = () => start + 11 * SEALED + 4711
-  const cases: [string, () => Buffer, RegExp][] = [
-    ['cut', () => bytes.subarray(0, middle()), /the encrypted data ends inside chunk 12, or that chunk was/],
-    [
-      'cut between chunks',
-      () => bytes.subarray(0, start + 9 * SEALED),
-      /ends after chunk 9, which is not its/,
-    ],
-    [
-      'cut in its header',
-      () => bytes.subarray(0, 150),
-      /is damaged: the encrypted data ends inside its header/,
-    ],
-    ['one bit of a row', () => flipped(middle()), /is damaged: chunk 12 of the encrypted data was changed/],
-    [
-      'one bit of the nonce',
-      () => flipped(start - 1),
-      /is damaged: chunk 1 of the encrypted data was changed/,
-    ],
-    ['one bit of the header', () => flipped(start - 16 - 5), /is damaged: its header was changed/],
-    [
-      "one bit of a recipient's stanza",
-      () => flipped(30),
-      /is damaged: (no identity opens it|its header was)/,
-    ],
-    ['reordered', () => swapped(3, 4), /chunk 4 of the encrypted data was changed, or belongs elsewhere/],
-    ['continued', () => Buffer.concat([bytes, bytes.subarray(start)]), /chunk \d+ of the encrypted data/],
-    ['another program', () => Buffer.from('PGDMP'.repeat(50)), /it is an archive that is not encrypted/],
-    ['armored', () => Buffer.from('-----BEGIN AGE ENCRYPTED FILE-----\n'), /it is armored/],
+/** The unit tests of decryption alter a file in every way. */
+test('a dump that was cut, changed or replaced is refused in one sentence', async () => {
+  const middle = start + 3 * SEALED + 4711
+  const cut = bytes.subarray(0, middle)
+  const cases: [Uint8Array, RegExp][] = [
+    [cut, /the encrypted data ends inside chunk 4, or that chunk was/],
+    [flipped(middle), /is damaged: chunk 4 of the encrypted data was changed/],
+    [flipped(start - 16 - 5), /is damaged: its header was changed/],
+    [Buffer.from('PGDMP'.repeat(50)), /it is an archive that is not encrypted/],
   ]
-  for (const [what, alter, reason] of cases) {
-    const altered = alter()
+  for (const [altered, reason] of cases) {
     put(altered, fitting(altered))
     const harm = await witness(bench, 'live')
-    const run = await restore({ 'age-identity': bob, retries: '0' })
+    const run = await restore({ 'age-identity': bob })
     failed(run, reason)
-    assert.equal(run.errors.length, 1, what)
+    assert.equal(run.errors.length, 1, String(reason))
     await harm.assertClean(run, { secrets })
   }
   // A manifest that was not altered with the dump is enough to refuse it.
-  put(bytes.subarray(0, middle()), manifest)
+  put(cut, manifest)
   failed(await restore({ 'age-identity': bob }), /its manifest says [\d,]+; it was cut or replaced/)
   put(bytes, { ...manifest, encryption: undefined })
   failed(await restore({ 'age-identity': bob }), /has no valid encryption; it was altered/)
-  for (const swap of ['true', 'false']) {
-    put(flipped(middle()), manifest)
-    failed(await restore({ 'age-identity': bob, swap }), /is damaged: chunk 12/)
-  }
+  put(flipped(middle), manifest)
+  failed(await restore({ 'age-identity': bob, swap: 'false' }), /is damaged: chunk 4/)
 })
 
 test('recipients that are none are refused before the source is read, and a secret key among them is masked', async () => {
   const cases: [string, RegExp][] = [
-    [`${aliceKey}x`, /Input encrypt-to has "age1.{8}….{4}", which is not a whole recipient/],
-    ['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA', /Input encrypt-to has a line, which is not a recipient of age/],
     ['ops/none.txt', /Input encrypt-to has the line "ops\/none\.txt", .*it does not exist; did a step check/],
     [alice, /Input encrypt-to has a line, which is a secret key/],
-    ['# nobody', /Input encrypt-to has comments and no recipient/],
   ]
   for (const [recipients, reason] of cases) {
     const harm = await witness(bench)
@@ -175,6 +136,6 @@ test('recipients that are none are refused before the source is read, and a secr
     }),
   )
   assert.match(mixed.warnings.join('\n'), /encrypt-to mixes post-quantum recipients/)
-  for (const identity of [alice, stranger])
-    succeeded(await restore({ 'dump-key': mixed.outputs['dump-key']!, 'age-identity': identity }))
+  const opened = { 'dump-key': mixed.outputs['dump-key']!, 'age-identity': stranger }
+  succeeded(await restore(opened))
 })

@@ -45,6 +45,13 @@ test('what one input demands of another', () => {
     [{ command: 'restore', dumpKey: '../other' }, /^dump-key has an empty part/],
     [{ command: 'restore', dumpKey: '/etc/passwd' }, /^dump-key starts with \//],
     [{ command: 'list', dumpKey: 'a\\b' }, /^dump-key contains a backslash/],
+    [
+      {
+        ...readInputs({ INPUT_COMMAND: 'prune', 'INPUT_KEEP-LAST': '1' }),
+        dumpKey: 'shop/app/none/2026-01-02-03-04-05-000000.dump.age',
+      },
+      /^dump-key names a single dump; for prune/,
+    ],
     [{ s3SseKmsKeyId: 'key' }, /^s3-sse-kms-key-id needs s3-sse: aws:kms/],
     [{ s3SseKmsKeyId: 'key', s3Sse: 'AES256' }, /^s3-sse-kms-key-id needs/],
     [
