@@ -41,14 +41,12 @@ const kept = { 'public.kept': 3 }
 const zero = (tables: Record<string, number>) =>
   Object.fromEntries(Object.keys(tables).map((name) => [name, 0]))
 
-for (const jobs of ['1', '4']) {
-  test(`#13 a filter of a table covers its partitions and the tables that inherit from it, jobs ${jobs}`, async () => {
-    const without = { 'exclude-tables': 'events\npublic.logs' }
-    assert.deepEqual(await rowsAfter({ jobs, ...without }), kept)
-    const empty = { 'exclude-table-data': 'public.events\nlogs' }
-    assert.deepEqual(await rowsAfter({ jobs, ...empty }), { ...zero(events), ...zero(logs), ...kept })
-  })
-}
+test('#13 a filter of a table covers its partitions and the tables that inherit from it', async () => {
+  const one = { 'exclude-tables': 'events', 'exclude-table-data': 'logs' }
+  assert.deepEqual(await rowsAfter({ jobs: '1', ...one }), { ...zero(logs), ...kept })
+  const other = { 'exclude-tables': 'public.logs', 'exclude-table-data': 'public.events' }
+  assert.deepEqual(await rowsAfter({ jobs: '4', ...other }), { ...zero(events), ...kept })
+})
 
 test('#13 the same for copy', async () => {
   const inputs = {
