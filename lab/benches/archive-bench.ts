@@ -18,7 +18,7 @@ const HOSTILE_DATABASE = `
   insert into bytes select decode(repeat(lpad(to_hex(n % 256), 2, '0'), n), 'hex'), jsonb_build_object('k', E'\\n\\\\', 'n', n), b'101'
     from generate_series(16, 300) n;
   create table wide (a text); insert into wide select repeat(md5(n::text), 40000) from generate_series(1, 5) n;
-  create table narrow (a int); insert into narrow select generate_series(1, 200000);
+  create table narrow (a int); insert into narrow select generate_series(1, 50000);
   create table part (a int, b text) partition by range (a);
   create table part_1 partition of part for values from (0) to (50);
   create table part_2 partition of part default; insert into part select n, n from generate_series(0, 99) n;

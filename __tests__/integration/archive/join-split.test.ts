@@ -46,7 +46,8 @@ const options = (compression: Compression, maxBuffered?: number) => ({
 })
 
 for (const client of clients) {
-  for (const compression of METHODS) {
+  // restore.test.ts covers every method; joining is the same for all that compress.
+  for (const compression of METHODS.filter(({ method }) => method !== 'gzip')) {
     test(`three dumps of pg_dump ${client.major} are one with ${compression.method}`, { skip }, async () => {
       const path = join(folder, `joined-${client.major}-${compression.method}`)
       const archive = await JoinedArchive.open(dumps(client), options(compression))
@@ -64,14 +65,10 @@ for (const client of clients) {
         assert.equal(counted.get(name), whole.find((row) => row.name === `public.${name}`)!.rows)
       }
 
-      for (const [how, args, input] of [
-        ['from standard input', [], plain],
-        ['with two jobs', ['-j', '2', plain], undefined],
-      ] as const) {
-        const database = await freshDatabase()
-        await restore(client, env(database), ['-d', database, ...args], input)
-        assert.deepEqual(await fingerprint(database), whole, how)
-      }
+      const database = await freshDatabase()
+      if (compression.method === 'none') await restore(client, env(database), ['-d', database], plain)
+      else await restore(client, env(database), ['-d', database, '-j', '2', plain])
+      assert.deepEqual(await fingerprint(database), whole)
     })
   }
 
