@@ -84,8 +84,8 @@ async function runJob(file: string, name: string, values: Values) {
   return { ...last, outputs, summary: readFileSync(summary, 'utf8') }
 }
 
-/** Runs the jobs of a fleet. Databases that `breaks` names are gone before their jobs begin. */
-async function runFleet(inputs: Values, breaks: readonly string[] = []) {
+/** Runs the job of a fleet that lists the databases. */
+async function listFleet(inputs: Values) {
   const given = Object.entries({
     instance: 'eu-1',
     'storage-location': join(root, 'dumps'),
@@ -93,13 +93,20 @@ async function runFleet(inputs: Values, breaks: readonly string[] = []) {
     ...inputs,
   })
   const server = postgres.url('x').replace(/\/x(\?.*)?$/, '')
-  const values = {
+  const values: Values = {
     ...Object.fromEntries(given.map(([input, text]) => [`inputs.${input}`, text])),
     'secrets.server-url': server,
   }
   const list = await runJob('fleet.yml', 'list', values)
-  if (list.status !== 0) return { list, chosen: [], summary: null }
-  const chosen: { name: string; path: string; config: string }[] = JSON.parse(list.outputs.databases!)
+  const chosen: { name: string; path: string; config: string }[] =
+    list.status === 0 ? JSON.parse(list.outputs.databases!) : []
+  return { values, server, list, chosen }
+}
+
+/** Runs the jobs of a fleet. Databases that `breaks` names are gone before their jobs begin. */
+async function runFleet(inputs: Values, breaks: readonly string[] = []) {
+  const { values, server, list, chosen } = await listFleet(inputs)
+  assert.equal(list.status, 0, list.log)
   const results: (number | null)[] = []
   for (const { name, path, config } of chosen) {
     const url = path === '' ? '' : `${server}/${breaks.includes(name) ? 'gone' : path}?sslmode=disable`
@@ -112,32 +119,29 @@ async function runFleet(inputs: Values, breaks: readonly string[] = []) {
     'needs.list.outputs.databases': list.outputs.databases!,
     'needs.list.outputs.began': list.outputs.began!,
   })
-  return { list, chosen, summary }
+  return { chosen, summary }
 }
 
-test('every database of a server gets a dump, by its exact name, and previews do not', async () => {
+test('every database of a server gets a dump, by its exact name, and previews do not; one that fails is named', async () => {
   const url = { 'source-database-url': postgres.url('billing'), 'database-url': postgres.url('preview_1') }
   const made = await runAction({ command: 'copy', 'install-tools': 'never', ...url }, { cwd: workspace })
   assert.equal(made.exitCode, 0, made.log)
-  const { chosen, summary } = await runFleet({ 'exclude-databases': 'scratch_*\nnone' })
-  assert.deepEqual(chosen.map(({ name }) => name).sort(), DATABASES.slice(0, 2).sort())
-  assert.equal(summary!.status, 0, summary!.log)
-  assert.match(summary!.summary, /^### ✅ 2 of 2 have a dump of this run\n/)
-  assert.match(summary!.summary, /\| ✅ billing \| \d{4}-.*Z \| 0\.0 MB \| 1,000 \|/)
-  assert.match(summary!.summary, /\| ✅ a &#34;name&#34; of 50 &#37; &#124; &#96;&#252;&#96; \|/)
+  const { chosen, summary } = await runFleet({ 'exclude-databases': 'none' }, ['scratch_1'])
+  assert.deepEqual(chosen.map(({ name }) => name).sort(), DATABASES.toSorted())
+  // One that fails does not stop the others, and the summary names it and fails.
+  assert.equal(summary.status, 1)
+  assert.match(summary.summary, /^### ❌ 2 of 3 have a dump of this run\n/)
+  assert.match(summary.summary, /\| ✅ billing \| \d{4}-.*Z \| 0\.0 MB \| 1,000 \|/)
+  assert.match(summary.summary, /\| ✅ a &#34;name&#34; of 50 &#37; &#124; &#96;&#252;&#96; \|/)
+  assert.match(summary.summary, /\| ❌ scratch_1 \| none \|/)
+  assert.match(summary.log, /::error::1 of 3 databases have no dump of this run; their jobs say why/)
 })
 
-test('one that fails does not stop the others, and the summary names it and fails', async () => {
-  const { summary } = await runFleet({ databases: 'billing\nscratch_*' }, ['scratch_1'])
-  assert.equal(summary!.status, 1)
-  assert.match(summary!.summary, /^### ❌ 1 of 2 have a dump of this run\n/)
-  assert.match(summary!.summary, /\| ✅ billing /)
-  assert.match(summary!.summary, /\| ❌ scratch_1 \| none \|/)
-  assert.match(summary!.log, /::error::1 of 2 databases have no dump of this run; their jobs say why/)
-})
-
-test('a pattern that matches no database is not green', async () => {
-  const { list } = await runFleet({ databases: 'Billing' })
+test('patterns choose the databases, and one that matches none is not green', async () => {
+  const patterns = { databases: 'billing\nscratch_*\na*', 'exclude-databases': 'scratch_*' }
+  const { chosen } = await listFleet(patterns)
+  assert.deepEqual(chosen.map(({ name }) => name).sort(), DATABASES.slice(0, 2).toSorted())
+  const { list } = await listFleet({ databases: 'Billing' })
   assert.equal(list.status, 1)
   assert.match(list.log, /::error::No database matches the input databases/)
 })
@@ -153,8 +157,9 @@ test('the sets of the config file are a fleet too', async () => {
     chosen.map(({ config }) => config),
     ['one', 'two'],
   )
-  assert.equal(summary!.status, 0, summary!.log)
-  assert.match(summary!.summary, /\| ✅ one [\s\S]*\| ✅ two /)
+  assert.equal(summary.status, 0, summary.log)
+  assert.match(summary.summary, /^### ✅ 2 of 2 have a dump of this run\n/)
+  assert.match(summary.summary, /\| ✅ one [\s\S]*\| ✅ two /)
 })
 
 test('a preview is restored for a pull request, dropped with it, and swept when it stayed', async () => {
@@ -173,15 +178,12 @@ test('a preview is restored for a pull request, dropped with it, and swept when 
   assert.equal(made.status, 0, made.log)
   assert.equal(made.outputs.database, 'preview_7')
   await postgres.psql('preview_7', 'select from migrated')
-  const isThere = async () => (await postgres.databases()).includes('preview_7')
-
-  assert.equal((await runJob('preview.yml', 'drop', values)).status, 0)
-  assert.ok(!(await isThere()))
-  assert.equal((await runJob('preview.yml', 'database', values)).status, 0)
+  const previews = async () => (await postgres.databases()).filter((name) => /^preview_[78]$/.test(name))
+  const other = await runJob('preview.yml', 'database', { ...values, 'github.event.number': '8' })
+  assert.equal(other.status, 0, other.log)
   github.open = [7]
   assert.equal((await runJob('preview.yml', 'sweep', values)).status, 0)
-  assert.ok(await isThere())
-  github.open = []
-  assert.equal((await runJob('preview.yml', 'sweep', values)).status, 0)
-  assert.ok(!(await isThere()))
+  assert.deepEqual(await previews(), ['preview_7'])
+  assert.equal((await runJob('preview.yml', 'drop', values)).status, 0)
+  assert.deepEqual(await previews(), [])
 })
