@@ -6,7 +6,7 @@ import type { Postgres } from './postgres.ts'
 export const MASK_FILE = 'masks.yml'
 
 /** Is part of every text that must not leave the server. */
-export const RAW = 'Ra7w'
+const RAW = 'Ra7w'
 
 /** Everything that must not leave the server, or a part of it. */
 export const RAW_VALUES = [
@@ -25,8 +25,8 @@ export const SECRETS = ['mapping-password-4711', 'subscription-password-4711']
 /** Values that are kept, so a search that works finds them. */
 export const KEPT_VALUES = ['kept-country', 'kept-rôle']
 
-/** Rows of the table `log`, which has more pages than one query reads, with 600 bytes each. */
-const LOG_ROWS = 6000
+/** Rows of the table `log`, one a page, so that it has more pages than one query reads. */
+const LOG_ROWS = 600
 
 /**
  * Creates a database in which nearly every column is personal: natural keys through three tables, a composite key,
@@ -46,7 +46,7 @@ export function writeMaskFile(workspace: string, text: string = MASKS): void {
 }
 
 /** Columns of the table `wide`, of which each ninth has a value. */
-const WIDTH = 900
+const WIDTH = 300
 
 const SCHEMA = `
   create extension citext;
@@ -83,7 +83,7 @@ const SCHEMA = `
   create table no_columns ();
   create table sessions (id int primary key, token text unique, person int references persons (id));
   create table countries (code text primary key, name text);
-  create table log (id bigint primary key, line text);
+  create table log (id bigint primary key, line text) with (fillfactor = 10);
   create unlogged table cache (id int, person text);
   create materialized view mails as select email, count(*) as people from persons group by email with data;
   create unique index on mails (email);
