@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Bench, type Inputs, startBench } from '../../../lab/benches/action-bench.ts'
@@ -8,6 +8,8 @@ import { failed, succeeded } from '../../../lab/runner/outcome.ts'
 
 let bench: Bench
 let copies = 0
+/** The key of a dump without filters. */
+let whole: string
 
 const everything = {
   ...{ 'public.Order': 7, 'public.people': 3, 'public.people_log': 4 },
@@ -37,6 +39,7 @@ before(async () => {
     grant usage on schema audit to "Böse ""Rolle""";
     revoke execute on function answer() from public;`,
   )
+  whole = await bench.dump('folder', 'app')
 })
 after(() => bench?.[Symbol.asyncDispose]())
 
@@ -62,13 +65,14 @@ function only(pattern: RegExp): Record<string, number> {
 /** Each combination leaves out what either of its inputs alone would not. */
 const filters: [Inputs, Record<string, number>][] = [
   [{ tables: 'people*\npublic."Order"', 'exclude-tables': 'public.*_log' }, only(/Order|people$/)],
-  [{ schemas: '"Mixed Case"\naudit', 'exclude-schemas': 'audit' }, only(/notes/)],
   [
     {
-      'exclude-table-data': 'audit.*\npeople_log',
+      schemas: '"Mixed Case"\naudit\npublic',
+      'exclude-schemas': 'audit',
+      'exclude-table-data': 'people_log',
       'pg-dump-args': '--exclude-table=public."Order"\n--no-comments',
     },
-    { ...only(/people|notes|events/), 'audit.events': 0, 'public.people_log': 0 },
+    { ...only(/people|notes/), 'public.people_log': 0 },
   ],
   [{ 'schema-only': 'true' }, Object.fromEntries(Object.keys(everything).map((name) => [name, 0]))],
 ]
@@ -88,10 +92,7 @@ for (const [inputs, expected] of filters) {
 }
 
 test('pg-restore-args reach pg_restore', async () => {
-  const key = await bench.dump('folder', 'app')
-  const { rows } = await arrival(key, { 'pg-restore-args': '--schema=audit' }).catch(() => ({ rows: null }))
-  assert.equal(rows, null, 'a restore without the schema of a table cannot succeed')
-  assert.deepEqual((await arrival(key, { 'pg-restore-args': '--schema=public' })).rows, only(/^public/))
+  assert.deepEqual((await arrival(whole, { 'pg-restore-args': '--schema=public' })).rows, only(/^public/))
 })
 
 test('a pattern without a match is an error that names it, before anything is dumped', async () => {
@@ -107,13 +108,12 @@ test('a pattern without a match is an error that names it, before anything is du
     ...['tables: public.order', 'exclude-tables: secret*', 'schemas: no_such_schema'],
     ...['exclude-schemas: mixed case', 'exclude-table-data: log.*'],
   ])
-  const listed = await bench.run('list', 'folder', '', { config: 'unmatched' })
-  assert.equal(listed.outputs['dump-count'], '0')
+  assert.equal(existsSync(join(bench.folder, 'shop/app/unmatched')), false)
 })
 
 test('#28 owners and grants stay away by default, and come along with owner-and-acl', async () => {
   const { postgres } = bench
-  const plain = await roundTrip({})
+  const plain = await arrival(whole)
   const differences = await compareDatabases(postgres, 'app', postgres, plain.copy, { ownersAndGrants: true })
   assert.equal(differences.length, 3, differences.join('\n'))
   const key = await bench.dump('folder', 'app', { 'owner-and-acl': 'true' })

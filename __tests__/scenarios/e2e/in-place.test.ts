@@ -26,7 +26,6 @@ const SOURCE = `
 
 /** As the database was before: without columns and parts that it has now, and with others of the same names. */
 const TARGETS: Record<string, string> = {
-  'an empty database': '',
   'the same database': SOURCE,
   'an older schema': `
     create table "order" (id int);
@@ -44,12 +43,12 @@ before(async () => {
 after(() => bench?.[Symbol.asyncDispose]())
 
 for (const [name, sql] of Object.entries(TARGETS)) {
-  for (const jobs of name === 'an older schema' ? ['1', '3'] : ['3']) {
+  for (const jobs of name === 'an older schema' ? ['1', '3'] : ['1']) {
     test(`a dump arrives in place in ${name}, with ${jobs} jobs`, async () => {
       const { postgres } = bench
       await postgres.createDatabase('live')
       try {
-        await postgres.psql('live', `${sql || 'select'};`)
+        await postgres.psql('live', sql)
         const inputs = { 'dump-key': key, swap: 'false', overwrite: 'true', jobs }
         succeeded(await bench.run('restore', 'folder', 'live', inputs))
         assert.deepEqual(await compareDatabases(postgres, 'shop', postgres, 'live'), [])
@@ -65,7 +64,7 @@ test('an error of psql is the reason, also when pg_restore notices the broken pi
   await postgres.createDatabase('wide')
   // The last drop of many fails, when pg_restore waits for the pipe, which has room for a part of the comments only.
   const tables = Array.from(
-    { length: 300 },
+    { length: 100 },
     (_, n) => `create table t${n} (id int); comment on table t${n} is '${'long '.repeat(4000)}';`,
   )
   await postgres.psql('wide', tables.join('\n'))
@@ -151,7 +150,6 @@ test('C27 what is not in the dump is not taken away silently', async () => {
       overwrite: 'true',
       ...more,
     })
-  succeeded(await restore({ 'owner-and-acl': 'true' }))
   for (const [, sql] of LATER) await postgres.psql('grown', sql)
   await postgres.psql('grown', 'alter table orders add phone text')
   await postgres.psql('grown', `insert into events values (1, '2025-03-01')`)

@@ -17,6 +17,7 @@ const FOUR = { jobs: '4' }
 const BY_PAGES = /Dumping over 3 connections in one snapshot, of which 2 share the pages of public\.big/
 
 let bench: Bench
+let expected: Awaited<ReturnType<typeof readTables>>
 
 before(async () => {
   bench = await startBench()
@@ -30,12 +31,12 @@ before(async () => {
      create table child () inherits (big); insert into child (n, t) values (-1, 'x'); create table few as select 1 as a;
      create index on big (n)`,
   )
+  expected = await readTables(bench.postgres, 'app')
 })
 after(() => bench?.[Symbol.asyncDispose]())
 
 test('one large table is dumped and restored by shares, and by pg_restore as any other', async () => {
   const { postgres } = bench
-  const expected = await readTables(postgres, 'app')
   const dumped = succeeded(await bench.run('dump', 'folder', 'app', FOUR))
   assert.match(dumped.log, BY_PAGES)
   assert.equal(dumped.outputs['row-count'], '21002')
@@ -47,17 +48,10 @@ test('one large table is dumped and restored by shares, and by pg_restore as any
 
   const pgRestore = join(findClients().at(-1)!.bin, 'pg_restore')
   const file = join(bench.folder, key)
-  for (const [database, args] of [
-    ['parallel', ['--jobs=2']],
-    ['single', ['--table=big']],
-  ] as const) {
-    await postgres.createDatabase(database)
-    const env = postgres.env(database)
-    await promisify(execFile)(pgRestore, ['--exit-on-error', `--dbname=${database}`, ...args, file], { env })
-    const tables = await readTables(postgres, database)
-    assert.deepEqual(tables.get('public.big'), expected.get('public.big'), database)
-    assert.equal(tables.size, database === 'single' ? 1 : expected.size)
-  }
+  await postgres.createDatabase('plain')
+  const args = ['--exit-on-error', '--dbname=plain', '--jobs=2', file]
+  await promisify(execFile)(pgRestore, args, { env: postgres.env('plain') })
+  assert.deepEqual(await readTables(postgres, 'plain'), expected)
 })
 
 test('a copy reads and loads one large table by shares', async () => {
@@ -71,7 +65,7 @@ test('a copy reads and loads one large table by shares', async () => {
   const run = succeeded(await bench.run('restore', 'folder', 'copied', inputs))
   assert.match(run.log, BY_PAGES)
   assert.match(run.log, /Restoring the data with 4 jobs/)
-  assert.deepEqual(await readTables(postgres, 'copied'), await readTables(postgres, 'app'))
+  assert.deepEqual(await readTables(postgres, 'copied'), expected)
 })
 
 test('#01 a session that reads a share of a table is killed in mid-stream', async () => {

@@ -19,33 +19,33 @@ after(() => bench?.[Symbol.asyncDispose]())
 test('connection strings of frameworks are dumped and restored, and their secrets are masked', async () => {
   const { host, port, user, password } = bench.postgres
   const encoded = encodeURIComponent(password)
-  const urls: [string, (database: string) => string, RegExp | null][] = [
+  const urls: ['dump' | 'restore', (database: string) => string, RegExp | null][] = [
     [
-      'prisma',
+      'dump',
       (db) =>
         `postgresql://${user}:${encoded}@${host}:${port}/${db}?schema=public&connection_limit=5&pgbouncer=true`,
       /were left out: schema, connection_limit, pgbouncer \(database-url\)/,
     ],
-    ['sqlalchemy', (db) => `postgresql+asyncpg://${user}:${encoded}@${host}:${port}/${db}?ssl=disable`, null],
+    ['restore', (db) => `postgresql+asyncpg://${user}:${encoded}@${host}:${port}/${db}?ssl=disable`, null],
     [
-      'jdbc',
+      'restore',
       (db) => `jdbc:postgresql://${host}:${port}/${db}?user=${user}&password=${encoded}&currentSchema=app`,
       /were left out: currentSchema/,
     ],
   ]
-  for (const [name, url, notice] of urls) {
-    const dumped = succeeded(await bench.run('dump', 'folder', '', { 'database-url': url('app') }))
-    assert.equal(dumped.outputs['row-count'], '1', name)
-    const inputs = { 'database-url': url(`copy_${name}`), 'dump-key': dumped.outputs['dump-key']! }
-    const run = succeeded(await bench.run('restore', 'folder', '', inputs))
-    assert.equal(await bench.postgres.psql(`copy_${name}`, 'select count(*) from t'), '1')
-    for (const one of [dumped, run]) {
-      assert.equal(one.notices.filter((text) => /left out/.test(text)).length, notice ? 1 : 0, one.log)
-      if (notice) assert.match(one.visibleLog, notice)
-      assert.ok(one.masks.includes(password))
-      await assertNothingLeft({ run: one, postgres: bench.postgres, folder: bench.folder })
-    }
+  // Each string is read in one way, whatever the command; the dump of one is restored with the next.
+  let key = ''
+  for (const [command, url, notice] of urls) {
+    const inputs = { 'database-url': url(command === 'dump' ? 'app' : 'copy'), 'dump-key': key }
+    const run = succeeded(await bench.run(command, 'folder', '', inputs))
+    assert.equal(run.outputs['row-count'], '1', run.log)
+    key = run.outputs['dump-key']!
+    assert.equal(run.notices.filter((text) => /left out/.test(text)).length, notice ? 1 : 0, run.log)
+    if (notice) assert.match(run.visibleLog, notice)
+    assert.ok(run.masks.includes(password))
+    await assertNothingLeft({ run, postgres: bench.postgres, folder: bench.folder })
   }
+  assert.equal(await bench.postgres.psql('copy', 'select count(*) from t'), '1')
   const wrong = `jdbc:postgresql://${host}:99999/app?user=${user}&password=${encoded}&sslfactory=x&sslmod=y`
   const run = failed(
     await bench.run('dump', 'folder', '', { 'database-url': wrong }),
@@ -78,7 +78,7 @@ test('~ in paths is the home folder, and hooks with spaces in their names are fi
   failed(await bench.run('dump', 'folder', 'app', wrong, options), says)
 })
 
-test('a place that cannot take a dump is known before pg_dump starts', async () => {
+test('a place that cannot take a dump is named; of a folder it is known before pg_dump starts', async () => {
   const file = join(tempFolder('file').path, 'file')
   writeFileSync(file, '')
   const cases: ['folder' | 's3', string, RegExp][] = [
@@ -89,7 +89,9 @@ test('a place that cannot take a dump is known before pg_dump starts', async () 
   for (const [place, location, says] of cases) {
     const more = { 'storage-location': location, 'max-shrink': '100%' }
     const run = failed(await bench.run('dump', place, 'app', more), says)
-    assert.ok(!run.commandLines.some((line) => /pg_dump.*--format/.test(line)), run.log)
+    // The answer of a bucket comes while pg_dump already reads.
+    if (place === 'folder')
+      assert.ok(!run.commandLines.some((line) => /pg_dump.*--format/.test(line)), run.log)
     await assertNothingLeft({ run, postgres: bench.postgres, folder: bench.folder })
   }
 })
