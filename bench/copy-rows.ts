@@ -60,7 +60,7 @@ const files = ours('copy, template', { 'copy-method': 'template' })
 
 export const copyContests: Contest[] = [
   contest('medium', '100 MB', 3, [pipe, pgcopydb, stream, files]),
-  contest('large', '1 GB', 3, [pipe, pgcopydb, stream, files]),
+  contest('large', '1 GB', 2, [pipe, pgcopydb, stream, files]),
   contest('table', 'one table of 1 GB with three indexes', 1, [pipe, pgcopydb, stream, oneJob]),
 ]
 

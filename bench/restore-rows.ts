@@ -93,7 +93,13 @@ function fromStore(
   contenders: readonly Contender[],
 ): Contest {
   return {
-    ...{ id: `restore-${data}`, title: `Restore of ${what}`, data, contenders, rounds: 3 },
+    ...{
+      id: `restore-${data}`,
+      title: `Restore of ${what}`,
+      data,
+      contenders,
+      rounds: data === 'large' ? 2 : 3,
+    },
     prepare: async (world) => {
       await makeDumps(world, ['S3'])
       // The first restore of a dump makes the template that later ones copy.
