@@ -44,20 +44,20 @@ export type ArchiveReport = {
 /** Sees the COPY text of one table as it passes. */
 export type Watcher = { add: (piece: Buffer) => void; end: () => void }
 
-/** Returns who watches the data of an entry, or null. */
-export type Watch = (entry: TocEntry) => Watcher | null
+/** Returns who watches the data of an entry, which has this encoding by PostgreSQL's name, or null. */
+export type Watch = (entry: TocEntry, encoding: string | null) => Watcher | null
 
 /** Counts data while it is transferred. */
 export class Tally {
   readonly progress: ArchiveProgress = { table: null, tableRows: 0, tableBytes: 0, rows: 0, rawBytes: 0 }
   readonly tables: TableCount[] = []
   private readonly countsRows: boolean
-  private readonly watch: Watch
+  private readonly watch: (entry: TocEntry) => Watcher | null
   private watcher: Watcher | null = null
   private counter: RowCounter | null = null
   private rowsBefore = 0
 
-  constructor(countsRows = true, watch: Watch = () => null) {
+  constructor(countsRows = true, watch: (entry: TocEntry) => Watcher | null = () => null) {
     this.countsRows = countsRows
     this.watch = watch
   }

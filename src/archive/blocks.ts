@@ -9,7 +9,7 @@ import type { Task } from './ordered.ts'
 import type { TocEntry } from './toc.ts'
 
 // Block types of pg_backup_archiver.h: the data of a table, and large objects, each preceded by its OID.
-export const BLK_DATA = 1
+const BLK_DATA = 1
 const BLK_BLOBS = 3
 
 /**
@@ -17,6 +17,11 @@ const BLK_BLOBS = 3
  * is their data before compression, which only data that is not compressed in a thread has.
  */
 export type Output = { buffers: Buffer[]; begun?: number; ended?: number; piece?: Buffer }
+
+/** Returns the bytes before the data of a table: the type of the block and the ID of the entry. */
+export function blockHead(id: number): Buffer[] {
+  return [Buffer.from([BLK_DATA]), intBytes(id)]
+}
 
 /** How data is written: compressed in this way, or as it is stored in the archive that is read. */
 export type Writing = Compression | 'stored'
@@ -38,15 +43,17 @@ export class BlockReader {
   private readonly missing: Map<number, TocEntry>
   private readonly tally: Tally
   private readonly jobs: number
+  private readonly headless: boolean
   /** Null if data is copied as it is stored. */
   private readonly encoder: Encoder | null
 
+  /** @param options.headless leaves out what precedes the data in a block, for a writer that does not know the IDs yet */
   constructor(
     input: ByteSource,
     header: Header,
     entries: readonly TocEntry[],
     tally: Tally,
-    { compression, jobs }: { compression: Writing; jobs: number },
+    { compression, jobs, headless = false }: { compression: Writing; jobs: number; headless?: boolean },
   ) {
     this.input = input
     this.header = header
@@ -55,6 +62,7 @@ export class BlockReader {
     this.missing = new Map(entries.filter((entry) => entry.hasData).map((entry) => [entry.dumpId, entry]))
     this.tally = tally
     this.jobs = jobs
+    this.headless = headless
     this.encoder = isCopied(header, compression) ? null : encoderOf(compression as Compression)
   }
 
@@ -84,7 +92,7 @@ export class BlockReader {
   private async *block(entry: TocEntry, { type, id, mayBeShort }: Block): AsyncGenerator<Task<Output>> {
     const wanted = id !== undefined
     if (wanted) this.tally.begin(entry, this.encoder !== null)
-    const head = wanted ? [Buffer.from([type]), intBytes(id)] : []
+    const head = wanted && !this.headless ? [Buffer.from([type]), intBytes(id)] : []
     const short = mayBeShort ? this.shortRun(wanted) : null
     if (short) {
       if (wanted) yield { result: { buffers: [...head, ...short], begun: id, ended: id } }

@@ -70,7 +70,8 @@ function dataOf(owner: TocEntry, { fields }: TocEntry, dumpId: number): TocEntry
 
 type Placed = { entry: TocEntry; origin: Origin; complete: number }
 
-function isTableData({ desc, hasData }: TocEntry): boolean {
+/** Whether an entry is that of the data of a table. */
+export function isTableData({ desc, hasData }: TocEntry): boolean {
   return desc === 'TABLE DATA' && hasData
 }
 

@@ -1,13 +1,11 @@
-import { ArchiveError } from './archive-error.ts'
-import { type ArchiveProgress, type ArchiveReport, reportOf, Tally, type Watch } from './archive-report.ts'
-import { BlockReader } from './blocks.ts'
-import { ByteSource } from './byte-source.ts'
+import { type ArchiveProgress, type ArchiveReport, reportOf, type Watch } from './archive-report.ts'
+import { blockHead } from './blocks.ts'
 import type { Compression } from './encode.ts'
-import { type Header, headerBytes, NEWEST_MINOR, peekVersion, readHeader } from './header.ts'
+import { headerBytes, NEWEST_MINOR } from './header.ts'
 import { type JoinedToc, joinTocs } from './join-toc.ts'
-import { type Lane, Lanes } from './lane.ts'
-import { ordered } from './ordered.ts'
-import { readToc, type TocEntry, tocParts } from './toc.ts'
+import { Lanes } from './lane.ts'
+import { Part } from './part.ts'
+import { type TocEntry, tocParts } from './toc.ts'
 import { type Select, writtenHeader } from './transcode.ts'
 
 export type JoinOptions = {
@@ -31,9 +29,6 @@ export type JoinOptions = {
   /** Bytes that may be buffered there; by default the free space minus a reserve. */
   maxBuffered?: number
 }
-
-/** One of the archives that are joined. */
-type Part = { input: ByteSource; header: Header; entries: readonly TocEntry[]; tally: Tally; lane: Lane }
 
 /** Consecutive entries of the joined archive whose data is in one part: their IDs there, each with the new ID. */
 type Stretch = { part: number; ids: [number, number][] }
@@ -68,31 +63,40 @@ export class JoinedArchive {
   }
 
   /**
-   * Reads the tables of contents, which precede all data.
+   * Reads the tables of contents, which precede all data. That of the first archive may take long, because `pg_dump` reads the
+   * whole catalog for it. The data of the others is read meanwhile.
    *
    * @throws ArchiveError if they do not belong together, or the error of a stream
    */
   static async open(streams: readonly AsyncIterable<Buffer>[], options: JoinOptions): Promise<JoinedArchive> {
+    const { compression, watch, check, select = (toc) => toc } = options
     const lanes = await Lanes.open(options.folder, options.maxBuffered)
-    const parts = await Promise.all(
-      streams.map(async (stream, index) => {
-        const input = new ByteSource(stream)
-        const { version, minor } = await peekVersion(input)
-        if (minor > NEWEST_MINOR) throw new ArchiveError(`archive version ${version} cannot be joined`, 0)
-        const header = await readHeader(input)
-        // Lanes that are not being read spill to disk, so that their pg_dump never waits.
-        const lane = lanes.add(({ reading }) => !reading)
-        const toc = await readToc(input, header)
-        if (index === 0) options.check?.(toc)
-        const entries = index === 0 && options.select ? await options.select(toc) : toc
-        return { input, header, entries, tally: new Tally(true, options.watch), lane }
-      }),
-    )
-    return new JoinedArchive(parts, lanes, options)
+    const partOptions = { compression, watch, jobs: Math.max(1, Math.ceil(options.jobs / streams.length)) }
+    const ofFirst = {
+      ...partOptions,
+      select: (toc: readonly TocEntry[]) => {
+        check?.(toc)
+        return select(toc)
+      },
+    }
+    try {
+      const parts = await Promise.all(
+        streams.map(async (stream, index) => {
+          if (index === 0) return await Part.open(stream, lanes, ofFirst)
+          const part = await Part.open(stream, lanes, partOptions)
+          part.readTables()
+          return part
+        }),
+      )
+      return new JoinedArchive(parts, lanes, options)
+    } catch (error) {
+      await lanes.close()
+      throw error
+    }
   }
 
   get progress(): ArchiveProgress {
-    const all = this.#parts.map(({ tally }) => tally.progress)
+    const all = this.#parts.map(({ progress }) => progress)
     const sum = (field: 'rows' | 'rawBytes') => all.reduce((total, progress) => total + progress[field], 0)
     return { ...all[this.#current]!, rows: sum('rows'), rawBytes: sum('rawBytes') }
   }
@@ -104,67 +108,55 @@ export class JoinedArchive {
   }
 
   /** Stops the work. */
-  stop(): void {
+  async stop(): Promise<void> {
     this.#lanes.fail(new Error('the dump was stopped'))
+    await this.#lanes.close()
   }
 
   /** The joined archive. */
   async *output(): AsyncGenerator<Buffer> {
     const { compression } = this.#options
-    const read = this.#parts[0]!.header
-    const header = writtenHeader(read, { compression, maxMinor: NEWEST_MINOR })
+    const [main] = this.#parts as [Part, ...Part[]]
+    const header = writtenHeader(main.header, { compression, maxMinor: NEWEST_MINOR })
     const { entries, order } = this.#toc
     const stretches = stretchesOf(order)
-    const fills = this.#parts.map((part, index) =>
-      this.#fill(
-        part,
-        stretches.filter((stretch) => stretch.part === index),
-      ),
-    )
+    main.readAll(stretches.flatMap(({ part, ids }) => (part === 0 ? ids.at(-1)![0] : [])))
     try {
       yield headerBytes(header)
       yield* tocParts(header, entries)
-      for (const { part } of stretches) {
+      for (const { part, ids } of stretches) {
         this.#current = part
-        yield* this.#parts[part]!.lane.stretch()
+        if (part === 0) yield* main.stretch()
+        else yield* dataOf(this.#parts[part]!, ids)
       }
-      await Promise.all(fills)
-      this.#report = reportOf(read, entries, this.#counted())
+      await Promise.all(this.#parts.map((part) => part.end()))
+      this.#lanes.check()
+      this.#report = reportOf(main.header, entries, this.#counted())
     } finally {
+      // The other programs may have gone silent, so nothing waits for them: the caller ends them.
       await this.#lanes.close()
-      await Promise.allSettled(fills)
     }
   }
 
-  /** Reads one part to its end into its lane. Never rejects; an error fails the lanes instead. */
-  async #fill({ input, header, entries, tally, lane }: Part, stretches: readonly Stretch[]): Promise<void> {
-    const { compression, jobs } = this.#options
-    const share = Math.max(1, Math.ceil(jobs / this.#parts.length))
-    const ids = new Map(stretches.flatMap((stretch) => stretch.ids))
-    const ends = new Set(stretches.map((stretch) => stretch.ids.at(-1)![1]))
-    const reader = new BlockReader(input, header, entries, tally, { compression, jobs: share })
-    try {
-      for await (const { buffers, ended } of ordered(reader.tasks(ids), 2 * share)) {
-        await lane.put(buffers)
-        if (ended !== undefined && ends.has(ended)) lane.end()
-      }
-    } catch (error) {
-      this.#lanes.fail(error)
-    } finally {
-      await input.close()
-    }
-  }
-
-  /** Merges the counts of all parts, with the tables in the order of the archive. */
+  /** Counts the data in the joined archive. */
   #counted(): Pick<ArchiveReport, 'tables' | 'rows' | 'rawBytes'> {
-    const tallies = this.#parts.map(({ tally }) => tally)
-    const rows = tallies.map((tally) => tally.rows)
-    const counts = tallies.map(({ tables }) => tables.values())
-    const tables = this.#toc.order.filter(({ entry }) => entry.desc === 'TABLE DATA')
+    const counts = this.#parts.map((part) => part.counts())
+    const data = this.#toc.order.filter(({ entry }) => entry.desc === 'TABLE DATA')
+    const tables = data.map(({ origin }) => counts[origin.part]!.get(origin.id)!)
+    const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0)
+    const rows = tables.map((table) => table.rows)
+    const ofOthers = tables.filter((_, index) => data[index]!.origin.part > 0)
     return {
-      tables: tables.map(({ origin }) => counts[origin.part]!.next().value!),
-      rows: rows.includes(null) ? null : rows.reduce<number>((sum, count) => sum + count!, 0),
-      rawBytes: this.progress.rawBytes,
+      tables,
+      rows: rows.includes(null) ? null : sum(rows as number[]),
+      rawBytes: this.#parts[0]!.progress.rawBytes + sum(ofOthers.map(({ bytes }) => bytes)),
     }
+  }
+}
+
+async function* dataOf(part: Part, ids: Stretch['ids']): AsyncGenerator<Buffer> {
+  for (const [origin, id] of ids) {
+    yield Buffer.concat(blockHead(id))
+    yield* part.dataOf(origin)
   }
 }

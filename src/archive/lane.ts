@@ -47,6 +47,10 @@ export class Lanes {
     this.notify()
   }
 
+  get failed(): boolean {
+    return this.#failure !== null
+  }
+
   /** @throws the reason given to `fail` */
   check(): void {
     if (this.#failure) throw this.#failure.reason
@@ -179,7 +183,10 @@ export class Lane {
   async #spill(buffers: readonly Buffer[]): Promise<void> {
     let last = this.#queue.at(-1)
     if (!(last instanceof Spilled) || last.sealed || last.length >= MAX_FILE_BYTES) {
-      last = new Spilled(await this.#lanes.file())
+      const file = await this.#lanes.file()
+      if (this.#lanes.failed) await file.close()
+      this.#lanes.check()
+      last = new Spilled(file)
       this.#queue.push(last)
     }
     await last.append(buffers).catch((error: Error) => {

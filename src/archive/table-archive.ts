@@ -1,5 +1,4 @@
-import { BLK_DATA } from './blocks.ts'
-import { intBytes } from './byte-source.ts'
+import { blockHead } from './blocks.ts'
 import { chunk, END_OF_RUN } from './encode.ts'
 import { contentsHeader, headerBytes } from './header.ts'
 import { TERMINATOR } from './rows.ts'
@@ -30,7 +29,7 @@ export async function* tableArchive(encoding: string, tables: readonly TableData
   yield headerBytes(contentsHeader())
   yield* tocParts(contentsHeader(), [encodingEntry(encoding), ...entries])
   for (const [index, { rows }] of tables.entries()) {
-    yield Buffer.concat([Buffer.from([BLK_DATA]), intBytes(entries[index]!.dumpId)])
+    yield Buffer.concat(blockHead(entries[index]!.dumpId))
     for await (const bytes of rows) if (bytes.length > 0) yield* chunk(bytes)
     yield Buffer.concat([...chunk(TERMINATOR), END_OF_RUN])
   }

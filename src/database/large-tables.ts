@@ -75,11 +75,8 @@ export async function readLargeTables(session: Session, selection: Selection): P
 /** Each connection costs the server a process. */
 const MAX_CONNECTIONS = 8
 
-/** A smaller share is dumped before a further pg_dump has read the catalog. */
+/** A smaller share is read before another connection has begun. */
 const MIN_SHARE_BYTES = 32 * 1024 * 1024
-
-/** A table is read by several sessions if it is larger than this many even shares of the work. */
-const UNEVEN = 1.2
 
 /** How the reading of large tables is divided. One connection dumps everything that is not named here. */
 export type ReadingPlan = {
@@ -91,25 +88,21 @@ export type ReadingPlan = {
 }
 
 /**
- * Divides large tables evenly among connections. A table that is too large for that is read by several of them.
+ * Divides large tables evenly among connections. Sessions that read pages share all tables that have them, because they read
+ * rows while the first `pg_dump` reads the catalog; a further `pg_dump` would read the catalog first.
  *
  * @param jobs the maximum number of connections that read rows
  */
 export function planReading(tables: readonly LargeTable[], jobs: number): ReadingPlan {
   const connections = Math.min(jobs, MAX_CONNECTIONS)
-  const even = bytesOf(tables) / connections
-  const [paged = [], rest = []] = [true, false].map((wanted) =>
-    tables.filter((table) => isUneven(table, even, connections) === wanted),
-  )
-  if (paged.length === 0) return { dumps: shareAmongDumps(rest, connections), paged, sessions: 0 }
+  const paged = tables.filter(({ hasPages }) => hasPages)
   const enough = Math.floor(bytesOf(paged) / MIN_SHARE_BYTES)
-  const left = connections - Math.round(bytesOf(rest) / even)
+  if (connections === 1 || enough < 2)
+    return { dumps: shareAmongDumps(tables, connections), paged: [], sessions: 0 }
+  const rest = tables.filter(({ hasPages }) => !hasPages)
+  const left = connections - Math.round((bytesOf(rest) / bytesOf(tables)) * connections)
   const sessions = Math.max(2, Math.min(left, enough))
   return { dumps: shareAmongDumps(rest, Math.max(1, connections - sessions)), paged, sessions }
-}
-
-function isUneven({ hasPages, bytes }: LargeTable, even: number, connections: number): boolean {
-  return connections > 1 && hasPages && bytes >= 2 * MIN_SHARE_BYTES && bytes > UNEVEN * even
 }
 
 function bytesOf(tables: readonly LargeTable[]): number {

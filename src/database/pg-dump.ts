@@ -66,8 +66,24 @@ export function startDump(pgDump: string, args: readonly string[], env: Record<s
   }
 }
 
-/** Yields the output of a pg_dump, and ends only when pg_dump has succeeded, so that its own reason is the first error. */
-export async function* untilFinished(dump: Source): AsyncGenerator<Buffer> {
+/**
+ * Returns the output of a pg_dump, which ends only when pg_dump has succeeded, so that its own reason is the first error. It
+ * is read from now on: Node discards what a program has written if it ends before its output is read (flushStdio in
+ * lib/internal/child_process.js).
+ */
+export function untilFinished(dump: Source): AsyncGenerator<Buffer> {
+  const output = outputOf(dump)
+  const first = output.next()
+  first.catch(() => undefined) // reported where the output is read
+  return (async function* () {
+    const { done, value } = await first
+    if (done) return
+    yield value
+    yield* output
+  })()
+}
+
+async function* outputOf(dump: Source): AsyncGenerator<Buffer> {
   yield* dump.stream
   await dump.finish()
 }

@@ -11,8 +11,6 @@ import { type Relation, relationKey } from '../relation.ts'
 export class LeakWatch {
   readonly #columns: ReadonlyMap<string, { table: Relation; columns: readonly ScannedColumn[] }>
   readonly #found = new Map<string, { table: Relation; leaks: Map<string, Leak> }>()
-  /** The encoding of the data, by PostgreSQL's name. */
-  encoding = 'UTF8'
 
   constructor({ tables }: MaskPlan, { allow }: Pick<MaskFile, 'allow'>) {
     const allowed = new Set(allow.map(({ table, column }) => columnKey(table, column)))
@@ -23,10 +21,10 @@ export class LeakWatch {
     )
   }
 
-  readonly watch: Watch = ({ oid }) => {
+  readonly watch: Watch = ({ oid }, encoding) => {
     const planned = this.#columns.get(oid)
     if (!planned?.columns.some(({ scanned }) => scanned)) return null
-    const scan = new LeakScan(planned.columns, this.encoding)
+    const scan = new LeakScan(planned.columns, encoding ?? 'UTF8')
     return { add: (piece) => scan.add(piece), end: () => this.#note(planned.table, scan.end()) }
   }
 

@@ -1,10 +1,4 @@
-import {
-  type Compression,
-  checkDelivered,
-  type Deliverable,
-  encodingOf,
-  type TocEntry,
-} from '../archive/archive.ts'
+import { type Compression, checkDelivered, type Deliverable, type TocEntry } from '../archive/archive.ts'
 import { clientEnvironment } from '../database/connection/connection.ts'
 import { freeConnections } from '../database/free-connections.ts'
 import { whyDataIsOrdered } from '../database/load-order.ts'
@@ -140,10 +134,7 @@ function joinOptions(
     shared: new Set(reads.map(({ table }) => table.oid)),
     extensions: extensionsOf(plan),
     select: async (entries) => withAdditions(additions)(entries.filter((entry) => !isLeftOut(entry))),
-    check: (entries: readonly TocEntry[]) => {
-      checkDelivered(entries, kept)
-      if (leaks) leaks.encoding = encodingOf(entries) ?? leaks.encoding
-    },
+    check: (entries: readonly TocEntry[]) => checkDelivered(entries, kept),
     ...(leaks ? { watch: leaks.watch } : {}),
   }
 }

@@ -82,16 +82,17 @@ export async function joinParts(step: Step, parts: Parts): Promise<Reading> {
   using limit = within(signal, inputs.idleTimeout, 'pg_dump sent nothing')
   using _ = addAbortListener(limit.signal, () => void abort())
   try {
-    const readers = await startReaders(limit.signal)
-    started.push(...readers)
+    // A pg_dump reads the catalog while the readers connect: both wait for many answers of a distant server.
     const dumps = startDumps()
     started.push(...dumps)
-    const streams = [...dumps.map(untilFinished), ...readers.map(({ archive }) => archive)]
+    const outputs = dumps.map(untilFinished)
+    const readers = await startReaders(limit.signal)
+    started.push(...readers)
+    const streams = [...outputs, ...readers.map(({ archive }) => archive)]
     const surroundings = { jobs: inputs.jobs, folder: step.tempDirectory }
     const archive = await JoinedArchive.open(streams, { ...options, ...surroundings })
     const stop = async () => {
-      archive.stop()
-      await abort()
+      await Promise.all([archive.stop(), abort()])
     }
     return joinedReading(archive, dumps, stop)
   } catch (error) {

@@ -130,9 +130,39 @@ test('data of a table that the first dump does not have are left out', async () 
     archive.report.tables.map(({ name, rows }) => [name, rows]),
     [['orders', 2]],
   )
+  assert.equal(archive.report.rows, 2)
+  assert.equal(archive.report.rawBytes, archive.report.tables[0]!.bytes)
   const [, joined] = archive.report.entries
   assert.equal(joined!.dumpId, 4, 'an ID of its own')
   assert.deepEqual(joined!.dependencies, [3], 'and its table in the first dump')
+})
+
+test('data is read while the first table of contents is awaited', async () => {
+  const [first, other] = [{ entries: [orders(3)] }, { entries: [data(3, 'orders')] }].map((sample) =>
+    split(build(sample), () => 100),
+  )
+  const read = Promise.withResolvers<void>()
+  async function* afterTheOther() {
+    await read.promise
+    yield* first!
+  }
+  async function* noted() {
+    yield* other!
+    read.resolve()
+  }
+  const archive = await JoinedArchive.open([afterTheOther(), noted()], options({ method: 'zstd' }))
+  await buffer(archive.output())
+  assert.equal(archive.report.rows, 2)
+})
+
+test('an error of data that was read too early to be written ends the joined archive', async () => {
+  async function* broken() {
+    yield* split(build({ entries: [data(3, 'orders')] }), () => 100)
+    throw new Error('the reader failed')
+  }
+  const first = split(build({ entries: [orders(3)] }), () => 100)
+  const archive = await JoinedArchive.open([first, broken()], options({ method: 'none' }))
+  await assert.rejects(buffer(archive.output()), /the reader failed/)
 })
 
 test('an ID that is only named is not given to other data', async () => {

@@ -110,14 +110,13 @@ const table = (name: string, mebibytes: number) => ({
 /** What is planned for tables with these mebibytes: the tables of further dumps, and those that sessions share. */
 const PLANS: [string, Record<string, number>, number, string[][], string[], number][] = [
   ['one job is one connection', { a: 500, b: 500 }, 1, [], [], 0],
-  ['two large tables for two', { a: 500, b: 400 }, 2, [['b']], [], 0],
-  ['as even as they can be', { a: 500, b: 300, c: 200, d: 50 }, 2, [['b', 'c']], [], 0],
+  ['two large tables for two', { a: 500, b: 400 }, 2, [], ['a', 'b'], 2],
   ['nothing of a small database', { a: 20, b: 20 }, 2, [], [], 0],
   ['one large table by its pages', { a: 500 }, 4, [], ['a'], 4],
-  ['as many sessions as have enough to read', { a: 70 }, 8, [], ['a'], 2],
-  ['a large table, and a connection for the rest', { a: 500, b: 100, c: 90 }, 4, [], ['a'], 3],
-  ['a large table, and connections for the rest', { a: 500, b: 150, c: 150 }, 5, [['c']], ['a'], 3],
-  ['a dump each where pages cannot be used', { other: 500, b: 40, c: 10 }, 4, [['b']], [], 0],
+  ['as many sessions as have enough to read', { a: 40, b: 20, c: 10 }, 8, [], ['a', 'b', 'c'], 2],
+  ['a dump each where pages cannot be used', { other: 500, others: 300 }, 4, [['others']], [], 0],
+  ['nothing by pages if that is too little', { other: 500, b: 40, c: 10 }, 4, [['b']], [], 0],
+  ['both', { other: 300, others: 200, a: 500 }, 4, [['others']], ['a'], 2],
 ]
 for (const [what, tables, jobs, dumps, paged, sessions] of PLANS) {
   test(`plan: ${what}`, () => {
@@ -132,8 +131,9 @@ for (const [what, tables, jobs, dumps, paged, sessions] of PLANS) {
 
 test('plan: no more than eight connections', () => {
   const tables = Array.from({ length: 40 }, (_, n) => table(`t${n}`, 100))
-  assert.equal(planReading(tables, 64).dumps.length, 7)
-  assert.equal(planReading([table('a', 5000)], 64).sessions, 8)
+  assert.equal(planReading(tables, 64).sessions, 8)
+  const others = tables.map((each) => ({ ...each, hasPages: false }))
+  assert.equal(planReading(others, 64).dumps.length, 7)
 })
 
 test('pages of tables whose rows they can say are used', { skip: noClient }, async () => {

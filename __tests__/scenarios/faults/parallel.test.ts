@@ -12,7 +12,8 @@ import { succeeded } from '../../../lab/runner/outcome.ts'
 import { until } from '../../../lab/until.ts'
 
 const TWO = { jobs: '2' }
-const OVER_TWO = /Dumping over 2 connections in one snapshot/
+/** Two that read rows, and the pg_dump of the rest. */
+const OVER_TWO = /Dumping over 3 connections in one snapshot, of which 2 share the pages of public\.first, /
 
 let bench: Bench
 let dump: string
@@ -137,7 +138,7 @@ test('a hook that drops a large table leaves the rest to one connection', async 
   )
   const hooks = { 'pre-dump-hooks': 'psql -c "drop table gone"', instance: 'hooked' }
   const run = succeeded(await bench.run('dump', 'folder', 'app', { jobs: '3', ...hooks }))
-  assert.match(run.log, /Dumping over one connection, because .*: .*no matching tables/)
+  assert.match(run.log, /Dumping over one connection, because .*: relation "public.gone" does not exist/)
   assert.equal(run.outputs['row-count'], '140010')
 })
 
@@ -145,21 +146,48 @@ for (const [which, place] of [
   [0, 'folder'],
   [1, 's3'],
 ] as const) {
-  test(`#01 pg_dump ${which + 1} of 2 is killed in mid-stream, into a ${place}`, async () => {
+  test(`#01 reader ${which + 1} of 2 is killed in mid-stream, into a ${place}`, async () => {
     const harm = await witness(bench)
     const { proxy, url } = await through('app')
     await using _ = proxy
     proxy.stallAfter(30_000_000)
     const action = bench.start('dump', place, 'app', { ...TWO, 'database-url': url() })
     await until(() => proxy.bytes.server >= 30_000_000, 'data to flow')
+    // The session of the snapshot does not stop at an error.
+    const readers = descendants(action.pid).filter(({ argv }) => argv.includes('--set=ON_ERROR_STOP=1'))
+    assert.equal(readers.length, 2)
+    kill(readers[which]!.pid, 'SIGKILL')
+    const run = await action.done
+    await harm.assertHarmless(run, /psql .*SIGKILL/)
+    assert.match(run.log, OVER_TWO)
+  })
+}
+
+test('#01 a pg_dump of tables without pages is killed in mid-stream', async () => {
+  const { postgres } = bench
+  const rows = `select n, repeat(md5(n::text), 20) as t from generate_series(1, 60000) as n`
+  await postgres.createDatabase('unpaged')
+  await postgres.psql(
+    'unpaged',
+    `create access method other type table handler heap_tableam_handler;
+     create table one using other as ${rows}; create table two using other as ${rows}`,
+  )
+  for (const which of [0, 1]) {
+    const harm = await witness(bench)
+    const { proxy, url } = await through('unpaged')
+    await using _ = proxy
+    proxy.stallAfter(20_000_000)
+    const action = bench.start('dump', 'folder', 'unpaged', { ...TWO, 'database-url': url() })
+    await until(() => proxy.bytes.server >= 40_000_000, 'data to flow')
     const dumps = descendants(action.pid).filter(({ argv }) => /pg_dump$/.test(argv[0] ?? ''))
     assert.equal(dumps.length, 2)
     kill(dumps[which]!.pid, 'SIGKILL')
     const run = await action.done
     await harm.assertHarmless(run, /pg_dump .*SIGKILL/)
-    assert.match(run.log, OVER_TWO)
-  })
-}
+    assert.match(run.log, /Dumping over 2 connections in one snapshot/)
+  }
+  await postgres.psql('postgres', 'drop database unpaged with (force)')
+})
 
 test('#01 both connections are cut', async () => {
   const harm = await witness(bench)
