@@ -150,10 +150,7 @@ describe('a bucket', { concurrency: 2, skip: noCli }, () => {
 
   test('forbidden is an error, and never an empty answer', async () => {
     const stranger = s3Place(s3, 'absent/', { config: { AWS_SECRET_ACCESS_KEY: 'wrong' } }).storage
-    await Promise.all([
-      assert.rejects(stranger.list(''), /signature was rejected; check AWS_SECRET_ACCESS_KEY/),
-      assert.rejects(stranger.size(key), /403|forbidden/),
-    ])
+    await assert.rejects(stranger.list(''), /signature was rejected; check AWS_SECRET_ACCESS_KEY/)
   })
 
   test('a HEAD that says 403 is absent only when a listing says so too', async () => {
@@ -218,7 +215,6 @@ describe('a bucket', { concurrency: 2, skip: noCli }, () => {
     await s3.write(`likely/${key}`, 'right')
     const place = () => s3Place(s3, 'likely/', { likely }).storage
     assert.equal(await place().size(key), 'right'.length)
-    assert.equal(String(await place().readBeginning(key, 100)), 'right')
     const source = await place().download(key)
     assert.equal(String(await buffer(source.stream)), 'right')
     await source.finish()
@@ -227,7 +223,7 @@ describe('a bucket', { concurrency: 2, skip: noCli }, () => {
     await sink.commit()
     assert.equal(String(await s3.read(`likely/${key}.other`)), 'right')
     const pids = readFileSync(join(folder, 'pids'), 'utf8').trim().split('\n')
-    assert.equal(pids.length, 4)
+    assert.equal(pids.length, 3)
     for (const pid of pids) assert.throws(() => process.kill(Number(pid), 0), /ESRCH/)
   })
 
