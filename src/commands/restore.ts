@@ -1,26 +1,13 @@
-import { allOf } from '../all-of.ts'
-import type { TocEntry } from '../archive/archive.ts'
-import { analyzeDatabase } from '../database/analyze.ts'
-import { clientEnvironment } from '../database/connection/connection.ts'
-import type { Session } from '../database/connection/session.ts'
-import { runHooks } from '../database/hooks.ts'
-import { readProperties } from '../database/properties.ts'
-import { startInPlace } from '../database/restore/in-place.ts'
-import { refuseHiddenRows } from '../database/row-security.ts'
-import { lockTarget, type Server } from '../database/server.ts'
 import type { TemporaryDatabase } from '../database/staging.ts'
-import { lookAtPrimary } from '../database/standby.ts'
-import { messageOf, PermanentError } from '../errors.ts'
 import { formatDuration } from '../report/format.ts'
 import { log } from '../report/log.ts'
-import { chooseEntries } from '../restoring/choose-entries.ts'
 import { createRoles } from '../restoring/create-roles.ts'
-import { downloadDump, type Received, readEntries } from '../restoring/download-dump.ts'
+import { downloadDump, readEntries, UNTOUCHED } from '../restoring/download-dump.ts'
 import { type Dump, dumpFinder } from '../restoring/find-dump.ts'
 import { foretellRestore } from '../restoring/foretell-restore.ts'
-import { checkOverwrite, checkProtected } from '../restoring/guards.ts'
-import { dryRun, type Replacement, replaceDatabase } from '../restoring/replace-database.ts'
+import { type Replacement, replaceDatabase } from '../restoring/replace-database.ts'
 import { checkMasked } from '../restoring/require-masked.ts'
+import { type Content, type Restored, restoreInPlace } from '../restoring/restore-in-place.ts'
 import { restorePoint } from '../restoring/restore-point.ts'
 import { createStagingFor, type Target } from '../restoring/target.ts'
 import { copyFromTemplate, type HookPlan, splitHooks } from '../restoring/template-cache.ts'
@@ -30,18 +17,9 @@ import type { Step } from '../step/step.ts'
 import { parseDumpKey } from '../storage/keys.ts'
 import type { Manifest } from '../storage/manifest.ts'
 import { largestOf, restoreSummary } from '../summary/dump-summary.ts'
-import { countOutputs, type LiveDatabase, liveOutputs, type Outcome } from '../summary/outcome.ts'
-import type { PostgresClient } from '../tools/postgres/provide-client.ts'
-
-/** The restored content; `transferMs` is null for a copy of a template. */
-type Content = Pick<Received, 'sha256' | 'counted'> & { transferMs: number | null }
-
-/** The end of the message of a restore that fails before it has changed anything. */
-const UNTOUCHED = '; the target is unchanged'
+import { countOutputs, liveOutputs, type Outcome } from '../summary/outcome.ts'
 
 type Built = { staging: TemporaryDatabase; result: Content }
-
-type Restored = Content & LiveDatabase
 
 /** Restores a stored dump into a staging database, checks it, runs hooks and swaps it in. */
 export async function restore(step: Step): Promise<Outcome> {
@@ -119,59 +97,6 @@ async function restoreBeside(step: Step, dump: Dump, target: Target): Promise<Bu
   )
   unfinished.move()
   return { staging, result }
-}
-
-/** Restores in one transaction on the live database, for servers where no database can be created. */
-async function restoreInPlace(step: Step, find: () => Promise<Dump>): Promise<Restored | Outcome> {
-  const { inputs, target: connection } = step
-  await using scope = new AsyncDisposableStack()
-  const look = () => lookInPlace(step, scope)
-  const [dump, { session, server, client }] = await log.group('Prepare', () => allOf([find(), look()]))
-  const receiver = { server, client, database: connection.database, untouched: UNTOUCHED }
-  await createRoles(inputs, dump, { session, server })
-  if (inputs.dryRun) {
-    await chooseEntries(step, receiver).select(await readEntries(dump))
-    return dryRun('restore', `${dump.chosen.key} would be restored into "${connection.database}" in place`)
-  }
-  const env = clientEnvironment(connection, step.environment)
-  const beforeCommit = inputs.preSwapHooks.length > 0 ? [refuseHiddenRows()] : []
-  log.info(
-    'Restoring in place, in one transaction: objects of the dump replace those of the same name with all that belongs to them, others stay',
-  )
-  const open = async (entries: () => readonly TocEntry[]) =>
-    startInPlace(client, server, { inputs, env, entries, beforeCommit })
-  const received = await downloadDump(step, dump, receiver, open)
-  await finishInPlace(step, client, server)
-  return { ...received, database: connection.database, previous: null, serverVersion: server.version }
-}
-
-/** Looks at the live database and locks it until the end of the scope. */
-async function lookInPlace(
-  step: Step,
-  scope: AsyncDisposableStack,
-): Promise<{ session: Session; server: Server; client: PostgresClient }> {
-  const { inputs, target: connection } = step
-  checkProtected(inputs, connection)
-  const session = scope.use(await step.session(connection, { direct: true }))
-  const server = await lookAtPrimary(session, inputs.command)
-  await lockTarget(session, connection.database)
-  const client = await step.client({ serverMajor: server.major, purpose: 'restore' })
-  await checkOverwrite(step, server, await readProperties(session, connection.database))
-  return { session, server, client }
-}
-
-/** Runs hooks and ANALYZE. The data is live by now, so a failure is permanent: it must not repeat the restore. */
-async function finishInPlace(step: Step, client: PostgresClient, { major }: Server): Promise<void> {
-  const { inputs, target } = step
-  try {
-    await runHooks('pre-swap-hooks', inputs.preSwapHooks, target, step.hookOptions(client))
-    await analyzeDatabase({ open: () => step.session(target), major }, inputs.jobs)
-  } catch (error) {
-    throw new PermanentError(
-      `The restore in place is committed, but the hooks or ANALYZE after it failed: ${messageOf(error)}`,
-      { cause: error },
-    )
-  }
 }
 
 function describeRestore(step: Step, { storage, chosen }: Dump, restored: Restored): Outcome {

@@ -12,6 +12,9 @@ import { chooseEntries, type Receiver } from './choose-entries.ts'
 import type { Dump } from './find-dump.ts'
 import { finishRestore, type OpenSink, transferArchive } from './transfer-archive.ts'
 
+/** The end of the message of a restore that fails before it has changed anything. */
+export const UNTOUCHED = '; the target is unchanged'
+
 /** The content of a dump as it was received from storage. */
 export type Received = {
   sha256: string
