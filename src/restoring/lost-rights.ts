@@ -1,3 +1,4 @@
+import { allOf } from '../all-of.ts'
 import { onDatabase } from '../database/connection/connection.ts'
 import { compareRights, type Rights, readRights } from '../database/rights.ts'
 import { messageOf } from '../errors.ts'
@@ -22,8 +23,9 @@ export async function warnOfLostRights(
 ): Promise<void> {
   if (!properties?.allowsConnections) return
   try {
-    const before = await read(step)
-    await using session = await step.session(onDatabase(step.target, replacement))
+    await using scope = new AsyncDisposableStack()
+    const open = async () => scope.use(await step.session(onDatabase(step.target, replacement)))
+    const [before, session] = await allOf([read(step), open()])
     report(step, await compareRights(session, before), 'has')
   } catch (error) {
     step.signal.throwIfAborted()

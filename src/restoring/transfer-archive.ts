@@ -108,7 +108,12 @@ export function databaseSink(
     jobs === 1 || pgRestoreArgs.some((argument) => SELECTS_BY_ITSELF.test(argument))
       ? startRestore(client.pgRestore, { inputs, env, entries })
       : startSplitRestore(
-          { pgRestore: client.pgRestore, inputs, env, session: () => step.session(connection) },
+          {
+            pgRestore: client.pgRestore,
+            inputs,
+            env,
+            session: (signal) => step.session(connection, { signal }),
+          },
           { jobs, bytesOf, folder: tempDirectory, entries },
         )
 }

@@ -49,8 +49,13 @@ export function startStep(
     hookOptions: ({ psql }) => ({ psql, environment, workspace: step.workspace, signal: step.signal }),
     storage: () => openStorage(step),
     client: (need) => provideClient(need, step.tools),
-    session: async (connection, options) =>
-      Session.open(connection, { psql: await anyPsql(), environment, signal: step.signal, ...options }),
+    session: async (connection, { signal, ...options } = {}) =>
+      Session.open(connection, {
+        psql: await anyPsql(),
+        environment,
+        signal: signal ? AbortSignal.any([step.signal, signal]) : step.signal,
+        ...options,
+      }),
     maintenance: async (options) =>
       openMaintenance(step.target, inputs.maintenanceDatabase, {
         psql: await anyPsql(),

@@ -43,7 +43,7 @@ export interface Step {
   storage(): Promise<Storage>
   /** Returns the client programs that fit a server. */
   client(need: PostgresNeed): Promise<PostgresClient>
-  /** Opens a session that ends when the step is cancelled. */
+  /** Opens a session that ends when the step is cancelled, or when the signal of the options says so. */
   session(connection: Connection, options?: SessionNeed): Promise<Session>
   /** Opens a session on the target's maintenance database. A cancel does not end it, because it cleans up after one. */
   maintenance(options?: SessionNeed & { keepsTarget?: boolean }): Promise<Session>
@@ -52,4 +52,4 @@ export interface Step {
 }
 
 /** `keepsTarget` allows a session on the target itself. `direct` refuses a pooler in transaction mode. `readsRows`: see Session. */
-type SessionNeed = { direct?: boolean; readsRows?: boolean }
+type SessionNeed = { direct?: boolean; readsRows?: boolean; signal?: AbortSignal }

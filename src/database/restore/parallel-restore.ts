@@ -1,6 +1,7 @@
 import { mkdtemp, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
+import { allOf } from '../../all-of.ts'
 import { type DataArchive, SplitArchive, type SplitOptions, type TocEntry } from '../../archive/archive.ts'
 import { notePending } from '../../leftovers.ts'
 import { endChild } from '../../process/child.ts'
@@ -26,7 +27,8 @@ export type Restorer = {
   pgRestore: string
   inputs: RestoreInputs
   env: Record<string, string>
-  session: () => Promise<Session>
+  /** The signal ends the session. */
+  session: (signal: AbortSignal) => Promise<Session>
 }
 
 type Options = SplitOptions & {
@@ -98,16 +100,23 @@ class SplitRestore {
     const archive = await SplitArchive.open(this.stream, folder, entries)
     this.#archive = archive
     this.#place = await keepSchema(folder, archive)
-    await this.#restore(['--section=pre-data', this.#place.schema])
-    const shares = archive.divide(await this.#share(archive))
+    const shares = archive.divide(await this.#restoreSchema(archive, this.#place))
     log.info(`Restoring the data with ${formatQuantity(shares.length, 'job')}`)
     await Promise.all([archive.distribute(), ...shares.map((share) => this.#feed(share))])
   }
 
+  /** Restores the schema, and shares the data among jobs. */
+  async #restoreSchema(archive: SplitArchive, { schema }: Place): Promise<TocEntry[][]> {
+    await using scope = new AsyncDisposableStack()
+    // It connects meanwhile, because both wait for many answers of a distant server.
+    const open = async () => scope.use(await this.#restorer.session(this.#stopped.signal))
+    const [, session] = await allOf([this.#restore(['--section=pre-data', schema]), open()])
+    return await this.#share(archive, session)
+  }
+
   /** Shares the data among jobs, unless it has to be loaded in its order. The schema, which says so, is restored by now. */
-  async #share(archive: SplitArchive): Promise<TocEntry[][]> {
+  async #share(archive: SplitArchive, session: Session): Promise<TocEntry[][]> {
     const { bytesOf, jobs } = this.#options
-    await using session = await this.#restorer.session()
     this.#jobs = await allowedJobs(session, jobs)
     const dividesTables = mayDivideTables(this.#restorer.inputs)
     const shares = archive.share({ jobs: this.#jobs, bytesOf, dividesTables })
@@ -135,7 +144,7 @@ class SplitRestore {
   }
 
   async #whyRefreshesAreOrdered(): Promise<string | null> {
-    await using session = await this.#restorer.session()
+    await using session = await this.#restorer.session(this.#stopped.signal)
     return await whyRefreshesAreOrdered(session)
   }
 
