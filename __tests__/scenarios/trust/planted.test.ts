@@ -36,9 +36,8 @@ test('#41 CVE-2018-1058: no function, operator, relation or type that a role pla
   const before = plantedThatRan(postgres).length
   const workspace = tempFolder('workspace').path
   const steps: [string, string, Record<string, string>][] = [
-    ['dump', 'app', { tables: 'state', jobs: '1' }],
-    ['dump', 'app', { jobs: '4', 'exclude-table-data': 'public.state' }],
-    ['dump', 'app', {}],
+    ['dump', 'app', { tables: 'state', 'exclude-table-data': 'public.state', jobs: '1' }],
+    ['dump', 'app', { jobs: '4' }],
     ['restore', 'live', { 'dump-key': 'latest', overwrite: 'true', reversible: 'true', jobs: '4' }],
     ['restore', 'live', { 'dump-key': 'latest', overwrite: 'true', swap: 'false' }],
     ['restore', 'preview_1', { 'dump-key': 'latest', 'template-cache': '2' }],
