@@ -35,25 +35,21 @@ function stoppedClock(): string {
 
 test('#17 two dumps of one name at once: the first wins, the other says so, and nothing of the first is lost', async () => {
   const env = { NODE_OPTIONS: `--import=${stoppedClock()}` }
-  for (let round = 0; round < 2; round += 1) {
-    const config = `round_${round}`
-    const runs = await Promise.all(
-      [1, 2, 3].map(() => bench.run('dump', 'folder', 'app', { config }, { env })),
-    )
-    const [winner, ...more] = runs.filter((run) => run.exitCode === 0)
-    assert.deepEqual(more, [])
-    for (const run of runs) if (run !== winner) failed(run, /exists already; another run wrote it/)
-    const { 'dump-key': key, 'dump-sha256': sha256 } = succeeded(winner!).outputs
-    const stored = readFileSync(join(bench.folder, key!))
-    assert.equal(createHash('sha256').update(stored).digest('hex'), sha256)
-  }
+  const config = 'same_name'
+  const runs = await Promise.all([1, 2, 3].map(() => bench.run('dump', 'folder', 'app', { config }, { env })))
+  const [winner, ...more] = runs.filter((run) => run.exitCode === 0)
+  assert.deepEqual(more, [])
+  for (const run of runs) if (run !== winner) failed(run, /exists already; another run wrote it/)
+  const { 'dump-key': key, 'dump-sha256': sha256 } = succeeded(winner!).outputs
+  const stored = readFileSync(join(bench.folder, key!))
+  assert.equal(createHash('sha256').update(stored).digest('hex'), sha256)
   const harm = await witness(bench)
-  const run = await bench.run('dump', 'folder', 'app', { config: 'round_0' }, { env })
+  const run = await bench.run('dump', 'folder', 'app', { config }, { env })
   await harm.assertHarmless(run, /exists already; another run wrote it/)
 })
 
 test('#17 dumps of one database at once: each has a name of its own', async () => {
-  const crowd = (['folder', 'folder', 'folder', 's3', 's3'] as const).map((place) =>
+  const crowd = (['folder', 'folder', 's3', 's3'] as const).map((place) =>
     bench.run('dump', place, 'app', { config: 'crowd' }),
   )
   const keys = (await Promise.all(crowd)).map((run) => succeeded(run).outputs['dump-key']!)
