@@ -23,7 +23,7 @@ export function checkDelivered(entries: readonly TocEntry[], { tables, largeObje
     const columns = entry.desc === 'TABLE DATA' ? tables.get(entry.oid) : undefined
     const stop = (why: string) =>
       new ArchiveError(
-        `mask stopped the dump, because pg_dump delivers the data of ${entry.label}, ${why}; nothing was stored. Please report this as a defect of the action`,
+        `mask stopped the step, because pg_dump delivers the data of ${entry.label}, ${why}; nothing of it was kept. Please report this as a defect of the action`,
         0,
       )
     if (!columns) throw stop('which is not kept whole')

@@ -81,7 +81,7 @@ test('a pg_dump that sends what is masked ends the copy without a trace of it', 
   const { inputs, env } = carelessPgDump()
   const stopped = await refused(
     { ...inputs, jobs: '4', retries: '2' },
-    /mask stopped the dump, because pg_dump delivers the data of .*, which is not kept whole/,
+    /mask stopped the step, because pg_dump delivers the data of .*, which is not kept whole/,
     { env },
   )
   assert.doesNotMatch(stopped.log, /Attempt 2/)

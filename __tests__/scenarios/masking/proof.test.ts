@@ -52,7 +52,7 @@ test('a pg_dump that sends what is masked ends the dump without a trace of it', 
   const before = readdirSync(bench.folder, { recursive: true })
   const stopped = failed(
     await dump({ ...inputs, jobs: '1', retries: '2' }, env),
-    /mask stopped the dump, because pg_dump delivers the data of .*, which is not kept whole/,
+    /mask stopped the step, because pg_dump delivers the data of .*, which is not kept whole/,
   )
   assert.doesNotMatch(stopped.log, /Attempt 2/)
   const { postgres, folder } = bench
