@@ -67,12 +67,10 @@ test('readers pass over a manifest without data and a dump of another size, and 
   writeFileSync(path(cut), readFileSync(path(cut)).subarray(0, -1))
   const names = new RegExp(`Skipped ${gone}\\.json: its data is gone`)
   const differs = new RegExp(`${cut}.*bytes? and its manifest says`)
-  for (const reference of ['latest', 'half/app']) {
-    const run = succeeded(await bench.run('restore', 'folder', 'target', { 'dump-key': reference }))
-    assert.equal(run.outputs['dump-key'], whole)
-    assert.match(run.log, names)
-    assert.match(run.warnings.join(), differs)
-  }
+  const run = succeeded(await bench.run('restore', 'folder', 'target', { 'dump-key': 'half/app' }))
+  assert.equal(run.outputs['dump-key'], whole)
+  assert.match(run.log, names)
+  assert.match(run.warnings.join(), differs)
   const list = succeeded(await bench.run('list', 'folder', ''))
   const listed = JSON.parse(list.outputs.dumps!) as { key: string; committed: boolean }[]
   assert.deepEqual(

@@ -55,6 +55,9 @@ for (const [what, way] of ways) {
     await harm.assertHarmless(run, /pg_restore .*SIGKILL/)
   })
 
+  // With two jobs, a test of retries has the same cut.
+  if (way.jobs === '2') continue
+
   test(`#30 the connection is cut, ${what}`, async () => {
     const harm = await witness(bench, 'live')
     const { proxy, more } = await through()
@@ -113,17 +116,17 @@ test('#25 #40 a constraint that the data break, and rows that look like commands
       /unique index|duplicate/,
     ],
   ]
-  for (const [, change, says] of variants) {
+  for (const [index, [, change, says]] of variants.entries()) {
     await postgres.psql('hostile', change)
     const dump = await bench.dump('folder', 'hostile')
     const harm = await witness(bench, 'live')
-    for (const jobs of ['1', '2']) {
-      const run = await bench.run('restore', 'folder', 'live', { 'dump-key': dump, jobs })
-      await harm.assertHarmless(run, says, { secrets: [canary] })
-      assert.deepEqual(run.warnings, [])
-      const names = new Set(run.commands.map(({ name }) => name))
-      assert.ok(!names.has('save-state') && !run.masks.includes('x'))
-    }
+    // One job and two take turns.
+    const jobs = String(1 + (index % 2))
+    const run = await bench.run('restore', 'folder', 'live', { 'dump-key': dump, jobs })
+    await harm.assertHarmless(run, says, { secrets: [canary] })
+    assert.deepEqual(run.warnings, [])
+    const names = new Set(run.commands.map(({ name }) => name))
+    assert.ok(!names.has('save-state') && !run.masks.includes('x'))
   }
 })
 
