@@ -44,14 +44,13 @@ test('#01 pg_dump is killed in mid-stream', async () => {
 })
 
 test('#01 the connection is cut after some megabytes', async () => {
-  for (const cut of ['cutAfter', 'resetAfter'] as const) {
-    const harm = await witness(bench)
-    const { proxy, url } = await through()
-    await using _ = proxy
-    proxy[cut](5_000_000)
-    const run = await bench.run('dump', 'folder', 'app', url)
-    await harm.assertHarmless(run, /connection to the database was cut in the middle of the dump/)
-  }
+  const harm = await witness(bench)
+  const { proxy, url } = await through()
+  await using _ = proxy
+  // A connection that is reset is the subject of a test of retries.
+  proxy.cutAfter(5_000_000)
+  const run = await bench.run('dump', 'folder', 'app', url)
+  await harm.assertHarmless(run, /connection to the database was cut in the middle of the dump/)
 })
 
 test('#07 the connection of a dump goes silent', async () => {
