@@ -23,6 +23,8 @@ export type { Select } from './transcode.ts'
 export type ArchiveStage = {
   transform: (source: AsyncIterable<Buffer>) => AsyncGenerator<Buffer>
   progress: Readonly<ArchiveProgress>
+  /** Returns the table of contents as written; empty until then. */
+  written: () => readonly TocEntry[]
   report: () => ArchiveReport
 }
 
@@ -65,6 +67,7 @@ function stage(options: ConstructorParameters<typeof Transcoder>[0]): ArchiveSta
   return {
     transform: (source) => transcoder.transform(source),
     progress: transcoder.tally.progress,
+    written: () => transcoder.written,
     report: () => transcoder.report,
   }
 }

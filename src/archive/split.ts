@@ -5,7 +5,7 @@ import { ByteSource } from './byte-source.ts'
 import { DividedRows } from './divided-rows.ts'
 import { type Header, headerBytes, readHeader } from './header.ts'
 import { type Lane, Lanes } from './lane.ts'
-import { readToc, SECTION, type TocEntry, tocParts } from './toc.ts'
+import { readToc, SECTION, skipToc, type TocEntry, tocParts } from './toc.ts'
 
 /** Entries that say how to read the others. Every archive needs them. */
 const SETTINGS = ['ENCODING', 'STDSTRINGS', 'SEARCHPATH']
@@ -48,17 +48,19 @@ export class SplitArchive {
    * Reads the table of contents.
    *
    * @param folder buffers data that arrives before its turn, when memory is full
-   * @param known returns the entries from which this process has made the archive, once it has begun
+   * @param written returns the entries of the archive, once it has begun, if this process has written it
    * @throws ArchiveError
    */
   static async open(
     stream: AsyncIterable<Buffer>,
     folder: string,
-    known: () => readonly TocEntry[] = () => [],
+    written: () => readonly TocEntry[] = () => [],
   ): Promise<SplitArchive> {
     const input = new ByteSource(stream)
     const header = await readHeader(input)
-    const entries = await readToc(input, header, known())
+    const known = written()
+    if (known.length > 0) await skipToc(input, header, known)
+    const entries = known.length > 0 ? known : await readToc(input, header)
     return new SplitArchive(input, header, entries, await Lanes.open(folder))
   }
 
@@ -97,16 +99,14 @@ export class SplitArchive {
 
   /** Distributes the data to the readers of the shares, until all of it has been read. */
   async distribute(): Promise<void> {
-    const ids = new Map(this.entries.map(({ dumpId }) => [dumpId, dumpId]))
+    const ids = new Map([...this.#lanesOf.keys()].map((id) => [id, id]))
     const tally = new Tally(false)
     const reader = new BlockReader(this.#input, this.#header, this.entries, tally, {
       // Rows can be divided only if they can be seen.
       compression: this.#header.algorithm === 'none' ? { method: 'none' } : 'stored',
       jobs: 1,
     })
-    const divided = this.entries.flatMap(({ dumpId }) =>
-      (this.#lanesOf.get(dumpId)?.length ?? 0) > 1 ? dumpId : [],
-    )
+    const divided = [...this.#lanesOf].filter(([, lanes]) => lanes.length > 1).map(([id]) => id)
     let lanes: readonly Lane[] = []
     let receive: Receiver | undefined
     try {

@@ -83,13 +83,6 @@ export class StoredEntry {
     return new StoredEntry(this.#layout, slabs.keep({ slab: this.#slab, start: this.#start, end: this.#end }))
   }
 
-  /** Whether both are stored alike, except for their data state. */
-  resembles(other: StoredEntry): boolean {
-    const same = other.in(this.#layout)
-    const [from, to] = [same.#start, same.#end - 1]
-    return this.#slab.compare(same.#slab, from, to, this.#start, this.#end - 1) === 0
-  }
-
   /** One of the K_OFFSET constants. */
   get dataState(): number {
     return this.#slab[this.#end - 1]!

@@ -66,11 +66,6 @@ export class TocEntry {
     return [this.#stored.in(layout).withoutState, Buffer.from([state])]
   }
 
-  /** Whether another entry is the same one, read again after `tocParts` had written it. */
-  isSameAs(other: TocEntry): boolean {
-    return this.hasData === other.hasData && this.#stored.resembles(other.#stored)
-  }
-
   /** Returns the entry with its bytes in the given slabs. */
   keptIn(slabs: Slabs): TocEntry {
     return new TocEntry(this.#stored.keptIn(slabs), this.decode)
@@ -133,14 +128,9 @@ export class TocEntry {
 /**
  * Reads the table of contents, which follows the header.
  *
- * @param known entries that this process has written, of which those that come back are used, so that they are in memory once
  * @throws ArchiveError if it is truncated or malformed
  */
-export async function readToc(
-  input: ByteSource,
-  header: Header,
-  known: readonly TocEntry[] = [],
-): Promise<TocEntry[]> {
+export async function readToc(input: ByteSource, header: Header): Promise<TocEntry[]> {
   const start = input.offset
   const count = await input.int('the table of contents')
   if (count < 0) throw new ArchiveError(`the table of contents has ${count} entries`, start)
@@ -161,13 +151,30 @@ export async function readToc(
     const entry = new TocEntry(stored, decodeUtf8)
     if (seen.has(entry.dumpId)) throw new ArchiveError(`entry ${n} repeats the ID ${entry.dumpId}`, at)
     seen.add(entry.dumpId)
-    const same = known[n - 1]
-    entries.push(same?.isSameAs(entry) ? same : entry.keptIn(slabs))
+    entries.push(entry.keptIn(slabs))
   }
   const decode = decoderOf(encodingOf(entries))
   return decode === decodeUtf8
     ? entries
     : entries.map((entry) => (entry.decode === decodeUtf8 ? entry.decodedBy(decode) : entry))
+}
+
+/**
+ * Reads past a table of contents that this process has written with `tocParts`.
+ *
+ * @throws ArchiveError if it is another one
+ */
+export async function skipToc(
+  input: ByteSource,
+  header: Header,
+  written: readonly TocEntry[],
+): Promise<void> {
+  for (const part of tocParts(header, written)) {
+    const at = input.offset
+    const read = await input.take(part.length, 'the table of contents')
+    if (!read.equals(part))
+      throw new ArchiveError('the table of contents is not the one that was written', at)
+  }
 }
 
 /** Returns the encoding of all text, e.g. `UTF8`, according to the archive's own `SET client_encoding`. */

@@ -26,6 +26,8 @@ export type TranscodeOptions = {
 /** Rewrites an archive: recompressed, filtered and for an older reader; counts its rows and bytes on the way. */
 export class Transcoder {
   readonly tally = new Tally()
+  /** The table of contents as written; empty until then. */
+  written: readonly TocEntry[] = []
   private readonly options: TranscodeOptions
   private finished: ArchiveReport | null = null
 
@@ -63,10 +65,12 @@ export class Transcoder {
     const entries = await readToc(input, read)
     const header = writtenHeader(read, this.options)
     const kept = downgradeToc(await this.options.select(entries), read, header)
+    this.written = kept
     yield headerBytes(header)
     yield* tocParts(header, kept)
     const reader = new BlockReader(input, read, entries, this.tally, this.options)
-    const tasks = reader.tasks(new Map(kept.map(({ dumpId }) => [dumpId, dumpId])))
+    const ids = kept.filter(({ hasData }) => hasData).map(({ dumpId }) => dumpId)
+    const tasks = reader.tasks(new Map(ids.map((id) => [id, id])))
     const gatherer = new Gatherer()
     for await (const { buffers } of ordered(tasks, 2 * this.options.jobs)) yield* gatherer.add(buffers)
     yield* gatherer.rest()

@@ -16,7 +16,7 @@ import type { SourceDatabase } from './source-database.ts'
 import { startTableReaders, type TableReaders } from './table-reader.ts'
 
 /** A source whose output, after `stages`, is the archive to store, with its progress and its report. */
-export type Reading = Omit<ArchiveStage, 'transform'> & { source: Source; stages: Stage[] }
+export type Reading = Pick<ArchiveStage, 'progress' | 'report'> & { source: Source; stages: Stage[] }
 
 /**
  * Starts several pg_dumps that share one snapshot and divide the large tables among them, and joins their output into one

@@ -23,7 +23,7 @@ import type { Step } from '../step/step.ts'
 import type { Manifest } from '../storage/manifest.ts'
 import type { PostgresClient } from '../tools/postgres/provide-client.ts'
 
-/** Opens the receiving end. `entries` returns those that are restored, once the table of contents has arrived. */
+/** Opens the receiving end. `entries` returns those of the archive that it receives, once that has begun. */
 export type OpenSink = (entries: () => readonly TocEntry[]) => Promise<Sink>
 
 export type ArchiveTransfer = {
@@ -48,16 +48,12 @@ export async function transferArchive(
   { inputs, signal }: Step,
   { openSource, openSink, unseal = [], clientMajor, select, meter, total }: ArchiveTransfer,
 ): Promise<{ sink: Sink; report: () => ArchiveReport; transferMs: number }> {
-  let entries: readonly TocEntry[] = []
   const decoder = createDecoder({
     maxVersion: newestReadable(clientMajor),
     jobs: inputs.jobs,
-    select: async (all) => {
-      entries = await select(all)
-      return entries
-    },
+    select,
   })
-  const { report, progress } = decoder
+  const { report, progress, written } = decoder
   using _ = showProgress({
     verb: 'Restored',
     bytes: () => progress.rawBytes,
@@ -65,7 +61,7 @@ export async function transferArchive(
     detail: () => tableProgress(progress),
   })
   const source = await openSource()
-  const sink = await openSink(() => entries).catch(async (error) => {
+  const sink = await openSink(written).catch(async (error) => {
     await source.abort()
     throw error
   })
