@@ -37159,7 +37159,7 @@ exports.visitAsync = visitAsync;
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _runtime_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8441);
-/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7844);
+/* harmony import */ var _main_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(208);
 
 
 /** How often to look for calls that a file system does not answer once the step has failed, in milliseconds. */
@@ -37179,7 +37179,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 7844:
+/***/ 208:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -40507,12 +40507,6 @@ class StoredEntry {
     keptIn(slabs) {
         return new StoredEntry(this.#layout, slabs.keep({ slab: this.#slab, start: this.#start, end: this.#end }));
     }
-    /** Whether both are stored alike, except for their data state. */
-    resembles(other) {
-        const same = other.in(this.#layout);
-        const [from, to] = [same.#start, same.#end - 1];
-        return this.#slab.compare(same.#slab, from, to, this.#start, this.#end - 1) === 0;
-    }
     /** One of the K_OFFSET constants. */
     get dataState() {
         return this.#slab[this.#end - 1];
@@ -40677,10 +40671,6 @@ class TocEntry {
         const state = this.hasData ? DATA_OFFSET_UNKNOWN : NO_DATA;
         return [this.#stored.in(layout).withoutState, Buffer.from([state])];
     }
-    /** Whether another entry is the same one, read again after `tocParts` had written it. */
-    isSameAs(other) {
-        return this.hasData === other.hasData && this.#stored.resembles(other.#stored);
-    }
     /** Returns the entry with its bytes in the given slabs. */
     keptIn(slabs) {
         return new TocEntry(this.#stored.keptIn(slabs), this.decode);
@@ -40740,10 +40730,9 @@ class TocEntry {
 /**
  * Reads the table of contents, which follows the header.
  *
- * @param known entries that this process has written, of which those that come back are used, so that they are in memory once
  * @throws ArchiveError if it is truncated or malformed
  */
-async function readToc(input, header, known = []) {
+async function readToc(input, header) {
     const start = input.offset;
     const count = await input.int('the table of contents');
     if (count < 0)
@@ -40767,13 +40756,25 @@ async function readToc(input, header, known = []) {
         if (seen.has(entry.dumpId))
             throw new ArchiveError(`entry ${n} repeats the ID ${entry.dumpId}`, at);
         seen.add(entry.dumpId);
-        const same = known[n - 1];
-        entries.push(same?.isSameAs(entry) ? same : entry.keptIn(slabs));
+        entries.push(entry.keptIn(slabs));
     }
     const decode = decoderOf(encodingOf(entries));
     return decode === decodeUtf8
         ? entries
         : entries.map((entry) => (entry.decode === decodeUtf8 ? entry.decodedBy(decode) : entry));
+}
+/**
+ * Reads past a table of contents that this process has written with `tocParts`.
+ *
+ * @throws ArchiveError if it is another one
+ */
+async function skipToc(input, header, written) {
+    for (const part of tocParts(header, written)) {
+        const at = input.offset;
+        const read = await input.take(part.length, 'the table of contents');
+        if (!read.equals(part))
+            throw new ArchiveError('the table of contents is not the one that was written', at);
+    }
 }
 /** Returns the encoding of all text, e.g. `UTF8`, according to the archive's own `SET client_encoding`. */
 function encodingOf(entries) {
@@ -41510,6 +41511,10 @@ class Adler32 {
 // Block types of pg_backup_archiver.h: the data of a table, and large objects, each preceded by its OID.
 const BLK_DATA = 1;
 const BLK_BLOBS = 3;
+/** Returns the bytes before the data of a table: the type of the block and the ID of the entry. */
+function blockHead(id) {
+    return [Buffer.from([BLK_DATA]), intBytes(id)];
+}
 /** Whether data is copied as it is stored. Node cannot read lz4. */
 function isCopied({ algorithm }, compression) {
     return compression === 'stored' || algorithm === 'lz4';
@@ -41523,9 +41528,11 @@ class BlockReader {
     missing;
     tally;
     jobs;
+    headless;
     /** Null if data is copied as it is stored. */
     encoder;
-    constructor(input, header, entries, tally, { compression, jobs }) {
+    /** @param options.headless leaves out what precedes the data in a block, for a writer that does not know the IDs yet */
+    constructor(input, header, entries, tally, { compression, jobs, headless = false }) {
         this.input = input;
         this.header = header;
         this.chunks = new ChunkReader(input);
@@ -41533,6 +41540,7 @@ class BlockReader {
         this.missing = new Map(entries.filter((entry) => entry.hasData).map((entry) => [entry.dumpId, entry]));
         this.tally = tally;
         this.jobs = jobs;
+        this.headless = headless;
         this.encoder = isCopied(header, compression) ? null : encoderOf(compression);
     }
     /**
@@ -41558,7 +41566,7 @@ class BlockReader {
         const wanted = id !== undefined;
         if (wanted)
             this.tally.begin(entry, this.encoder !== null);
-        const head = wanted ? [Buffer.from([type]), intBytes(id)] : [];
+        const head = wanted && !this.headless ? [Buffer.from([type]), intBytes(id)] : [];
         const short = mayBeShort ? this.shortRun(wanted) : null;
         if (short) {
             if (wanted)
@@ -41747,6 +41755,8 @@ const ANY_MINOR = Number.POSITIVE_INFINITY;
 /** Rewrites an archive: recompressed, filtered and for an older reader; counts its rows and bytes on the way. */
 class Transcoder {
     tally = new Tally();
+    /** The table of contents as written; empty until then. */
+    written = [];
     options;
     finished = null;
     constructor(options) {
@@ -41784,10 +41794,12 @@ class Transcoder {
         const entries = await readToc(input, read);
         const header = writtenHeader(read, this.options);
         const kept = downgradeToc(await this.options.select(entries), read, header);
+        this.written = kept;
         yield headerBytes(header);
         yield* tocParts(header, kept);
         const reader = new BlockReader(input, read, entries, this.tally, this.options);
-        const tasks = reader.tasks(new Map(kept.map(({ dumpId }) => [dumpId, dumpId])));
+        const ids = kept.filter(({ hasData }) => hasData).map(({ dumpId }) => dumpId);
+        const tasks = reader.tasks(new Map(ids.map((id) => [id, id])));
         const gatherer = new Gatherer();
         for await (const { buffers } of ordered(tasks, 2 * this.options.jobs))
             yield* gatherer.add(buffers);
@@ -41861,6 +41873,7 @@ function dataOf(owner, { fields }, dumpId) {
     const { tag, namespace, owner: role } = owner.fields;
     return TocEntry.of({ ...fields, dumpId, dependencies, tag, namespace, owner: role }, owner.decode);
 }
+/** Whether an entry is that of the data of a table. */
 function isTableData({ desc, hasData }) {
     return desc === 'TABLE DATA' && hasData;
 }
@@ -42223,6 +42236,9 @@ class Lanes {
         this.#failure ??= { reason };
         this.notify();
     }
+    get failed() {
+        return this.#failure !== null;
+    }
     /** @throws the reason given to `fail` */
     check() {
         if (this.#failure)
@@ -42348,7 +42364,11 @@ class Lane {
     async #spill(buffers) {
         let last = this.#queue.at(-1);
         if (!(last instanceof Spilled) || last.sealed || last.length >= MAX_FILE_BYTES) {
-            last = new Spilled(await this.#lanes.file());
+            const file = await this.#lanes.file();
+            if (this.#lanes.failed)
+                await file.close();
+            this.#lanes.check();
+            last = new Spilled(file);
             this.#queue.push(last);
         }
         await last.append(buffers).catch((error) => {
@@ -42378,9 +42398,116 @@ class Lane {
     }
 }
 
+;// CONCATENATED MODULE: ./build/src/archive/part.js
+
+
+
+
+
+
+
+
+/** One of the archives that are joined. Its data is compressed and waits in a lane until its turn. */
+class Part {
+    header;
+    entries;
+    #input;
+    #tally;
+    #lanes;
+    #lane;
+    #options;
+    /** IDs of the tables whose data has a stretch of its own and has not been returned. */
+    #coming = [];
+    #filled = Promise.resolve();
+    constructor(input, { header, entries, tally }, { lanes, lane }, options) {
+        this.header = header;
+        this.entries = entries;
+        this.#input = input;
+        this.#tally = tally;
+        this.#lanes = lanes;
+        this.#lane = lane;
+        this.#options = options;
+    }
+    /** Reads the table of contents, which precedes all data. @throws ArchiveError if it is damaged, or the stream's error */
+    static async open(stream, lanes, options) {
+        const { watch, select } = options;
+        // Lanes that are not being read spill to disk, so that their program never waits.
+        const lane = lanes.add(({ reading }) => !reading);
+        const input = new ByteSource(stream);
+        const { version, minor } = await peekVersion(input);
+        if (minor > NEWEST_MINOR)
+            throw new ArchiveError(`archive version ${version} cannot be joined`, 0);
+        const header = await readHeader(input);
+        const toc = await readToc(input, header);
+        const tally = new Tally(true, watch && ((entry) => watch(entry, encodingOf(toc))));
+        const entries = select ? await select(toc) : toc;
+        return new Part(input, { header, entries, tally }, { lanes, lane }, options);
+    }
+    get progress() {
+        return this.#tally.progress;
+    }
+    /**
+     * Begins to read the data of tables before the IDs are known under which it will be written: without the heads of the
+     * blocks, and with a stretch for each table.
+     */
+    readTables() {
+        const ids = this.entries.filter(isTableData).map(({ dumpId }) => dumpId);
+        this.#coming = [...ids];
+        this.#filled = this.#fill({ ids, ends: new Set(ids), headless: true });
+    }
+    /** Begins to read the data of all entries, in stretches that end with these entries. */
+    readAll(ends) {
+        const ids = this.entries.filter(({ hasData }) => hasData).map(({ dumpId }) => dumpId);
+        this.#filled = this.#fill({ ids, ends: new Set(ends), headless: false });
+    }
+    /** Returns the bytes of the next stretch as they arrive. */
+    stretch() {
+        return this.#lane.stretch();
+    }
+    /** Returns the data of a table, and discards that of the tables before it. */
+    async *dataOf(id) {
+        await this.#discard(this.#coming.indexOf(id));
+        this.#coming.shift();
+        yield* this.#lane.stretch();
+    }
+    /** Waits for the end of the archive; data that is left is discarded. */
+    async end() {
+        await this.#discard(this.#coming.length);
+        await this.#filled;
+    }
+    /** Returns what was counted of each table, by the ID of its data. */
+    counts() {
+        const tables = this.entries.filter(isTableData);
+        return new Map(tables.map(({ dumpId }, index) => [dumpId, this.#tally.tables[index]]));
+    }
+    async #discard(count) {
+        for (const _ of this.#coming.splice(0, count))
+            for await (const _ of this.#lane.stretch())
+                ;
+    }
+    /** Never rejects: an error fails the lanes instead. */
+    async #fill({ ids, ends, headless }) {
+        const { compression, jobs } = this.#options;
+        const options = { compression, jobs, headless };
+        const reader = new BlockReader(this.#input, this.header, this.entries, this.#tally, options);
+        try {
+            const tasks = reader.tasks(new Map(ids.map((id) => [id, id])));
+            for await (const { buffers, ended } of ordered(tasks, 2 * jobs)) {
+                await this.#lane.put(buffers);
+                if (ended !== undefined && ends.has(ended))
+                    this.#lane.end();
+            }
+        }
+        catch (error) {
+            this.#lanes.fail(error);
+        }
+        finally {
+            await this.#input.close();
+        }
+    }
+}
+
 ;// CONCATENATED MODULE: ./build/src/archive/join.js
-
-
 
 
 
@@ -42414,30 +42541,39 @@ class JoinedArchive {
         this.#toc = joinTocs(parts.map((part) => part.entries), options);
     }
     /**
-     * Reads the tables of contents, which precede all data.
+     * Reads the tables of contents, which precede all data. That of the first archive may take long, because `pg_dump` reads the
+     * whole catalog for it. The data of the others is read meanwhile.
      *
      * @throws ArchiveError if they do not belong together, or the error of a stream
      */
     static async open(streams, options) {
+        const { compression, watch, check, select = (toc) => toc } = options;
         const lanes = await Lanes.open(options.folder, options.maxBuffered);
-        const parts = await Promise.all(streams.map(async (stream, index) => {
-            const input = new ByteSource(stream);
-            const { version, minor } = await peekVersion(input);
-            if (minor > NEWEST_MINOR)
-                throw new ArchiveError(`archive version ${version} cannot be joined`, 0);
-            const header = await readHeader(input);
-            // Lanes that are not being read spill to disk, so that their pg_dump never waits.
-            const lane = lanes.add(({ reading }) => !reading);
-            const toc = await readToc(input, header);
-            if (index === 0)
-                options.check?.(toc);
-            const entries = index === 0 && options.select ? await options.select(toc) : toc;
-            return { input, header, entries, tally: new Tally(true, options.watch), lane };
-        }));
-        return new JoinedArchive(parts, lanes, options);
+        const partOptions = { compression, watch, jobs: Math.max(1, Math.ceil(options.jobs / streams.length)) };
+        const ofFirst = {
+            ...partOptions,
+            select: (toc) => {
+                check?.(toc);
+                return select(toc);
+            },
+        };
+        try {
+            const parts = await Promise.all(streams.map(async (stream, index) => {
+                if (index === 0)
+                    return await Part.open(stream, lanes, ofFirst);
+                const part = await Part.open(stream, lanes, partOptions);
+                part.readTables();
+                return part;
+            }));
+            return new JoinedArchive(parts, lanes, options);
+        }
+        catch (error) {
+            await lanes.close();
+            throw error;
+        }
     }
     get progress() {
-        const all = this.#parts.map(({ tally }) => tally.progress);
+        const all = this.#parts.map(({ progress }) => progress);
         const sum = (field) => all.reduce((total, progress) => total + progress[field], 0);
         return { ...all[this.#current], rows: sum('rows'), rawBytes: sum('rawBytes') };
     }
@@ -42448,64 +42584,56 @@ class JoinedArchive {
         return this.#report;
     }
     /** Stops the work. */
-    stop() {
+    async stop() {
         this.#lanes.fail(new Error('the dump was stopped'));
+        await this.#lanes.close();
     }
     /** The joined archive. */
     async *output() {
         const { compression } = this.#options;
-        const read = this.#parts[0].header;
-        const header = writtenHeader(read, { compression, maxMinor: NEWEST_MINOR });
+        const [main] = this.#parts;
+        const header = writtenHeader(main.header, { compression, maxMinor: NEWEST_MINOR });
         const { entries, order } = this.#toc;
         const stretches = stretchesOf(order);
-        const fills = this.#parts.map((part, index) => this.#fill(part, stretches.filter((stretch) => stretch.part === index)));
+        main.readAll(stretches.flatMap(({ part, ids }) => (part === 0 ? ids.at(-1)[0] : [])));
         try {
             yield headerBytes(header);
             yield* tocParts(header, entries);
-            for (const { part } of stretches) {
+            for (const { part, ids } of stretches) {
                 this.#current = part;
-                yield* this.#parts[part].lane.stretch();
+                if (part === 0)
+                    yield* main.stretch();
+                else
+                    yield* join_dataOf(this.#parts[part], ids);
             }
-            await Promise.all(fills);
-            this.#report = reportOf(read, entries, this.#counted());
+            await Promise.all(this.#parts.map((part) => part.end()));
+            this.#lanes.check();
+            this.#report = reportOf(main.header, entries, this.#counted());
         }
         finally {
+            // The other programs may have gone silent, so nothing waits for them: the caller ends them.
             await this.#lanes.close();
-            await Promise.allSettled(fills);
         }
     }
-    /** Reads one part to its end into its lane. Never rejects; an error fails the lanes instead. */
-    async #fill({ input, header, entries, tally, lane }, stretches) {
-        const { compression, jobs } = this.#options;
-        const share = Math.max(1, Math.ceil(jobs / this.#parts.length));
-        const ids = new Map(stretches.flatMap((stretch) => stretch.ids));
-        const ends = new Set(stretches.map((stretch) => stretch.ids.at(-1)[1]));
-        const reader = new BlockReader(input, header, entries, tally, { compression, jobs: share });
-        try {
-            for await (const { buffers, ended } of ordered(reader.tasks(ids), 2 * share)) {
-                await lane.put(buffers);
-                if (ended !== undefined && ends.has(ended))
-                    lane.end();
-            }
-        }
-        catch (error) {
-            this.#lanes.fail(error);
-        }
-        finally {
-            await input.close();
-        }
-    }
-    /** Merges the counts of all parts, with the tables in the order of the archive. */
+    /** Counts the data in the joined archive. */
     #counted() {
-        const tallies = this.#parts.map(({ tally }) => tally);
-        const rows = tallies.map((tally) => tally.rows);
-        const counts = tallies.map(({ tables }) => tables.values());
-        const tables = this.#toc.order.filter(({ entry }) => entry.desc === 'TABLE DATA');
+        const counts = this.#parts.map((part) => part.counts());
+        const data = this.#toc.order.filter(({ entry }) => entry.desc === 'TABLE DATA');
+        const tables = data.map(({ origin }) => counts[origin.part].get(origin.id));
+        const sum = (counts) => counts.reduce((total, count) => total + count, 0);
+        const rows = tables.map((table) => table.rows);
+        const ofOthers = tables.filter((_, index) => data[index].origin.part > 0);
         return {
-            tables: tables.map(({ origin }) => counts[origin.part].next().value),
-            rows: rows.includes(null) ? null : rows.reduce((sum, count) => sum + count, 0),
-            rawBytes: this.progress.rawBytes,
+            tables,
+            rows: rows.includes(null) ? null : sum(rows),
+            rawBytes: this.#parts[0].progress.rawBytes + sum(ofOthers.map(({ bytes }) => bytes)),
         };
+    }
+}
+async function* join_dataOf(part, ids) {
+    for (const [origin, id] of ids) {
+        yield Buffer.concat(blockHead(id));
+        yield* part.dataOf(origin);
     }
 }
 
@@ -42544,7 +42672,7 @@ function checkDelivered(entries, { tables, largeObjects }) {
         if (!entry.hasData || (entry.desc.startsWith('BLOB') && largeObjects))
             continue;
         const columns = entry.desc === 'TABLE DATA' ? tables.get(entry.oid) : undefined;
-        const stop = (why) => new ArchiveError(`mask stopped the dump, because pg_dump delivers the data of ${entry.label}, ${why}; nothing was stored. Please report this as a defect of the action`, 0);
+        const stop = (why) => new ArchiveError(`mask stopped the step, because pg_dump delivers the data of ${entry.label}, ${why}; nothing of it was kept. Please report this as a defect of the action`, 0);
         if (!columns)
             throw stop('which is not kept whole');
         const delivered = columnsOf(entry.copyStatement);
@@ -42654,13 +42782,16 @@ class SplitArchive {
      * Reads the table of contents.
      *
      * @param folder buffers data that arrives before its turn, when memory is full
-     * @param known returns the entries from which this process has made the archive, once it has begun
+     * @param written returns the entries of the archive, once it has begun, if this process has written it
      * @throws ArchiveError
      */
-    static async open(stream, folder, known = () => []) {
+    static async open(stream, folder, written = () => []) {
         const input = new ByteSource(stream);
         const header = await readHeader(input);
-        const entries = await readToc(input, header, known());
+        const known = written();
+        if (known.length > 0)
+            await skipToc(input, header, known);
+        const entries = known.length > 0 ? known : await readToc(input, header);
         return new SplitArchive(input, header, entries, await Lanes.open(folder));
     }
     /**
@@ -42693,14 +42824,14 @@ class SplitArchive {
     }
     /** Distributes the data to the readers of the shares, until all of it has been read. */
     async distribute() {
-        const ids = new Map(this.entries.map(({ dumpId }) => [dumpId, dumpId]));
+        const ids = new Map([...this.#lanesOf.keys()].map((id) => [id, id]));
         const tally = new Tally(false);
         const reader = new BlockReader(this.#input, this.#header, this.entries, tally, {
             // Rows can be divided only if they can be seen.
             compression: this.#header.algorithm === 'none' ? { method: 'none' } : 'stored',
             jobs: 1,
         });
-        const divided = this.entries.flatMap(({ dumpId }) => (this.#lanesOf.get(dumpId)?.length ?? 0) > 1 ? dumpId : []);
+        const divided = [...this.#lanesOf].filter(([, lanes]) => lanes.length > 1).map(([id]) => id);
         let lanes = [];
         let receive;
         try {
@@ -42851,7 +42982,6 @@ function split_nameOf({ namespace, tag }) {
 
 
 
-
 /**
  * Returns an archive that contains only the data of some tables, as `pg_dump --section=data` writes it: a part for
  * JoinedArchive, which takes the names and dependencies of the entries from the dump of the schema.
@@ -42863,7 +42993,7 @@ async function* tableArchive(encoding, tables) {
     yield headerBytes(contentsHeader());
     yield* tocParts(contentsHeader(), [encodingEntry(encoding), ...entries]);
     for (const [index, { rows }] of tables.entries()) {
-        yield Buffer.concat([Buffer.from([BLK_DATA]), intBytes(entries[index].dumpId)]);
+        yield Buffer.concat(blockHead(entries[index].dumpId));
         for await (const bytes of rows)
             if (bytes.length > 0)
                 yield* chunk(bytes);
@@ -42938,6 +43068,7 @@ function stage(options) {
     return {
         transform: (source) => transcoder.transform(source),
         progress: transcoder.tally.progress,
+        written: () => transcoder.written,
         report: () => transcoder.report,
     };
 }
@@ -44886,8 +45017,24 @@ function startDump(pgDump, args, env) {
         abort: () => endChild(child, ['SIGTERM', 'SIGKILL'], 1500).then(() => undefined),
     };
 }
-/** Yields the output of a pg_dump, and ends only when pg_dump has succeeded, so that its own reason is the first error. */
-async function* untilFinished(dump) {
+/**
+ * Returns the output of a pg_dump, which ends only when pg_dump has succeeded, so that its own reason is the first error. It
+ * is read from now on: Node discards what a program has written if it ends before its output is read (flushStdio in
+ * lib/internal/child_process.js).
+ */
+function untilFinished(dump) {
+    const output = outputOf(dump);
+    const first = output.next();
+    first.catch(() => undefined); // reported where the output is read
+    return (async function* () {
+        const { done, value } = await first;
+        if (done)
+            return;
+        yield value;
+        yield* output;
+    })();
+}
+async function* outputOf(dump) {
     yield* dump.stream;
     await dump.finish();
 }
@@ -46676,19 +46823,17 @@ class LeakScan {
 class LeakWatch {
     #columns;
     #found = new Map();
-    /** The encoding of the data, by PostgreSQL's name. */
-    encoding = 'UTF8';
     constructor({ tables }, { allow }) {
         const allowed = new Set(allow.map(({ table, column }) => columnKey(table, column)));
         this.#columns = new Map(tables
             .flatMap((table) => table.parts.map((part) => ({ table, part })))
             .map(({ table, part }) => [part.oid, { table, columns: scannedColumns(table, part, allowed) }]));
     }
-    watch = ({ oid }) => {
+    watch = ({ oid }, encoding) => {
         const planned = this.#columns.get(oid);
         if (!planned?.columns.some(({ scanned }) => scanned))
             return null;
-        const scan = new LeakScan(planned.columns, this.encoding);
+        const scan = new LeakScan(planned.columns, encoding ?? 'UTF8');
         return { add: (piece) => scan.add(piece), end: () => this.#note(planned.table, scan.end()) };
     };
     /** @throws an Error that names the columns in which something was found */
@@ -49935,28 +50080,24 @@ async function readLargeTables(session, selection) {
 }
 /** Each connection costs the server a process. */
 const MAX_CONNECTIONS = 8;
-/** A smaller share is dumped before a further pg_dump has read the catalog. */
+/** A smaller share is read before another connection has begun. */
 const large_tables_MIN_SHARE_BYTES = 32 * 1024 * 1024;
-/** A table is read by several sessions if it is larger than this many even shares of the work. */
-const UNEVEN = 1.2;
 /**
- * Divides large tables evenly among connections. A table that is too large for that is read by several of them.
+ * Divides large tables evenly among connections. Sessions that read pages share all tables that have them, because they read
+ * rows while the first `pg_dump` reads the catalog; a further `pg_dump` would read the catalog first.
  *
  * @param jobs the maximum number of connections that read rows
  */
 function planReading(tables, jobs) {
     const connections = Math.min(jobs, MAX_CONNECTIONS);
-    const even = large_tables_bytesOf(tables) / connections;
-    const [paged = [], rest = []] = [true, false].map((wanted) => tables.filter((table) => isUneven(table, even, connections) === wanted));
-    if (paged.length === 0)
-        return { dumps: shareAmongDumps(rest, connections), paged, sessions: 0 };
+    const paged = tables.filter(({ hasPages }) => hasPages);
     const enough = Math.floor(large_tables_bytesOf(paged) / large_tables_MIN_SHARE_BYTES);
-    const left = connections - Math.round(large_tables_bytesOf(rest) / even);
+    if (connections === 1 || enough < 2)
+        return { dumps: shareAmongDumps(tables, connections), paged: [], sessions: 0 };
+    const rest = tables.filter(({ hasPages }) => !hasPages);
+    const left = connections - Math.round((large_tables_bytesOf(rest) / large_tables_bytesOf(tables)) * connections);
     const sessions = Math.max(2, Math.min(left, enough));
     return { dumps: shareAmongDumps(rest, Math.max(1, connections - sessions)), paged, sessions };
-}
-function isUneven({ hasPages, bytes }, even, connections) {
-    return connections > 1 && hasPages && bytes >= 2 * large_tables_MIN_SHARE_BYTES && bytes > UNEVEN * even;
 }
 function large_tables_bytesOf(tables) {
     return tables.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -51212,16 +51353,17 @@ async function joinParts(step, parts) {
         const limit = parallel_dump_addDisposableResource(env_2, within(signal, inputs.idleTimeout, 'pg_dump sent nothing'), false);
         const _ = parallel_dump_addDisposableResource(env_2, (0,external_node_events_.addAbortListener)(limit.signal, () => void abort()), false);
         try {
-            const readers = await startReaders(limit.signal);
-            started.push(...readers);
+            // A pg_dump reads the catalog while the readers connect: both wait for many answers of a distant server.
             const dumps = startDumps();
             started.push(...dumps);
-            const streams = [...dumps.map(untilFinished), ...readers.map(({ archive }) => archive)];
+            const outputs = dumps.map(untilFinished);
+            const readers = await startReaders(limit.signal);
+            started.push(...readers);
+            const streams = [...outputs, ...readers.map(({ archive }) => archive)];
             const surroundings = { jobs: inputs.jobs, folder: step.tempDirectory };
             const archive = await JoinedArchive.open(streams, { ...options, ...surroundings });
             const stop = async () => {
-                archive.stop();
-                await abort();
+                await Promise.all([archive.stop(), abort()]);
             };
             return joinedReading(archive, dumps, stop);
         }
@@ -51446,11 +51588,7 @@ function joinOptions({ additions }, snapshot, reads, leaks) {
         shared: new Set(reads.map(({ table }) => table.oid)),
         extensions: extensionsOf(plan),
         select: async (entries) => withAdditions(additions)(entries.filter((entry) => !isLeftOut(entry))),
-        check: (entries) => {
-            checkDelivered(entries, kept);
-            if (leaks)
-                leaks.encoding = encodingOf(entries) ?? leaks.encoding;
-        },
+        check: (entries) => checkDelivered(entries, kept),
         ...(leaks ? { watch: leaks.watch } : {}),
     };
 }
@@ -53542,6 +53680,19 @@ async function endUntil(signal, end) {
     }
 }
 
+;// CONCATENATED MODULE: ./build/src/all-of.js
+/**
+ * Waits for several pieces of work that run side by side. Unlike `Promise.all`, it waits for the others when one has failed,
+ * so that none is left running, and the order of the pieces decides which error is thrown.
+ */
+async function allOf(work) {
+    const results = await Promise.allSettled(work);
+    for (const result of results)
+        if (result.status === 'rejected')
+            throw result.reason;
+    return results.map((result) => result.value);
+}
+
 ;// CONCATENATED MODULE: ./build/src/database/rights.js
 
 /**
@@ -53661,6 +53812,7 @@ var lost_rights_disposeResources = (undefined && undefined.__disposeResources) |
 
 
 
+
 /** More names would make the warning too long. */
 const MAX_NAMED = 20;
 /**
@@ -53675,8 +53827,9 @@ async function warnOfLostRights(step, { properties }, replacement) {
     try {
         const env_1 = { stack: [], error: void 0, hasError: false };
         try {
-            const before = await read(step);
-            const session = lost_rights_addDisposableResource(env_1, await step.session(onDatabase(step.target, replacement)), true);
+            const scope = lost_rights_addDisposableResource(env_1, new AsyncDisposableStack(), true);
+            const open = async () => scope.use(await step.session(onDatabase(step.target, replacement)));
+            const [before, session] = await allOf([read(step), open()]);
             report(step, await compareRights(session, before), 'has');
         }
         catch (e_1) {
@@ -53743,19 +53896,6 @@ async function foretellRestore(step, target, entries) {
     await foretellLostRights(step, target);
     await foretellEntries(step, target, entries);
     await noteTablespaces(session, tablespacesOf(entries), properties?.tablespace ?? 'pg_default');
-}
-
-;// CONCATENATED MODULE: ./build/src/all-of.js
-/**
- * Waits for several pieces of work that run side by side. Unlike `Promise.all`, it waits for the others when one has failed,
- * so that none is left running, and the order of the pieces decides which error is thrown.
- */
-async function allOf(work) {
-    const results = await Promise.allSettled(work);
-    for (const result of results)
-        if (result.status === 'rejected')
-            throw result.reason;
-    return results.map((result) => result.value);
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/databases.js
@@ -55738,6 +55878,7 @@ var parallel_restore_disposeResources = (undefined && undefined.__disposeResourc
 
 
 
+
 /**
  * Restores a database while the archive arrives, as the sink of a transfer: one `pg_restore` restores the schema, then
  * several share the tables and restore the data. When the sink is committed, after all checks, `pg_restore --jobs` makes
@@ -55795,25 +55936,21 @@ class SplitRestore {
         const archive = await SplitArchive.open(this.stream, folder, entries);
         this.#archive = archive;
         this.#place = await keepSchema(folder, archive);
-        await this.#restore(['--section=pre-data', this.#place.schema]);
-        const shares = archive.divide(await this.#share(archive));
+        const shares = archive.divide(await this.#restoreSchema(archive, this.#place));
         log.info(`Restoring the data with ${formatQuantity(shares.length, 'job')}`);
         await Promise.all([archive.distribute(), ...shares.map((share) => this.#feed(share))]);
     }
-    /** Shares the data among jobs, unless it has to be loaded in its order. The schema, which says so, is restored by now. */
-    async #share(archive) {
+    /** Restores the schema, and shares the data among jobs. */
+    async #restoreSchema(archive, { schema }) {
         const env_1 = { stack: [], error: void 0, hasError: false };
         try {
-            const { bytesOf, jobs } = this.#options;
-            const session = parallel_restore_addDisposableResource(env_1, await this.#restorer.session(), true);
-            this.#jobs = await parallel_restore_allowedJobs(session, jobs);
-            const dividesTables = mayDivideTables(this.#restorer.inputs);
-            const shares = archive.share({ jobs: this.#jobs, bytesOf, dividesTables });
-            const why = shares.length > 1 ? await whyDataIsOrdered(session) : null;
-            if (why === null)
-                return shares;
-            log.info(`Restoring the data in the order of the dump: ${why}`);
-            return archive.share({ jobs: 1, bytesOf });
+            const scope = parallel_restore_addDisposableResource(env_1, new AsyncDisposableStack()
+            // It connects meanwhile, because both wait for many answers of a distant server.
+            , true);
+            // It connects meanwhile, because both wait for many answers of a distant server.
+            const open = async () => scope.use(await this.#restorer.session(this.#stopped.signal));
+            const [, session] = await allOf([this.#restore(['--section=pre-data', schema]), open()]);
+            return await this.#share(archive, session);
         }
         catch (e_1) {
             env_1.error = e_1;
@@ -55824,6 +55961,18 @@ class SplitRestore {
             if (result_1)
                 await result_1;
         }
+    }
+    /** Shares the data among jobs, unless it has to be loaded in its order. The schema, which says so, is restored by now. */
+    async #share(archive, session) {
+        const { bytesOf, jobs } = this.#options;
+        this.#jobs = await parallel_restore_allowedJobs(session, jobs);
+        const dividesTables = mayDivideTables(this.#restorer.inputs);
+        const shares = archive.share({ jobs: this.#jobs, bytesOf, dividesTables });
+        const why = shares.length > 1 ? await whyDataIsOrdered(session) : null;
+        if (why === null)
+            return shares;
+        log.info(`Restoring the data in the order of the dump: ${why}`);
+        return archive.share({ jobs: 1, bytesOf });
     }
     /** Restores what requires the data to be in the database. */
     async finish() {
@@ -55845,7 +55994,7 @@ class SplitRestore {
     async #whyRefreshesAreOrdered() {
         const env_2 = { stack: [], error: void 0, hasError: false };
         try {
-            const session = parallel_restore_addDisposableResource(env_2, await this.#restorer.session(), true);
+            const session = parallel_restore_addDisposableResource(env_2, await this.#restorer.session(this.#stopped.signal), true);
             return await whyRefreshesAreOrdered(session);
         }
         catch (e_2) {
@@ -55991,16 +56140,12 @@ var transfer_archive_disposeResources = (undefined && undefined.__disposeResourc
 async function transferArchive({ inputs, signal }, { openSource, openSink, unseal = [], clientMajor, select, meter, total }) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        let entries = [];
         const decoder = createDecoder({
             maxVersion: newestReadable(clientMajor),
             jobs: inputs.jobs,
-            select: async (all) => {
-                entries = await select(all);
-                return entries;
-            },
+            select,
         });
-        const { report, progress } = decoder;
+        const { report, progress, written } = decoder;
         const _ = transfer_archive_addDisposableResource(env_1, showProgress({
             verb: 'Restored',
             bytes: () => progress.rawBytes,
@@ -56008,7 +56153,7 @@ async function transferArchive({ inputs, signal }, { openSource, openSink, unsea
             detail: () => tableProgress(progress),
         }), false);
         const source = await openSource();
-        const sink = await openSink(() => entries).catch(async (error) => {
+        const sink = await openSink(written).catch(async (error) => {
             await source.abort();
             throw error;
         });
@@ -56059,7 +56204,12 @@ function databaseSink(step, client, database, bytesOf) {
     const { jobs, pgRestoreArgs } = inputs;
     return async (entries) => jobs === 1 || pgRestoreArgs.some((argument) => SELECTS_BY_ITSELF.test(argument))
         ? startRestore(client.pgRestore, { inputs, env, entries })
-        : startSplitRestore({ pgRestore: client.pgRestore, inputs, env, session: () => step.session(connection) }, { jobs, bytesOf, folder: tempDirectory, entries });
+        : startSplitRestore({
+            pgRestore: client.pgRestore,
+            inputs,
+            env,
+            session: (signal) => step.session(connection, { signal }),
+        }, { jobs, bytesOf, folder: tempDirectory, entries });
 }
 /** Looks up sizes of tables by name; an unknown table has 0 bytes. */
 function sizesOf(tables) {
@@ -56950,6 +57100,8 @@ function describeDifference(expected, found) {
 
 
 
+/** The end of the message of a restore that fails before it has changed anything. */
+const UNTOUCHED = '; the target is unchanged';
 /**
  * Streams a dump from storage into a sink, and commits the sink only if size, digest, structure and row counts are as in
  * the manifest.
@@ -74868,6 +75020,133 @@ async function prune(step) {
     return { outputs: pruneOutputs(pruned), summary: [pruneSummary(pruned, storage.address(scope.folder))] };
 }
 
+;// CONCATENATED MODULE: ./build/src/restoring/create-roles.js
+
+
+
+
+
+
+/** The error of CREATE ROLE when another run was faster (duplicate_object, unique_violation). */
+const TAKEN = /^(?:42710|23505)$/;
+const create_roles_MAX_ATTEMPTS = 3;
+/** Names in one line of the log; a server may have thousands of roles. */
+const create_roles_MAX_NAMES = 50;
+/**
+ * Creates the roles of a dump that the target's server lacks, without login and without any right on the server.
+ *
+ * @throws an Error when the dump has no roles, when they were altered in storage, or when this role may not create roles
+ */
+async function createRoles(inputs, dump, { session, server }) {
+    if (!inputs.createRoles)
+        return;
+    const globals = await downloadGlobals(dump);
+    for (let attempt = 1;; attempt += 1) {
+        const plan = planRoles(globals, await readGlobals(session, server));
+        if (plan.created.length > 0)
+            await checkMayCreate(session, server);
+        try {
+            if (!inputs.dryRun && plan.statements.length > 0)
+                await session.transaction(...plan.statements);
+            return create_roles_report(plan, inputs.dryRun);
+        }
+        catch (error) {
+            if (attempt === create_roles_MAX_ATTEMPTS || !(error instanceof DatabaseError && TAKEN.test(error.sqlstate)))
+                throw error;
+        }
+    }
+}
+/** Reads the roles that were stored with a dump, and compares them with its manifest. */
+async function downloadGlobals({ storage, chosen }) {
+    const stored = chosen.manifest?.globals;
+    if (!stored)
+        throw new Error(`create-roles: true needs a dump that was made with globals: true, and ${chosen.key} has no roles; make a new dump, or set create-roles: false`);
+    const altered = (what) => new Error(`${stored.key} ${what}; it was altered or cut, so no role is created from it`);
+    const size = await storage.size(stored.key);
+    if (size !== stored.size)
+        throw altered(size === null ? 'is missing' : 'has another size than its manifest says');
+    const text = (await storage.readTexts([stored.key])).get(stored.key) ?? '';
+    if ((0,external_node_crypto_.createHash)('sha256').update(text).digest('hex') !== stored.sha256)
+        throw altered('has another SHA-256 than its manifest says');
+    const globals = parseGlobals(text);
+    if (!globals)
+        throw altered('has something other than the roles that this action writes');
+    return globals;
+}
+/**
+ * Decides what is created. Only roles that are created now are granted: the rights of a role that the target already has
+ * were given there for its own reasons.
+ */
+function planRoles(source, target) {
+    const present = new Set(target.roles.map(({ name }) => name));
+    const missing = source.roles.filter(({ name }) => !present.has(name));
+    const created = new Set(missing.map(({ name }) => name));
+    const has = new Set(target.memberships.map(pair));
+    const wanted = source.memberships.filter((membership) => !has.has(pair(membership)));
+    const granted = wanted.filter(({ role, member }) => created.has(role) && (created.has(member) || present.has(member)));
+    const refused = wanted.filter((membership) => !granted.includes(membership));
+    return {
+        created: [...created],
+        statements: [
+            ...missing.map(({ name, inherit }) => `CREATE ROLE ${identifier(name)} NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE ${inherit ? '' : 'NO'}INHERIT`),
+            ...granted.map(({ role, member }) => `GRANT ${identifier(role)} TO ${identifier(member)}`),
+        ],
+        leftOut: [
+            ...attributesLeftOut(missing),
+            ...listed('the ADMIN OPTION of', granted.filter(({ admin }) => admin).map(words)),
+            ...listed('memberships in roles of PostgreSQL itself:', refused.filter(({ role }) => isPredefined(role)).map(words)),
+            ...listed('memberships in roles that exist:', refused.filter(({ role }) => !isPredefined(role)).map(words)),
+        ],
+    };
+}
+function attributesLeftOut(missing) {
+    const rights = ['login', 'superuser', 'createrole', 'createdb', 'replication', 'bypassrls'];
+    return rights.flatMap((right) => {
+        const names = missing.filter((role) => role[right]).map(({ name }) => `"${name}"`);
+        return listed(`${right.toUpperCase()}${right === 'login' ? ' and passwords' : ''} of`, names);
+    });
+}
+function listed(what, names) {
+    return names.length === 0 ? [] : [`${what} ${formatNames(names, create_roles_MAX_NAMES)}`];
+}
+function pair({ role, member }) {
+    return JSON.stringify([role, member]);
+}
+function words({ role, member }) {
+    return `"${member}" in "${role}"`;
+}
+async function checkMayCreate(session, { role }) {
+    const [row] = await session.query('SELECT rolsuper OR rolcreaterole AS may FROM pg_roles WHERE rolname = current_user');
+    if (row?.may)
+        return;
+    throw new Error(`The role "${role}" may not create roles (CREATEROLE); grant it, create the roles of the dump by hand, or set create-roles: false`);
+}
+function create_roles_report({ created, leftOut }, dryRun) {
+    const verb = dryRun ? 'Would create' : 'Created';
+    const names = created.map((name) => `"${name}"`);
+    if (created.length === 0)
+        log.info('The target has every role of the dump');
+    else
+        log.info(`${verb} ${formatQuantity(created.length, 'role')} without login and password: ${formatNames(names, create_roles_MAX_NAMES)}`);
+    if (leftOut.length > 0)
+        log.notice(`create-roles left out: ${leftOut.join('; ')}`);
+}
+
+;// CONCATENATED MODULE: ./build/src/restoring/require-masked.js
+/**
+ * Refuses what was not masked, if only masked dumps may be restored. Nothing but the manifest says that a dump was masked.
+ *
+ * @throws an Error before the target is touched
+ */
+function checkMasked({ requireMasked }, { key, manifest }) {
+    if (!requireMasked || manifest?.mask)
+        return;
+    const why = manifest
+        ? 'its manifest has no record of masks, so it holds the data as it was'
+        : 'it has no manifest, so nothing shows how it was made';
+    throw new Error(`require-masked: true refuses ${key}: ${why}; name a dump that was made with mask, or remove require-masked. The target is unchanged`);
+}
+
 ;// CONCATENATED MODULE: ./build/src/database/restore/script.js
 
 
@@ -75028,131 +75307,132 @@ function in_place_isPrinted(lines, wanted) {
     });
 }
 
-;// CONCATENATED MODULE: ./build/src/restoring/create-roles.js
+;// CONCATENATED MODULE: ./build/src/restoring/restore-in-place.js
+var restore_in_place_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var restore_in_place_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
 
 
 
 
 
 
-/** The error of CREATE ROLE when another run was faster (duplicate_object, unique_violation). */
-const TAKEN = /^(?:42710|23505)$/;
-const create_roles_MAX_ATTEMPTS = 3;
-/** Names in one line of the log; a server may have thousands of roles. */
-const create_roles_MAX_NAMES = 50;
+
+
+
+
+
+
+
+
+
+
 /**
- * Creates the roles of a dump that the target's server lacks, without login and without any right on the server.
+ * Restores in one transaction on the live database, for servers where no database can be created.
  *
- * @throws an Error when the dump has no roles, when they were altered in storage, or when this role may not create roles
+ * @returns the outcome of the step after a dry run
  */
-async function createRoles(inputs, dump, { session, server }) {
-    if (!inputs.createRoles)
-        return;
-    const globals = await downloadGlobals(dump);
-    for (let attempt = 1;; attempt += 1) {
-        const plan = planRoles(globals, await readGlobals(session, server));
-        if (plan.created.length > 0)
-            await checkMayCreate(session, server);
-        try {
-            if (!inputs.dryRun && plan.statements.length > 0)
-                await session.transaction(...plan.statements);
-            return create_roles_report(plan, inputs.dryRun);
+async function restoreInPlace(step, find) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { inputs, target: connection } = step;
+        const scope = restore_in_place_addDisposableResource(env_1, new AsyncDisposableStack(), true);
+        const look = () => lookInPlace(step, scope);
+        const [dump, { session, server, client }] = await log.group('Prepare', () => allOf([find(), look()]));
+        const receiver = { server, client, database: connection.database, untouched: UNTOUCHED };
+        await createRoles(inputs, dump, { session, server });
+        if (inputs.dryRun) {
+            await chooseEntries(step, receiver).select(await readEntries(dump));
+            return dryRun('restore', `${dump.chosen.key} would be restored into "${connection.database}" in place`);
         }
-        catch (error) {
-            if (attempt === create_roles_MAX_ATTEMPTS || !(error instanceof DatabaseError && TAKEN.test(error.sqlstate)))
-                throw error;
-        }
+        const env = clientEnvironment(connection, step.environment);
+        const beforeCommit = inputs.preSwapHooks.length > 0 ? [refuseHiddenRows()] : [];
+        log.info('Restoring in place, in one transaction: objects of the dump replace those of the same name with all that belongs to them, others stay');
+        const open = async (entries) => startInPlace(client, server, { inputs, env, entries, beforeCommit });
+        const received = await downloadDump(step, dump, receiver, open);
+        await finishInPlace(step, client, server);
+        return { ...received, database: connection.database, previous: null, serverVersion: server.version };
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = restore_in_place_disposeResources(env_1);
+        if (result_1)
+            await result_1;
     }
 }
-/** Reads the roles that were stored with a dump, and compares them with its manifest. */
-async function downloadGlobals({ storage, chosen }) {
-    const stored = chosen.manifest?.globals;
-    if (!stored)
-        throw new Error(`create-roles: true needs a dump that was made with globals: true, and ${chosen.key} has no roles; make a new dump, or set create-roles: false`);
-    const altered = (what) => new Error(`${stored.key} ${what}; it was altered or cut, so no role is created from it`);
-    const size = await storage.size(stored.key);
-    if (size !== stored.size)
-        throw altered(size === null ? 'is missing' : 'has another size than its manifest says');
-    const text = (await storage.readTexts([stored.key])).get(stored.key) ?? '';
-    if ((0,external_node_crypto_.createHash)('sha256').update(text).digest('hex') !== stored.sha256)
-        throw altered('has another SHA-256 than its manifest says');
-    const globals = parseGlobals(text);
-    if (!globals)
-        throw altered('has something other than the roles that this action writes');
-    return globals;
+/** Looks at the live database and locks it until the end of the scope. */
+async function lookInPlace(step, scope) {
+    const { inputs, target: connection } = step;
+    checkProtected(inputs, connection);
+    const session = scope.use(await step.session(connection, { direct: true }));
+    const server = await lookAtPrimary(session, inputs.command);
+    await lockTarget(session, connection.database);
+    const client = await step.client({ serverMajor: server.major, purpose: 'restore' });
+    await checkOverwrite(step, server, await readProperties(session, connection.database));
+    return { session, server, client };
 }
-/**
- * Decides what is created. Only roles that are created now are granted: the rights of a role that the target already has
- * were given there for its own reasons.
- */
-function planRoles(source, target) {
-    const present = new Set(target.roles.map(({ name }) => name));
-    const missing = source.roles.filter(({ name }) => !present.has(name));
-    const created = new Set(missing.map(({ name }) => name));
-    const has = new Set(target.memberships.map(pair));
-    const wanted = source.memberships.filter((membership) => !has.has(pair(membership)));
-    const granted = wanted.filter(({ role, member }) => created.has(role) && (created.has(member) || present.has(member)));
-    const refused = wanted.filter((membership) => !granted.includes(membership));
-    return {
-        created: [...created],
-        statements: [
-            ...missing.map(({ name, inherit }) => `CREATE ROLE ${identifier(name)} NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE ${inherit ? '' : 'NO'}INHERIT`),
-            ...granted.map(({ role, member }) => `GRANT ${identifier(role)} TO ${identifier(member)}`),
-        ],
-        leftOut: [
-            ...attributesLeftOut(missing),
-            ...listed('the ADMIN OPTION of', granted.filter(({ admin }) => admin).map(words)),
-            ...listed('memberships in roles of PostgreSQL itself:', refused.filter(({ role }) => isPredefined(role)).map(words)),
-            ...listed('memberships in roles that exist:', refused.filter(({ role }) => !isPredefined(role)).map(words)),
-        ],
-    };
-}
-function attributesLeftOut(missing) {
-    const rights = ['login', 'superuser', 'createrole', 'createdb', 'replication', 'bypassrls'];
-    return rights.flatMap((right) => {
-        const names = missing.filter((role) => role[right]).map(({ name }) => `"${name}"`);
-        return listed(`${right.toUpperCase()}${right === 'login' ? ' and passwords' : ''} of`, names);
-    });
-}
-function listed(what, names) {
-    return names.length === 0 ? [] : [`${what} ${formatNames(names, create_roles_MAX_NAMES)}`];
-}
-function pair({ role, member }) {
-    return JSON.stringify([role, member]);
-}
-function words({ role, member }) {
-    return `"${member}" in "${role}"`;
-}
-async function checkMayCreate(session, { role }) {
-    const [row] = await session.query('SELECT rolsuper OR rolcreaterole AS may FROM pg_roles WHERE rolname = current_user');
-    if (row?.may)
-        return;
-    throw new Error(`The role "${role}" may not create roles (CREATEROLE); grant it, create the roles of the dump by hand, or set create-roles: false`);
-}
-function create_roles_report({ created, leftOut }, dryRun) {
-    const verb = dryRun ? 'Would create' : 'Created';
-    const names = created.map((name) => `"${name}"`);
-    if (created.length === 0)
-        log.info('The target has every role of the dump');
-    else
-        log.info(`${verb} ${formatQuantity(created.length, 'role')} without login and password: ${formatNames(names, create_roles_MAX_NAMES)}`);
-    if (leftOut.length > 0)
-        log.notice(`create-roles left out: ${leftOut.join('; ')}`);
-}
-
-;// CONCATENATED MODULE: ./build/src/restoring/require-masked.js
-/**
- * Refuses what was not masked, if only masked dumps may be restored. Nothing but the manifest says that a dump was masked.
- *
- * @throws an Error before the target is touched
- */
-function checkMasked({ requireMasked }, { key, manifest }) {
-    if (!requireMasked || manifest?.mask)
-        return;
-    const why = manifest
-        ? 'its manifest has no record of masks, so it holds the data as it was'
-        : 'it has no manifest, so nothing shows how it was made';
-    throw new Error(`require-masked: true refuses ${key}: ${why}; name a dump that was made with mask, or remove require-masked. The target is unchanged`);
+/** Runs hooks and ANALYZE. The data is live by now, so a failure is permanent: it must not repeat the restore. */
+async function finishInPlace(step, client, { major }) {
+    const { inputs, target } = step;
+    try {
+        await runHooks('pre-swap-hooks', inputs.preSwapHooks, target, step.hookOptions(client));
+        await analyzeDatabase({ open: () => step.session(target), major }, inputs.jobs);
+    }
+    catch (error) {
+        throw new PermanentError(`The restore in place is committed, but the hooks or ANALYZE after it failed: ${messageOf(error)}`, { cause: error });
+    }
 }
 
 ;// CONCATENATED MODULE: ./build/src/restoring/restore-point.js
@@ -75572,19 +75852,6 @@ var restore_disposeResources = (undefined && undefined.__disposeResources) || (f
 
 
 
-
-
-
-
-
-
-
-
-
-
-
-/** The end of the message of a restore that fails before it has changed anything. */
-const UNTOUCHED = '; the target is unchanged';
 /** Restores a stored dump into a staging database, checks it, runs hooks and swaps it in. */
 async function restore(step) {
     const env_1 = { stack: [], error: void 0, hasError: false };
@@ -75671,60 +75938,6 @@ async function restoreBeside(step, dump, target) {
         const result_2 = restore_disposeResources(env_2);
         if (result_2)
             await result_2;
-    }
-}
-/** Restores in one transaction on the live database, for servers where no database can be created. */
-async function restoreInPlace(step, find) {
-    const env_3 = { stack: [], error: void 0, hasError: false };
-    try {
-        const { inputs, target: connection } = step;
-        const scope = restore_addDisposableResource(env_3, new AsyncDisposableStack(), true);
-        const look = () => lookInPlace(step, scope);
-        const [dump, { session, server, client }] = await log.group('Prepare', () => allOf([find(), look()]));
-        const receiver = { server, client, database: connection.database, untouched: UNTOUCHED };
-        await createRoles(inputs, dump, { session, server });
-        if (inputs.dryRun) {
-            await chooseEntries(step, receiver).select(await readEntries(dump));
-            return dryRun('restore', `${dump.chosen.key} would be restored into "${connection.database}" in place`);
-        }
-        const env = clientEnvironment(connection, step.environment);
-        const beforeCommit = inputs.preSwapHooks.length > 0 ? [refuseHiddenRows()] : [];
-        log.info('Restoring in place, in one transaction: objects of the dump replace those of the same name with all that belongs to them, others stay');
-        const open = async (entries) => startInPlace(client, server, { inputs, env, entries, beforeCommit });
-        const received = await downloadDump(step, dump, receiver, open);
-        await finishInPlace(step, client, server);
-        return { ...received, database: connection.database, previous: null, serverVersion: server.version };
-    }
-    catch (e_3) {
-        env_3.error = e_3;
-        env_3.hasError = true;
-    }
-    finally {
-        const result_3 = restore_disposeResources(env_3);
-        if (result_3)
-            await result_3;
-    }
-}
-/** Looks at the live database and locks it until the end of the scope. */
-async function lookInPlace(step, scope) {
-    const { inputs, target: connection } = step;
-    checkProtected(inputs, connection);
-    const session = scope.use(await step.session(connection, { direct: true }));
-    const server = await lookAtPrimary(session, inputs.command);
-    await lockTarget(session, connection.database);
-    const client = await step.client({ serverMajor: server.major, purpose: 'restore' });
-    await checkOverwrite(step, server, await readProperties(session, connection.database));
-    return { session, server, client };
-}
-/** Runs hooks and ANALYZE. The data is live by now, so a failure is permanent: it must not repeat the restore. */
-async function finishInPlace(step, client, { major }) {
-    const { inputs, target } = step;
-    try {
-        await runHooks('pre-swap-hooks', inputs.preSwapHooks, target, step.hookOptions(client));
-        await analyzeDatabase({ open: () => step.session(target), major }, inputs.jobs);
-    }
-    catch (error) {
-        throw new PermanentError(`The restore in place is committed, but the hooks or ANALYZE after it failed: ${messageOf(error)}`, { cause: error });
     }
 }
 function describeRestore(step, { storage, chosen }, restored) {
@@ -79610,7 +79823,12 @@ function startStep(inputs, environment, { signal, watchAttempts }) {
         hookOptions: ({ psql }) => ({ psql, environment, workspace: step.workspace, signal: step.signal }),
         storage: () => openStorage(step),
         client: (need) => provideClient(need, step.tools),
-        session: async (connection, options) => Session.open(connection, { psql: await anyPsql(), environment, signal: step.signal, ...options }),
+        session: async (connection, { signal, ...options } = {}) => Session.open(connection, {
+            psql: await anyPsql(),
+            environment,
+            signal: signal ? AbortSignal.any([step.signal, signal]) : step.signal,
+            ...options,
+        }),
         maintenance: async (options) => openMaintenance(step.target, inputs.maintenanceDatabase, {
             psql: await anyPsql(),
             environment,
