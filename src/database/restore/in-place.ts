@@ -59,7 +59,8 @@ export function startInPlace(
       stream.end()
       const made = await maker.exited
       if (!succeeded(made)) throw await makerFailure(made)
-      await moved
+      // After an error psql ends, and nothing takes the rest of the script.
+      await Promise.race([moved, runner.exited])
       await commit(beforeCommit)
     },
     abort: async () => {

@@ -126,10 +126,18 @@ class SplitRestore {
     return archive.share({ jobs: 1, bytesOf })
   }
 
+  /**
+   * The jobs of a pg_restore that connects again for each of them. The server counts a connection for some time after its
+   * end, so one stays free if no more are allowed.
+   */
+  get #reconnectingJobs(): number {
+    return this.#jobs < this.#options.jobs ? Math.max(1, this.#jobs - 1) : this.#jobs
+  }
+
   /** Restores what requires the data to be in the database. */
   async finish(): Promise<void> {
     const { schema, last } = this.#place!
-    const jobs = Math.min(this.#jobs, this.#archive!.afterData)
+    const jobs = Math.min(this.#reconnectingJobs, this.#archive!.afterData)
     if (jobs > 0) {
       log.info(`Restoring indexes and constraints with ${formatQuantity(jobs, 'job')}`)
       await this.#restore(['--section=post-data', `--jobs=${jobs}`, schema])
@@ -140,7 +148,11 @@ class SplitRestore {
   async #refresh(last: string): Promise<void> {
     const why = await this.#whyRefreshesAreOrdered()
     if (why !== null) log.info(`Refreshing materialized views one after the other: ${why}`)
-    await this.#restore(['--section=post-data', ...(why === null ? [`--jobs=${this.#jobs}`] : []), last])
+    await this.#restore([
+      '--section=post-data',
+      ...(why === null ? [`--jobs=${this.#reconnectingJobs}`] : []),
+      last,
+    ])
   }
 
   async #whyRefreshesAreOrdered(): Promise<string | null> {
