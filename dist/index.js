@@ -40138,12 +40138,15 @@ function getIDToken(aud) {
 ;// CONCATENATED MODULE: external "node:timers/promises"
 const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
 ;// CONCATENATED MODULE: ./build/src/archive/archive-error.js
+/** Names in an archive may hold them, and an error is one line. */
+const CONTROL_CHARACTER = /[\u0000-\u001f]/g;
 /** A malformed, incomplete or unreadable archive. `offset` is the byte of the input at which it was noticed. */
 class ArchiveError extends Error {
     name = 'ArchiveError';
     offset;
     constructor(message, offset, options) {
-        super(`${message} (at byte ${offset} of the archive)`, options);
+        const line = message.replace(CONTROL_CHARACTER, (character) => JSON.stringify(character).slice(1, -1));
+        super(`${line} (at byte ${offset} of the archive)`, options);
         this.offset = offset;
     }
 }
@@ -55974,10 +55977,17 @@ class SplitRestore {
         log.info(`Restoring the data in the order of the dump: ${why}`);
         return archive.share({ jobs: 1, bytesOf });
     }
+    /**
+     * The jobs of a pg_restore that connects again for each of them. The server counts a connection for some time after its
+     * end, so one stays free if no more are allowed.
+     */
+    get #reconnectingJobs() {
+        return this.#jobs < this.#options.jobs ? Math.max(1, this.#jobs - 1) : this.#jobs;
+    }
     /** Restores what requires the data to be in the database. */
     async finish() {
         const { schema, last } = this.#place;
-        const jobs = Math.min(this.#jobs, this.#archive.afterData);
+        const jobs = Math.min(this.#reconnectingJobs, this.#archive.afterData);
         if (jobs > 0) {
             log.info(`Restoring indexes and constraints with ${formatQuantity(jobs, 'job')}`);
             await this.#restore(['--section=post-data', `--jobs=${jobs}`, schema]);
@@ -55989,7 +55999,11 @@ class SplitRestore {
         const why = await this.#whyRefreshesAreOrdered();
         if (why !== null)
             log.info(`Refreshing materialized views one after the other: ${why}`);
-        await this.#restore(['--section=post-data', ...(why === null ? [`--jobs=${this.#jobs}`] : []), last]);
+        await this.#restore([
+            '--section=post-data',
+            ...(why === null ? [`--jobs=${this.#reconnectingJobs}`] : []),
+            last,
+        ]);
     }
     async #whyRefreshesAreOrdered() {
         const env_2 = { stack: [], error: void 0, hasError: false };
@@ -75238,7 +75252,8 @@ function startInPlace(client, server, options) {
             const made = await maker.exited;
             if (!succeeded(made))
                 throw await makerFailure(made);
-            await moved;
+            // After an error psql ends, and nothing takes the rest of the script.
+            await Promise.race([moved, runner.exited]);
             await commit(beforeCommit);
         },
         abort: async () => {
