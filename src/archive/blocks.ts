@@ -13,14 +13,14 @@ const BLK_DATA = 1
 const BLK_BLOBS = 3
 
 /**
- * Buffers to write. They begin the data of the entry that is written under the ID `begun`, and end that of `ended`. `piece`
+ * Buffers to write. They begin the data of the entry with the ID `begun`, and end that of `ended`. `piece`
  * is their data before compression, which only data that is not compressed in a thread has.
  */
 export type Output = { buffers: Buffer[]; begun?: number; ended?: number; piece?: Buffer }
 
-/** Returns the bytes before the data of a table: the type of the block and the ID of the entry. */
-export function blockHead(id: number): Buffer[] {
-  return [Buffer.from([BLK_DATA]), intBytes(id)]
+/** Returns the bytes before the data of an entry: the type of the block, by default that of a table, and the ID. */
+export function blockHead(id: number, type = BLK_DATA): Buffer[] {
+  return [Buffer.from([type]), intBytes(id)]
 }
 
 /** How data is written: compressed in this way, or as it is stored in the archive that is read. */
@@ -31,8 +31,8 @@ export function isCopied({ algorithm }: Header, compression: Writing): boolean {
   return compression === 'stored' || algorithm === 'lz4'
 }
 
-/** How to read the data of an entry; without an `id` to write, it is left out. */
-type Block = { type: number; id: number | undefined; mayBeShort: boolean }
+/** How to read the data of an entry, which is left out if it is not wanted. */
+type Block = { type: number; wanted: boolean; mayBeShort: boolean }
 
 /** Reads the blocks of data that follow the table of contents. */
 export class BlockReader {
@@ -69,11 +69,11 @@ export class BlockReader {
   /**
    * Returns what to write for all blocks.
    *
-   * @param kept maps the ID of each entry to the ID to write; blocks of other entries are read and left out
+   * @param kept IDs of entries; blocks of others are read and left out
    * @param inPieces IDs of entries that are never returned at once, but as a beginning, pieces and an end
    */
   async *tasks(
-    kept: ReadonlyMap<number, number>,
+    kept: ReadonlySet<number>,
     inPieces: ReadonlySet<number> = new Set(),
   ): AsyncGenerator<Task<Output>> {
     while (await this.input.fill(1)) {
@@ -84,15 +84,15 @@ export class BlockReader {
       const { type, entry } = await this.blockHeader()
       this.missing.delete(entry.dumpId)
       const mayBeShort = type === BLK_DATA && !inPieces.has(entry.dumpId)
-      yield* this.block(entry, { type, id: kept.get(entry.dumpId), mayBeShort })
+      yield* this.block(entry, { type, wanted: kept.has(entry.dumpId), mayBeShort })
     }
     this.checkComplete()
   }
 
-  private async *block(entry: TocEntry, { type, id, mayBeShort }: Block): AsyncGenerator<Task<Output>> {
-    const wanted = id !== undefined
+  private async *block(entry: TocEntry, { type, wanted, mayBeShort }: Block): AsyncGenerator<Task<Output>> {
+    const id = entry.dumpId
     if (wanted) this.tally.begin(entry, this.encoder !== null)
-    const head = wanted && !this.headless ? [Buffer.from([type]), intBytes(id)] : []
+    const head = wanted && !this.headless ? blockHead(id, type) : []
     const short = mayBeShort ? this.shortRun(wanted) : null
     if (short) {
       if (wanted) yield { result: { buffers: [...head, ...short], begun: id, ended: id } }

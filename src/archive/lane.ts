@@ -131,7 +131,7 @@ export class Lane {
     return this.#inMemory
   }
 
-  /** Adds bytes to the current stretch. Small buffers are gathered first. Waits while there is no space. */
+  /** Adds bytes to the current stretch, and waits while there is no room for them. Small buffers are gathered first. */
   async put(buffers: readonly Buffer[]): Promise<void> {
     this.#lanes.check()
     const due = this.#gatherer.add(buffers)

@@ -59,7 +59,8 @@ export class Part {
     if (minor > NEWEST_MINOR) throw new ArchiveError(`archive version ${version} cannot be joined`, 0)
     const header = await readHeader(input)
     const toc = await readToc(input, header)
-    const tally = new Tally(true, watch && ((entry) => watch(entry, encodingOf(toc))))
+    const encoding = encodingOf(toc)
+    const tally = new Tally(true, watch && ((entry) => watch(entry, encoding)))
     const entries = select ? await select(toc) : toc
     return new Part(input, { header, entries, tally }, { lanes, lane }, options)
   }
@@ -118,8 +119,7 @@ export class Part {
     const options = { compression, jobs, headless }
     const reader = new BlockReader(this.#input, this.header, this.entries, this.#tally, options)
     try {
-      const tasks = reader.tasks(new Map(ids.map((id) => [id, id])))
-      for await (const { buffers, ended } of ordered(tasks, 2 * jobs)) {
+      for await (const { buffers, ended } of ordered(reader.tasks(new Set(ids)), 2 * jobs)) {
         await this.#lane.put(buffers)
         if (ended !== undefined && ends.has(ended)) this.#lane.end()
       }

@@ -37,7 +37,7 @@ export class Spilled {
     await written
   }
 
-  /** Returns the content, and calls `onRead` once the file is no longer needed. */
+  /** Returns the content, and calls `onRead` when the file has been read to its end. */
   async *drain(onRead: () => void): AsyncGenerator<Buffer | typeof END> {
     this.sealed = true
     await this.#written

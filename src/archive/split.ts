@@ -99,7 +99,6 @@ export class SplitArchive {
 
   /** Distributes the data to the readers of the shares, until all of it has been read. */
   async distribute(): Promise<void> {
-    const ids = new Map([...this.#lanesOf.keys()].map((id) => [id, id]))
     const tally = new Tally(false)
     const reader = new BlockReader(this.#input, this.#header, this.entries, tally, {
       // Rows can be divided only if they can be seen.
@@ -110,7 +109,7 @@ export class SplitArchive {
     let lanes: readonly Lane[] = []
     let receive: Receiver | undefined
     try {
-      for await (const { result } of reader.tasks(ids, new Set(divided))) {
+      for await (const { result } of reader.tasks(new Set(this.#lanesOf.keys()), new Set(divided))) {
         const output = await result
         if (output.begun !== undefined) {
           lanes = this.#lanesOf.get(output.begun)!

@@ -70,7 +70,7 @@ export class Transcoder {
     yield* tocParts(header, kept)
     const reader = new BlockReader(input, read, entries, this.tally, this.options)
     const ids = kept.filter(({ hasData }) => hasData).map(({ dumpId }) => dumpId)
-    const tasks = reader.tasks(new Map(ids.map((id) => [id, id])))
+    const tasks = reader.tasks(new Set(ids))
     const gatherer = new Gatherer()
     for await (const { buffers } of ordered(tasks, 2 * this.options.jobs)) yield* gatherer.add(buffers)
     yield* gatherer.rest()

@@ -109,13 +109,10 @@ export async function uploadDump(step: Step, plan: DumpPlan): Promise<Stored> {
   return { size: meter.bytes, sha256: meter.sha256, archive, masked, transferMs }
 }
 
-/** Waits for work, and ends a transfer if it fails. */
-async function orAbort<Result>(
-  transfer: Pick<Sink | Source, 'abort'>,
-  work: Promise<Result>,
-): Promise<Result> {
+/** Waits for work, and ends one side of the transfer if it fails. */
+async function orAbort<Result>(side: Pick<Sink | Source, 'abort'>, work: Promise<Result>): Promise<Result> {
   return work.catch(async (error) => {
-    await transfer.abort()
+    await side.abort()
     throw error
   })
 }

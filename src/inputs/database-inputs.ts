@@ -10,7 +10,7 @@ export type DatabaseInputs = Readonly<{
   sourceConnection: Connection | null
   connectionFrom: 'database-url' | 'environment'
   maintenanceDatabase: string
-  /** Empty if there is no tunnel. */
+  /** The command that opens a tunnel to the server, or empty. */
   tunnelCommand: string
 }>
 

@@ -8,7 +8,7 @@ const INSTALL_MODES = ['auto', 'never'] as const
 export type ToolInputs = Readonly<{
   postgresVersion: number | 'auto'
   installTools: (typeof INSTALL_MODES)[number]
-  /** The release to install if there is no AWS CLI. */
+  /** The release that is installed if the machine has no AWS CLI. */
   awsCli: AwsRelease
   /** The mirror to download from. */
   downloadBaseUrl: string | null
