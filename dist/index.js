@@ -41514,9 +41514,9 @@ class Adler32 {
 // Block types of pg_backup_archiver.h: the data of a table, and large objects, each preceded by its OID.
 const BLK_DATA = 1;
 const BLK_BLOBS = 3;
-/** Returns the bytes before the data of a table: the type of the block and the ID of the entry. */
-function blockHead(id) {
-    return [Buffer.from([BLK_DATA]), intBytes(id)];
+/** Returns the bytes before the data of an entry: the type of the block, by default that of a table, and the ID. */
+function blockHead(id, type = BLK_DATA) {
+    return [Buffer.from([type]), intBytes(id)];
 }
 /** Whether data is copied as it is stored. Node cannot read lz4. */
 function isCopied({ algorithm }, compression) {
@@ -41549,7 +41549,7 @@ class BlockReader {
     /**
      * Returns what to write for all blocks.
      *
-     * @param kept maps the ID of each entry to the ID to write; blocks of other entries are read and left out
+     * @param kept IDs of entries; blocks of others are read and left out
      * @param inPieces IDs of entries that are never returned at once, but as a beginning, pieces and an end
      */
     async *tasks(kept, inPieces = new Set()) {
@@ -41561,15 +41561,15 @@ class BlockReader {
             const { type, entry } = await this.blockHeader();
             this.missing.delete(entry.dumpId);
             const mayBeShort = type === BLK_DATA && !inPieces.has(entry.dumpId);
-            yield* this.block(entry, { type, id: kept.get(entry.dumpId), mayBeShort });
+            yield* this.block(entry, { type, wanted: kept.has(entry.dumpId), mayBeShort });
         }
         this.checkComplete();
     }
-    async *block(entry, { type, id, mayBeShort }) {
-        const wanted = id !== undefined;
+    async *block(entry, { type, wanted, mayBeShort }) {
+        const id = entry.dumpId;
         if (wanted)
             this.tally.begin(entry, this.encoder !== null);
-        const head = wanted && !this.headless ? [Buffer.from([type]), intBytes(id)] : [];
+        const head = wanted && !this.headless ? blockHead(id, type) : [];
         const short = mayBeShort ? this.shortRun(wanted) : null;
         if (short) {
             if (wanted)
@@ -41802,7 +41802,7 @@ class Transcoder {
         yield* tocParts(header, kept);
         const reader = new BlockReader(input, read, entries, this.tally, this.options);
         const ids = kept.filter(({ hasData }) => hasData).map(({ dumpId }) => dumpId);
-        const tasks = reader.tasks(new Map(ids.map((id) => [id, id])));
+        const tasks = reader.tasks(new Set(ids));
         const gatherer = new Gatherer();
         for await (const { buffers } of ordered(tasks, 2 * this.options.jobs))
             yield* gatherer.add(buffers);
@@ -42152,7 +42152,7 @@ class Spilled {
         this.#written = written.catch(() => undefined);
         await written;
     }
-    /** Returns the content, and calls `onRead` once the file is no longer needed. */
+    /** Returns the content, and calls `onRead` when the file has been read to its end. */
     async *drain(onRead) {
         this.sealed = true;
         await this.#written;
@@ -42312,7 +42312,7 @@ class Lane {
     get buffered() {
         return this.#inMemory;
     }
-    /** Adds bytes to the current stretch. Small buffers are gathered first. Waits while there is no space. */
+    /** Adds bytes to the current stretch, and waits while there is no room for them. Small buffers are gathered first. */
     async put(buffers) {
         this.#lanes.check();
         const due = this.#gatherer.add(buffers);
@@ -42442,7 +42442,8 @@ class Part {
             throw new ArchiveError(`archive version ${version} cannot be joined`, 0);
         const header = await readHeader(input);
         const toc = await readToc(input, header);
-        const tally = new Tally(true, watch && ((entry) => watch(entry, encodingOf(toc))));
+        const encoding = encodingOf(toc);
+        const tally = new Tally(true, watch && ((entry) => watch(entry, encoding)));
         const entries = select ? await select(toc) : toc;
         return new Part(input, { header, entries, tally }, { lanes, lane }, options);
     }
@@ -42494,8 +42495,7 @@ class Part {
         const options = { compression, jobs, headless };
         const reader = new BlockReader(this.#input, this.header, this.entries, this.#tally, options);
         try {
-            const tasks = reader.tasks(new Map(ids.map((id) => [id, id])));
-            for await (const { buffers, ended } of ordered(tasks, 2 * jobs)) {
+            for await (const { buffers, ended } of ordered(reader.tasks(new Set(ids)), 2 * jobs)) {
                 await this.#lane.put(buffers);
                 if (ended !== undefined && ends.has(ended))
                     this.#lane.end();
@@ -42827,7 +42827,6 @@ class SplitArchive {
     }
     /** Distributes the data to the readers of the shares, until all of it has been read. */
     async distribute() {
-        const ids = new Map([...this.#lanesOf.keys()].map((id) => [id, id]));
         const tally = new Tally(false);
         const reader = new BlockReader(this.#input, this.#header, this.entries, tally, {
             // Rows can be divided only if they can be seen.
@@ -42838,7 +42837,7 @@ class SplitArchive {
         let lanes = [];
         let receive;
         try {
-            for await (const { result } of reader.tasks(ids, new Set(divided))) {
+            for await (const { result } of reader.tasks(new Set(this.#lanesOf.keys()), new Set(divided))) {
                 const output = await result;
                 if (output.begun !== undefined) {
                     lanes = this.#lanesOf.get(output.begun);
@@ -73705,10 +73704,10 @@ async function uploadDump(step, plan) {
         upload_dump_disposeResources(env_1);
     }
 }
-/** Waits for work, and ends a transfer if it fails. */
-async function orAbort(transfer, work) {
+/** Waits for work, and ends one side of the transfer if it fails. */
+async function orAbort(side, work) {
     return work.catch(async (error) => {
-        await transfer.abort();
+        await side.abort();
         throw error;
     });
 }
