@@ -21,6 +21,15 @@ export const SECTION = { none: 1, preData: 2, data: 3, postData: 4 } as const
 /** A longer table of contents is taken for corruption: enough for over a million entries. All of it is kept in memory. */
 const MAX_TOC_BYTES = 2 ** 30
 
+/** Kinds of entries. PostgreSQL has about eighty, and a million entries each had a string of its own. */
+const KINDS = new Map<string, string>()
+
+function sharedKind(kind: string): string {
+  const known = KINDS.get(kind)
+  if (known === undefined) KINDS.set(kind, kind)
+  return known ?? kind
+}
+
 /** One object of the dump: its kind (`desc`), names and SQL, as text. */
 export class TocEntry {
   /**
@@ -42,7 +51,7 @@ export class TocEntry {
     this.decode = decode
     this.dumpId = stored.int('dumpId')
     this.section = stored.int('section')
-    this.desc = decode(stored.string('desc'))
+    this.desc = sharedKind(decode(stored.string('desc')))
     this.hasData = stored.int('hadDumper') === 1 && stored.dataState !== NO_DATA
   }
 
@@ -64,11 +73,6 @@ export class TocEntry {
   bytes(layout: Layout): Buffer[] {
     const state = this.hasData ? DATA_OFFSET_UNKNOWN : NO_DATA
     return [this.#stored.in(layout).withoutState, Buffer.from([state])]
-  }
-
-  /** Returns the entry with its bytes in the given slabs. */
-  keptIn(slabs: Slabs): TocEntry {
-    return new TocEntry(this.#stored.keptIn(slabs), this.decode)
   }
 
   /** Returns the entry with other text for the same bytes. */
@@ -148,10 +152,10 @@ export async function readToc(input: ByteSource, header: Header): Promise<TocEnt
     if (problem) throw new ArchiveError(`${what} ${problem}`, at)
     if (input.offset - start > MAX_TOC_BYTES)
       throw new ArchiveError('the table of contents has an impossible length', at)
-    const entry = new TocEntry(stored, decodeUtf8)
+    const entry = new TocEntry(stored.keptIn(slabs), decodeUtf8)
     if (seen.has(entry.dumpId)) throw new ArchiveError(`entry ${n} repeats the ID ${entry.dumpId}`, at)
     seen.add(entry.dumpId)
-    entries.push(entry.keptIn(slabs))
+    entries.push(entry)
   }
   const decode = decoderOf(encodingOf(entries))
   return decode === decodeUtf8
