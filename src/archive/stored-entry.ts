@@ -57,13 +57,13 @@ const NEWEST_LAYOUT = layoutOf(Number.POSITIVE_INFINITY)
 
 /** An entry of the table of contents as an archive stores it, without the offset at its end. */
 export class StoredEntry {
-  readonly #layout: Layout
+  readonly layout: Layout
   readonly #slab: Buffer
   readonly #start: number
   readonly #end: number
 
   constructor(layout: Layout, { slab, start, end }: Slice) {
-    this.#layout = layout
+    this.layout = layout
     this.#slab = slab
     this.#start = start
     this.#end = end
@@ -75,12 +75,16 @@ export class StoredEntry {
 
   /** Returns the entry in another layout. */
   in(layout: Layout): StoredEntry {
-    return layout === this.#layout ? this : encode(layout, this.fields)
+    return layout === this.layout ? this : encode(layout, this.fields)
   }
 
   /** Returns the entry with its bytes in the given slabs. */
   keptIn(slabs: Slabs): StoredEntry {
-    return new StoredEntry(this.#layout, slabs.keep({ slab: this.#slab, start: this.#start, end: this.#end }))
+    return new StoredEntry(this.layout, slabs.keep(this.slice))
+  }
+
+  get slice(): Slice {
+    return { slab: this.#slab, start: this.#start, end: this.#end }
   }
 
   /** One of the K_OFFSET constants. */
@@ -101,9 +105,9 @@ export class StoredEntry {
     return at === null ? null : stringAt(this.#slab, at)
   }
 
-  get dependencies(): Buffer[] {
+  get dependencyIds(): Buffer[] {
     const dependencies: Buffer[] = []
-    let at = this.#layout.reduce((start, field) => endOf(field, this.#slab, start), this.#start)
+    let at = this.layout.reduce((start, field) => endOf(field, this.#slab, start), this.#start)
     for (let id = stringAt(this.#slab, at); id !== null; id = stringAt(this.#slab, at)) {
       dependencies.push(id)
       at += INT_SIZE + id.length
@@ -112,8 +116,8 @@ export class StoredEntry {
   }
 
   get fields(): TocFields {
-    const { dependencies, dataState } = this
     const all = FIELDS.map(([name, kind]) => [name, kind === 'int' ? this.int(name) : this.string(name)])
+    const { dependencyIds: dependencies, dataState } = this
     return { ...Object.fromEntries(all), dependencies, dataState } as TocFields
   }
 
@@ -131,7 +135,7 @@ export class StoredEntry {
   /** Returns where a field begins, or null if this layout does not have it. */
   #find(name: string): number | null {
     let at = this.#start
-    for (const field of this.#layout) {
+    for (const field of this.layout) {
       if (field[0] === name) return at
       at = endOf(field, this.#slab, at)
     }

@@ -30,12 +30,11 @@ function sharedKind(kind: string): string {
   return known ?? kind
 }
 
-/** One object of the dump: its kind (`desc`), names and SQL, as text. */
-export class TocEntry {
-  /**
-   * The entry as it is stored. There may be a million entries, and an object for each field would take ten times the memory.
-   */
-  readonly #stored: StoredEntry
+/**
+ * One object of the dump: its kind (`desc`), names and SQL, as text. There may be a million entries, so most fields stay as
+ * they are stored: an object for each would take ten times the memory.
+ */
+export class TocEntry extends StoredEntry {
   /** Decodes the strings of the archive. */
   readonly decode: Decode
   readonly dumpId: number
@@ -47,7 +46,7 @@ export class TocEntry {
   readonly hasData: boolean
 
   constructor(stored: StoredEntry, decode: Decode) {
-    this.#stored = stored
+    super(stored.layout, stored.slice)
     this.decode = decode
     this.dumpId = stored.int('dumpId')
     this.section = stored.int('section')
@@ -65,23 +64,19 @@ export class TocEntry {
     return TocEntry.of({ ...this.fields, ...changes }, this.decode)
   }
 
-  /** All fields, read again at each access. */
-  get fields(): Readonly<TocFields> {
-    return this.#stored.fields
-  }
   /** The entry in another layout, up to its data state. */
   bytes(layout: Layout): Buffer[] {
     const state = this.hasData ? DATA_OFFSET_UNKNOWN : NO_DATA
-    return [this.#stored.in(layout).withoutState, Buffer.from([state])]
+    return [this.in(layout).withoutState, Buffer.from([state])]
   }
 
   /** Returns the entry with other text for the same bytes. */
   decodedBy(decode: Decode): TocEntry {
-    return new TocEntry(this.#stored, decode)
+    return new TocEntry(this, decode)
   }
 
   #text(field: FieldOf<'string'>): string {
-    return this.decode(this.#stored.string(field))
+    return this.decode(this.string(field))
   }
   /** OID of the object in the database that was dumped; the data of a table has the OID of the table. */
   get oid(): string {
@@ -112,11 +107,11 @@ export class TocEntry {
   }
   /** IDs of the entries on which this one depends. Some may be missing, because pg_dump also lists objects that it did not dump. */
   get dependencies(): number[] {
-    return this.#stored.dependencies.map((id) => Number(decodeUtf8(id)))
+    return this.dependencyIds.map((id) => Number(decodeUtf8(id)))
   }
   /** Returns the entry with changed SQL. `change` gets the bytes as latin1, so that text in any encoding survives a replacement. */
   redefine(change: (definition: string) => string): TocEntry {
-    const defn = Buffer.from(change(this.#stored.string('defn')?.toString('latin1') ?? ''), 'latin1')
+    const defn = Buffer.from(change(this.string('defn')?.toString('latin1') ?? ''), 'latin1')
     return this.with({ defn })
   }
   /** The COPY statement of the data; empty if it is not COPY text. */
@@ -125,7 +120,7 @@ export class TocEntry {
   }
   /** Whether the data is COPY text; otherwise it is INSERT statements or a large object. */
   get isCopy(): boolean {
-    return (this.#stored.string('copyStmt')?.length ?? 0) > 0
+    return (this.string('copyStmt')?.length ?? 0) > 0
   }
 }
 
