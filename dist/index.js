@@ -40489,12 +40489,12 @@ function layoutOf(minor) {
 const NEWEST_LAYOUT = layoutOf(Number.POSITIVE_INFINITY);
 /** An entry of the table of contents as an archive stores it, without the offset at its end. */
 class StoredEntry {
-    #layout;
+    layout;
     #slab;
     #start;
     #end;
     constructor(layout, { slab, start, end }) {
-        this.#layout = layout;
+        this.layout = layout;
         this.#slab = slab;
         this.#start = start;
         this.#end = end;
@@ -40504,11 +40504,14 @@ class StoredEntry {
     }
     /** Returns the entry in another layout. */
     in(layout) {
-        return layout === this.#layout ? this : encode(layout, this.fields);
+        return layout === this.layout ? this : encode(layout, this.fields);
     }
     /** Returns the entry with its bytes in the given slabs. */
     keptIn(slabs) {
-        return new StoredEntry(this.#layout, slabs.keep({ slab: this.#slab, start: this.#start, end: this.#end }));
+        return new StoredEntry(this.layout, slabs.keep(this.slice));
+    }
+    get slice() {
+        return { slab: this.#slab, start: this.#start, end: this.#end };
     }
     /** One of the K_OFFSET constants. */
     get dataState() {
@@ -40525,9 +40528,9 @@ class StoredEntry {
         const at = this.#find(field);
         return at === null ? null : stringAt(this.#slab, at);
     }
-    get dependencies() {
+    get dependencyIds() {
         const dependencies = [];
-        let at = this.#layout.reduce((start, field) => endOf(field, this.#slab, start), this.#start);
+        let at = this.layout.reduce((start, field) => endOf(field, this.#slab, start), this.#start);
         for (let id = stringAt(this.#slab, at); id !== null; id = stringAt(this.#slab, at)) {
             dependencies.push(id);
             at += INT_SIZE + id.length;
@@ -40535,8 +40538,8 @@ class StoredEntry {
         return dependencies;
     }
     get fields() {
-        const { dependencies, dataState } = this;
         const all = FIELDS.map(([name, kind]) => [name, kind === 'int' ? this.int(name) : this.string(name)]);
+        const { dependencyIds: dependencies, dataState } = this;
         return { ...Object.fromEntries(all), dependencies, dataState };
     }
     /** What is wrong with the entry. */
@@ -40555,7 +40558,7 @@ class StoredEntry {
     /** Returns where a field begins, or null if this layout does not have it. */
     #find(name) {
         let at = this.#start;
-        for (const field of this.#layout) {
+        for (const field of this.layout) {
             if (field[0] === name)
                 return at;
             at = endOf(field, this.#slab, at);
@@ -40634,12 +40637,19 @@ function measure(window, { layout, what, offset }) {
 const SECTION = { none: 1, preData: 2, data: 3, postData: 4 };
 /** A longer table of contents is taken for corruption: enough for over a million entries. All of it is kept in memory. */
 const MAX_TOC_BYTES = 2 ** 30;
-/** One object of the dump: its kind (`desc`), names and SQL, as text. */
-class TocEntry {
-    /**
-     * The entry as it is stored. There may be a million entries, and an object for each field would take ten times the memory.
-     */
-    #stored;
+/** Kinds of entries. PostgreSQL has about eighty, and a million entries each had a string of its own. */
+const KINDS = new Map();
+function sharedKind(kind) {
+    const known = KINDS.get(kind);
+    if (known === undefined)
+        KINDS.set(kind, kind);
+    return known ?? kind;
+}
+/**
+ * One object of the dump: its kind (`desc`), names and SQL, as text. There may be a million entries, so most fields stay as
+ * they are stored: an object for each would take ten times the memory.
+ */
+class TocEntry extends StoredEntry {
     /** Decodes the strings of the archive. */
     decode;
     dumpId;
@@ -40650,11 +40660,11 @@ class TocEntry {
     /** Whether a block of data belongs to this entry. */
     hasData;
     constructor(stored, decode) {
-        this.#stored = stored;
+        super(stored.layout, stored.slice);
         this.decode = decode;
         this.dumpId = stored.int('dumpId');
         this.section = stored.int('section');
-        this.desc = decode(stored.string('desc'));
+        this.desc = sharedKind(decode(stored.string('desc')));
         this.hasData = stored.int('hadDumper') === 1 && stored.dataState !== NO_DATA;
     }
     /** Makes an entry of the newest version. */
@@ -40665,25 +40675,17 @@ class TocEntry {
     with(changes) {
         return TocEntry.of({ ...this.fields, ...changes }, this.decode);
     }
-    /** All fields, read again at each access. */
-    get fields() {
-        return this.#stored.fields;
-    }
     /** The entry in another layout, up to its data state. */
     bytes(layout) {
         const state = this.hasData ? DATA_OFFSET_UNKNOWN : NO_DATA;
-        return [this.#stored.in(layout).withoutState, Buffer.from([state])];
-    }
-    /** Returns the entry with its bytes in the given slabs. */
-    keptIn(slabs) {
-        return new TocEntry(this.#stored.keptIn(slabs), this.decode);
+        return [this.in(layout).withoutState, Buffer.from([state])];
     }
     /** Returns the entry with other text for the same bytes. */
     decodedBy(decode) {
-        return new TocEntry(this.#stored, decode);
+        return new TocEntry(this, decode);
     }
     #text(field) {
-        return this.decode(this.#stored.string(field));
+        return this.decode(this.string(field));
     }
     /** OID of the object in the database that was dumped; the data of a table has the OID of the table. */
     get oid() {
@@ -40714,11 +40716,11 @@ class TocEntry {
     }
     /** IDs of the entries on which this one depends. Some may be missing, because pg_dump also lists objects that it did not dump. */
     get dependencies() {
-        return this.#stored.dependencies.map((id) => Number(decodeUtf8(id)));
+        return this.dependencyIds.map((id) => Number(decodeUtf8(id)));
     }
     /** Returns the entry with changed SQL. `change` gets the bytes as latin1, so that text in any encoding survives a replacement. */
     redefine(change) {
-        const defn = Buffer.from(change(this.#stored.string('defn')?.toString('latin1') ?? ''), 'latin1');
+        const defn = Buffer.from(change(this.string('defn')?.toString('latin1') ?? ''), 'latin1');
         return this.with({ defn });
     }
     /** The COPY statement of the data; empty if it is not COPY text. */
@@ -40727,7 +40729,7 @@ class TocEntry {
     }
     /** Whether the data is COPY text; otherwise it is INSERT statements or a large object. */
     get isCopy() {
-        return (this.#stored.string('copyStmt')?.length ?? 0) > 0;
+        return (this.string('copyStmt')?.length ?? 0) > 0;
     }
 }
 /**
@@ -40755,11 +40757,11 @@ async function readToc(input, header) {
             throw new ArchiveError(`${what} ${problem}`, at);
         if (input.offset - start > MAX_TOC_BYTES)
             throw new ArchiveError('the table of contents has an impossible length', at);
-        const entry = new TocEntry(stored, decodeUtf8);
+        const entry = new TocEntry(stored.keptIn(slabs), decodeUtf8);
         if (seen.has(entry.dumpId))
             throw new ArchiveError(`entry ${n} repeats the ID ${entry.dumpId}`, at);
         seen.add(entry.dumpId);
-        entries.push(entry.keptIn(slabs));
+        entries.push(entry);
     }
     const decode = decoderOf(encodingOf(entries));
     return decode === decodeUtf8
@@ -49648,7 +49650,7 @@ async function readTables(session, scope) {
         hasLargeObjects: largeObjects.exist,
     };
 }
-const KINDS = {
+const read_tables_KINDS = {
     r: 'table',
     p: 'table',
     v: 'view',
@@ -49667,7 +49669,7 @@ class Trees {
     }
     describe(relation) {
         const root = relation.root === relation.oid ? undefined : this.#rootOf(relation.oid);
-        return { ...read_tables_names(relation), kind: KINDS[relation.kind], root: root ? read_tables_names(root) : null };
+        return { ...read_tables_names(relation), kind: read_tables_KINDS[relation.kind], root: root ? read_tables_names(root) : null };
     }
     group(parts, partitionKeys) {
         const keys = Map.groupBy(partitionKeys, ({ table }) => this.#rootOf(table)?.oid);
@@ -57030,6 +57032,498 @@ function normalised(definition) {
         .trim();
 }
 
+;// CONCATENATED MODULE: ./build/src/storage/keys.js
+const EXTENSION = '.dump';
+const ENCRYPTED_EXTENSION = '.dump.age';
+const MANIFEST_SUFFIX = '.json';
+const PATTERN = /^([\w-]+)\/([\w-]+)\/([\w-]+)\/(\d{4})-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d{6})\.dump(?:\.age)?$/;
+/**
+ * A part of a key from any text: what is not a letter, digit, `_` or `-` becomes `_`, as in django-pgclone; so does a
+ * `-` at the beginning, which a program could take for an option.
+ */
+function keyPart(text) {
+    return text.replace(/^-|[^A-Za-z0-9_-]/g, '_');
+}
+/** The key of a dump made now. Node's clock counts milliseconds; the last three digits keep two runs apart. */
+function newDumpKey(parts, now, microseconds = Math.floor(Math.random() * 1000)) {
+    const time = now.toISOString().slice(0, -1) + String(microseconds).padStart(3, '0');
+    const folder = [parts.instance, parts.database, parts.config].map((part) => keyPart(part) || '_').join('/');
+    const extension = parts.encrypted ? ENCRYPTED_EXTENSION : EXTENSION;
+    return parseDumpKey(`${folder}/${time.replace(/[T:.]/g, '-')}${extension}`);
+}
+/** @returns null when the text is no key in our layout. */
+function parseDumpKey(key) {
+    const match = PATTERN.exec(key);
+    if (!match)
+        return null;
+    const [, instance, database, config, year, month, day, hour, minute, second, fraction] = match;
+    const createdAt = `${year}-${month}-${day}T${hour}:${minute}:${second}.${fraction}Z`;
+    if (Number.isNaN(Date.parse(createdAt)))
+        return null;
+    return { key, instance: instance, database: database, config: config, createdAt };
+}
+/** The key of the manifest of a dump. */
+function manifestKey(key) {
+    return `${key}${MANIFEST_SUFFIX}`;
+}
+/** Returns the key of the dump that a key is the manifest of, or null. The dump may be gone. */
+function dumpOfManifest(key) {
+    return key.endsWith(MANIFEST_SUFFIX) ? parseDumpKey(key.slice(0, -MANIFEST_SUFFIX.length)) : null;
+}
+const GLOBALS_SUFFIX = '.globals.sql';
+/** The key of the roles of a dump, encrypted or not. */
+function globalsKey(key) {
+    return key.replace(/\.dump(?:\.age)?$/, GLOBALS_SUFFIX);
+}
+/** Returns the keys of the dumps that a key may be the roles of; none for another key. */
+function dumpsOfGlobals(key) {
+    if (!key.endsWith(GLOBALS_SUFFIX))
+        return [];
+    const base = key.slice(0, -GLOBALS_SUFFIX.length);
+    return [EXTENSION, ENCRYPTED_EXTENSION]
+        .map((extension) => parseDumpKey(base + extension))
+        .filter((dump) => dump !== null);
+}
+/** Whether the dump with this key is encrypted. */
+function isEncryptedKey(key) {
+    return key.endsWith(ENCRYPTED_EXTENSION);
+}
+/** Whether a reference names one dump and not the newest of many. */
+function isFullKey(reference) {
+    return reference.endsWith(EXTENSION) || isEncryptedKey(reference);
+}
+/**
+ * What is wrong with a reference to a dump, or null. A key never leaves the storage location: no `..`, no absolute
+ * path, nothing that a shell, a file system or the AWS CLI could read as something else.
+ */
+function keys_referenceProblem(reference) {
+    if (/[\u0000-\u001f\u007f]/.test(reference))
+        return 'contains a control character';
+    if (reference.includes('\\'))
+        return 'contains a backslash; the parts of a key are separated by /';
+    if (reference.startsWith('/'))
+        return 'starts with /; it is relative to storage-location';
+    const parts = reference.replace(/\/$/, '').split('/');
+    if (parts.some((part) => part === '' || part === '.' || part === '..'))
+        return 'has an empty part, "." or ".."';
+    if (parts.some((part) => part.startsWith('-')))
+        return 'has a part that starts with -';
+    if (/^[A-Za-z]:/.test(reference))
+        return 'starts with a drive letter';
+    return null;
+}
+/** Whether a key lies below a prefix of whole parts: `prod` covers `prod/…` and not `prod-eu/…`. */
+function isBelow(key, prefix) {
+    const folder = prefix.replace(/\/$/, '');
+    return folder === '' || key.startsWith(`${folder}/`);
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/manifest.js
+
+
+
+/** Bytes. A manifest lists tables, so it grows with the schema: this is enough for a hundred thousand of them. */
+const MAX_MANIFEST_BYTES = 16 * 1024 * 1024;
+/**
+ * The manifest as it is stored: JSON that people can read, on one line when it would be too large otherwise.
+ *
+ * @throws an Error when it would be so large that no reader takes it
+ */
+function formatManifest(manifest) {
+    const texts = [JSON.stringify(manifest, null, 2), JSON.stringify(manifest)];
+    const fitting = texts.find((text) => Buffer.byteLength(text) < MAX_MANIFEST_BYTES);
+    if (fitting === undefined) {
+        throw new Error(`The manifest of ${manifest.key} would be larger than ${formatBytes(MAX_MANIFEST_BYTES)}, because the dump has ${formatCount(manifest.tables.length)} tables; dump fewer of them at once (schemas, tables)`);
+    }
+    return `${fitting}\n`;
+}
+const manifest_MAX_NAME_LENGTH = 1000;
+const manifest_MAX_LINE_LENGTH = 2000;
+const line = isLine(manifest_MAX_LINE_LENGTH);
+const manifest_name = isText(manifest_MAX_NAME_LENGTH);
+const isRecipient = (value) => line(value) && /^age1[0-9a-z]+$/.test(value);
+const isDigest = (value) => line(value) && /^[0-9a-f]{64}$/.test(value);
+const isKeyId = (value) => line(value) && /^[0-9a-f]{16}$/.test(value);
+/** Everything but what must be equal to the key. */
+const manifest_FIELDS = {
+    source: optional(hasShape({ instance: manifest_name, host: manifest_name, database: manifest_name, config: manifest_name })),
+    size: (value) => isCount(value) && value !== 0,
+    sha256: isDigest,
+    compression: line,
+    encryption: optional(hasShape({ format: isOneOf('age'), recipients: isListOf(isRecipient) })),
+    rawBytes: isCount,
+    rows: orNull(isCount),
+    tables: isListOf(hasShape({
+        ...{ schema: manifest_name, name: manifest_name, rows: orNull(isCount), bytes: isCount },
+        ...{ rowsBefore: optional(isCount), masks: optional(isRecordOf(isCount)) },
+    })),
+    serverVersion: line,
+    clientVersion: line,
+    actionVersion: line,
+    // A restore makes a statement of it.
+    locale: hasShape({
+        encoding: line,
+        collate: line,
+        ctype: line,
+        provider: isOneOf('libc', 'icu', 'builtin'),
+        locale: optional(orNull(line)),
+    }),
+    filters: isRecordOf((value) => typeof value === 'boolean' || isListOf(isText(MAX_MANIFEST_BYTES))(value)),
+    mask: optional(hasShape({ sha256: isDigest, keyId: isKeyId, columns: isRecordOf(isCount) })),
+    globals: optional(hasShape({ key: line, size: isCount, sha256: isDigest })),
+    durationMs: isCount,
+    run: hasShape({ repository: line, ref: line, sha: line, runId: line, url: line }),
+    verified: optional(hasShape({ at: isTime, serverVersion: line })),
+};
+/**
+ * Reads a manifest and checks every field that this release knows: anybody who may write to the place may have written it.
+ *
+ * @throws an Error that says which field is wrong; a manifest is never half believed.
+ */
+function parseManifest(text, key) {
+    const wrong = (what) => new Error(`The manifest of ${key.key} ${what}; it was altered, or another program wrote it`);
+    let value;
+    try {
+        value = JSON.parse(text);
+    }
+    catch {
+        throw wrong('is not JSON');
+    }
+    if (!isObject(value))
+        throw wrong('is not an object');
+    if (value.version !== 1) {
+        throw new Error(`The manifest of ${key.key} has version ${shorten(value.version)}, and this release reads version 1; use the release of the action that wrote it, or a newer one`);
+    }
+    if (value.key !== key.key)
+        throw wrong('names another key');
+    const known = ['createdAt', 'instance', 'database', 'config'];
+    const field = known.find((part) => value[part] !== key[part]) ?? wrongField(value, manifest_FIELDS);
+    if (field)
+        throw wrong(`has no valid ${field}`);
+    if (isEncryptedKey(key.key) !== (value.encryption !== undefined))
+        throw wrong('has no valid encryption');
+    const manifest = value;
+    // A restore reads this object, and prune deletes it.
+    if (manifest.globals && !isGlobalsOf(manifest.globals, key))
+        throw wrong('has no valid globals');
+    return manifest;
+}
+function isGlobalsOf({ key, size }, dump) {
+    return key === globalsKey(dump.key) && size <= MAX_MANIFEST_BYTES;
+}
+function shorten(value) {
+    return (JSON.stringify(value) ?? 'undefined').slice(0, 20);
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/series.js
+
+/** Returns the true names in a manifest. After a copy to other keys by hand, the parts of the key are the names. */
+function sourceOf({ source, ...key }) {
+    if (!source)
+        return undefined;
+    const nameOf = (part) => (keyPart(source[part]) || '_') === key[part] ? source[part] : key[part];
+    return {
+        instance: nameOf('instance'),
+        host: source.host,
+        database: nameOf('database'),
+        config: nameOf('config'),
+    };
+}
+/** Returns the folder of a dump. Its dumps are of one database unless several databases share their keys. */
+function groupOf({ instance, database, config }) {
+    return `${instance}/${database}/${config}`;
+}
+/** Returns the scope that inputs describe. */
+function scopeOf(selection) {
+    const { reference, instance, config } = selection;
+    const isWanted = (wanted, part) => wanted === '' || keyPart(wanted) === part;
+    return {
+        folder: folderOf(reference),
+        mayFit: (key) => isWanted(instance, key.instance) && isWanted(config, key.config),
+        select: (dumps) => groupBySeries(dumps).filter((series) => series.some((dump) => fits(dump, selection))),
+    };
+}
+/** Returns the scope of one stored dump's own series. */
+function seriesOf(dump) {
+    return {
+        folder: groupOf(dump),
+        mayFit: () => true,
+        select: (dumps) => groupBySeries(dumps).filter((series) => series.some(({ key }) => key.key === dump.key)),
+    };
+}
+/** Returns the deepest folder that holds everything that a reference covers. */
+function folderOf(reference) {
+    const parts = series_partsOf(reference);
+    // A part with an @ may be a name or a name with its host, and the two lead to different folders.
+    const unclear = parts.findIndex((part) => part.includes('@'));
+    return parts
+        .slice(0, unclear < 0 ? parts.length : unclear)
+        .map(keyPart)
+        .join('/');
+}
+function series_partsOf(reference) {
+    return reference === 'latest' ? [] : reference.split('/').filter(Boolean);
+}
+function fits({ key, source }, { reference, instance, config }) {
+    const [first, database, third] = series_partsOf(reference);
+    const hasName = (part, wanted = '') => wanted === '' || (source ? wanted === source[part] : keyPart(wanted) === key[part]);
+    const databases = source ? [source.database, `${source.database}@${source.host}`] : [key.database];
+    return ((database === undefined || databases.includes(database)) &&
+        [first, instance].every((wanted) => hasName('instance', wanted)) &&
+        [third, config].every((wanted) => hasName('config', wanted)));
+}
+/**
+ * Groups dumps by the database and config that they are of. A dump without true names joins the only series of its folder
+ * whose database and config have the very names of its key.
+ */
+function groupBySeries(dumps) {
+    return [...Map.groupBy(dumps, ({ key }) => groupOf(key)).values()].flatMap(groupInFolder);
+}
+function groupInFolder(dumps) {
+    const homes = new Set(dumps.flatMap(({ key, source }) => source?.database === key.database && source.config === key.config ? [identify(source)] : []));
+    const [home = ''] = homes.size === 1 ? homes : [];
+    return [...Map.groupBy(dumps, ({ source }) => (source ? identify(source) : home)).values()];
+}
+function identify({ instance, host, database, config }) {
+    return JSON.stringify([instance, host, database, config]);
+}
+/** Names each series as `dump-key` takes it, with the host where the other names do not tell them apart. */
+function nameSeries(series) {
+    const short = series.map(([dump]) => groupOf(dump.source ?? dump.key));
+    const isUnique = (name) => short.filter((other) => other === name).length === 1;
+    return series.map(([dump], index) => {
+        const { key, source } = dump;
+        if (!source || isUnique(short[index]))
+            return short[index];
+        return groupOf({ ...key, ...source, database: `${source.database}@${source.host}` });
+    });
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/dump-catalog.js
+
+
+
+
+
+/** Reads the catalogue of what is below a prefix of whole key parts. */
+async function readCatalogue(storage, prefix) {
+    return catalogueOf(await storage.list(prefix), prefix);
+}
+/** Returns the catalogue of objects that were listed below a prefix. */
+function catalogueOf(objects, prefix) {
+    const sizes = new Map(objects.map(({ key, size }) => [key, size]));
+    const keys = objects.map(({ key }) => parseDumpKey(key)).filter((key) => key !== null);
+    const entries = keys
+        .filter(({ key }) => isBelow(key, prefix))
+        .map((key) => {
+        const manifestSize = sizes.get(manifestKey(key.key)) ?? 0;
+        return { key, size: sizes.get(key.key), committed: manifestSize > 0, manifestSize };
+    })
+        .sort((a, b) => (a.key.createdAt < b.key.createdAt ? 1 : -1));
+    const orphans = objects
+        .map(({ key }) => dumpOfManifest(key))
+        .filter((dump) => dump !== null)
+        .filter(({ key }) => !sizes.has(key));
+    const committed = entries.filter((entry) => entry.committed).length;
+    const globals = objects.filter(({ key }) => dumpsOfGlobals(key).length > 0);
+    const strayGlobals = globals
+        .filter(({ key }) => !dumpsOfGlobals(key).some((dump) => sizes.has(dump.key)))
+        .map(({ key }) => key);
+    const known = entries.length + committed + orphans.length + globals.length;
+    return { entries, orphans, strayGlobals, foreign: objects.length - known };
+}
+/** Reads the manifests of committed dumps, by key of the dump. */
+async function readManifests(storage, entries) {
+    const committed = entries.filter((entry) => entry.committed);
+    for (const { key, manifestSize } of committed)
+        checkManifestSize(key.key, manifestSize);
+    const texts = await storage.readTexts(committed.map(({ key }) => manifestKey(key.key)));
+    return new Map(committed.map(({ key }) => [key.key, readManifest(texts.get(manifestKey(key.key)), key)]));
+}
+/** As `readManifests`, with the error in the place of each manifest that cannot be read. */
+async function tryManifests(storage, entries) {
+    const committed = entries.filter((entry) => entry.committed);
+    const keys = committed
+        .filter(({ manifestSize }) => manifestSize <= MAX_MANIFEST_BYTES)
+        .map(({ key }) => manifestKey(key.key));
+    // One object that nobody may read fails the reading of all.
+    const texts = await storage.readTexts(keys).catch(() => readOneByOne(storage, keys));
+    const read = ({ key, manifestSize }) => {
+        const text = texts.get(manifestKey(key.key));
+        try {
+            checkManifestSize(key.key, manifestSize);
+            if (text instanceof Error)
+                throw text;
+            return readManifest(text, key);
+        }
+        catch (error) {
+            return error;
+        }
+    };
+    return new Map(committed.map((entry) => [entry.key.key, read(entry)]));
+}
+/**
+ * Reads the committed dumps of a folder. Those whose data has another size than the manifest says are skipped.
+ *
+ * @throws an Error when the newest of the others has a manifest that cannot be read
+ */
+async function readDumps(storage, entries) {
+    const manifests = await tryManifests(storage, entries);
+    const dumps = [];
+    for (const { key, size } of entries.filter(({ committed }) => committed)) {
+        const manifest = manifests.get(key.key);
+        if (manifest instanceof Error) {
+            if (dumps.length === 0)
+                throw manifest;
+        }
+        else if (manifest.size === size) {
+            dumps.push({ key, size, manifest, source: sourceOf(manifest) });
+        }
+        else {
+            log.warning(`Skipped ${key.key}: ${describeSizes(size, manifest)}`);
+        }
+    }
+    return dumps;
+}
+/** Describes a dump that contradicts its manifest. */
+function describeSizes(size, manifest) {
+    return `it has ${formatQuantity(size, 'byte')} and its manifest says ${formatCount(manifest.size)}; it was cut or replaced`;
+}
+/** Names manifests that are skipped because their data is gone. */
+function noteOrphans(orphans) {
+    for (const { key } of orphans)
+        log.notice(`Skipped ${manifestKey(key)}: its data is gone. A run was killed while it committed or deleted the dump, or another program deleted the data; delete the manifest`);
+}
+/** Refuses a manifest by its size, before it is read. */
+function checkManifestSize(key, size) {
+    if (size > MAX_MANIFEST_BYTES)
+        throw new Error(`The manifest of ${key} has ${formatBytes(size)}; this action writes none of more than ${formatBytes(MAX_MANIFEST_BYTES)}, so another program wrote it`);
+}
+/** @throws when nothing at all can be read: then it is the place that does not answer */
+async function readOneByOne(storage, keys) {
+    const texts = new Map();
+    for (const key of keys) {
+        const text = await storage.readTexts([key]).then((found) => found.get(key), (error) => error);
+        texts.set(key, text);
+    }
+    const failures = [...texts.values()].filter((text) => text instanceof Error);
+    if (failures.length === keys.length)
+        throw failures[0];
+    return texts;
+}
+/** Reads a manifest that was listed. */
+function readManifest(text, key) {
+    if (text === undefined)
+        throw new Error(`The manifest of ${key.key} was listed and could not be read`);
+    return parseManifest(text, key);
+}
+
+;// CONCATENATED MODULE: ./build/src/storage/choose-dump.js
+
+
+
+
+
+/**
+ * Finds the dump that a reference names: a full key, leading names, or `latest`. Only a full key reaches a dump that is
+ * not committed.
+ *
+ * @throws an Error when there is none, when databases that share keys cannot be told apart, or when what is stored
+ * contradicts its manifest
+ */
+async function chooseDump(storage, selection, { guess = () => undefined, readWhole = false } = {}) {
+    const { reference } = selection;
+    if (isFullKey(reference))
+        guess(reference);
+    const chosen = await (isFullKey(reference)
+        ? byKey(storage, reference, readWhole)
+        : newest(storage, selection, guess));
+    const problem = choose_dump_contradiction(storage, chosen, chosen.size);
+    if (problem)
+        throw new Error(problem);
+    return chosen;
+}
+/** Returns what is wrong with the stored bytes of a dump that was chosen to be read whole, or null. */
+async function unsoundness(storage, chosen) {
+    return choose_dump_contradiction(storage, chosen, await storage.size(chosen.key));
+}
+function choose_dump_contradiction(storage, { key, manifest }, size) {
+    const address = storage.address(key);
+    if (size === null)
+        return missing(storage, key);
+    if (size === 0)
+        return `${address} is empty; it is not a dump`;
+    if (!manifest || manifest.size === size)
+        return null;
+    return `${address} is not sound: ${describeSizes(size, manifest)}`;
+}
+function missing(storage, key) {
+    return `There is no dump ${storage.address(key)}`;
+}
+/** Asks for the size and the manifest at once, or only for the manifest if its size is enough. */
+async function byKey(storage, key, readWhole) {
+    const reading = readUnlisted(storage, key);
+    const sizing = readWhole
+        ? reading.then((text) => (text ? undefined : storage.size(key)))
+        : storage.size(key);
+    const [text, size] = await allOf([reading, sizing]);
+    if (size === null)
+        throw new Error(missing(storage, key));
+    const manifest = text ? manifestOf(key, text) : null;
+    return { key, size: size ?? manifest.size, manifest, passedOver: [] };
+}
+function manifestOf(key, text) {
+    const parsed = parseDumpKey(key);
+    if (!parsed)
+        throw new Error(`${key} has a manifest, but its name is not that of a dump of this action`);
+    return readManifest(text, parsed);
+}
+/** Reads a manifest whose size is not known, but not one that no dump of this action has. */
+async function readUnlisted(storage, key) {
+    const bytes = await storage.readBeginning(manifestKey(key), MAX_MANIFEST_BYTES + 1);
+    if (bytes && bytes.length > MAX_MANIFEST_BYTES)
+        checkManifestSize(key, (await storage.size(manifestKey(key))) ?? bytes.length);
+    return bytes?.toString('utf8');
+}
+/** Chooses folder by folder, because only the manifests of one folder must be read to tell its databases apart. */
+async function newest(storage, selection, guess) {
+    const { folder: top, mayFit, select } = scopeOf(selection);
+    const { entries, orphans } = await readCatalogue(storage, top);
+    const possible = entries.filter(({ key, committed }) => committed && mayFit(key));
+    if (possible[0])
+        guess(possible[0].key.key);
+    const folders = Map.groupBy(possible, ({ key }) => groupOf(key));
+    const others = new Set();
+    for (const [folder, inFolder] of folders) {
+        const dumps = await readDumps(storage, inFolder);
+        const series = select(dumps);
+        if (series.length > 1)
+            throw new Error(ambiguous(selection, folder, series));
+        const found = series[0]?.[0];
+        if (!found) {
+            for (const name of nameSeries(groupBySeries(dumps)))
+                others.add(name);
+            continue;
+        }
+        noteOrphans(orphans.filter((key) => mayFit(key) && key.createdAt > found.key.createdAt));
+        const passedOver = [...folders.keys()].filter((name) => name !== folder);
+        return { key: found.key.key, size: found.size, manifest: found.manifest, passedOver };
+    }
+    noteOrphans(orphans.filter(mayFit));
+    throw new Error(nothingFound(selection, storage.address(top), [...others], entries.length));
+}
+function ambiguous({ reference }, folder, series) {
+    const names = nameSeries(series);
+    const each = series.map(([dump], index) => `${names[index]} (newest ${dump.key.key})`);
+    return `"${reference}" covers several databases whose dumps share the keys ${folder}: ${each.join(', ')}. Set dump-key to one of these names or to a full key`;
+}
+function nothingFound({ reference }, where, others, count) {
+    if (others.length > 0)
+        return `There is no committed dump of "${reference}": the keys below ${where} belong to ${others.slice(0, 5).join(', ')}. Set dump-key to one of these names, check instance and config, or name a dump by its full key`;
+    const reason = count > 0 ? ` (${count} dumps there are not committed, or of another instance or config)` : '';
+    return `There is no committed dump below ${where}${reason}`;
+}
+
 ;// CONCATENATED MODULE: ./build/src/encryption/encryption-error.js
 /** Encrypted data that is damaged, or that the given identities do not open. The message completes "<key> is damaged: …". */
 class EncryptionError extends Error {
@@ -57113,13 +57607,16 @@ function describeDifference(expected, found) {
 
 
 
+
+
 /** The end of the message of a restore that fails before it has changed anything. */
 const UNTOUCHED = '; the target is unchanged';
 /**
  * Streams a dump from storage into a sink, and commits the sink only if size, digest, structure and row counts are as in
  * the manifest.
  */
-async function downloadDump(step, { chosen, open, unseal }, receiver, openSink) {
+async function downloadDump(step, dump, receiver, openSink) {
+    const { chosen, open, unseal } = dump;
     const meter = new Meter();
     const { select, leftOut } = chooseEntries(step, receiver);
     const clientMajor = receiver.client.major;
@@ -57129,8 +57626,14 @@ async function downloadDump(step, { chosen, open, unseal }, receiver, openSink) 
         openSink: (entries) => openSink(entries).then(patient),
         ...{ unseal, clientMajor, select, meter, total },
     };
-    const { sink, report, transferMs } = await transferArchive(step, plan).catch((error) => Promise.reject(explainDamage(error, chosen, meter, receiver)));
+    const { sink, report, transferMs } = await transferArchive(step, plan).catch(async (error) => {
+        // A store that does not answer is not asked again.
+        if (!isRetryable(error))
+            await checkStored(dump, meter, receiver);
+        throw explainDamage(error, chosen, meter, receiver);
+    });
     try {
+        await checkStored(dump, meter, receiver);
         checkReceived({ chosen, meter, archive: report(), leftOut: leftOut() }, receiver);
     }
     catch (error) {
@@ -57140,6 +57643,17 @@ async function downloadDump(step, { chosen, open, unseal }, receiver, openSink) 
     await finishRestore(sink, step.signal);
     log.info(`Received all ${formatBytes(meter.bytes)}, ${progress_describeRows(report())}${chosen.manifest ? ', as in the manifest' : ''}`);
     return { sha256: meter.sha256, counted: report(), archive: report(), leftOut: leftOut(), transferMs };
+}
+/**
+ * Says why another number of bytes arrived than was expected, if storage holds another number. The dump may have been chosen
+ * by the size that its manifest says.
+ */
+async function checkStored({ storage, chosen }, meter, { untouched }) {
+    if (meter.bytes === chosen.size)
+        return;
+    const problem = await unsoundness(storage, chosen).catch(() => null);
+    if (problem)
+        throw new Error(`${problem}${untouched}`);
 }
 /** Reads the table of contents of a stored dump, and ends the download there. */
 async function readEntries({ open, unseal }) {
@@ -69988,7 +70502,7 @@ function uploadMemory({ partSize }) {
 /** The AWS CLI caches the patterns of its filters up to a number that depends on its Python (`fnmatch.py`: 256 and more). */
 const MAX_FILTERS = 200;
 /** `--include` would read these in the prefix of the location as a pattern, and then exclude nothing. */
-const PATTERN = /[*?[]/;
+const read_texts_PATTERN = /[*?[]/;
 /**
  * Reads exactly these objects, several with one recursive copy, because each start of the AWS CLI takes most of a second.
  *
@@ -69997,7 +70511,7 @@ const PATTERN = /[*?[]/;
  */
 async function read_texts_readTexts(options, keys) {
     const texts = new Map();
-    if (keys.length <= 1 || PATTERN.test(options.prefix)) {
+    if (keys.length <= 1 || read_texts_PATTERN.test(options.prefix)) {
         const address = (key) => `s3://${options.bucket}/${options.prefix}${key}`;
         await Promise.all(keys.map(async (key) => texts.set(key, await options.aws.text(['s3', 'cp', address(key), '-']))));
         return texts;
@@ -70052,92 +70566,6 @@ function commonFolder(keys) {
 /** Returns arguments for the encryption of an upload, under the names that `s3 cp` or `s3api` have for them. */
 function serverSideEncryption({ sse, sseKmsKeyId }, [method, keyId]) {
     return [...(sse ? [method, sse] : []), ...(sseKmsKeyId ? [keyId, sseKmsKeyId] : [])];
-}
-
-;// CONCATENATED MODULE: ./build/src/storage/keys.js
-const EXTENSION = '.dump';
-const ENCRYPTED_EXTENSION = '.dump.age';
-const MANIFEST_SUFFIX = '.json';
-const keys_PATTERN = /^([\w-]+)\/([\w-]+)\/([\w-]+)\/(\d{4})-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d{6})\.dump(?:\.age)?$/;
-/**
- * A part of a key from any text: what is not a letter, digit, `_` or `-` becomes `_`, as in django-pgclone; so does a
- * `-` at the beginning, which a program could take for an option.
- */
-function keyPart(text) {
-    return text.replace(/^-|[^A-Za-z0-9_-]/g, '_');
-}
-/** The key of a dump made now. Node's clock counts milliseconds; the last three digits keep two runs apart. */
-function newDumpKey(parts, now, microseconds = Math.floor(Math.random() * 1000)) {
-    const time = now.toISOString().slice(0, -1) + String(microseconds).padStart(3, '0');
-    const folder = [parts.instance, parts.database, parts.config].map((part) => keyPart(part) || '_').join('/');
-    const extension = parts.encrypted ? ENCRYPTED_EXTENSION : EXTENSION;
-    return parseDumpKey(`${folder}/${time.replace(/[T:.]/g, '-')}${extension}`);
-}
-/** @returns null when the text is no key in our layout. */
-function parseDumpKey(key) {
-    const match = keys_PATTERN.exec(key);
-    if (!match)
-        return null;
-    const [, instance, database, config, year, month, day, hour, minute, second, fraction] = match;
-    const createdAt = `${year}-${month}-${day}T${hour}:${minute}:${second}.${fraction}Z`;
-    if (Number.isNaN(Date.parse(createdAt)))
-        return null;
-    return { key, instance: instance, database: database, config: config, createdAt };
-}
-/** The key of the manifest of a dump. */
-function manifestKey(key) {
-    return `${key}${MANIFEST_SUFFIX}`;
-}
-/** Returns the key of the dump that a key is the manifest of, or null. The dump may be gone. */
-function dumpOfManifest(key) {
-    return key.endsWith(MANIFEST_SUFFIX) ? parseDumpKey(key.slice(0, -MANIFEST_SUFFIX.length)) : null;
-}
-const GLOBALS_SUFFIX = '.globals.sql';
-/** The key of the roles of a dump, encrypted or not. */
-function globalsKey(key) {
-    return key.replace(/\.dump(?:\.age)?$/, GLOBALS_SUFFIX);
-}
-/** Returns the keys of the dumps that a key may be the roles of; none for another key. */
-function dumpsOfGlobals(key) {
-    if (!key.endsWith(GLOBALS_SUFFIX))
-        return [];
-    const base = key.slice(0, -GLOBALS_SUFFIX.length);
-    return [EXTENSION, ENCRYPTED_EXTENSION]
-        .map((extension) => parseDumpKey(base + extension))
-        .filter((dump) => dump !== null);
-}
-/** Whether the dump with this key is encrypted. */
-function isEncryptedKey(key) {
-    return key.endsWith(ENCRYPTED_EXTENSION);
-}
-/** Whether a reference names one dump and not the newest of many. */
-function isFullKey(reference) {
-    return reference.endsWith(EXTENSION) || isEncryptedKey(reference);
-}
-/**
- * What is wrong with a reference to a dump, or null. A key never leaves the storage location: no `..`, no absolute
- * path, nothing that a shell, a file system or the AWS CLI could read as something else.
- */
-function keys_referenceProblem(reference) {
-    if (/[\u0000-\u001f\u007f]/.test(reference))
-        return 'contains a control character';
-    if (reference.includes('\\'))
-        return 'contains a backslash; the parts of a key are separated by /';
-    if (reference.startsWith('/'))
-        return 'starts with /; it is relative to storage-location';
-    const parts = reference.replace(/\/$/, '').split('/');
-    if (parts.some((part) => part === '' || part === '.' || part === '..'))
-        return 'has an empty part, "." or ".."';
-    if (parts.some((part) => part.startsWith('-')))
-        return 'has a part that starts with -';
-    if (/^[A-Za-z]:/.test(reference))
-        return 'starts with a drive letter';
-    return null;
-}
-/** Whether a key lies below a prefix of whole parts: `prod` covers `prod/…` and not `prod-eu/…`. */
-function isBelow(key, prefix) {
-    const folder = prefix.replace(/\/$/, '');
-    return folder === '' || key.startsWith(`${folder}/`);
 }
 
 ;// CONCATENATED MODULE: ./build/src/storage/s3/unfinished-uploads.js
@@ -71956,390 +72384,6 @@ function selectionOf({ dumpKey, instance, config }) {
     return { reference: dumpKey, instance, config: config === 'none' ? '' : config };
 }
 
-;// CONCATENATED MODULE: ./build/src/storage/manifest.js
-
-
-
-/** Bytes. A manifest lists tables, so it grows with the schema: this is enough for a hundred thousand of them. */
-const MAX_MANIFEST_BYTES = 16 * 1024 * 1024;
-/**
- * The manifest as it is stored: JSON that people can read, on one line when it would be too large otherwise.
- *
- * @throws an Error when it would be so large that no reader takes it
- */
-function formatManifest(manifest) {
-    const texts = [JSON.stringify(manifest, null, 2), JSON.stringify(manifest)];
-    const fitting = texts.find((text) => Buffer.byteLength(text) < MAX_MANIFEST_BYTES);
-    if (fitting === undefined) {
-        throw new Error(`The manifest of ${manifest.key} would be larger than ${formatBytes(MAX_MANIFEST_BYTES)}, because the dump has ${formatCount(manifest.tables.length)} tables; dump fewer of them at once (schemas, tables)`);
-    }
-    return `${fitting}\n`;
-}
-const manifest_MAX_NAME_LENGTH = 1000;
-const manifest_MAX_LINE_LENGTH = 2000;
-const line = isLine(manifest_MAX_LINE_LENGTH);
-const manifest_name = isText(manifest_MAX_NAME_LENGTH);
-const isRecipient = (value) => line(value) && /^age1[0-9a-z]+$/.test(value);
-const isDigest = (value) => line(value) && /^[0-9a-f]{64}$/.test(value);
-const isKeyId = (value) => line(value) && /^[0-9a-f]{16}$/.test(value);
-/** Everything but what must be equal to the key. */
-const manifest_FIELDS = {
-    source: optional(hasShape({ instance: manifest_name, host: manifest_name, database: manifest_name, config: manifest_name })),
-    size: (value) => isCount(value) && value !== 0,
-    sha256: isDigest,
-    compression: line,
-    encryption: optional(hasShape({ format: isOneOf('age'), recipients: isListOf(isRecipient) })),
-    rawBytes: isCount,
-    rows: orNull(isCount),
-    tables: isListOf(hasShape({
-        ...{ schema: manifest_name, name: manifest_name, rows: orNull(isCount), bytes: isCount },
-        ...{ rowsBefore: optional(isCount), masks: optional(isRecordOf(isCount)) },
-    })),
-    serverVersion: line,
-    clientVersion: line,
-    actionVersion: line,
-    // A restore makes a statement of it.
-    locale: hasShape({
-        encoding: line,
-        collate: line,
-        ctype: line,
-        provider: isOneOf('libc', 'icu', 'builtin'),
-        locale: optional(orNull(line)),
-    }),
-    filters: isRecordOf((value) => typeof value === 'boolean' || isListOf(isText(MAX_MANIFEST_BYTES))(value)),
-    mask: optional(hasShape({ sha256: isDigest, keyId: isKeyId, columns: isRecordOf(isCount) })),
-    globals: optional(hasShape({ key: line, size: isCount, sha256: isDigest })),
-    durationMs: isCount,
-    run: hasShape({ repository: line, ref: line, sha: line, runId: line, url: line }),
-    verified: optional(hasShape({ at: isTime, serverVersion: line })),
-};
-/**
- * Reads a manifest and checks every field that this release knows: anybody who may write to the place may have written it.
- *
- * @throws an Error that says which field is wrong; a manifest is never half believed.
- */
-function parseManifest(text, key) {
-    const wrong = (what) => new Error(`The manifest of ${key.key} ${what}; it was altered, or another program wrote it`);
-    let value;
-    try {
-        value = JSON.parse(text);
-    }
-    catch {
-        throw wrong('is not JSON');
-    }
-    if (!isObject(value))
-        throw wrong('is not an object');
-    if (value.version !== 1) {
-        throw new Error(`The manifest of ${key.key} has version ${shorten(value.version)}, and this release reads version 1; use the release of the action that wrote it, or a newer one`);
-    }
-    if (value.key !== key.key)
-        throw wrong('names another key');
-    const known = ['createdAt', 'instance', 'database', 'config'];
-    const field = known.find((part) => value[part] !== key[part]) ?? wrongField(value, manifest_FIELDS);
-    if (field)
-        throw wrong(`has no valid ${field}`);
-    if (isEncryptedKey(key.key) !== (value.encryption !== undefined))
-        throw wrong('has no valid encryption');
-    const manifest = value;
-    // A restore reads this object, and prune deletes it.
-    if (manifest.globals && !isGlobalsOf(manifest.globals, key))
-        throw wrong('has no valid globals');
-    return manifest;
-}
-function isGlobalsOf({ key, size }, dump) {
-    return key === globalsKey(dump.key) && size <= MAX_MANIFEST_BYTES;
-}
-function shorten(value) {
-    return (JSON.stringify(value) ?? 'undefined').slice(0, 20);
-}
-
-;// CONCATENATED MODULE: ./build/src/storage/series.js
-
-/** Returns the true names in a manifest. After a copy to other keys by hand, the parts of the key are the names. */
-function sourceOf({ source, ...key }) {
-    if (!source)
-        return undefined;
-    const nameOf = (part) => (keyPart(source[part]) || '_') === key[part] ? source[part] : key[part];
-    return {
-        instance: nameOf('instance'),
-        host: source.host,
-        database: nameOf('database'),
-        config: nameOf('config'),
-    };
-}
-/** Returns the folder of a dump. Its dumps are of one database unless several databases share their keys. */
-function groupOf({ instance, database, config }) {
-    return `${instance}/${database}/${config}`;
-}
-/** Returns the scope that inputs describe. */
-function scopeOf(selection) {
-    const { reference, instance, config } = selection;
-    const isWanted = (wanted, part) => wanted === '' || keyPart(wanted) === part;
-    return {
-        folder: folderOf(reference),
-        mayFit: (key) => isWanted(instance, key.instance) && isWanted(config, key.config),
-        select: (dumps) => groupBySeries(dumps).filter((series) => series.some((dump) => fits(dump, selection))),
-    };
-}
-/** Returns the scope of one stored dump's own series. */
-function seriesOf(dump) {
-    return {
-        folder: groupOf(dump),
-        mayFit: () => true,
-        select: (dumps) => groupBySeries(dumps).filter((series) => series.some(({ key }) => key.key === dump.key)),
-    };
-}
-/** Returns the deepest folder that holds everything that a reference covers. */
-function folderOf(reference) {
-    const parts = series_partsOf(reference);
-    // A part with an @ may be a name or a name with its host, and the two lead to different folders.
-    const unclear = parts.findIndex((part) => part.includes('@'));
-    return parts
-        .slice(0, unclear < 0 ? parts.length : unclear)
-        .map(keyPart)
-        .join('/');
-}
-function series_partsOf(reference) {
-    return reference === 'latest' ? [] : reference.split('/').filter(Boolean);
-}
-function fits({ key, source }, { reference, instance, config }) {
-    const [first, database, third] = series_partsOf(reference);
-    const hasName = (part, wanted = '') => wanted === '' || (source ? wanted === source[part] : keyPart(wanted) === key[part]);
-    const databases = source ? [source.database, `${source.database}@${source.host}`] : [key.database];
-    return ((database === undefined || databases.includes(database)) &&
-        [first, instance].every((wanted) => hasName('instance', wanted)) &&
-        [third, config].every((wanted) => hasName('config', wanted)));
-}
-/**
- * Groups dumps by the database and config that they are of. A dump without true names joins the only series of its folder
- * whose database and config have the very names of its key.
- */
-function groupBySeries(dumps) {
-    return [...Map.groupBy(dumps, ({ key }) => groupOf(key)).values()].flatMap(groupInFolder);
-}
-function groupInFolder(dumps) {
-    const homes = new Set(dumps.flatMap(({ key, source }) => source?.database === key.database && source.config === key.config ? [identify(source)] : []));
-    const [home = ''] = homes.size === 1 ? homes : [];
-    return [...Map.groupBy(dumps, ({ source }) => (source ? identify(source) : home)).values()];
-}
-function identify({ instance, host, database, config }) {
-    return JSON.stringify([instance, host, database, config]);
-}
-/** Names each series as `dump-key` takes it, with the host where the other names do not tell them apart. */
-function nameSeries(series) {
-    const short = series.map(([dump]) => groupOf(dump.source ?? dump.key));
-    const isUnique = (name) => short.filter((other) => other === name).length === 1;
-    return series.map(([dump], index) => {
-        const { key, source } = dump;
-        if (!source || isUnique(short[index]))
-            return short[index];
-        return groupOf({ ...key, ...source, database: `${source.database}@${source.host}` });
-    });
-}
-
-;// CONCATENATED MODULE: ./build/src/storage/dump-catalog.js
-
-
-
-
-
-/** Reads the catalogue of what is below a prefix of whole key parts. */
-async function readCatalogue(storage, prefix) {
-    return catalogueOf(await storage.list(prefix), prefix);
-}
-/** Returns the catalogue of objects that were listed below a prefix. */
-function catalogueOf(objects, prefix) {
-    const sizes = new Map(objects.map(({ key, size }) => [key, size]));
-    const keys = objects.map(({ key }) => parseDumpKey(key)).filter((key) => key !== null);
-    const entries = keys
-        .filter(({ key }) => isBelow(key, prefix))
-        .map((key) => {
-        const manifestSize = sizes.get(manifestKey(key.key)) ?? 0;
-        return { key, size: sizes.get(key.key), committed: manifestSize > 0, manifestSize };
-    })
-        .sort((a, b) => (a.key.createdAt < b.key.createdAt ? 1 : -1));
-    const orphans = objects
-        .map(({ key }) => dumpOfManifest(key))
-        .filter((dump) => dump !== null)
-        .filter(({ key }) => !sizes.has(key));
-    const committed = entries.filter((entry) => entry.committed).length;
-    const globals = objects.filter(({ key }) => dumpsOfGlobals(key).length > 0);
-    const strayGlobals = globals
-        .filter(({ key }) => !dumpsOfGlobals(key).some((dump) => sizes.has(dump.key)))
-        .map(({ key }) => key);
-    const known = entries.length + committed + orphans.length + globals.length;
-    return { entries, orphans, strayGlobals, foreign: objects.length - known };
-}
-/** Reads the manifests of committed dumps, by key of the dump. */
-async function readManifests(storage, entries) {
-    const committed = entries.filter((entry) => entry.committed);
-    for (const { key, manifestSize } of committed)
-        checkManifestSize(key.key, manifestSize);
-    const texts = await storage.readTexts(committed.map(({ key }) => manifestKey(key.key)));
-    return new Map(committed.map(({ key }) => [key.key, readManifest(texts.get(manifestKey(key.key)), key)]));
-}
-/** As `readManifests`, with the error in the place of each manifest that cannot be read. */
-async function tryManifests(storage, entries) {
-    const committed = entries.filter((entry) => entry.committed);
-    const keys = committed
-        .filter(({ manifestSize }) => manifestSize <= MAX_MANIFEST_BYTES)
-        .map(({ key }) => manifestKey(key.key));
-    // One object that nobody may read fails the reading of all.
-    const texts = await storage.readTexts(keys).catch(() => readOneByOne(storage, keys));
-    const read = ({ key, manifestSize }) => {
-        const text = texts.get(manifestKey(key.key));
-        try {
-            checkManifestSize(key.key, manifestSize);
-            if (text instanceof Error)
-                throw text;
-            return readManifest(text, key);
-        }
-        catch (error) {
-            return error;
-        }
-    };
-    return new Map(committed.map((entry) => [entry.key.key, read(entry)]));
-}
-/**
- * Reads the committed dumps of a folder. Those whose data has another size than the manifest says are skipped.
- *
- * @throws an Error when the newest of the others has a manifest that cannot be read
- */
-async function readDumps(storage, entries) {
-    const manifests = await tryManifests(storage, entries);
-    const dumps = [];
-    for (const { key, size } of entries.filter(({ committed }) => committed)) {
-        const manifest = manifests.get(key.key);
-        if (manifest instanceof Error) {
-            if (dumps.length === 0)
-                throw manifest;
-        }
-        else if (manifest.size === size) {
-            dumps.push({ key, size, manifest, source: sourceOf(manifest) });
-        }
-        else {
-            log.warning(`Skipped ${key.key}: ${describeSizes(size, manifest)}`);
-        }
-    }
-    return dumps;
-}
-/** Describes a dump that contradicts its manifest. */
-function describeSizes(size, manifest) {
-    return `it has ${formatQuantity(size, 'byte')} and its manifest says ${formatCount(manifest.size)}; it was cut or replaced`;
-}
-/** Names manifests that are skipped because their data is gone. */
-function noteOrphans(orphans) {
-    for (const { key } of orphans)
-        log.notice(`Skipped ${manifestKey(key)}: its data is gone. A run was killed while it committed or deleted the dump, or another program deleted the data; delete the manifest`);
-}
-/** Refuses a manifest by its size, before it is read. */
-function checkManifestSize(key, size) {
-    if (size > MAX_MANIFEST_BYTES)
-        throw new Error(`The manifest of ${key} has ${formatBytes(size)}; this action writes none of more than ${formatBytes(MAX_MANIFEST_BYTES)}, so another program wrote it`);
-}
-/** @throws when nothing at all can be read: then it is the place that does not answer */
-async function readOneByOne(storage, keys) {
-    const texts = new Map();
-    for (const key of keys) {
-        const text = await storage.readTexts([key]).then((found) => found.get(key), (error) => error);
-        texts.set(key, text);
-    }
-    const failures = [...texts.values()].filter((text) => text instanceof Error);
-    if (failures.length === keys.length)
-        throw failures[0];
-    return texts;
-}
-/** Reads a manifest that was listed. */
-function readManifest(text, key) {
-    if (text === undefined)
-        throw new Error(`The manifest of ${key.key} was listed and could not be read`);
-    return parseManifest(text, key);
-}
-
-;// CONCATENATED MODULE: ./build/src/storage/choose-dump.js
-
-
-
-
-
-/**
- * Finds the dump that a reference names: a full key, leading names, or `latest`. Only a full key reaches a dump that is
- * not committed.
- *
- * @param guess gets the key of the dump that will be chosen if nothing is wrong with it, as soon as it is known
- * @throws an Error when there is none, when databases that share keys cannot be told apart, or when what is stored
- * contradicts its manifest
- */
-async function chooseDump(storage, selection, guess = () => undefined) {
-    const { reference } = selection;
-    if (isFullKey(reference))
-        guess(reference);
-    const chosen = await (isFullKey(reference) ? byKey(storage, reference) : newest(storage, selection, guess));
-    if (chosen.size === 0)
-        throw new Error(`${storage.address(chosen.key)} is empty; it is not a dump`);
-    if (chosen.manifest && chosen.manifest.size !== chosen.size) {
-        throw new Error(`${storage.address(chosen.key)} is not sound: ${describeSizes(chosen.size, chosen.manifest)}`);
-    }
-    return chosen;
-}
-/** Asks for the size and the manifest at once, because each request to a bucket takes most of a second. */
-async function byKey(storage, key) {
-    const [size, text] = await allOf([storage.size(key), readUnlisted(storage, key)]);
-    if (size === null)
-        throw new Error(`There is no dump ${storage.address(key)}`);
-    if (!text)
-        return { key, size, manifest: null, passedOver: [] };
-    const parsed = parseDumpKey(key);
-    if (!parsed)
-        throw new Error(`${key} has a manifest, but its name is not that of a dump of this action`);
-    return { key, size, manifest: readManifest(text, parsed), passedOver: [] };
-}
-/** Reads a manifest whose size is not known, but not one that no dump of this action has. */
-async function readUnlisted(storage, key) {
-    const bytes = await storage.readBeginning(manifestKey(key), MAX_MANIFEST_BYTES + 1);
-    if (bytes && bytes.length > MAX_MANIFEST_BYTES)
-        checkManifestSize(key, (await storage.size(manifestKey(key))) ?? bytes.length);
-    return bytes?.toString('utf8');
-}
-/** Chooses folder by folder, because only the manifests of one folder must be read to tell its databases apart. */
-async function newest(storage, selection, guess) {
-    const { folder: top, mayFit, select } = scopeOf(selection);
-    const { entries, orphans } = await readCatalogue(storage, top);
-    const possible = entries.filter(({ key, committed }) => committed && mayFit(key));
-    if (possible[0])
-        guess(possible[0].key.key);
-    const folders = Map.groupBy(possible, ({ key }) => groupOf(key));
-    const others = new Set();
-    for (const [folder, inFolder] of folders) {
-        const dumps = await readDumps(storage, inFolder);
-        const series = select(dumps);
-        if (series.length > 1)
-            throw new Error(ambiguous(selection, folder, series));
-        const found = series[0]?.[0];
-        if (!found) {
-            for (const name of nameSeries(groupBySeries(dumps)))
-                others.add(name);
-            continue;
-        }
-        noteOrphans(orphans.filter((key) => mayFit(key) && key.createdAt > found.key.createdAt));
-        const passedOver = [...folders.keys()].filter((name) => name !== folder);
-        return { key: found.key.key, size: found.size, manifest: found.manifest, passedOver };
-    }
-    noteOrphans(orphans.filter(mayFit));
-    throw new Error(nothingFound(selection, storage.address(top), [...others], entries.length));
-}
-function ambiguous({ reference }, folder, series) {
-    const names = nameSeries(series);
-    const each = series.map(([dump], index) => `${names[index]} (newest ${dump.key.key})`);
-    return `"${reference}" covers several databases whose dumps share the keys ${folder}: ${each.join(', ')}. Set dump-key to one of these names or to a full key`;
-}
-function nothingFound({ reference }, where, others, count) {
-    if (others.length > 0)
-        return `There is no committed dump of "${reference}": the keys below ${where} belong to ${others.slice(0, 5).join(', ')}. Set dump-key to one of these names, check instance and config, or name a dump by its full key`;
-    const reason = count > 0 ? ` (${count} dumps there are not committed, or of another instance or config)` : '';
-    return `There is no committed dump below ${where}${reason}`;
-}
-
 ;// CONCATENATED MODULE: ./build/src/storage/early-download.js
 /**
  * A download that begins before it is known whether its dump is the right one, because the AWS CLI takes most of a second to
@@ -72585,7 +72629,7 @@ async function findDump(step, scope) {
         const early = unfinished.use(new EarlyDownload(storage));
         // A template of the dump may exist already.
         const guess = (key) => (inputs.templateCache > 0 ? undefined : early.begin(key));
-        const chosen = await chooseDump(storage, selectionOf(inputs), guess);
+        const chosen = await chooseDump(storage, selectionOf(inputs), { guess, readWhole: isReadWhole(inputs) });
         await early.keep(chosen.key);
         const key = parseDumpKey(chosen.key);
         const age = key ? `, ${formatDuration(Math.max(0, ageOf(key)))} old` : '';
@@ -72612,6 +72656,13 @@ async function findDump(step, scope) {
         if (result_1)
             await result_1;
     }
+}
+/**
+ * Whether the whole dump is read, and nothing is changed before it was compared with its manifest. A restore in place has
+ * emptied the database by then, and a template of the dump needs no download.
+ */
+function isReadWhole({ command, swap, dryRun, templateCache }) {
+    return command === 'verify' || (command === 'restore' && swap && !dryRun && templateCache === 0);
 }
 function warnOfChoice(reference, { key, manifest, passedOver }) {
     if (!manifest) {
@@ -73810,7 +73861,7 @@ async function commitDump(storage, manifest, signal, globals = null) {
             await storage.writeTextOnce(manifest.globals.key, globals);
         begun = true;
         const written = storage.writeTextOnce(manifestKey(manifest.key), text);
-        await allOf([written, checkStored(storage, manifest)]);
+        await allOf([written, commit_dump_checkStored(storage, manifest)]);
     }
     catch (error) {
         // The data goes last, so that it is never missing beside a manifest.
@@ -73824,7 +73875,7 @@ async function commitDump(storage, manifest, signal, globals = null) {
     log.info(`Committed ${storage.address(manifest.key)}`);
 }
 /** Fails unless the store holds as many bytes as it was sent. */
-async function checkStored(storage, { key, size: sent }) {
+async function commit_dump_checkStored(storage, { key, size: sent }) {
     const size = await storage.size(key, { evenWhenCancelled: true });
     if (size === sent)
         return;
@@ -74734,19 +74785,17 @@ async function dumpOnce(step, prepared) {
     const forget = notePending({ kind: 'data', keys: [plan.key.key] });
     try {
         const title = `Dump ${step.target.label} to ${storage.address(plan.key.key)}`;
-        // The previous dump is looked up meanwhile: only the commit needs it, and every request to S3 takes a second.
-        const previousOf = (listed) => findPrevious(step.inputs, storage, { key, source: names }, listed);
-        const [stored, previous] = await Promise.all([
-            log.group(title, () => uploadDump(step, plan)),
-            settled(ready.then(previousOf)),
-        ]);
+        // The previous dump is looked up meanwhile, because every request to S3 takes most of a second.
+        const finding = ready.then((listed) => findPrevious(step.inputs, storage, { key, source: names }, listed));
+        finding.catch(() => undefined);
+        const stored = await log.group(title, () => uploadDump(step, plan));
         const manifest = {
             ...makeManifest(step, { ...plan, ...stored }, names),
             ...describeGlobals(key.key, prepared.globals),
         };
         return {
             manifest,
-            previous: await commit(step, prepared, manifest, previous),
+            previous: await compareAndCommit(step, prepared, manifest, finding),
             masked: stored.masked,
             transferMs: stored.transferMs,
         };
@@ -74754,10 +74803,6 @@ async function dumpOnce(step, prepared) {
     finally {
         forget();
     }
-}
-/** Waits for a promise without failing: its error is handled where its value is used. */
-function settled(promise) {
-    return Promise.allSettled([promise]).then(([result]) => result);
 }
 /** Checks everything that can fail early, before the first byte is dumped. */
 async function prepare(step) {
@@ -74822,22 +74867,19 @@ function makeManifest({ inputs, run, effort }, { key, source: { server, locale, 
     };
 }
 /**
- * Compares a dump with the previous one and commits it.
+ * Compares a dump with the previous one and commits it, at once unless it may be refused for having shrunk.
  *
  * @returns the previous dump if the two can be compared, otherwise null
  */
-async function commit({ inputs, signal }, { storage, globals }, manifest, found) {
-    let previous;
-    try {
-        if (found.status === 'rejected')
-            throw found.reason;
-        previous = compareWithPrevious(inputs, found.value, manifest);
+async function compareAndCommit({ inputs, signal }, { storage, globals }, manifest, finding) {
+    const comparing = finding.then((found) => compareWithPrevious(inputs, found, manifest));
+    if (inputs.failOnShrink) {
+        await comparing.catch(async (error) => {
+            await discard(storage, manifest.key, error);
+            throw error;
+        });
     }
-    catch (error) {
-        await discard(storage, manifest.key, error);
-        throw error;
-    }
-    await commitDump(storage, manifest, signal, globals);
+    const [, previous] = await allOf([commitDump(storage, manifest, signal, globals), comparing]);
     return previous;
 }
 /** Prunes older dumps. The new one is committed by now, so a failure is only a warning. */

@@ -76,31 +76,23 @@ async function dumpOnce(step: Step, prepared: Prepared): Promise<Committed> {
   const forget = notePending({ kind: 'data', keys: [plan.key.key] })
   try {
     const title = `Dump ${step.target.label} to ${storage.address(plan.key.key)}`
-    // The previous dump is looked up meanwhile: only the commit needs it, and every request to S3 takes a second.
-    const previousOf = (listed: StoredObject[] | null) =>
-      findPrevious(step.inputs, storage, { key, source: names }, listed)
-    const [stored, previous] = await Promise.all([
-      log.group(title, () => uploadDump(step, plan)),
-      settled(ready.then(previousOf)),
-    ])
+    // The previous dump is looked up meanwhile, because every request to S3 takes most of a second.
+    const finding = ready.then((listed) => findPrevious(step.inputs, storage, { key, source: names }, listed))
+    finding.catch(() => undefined)
+    const stored = await log.group(title, () => uploadDump(step, plan))
     const manifest = {
       ...makeManifest(step, { ...plan, ...stored }, names),
       ...describeGlobals(key.key, prepared.globals),
     }
     return {
       manifest,
-      previous: await commit(step, prepared, manifest, previous),
+      previous: await compareAndCommit(step, prepared, manifest, finding),
       masked: stored.masked,
       transferMs: stored.transferMs,
     }
   } finally {
     forget()
   }
-}
-
-/** Waits for a promise without failing: its error is handled where its value is used. */
-function settled<Value>(promise: Promise<Value>): Promise<PromiseSettledResult<Value>> {
-  return Promise.allSettled([promise]).then(([result]) => result!)
 }
 
 /** Checks everything that can fail early, before the first byte is dumped. */
@@ -178,25 +170,24 @@ function makeManifest(
 }
 
 /**
- * Compares a dump with the previous one and commits it.
+ * Compares a dump with the previous one and commits it, at once unless it may be refused for having shrunk.
  *
  * @returns the previous dump if the two can be compared, otherwise null
  */
-async function commit(
+async function compareAndCommit(
   { inputs, signal }: Step,
   { storage, globals }: Pick<Prepared, 'storage' | 'globals'>,
   manifest: Manifest,
-  found: PromiseSettledResult<Manifest | null>,
+  finding: Promise<Manifest | null>,
 ): Promise<Manifest | null> {
-  let previous: Manifest | null
-  try {
-    if (found.status === 'rejected') throw found.reason
-    previous = compareWithPrevious(inputs, found.value, manifest)
-  } catch (error) {
-    await discard(storage, manifest.key, error)
-    throw error
+  const comparing = finding.then((found) => compareWithPrevious(inputs, found, manifest))
+  if (inputs.failOnShrink) {
+    await comparing.catch(async (error) => {
+      await discard(storage, manifest.key, error)
+      throw error
+    })
   }
-  await commitDump(storage, manifest, signal, globals)
+  const [, previous] = await allOf([commitDump(storage, manifest, signal, globals), comparing])
   return previous
 }
 

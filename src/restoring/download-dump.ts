@@ -5,7 +5,9 @@ import { Meter, type Sink, throughStages } from '../process/transfer.ts'
 import { formatBytes } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import { describeRows } from '../report/progress.ts'
+import { isRetryable } from '../step/retryable.ts'
 import type { Step } from '../step/step.ts'
+import { unsoundness } from '../storage/choose-dump.ts'
 import type { TableRows } from '../storage/manifest.ts'
 import { type Consequence, checkReceived, explainDamage } from './check-download.ts'
 import { chooseEntries, type Receiver } from './choose-entries.ts'
@@ -31,10 +33,11 @@ export type Received = {
  */
 export async function downloadDump(
   step: Step,
-  { chosen, open, unseal }: Dump,
+  dump: Dump,
   receiver: Receiver & Consequence,
   openSink: OpenSink,
 ): Promise<Received> {
+  const { chosen, open, unseal } = dump
   const meter = new Meter()
   const { select, leftOut } = chooseEntries(step, receiver)
   const clientMajor = receiver.client.major
@@ -44,10 +47,13 @@ export async function downloadDump(
     openSink: (entries: () => readonly TocEntry[]) => openSink(entries).then(patient),
     ...{ unseal, clientMajor, select, meter, total },
   }
-  const { sink, report, transferMs } = await transferArchive(step, plan).catch((error) =>
-    Promise.reject(explainDamage(error, chosen, meter, receiver)),
-  )
+  const { sink, report, transferMs } = await transferArchive(step, plan).catch(async (error) => {
+    // A store that does not answer is not asked again.
+    if (!isRetryable(error)) await checkStored(dump, meter, receiver)
+    throw explainDamage(error, chosen, meter, receiver)
+  })
   try {
+    await checkStored(dump, meter, receiver)
     checkReceived({ chosen, meter, archive: report(), leftOut: leftOut() }, receiver)
   } catch (error) {
     await sink.abort()
@@ -58,6 +64,20 @@ export async function downloadDump(
     `Received all ${formatBytes(meter.bytes)}, ${describeRows(report())}${chosen.manifest ? ', as in the manifest' : ''}`,
   )
   return { sha256: meter.sha256, counted: report(), archive: report(), leftOut: leftOut(), transferMs }
+}
+
+/**
+ * Says why another number of bytes arrived than was expected, if storage holds another number. The dump may have been chosen
+ * by the size that its manifest says.
+ */
+async function checkStored(
+  { storage, chosen }: Dump,
+  meter: Meter,
+  { untouched }: Consequence,
+): Promise<void> {
+  if (meter.bytes === chosen.size) return
+  const problem = await unsoundness(storage, chosen).catch(() => null)
+  if (problem) throw new Error(`${problem}${untouched}`)
 }
 
 /** Reads the table of contents of a stored dump, and ends the download there. */

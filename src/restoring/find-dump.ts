@@ -39,7 +39,7 @@ async function findDump(step: Step, scope: AsyncDisposableStack): Promise<Dump> 
   const early = unfinished.use(new EarlyDownload(storage))
   // A template of the dump may exist already.
   const guess = (key: string) => (inputs.templateCache > 0 ? undefined : early.begin(key))
-  const chosen = await chooseDump(storage, selectionOf(inputs), guess)
+  const chosen = await chooseDump(storage, selectionOf(inputs), { guess, readWhole: isReadWhole(inputs) })
   await early.keep(chosen.key)
   const key = parseDumpKey(chosen.key)
   const age = key ? `, ${formatDuration(Math.max(0, ageOf(key)))} old` : ''
@@ -55,6 +55,14 @@ async function findDump(step: Step, scope: AsyncDisposableStack): Promise<Dump> 
     open: () => early.open(chosen.key),
     unseal: isEncrypted ? [decryption(inputs.ageIdentity)] : [],
   }
+}
+
+/**
+ * Whether the whole dump is read, and nothing is changed before it was compared with its manifest. A restore in place has
+ * emptied the database by then, and a template of the dump needs no download.
+ */
+function isReadWhole({ command, swap, dryRun, templateCache }: Step['inputs']): boolean {
+  return command === 'verify' || (command === 'restore' && swap && !dryRun && templateCache === 0)
 }
 
 function warnOfChoice(reference: string, { key, manifest, passedOver }: Chosen): void {

@@ -22,39 +22,75 @@ export type Chosen = {
   passedOver: string[]
 }
 
+export type Choosing = {
+  /** Gets the key of the dump that will be chosen if nothing is wrong with it, as soon as it is known. */
+  guess?: (key: string) => void
+  /**
+   * The caller reads the whole dump and compares it with its manifest. The size of a full key is that of the manifest then,
+   * because a request to a bucket takes most of a second; `unsoundness` tells why something else arrived.
+   */
+  readWhole?: boolean
+}
+
 /**
  * Finds the dump that a reference names: a full key, leading names, or `latest`. Only a full key reaches a dump that is
  * not committed.
  *
- * @param guess gets the key of the dump that will be chosen if nothing is wrong with it, as soon as it is known
  * @throws an Error when there is none, when databases that share keys cannot be told apart, or when what is stored
  * contradicts its manifest
  */
 export async function chooseDump(
   storage: Storage,
   selection: Selection,
-  guess: (key: string) => void = () => undefined,
+  { guess = () => undefined, readWhole = false }: Choosing = {},
 ): Promise<Chosen> {
   const { reference } = selection
   if (isFullKey(reference)) guess(reference)
-  const chosen = await (isFullKey(reference) ? byKey(storage, reference) : newest(storage, selection, guess))
-  if (chosen.size === 0) throw new Error(`${storage.address(chosen.key)} is empty; it is not a dump`)
-  if (chosen.manifest && chosen.manifest.size !== chosen.size) {
-    throw new Error(
-      `${storage.address(chosen.key)} is not sound: ${describeSizes(chosen.size, chosen.manifest)}`,
-    )
-  }
+  const chosen = await (isFullKey(reference)
+    ? byKey(storage, reference, readWhole)
+    : newest(storage, selection, guess))
+  const problem = contradiction(storage, chosen, chosen.size)
+  if (problem) throw new Error(problem)
   return chosen
 }
 
-/** Asks for the size and the manifest at once, because each request to a bucket takes most of a second. */
-async function byKey(storage: Storage, key: string): Promise<Chosen> {
-  const [size, text] = await allOf([storage.size(key), readUnlisted(storage, key)])
-  if (size === null) throw new Error(`There is no dump ${storage.address(key)}`)
-  if (!text) return { key, size, manifest: null, passedOver: [] }
+/** Returns what is wrong with the stored bytes of a dump that was chosen to be read whole, or null. */
+export async function unsoundness(storage: Storage, chosen: Chosen): Promise<string | null> {
+  return contradiction(storage, chosen, await storage.size(chosen.key))
+}
+
+function contradiction(
+  storage: Storage,
+  { key, manifest }: Pick<Chosen, 'key' | 'manifest'>,
+  size: number | null,
+): string | null {
+  const address = storage.address(key)
+  if (size === null) return missing(storage, key)
+  if (size === 0) return `${address} is empty; it is not a dump`
+  if (!manifest || manifest.size === size) return null
+  return `${address} is not sound: ${describeSizes(size, manifest)}`
+}
+
+function missing(storage: Storage, key: string): string {
+  return `There is no dump ${storage.address(key)}`
+}
+
+/** Asks for the size and the manifest at once, or only for the manifest if its size is enough. */
+async function byKey(storage: Storage, key: string, readWhole: boolean): Promise<Chosen> {
+  const reading = readUnlisted(storage, key)
+  const sizing = readWhole
+    ? reading.then((text) => (text ? undefined : storage.size(key)))
+    : storage.size(key)
+  const [text, size] = await allOf([reading, sizing])
+  if (size === null) throw new Error(missing(storage, key))
+  const manifest = text ? manifestOf(key, text) : null
+  return { key, size: size ?? manifest!.size, manifest, passedOver: [] }
+}
+
+function manifestOf(key: string, text: string): Manifest {
   const parsed = parseDumpKey(key)
   if (!parsed) throw new Error(`${key} has a manifest, but its name is not that of a dump of this action`)
-  return { key, size, manifest: readManifest(text, parsed), passedOver: [] }
+  return readManifest(text, parsed)
 }
 
 /** Reads a manifest whose size is not known, but not one that no dump of this action has. */

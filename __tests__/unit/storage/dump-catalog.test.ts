@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { keyOf, manifestOf } from '../../../lab/sample-dumps.ts'
 import { tempFolder } from '../../../lab/temp.ts'
-import { chooseDump } from '../../../src/storage/choose-dump.ts'
+import { chooseDump, unsoundness } from '../../../src/storage/choose-dump.ts'
 import { readCatalogue, readManifests } from '../../../src/storage/dump-catalog.ts'
 import type { DumpKey } from '../../../src/storage/keys.ts'
 import { localStorage } from '../../../src/storage/local/local-storage.ts'
@@ -113,6 +113,10 @@ test('what contradicts its manifest is not a dump: a full key is refused, and la
     damage()
     await assert.rejects(chooseDump(at.storage, { reference: key.key, ...ANY }), reason)
     assert.equal((await chooseDump(at.storage, { reference: 'latest', ...ANY })).key, old)
+    // Who reads all of it has the size from the manifest, and asks why something else arrived.
+    const toRead = await chooseDump(at.storage, { reference: key.key, ...ANY }, { readWhole: true })
+    assert.equal(toRead.size, 10)
+    assert.match((await unsoundness(at.storage, toRead))!, reason)
   }
 })
 
