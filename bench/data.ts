@@ -12,6 +12,7 @@ const MAKERS = {
   partitions: (scale: number) => partitions(5_000 * scale),
   huge: (scale: number) => plain({ tables: 4, megabytes: 4000 * scale }),
   'link-table': (scale: number) => plain({ tables: 1, megabytes: 200 * scale }),
+  'link-large': (scale: number) => plain({ tables: 1, megabytes: 1000 * scale }),
   'link-tables': (scale: number) => plain({ tables: 8, megabytes: 200 * scale }),
 }
 

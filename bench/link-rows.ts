@@ -59,19 +59,25 @@ function connections(jobs: number): string {
 export const ONE = connections(1)
 export const SEVERAL = connections(CONNECTIONS)
 
-export const linkContests: Contest[] = (['link-tables', 'link-table'] as const).flatMap((data) => {
-  const what = data === 'link-table' ? 'one table' : 'eight tables'
+const DATA = {
+  'link-tables': 'eight tables, 200 MB',
+  'link-table': 'one table, 200 MB',
+  'link-large': 'one table, 1 GB',
+} as const
+
+export const linkContests: Contest[] = (Object.keys(DATA) as (keyof typeof DATA)[]).flatMap((data) => {
+  const what = DATA[data]
   const headline = (verb: string) => ({
     ...{ ours: `ours, ${SEVERAL}`, peer: `ours, ${ONE}` },
-    what: `With ${SEVERAL}, a ${verb} of ${what} through a slow link`,
+    what: `With ${SEVERAL}, a ${verb} of ${what}, through a slow link`,
   })
   return [
     {
-      ...{ id: `${data}-dump`, title: `Dump of ${what}, 200 MB, through a link with ${LINK}`, data },
+      ...{ id: `${data}-dump`, title: `Dump of ${what}, through a link with ${LINK}`, data },
       ...{ rounds: 1, contenders: [dump, ourDump(1), ourDump(CONNECTIONS)], headline: headline('dump') },
     },
     {
-      ...{ id: `${data}-restore`, title: `Restore of ${what}, 200 MB, through a link with ${LINK}`, data },
+      ...{ id: `${data}-restore`, title: `Restore of ${what}, through a link with ${LINK}`, data },
       ...{ rounds: 1, contenders: [restore, ourRestore(1), ourRestore(CONNECTIONS)] },
       ...{ headline: headline('restore'), prepare: (world: World) => makeDumps(world, ['folder']) },
     },

@@ -37,6 +37,7 @@ export const TARGETS: readonly Target[] = [
   ...(['dump', 'restore'] as const).flatMap((verb) => [
     { work: `${verb} of many tables, slow link`, contest: `link-tables-${verb}`, ...LINK, atLeast: 3 },
     { work: `${verb} of one table, slow link`, contest: `link-table-${verb}`, ...LINK, atLeast: 3 },
+    { work: `${verb} of one table of 1 GB, slow link`, contest: `link-large-${verb}`, ...LINK, atLeast: 3 },
   ]),
   copy('copy by stream, 1 GB', { peer: 'pg_dump -Z0 | pg_restore', atLeast: 1 }),
   copy('copy by stream, 1 GB, beside pgcopydb', { peer: SPLIT, atLeast: 1.3 }),
