@@ -42,10 +42,16 @@ export async function startSlowLink(target: { port: number }, distance: Distance
 /** Bytes on their way, with the moment at which the last of them arrives. */
 type Parcel = { bytes: Buffer; arrives: number }
 
-/** How many parcels of a connection are on their way at most, of 64 KiB at most: a sender's buffer and TCP's window. */
+/** How many parcels of 64 KiB at most are on their way at most: more than the bandwidth carries in a round trip. */
 const PARCELS_UNDER_WAY = 64
 
-/** Carries one direction of a connection; if one side breaks off, so does the other. */
+/** How much earlier than it leaves a byte may be taken: a timer is late by a millisecond or two, and the link is never idle for it. */
+const AHEAD_MS = 10
+
+/**
+ * Carries one direction of a connection; if one side breaks off, so does the other. It takes bytes no sooner than a slow
+ * network does: a system lets a fast reader hold tens of megabytes, which would hide from the sender how slow the link is.
+ */
 async function carry(from: Socket, to: Socket, distance: Distance, opened: number): Promise<void> {
   const { roundTripMs, bytesPerSecond } = distance
   let sent = opened
@@ -53,12 +59,12 @@ async function carry(from: Socket, to: Socket, distance: Distance, opened: numbe
     for await (const bytes of source) {
       sent = Math.max(sent, performance.now()) + (bytes.length * 1000) / bytesPerSecond
       yield { bytes, arrives: sent + roundTripMs / 2 }
+      await until(sent - AHEAD_MS)
     }
   }
   async function* deliver(parcels: AsyncIterable<Parcel>): AsyncGenerator<Buffer> {
     for await (const { bytes, arrives } of parcels) {
-      const left = arrives - performance.now()
-      if (left > 0) await sleep(left)
+      await until(arrives)
       yield bytes
     }
   }
@@ -67,4 +73,9 @@ async function carry(from: Socket, to: Socket, distance: Distance, opened: numbe
     from.destroy()
     to.destroy()
   })
+}
+
+async function until(moment: number): Promise<void> {
+  const left = moment - performance.now()
+  if (left > 0) await sleep(left)
 }

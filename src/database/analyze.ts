@@ -14,13 +14,11 @@ const FIRST_MAJOR_WITH_LISTS = 11
  * @param open opens another session in the database
  */
 export async function analyzeDatabase(
+  session: Session,
   { open, major }: { open: () => Promise<Session>; major: number },
   jobs: number,
 ): Promise<void> {
-  await using session = await open()
-  const allowed = jobs === 1 ? 1 : Math.min(jobs, 1 + (await freeConnections(session)))
-  const shares =
-    major < FIRST_MAJOR_WITH_LISTS || allowed === 1 ? [] : await divideForAnalyze(session, allowed)
+  const shares = major < FIRST_MAJOR_WITH_LISTS || jobs === 1 ? [] : await shareTables(session, jobs)
   if (shares.length < 2) return await analyze(session, null)
   const [own, ...others] = shares
   const elsewhere = others.map(async (tables) => {
@@ -54,6 +52,14 @@ async function analyzeTable(session: Session, table: string): Promise<void> {
   }
 }
 
+/** Shares the tables among as many sessions as are worthwhile and may connect. */
+async function shareTables(session: Session, jobs: number): Promise<string[][]> {
+  const shares = await divideForAnalyze(session, jobs)
+  if (shares.length === 1) return shares
+  const allowed = 1 + (await freeConnections(session))
+  return allowed < shares.length ? await divideForAnalyze(session, allowed) : shares
+}
+
 /** By default ANALYZE reads at most this many pages of a table: a sample of 300 rows × default_statistics_target (analyze.c). */
 const MAX_SAMPLED_PAGES = 30_000
 
@@ -69,7 +75,10 @@ async function divideForAnalyze(session: Session, jobs: number): Promise<string[
     WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't'`)
   const all = tables.reduce((sum, { pages }) => sum + pages, 0)
   const worthwhile = Math.max(1, Math.floor(all / MIN_PAGES_PER_SESSION))
-  const shares = shareEvenly(tables, ({ pages }) => pages, Math.min(jobs, worthwhile))
+  // Beside one large table there may be only small ones.
+  let shares = shareEvenly(tables, ({ pages }) => pages, Math.min(jobs, worthwhile))
+  while (shares.length > 1 && shares.some(({ size }) => size < MIN_PAGES_PER_SESSION))
+    shares = shareEvenly(tables, ({ pages }) => pages, shares.length - 1)
   return shares.map(({ items }) =>
     items.map(({ schema, name }) => `${identifier(schema)}.${identifier(name)}`),
   )

@@ -1,5 +1,4 @@
-import { allOf } from '../all-of.ts'
-import { onDatabase } from '../database/connection/connection.ts'
+import type { Session } from '../database/connection/session.ts'
 import { compareRights, type Rights, readRights } from '../database/rights.ts'
 import { messageOf } from '../errors.ts'
 import { formatNames } from '../report/format.ts'
@@ -10,26 +9,34 @@ import type { Target } from './target.ts'
 /** More names would make the warning too long. */
 const MAX_NAMED = 20
 
+/** Reads the rights in the database that will be replaced; null if there is none, or after a warning if it cannot be read. */
+export async function rightsBefore(step: Step, { properties }: Target): Promise<Rights | null> {
+  if (!properties?.allowsConnections) return null
+  return unlessImpossible(step, () => read(step))
+}
+
 /**
  * Warns before the swap if roles that own something or have grants in the database that is being replaced would have none
  * in the new one, and if functions that were guarded there would be open to everybody.
  *
- * @param replacement the database that takes its place
+ * @param open opens the database that takes its place
  */
 export async function warnOfLostRights(
   step: Step,
-  { properties }: Target,
-  replacement: string,
+  before: Rights,
+  open: () => Promise<Session>,
 ): Promise<void> {
-  if (!properties?.allowsConnections) return
+  await unlessImpossible(step, async () => report(step, await compareRights(await open(), before), 'has'))
+}
+
+/** Rights that cannot be compared are not a reason to keep the old database. */
+async function unlessImpossible<Result>(step: Step, work: () => Promise<Result>): Promise<Result | null> {
   try {
-    await using scope = new AsyncDisposableStack()
-    const open = async () => scope.use(await step.session(onDatabase(step.target, replacement)))
-    const [before, session] = await allOf([read(step), open()])
-    report(step, await compareRights(session, before), 'has')
+    return await work()
   } catch (error) {
     step.signal.throwIfAborted()
     log.warning(`Could not compare the rights of roles in the old and the new database: ${messageOf(error)}`)
+    return null
   }
 }
 

@@ -1,4 +1,6 @@
 import { allOf } from '../all-of.ts'
+import { analyzeDatabase } from '../database/analyze.ts'
+import { onDatabase } from '../database/connection/connection.ts'
 import { relatedName } from '../database/names.ts'
 import { propertyStatements } from '../database/properties.ts'
 import { copyDatabase, type TemporaryDatabase } from '../database/staging.ts'
@@ -6,16 +8,17 @@ import { sweepDatabases } from '../database/sweep.ts'
 import { beginWork, endWork } from '../database/work-settings.ts'
 import { writeEarly } from '../database/write-early.ts'
 import type { Inputs } from '../inputs/inputs.ts'
+import { onceDone } from '../once-done.ts'
 import { formatQuantity } from '../report/format.ts'
 import { log } from '../report/log.ts'
 import type { Step } from '../step/step.ts'
 import { dryRunSummary } from '../summary/database-summary.ts'
 import type { LiveDatabase, Outcome } from '../summary/outcome.ts'
 import { keepClaim } from './keep-claim.ts'
-import { warnOfLostRights } from './lost-rights.ts'
+import { rightsBefore, warnOfLostRights } from './lost-rights.ts'
 import { runOnStaging } from './run-on-staging.ts'
 import { swapIn } from './swap-in.ts'
-import { analyze, lookAtTarget, type Target } from './target.ts'
+import { lookAtTarget, type Target } from './target.ts'
 
 /** How a command builds the database that replaces the target. */
 export type Replacement<Result> = {
@@ -57,7 +60,6 @@ export async function replaceDatabase<Result>(
     : null
   if (staging.copied) await beginWork(target.maker, staging.name, target.properties?.settings ?? [])
   await finish(step, target, staging, hooks)
-  await warnOfLostRights(step, target, staging.name)
   await keepClaim(step, target, post ? [staging.name, post.name] : [staging.name], scope)
   await endWork(target.maker, staging.name)
   await copyProperties(target, staging)
@@ -91,20 +93,32 @@ function describePlan(
   return `${what} would become "${name}"${before}${old}`
 }
 
-/** Runs hooks and assertions and collects statistics. Meanwhile the server writes what the drop of the old database would wait for. */
+/**
+ * Runs hooks and assertions, collects statistics and compares rights with those in the target. Meanwhile the server writes
+ * what the drop of the old database would wait for.
+ */
 async function finish(
   step: Step,
   target: Target,
   { name, copied }: TemporaryDatabase,
   hooks: readonly string[],
 ): Promise<void> {
-  await runOnStaging(step, target.client, name, { hooks, assertions: step.inputs.verifySql })
-  if (copied && hooks.length === 0) return
-  const isDropNext = target.properties !== null && !step.inputs.reversible
-  await allOf([
-    analyze(step, target, name),
-    ...(isDropNext ? [writeEarly(target.session, target.server)] : []),
-  ])
+  const { inputs } = step
+  const { client, server, properties, session } = target
+  await runOnStaging(step, client, name, { hooks, assertions: inputs.verifySql })
+  await using scope = new AsyncDisposableStack()
+  const open = () => step.session(onDatabase(step.target, name))
+  const shared = onceDone(async () => scope.use(await open()))
+  const lacksStatistics = !copied || hooks.length > 0
+  const [before, own] = await allOf([rightsBefore(step, target), lacksStatistics ? shared() : null])
+  if (own) {
+    const isDropNext = properties !== null && !inputs.reversible
+    await allOf([
+      analyzeDatabase(own, { open, major: server.major }, inputs.jobs),
+      ...(isDropNext ? [writeEarly(session, server)] : []),
+    ])
+  }
+  if (before) await warnOfLostRights(step, before, shared)
 }
 
 /** Gives a staging database the properties of the database that it will replace. */

@@ -1,5 +1,3 @@
-import { analyzeDatabase } from '../database/analyze.ts'
-import { onDatabase } from '../database/connection/connection.ts'
 import type { Session } from '../database/connection/session.ts'
 import { type Locale, readLocale } from '../database/locale.ts'
 import { relatedName } from '../database/names.ts'
@@ -83,10 +81,4 @@ async function keepAllowed(session: Session, name: string, found: Properties): P
       `The new "${name}" lacks settings of the present one that only an administrator may make: ${refused.join('; ')}; make them again after the swap, or connect as an administrator`,
     )
   return allowed
-}
-
-/** Collects the planner's statistics of a staging database. */
-export function analyze(step: Step, { server }: Pick<Target, 'server'>, database: string): Promise<void> {
-  const open = () => step.session(onDatabase(step.target, database))
-  return analyzeDatabase({ open, major: server.major }, step.inputs.jobs)
 }

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
+import { analyzeDatabase } from '../database/analyze.ts'
+import { onDatabase } from '../database/connection/connection.ts'
 import { identifier, type Session } from '../database/connection/session.ts'
 import { readDatabases } from '../database/databases.ts'
 import { commentStatement } from '../database/properties.ts'
@@ -14,7 +16,7 @@ import type { Step } from '../step/step.ts'
 import type { Manifest } from '../storage/manifest.ts'
 import { runOnStaging } from './run-on-staging.ts'
 import { digestScript } from './script-digest.ts'
-import { analyze, type Target } from './target.ts'
+import type { Target } from './target.ts'
 
 const PREFIX = 'pgclone_template_'
 const POLL_INTERVAL_MS = 500
@@ -115,7 +117,7 @@ async function makeTemplate(
   await using staging = await restore()
   await runOnStaging(step, client, staging.name, { hooks, assertions: [] })
   await endWork(maker, staging.name)
-  await analyze(step, target, staging.name)
+  await analyze(step, target, staging)
   // One transaction, so that a database with a template's name is complete and carries the template's marker.
   await session.transaction(
     commentStatement(staging.name, markerText('template', name, maker.run)),
@@ -123,6 +125,16 @@ async function makeTemplate(
     `ALTER DATABASE ${identifier(staging.name)} RENAME TO ${identifier(name)}`,
   )
   staging.release()
+}
+
+async function analyze(
+  step: Step,
+  { server }: Target,
+  { name }: Pick<TemporaryDatabase, 'name'>,
+): Promise<void> {
+  const open = () => step.session(onDatabase(step.target, name))
+  await using session = await open()
+  await analyzeDatabase(session, { open, major: server.major }, step.inputs.jobs)
 }
 
 /** Drops all but the newest templates. A template that another run is copying is left for the next run. */

@@ -13,6 +13,10 @@ const known = (database: string) =>
     `select count(*), count(distinct tablename) from pg_stats where schemaname !~ '^pg_|^information'`,
   )
 
+/** A table of more than a thousand pages. */
+const wide = (name: string) =>
+  `create table ${name} with (fillfactor = 10) as select n from generate_series(1, 70000) as n`
+
 async function make(database: string): Promise<void> {
   await postgres.createDatabase(database)
   await postgres.psql(
@@ -21,17 +25,29 @@ async function make(database: string): Promise<void> {
      create table plain as select n, n % 7 as m from generate_series(1, 1000) as n; create index on plain ((m * 2));
      create table parts (n int) partition by range (n); create table parts_1 partition of parts default;
      insert into parts select generate_series(1, 100); create materialized view seen as select * from plain;
-     create table empty (n int); create table wide with (fillfactor = 10) as select n from generate_series(1, 70000) as n;
+     create table empty (n int); ${['wide', 'wider', 'widest'].map(wide).join('; ')};
      create view only_seen as select 1 as one`,
   )
+}
+
+/** @returns how many sessions it took */
+async function analyzeIn(database: string, major: number, jobs: number): Promise<number> {
+  let opened = 0
+  const open = () => {
+    opened += 1
+    return bench.open(database)
+  }
+  await using session = await open()
+  await analyzeDatabase(session, { open, major }, jobs)
+  return opened
 }
 
 test('shared among sessions, it gives what one ANALYZE gives', { skip: noClient }, async () => {
   await make('alone')
   await make('shared')
-  await analyzeDatabase({ open: () => bench.open('alone'), major: 15 }, 1)
+  await analyzeIn('alone', 15, 1)
   const start = postgres.log().length
-  await analyzeDatabase({ open: () => bench.open('shared'), major: 15 }, 3)
+  assert.equal(await analyzeIn('shared', 15, 3), 3)
   assert.equal(
     postgres
       .log()
@@ -46,7 +62,7 @@ test('shared among sessions, it gives what one ANALYZE gives', { skip: noClient 
 test('a server before 11 is told in one word', { skip: noClient }, async () => {
   await make('old')
   const start = postgres.log().length
-  await analyzeDatabase({ open: () => bench.open('old'), major: 10 }, 3)
+  await analyzeIn('old', 10, 3)
   assert.match(postgres.log().slice(start), /statement: ANALYZE\n/)
   assert.equal(await known('old'), await known('alone'))
 })
@@ -54,12 +70,20 @@ test('a server before 11 is told in one word', { skip: noClient }, async () => {
 test('a small database is analyzed in one session', { skip: noClient }, async () => {
   await postgres.createDatabase('small')
   await postgres.psql('small', 'create table t as select generate_series(1, 100) as n')
-  let opened = 0
-  const open = () => {
-    opened += 1
-    return bench.open('small')
-  }
-  await analyzeDatabase({ open, major: 15 }, 3)
-  assert.equal(opened, 1)
+  assert.equal(await analyzeIn('small', 15, 3), 1)
   assert.equal(await known('small'), '1|1')
+})
+
+test('beside one large table, no session is opened for the small ones', { skip: noClient }, async () => {
+  await postgres.createDatabase('one')
+  await postgres.psql('one', wide('one'))
+  const start = postgres.log().length
+  assert.equal(await analyzeIn('one', 15, 3), 1)
+  assert.equal(
+    postgres
+      .log()
+      .slice(start)
+      .match(/statement: ANALYZE/g)?.length,
+    1,
+  )
 })
