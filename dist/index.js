@@ -53684,19 +53684,6 @@ async function endUntil(signal, end) {
     }
 }
 
-;// CONCATENATED MODULE: ./build/src/all-of.js
-/**
- * Waits for several pieces of work that run side by side. Unlike `Promise.all`, it waits for the others when one has failed,
- * so that none is left running, and the order of the pieces decides which error is thrown.
- */
-async function allOf(work) {
-    const results = await Promise.allSettled(work);
-    for (const result of results)
-        if (result.status === 'rejected')
-            throw result.reason;
-    return results.map((result) => result.value);
-}
-
 ;// CONCATENATED MODULE: ./build/src/database/rights.js
 
 /**
@@ -53815,40 +53802,32 @@ var lost_rights_disposeResources = (undefined && undefined.__disposeResources) |
 
 
 
-
-
 /** More names would make the warning too long. */
 const MAX_NAMED = 20;
+/** Reads the rights in the database that will be replaced; null if there is none, or after a warning if it cannot be read. */
+async function rightsBefore(step, { properties }) {
+    if (!properties?.allowsConnections)
+        return null;
+    return unlessImpossible(step, () => read(step));
+}
 /**
  * Warns before the swap if roles that own something or have grants in the database that is being replaced would have none
  * in the new one, and if functions that were guarded there would be open to everybody.
  *
- * @param replacement the database that takes its place
+ * @param open opens the database that takes its place
  */
-async function warnOfLostRights(step, { properties }, replacement) {
-    if (!properties?.allowsConnections)
-        return;
+async function warnOfLostRights(step, before, open) {
+    await unlessImpossible(step, async () => report(step, await compareRights(await open(), before), 'has'));
+}
+/** Rights that cannot be compared are not a reason to keep the old database. */
+async function unlessImpossible(step, work) {
     try {
-        const env_1 = { stack: [], error: void 0, hasError: false };
-        try {
-            const scope = lost_rights_addDisposableResource(env_1, new AsyncDisposableStack(), true);
-            const open = async () => scope.use(await step.session(onDatabase(step.target, replacement)));
-            const [before, session] = await allOf([read(step), open()]);
-            report(step, await compareRights(session, before), 'has');
-        }
-        catch (e_1) {
-            env_1.error = e_1;
-            env_1.hasError = true;
-        }
-        finally {
-            const result_1 = lost_rights_disposeResources(env_1);
-            if (result_1)
-                await result_1;
-        }
+        return await work();
     }
     catch (error) {
         step.signal.throwIfAborted();
         log.warning(`Could not compare the rights of roles in the old and the new database: ${messageOf(error)}`);
+        return null;
     }
 }
 /** Warns in a dry run: without owners and grants, and before hooks, everything belongs to the restoring role. */
@@ -53859,19 +53838,19 @@ async function foretellLostRights(step, { properties, server }) {
     report(step, { roles: roles.filter((name) => name !== server.role), guarded }, 'would have');
 }
 async function read(step) {
-    const env_2 = { stack: [], error: void 0, hasError: false };
+    const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const session = lost_rights_addDisposableResource(env_2, await step.session(step.target), true);
+        const session = lost_rights_addDisposableResource(env_1, await step.session(step.target), true);
         return await readRights(session);
     }
-    catch (e_2) {
-        env_2.error = e_2;
-        env_2.hasError = true;
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
     }
     finally {
-        const result_2 = lost_rights_disposeResources(env_2);
-        if (result_2)
-            await result_2;
+        const result_1 = lost_rights_disposeResources(env_1);
+        if (result_1)
+            await result_1;
     }
 }
 function report({ inputs, target }, { roles, guarded }, verb) {
@@ -53900,6 +53879,161 @@ async function foretellRestore(step, target, entries) {
     await foretellLostRights(step, target);
     await foretellEntries(step, target, entries);
     await noteTablespaces(session, tablespacesOf(entries), properties?.tablespace ?? 'pg_default');
+}
+
+;// CONCATENATED MODULE: ./build/src/all-of.js
+/**
+ * Waits for several pieces of work that run side by side. Unlike `Promise.all`, it waits for the others when one has failed,
+ * so that none is left running, and the order of the pieces decides which error is thrown.
+ */
+async function allOf(work) {
+    const results = await Promise.allSettled(work);
+    for (const result of results)
+        if (result.status === 'rejected')
+            throw result.reason;
+    return results.map((result) => result.value);
+}
+
+;// CONCATENATED MODULE: ./build/src/database/analyze.js
+var analyze_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var analyze_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+
+
+/** The first major version with `ANALYZE` of several tables in one statement. */
+const FIRST_MAJOR_WITH_LISTS = 11;
+/**
+ * Collects the planner's statistics of a whole database. A dump does not contain them, and without them queries are slow.
+ * A table that cannot be analyzed is a warning, because all of its rows are there.
+ *
+ * @param open opens another session in the database
+ */
+async function analyzeDatabase(session, { open, major }, jobs) {
+    const shares = major < FIRST_MAJOR_WITH_LISTS || jobs === 1 ? [] : await shareTables(session, jobs);
+    if (shares.length < 2)
+        return await analyze(session, null);
+    const [own, ...others] = shares;
+    const elsewhere = others.map(async (tables) => {
+        const env_1 = { stack: [], error: void 0, hasError: false };
+        try {
+            const other = analyze_addDisposableResource(env_1, await open(), true);
+            await analyze(other, tables);
+        }
+        catch (e_1) {
+            env_1.error = e_1;
+            env_1.hasError = true;
+        }
+        finally {
+            const result_1 = analyze_disposeResources(env_1);
+            if (result_1)
+                await result_1;
+        }
+    });
+    await Promise.all([analyze(session, own), ...elsewhere]);
+}
+/**
+ * Analyzes some tables, or all. It evaluates expressions of indexes and of extended statistics, which may fail for a row. One
+ * failure ends the statement, so the tables are then analyzed one by one.
+ */
+async function analyze(session, tables) {
+    try {
+        await session.execute(tables ? `ANALYZE ${tables.join(', ')}` : 'ANALYZE');
+    }
+    catch (error) {
+        if (!(error instanceof DatabaseError))
+            throw error;
+        for (const table of tables ?? (await divideForAnalyze(session, 1))[0])
+            await analyzeTable(session, table);
+    }
+}
+async function analyzeTable(session, table) {
+    try {
+        await session.execute(`ANALYZE ${table}`);
+    }
+    catch (error) {
+        if (!(error instanceof DatabaseError))
+            throw error;
+        log.warning(`The table ${table} is restored, but ANALYZE fails, so queries on it may be slow: ${hideValues(error.message)}; correct the expression of its statistics or indexes`);
+    }
+}
+/** Shares the tables among as many sessions as are worthwhile and may connect. */
+async function shareTables(session, jobs) {
+    const shares = await divideForAnalyze(session, jobs);
+    if (shares.length === 1)
+        return shares;
+    const allowed = 1 + (await freeConnections(session));
+    return allowed < shares.length ? await divideForAnalyze(session, allowed) : shares;
+}
+/** By default ANALYZE reads at most this many pages of a table: a sample of 300 rows × default_statistics_target (analyze.c). */
+const MAX_SAMPLED_PAGES = 30_000;
+/** Fewer pages are read before another session has connected. */
+const MIN_PAGES_PER_SESSION = 1000;
+/** Divides the tables that `ANALYZE` visits (get_all_vacuum_rels in vacuum.c) by the pages that it reads of each. */
+async function divideForAnalyze(session, jobs) {
+    const tables = await session.query(`
+    SELECT n.nspname AS schema, c.relname AS name,
+           greatest(1, least(pg_relation_size(c.oid) / current_setting('block_size')::int, ${MAX_SAMPLED_PAGES})) AS pages
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't'`);
+    const all = tables.reduce((sum, { pages }) => sum + pages, 0);
+    const worthwhile = Math.max(1, Math.floor(all / MIN_PAGES_PER_SESSION));
+    // Beside one large table there may be only small ones.
+    let shares = shareEvenly(tables, ({ pages }) => pages, Math.min(jobs, worthwhile));
+    while (shares.length > 1 && shares.some(({ size }) => size < MIN_PAGES_PER_SESSION))
+        shares = shareEvenly(tables, ({ pages }) => pages, shares.length - 1);
+    return shares.map(({ items }) => items.map(({ schema, name }) => `${identifier(schema)}.${identifier(name)}`));
 }
 
 ;// CONCATENATED MODULE: ./build/src/database/databases.js
@@ -54031,6 +54165,19 @@ async function mayCheckpoint(session, major) {
         return false;
     const [row] = await session.query("SELECT pg_has_role(current_user, 'pg_checkpoint', 'USAGE') AS allowed");
     return row.allowed;
+}
+
+;// CONCATENATED MODULE: ./build/src/once-done.js
+/** Returns a function that does work once. After a failure, the next call does it again. */
+function onceDone(work) {
+    let done = null;
+    return () => {
+        done ??= work().catch((error) => {
+            done = null;
+            throw error;
+        });
+        return done;
+    };
 }
 
 ;// CONCATENATED MODULE: ./build/src/summary/markdown.js
@@ -55143,151 +55290,6 @@ async function dropOld({ session, server }, name) {
     }
 }
 
-;// CONCATENATED MODULE: ./build/src/database/analyze.js
-var analyze_addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
-    if (value !== null && value !== void 0) {
-        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
-        var dispose, inner;
-        if (async) {
-            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
-            dispose = value[Symbol.asyncDispose];
-        }
-        if (dispose === void 0) {
-            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
-            dispose = value[Symbol.dispose];
-            if (async) inner = dispose;
-        }
-        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
-        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
-        env.stack.push({ value: value, dispose: dispose, async: async });
-    }
-    else if (async) {
-        env.stack.push({ async: true });
-    }
-    return value;
-};
-var analyze_disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
-    return function (env) {
-        function fail(e) {
-            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
-            env.hasError = true;
-        }
-        var r, s = 0;
-        function next() {
-            while (r = env.stack.pop()) {
-                try {
-                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
-                    if (r.dispose) {
-                        var result = r.dispose.call(r.value);
-                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
-                    }
-                    else s |= 1;
-                }
-                catch (e) {
-                    fail(e);
-                }
-            }
-            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
-            if (env.hasError) throw env.error;
-        }
-        return next();
-    };
-})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
-    var e = new Error(message);
-    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
-});
-
-
-
-
-
-/** The first major version with `ANALYZE` of several tables in one statement. */
-const FIRST_MAJOR_WITH_LISTS = 11;
-/**
- * Collects the planner's statistics of a whole database. A dump does not contain them, and without them queries are slow.
- * A table that cannot be analyzed is a warning, because all of its rows are there.
- *
- * @param open opens another session in the database
- */
-async function analyzeDatabase({ open, major }, jobs) {
-    const env_1 = { stack: [], error: void 0, hasError: false };
-    try {
-        const session = analyze_addDisposableResource(env_1, await open(), true);
-        const allowed = jobs === 1 ? 1 : Math.min(jobs, 1 + (await freeConnections(session)));
-        const shares = major < FIRST_MAJOR_WITH_LISTS || allowed === 1 ? [] : await divideForAnalyze(session, allowed);
-        if (shares.length < 2)
-            return await analyze(session, null);
-        const [own, ...others] = shares;
-        const elsewhere = others.map(async (tables) => {
-            const env_2 = { stack: [], error: void 0, hasError: false };
-            try {
-                const other = analyze_addDisposableResource(env_2, await open(), true);
-                await analyze(other, tables);
-            }
-            catch (e_2) {
-                env_2.error = e_2;
-                env_2.hasError = true;
-            }
-            finally {
-                const result_2 = analyze_disposeResources(env_2);
-                if (result_2)
-                    await result_2;
-            }
-        });
-        await Promise.all([analyze(session, own), ...elsewhere]);
-    }
-    catch (e_1) {
-        env_1.error = e_1;
-        env_1.hasError = true;
-    }
-    finally {
-        const result_1 = analyze_disposeResources(env_1);
-        if (result_1)
-            await result_1;
-    }
-}
-/**
- * Analyzes some tables, or all. It evaluates expressions of indexes and of extended statistics, which may fail for a row. One
- * failure ends the statement, so the tables are then analyzed one by one.
- */
-async function analyze(session, tables) {
-    try {
-        await session.execute(tables ? `ANALYZE ${tables.join(', ')}` : 'ANALYZE');
-    }
-    catch (error) {
-        if (!(error instanceof DatabaseError))
-            throw error;
-        for (const table of tables ?? (await divideForAnalyze(session, 1))[0])
-            await analyzeTable(session, table);
-    }
-}
-async function analyzeTable(session, table) {
-    try {
-        await session.execute(`ANALYZE ${table}`);
-    }
-    catch (error) {
-        if (!(error instanceof DatabaseError))
-            throw error;
-        log.warning(`The table ${table} is restored, but ANALYZE fails, so queries on it may be slow: ${hideValues(error.message)}; correct the expression of its statistics or indexes`);
-    }
-}
-/** By default ANALYZE reads at most this many pages of a table: a sample of 300 rows × default_statistics_target (analyze.c). */
-const MAX_SAMPLED_PAGES = 30_000;
-/** Fewer pages are read before another session has connected. */
-const MIN_PAGES_PER_SESSION = 1000;
-/** Divides the tables that `ANALYZE` visits (get_all_vacuum_rels in vacuum.c) by the pages that it reads of each. */
-async function divideForAnalyze(session, jobs) {
-    const tables = await session.query(`
-    SELECT n.nspname AS schema, c.relname AS name,
-           greatest(1, least(pg_relation_size(c.oid) / current_setting('block_size')::int, ${MAX_SAMPLED_PAGES})) AS pages
-    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't'`);
-    const all = tables.reduce((sum, { pages }) => sum + pages, 0);
-    const worthwhile = Math.max(1, Math.floor(all / MIN_PAGES_PER_SESSION));
-    const shares = shareEvenly(tables, ({ pages }) => pages, Math.min(jobs, worthwhile));
-    return shares.map(({ items }) => items.map(({ schema, name }) => `${identifier(schema)}.${identifier(name)}`));
-}
-
 ;// CONCATENATED MODULE: ./build/src/restoring/obstacles.js
 
 
@@ -55318,8 +55320,6 @@ function obstacles_quoted(names) {
 }
 
 ;// CONCATENATED MODULE: ./build/src/restoring/target.js
-
-
 
 
 
@@ -55377,11 +55377,6 @@ async function keepAllowed(session, name, found) {
     if (refused.length > 0)
         log.warning(`The new "${name}" lacks settings of the present one that only an administrator may make: ${refused.join('; ')}; make them again after the swap, or connect as an administrator`);
     return allowed;
-}
-/** Collects the planner's statistics of a staging database. */
-function target_analyze(step, { server }, database) {
-    const open = () => step.session(onDatabase(step.target, database));
-    return analyzeDatabase({ open, major: server.major }, step.inputs.jobs);
 }
 
 ;// CONCATENATED MODULE: ./build/src/restoring/replace-database.js
@@ -55452,6 +55447,9 @@ var replace_database_disposeResources = (undefined && undefined.__disposeResourc
 
 
 
+
+
+
 /**
  * Shared workflow of `restore` and `copy`: lock the target, build the replacement, run hooks and assertions, swap.
  *
@@ -55479,7 +55477,6 @@ async function replaceDatabase(step, prepare) {
         if (staging.copied)
             await beginWork(target.maker, staging.name, target.properties?.settings ?? []);
         await replace_database_finish(step, target, staging, hooks);
-        await warnOfLostRights(step, target, staging.name);
         await keepClaim(step, target, post ? [staging.name, post.name] : [staging.name], scope);
         await endWork(target.maker, staging.name);
         await copyProperties(target, staging);
@@ -55515,16 +55512,40 @@ function replace_database_describePlan(inputs, { name, properties }, what, hooks
     const old = properties ? `; the present "${name}" would ${kept}${template}` : '';
     return `${what} would become "${name}"${before}${old}`;
 }
-/** Runs hooks and assertions and collects statistics. Meanwhile the server writes what the drop of the old database would wait for. */
+/**
+ * Runs hooks and assertions, collects statistics and compares rights with those in the target. Meanwhile the server writes
+ * what the drop of the old database would wait for.
+ */
 async function replace_database_finish(step, target, { name, copied }, hooks) {
-    await runOnStaging(step, target.client, name, { hooks, assertions: step.inputs.verifySql });
-    if (copied && hooks.length === 0)
-        return;
-    const isDropNext = target.properties !== null && !step.inputs.reversible;
-    await allOf([
-        target_analyze(step, target, name),
-        ...(isDropNext ? [writeEarly(target.session, target.server)] : []),
-    ]);
+    const env_2 = { stack: [], error: void 0, hasError: false };
+    try {
+        const { inputs } = step;
+        const { client, server, properties, session } = target;
+        await runOnStaging(step, client, name, { hooks, assertions: inputs.verifySql });
+        const scope = replace_database_addDisposableResource(env_2, new AsyncDisposableStack(), true);
+        const open = () => step.session(onDatabase(step.target, name));
+        const shared = onceDone(async () => scope.use(await open()));
+        const lacksStatistics = !copied || hooks.length > 0;
+        const [before, own] = await allOf([rightsBefore(step, target), lacksStatistics ? shared() : null]);
+        if (own) {
+            const isDropNext = properties !== null && !inputs.reversible;
+            await allOf([
+                analyzeDatabase(own, { open, major: server.major }, inputs.jobs),
+                ...(isDropNext ? [writeEarly(session, server)] : []),
+            ]);
+        }
+        if (before)
+            await warnOfLostRights(step, before, shared);
+    }
+    catch (e_2) {
+        env_2.error = e_2;
+        env_2.hasError = true;
+    }
+    finally {
+        const result_2 = replace_database_disposeResources(env_2);
+        if (result_2)
+            await result_2;
+    }
 }
 /** Gives a staging database the properties of the database that it will replace. */
 async function copyProperties({ properties, session }, { name }) {
@@ -69645,19 +69666,6 @@ function decryption(identities) {
     };
 }
 
-;// CONCATENATED MODULE: ./build/src/once-done.js
-/** Returns a function that does work once. After a failure, the next call does it again. */
-function onceDone(work) {
-    let done = null;
-    return () => {
-        done ??= work().catch((error) => {
-            done = null;
-            throw error;
-        });
-        return done;
-    };
-}
-
 // EXTERNAL MODULE: external "node:net"
 var external_node_net_ = __nccwpck_require__(7030);
 ;// CONCATENATED MODULE: ./build/src/aws/check-endpoint.js
@@ -75483,8 +75491,22 @@ async function lookInPlace(step, scope) {
 async function finishInPlace(step, client, { major }) {
     const { inputs, target } = step;
     try {
-        await runHooks('pre-swap-hooks', inputs.preSwapHooks, target, step.hookOptions(client));
-        await analyzeDatabase({ open: () => step.session(target), major }, inputs.jobs);
+        const env_2 = { stack: [], error: void 0, hasError: false };
+        try {
+            await runHooks('pre-swap-hooks', inputs.preSwapHooks, target, step.hookOptions(client));
+            const open = () => step.session(target);
+            const session = restore_in_place_addDisposableResource(env_2, await open(), true);
+            await analyzeDatabase(session, { open, major }, inputs.jobs);
+        }
+        catch (e_2) {
+            env_2.error = e_2;
+            env_2.hasError = true;
+        }
+        finally {
+            const result_2 = restore_in_place_disposeResources(env_2);
+            if (result_2)
+                await result_2;
+        }
     }
     catch (error) {
         throw new PermanentError(`The restore in place is committed, but the hooks or ANALYZE after it failed: ${messageOf(error)}`, { cause: error });
@@ -75720,6 +75742,7 @@ var template_cache_disposeResources = (undefined && undefined.__disposeResources
 
 
 
+
 const template_cache_PREFIX = 'pgclone_template_';
 const template_cache_POLL_INTERVAL_MS = 500;
 /**
@@ -75802,7 +75825,7 @@ async function makeTemplate(step, target, { name, hooks }, restore) {
         const staging = template_cache_addDisposableResource(env_1, await restore(), true);
         await runOnStaging(step, client, staging.name, { hooks, assertions: [] });
         await endWork(maker, staging.name);
-        await target_analyze(step, target, staging.name);
+        await template_cache_analyze(step, target, staging);
         // One transaction, so that a database with a template's name is complete and carries the template's marker.
         await session.transaction(commentStatement(staging.name, markerText('template', name, maker.run)), `ALTER DATABASE ${identifier(staging.name)} ALLOW_CONNECTIONS false`, `ALTER DATABASE ${identifier(staging.name)} RENAME TO ${identifier(name)}`);
         staging.release();
@@ -75815,6 +75838,23 @@ async function makeTemplate(step, target, { name, hooks }, restore) {
         const result_1 = template_cache_disposeResources(env_1);
         if (result_1)
             await result_1;
+    }
+}
+async function template_cache_analyze(step, { server }, { name }) {
+    const env_2 = { stack: [], error: void 0, hasError: false };
+    try {
+        const open = () => step.session(onDatabase(step.target, name));
+        const session = template_cache_addDisposableResource(env_2, await open(), true);
+        await analyzeDatabase(session, { open, major: server.major }, step.inputs.jobs);
+    }
+    catch (e_2) {
+        env_2.error = e_2;
+        env_2.hasError = true;
+    }
+    finally {
+        const result_2 = template_cache_disposeResources(env_2);
+        if (result_2)
+            await result_2;
     }
 }
 /** Drops all but the newest templates. A template that another run is copying is left for the next run. */
