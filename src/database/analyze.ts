@@ -56,7 +56,8 @@ async function analyzeTable(session: Session, table: string): Promise<void> {
 async function shareTables(session: Session, jobs: number): Promise<string[][]> {
   const shares = await divideForAnalyze(session, jobs)
   if (shares.length === 1) return shares
-  const allowed = 1 + (await freeConnections(session))
+  // One connection stays free: the caller may need it meanwhile.
+  const allowed = Math.max(1, await freeConnections(session))
   return allowed < shares.length ? await divideForAnalyze(session, allowed) : shares
 }
 

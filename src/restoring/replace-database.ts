@@ -110,14 +110,14 @@ async function finish(
   const open = () => step.session(onDatabase(step.target, name))
   const shared = onceDone(async () => scope.use(await open()))
   const lacksStatistics = !copied || hooks.length > 0
-  const [before, own] = await allOf([rightsBefore(step, target), lacksStatistics ? shared() : null])
-  if (own) {
-    const isDropNext = properties !== null && !inputs.reversible
-    await allOf([
-      analyzeDatabase(own, { open, major: server.major }, inputs.jobs),
-      ...(isDropNext ? [writeEarly(session, server)] : []),
-    ])
-  }
+  // It connects first: where only one more session is allowed, the comparison is what can be left out.
+  const own = lacksStatistics ? await shared() : null
+  const isDropNext = own !== null && properties !== null && !inputs.reversible
+  const [before] = await allOf([
+    rightsBefore(step, target),
+    ...(own ? [analyzeDatabase(own, { open, major: server.major }, inputs.jobs)] : []),
+    ...(isDropNext ? [writeEarly(session, server)] : []),
+  ])
   if (before) await warnOfLostRights(step, before, shared)
 }
 

@@ -35,6 +35,19 @@ test('a role that may open few connections gets as many jobs as fit', async () =
   assert.equal(await postgres.psql('narrow', 'select count(*) from t5'), '4000')
 })
 
+test('a role of two connections replaces a database, and only the comparison of rights is left out', async () => {
+  const { postgres } = bench
+  await postgres.psql('postgres', `create role two login createdb password 'two' connection limit 2`)
+  await postgres.createDatabase('notes')
+  await postgres.psql('notes', 'create table notes as select generate_series(1, 10) as n')
+  const url = postgres.url('replaced', { user: 'two', password: 'two' })
+  const inputs = { 'database-url': url, 'dump-key': await bench.dump('notes'), jobs: '1' }
+  succeeded(await bench.run('restore', '', inputs))
+  const { warnings } = succeeded(await bench.run('restore', '', inputs))
+  assert.equal(warnings.length, 1)
+  assert.match(warnings[0]!, /Could not compare the rights of roles.*the server has no free connection/)
+})
+
 test('a full lock table names the setting and what helps, in dump and in place', async () => {
   const { postgres } = bench
   await using roomy = await startPostgres()
