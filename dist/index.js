@@ -54013,7 +54013,8 @@ async function shareTables(session, jobs) {
     const shares = await divideForAnalyze(session, jobs);
     if (shares.length === 1)
         return shares;
-    const allowed = 1 + (await freeConnections(session));
+    // One connection stays free: the caller may need it meanwhile.
+    const allowed = Math.max(1, await freeConnections(session));
     return allowed < shares.length ? await divideForAnalyze(session, allowed) : shares;
 }
 /** By default ANALYZE reads at most this many pages of a table: a sample of 300 rows × default_statistics_target (analyze.c). */
@@ -55526,14 +55527,14 @@ async function replace_database_finish(step, target, { name, copied }, hooks) {
         const open = () => step.session(onDatabase(step.target, name));
         const shared = onceDone(async () => scope.use(await open()));
         const lacksStatistics = !copied || hooks.length > 0;
-        const [before, own] = await allOf([rightsBefore(step, target), lacksStatistics ? shared() : null]);
-        if (own) {
-            const isDropNext = properties !== null && !inputs.reversible;
-            await allOf([
-                analyzeDatabase(own, { open, major: server.major }, inputs.jobs),
-                ...(isDropNext ? [writeEarly(session, server)] : []),
-            ]);
-        }
+        // It connects first: where only one more session is allowed, the comparison is what can be left out.
+        const own = lacksStatistics ? await shared() : null;
+        const isDropNext = own !== null && properties !== null && !inputs.reversible;
+        const [before] = await allOf([
+            rightsBefore(step, target),
+            ...(own ? [analyzeDatabase(own, { open, major: server.major }, inputs.jobs)] : []),
+            ...(isDropNext ? [writeEarly(session, server)] : []),
+        ]);
         if (before)
             await warnOfLostRights(step, before, shared);
     }
