@@ -59,14 +59,13 @@ function connections(jobs: number): string {
 export const ONE = connections(1)
 export const SEVERAL = connections(CONNECTIONS)
 
-const DATA = {
-  'link-tables': 'eight tables, 200 MB',
-  'link-table': 'one table, 200 MB',
-  'link-large': 'one table, 1 GB',
-} as const
+const DATABASES = [
+  ['link-tables', 'eight tables, 200 MB'],
+  ['link-table', 'one table, 200 MB'],
+  ['link-large', 'one table, 1 GB'],
+] as const
 
-export const linkContests: Contest[] = (Object.keys(DATA) as (keyof typeof DATA)[]).flatMap((data) => {
-  const what = DATA[data]
+export const linkContests: Contest[] = DATABASES.flatMap(([data, what]) => {
   const headline = (verb: string) => ({
     ...{ ours: `ours, ${SEVERAL}`, peer: `ours, ${ONE}` },
     what: `With ${SEVERAL}, a ${verb} of ${what}, through a slow link`,

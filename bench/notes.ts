@@ -14,15 +14,15 @@ export const NOTES: Record<string, string> = {
   'restore from S3 by full key, 100 MB':
     '`ANALYZE`, the swap and the drop of the replaced database, which the pipeline does not have, take half a second, and a second start of the AWS CLI, for the manifest, 0.4 s of a core',
   'restore of one large table':
-    'the COPY and the index builds of the server take 17 s of processor time on two cores in both ways, so that the least that is possible is 9 s; `ANALYZE`, the swap and the drop are part of this restore',
+    'the COPY and the index builds of the server take 17 s of processor time on two cores in both ways, so 9 s is the least possible; `ANALYZE`, the swap and the drop are part of this restore',
   'dump of many tables, slow link':
     '`pg_dump` waits for 107 answers one after the other before it has read the catalog (4.7 of 6.0 s), with four connections as with one; the rows are read and compressed meanwhile',
   'dump of one table, slow link':
-    '`pg_dump` waits for 79 answers one after the other before it has read the catalog (3.5 of 4.9 s), with four connections as with one; of 1 GB it is 3.6 times',
+    '`pg_dump` waits for 79 answers one after the other before it has read the catalog (3.5 of 4.9 s), with four connections as with one; with 1 GB it is 3.6 times as fast',
   'restore of many tables, slow link':
     '`pg_restore` waits for about 33 answers for the schema and each further one for about 27 before and after its rows, 2.4 s in all, and this restore for about 60 more, where four connections do not help; the rows take 3 s',
   'restore of one table, slow link':
-    '`pg_restore` waits for about 27 answers for the schema and each further one for about 22 before and after its rows, 2 s in all, and this restore for about 60 more, where four connections do not help; of 1 GB it is 3.0 times',
+    '`pg_restore` waits for about 27 answers for the schema and each further one for about 22 before and after its rows, 2 s in all, and this restore for about 60 more, where four connections do not help; with 1 GB it is 3.0 times as fast',
   'preview from a template':
     'the copy of 1.1 GB of files takes the server 2.8 s of processor time, and the restore has become faster: 15.7 s',
   'dump of 5,000 partitions':

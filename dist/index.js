@@ -40510,6 +40510,7 @@ class StoredEntry {
     keptIn(slabs) {
         return new StoredEntry(this.layout, slabs.keep(this.slice));
     }
+    /** Where its bytes are. */
     get slice() {
         return { slab: this.#slab, start: this.#start, end: this.#end };
     }
@@ -40528,6 +40529,7 @@ class StoredEntry {
         const at = this.#find(field);
         return at === null ? null : stringAt(this.#slab, at);
     }
+    /** IDs of the entries on which this one depends, as decimal text. */
     get dependencyIds() {
         const dependencies = [];
         let at = this.layout.reduce((start, field) => endOf(field, this.#slab, start), this.#start);
@@ -40537,9 +40539,10 @@ class StoredEntry {
         }
         return dependencies;
     }
+    /** All fields, read again at each access. */
     get fields() {
-        const all = FIELDS.map(([name, kind]) => [name, kind === 'int' ? this.int(name) : this.string(name)]);
         const { dependencyIds: dependencies, dataState } = this;
+        const all = FIELDS.map(([name, kind]) => [name, kind === 'int' ? this.int(name) : this.string(name)]);
         return { ...Object.fromEntries(all), dependencies, dataState };
     }
     /** What is wrong with the entry. */
@@ -40637,7 +40640,7 @@ function measure(window, { layout, what, offset }) {
 const SECTION = { none: 1, preData: 2, data: 3, postData: 4 };
 /** A longer table of contents is taken for corruption: enough for over a million entries. All of it is kept in memory. */
 const MAX_TOC_BYTES = 2 ** 30;
-/** Kinds of entries. PostgreSQL has about eighty, and a million entries each had a string of its own. */
+/** Kinds of entries. PostgreSQL has about eighty, and each of a million entries would have a string of its own. */
 const KINDS = new Map();
 function sharedKind(kind) {
     const known = KINDS.get(kind);
@@ -53957,28 +53960,43 @@ const FIRST_MAJOR_WITH_LISTS = 11;
 /**
  * Collects the planner's statistics of a whole database. A dump does not contain them, and without them queries are slow.
  * A table that cannot be analyzed is a warning, because all of its rows are there.
- *
- * @param open opens another session in the database
  */
-async function analyzeDatabase(session, { open, major }, jobs) {
+async function analyzeDatabase(database, jobs) {
+    const env_1 = { stack: [], error: void 0, hasError: false };
+    try {
+        const session = analyze_addDisposableResource(env_1, await database.open(), true);
+        await analyzeWith(session, database, jobs);
+    }
+    catch (e_1) {
+        env_1.error = e_1;
+        env_1.hasError = true;
+    }
+    finally {
+        const result_1 = analyze_disposeResources(env_1);
+        if (result_1)
+            await result_1;
+    }
+}
+/** As `analyzeDatabase`, with a session in the database that is open already. Others are opened where that is worthwhile. */
+async function analyzeWith(session, { open, major }, jobs) {
     const shares = major < FIRST_MAJOR_WITH_LISTS || jobs === 1 ? [] : await shareTables(session, jobs);
     if (shares.length < 2)
         return await analyze(session, null);
     const [own, ...others] = shares;
     const elsewhere = others.map(async (tables) => {
-        const env_1 = { stack: [], error: void 0, hasError: false };
+        const env_2 = { stack: [], error: void 0, hasError: false };
         try {
-            const other = analyze_addDisposableResource(env_1, await open(), true);
+            const other = analyze_addDisposableResource(env_2, await open(), true);
             await analyze(other, tables);
         }
-        catch (e_1) {
-            env_1.error = e_1;
-            env_1.hasError = true;
+        catch (e_2) {
+            env_2.error = e_2;
+            env_2.hasError = true;
         }
         finally {
-            const result_1 = analyze_disposeResources(env_1);
-            if (result_1)
-                await result_1;
+            const result_2 = analyze_disposeResources(env_2);
+            if (result_2)
+                await result_2;
         }
     });
     await Promise.all([analyze(session, own), ...elsewhere]);
@@ -53994,7 +54012,7 @@ async function analyze(session, tables) {
     catch (error) {
         if (!(error instanceof DatabaseError))
             throw error;
-        for (const table of tables ?? (await divideForAnalyze(session, 1))[0])
+        for (const table of tables ?? analyze_divide(await analyze_readTables(session), 1)[0])
             await analyzeTable(session, table);
     }
 }
@@ -54010,24 +54028,27 @@ async function analyzeTable(session, table) {
 }
 /** Shares the tables among as many sessions as are worthwhile and may connect. */
 async function shareTables(session, jobs) {
-    const shares = await divideForAnalyze(session, jobs);
+    const tables = await analyze_readTables(session);
+    const shares = analyze_divide(tables, jobs);
     if (shares.length === 1)
         return shares;
     // One connection stays free: the caller may need it meanwhile.
-    const allowed = Math.max(1, await freeConnections(session));
-    return allowed < shares.length ? await divideForAnalyze(session, allowed) : shares;
+    return analyze_divide(tables, Math.max(1, Math.min(jobs, await freeConnections(session))));
 }
 /** By default ANALYZE reads at most this many pages of a table: a sample of 300 rows × default_statistics_target (analyze.c). */
 const MAX_SAMPLED_PAGES = 30_000;
 /** Fewer pages are read before another session has connected. */
 const MIN_PAGES_PER_SESSION = 1000;
-/** Divides the tables that `ANALYZE` visits (get_all_vacuum_rels in vacuum.c) by the pages that it reads of each. */
-async function divideForAnalyze(session, jobs) {
-    const tables = await session.query(`
+/** Reads the tables that `ANALYZE` visits (get_all_vacuum_rels in vacuum.c), and how many pages it reads of each. */
+function analyze_readTables(session) {
+    return session.query(`
     SELECT n.nspname AS schema, c.relname AS name,
            greatest(1, least(pg_relation_size(c.oid) / current_setting('block_size')::int, ${MAX_SAMPLED_PAGES})) AS pages
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't'`);
+}
+/** Divides tables among sessions by their pages. */
+function analyze_divide(tables, jobs) {
     const all = tables.reduce((sum, { pages }) => sum + pages, 0);
     const worthwhile = Math.max(1, Math.floor(all / MIN_PAGES_PER_SESSION));
     // Beside one large table there may be only small ones.
@@ -55532,7 +55553,7 @@ async function replace_database_finish(step, target, { name, copied }, hooks) {
         const isDropNext = own !== null && properties !== null && !inputs.reversible;
         const [before] = await allOf([
             rightsBefore(step, target),
-            ...(own ? [analyzeDatabase(own, { open, major: server.major }, inputs.jobs)] : []),
+            ...(own ? [analyzeWith(own, { open, major: server.major }, inputs.jobs)] : []),
             ...(isDropNext ? [writeEarly(session, server)] : []),
         ]);
         if (before)
@@ -57460,19 +57481,18 @@ async function chooseDump(storage, selection, { guess = () => undefined, readWho
     const chosen = await (isFullKey(reference)
         ? byKey(storage, reference, readWhole)
         : newest(storage, selection, guess));
-    const problem = choose_dump_contradiction(storage, chosen, chosen.size);
+    const problem = choose_dump_contradiction(storage, chosen);
     if (problem)
         throw new Error(problem);
     return chosen;
 }
 /** Returns what is wrong with the stored bytes of a dump that was chosen to be read whole, or null. */
 async function unsoundness(storage, chosen) {
-    return choose_dump_contradiction(storage, chosen, await storage.size(chosen.key));
+    const size = await storage.size(chosen.key);
+    return size === null ? missing(storage, chosen.key) : choose_dump_contradiction(storage, { ...chosen, size });
 }
-function choose_dump_contradiction(storage, { key, manifest }, size) {
+function choose_dump_contradiction(storage, { key, size, manifest }) {
     const address = storage.address(key);
-    if (size === null)
-        return missing(storage, key);
     if (size === 0)
         return `${address} is empty; it is not a dump`;
     if (!manifest || manifest.size === size)
@@ -75492,22 +75512,8 @@ async function lookInPlace(step, scope) {
 async function finishInPlace(step, client, { major }) {
     const { inputs, target } = step;
     try {
-        const env_2 = { stack: [], error: void 0, hasError: false };
-        try {
-            await runHooks('pre-swap-hooks', inputs.preSwapHooks, target, step.hookOptions(client));
-            const open = () => step.session(target);
-            const session = restore_in_place_addDisposableResource(env_2, await open(), true);
-            await analyzeDatabase(session, { open, major }, inputs.jobs);
-        }
-        catch (e_2) {
-            env_2.error = e_2;
-            env_2.hasError = true;
-        }
-        finally {
-            const result_2 = restore_in_place_disposeResources(env_2);
-            if (result_2)
-                await result_2;
-        }
+        await runHooks('pre-swap-hooks', inputs.preSwapHooks, target, step.hookOptions(client));
+        await analyzeDatabase({ open: () => step.session(target), major }, inputs.jobs);
     }
     catch (error) {
         throw new PermanentError(`The restore in place is committed, but the hooks or ANALYZE after it failed: ${messageOf(error)}`, { cause: error });
@@ -75821,12 +75827,13 @@ async function isReady(session, name) {
 async function makeTemplate(step, target, { name, hooks }, restore) {
     const env_1 = { stack: [], error: void 0, hasError: false };
     try {
-        const { session, client, maker } = target;
+        const { session, server, client, maker } = target;
         log.info(`There is no template of this dump and recipe yet; making "${name}"`);
         const staging = template_cache_addDisposableResource(env_1, await restore(), true);
         await runOnStaging(step, client, staging.name, { hooks, assertions: [] });
         await endWork(maker, staging.name);
-        await template_cache_analyze(step, target, staging);
+        const open = () => step.session(onDatabase(step.target, staging.name));
+        await analyzeDatabase({ open, major: server.major }, step.inputs.jobs);
         // One transaction, so that a database with a template's name is complete and carries the template's marker.
         await session.transaction(commentStatement(staging.name, markerText('template', name, maker.run)), `ALTER DATABASE ${identifier(staging.name)} ALLOW_CONNECTIONS false`, `ALTER DATABASE ${identifier(staging.name)} RENAME TO ${identifier(name)}`);
         staging.release();
@@ -75839,23 +75846,6 @@ async function makeTemplate(step, target, { name, hooks }, restore) {
         const result_1 = template_cache_disposeResources(env_1);
         if (result_1)
             await result_1;
-    }
-}
-async function template_cache_analyze(step, { server }, { name }) {
-    const env_2 = { stack: [], error: void 0, hasError: false };
-    try {
-        const open = () => step.session(onDatabase(step.target, name));
-        const session = template_cache_addDisposableResource(env_2, await open(), true);
-        await analyzeDatabase(session, { open, major: server.major }, step.inputs.jobs);
-    }
-    catch (e_2) {
-        env_2.error = e_2;
-        env_2.hasError = true;
-    }
-    finally {
-        const result_2 = template_cache_disposeResources(env_2);
-        if (result_2)
-            await result_2;
     }
 }
 /** Drops all but the newest templates. A template that another run is copying is left for the next run. */

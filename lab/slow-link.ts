@@ -42,10 +42,10 @@ export async function startSlowLink(target: { port: number }, distance: Distance
 /** Bytes on their way, with the moment at which the last of them arrives. */
 type Parcel = { bytes: Buffer; arrives: number }
 
-/** How many parcels of 64 KiB at most are on their way at most: more than the bandwidth carries in a round trip. */
+/** How many parcels, of 64 KiB or less, may be on their way: more than the bandwidth carries in a round trip. */
 const PARCELS_UNDER_WAY = 64
 
-/** How much earlier than it leaves a byte may be taken: a timer is late by a millisecond or two, and the link is never idle for it. */
+/** How long before it leaves a byte is taken, so that a timer that is a millisecond or two late leaves no gap. */
 const AHEAD_MS = 10
 
 /**
@@ -59,12 +59,12 @@ async function carry(from: Socket, to: Socket, distance: Distance, opened: numbe
     for await (const bytes of source) {
       sent = Math.max(sent, performance.now()) + (bytes.length * 1000) / bytesPerSecond
       yield { bytes, arrives: sent + roundTripMs / 2 }
-      await until(sent - AHEAD_MS)
+      await sleepUntil(sent - AHEAD_MS)
     }
   }
   async function* deliver(parcels: AsyncIterable<Parcel>): AsyncGenerator<Buffer> {
     for await (const { bytes, arrives } of parcels) {
-      await until(arrives)
+      await sleepUntil(arrives)
       yield bytes
     }
   }
@@ -75,7 +75,7 @@ async function carry(from: Socket, to: Socket, distance: Distance, opened: numbe
   })
 }
 
-async function until(moment: number): Promise<void> {
+async function sleepUntil(moment: number): Promise<void> {
   const left = moment - performance.now()
   if (left > 0) await sleep(left)
 }

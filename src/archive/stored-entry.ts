@@ -83,6 +83,7 @@ export class StoredEntry {
     return new StoredEntry(this.layout, slabs.keep(this.slice))
   }
 
+  /** Where its bytes are. */
   get slice(): Slice {
     return { slab: this.#slab, start: this.#start, end: this.#end }
   }
@@ -105,6 +106,7 @@ export class StoredEntry {
     return at === null ? null : stringAt(this.#slab, at)
   }
 
+  /** IDs of the entries on which this one depends, as decimal text. */
   get dependencyIds(): Buffer[] {
     const dependencies: Buffer[] = []
     let at = this.layout.reduce((start, field) => endOf(field, this.#slab, start), this.#start)
@@ -115,9 +117,10 @@ export class StoredEntry {
     return dependencies
   }
 
+  /** All fields, read again at each access. */
   get fields(): TocFields {
-    const all = FIELDS.map(([name, kind]) => [name, kind === 'int' ? this.int(name) : this.string(name)])
     const { dependencyIds: dependencies, dataState } = this
+    const all = FIELDS.map(([name, kind]) => [name, kind === 'int' ? this.int(name) : this.string(name)])
     return { ...Object.fromEntries(all), dependencies, dataState } as TocFields
   }
 

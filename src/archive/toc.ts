@@ -21,7 +21,7 @@ export const SECTION = { none: 1, preData: 2, data: 3, postData: 4 } as const
 /** A longer table of contents is taken for corruption: enough for over a million entries. All of it is kept in memory. */
 const MAX_TOC_BYTES = 2 ** 30
 
-/** Kinds of entries. PostgreSQL has about eighty, and a million entries each had a string of its own. */
+/** Kinds of entries. PostgreSQL has about eighty, and each of a million entries would have a string of its own. */
 const KINDS = new Map<string, string>()
 
 function sharedKind(kind: string): string {

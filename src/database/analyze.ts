@@ -7,17 +7,20 @@ import { freeConnections } from './free-connections.ts'
 /** The first major version with `ANALYZE` of several tables in one statement. */
 const FIRST_MAJOR_WITH_LISTS = 11
 
+/** How to open sessions in a database, and the major version of its server. */
+type Analyzed = { open: () => Promise<Session>; major: number }
+
 /**
  * Collects the planner's statistics of a whole database. A dump does not contain them, and without them queries are slow.
  * A table that cannot be analyzed is a warning, because all of its rows are there.
- *
- * @param open opens another session in the database
  */
-export async function analyzeDatabase(
-  session: Session,
-  { open, major }: { open: () => Promise<Session>; major: number },
-  jobs: number,
-): Promise<void> {
+export async function analyzeDatabase(database: Analyzed, jobs: number): Promise<void> {
+  await using session = await database.open()
+  await analyzeWith(session, database, jobs)
+}
+
+/** As `analyzeDatabase`, with a session in the database that is open already. Others are opened where that is worthwhile. */
+export async function analyzeWith(session: Session, { open, major }: Analyzed, jobs: number): Promise<void> {
   const shares = major < FIRST_MAJOR_WITH_LISTS || jobs === 1 ? [] : await shareTables(session, jobs)
   if (shares.length < 2) return await analyze(session, null)
   const [own, ...others] = shares
@@ -37,7 +40,7 @@ async function analyze(session: Session, tables: readonly string[] | null): Prom
     await session.execute(tables ? `ANALYZE ${tables.join(', ')}` : 'ANALYZE')
   } catch (error) {
     if (!(error instanceof DatabaseError)) throw error
-    for (const table of tables ?? (await divideForAnalyze(session, 1))[0]!) await analyzeTable(session, table)
+    for (const table of tables ?? divide(await readTables(session), 1)[0]!) await analyzeTable(session, table)
   }
 }
 
@@ -54,11 +57,11 @@ async function analyzeTable(session: Session, table: string): Promise<void> {
 
 /** Shares the tables among as many sessions as are worthwhile and may connect. */
 async function shareTables(session: Session, jobs: number): Promise<string[][]> {
-  const shares = await divideForAnalyze(session, jobs)
+  const tables = await readTables(session)
+  const shares = divide(tables, jobs)
   if (shares.length === 1) return shares
   // One connection stays free: the caller may need it meanwhile.
-  const allowed = Math.max(1, await freeConnections(session))
-  return allowed < shares.length ? await divideForAnalyze(session, allowed) : shares
+  return divide(tables, Math.max(1, Math.min(jobs, await freeConnections(session))))
 }
 
 /** By default ANALYZE reads at most this many pages of a table: a sample of 300 rows × default_statistics_target (analyze.c). */
@@ -67,13 +70,19 @@ const MAX_SAMPLED_PAGES = 30_000
 /** Fewer pages are read before another session has connected. */
 const MIN_PAGES_PER_SESSION = 1000
 
-/** Divides the tables that `ANALYZE` visits (get_all_vacuum_rels in vacuum.c) by the pages that it reads of each. */
-async function divideForAnalyze(session: Session, jobs: number): Promise<string[][]> {
-  const tables = await session.query<{ schema: string; name: string; pages: number }>(`
+type Table = { schema: string; name: string; pages: number }
+
+/** Reads the tables that `ANALYZE` visits (get_all_vacuum_rels in vacuum.c), and how many pages it reads of each. */
+function readTables(session: Session): Promise<Table[]> {
+  return session.query<Table>(`
     SELECT n.nspname AS schema, c.relname AS name,
            greatest(1, least(pg_relation_size(c.oid) / current_setting('block_size')::int, ${MAX_SAMPLED_PAGES})) AS pages
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't'`)
+}
+
+/** Divides tables among sessions by their pages. */
+function divide(tables: readonly Table[], jobs: number): string[][] {
   const all = tables.reduce((sum, { pages }) => sum + pages, 0)
   const worthwhile = Math.max(1, Math.floor(all / MIN_PAGES_PER_SESSION))
   // Beside one large table there may be only small ones.

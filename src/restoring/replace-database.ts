@@ -1,5 +1,5 @@
 import { allOf } from '../all-of.ts'
-import { analyzeDatabase } from '../database/analyze.ts'
+import { analyzeWith } from '../database/analyze.ts'
 import { onDatabase } from '../database/connection/connection.ts'
 import { relatedName } from '../database/names.ts'
 import { propertyStatements } from '../database/properties.ts'
@@ -115,7 +115,7 @@ async function finish(
   const isDropNext = own !== null && properties !== null && !inputs.reversible
   const [before] = await allOf([
     rightsBefore(step, target),
-    ...(own ? [analyzeDatabase(own, { open, major: server.major }, inputs.jobs)] : []),
+    ...(own ? [analyzeWith(own, { open, major: server.major }, inputs.jobs)] : []),
     ...(isDropNext ? [writeEarly(session, server)] : []),
   ])
   if (before) await warnOfLostRights(step, before, shared)

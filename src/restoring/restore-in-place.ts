@@ -75,9 +75,7 @@ async function finishInPlace(step: Step, client: PostgresClient, { major }: Serv
   const { inputs, target } = step
   try {
     await runHooks('pre-swap-hooks', inputs.preSwapHooks, target, step.hookOptions(client))
-    const open = () => step.session(target)
-    await using session = await open()
-    await analyzeDatabase(session, { open, major }, inputs.jobs)
+    await analyzeDatabase({ open: () => step.session(target), major }, inputs.jobs)
   } catch (error) {
     throw new PermanentError(
       `The restore in place is committed, but the hooks or ANALYZE after it failed: ${messageOf(error)}`,

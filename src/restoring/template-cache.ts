@@ -112,12 +112,13 @@ async function makeTemplate(
   { name, hooks }: { name: string; hooks: readonly string[] },
   restore: () => Promise<TemporaryDatabase>,
 ): Promise<void> {
-  const { session, client, maker } = target
+  const { session, server, client, maker } = target
   log.info(`There is no template of this dump and recipe yet; making "${name}"`)
   await using staging = await restore()
   await runOnStaging(step, client, staging.name, { hooks, assertions: [] })
   await endWork(maker, staging.name)
-  await analyze(step, target, staging)
+  const open = () => step.session(onDatabase(step.target, staging.name))
+  await analyzeDatabase({ open, major: server.major }, step.inputs.jobs)
   // One transaction, so that a database with a template's name is complete and carries the template's marker.
   await session.transaction(
     commentStatement(staging.name, markerText('template', name, maker.run)),
@@ -125,16 +126,6 @@ async function makeTemplate(
     `ALTER DATABASE ${identifier(staging.name)} RENAME TO ${identifier(name)}`,
   )
   staging.release()
-}
-
-async function analyze(
-  step: Step,
-  { server }: Target,
-  { name }: Pick<TemporaryDatabase, 'name'>,
-): Promise<void> {
-  const open = () => step.session(onDatabase(step.target, name))
-  await using session = await open()
-  await analyzeDatabase(session, { open, major: server.major }, step.inputs.jobs)
 }
 
 /** Drops all but the newest templates. A template that another run is copying is left for the next run. */

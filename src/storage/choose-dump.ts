@@ -49,23 +49,19 @@ export async function chooseDump(
   const chosen = await (isFullKey(reference)
     ? byKey(storage, reference, readWhole)
     : newest(storage, selection, guess))
-  const problem = contradiction(storage, chosen, chosen.size)
+  const problem = contradiction(storage, chosen)
   if (problem) throw new Error(problem)
   return chosen
 }
 
 /** Returns what is wrong with the stored bytes of a dump that was chosen to be read whole, or null. */
 export async function unsoundness(storage: Storage, chosen: Chosen): Promise<string | null> {
-  return contradiction(storage, chosen, await storage.size(chosen.key))
+  const size = await storage.size(chosen.key)
+  return size === null ? missing(storage, chosen.key) : contradiction(storage, { ...chosen, size })
 }
 
-function contradiction(
-  storage: Storage,
-  { key, manifest }: Pick<Chosen, 'key' | 'manifest'>,
-  size: number | null,
-): string | null {
+function contradiction(storage: Storage, { key, size, manifest }: Chosen): string | null {
   const address = storage.address(key)
-  if (size === null) return missing(storage, key)
   if (size === 0) return `${address} is empty; it is not a dump`
   if (!manifest || manifest.size === size) return null
   return `${address} is not sound: ${describeSizes(size, manifest)}`
